@@ -1,0 +1,43 @@
+"""Remaining useful life of turbofan engines on NASA's C-MAPSS data.
+
+The names below are imported when they are first used, so that `import cmapss_rul` is cheap.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmapss_rul.errors import RulError as RulError
+    from cmapss_rul.evaluation.evaluate import Evaluation as Evaluation
+    from cmapss_rul.evaluation.evaluate import evaluate as evaluate
+    from cmapss_rul.training.checkpoint import TrainedModel as TrainedModel
+    from cmapss_rul.training.checkpoint import restore as restore
+    from cmapss_rul.training.config import RunConfig as RunConfig
+    from cmapss_rul.training.config import load_config as load_config
+    from cmapss_rul.training.train import load_data as load_data
+    from cmapss_rul.training.train import train as train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "RulError": "errors",
+    "Evaluation": "evaluation.evaluate",
+    "evaluate": "evaluation.evaluate",
+    "TrainedModel": "training.checkpoint",
+    "restore": "training.checkpoint",
+    "RunConfig": "training.config",
+    "load_config": "training.config",
+    "load_data": "training.train",
+    "train": "training.train",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cmapss_rul' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"cmapss_rul.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

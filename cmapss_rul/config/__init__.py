@@ -1,0 +1,1 @@
+"""Configuration: the frozen base, YAML, overrides and error texts."""

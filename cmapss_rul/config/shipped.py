@@ -1,0 +1,47 @@
+"""The configurations that come with the package, and how a user names one."""
+
+import contextlib
+from pathlib import Path
+
+from cmapss_rul.errors import UsageError
+from cmapss_rul.text import by_nearness, printable
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def shipped() -> dict[str, Path]:
+    """Find the shipped configurations: in a wheel inside the package, else in the checkout.
+
+    Returns:
+        Name without ending → YAML file, in order of the names.
+    """
+    inside = _PACKAGE / "configs"
+    folder = inside if inside.is_dir() else _PACKAGE.parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def resolve(name_or_path: str | Path) -> tuple[str, Path]:
+    """Find the configuration that a user means.
+
+    Args:
+        name_or_path: a file, else the name of a shipped configuration with or without `.yaml`.
+
+    Returns:
+        The name that its runs carry (the file's name without ending), and the file.
+
+    Raises:
+        UsageError: neither exists; the shipped ones are listed, the nearest first.
+    """
+    path = Path(name_or_path)
+    with contextlib.suppress(OSError):  # a name too long for the system is no file either
+        if path.exists() and not path.is_dir():
+            return path.stem, path
+    known = shipped()
+    name = str(name_or_path).removesuffix(".yaml")
+    if name in known:
+        return name, known[name]
+    listed = ", ".join(by_nearness(path.stem, known)) or "none"
+    raise UsageError(
+        f"configuration '{printable(name_or_path)}' is neither a YAML file nor a shipped name; "
+        f"shipped: {listed}"
+    )

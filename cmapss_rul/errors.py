@@ -1,0 +1,24 @@
+"""Errors that a user can cause: one line that says what was found, expected, and what to do.
+
+Anything else that reaches the terminal as a traceback is a defect of this package.
+"""
+
+
+class RulError(Exception):
+    """A run, a file or a download that failed. The command ends with exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(RulError):
+    """A wrong argument or configuration. The command ends with exit code 2."""
+
+    exit_code = 2
+
+
+class DataError(RulError):
+    """A data file, archive or source that cannot be used."""
+
+
+class CheckpointError(RulError):
+    """A checkpoint that cannot be used."""

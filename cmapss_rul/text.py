@@ -1,0 +1,43 @@
+"""Small helpers for texts that people read."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def printable(text: object) -> str:
+    r"""Show control characters of a foreign name instead of obeying them.
+
+    >>> printable("a\x1b[31mb\n")
+    'a\\x1b[31mb\\n'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def by_nearness(word: str, options: Iterable[str]) -> list[str]:
+    """Order the options, the nearest to a mistyped word first.
+
+    >>> by_nearness("gradnrom", ["amnl", "gradnorm", "fixed"])[0]
+    'gradnorm'
+    """
+
+    def distance(option: str) -> float:
+        return -difflib.SequenceMatcher(None, word.lower(), option.lower()).ratio()
+
+    return sorted(options, key=distance)
+
+
+def nearest(word: str, options: Iterable[str]) -> str | None:
+    """Return the option that was probably meant, or None where nothing is near.
+
+    >>> nearest("batchsize", ["batch_size", "epochs"])
+    'batch_size'
+    >>> nearest("zzz", ["batch_size", "epochs"]) is None
+    True
+    """
+    found = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def one_line(text: object) -> str:
+    """Fold white space so that a foreign message fits on one line."""
+    return printable(" ".join(str(text).split()))
