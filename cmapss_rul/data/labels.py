@@ -1,0 +1,66 @@
+"""Where labels come from: remaining useful life in cycles, and health classes made of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.data.fleet import Fleet
+
+
+def rul_to_failure(fleet: Fleet) -> NDArray[np.int64]:
+    """RUL of each row of a fleet that ran to failure: 0 at the engine's last cycle.
+
+    Returns:
+        rul: [row], cycles.
+    """
+    return rul_of_rows(fleet, np.zeros(len(fleet.starts), dtype=np.int64))
+
+
+def rul_of_rows(fleet: Fleet, rul: NDArray[np.int64]) -> NDArray[np.int64]:
+    """RUL of each row of a fleet whose records were cut before the failure.
+
+    Args:
+        fleet: the cut records.
+        rul: [engine], true RUL at the last row of each engine, cycles.
+
+    Returns:
+        rul: [row], cycles: that of the engine plus the rows that still follow.
+    """
+    last = np.repeat(fleet.starts + fleet.lengths - 1, fleet.lengths)
+    return np.repeat(rul, fleet.lengths) + last - np.arange(fleet.rows)
+
+
+def capped(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
+    """Piecewise-linear label: an engine far from failure counts as `cap` cycles away.
+
+    >>> capped(np.array([300, 125, 7]), 125)
+    array([125, 125,   7])
+    """
+    return np.minimum(rul, cap)
+
+
+def health_class(
+    rul: NDArray[np.int64] | NDArray[np.float64], boundaries: Sequence[int], cap: int
+) -> NDArray[np.int64]:
+    """Health class of each capped RUL, 0 the healthiest.
+
+    The class is the number of boundaries on whose worse side the RUL lies. RUL ≤ b is the
+    worse side of boundary b; for a boundary equal to the cap it is RUL < b, for otherwise
+    no capped label would ever be healthy.
+
+    Args:
+        rul: [row], capped, cycles.
+        boundaries: falling, cycles.
+        cap: cap of the labels, cycles.
+
+    Returns:
+        class: [row], 0 … number of boundaries.
+
+    >>> health_class(np.array([125, 124, 51, 50, 0]), (125, 50), 125)
+    array([0, 1, 1, 2, 2])
+    """
+    classes = np.zeros(len(rul), dtype=np.int64)
+    for boundary in boundaries:
+        classes += (rul < boundary) if boundary == cap else (rul <= boundary)
+    return classes

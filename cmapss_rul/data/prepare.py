@@ -1,0 +1,133 @@
+"""The train file as windows and labels, ready to train on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.labels import capped, health_class, rul_to_failure
+from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.split import Split, SplitConfig
+from cmapss_rul.data.windows import Windows
+
+
+class Batch(NamedTuple):
+    """One batch of windows with their labels.
+
+    Attributes:
+        windows: [batch, window, feature].
+        rul: [batch], capped, cycles.
+        health: [batch], class.
+    """
+
+    windows: Tensor
+    rul: Tensor
+    health: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledWindows:
+    """Windows with their labels.
+
+    Attributes:
+        windows: the inputs.
+        rul: [window], capped, cycles, float32.
+        health: [window], class, int64.
+    """
+
+    windows: Windows
+    rul: Tensor
+    health: Tensor
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def batch(self, index: Tensor) -> Batch:
+        """Copy some windows and their labels out of the set.
+
+        Args:
+            index: [batch], which windows.
+        """
+        return Batch(self.windows.gather(index), self.rul[index], self.health[index])
+
+    def select(self, index: Tensor) -> "LabelledWindows":
+        """Return a smaller set over the same series.
+
+        Args:
+            index: [window], which windows.
+        """
+        return LabelledWindows(self.windows.select(index), self.rul[index], self.health[index])
+
+    def to(self, device: torch.device) -> "LabelledWindows":
+        """Return the set on another device, the series and all."""
+        return LabelledWindows(self.windows.to(device), self.rul.to(device), self.health.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Everything that training takes from the train file.
+
+    Attributes:
+        training: windows of the training engines.
+        validation: windows at every cycle of the validation engines.
+        preprocessor: fitted on the training engines.
+        split: which engines are which.
+        mean_label: mean of the capped labels over every row of the file, cycles, whatever
+            the split: the constant that an honest baseline predicts.
+    """
+
+    training: LabelledWindows
+    validation: LabelledWindows
+    preprocessor: Preprocessor
+    split: Split
+    mean_label: float
+
+
+def prepare(
+    fleet: Fleet,
+    data: DataConfig,
+    split: SplitConfig,
+    boundaries: Sequence[int],
+    seed: int,
+) -> TrainingData:
+    """Split, scale and label a fleet that ran to failure.
+
+    Args:
+        fleet: the records of the train file.
+        data: columns, window and cap.
+        split: how validation engines are drawn.
+        boundaries: of the health classes, falling, cycles.
+        seed: the run's seed, for a split without one of its own.
+
+    Raises:
+        DataError: when there are too few engines, or too many operating conditions.
+    """
+    parts = split.draw(fleet.engines, seed)
+    preprocessor = Preprocessor.fit(fleet.select(parts.training), data)
+    series = torch.from_numpy(preprocessor.transform(fleet))
+    rul = capped(rul_to_failure(fleet), data.cap)
+    everything = LabelledWindows(
+        Windows.every_cycle(series, fleet, data.window),
+        torch.from_numpy(rul.astype(np.float32)),
+        torch.from_numpy(health_class(rul, boundaries, data.cap)),
+    )
+    return TrainingData(
+        training=_of_engines(everything, fleet, parts.training),
+        validation=_of_engines(everything, fleet, parts.validation),
+        preprocessor=preprocessor,
+        split=parts,
+        mean_label=float(rul.mean()),
+    )
+
+
+def _of_engines(
+    labelled: LabelledWindows, fleet: Fleet, engines: NDArray[np.int64]
+) -> LabelledWindows:
+    rows = np.flatnonzero(np.isin(fleet.engine, engines))
+    return labelled.select(torch.from_numpy(rows))

@@ -1,0 +1,104 @@
+"""From raw rows to the network's features, with statistics of training engines only."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cmapss_rul.data.conditions import Conditions
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.scaling import Scaler
+
+CYCLE_UNIT = 200
+"""The cycle count is divided by this, about the mean life of an engine."""
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessor:
+    """Scaling per operating condition, smoothing, and the cycle count.
+
+    Attributes:
+        columns: names of the settings and sensors used.
+        cycle_count: whether the cycle count is a feature too (the last one).
+        smoothing: weight of the newest row in exponential smoothing, or None.
+        conditions: the operating conditions of the training engines.
+        scaler: fitted on the training engines.
+    """
+
+    columns: tuple[str, ...]
+    cycle_count: bool
+    smoothing: float | None
+    conditions: Conditions
+    scaler: Scaler
+
+    @classmethod
+    def fit(cls, fleet: Fleet, config: DataConfig) -> "Preprocessor":
+        """Fit conditions and scaler.
+
+        Args:
+            fleet: the training engines alone.
+            config: which columns, and what else the network sees.
+        """
+        conditions = Conditions.fit(fleet.values)
+        condition = conditions.assign(fleet.values)
+        scaler = Scaler.fit(fleet.values, condition, len(conditions.table), config.columns)
+        return cls(config.columns, config.cycle_count, config.smoothing, conditions, scaler)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features in their order."""
+        return (*self.columns, "cycle_count") if self.cycle_count else self.columns
+
+    def transform(self, fleet: Fleet) -> NDArray[np.float32]:
+        """Turn raw rows into features.
+
+        Args:
+            fleet: whole records, each from its first row on.
+
+        Returns:
+            features: [row, feature].
+        """
+        condition = self.conditions.assign(fleet.values)
+        features = self.scaler.transform(fleet.values, condition, self.columns)
+        if self.smoothing is not None:
+            _smooth(features, fleet, self.smoothing)
+        if self.cycle_count:
+            count = (fleet.cycle / CYCLE_UNIT).astype(np.float32)
+            features = np.column_stack([features, count])
+        return features
+
+    def unknown_condition(self, fleet: Fleet) -> NDArray[np.bool_]:
+        """[row], whether the row's operating condition never occurred in training."""
+        return self.conditions.unknown(fleet.values)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything as plain values and tensors, for a checkpoint."""
+        return {
+            "columns": list(self.columns),
+            "cycle_count": self.cycle_count,
+            "smoothing": self.smoothing,
+            "conditions": torch.from_numpy(self.conditions.table),
+            "centre": torch.from_numpy(self.scaler.centre),
+            "factor": torch.from_numpy(self.scaler.factor),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Preprocessor":
+        """The inverse of `state_dict`."""
+        return cls(
+            columns=tuple(state["columns"]),
+            cycle_count=state["cycle_count"],
+            smoothing=state["smoothing"],
+            conditions=Conditions(state["conditions"].numpy()),
+            scaler=Scaler(state["centre"].numpy(), state["factor"].numpy()),
+        )
+
+
+def _smooth(features: NDArray[np.float32], fleet: Fleet, weight: float) -> None:
+    """Smooth in place: yₜ = weight·xₜ + (1 − weight)·yₜ₋₁, y₁ = x₁, all engines at a time."""
+    for step in range(1, int(fleet.lengths.max())):
+        rows = fleet.starts[fleet.lengths > step] + step
+        features[rows] += (1 - weight) * (features[rows - 1] - features[rows])

@@ -1,0 +1,83 @@
+"""Scaling to zero mean and unit deviation, sensors per operating condition."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.data.columns import COLUMNS, SETTINGS
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """Per-condition standardisation, fitted on training engines.
+
+    scaled = (raw − centre) · factor, with the row's condition picking the row of `centre`
+    and `factor`. Settings have the same centre and factor in every condition. A column whose
+    maximum equals its minimum is constant there: its factor is 0. (Its standard deviation
+    may be a rounding error instead of 0, and dividing by that would blow up noise.)
+
+    Attributes:
+        centre: [condition, column], raw units.
+        factor: [condition, column], one over the standard deviation, or 0.
+    """
+
+    centre: NDArray[np.float64]
+    factor: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls,
+        values: NDArray[np.float64],
+        condition: NDArray[np.int64],
+        conditions: int,
+        columns: Sequence[str],
+    ) -> "Scaler":
+        """Fit on the rows of the training engines.
+
+        Args:
+            values: [row, 24], raw.
+            condition: [row], index of each row's operating condition.
+            conditions: number of conditions; each occurs in the rows.
+            columns: names of the columns to keep.
+        """
+        picked = values[:, [COLUMNS.index(name) for name in columns]]
+        is_setting = np.array([name in SETTINGS for name in columns])
+        centre = np.empty((conditions, len(columns)))
+        factor = np.empty_like(centre)
+        overall = _centre_and_factor(picked)
+        for index in range(conditions):
+            own = _centre_and_factor(picked[condition == index])
+            centre[index] = np.where(is_setting, overall[0], own[0])
+            factor[index] = np.where(is_setting, overall[1], own[1])
+        return cls(centre, factor)
+
+    def transform(
+        self,
+        values: NDArray[np.float64],
+        condition: NDArray[np.int64],
+        columns: Sequence[str],
+    ) -> NDArray[np.float32]:
+        """Scale rows.
+
+        Args:
+            values: [row, 24], raw.
+            condition: [row], index of each row's operating condition.
+            columns: the names that the scaler was fitted with.
+
+        Returns:
+            scaled: [row, column].
+        """
+        scaled = values[:, [COLUMNS.index(name) for name in columns]]
+        scaled -= self.centre[condition]
+        scaled *= self.factor[condition]
+        return scaled.astype(np.float32)
+
+
+def _centre_and_factor(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    constant = values.max(axis=0) == values.min(axis=0)
+    deviation = np.where(constant, 1.0, values.std(axis=0))
+    return values.mean(axis=0), np.where(constant, 0.0, 1.0 / deviation)

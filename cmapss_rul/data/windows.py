@@ -1,0 +1,99 @@
+"""Windows, gathered by index from one flat array and never materialised as a set."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cmapss_rul.data.fleet import Fleet
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """One window for each chosen row: the `length` rows that end there.
+
+    Where an engine has fewer rows up to there, its first row is repeated at the front, so
+    that every row of every engine has a window. Memory is the series plus two numbers a
+    window, whatever the length.
+
+    Attributes:
+        series: [row, feature], scaled rows of all engines, one engine after another.
+        starts: [window], first row of the window's engine.
+        ends: [window], the row at which the window ends.
+        length: rows in a window.
+
+    >>> series = torch.arange(5.0).unsqueeze(1)  # engines of 3 and of 2 rows
+    >>> windows = Windows(series, torch.tensor([0, 3]), torch.tensor([2, 4]), length=3)
+    >>> windows.gather(torch.tensor([0, 1])).squeeze(-1).tolist()
+    [[0.0, 1.0, 2.0], [3.0, 3.0, 4.0]]
+    """
+
+    series: Tensor
+    starts: Tensor
+    ends: Tensor
+    length: int
+
+    @classmethod
+    def ending_at(
+        cls, series: Tensor, fleet: Fleet, rows: NDArray[np.int64], length: int
+    ) -> "Windows":
+        """Windows that end at the given rows of a fleet, on the series' device."""
+        starts = np.repeat(fleet.starts, fleet.lengths)[rows]
+        device = series.device
+        return cls(
+            series,
+            torch.from_numpy(starts).to(device),
+            torch.from_numpy(rows).to(device),
+            length,
+        )
+
+    @classmethod
+    def every_cycle(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
+        """One window for each row: as many as there are rows, whatever the length."""
+        return cls.ending_at(series, fleet, np.arange(fleet.rows), length)
+
+    @classmethod
+    def last(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
+        """One window an engine, at its last row."""
+        return cls.ending_at(series, fleet, fleet.starts + fleet.lengths - 1, length)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Copy some windows out of the series.
+
+        Args:
+            index: [batch], which windows.
+
+        Returns:
+            windows: [batch, window, feature].
+        """
+        offsets = torch.arange(1 - self.length, 1, device=self.ends.device)
+        rows = self.ends[index].unsqueeze(1) + offsets
+        rows = torch.maximum(rows, self.starts[index].unsqueeze(1))
+        return self.series[rows]
+
+    def select(self, index: Tensor) -> "Windows":
+        """Return some of the windows, over the same series.
+
+        Args:
+            index: [window], which windows.
+        """
+        return replace(self, starts=self.starts[index], ends=self.ends[index])
+
+    def to(self, device: torch.device) -> "Windows":
+        """Return the windows on another device, the series and all."""
+        return replace(
+            self,
+            series=self.series.to(device),
+            starts=self.starts.to(device),
+            ends=self.ends.to(device),
+        )
+
+    @property
+    def padded(self) -> Tensor:
+        """[window], whether rows before the engine's first had to be made up."""
+        return self.ends - self.starts + 1 < self.length

@@ -1,0 +1,43 @@
+"""What every test may use: the official files, a small simulated fleet, and no network."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cmapss_rul.data import sources, transfer
+from cmapss_rul.data.columns import SUBSETS
+from cmapss_rul.data.simulate import simulate
+
+_SOURCE = os.environ.get(sources.VARIABLE)
+
+
+@pytest.fixture(scope="session")
+def official(tmp_path_factory) -> Path:
+    """Folder with the twelve official files; skips where RUL_DATA_SOURCE names none."""
+    if not _SOURCE:
+        pytest.skip(f"needs the official C-MAPSS files: {sources.VARIABLE} is not set")
+    folder = tmp_path_factory.mktemp("official")
+    names = sources.names_of(SUBSETS)
+    fetched = sources.fetch(names, folder, _SOURCE, progress=False)
+    if not all(origin.official for origin in fetched.written):
+        pytest.skip(f"needs the official C-MAPSS files: {sources.VARIABLE} has others")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fleet_dir(tmp_path_factory) -> Path:
+    """Folder with a small simulated FD001: 20 engines to train on, 20 to test."""
+    folder = tmp_path_factory.mktemp("fleet")
+    simulate(folder, engines=20)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_outside(request, monkeypatch) -> None:
+    """Let no test depend on the environment's data source or on the network."""
+    if "official" not in request.fixturenames:
+        monkeypatch.delenv(sources.VARIABLE, raising=False)
+    # port 9 of this machine discards; nothing listens there
+    monkeypatch.setattr(sources, "PUBLIC_SOURCES", ("http://127.0.0.1:9/CMAPSSData.zip",))
+    monkeypatch.setattr(transfer, "FIRST_PAUSE", 0.0)

@@ -1,0 +1,104 @@
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmapss_rul.data import digests
+from cmapss_rul.data.columns import SUBSETS
+from cmapss_rul.data.digests import CANONICAL_DIGESTS, DIGESTS, digest, provenance, stands
+from cmapss_rul.data.sources import names_of
+from cmapss_rul.errors import DataError
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_tables_name_the_twelve_files():
+    assert sorted(DIGESTS) == sorted(CANONICAL_DIGESTS) == sorted(names_of(SUBSETS))
+    everything = [*DIGESTS.values(), *CANONICAL_DIGESTS.values()]
+    assert len(set(everything)) == 24
+    assert all(len(text) == 64 for text in everything)
+
+
+def test_canonical_form_is_lf_stripped_on_the_right(tmp_path):
+    path = tmp_path / "train_FD001.txt"
+    path.write_bytes(b" 1 2  \r\n3\t4\t\n\n5 6")
+    found = provenance(path)
+    assert found.name == "train_FD001.txt"
+    assert found.sha256 == sha256(b" 1 2  \r\n3\t4\t\n\n5 6")
+    assert found.canonical_sha256 == sha256(b" 1 2\n3\t4\n\n5 6\n")
+    assert not found.official
+    assert not found.simulated
+    assert found.mark == "not the official files"
+
+
+@given(
+    st.lists(st.text("12. ", min_size=1, max_size=9), min_size=1, max_size=9),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["", " ", "  ", "\t "]),
+    st.integers(0, 3),
+)
+def test_line_ends_and_trailing_spaces_do_not_change_it(rows, line_end, spaces, blank_lines):
+    import io
+
+    plain = "\n".join(row.rstrip() for row in rows).rstrip("\n")
+    expected = sha256((plain + "\n").encode() if plain else b"\n")
+    dressed = line_end.join(row + spaces for row in rows) + line_end * blank_lines
+    assert digest(io.BytesIO(dressed.encode()), "x").canonical_sha256 == expected
+
+
+def test_a_name_has_its_own_digest(tmp_path, monkeypatch):
+    content = b"112 \n98 \n"
+    monkeypatch.setitem(CANONICAL_DIGESTS, "RUL_FD001.txt", sha256(b"112\n98\n"))
+    for name, official in (("RUL_FD001.txt", True), ("RUL_FD002.txt", False)):
+        (tmp_path / name).write_bytes(content)
+        assert provenance(tmp_path / name).official is official
+    assert provenance(tmp_path / "RUL_FD001.txt").mark == "official files"
+
+
+def test_simulated_is_what_the_manifest_lists(tmp_path):
+    path = tmp_path / "train_FD003.txt"
+    path.write_bytes(b"1 1\n")
+    manifest = tmp_path / "manifest_FD003.json"
+    manifest.write_text(json.dumps({"files": {path.name: sha256(b"1 1\n")}}))
+    assert provenance(path).simulated
+    assert provenance(path).mark == "simulated"
+    path.write_bytes(b"1 1 \n")
+    assert not provenance(path).simulated
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 3}', "\x00", "[" * 100_000])
+def test_a_broken_manifest_lists_nothing(tmp_path, text):
+    (tmp_path / "manifest_FD001.json").write_text(text)
+    assert digests.manifest_digests(tmp_path, "train_FD001.txt") == {}
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match=r"train_FD001.txt: cannot be read: No such file"):
+        provenance(tmp_path / "train_FD001.txt")
+    assert not stands(tmp_path / "train_FD001.txt")
+    with pytest.raises(DataError, match="cannot be looked for: File name too long"):
+        stands(tmp_path / ("x" * 5000))
+
+
+@pytest.mark.needs_data
+def test_official_files_have_both_digests(official):
+    for name in names_of(SUBSETS):
+        content = (official / name).read_bytes()
+        assert sha256(content) == DIGESTS[name]
+        canonical = b"\n".join(line.rstrip() for line in content.splitlines()) + b"\n"
+        assert sha256(canonical) == CANONICAL_DIGESTS[name]
+        assert provenance(official / name).official
+
+
+@pytest.mark.needs_data
+def test_a_copy_with_other_line_ends_is_official(official, tmp_path):
+    text = (official / "test_FD001.txt").read_text()
+    path = tmp_path / "test_FD001.txt"
+    path.write_bytes("\r\n".join(line.rstrip() for line in text.splitlines()).encode())
+    assert provenance(path).official
+    path.write_bytes(text.replace("642.58", "642.57", 1).encode())
+    assert not provenance(path).official

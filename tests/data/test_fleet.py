@@ -1,0 +1,32 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmapss_rul.data.fleet import Fleet
+from tests.data._fleets import fleet_of, lives
+
+
+def test_engines_by_hand():
+    fleet = Fleet.from_rows(np.array([3, 3, 4, 9, 9]), np.array([1, 2, 1, 1, 2]), np.zeros((5, 24)))
+    assert fleet.engines.tolist() == [3, 4, 9]
+    assert fleet.starts.tolist() == [0, 2, 3]
+    assert fleet.lengths.tolist() == [2, 1, 2]
+    assert fleet.rows == 5
+
+
+@given(lives)
+def test_starts_and_lengths_cover_every_row_once(lengths):
+    fleet = fleet_of(*lengths)
+    assert fleet.lengths.tolist() == lengths
+    assert fleet.starts.tolist() == [sum(lengths[:i]) for i in range(len(lengths))]
+
+
+@given(lives, st.data())
+def test_selected_engines_keep_their_numbers_rows_and_order(lengths, data):
+    fleet = fleet_of(*lengths)
+    some = data.draw(st.lists(st.sampled_from(fleet.engines.tolist()), unique=True, min_size=1))
+    chosen = fleet.select(np.array(some))
+    assert chosen.engines.tolist() == sorted(some)
+    for number, start, length in zip(chosen.engines, chosen.starts, chosen.lengths, strict=True):
+        assert (chosen.values[start : start + length] == fleet.values[fleet.engine == number]).all()
+        assert chosen.cycle[start : start + length].tolist() == list(range(1, length + 1))

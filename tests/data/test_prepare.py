@@ -1,0 +1,106 @@
+"""The train file as windows: sides, labels, and what the scaling may see."""
+
+import numpy as np
+import pytest
+import torch
+
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.prepare import prepare
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.data.split import SplitConfig
+from tests.data._fleets import SIX, fleet_of
+
+LIVES = (30, 20, 40, 25, 35, 15, 45, 50, 22, 33)
+DATA = DataConfig(window=6, cap=30, columns=("setting_1", "sensor_2", "sensor_3"))
+
+
+def prepared(fleet, data=DATA, **split):
+    return prepare(fleet, data, SplitConfig(**split), (30, 10), seed=5)
+
+
+def test_each_window_belongs_to_the_side_of_its_engine():
+    fleet = fleet_of(*LIVES)
+    data = prepared(fleet)
+    assert len(data.split.validation) == 2
+    for side, engines in (
+        (data.training, data.split.training),
+        (data.validation, data.split.validation),
+    ):
+        assert set(fleet.engine[side.windows.ends.numpy()]) == set(engines)
+        assert set(fleet.engine[side.windows.starts.numpy()]) == set(engines)
+        assert len(side) == sum(LIVES[number - 1] for number in engines)
+    assert len(data.training) + len(data.validation) == fleet.rows
+
+
+def test_labels_belong_to_the_last_cycle_of_the_window():
+    fleet = fleet_of(*LIVES)
+    data = prepared(fleet)
+    ends = data.training.windows.ends.numpy()
+    life = np.repeat(fleet.lengths, fleet.lengths)[ends]
+    rul = np.minimum(life - fleet.cycle[ends], 30)
+    assert data.training.rul.tolist() == rul.tolist()
+    assert data.training.rul.dtype == torch.float32
+    expected = np.where(rul == 30, 0, np.where(rul > 10, 1, 2))
+    assert data.training.health.tolist() == expected.tolist()
+    assert data.training.health.dtype == torch.int64
+
+
+def test_a_batch_is_what_was_asked_for():
+    data = prepared(fleet_of(*LIVES)).training
+    index = torch.tensor([7, 0, 7])
+    batch = data.batch(index)
+    assert batch.windows.shape == (3, 6, 4)
+    assert torch.equal(batch.windows[0], batch.windows[2])
+    assert torch.equal(batch.rul, data.rul[index])
+    assert torch.equal(batch.health, data.health[index])
+    assert torch.equal(data.select(index).batch(torch.tensor([1])).rul, data.rul[:1])
+
+
+def test_the_scaling_sees_training_engines_only():
+    """Whatever stands in the validation engines' rows, the training windows stay the same."""
+    fleet, other = fleet_of(*LIVES, conditions=SIX), fleet_of(*LIVES, conditions=SIX)
+    first = prepared(fleet)
+    held_out = np.isin(other.engine, first.split.validation)
+    other.values[held_out, 3:] *= 1000
+    second = prepared(other)
+    for name, value in first.preprocessor.state_dict().items():
+        found = second.preprocessor.state_dict()[name]
+        assert torch.equal(found, value) if isinstance(value, torch.Tensor) else found == value
+    index = torch.arange(len(first.training))
+    assert torch.equal(first.training.batch(index).windows, second.training.batch(index).windows)
+    assert not torch.equal(
+        first.validation.batch(torch.arange(5)).windows,
+        second.validation.batch(torch.arange(5)).windows,
+    )
+
+
+def test_the_mean_label_is_over_every_row_whatever_the_split():
+    fleet = fleet_of(3, 2)
+    data = DataConfig(window=2, cap=1)
+    means = [prepare(fleet, data, SplitConfig(), (1,), seed).mean_label for seed in range(4)]
+    assert means == pytest.approx([3 / 5] * 4)  # labels 1 1 0 and 1 0
+
+
+def test_the_seed_of_the_split_goes_before_that_of_the_run():
+    fleet = fleet_of(*LIVES)
+    drawn = {tuple(prepared(fleet, seed=seed).split.validation) for seed in (None, 5)}
+    assert len(drawn) == 1
+    assert tuple(prepared(fleet, seed=6).split.validation) not in drawn
+
+
+def test_the_set_moves_to_a_device_as_one():
+    data = prepared(fleet_of(*LIVES)).validation.to(torch.device("meta"))
+    tensors = (data.rul, data.health, data.windows.series, data.windows.starts, data.windows.ends)
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize(
+    ("subset", "rows"),
+    [("FD001", 20_631), ("FD002", 53_759), ("FD003", 24_720), ("FD004", 61_249)],
+)
+def test_the_official_rows_are_all_used(official, subset, rows):
+    fleet = read_fleet(official / f"train_{subset}.txt")
+    data = prepare(fleet, DataConfig(subset=subset), SplitConfig(), (125, 50), seed=0)
+    assert len(data.training) + len(data.validation) == rows
+    assert set(data.training.health.tolist()) == {0, 1, 2}
