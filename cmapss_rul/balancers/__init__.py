@@ -1,0 +1,26 @@
+"""How two losses become one.
+
+README.md beside this file shows how to add a balancer: its file, and its entry in the list.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cmapss_rul.balancers.amnl import AMNLConfig
+from cmapss_rul.balancers.amnl_ema import AMNLEMAConfig
+from cmapss_rul.balancers.base import Balanced, Balancer
+from cmapss_rul.balancers.fixed import FixedConfig
+from cmapss_rul.balancers.gradnorm import GradNormConfig
+from cmapss_rul.balancers.uncertainty import UncertaintyConfig
+
+__all__ = ["Balanced", "Balancer", "BalancerConfig", "FixedConfig"]
+
+BalancerConfig = Annotated[
+    FixedConfig
+    | AMNLConfig
+    | AMNLEMAConfig
+    | UncertaintyConfig
+    | GradNormConfig,
+    Field(discriminator="name"),
+]  # fmt: skip

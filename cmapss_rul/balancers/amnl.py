@@ -1,0 +1,52 @@
+"""AMNL in its current-value form: each loss divided by itself."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cmapss_rul.balancers.base import Balanced, Balancer, Pair, divided
+from cmapss_rul.config.base import Config
+
+
+class AMNLConfig(Config):
+    """Configuration of `amnl`."""
+
+    name: Literal["amnl"] = Field("amnl", description="Each loss over its current value.")
+    floors: Pair = Field((1.0, 0.1), description="Least divisor of RUL and health loss.")
+
+    def build(self) -> "AMNL":
+        """Make the balancer."""
+        return AMNL(self.floors)
+
+
+class AMNL(Balancer):
+    """Σ ½ Lᵢ / max(sg Lᵢ, fᵢ), where sg stops the gradient and fᵢ is a floor.
+
+    Above the floors its gradient is ½∇log L₁ + ½∇log L₂ exactly: that of the log-loss
+    baseline, in the direction of the geometric mean's, whatever the losses' scales. Its value
+    is then 1 always, so it tells nothing about progress.
+
+    Source: the current-value form of the AMNL book.
+
+    Args:
+        floors: f of the RUL loss (cycles²) and of the health loss.
+
+    >>> AMNLConfig().build()(torch.tensor([4000.0, 1.25])).total
+    tensor(1.)
+    """
+
+    floors: Tensor
+
+    def __init__(self, floors: tuple[float, float] = (1.0, 0.1)) -> None:
+        super().__init__()
+        self.register_buffer("floors", torch.tensor(floors))
+
+    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+        """Return the sum and the weights ½ / max(Lᵢ, fᵢ)."""
+        return divided(losses, torch.maximum(losses.detach(), self.floors), scale=0.5)
+
+    def extra_repr(self) -> str:
+        """Show the floors."""
+        return f"floors={self.floors.tolist()}"

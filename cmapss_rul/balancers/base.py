@@ -1,0 +1,123 @@
+"""What every balancer is."""
+
+from abc import ABC, abstractmethod
+from typing import Annotated, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+# Bounds that keep a factor, its inverse and its product with a loss inside float32.
+Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
+Pair = tuple[Positive, Positive]
+TASKS = ("rul", "health")
+
+
+class Balanced(NamedTuple):
+    """Two losses made one.
+
+    Attributes:
+        total: Scalar with graph; its gradient is what trains the network.
+        weights: [2], without graph: the factor of each loss's gradient in the total, every
+            constant (λ, ½) included, as used in this step.
+    """
+
+    total: Tensor
+    weights: Tensor
+
+
+class Balancer(nn.Module, ABC):
+    """Makes one loss of two, once a training step.
+
+        [RUL loss, health loss] --> Balancer --> total loss, weights
+
+    Whatever a balancer remembers lies in parameters and buffers, and in the optimiser of its
+    own parameters where it has some: saving these two and loading them goes on exactly. No
+    step reads a value back from the device: a start from the first batch is chosen by
+    `torch.where` and not by `if`.
+    """
+
+    _optimiser: torch.optim.Optimizer | None = None
+
+    def forward(self, losses: Tensor, shared: Tensor | None = None) -> Balanced:
+        """Balance the losses of one training step, and take note of them.
+
+        Args:
+            losses: [2], RUL and health loss, with graph.
+            shared: Weights of the network's last shared layer, for methods that look at
+                gradients.
+
+        Returns:
+            The total loss and the weights used in it.
+
+        Raises:
+            ValueError: Losses of another shape.
+        """
+        if losses.shape != (2,):
+            raise ValueError(
+                "`losses` should be the RUL and the health loss, shape (2,), "
+                f"found shape {tuple(losses.shape)}"
+            )
+        return self.balance(losses, shared)
+
+    @abstractmethod
+    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:
+        """Do what `forward` says, for losses of the right shape. Every method has its own."""
+
+    def optimiser(self) -> torch.optim.Optimizer | None:
+        """Return the optimiser of the balancer's own parameters; None where it has none.
+
+        Its learning rate is constant, without warm-up or schedule, and its gradients are not
+        clipped. The training loop steps it beside the network's and keeps its state.
+        """
+        return None
+
+    def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - for members
+        """Return scalars for the log that say whether the method works as meant.
+
+        Args:
+            losses: [2], those of the step just balanced.
+        """
+        return {}
+
+    def _own_adam(self, learning_rate: float) -> torch.optim.Optimizer:
+        """Return the one Adam of this balancer's parameters."""
+        if self._optimiser is None:
+            # The fused kind can be told by `found_inf` to leave out a step whose loss is not
+            # finite, without a look from the host.
+            self._optimiser = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
+        return self._optimiser
+
+
+def weighted(losses: Tensor, weights: Tensor) -> Balanced:
+    """Return Σ wᵢ Lᵢ with its weights, which count as constants.
+
+    Args:
+        losses: [2], with graph.
+        weights: [2].
+    """
+    weights = weights.detach().to(losses.dtype)
+    return Balanced((weights * losses).sum(), weights)
+
+
+def divided(losses: Tensor, divisors: Tensor, scale: float) -> Balanced:
+    """Return Σ scale · Lᵢ / dᵢ with its weights; the divisors count as constants.
+
+    A loss over itself is exactly 1 here. Times its inverse it would only be nearly so.
+
+    Args:
+        losses: [2], with graph.
+        divisors: [2], above 0.
+        scale: One factor for both.
+    """
+    divisors = divisors.detach().to(losses.dtype)
+    return Balanced((losses / divisors * scale).sum(), scale / divisors)
+
+
+def by_task(name: str, values: Tensor) -> dict[str, Tensor]:
+    """Name the two entries of a [2] for the log.
+
+    >>> by_task("share", torch.tensor([1.0, 2.0]))
+    {'share_rul': tensor(1.), 'share_health': tensor(2.)}
+    """
+    return {f"{name}_{task}": value for task, value in zip(TASKS, values.unbind(), strict=True)}

@@ -1,0 +1,56 @@
+"""Constant weights: the baseline."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cmapss_rul.balancers.base import Balanced, Balancer, Pair, weighted
+from cmapss_rul.config.base import Config
+
+
+class FixedConfig(Config):
+    """Configuration of `fixed`."""
+
+    name: Literal["fixed"] = Field("fixed", description="Constant weights.")
+    weights: Pair = Field((1.0, 1.0), description="λ of the RUL and of the health loss.")
+    divisors: Pair = Field(
+        (1.0, 1.0), description="Constants that the losses are divided by, [100, 1] say."
+    )
+
+    def build(self) -> "Fixed":
+        """Make the balancer."""
+        return Fixed(self.weights, self.divisors)
+
+
+class Fixed(Balancer):
+    """Σ λᵢ Lᵢ / dᵢ with constant weights λᵢ and divisors dᵢ.
+
+    With squared errors in cycles² and all constants 1 the RUL loss dominates: at the start
+    its gradient on the last shared layer is some 450 times the other's.
+
+    Args:
+        weights: λ of the RUL and of the health loss.
+        divisors: d of the RUL and of the health loss.
+
+    >>> FixedConfig(divisors=[100, 1]).build()(torch.tensor([400.0, 2.0])).total
+    tensor(6.)
+    """
+
+    factors: Tensor
+
+    def __init__(
+        self, weights: tuple[float, float], divisors: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
+        super().__init__()
+        factors = [weight / divisor for weight, divisor in zip(weights, divisors, strict=True)]
+        self.register_buffer("factors", torch.tensor(factors))
+
+    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+        """Return λ₁L₁/d₁ + λ₂L₂/d₂ and the factors λᵢ/dᵢ."""
+        return weighted(losses, self.factors)
+
+    def extra_repr(self) -> str:
+        """Show the factors."""
+        return f"factors={self.factors.tolist()}"

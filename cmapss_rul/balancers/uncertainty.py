@@ -1,0 +1,100 @@
+"""Weights from learned noise levels (homoscedastic uncertainty)."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cmapss_rul.balancers.base import Balanced, Balancer, by_task
+from cmapss_rul.config.base import Config
+
+
+class UncertaintyConfig(Config):
+    """Configuration of `uncertainty`."""
+
+    name: Literal["uncertainty"] = Field("uncertainty", description="Learned noise levels.")
+    form: Literal["regression_half", "symmetric"] = Field(
+        "regression_half",
+        description="'regression_half': ½ on the RUL loss and 1 on the health loss, as derived "
+        "for a regression and a classification; 'symmetric': ½ on both.",
+    )
+    start: Literal["first_loss", "zero"] = Field(
+        "first_loss",
+        description="Where each s starts: at ln L of the first batch, or at 0, from where a "
+        "short run never reaches its optimum.",
+    )
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Constant rate of s's own Adam.")
+
+    def build(self) -> "Uncertainty":
+        """Make the balancer."""
+        return Uncertainty(self.form, self.start, self.learning_rate)
+
+
+class Uncertainty(Balancer):
+    """Σ cᵢ e^(−sᵢ) Lᵢ + ½ sᵢ, where sᵢ = log σᵢ² of task i's noise is trained.
+
+    c₁ = ½ for the regression; c₂ = 1 for the classification, or ½ in the symmetric form. At
+    the optimum sᵢ = ln(2 cᵢ Lᵢ): ln L with c = ½, ln L + ln 2 with c = 1. The total may be
+    negative.
+
+    Source: Kendall, Gal and Cipolla 2018, Multi-Task Learning Using Uncertainty to Weigh
+    Losses, equations 7 to 10. There s starts anywhere and shares the network's optimiser;
+    here it has one of its own, without weight decay, and starts at ln max(Lᵢ, 1e-8).
+
+    Args:
+        form: `regression_half` or `symmetric`.
+        start: `first_loss` or `zero`.
+        learning_rate: Of the optimiser of s.
+
+    >>> UncertaintyConfig().build()(torch.tensor([4000.0, 1.25])).weights
+    tensor([1.2500e-04, 8.0000e-01])
+    """
+
+    factors: Tensor
+    started: Tensor
+
+    def __init__(
+        self,
+        form: Literal["regression_half", "symmetric"] = "regression_half",
+        start: Literal["first_loss", "zero"] = "first_loss",
+        learning_rate: float = 1e-2,
+    ) -> None:
+        super().__init__()
+        self.form = form
+        self.start = start
+        self.learning_rate = learning_rate
+        self.log_variance = nn.Parameter(torch.zeros(2))
+        factors = (0.5, 1.0) if form == "regression_half" else (0.5, 0.5)
+        self.register_buffer("factors", torch.tensor(factors))
+        self.register_buffer("started", torch.tensor(start == "zero"))
+
+    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+        """Return the total and the weights cᵢ e^(−sᵢ)."""
+        self._start(losses.detach())
+        weights = self.factors * torch.exp(-self.log_variance)
+        total = (weights * losses + 0.5 * self.log_variance).sum()
+        return Balanced(total, weights.detach().to(losses.dtype))
+
+    @torch.no_grad()
+    def _start(self, losses: Tensor) -> None:
+        """Set s to ln L in the first step and leave it alone in every later one."""
+        first = losses.clamp_min(1e-8).log().to(self.log_variance.dtype)
+        self.log_variance.copy_(torch.where(self.started, self.log_variance, first))
+        self.started.fill_(True)
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Return the Adam of s."""
+        return self._own_adam(self.learning_rate)
+
+    @torch.no_grad()
+    def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:
+        """Return sᵢ − ln Lᵢ: about 0 (ln 2 where c = 1) when s keeps up with the loss."""
+        return by_task("lag", self.log_variance - losses.clamp_min(1e-8).log())
+
+    def extra_repr(self) -> str:
+        """Show the options and s."""
+        return (
+            f"form={self.form!r}, start={self.start!r}, learning_rate={self.learning_rate}, "
+            f"log_variance={self.log_variance.tolist()}"
+        )

@@ -1,0 +1,115 @@
+"""Loss of the health task, and the boundaries that make classes of RUL."""
+
+from itertools import pairwise
+from typing import Annotated
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from cmapss_rul.config.base import Config
+
+
+class HealthLossConfig(Config):
+    """The `loss.health` part of a configuration.
+
+    Classes are numbered in order of decay, 0 the healthiest. A RUL on a boundary belongs to
+    the worse side, except on a boundary equal to the cap: there it is the healthier side,
+    since no capped label lies above.
+    """
+
+    boundaries: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = Field(
+        (125, 50),
+        max_length=63,
+        description="Falling RUL values between the health classes, cycles.",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Share of each label that is spread over all classes."
+    )
+
+    @field_validator("boundaries")
+    @classmethod
+    def _fall(cls, boundaries: tuple[int, ...]) -> tuple[int, ...]:
+        if any(low >= high for high, low in pairwise(boundaries)):
+            raise ValueError(f"should fall from one to the next, found {list(boundaries)}")
+        return boundaries
+
+    @property
+    def classes(self) -> int:
+        """Number of health classes."""
+        return len(self.boundaries) + 1
+
+    def check(self, cap: int) -> None:
+        """Refuse boundaries that leave a class without any label.
+
+        Args:
+            cap: Cap of the RUL labels, whole cycles.
+
+        Raises:
+            ValueError: The class that cannot occur, and the boundaries.
+        """
+        first, *others = self.boundaries
+        found = f"found {list(self.boundaries)} and cap {cap}"
+        if first > cap:
+            raise ValueError(
+                f"no capped RUL lies above a boundary over the cap, so class 0 cannot occur: "
+                f"loss.health.boundaries should be at most data.cap, {found}"
+            )
+        # The cap itself is class 0, so class 1 begins one cycle below it.
+        if first == cap and others and others[0] == cap - 1:
+            raise ValueError(
+                "no whole RUL lies between the cap and the cycle below it, so class 1 cannot "
+                f"occur: the second of loss.health.boundaries should be below {cap - 1}, {found}"
+            )
+
+    def build(self) -> "CrossEntropy":
+        """Make the loss."""
+        return CrossEntropy(self.classes, self.label_smoothing)
+
+
+class CrossEntropy(nn.Module):
+    """Mean cross-entropy over the windows, natural logarithm.
+
+    Args:
+        classes: Number of classes K.
+        label_smoothing: Share ε of each label that is spread evenly over all K classes.
+
+    Shapes:
+        logits: [batch, class].
+        classes: [batch], int64, in 0 … K − 1.
+        returns: scalar.
+
+    >>> CrossEntropy(classes=2)(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
+    tensor(0.6931)
+    """
+
+    def __init__(self, classes: int, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.label_smoothing = label_smoothing
+
+    def terms(self, logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return numerator and denominator of the mean, two scalars.
+
+        Raises:
+            ValueError: Shapes that are not [batch, K] and [batch].
+        """
+        if classes.ndim != 1 or logits.shape != (len(classes), self.classes):
+            raise ValueError(
+                f"`logits` and `classes` should be [batch, {self.classes}] and [batch], found "
+                f"{list(logits.shape)} and {list(classes.shape)}"
+            )
+        total = cross_entropy(
+            logits, classes, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        return total, torch.full_like(total, len(classes))
+
+    def forward(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
+        total, weight = self.terms(logits, classes)
+        return total / weight
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        return f"classes={self.classes}, label_smoothing={self.label_smoothing}"

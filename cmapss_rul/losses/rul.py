@@ -1,0 +1,149 @@
+"""Losses of the RUL task. Targets and predictions are in cycles.
+
+Cycles and not shares of the cap: with targets in [0, 1] the squared error falls under the
+floor of 1.0 that `amnl` divides by, which would silently turn it into a fixed weight.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import huber_loss
+
+from cmapss_rul.config.base import Config
+
+
+class WeightedMSEConfig(Config):
+    """Configuration of `weighted_mse`."""
+
+    name: Literal["weighted_mse"] = Field("weighted_mse", description="Failure counts double.")
+
+    def build(self, cap: int) -> "WeightedMSE":
+        """Make the loss for labels capped at `cap` cycles."""
+        return WeightedMSE(cap)
+
+
+class MSEConfig(Config):
+    """Configuration of `mse`."""
+
+    name: Literal["mse"] = Field("mse", description="Mean squared error.")
+
+    def build(self, cap: int) -> "MSE":  # noqa: ARG002 - every member is built alike
+        """Make the loss."""
+        return MSE()
+
+
+class HuberConfig(Config):
+    """Configuration of `huber`."""
+
+    name: Literal["huber"] = Field("huber", description="Squares near 0, straight beyond.")
+    delta: float = Field(
+        10.0, gt=0, le=1e6, description="Error where the straight part begins, cycles."
+    )
+
+    def build(self, cap: int) -> "Huber":  # noqa: ARG002 - every member is built alike
+        """Make the loss."""
+        return Huber(self.delta)
+
+
+RulLossConfig = Annotated[WeightedMSEConfig | MSEConfig | HuberConfig, Field(discriminator="name")]
+
+
+class RulLoss(nn.Module, ABC):
+    """A weighted mean Σ wᵢ eᵢ / Σ wᵢ of the windows' errors eᵢ.
+
+    Shapes:
+        predicted: [batch], cycles.
+        target: [batch], cycles, capped.
+        returns: scalar.
+    """
+
+    @abstractmethod
+    def errors(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """Return the error eᵢ of each window, [batch]."""
+
+    def weights(self, target: Tensor) -> Tensor:
+        """Return the weight wᵢ of each window, [batch]; 1 unless a loss says otherwise."""
+        return torch.ones_like(target)
+
+    def terms(self, predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return numerator and denominator of the mean, two scalars.
+
+        Raises:
+            ValueError: Shapes differ; [batch] against [batch, 1] would be spread out to every
+                prediction against every target.
+        """
+        if predicted.shape != target.shape:
+            raise ValueError(
+                "`predicted` and `target` should have one shape, found "
+                f"{tuple(predicted.shape)} and {tuple(target.shape)}"
+            )
+        weights = self.weights(target)
+        return (weights * self.errors(predicted, target)).sum(), weights.sum()
+
+    def forward(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
+        total, weight = self.terms(predicted, target)
+        return total / weight
+
+
+class WeightedMSE(RulLoss):
+    """Squared error in cycles² that counts double at failure.
+
+    Σ wᵢ (ŷᵢ − yᵢ)² / Σ wᵢ with wᵢ = 2 − min(yᵢ, cap) / cap: 2 at failure, 1 when healthy,
+    where ŷᵢ is the predicted and yᵢ the true RUL.
+
+    Args:
+        cap: Cap of the labels, cycles.
+
+    >>> WeightedMSE(cap=100)(torch.tensor([3.0, 100.0]), torch.tensor([0.0, 100.0]))
+    tensor(6.)
+    """
+
+    def __init__(self, cap: int) -> None:
+        super().__init__()
+        self.cap = cap
+
+    def weights(self, target: Tensor) -> Tensor:
+        """Return 2 − min(y, cap) / cap."""
+        return 2 - target.clamp(max=self.cap) / self.cap
+
+    def errors(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """Return (ŷ − y)²."""
+        return (predicted - target).square()
+
+    def extra_repr(self) -> str:
+        """Show the cap."""
+        return f"cap={self.cap}"
+
+
+class MSE(RulLoss):
+    """Mean squared error, cycles²."""
+
+    def errors(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """Return (ŷ − y)²."""
+        return (predicted - target).square()
+
+
+class Huber(RulLoss):
+    """½ d² up to an error d of `delta` cycles, delta (|d| − ½ delta) beyond.
+
+    Source: Huber 1964.
+
+    Args:
+        delta: Error where the straight part begins, cycles.
+    """
+
+    def __init__(self, delta: float) -> None:
+        super().__init__()
+        self.delta = delta
+
+    def errors(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """Return Huber's function of ŷ − y."""
+        return huber_loss(predicted, target, reduction="none", delta=self.delta)
+
+    def extra_repr(self) -> str:
+        """Show delta."""
+        return f"delta={self.delta}"

@@ -1,0 +1,1 @@
+"""CNN, BiLSTM, attention and two heads."""

@@ -1,0 +1,84 @@
+"""Fully connected layers: those that both tasks share, and the two heads."""
+
+from typing import Annotated, Literal, cast
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from cmapss_rul.config.base import Config
+from cmapss_rul.model.fields import Rate, Width, Widths
+
+
+class SharedConfig(Config):
+    """The `model.shared` part of a configuration."""
+
+    hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = Field(
+        (128,), description="Widths of the layers that both tasks share; at least one."
+    )
+    dropout: Rate = Field(0.2, description="Dropout after each layer.")
+
+    def build(self, features: int) -> nn.Sequential:
+        """Make the layers, [batch, feature] → [batch, last width]."""
+        return _layers(features, self.hidden, self.dropout)
+
+
+class RulHeadConfig(Config):
+    """The `model.rul_head` part of a configuration."""
+
+    hidden: Widths = Field((64,), description="Widths of the RUL head's layers; [] for none.")
+    dropout: Rate = Field(0.0, description="Dropout after each of them.")
+    output: Literal["cap", "cycles"] = Field(
+        "cap",
+        description="'cap': cap × (0.5 + z) for the last layer's z, so that an untrained network "
+        "predicts half the cap; 'cycles': z as it is.",
+    )
+
+    def build(self, features: int, cap: int) -> "RulHead":
+        """Make the head for shared features, with the cap of the labels in cycles."""
+        return RulHead(self, features, cap)
+
+
+class HealthHeadConfig(Config):
+    """The `model.health_head` part of a configuration."""
+
+    hidden: Widths = Field((64,), description="Widths of the health head's layers; [] for none.")
+    dropout: Rate = Field(0.0, description="Dropout after each of them.")
+
+    def build(self, features: int, classes: int) -> nn.Sequential:
+        """Make the head, [batch, feature] → logits [batch, class]."""
+        width = (features, *self.hidden)[-1]
+        layers = _layers(features, self.hidden, self.dropout)
+        return layers.append(nn.Linear(width, classes))
+
+
+class RulHead(nn.Module):
+    """Layers from the shared features to a RUL in cycles.
+
+    The fixed map `cap × (0.5 + z)` puts the start into the middle of the labels' range. With
+    z itself in cycles the first epochs go into learning that offset.
+
+    Shapes:
+        features: [batch, feature].
+        returns: [batch], cycles, not clamped.
+    """
+
+    def __init__(self, config: RulHeadConfig, features: int, cap: int) -> None:
+        super().__init__()
+        self.hidden = _layers(features, config.hidden, config.dropout)
+        self.last = nn.Linear((features, *config.hidden)[-1], 1)
+        self.scale = float(cap) if config.output == "cap" else 1.0
+        self.offset = 0.5 * cap if config.output == "cap" else 0.0
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the RUL [batch] in cycles."""
+        z = cast(Tensor, self.last(self.hidden(features))).squeeze(1)
+        # Under mixed precision z has 8 or 11 bits: too few for cycles, so the map has more.
+        return self.offset + self.scale * z.to(self.last.weight.dtype)
+
+
+def _layers(features: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential:
+    """Linear, ReLU and dropout for each width."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip((features, *widths), widths, strict=False):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers)

@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from cmapss_rul.balancers import Balanced, Balancer
+from cmapss_rul.balancers.base import by_task, divided, weighted
+
+
+class Plain(Balancer):
+    """The least that a balancer has to have."""
+
+    def balance(self, losses, shared):  # noqa: ARG002
+        return weighted(losses, torch.ones(2))
+
+
+def test_a_balancer_without_a_method_cannot_be_made():
+    with pytest.raises(TypeError, match="balance"):
+        Balancer()
+
+
+def test_defaults_are_nothing_to_train_and_nothing_to_watch():
+    balancer = Plain()
+    assert balancer.optimiser() is None
+    assert balancer.diagnostics(torch.ones(2)) == {}
+    assert balancer(torch.tensor([3.0, 4.0])).total.item() == 7
+
+
+def test_shape_is_refused_with_what_was_found_and_expected():
+    with pytest.raises(ValueError) as caught:
+        Plain()(torch.ones(2, 1))
+    assert str(caught.value) == (
+        "`losses` should be the RUL and the health loss, shape (2,), found shape (2, 1)"
+    )
+
+
+def test_weighted_stops_the_gradient_of_the_weights():
+    losses = torch.tensor([3.0, 5.0], requires_grad=True)
+    weights = torch.tensor([2.0, 0.5], requires_grad=True)
+    total, stated = weighted(losses, weights)
+    total.backward()
+    assert total.item() == 8.5
+    assert losses.grad.tolist() == stated.tolist() == [2.0, 0.5]
+    assert weights.grad is None
+
+
+def test_divided_gives_exactly_one_for_a_loss_over_itself():
+    losses = torch.rand(2, 1000) * 5000 + 1e-3
+    for pair in losses.T:
+        assert divided(pair, pair, scale=0.5).total.item() == 1.0
+
+
+def test_divided_states_the_factor_of_the_gradient():
+    losses = torch.tensor([3.0, 5.0], requires_grad=True)
+    total, weights = divided(losses, losses * 2, scale=0.5)
+    total.backward()
+    assert total.item() == 0.5
+    torch.testing.assert_close(weights, losses.grad)
+    torch.testing.assert_close(weights, torch.tensor([0.5 / 6, 0.05]))
+
+
+def test_balanced_unpacks_as_total_and_weights():
+    assert Balanced._fields == ("total", "weights")
+
+
+def test_log_names_tell_the_task():
+    assert list(by_task("rate", torch.ones(2))) == ["rate_rul", "rate_health"]

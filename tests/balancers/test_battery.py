@@ -1,0 +1,23 @@
+"""The battery on every balancer in every variant."""
+
+import pytest
+
+from tests.balancers.battery import BATTERY, build
+from tests.balancers.variants import MEMBERS, VARIANTS, title
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=title)
+@pytest.mark.parametrize("check", BATTERY, ids=lambda check: check.__name__)
+def test_battery(check, config):
+    check(config)
+
+
+def test_all_five_are_there():
+    names = [member().name for member in MEMBERS]
+    assert {"fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm"} <= set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_every_variant_shows_its_options():
+    texts = [repr(build(config)) for config in VARIANTS]
+    assert len(set(texts)) == len(texts)

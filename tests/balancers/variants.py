@@ -1,0 +1,109 @@
+"""Every balancer, in every variant: what the battery runs on."""
+
+import io
+from typing import Any, get_args
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from cmapss_rul.balancers import Balanced, Balancer, BalancerConfig
+from cmapss_rul.config.base import Config
+
+ADAPTER: TypeAdapter[Any] = TypeAdapter(BalancerConfig)
+MEMBERS = get_args(get_args(BalancerConfig)[0])
+
+OPTIONS: list[dict[str, Any]] = [
+    {"name": "fixed", "weights": [0.25, 3]},
+    {"name": "fixed", "divisors": [100, 1]},
+    {"name": "amnl", "floors": [5000, 2]},
+    {"name": "amnl_ema", "start": "first_loss_corrected"},
+    {"name": "amnl_ema", "start": "one_uncorrected"},
+    {"name": "amnl_ema", "decay": 0.3},
+    {"name": "uncertainty", "form": "symmetric"},
+    {"name": "uncertainty", "start": "zero"},
+    {"name": "uncertainty", "form": "symmetric", "start": "zero"},
+    {"name": "gradnorm", "alpha": 0},
+    {"name": "gradnorm", "learning_rate": 0.1},
+]
+VARIANTS: list[Config] = [member() for member in MEMBERS] + [
+    ADAPTER.validate_python(options) for options in OPTIONS
+]
+
+
+def title(config: Config) -> str:
+    """Name a variant by its method and what it sets."""
+    options = config.model_dump(exclude_defaults=True)
+    return " ".join([config.model_dump()["name"], *(f"{k}={v}" for k, v in options.items())])
+
+
+class Toy(nn.Module):
+    """Two tasks on one shared layer, with losses of the usual sizes (thousands and one)."""
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(7)
+
+        def draw(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+
+        self.first = nn.Parameter(draw(5, 4))
+        self.shared = nn.Parameter(draw(4, 3))
+        self.rul = nn.Parameter(draw(3))
+        self.health = nn.Parameter(draw(3, 2))
+        self.windows = nn.Buffer(draw(8, 5))
+        self.target = nn.Buffer(100 * draw(8).abs())
+        self.classes = nn.Buffer(torch.arange(8) % 2)
+
+    def losses(self, step: int = 0) -> Tensor:
+        """Return the two losses [2] on inputs that differ from step to step."""
+        features = torch.tanh((self.windows + 0.1 * step) @ self.first) @ self.shared
+        rul = (features @ self.rul - self.target).square().mean()
+        health = nn.functional.cross_entropy(features @ self.health, self.classes)
+        return torch.stack([rul, health])
+
+
+class Run:
+    """A training run in small: what is trained, what is saved."""
+
+    def __init__(self, config: Config, dtype: torch.dtype = torch.float32) -> None:
+        self.toy = Toy(dtype)
+        self.balancer: Balancer = config.build().to(dtype)  # type: ignore[attr-defined]
+        self.optimisers = [torch.optim.AdamW(self.toy.parameters(), lr=1e-2)]
+        own = self.balancer.optimiser()
+        if own is not None:
+            self.optimisers.append(own)
+        self.taken = 0
+
+    def step(self) -> Balanced:
+        """Take one step and return what was balanced."""
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
+        balanced = self.balancer(self.toy.losses(self.taken), self.toy.shared)
+        balanced.total.backward()
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.taken += 1
+        return balanced
+
+    def save(self) -> bytes:
+        """Return the run as a checkpoint's bytes."""
+        state = {
+            "toy": self.toy.state_dict(),
+            "balancer": self.balancer.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "taken": self.taken,
+        }
+        file = io.BytesIO()
+        torch.save(state, file)
+        return file.getvalue()
+
+    def load(self, content: bytes) -> "Run":
+        """Go on from a checkpoint's bytes."""
+        state = torch.load(io.BytesIO(content), weights_only=True)
+        self.toy.load_state_dict(state["toy"])
+        self.balancer.load_state_dict(state["balancer"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
+        self.taken = state["taken"]
+        return self

@@ -1,0 +1,116 @@
+import math
+
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from cmapss_rul.model.attention import (
+    AttentionConfig,
+    LastStateConfig,
+    NoAttentionConfig,
+    SelfAttentionConfig,
+)
+
+MEMBERS = [LastStateConfig(hidden=6), SelfAttentionConfig(heads=2), NoAttentionConfig()]
+
+
+@pytest.mark.parametrize("config", MEMBERS, ids=lambda config: config.name)
+@pytest.mark.parametrize("window", [1, 9])
+def test_shapes(config, window):
+    attention = config.build(features=8).eval()
+    assert attention(torch.randn(3, window, 8)).shape == (3, attention.features)
+
+
+@pytest.mark.parametrize("config", MEMBERS, ids=lambda config: config.name)
+def test_windows_of_a_batch_do_not_mix(config):
+    attention = config.build(features=8).eval()
+    states = torch.randn(3, 5, 8)
+    alone = torch.cat([attention(one[None]) for one in states])
+    torch.testing.assert_close(attention(states), alone)
+
+
+def test_none_is_the_last_state():
+    states = torch.randn(3, 5, 8)
+    attention = NoAttentionConfig().build(features=8)
+    assert attention(states).equal(states[:, -1])
+    assert attention.features == 8
+    assert not list(attention.parameters())
+
+
+def test_last_state_by_hand():
+    """States 0, ln 3 and 1 in one column, query 1, key 1: shares e⁰ : 3 : e¹."""
+    attention = LastStateConfig(hidden=1).build(features=1).eval()
+    for layer in (attention.query, attention.key):
+        nn.init.ones_(layer.weight)
+    states = torch.tensor([0.0, math.log(3), 1.0])[None, :, None]
+    last, context = attention(states).flatten().tolist()
+    assert last == 1
+    assert context == pytest.approx((3 * math.log(3) + math.e) / (1 + 3 + math.e))
+
+
+def test_last_state_follows_its_formula():
+    """Keys are never made; the result is that of making them."""
+    attention = LastStateConfig(hidden=6).build(features=8).eval()
+    states = torch.randn(3, 5, 8)
+    query, keys = attention.query(states[:, -1]), attention.key(states)
+    scores = (keys * query[:, None]).sum(dim=2) / math.sqrt(6)
+    context = (scores.softmax(dim=1)[:, :, None] * states).sum(dim=1)
+    torch.testing.assert_close(attention(states), torch.cat((states[:, -1], context), dim=1))
+    assert attention.features == 16
+
+
+def test_last_state_trains_query_and_key():
+    attention = LastStateConfig(hidden=6).build(features=8)
+    attention(torch.randn(3, 5, 8)).square().sum().backward()
+    assert attention.query.weight.grad.abs().sum() > 0
+    assert attention.key.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_self_is_the_last_step_of_attention_of_all_to_all(norm):
+    attention = SelfAttentionConfig(heads=4, layer_norm=norm).build(features=8).eval()
+    states = torch.randn(3, 5, 8)
+    attended, _ = attention.attention(states, states, states)
+    every_step = attention.norm(states + attended)
+    torch.testing.assert_close(attention(states), every_step[:, -1])
+
+
+def test_self_has_four_projections_and_a_norm():
+    def count(**options):
+        attention = SelfAttentionConfig(heads=4, **options).build(features=8)
+        return sum(parameter.numel() for parameter in attention.parameters())
+
+    assert count() == 4 * (8 * 8 + 8) + 2 * 8
+    assert count(layer_norm=False) == 4 * (8 * 8 + 8)
+
+
+@pytest.mark.parametrize("name", ["last_state", "self", "none"])
+def test_dropout_in_training_only(name):
+    config = TypeAdapter(AttentionConfig).validate_python({"name": name, "dropout": 0.5})
+    attention = config.build(features=8)
+    states = torch.ones(4, 5, 8)
+    assert (attention.train()(states) == 0).any()
+    assert (attention.eval()(states) != 0).all()
+
+
+def test_heads_that_do_not_divide_are_refused():
+    SelfAttentionConfig(heads=4).check(8)
+    with pytest.raises(ValueError) as caught:
+        SelfAttentionConfig(heads=3).check(8)
+    assert str(caught.value) == ("attention.heads should divide 8 (twice bilstm.hidden), found 3")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "self", "heads": 0},
+        {"name": "self", "hidden": 8},
+        {"name": "last_state", "hidden": 10**9},
+        {"name": "none", "dropout": 1},
+        {"name": "additive"},
+    ],
+)
+def test_other_options_are_refused(options):
+    with pytest.raises(ValidationError, match=str(next(reversed(options)))):
+        TypeAdapter(AttentionConfig).validate_python(options)

@@ -1,0 +1,89 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from torch import nn
+
+from cmapss_rul.model.cnn import CNNConfig
+
+
+@given(
+    channels=st.lists(st.integers(1, 6), max_size=3),
+    kernel=st.sampled_from([1, 3, 5, 9]),
+    join=st.booleans(),
+    norm=st.booleans(),
+    window=st.integers(1, 12),
+)
+def test_length_stays_and_width_is_as_said(channels, kernel, join, norm, window):
+    config = CNNConfig(channels=channels, kernel=kernel, concatenate_input=join, batch_norm=norm)
+    cnn = config.build(features=4).eval()
+    expected = (channels[-1] if channels else 0) + (4 if join or not channels else 0)
+    assert cnn.features == expected
+    assert cnn(torch.zeros(2, window, 4)).shape == (2, window, expected)
+
+
+def test_by_hand():
+    """A kernel of three ones sums each cycle with its neighbours; zeros beyond the ends."""
+    cnn = CNNConfig(channels=[1], kernel=3, concatenate_input=False).build(features=1)
+    nn.init.ones_(cnn.blocks[0][0].weight)
+    nn.init.constant_(cnn.blocks[0][0].bias, -4)
+    window = torch.tensor([1.0, 2.0, 3.0, 4.0])[None, :, None]
+    # Sums 3, 6, 9, 7, less 4, negative ones to 0
+    assert cnn(window).flatten().tolist() == [0, 2, 5, 3]
+
+
+def test_window_stands_behind_the_channels():
+    window = torch.randn(2, 6, 3)
+    joined = CNNConfig(channels=[5]).build(features=3)(window)
+    assert joined[:, :, 5:].equal(window)
+    assert (joined[:, :, :5] >= 0).all()
+
+
+def test_no_channels_is_the_window_itself():
+    window = torch.randn(2, 6, 3)
+    cnn = CNNConfig(channels=[]).build(features=3)
+    assert cnn(window) is not None
+    assert cnn(window).equal(window)
+    assert not list(cnn.parameters())
+
+
+def test_batch_norm_and_dropout_are_where_they_should_be():
+    cnn = CNNConfig(channels=[2, 3], batch_norm=True, dropout=0.25).build(features=4)
+    for block in cnn.blocks:
+        kinds = [type(layer) for layer in block]
+        assert kinds == [nn.Conv1d, nn.BatchNorm1d, nn.ReLU, nn.Dropout]
+        assert block[-1].p == 0.25
+    plain = CNNConfig(channels=[2]).build(features=4)
+    assert [type(layer) for layer in plain.blocks[0]] == [nn.Conv1d, nn.ReLU, nn.Dropout]
+
+
+def test_parameters_are_counted_with_bias_and_norm():
+    # 4 · 2 · 5 + 2 for the convolution, 2 · 2 for the normalisation
+    cnn = CNNConfig(channels=[2], batch_norm=True).build(features=4)
+    assert sum(parameter.numel() for parameter in cnn.parameters()) == 46
+
+
+def test_even_kernel_is_refused():
+    with pytest.raises(ValidationError, match="should be odd, so that it has a middle cycle"):
+        CNNConfig(kernel=4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"channels": [0]},
+        {"channels": [10**9]},
+        {"channels": [8] * 17},
+        {"channels": 8},
+        {"channels": [True]},
+        {"kernel": 0},
+        {"kernel": 257},
+        {"dropout": 1},
+        {"dropout": -0.1},
+        {"batch_norm": 2},
+    ],
+)
+def test_other_options_are_refused(options):
+    with pytest.raises(ValidationError, match=next(iter(options))):
+        CNNConfig(**options)

@@ -1,0 +1,188 @@
+import pytest
+import torch
+from pydantic import ValidationError
+
+from cmapss_rul.model.network import InputNoise, NetworkConfig, Output
+
+PUBLISHED = {
+    "cnn": {
+        "channels": [64, 128, 64],
+        "kernel": 3,
+        "batch_norm": True,
+        "dropout": 0.3,
+        "concatenate_input": False,
+    },
+    "bilstm": {"hidden": 256, "layers": 2, "dropout": 0.3},
+    "attention": {"name": "self", "heads": 8, "layer_norm": True, "dropout": 0.3},
+    "shared": {"hidden": [256, 64, 32], "dropout": 0.3},
+    "rul_head": {"hidden": [64, 32, 16], "dropout": 0.3, "output": "cycles"},
+    "health_head": {"hidden": [32, 16], "dropout": 0.3},
+}
+SMALL = {
+    "cnn": {"channels": [4], "kernel": 3},
+    "bilstm": {"hidden": 4},
+    "attention": {"name": "last_state", "hidden": 4},
+    "shared": {"hidden": [6, 5]},
+    "rul_head": {"hidden": [3]},
+    "health_head": {"hidden": []},
+}
+
+
+def small(**changes):
+    return NetworkConfig.model_validate({**SMALL, **changes}).build(features=3, classes=3, cap=125)
+
+
+def test_published_network_has_the_published_parameters():
+    network = NetworkConfig.model_validate(PUBLISHED).build(features=17, classes=3, cap=125)
+    assert network.parts() == {
+        "cnn": 53_184,
+        "bilstm": 2_236_416,
+        "attention": 1_051_648,
+        "shared": 149_856,
+        "rul_head": 4_737,
+        "health_head": 1_635,
+    }
+    assert sum(parameter.numel() for parameter in network.parameters()) == 3_497_476
+
+
+def test_published_network_answers():
+    network = NetworkConfig.model_validate(PUBLISHED).build(features=17, classes=3, cap=125)
+    rul, health = network.eval()(torch.randn(2, 30, 17))
+    assert rul.shape == (2,)
+    assert health.shape == (2, 3)
+
+
+def test_default_network_is_small():
+    network = NetworkConfig().build(features=15, classes=3, cap=125)
+    assert 50_000 < sum(network.parts().values()) < 200_000
+
+
+@pytest.mark.parametrize("attention", ["last_state", "self", "none"])
+@pytest.mark.parametrize("channels", [[], [4, 4]])
+def test_every_chain_answers_in_the_right_shapes(attention, channels):
+    network = small(cnn={"channels": channels}, attention={"name": attention}, input_noise=0.1)
+    for batch, window in [(1, 1), (1, 7), (5, 30)]:
+        output = network(torch.randn(batch, window, 3))
+        assert isinstance(output, Output)
+        assert output.rul.shape == (batch,)
+        assert output.health.shape == (batch, 3)
+
+
+def test_every_parameter_is_trained():
+    network = small()
+    output = network(torch.randn(8, 9, 3))
+    (output.rul.square().mean() + output.health.square().mean()).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_parts_add_up_to_the_whole():
+    network = small()
+    assert sum(network.parts().values()) == sum(map(torch.numel, network.parameters()))
+    assert list(network.parts()) == [
+        "cnn",
+        "bilstm",
+        "attention",
+        "shared",
+        "rul_head",
+        "health_head",
+    ]
+
+
+def test_windows_of_a_batch_do_not_mix():
+    network = small().eval()
+    windows = torch.randn(4, 9, 3)
+    together = network(windows)
+    alone = [network(window[None]) for window in windows]
+    torch.testing.assert_close(together.rul, torch.cat([output.rul for output in alone]))
+    torch.testing.assert_close(together.health, torch.cat([output.health for output in alone]))
+
+
+def test_same_seed_gives_the_same_network():
+    networks = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        networks.append(small())
+    first, second, third = (network.shared_weight for network in networks)
+    assert first.equal(second)
+    assert not first.equal(third)
+
+
+def test_shared_weight_is_the_last_layer_before_the_heads():
+    network = small()
+    assert network.shared_weight is network.shared[3].weight
+    assert network.shared_weight.shape == (5, 6)
+    output = network(torch.randn(8, 9, 3))
+    for part in output:
+        (gradient,) = torch.autograd.grad(part.sum(), network.shared_weight, retain_graph=True)
+        assert gradient.abs().sum() > 0
+
+
+def test_untrained_network_predicts_near_half_the_cap():
+    torch.manual_seed(0)
+    network = NetworkConfig().build(features=15, classes=3, cap=125).eval()
+    rul, _ = network(torch.randn(16, 60, 15))
+    assert (rul - 62.5).abs().max() < 30
+
+
+def test_noise_in_training_only():
+    torch.manual_seed(0)
+    windows = torch.zeros(20, 50, 3)
+    noise = InputNoise(0.2)
+    assert noise(windows).std().item() == pytest.approx(0.2, rel=0.1)
+    assert (windows == 0).all()
+    assert noise.eval()(windows) is windows
+    assert InputNoise(0.0)(windows) is windows
+    assert repr(noise) == "InputNoise(deviation=0.2)"
+
+
+def test_evaluation_is_repeatable_and_training_is_not():
+    network, windows = small(input_noise=0.1), torch.randn(4, 9, 3)
+    assert network.eval()(windows).rul.equal(network(windows).rul)
+    assert not network.train()(windows).rul.equal(network(windows).rul)
+
+
+def test_forward_can_be_traced():
+    """No branch in it looks at numbers, so it can be exported."""
+    network = small().eval()
+    traced = torch.fx.symbolic_trace(network)
+    windows = torch.randn(4, 9, 3)
+    assert traced(windows).rul.equal(network(windows).rul)
+
+
+def test_works_in_float64():
+    output = small().double()(torch.randn(2, 9, 3, dtype=torch.float64))
+    assert output.rul.dtype == output.health.dtype == torch.float64
+
+
+def test_state_goes_into_another_network():
+    one, other = small().eval(), small().eval()
+    windows = torch.randn(2, 9, 3)
+    assert not one(windows).rul.equal(other(windows).rul)
+    other.load_state_dict(one.state_dict())
+    assert one(windows).rul.equal(other(windows).rul)
+
+
+def test_heads_that_do_not_fit_the_bilstm_are_refused():
+    with pytest.raises(ValidationError) as caught:
+        NetworkConfig.model_validate(
+            {"attention": {"name": "self", "heads": 5}, "bilstm": {"hidden": 64}}
+        )
+    assert "attention.heads should divide 128 (twice bilstm.hidden), found 5" in str(caught.value)
+
+
+def test_a_billion_hidden_units_are_refused():
+    with pytest.raises(ValidationError, match="less than or equal to 16384"):
+        NetworkConfig.model_validate({"bilstm": {"hidden": 10**9}})
+
+
+@pytest.mark.parametrize("noise", [-0.1, 101, "loud", True, float("nan")])
+def test_other_noise_is_refused(noise):
+    with pytest.raises(ValidationError, match="input_noise"):
+        NetworkConfig.model_validate({"input_noise": noise})
+
+
+def test_configuration_goes_out_and_in():
+    config = NetworkConfig.model_validate(PUBLISHED)
+    assert NetworkConfig.model_validate(config.model_dump(mode="json")) == config
