@@ -1,0 +1,1 @@
+"""A checkpoint against the test engines, under a stated protocol."""

@@ -1,0 +1,185 @@
+"""A trained network against the test engines of its subset."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.data.digests import provenance
+from cmapss_rul.data.provide import provide
+from cmapss_rul.data.reader import read_fleet, read_rul
+from cmapss_rul.evaluation.predictions import (
+    Predictions,
+    Truth,
+    label_fleet,
+    last_rows,
+    predict_fleet,
+)
+from cmapss_rul.evaluation.protocol import Protocol
+from cmapss_rul.metrics.baselines import constant, mean_of, perfect_under_cap
+from cmapss_rul.metrics.bootstrap import rmse_interval
+from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
+from cmapss_rul.metrics.regression import figures
+from cmapss_rul.training.checkpoint import TrainedModel
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures, and everything they must say and be compared with.
+
+    `metrics`, `floors` and `baselines` are split by windows (`last`: the last window of each
+    engine; `every`: one window a cycle) and then by labels (`capped`, `raw`).
+
+    Attributes:
+        protocol: how the figures were made.
+        metrics: RMSE with its bootstrap interval, MAE, bias, NASA score and its mean.
+        health: accuracy, macro F1 and confusion matrix, for `last` and `every`.
+        floors: what a perfect predictor under the cap gets on raw labels.
+        baselines: what two constants get.
+        predictions: [row of the test file].
+        truth: [row of the test file].
+        last: [engine], the row of each engine's last window.
+    """
+
+    protocol: Protocol
+    metrics: dict[str, dict[str, dict[str, Any]]]
+    health: dict[str, dict[str, Any]]
+    floors: dict[str, Any]
+    baselines: dict[str, dict[str, Any]]
+    predictions: Predictions
+    truth: Truth
+    last: NDArray[np.int64]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the JSON; predictions are not among them."""
+        return {
+            "protocol": self.protocol.as_dict(),
+            "metrics": self.metrics,
+            "health": self.health,
+            "floors": self.floors,
+            "baselines": self.baselines,
+        }
+
+
+def evaluate(
+    model: TrainedModel, *, data_dir: Path | str | None = None, progress: bool = True
+) -> Evaluation:
+    """Evaluate a trained network on the test engines of its subset.
+
+    Files that are missing are fetched, or simulated where the configuration says so; the
+    train file is not needed. Nothing is chosen here: whatever was to be chosen, validation
+    engines have chosen before.
+
+    Args:
+        model: runs on the device that its network is on.
+        data_dir: folder of the text files; that of the configuration by default.
+        progress: whether a download shows how far it is, on stderr.
+
+    Raises:
+        DataError: test or RUL file cannot be got or cannot be read.
+    """
+    config = model.config.data
+    if data_dir is not None:
+        config = config.model_copy(update={"dir": str(data_dir)})
+    paths = provide(config, ("test", "RUL"), progress=progress)
+    fleet = read_fleet(paths["test"])
+    truth = label_fleet(model.config, fleet, read_rul(paths["RUL"], len(fleet.starts)))
+    predictions = predict_fleet(model, fleet)
+    last = last_rows(fleet)
+    scored = {
+        "last": (predictions.at(last), truth.at(last)),
+        "every": (predictions, truth),
+    }
+    truths = {windows: true for windows, (_, true) in scored.items()}
+    return Evaluation(
+        protocol=Protocol.of(model, fleet, [provenance(path) for path in paths.values()]),
+        metrics={windows: metrics_of(*pair) for windows, pair in scored.items()},
+        health={windows: health_of(*pair) for windows, pair in scored.items()},
+        floors=floors(truths, config.cap),
+        baselines=baselines(truths, model.data["mean_label"]),
+        predictions=predictions,
+        truth=truth,
+        last=last,
+    )
+
+
+def metrics_of(predictions: Predictions, truth: Truth) -> dict[str, dict[str, Any]]:
+    """Figures of some windows on capped and on raw labels."""
+    both = {}
+    for labels, true in (("capped", truth.capped), ("raw", truth.raw)):
+        plain = dataclasses.asdict(figures(predictions.rul, true))
+        interval = rmse_interval(predictions.rul, true, predictions.engine)
+        both[labels] = {"rmse": plain.pop("rmse"), "rmse_interval": interval, **plain}
+    return both
+
+
+def health_of(predictions: Predictions, truth: Truth) -> dict[str, Any]:
+    """Accuracy, macro F1 and confusion matrix (rows: true class) of some windows."""
+    confusion = confusion_matrix(
+        predictions.health, truth.health, predictions.probabilities.shape[1]
+    )
+    return {
+        "accuracy": accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
+        "confusion_matrix": confusion.tolist(),
+    }
+
+
+def floors(truths: dict[str, Truth], cap: int) -> dict[str, Any]:
+    """Figures below which raw labels do not let a network under the cap.
+
+    Args:
+        truths: labels of the `last` and of `every` window.
+        cap: of the predictions, cycles.
+    """
+    return {
+        "what": f"perfect predictor capped at {cap}, scored on raw labels",
+        **{
+            windows: {"raw": dataclasses.asdict(perfect_under_cap(truth.raw, cap))}
+            for windows, truth in truths.items()
+        },
+    }
+
+
+def baselines(truths: dict[str, Truth], mean_label: float) -> dict[str, dict[str, Any]]:
+    """Figures of predicting a constant.
+
+    Args:
+        truths: labels of the `last` and of `every` window.
+        mean_label: mean capped label over every row of the train file, cycles.
+
+    Returns:
+        `test_mean`: the mean of the very labels that are scored, an oracle; `train_mean`:
+        the constant that can be known before the test.
+    """
+    return {
+        "test_mean": {
+            "what": "constant: mean of the scored test labels (an oracle: it knows them)",
+            "oracle": True,
+            **{
+                windows: {
+                    "capped": _constant(mean_of(truth.capped), truth.capped),
+                    "raw": _constant(mean_of(truth.raw), truth.raw),
+                }
+                for windows, truth in truths.items()
+            },
+        },
+        "train_mean": {
+            "what": "constant: mean capped training label over every row of the train file",
+            "oracle": False,
+            **{
+                windows: {
+                    "capped": _constant(mean_label, truth.capped),
+                    "raw": _constant(mean_label, truth.raw),
+                }
+                for windows, truth in truths.items()
+            },
+        },
+    }
+
+
+def _constant(value: float, true: NDArray[np.int64]) -> dict[str, float]:
+    return {"constant": value, **dataclasses.asdict(constant(value, true))}

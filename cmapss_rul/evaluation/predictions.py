@@ -1,0 +1,130 @@
+"""What a trained network says about a fleet, and what was true."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.labels import capped, health_class, rul_of_rows
+from cmapss_rul.data.windows import Windows
+from cmapss_rul.errors import RulError
+from cmapss_rul.model.predict import predict
+from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.config import RunConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions for some windows, one entry each.
+
+    Attributes:
+        engine: [window], number of the engine.
+        cycle: [window], the cycle at which the window ends.
+        rul: [window], cycles, clamped to [0, cap]: what every figure is made of.
+        unclamped: [window], cycles, as the network gives it.
+        health: [window], the most probable class.
+        probabilities: [window, class].
+        padded: [window], whether the record was shorter than the window up to there.
+    """
+
+    engine: NDArray[np.int64]
+    cycle: NDArray[np.int64]
+    rul: NDArray[np.float64]
+    unclamped: NDArray[np.float64]
+    health: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    padded: NDArray[np.bool_]
+
+    def at(self, rows: NDArray[np.int64]) -> "Predictions":
+        """Return some of the windows alone."""
+        return Predictions(**{name: array[rows] for name, array in vars(self).items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """True labels of some windows, each at the window's last cycle.
+
+    Attributes:
+        raw: [window], RUL, cycles.
+        capped: [window], RUL, at most the cap, cycles.
+        health: [window], class of the capped RUL.
+    """
+
+    raw: NDArray[np.int64]
+    capped: NDArray[np.int64]
+    health: NDArray[np.int64]
+
+    def at(self, rows: NDArray[np.int64]) -> "Truth":
+        """Return some of the windows alone."""
+        return Truth(self.raw[rows], self.capped[rows], self.health[rows])
+
+
+def predict_fleet(model: TrainedModel, fleet: Fleet) -> Predictions:
+    """Predict at every cycle of every engine.
+
+    Input --> scaling, smoothing, cycle count --> windows --> network --> clamp to [0, cap].
+    The prediction for an engine as it is now is the one at its last row.
+
+    Args:
+        model: runs on the device that its network is on.
+        fleet: raw records, each from its first cycle on.
+
+    Returns:
+        One prediction a row of the fleet, in its order.
+
+    Raises:
+        RulError: the network answers with something that is no finite number.
+    """
+    device = next(model.network.parameters()).device
+    series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
+    windows = Windows.every_cycle(series, fleet, model.config.data.window)
+    rul, chances = predict(model.network, windows)
+    unclamped = rul.cpu().numpy().astype(np.float64)
+    probabilities = chances.cpu().numpy().astype(np.float64)
+    _check_finite(fleet, unclamped, probabilities)
+    return Predictions(
+        engine=fleet.engine,
+        cycle=fleet.cycle,
+        rul=np.clip(unclamped, 0, model.config.data.cap),
+        unclamped=unclamped,
+        health=probabilities.argmax(axis=1),
+        probabilities=probabilities,
+        padded=windows.padded.cpu().numpy(),
+    )
+
+
+def label_fleet(config: RunConfig, fleet: Fleet, rul: NDArray[np.int64]) -> Truth:
+    """Labels at every cycle of a fleet whose records were cut before the failure.
+
+    Args:
+        config: cap and class boundaries.
+        fleet: the cut records.
+        rul: [engine], true RUL at the last row of each engine, cycles.
+
+    Returns:
+        One label of each kind a row of the fleet, in its order.
+    """
+    raw = rul_of_rows(fleet, rul)
+    low = capped(raw, config.data.cap)
+    return Truth(raw, low, health_class(low, config.loss.health.boundaries, config.data.cap))
+
+
+def last_rows(fleet: Fleet) -> NDArray[np.int64]:
+    """[engine], the last row of each engine."""
+    return fleet.starts + fleet.lengths - 1
+
+
+def _check_finite(
+    fleet: Fleet, rul: NDArray[np.float64], probabilities: NDArray[np.float64]
+) -> None:
+    """Refuse to make figures of NaN: a clamp would let it through, a mean would hide where."""
+    bad = np.flatnonzero(~(np.isfinite(rul) & np.isfinite(probabilities).all(axis=1)))
+    if len(bad):
+        row = bad[0]
+        raise RulError(
+            f"the network's prediction for engine {fleet.engine[row]}, cycle {fleet.cycle[row]} "
+            f"is no finite number (as are {len(bad)} of {fleet.rows}); expected finite weights "
+            "and data within reason: evaluate an earlier checkpoint, or look at the data file"
+        )

@@ -1,0 +1,178 @@
+"""Everything that a figure must say about how it was made."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cmapss_rul.data.digests import Provenance
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.training.checkpoint import TrainedModel, versions
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The choices without which a C-MAPSS figure means nothing; saved beside every figure.
+
+    Attributes:
+        subset: of C-MAPSS.
+        files: 'official files', 'not the official files' or 'simulated, …', in words.
+        official: whether train, test and RUL file are all official.
+        simulated: whether any of them is simulated.
+        digest: of each file by its name: SHA-256 of its bytes, SHA-256 without regard to
+            line endings and trailing spaces, and what it counts as.
+        engines: number of test engines, none of them dropped.
+        padded: number of test engines whose record is shorter than the window.
+        windows: number of windows scored as 'every': one a row of the test file.
+        unknown_conditions: rows of the test file in an operating condition that did not occur
+            in training; scaled as the nearest one.
+        label: what the RUL of a window is.
+        cap: of training labels, of predictions and of capped test labels, cycles.
+        boundaries: of the health classes, cycles.
+        scored: which windows and which labels the figures are made of.
+        window: length, cycles.
+        padding: what happens to records shorter than the window.
+        inputs: names of the features that the network sees.
+        smoothing: weight of the newest row in exponential smoothing, or None.
+        split: how training and validation engines were told apart: by, fraction, seed, and
+            the number of engines on each side.
+        selection: on what the epoch was chosen.
+        epoch: number of epochs behind the weights.
+        scaling: what was scaled with which statistics.
+        clamp: range of the predictions, cycles.
+        seed: of the run.
+        runs: that one run is one seed.
+        versions: of what trained the network and of what evaluated it.
+    """
+
+    subset: str
+    files: str
+    official: bool
+    simulated: bool
+    digest: dict[str, dict[str, Any]]
+    engines: int
+    padded: int
+    windows: int
+    unknown_conditions: int
+    label: str
+    cap: int
+    boundaries: list[int]
+    scored: str
+    window: int
+    padding: str
+    inputs: list[str]
+    smoothing: float | None
+    split: dict[str, Any]
+    selection: str
+    epoch: int
+    scaling: str
+    clamp: list[int]
+    seed: int
+    runs: str
+    versions: dict[str, dict[str, str]]
+
+    @classmethod
+    def of(cls, model: TrainedModel, fleet: Fleet, tested: Sequence[Provenance]) -> "Protocol":
+        """Collect the protocol of one evaluation.
+
+        Args:
+            model: what is evaluated.
+            fleet: the test engines.
+            tested: where test and RUL file come from.
+        """
+        data = model.config.data
+        digest = {model.data["name"]: _digest(model.data)}
+        digest |= {file.name: _digest(dataclasses.asdict(file)) for file in tested}
+        official = all(file["official"] for file in digest.values())
+        simulated = any(file["simulated"] for file in digest.values())
+        return cls(
+            subset=data.subset,
+            files=_in_words(official, simulated),
+            official=official,
+            simulated=simulated,
+            digest=digest,
+            engines=len(fleet.starts),
+            padded=int((fleet.lengths < data.window).sum()),
+            windows=fleet.rows,
+            unknown_conditions=int(model.preprocessor.unknown_condition(fleet).sum()),
+            label="RUL at the window's last cycle; 0 at the failure cycle",
+            cap=data.cap,
+            boundaries=list(model.config.loss.health.boundaries),
+            scored="last window of each engine, and every window (one a cycle); "
+            "labels capped, and raw",
+            window=data.window,
+            padding="front, by repeating the first cycle; no engine dropped",
+            inputs=list(model.preprocessor.features),
+            smoothing=data.smoothing,
+            split=_split(model),
+            selection=_selection(model),
+            epoch=model.epoch,
+            scaling="sensors per operating condition, settings globally; "
+            "fitted on the training engines only",
+            clamp=[0, data.cap],
+            seed=model.config.seed,
+            runs="one run is one seed: the spread between seeds is not in the interval",
+            versions={"trained": dict(model.versions), "evaluated": versions()},
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the JSON."""
+        return dataclasses.asdict(self)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """The protocol for people: what, and how it was done."""
+        split = self.split
+        return [
+            ("data", f"{self.subset}, {self.files}"),
+            ("tested on", self._tested_on()),
+            ("label", f"{self.label}; capped at {self.cap}, and raw"),
+            ("window", f"{self.window} cycles; padded at the {self.padding}"),
+            ("split", f"by {split['by']}: {_numbers(split)}; seed {split['seed']}"),
+            ("selection", f"{self.selection} (epoch {self.epoch})"),
+            ("scaling", self.scaling),
+            ("prediction", f"clamped to [{self.clamp[0]}, {self.clamp[1]}] before any metric"),
+            ("seed", f"{self.seed}; {self.runs}"),
+            ("versions", _listed(self.versions["evaluated"])),
+            ("digests", ", ".join(f"{k} {v['sha256'][:12]}" for k, v in self.digest.items())),
+        ]
+
+    def _tested_on(self) -> str:
+        text = f"{self.engines} engines ({self.padded} padded), {self.windows:,} windows"
+        if self.unknown_conditions:
+            text += f"; {self.unknown_conditions:,} in an operating condition not seen in training"
+        return text
+
+
+def _in_words(official: bool, simulated: bool) -> str:
+    if simulated:
+        return "simulated, not the official files"
+    return "official files" if official else "not the official files"
+
+
+def _digest(file: dict[str, Any]) -> dict[str, Any]:
+    return {key: file[key] for key in ("sha256", "canonical_sha256", "official", "simulated")}
+
+
+def _selection(model: TrainedModel) -> str:
+    if model.path.name == "last.pt":
+        return "none: the state after the last epoch that was run, whatever validation said"
+    return "validation engines only: lowest RMSE over every cycle, capped labels"
+
+
+def _split(model: TrainedModel) -> dict[str, Any]:
+    split = model.config.split
+    return {
+        "by": split.by,
+        "fraction": split.validation,
+        "seed": model.config.seed if split.seed is None else split.seed,
+        "training_engines": len(model.training_engines),
+        "validation_engines": len(model.validation_engines),
+    }
+
+
+def _numbers(split: dict[str, Any]) -> str:
+    return f"{split['training_engines']} train, {split['validation_engines']} validate"
+
+
+def _listed(named: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in named.items())

@@ -1,0 +1,123 @@
+"""`evaluation.json` and `predictions.csv`, beside the checkpoint or where they are wanted."""
+
+import json
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cmapss_rul.errors import RulError
+from cmapss_rul.evaluation.evaluate import Evaluation
+from cmapss_rul.files import write_whole
+from cmapss_rul.text import printable
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where an evaluation is saved.
+
+    Attributes:
+        figures: the JSON.
+        predictions: the CSV.
+    """
+
+    figures: Path
+    predictions: Path
+
+    @classmethod
+    def of(cls, checkpoint: Path, folder: Path | None = None) -> "Targets":
+        """Name the files of a checkpoint's evaluation.
+
+        Args:
+            checkpoint: `best.pt` gives plain names; another one's name is added to them, so
+                that no evaluation overwrites another checkpoint's.
+            folder: where they go; the checkpoint's own by default.
+
+        >>> Targets.of(Path("runs/fd001-s0/last.pt")).figures.name
+        'evaluation-last.json'
+        """
+        folder = checkpoint.parent if folder is None else folder
+        tag = "" if checkpoint.name == "best.pt" else f"-{checkpoint.stem}"
+        return cls(folder / f"evaluation{tag}.json", folder / f"predictions{tag}.csv")
+
+    def check(self) -> None:
+        """Find out before the work whether the files can be written after it.
+
+        The folder is not made yet. Where it is missing, the nearest folder above it is tried,
+        by a file that never gets a name, because permission bits do not stop everyone.
+
+        Raises:
+            RulError: naming the path and the reason.
+        """
+        folder = self.figures.parent.absolute()
+        try:
+            for path in (self.figures, self.predictions):
+                if path.is_dir():
+                    raise _unwritable(path, "a folder of that name is in the way")
+            while not folder.exists() and not folder.is_symlink():
+                folder = folder.parent
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise _unwritable(self.figures.parent, error.strerror or str(error)) from error
+
+
+def save(evaluation: Evaluation, targets: Targets) -> None:
+    """Write both files, each in one step; the JSON comes last.
+
+    Raises:
+        RulError: a file cannot be written; a former one of its name is then untouched.
+    """
+    contents = {targets.predictions: to_csv(evaluation), targets.figures: to_json(evaluation)}
+    for path, content in contents.items():
+        try:
+            write_whole(path, content)
+        except OSError as error:
+            raise _unwritable(path, error.strerror or str(error)) from error
+
+
+def to_json(evaluation: Evaluation) -> str:
+    """All figures with their protocol as strict JSON: what is not finite becomes null."""
+    plain = _finite(evaluation.as_dict())
+    return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+
+
+def to_csv(evaluation: Evaluation) -> str:
+    """The last window of each engine, with every digit, so that each figure follows from it."""
+    return table_of_last(evaluation).to_csv(index=False, lineterminator="\n")
+
+
+def table_of_last(evaluation: Evaluation) -> pd.DataFrame:
+    """One row an engine: the prediction at its last window, and the truth."""
+    predictions = evaluation.predictions.at(evaluation.last)
+    truth = evaluation.truth.at(evaluation.last)
+    columns: dict[str, Any] = {
+        "engine": predictions.engine,
+        "cycle": predictions.cycle,
+        "true_rul_raw": truth.raw,
+        "true_rul_capped": truth.capped,
+        "predicted_rul": predictions.rul,
+        "predicted_rul_unclamped": predictions.unclamped,
+        "padded": predictions.padded,
+        "true_health": truth.health,
+        "predicted_health": predictions.health,
+    }
+    columns |= {f"p_{k}": column for k, column in enumerate(predictions.probabilities.T)}
+    return pd.DataFrame(columns)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _unwritable(path: Path, reason: str) -> RulError:
+    return RulError(
+        f"{printable(path)}: cannot be written ({reason}); name another folder with --output"
+    )

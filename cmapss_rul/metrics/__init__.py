@@ -1,0 +1,1 @@
+"""RMSE, NASA score and the rest; floors and baselines."""

@@ -1,0 +1,218 @@
+"""Checkpoints: one file of plain values and tensors, whole or not at all.
+
+    format_version      of this layout
+    versions            of package, torch and Python
+    config              resolved, without paths
+    data                subset, digest of the train file, official or not, mean label
+    preprocessor        columns, conditions, centre and factor of the scaling
+    split               numbers of the training and validation engines
+    model               weights that evaluation uses
+    model_raw           weights that training goes on from, where they differ
+    optimiser, schedule, balancer, balancer_optimiser
+    rng                 of every generator
+    loop                epoch, batch, step, sums, best, stale, history: see `LoopState`
+    host                paths, device, threads, times: all that may differ between equal runs
+
+The file ends with a SHA-256 of all bytes before it, in the comment of the zip archive that
+`torch.save` writes; it is checked before anything is unpickled.
+"""
+
+import hashlib
+import io
+import math
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+import cmapss_rul
+from cmapss_rul.config.explain import explain
+from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.errors import CheckpointError
+from cmapss_rul.files import write_whole
+from cmapss_rul.model.network import Network
+from cmapss_rul.text import one_line, printable
+from cmapss_rul.training.config import RunConfig
+
+FORMAT_VERSION = 1
+PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
+"""Top-level keys without which a checkpoint is of no use."""
+
+_MARK = b"cmapss_rul sha256 "
+_COMMENT = len(_MARK) + 64
+
+
+def versions() -> dict[str, str]:
+    """Versions that a figure depends on."""
+    return {
+        "cmapss_rul": cmapss_rul.__version__,
+        "torch": str(torch.__version__),  # a text: its own class is no plain value
+        "python": platform.python_version(),
+    }
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint in one step.
+
+    Args:
+        path: where it will stand.
+        content: plain dicts, lists, numbers, strings and tensors.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    archive = bytearray(buffer.getvalue())
+    archive[-2:] = _COMMENT.to_bytes(2, "little")  # length of the comment, the last field
+    digest = hashlib.sha256(archive).hexdigest()
+    write_whole(path, bytes(archive) + _MARK + digest.encode())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that is whole, of this format, and free of code.
+
+    Raises:
+        CheckpointError: with the path and what is wrong with the file.
+    """
+    name = printable(path)
+    if not path.exists():
+        raise CheckpointError(f"{name}: there is no such checkpoint{_beside(path)}")
+    data = path.read_bytes()
+    if data[-_COMMENT:][: len(_MARK)] != _MARK:
+        raise CheckpointError(
+            f"{name}: this is no checkpoint of cmapss_rul, or its end is missing; expected a "
+            "best.pt or last.pt that `rul train` wrote"
+        )
+    if hashlib.sha256(data[:-_COMMENT]).hexdigest().encode() != data[-64:]:
+        raise CheckpointError(
+            f"{name}: the file is damaged, its digest does not match its bytes; "
+            "take another copy of it, or train again"
+        )
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever the unpickler finds fault with
+        raise CheckpointError(f"{name}: cannot be loaded: {one_line(error)[:200]}") from error
+    return _of_this_format(content, name)
+
+
+def _of_this_format(content: Any, name: str) -> dict[str, Any]:
+    found = content.get("format_version") if isinstance(content, dict) else None
+    if found != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{name}: found checkpoint format {printable(found)}, expected {FORMAT_VERSION}; "
+            "train again, or use the version of cmapss_rul that wrote it"
+        )
+    missing = [part for part in PARTS if not isinstance(content.get(part), dict)]
+    if missing:
+        raise CheckpointError(f"{name}: without its part {missing[0]}; train again")
+    return dict(content)
+
+
+@contextmanager
+def whole_parts(path: Path) -> Iterator[None]:
+    """Turn what a missing or misshapen part of a checkpoint raises into a CheckpointError."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{printable(path)}: a part is missing or has another shape: {one_line(error)[:200]}; "
+            "train again, or use the version of cmapss_rul that wrote it"
+        ) from error
+
+
+def _beside(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (and no folder {printable(path.parent)})"
+    found = sorted(printable(other.name) for other in path.parent.glob("*.pt"))
+    return f"; its folder holds {', '.join(found) if found else 'no checkpoint'}"
+
+
+def config_of(content: dict[str, Any], path: Path) -> RunConfig:
+    """Validate the configuration in a checkpoint, with the path to the data put back.
+
+    Raises:
+        CheckpointError: when this version of the package does not take it.
+    """
+    with whole_parts(path):
+        plain = {**content["config"]}
+        plain["data"] = {**plain["data"], "dir": content["host"]["data_dir"]}
+    try:
+        return RunConfig.model_validate(plain)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{printable(path)}: its configuration is not valid for this version of cmapss_rul "
+            f"({explain(error, RunConfig)}); train again, or use the version "
+            f"{printable(content['versions']['cmapss_rul'])} that wrote it"
+        ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A checkpoint, ready to predict.
+
+    Attributes:
+        path: of the checkpoint.
+        config: of the run.
+        network: in evaluation mode, with the weights that evaluation uses.
+        preprocessor: fitted on the training engines.
+        data: `subset`, `name`, `sha256`, `canonical_sha256`, `official`, `simulated` of the
+            train file, and `mean_label`, the mean capped label over all its rows, cycles.
+        training_engines: numbers of the engines that trained.
+        validation_engines: numbers of the engines that chose the epoch.
+        epoch: finished epochs.
+        val_rmse: over every cycle of the validation engines, capped labels, cycles.
+        versions: of package, torch and Python at training.
+    """
+
+    path: Path
+    config: RunConfig
+    network: Network
+    preprocessor: Preprocessor
+    data: dict[str, Any]
+    training_engines: list[int]
+    validation_engines: list[int]
+    epoch: int
+    val_rmse: float
+    versions: dict[str, str]
+
+
+def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
+    """Load a checkpoint for prediction.
+
+    Args:
+        path: a checkpoint, or a run folder, which means its `best.pt`.
+        device: where the network will compute.
+
+    Raises:
+        CheckpointError: with the path and what is wrong with the file.
+    """
+    path = Path(path)
+    path = path / "best.pt" if path.is_dir() else path
+    content = read(path)
+    with whole_parts(path):
+        config = config_of(content, path)
+        preprocessor = Preprocessor.from_state(content["preprocessor"])
+        network = build_network(config, preprocessor)
+        network.load_state_dict(content["model"])
+        history = content["loop"]["history"] or [{"epoch": 0, "val_rmse": math.inf}]
+        return TrainedModel(
+            path=path,
+            config=config,
+            network=network.to(device).eval(),
+            preprocessor=preprocessor,
+            data=content["data"],
+            training_engines=content["split"]["training"],
+            validation_engines=content["split"]["validation"],
+            epoch=history[-1]["epoch"],
+            val_rmse=history[-1]["val_rmse"],
+            versions=content["versions"],
+        )
+
+
+def build_network(config: RunConfig, preprocessor: Preprocessor) -> Network:
+    """Build the network that fits the data, with fresh weights."""
+    features = len(preprocessor.features)
+    return config.model.build(features, config.loss.health.classes, config.data.cap)

@@ -1,0 +1,113 @@
+"""The configuration of a run: the parts joined, and how to train."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from cmapss_rul.balancers import BalancerConfig, FixedConfig
+from cmapss_rul.config.base import Config
+from cmapss_rul.config.load import load
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.split import SplitConfig
+from cmapss_rul.losses import LossConfig
+from cmapss_rul.model.network import NetworkConfig
+from cmapss_rul.training.schedule import CosineConfig, ScheduleConfig
+
+
+class TrainConfig(Config):
+    """The `train` part of a configuration."""
+
+    epochs: int = Field(12, ge=1, le=100_000, description="Epochs at most.")
+    batch_size: int = Field(
+        256, ge=1, le=10**9, description="Windows in a step; at most all there are."
+    )
+    window_share: float = Field(
+        1.0, gt=0, le=1, description="Share of the training windows drawn anew for each epoch."
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay of AdamW.")
+    warmup: float = Field(
+        1.0,
+        ge=0,
+        le=100_000,
+        description="Epochs of linear warm-up; at most half of the run.",
+    )
+    schedule: ScheduleConfig = Field(
+        CosineConfig(), description="What the learning rate does after the warm-up."
+    )
+    clip: float | None = Field(
+        1.0,
+        gt=0,
+        description="Largest norm of the network's gradient; null for no clipping.",
+    )
+    ema: float | None = Field(
+        0.99,
+        ge=0,
+        lt=1,
+        description="Decay per step of the average of the weights that evaluation uses; "
+        "null for none.",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Stop after so many epochs without a better validation RMSE; null for never.",
+    )
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="Threads of PyTorch; null for the cores there are."
+    )
+    mixed_precision: bool = Field(
+        False, description="bfloat16 products on CUDA; without effect on a CPU."
+    )
+
+    def thread_count(self) -> int:
+        """Threads to use on this machine."""
+        return self.threads or _cores()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: the cores that this process may use
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class RunConfig(Config):
+    """All that shapes a run. The same object is behind YAML, `--set`, Python and checkpoints."""
+
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="Seed of weights, order, dropout and, where null, the split."
+    )
+    data: DataConfig = Field(DataConfig(), description="What is read, and how windows are made.")
+    split: SplitConfig = Field(SplitConfig(), description="Training and validation engines.")
+    model: NetworkConfig = Field(NetworkConfig(), description="The network, part by part.")
+    loss: LossConfig = Field(LossConfig(), description="The two losses.")
+    balancer: BalancerConfig = Field(
+        FixedConfig(), description="How the two losses become one; see `rul config list`."
+    )
+    train: TrainConfig = Field(TrainConfig(), description="How to train.")
+
+    @model_validator(mode="after")
+    def _boundaries_under_the_cap(self) -> "RunConfig":
+        self.loss.health.check(self.data.cap)
+        return self
+
+    def without_host_facts(self) -> dict[str, Any]:
+        """Plain values that decide the result: all but the paths to data."""
+        plain = self.model_dump(mode="json")
+        del plain["data"]["dir"]
+        return plain
+
+
+def load_config(name_or_path: str | Path, sets: Sequence[str] = ()) -> RunConfig:
+    """Read a run's configuration by path or shipped name.
+
+    Args:
+        name_or_path: a YAML file, or a shipped configuration with or without `.yaml`.
+        sets: overrides such as `train.epochs=1`, in order.
+
+    Raises:
+        UsageError: no such configuration, no valid YAML, or wrong keys and values, all named.
+    """
+    return load(RunConfig, name_or_path, sets)

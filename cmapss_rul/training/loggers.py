@@ -1,0 +1,117 @@
+"""What a run writes down, and whom it tells: metrics.csv, train.log, and a reporter."""
+
+import csv
+import io
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from cmapss_rul.files import write_whole
+
+COLUMNS = (
+    "epoch",
+    "train_rul_loss",
+    "train_health_loss",
+    "weight_rul",
+    "weight_health",
+    "grad_norm",
+    "clipped_share",
+    "learning_rate",
+    "val_rmse",
+    "val_nasa",
+    "val_health_accuracy",
+    "windows_per_second",
+    "seconds",
+)
+"""Columns of metrics.csv; the last two are times, and differ between equal runs."""
+
+Row = Mapping[str, float]
+
+
+def write_metrics(path: Path, rows: Sequence[Row]) -> None:
+    """Write metrics.csv in one step, from the loop's history: it never shows another epoch."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+
+
+class Reporter(Protocol):
+    """Whom the loop tells what it does; the command line shows it, tests collect it."""
+
+    def start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
+        """An epoch of so many windows starts, or goes on after `done` of them."""
+
+    def batch(self, windows: int) -> None:
+        """A step on so many windows was taken; nothing was read back from the device."""
+
+    def epoch(self, row: Row, best: bool) -> None:
+        """An epoch was trained, evaluated and saved."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def detail(self, text: str) -> None:
+        """Something for the log alone."""
+
+
+class Quiet:
+    """A reporter that says nothing."""
+
+    def start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
+        """Say nothing."""
+
+    def batch(self, windows: int) -> None:
+        """Say nothing."""
+
+    def epoch(self, row: Row, best: bool) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def detail(self, text: str) -> None:
+        """Say nothing."""
+
+
+class Logged:
+    """A reporter that also appends to train.log.
+
+    Args:
+        path: of the log.
+        inner: the reporter that is told as well.
+    """
+
+    def __init__(self, path: Path, inner: Reporter) -> None:
+        self.path = path
+        self.inner = inner
+
+    def start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
+        """Pass on."""
+        self.inner.start(epoch, epochs, windows, done)
+
+    def batch(self, windows: int) -> None:
+        """Pass on."""
+        self.inner.batch(windows)
+
+    def epoch(self, row: Row, best: bool) -> None:
+        """Log the row and pass it on."""
+        figures = ", ".join(f"{name} {row[name]:.6g}" for name in COLUMNS)
+        self.log(figures + (", best so far" if best else ""))
+        self.inner.epoch(row, best)
+
+    def note(self, text: str) -> None:
+        """Log the text and pass it on."""
+        self.log(text)
+        self.inner.note(text)
+
+    def detail(self, text: str) -> None:
+        """Log the text."""
+        self.log(text)
+
+    def log(self, text: str) -> None:
+        """Append a line with the time."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")

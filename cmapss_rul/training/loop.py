@@ -1,0 +1,295 @@
+"""The training loop: train an epoch → evaluate → save → log → stop?"""
+
+import math
+import shlex
+import signal
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cmapss_rul.data.prepare import LabelledWindows
+from cmapss_rul.errors import RulError
+from cmapss_rul.metrics.regression import nasa_mean, rmse
+from cmapss_rul.model.predict import predict
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.interrupt import Interrupted, StopSignals
+from cmapss_rul.training.loggers import Reporter, Row, write_metrics
+from cmapss_rul.training.optimisation import MEASURES, Plan, Trainer
+from cmapss_rul.training.runs import RunFolder
+
+
+@dataclass
+class LoopState:
+    """Where the loop stands: saved as it is.
+
+    Attributes:
+        epoch: finished epochs.
+        batch: batches done in the running epoch.
+        step: steps done in the run.
+        sums: of `MEASURES` over the running epoch; losses times the windows of their batch.
+        best_rmse: the lowest validation RMSE so far, cycles.
+        best_epoch: its epoch.
+        stale: epochs since then.
+        history: rows of metrics.csv without times.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    sums: list[float] = field(default_factory=lambda: [0.0] * len(MEASURES))
+    best_rmse: float = math.inf
+    best_epoch: int = 0
+    stale: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Clock:
+    """Times, kept apart from the state because they differ between equal runs.
+
+    Attributes:
+        training: seconds of training in the running epoch.
+        rows: `windows_per_second` and `seconds` of each finished epoch.
+    """
+
+    training: float = 0.0
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def end_epoch(self, windows: int, evaluating: float) -> None:
+        """Note the times of an epoch that trained on so many windows."""
+        rate = windows / max(self.training, 1e-9)
+        seconds = self.training + evaluating
+        self.rows.append({"windows_per_second": round(rate, 1), "seconds": round(seconds, 3)})
+        self.training = 0.0
+
+
+@dataclass
+class Loop:
+    """A run in progress.
+
+    Attributes:
+        config: of the run.
+        run: its folder.
+        trainer: network, losses, balancer, optimisers.
+        training: windows of the training engines, on the trainer's device.
+        validation: windows of the validation engines, on the trainer's device.
+        facts: the parts of a checkpoint that do not change during a run.
+        reporter: told what happens.
+        stop: asked after each step.
+        state: where the loop stands.
+        clock: times.
+    """
+
+    config: RunConfig
+    run: RunFolder
+    trainer: Trainer
+    training: LabelledWindows
+    validation: LabelledWindows
+    facts: dict[str, Any]
+    reporter: Reporter
+    stop: StopSignals
+    state: LoopState = field(default_factory=LoopState)
+    clock: Clock = field(default_factory=Clock)
+
+    def fit(self) -> None:
+        """Train until the last epoch, early stopping, or a signal.
+
+        Raises:
+            RulError: when the loss or its gradient is not finite; names the step.
+            Interrupted: after a signal, with `last.pt` saved.
+        """
+        self.check()
+        while not self.done():
+            self.train_epoch()
+            best = self.evaluate_epoch()
+            if best:  # before last.pt: whoever is killed in between does this epoch again
+                self.save(self.run.best)
+            self.save(self.run.last)
+            write_metrics(self.run.metrics, self.rows())
+            self.reporter.epoch(self.rows()[-1], best)
+            self.heed_signals()
+
+    def done(self) -> bool:
+        """Whether the last epoch or early stopping was reached."""
+        train = self.config.train
+        stale = train.patience is not None and self.state.stale >= train.patience
+        return self.state.epoch >= train.epochs or (stale and not self.state.batch)
+
+    def check(self) -> None:
+        """Evaluate two batches before the first step, so that a fault shows at once."""
+        if self.state.step == 0:
+            some = min(2 * self.config.train.batch_size, len(self.validation))
+            self.evaluate(self.validation.select(torch.arange(some, device=self.trainer.device)))
+
+    # ---- train an epoch ---------------------------------------------------------------------
+
+    def train_epoch(self) -> None:
+        """Take the steps of an epoch that are not done yet."""
+        state, batches = self.state, self.batches()
+        plan = Plan.of(self.config, len(batches))
+        sums = torch.tensor(state.sums, dtype=torch.float64, device=self.trainer.device)
+        done = sum(map(len, batches[: state.batch]))
+        self.reporter.start(state.epoch + 1, self.config.train.epochs, self.drawn, done)
+        start = time.perf_counter()
+        for index in batches[state.batch :]:
+            measures = self.trainer.step(self.training.batch(index), state.step, plan)
+            sums[:2] += len(index) * measures[:2]
+            sums[2:] += measures[2:]
+            state.batch += 1
+            state.step += 1
+            self.reporter.batch(len(index))
+            if self.stop.received is not None:
+                break
+        state.sums = sums.tolist()  # the one place in an epoch's steps that waits for the device
+        self.clock.training += time.perf_counter() - start
+        self.refuse_non_finite()
+        if state.batch < len(batches):
+            self.save(self.run.last)
+            self.heed_signals()
+
+    @property
+    def drawn(self) -> int:
+        """Windows in an epoch."""
+        return max(1, round(self.config.train.window_share * len(self.training)))
+
+    def batches(self) -> list[Tensor]:
+        """Draw the windows of the running epoch, in batches of nearly equal size.
+
+        The order depends on the seed and the epoch alone, so that it needs no state.
+        """
+        generator = np.random.default_rng([self.config.seed, self.state.epoch])
+        order = torch.from_numpy(generator.permutation(len(self.training))[: self.drawn])
+        order = order.to(self.trainer.device)
+        return list(order.tensor_split(math.ceil(self.drawn / self.config.train.batch_size)))
+
+    def refuse_non_finite(self) -> None:
+        """Stop at a loss or gradient that was not finite; the last checkpoint stays."""
+        bad = int(self.trainer.first_bad)
+        if bad >= 0:
+            kept = f"{self.run.last} is kept" if self.run.last.exists() else "nothing was saved yet"
+            raise RulError(
+                f"the loss or its gradient was not finite at step {bad + 1} (epoch "
+                f"{self.state.epoch + 1}); {kept}; try a smaller train.learning_rate"
+            )
+
+    def heed_signals(self) -> None:
+        """Leave after a signal; `last.pt` was just saved."""
+        number = self.stop.received
+        if number is not None and not self.done():
+            raise Interrupted(
+                f"stopped by {signal.Signals(number).name} in epoch {self.state.epoch + 1}, all is "
+                f"saved; go on with: rul train --resume {shlex.quote(str(self.run))}",
+                exit_code=128 + number,
+            )
+
+    # ---- evaluate ---------------------------------------------------------------------------
+
+    def evaluate_epoch(self) -> bool:
+        """Evaluate, note the epoch's row, and move the state to the next epoch.
+
+        Returns:
+            Whether the epoch is the best so far.
+        """
+        state, start = self.state, time.perf_counter()
+        measured = self.evaluate(self.validation)
+        row = {"epoch": state.epoch + 1, **self.training_means(), **measured}
+        best = measured["val_rmse"] < state.best_rmse
+        state.stale = 0 if best else state.stale + 1
+        if best:
+            state.best_rmse, state.best_epoch = measured["val_rmse"], state.epoch + 1
+        self.trainer.schedule.epoch_end(measured["val_rmse"])
+        self.log_diagnostics(row)
+        self.clock.end_epoch(self.drawn, time.perf_counter() - start)
+        state.history.append(row)
+        state.epoch, state.batch, state.sums = state.epoch + 1, 0, [0.0] * len(MEASURES)
+        return best
+
+    def log_diagnostics(self, row: Row) -> None:
+        """Log what the balancer has to say about the epoch's mean losses."""
+        losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
+        values = self.trainer.balancer.diagnostics(losses.to(self.trainer.device))
+        if values:
+            said = ", ".join(f"{name} {float(value):.6g}" for name, value in values.items())
+            self.reporter.detail(f"epoch {row['epoch']}: {said}")
+
+    def training_means(self) -> dict[str, float]:
+        """Means over the epoch: losses over its windows, the rest over its steps."""
+        rul, health, *rest = self.state.sums
+        steps = self.state.batch
+        names = ("weight_rul", "weight_health", "grad_norm", "clipped_share")
+        plan = Plan.of(self.config, steps)
+        return {
+            "train_rul_loss": rul / self.drawn,
+            "train_health_loss": health / self.drawn,
+            **{name: total / steps for name, total in zip(names, rest, strict=True)},
+            "learning_rate": self.trainer.rate(self.state.step - 1, plan),
+        }
+
+    def evaluate(self, labelled: LabelledWindows) -> dict[str, float]:
+        """Figures over windows, with the weights that evaluation uses.
+
+        Raises:
+            RulError: when a prediction is not finite.
+        """
+        rul, probabilities = predict(self.trainer.evaluation_network(), labelled.windows)
+        predicted = rul.clamp(0, self.config.data.cap).double().cpu().numpy()
+        true = labelled.rul.double().cpu().numpy()
+        if not rul.isfinite().all():  # before the clamp, which would turn infinity into the cap
+            raise RulError(
+                f"a prediction for a validation engine was not finite in epoch "
+                f"{self.state.epoch + 1}; try a smaller train.learning_rate"
+            )
+        right = probabilities.argmax(dim=1) == labelled.health
+        return {
+            "val_rmse": rmse(predicted, true),
+            "val_nasa": nasa_mean(predicted, true),
+            "val_health_accuracy": float(right.double().mean()),
+        }
+
+    # ---- save -------------------------------------------------------------------------------
+
+    def rows(self) -> list[Row]:
+        """Rows of metrics.csv."""
+        return [
+            {**row, **times} for row, times in zip(self.state.history, self.clock.rows, strict=True)
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint from which the loop goes on exactly."""
+        host = {**self.facts["host"], "clock": asdict(self.clock)}
+        content = {
+            **self.facts,
+            **self.trainer.state_dict(),
+            "rng": rng_state(self.trainer.device),
+            "loop": asdict(self.state),
+            "host": host,
+        }
+        checkpoint.write(path, content)
+
+    def load(self, content: dict[str, Any]) -> None:
+        """Go on from a checkpoint's content."""
+        with checkpoint.whole_parts(self.run.last):
+            self.trainer.load_state_dict(content)
+            self.state = LoopState(**content["loop"])
+            self.clock = Clock(**content["host"]["clock"])
+            set_rng_state(content["rng"], self.trainer.device)
+
+
+def rng_state(device: torch.device) -> dict[str, Tensor | None]:
+    """State of the generators that training draws from: dropout and noise."""
+    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_rng_state(state: dict[str, Tensor | None], device: torch.device) -> None:
+    """The inverse of `rng_state`; a generator that was not saved keeps its state."""
+    if state["cpu"] is not None:
+        torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)

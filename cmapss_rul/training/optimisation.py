@@ -1,0 +1,172 @@
+"""One training step, and everything in it that has a state."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cmapss_rul.balancers.base import Balancer
+from cmapss_rul.data.prepare import Batch
+from cmapss_rul.model.network import Network
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.schedule import Schedule, warmup_factor
+
+MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
+"""What a step measures, in the order of its result."""
+
+
+@dataclass
+class Plan:
+    """How many steps there are, for the schedule.
+
+    Attributes:
+        steps: of the whole run.
+        warmup: of them, with a rising rate.
+    """
+
+    steps: int
+    warmup: int
+
+    @classmethod
+    def of(cls, config: RunConfig, steps_per_epoch: int) -> "Plan":
+        """Count steps; the warm-up takes at most half of the run."""
+        steps = config.train.epochs * steps_per_epoch
+        return cls(steps, min(round(config.train.warmup * steps_per_epoch), steps // 2))
+
+
+class Trainer:
+    """Network, losses, balancer, optimisers and averaged weights, and the step that joins them.
+
+    Nothing in a step waits for the device. A total loss or a gradient norm that is not finite
+    raises a flag there: it holds the number of the first bad step and blocks every later
+    update of the weights; the loop reads it once an epoch.
+
+    Args:
+        config: of the run.
+        network: moved to `device`.
+        device: where to compute.
+    """
+
+    def __init__(self, config: RunConfig, network: Network, device: torch.device) -> None:
+        train = config.train
+        self.config = train
+        self.device = device
+        self.network = network.to(device)
+        self.rul_loss: nn.Module = config.loss.rul.build(config.data.cap).to(device)
+        self.health_loss: nn.Module = config.loss.health.build().to(device)
+        self.balancer: Balancer = config.balancer.build().to(device)
+        self.schedule: Schedule = train.schedule.build()
+        self.weights: list[Tensor] = list(self.network.parameters())
+        self.optimiser = torch.optim.AdamW(
+            self.weights, lr=train.learning_rate, weight_decay=train.weight_decay, fused=True
+        )
+        self.balancer_optimiser = self.balancer.optimiser()
+        self.averaged: Network | None = None
+        if train.ema is not None:
+            self.averaged = copy.deepcopy(self.network).requires_grad_(False)
+        self.first_bad = torch.full((), -1, dtype=torch.int64, device=device)
+
+    def rate(self, step: int, plan: Plan) -> float:
+        """Learning rate of a step, counted from 0."""
+        progress = (step - plan.warmup) / max(plan.steps - plan.warmup, 1)
+        factor = self.schedule.factor(min(max(progress, 0.0), 1.0))
+        return self.config.learning_rate * warmup_factor(step, plan.warmup) * factor
+
+    def step(self, batch: Batch, step: int, plan: Plan) -> Tensor:
+        """Take one step.
+
+        Args:
+            batch: to learn from.
+            step: its number in the run, from 0.
+            plan: of the run.
+
+        Returns:
+            measures: [6], in the order of `MEASURES`, not read back from the device.
+        """
+        for optimiser in self._optimisers():
+            optimiser.zero_grad()
+        losses = self._losses(batch)
+        total, weights = self.balancer(losses, self.network.shared_weight)
+        total.backward()
+        norm = self._clip()
+        self._flag(total, norm, step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate(step, plan)
+        for optimiser in self._optimisers():
+            optimiser.step()
+        self._average(step)
+        clipped = norm > (self.config.clip or float("inf"))
+        return torch.cat([losses.detach(), weights, norm.view(1), clipped.view(1)]).double()
+
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        own = self.balancer_optimiser
+        return [self.optimiser] if own is None else [self.optimiser, own]
+
+    def _losses(self, batch: Batch) -> Tensor:
+        half = self.config.mixed_precision and self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            output = self.network(batch.windows)
+        rul = self.rul_loss(output.rul.float(), batch.rul)
+        health = self.health_loss(output.health.float(), batch.health)
+        return torch.stack([rul, health])
+
+    def _clip(self) -> Tensor:
+        """Clip the network's gradient, never the balancer's; return the norm before."""
+        limit = self.config.clip or float("inf")
+        return nn.utils.clip_grad_norm_(self.weights, limit)
+
+    def _flag(self, total: Tensor, norm: Tensor, step: int) -> None:
+        bad = ~(total.detach().isfinite() & norm.isfinite())
+        self.first_bad = torch.where((self.first_bad < 0) & bad, step, self.first_bad)
+        blocked = (self.first_bad >= 0).float()
+        for optimiser in self._optimisers():  # what GradScaler does to fused optimisers
+            optimiser.found_inf = blocked  # type: ignore[attr-defined]
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        """Move the averaged weights: a ← d·a + (1 − d)·w, d = min(ema, (1 + t)/(10 + t)).
+
+        The rising d lets the average forget the random start soon.
+        """
+        if self.averaged is not None and self.config.ema is not None:
+            decay = min(self.config.ema, (1 + step) / (10 + step))
+            averaged: list[Tensor] = [*self.averaged.parameters()]
+            torch._foreach_lerp_(averaged, self.weights, 1 - decay)
+
+    def evaluation_network(self) -> Network:
+        """Return the network that evaluation uses: averaged weights, newest buffers."""
+        if self.averaged is None:
+            return self.network
+        buffers = zip(self.averaged.buffers(), self.network.buffers(), strict=True)
+        for averaged, newest in buffers:
+            averaged.copy_(newest)
+        return self.averaged
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that going on exactly needs, as plain values and tensors."""
+        own = self.balancer_optimiser
+        state = {
+            "model": dict(self.evaluation_network().state_dict()),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "balancer": dict(self.balancer.state_dict()),
+            "balancer_optimiser": own.state_dict() if own is not None else None,
+        }
+        if self.averaged is not None:
+            state["model_raw"] = dict(self.network.state_dict())
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        if self.averaged is None:
+            self.network.load_state_dict(state["model"])
+        else:
+            self.network.load_state_dict(state["model_raw"])
+            self.averaged.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.balancer.load_state_dict(state["balancer"])
+        if self.balancer_optimiser is not None:
+            self.balancer_optimiser.load_state_dict(state["balancer_optimiser"])

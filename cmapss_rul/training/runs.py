@@ -1,0 +1,104 @@
+"""Run folders: what they hold, how they are named, and which of them is unfinished.
+
+runs/<config>-s<seed>/, then …-2, …-3
+    config.yaml     resolved; trains again as it is
+    metrics.csv     one row an epoch
+    train.log       what happened, with times
+    best.pt         the epoch that validation chose
+    last.pt         where training goes on
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cmapss_rul.text import printable
+from cmapss_rul.training import checkpoint
+
+ROOT = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One row an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def log(self) -> Path:
+        """What happened, with times."""
+        return self.path / "train.log"
+
+    @property
+    def best(self) -> Path:
+        """The epoch that validation chose."""
+        return self.path / "best.pt"
+
+    @property
+    def last(self) -> Path:
+        """Where training goes on."""
+        return self.path / "last.pt"
+
+    def __str__(self) -> str:
+        return printable(self.path)
+
+
+def numbered(name: str, seed: int, root: Path = ROOT) -> list[RunFolder]:
+    """Folders of a configuration's name and seed that exist, the newest (highest) last."""
+    pattern = re.compile(re.escape(f"{name}-s{seed}") + r"(?:-(\d+))?")
+    found = []
+    for path in root.iterdir() if root.is_dir() else ():
+        match = pattern.fullmatch(path.name)
+        if match and path.is_dir():
+            found.append((int(match[1] or 1), path))
+    return [RunFolder(path) for _, path in sorted(found)]
+
+
+def next_folder(name: str, seed: int, root: Path = ROOT) -> RunFolder:
+    """A folder that does not exist yet: `<name>-s<seed>`, then `…-2`, `…-3`."""
+    first = root / f"{name}-s{seed}"
+    existing = numbered(name, seed, root)
+    if not existing:
+        return RunFolder(first)
+    suffix = existing[-1].path.name.removeprefix(first.name)
+    return RunFolder(root / f"{first.name}-{int(suffix[1:] or 1) + 1}")
+
+
+def to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | None:
+    """The newest unfinished run of a name and seed; else the newest; None where there is none.
+
+    A folder without `last.pt` was stopped before its first checkpoint, and is unfinished; one
+    that has rows in metrics.csv has lost its `last.pt`, and cannot be gone on with.
+    """
+    existing = numbered(name, seed, root)
+    for run in reversed(existing):
+        if not run.last.exists():
+            unfinished = not run.metrics.exists()
+        else:
+            unfinished = not finished(checkpoint.read(run.last))
+        if unfinished:
+            return run
+    return existing[-1] if existing else None
+
+
+def finished(content: dict[str, Any]) -> bool:
+    """Whether a checkpoint's last epoch, or early stopping, was reached.
+
+    Args:
+        content: of `last.pt`.
+    """
+    train, loop = content["config"]["train"], content["loop"]
+    patience = train["patience"]
+    stopped = patience is not None and loop["stale"] >= patience
+    return bool(loop["epoch"] >= train["epochs"] or (stopped and not loop["batch"]))

@@ -1,0 +1,216 @@
+"""Set a run up, or take it up again, and train it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cmapss_rul.config.show import to_yaml
+from cmapss_rul.data.digests import Provenance, provenance
+from cmapss_rul.data.prepare import TrainingData, prepare
+from cmapss_rul.data.provide import provide
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.errors import UsageError
+from cmapss_rul.files import sweep, write_whole
+from cmapss_rul.text import printable
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.device import pick_device
+from cmapss_rul.training.interrupt import StopSignals
+from cmapss_rul.training.loggers import Logged, Quiet, Reporter, write_metrics
+from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.optimisation import Trainer
+from cmapss_rul.training.resume import check_same_run, host_warnings
+from cmapss_rul.training.runs import RunFolder, finished
+
+
+def train(
+    config: RunConfig,
+    folder: Path | str,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> RunFolder:
+    """Train a configuration in a folder of its own; only the train file is opened.
+
+    Args:
+        config: of the run.
+        folder: of the run; must not exist, unless `resume`.
+        resume: go on from the folder's `last.pt`, exactly as if the run had never stopped;
+            where the folder holds none yet, start in it.
+        device: auto, cpu or cuda.
+        reporter: told what happens; nobody by default.
+
+    Returns:
+        The run's folder, with `best.pt`, `last.pt`, `metrics.csv`, `config.yaml`, `train.log`.
+
+    Raises:
+        UsageError: the folder exists, or is not a run's; another configuration or other data
+            than the run's.
+        DataError: the train file is not to be had, or is not as it should be.
+        CheckpointError: the folder's `last.pt` cannot be used.
+        RulError: the loss was not finite, with the last good checkpoint kept.
+        Interrupted: a signal came; all is saved.
+    """
+    run = RunFolder(Path(folder))
+    reporter = reporter or Quiet()
+    content = _content(run, resume)
+    if content is not None and not _goes_on(config, content, run, reporter):
+        return run
+    where = pick_device(device)
+    file = provide(config.data, ["train"])["train"]
+    source = provenance(file)
+    if content is not None:
+        check_same_run(config, source, content, run.last)
+    with _seeded(config, where), StopSignals() as stop:
+        data = _prepared(config, file)
+        network = checkpoint.build_network(config, data.preprocessor)
+        loop = Loop(
+            config=config,
+            run=run,
+            trainer=Trainer(config, network, where),
+            training=data.training.to(where),
+            validation=data.validation.to(where),
+            facts=_facts(config, run, data, source, where),
+            reporter=Logged(run.log, reporter),
+            stop=stop,
+        )
+        # not 'exist_ok' for a new run: another process may have taken the name meanwhile
+        run.path.mkdir(parents=True, exist_ok=resume)
+        _open(loop, content)
+        loop.fit()
+    best = loop.state
+    loop.reporter.note(f"best epoch {best.best_epoch}: validation RMSE {best.best_rmse:.3f} cycles")
+    return run
+
+
+def load_data(config: RunConfig) -> TrainingData:
+    """Read and prepare the train file of a configuration, fetched where it is missing.
+
+    Raises:
+        DataError: the file is not to be had, or is not as it should be.
+    """
+    return _prepared(config, provide(config.data, ["train"])["train"])
+
+
+def _prepared(config: RunConfig, file: Path) -> TrainingData:
+    boundaries = config.loss.health.boundaries
+    return prepare(read_fleet(file), config.data, config.split, boundaries, config.seed)
+
+
+def _content(run: RunFolder, resume: bool) -> dict[str, Any] | None:
+    """Content of the checkpoint to go on from; None for a start."""
+    if not resume:
+        if run.path.exists():
+            raise UsageError(
+                f"{run} exists already and is left alone; go on with it by --resume auto, "
+                "or name another folder with --output"
+            )
+        return None
+    if run.last.exists():
+        return checkpoint.read(run.last)
+    _refuse_foreign(run)
+    return None
+
+
+def _refuse_foreign(run: RunFolder) -> None:
+    """Start in an existing folder only where a run left it before its first last.pt."""
+    own = {run.config.name, run.log.name, run.best.name}
+    names = [path.name for path in run.path.iterdir()] if run.path.is_dir() else []
+    others = sorted(name for name in names if name not in own and not name.endswith(".part"))
+    if others:
+        raise UsageError(
+            f"{run} holds no last.pt to go on from, but holds {printable(others[0])}, so nothing "
+            "is started in it; name another folder with --output"
+        )
+
+
+def _goes_on(
+    config: RunConfig, content: dict[str, Any], run: RunFolder, reporter: Reporter
+) -> bool:
+    """Whether there is something left to train; says so where there is not, or is more."""
+    check_same_run(config, None, content, run.last)
+    if not finished(content):
+        return True
+    epochs = content["config"]["train"]["epochs"]
+    if config.train.epochs <= epochs:
+        reporter.note(f"{run} is finished after {content['loop']['epoch']} epochs: nothing to do")
+        return False
+    reporter.note(f"{run} was finished at {epochs} epochs and goes on to {config.train.epochs}")
+    if config.train.schedule.build().depends_on_length:
+        reporter.note(
+            f"the schedule '{config.train.schedule.name}' depends on the number of epochs: "
+            "this is not the same as a longer run from the start"
+        )
+    return True
+
+
+@contextmanager
+def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
+    """Seed the global generators and set the threads; put both back at the end."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(config.seed)
+        torch.set_num_threads(config.train.thread_count())
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _facts(
+    config: RunConfig, run: RunFolder, data: TrainingData, source: Provenance, device: torch.device
+) -> dict[str, Any]:
+    return {
+        "format_version": checkpoint.FORMAT_VERSION,
+        "versions": checkpoint.versions(),
+        "config": config.without_host_facts(),
+        "data": {
+            "subset": config.data.subset,
+            "name": source.name,
+            "sha256": source.sha256,
+            "canonical_sha256": source.canonical_sha256,
+            "official": source.official,
+            "simulated": source.simulated,
+            "mean_label": data.mean_label,
+        },
+        "preprocessor": data.preprocessor.state_dict(),
+        "split": {
+            "training": data.split.training.tolist(),
+            "validation": data.split.validation.tolist(),
+        },
+        "host": {
+            "folder": str(run.path),
+            "data_dir": config.data.dir,
+            "device": device.type,
+            "threads": config.train.thread_count(),
+        },
+    }
+
+
+def _open(loop: Loop, content: dict[str, Any] | None) -> None:
+    """Make the folder ready: its configuration, what was trained so far, a line in the log."""
+    run = loop.run
+    sweep(run.path)
+    write_whole(run.config, to_yaml(loop.config))
+    if content is not None:
+        loop.load(content)
+        if loop.done():  # stopped early, and more epochs were asked for: patience counts anew
+            loop.state.stale = 0
+        write_metrics(run.metrics, loop.rows())
+        for warning in host_warnings(content, loop.facts):
+            loop.reporter.note(warning)
+        loop.reporter.note(f"going on after epoch {loop.state.epoch}, batch {loop.state.batch}")
+    facts = loop.facts["data"]
+    if facts["simulated"]:
+        loop.reporter.note("the data are simulated: no figure from them is one of C-MAPSS")
+    elif not facts["official"]:
+        loop.reporter.note(f"{printable(facts['name'])} is not the official file")
+    loop.reporter.detail(
+        f"{len(loop.training)} training and {len(loop.validation)} validation windows, "
+        f"{sum(loop.trainer.network.parts().values())} parameters, {loop.trainer.device}, "
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    )

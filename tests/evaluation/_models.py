@@ -1,0 +1,84 @@
+"""Trained models made by hand: a tiny network, or one whose answers are known."""
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cmapss_rul.data.digests import provenance
+from cmapss_rul.data.prepare import prepare
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.model.network import Output
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+
+TINY = {
+    "cnn": {"channels": [3], "kernel": 3},
+    "bilstm": {"hidden": 3},
+    "attention": {"hidden": 3},
+    "shared": {"hidden": [4]},
+    "rul_head": {"hidden": []},
+    "health_head": {"hidden": []},
+}
+
+
+class Countdown(nn.Module):
+    """Predicts `start` − cycle, and a health class by the boundaries 100 and 50 of that.
+
+    The cycle is read off the last row's last feature, the cycle count ÷ 200.
+    """
+
+    def __init__(self, start: float = 200.0) -> None:
+        super().__init__()
+        self.start = nn.Parameter(torch.tensor(start))
+
+    def forward(self, windows):
+        rul = self.start - 200 * windows[:, -1, -1]
+        worse = (rul <= 100).long() + (rul <= 50).long()
+        return Output(rul, 2.0 * nn.functional.one_hot(worse, 3))
+
+
+def config_for(folder: Path, boundaries=(125, 50), **data) -> RunConfig:
+    """Change `data`, and the boundaries of the health classes."""
+    return RunConfig.model_validate(
+        {
+            "data": {"dir": str(folder), "window": 40, **data},
+            "model": TINY,
+            "loss": {"health": {"boundaries": boundaries}},
+        }
+    )
+
+
+def content_for(config: RunConfig) -> dict:
+    """What a checkpoint of an untrained network holds."""
+    file = Path(config.data.dir) / f"train_{config.data.subset}.txt"
+    boundaries = config.loss.health.boundaries
+    data = prepare(read_fleet(file), config.data, config.split, boundaries, config.seed)
+    torch.manual_seed(1)
+    network = checkpoint.build_network(config, data.preprocessor)
+    source = dataclasses.asdict(provenance(file))
+    return {
+        "format_version": checkpoint.FORMAT_VERSION,
+        "versions": checkpoint.versions(),
+        "config": config.without_host_facts(),
+        "data": {**source, "subset": config.data.subset, "mean_label": data.mean_label},
+        "preprocessor": data.preprocessor.state_dict(),
+        "split": {
+            "training": data.split.training.tolist(),
+            "validation": data.split.validation.tolist(),
+        },
+        "model": network.state_dict(),
+        "loop": {"history": [{"epoch": 7, "val_rmse": 12.5}]},
+        "host": {"data_dir": config.data.dir},
+    }
+
+
+def write_checkpoint(path: Path, config: RunConfig) -> Path:
+    checkpoint.write(path, content_for(config))
+    return path
+
+
+def countdown(model: checkpoint.TrainedModel, start: float = 200.0) -> checkpoint.TrainedModel:
+    """The same model with answers that are known."""
+    return dataclasses.replace(model, network=Countdown(start))

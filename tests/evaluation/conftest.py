@@ -1,0 +1,25 @@
+"""A trained model on a simulated fleet, and its evaluation."""
+
+import pytest
+
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.training.checkpoint import restore
+from tests.evaluation._models import config_for, countdown, write_checkpoint
+
+
+@pytest.fixture(scope="session")
+def model(fleet_dir, tmp_path_factory):
+    """A tiny network that was never trained."""
+    path = tmp_path_factory.mktemp("run") / "best.pt"
+    return restore(write_checkpoint(path, config_for(fleet_dir)))
+
+
+@pytest.fixture(scope="session")
+def evaluation(model):
+    return evaluate(model)
+
+
+@pytest.fixture(scope="session")
+def known(model):
+    """The evaluation of a network whose answer is 200 − cycle."""
+    return evaluate(countdown(model))

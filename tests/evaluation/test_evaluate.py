@@ -1,0 +1,205 @@
+"""An evaluation as a whole: every figure follows from predictions, truth and protocol."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from cmapss_rul.data.labels import capped, rul_to_failure
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.errors import DataError
+from cmapss_rul.evaluation.evaluate import evaluate, metrics_of
+from cmapss_rul.evaluation.save import to_csv
+from cmapss_rul.metrics.bootstrap import rmse_interval
+from cmapss_rul.metrics.regression import mae, nasa_score, rmse
+from cmapss_rul.training.checkpoint import restore
+from tests.evaluation._models import config_for, content_for, countdown, write_checkpoint
+
+NAMES = ["rmse", "rmse_interval", "mae", "bias", "nasa", "nasa_mean"]
+
+
+@pytest.fixture
+def own(fleet_dir, tmp_path):
+    """A copy of the fleet that a test may spoil."""
+    return shutil.copytree(fleet_dir, tmp_path / "own")
+
+
+def test_keys(known):
+    found = known.as_dict()
+    assert list(found) == ["protocol", "metrics", "health", "floors", "baselines"]
+    for windows in ("last", "every"):
+        assert list(found["metrics"][windows]) == ["capped", "raw"]
+        for labels in ("capped", "raw"):
+            assert list(found["metrics"][windows][labels]) == NAMES
+        assert list(found["health"][windows]) == ["accuracy", "macro_f1", "confusion_matrix"]
+        assert set(found["floors"][windows]) == {"raw"}
+        for name in ("test_mean", "train_mean"):
+            assert set(found["baselines"][name][windows]) == {"capped", "raw"}
+    assert found["baselines"]["test_mean"]["oracle"] is True
+    assert found["baselines"]["train_mean"]["oracle"] is False
+
+
+def test_last_window_figures_worked_out_from_the_files(known, fleet_dir):
+    test = read_fleet(fleet_dir / "test_FD001.txt")
+    raw = np.loadtxt(fleet_dir / "RUL_FD001.txt", dtype=int)
+    predicted = np.clip(200.0 - test.lengths, 0, 125)  # 200 − the last cycle
+    error = predicted - np.minimum(raw, 125)
+    found = known.metrics["last"]["capped"]
+    assert found["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), abs=1e-4)
+    assert found["mae"] == pytest.approx(np.mean(np.abs(error)), abs=1e-4)
+    assert found["bias"] == pytest.approx(np.mean(error), abs=1e-4)
+    terms = np.where(error < 0, np.exp(-error / 13), np.exp(error / 10)) - 1
+    assert found["nasa"] == pytest.approx(terms.sum(), rel=1e-4)
+    assert found["nasa_mean"] == pytest.approx(terms.mean(), rel=1e-4)
+    low, high = found["rmse_interval"]
+    assert low < found["rmse"] < high
+
+
+def test_raw_labels_differ_from_capped_ones(known, fleet_dir):
+    test = read_fleet(fleet_dir / "test_FD001.txt")
+    raw = np.loadtxt(fleet_dir / "RUL_FD001.txt", dtype=int)
+    error = np.clip(200.0 - test.lengths, 0, 125) - raw
+    assert known.metrics["last"]["raw"]["rmse"] == pytest.approx(
+        np.sqrt(np.mean(error**2)), abs=1e-4
+    )
+    assert known.metrics["every"]["raw"] != known.metrics["every"]["capped"]
+
+
+def test_every_window_is_every_row_and_its_interval_draws_whole_engines(known):
+    predictions, truth = known.predictions, known.truth
+    found = known.metrics["every"]["capped"]
+    assert len(predictions.rul) == known.protocol.windows
+    assert found["rmse"] == rmse(predictions.rul, truth.capped)
+    assert found["rmse_interval"] == rmse_interval(
+        predictions.rul, truth.capped, predictions.engine
+    )
+    by_window = rmse_interval(predictions.rul, truth.capped, np.arange(len(truth.raw)))
+    low, high = found["rmse_interval"]
+    assert high - low > 2 * (by_window[1] - by_window[0])
+
+
+def test_figures_use_the_clamped_prediction(model):
+    """A network that claims far more than the cap is scored at the cap."""
+    found = evaluate(countdown(model, 10_000.0))
+    assert found.predictions.unclamped.min() > 5_000
+    assert found.metrics["last"]["capped"]["rmse"] == rmse(
+        np.full(len(found.last), 125.0), found.truth.capped[found.last]
+    )
+    assert found.metrics["last"]["raw"]["mae"] == mae(
+        np.full(len(found.last), 125.0), found.truth.raw[found.last]
+    )
+
+
+def test_a_perfect_network_meets_zero_and_the_floor(known):
+    """Predicting the raw truth gives 0 on capped labels and the floor on raw ones."""
+    perfect = np.clip(known.truth.raw, 0, 125).astype(float)
+    predictions = dataclasses.replace(known.predictions, rul=perfect)
+    found = metrics_of(predictions, known.truth)
+    assert found["capped"]["rmse"] == found["capped"]["nasa"] == 0
+    assert {k: v for k, v in found["raw"].items() if k != "rmse_interval"} == known.floors["every"][
+        "raw"
+    ]
+
+
+def test_health_counts(known):
+    for windows, truth in (("last", known.truth.at(known.last)), ("every", known.truth)):
+        health = known.health[windows]
+        matrix = np.array(health["confusion_matrix"])
+        assert matrix.shape == (3, 3)
+        assert matrix.sum(axis=1).tolist() == np.bincount(truth.health, minlength=3).tolist()
+        assert health["accuracy"] == pytest.approx(np.trace(matrix) / matrix.sum())
+        assert 0 <= health["macro_f1"] <= 1
+
+
+def test_floors_and_baselines(known, fleet_dir):
+    last = known.truth.at(known.last)
+    floor = known.floors["last"]["raw"]
+    assert floor["rmse"] == rmse(np.minimum(last.raw, 125), last.raw)
+    assert known.metrics["last"]["raw"]["rmse"] >= floor["rmse"]
+    oracle = known.baselines["test_mean"]
+    assert oracle["last"]["capped"]["constant"] == last.capped.mean()
+    assert oracle["last"]["raw"]["constant"] == last.raw.mean()
+    assert oracle["every"]["raw"]["constant"] == known.truth.raw.mean()
+    train = read_fleet(fleet_dir / "train_FD001.txt")
+    mean = capped(rul_to_failure(train), 125).mean()
+    honest = known.baselines["train_mean"]["last"]["capped"]
+    assert honest["constant"] == pytest.approx(mean)
+    assert honest["rmse"] == pytest.approx(rmse(np.full(len(last.raw), mean), last.capped))
+    assert honest["nasa"] == pytest.approx(nasa_score(np.full(len(last.raw), mean), last.capped))
+
+
+def test_the_training_constant_does_not_depend_on_the_split(fleet_dir):
+    one, other = (
+        content_for(config_for(fleet_dir).model_copy(update={"seed": seed}))["data"]
+        for seed in (0, 1)
+    )
+    assert one["mean_label"] == other["mean_label"]
+
+
+def test_evaluation_repeats_itself(model, evaluation):
+    assert evaluate(model).as_dict() == evaluation.as_dict()
+
+
+def test_the_train_file_is_not_needed(model, evaluation, own):
+    (own / "train_FD001.txt").unlink()
+    assert evaluate(model, data_dir=str(own)).as_dict() == evaluation.as_dict()
+    assert not (own / "train_FD001.txt").exists()
+
+
+def test_an_engine_of_one_row_is_scored(model, own):
+    """One engine, one row: figures without an interval."""
+    text = (own / "test_FD001.txt").read_text().splitlines(keepends=True)[0]
+    (own / "test_FD001.txt").write_text(text)
+    (own / "RUL_FD001.txt").write_text("44\n")
+    found = evaluate(model, data_dir=str(own))
+    assert found.metrics["last"] == found.metrics["every"]
+    assert found.metrics["last"]["capped"]["rmse_interval"] is None
+    assert found.protocol.engines == found.protocol.windows == found.protocol.padded == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda lines: lines[:-1], "RUL_FD001.txt"),
+        (lambda lines: [*lines, "12\n"], "RUL_FD001.txt"),
+        (lambda lines: ["soon\n", *lines[1:]], "RUL_FD001.txt"),
+        (lambda lines: ["-3\n", *lines[1:]], "RUL_FD001.txt"),
+    ],
+)
+def test_a_wrong_rul_file_is_named(model, own, spoil, message):
+    path = own / "RUL_FD001.txt"
+    path.write_text("".join(spoil(path.read_text().splitlines(keepends=True))))
+    with pytest.raises(DataError, match=message) as caught:
+        evaluate(model, data_dir=str(own))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_test_file_with_another_number_of_columns_is_named(model, own):
+    path = own / "test_FD001.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("".join(line.rstrip() + " 1.0\n" for line in lines))
+    with pytest.raises(DataError, match=r"test_FD001\.txt"):
+        evaluate(model, data_dir=str(own))
+
+
+def test_another_cap_and_five_classes(fleet_dir, tmp_path):
+    config = config_for(fleet_dir, boundaries=(110, 90, 50, 25), cap=110)
+    found = evaluate(restore(write_checkpoint(tmp_path / "best.pt", config)))
+    assert found.truth.capped.max() == 110
+    assert found.predictions.rul.max() <= 110
+    assert found.protocol.clamp == [0, 110]
+    assert found.protocol.boundaries == [110, 90, 50, 25]
+    assert np.shape(found.health["every"]["confusion_matrix"]) == (5, 5)
+    assert np.sum(found.health["every"]["confusion_matrix"]) == found.protocol.windows
+    assert "p_4" in to_csv(found).splitlines()[0]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_same_figures(model, evaluation):
+    found = evaluate(restore(model.path, "cuda"))
+    np.testing.assert_allclose(
+        found.predictions.unclamped, evaluation.predictions.unclamped, atol=1e-2
+    )

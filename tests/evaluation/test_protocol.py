@@ -1,0 +1,164 @@
+"""What a figure says about how it was made."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cmapss_rul.data.digests import Provenance
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.protocol import Protocol
+from cmapss_rul.training.checkpoint import restore, versions
+from tests.evaluation._models import config_for, countdown, write_checkpoint
+
+
+@pytest.fixture
+def own(fleet_dir, tmp_path):
+    return shutil.copytree(fleet_dir, tmp_path / "own")
+
+
+def test_it_says_all_that_was_asked_for(evaluation, fleet_dir):
+    protocol = evaluation.protocol.as_dict()
+    test = read_fleet(fleet_dir / "test_FD001.txt")
+    assert protocol["subset"] == "FD001"
+    assert protocol["cap"] == 125
+    assert protocol["window"] == 40
+    assert protocol["clamp"] == [0, 125]
+    assert protocol["seed"] == 0
+    assert protocol["epoch"] == 7
+    assert protocol["engines"] == len(test.starts)
+    assert protocol["padded"] == int((test.lengths < 40).sum())
+    assert protocol["windows"] == test.rows
+    assert protocol["unknown_conditions"] == 0
+    assert "repeating the first cycle" in protocol["padding"]
+    assert "validation engines only" in protocol["selection"]
+    assert "training engines only" in protocol["scaling"]
+    assert "one run is one seed" in protocol["runs"]
+    assert protocol["versions"] == {"trained": versions(), "evaluated": versions()}
+    assert protocol["inputs"][-1] == "cycle_count"
+
+
+def test_the_split_is_said_with_its_resolved_seed(evaluation, fleet_dir, tmp_path):
+    split = evaluation.protocol.split
+    engines = len(read_fleet(fleet_dir / "train_FD001.txt").starts)
+    assert split["by"] == "engines"
+    assert split["fraction"] == 0.2
+    assert split["seed"] == 0
+    assert split["training_engines"] + split["validation_engines"] == engines
+    config = config_for(fleet_dir)
+    held = config.model_copy(
+        update={"seed": 3, "split": config.split.model_copy(update={"seed": 11})}
+    )
+    protocol = evaluate(restore(write_checkpoint(tmp_path / "best.pt", held))).protocol
+    assert (protocol.seed, protocol.split["seed"]) == (3, 11)
+
+
+def test_simulated_files_are_said_to_be_simulated(evaluation):
+    protocol = evaluation.protocol
+    assert protocol.simulated is True
+    assert protocol.official is False
+    assert protocol.files == "simulated, not the official files"
+    assert list(protocol.digest) == ["train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt"]
+    for digest in protocol.digest.values():
+        assert set(digest) == {"sha256", "canonical_sha256", "official", "simulated"}
+        assert digest["simulated"] is True
+
+
+def test_other_files_are_said_to_be_other_files(model, own):
+    path = own / "test_FD001.txt"
+    rows = path.read_text().splitlines(keepends=True)
+    words = rows[0].split()
+    words[2] = f"{float(words[2]) + 1e-4:.4f}"
+    path.write_text("".join([" ".join(words) + "\n", *rows[1:]]))
+    protocol = evaluate(model, data_dir=str(own)).protocol
+    assert protocol.digest["test_FD001.txt"]["simulated"] is False
+    assert protocol.digest["test_FD001.txt"]["official"] is False
+    assert protocol.simulated  # the train file still is
+    assert not protocol.official
+
+
+@pytest.mark.parametrize(
+    ("official", "simulated", "words"),
+    [
+        ((True, True), (False, False), "official files"),
+        ((True, False), (False, False), "not the official files"),
+        ((False, True), (False, False), "not the official files"),
+        ((True, False), (False, True), "simulated, not the official files"),
+    ],
+)
+def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
+    """Train file first, then test and RUL file alike."""
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    data = {**model.data, "official": official[0], "simulated": simulated[0]}
+    tested = [
+        Provenance(f"{kind}_FD001.txt", "0" * 64, "0" * 64, official[1], simulated[1])
+        for kind in ("test", "RUL")
+    ]
+    protocol = Protocol.of(dataclasses.replace(model, data=data), fleet, tested)
+    assert protocol.files == words
+    assert protocol.official is all(official)
+    assert protocol.simulated is any(simulated)
+    assert dict(protocol.lines())["data"] == f"FD001, {words}"
+
+
+def test_conditions_that_training_did_not_see_are_counted(model, own):
+    path = own / "test_FD001.txt"
+    rows = np.loadtxt(path)
+    rows[:3, 2:5] = (42, 0.84, 100)
+    np.savetxt(path, rows, fmt=["%d", "%d"] + ["%.4f"] * 24)
+    protocol = evaluate(model, data_dir=str(own)).protocol
+    assert protocol.unknown_conditions == 3
+    assert "3 in an operating condition not seen in training" in dict(protocol.lines())["tested on"]
+
+
+def test_a_checkpoint_that_validation_did_not_choose_says_so(model):
+    last = dataclasses.replace(model, path=model.path.with_name("last.pt"))
+    assert evaluate(last).protocol.selection.startswith("none")
+
+
+def test_lines_hold_every_choice(evaluation):
+    text = " ".join(f"{name}: {line}" for name, line in evaluation.protocol.lines())
+    for word in [
+        "FD001",
+        "simulated",
+        "cap",
+        "40 cycles",
+        "padded",
+        "seed 0",
+        "RMSE over every",
+        "per operating condition",
+        "[0, 125]",
+        "one run is one seed",
+        "torch",
+        "train_FD001",
+    ]:
+        assert word in text
+
+
+def test_it_is_plain(evaluation):
+    plain = evaluation.protocol.as_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize(
+    ("subset", "counts"),
+    [
+        ("FD001", (100, 0, 13_096)),
+        ("FD002", (259, 6, 33_991)),
+        ("FD003", (100, 0, 16_596)),
+        ("FD004", (248, 11, 41_214)),
+    ],
+)
+def test_the_official_files_are_counted_and_said_to_be_official(official, tmp_path, subset, counts):
+    config = config_for(official, subset=subset, window=30)
+    model = restore(write_checkpoint(tmp_path / "best.pt", config))
+    protocol = evaluate(countdown(model)).protocol
+    assert protocol.official
+    assert not protocol.simulated
+    assert protocol.files == "official files"
+    assert (protocol.engines, protocol.padded, protocol.windows) == counts
+    assert protocol.unknown_conditions == 0

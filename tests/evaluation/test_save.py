@@ -1,0 +1,185 @@
+"""The files of an evaluation."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmapss_rul.errors import RulError
+from cmapss_rul.evaluation import save as module
+from cmapss_rul.evaluation.save import Targets, save, to_csv, to_json
+from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
+from cmapss_rul.metrics.regression import figures as figures_of
+
+COLUMNS = [
+    "engine",
+    "cycle",
+    "true_rul_raw",
+    "true_rul_capped",
+    "predicted_rul",
+    "predicted_rul_unclamped",
+    "padded",
+    "true_health",
+    "predicted_health",
+    "p_0",
+    "p_1",
+    "p_2",
+]
+
+
+def read(evaluation):
+    """Columns of the predictions, each number as Python reads it."""
+    rows = list(csv.DictReader(io.StringIO(to_csv(evaluation))))
+    return {name: np.array([_number(row[name]) for row in rows]) for name in COLUMNS}
+
+
+def _number(text):
+    return {"True": True, "False": False}[text] if text in ("True", "False") else float(text)
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def test_predictions_have_one_row_an_engine(known):
+    rows = list(csv.DictReader(io.StringIO(to_csv(known))))
+    assert list(rows[0]) == COLUMNS
+    assert [int(row["engine"]) for row in rows] == list(range(1, known.protocol.engines + 1))
+    assert {row["padded"] for row in rows} <= {"True", "False"}
+    assert sum(row["padded"] == "True" for row in rows) == known.protocol.padded
+
+
+def test_every_last_window_figure_follows_from_the_predictions(evaluation):
+    table = read(evaluation)
+    for labels in ("capped", "raw"):
+        again = figures_of(table["predicted_rul"], table[f"true_rul_{labels}"])
+        found = dict(evaluation.metrics["last"][labels])
+        del found["rmse_interval"]
+        assert dataclasses.asdict(again) == found
+    confusion = confusion_matrix(
+        table["predicted_health"].astype(int), table["true_health"].astype(int), classes=3
+    )
+    assert evaluation.health["last"] == {
+        "accuracy": accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
+        "confusion_matrix": confusion.tolist(),
+    }
+
+
+def test_columns_agree_with_each_other(known):
+    table = read(known)
+    cap = known.protocol.cap
+    unclamped, raw = table["predicted_rul_unclamped"], table["true_rul_raw"]
+    assert (table["predicted_rul"] == np.clip(unclamped, 0, cap)).all()
+    assert (table["true_rul_capped"] == np.minimum(raw, cap)).all()
+    chances = np.stack([table["p_0"], table["p_1"], table["p_2"]], axis=1)
+    assert (chances.argmax(axis=1) == table["predicted_health"]).all()
+    np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_json_is_strict_and_holds_the_same_figures(evaluation):
+    found = json.loads(to_json(evaluation), parse_constant=refuse)
+    assert list(found) == ["protocol", "metrics", "health", "floors", "baselines"]
+    assert (
+        found["metrics"]["last"]["capped"]["rmse"] == evaluation.metrics["last"]["capped"]["rmse"]
+    )
+    assert found["protocol"]["simulated"] is True
+    assert "simulated" in found["protocol"]["files"]
+    assert len(found["metrics"]["every"]["raw"]["rmse_interval"]) == 2
+
+
+def test_what_is_not_finite_becomes_null(evaluation):
+    raw = {**evaluation.metrics["last"]["raw"], "nasa": math.inf, "mae": math.nan}
+    metrics = {**evaluation.metrics, "last": {"raw": raw, "capped": {"rmse_interval": None}}}
+    odd = dataclasses.replace(evaluation, metrics=metrics)
+    found = json.loads(to_json(odd), parse_constant=refuse)["metrics"]["last"]
+    assert found["raw"]["nasa"] is found["raw"]["mae"] is None
+    assert found["raw"]["rmse"] == raw["rmse"]
+    assert found["capped"]["rmse_interval"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "figures_name", "predictions_name"),
+    [
+        ("best.pt", "evaluation.json", "predictions.csv"),
+        ("last.pt", "evaluation-last.json", "predictions-last.csv"),
+        ("my.model.pt", "evaluation-my.model.json", "predictions-my.model.csv"),
+    ],
+)
+def test_names(name, figures_name, predictions_name):
+    beside = Targets.of(Path("run") / name)
+    assert beside == Targets(Path("run") / figures_name, Path("run") / predictions_name)
+    elsewhere = Targets.of(Path("run") / name, Path("out"))
+    assert elsewhere.figures == Path("out") / figures_name
+
+
+def test_saving_makes_the_folder_and_replaces_both_files(evaluation, known, tmp_path):
+    targets = Targets.of(Path("best.pt"), tmp_path / "a" / "b")
+    targets.check()
+    assert not (tmp_path / "a").exists()
+    save(known, targets)
+    save(evaluation, targets)
+    assert targets.figures.read_text() == to_json(evaluation)
+    assert targets.predictions.read_text() == to_csv(evaluation)
+    assert sorted(path.name for path in targets.figures.parent.iterdir()) == [
+        "evaluation.json",
+        "predictions.csv",
+    ]
+
+
+def test_a_check_leaves_nothing_behind(tmp_path):
+    Targets.of(Path("best.pt"), tmp_path).check()
+    assert list(tmp_path.iterdir()) == []
+
+
+def in_the_way(tmp_path):
+    (tmp_path / "file").write_text("")
+    return tmp_path / "file"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        in_the_way,
+        lambda tmp_path: in_the_way(tmp_path) / "below",
+        lambda _: Path("/proc/no/such"),
+        lambda tmp_path: tmp_path / ("x" * 300),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_found_out_beforehand(tmp_path, place):
+    with pytest.raises(RulError, match=r"cannot be written .*--output") as caught:
+        Targets.of(Path("best.pt"), place(tmp_path)).check()
+    assert str(place(tmp_path)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_broken_link_in_the_way_is_found_out(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(RulError, match="link: cannot be written"):
+        Targets.of(Path("best.pt"), tmp_path / "link").check()
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "predictions.csv"])
+def test_a_folder_of_the_files_name_is_found_out(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(RulError, match=f"{name}: cannot be written .a folder of that name"):
+        Targets.of(Path("best.pt"), tmp_path).check()
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_former_files(known, tmp_path, monkeypatch):
+    targets = Targets.of(Path("best.pt"), tmp_path)
+    save(known, targets)
+    former = targets.figures.read_bytes()
+
+    def full(path, _):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(module, "write_whole", full)
+    with pytest.raises(RulError, match=r"predictions\.csv: cannot be written \(No space left"):
+        save(known, targets)
+    assert targets.figures.read_bytes() == former

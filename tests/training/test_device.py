@@ -1,0 +1,42 @@
+"""Devices by name."""
+
+import pytest
+import torch
+
+from cmapss_rul.errors import UsageError
+from cmapss_rul.training.device import pick_device
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    def there_is(one):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: one)
+
+    return there_is
+
+
+def test_cpu_is_always_there(cuda):
+    cuda(False)
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto") == torch.device("cpu")
+
+
+def test_cuda_where_there_is_one(cuda):
+    cuda(True)
+    assert pick_device("cuda") == pick_device("auto") == torch.device("cuda")
+    assert pick_device("cpu") == torch.device("cpu")
+
+
+def test_cuda_that_is_not_there_is_said_in_one_line(cuda):
+    cuda(False)
+    with pytest.raises(UsageError, match="finds no CUDA device; use --device cpu") as caught:
+        pick_device("cuda")
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "CPU", "cuda:0", "a\x1b[31mb"])
+def test_unknown_devices_are_refused_with_those_there_are(name):
+    with pytest.raises(UsageError, match="expected one of auto, cpu, cuda") as caught:
+        pick_device(name)
+    assert "\x1b" not in str(caught.value)
