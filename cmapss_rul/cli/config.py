@@ -1,0 +1,88 @@
+"""`rul config`: look at configurations without running them."""
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(rich_markup_mode=None, help="Show, check and list configurations.")
+
+_Named = Annotated[
+    str, typer.Argument(metavar="NAME-OR-PATH", help="A YAML file or a shipped configuration.")
+]
+_Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one key, such as train.epochs=1; the value is YAML. Repeatable.",
+    ),
+]
+
+
+@app.command("show")
+def show(name: _Named, sets: _Sets = None) -> None:
+    """Print a configuration in full, with what each key means.
+
+    \b
+    Example:
+      rul config show fd001 --set balancer.name=gradnorm > mine.yaml
+      rul train --config mine.yaml
+    """
+    from cmapss_rul.config.load import load
+    from cmapss_rul.config.show import to_yaml
+    from cmapss_rul.training.config import RunConfig
+
+    typer.echo(to_yaml(load(RunConfig, name, sets or ())), nl=False)
+
+
+@app.command("validate")
+def validate(name: _Named, sets: _Sets = None) -> None:
+    """Check a configuration; all errors are named at once.
+
+    \b
+    Example:
+      rul config validate mine.yaml --set train.batch_size=64
+    """
+    from cmapss_rul.config.load import load
+    from cmapss_rul.training.config import RunConfig
+
+    load(RunConfig, name, sets or ())
+    typer.echo("valid")
+
+
+@app.command("list")
+def list_all(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Name the configurations, models, losses and balancers.
+
+    \b
+    Example:
+      rul config list
+      rul config list --json
+    """
+    from cmapss_rul.config.catalogue import choices, configurations
+    from cmapss_rul.training.config import RunConfig
+
+    files, parts = configurations(), choices(RunConfig)
+    if as_json:
+        plain = {
+            "configurations": [file._asdict() for file in files],
+            "choices": {key: [row._asdict() for row in rows] for key, rows in parts.items()},
+        }
+        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        return
+    tables = [("configurations (rul train --config NAME)", files)]
+    for key, rows in parts.items():
+        title = _TITLES.get(key.partition(".")[0], "choices")
+        tables.append((f"{title} (--set {key}=NAME)", rows))
+    width = max(len(row.name) for _, rows in tables for row in rows)
+    for title, rows in tables:
+        typer.echo(title)
+        for row in rows:
+            typer.echo(f"  {row.name:<{width}}  {row.description}".rstrip())
+        typer.echo()
+
+
+_TITLES = {"model": "models", "loss": "losses", "balancer": "balancers", "train": "training"}

@@ -1,0 +1,66 @@
+"""`rul download-data`: the official files into the data folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cmapss_rul.data.digests import Provenance
+
+
+def download_data(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH-OR-URL",
+            help="Archive, folder or URL; by default RUL_DATA_SOURCE, else the public sources.",
+        ),
+    ] = None,
+    subset: Annotated[
+        str,
+        typer.Option(metavar="NAMES", help="Subsets, with commas between them."),
+    ] = "FD001,FD002,FD003,FD004",
+    directory: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Where the files go.")
+    ] = Path("data/raw"),
+    force: Annotated[
+        bool, typer.Option("--force", help="Fetch again and replace what is there.")
+    ] = False,
+) -> None:
+    """Get the C-MAPSS text files, checked by digest.
+
+    Files that are there and good are kept, without asking any source. Nothing is written
+    unless every file needed is good.
+
+    \b
+    Example:
+      rul download-data
+      rul download-data --subset FD001,FD003
+      rul download-data --source CMAPSSData.zip
+    """
+    from cmapss_rul.data.sources import fetch, names_of, parse_subsets
+    from cmapss_rul.text import printable
+
+    fetched = fetch(names_of(parse_subsets(subset)), directory, source, force=force)
+    for note in (*fetched.answers, *fetched.refused):
+        typer.echo(f"note: {note}", err=True)
+    for files, what in ((fetched.kept, "was there"), (fetched.written, "written")):
+        for origin in files:
+            typer.echo(f"{printable(directory / origin.name)}  {what}  {_kind(origin)}")
+    if fetched.written:
+        typer.echo(f"{len(fetched.written)} file(s) from {fetched.source}")
+    else:
+        typer.echo("all files were there; nothing was fetched (--force fetches again)")
+
+
+def _kind(origin: "Provenance") -> str:
+    """Say what a file is; for a foreign one with both digests."""
+    from cmapss_rul.data.digests import DIGESTS
+
+    if origin.official:
+        return "official"
+    return (
+        f"{'simulated, ' if origin.simulated else ''}not the official file: "
+        f"sha256 {origin.sha256}, official {DIGESTS[origin.name]}"
+    )

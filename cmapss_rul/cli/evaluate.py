@@ -1,0 +1,63 @@
+"""`rul evaluate`: a checkpoint against the test engines."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT-OR-RUN-FOLDER",
+            help="A checkpoint, or a run folder, which means its best.pt.",
+        ),
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the JSON that is saved, and nothing else.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the files go; beside the checkpoint by default."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the data; that of the run by default."),
+    ] = None,
+) -> None:
+    """Evaluate a trained network on its test engines.
+
+    Prints RMSE, MAE, bias, NASA score and health figures, with the protocol they were made
+    under, and saves evaluation.json and predictions.csv. Test and RUL file are fetched where
+    they are missing.
+
+    \b
+    Example:
+      rul evaluate runs/fd001-s0
+      rul evaluate runs/fd001-s0/last.pt --json --output figures
+    """
+    from cmapss_rul.training.device import pick_device
+
+    chosen = pick_device(device)
+
+    from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
+    from cmapss_rul.evaluation.save import Targets, save, to_json
+    from cmapss_rul.text import printable
+    from cmapss_rul.training.checkpoint import restore
+
+    model = restore(checkpoint, chosen)
+    targets = Targets.of(model.path, output)
+    targets.check()
+    evaluation = evaluate_model(model, data_dir=data)
+    save(evaluation, targets)
+    if as_json:
+        typer.echo(to_json(evaluation), nl=False)
+        return
+    from rich.console import Console
+
+    from cmapss_rul.evaluation.table import render
+
+    Console().print(render(evaluation))
+    typer.echo(f"saved {printable(targets.figures)} and {printable(targets.predictions)}")

@@ -1,0 +1,38 @@
+"""`rul simulate`: a fleet in C-MAPSS's format, for trials, tests and measurements."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
+    engines: Annotated[
+        int, typer.Option(help="Number of training engines, and of test engines.")
+    ] = 100,
+    conditions: Annotated[int, typer.Option(help="Operating conditions: 1 or 6.")] = 1,
+    faults: Annotated[int, typer.Option(help="Fault modes: 1 or 2.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+) -> None:
+    """Simulate a run-to-failure fleet, marked as simulated.
+
+    Writes a train, a test and a RUL file, named by the subset whose conditions and faults they
+    mimic. The same fleet, where it is there already, is left as it is.
+
+    \b
+    Example:
+      rul simulate --out data/simulated
+      rul simulate --out data/simulated --engines 1000 --conditions 6 --faults 2
+    """
+    from cmapss_rul.data.digests import manifest_path
+    from cmapss_rul.data.simulate import simulate as simulate_fleet
+    from cmapss_rul.text import printable
+
+    done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
+    subset = done.parameters.subset
+    for names, what in ((done.written, "written"), (done.kept, "was there")):
+        for name in names:
+            typer.echo(f"{printable(out / name)}  {what}  simulated")
+    manifest = manifest_path(out, subset).name
+    typer.echo(f"simulated {subset}, {engines} engines; {manifest} says with what parameters")

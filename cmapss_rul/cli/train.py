@@ -1,0 +1,69 @@
+"""`rul train`: train a configuration, or go on with a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[
+        str | None,
+        typer.Option("--config", "-c", help="A YAML file, or the name of a shipped configuration."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run; by default runs/<config>-s<seed>, then -2, -3."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the run, before that of the configuration.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.SUB=VALUE", help="Change one key; may be repeated."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data files.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|PATH",
+            help="Go on exactly where a run stopped: 'auto' takes the newest unfinished one of "
+            "this configuration and seed; or name a run folder or its last.pt.",
+        ),
+    ] = None,
+) -> None:
+    """Train a model; only the train file is opened.
+
+    The run folder holds config.yaml, metrics.csv, train.log, best.pt and last.pt. Stopped by
+    Ctrl-C or SIGTERM, a run saves and says how to go on.
+
+    \b
+    Examples:
+      rul train --config fd001
+      rul train --config fd002 --seed 3 --set balancer.name=gradnorm --set train.epochs=5
+      rul train --config fd001 --resume auto
+    """
+    import shlex
+
+    from cmapss_rul.cli.progress import Progress
+    from cmapss_rul.training.choose import choose
+    from cmapss_rul.training.memory import keep_freed_memory
+    from cmapss_rul.training.train import train as run_training
+
+    keep_freed_memory()
+    chosen = choose(config, output=output, seed=seed, sets=sets or [], data=data, resume=resume)
+    progress = Progress(chosen.config.train.epochs)
+    try:
+        if chosen.note:
+            progress.note(chosen.note)
+        run = run_training(
+            chosen.config,
+            chosen.folder,
+            resume=resume is not None,
+            device=device,
+            reporter=progress,
+        )
+    finally:
+        progress.close()
+    typer.echo(f"rul evaluate {shlex.quote(str(run.best))}")

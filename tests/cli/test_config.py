@@ -1,0 +1,170 @@
+import json
+
+import pytest
+import yaml
+
+from cmapss_rul.cli import main
+from cmapss_rul.config.load import load
+from cmapss_rul.config.shipped import shipped
+from cmapss_rul.training.config import RunConfig
+
+SMALL = "# A small one for tests\nseed: 3\nbalancer: {name: fixed, weights: [2, 1e-3]}\n"
+
+
+def rul(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(["config", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return caught.value.code, out, err
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_show_prints_what_is_accepted_back(capsys, small, tmp_path):
+    code, out, err = rul(capsys, "show", small, "--set", "train.epochs=2")
+    assert (code, err) == (0, "")
+    again = tmp_path / "again.yaml"
+    again.write_text(out)
+    assert load(RunConfig, again) == load(RunConfig, small, ["train.epochs=2"])
+    assert rul(capsys, "show", again)[1] == out
+
+
+def test_show_explains_each_key(capsys, small):
+    out = rul(capsys, "show", small)[1]
+    assert "  # Cap of the RUL label, cycles.\n  cap: 125\n" in out
+    keys = yaml.safe_load(out)
+    assert keys["balancer"]["weights"] == [2.0, 0.001]
+    lines = out.splitlines()
+    for number, line in enumerate(lines):
+        assert len(line) <= 100
+        if line.endswith(":"):
+            assert lines[number - 1].lstrip().startswith("#"), line
+
+
+def test_sets_apply_in_order(capsys, small):
+    sets = ["--set", "balancer.name=gradnorm", "--set", "balancer.alpha=1", "--set", "seed=4"]
+    shown = yaml.safe_load(rul(capsys, "show", small, *sets)[1])
+    assert shown["seed"] == 4
+    assert shown["balancer"]["name"] == "gradnorm"
+    assert shown["balancer"]["alpha"] == 1.0
+    assert "weights" not in shown["balancer"]
+
+
+def test_validate_is_content_with_a_valid_one(capsys, small):
+    assert rul(capsys, "validate", small) == (0, "valid\n", "")
+
+
+def test_validate_names_all_errors_at_once(capsys, small):
+    sets = ["data.subset=FD005", "train.batch_size=0", "model.cn=1", "balancer.name=gradnrom"]
+    code, out, err = rul(capsys, "validate", small, *[w for s in sets for w in ("--set", s)])
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith(f"rul: error: {small} with --set: ")
+    assert "data.subset: expected one of FD00" in err
+    assert "; train.batch_size: expected at least 1, found 0" in err
+    assert "; model.cn: unknown key; did you mean model.cnn?" in err
+    assert "; balancer.name: expected one of gradnorm, " in err
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs", "--set train.epochs: expected KEY=VALUE, such as --set train.epochs=1"),
+        ("train.epoch=1", "train.epoch: unknown key; did you mean train.epochs?"),
+        ("epochs=1", "epochs: unknown key; did you mean train.epochs?"),
+        ("train.epochs=many", "train.epochs: expected a whole number, found 'many'"),
+        ("train.epochs=true", "train.epochs: expected a whole number, found true"),
+        ("train.epochs=2020-01-01", "train.epochs: expected a whole number, found 2020-01-01"),
+        ("train.batch_size=0", "train.batch_size: expected at least 1, found 0"),
+        ("train.batch_size=-4", "train.batch_size: expected at least 1, found -4"),
+        ("train.batch_size=1e30", "train.batch_size: expected at most 1000000000, found 1000"),
+        ("train.learning_rate=.inf", "train.learning_rate: expected a finite number, found inf"),
+        ("train.learning_rate=.nan", "train.learning_rate: expected a finite number, found nan"),
+        ("train.learning_rate=1e400", "train.learning_rate: expected a finite number"),
+        ("seed=" + "9" * 400, "seed: expected less than 9223372036854775808, found 999"),
+        ("seed=" + "9" * 5000, "--set seed, line 1: "),
+        (
+            "balancer=gradnorm",
+            "balancer: expected keys of its own with balancer.name, one of gradnorm",
+        ),
+        ("balancer.name=gradnrom", "balancer.name: expected one of gradnorm"),
+        ("balancer.alpha=1", "balancer.alpha: unknown key; it belongs to balancer.name=gradnorm"),
+        ("data.subset=FD1", "data.subset: expected one of FD001"),
+        ("data=[]", "data: expected keys of its own, such as data.subset, found []"),
+        ("loss.health.boundaries=[50, 125]", "loss.health"),
+        ("data.cap=60", "125"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_line(capsys, small, override, message):
+    code, out, err = rul(capsys, "validate", small, "--set", override)
+    assert (code, out) == (2, "")
+    assert err.startswith("rul: error: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert ": :" not in err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"- a\n", "expected keys with values"),
+        (b"", "found nothing"),
+        (b"a: [1\n", "line 2: "),
+        (b"a: \xff\n", "line 1: not UTF-8"),
+        (b"a: !!python/object/apply:os.system [ls]\n", "line 1: the tag"),
+        (b"seed: 1\nseed: 2\n", "line 2: key 'seed' was given before"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(capsys, tmp_path, content, message):
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    code, out, err = rul(capsys, "show", path)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"rul: error: {path}")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_an_absent_configuration_lists_the_shipped_ones(capsys):
+    code, out, err = rul(capsys, "show", "fd01")
+    assert (code, out) == (2, "")
+    assert "configuration 'fd01' is neither a YAML file nor a shipped name; shipped: fd0" in err
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_every_shipped_configuration_is_valid(capsys, name):
+    assert rul(capsys, "validate", name) == (0, "valid\n", "")
+
+
+def test_list_names_what_can_be_chosen(capsys):
+    code, out, err = rul(capsys, "list")
+    assert (code, err) == (0, "")
+    for title in ("configurations (", "models (", "losses (", "balancers ("):
+        assert f"\n{title}" in f"\n{out}"
+    for name in (*shipped(), "last_state", "weighted_mse", "amnl_ema", "gradnorm"):
+        assert f"\n  {name} " in out
+    assert "\x1b" not in out
+
+
+def test_the_list_as_json_holds_the_same(capsys):
+    code, out, err = rul(capsys, "list", "--json")
+    assert (code, err) == (0, "")
+    listed = json.loads(out)
+    assert [row["name"] for row in listed["configurations"]] == list(shipped())
+    assert all(row["description"] for row in listed["configurations"])
+    balancers = [row["name"] for row in listed["choices"]["balancer.name"]]
+    assert balancers == ["fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm"]
+    assert all(row["description"] for rows in listed["choices"].values() for row in rows)
+
+
+def test_a_choice_can_be_set_by_the_key_it_is_listed_under(capsys, small):
+    listed = json.loads(rul(capsys, "list", "--json")[1])
+    for key, rows in listed["choices"].items():
+        for row in rows:
+            answer = rul(capsys, "validate", small, "--set", f"{key}={row['name']}")
+            assert answer == (0, "valid\n", ""), key

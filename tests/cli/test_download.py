@@ -1,0 +1,81 @@
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cmapss_rul.cli.download import download_data
+from cmapss_rul.data.columns import SUBSETS
+from cmapss_rul.data.digests import DIGESTS
+from cmapss_rul.data.simulate import simulate
+from cmapss_rul.errors import DataError, UsageError
+from tests.data._texts import small_set, zipped
+
+app = typer.Typer()
+app.command()(download_data)
+
+
+def run(*words, error=None):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if error:
+        assert isinstance(result.exception, error)
+        assert result.stdout == ""
+        return str(result.exception)
+    assert result.exit_code == 0
+    return result
+
+
+@pytest.fixture(autouse=True)
+def _work_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.zip").write_bytes(zipped(small_set("FD001") | small_set("FD003")))
+
+
+def test_files_of_ones_own_are_named_with_both_digests(tmp_path):
+    result = run("--source", "own.zip", "--subset", "fd001")
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("data/raw/train_FD001.txt  written  not the official file: sha256 ")
+    assert lines[0].endswith(f"official {DIGESTS['train_FD001.txt']}")
+    assert lines[-1] == "3 file(s) from --source own.zip"
+    assert len(list((tmp_path / "data" / "raw").iterdir())) == 3
+
+
+def test_second_call(tmp_path):
+    run("--source", "own.zip", "--subset", "FD001,FD003", "--dir", "there")
+    result = run("--subset", "FD003", "--dir", "there")
+    assert "there/test_FD003.txt  was there" in result.stdout
+    assert "nothing was fetched" in result.stdout
+    assert len(list((tmp_path / "there").iterdir())) == 6
+
+
+def test_a_refused_file_is_noted_on_stderr(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "RUL_FD001.txt").write_text("x\n")
+    result = run("--source", "own.zip", "--subset", "FD001", "--dir", "raw")
+    assert result.stderr == (
+        "note: raw/RUL_FD001.txt, line 1: found 'x', expected a RUL: a whole number of cycles\n"
+    )
+
+
+def test_simulated_files_are_called_so(tmp_path):
+    simulate(tmp_path / "raw", engines=2)
+    result = run("--subset", "FD001", "--dir", "raw")
+    assert "raw/RUL_FD001.txt  was there  simulated, not the official file" in result.stdout
+
+
+def test_errors(tmp_path):
+    assert "perhaps FD001 was meant" in run("--subset", "FD01", error=UsageError)
+    assert "expected a zip archive, a folder" in run("--source", "s3://a", error=UsageError)
+    text = run("--source", "own.zip", error=DataError)
+    assert (
+        "12 files could not be fetched into data/raw: --source own.zip: holds no train_FD" in text
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["own.zip"]
+
+
+def test_help_shows_an_example():
+    assert "rul download-data --subset FD001,FD003" in run("--help").stdout
+
+
+@pytest.mark.needs_data
+def test_the_twelve_official_files(official):
+    result = run("--source", official)
+    assert result.stdout.count("  written  official\n") == 3 * len(SUBSETS)

@@ -1,0 +1,211 @@
+"""`rul evaluate`, from the words typed to what stands on the terminal and the disk."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from cmapss_rul.cli import main
+from tests.evaluation._models import config_for, write_checkpoint
+
+
+@pytest.fixture
+def rul(capsys):
+    """Run a command; returns exit code, stdout and stderr."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(fleet_dir, tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("trained") / "best.pt", config_for(fleet_dir))
+
+
+@pytest.fixture
+def run_folder(trained, tmp_path):
+    """A run folder of the test's own."""
+    folder = tmp_path / "runs" / "mine-s0"
+    folder.mkdir(parents=True)
+    shutil.copy(trained, folder / "best.pt")
+    return folder
+
+
+def fails(result, code=1):
+    """One line on stderr, nothing on stdout; returns the line."""
+    found, out, err = result
+    assert found == code
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("rul: error: ")
+    return err
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_it_prints_a_table_and_saves_both_files(rul, run_folder):
+    code, out, err = rul("evaluate", run_folder / "best.pt")
+    assert (code, err) == (0, "")
+    assert out.startswith("FD001 · simulated, not the official files · one seed (0)")
+    assert "one run is one seed" in " ".join(out.split())
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+    assert str(run_folder / "evaluation.json") in out.splitlines()[-1]
+    assert names_in(run_folder) == ["best.pt", "evaluation.json", "predictions.csv"]
+
+
+def test_a_run_folder_means_its_best(rul, run_folder):
+    assert rul("evaluate", run_folder)[0] == 0
+    assert names_in(run_folder) == ["best.pt", "evaluation.json", "predictions.csv"]
+
+
+def test_json_is_what_is_saved_and_nothing_else(rul, run_folder):
+    code, out, err = rul("evaluate", run_folder, "--json")
+    assert (code, err) == (0, "")
+    assert out == (run_folder / "evaluation.json").read_text()
+    found = json.loads(out)
+    assert found["protocol"]["window"] == 40
+    assert found["protocol"]["simulated"] is True
+    rows = list(csv.DictReader(io.StringIO((run_folder / "predictions.csv").read_text())))
+    assert len(rows) == found["protocol"]["engines"]
+    error = [float(row["predicted_rul"]) - float(row["true_rul_capped"]) for row in rows]
+    assert found["metrics"]["last"]["capped"]["bias"] == pytest.approx(sum(error) / len(error))
+
+
+def test_another_checkpoint_overwrites_nothing(rul, run_folder):
+    assert rul("evaluate", run_folder)[0] == 0
+    former = (run_folder / "evaluation.json").read_text()
+    shutil.copy(run_folder / "best.pt", run_folder / "last.pt")
+    assert rul("evaluate", run_folder / "last.pt")[0] == 0
+    assert {"evaluation-last.json", "predictions-last.csv"} <= set(names_in(run_folder))
+    assert (run_folder / "evaluation.json").read_text() == former
+
+
+def test_output_names_another_folder(rul, run_folder, tmp_path):
+    assert rul("evaluate", run_folder, "--output", tmp_path / "new" / "figures")[0] == 0
+    assert names_in(tmp_path / "new" / "figures") == ["evaluation.json", "predictions.csv"]
+    assert names_in(run_folder) == ["best.pt"]
+
+
+def test_a_second_call_gives_the_same_bytes(rul, run_folder):
+    rul("evaluate", run_folder)
+    former = {name: (run_folder / name).read_bytes() for name in names_in(run_folder)}
+    rul("evaluate", run_folder)
+    assert {name: (run_folder / name).read_bytes() for name in names_in(run_folder)} == former
+
+
+def test_data_names_the_folder_of_the_files(rul, run_folder, fleet_dir, tmp_path):
+    elsewhere = shutil.copytree(fleet_dir, tmp_path / "elsewhere")
+    (elsewhere / "train_FD001.txt").unlink()
+    (elsewhere / "RUL_FD001.txt").write_text("50\n" * 20)
+    code, out, _ = rul("evaluate", run_folder, "--json", "--data", elsewhere)
+    assert code == 0
+    digest = json.loads(out)["protocol"]["digest"]
+    assert digest["test_FD001.txt"]["simulated"] is True
+    assert digest["RUL_FD001.txt"]["simulated"] is False
+    assert json.loads(out)["floors"]["last"]["raw"]["rmse"] == 0
+
+
+def test_the_device_is_a_choice(rul, run_folder):
+    assert rul("evaluate", run_folder, "--device", "cpu")[0] == 0
+    assert "expected one of auto, cpu, cuda" in fails(
+        rul("evaluate", run_folder, "--device", "tpu"), code=2
+    )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there(rul, run_folder):
+    assert "finds no CUDA device" in fails(rul("evaluate", run_folder, "--device", "cuda"), code=2)
+
+
+def test_a_folder_without_best_says_what_is_there(rul, run_folder):
+    (run_folder / "best.pt").rename(run_folder / "last.pt")
+    assert "last.pt" in fails(rul("evaluate", run_folder))
+    assert names_in(run_folder) == ["last.pt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "no such checkpoint"), (b"hello\n", "no checkpoint of")]
+)
+def test_what_is_no_checkpoint(rul, tmp_path, content, message):
+    path = tmp_path / "best.pt"
+    if content is not None:
+        path.write_bytes(content)
+    line = fails(rul("evaluate", path))
+    assert message in line
+    assert str(path) in line
+
+
+def test_an_output_that_cannot_be_written_is_found_before_the_work(
+    rul, run_folder, tmp_path, monkeypatch
+):
+    def work(*_):
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr("cmapss_rul.evaluation.predictions.predict", work)
+    (tmp_path / "file").write_text("")
+    line = fails(rul("evaluate", run_folder, "--output", tmp_path / "file"))
+    assert "cannot be written" in line
+    assert names_in(run_folder) == ["best.pt"]
+
+
+def test_data_that_cannot_be_had(rul, run_folder, tmp_path):
+    line = fails(rul("evaluate", run_folder, "--data", tmp_path / "nothing"))
+    assert "test_FD001.txt" in line
+    assert names_in(run_folder) == ["best.pt"]
+
+
+@pytest.mark.parametrize("text", ["50\n" * 19, "50\n" * 21, "fifty\n" * 20, "-1\n" * 20, ""])
+def test_a_wrong_rul_file_is_named(rul, run_folder, fleet_dir, tmp_path, text):
+    own = shutil.copytree(fleet_dir, tmp_path / "own")
+    (own / "RUL_FD001.txt").write_text(text)
+    line = fails(rul("evaluate", run_folder, "--data", own))
+    assert str(own / "RUL_FD001.txt") in line
+    assert names_in(run_folder) == ["best.pt"]
+
+
+def test_a_test_file_of_another_shape_is_named(rul, run_folder, fleet_dir, tmp_path):
+    own = shutil.copytree(fleet_dir, tmp_path / "own")
+    (own / "test_FD001.txt").write_text("1 1 0.5\n")
+    assert "test_FD001.txt" in fails(rul("evaluate", run_folder, "--data", own))
+
+
+@pytest.mark.parametrize("words", [["evaluate"], ["evaluate", "best.pt", "--jsno"]])
+def test_usage_errors_exit_with_2(rul, words):
+    fails(rul(*words), code=2)
+
+
+def test_help_shows_an_example_and_needs_no_torch():
+    code = (
+        "import sys; from cmapss_rul.cli import main\n"
+        "try: main(['evaluate', '--help'])\n"
+        "finally: assert not {'torch', 'pandas'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "rul evaluate runs/fd001-s0" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_pipe_gets_no_codes(trained, tmp_path):
+    code = "from cmapss_rul.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "evaluate", str(trained), "--output", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    assert "\x1b" not in done.stdout
+    assert "one seed (0)" in done.stdout

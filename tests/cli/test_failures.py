@@ -1,0 +1,60 @@
+import errno
+
+import pytest
+import typer
+
+from cmapss_rul.cli.failures import failure
+from cmapss_rul.errors import DataError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (UsageError("no such key"), "rul: error: no such key", 2),
+        (DataError("cut file"), "rul: error: cut file", 1),
+        (UsageError("two\nlines \x1b[31m"), "rul: error: two lines \\x1b[31m", 2),
+        (typer.BadParameter("no number"), "rul: error: Invalid value: no number", 2),
+        (
+            typer.BadParameter("Input should be a number", param_hint="'--seed'"),
+            "rul: error: Invalid value for '--seed': expected a number",
+            2,
+        ),
+        (KeyboardInterrupt(), "rul: interrupted", 130),
+        (typer.Abort(), "rul: interrupted", 130),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "", 1),
+        (OSError(errno.ENOSPC, "No space left"), "rul: error: No space left", 1),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "a\nb"),
+            "rul: error: a\\nb: Permission denied",
+            1,
+        ),
+        (
+            OSError(errno.EXDEV, "Invalid link", "a", None, "b"),
+            "rul: error: a → b: Invalid link",
+            1,
+        ),
+        (OSError("no number at all"), "rul: error: no number at all", 1),
+        (OSError(), "rul: error: OSError", 1),
+        (MemoryError(), "rul: error: out of memory", 1),
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore"),
+            "rul: error: out of memory (CUDA out of memory. Tried to allocate 2 GiB.)",
+            1,
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 10 bytes"),
+            "rul: error: out of memory "
+            "(DefaultCPUAllocator: can't allocate memory: you tried 10 bytes)",
+            1,
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_user_can_cause_is_one_line(error, line, code):
+    assert failure(error) == (line, code)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes differ"), ValueError("x"), KeyError("x"), SystemExit(3)]
+)
+def test_a_defect_keeps_its_traceback(error):
+    assert failure(error) is None

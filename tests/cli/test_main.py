@@ -1,0 +1,221 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from cmapss_rul import __version__, cli
+from cmapss_rul.cli import main
+from cmapss_rul.errors import DataError
+
+VERBS = ["download-data", "simulate", "train", "evaluate", "config"]
+RUL = [sys.executable, "-c", "from cmapss_rul.cli import main; main()"]
+
+
+def rul(capsys, *arguments):
+    """Run a command in this process: exit code, stdout, stderr."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return caught.value.code, out, err
+
+
+def in_a_process(*arguments, **options):
+    return subprocess.run([*RUL, *arguments], capture_output=True, text=True, **options)
+
+
+def test_alone_it_says_what_to_do_first(capsys):
+    code, out, err = rul(capsys)
+    assert (code, err) == (0, "")
+    for command in ("rul download-data", "rul train --config fd001", "rul evaluate", "demo"):
+        assert command in out
+    assert len(out.splitlines()) < 15
+
+
+def test_help_names_every_verb_with_a_line_of_its_own(capsys):
+    code, out, err = rul(capsys, "--help")
+    assert (code, err) == (0, "")
+    for verb in VERBS:
+        assert re.search(rf"^  {verb} +[A-Z].*[a-z]\.$", out, re.MULTILINE), verb
+    assert "\n    rul train --config fd001\n" in out
+
+
+@pytest.mark.parametrize(
+    "verb", [*VERBS[:4], "config show", "config validate", "config list"]
+)  # fmt: skip
+def test_the_help_of_each_verb_shows_an_example(capsys, verb):
+    code, out, err = rul(capsys, *verb.split(), "--help")
+    assert (code, err) == (0, "")
+    assert f"\n    rul {verb}" in out
+    assert rul(capsys, *verb.split(), "-h")[1] == out
+
+
+def test_version_names_package_torch_and_python(capsys):
+    code, out, err = rul(capsys, "--version")
+    assert (code, err) == (0, "")
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert re.fullmatch(rf"cmapss_rul {__version__}, torch \d\S+, Python {python}\n", out)
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--version"], *[[*v.split(), "--help"] for v in ["", *VERBS]]]
+)
+def test_nothing_slow_is_imported_for_help(arguments):
+    script = (
+        "import sys, json\n"
+        "from cmapss_rul.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+    slow = {"torch", "pandas", "numpy", "httpx", "rich", "yaml", "cmapss_rul.training"}
+    assert slow & set(json.loads(done.stderr)) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["trian"], "No such command 'trian'. Did you mean 'train'? See 'rul --help'"),
+        (
+            ["zzz"],
+            "No such command 'zzz', expected one of download-data, simulate, train, evaluate, "
+            "config; see 'rul --help'",
+        ),
+        (
+            ["config", "shwo"],
+            "No such command 'shwo'. Did you mean 'show'? See 'rul config --help'",
+        ),
+        (
+            ["config"],
+            "Missing command, expected one of show, validate, list; see 'rul config --help'",
+        ),
+        (
+            ["train", "--confg", "x"],
+            "No such option: --confg (Possible options: --config); see 'rul train --help'",
+        ),
+        (["--zzz"], "No such option: --zzz; see 'rul --help'"),
+        (["config", "show"], "Missing argument 'NAME-OR-PATH'; see 'rul config show --help'"),
+        (["config", "show", "x", "--set"], "Option '--set' requires an argument"),
+        (
+            ["config", "list", "extra"],
+            "Got unexpected extra argument(s) (extra); see 'rul config list --help'",
+        ),
+        (["\x1b[31m"], None),
+        (["--\x1b[31m"], None),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_one_line_and_exit_2(capsys, arguments, line):
+    code, out, err = rul(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("rul: error: ")
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    if line is not None:
+        assert err == f"rul: error: {line}\n"
+
+
+@pytest.fixture
+def verb(monkeypatch):
+    """A function that replaces what the command line runs."""
+
+    def replace(action):
+        app = typer.Typer(cls=cli.Verbs, rich_markup_mode=None)
+        app.command()(action)
+        app.callback()(lambda: None)
+        monkeypatch.setattr(cli, "app", app)
+
+    return replace
+
+
+def test_an_error_of_the_package_is_one_line(capsys, verb):
+    def fail():
+        raise DataError("FD001: row 3 [bold]is[/bold] cut")
+
+    verb(fail)
+    assert rul(capsys, "fail") == (1, "", "rul: error: FD001: row 3 [bold]is[/bold] cut\n")
+
+
+def test_a_defect_keeps_its_traceback(verb):
+    def fail():
+        raise ValueError("a defect")
+
+    verb(fail)
+    with pytest.raises(ValueError, match="a defect"):
+        main(["fail"])
+
+
+@pytest.mark.parametrize("code", [0, 1, 130, 143])
+def test_a_verb_may_choose_its_exit_code(capsys, verb, code):
+    def leave():
+        raise typer.Exit(code)
+
+    verb(leave)
+    assert rul(capsys, "leave") == (code, "", "")
+
+
+def test_an_interrupt_ends_with_130(capsys, verb):
+    def wait():
+        raise KeyboardInterrupt
+
+    verb(wait)
+    assert rul(capsys, "wait") == (130, "", "rul: interrupted\n")
+
+
+def test_a_signal_from_the_keyboard_ends_with_130():
+    script = (
+        "import time\n"
+        "from cmapss_rul.cli import app, main\n"
+        "@app.command()\n"
+        "def wait():\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "main(['wait'])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "rul: interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*RUL, "--help"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "rul: error: No space left on device\n")
+
+
+def test_a_reader_that_has_had_enough_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*RUL, "--help"], stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_narrow_code_page_stops_no_command():
+    script = (
+        "from cmapss_rul.cli import app, main\n"
+        "@app.command()\n"
+        "def arrow():\n    print('a → b')\n"
+        "main(['arrow'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a \\u2192 b\n", "")
+
+
+def test_the_process_leaves_with_the_code():
+    assert in_a_process().returncode == 0
+    assert in_a_process("zzz").returncode == 2

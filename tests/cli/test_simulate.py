@@ -1,0 +1,42 @@
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cmapss_rul.cli.simulate import simulate
+from cmapss_rul.errors import DataError, UsageError
+
+app = typer.Typer()
+app.command()(simulate)
+
+
+def run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_writes_and_tells(tmp_path):
+    options = ("--out", tmp_path / "s", "--engines", 2, "--conditions", 6, "--faults", 2)
+    result = run(*options, "--seed", 3)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{tmp_path}/s/train_FD004.txt  written  simulated",
+        f"{tmp_path}/s/test_FD004.txt  written  simulated",
+        f"{tmp_path}/s/RUL_FD004.txt  written  simulated",
+        "simulated FD004, 2 engines; manifest_FD004.json says with what parameters",
+    ]
+    assert run(*options, "--seed", 3).stdout.count("was there") == 3
+    refused = run(*options).exception
+    assert isinstance(refused, DataError)
+    assert "made with seed 3, not 0" in str(refused)
+
+
+@pytest.mark.parametrize("option", ["--engines", "--conditions", "--faults", "--seed"])
+def test_wrong_values(tmp_path, option):
+    error = run("--out", tmp_path / "s", option, -4).exception
+    assert isinstance(error, UsageError)
+    assert f"{option[2:]}: found -4, expected" in str(error)
+    assert not (tmp_path / "s").exists()
+
+
+def test_out_is_needed_and_help_shows_an_example():
+    assert run().exit_code == 2
+    assert "rul simulate --out data/simulated" in run("--help").stdout

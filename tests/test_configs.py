@@ -1,0 +1,68 @@
+"""Every shipped configuration runs, and says what it is."""
+
+import re
+
+import pytest
+
+from cmapss_rul import load_config, load_data, restore, train
+from cmapss_rul.balancers import BalancerConfig
+from cmapss_rul.config.shipped import shipped
+from cmapss_rul.data.columns import CONDITIONS, FAULTS
+from cmapss_rul.data.simulate import simulate
+
+BALANCERS = ("fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm")
+SHORT = ["train.epochs=1", "train.window_share=0.02", "train.threads=1"]
+
+
+def test_the_list_is_complete():
+    subsets = {"fd001", "fd002", "fd003", "fd004"}
+    assert set(shipped()) == subsets | {"demo", "published"} | set(BALANCERS)
+
+
+def test_each_balancer_of_the_union_has_an_example():
+    members = BalancerConfig.__args__[0].__args__
+    names = {member.model_fields["name"].default for member in members}
+    assert names <= set(shipped())
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_opens_with_what_it_is_and_the_command(name):
+    text = shipped()[name].read_text(encoding="utf-8")
+    comment = re.match(r"(#.*\n)+", text)[0]
+    assert f"rul train --config {name}\n" in comment
+    assert "RMSE" in comment
+    assert "minute" in comment
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_an_example_is_fd001_with_that_balancer(name):
+    example, shipped_default = load_config(name), load_config("fd001")
+    assert example.balancer.name == name
+    assert example.model_copy(update={"balancer": None}) == shipped_default.model_copy(
+        update={"balancer": None}
+    )
+
+
+def test_the_published_network_has_the_published_size(official):
+    config = load_config("published", [f"data.dir={official}"])
+    features = len(load_data(config).preprocessor.features)
+    assert features == 17
+    network = config.model.build(features, config.loss.health.classes, config.data.cap)
+    assert sum(network.parts().values()) == 3_497_476
+
+
+@pytest.mark.parametrize("name", sorted(set(shipped()) - {"published"}))
+def test_one_epoch_of_each(name, tmp_path):
+    config = load_config(name)
+    subset = config.data.subset
+    simulate(tmp_path, engines=6, conditions=CONDITIONS[subset], faults=FAULTS[subset])
+    sets = ["data.source=official", f"data.dir={tmp_path}", *SHORT]
+    run = train(load_config(name, sets), tmp_path / "run")
+    assert restore(run.best).epoch == 1
+
+
+@pytest.mark.slow
+def test_one_epoch_of_the_published_network(tmp_path):
+    simulate(tmp_path, engines=6)
+    run = train(load_config("published", [f"data.dir={tmp_path}", *SHORT]), tmp_path / "run")
+    assert restore(run.best).epoch == 1
