@@ -4,12 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cmapss_rul.data import sources, transfer
 from cmapss_rul.data.columns import SUBSETS
 from cmapss_rul.data.simulate import simulate
 
 _SOURCE = os.environ.get(sources.VARIABLE)
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

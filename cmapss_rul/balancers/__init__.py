@@ -10,8 +10,13 @@ from pydantic import Field
 from cmapss_rul.balancers.amnl import AMNLConfig
 from cmapss_rul.balancers.amnl_ema import AMNLEMAConfig
 from cmapss_rul.balancers.base import Balanced, Balancer
+from cmapss_rul.balancers.dtp import DTPConfig
+from cmapss_rul.balancers.dwa import DWAConfig
 from cmapss_rul.balancers.fixed import FixedConfig
+from cmapss_rul.balancers.geometric_mean import GeometricMeanConfig
 from cmapss_rul.balancers.gradnorm import GradNormConfig
+from cmapss_rul.balancers.random import RandomConfig
+from cmapss_rul.balancers.torchjd import TorchJDConfig
 from cmapss_rul.balancers.uncertainty import UncertaintyConfig
 
 __all__ = ["Balanced", "Balancer", "BalancerConfig", "FixedConfig"]
@@ -21,6 +26,11 @@ BalancerConfig = Annotated[
     | AMNLConfig
     | AMNLEMAConfig
     | UncertaintyConfig
-    | GradNormConfig,
+    | GradNormConfig
+    | DTPConfig
+    | DWAConfig
+    | GeometricMeanConfig
+    | RandomConfig
+    | TorchJDConfig,
     Field(discriminator="name"),
 ]  # fmt: skip

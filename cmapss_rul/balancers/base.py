@@ -1,7 +1,7 @@
 """What every balancer is."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from pydantic import Field
@@ -37,32 +37,55 @@ class Balancer(nn.Module, ABC):
     `torch.where` and not by `if`.
     """
 
+    watches_kpis: ClassVar[bool] = False
+    """Whether the method needs the batch's KPIs, which are computed for those alone."""
+
     _optimiser: torch.optim.Optimizer | None = None
 
-    def forward(self, losses: Tensor, shared: Tensor | None = None) -> Balanced:
+    def forward(
+        self, losses: Tensor, shared: Tensor | None = None, kpis: Tensor | None = None
+    ) -> Balanced:
         """Balance the losses of one training step, and take note of them.
 
         Args:
             losses: [2], RUL and health loss, with graph.
             shared: Weights of the network's last shared layer, for methods that look at
                 gradients.
+            kpis: [2], of the batch, as from `kpis_of`, for methods that watch them.
 
         Returns:
             The total loss and the weights used in it.
 
         Raises:
-            ValueError: Losses of another shape.
+            ValueError: Losses of another shape, or no KPIs where they are watched.
         """
         if losses.shape != (2,):
             raise ValueError(
                 "`losses` should be the RUL and the health loss, shape (2,), "
                 f"found shape {tuple(losses.shape)}"
             )
+        if self.watches_kpis:
+            if kpis is None or kpis.shape != (2,):
+                found = "None" if kpis is None else f"shape {tuple(kpis.shape)}"
+                raise ValueError(
+                    f"`kpis` should be those of the two tasks, shape (2,), found {found}"
+                )
+            self.observe(kpis)
         return self.balance(losses, shared)
 
     @abstractmethod
     def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:
         """Do what `forward` says, for losses of the right shape. Every method has its own."""
+
+    def observe(self, kpis: Tensor) -> None:
+        """Take note of the batch's KPIs [2], before its losses are balanced."""
+
+    def epoch_end(self, mean_losses: Tensor) -> None:
+        """Take note that an epoch was trained, once after each.
+
+        Args:
+            mean_losses: [2], RUL and health loss, means over the epoch's windows.
+        """
 
     def optimiser(self) -> torch.optim.Optimizer | None:
         """Return the optimiser of the balancer's own parameters; None where it has none.

@@ -46,6 +46,11 @@ def train(
     """
     import shlex
 
+    from cmapss_rul.config.shipped import resolve
+
+    if config is not None:
+        resolve(config)  # a wrong name is refused before anything heavy is imported
+
     from cmapss_rul.cli.progress import Progress
     from cmapss_rul.training.choose import choose
     from cmapss_rul.training.memory import keep_freed_memory

@@ -155,6 +155,10 @@ def _member(given: Any, where: Place) -> _Told:
     if isinstance(given, Mapping) and "name" not in given:
         return _Told(key, f"is missing; expected {_one_of(options, '')}")
     word = given["name"] if isinstance(given, Mapping) else given
+    for member in where.models:
+        reason = getattr(member, "refused", {}).get(word) if isinstance(word, str) else None
+        if reason:
+            return _Told(key, f"{word} is refused: {reason}")
     return _Told(key, expected=(_one_of(options, word),), found=show_value(word))
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cmapss_rul.data.config import DataConfig
@@ -74,8 +73,9 @@ class TrainingData:
     """Everything that training takes from the train file.
 
     Attributes:
-        training: windows of the training engines.
-        validation: windows at every cycle of the validation engines.
+        training: windows at every cycle of the training engines; split by windows, those
+            that were not drawn to validate.
+        validation: windows at every cycle of the validation engines, or those drawn.
         preprocessor: fitted on the training engines.
         split: which engines are which.
         mean_label: mean of the capped labels over every row of the file, cycles, whatever
@@ -109,6 +109,7 @@ def prepare(
         DataError: when there are too few engines, or too many operating conditions.
     """
     parts = split.draw(fleet.engines, seed)
+    rows = split.rows(fleet, parts, seed)
     preprocessor = Preprocessor.fit(fleet.select(parts.training), data)
     series = torch.from_numpy(preprocessor.transform(fleet))
     rul = capped(rul_to_failure(fleet), data.cap)
@@ -118,16 +119,9 @@ def prepare(
         torch.from_numpy(health_class(rul, boundaries, data.cap)),
     )
     return TrainingData(
-        training=_of_engines(everything, fleet, parts.training),
-        validation=_of_engines(everything, fleet, parts.validation),
+        training=everything.select(torch.from_numpy(rows.training)),
+        validation=everything.select(torch.from_numpy(rows.validation)),
         preprocessor=preprocessor,
         split=parts,
         mean_label=float(rul.mean()),
     )
-
-
-def _of_engines(
-    labelled: LabelledWindows, fleet: Fleet, engines: NDArray[np.int64]
-) -> LabelledWindows:
-    rows = np.flatnonzero(np.isin(fleet.engine, engines))
-    return labelled.select(torch.from_numpy(rows))

@@ -21,10 +21,15 @@ class Scaler:
     Attributes:
         centre: [condition, column], raw units.
         factor: [condition, column], one over the standard deviation, or 0.
+        low: [condition, column], the least raw value that it was fitted on; None where the
+            state it was made from does not tell.
+        high: [condition, column], the greatest.
     """
 
     centre: NDArray[np.float64]
     factor: NDArray[np.float64]
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
 
     @classmethod
     def fit(
@@ -45,13 +50,15 @@ class Scaler:
         picked = values[:, [COLUMNS.index(name) for name in columns]]
         is_setting = np.array([name in SETTINGS for name in columns])
         centre = np.empty((conditions, len(columns)))
-        factor = np.empty_like(centre)
-        overall = _centre_and_factor(picked)
+        factor, low, high = (np.empty_like(centre) for _ in range(3))
+        overall = _statistics(picked)
         for index in range(conditions):
-            own = _centre_and_factor(picked[condition == index])
-            centre[index] = np.where(is_setting, overall[0], own[0])
-            factor[index] = np.where(is_setting, overall[1], own[1])
-        return cls(centre, factor)
+            own = _statistics(picked[condition == index])
+            for target, of_all, of_own in zip(
+                (centre, factor, low, high), overall, own, strict=True
+            ):
+                target[index] = np.where(is_setting, of_all, of_own)
+        return cls(centre, factor, low, high)
 
     def transform(
         self,
@@ -74,10 +81,30 @@ class Scaler:
         scaled *= self.factor[condition]
         return scaled.astype(np.float32)
 
+    def beyond(
+        self,
+        values: NDArray[np.float64],
+        condition: NDArray[np.int64],
+        columns: Sequence[str],
+    ) -> NDArray[np.bool_] | None:
+        """Tell the values that lie outside the range that the scaler was fitted on.
 
-def _centre_and_factor(
-    values: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    constant = values.max(axis=0) == values.min(axis=0)
-    deviation = np.where(constant, 1.0, values.std(axis=0))
-    return values.mean(axis=0), np.where(constant, 0.0, 1.0 / deviation)
+        Args:
+            values: [row, 24], raw.
+            condition: [row], index of each row's operating condition.
+            columns: the names that the scaler was fitted with.
+
+        Returns:
+            beyond: [row, column]; None where the ranges are not known.
+        """
+        if self.low is None or self.high is None:
+            return None
+        picked = values[:, [COLUMNS.index(name) for name in columns]]
+        return np.asarray((picked < self.low[condition]) | (picked > self.high[condition]))
+
+
+def _statistics(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Centre, factor, least and greatest value of each column."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    deviation = np.where(high == low, 1.0, values.std(axis=0))
+    return values.mean(axis=0), np.where(high == low, 0.0, 1.0 / deviation), low, high

@@ -7,6 +7,7 @@ from typing import Any
 
 from cmapss_rul.data.digests import Provenance
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.split import LEAK
 from cmapss_rul.training.checkpoint import TrainedModel, versions
 
 
@@ -154,8 +155,10 @@ def _digest(file: dict[str, Any]) -> dict[str, Any]:
 
 
 def _selection(model: TrainedModel) -> str:
-    if model.path.name == "last.pt":
+    if model.epoch != model.best_epoch:
         return "none: the state after the last epoch that was run, whatever validation said"
+    if model.config.split.by == "windows":
+        return f"lowest RMSE over windows drawn at random, capped labels; {LEAK}"
     return "validation engines only: lowest RMSE over every cycle, capped labels"
 
 
@@ -163,6 +166,7 @@ def _split(model: TrainedModel) -> dict[str, Any]:
     split = model.config.split
     return {
         "by": split.by,
+        "leak": LEAK if split.by == "windows" else None,
         "fraction": split.validation,
         "seed": model.config.seed if split.seed is None else split.seed,
         "training_engines": len(model.training_engines),
@@ -171,6 +175,8 @@ def _split(model: TrainedModel) -> dict[str, Any]:
 
 
 def _numbers(split: dict[str, Any]) -> str:
+    if split["leak"]:
+        return f"the same {split['training_engines']} train and validate ({split['leak']})"
     return f"{split['training_engines']} train, {split['validation_engines']} validate"
 
 

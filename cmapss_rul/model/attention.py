@@ -36,8 +36,8 @@ class LastStateConfig(Config):
     """Configuration of `last_state`: the last state looks back at all states."""
 
     name: Literal["last_state"] = Field("last_state", description="The last state looks back.")
-    hidden: Width = Field(128, description="Width of query and keys.")
-    dropout: Rate = Field(0.2, description=_DROPOUT_TEXT)
+    hidden: Width = Field(64, description="Width of query and keys.")
+    dropout: Rate = Field(0.0, description=_DROPOUT_TEXT)
 
     def check(self, features: int) -> None:
         """Take states of any width."""

@@ -14,7 +14,7 @@ from cmapss_rul.model.fields import Rate, Widths
 class CNNConfig(Config):
     """The `model.cnn` part of a configuration."""
 
-    channels: Widths = Field((32, 32), description="Channels of each block; [] for no CNN.")
+    channels: Widths = Field((32,), description="Channels of each block; [] for no CNN.")
     kernel: int = Field(5, ge=1, le=255, description="Width of the kernels, cycles; odd.")
     batch_norm: bool = Field(False, description="Batch normalisation in each block.")
     dropout: Rate = Field(0.0, description="Dropout after each block.")

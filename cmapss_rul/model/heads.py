@@ -13,9 +13,9 @@ class SharedConfig(Config):
     """The `model.shared` part of a configuration."""
 
     hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = Field(
-        (128,), description="Widths of the layers that both tasks share; at least one."
+        (64,), description="Widths of the layers that both tasks share; at least one."
     )
-    dropout: Rate = Field(0.2, description="Dropout after each layer.")
+    dropout: Rate = Field(0.0, description="Dropout after each layer.")
 
     def build(self, features: int) -> nn.Sequential:
         """Make the layers, [batch, feature] → [batch, last width]."""
@@ -25,7 +25,7 @@ class SharedConfig(Config):
 class RulHeadConfig(Config):
     """The `model.rul_head` part of a configuration."""
 
-    hidden: Widths = Field((64,), description="Widths of the RUL head's layers; [] for none.")
+    hidden: Widths = Field((), description="Widths of the RUL head's layers; [] for none.")
     dropout: Rate = Field(0.0, description="Dropout after each of them.")
     output: Literal["cap", "cycles"] = Field(
         "cap",
@@ -41,7 +41,7 @@ class RulHeadConfig(Config):
 class HealthHeadConfig(Config):
     """The `model.health_head` part of a configuration."""
 
-    hidden: Widths = Field((64,), description="Widths of the health head's layers; [] for none.")
+    hidden: Widths = Field((), description="Widths of the health head's layers; [] for none.")
     dropout: Rate = Field(0.0, description="Dropout after each of them.")
 
     def build(self, features: int, classes: int) -> nn.Sequential:

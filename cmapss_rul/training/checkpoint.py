@@ -163,6 +163,7 @@ class TrainedModel:
         training_engines: numbers of the engines that trained.
         validation_engines: numbers of the engines that chose the epoch.
         epoch: finished epochs.
+        best_epoch: the epoch that validation had chosen by then.
         val_rmse: over every cycle of the validation engines, capped labels, cycles.
         versions: of package, torch and Python at training.
     """
@@ -175,6 +176,7 @@ class TrainedModel:
     training_engines: list[int]
     validation_engines: list[int]
     epoch: int
+    best_epoch: int
     val_rmse: float
     versions: dict[str, str]
 
@@ -207,6 +209,7 @@ def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedMode
             training_engines=content["split"]["training"],
             validation_engines=content["split"]["validation"],
             epoch=history[-1]["epoch"],
+            best_epoch=content["loop"]["best_epoch"],
             val_rmse=history[-1]["val_rmse"],
             versions=content["versions"],
         )

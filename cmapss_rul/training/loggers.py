@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.files import write_whole
+from cmapss_rul.model.network import Network
 
 COLUMNS = (
     "epoch",
@@ -55,6 +57,21 @@ class Reporter(Protocol):
 
     def detail(self, text: str) -> None:
         """Something for the log alone."""
+
+
+class Observer(Protocol):
+    """Who sees the network after each epoch, and on whom nothing in the run depends."""
+
+    def __call__(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
+        """Look, and change neither the network nor a generator.
+
+        Called before the epoch is saved: whoever is killed in between sees it again.
+
+        Args:
+            epoch: just trained and validated, from 1.
+            network: with the weights that evaluation uses.
+            preprocessor: fitted on the training engines.
+        """
 
 
 class Quiet:

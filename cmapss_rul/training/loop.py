@@ -4,6 +4,7 @@ import math
 import shlex
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 from cmapss_rul.data.prepare import LabelledWindows
 from cmapss_rul.errors import RulError
 from cmapss_rul.metrics.regression import nasa_mean, rmse
+from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
@@ -82,6 +84,7 @@ class Loop:
         facts: the parts of a checkpoint that do not change during a run.
         reporter: told what happens.
         stop: asked after each step.
+        observe: shown each epoch and its network, before they are saved.
         state: where the loop stands.
         clock: times.
     """
@@ -94,6 +97,7 @@ class Loop:
     facts: dict[str, Any]
     reporter: Reporter
     stop: StopSignals
+    observe: Callable[[int, Network], None] | None = None
     state: LoopState = field(default_factory=LoopState)
     clock: Clock = field(default_factory=Clock)
 
@@ -108,6 +112,8 @@ class Loop:
         while not self.done():
             self.train_epoch()
             best = self.evaluate_epoch()
+            if self.observe is not None:
+                self.observe(self.state.epoch, self.trainer.evaluation_network())
             if best:  # before last.pt: whoever is killed in between does this epoch again
                 self.save(self.run.best)
             self.save(self.run.last)
@@ -161,9 +167,10 @@ class Loop:
     def batches(self) -> list[Tensor]:
         """Draw the windows of the running epoch, in batches of nearly equal size.
 
-        The order depends on the seed and the epoch alone, so that it needs no state.
+        The order depends on the seed and the epoch alone, so that it needs no state. Epochs
+        count from 1 there: [seed, 0] is the generator that draws the split.
         """
-        generator = np.random.default_rng([self.config.seed, self.state.epoch])
+        generator = np.random.default_rng([self.config.seed, self.state.epoch + 1])
         order = torch.from_numpy(generator.permutation(len(self.training))[: self.drawn])
         order = order.to(self.trainer.device)
         return list(order.tensor_split(math.ceil(self.drawn / self.config.train.batch_size)))
@@ -204,16 +211,18 @@ class Loop:
         if best:
             state.best_rmse, state.best_epoch = measured["val_rmse"], state.epoch + 1
         self.trainer.schedule.epoch_end(measured["val_rmse"])
-        self.log_diagnostics(row)
+        self.end_balancers_epoch(row)
         self.clock.end_epoch(self.drawn, time.perf_counter() - start)
         state.history.append(row)
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, [0.0] * len(MEASURES)
         return best
 
-    def log_diagnostics(self, row: Row) -> None:
-        """Log what the balancer has to say about the epoch's mean losses."""
+    def end_balancers_epoch(self, row: Row) -> None:
+        """Tell the balancer the epoch's mean losses, and log what it has to say about them."""
         losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
-        values = self.trainer.balancer.diagnostics(losses.to(self.trainer.device))
+        losses = losses.to(self.trainer.device)
+        self.trainer.balancer.epoch_end(losses)
+        values = self.trainer.balancer.diagnostics(losses)
         if values:
             said = ", ".join(f"{name} {float(value):.6g}" for name, value in values.items())
             self.reporter.detail(f"epoch {row['epoch']}: {said}")

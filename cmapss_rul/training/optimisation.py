@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import Balancer
+from cmapss_rul.balancers.kpis import kpis_of
 from cmapss_rul.data.prepare import Batch
 from cmapss_rul.model.network import Network
 from cmapss_rul.training.config import RunConfig
@@ -87,8 +88,8 @@ class Trainer:
         """
         for optimiser in self._optimisers():
             optimiser.zero_grad()
-        losses = self._losses(batch)
-        total, weights = self.balancer(losses, self.network.shared_weight)
+        losses, kpis = self._losses(batch)
+        total, weights = self.balancer(losses, self.network.shared_weight, kpis)
         total.backward()
         norm = self._clip()
         self._flag(total, norm, step)
@@ -104,13 +105,17 @@ class Trainer:
         own = self.balancer_optimiser
         return [self.optimiser] if own is None else [self.optimiser, own]
 
-    def _losses(self, batch: Batch) -> Tensor:
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Losses [2] and, where the balancer watches them, KPIs [2]."""
         half = self.config.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             output = self.network(batch.windows)
         rul = self.rul_loss(output.rul.float(), batch.rul)
         health = self.health_loss(output.health.float(), batch.health)
-        return torch.stack([rul, health])
+        kpis = None
+        if self.balancer.watches_kpis:
+            kpis = kpis_of(output.rul, output.health, batch.rul, batch.health)
+        return torch.stack([rul, health]), kpis
 
     def _clip(self) -> Tensor:
         """Clip the network's gradient, never the balancer's; return the norm before."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cmapss_rul.data.digests import Provenance, provenance
 from cmapss_rul.data.prepare import TrainingData, prepare
 from cmapss_rul.data.provide import provide
 from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.data.split import LEAK
 from cmapss_rul.errors import UsageError
 from cmapss_rul.files import sweep, write_whole
 from cmapss_rul.text import printable
@@ -19,7 +21,7 @@ from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.interrupt import StopSignals
-from cmapss_rul.training.loggers import Logged, Quiet, Reporter, write_metrics
+from cmapss_rul.training.loggers import Logged, Observer, Quiet, Reporter, write_metrics
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.resume import check_same_run, host_warnings
@@ -33,6 +35,7 @@ def train(
     resume: bool = False,
     device: str = "auto",
     reporter: Reporter | None = None,
+    observer: Observer | None = None,
 ) -> RunFolder:
     """Train a configuration in a folder of its own; only the train file is opened.
 
@@ -43,6 +46,7 @@ def train(
             where the folder holds none yet, start in it.
         device: auto, cpu or cuda.
         reporter: told what happens; nobody by default.
+        observer: shown the network after each epoch; nobody by default.
 
     Returns:
         The run's folder, with `best.pt`, `last.pt`, `metrics.csv`, `config.yaml`, `train.log`.
@@ -77,6 +81,7 @@ def train(
             facts=_facts(config, run, data, source, where),
             reporter=Logged(run.log, reporter),
             stop=stop,
+            observe=None if observer is None else partial(observer, preprocessor=data.preprocessor),
         )
         # not 'exist_ok' for a new run: another process may have taken the name meanwhile
         run.path.mkdir(parents=True, exist_ok=resume)
@@ -204,6 +209,8 @@ def _open(loop: Loop, content: dict[str, Any] | None) -> None:
         for warning in host_warnings(content, loop.facts):
             loop.reporter.note(warning)
         loop.reporter.note(f"going on after epoch {loop.state.epoch}, batch {loop.state.batch}")
+    if loop.config.split.by == "windows":
+        loop.reporter.note(f"split.by windows is {LEAK}, so validation figures are too good")
     facts = loop.facts["data"]
     if facts["simulated"]:
         loop.reporter.note("the data are simulated: no figure from them is one of C-MAPSS")

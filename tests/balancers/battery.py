@@ -55,9 +55,11 @@ def check_resumes_bit_for_bit(config: Config) -> None:
     straight = Run(config)
     for _ in range(STEPS):
         straight.step()
-    resumed = Run(config).load(straight.save())
-    for _ in range(STEPS):
-        expected, found = straight.step(), resumed.step()
+    saved = straight.save()
+    later = [straight.step() for _ in range(STEPS)]
+    resumed = Run(config).load(saved)
+    for expected in later:
+        found = resumed.step()
         assert torch.equal(expected.total, found.total)
         assert torch.equal(expected.weights, found.weights)
     for expected, found in zip(straight.toy.parameters(), resumed.toy.parameters(), strict=True):
@@ -80,10 +82,12 @@ def _balance_factors(config: Config, factors: Tensor) -> None:
     toy, balancer = Toy(), build(config)
     own = balancer.optimiser()
     for factor in factors:
-        balanced = balancer(toy.losses() * factor, toy.shared)
+        losses, *rest = toy.inputs()
+        balanced = balancer(losses * factor, *rest)
         balanced.total.backward()
         if own is not None:
             own.step()
+        balancer.epoch_end(losses.detach() * factor)
         assert balanced.total.isfinite()
         assert balanced.weights.isfinite().all()
         assert (balanced.weights > 0).all()
@@ -96,7 +100,7 @@ def check_float64(config: Config) -> None:
     """Losses in float64 stay so, whatever the balancer's own state is kept in."""
     toy = Toy(torch.float64)
     for balancer in (build(config), build(config).double()):
-        balanced = balancer(toy.losses(), toy.shared)
+        balanced = balancer(*toy.inputs())
         assert balanced.total.dtype == torch.float64
         assert balanced.weights.dtype == torch.float64
 
@@ -113,8 +117,9 @@ def check_nothing_is_read_back(config: Config) -> None:
     """Tensors on the meta device hold no numbers: whoever reads one fails."""
     toy, balancer = Toy().to("meta"), build(config).to("meta")
     for step in range(2):
-        balanced = balancer(toy.losses(step), toy.shared)
+        balanced = balancer(*toy.inputs(step))
         balanced.total.backward()
+        balancer.epoch_end(balanced.weights)
     assert all(value.shape == () for value in balancer.diagnostics(toy.losses()).values())
 
 

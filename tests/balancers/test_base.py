@@ -24,6 +24,31 @@ def test_defaults_are_nothing_to_train_and_nothing_to_watch():
     assert balancer(torch.tensor([3.0, 4.0])).total.item() == 7
 
 
+def test_defaults_take_no_note_of_kpis_and_epochs():
+    balancer = Plain()
+    assert not balancer.watches_kpis
+    balancer.observe(torch.ones(2))
+    balancer.epoch_end(torch.ones(2))
+    assert balancer(torch.ones(2), None, torch.ones(5)).weights.tolist() == [1, 1]
+
+
+def test_kpis_are_observed_before_the_losses_are_balanced():
+    class Watching(Plain):
+        watches_kpis = True
+        seen = ()
+
+        def observe(self, kpis):
+            self.seen += ("kpis", *kpis.tolist())
+
+        def balance(self, losses, shared):
+            self.seen += ("losses",)
+            return super().balance(losses, shared)
+
+    balancer = Watching()
+    balancer(torch.ones(2), kpis=torch.tensor([0.25, 0.5]))
+    assert balancer.seen == ("kpis", 0.25, 0.5, "losses")
+
+
 def test_shape_is_refused_with_what_was_found_and_expected():
     with pytest.raises(ValueError) as caught:
         Plain()(torch.ones(2, 1))

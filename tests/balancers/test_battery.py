@@ -12,9 +12,10 @@ def test_battery(check, config):
     check(config)
 
 
-def test_all_five_are_there():
+def test_all_are_there():
     names = [member().name for member in MEMBERS]
     assert {"fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm"} <= set(names)
+    assert {"dtp", "dwa", "geometric_mean", "random", "torchjd:imtl_l"} <= set(names)
     assert len(set(names)) == len(names)
 
 

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from cmapss_rul.balancers import Balanced, Balancer, BalancerConfig
+from cmapss_rul.balancers.kpis import kpis_of
 from cmapss_rul.config.base import Config
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(BalancerConfig)
@@ -25,6 +26,14 @@ OPTIONS: list[dict[str, Any]] = [
     {"name": "uncertainty", "form": "symmetric", "start": "zero"},
     {"name": "gradnorm", "alpha": 0},
     {"name": "gradnorm", "learning_rate": 0.1},
+    {"name": "dtp", "gamma": 0},
+    {"name": "dtp", "gamma": 5, "decay": 0, "margin": 1e-6},
+    {"name": "dwa", "temperature": 0.01},
+    {"name": "geometric_mean", "floor": 1},
+    {"name": "torchjd:constant", "weights": [0.25, 3]},
+    {"name": "torchjd:imtl_l", "learning_rate": 0.1},
+    {"name": "torchjd:stch", "mu": 0.01, "weights": [0.5, 0.5], "reference": [1, -1]},
+    {"name": "torchjd:uw", "learning_rate": 0.1},
 ]
 VARIANTS: list[Config] = [member() for member in MEMBERS] + [
     ADAPTER.validate_python(options) for options in OPTIONS
@@ -57,14 +66,24 @@ class Toy(nn.Module):
 
     def losses(self, step: int = 0) -> Tensor:
         """Return the two losses [2] on inputs that differ from step to step."""
-        features = torch.tanh((self.windows + 0.1 * step) @ self.first) @ self.shared
-        rul = (features @ self.rul - self.target).square().mean()
-        health = nn.functional.cross_entropy(features @ self.health, self.classes)
+        predicted, logits = self(step)
+        rul = (predicted - self.target).square().mean()
+        health = nn.functional.cross_entropy(logits, self.classes)
         return torch.stack([rul, health])
+
+    def forward(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return RUL [8] and health logits [8, 2]."""
+        features = torch.tanh((self.windows + 0.1 * step) @ self.first) @ self.shared
+        return features @ self.rul, features @ self.health
+
+    def inputs(self, step: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what a balancer is given: losses, shared weights, KPIs."""
+        kpis = kpis_of(*self(step), self.target, self.classes)
+        return self.losses(step), self.shared, kpis
 
 
 class Run:
-    """A training run in small: what is trained, what is saved."""
+    """A training run in small: what is trained, what is saved. An epoch has two steps."""
 
     def __init__(self, config: Config, dtype: torch.dtype = torch.float32) -> None:
         self.toy = Toy(dtype)
@@ -79,11 +98,14 @@ class Run:
         """Take one step and return what was balanced."""
         for optimiser in self.optimisers:
             optimiser.zero_grad()
-        balanced = self.balancer(self.toy.losses(self.taken), self.toy.shared)
+        losses, *rest = self.toy.inputs(self.taken)
+        balanced = self.balancer(losses, *rest)
         balanced.total.backward()
         for optimiser in self.optimisers:
             optimiser.step()
         self.taken += 1
+        if self.taken % 2 == 0:
+            self.balancer.epoch_end(losses.detach())
         return balanced
 
     def save(self) -> bytes:
@@ -93,6 +115,7 @@ class Run:
             "balancer": self.balancer.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "taken": self.taken,
+            "rng": torch.get_rng_state(),
         }
         file = io.BytesIO()
         torch.save(state, file)
@@ -106,4 +129,5 @@ class Run:
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
         self.taken = state["taken"]
+        torch.set_rng_state(state["rng"])
         return self

@@ -72,6 +72,31 @@ def test_columns_are_taken_by_name_in_the_order_asked_for():
     assert (pair[:, 1:] == alone.transform(fleet.values, condition, ["sensor_2"])).all()
 
 
+def test_values_beyond_the_range_of_their_condition_by_hand():
+    values = np.zeros((4, 24))
+    values[:, 5] = [1.0, 3.0, 10.0, 30.0]  # sensor_3
+    scaler = Scaler.fit(values, np.array([0, 0, 1, 1]), 2, ["sensor_3"])
+    assert (scaler.low.tolist(), scaler.high.tolist()) == ([[1.0], [10.0]], [[3.0], [30.0]])
+    new = np.zeros((5, 24))
+    new[:, 5] = [1.0, 3.0, 3.1, 3.1, 30.0]
+    beyond = scaler.beyond(new, np.array([0, 0, 0, 1, 1]), ["sensor_3"])
+    assert beyond.tolist() == [[False], [False], [True], [True], [False]]
+
+
+def test_settings_have_the_range_of_all_conditions():
+    fleet = fleet_of(12, conditions=SIX)
+    scaler, condition = fitted(fleet.values)
+    assert scaler.low[:, 0].tolist() == [0] * 6
+    assert scaler.high[:, 0].tolist() == [42] * 6
+    assert not scaler.beyond(fleet.values, condition, COLUMNS).any()
+
+
+def test_without_ranges_nothing_is_said_about_them():
+    fleet = fleet_of(12)
+    fit, condition = fitted(fleet.values)
+    assert Scaler(fit.centre, fit.factor).beyond(fleet.values, condition, COLUMNS) is None
+
+
 def test_the_raw_rows_are_left_alone():
     fleet = fleet_of(20)
     before = fleet.values.copy()

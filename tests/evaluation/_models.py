@@ -69,7 +69,7 @@ def content_for(config: RunConfig) -> dict:
             "validation": data.split.validation.tolist(),
         },
         "model": network.state_dict(),
-        "loop": {"history": [{"epoch": 7, "val_rmse": 12.5}]},
+        "loop": {"best_epoch": 7, "history": [{"epoch": 7, "val_rmse": 12.5}]},
         "host": {"data_dir": config.data.dir},
     }
 

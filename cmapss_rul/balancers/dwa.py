@@ -1,0 +1,79 @@
+"""More weight for the task whose loss falls more slowly (dynamic weight average)."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cmapss_rul.balancers.base import Balanced, Balancer, by_task, weighted
+from cmapss_rul.config.base import Config
+
+
+class DWAConfig(Config):
+    """Configuration of `dwa`."""
+
+    name: Literal["dwa"] = Field("dwa", description="More for the loss that falls more slowly.")
+    temperature: float = Field(
+        2.0, ge=1e-3, le=1e6, description="The higher, the more alike the weights."
+    )
+
+    def build(self) -> "DWA":
+        """Make the balancer."""
+        return DWA(self.temperature)
+
+
+class DWA(Balancer):
+    """Σ wᵢ Lᵢ with w = 2 softmax(q / T), where q compares the last two epochs.
+
+    - qᵢ = Lᵢ(t−1) / Lᵢ(t−2), of the mean losses of the two epochs before epoch t: above 1 for
+      a loss that rose;
+    - T > 0 is the temperature. In the first two epochs both weights are 1.
+
+    The weights tell nothing of the losses' sizes: 1 : 1 leaves the RUL loss in cycles² to
+    dominate as it does with `fixed`.
+
+    Source: Liu, Johns and Davison 2019, End-to-End Multi-Task Learning with Attention.
+    There the means are over batches, here over the epoch's windows; Lᵢ(t−2) has a floor of
+    1e-8, and so has a weight, which only a rise by dozens of times makes so small.
+
+    Args:
+        temperature: T.
+    """
+
+    weights: Tensor
+    last: Tensor
+    epochs: Tensor
+
+    def __init__(self, temperature: float = 2.0) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.register_buffer("weights", torch.ones(2))
+        self.register_buffer("last", torch.ones(2))
+        self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
+
+    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+        """Return the sum and this epoch's weights."""
+        # A copy, for `epoch_end` changes the buffer in place.
+        return weighted(losses, self.weights.clone())
+
+    @torch.no_grad()
+    def epoch_end(self, mean_losses: Tensor) -> None:
+        """Set the weights of the next epoch from the means [2] of this one and the last."""
+        newest = mean_losses.to(self.last.dtype)
+        ratios = newest / self.last.clamp_min(1e-8)
+        weights = 2 * torch.softmax(ratios / self.temperature, dim=0)
+        self.weights.copy_(torch.where(self.epochs > 0, weights.clamp_min(1e-8), self.weights))
+        self.last.copy_(newest)
+        self.epochs.add_(1)
+
+    def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return the weights of the next epoch."""
+        return by_task("next_weight", self.weights)
+
+    def extra_repr(self) -> str:
+        """Show the temperature, the weights and the last means."""
+        return (
+            f"temperature={self.temperature}, weights={self.weights.tolist()}, "
+            f"last={self.last.tolist()}"
+        )

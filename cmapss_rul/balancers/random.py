@@ -1,0 +1,39 @@
+"""Weights by chance: what a method has to beat."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cmapss_rul.balancers.base import Balanced, Balancer, weighted
+from cmapss_rul.config.base import Config
+
+
+class RandomConfig(Config):
+    """Configuration of `random`."""
+
+    name: Literal["random"] = Field("random", description="Weights by chance, anew each step.")
+
+    def build(self) -> "Random":
+        """Make the balancer."""
+        return Random()
+
+
+class Random(Balancer):
+    """Σ wᵢ Lᵢ with w = softmax(z), where z is drawn from N(0, 1) for each loss and step.
+
+    The draws come from torch's global generator of the losses' device: seeded with the run,
+    saved with it, and shared with dropout. In expectation both weights are ½.
+
+    Source: Lin, Ye, Zhang and Tsang 2022, Reasonable Effectiveness of Random Weighting,
+    algorithm 2, normal distribution.
+    """
+
+    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+        """Return the sum and the weights drawn for this step."""
+        return weighted(losses, torch.softmax(torch.randn_like(losses), dim=0))
+
+    def extra_repr(self) -> str:
+        """Show what is drawn from."""
+        return "draws='normal'"

@@ -1,0 +1,223 @@
+"""Scalarizers of the package torchjd, an optional extra, as balancers.
+
+Their formulas, arguments and code are torchjd's. Its other scalarizers are refused: see
+`REFUSED`.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cmapss_rul.balancers.base import Balanced, Balancer, Pair
+from cmapss_rul.config.base import Config
+from cmapss_rul.errors import UsageError
+from cmapss_rul.text import one_line
+
+REFUSED = {
+    "torchjd:cosmos": "at small losses its cosine gives a loss a negative weight",
+    "torchjd:dwa": "its epoch means are kept outside state_dict, so no run could go on exactly; "
+    "use dwa",
+    "torchjd:famo": "its Adam is kept outside state_dict, so no run could go on exactly, and it "
+    "needs every batch's losses a second time, after the step",
+    "torchjd:geometric_mean": "its gradient is not finite at a loss of 0, and it waits for the "
+    "device in every step; use geometric_mean",
+    "torchjd:pbi": "a penalty of the usual size gives the smaller loss a negative weight",
+}
+"""Names of scalarizers that do not pass what every balancer has to, with the reason."""
+
+LEAST_WEIGHT = 1e-12
+Bound = Annotated[float, Field(ge=-1e12, le=1e12)]
+
+
+class _TorchJDConfig(Config):
+    """What the configurations have in common."""
+
+    refused: ClassVar[Mapping[str, str]] = REFUSED
+
+
+class TorchJDConstantConfig(_TorchJDConfig):
+    """Configuration of `torchjd:constant`."""
+
+    name: Literal["torchjd:constant"] = Field(
+        "torchjd:constant", description="torchjd's Constant: what `fixed` is here."
+    )
+    weights: Pair = Field((1.0, 1.0), description="Weight of the RUL and of the health loss.")
+
+    def build(self) -> "TorchJD":
+        """Make the balancer."""
+        return TorchJD(scalarizer("Constant", weights=torch.tensor(self.weights)))
+
+
+class TorchJDIMTLLConfig(_TorchJDConfig):
+    """Configuration of `torchjd:imtl_l`."""
+
+    name: Literal["torchjd:imtl_l"] = Field(
+        "torchjd:imtl_l", description="torchjd's IMTLL: learned scales, from 1 : 1."
+    )
+    learning_rate: float = Field(
+        1e-2, gt=0, le=1, description="Constant rate of the scales' own Adam."
+    )
+
+    def build(self) -> "TorchJD":
+        """Make the balancer."""
+        return TorchJD(scalarizer("IMTLL", shape=2), self.learning_rate)
+
+
+class TorchJDMeanConfig(_TorchJDConfig):
+    """Configuration of `torchjd:mean`."""
+
+    name: Literal["torchjd:mean"] = Field("torchjd:mean", description="torchjd's Mean: ½ each.")
+
+    def build(self) -> "TorchJD":
+        """Make the balancer."""
+        return TorchJD(scalarizer("Mean"))
+
+
+class TorchJDRandomConfig(_TorchJDConfig):
+    """Configuration of `torchjd:random`."""
+
+    name: Literal["torchjd:random"] = Field(
+        "torchjd:random", description="torchjd's Random: what `random` is here."
+    )
+
+    def build(self) -> "TorchJD":
+        """Make the balancer."""
+        return TorchJD(scalarizer("Random"))
+
+
+class TorchJDSTCHConfig(_TorchJDConfig):
+    """Configuration of `torchjd:stch`."""
+
+    name: Literal["torchjd:stch"] = Field(
+        "torchjd:stch", description="torchjd's STCH: a smooth maximum of the losses."
+    )
+    mu: float = Field(1.0, ge=1e-3, le=1e9, description="The lower, the nearer to the maximum.")
+    weights: Pair = Field(
+        (1e-3, 1.0),
+        description="Preference for the RUL and the health loss; it also makes their units one.",
+    )
+    reference: tuple[Bound, Bound] = Field(
+        (0.0, 0.0), description="Best possible RUL and health loss."
+    )
+
+    def build(self) -> "TorchJD":
+        """Make the balancer."""
+        weights, reference = torch.tensor(self.weights), torch.tensor(self.reference)
+        return TorchJD(scalarizer("STCH", mu=self.mu, weights=weights, reference=reference))
+
+
+class TorchJDSumConfig(_TorchJDConfig):
+    """Configuration of `torchjd:sum`."""
+
+    name: Literal["torchjd:sum"] = Field("torchjd:sum", description="torchjd's Sum: 1 each.")
+
+    def build(self) -> "TorchJD":
+        """Make the balancer."""
+        return TorchJD(scalarizer("Sum"))
+
+
+class TorchJDUWConfig(_TorchJDConfig):
+    """Configuration of `torchjd:uw`."""
+
+    name: Literal["torchjd:uw"] = Field(
+        "torchjd:uw", description="torchjd's UW: learned noise levels, symmetric, from 1 : 1."
+    )
+    learning_rate: float = Field(
+        1e-2, gt=0, le=1, description="Constant rate of the noise levels' own Adam."
+    )
+
+    def build(self) -> "TorchJD":
+        """Make the balancer."""
+        return TorchJD(scalarizer("UW", shape=2), self.learning_rate)
+
+
+TorchJDConfig = (
+    TorchJDConstantConfig
+    | TorchJDIMTLLConfig
+    | TorchJDMeanConfig
+    | TorchJDRandomConfig
+    | TorchJDSTCHConfig
+    | TorchJDSumConfig
+    | TorchJDUWConfig
+)
+
+
+class TorchJD(Balancer):
+    """A scalarizer of torchjd: total = f(L₁, L₂), weights = ∂f/∂Lᵢ.
+
+    - `constant`: Σ wᵢ Lᵢ
+    - `imtl_l`: Σ e^(sᵢ) Lᵢ − sᵢ, s trained from 0
+    - `mean`, `sum`: Σ ½ Lᵢ and Σ Lᵢ
+    - `random`: Σ wᵢ Lᵢ, w = softmax of normal draws from the global generator
+    - `stch`: μ log Σ exp(wᵢ (Lᵢ − zᵢ) / μ)
+    - `uw`: Σ ½ e^(−sᵢ) Lᵢ + ½ sᵢ, s trained from 0
+
+    Source: the package torchjd, 0.18, whose class docstrings name the papers. It differs in
+    this: what is trained has an Adam of its own; vectors given as arguments are buffers, so
+    that they are saved and moved; and a weight that `stch` leaves at 0, because the larger
+    loss's exponential is all that float32 sees, is 1e-12.
+
+    From s = 0 it takes about ln L / rate steps until the RUL loss is balanced, 830 at a loss
+    of 4000 and the default rate; `uncertainty` starts there.
+
+    Args:
+        scalarizer: Of torchjd.
+        learning_rate: Of the optimiser of the scalarizer's parameters; None where it has none.
+    """
+
+    def __init__(self, scalarizer: nn.Module, learning_rate: float | None = None) -> None:
+        super().__init__()
+        self.scalarizer = scalarizer
+        self.learning_rate = learning_rate
+        for name, value in list(vars(scalarizer).items()):
+            if isinstance(value, Tensor):
+                delattr(scalarizer, name)
+                scalarizer.register_buffer(name, value)
+
+    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+        """Return the scalarizer's value and its derivatives by the losses."""
+        total = self.scalarizer(losses)
+        (slopes,) = torch.autograd.grad(total, losses, retain_graph=True)
+        weights = slopes.clamp_min(LEAST_WEIGHT)
+        # The second term has value 0 and the gradient that a floored weight lacks.
+        raised = ((weights - slopes) * (losses - losses.detach())).sum()
+        return Balanced(total + raised, weights)
+
+    def optimiser(self) -> torch.optim.Optimizer | None:
+        """Return the Adam of the scalarizer's parameters, where it has some."""
+        return None if self.learning_rate is None else self._own_adam(self.learning_rate)
+
+    def __repr__(self) -> str:
+        """Show the scalarizer, the learning rate and what was learned, in one line."""
+        learned = [
+            f", {name.removeprefix('scalarizer.')}={value.tolist()}"
+            for name, value in self.named_parameters()
+        ]
+        rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate}"
+        return f"TorchJD(scalarizer={self.scalarizer!r}{rate}{''.join(learned)})"
+
+
+def scalarizer(kind: str, **arguments: Any) -> nn.Module:
+    """Make a scalarizer of torchjd.
+
+    Args:
+        kind: Its class.
+        arguments: Of the class.
+
+    Raises:
+        UsageError: torchjd is not installed.
+    """
+    try:
+        module = importlib.import_module("torchjd.scalarization")
+    except ImportError as error:
+        raise UsageError(
+            f"balancer.name: torchjd's {kind} needs the package torchjd, which cannot be imported "
+            f"({one_line(error)}); install it with: pip install 'cmapss_rul[torchjd]', or choose "
+            "another balancer"
+        ) from error
+    made: nn.Module = getattr(module, kind)(**arguments)
+    return made

@@ -1,0 +1,109 @@
+"""The live line on a terminal, plain lines in a pipe."""
+
+import io
+import re
+import sys
+
+import pytest
+
+from cmapss_rul.cli.progress import Progress, epoch_line
+
+ROW = {
+    "epoch": 3,
+    "train_rul_loss": 412.345,
+    "train_health_loss": 0.56789,
+    "weight_rul": 0.00123,
+    "weight_health": 0.88,
+    "grad_norm": 12.0,
+    "clipped_share": 0.5,
+    "learning_rate": 1e-3,
+    "val_rmse": 13.4567,
+    "val_nasa": 4.2,
+    "val_health_accuracy": 0.9,
+    "windows_per_second": 1900.4,
+    "seconds": 7.5,
+}
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def shown(progress):
+    """One run of two epochs as the loop tells it."""
+    progress.start(1, 2, 100, 0)
+    for _ in range(4):
+        progress.batch(25)
+    progress.epoch({**ROW, "epoch": 1}, True)
+    progress.start(2, 2, 100, 0)
+    progress.note("a note")
+    progress.detail("for the log alone")
+    progress.batch(100)
+    progress.epoch({**ROW, "epoch": 2}, False)
+    progress.close()
+
+
+def test_an_epoch_in_one_line():
+    line = epoch_line(ROW, 12, best=True)
+    assert line == (
+        "epoch  3/12  losses   412.35  0.568  weights 1.23e-03 8.80e-01  clipped  50%  "
+        "val RMSE 13.457    1900 windows/s  best"
+    )
+    assert not epoch_line(ROW, 12, best=False).endswith("best")
+
+
+@pytest.mark.parametrize(("epochs", "start"), [(9, "epoch 3/9 "), (10, "epoch  3/10 ")])
+def test_numbers_of_epochs_stand_below_each_other(epochs, start):
+    assert epoch_line(ROW, epochs, best=False).startswith(start)
+
+
+def test_lines_have_one_length():
+    small = {**ROW, "train_rul_loss": 4.2, "clipped_share": 0.0, "windows_per_second": 7.0}
+    assert len(epoch_line(small, 12, best=False)) == len(epoch_line(ROW, 12, best=False))
+
+
+def test_plain_lines_when_piped(capsys):
+    shown(Progress(2))
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    assert [line[:9] for line in lines] == ["epoch 1/2", "a note", "epoch 2/2"]
+    assert "\r" not in out
+    assert "\x1b" not in out
+
+
+def test_a_live_line_on_a_terminal(monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    progress = Progress(2)
+    progress.start(1, 2, 100, 0)
+    progress._bar.mininterval = 0
+    progress.batch(50)
+    progress.epoch({**ROW, "epoch": 1}, True)
+    progress.start(2, 2, 100, 0)
+    progress.batch(100)
+    live = terminal.getvalue()
+    progress.close()
+    assert "epoch 1/2" in live
+    assert "epoch 2/2" in live
+    assert "losses 412.3 and 0.568, weights 0.00123 and 0.88, val RMSE 13.46" in live
+    assert re.search(r"window/s", live)
+    assert re.search(r"\d\d:\d\d<", live)  # time left
+    assert capsys.readouterr().out.startswith("epoch 1/2")
+
+
+def test_a_run_taken_up_starts_where_it_stood(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    progress = Progress(5)
+    progress.start(3, 5, 100, 40)
+    assert (progress._bar.n, progress._bar.total) == (240, 500)
+    progress.close()
+
+
+def test_closing_without_a_start_is_nothing():
+    progress = Progress(1)
+    progress.batch(3)
+    progress.close()

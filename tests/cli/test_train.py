@@ -1,0 +1,246 @@
+"""`rul train`, from the words typed to what stands on the terminal and the disk."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from cmapss_rul.cli import main
+from cmapss_rul.data.simulate import simulate
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.optimisation import Trainer
+from tests.training.inputs import assert_same_run, plain
+
+ROOT = Path(__file__).parents[2]
+RUL = [sys.executable, "-c", "from cmapss_rul.cli import main; main()"]
+
+
+@pytest.fixture
+def rul(capsys):
+    """Run a command; returns exit code, stdout and stderr."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def eight_engines(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("eight")
+    simulate(folder, engines=8)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path, monkeypatch, eight_engines):
+    """A working folder with `mine.yaml`, a tiny run of two epochs."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(yaml.safe_dump(plain(eight_engines)))
+    return tmp_path
+
+
+def failed(found, code, *parts):
+    """One line on stderr, nothing on stdout."""
+    assert found[0] == code, found
+    assert found[1] == ""
+    assert found[2].startswith("rul: error: ")
+    assert found[2].count("\n") == 1
+    for part in parts:
+        assert part in found[2]
+
+
+def test_a_run_prints_a_line_an_epoch_and_the_next_command_last(rul):
+    code, out, err = rul("train", "--config", "mine.yaml")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("the data are simulated")
+    assert re.match(r"epoch 1/2  losses .*  best$", lines[1])
+    assert lines[2].startswith("epoch 2/2")
+    assert lines[3].startswith("best epoch ")
+    assert lines[4:] == ["rul evaluate runs/mine-s0/best.pt"]
+    assert sorted(path.name for path in Path("runs/mine-s0").iterdir()) == [
+        "best.pt", "config.yaml", "last.pt", "metrics.csv", "train.log",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", ["a folder", "it's", "$HOME", "a;b"])
+def test_the_next_command_is_quoted_for_the_shell(rul, folder):
+    _, out, _ = rul("train", "--config", "mine.yaml", "--output", folder, "--set", "train.epochs=1")
+    assert shlex.split(out.splitlines()[-1]) == ["rul", "evaluate", f"{folder}/best.pt"]
+
+
+def test_the_next_command_works(rul):
+    _, out, _ = rul("train", "-c", "mine.yaml", "--output", "a folder", "--set", "train.epochs=1")
+    code, table, err = rul(*shlex.split(out.splitlines()[-1])[1:])
+    assert (code, err) == (0, "")
+    assert "simulated" in table
+    assert Path("a folder/evaluation.json").exists()
+
+
+def test_runs_are_numbered_and_named_by_the_seed(rul):
+    quick = ("train", "--config", "mine.yaml", "--set", "train.epochs=1")
+    ends = [rul(*quick)[1], rul(*quick)[1], rul(*quick, "--seed", 3)[1]]
+    assert [end.splitlines()[-1] for end in ends] == [
+        f"rul evaluate runs/{name}/best.pt" for name in ("mine-s0", "mine-s0-2", "mine-s3")
+    ]
+
+
+def test_the_configuration_of_a_run_trains_again(rul):
+    rul("train", "--config", "mine.yaml", "--set", "train.epochs=1", "--seed", 2)
+    code, _, _ = rul("train", "--config", "runs/mine-s2/config.yaml", "--output", "again")
+    assert code == 0
+    assert_same_run(Path("runs/mine-s2"), Path("again"))
+
+
+def test_an_existing_output_is_refused_and_left_alone(rul):
+    Path("taken").mkdir()
+    Path("taken/mine.txt").write_text("mine")
+    found = rul("train", "--config", "mine.yaml", "--output", "taken")
+    failed(found, 2, "taken exists already", "--resume auto", "--output")
+    assert [path.name for path in Path("taken").iterdir()] == ["mine.txt"]
+
+
+def test_resume_auto_starts_goes_on_and_ends(rul):
+    auto = ("train", "--config", "mine.yaml", "--resume", "auto")
+    out = rul(*auto)[1]
+    assert out.startswith("there is no run of mine with seed 0: starting one\n")
+    code, out, err = rul(*auto)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "runs/mine-s0 is finished after 2 epochs: nothing to do",
+        "rul evaluate runs/mine-s0/best.pt",
+    ]
+    code, out, _ = rul(*auto, "--set", "train.epochs=3")
+    assert code == 0
+    assert "not the same as a longer run from the start" in out
+    assert "\nepoch 3/3 " in out
+    assert [path.name for path in Path("runs").iterdir()] == ["mine-s0"]
+
+
+def test_resume_by_path_needs_no_configuration(rul):
+    rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
+    for path in ("runs/mine-s0", "runs/mine-s0/last.pt"):
+        code, out, _ = rul("train", "--resume", path)
+        assert code == 0
+        assert "is finished after 1 epochs" in out
+    code, out, _ = rul("train", "--resume", "runs/mine-s0", "--set", "train.epochs=2")
+    assert code == 0
+    assert "\nepoch 2/2 " in out
+
+
+def test_a_changed_key_is_refused_by_key(rul):
+    rul("train", "--config", "mine.yaml")
+    resume = ("train", "--config", "mine.yaml", "--resume", "auto")
+    failed(rul(*resume, "--set", "train.batch_size=9"), 2, "train.batch_size was 20 and is 9")
+    failed(rul(*resume, "--set", "balancer.name=amnl"), 2, "balancer.name was fixed and is amnl")
+
+
+def test_the_same_data_elsewhere_are_taken_and_others_refused(rul, eight_engines):
+    rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
+    shutil.copytree(eight_engines, "moved")
+    more = ("train", "--resume", "runs/mine-s0", "--set", "train.epochs=2", "--data", "moved")
+    assert rul(*more)[0] == 0
+    file = Path("moved/train_FD001.txt")
+    file.write_text(file.read_text().replace(" 100.0 ", " 100.5 ", 1))
+    last = (*more[:3], "--set", "train.epochs=3", "--data", "moved")
+    code, out, err = rul(*last)
+    assert code == 2
+    assert "data: train_FD001.txt had SHA-256" in err
+    assert "Traceback" not in out + err
+
+
+def test_a_loss_that_is_not_finite_is_one_line_and_exit_1(rul, monkeypatch):
+    step = Trainer.step
+
+    def bad(self, batch, number, plan):
+        if number == 3:
+            batch = batch._replace(windows=batch.windows * float("nan"))
+        return step(self, batch, number, plan)
+
+    monkeypatch.setattr(Trainer, "step", bad)
+    code, _, err = rul("train", "--config", "mine.yaml")
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "not finite at step 4" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 2, "--config is missing"),
+        (("--config", "fd01"), 2, "shipped: fd001"),
+        (("--config", "mine.yaml", "--device", "tpu"), 2, "expected one of auto, cpu, cuda"),
+        (("--config", "mine.yaml", "--seed", "-1"), 2, "seed"),
+        (("--config", "mine.yaml", "--seed", str(2**63)), 2, "seed"),
+        (("--config", "mine.yaml", "--seed", "one"), 2, "seed"),
+        (("--config", "mine.yaml", "--set", "train.epochs"), 2, "train.epochs"),
+        (("--config", "mine.yaml", "--set", "train.epoch=3"), 2, "epochs"),
+        (("--config", "mine.yaml", "--set", "train.epochs=many"), 2, "train.epochs"),
+        (("--config", "mine.yaml", "--set", "train.batch_size=0"), 2, "train.batch_size"),
+        (("--config", "mine.yaml", "--set", "train.batch_size=-4"), 2, "train.batch_size"),
+        (("--config", "mine.yaml", "--set", "train.batch_size=1000000001"), 2, "batch_size"),
+        (("--config", "mine.yaml", "--set", "balancer.name=gradnrom"), 2, "gradnorm"),
+        (("--config", "mine.yaml", "--resume", "nowhere"), 2, "--resume nowhere"),
+        (("--config", "mine.yaml", "--output", "mine.yaml/run"), 1, "mine.yaml/run"),
+        (("--config", "mine.yaml", "--data", "nowhere"), 1, "train_FD001.txt"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(rul, desk, words, code, said):
+    failed(rul("train", *words), code, said)
+    assert not (desk / "runs").exists()
+
+
+def test_a_text_file_as_last_checkpoint_is_one_line(rul):
+    Path("run").mkdir()
+    Path("run/last.pt").write_text("not a checkpoint\n" * 20)
+    failed(rul("train", "--resume", "run"), 1, "run/last.pt", "no checkpoint of cmapss_rul")
+    assert len(list(Path("run").iterdir())) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_from_outside_saves_and_says_how_to_go_on(tmp_path, number, code):
+    """In a process of its own, as a user or a cluster stops it."""
+    # started from a shell's background, a process would ignore SIGINT
+    process = subprocess.Popen(
+        [*RUL, "train", "--config", "mine.yaml", "--set", "train.epochs=100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        for line in process.stdout:
+            if line.startswith("epoch "):
+                break
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == code
+    assert err.count("\n") == 1
+    assert signal.Signals(number).name in err
+    assert "rul evaluate" not in out
+    command = re.search(r"go on with: (rul train --resume \S+)", err)[1]
+    assert shlex.split(command) == ["rul", "train", "--resume", "runs/mine-s0"]
+    stopped = checkpoint.read(tmp_path / "runs/mine-s0/last.pt")
+    assert stopped["loop"]["step"] >= 1
+    assert list(Path("runs/mine-s0").glob(".*")) == []
+
+
+def test_the_verb_leaves_the_callers_threads_alone(rul):
+    before = torch.get_num_threads()
+    rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
+    assert torch.get_num_threads() == before

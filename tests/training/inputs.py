@@ -1,0 +1,146 @@
+"""What the tests of training share: a tiny run, a reporter that stops it, a comparison."""
+
+import csv
+import signal
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.loggers import Quiet
+from cmapss_rul.training.train import train
+
+MODEL = {
+    "cnn": {"channels": [3], "kernel": 3},
+    "bilstm": {"hidden": 3},
+    "attention": {"hidden": 3, "dropout": 0},
+    "shared": {"hidden": [4], "dropout": 0},
+    "rul_head": {"hidden": []},
+    "health_head": {"hidden": []},
+}
+NOISY_MODEL = {
+    "input_noise": 0.1,
+    "cnn": {"channels": [3], "kernel": 3, "dropout": 0.1, "batch_norm": True},
+    "bilstm": {"hidden": 3, "layers": 2, "dropout": 0.1},
+    "attention": {"hidden": 3, "dropout": 0.1},
+    "shared": {"hidden": [4], "dropout": 0.1},
+    "rul_head": {"hidden": [3], "dropout": 0.1},
+    "health_head": {"hidden": [3], "dropout": 0.1},
+}
+TRAIN = {"epochs": 2, "batch_size": 20, "window_share": 0.05, "threads": 1}
+
+
+def plain(folder: Path, **parts: Any) -> dict[str, Any]:
+    """Keys of a tiny run; `train={...}` changes single keys, any other part is replaced."""
+    train = {**TRAIN, **parts.pop("train", {})}
+    data = {"dir": str(folder), "window": 5, "columns": ["sensor_2", "sensor_4", "sensor_11"]}
+    data.update(parts.pop("data", {}))
+    return {"data": data, "model": MODEL, "train": train, **parts}
+
+
+def tiny(folder: Path, **parts: Any) -> RunConfig:
+    """Configuration of a tiny run."""
+    return RunConfig.model_validate(plain(folder, **parts))
+
+
+class Listener(Quiet):
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.rows: list[dict[str, float]] = []
+        self.steps = 0
+
+    def batch(self, windows: int) -> None:
+        """Count a step."""
+        del windows
+        self.steps += 1
+
+    def epoch(self, row: Any, best: bool) -> None:
+        """Keep a row."""
+        del best
+        self.rows.append(dict(row))
+
+    def note(self, text: str) -> None:
+        """Keep a note."""
+        self.told.append(text)
+
+
+class Stopper(Listener):
+    """A reporter that sends this process a signal, after a step or after an epoch of the run.
+
+    The handler runs at once, so that the loop finds the wish when it looks next.
+    """
+
+    def __init__(
+        self, *, step: int | None = None, epoch: int | None = None, number: int = signal.SIGINT
+    ) -> None:
+        super().__init__()
+        self._step, self._epoch, self._number = step, epoch, number
+
+    def batch(self, windows: int) -> None:
+        """Count a step of this process, and stop after the one asked for."""
+        super().batch(windows)
+        if self.steps == self._step:
+            signal.raise_signal(self._number)
+
+    def epoch(self, row: Any, best: bool) -> None:
+        """Keep a row, and stop after the epoch asked for."""
+        super().epoch(row, best)
+        if row["epoch"] == self._epoch:
+            signal.raise_signal(self._number)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Rows of metrics.csv, without the two columns of times."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [dict(list(row.items())[:-2]) for row in rows]
+
+
+def compared(path: Path) -> dict[str, Any]:
+    """Content of a checkpoint that equal runs share."""
+    content = checkpoint.read(path)
+    del content["host"]
+    return content
+
+
+def differences(one: Any, other: Any, where: str = "") -> list[str]:
+    """Where two nested contents differ: by type, by shape, or by a single bit."""
+    if type(one) is not type(other):
+        return [f"{where}: {type(one).__name__} and {type(other).__name__}"]
+    if isinstance(one, torch.Tensor):
+        same = one.dtype == other.dtype and torch.equal(one, other)
+        return [] if same else [where]
+    if isinstance(one, dict):
+        if one.keys() != other.keys():
+            return [f"{where}: keys {one.keys() ^ other.keys()}"]
+        pairs = [(key, one[key], other[key]) for key in one]
+    elif isinstance(one, list | tuple):
+        if len(one) != len(other):
+            return [f"{where}: lengths"]
+        pairs = [(i, *pair) for i, pair in enumerate(zip(one, other, strict=True))]
+    else:
+        return [] if one == other else [f"{where}: {one} and {other}"]
+    return [found for key, a, b in pairs for found in differences(a, b, f"{where}/{key}")]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Two run folders hold the same run: every tensor, every entry, every figure."""
+    for name in ("best.pt", "last.pt"):
+        assert differences(compared(one / name), compared(other / name)) == []
+    assert rows_of(one / "metrics.csv") == rows_of(other / "metrics.csv")
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Bytes of all files of a folder."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def told(config: RunConfig, folder: Path, **options: Any) -> Listener:
+    """Train, and return what the reporter was told."""
+    listener = Listener()
+    train(config, folder, device="cpu", reporter=listener, **options)
+    return listener

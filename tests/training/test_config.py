@@ -1,0 +1,93 @@
+import os
+
+import pytest
+from pydantic import ValidationError
+
+from cmapss_rul.config.load import from_mapping
+from cmapss_rul.training.config import RunConfig, TrainConfig
+
+NAMES = {
+    "data": ("subset", "dir", "source", "cap", "window", "columns", "cycle_count", "smoothing"),
+    "split": ("by", "validation", "seed"),
+    "loss": ("rul.name", "health.boundaries"),
+    "balancer": ("name",),
+    "train": (
+        *("epochs", "batch_size", "learning_rate", "window_share"),
+        *("clip", "ema", "patience", "threads"),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["seed", *(f"{part}.{key}" for part, keys in NAMES.items() for key in keys)]
+)
+def test_the_names_that_everything_relies_on_exist(name):
+    value = RunConfig().model_dump()
+    for key in name.split("."):
+        value = value[key]
+
+
+def test_shipped_defaults_that_are_promised():
+    config = RunConfig()
+    assert config.data.cap == 125
+    assert config.loss.health.boundaries == (125, 50)
+    assert config.loss.rul.name == "weighted_mse"
+    assert config.train.clip == 1.0
+    assert (config.train.threads, config.split.seed) == (None, None)
+    assert not config.train.mixed_precision
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("batch_size", -4),
+        ("batch_size", 10**9 + 1),
+        ("window_share", 0),
+        ("window_share", 1.1),
+        ("learning_rate", 0),
+        ("ema", 1),
+        ("patience", 0),
+        ("threads", 0),
+        ("clip", 0),
+        ("epochs", True),
+        ("epochs", 1.5),
+        ("warmup", -1),
+    ],
+)
+def test_wrong_values_are_refused_by_key(key, value):
+    with pytest.raises(ValidationError) as caught:
+        TrainConfig.model_validate({key: value})
+    assert caught.value.errors()[0]["loc"] == (key,)
+
+
+def test_texts_with_an_exponent_are_numbers():
+    config = from_mapping(RunConfig, {}, ["train.learning_rate=1e-3", "train.batch_size=1e9"])
+    assert config.train.learning_rate == 0.001
+    assert config.train.batch_size == 10**9
+
+
+def test_boundaries_are_checked_against_the_cap():
+    with pytest.raises(ValidationError, match="class 0 cannot occur"):
+        RunConfig.model_validate({"data": {"cap": 100}})
+    RunConfig.model_validate({"data": {"cap": 100}, "loss": {"health": {"boundaries": [100, 50]}}})
+
+
+def test_a_run_is_frozen():
+    with pytest.raises(ValidationError):
+        RunConfig().seed = 3  # type: ignore[misc]
+
+
+def test_paths_are_no_part_of_what_decides_the_result():
+    here = RunConfig.model_validate({"data": {"dir": "/somewhere/of/mine"}})
+    assert here.without_host_facts() == RunConfig().without_host_facts()
+    assert "somewhere" not in str(here.without_host_facts())
+
+
+def test_threads_are_the_cores_there_are_or_the_number_asked_for(monkeypatch):
+    assert TrainConfig(threads=3).thread_count() == 3
+    assert 1 <= TrainConfig().thread_count() <= (os.cpu_count() or 1)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert TrainConfig().thread_count() == 1

@@ -1,0 +1,121 @@
+"""A run that was stopped and taken up again is the run that never stopped, bit for bit."""
+
+import signal
+
+import pytest
+
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.training.train import train
+from tests.balancers.variants import VARIANTS, title
+from tests.training.inputs import (
+    NOISY_MODEL,
+    Listener,
+    Stopper,
+    assert_same_run,
+    differences,
+    rows_of,
+    tiny,
+)
+
+
+def stopped(config, folder, *, resume=False, **when):
+    with pytest.raises(Interrupted) as caught:
+        train(config, folder, device="cpu", resume=resume, reporter=Stopper(**when))
+    return caught.value
+
+
+def noisy(folder, balancer=None, **train_keys):
+    """Everything that has a state: dropout, noise, batch statistics, average, plateau, patience."""
+    keys = {"epochs": 3, "ema": 0.9, "patience": 9, "warmup": 0.5, **train_keys}
+    return tiny(
+        folder,
+        model=NOISY_MODEL,
+        data={"smoothing": 0.3},
+        train={"schedule": {"name": "plateau", "patience": 0}, **keys},
+        **({} if balancer is None else {"balancer": balancer.model_dump()}),
+    )
+
+
+@pytest.mark.parametrize("balancer", VARIANTS, ids=title)
+def test_every_balancer_goes_on_exactly(eight, tmp_path, balancer):
+    """Stopped in mid-epoch and again between epochs: the same as straight through."""
+    config = noisy(eight, balancer)
+    straight, parts = tmp_path / "straight", tmp_path / "parts"
+    train(config, straight, device="cpu")
+    stopped(config, parts, step=2)
+    stopped(config, parts, resume=True, epoch=2)
+    train(config, parts, device="cpu", resume=True)
+    assert_same_run(straight, parts)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"ema": None},
+        {"ema": 0.5, "clip": None},
+        {"schedule": {"name": "cosine", "final": 0.1}, "warmup": 2},
+        {"schedule": {"name": "constant"}, "warmup": 0},
+        {"window_share": 0.001, "batch_size": 10**9},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("when", [{"step": 1}, {"epoch": 1}], ids=str)
+def test_every_option_goes_on_exactly(eight, tmp_path, keys, when):
+    config = noisy(eight, **keys)
+    straight, parts = tmp_path / "straight", tmp_path / "parts"
+    train(config, straight, device="cpu")
+    stopped(config, parts, **when)
+    train(config, parts, device="cpu", resume=True)
+    assert_same_run(straight, parts)
+
+
+def test_a_run_stopped_at_every_step_is_the_same_run(eight, tmp_path):
+    config = noisy(eight, epochs=2)
+    straight, parts = tmp_path / "straight", tmp_path / "parts"
+    listener = Listener()
+    train(config, straight, device="cpu", reporter=listener)
+    assert listener.steps > 4
+    for _ in range(listener.steps - 1):  # the signal at the very last step finds it all done
+        stopped(config, parts, resume=True, step=1)
+    train(config, parts, device="cpu", resume=True)
+    assert_same_run(straight, parts)
+
+
+def test_training_twice_gives_the_same_run_and_another_seed_another(eight, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(noisy(eight).model_copy(update={"seed": seed}), tmp_path / name, device="cpu")
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    first, third = (checkpoint.read(tmp_path / name / "best.pt")["model"] for name in "ac")
+    assert set(differences(first, third)) >= {f"/{name}" for name in first if "weight" in name}
+
+
+def test_equal_runs_differ_in_nothing_but_host_facts(eight, tmp_path, monkeypatch):
+    """Other folders, and the same data under another, relative path."""
+    train(tiny(eight), tmp_path / "one", device="cpu")
+    (tmp_path / "elsewhere").mkdir()
+    copy = tmp_path / "elsewhere" / "train_FD001.txt"
+    copy.write_bytes((eight / "train_FD001.txt").read_bytes())
+    manifest = "manifest_FD001.json"
+    copy.with_name(manifest).write_bytes((eight / manifest).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    train(tiny("elsewhere"), "a folder/with two names", device="cpu")
+    assert_same_run(tmp_path / "one", tmp_path / "a folder" / "with two names")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_says_how_to_go_on_and_has_its_own_exit_code(eight, tmp_path, number):
+    folder = tmp_path / "my run"
+    error = stopped(tiny(eight), folder, step=1, number=number)
+    assert error.exit_code == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert "\n" not in str(error)
+    assert signal.Signals(number).name in str(error)
+    assert f"rul train --resume '{folder}'" in str(error)
+    loop = checkpoint.read(folder / "last.pt")["loop"]
+    assert (loop["epoch"], loop["batch"], loop["step"]) == (0, 1, 1)
+    assert not (folder / "best.pt").exists()
+
+
+def test_a_signal_after_the_last_epoch_finds_everything_done(eight, tmp_path):
+    train(tiny(eight), tmp_path / "run", device="cpu", reporter=Stopper(epoch=2))
+    assert [row["epoch"] for row in rows_of(tmp_path / "run" / "metrics.csv")] == ["1", "2"]

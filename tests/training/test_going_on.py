@@ -1,0 +1,187 @@
+"""Going on: what may change between two sittings of a run, and what is refused."""
+
+import shutil
+
+import pytest
+
+from cmapss_rul.config.load import load
+from cmapss_rul.errors import CheckpointError, UsageError
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.train import train
+from tests.training.inputs import Stopper, assert_same_run, everything, rows_of, tiny, told
+
+
+@pytest.fixture
+def half_run(eight, tmp_path):
+    """A run of two epochs, stopped after the first."""
+    with pytest.raises(Interrupted):
+        train(tiny(eight), tmp_path / "half", device="cpu", reporter=Stopper(epoch=1))
+    return tmp_path / "half"
+
+
+def test_a_finished_run_says_so_and_is_left_alone(own_run, eight):
+    before = everything(own_run)
+    listener = told(tiny(eight), own_run, resume=True)
+    assert listener.told == [f"{own_run} is finished after 2 epochs: nothing to do"]
+    assert listener.steps == 0
+    assert everything(own_run) == before
+
+
+def test_a_finished_run_needs_no_data_to_say_so(own_run, tmp_path):
+    assert "nothing to do" in told(tiny(tmp_path / "gone"), own_run, resume=True).told[0]
+
+
+def test_more_epochs_go_on_and_the_schedules_part_is_said(own_run, eight):
+    listener = told(tiny(eight, train={"epochs": 3}), own_run, resume=True)
+    assert "was finished at 2 epochs and goes on to 3" in listener.told[0]
+    assert "'cosine' depends on the number of epochs" in listener.told[1]
+    assert "not the same as a longer run from the start" in listener.told[1]
+    assert [row["epoch"] for row in rows_of(own_run / "metrics.csv")] == ["1", "2", "3"]
+    assert load(RunConfig, own_run / "config.yaml").train.epochs == 3
+    assert "nothing to do" in told(tiny(eight, train={"epochs": 3}), own_run, resume=True).told[0]
+
+
+@pytest.mark.parametrize("name", ["constant", "plateau"])
+def test_where_the_schedule_knows_no_end_more_epochs_are_the_longer_run(eight, tmp_path, name):
+    keys = {"schedule": {"name": name}, "warmup": 0.5, "patience": 5}
+    train(tiny(eight, train={"epochs": 2, **keys}), tmp_path / "a", device="cpu")
+    listener = told(tiny(eight, train={"epochs": 3, **keys}), tmp_path / "a", resume=True)
+    assert not any("depends" in text for text in listener.told)
+    train(tiny(eight, train={"epochs": 3, **keys}), tmp_path / "b", device="cpu")
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+
+
+def test_more_epochs_after_early_stopping_really_go_on(eight, tmp_path, monkeypatch):
+    """Patience counts anew, or the run would stop where it stands."""
+    figures = iter([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+
+    def evaluate(self, labelled):
+        del self, labelled
+        return {"val_rmse": next(figures), "val_nasa": 0.0, "val_health_accuracy": 0.0}
+
+    monkeypatch.setattr(Loop, "evaluate", evaluate)
+    keys = {"patience": 1, "window_share": 0.001}
+    assert len(told(tiny(eight, train={"epochs": 4, **keys}), tmp_path / "run").rows) == 2
+    config = tiny(eight, train={"epochs": 6, **keys})
+    listener = told(config, tmp_path / "run", resume=True)
+    assert [row["epoch"] for row in listener.rows] == [3]
+    assert checkpoint.read(tmp_path / "run" / "last.pt")["loop"]["best_epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"train": {"epochs": 3}}, "train.epochs was 2 and is 3"),
+        ({"train": {"epochs": 1}}, "train.epochs was 2 and is 1"),
+        ({"train": {"batch_size": 21}}, "train.batch_size was 20 and is 21"),
+        ({"seed": 4}, "seed was 0 and is 4"),
+        ({"balancer": {"name": "amnl"}}, "balancer.name was fixed and is amnl"),
+        ({"data": {"window": 6}}, "data.window was 5 and is 6"),
+    ],
+)
+def test_a_changed_key_of_an_unfinished_run_is_refused_by_key(half_run, eight, change, said):
+    before = everything(half_run)
+    with pytest.raises(UsageError) as caught:
+        train(tiny(eight, **change), half_run, device="cpu", resume=True)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert everything(half_run) == before
+
+
+def test_other_data_are_refused_and_the_same_at_another_path_are_not(half_run, eight, tmp_path):
+    before = everything(half_run)
+    other = tmp_path / "other"
+    shutil.copytree(eight, other)
+    text = (other / "train_FD001.txt").read_text()
+    (other / "train_FD001.txt").write_text(text.replace(" 100.0 ", " 100.1 ", 1))
+    with pytest.raises(UsageError, match=r"data: train_FD001\.txt had SHA-256 .* and has"):
+        train(tiny(other), half_run, device="cpu", resume=True)
+    assert everything(half_run) == before
+    (other / "train_FD001.txt").write_text(text.replace("\n", "\r\n"), newline="")
+    train(tiny(other), half_run, device="cpu", resume=True)
+    assert checkpoint.read(half_run / "last.pt")["host"]["data_dir"] == str(other)
+    assert load(RunConfig, half_run / "config.yaml").data.dir == str(other)
+
+
+def test_another_thread_count_is_a_warning(half_run, eight):
+    listener = told(tiny(eight, train={"threads": 2}), half_run, resume=True)
+    assert any("warning: the number of threads was 1 and is 2" in note for note in listener.told)
+    assert len(listener.rows) == 1
+
+
+def test_another_torch_and_device_are_warnings(half_run, eight):
+    content = checkpoint.read(half_run / "last.pt")
+    content["versions"]["torch"] = "2.6.0"
+    content["host"]["device"] = "cuda"
+    checkpoint.write(half_run / "last.pt", content)
+    notes = told(tiny(eight), half_run, resume=True).told
+    assert any("warning: the torch was 2.6.0 and is" in note for note in notes)
+    assert any("warning: the device was cuda and is cpu" in note for note in notes)
+
+
+def test_a_run_without_its_first_checkpoint_starts_anew_in_its_place(finished_run, eight, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("config.yaml", "train.log", "best.pt"):
+        shutil.copy(finished_run / name, folder)
+    (folder / ".last.pt.999999999.part").write_bytes(b"half of it")
+    train(tiny(eight), folder, device="cpu", resume=True)
+    assert_same_run(finished_run, folder)
+    assert not list(folder.glob(".*"))
+
+
+def test_a_folder_that_does_not_exist_is_made(finished_run, eight, tmp_path):
+    train(tiny(eight), tmp_path / "new", device="cpu", resume=True)
+    assert_same_run(finished_run, tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "metrics.csv", "evaluation.json"])
+def test_nothing_is_started_among_files_that_could_be_lost(eight, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    (tmp_path / "best.pt").write_text("mine")
+    with pytest.raises(UsageError, match=f"no last.pt to go on from, but holds {name}"):
+        train(tiny(eight), tmp_path, device="cpu", resume=True)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+
+
+@pytest.mark.parametrize("part", ["optimiser", "balancer", "rng", "schedule"])
+def test_a_last_checkpoint_without_a_part_is_one_line(half_run, eight, part):
+    content = checkpoint.read(half_run / "last.pt")
+    del content[part]
+    checkpoint.write(half_run / "last.pt", content)
+    with pytest.raises(CheckpointError, match="a part is missing") as caught:
+        train(tiny(eight), half_run, device="cpu", resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_last_checkpoint_is_one_line(half_run, eight):
+    (half_run / "last.pt").write_bytes((half_run / "last.pt").read_bytes()[:-5])
+    with pytest.raises(CheckpointError, match="or its end is missing"):
+        train(tiny(eight), half_run, device="cpu", resume=True)
+
+
+def test_a_killed_process_loses_at_most_the_running_epoch(eight, tmp_path, finished_run):
+    """Killed between best.pt and last.pt: the epoch is done again, with the same end."""
+
+    class KilledError(Exception):
+        pass
+
+    folder, saved = tmp_path / "run", []
+    save = Loop.save
+
+    def killed(self, path):
+        saved.append(path.name)
+        if saved == ["best.pt", "last.pt", "best.pt", "last.pt"]:
+            raise KilledError
+        save(self, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loop, "save", killed)
+        with pytest.raises(KilledError):
+            train(tiny(eight), folder, device="cpu")
+    train(tiny(eight), folder, device="cpu", resume=True)
+    assert_same_run(finished_run, folder)

@@ -1,0 +1,370 @@
+"""The loop: rows, figures, best epoch, early stopping, non-finite losses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from cmapss_rul.data.prepare import Batch
+from cmapss_rul.errors import RulError
+from cmapss_rul.metrics.regression import nasa_mean, rmse
+from cmapss_rul.model.network import Network
+from cmapss_rul.model.predict import predict
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.interrupt import StopSignals
+from cmapss_rul.training.loggers import COLUMNS, Quiet
+from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.optimisation import Trainer
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.train import load_data, train
+from tests.balancers.variants import VARIANTS, title
+from tests.training.inputs import Listener, compared, differences, rows_of, tiny
+
+
+def loop_of(config, folder, reporter=None):
+    data = load_data(config)
+    torch.manual_seed(config.seed)
+    network = checkpoint.build_network(config, data.preprocessor)
+    device = torch.device("cpu")
+    trainer = Trainer(config, network, device)
+    run = RunFolder(folder)
+    listener = reporter or Quiet()
+    facts = {name: {} for name in checkpoint.PARTS}
+    return Loop(
+        config, run, trainer, data.training, data.validation, facts, listener, StopSignals()
+    )
+
+
+def numbers(row):
+    return {key: float(value) for key, value in row.items()}
+
+
+def test_metrics_has_the_promised_columns_in_order_and_a_row_an_epoch(finished_run):
+    lines = (finished_run / "metrics.csv").read_text().splitlines()
+    assert lines[0] == (
+        "epoch,train_rul_loss,train_health_loss,weight_rul,weight_health,grad_norm,clipped_share,"
+        "learning_rate,val_rmse,val_nasa,val_health_accuracy,windows_per_second,seconds"
+    )
+    assert lines[0] == ",".join(COLUMNS)
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
+    assert all(math.isfinite(float(value)) for line in lines[1:] for value in line.split(","))
+
+
+BY_FORMULA = [variant for variant in VARIANTS if variant.name in ("fixed", "amnl", "amnl_ema")]
+"""Balancers whose weights follow from the losses of the steps so far, and from nothing else."""
+
+
+@pytest.mark.parametrize("balancer", BY_FORMULA, ids=title)
+def test_with_the_whole_set_as_one_batch_a_row_is_a_step(eight, tmp_path, balancer):
+    """The balancer, given the losses of the rows, says the rows' weights exactly."""
+    keys = {"epochs": 4, "batch_size": 10**9, "clip": None, "window_share": 0.05, "ema": None}
+    config = tiny(eight, balancer=balancer.model_dump(), train=keys)
+    listener = Listener()
+    train(config, tmp_path / "run", device="cpu", reporter=listener)
+    assert listener.steps == 4
+    if balancer.name in ("gradnorm", "uncertainty", "torchjd:imtl_l", "torchjd:uw"):
+        return  # theirs are learnt: the first row alone follows from losses, see below
+    if balancer.name in ("dtp", "random", "torchjd:random"):
+        return  # theirs follow from predictions, see below, or from chance
+    alone = balancer.build()
+    for row in listener.rows:
+        losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
+        weights = alone(losses.requires_grad_()).weights
+        assert weights.tolist() == [row["weight_rul"], row["weight_health"]]
+        alone.epoch_end(losses.detach())
+
+
+def test_kpi_weights_of_the_first_row_by_hand(eight, tmp_path):
+    """With one batch: −(1 − κ) log κ of the fresh network's predictions."""
+    keys = {"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None}
+    config = tiny(eight, balancer={"name": "dtp"}, train=keys)
+    loop = loop_of(config, tmp_path)
+    batch = loop.training.batch(torch.arange(len(loop.training)))
+    rul, logits = loop.trainer.network(batch.windows)
+    close = np.abs(rul.detach().numpy() - batch.rul.numpy()) <= 10
+    right = logits.argmax(dim=1) == batch.health
+    listener = Listener()
+    train(config, tmp_path / "run", device="cpu", reporter=listener)
+    (row,) = listener.rows
+    for task, share in (("rul", close.mean()), ("health", float(right.double().mean()))):
+        kappa = min(max(share, 1e-3), 1 - 1e-3)
+        assert row[f"weight_{task}"] == pytest.approx(-(1 - kappa) * math.log(kappa), rel=1e-4)
+
+
+def test_weights_of_epochs_follow_from_the_two_before(eight, tmp_path):
+    """Several batches an epoch: 1 twice, then 2 softmax of the ratio of the rows' losses."""
+    config = tiny(eight, balancer={"name": "dwa"}, train={"epochs": 4})
+    listener = Listener()
+    train(config, tmp_path / "run", device="cpu", reporter=listener)
+    assert listener.steps > 4
+    rows = listener.rows
+    assert [row["weight_rul"] for row in rows[:2]] == [1, 1]
+    for older, newer, row in zip(rows, rows[1:], rows[2:], strict=False):
+        rul, health = (
+            math.exp(newer[f"train_{task}_loss"] / older[f"train_{task}_loss"] / 2)
+            for task in ("rul", "health")
+        )
+        assert row["weight_rul"] == pytest.approx(2 * rul / (rul + health), rel=1e-5)
+        assert row["weight_health"] == pytest.approx(2 * health / (rul + health), rel=1e-5)
+        assert row["weight_rul"] != 1
+
+
+def test_learnt_weights_of_the_first_row_by_hand(eight, tmp_path):
+    keys = {"epochs": 1, "batch_size": 10**9}
+    for name in ("gradnorm", "uncertainty"):
+        listener = Listener()
+        config = tiny(eight, balancer={"name": name}, train=keys)
+        train(config, tmp_path / name, device="cpu", reporter=listener)
+        (row,) = listener.rows
+        if name == "gradnorm":
+            assert (row["weight_rul"], row["weight_health"]) == (1, 1)
+            assert row["weight_rul"] + row["weight_health"] == 2
+        else:
+            assert row["weight_rul"] == pytest.approx(0.5 / row["train_rul_loss"], rel=1e-5)
+            assert row["weight_health"] == pytest.approx(1 / row["train_health_loss"], rel=1e-5)
+
+
+def test_row_one_holds_the_losses_before_the_first_update(eight, tmp_path):
+    """With the whole set as one batch: those of the fresh network, by hand."""
+    config = tiny(eight, train={"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None})
+    loop = loop_of(config, tmp_path)
+    output = loop.trainer.network(loop.training.batch(torch.arange(len(loop.training))).windows)
+    error = (output.rul.detach().double() - loop.training.rul) ** 2
+    weight = 2 - loop.training.rul.double() / 125
+    listener = Listener()
+    train(config, tmp_path / "run", device="cpu", reporter=listener)
+    expected = float((weight * error).sum() / weight.sum())
+    assert listener.rows[0]["train_rul_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_losses_are_means_over_windows_and_weights_over_steps(eight, tmp_path):
+    """Batches of unequal size: 41 windows in batches of 14, 14, 13."""
+    config = tiny(eight, train={"epochs": 1, "batch_size": 14}, balancer={"name": "amnl"})
+    loop = loop_of(config, tmp_path)
+    share = 41 / len(loop.training)
+    config = tiny(
+        eight,
+        train={"epochs": 1, "batch_size": 14, "window_share": share},
+        balancer={"name": "amnl"},
+    )
+    loop = loop_of(config, tmp_path)
+    sizes, measures = [], []
+    step = loop.trainer.step
+
+    def spy(batch: Batch, *args):
+        found = step(batch, *args)
+        sizes.append(len(batch.rul))
+        measures.append(found.tolist())
+        return found
+
+    loop.trainer.step = spy
+    loop.train_epoch()
+    assert sizes == [14, 14, 13]
+    row = loop.training_means()
+    columns = np.array(measures)
+    assert row["train_rul_loss"] == pytest.approx((columns[:, 0] * sizes).sum() / 41)
+    assert row["train_health_loss"] == pytest.approx((columns[:, 1] * sizes).sum() / 41)
+    for place, name in enumerate(("weight_rul", "weight_health", "grad_norm", "clipped_share"), 2):
+        assert row[name] == pytest.approx(columns[:, place].mean())
+
+
+def test_the_learning_rate_is_that_of_the_epochs_last_step(eight, tmp_path):
+    keys = {"epochs": 3, "warmup": 1, "learning_rate": 0.01, "batch_size": 30}
+    listener = Listener()
+    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporter=listener)
+    assert listener.rows[0]["learning_rate"] == pytest.approx(0.01)  # the end of the warm-up
+    loop = checkpoint.read(tmp_path / "run" / "last.pt")
+    assert loop["optimiser"]["param_groups"][0]["lr"] == listener.rows[2]["learning_rate"]
+    assert 0 < listener.rows[2]["learning_rate"] < listener.rows[1]["learning_rate"] < 0.01
+
+
+def test_each_epoch_draws_its_windows_anew_and_uses_each_once(eight, tmp_path):
+    loop = loop_of(tiny(eight, train={"window_share": 0.1, "batch_size": 16}), tmp_path)
+    first = torch.cat(loop.batches())
+    assert len(first) == loop.drawn == round(0.1 * len(loop.training))
+    assert len(set(first.tolist())) == len(first)
+    assert torch.equal(first, torch.cat(loop.batches()))
+    loop.state.epoch = 1
+    assert set(torch.cat(loop.batches()).tolist()) != set(first.tolist())
+    assert max(map(len, loop.batches())) <= 16
+    assert max(map(len, loop.batches())) - min(map(len, loop.batches())) <= 1
+
+
+def test_the_whole_share_is_every_window_of_the_training_engines(eight, tmp_path):
+    loop = loop_of(tiny(eight, train={"window_share": 1}), tmp_path)
+    assert sorted(torch.cat(loop.batches()).tolist()) == list(range(len(loop.training)))
+
+
+def test_even_the_smallest_share_has_a_window(eight, tmp_path):
+    loop = loop_of(tiny(eight, train={"window_share": 1e-9}), tmp_path)
+    assert [len(batch) for batch in loop.batches()] == [1]
+
+
+def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels(eight, tmp_path):
+    config = tiny(eight)
+    train(config, tmp_path / "run", device="cpu")
+    model, data = restore(tmp_path / "run" / "last.pt"), load_data(config)
+    windows = data.validation.windows
+    lives = torch.bincount(windows.starts)
+    assert len(windows) == int(lives[lives > 0].sum())  # one window a row
+    rul, probabilities = predict(model.network, windows)
+    predicted, true = rul.clamp(0, 125).double().numpy(), data.validation.rul.double().numpy()
+    assert true.max() == 125
+    row = numbers(rows_of(tmp_path / "run" / "metrics.csv")[-1])
+    assert row["val_rmse"] == rmse(predicted, true)
+    assert row["val_nasa"] == nasa_mean(predicted, true)
+    right = (probabilities.argmax(dim=1) == data.validation.health).double().mean()
+    assert row["val_health_accuracy"] == float(right)
+
+
+def test_predictions_beyond_the_range_are_clamped_before_the_figures(eight, tmp_path):
+    loop = loop_of(tiny(eight, train={"ema": None}), tmp_path)
+    for bound, value in ((125.0, 1e6), (0.0, -1e6)):
+        with torch.no_grad():
+            list(loop.trainer.network.rul_head.parameters())[-1].fill_(value)
+        true = loop.validation.rul.double().numpy()
+        found = loop.evaluate(loop.validation)
+        assert found["val_rmse"] == rmse(np.full(len(true), bound), true)
+
+
+def test_the_best_checkpoint_is_of_the_best_epoch(eight, tmp_path):
+    keys = {"epochs": 6, "learning_rate": 1.0, "ema": None, "schedule": {"name": "constant"}}
+    train(tiny(eight, train=keys), tmp_path / "run", device="cpu")
+    figures = [float(row["val_rmse"]) for row in rows_of(tmp_path / "run" / "metrics.csv")]
+    best = restore(tmp_path / "run")
+    assert best.epoch == figures.index(min(figures)) + 1
+    assert best.val_rmse == min(figures)
+    assert restore(tmp_path / "run" / "last.pt").epoch == 6
+    assert best.epoch < 6, "the test should have a best epoch that is not the last"
+
+
+def scripted(monkeypatch, figures):
+    """Let validation say what the test wants."""
+    said = iter([0.0, *figures])  # first comes the check before the first step
+
+    def evaluate(self, labelled):
+        del self, labelled
+        return {"val_rmse": next(said), "val_nasa": 0.0, "val_health_accuracy": 0.0}
+
+    monkeypatch.setattr(Loop, "evaluate", evaluate)
+
+
+@pytest.mark.parametrize(
+    ("patience", "epochs", "best"), [(1, 3, 2), (2, 6, 4), (3, 7, 4), (None, 8, 4)]
+)
+def test_early_stopping(eight, tmp_path, monkeypatch, patience, epochs, best):
+    scripted(monkeypatch, [9.0, 5.0, 5.0, 4.0, 6.0, 4.0, 7.0, 8.0])
+    keys = {"epochs": 8, "patience": patience, "window_share": 0.001}
+    listener = Listener()
+    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporter=listener)
+    assert len(listener.rows) == epochs
+    assert checkpoint.read(tmp_path / "run" / "best.pt")["loop"]["epoch"] == best
+    assert f"best epoch {best}: validation RMSE" in listener.told[-1]
+
+
+def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight, tmp_path):
+    loop = loop_of(tiny(eight, train={"batch_size": 10**9}), tmp_path)
+    seen = []
+    before = torch.get_rng_state()
+    loop.evaluate = lambda labelled: seen.append(len(labelled))
+    loop.check()
+    assert seen == [len(loop.validation)]
+    loop.config = tiny(eight, train={"batch_size": 3})
+    loop.check()
+    assert seen[1] == 6
+    loop.state.step = 1
+    loop.check()
+    assert len(seen) == 2
+    assert torch.equal(torch.get_rng_state(), before)
+    assert loop.state.history == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def failing(monkeypatch, at, value=float("nan")):
+    """Make the inputs of a training step bad."""
+    step = Trainer.step
+
+    def bad(self, batch, number, plan):
+        if number == at:
+            batch = batch._replace(windows=batch.windows * value)
+        return step(self, batch, number, plan)
+
+    monkeypatch.setattr(Trainer, "step", bad)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(
+    eight, tmp_path, monkeypatch, value
+):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    listener = Listener()
+    train(tiny(eight, train={"epochs": 3}), good, device="cpu", reporter=listener)
+    steps = listener.steps // 3
+    failing(monkeypatch, at=steps + 1, value=value)
+    with pytest.raises(RulError) as caught:
+        train(tiny(eight, train={"epochs": 3}), bad, device="cpu")
+    assert caught.value.exit_code == 1
+    assert f"not finite at step {steps + 2} (epoch 2)" in str(caught.value)
+    assert f"{bad / 'last.pt'} is kept" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    kept = compared(bad / "last.pt")
+    assert kept["loop"]["epoch"] == 1
+    assert rows_of(bad / "metrics.csv") == rows_of(good / "metrics.csv")[:1]
+    assert all(torch.isfinite(value).all() for value in kept["model"].values())
+    monkeypatch.undo()  # whatever the reason was, the run can go on
+    train(tiny(eight, train={"epochs": 3}), bad, device="cpu", resume=True)
+    assert differences(compared(good / "last.pt"), compared(bad / "last.pt")) == []
+
+
+def test_a_bad_loss_in_the_first_epoch_says_that_nothing_was_saved(eight, tmp_path, monkeypatch):
+    failing(monkeypatch, at=0)
+    with pytest.raises(RulError, match=r"at step 1 \(epoch 1\); nothing was saved yet"):
+        train(tiny(eight), tmp_path / "run", device="cpu")
+    assert not list((tmp_path / "run").glob("*.pt"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_prediction_that_is_not_finite_is_no_figure(eight, tmp_path, value):
+    """Infinity too: the clamp would turn it into the cap."""
+    loop = loop_of(tiny(eight, train={"ema": None}), tmp_path)
+    with torch.no_grad():
+        list(loop.trainer.network.rul_head.parameters())[-1].fill_(value)
+    with pytest.raises(RulError, match="prediction for a validation engine was not finite"):
+        loop.check()
+
+
+def test_evaluation_uses_the_averaged_weights(eight, tmp_path):
+    train(tiny(eight, train={"ema": 0.9}), tmp_path / "with", device="cpu")
+    train(tiny(eight, train={"ema": None}), tmp_path / "without", device="cpu")
+    averaged, plain = (compared(tmp_path / name / "last.pt") for name in ("with", "without"))
+    assert differences(averaged["model_raw"], plain["model"]) == []  # the average leads nowhere
+    assert differences(averaged["model"], averaged["model_raw"])
+    assert "model_raw" not in plain
+    loaded = dict(restore(tmp_path / "with" / "last.pt").network.state_dict())
+    assert differences(loaded, averaged["model"]) == []
+
+
+def test_the_network_is_trained_in_training_mode(eight, tmp_path, monkeypatch):
+    modes = []
+    forward = Network.forward
+
+    def spy(self, windows):
+        modes.append((self.training, torch.is_grad_enabled()))
+        return forward(self, windows)
+
+    monkeypatch.setattr(Network, "forward", spy)
+    train(tiny(eight, train={"ema": None, "epochs": 2}), tmp_path / "run", device="cpu")
+    assert set(modes) == {(True, True), (False, False)}
+    assert modes[0] == (False, False)  # the check
+    assert modes[-1] == (False, False)
+
+
+def test_the_log_says_what_the_balancer_says(eight, tmp_path):
+    train(tiny(eight, balancer={"name": "uncertainty"}), tmp_path / "run", device="cpu")
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert "epoch 1: lag_rul" in log
+    assert "lag_health" in log
+    assert "training and" in log
+    assert "best so far" in log

@@ -1,0 +1,169 @@
+"""`train`: the run folder, what goes on and what does not, and good manners as a library."""
+
+import random
+import shutil
+import threading
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+
+from cmapss_rul.config.load import load
+from cmapss_rul.errors import DataError, RulError, UsageError
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.train import load_data, train
+from tests.training.inputs import Listener, assert_same_run, everything, plain, tiny, told
+
+# ---- the run folder ---------------------------------------------------------------------------
+
+
+def test_the_folder_holds_what_is_promised_and_nothing_else(finished_run):
+    names = ["best.pt", "config.yaml", "last.pt", "metrics.csv", "train.log"]
+    assert sorted(path.name for path in finished_run.iterdir()) == names
+
+
+def test_the_configuration_in_the_folder_trains_again_to_the_same_run(finished_run, tmp_path):
+    config = load(RunConfig, finished_run / "config.yaml")
+    train(config, tmp_path / "again", device="cpu")
+    assert_same_run(finished_run, tmp_path / "again")
+
+
+def test_an_existing_folder_is_refused_and_left_alone(own_run, eight):
+    before = everything(own_run)
+    with pytest.raises(UsageError, match="exists already and is left alone") as caught:
+        train(tiny(eight, train={"epochs": 1}), own_run, device="cpu")
+    assert "--resume auto" in str(caught.value)
+    assert "--output" in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert everything(own_run) == before
+
+
+def test_an_empty_folder_and_a_file_are_refused_too(tmp_path, eight):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for name in ("empty", "file"):
+        with pytest.raises(UsageError, match="exists already"):
+            train(tiny(eight), tmp_path / name, device="cpu")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_that_appears_meanwhile_is_not_shared(tmp_path, eight, monkeypatch):
+    """Two runs started at one moment choose one name: the second must not write there."""
+    folder = tmp_path / "run"
+    build = checkpoint.build_network
+
+    def late(*args):
+        folder.mkdir()
+        return build(*args)
+
+    monkeypatch.setattr(checkpoint, "build_network", late)
+    with pytest.raises(FileExistsError):
+        train(tiny(eight), folder, device="cpu")
+    assert list(folder.iterdir()) == []
+
+
+def test_nothing_is_left_when_the_data_are_not_to_be_had(tmp_path):
+    config = tiny(tmp_path / "nowhere")
+    with pytest.raises(DataError) as caught:
+        train(config, tmp_path / "run", device="cpu")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_ordinary_error(tmp_path, eight):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="Not a directory"):
+        train(tiny(eight), tmp_path / "file" / "run", device="cpu")
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, eight, monkeypatch):
+    folder, listener = tmp_path / "run", Listener()
+
+    def full(path, content):
+        del content
+        raise OSError(28, "No space left on device", str(path))
+
+    def epoch(row, best):
+        del row, best
+        monkeypatch.setattr(checkpoint, "write_whole", full)
+
+    listener.epoch = epoch
+    with pytest.raises(OSError, match="No space left"):
+        train(tiny(eight), folder, device="cpu", reporter=listener)
+    assert checkpoint.read(folder / "last.pt")["loop"]["epoch"] == 1
+    assert not list(folder.glob(".*"))
+
+
+def test_simulated_and_foreign_data_are_said_to_be_so(tmp_path, eight):
+    assert any("simulated" in text for text in told(tiny(eight), tmp_path / "a").told)
+    shutil.copy(eight / "train_FD001.txt", tmp_path)  # without its manifest
+    listener = told(tiny(tmp_path), tmp_path / "b")
+    assert "train_FD001.txt is not the official file" in listener.told
+
+
+# ---- as a library -----------------------------------------------------------------------------
+
+
+def test_the_callers_generators_and_threads_stay_as_they_were(eight, tmp_path):
+    torch.set_num_threads(2)
+    torch.manual_seed(5)
+    random.seed(5)
+    states = torch.get_rng_state(), random.getstate()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002 - the global one is watched
+    train(tiny(eight), tmp_path / "run", device="cpu")
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert random.getstate() == states[1]
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    assert torch.get_num_threads() == 2
+
+
+def test_they_stay_after_a_failure_too(eight, tmp_path, monkeypatch):
+    monkeypatch.setattr(Loop, "train_epoch", Mock(side_effect=RulError("mine")))
+    torch.set_num_threads(2)
+    before = torch.get_rng_state()
+    with pytest.raises(RulError, match="mine"):
+        train(tiny(eight), tmp_path / "run", device="cpu")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == 2
+
+
+def test_the_callers_state_does_not_reach_the_run(eight, tmp_path, finished_run):
+    torch.manual_seed(1234)
+    np.random.seed(1234)  # noqa: NPY002
+    train(tiny(eight), tmp_path / "run", device="cpu")
+    assert_same_run(finished_run, tmp_path / "run")
+
+
+def test_it_runs_in_a_thread_other_than_the_main_one(eight, tmp_path, finished_run):
+    thread = threading.Thread(target=train, args=(tiny(eight), tmp_path / "run"))
+    thread.start()
+    thread.join()
+    assert_same_run(finished_run, tmp_path / "run")
+
+
+def test_nothing_is_printed(eight, tmp_path, capfd):
+    run = train(tiny(eight), str(tmp_path / "run"), device="cpu")
+    assert capfd.readouterr() == ("", "")
+    assert run.path == tmp_path / "run"
+
+
+def test_an_unknown_device_is_refused_before_anything_else(tmp_path):
+    with pytest.raises(UsageError, match="no device 'tpu'"):
+        train(tiny(tmp_path), tmp_path / "run", device="tpu")
+
+
+def test_the_data_can_be_had_alone(eight):
+    data = load_data(tiny(eight))
+    assert len(data.split.training) + len(data.split.validation) == 8
+    assert len(data.training.windows.series) == len(data.training) + len(data.validation)
+
+
+def test_a_missing_simulated_train_file_is_made_alone(tmp_path):
+    keys = plain(tmp_path / "made", data={"source": "simulated", "subset": "FD003"})
+    keys["train"]["window_share"] = 0.001
+    train(RunConfig.model_validate(keys), tmp_path / "run", device="cpu")
+    names = sorted(path.name for path in (tmp_path / "made").iterdir())
+    assert names == ["manifest_FD003.json", "train_FD003.txt"]

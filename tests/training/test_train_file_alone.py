@@ -1,0 +1,69 @@
+"""Training opens the train file and no other data file: a witness in a process of its own.
+
+Audit hooks cannot be removed again, so each run has its own process; that gives another
+locale, hash seed and working folder too, none of which may change a bit.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training.inputs import assert_same_run, tiny
+
+ROOT = Path(__file__).parents[2]
+WITNESS = """
+import json, sys
+opened = []
+def hook(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir", "glob.glob"):
+        opened.append([event, str(arguments[0])])
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.train import train
+config = RunConfig.model_validate_json(sys.stdin.read())
+sys.addaudithook(hook)
+train(config, sys.argv[1], device="cpu")
+print(json.dumps(opened))
+"""
+
+
+def witnessed(data: Path, folder: Path, cwd: Path, **environment) -> list[tuple[str, str]]:
+    """Train in a process of its own; what was opened and listed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITNESS, str(folder)],
+        input=tiny(data).model_dump_json(),
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return [tuple(event) for event in json.loads(done.stdout)]
+
+
+SCRAMBLED = {"PYTHONHASHSEED": "2", "LC_ALL": "C", "TZ": "Asia/Tokyo"}
+DELETED = {"PYTHONHASHSEED": "3", "LC_ALL": "C.UTF-8", "LANG": "tr_TR.UTF-8"}
+
+
+@pytest.mark.parametrize("environment", [SCRAMBLED, DELETED], ids=["scrambled", "deleted"])
+def test_no_other_data_file_is_opened_and_none_decides_anything(
+    eight, finished_run, tmp_path, environment
+):
+    """The run equals one that was trained with the files intact, in the test's own process."""
+    data, run, cwd = tmp_path / "data", tmp_path / "a run", tmp_path / "elsewhere"
+    cwd.mkdir()
+    shutil.copytree(eight, data)
+    for name in ("test_FD001.txt", "RUL_FD001.txt"):
+        if environment is SCRAMBLED:
+            (data / name).write_bytes(b"\x00 scrambled \xff")
+        else:
+            (data / name).unlink()
+    events = witnessed(data, run, cwd, **environment)
+    touched = {Path(path).name for _, path in events if str(data) in path}
+    assert touched == {"train_FD001.txt", "manifest_FD001.json"}  # nor was the folder listed
+    assert not any("test_FD" in path or "RUL_FD" in path for _, path in events)
+    assert_same_run(finished_run, run)
