@@ -8,6 +8,8 @@ class RulError(Exception):
     """A run, a file or a download that failed. The command ends with exit code 1."""
 
     exit_code = 1
+    word = "error: "
+    """What stands before the message; nothing where the user asked for what happened."""
 
 
 class UsageError(RulError):

@@ -1,6 +1,9 @@
 """Small helpers for texts that people read."""
 
 import difflib
+import json
+import os
+import shlex
 from collections.abc import Iterable
 
 
@@ -11,6 +14,37 @@ def printable(text: object) -> str:
     'a\\x1b[31mb\\n'
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def shell_word(text: object) -> str:
+    r"""Quote a word for a shell; bash and zsh read control characters back as they were.
+
+    >>> print(shell_word("my runs/a"), shell_word("a\x1b[31m"))
+    'my runs/a' $'a\x1b[31m'
+    """
+    word = str(text)
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = (
+        chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}"
+        for byte in os.fsencode(word)
+    )
+    return f"$'{''.join(plain)}'"
+
+
+def json_text(value: object) -> str:
+    r"""Write strict JSON whose foreign texts a terminal shows and does not obey.
+
+    >>> print(json_text(["é", "a\x9b31m"]))
+    [
+      "é",
+      "a\u009b31m"
+    ]
+    """
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def by_nearness(word: str, options: Iterable[str]) -> list[str]:

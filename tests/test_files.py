@@ -76,7 +76,7 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     dead = f".x.pt.{process.pid}.part"
-    kept = [f".y.{os.getpid()}.part", ".z.part", "x.1.part", ".hidden", "best.pt"]
+    kept = [f".y.{os.getppid()}.part", ".z.part", "x.1.part", ".hidden", "best.pt"]
     for name in (dead, *kept):
         (tmp_path / name).write_text("")
     sweep(tmp_path)

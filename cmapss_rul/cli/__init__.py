@@ -14,8 +14,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cmapss_rul.cli import config, download, evaluate, simulate, train
+from cmapss_rul.cli import (
+    compare,
+    config,
+    download,
+    evaluate,
+    export,
+    predict,
+    runs,
+    simulate,
+    train,
+)
 from cmapss_rul.cli.failures import failure
+from cmapss_rul.stop import terminable
 
 QUICKSTART = """\
 rul: remaining useful life of turbofan engines on NASA's C-MAPSS data
@@ -96,6 +107,10 @@ app.command("download-data")(download.download_data)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.command("export")(export.export)
+app.command("compare")(compare.compare)
+app.command("runs")(runs.runs)
 app.add_typer(config.app, name="config")
 
 
@@ -103,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code.
 
     Every error that a user can cause is one line on stderr. Exit codes: 0 done, 1 failed,
-    2 usage or configuration, 130 interrupted.
+    2 usage or configuration, 130 interrupted, 143 terminated.
 
     Args:
         arguments: the words after `rul`; those of the process by default.
@@ -111,8 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a narrow code page loses no result
     try:
-        command = typer.main.get_command(app)
-        code = command.main(arguments, prog_name="rul", standalone_mode=False)
+        with terminable():
+            command = typer.main.get_command(app)
+            code = command.main(arguments, prog_name="rul", standalone_mode=False)
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
     except BaseException as error:
         told = failure(error)

@@ -1,6 +1,5 @@
 """`rul config`: look at configurations without running them."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -63,6 +62,7 @@ def list_all(
       rul config list --json
     """
     from cmapss_rul.config.catalogue import choices, configurations
+    from cmapss_rul.text import json_text
     from cmapss_rul.training.config import RunConfig
 
     files, parts = configurations(), choices(RunConfig)
@@ -71,7 +71,7 @@ def list_all(
             "configurations": [file._asdict() for file in files],
             "choices": {key: [row._asdict() for row in rows] for key, rows in parts.items()},
         }
-        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        typer.echo(json_text(plain))
         return
     tables = [("configurations (rul train --config NAME)", files)]
     for key, rows in parts.items():

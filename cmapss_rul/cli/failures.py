@@ -3,6 +3,7 @@
 import typer
 
 from cmapss_rul.errors import RulError
+from cmapss_rul.stop import STOPPED, Terminated
 from cmapss_rul.text import one_line, printable
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -22,11 +23,13 @@ def failure(error: BaseException) -> tuple[str, int] | None:
         case BrokenPipeError():
             return "", 1  # the reader of our output, `head` say, has had enough
         case RulError():
-            return _line(error), error.exit_code
+            return _line(error, error.word), error.exit_code
         case typer.TyperException():
             return _line(_usage(error)), error.exit_code
         case KeyboardInterrupt() | typer.Abort():
-            return "rul: interrupted", 130
+            return f"rul: interrupted; {STOPPED}", 130
+        case Terminated():
+            return f"rul: terminated; {STOPPED}", 143
         case OSError():
             return _line(_system(error)), 1
         case MemoryError():
@@ -36,8 +39,8 @@ def failure(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
-def _line(message: object) -> str:
-    return f"rul: error: {one_line(message)}"
+def _line(message: object, word: str = RulError.word) -> str:
+    return f"rul: {word}{one_line(message)}"
 
 
 def _usage(error: typer.TyperException) -> str:

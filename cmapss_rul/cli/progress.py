@@ -6,6 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from cmapss_rul.text import printable
 from cmapss_rul.training.loggers import Row
 
 
@@ -56,7 +57,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._say(text)
+        self._say(printable(text))
 
     def detail(self, text: str) -> None:
         """Leave it to the log."""

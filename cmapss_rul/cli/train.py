@@ -44,14 +44,13 @@ def train(
       rul train --config fd002 --seed 3 --set balancer.name=gradnorm --set train.epochs=5
       rul train --config fd001 --resume auto
     """
-    import shlex
-
     from cmapss_rul.config.shipped import resolve
 
     if config is not None:
         resolve(config)  # a wrong name is refused before anything heavy is imported
 
     from cmapss_rul.cli.progress import Progress
+    from cmapss_rul.text import shell_word
     from cmapss_rul.training.choose import choose
     from cmapss_rul.training.memory import keep_freed_memory
     from cmapss_rul.training.train import train as run_training
@@ -71,4 +70,4 @@ def train(
         )
     finally:
         progress.close()
-    typer.echo(f"rul evaluate {shlex.quote(str(run.best))}")
+    typer.echo(f"rul evaluate {shell_word(run.best)}")

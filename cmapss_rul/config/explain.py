@@ -31,6 +31,7 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "bool_parsing": "true or false",
     "bool_type": "true or false",
+    "string_unicode": "a text without lone surrogates",
     "string_type": "a text (quote it if it is meant as one)",
     "none_required": "null",
     "dict_type": "a mapping of keys",

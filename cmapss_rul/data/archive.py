@@ -2,10 +2,12 @@
 
 Nothing is unpacked by its stored path: a member is found by its file name, and its bytes are
 read as a stream. Whatever C-MAPSS's own archives never have is refused by name: links,
-paths that lead elsewhere, encryption, two members of one needed name, absurd sizes.
+paths that lead elsewhere, encryption, two members of one name, absurd sizes, sizes that lie.
 """
 
 import contextlib
+import copy
+import io
 import re
 import shutil
 import stat
@@ -16,20 +18,21 @@ import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from cmapss_rul.data.lines import foreign_kind
 from cmapss_rul.errors import DataError
 from cmapss_rul.text import one_line, printable
 
 INNER_ARCHIVE = "CMAPSSData.zip"
-MOST_MEMBER_BYTES = 1 << 30
+MOST_MEMBER_BYTES = 1 << 28  # 25 times the largest of C-MAPSS; a table of it takes 1 to 2 GB
 MOST_DIRECTORY_BYTES = 1 << 20  # about 10,000 members; C-MAPSS has 13
 _MOST_RATIO = 100  # texts of numbers shrink to a quarter
 _DEEPEST = 1  # NASA's outer archive holds the inner one
 _END = b"PK\x05\x06"
 _END_BYTES = 22
 _ZIP64_LOCATOR = b"PK\x06\x07"
+_ENCRYPTED = 0x41  # plain or strong
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
@@ -85,12 +88,15 @@ def open_archive(
         DataError: no zip archive, a damaged one, or one that holds what it should not.
     """
     with _named(where):
-        _refuse_foreign(file, where)
+        directory_bytes = _directory_bytes(file, where)
         archive = stack.enter_context(zipfile.ZipFile(file))
-    files = [info for info in archive.infolist() if not info.is_dir()]
+        _refuse_cut_directory(file, archive.start_dir, directory_bytes)
+    seen: set[str] = set()
     for info in archive.infolist():
-        if found := _unsafe(info):
+        if found := _unsafe(info, seen):
             raise DataError(f"{where}: member '{_shown(info)}' is {found}; this is refused")
+        seen.add(info.filename)
+    files = [info for info in archive.infolist() if not info.is_dir()]
     members = {name: _only(files, name, where) for name in names}
     found_members = {name: info for name, info in members.items() if info is not None}
     if not found_members and (inner := _inner(files, where)):
@@ -104,7 +110,35 @@ def open_archive(
 
 
 def _opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
-    return lambda: cast(BinaryIO, archive.open(info))
+    return lambda: cast(BinaryIO, io.BufferedReader(_Honest(archive, info)))
+
+
+class _Honest(io.RawIOBase):
+    """Bytes of a member whose number must be the one that its directory entry promises.
+
+    zipfile itself stops at the promised number, and what follows is never looked at.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+        generous = copy.copy(info)
+        generous.file_size += 1  # so that one byte too many is seen
+        self._stream = archive.open(generous)
+        self._left = info.file_size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._stream.read(len(buffer))
+        self._left -= len(piece)
+        if self._left < 0 or (self._left and not piece):
+            raise zipfile.BadZipFile("it is not as long as the archive says")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _shown(info: zipfile.ZipInfo) -> str:
@@ -112,8 +146,21 @@ def _shown(info: zipfile.ZipInfo) -> str:
     return name if len(name) <= 80 else name[:80] + "…"
 
 
-def _refuse_foreign(file: BinaryIO, where: str) -> None:
-    """Refuse what is no whole zip archive, or lists too many members, before zipfile reads it."""
+def _refuse_cut_directory(file: BinaryIO, start: int, size: int) -> None:
+    """Refuse an entry that says it goes on behind the directory; zipfile would cut its name."""
+    file.seek(start)
+    directory, place = file.read(size), 0
+    while place < size:  # an entry: 46 bytes, then name, extra fields and comment
+        place += 46 + sum(struct.unpack_from("<3H", directory, place + 28))
+    if place != size:
+        raise zipfile.BadZipFile("its list of members does not end where it says")
+
+
+def _directory_bytes(file: BinaryIO, where: str) -> int:
+    """Size of the list of members, as the end of the archive says.
+
+    Refuses what is no whole zip archive, or lists too many members, before zipfile reads it.
+    """
     size = file.seek(0, 2)
     file.seek(0)
     head = file.read(1024)
@@ -134,6 +181,7 @@ def _refuse_foreign(file: BinaryIO, where: str) -> None:
             f"{where}: lists too many members ({entries} or more, {directory_bytes} bytes of "
             "names), expected the 13 of C-MAPSS"
         )
+    return directory_bytes
 
 
 def _what_instead(head: bytes, size: int) -> str:
@@ -145,9 +193,13 @@ def _what_instead(head: bytes, size: int) -> str:
     return f"is no zip archive but {kind or 'something else'}, {size} bytes"
 
 
-def _unsafe(info: zipfile.ZipInfo) -> str | None:
-    """Say what no archive of C-MAPSS's files has, or None."""
+def _unsafe(info: zipfile.ZipInfo, seen: Collection[str]) -> str | None:
+    """Say what no archive of C-MAPSS's files has, or None; `seen` are the names before it."""
     name = info.orig_filename
+    if not name:
+        return "without a name"
+    if info.filename in seen:
+        return "there twice"
     if "\0" in name:
         return "a name with a NUL byte"
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
@@ -159,7 +211,7 @@ def _unsafe(info: zipfile.ZipInfo) -> str | None:
         return "a link"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a special file"
-    return "encrypted" if info.flag_bits & 0x1 else None
+    return "encrypted" if info.flag_bits & _ENCRYPTED else None
 
 
 def _only(files: list[zipfile.ZipInfo], name: str, where: str) -> zipfile.ZipInfo | None:
@@ -208,6 +260,6 @@ def _open_inner(
     _refuse_size(info, where)
     with _named(inside):
         inner = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
-        with archive.open(info) as stream:
+        with _opener(archive, info)() as stream:
             shutil.copyfileobj(stream, inner, 1 << 20)
     return open_archive(cast(BinaryIO, inner), inside, names, stack, depth + 1)

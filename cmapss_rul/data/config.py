@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.columns import COLUMNS, LITERATURE_SENSORS, SubsetName
@@ -22,6 +22,7 @@ class DataConfig(Config):
     dir: str = Field(
         "data/raw",
         min_length=1,
+        max_length=4096,
         description="Folder of the text files, relative to the working folder "
         "(data/raw, or data/simulated for a simulated source).",
     )
@@ -40,6 +41,13 @@ class DataConfig(Config):
         description="Weight of the newest value in exponential smoothing over the engine's "
         "history; null for none.",
     )
+
+    @field_validator("dir")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        if "\0" in value:  # the system calls take none, and say so in the midst of the work
+            raise ValueError("a path holds no NUL character")
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from cmapss_rul.data.fixed_point import fixed_point
 from cmapss_rul.data.wear import DECIMALS, failure_records, truncated_records
 from cmapss_rul.errors import DataError, UsageError
 from cmapss_rul.files import sweep, whole_file, write_whole
+from cmapss_rul.locks import in_turn
 from cmapss_rul.text import one_line, printable
 
 KINDS: tuple[FileKind, ...] = ("train", "test", "RUL")
@@ -110,16 +111,20 @@ def simulate(
     """
     parameters = Parameters(engines, conditions, faults, seed)
     wanted = {kind: file_name(kind, parameters.subset) for kind in kinds}
+    written: tuple[str, ...] = ()
     try:
-        known = _known_digests(directory, parameters, wanted.values())
-        missing = {k: name for k, name in wanted.items() if not (directory / name).exists()}
+        known, missing = _standing(directory, parameters, wanted)
         if missing or known is None:
-            sweep(directory)
-            _write(directory, parameters, missing, known)
+            with in_turn(directory):
+                # again: whoever had the turn before may have made them
+                known, missing = _standing(directory, parameters, wanted)
+                if missing or known is None:
+                    sweep(directory)
+                    _write(directory, parameters, missing, known)
+                    written = tuple(missing.values())
     except OSError as error:
         reason = one_line(error.strerror or error)
         raise DataError(f"{printable(directory)}: cannot be written: {reason}") from error
-    written = tuple(missing.values())
     kept = tuple(name for name in wanted.values() if name not in written)
     return Simulated(directory, parameters, written, kept)
 
@@ -143,6 +148,14 @@ def read_manifest(directory: Path, subset: SubsetName) -> dict[str, Any] | None:
         f"{printable(path)}: found no manifest of `rul simulate`; remove the {subset} files of "
         "this folder, or take another folder"
     )
+
+
+def _standing(
+    directory: Path, parameters: Parameters, wanted: Mapping[FileKind, str]
+) -> tuple[Mapping[str, str] | None, dict[FileKind, str]]:
+    """Digests that an earlier call noted, and the files that are not there."""
+    known = _known_digests(directory, parameters, wanted.values())
+    return known, {k: name for k, name in wanted.items() if not (directory / name).exists()}
 
 
 def _known_digests(

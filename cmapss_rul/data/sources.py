@@ -31,6 +31,7 @@ from cmapss_rul.data.reader import parse_fleet, parse_rul
 from cmapss_rul.data.transfer import download, shown_url
 from cmapss_rul.errors import DataError, UsageError
 from cmapss_rul.files import sweep, whole_file
+from cmapss_rul.locks import in_turn
 from cmapss_rul.text import by_nearness, nearest, one_line, printable
 
 VARIABLE = "RUL_DATA_SOURCE"
@@ -123,7 +124,7 @@ def fetch(
     """Lay files into the data folder, unless good ones are there.
 
     Args:
-        names: the files needed, `train_FD001.txt` say; no other file is opened.
+        names: of the files needed; no other file is opened.
         directory: the data folder; made where it is missing.
         source: archive, folder or URL; None for `RUL_DATA_SOURCE` or the public sources.
         force: fetch and replace files that are there, too.
@@ -137,6 +138,17 @@ def fetch(
     """
     if stands(directory) and not directory.is_dir():
         raise DataError(f"{printable(directory)}: found a file, expected a folder")
+    good = {} if force else _examine_folder(names, directory).good
+    if good.keys() >= set(names):
+        return Fetched(directory, kept=tuple(good[name] for name in names))
+    with in_turn(directory):
+        return _fetch(names, directory, source, force=force, progress=progress)
+
+
+def _fetch(
+    names: Sequence[str], directory: Path, source: str | None, *, force: bool, progress: bool
+) -> Fetched:
+    """Fetch what is still missing: whoever had the turn before may have fetched it."""
     standing = _Standing() if force else _examine_folder(names, directory)
     needed = [name for name in names if name not in standing.good]
     kept = tuple(standing.good[name] for name in names if name in standing.good)

@@ -1,8 +1,12 @@
 """One download over http or https, bounded in size, time and patience."""
 
+import contextlib
 import re
+import socket
+import threading
 import time
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 import httpx
 from tqdm import tqdm
@@ -15,6 +19,8 @@ MOST_BYTES = 1 << 30
 ATTEMPTS = 3
 FIRST_PAUSE = 1.0  # seconds before the second attempt; doubled before each later one
 LONGEST_SECONDS = 3600.0
+PATIENCE = 60.0  # seconds for the start; from then on the mean rate must be SLOWEST
+SLOWEST = 4096.0  # bytes a second
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _MOST_REDIRECTS = 5
 _PASSING = (408, 425, 429)  # with 5xx: answers that may change in a moment
@@ -22,6 +28,48 @@ _PASSING = (408, 425, 429)  # with 5xx: answers that may change in a moment
 
 class _Passing(Exception):
     """A failure that another attempt may not have."""
+
+
+class _Watch:
+    """Cuts the connection to a server that is too slow.
+
+    httpx bounds the time of each read, not their sum: a byte every two seconds, of a header
+    say, would keep it busy for days.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0  # bytes of the body
+        self.expired = ""
+        self._socket: socket.socket | None = None
+        self._start = time.monotonic()
+        self._done = threading.Event()
+
+    def trace(self, _event: str, info: Mapping[str, Any]) -> None:
+        """Remember the newest connection; httpx calls this at each step."""
+        look_up = getattr(info.get("return_value"), "get_extra_info", None)
+        if look_up is not None:
+            self._socket = look_up("socket") or self._socket
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.1):
+            seconds = time.monotonic() - self._start
+            if seconds > LONGEST_SECONDS:
+                self.expired = f"took longer than {LONGEST_SECONDS:.0f} s"
+            elif seconds > PATIENCE + self.received / SLOWEST:
+                self.expired = f"is too slow: {self.received} bytes in {seconds:.0f} s"
+            if self.expired and self._socket is not None:
+                with contextlib.suppress(OSError):  # of the plain socket, TLS or not
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def shown_url(url: str) -> str:
@@ -61,18 +109,20 @@ def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
 
 
 def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
+    watch = _Watch()
     try:
         with (
+            watch.running(),
             httpx.Client(
                 timeout=_TIMEOUT,
                 follow_redirects=True,
                 max_redirects=_MOST_REDIRECTS,
                 headers={"Accept-Encoding": "identity", "User-Agent": f"cmapss_rul/{__version__}"},
             ) as client,
-            client.stream("GET", url) as response,
+            client.stream("GET", url, extensions={"trace": watch.trace}) as response,
         ):
             _refuse_status(response)
-            _copy(response, target, progress=progress)
+            _copy(response, target, watch, progress=progress)
     except httpx.TooManyRedirects as error:
         raise DataError(f"redirects more than {_MOST_REDIRECTS} times") from error
     except httpx.UnsupportedProtocol as error:
@@ -80,6 +130,8 @@ def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
     except httpx.ConnectTimeout as error:  # not tried again: without a network each try is slow
         raise DataError("no answer within 10 s") from error
     except httpx.TransportError as error:
+        if watch.expired:
+            raise DataError(watch.expired) from error
         raise _Passing(one_line(error) or type(error).__name__) from error
     except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
         raise DataError(one_line(error) or type(error).__name__) from error
@@ -95,14 +147,15 @@ def _refuse_status(response: httpx.Response) -> None:
     raise DataError(text)
 
 
-def _copy(response: httpx.Response, target: BinaryIO, *, progress: bool) -> None:
+def _copy(response: httpx.Response, target: BinaryIO, watch: _Watch, *, progress: bool) -> None:
+    if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
+        # not asked for; unpacking it would take as much memory as the server likes
+        raise DataError(f"answered in the encoding {printable(encoding)}, expected plain bytes")
     promised = response.headers.get("Content-Length", "")
     length = int(promised) if promised.isdecimal() else None
-    written = 0
     too_large = f"is larger than {MOST_BYTES} bytes, expected an archive of about 12 MB"
     if length is not None and length > MOST_BYTES:
         raise DataError(too_large)
-    deadline = time.monotonic() + LONGEST_SECONDS
     with tqdm(
         total=length,
         unit="B",
@@ -111,12 +164,12 @@ def _copy(response: httpx.Response, target: BinaryIO, *, progress: bool) -> None
         leave=False,
         disable=None if progress else True,  # None: only on a terminal
     ) as bar:
-        for chunk in response.iter_bytes(1 << 16):
-            written += target.write(chunk)
+        for chunk in response.iter_raw():
+            watch.received += target.write(chunk)
             bar.update(len(chunk))
-            if written > MOST_BYTES:
+            if watch.received > MOST_BYTES:
                 raise DataError(too_large)
-            if time.monotonic() > deadline:
-                raise DataError(f"took longer than {LONGEST_SECONDS:.0f} s")
+    if watch.expired:
+        raise DataError(watch.expired)
     if length is not None and response.num_bytes_downloaded != length:
         raise _Passing(f"sent {response.num_bytes_downloaded} of {length} bytes")

@@ -18,6 +18,7 @@ from cmapss_rul.evaluation.predictions import (
     last_rows,
     predict_fleet,
 )
+from cmapss_rul.evaluation.prognosis import prognostics_of
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.metrics.baselines import constant, mean_of, perfect_under_cap
 from cmapss_rul.metrics.bootstrap import rmse_interval
@@ -39,6 +40,7 @@ class Evaluation:
         health: accuracy, macro F1 and confusion matrix, for `last` and `every`.
         floors: what a perfect predictor under the cap gets on raw labels.
         baselines: what two constants get.
+        prognostics: α-λ accuracy and the like, of each engine and in mean.
         predictions: [row of the test file].
         truth: [row of the test file].
         last: [engine], the row of each engine's last window.
@@ -49,6 +51,7 @@ class Evaluation:
     health: dict[str, dict[str, Any]]
     floors: dict[str, Any]
     baselines: dict[str, dict[str, Any]]
+    prognostics: dict[str, Any]
     predictions: Predictions
     truth: Truth
     last: NDArray[np.int64]
@@ -61,6 +64,7 @@ class Evaluation:
             "health": self.health,
             "floors": self.floors,
             "baselines": self.baselines,
+            "prognostics": self.prognostics,
         }
 
 
@@ -100,6 +104,7 @@ def evaluate(
         health={windows: health_of(*pair) for windows, pair in scored.items()},
         floors=floors(truths, config.cap),
         baselines=baselines(truths, model.data["mean_label"]),
+        prognostics=prognostics_of(predictions, truth, fleet.starts, config.cap),
         predictions=predictions,
         truth=truth,
         last=last,

@@ -1,5 +1,6 @@
 """What a trained network says about a fleet, and what was true."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from cmapss_rul.data.labels import capped, health_class, rul_of_rows
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.errors import RulError
 from cmapss_rul.model.predict import predict
+from cmapss_rul.text import printable
 from cmapss_rul.training.checkpoint import TrainedModel
 from cmapss_rul.training.config import RunConfig
 
@@ -61,8 +63,13 @@ class Truth:
         return Truth(self.raw[rows], self.capped[rows], self.health[rows])
 
 
-def predict_fleet(model: TrainedModel, fleet: Fleet) -> Predictions:
-    """Predict at every cycle of every engine.
+def predict_fleet(
+    model: TrainedModel,
+    fleet: Fleet,
+    rows: NDArray[np.int64] | None = None,
+    names: Sequence[object] | None = None,
+) -> Predictions:
+    """Predict at every cycle of every engine, or at some of them.
 
     Input --> scaling, smoothing, cycle count --> windows --> network --> clamp to [0, cap].
     The prediction for an engine as it is now is the one at its last row.
@@ -70,23 +77,31 @@ def predict_fleet(model: TrainedModel, fleet: Fleet) -> Predictions:
     Args:
         model: runs on the device that its network is on.
         fleet: raw records, each from its first cycle on.
+        rows: [window], the rows at which the windows end; all of them by default.
+        names: of engines 1, 2, … in an error; their numbers by default.
 
     Returns:
-        One prediction a row of the fleet, in its order.
+        One prediction a window, in the order of the rows.
 
     Raises:
         RulError: the network answers with something that is no finite number.
     """
     device = next(model.network.parameters()).device
     series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
-    windows = Windows.every_cycle(series, fleet, model.config.data.window)
+    rows = np.arange(fleet.rows) if rows is None else rows
+    windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
     rul, chances = predict(model.network, windows)
     unclamped = rul.cpu().numpy().astype(np.float64)
     probabilities = chances.cpu().numpy().astype(np.float64)
-    _check_finite(fleet, unclamped, probabilities)
+    engine, cycle = fleet.engine[rows], fleet.cycle[rows]
+    bad = np.flatnonzero(~(np.isfinite(unclamped) & np.isfinite(probabilities).all(axis=1)))
+    if len(bad):
+        number = engine[bad[0]]
+        name = printable(number if names is None else names[number - 1])
+        raise _not_finite(name, cycle[bad[0]], len(bad), len(rows))
     return Predictions(
-        engine=fleet.engine,
-        cycle=fleet.cycle,
+        engine=engine,
+        cycle=cycle,
         rul=np.clip(unclamped, 0, model.config.data.cap),
         unclamped=unclamped,
         health=probabilities.argmax(axis=1),
@@ -116,15 +131,10 @@ def last_rows(fleet: Fleet) -> NDArray[np.int64]:
     return fleet.starts + fleet.lengths - 1
 
 
-def _check_finite(
-    fleet: Fleet, rul: NDArray[np.float64], probabilities: NDArray[np.float64]
-) -> None:
+def _not_finite(engine: str, cycle: int, bad: int, windows: int) -> RulError:
     """Refuse to make figures of NaN: a clamp would let it through, a mean would hide where."""
-    bad = np.flatnonzero(~(np.isfinite(rul) & np.isfinite(probabilities).all(axis=1)))
-    if len(bad):
-        row = bad[0]
-        raise RulError(
-            f"the network's prediction for engine {fleet.engine[row]}, cycle {fleet.cycle[row]} "
-            f"is no finite number (as are {len(bad)} of {fleet.rows}); expected finite weights "
-            "and data within reason: evaluate an earlier checkpoint, or look at the data file"
-        )
+    return RulError(
+        f"the network's prediction for engine {engine}, cycle {cycle} is no finite number (as are "
+        f"{bad} of {windows}); expected finite weights and data within reason: take an earlier "
+        "checkpoint, or look at the data file"
+    )

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cmapss_rul.evaluation.evaluate import Evaluation
+from cmapss_rul.text import printable
 
 _YARDSTICKS = {"test_mean": "oracle", "train_mean": "train mean"}
 
@@ -87,7 +88,7 @@ def _notes(evaluation: Evaluation) -> Table:
         *((f"health, {windows}", _health(value)) for windows, value in evaluation.health.items()),
         *evaluation.protocol.lines(),
     ]:
-        notes.add_row(Text(name, style="bold"), Text(text))
+        notes.add_row(Text(name, style="bold"), Text(printable(text)))
     return notes
 
 

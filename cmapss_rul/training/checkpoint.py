@@ -13,12 +13,10 @@
     loop                epoch, batch, step, sums, best, stale, history: see `LoopState`
     host                paths, device, threads, times: all that may differ between equal runs
 
-The file ends with a SHA-256 of all bytes before it, in the comment of the zip archive that
-`torch.save` writes; it is checked before anything is unpickled.
+The file ends with a SHA-256 of all bytes before it, which is checked before anything is
+unpickled: see `sealed`. What the parts must hold is said in `parts`.
 """
 
-import hashlib
-import io
 import math
 import platform
 from collections.abc import Iterator
@@ -34,17 +32,16 @@ import cmapss_rul
 from cmapss_rul.config.explain import explain
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.errors import CheckpointError
-from cmapss_rul.files import write_whole
+from cmapss_rul.files import write_proved
 from cmapss_rul.model.network import Network
 from cmapss_rul.text import one_line, printable
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.parts import check_parts, check_preprocessor, check_weights
+from cmapss_rul.training.sealed import open_sealed, seal
 
 FORMAT_VERSION = 1
 PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
 """Top-level keys without which a checkpoint is of no use."""
-
-_MARK = b"cmapss_rul sha256 "
-_COMMENT = len(_MARK) + 64
 
 
 def versions() -> dict[str, str]:
@@ -56,19 +53,15 @@ def versions() -> dict[str, str]:
     }
 
 
-def write(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint in one step.
+def write(path: Path, content: dict[str, Any], former: Path | None = None) -> None:
+    """Write a checkpoint in one step, after it was read back.
 
     Args:
         path: where it will stand.
         content: plain dicts, lists, numbers, strings and tensors.
+        former: the name under which the checkpoint that stood there is kept, if any.
     """
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    archive = bytearray(buffer.getvalue())
-    archive[-2:] = _COMMENT.to_bytes(2, "little")  # length of the comment, the last field
-    digest = hashlib.sha256(archive).hexdigest()
-    write_whole(path, bytes(archive) + _MARK + digest.encode())
+    write_proved(path, seal(content), former)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -80,22 +73,7 @@ def read(path: Path) -> dict[str, Any]:
     name = printable(path)
     if not path.exists():
         raise CheckpointError(f"{name}: there is no such checkpoint{_beside(path)}")
-    data = path.read_bytes()
-    if data[-_COMMENT:][: len(_MARK)] != _MARK:
-        raise CheckpointError(
-            f"{name}: this is no checkpoint of cmapss_rul, or its end is missing; expected a "
-            "best.pt or last.pt that `rul train` wrote"
-        )
-    if hashlib.sha256(data[:-_COMMENT]).hexdigest().encode() != data[-64:]:
-        raise CheckpointError(
-            f"{name}: the file is damaged, its digest does not match its bytes; "
-            "take another copy of it, or train again"
-        )
-    try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the unpickler finds fault with
-        raise CheckpointError(f"{name}: cannot be loaded: {one_line(error)[:200]}") from error
-    return _of_this_format(content, name)
+    return _of_this_format(open_sealed(path), name)
 
 
 def _of_this_format(content: Any, name: str) -> dict[str, Any]:
@@ -116,7 +94,7 @@ def whole_parts(path: Path) -> Iterator[None]:
     """Turn what a missing or misshapen part of a checkpoint raises into a CheckpointError."""
     try:
         yield
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
             f"{printable(path)}: a part is missing or has another shape: {one_line(error)[:200]}; "
             "train again, or use the version of cmapss_rul that wrote it"
@@ -137,6 +115,7 @@ def config_of(content: dict[str, Any], path: Path) -> RunConfig:
         CheckpointError: when this version of the package does not take it.
     """
     with whole_parts(path):
+        check_parts(content)
         plain = {**content["config"]}
         plain["data"] = {**plain["data"], "dir": content["host"]["data_dir"]}
     try:
@@ -196,6 +175,8 @@ def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedMode
     content = read(path)
     with whole_parts(path):
         config = config_of(content, path)
+        check_preprocessor(content["preprocessor"], config)
+        check_weights(content["model"], config.outline().state_dict())
         preprocessor = Preprocessor.from_state(content["preprocessor"])
         network = build_network(config, preprocessor)
         network.load_state_dict(content["model"])

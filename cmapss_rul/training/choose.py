@@ -10,7 +10,7 @@ from cmapss_rul.errors import UsageError
 from cmapss_rul.text import printable
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig, load_config
-from cmapss_rul.training.runs import ROOT, RunFolder, next_folder, to_resume
+from cmapss_rul.training.runs import ROOT, RunFolder, newest, next_folder, to_resume
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def _named_run(resume: str | None, output: Path | None) -> RunFolder | None:
 
 def _config_of(run: RunFolder, sets: Sequence[str]) -> RunConfig:
     """Configuration of an existing run, with overrides."""
-    if run.last.exists():
-        config = checkpoint.config_of(checkpoint.read(run.last), run.last)
+    if run.saved:
+        config = checkpoint.config_of(newest(run)[0], run.last)
         return from_mapping(RunConfig, config.model_dump(mode="json"), sets, printable(run.last))
     if run.config.exists():
         return load_config(run.config, sets)

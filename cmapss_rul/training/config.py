@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import Field, model_validator
 
 from cmapss_rul.balancers import BalancerConfig, FixedConfig
@@ -13,8 +14,11 @@ from cmapss_rul.config.load import load
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.losses import LossConfig
-from cmapss_rul.model.network import NetworkConfig
+from cmapss_rul.model.network import Network, NetworkConfig
 from cmapss_rul.training.schedule import CosineConfig, ScheduleConfig
+
+MOST_PARAMETERS = 50_000_000
+"""A thousand times what these data bear. Training holds each six times over, 1.2 GB in all."""
 
 
 class TrainConfig(Config):
@@ -92,6 +96,22 @@ class RunConfig(Config):
     def _boundaries_under_the_cap(self) -> "RunConfig":
         self.loss.health.check(self.data.cap)
         return self
+
+    @model_validator(mode="after")
+    def _network_of_a_size_for_memory(self) -> "RunConfig":
+        found = sum(parameter.numel() for parameter in self.outline().parameters())
+        if found > MOST_PARAMETERS:
+            raise ValueError(
+                f"model has {found:,} parameters; expected at most {MOST_PARAMETERS:,}: "
+                "take fewer or narrower layers"
+            )
+        return self
+
+    def outline(self) -> Network:
+        """Return the network with the shapes of its weights, for which no memory is taken."""
+        features = len(self.data.columns) + self.data.cycle_count
+        with torch.device("meta"):
+            return self.model.build(features, self.loss.health.classes, self.data.cap)
 
     def without_host_facts(self) -> dict[str, Any]:
         """Plain values that decide the result: all but the paths to data."""

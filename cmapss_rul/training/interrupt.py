@@ -15,6 +15,8 @@ class Interrupted(RulError):
         exit_code: 128 and the signal's number.
     """
 
+    word = ""
+
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code

@@ -12,7 +12,7 @@ from cmapss_rul.data.split import LEAK
 from cmapss_rul.errors import RulError
 from cmapss_rul.text import one_line, printable
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.runs import RunFolder, finished
+from cmapss_rul.training.runs import RunFolder, finished, newest
 
 State = Literal["finished", "unfinished", "interrupted", "damaged", "no checkpoint"]
 
@@ -59,7 +59,7 @@ def list_runs(root: Path) -> list[Listed]:
     """
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     runs = [RunFolder(path) for path in sorted(folders, key=_natural)]
-    return [look_at(run) for run in runs if any(path.exists() for path in _files(run))]
+    return [look_at(run) for run in runs if _is_run(run)]
 
 
 def _natural(path: Path) -> list[Any]:
@@ -68,41 +68,36 @@ def _natural(path: Path) -> list[Any]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def _files(run: RunFolder) -> tuple[Path, ...]:
-    return run.config, run.metrics, run.log, run.best, run.last
+def _is_run(run: RunFolder) -> bool:
+    try:
+        return (
+            any(path.exists() for path in (run.config, run.metrics, run.log, run.best)) or run.saved
+        )
+    except OSError:  # a folder that may not be entered is listed as damaged
+        return True
 
 
 def look_at(run: RunFolder) -> Listed:
     """Say what is in a run folder; never fails over what stands in its files."""
     name = printable(run.path.name)
-    if not (run.best.exists() or run.last.exists()):
-        return Listed(name, "no checkpoint", **_settings(_config_file(run)))
     try:
-        content = _checked(run)
-        if content is None:
-            return Listed(name, "unfinished", **_settings(_config_file(run)), when=_when(run.best))
-        return _from_checkpoint(name, run, content)
+        if not (run.best.exists() or run.saved):
+            return Listed(name, "no checkpoint", **_settings(_config_file(run)))
+        best = checkpoint.read(run.best) if run.best.exists() else {}
+        if run.saved:
+            return _from_checkpoint(name, run)
+        if run.metrics.exists():
+            raise RulError("last.pt is missing")
+        # killed between its first best.pt and its first last.pt
+        return Listed(name, "unfinished", **_settings(best["config"]), when=_when(run.best))
     except _FAULTS as error:
         return Listed(
             name, "damaged", **_settings(_config_file(run)), note=one_line(_reason(error, run))
         )
 
 
-def _checked(run: RunFolder) -> dict[str, Any] | None:
-    """Content of `last.pt`; None where the run was stopped before it wrote the first one."""
-    for path in (run.best, run.last):
-        if path.exists() and not path.is_file():  # a pipe would block for ever
-            raise RulError(f"{path.name} is no file")
-    if run.best.exists():
-        checkpoint.read(run.best)
-    if run.last.exists():
-        return checkpoint.read(run.last)
-    if run.metrics.exists():
-        raise RulError("last.pt is missing")
-    return None
-
-
-def _from_checkpoint(name: str, run: RunFolder, content: dict[str, Any]) -> Listed:
+def _from_checkpoint(name: str, run: RunFolder) -> Listed:
+    content, wrong = newest(run)
     loop = content["loop"]
     state: State = (
         "finished" if finished(content) else "interrupted" if loop["batch"] else "unfinished"
@@ -114,8 +109,9 @@ def _from_checkpoint(name: str, run: RunFolder, content: dict[str, Any]) -> List
         notes.append("not the official files")
     trained = bool(loop["best_epoch"])
     if trained and not run.best.exists():
-        state = "damaged"
-        notes.insert(0, "best.pt is missing")
+        wrong = wrong or "best.pt is missing"
+    if wrong:
+        state, notes = "damaged", [one_line(wrong.replace(f"{run}/", "")), *notes]
     test_rmse, word = _tested(run, loop["best_epoch"])
     return Listed(
         name,
@@ -123,7 +119,7 @@ def _from_checkpoint(name: str, run: RunFolder, content: dict[str, Any]) -> List
         **_settings(content["config"]),
         val_rmse=float(loop["best_rmse"]) if trained else None,
         test_rmse=test_rmse,
-        when=_when(run.last),
+        when=_when(run.last if run.last.exists() else run.previous),
         note="; ".join([*notes, *([word] if word else [])]),
     )
 

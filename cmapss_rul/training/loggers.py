@@ -33,11 +33,21 @@ Row = Mapping[str, float]
 
 def write_metrics(path: Path, rows: Sequence[Row]) -> None:
     """Write metrics.csv in one step, from the loop's history: it never shows another epoch."""
+    write_whole(path, metrics_text(rows))
+
+
+def metrics_text(rows: Sequence[Row]) -> str:
+    """What stands in metrics.csv."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    return text.getvalue()
+
+
+def rows_of(history: Sequence[Row], times: Sequence[Row]) -> list[Row]:
+    """Rows of metrics.csv: an epoch's figures, then its times."""
+    return [{**row, **own} for row, own in zip(history, times, strict=True)]
 
 
 class Reporter(Protocol):

@@ -1,7 +1,6 @@
 """The training loop: train an epoch → evaluate → save → log → stop?"""
 
 import math
-import shlex
 import signal
 import time
 from collections.abc import Callable
@@ -18,10 +17,11 @@ from cmapss_rul.errors import RulError
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
+from cmapss_rul.text import shell_word
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
-from cmapss_rul.training.loggers import Reporter, Row, write_metrics
+from cmapss_rul.training.loggers import Reporter, Row, rows_of, write_metrics
 from cmapss_rul.training.optimisation import MEASURES, Plan, Trainer
 from cmapss_rul.training.runs import RunFolder
 
@@ -116,7 +116,7 @@ class Loop:
                 self.observe(self.state.epoch, self.trainer.evaluation_network())
             if best:  # before last.pt: whoever is killed in between does this epoch again
                 self.save(self.run.best)
-            self.save(self.run.last)
+            self.save(self.run.last, former=self.run.previous)
             write_metrics(self.run.metrics, self.rows())
             self.reporter.epoch(self.rows()[-1], best)
             self.heed_signals()
@@ -156,7 +156,7 @@ class Loop:
         self.clock.training += time.perf_counter() - start
         self.refuse_non_finite()
         if state.batch < len(batches):
-            self.save(self.run.last)
+            self.save(self.run.last, former=self.run.previous)
             self.heed_signals()
 
     @property
@@ -191,7 +191,7 @@ class Loop:
         if number is not None and not self.done():
             raise Interrupted(
                 f"stopped by {signal.Signals(number).name} in epoch {self.state.epoch + 1}, all is "
-                f"saved; go on with: rul train --resume {shlex.quote(str(self.run))}",
+                f"saved; go on with: rul train --resume {shell_word(self.run.path)}",
                 exit_code=128 + number,
             )
 
@@ -265,12 +265,15 @@ class Loop:
 
     def rows(self) -> list[Row]:
         """Rows of metrics.csv."""
-        return [
-            {**row, **times} for row, times in zip(self.state.history, self.clock.rows, strict=True)
-        ]
+        return rows_of(self.state.history, self.clock.rows)
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint from which the loop goes on exactly."""
+    def save(self, path: Path, former: Path | None = None) -> None:
+        """Write a checkpoint from which the loop goes on exactly.
+
+        Args:
+            path: where it will stand.
+            former: the name under which the checkpoint that stood there is kept, if any.
+        """
         host = {**self.facts["host"], "clock": asdict(self.clock)}
         content = {
             **self.facts,
@@ -279,7 +282,7 @@ class Loop:
             "loop": asdict(self.state),
             "host": host,
         }
-        checkpoint.write(path, content)
+        checkpoint.write(path, content, former)
 
     def load(self, content: dict[str, Any]) -> None:
         """Go on from a checkpoint's content."""

@@ -12,6 +12,7 @@ from cmapss_rul.balancers.kpis import kpis_of
 from cmapss_rul.data.prepare import Batch
 from cmapss_rul.model.network import Network
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.parts import check_weights
 from cmapss_rul.training.schedule import Schedule, warmup_factor
 
 MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
@@ -164,14 +165,43 @@ class Trainer:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """The inverse of `state_dict`.
+
+        Raises:
+            ValueError: a state does not fit, or is not finite.
+        """
+        expected = self.network.state_dict()
+        check_weights(state["model"], expected)
         if self.averaged is None:
             self.network.load_state_dict(state["model"])
         else:
+            check_weights(state["model_raw"], expected)
             self.network.load_state_dict(state["model_raw"])
             self.averaged.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        _load(self.optimiser, state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.balancer.load_state_dict(state["balancer"])
         if self.balancer_optimiser is not None:
-            self.balancer_optimiser.load_state_dict(state["balancer_optimiser"])
+            _load(self.balancer_optimiser, state["balancer_optimiser"])
+
+
+def _load(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load an optimiser's state after a look at it, for PyTorch takes any.
+
+    Raises:
+        ValueError: other settings than the configuration's, or moments of another shape.
+    """
+    settings = [_settings(group) for group in optimiser.param_groups]
+    optimiser.load_state_dict(state)
+    if [_settings(group) for group in optimiser.param_groups] != settings:
+        raise ValueError("the optimiser has other settings than its configuration")
+    for group in optimiser.param_groups:
+        for weights in group["params"]:
+            for name, value in optimiser.state[weights].items():
+                if value.ndim and value.shape != weights.shape:
+                    raise ValueError(f"size mismatch of the optimiser's {name}")
+
+
+def _settings(group: dict[str, Any]) -> dict[str, Any]:
+    """Settings that do not change from step to step."""
+    return {key: value for key, value in group.items() if key not in ("params", "lr")}

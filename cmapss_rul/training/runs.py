@@ -6,6 +6,7 @@ runs/<config>-s<seed>/, then …-2, …-3
     train.log       what happened, with times
     best.pt         the epoch that validation chose
     last.pt         where training goes on
+    previous.pt     the last.pt before that, should it be damaged
 """
 
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cmapss_rul.errors import CheckpointError
 from cmapss_rul.text import printable
 from cmapss_rul.training import checkpoint
 
@@ -50,8 +52,37 @@ class RunFolder:
         """Where training goes on."""
         return self.path / "last.pt"
 
+    @property
+    def previous(self) -> Path:
+        """Where training goes on if `last` is damaged."""
+        return self.path / "previous.pt"
+
+    @property
+    def saved(self) -> bool:
+        """Whether there is something to go on from."""
+        return self.last.exists() or self.previous.exists()
+
     def __str__(self) -> str:
         return printable(self.path)
+
+
+def newest(run: RunFolder) -> tuple[dict[str, Any], str]:
+    """Content of the newest checkpoint to go on from that is whole.
+
+    Returns:
+        The content, and what is wrong with `last.pt` where it is not from there.
+
+    Raises:
+        CheckpointError: about `last.pt`, if none is whole.
+    """
+    try:
+        return checkpoint.read(run.last), ""
+    except CheckpointError as error:
+        try:
+            content = checkpoint.read(run.previous)
+        except CheckpointError:
+            raise error from None
+        return content, f"{error}; going on from {run.previous.name}, the checkpoint before it"
 
 
 def numbered(name: str, seed: int, root: Path = ROOT) -> list[RunFolder]:
@@ -78,15 +109,16 @@ def next_folder(name: str, seed: int, root: Path = ROOT) -> RunFolder:
 def to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | None:
     """The newest unfinished run of a name and seed; else the newest; None where there is none.
 
-    A folder without `last.pt` was stopped before its first checkpoint, and is unfinished; one
+    A folder without a checkpoint was stopped before its first checkpoint, and is unfinished; one
     that has rows in metrics.csv has lost its `last.pt`, and cannot be gone on with.
     """
     existing = numbered(name, seed, root)
     for run in reversed(existing):
-        if not run.last.exists():
+        if not run.saved:
             unfinished = not run.metrics.exists()
         else:
-            unfinished = not finished(checkpoint.read(run.last))
+            with checkpoint.whole_parts(run.last):
+                unfinished = not finished(newest(run)[0])
         if unfinished:
             return run
     return existing[-1] if existing else None

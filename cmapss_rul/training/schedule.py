@@ -92,9 +92,9 @@ class Plateau(Schedule):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
-        self.current = state["current"]
-        self.best = state["best"]
-        self.stale = state["stale"]
+        self.current = float(state["current"])
+        self.best = float(state["best"])
+        self.stale = int(state["stale"])
 
 
 class ConstantConfig(Config):

@@ -1,7 +1,7 @@
 """Set a run up, or take it up again, and train it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,28 @@ from cmapss_rul.data.prepare import TrainingData, prepare
 from cmapss_rul.data.provide import provide
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.errors import UsageError
-from cmapss_rul.files import sweep, write_whole
+from cmapss_rul.errors import CheckpointError, UsageError
+from cmapss_rul.files import also_name, sweep, write_whole
+from cmapss_rul.locks import LOCK, OWNER, owned
 from cmapss_rul.text import printable
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.interrupt import StopSignals
-from cmapss_rul.training.loggers import Logged, Observer, Quiet, Reporter, write_metrics
+from cmapss_rul.training.loggers import (
+    Logged,
+    Observer,
+    Quiet,
+    Reporter,
+    metrics_text,
+    rows_of,
+    write_metrics,
+)
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
+from cmapss_rul.training.parts import check_parts
 from cmapss_rul.training.resume import check_same_run, host_warnings
-from cmapss_rul.training.runs import RunFolder, finished
+from cmapss_rul.training.runs import RunFolder, finished, newest
 
 
 def train(
@@ -56,20 +66,26 @@ def train(
             than the run's.
         DataError: the train file is not to be had, or is not as it should be.
         CheckpointError: the folder's `last.pt` cannot be used.
-        RulError: the loss was not finite, with the last good checkpoint kept.
+        RulError: the loss was not finite, with the last good checkpoint kept; another process
+            trains in the folder.
         Interrupted: a signal came; all is saved.
     """
     run = RunFolder(Path(folder))
     reporter = reporter or Quiet()
-    content = _content(run, resume)
-    if content is not None and not _goes_on(config, content, run, reporter):
-        return run
-    where = pick_device(device)
-    file = provide(config.data, ["train"])["train"]
-    source = provenance(file)
-    if content is not None:
-        check_same_run(config, source, content, run.last)
-    with _seeded(config, where), StopSignals() as stop:
+    with ExitStack() as held:
+        if resume:
+            held.enter_context(owned(run.path))
+        content, damage = _content(run, resume)
+        if content is not None and not _goes_on(config, content, run, reporter):
+            _tidy(run, content)
+            return run
+        where = pick_device(device)
+        file = provide(config.data, ["train"])["train"]
+        source = provenance(file)
+        if content is not None:
+            check_same_run(config, source, content, run.last)
+        stop = held.enter_context(StopSignals())
+        held.enter_context(_seeded(config, where))
         data = _prepared(config, file)
         network = checkpoint.build_network(config, data.preprocessor)
         loop = Loop(
@@ -83,9 +99,10 @@ def train(
             stop=stop,
             observe=None if observer is None else partial(observer, preprocessor=data.preprocessor),
         )
-        # not 'exist_ok' for a new run: another process may have taken the name meanwhile
-        run.path.mkdir(parents=True, exist_ok=resume)
-        _open(loop, content)
+        if not resume:
+            run.path.mkdir(parents=True)  # another process may have taken the name meanwhile
+            held.enter_context(owned(run.path))
+        _open(loop, content, damage)
         loop.fit()
     best = loop.state
     loop.reporter.note(f"best epoch {best.best_epoch}: validation RMSE {best.best_rmse:.3f} cycles")
@@ -106,24 +123,27 @@ def _prepared(config: RunConfig, file: Path) -> TrainingData:
     return prepare(read_fleet(file), config.data, config.split, boundaries, config.seed)
 
 
-def _content(run: RunFolder, resume: bool) -> dict[str, Any] | None:
-    """Content of the checkpoint to go on from; None for a start."""
+def _content(run: RunFolder, resume: bool) -> tuple[dict[str, Any] | None, str]:
+    """Content of the checkpoint to go on from, None for a start; and how `last.pt` is damaged."""
     if not resume:
         if run.path.exists():
             raise UsageError(
                 f"{run} exists already and is left alone; go on with it by --resume auto, "
                 "or name another folder with --output"
             )
-        return None
-    if run.last.exists():
-        return checkpoint.read(run.last)
-    _refuse_foreign(run)
-    return None
+        return None, ""
+    if not run.saved:
+        _refuse_foreign(run)
+        return None, ""
+    content, damage = newest(run)
+    with checkpoint.whole_parts(run.last):
+        check_parts(content)
+    return content, damage
 
 
 def _refuse_foreign(run: RunFolder) -> None:
     """Start in an existing folder only where a run left it before its first last.pt."""
-    own = {run.config.name, run.log.name, run.best.name}
+    own = {run.config.name, run.log.name, run.best.name, LOCK, OWNER}
     names = [path.name for path in run.path.iterdir()] if run.path.is_dir() else []
     others = sorted(name for name in names if name not in own and not name.endswith(".part"))
     if others:
@@ -137,9 +157,10 @@ def _goes_on(
     config: RunConfig, content: dict[str, Any], run: RunFolder, reporter: Reporter
 ) -> bool:
     """Whether there is something left to train; says so where there is not, or is more."""
-    check_same_run(config, None, content, run.last)
-    if not finished(content):
-        return True
+    with checkpoint.whole_parts(run.last):
+        check_same_run(config, None, content, run.last)
+        if not finished(content):
+            return True
     epochs = content["config"]["train"]["epochs"]
     if config.train.epochs <= epochs:
         reporter.note(f"{run} is finished after {content['loop']['epoch']} epochs: nothing to do")
@@ -151,6 +172,14 @@ def _goes_on(
             "this is not the same as a longer run from the start"
         )
     return True
+
+
+def _tidy(run: RunFolder, content: dict[str, Any]) -> None:
+    """Make a finished run's folder what it would be, had its process not been killed at the end."""
+    sweep(run.path)
+    text = metrics_text(rows_of(content["loop"]["history"], content["host"]["clock"]["rows"]))
+    if not run.metrics.is_file() or run.metrics.read_bytes() != text.encode():
+        write_whole(run.metrics, text)
 
 
 @contextmanager
@@ -196,19 +225,15 @@ def _facts(
     }
 
 
-def _open(loop: Loop, content: dict[str, Any] | None) -> None:
+def _open(loop: Loop, content: dict[str, Any] | None, damage: str) -> None:
     """Make the folder ready: its configuration, what was trained so far, a line in the log."""
     run = loop.run
+    if content is not None:
+        loop.load(content)
     sweep(run.path)
     write_whole(run.config, to_yaml(loop.config))
     if content is not None:
-        loop.load(content)
-        if loop.done():  # stopped early, and more epochs were asked for: patience counts anew
-            loop.state.stale = 0
-        write_metrics(run.metrics, loop.rows())
-        for warning in host_warnings(content, loop.facts):
-            loop.reporter.note(warning)
-        loop.reporter.note(f"going on after epoch {loop.state.epoch}, batch {loop.state.batch}")
+        _take_up(loop, content, damage)
     if loop.config.split.by == "windows":
         loop.reporter.note(f"split.by windows is {LEAK}, so validation figures are too good")
     facts = loop.facts["data"]
@@ -216,6 +241,45 @@ def _open(loop: Loop, content: dict[str, Any] | None) -> None:
         loop.reporter.note("the data are simulated: no figure from them is one of C-MAPSS")
     elif not facts["official"]:
         loop.reporter.note(f"{printable(facts['name'])} is not the official file")
+    _note_size(loop)
+
+
+def _take_up(loop: Loop, content: dict[str, Any], damage: str) -> None:
+    """Bring the files of a run to the state from which it goes on."""
+    run = loop.run
+    if loop.done():  # stopped early, and more epochs were asked for: patience counts anew
+        loop.state.stale = 0
+    write_metrics(run.metrics, loop.rows())
+    if damage:  # after metrics.csv, which never shows an epoch that last.pt does not know
+        loop.reporter.note(damage)
+        also_name(run.previous, run.last)
+    _mend_best(loop)
+    for warning in host_warnings(content, loop.facts):
+        loop.reporter.note(warning)
+    loop.reporter.note(f"going on after epoch {loop.state.epoch}, batch {loop.state.batch}")
+
+
+def _mend_best(loop: Loop) -> None:
+    """Write a damaged best.pt anew where the state at hand is the best one.
+
+    Raises:
+        CheckpointError: another state was.
+    """
+    state, path = loop.state, loop.run.best
+    if not state.best_epoch:
+        return
+    try:
+        checkpoint.read(path)
+    except CheckpointError as error:
+        if state.best_epoch != state.epoch or state.batch:
+            raise CheckpointError(
+                f"{error} (going on would not bring back epoch {state.best_epoch})"
+            ) from error
+        loop.save(path)
+        loop.reporter.note(f"{error}; it was written again")
+
+
+def _note_size(loop: Loop) -> None:
     loop.reporter.detail(
         f"{len(loop.training)} training and {len(loop.validation)} validation windows, "
         f"{sum(loop.trainer.network.parts().values())} parameters, {loop.trainer.device}, "

@@ -5,6 +5,7 @@ import typer
 
 from cmapss_rul.cli.failures import failure
 from cmapss_rul.errors import DataError, UsageError
+from cmapss_rul.stop import STOPPED, Terminated
 
 
 @pytest.mark.parametrize(
@@ -19,8 +20,9 @@ from cmapss_rul.errors import DataError, UsageError
             "rul: error: Invalid value for '--seed': expected a number",
             2,
         ),
-        (KeyboardInterrupt(), "rul: interrupted", 130),
-        (typer.Abort(), "rul: interrupted", 130),
+        (KeyboardInterrupt(), f"rul: interrupted; {STOPPED}", 130),
+        (typer.Abort(), f"rul: interrupted; {STOPPED}", 130),
+        (Terminated(), f"rul: terminated; {STOPPED}", 143),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), "", 1),
         (OSError(errno.ENOSPC, "No space left"), "rul: error: No space left", 1),
         (

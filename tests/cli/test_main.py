@@ -12,8 +12,19 @@ import typer
 from cmapss_rul import __version__, cli
 from cmapss_rul.cli import main
 from cmapss_rul.errors import DataError
+from cmapss_rul.stop import STOPPED
 
-VERBS = ["download-data", "simulate", "train", "evaluate", "config"]
+VERBS = [
+    "download-data",
+    "simulate",
+    "train",
+    "evaluate",
+    "predict",
+    "export",
+    "compare",
+    "runs",
+    "config",
+]
 RUL = [sys.executable, "-c", "from cmapss_rul.cli import main; main()"]
 
 
@@ -46,7 +57,7 @@ def test_help_names_every_verb_with_a_line_of_its_own(capsys):
 
 
 @pytest.mark.parametrize(
-    "verb", [*VERBS[:4], "config show", "config validate", "config list"]
+    "verb", [*VERBS[:-1], "config show", "config validate", "config list"]
 )  # fmt: skip
 def test_the_help_of_each_verb_shows_an_example(capsys, verb):
     code, out, err = rul(capsys, *verb.split(), "--help")
@@ -85,8 +96,7 @@ def test_nothing_slow_is_imported_for_help(arguments):
         (["trian"], "No such command 'trian'. Did you mean 'train'? See 'rul --help'"),
         (
             ["zzz"],
-            "No such command 'zzz', expected one of download-data, simulate, train, evaluate, "
-            "config; see 'rul --help'",
+            f"No such command 'zzz', expected one of {', '.join(VERBS)}; see 'rul --help'",
         ),
         (
             ["config", "shwo"],
@@ -165,7 +175,7 @@ def test_an_interrupt_ends_with_130(capsys, verb):
         raise KeyboardInterrupt
 
     verb(wait)
-    assert rul(capsys, "wait") == (130, "", "rul: interrupted\n")
+    assert rul(capsys, "wait") == (130, "", f"rul: interrupted; {STOPPED}\n")
 
 
 def test_a_signal_from_the_keyboard_ends_with_130():
@@ -182,7 +192,7 @@ def test_a_signal_from_the_keyboard_ends_with_130():
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "rul: interrupted\n")
+    assert (process.returncode, err) == (130, f"rul: interrupted; {STOPPED}\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

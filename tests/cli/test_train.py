@@ -71,7 +71,7 @@ def test_a_run_prints_a_line_an_epoch_and_the_next_command_last(rul):
     assert lines[3].startswith("best epoch ")
     assert lines[4:] == ["rul evaluate runs/mine-s0/best.pt"]
     assert sorted(path.name for path in Path("runs/mine-s0").iterdir()) == [
-        "best.pt", "config.yaml", "last.pt", "metrics.csv", "train.log",
+        "best.pt", "config.yaml", "last.pt", "metrics.csv", "previous.pt", "train.log",
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.errors import DataError
+from tests.data._fleets import fleet_of
 
 ENGINES = np.arange(1, 101)
 seeds = st.integers(0, 2**63 - 1)
@@ -81,3 +82,42 @@ def test_too_few_engines_are_refused(count):
 def test_wrong_values_are_refused(wrong):
     with pytest.raises(ValidationError):
         SplitConfig(**wrong)
+
+
+# ---- rows ----------------------------------------------------------------------------------
+
+
+def rows(config, lives=(30, 20, 40, 25, 35), seed=0):
+    fleet = fleet_of(*lives)
+    split = config.draw(fleet.engines, seed)
+    return fleet, split, config.rows(fleet, split, seed)
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=8), st.floats(0.01, 0.99), seeds)
+@pytest.mark.parametrize("by", ["engines", "windows"])
+def test_every_row_is_on_one_side(by, lives, share, seed):
+    fleet, _, sides = rows(SplitConfig(by=by, validation=share), lives, seed)
+    both = np.concatenate([sides.training, sides.validation])
+    assert sorted(both) == list(range(fleet.rows))
+    assert len(sides.training)
+    assert len(sides.validation)
+
+
+def test_by_engines_no_engine_is_on_both_sides():
+    fleet, split, sides = rows(SplitConfig())
+    assert set(fleet.engine[sides.training]) == set(split.training)
+    assert set(fleet.engine[sides.validation]) == set(split.validation)
+
+
+def test_by_windows_engines_are_on_both_sides_which_is_the_leak():
+    fleet, split, sides = rows(SplitConfig(by="windows"))
+    assert split.training.tolist() == split.validation.tolist() == fleet.engines.tolist()
+    assert len(sides.validation) == round(0.2 * fleet.rows)
+    assert set(fleet.engine[sides.validation]) == set(fleet.engine[sides.training])
+
+
+def test_windows_are_drawn_by_the_seed():
+    drawn = [rows(SplitConfig(by="windows"), seed=seed)[2].validation.tolist() for seed in (1, 2)]
+    held = rows(SplitConfig(by="windows", seed=1), seed=2)[2].validation.tolist()
+    assert drawn[0] != drawn[1]
+    assert held == drawn[0]

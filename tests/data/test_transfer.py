@@ -1,4 +1,8 @@
+import contextlib
+import gzip
 import io
+import socket
+import struct
 
 import httpx
 import pytest
@@ -67,10 +71,123 @@ def test_a_body_without_end_is_bounded(monkeypatch):
         get(f"{address}/a")
 
 
-def test_a_trickle_ends(monkeypatch):
-    monkeypatch.setattr(transfer, "LONGEST_SECONDS", -1.0)
-    with serve(a=[body(CONTENT)]) as (address, _), pytest.raises(DataError, match="took longer"):
+def drip(handler):
+    """One byte of a long promised body, then silence until the client hangs up."""
+    body(b"x", 10**6)(handler)
+    hung_up(handler)
+
+
+def drip_of_headers(handler):
+    """A status line, and a header that never ends."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    hung_up(handler)
+
+
+def drip_of_chunks(handler):
+    """A chunk whose extension never ends: the client sees no byte of the body."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;")
+    hung_up(handler)
+
+
+def hung_up(handler):
+    """Drip on until the client has hung up, which is what the test is about."""
+    with contextlib.suppress(OSError):
+        handler.connection.settimeout(0.01)
+        while True:
+            handler.wfile.write(b"x")
+            with contextlib.suppress(TimeoutError):
+                if not handler.connection.recv(1):
+                    break
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("answer", [drip, drip_of_headers, drip_of_chunks])
+def test_a_trickle_is_cut_off_wherever_it_is(monkeypatch, answer):
+    """Bytes come all the time, so no read ever waits: only the sum of the time can end it."""
+    monkeypatch.setattr(transfer, "PATIENCE", 0.2)
+    monkeypatch.setattr(transfer, "SLOWEST", 1e9)
+    with serve(a=[answer]) as (address, asked):
+        with pytest.raises(DataError, match=r"is too slow: [0-9]+ bytes in 0 s"):
+            get(f"{address}/a")
+        assert asked == ["/a"]  # it is not tried again
+
+
+def test_a_steady_stream_ends_too(monkeypatch):
+    monkeypatch.setattr(transfer, "LONGEST_SECONDS", 0.2)
+    with serve(a=[drip]) as (address, _), pytest.raises(DataError, match=r"took longer than 0 s"):
         get(f"{address}/a")
+
+
+def test_a_slow_body_that_just_ends_is_not_taken_for_whole(monkeypatch):
+    """Without a length the end of the connection is the end of the body."""
+    monkeypatch.setattr(transfer, "PATIENCE", 0.2)
+    monkeypatch.setattr(transfer, "SLOWEST", 1e9)
+
+    def answer(handler):
+        body(b"x", None)(handler)
+        hung_up(handler)
+
+    with serve(a=[answer]) as (address, _), pytest.raises(DataError, match="is too slow"):
+        get(f"{address}/a")
+
+
+def test_a_packed_answer_is_refused_before_it_unpacks():
+    bomb = gzip.compress(bytes(10**7))
+    with (
+        serve(a=[body(bomb, Content_Encoding="gzip")]) as (address, _),
+        pytest.raises(DataError, match="answered in the encoding gzip, expected plain bytes"),
+    ):
+        get(f"{address}/a")
+
+
+def cut_by_reset(handler):
+    """Half of the content, then a reset of the connection instead of its end."""
+    linger = struct.pack("ii", 1, 0)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    body(CONTENT[: len(CONTENT) // 2], len(CONTENT))(handler)
+    handler.connection.close()
+    handler.wfile = io.BytesIO()
+    handler.close_connection = True
+
+
+def test_a_reset_in_the_middle_then_success():
+    with serve(a=[cut_by_reset, body(CONTENT)]) as (address, asked):
+        assert get(f"{address}/a") == CONTENT
+        assert len(asked) == 2
+
+
+def test_pauses_grow_between_attempts(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(transfer, "FIRST_PAUSE", 1.0)
+    monkeypatch.setattr(transfer.time, "sleep", pauses.append)
+    with serve(a=[status(503)]) as (address, _), pytest.raises(DataError, match="503"):
+        get(f"{address}/a")
+    assert pauses == [1.0, 2.0]
+
+
+def test_more_bytes_than_promised_are_not_read():
+    with serve(a=[body(CONTENT + b"more", len(CONTENT))]) as (address, _):
+        assert get(f"{address}/a") == CONTENT
+
+
+@pytest.mark.parametrize("length", ["-1", "12, 13", "x", "9" * 400])
+def test_a_length_that_is_none(length):
+    def answer(handler):
+        handler.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nabc".encode())
+        handler.close_connection = True
+
+    with serve(a=[answer]) as (address, _), pytest.raises(DataError) as caught:
+        get(f"{address}/a")
+    assert str(caught.value).isprintable()
+
+
+def test_control_characters_of_a_server_are_shown_not_obeyed():
+    def answer(handler):
+        handler.wfile.write(b"HTTP/1.1 404 \x1b[31mGone\x9b\r\nContent-Length: 0\r\n\r\n")
+
+    with serve(a=[answer]) as (address, _), pytest.raises(DataError) as caught:
+        get(f"{address}/a")
+    assert str(caught.value).isprintable()
 
 
 def test_nobody_there():

@@ -12,6 +12,8 @@ from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.model.network import Output
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.loggers import COLUMNS
+from cmapss_rul.training.parts import TIMES
 
 TINY = {
     "cnn": {"channels": [3], "kernel": 3},
@@ -21,6 +23,9 @@ TINY = {
     "rul_head": {"hidden": []},
     "health_head": {"hidden": []},
 }
+
+FIGURES = {name: 12.5 for name in COLUMNS if name not in TIMES}
+"""A row of a run's history."""
 
 
 class Countdown(nn.Module):
@@ -68,10 +73,17 @@ def content_for(config: RunConfig) -> dict:
             "training": data.split.training.tolist(),
             "validation": data.split.validation.tolist(),
         },
-        "model": network.state_dict(),
-        "loop": {"best_epoch": 7, "history": [{"epoch": 7, "val_rmse": 12.5}]},
-        "host": {"data_dir": config.data.dir},
-    }
+        "model": dict(network.state_dict()),
+        "loop": {
+            "epoch": 7, "batch": 0, "step": 70, "sums": [0.0] * 6,
+            "best_rmse": 12.5, "best_epoch": 7, "stale": 0,
+            "history": [{**FIGURES, "epoch": epoch} for epoch in range(1, 8)],
+        },
+        "host": {
+            "folder": "", "data_dir": config.data.dir, "device": "cpu", "threads": 1,
+            "clock": {"training": 0.0, "rows": [dict.fromkeys(TIMES, 1.0)] * 7},
+        },
+    }  # fmt: skip
 
 
 def write_checkpoint(path: Path, config: RunConfig) -> Path:

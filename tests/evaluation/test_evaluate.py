@@ -28,7 +28,9 @@ def own(fleet_dir, tmp_path):
 
 def test_keys(known):
     found = known.as_dict()
-    assert list(found) == ["protocol", "metrics", "health", "floors", "baselines"]
+    assert list(found) == [
+        "protocol", "metrics", "health", "floors", "baselines", "prognostics",
+    ]  # fmt: skip
     for windows in ("last", "every"):
         assert list(found["metrics"][windows]) == ["capped", "raw"]
         for labels in ("capped", "raw"):

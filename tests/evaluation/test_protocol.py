@@ -56,6 +56,20 @@ def test_the_split_is_said_with_its_resolved_seed(evaluation, fleet_dir, tmp_pat
     assert (protocol.seed, protocol.split["seed"]) == (3, 11)
 
 
+def test_a_split_by_windows_is_marked_as_a_leak(evaluation, fleet_dir, tmp_path):
+    assert evaluation.protocol.split["leak"] is None
+    config = config_for(fleet_dir)
+    leaky = config.model_copy(update={"split": config.split.model_copy(update={"by": "windows"})})
+    protocol = evaluate(restore(write_checkpoint(tmp_path / "best.pt", leaky))).protocol
+    assert protocol.split["training_engines"] == protocol.split["validation_engines"]
+    mark = "a leak: the windows that validate come from the engines that train"
+    assert protocol.split["leak"] == mark
+    said = dict(protocol.lines())
+    assert mark in said["split"]
+    assert mark in said["selection"]
+    assert "validation engines only" not in said["selection"]
+
+
 def test_simulated_files_are_said_to_be_simulated(evaluation):
     protocol = evaluation.protocol
     assert protocol.simulated is True

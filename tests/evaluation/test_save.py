@@ -84,7 +84,9 @@ def test_columns_agree_with_each_other(known):
 
 def test_json_is_strict_and_holds_the_same_figures(evaluation):
     found = json.loads(to_json(evaluation), parse_constant=refuse)
-    assert list(found) == ["protocol", "metrics", "health", "floors", "baselines"]
+    assert list(found) == [
+        "protocol", "metrics", "health", "floors", "baselines", "prognostics",
+    ]  # fmt: skip
     assert (
         found["metrics"]["last"]["capped"]["rmse"] == evaluation.metrics["last"]["capped"]["rmse"]
     )

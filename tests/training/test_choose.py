@@ -122,6 +122,8 @@ def test_auto_with_output_takes_that_folder():
 @pytest.mark.usefixtures("finished")
 def test_auto_with_a_damaged_checkpoint_says_which():
     Path("runs/mine-s0/last.pt").write_bytes(b"cut")
+    assert choose("mine.yaml", resume="auto").folder == Path("runs/mine-s0")  # previous.pt is whole
+    Path("runs/mine-s0/previous.pt").write_bytes(b"cut")
     with pytest.raises(CheckpointError, match=r"runs/mine-s0/last\.pt"):
         choose("mine.yaml", resume="auto")
 
@@ -149,7 +151,8 @@ def test_changes_apply_to_the_configuration_of_the_run():
 
 @pytest.mark.usefixtures("finished")
 def test_a_run_without_its_first_checkpoint_is_named_by_its_configuration(eight):
-    Path("runs/mine-s0/last.pt").unlink()
+    for name in ("last.pt", "previous.pt"):
+        Path("runs/mine-s0", name).unlink()
     assert choose(None, resume="runs/mine-s0").config == tiny(eight)
     Path("runs/mine-s0/config.yaml").unlink()
     refused("neither last.pt nor config.yaml", None, resume="runs/mine-s0")

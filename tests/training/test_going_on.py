@@ -173,11 +173,11 @@ def test_a_killed_process_loses_at_most_the_running_epoch(eight, tmp_path, finis
     folder, saved = tmp_path / "run", []
     save = Loop.save
 
-    def killed(self, path):
+    def killed(self, path, former=None):
         saved.append(path.name)
         if saved == ["best.pt", "last.pt", "best.pt", "last.pt"]:
             raise KilledError
-        save(self, path)
+        save(self, path, former)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Loop, "save", killed)

@@ -21,7 +21,7 @@ from tests.training.inputs import Listener, assert_same_run, everything, plain, 
 
 
 def test_the_folder_holds_what_is_promised_and_nothing_else(finished_run):
-    names = ["best.pt", "config.yaml", "last.pt", "metrics.csv", "train.log"]
+    names = ["best.pt", "config.yaml", "last.pt", "metrics.csv", "previous.pt", "train.log"]
     assert sorted(path.name for path in finished_run.iterdir()) == names
 
 
@@ -82,13 +82,13 @@ def test_a_folder_that_cannot_be_made_is_an_ordinary_error(tmp_path, eight):
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, eight, monkeypatch):
     folder, listener = tmp_path / "run", Listener()
 
-    def full(path, content):
-        del content
+    def full(path, content, former):
+        del content, former
         raise OSError(28, "No space left on device", str(path))
 
     def epoch(row, best):
         del row, best
-        monkeypatch.setattr(checkpoint, "write_whole", full)
+        monkeypatch.setattr(checkpoint, "write_proved", full)
 
     listener.epoch = epoch
     with pytest.raises(OSError, match="No space left"):
@@ -105,6 +105,27 @@ def test_simulated_and_foreign_data_are_said_to_be_so(tmp_path, eight):
 
 
 # ---- as a library -----------------------------------------------------------------------------
+
+
+def test_a_split_by_windows_is_said_to_be_a_leak(tmp_path, eight):
+    listener = told(tiny(eight, split={"by": "windows"}), tmp_path / "leak")
+    assert any("split.by windows is a leak" in text for text in listener.told)
+    content = checkpoint.read(tmp_path / "leak" / "last.pt")
+    assert content["split"]["training"] == content["split"]["validation"]
+
+
+def test_an_observer_sees_every_epoch_before_it_is_saved(tmp_path, finished_run):
+    seen = []
+
+    def observer(epoch, network, preprocessor):
+        history = (tmp_path / "seen" / "metrics.csv").exists()
+        seen.append((epoch, history, network.training, preprocessor.features))
+
+    config = load(RunConfig, finished_run / "config.yaml")
+    train(config, tmp_path / "seen", device="cpu", observer=observer)
+    assert [epoch for epoch, *_ in seen] == list(range(1, config.train.epochs + 1))
+    assert not seen[0][1]
+    assert_same_run(finished_run, tmp_path / "seen")
 
 
 def test_the_callers_generators_and_threads_stay_as_they_were(eight, tmp_path):

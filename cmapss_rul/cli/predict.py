@@ -1,0 +1,105 @@
+"""`rul predict`: the remaining useful life of a user's own engines."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT-OR-RUN",
+            help="A checkpoint, or a run folder, which means its best.pt.",
+        ),
+    ],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="C-MAPSS text, or CSV or Parquet with column names; - for standard input.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="OUT", help="Write there instead of to stdout."),
+    ] = None,
+    every_cycle: Annotated[
+        bool, typer.Option("--every-cycle", help="One row a cycle instead of one an engine.")
+    ] = False,
+    level: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="Level of the intervals, 0.9 say; a run without calibration carries none.",
+        ),
+    ] = None,
+    allow_gaps: Annotated[
+        bool, typer.Option("--allow-gaps", help="Take records that lack cycles, and mark them.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of CSV.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Predict the RUL of engines from their records so far.
+
+    Prints CSV, one row an engine: engine, cycle, cycles_seen, rul, rul_lower, rul_upper,
+    health, p_0, p_1, …, padded, condition_known, sensors_out_of_range, note. padded: the
+    record is shorter than the window. The two columns after it speak of the cycles in the
+    window: was each operating condition, and each sensor's value, within what training saw?
+    note says where a record starts late or lacks cycles, and why something is empty:
+    rul_lower and rul_upper, say, where the run carries no intervals. RUL is clamped to
+    [0, cap]: a prediction at the cap means 'the cap or more'.
+
+    Rows may stand in any order, columns too. Needed are unit, cycle and the columns that the
+    model uses; others are ignored. Our names are unit, cycle, setting_1 … setting_3,
+    sensor_1 … sensor_21. Understood as well, whatever the capitals, spaces and underscores:
+
+    \b
+      unit       engine, unit_number, unit_nr, engine_id, id
+      cycle      cycles, time_cycles, time_in_cycles, time
+      setting_1  setting1, op_setting_1, operational_setting_1, os_1
+      sensor_1   sensor1, s_1, s1, sensor_measurement_1, sm_1
+      symbols    altitude, mach, TRA, T2, T24, T30, T50, P2, P15, P30, Nf, Nc,
+                 epr, Ps30, phi, NRf, NRc, BPR, farB, htBleed, Nf_dmd,
+                 PCNfR_dmd, W31, W32
+
+    \b
+    Example:
+      rul predict runs/fd001-s0 data/raw/test_FD001.txt
+      rul predict runs/fd001-s0 mine.csv -o rul.csv --every-cycle
+      zcat mine.csv.gz | rul predict runs/fd001-s0 - --json
+    """
+    import sys
+
+    from cmapss_rul.training.device import pick_device
+
+    chosen = pick_device(device)
+
+    from cmapss_rul.errors import RulError, UsageError
+    from cmapss_rul.evaluation.predict import predict_records, to_csv, to_json
+    from cmapss_rul.evaluation.records import read_file, read_records
+    from cmapss_rul.files import write_whole
+    from cmapss_rul.text import printable
+    from cmapss_rul.training.checkpoint import restore
+
+    if output is not None and file != "-" and output.exists() and output.samefile(file):
+        raise UsageError(f"{printable(output)}: is the file to read; name another one with -o")
+    model = restore(checkpoint, chosen)
+    content = sys.stdin.buffer.read() if file == "-" else read_file(Path(file))
+    name = "standard input" if file == "-" else file
+    records = read_records(content, name, model.preprocessor, allow_gaps=allow_gaps)
+    table = predict_records(model, records, every_cycle=every_cycle, level=level)
+    if output is None:
+        # the names of engines are foreign; a file given by -o holds them as they are
+        table["engine"] = [printable(name) for name in table["engine"]]
+    text = to_json(table, model) if as_json else to_csv(table)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        write_whole(output, text)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RulError(f"{printable(output)}: cannot be written ({reason})") from error
+    typer.echo(f"saved {printable(output)}: {len(table)} predictions")

@@ -1,0 +1,231 @@
+"""Other people's tables: C-MAPSS text, CSV with a header, Parquet.
+
+Looser than the reader of the official files: rows and columns may stand in any order, engines
+may have any name, and only the columns asked for are looked at. What is looked at is strict:
+a cell that is no finite number is an error that names its place.
+"""
+
+import csv
+import io
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.data.columns import COLUMNS
+from cmapss_rul.data.lines import NUMBER, foreign_kind
+from cmapss_rul.data.spellings import CYCLE, ENGINE, OURS, locate
+from cmapss_rul.errors import DataError
+from cmapss_rul.text import one_line, printable
+
+_CHUNK = 8192  # rows at a time: bounds what the cells of a large file need as texts
+_PLAIN = frozenset("0123456789+-.eE")
+_LARGEST = 1e30  # larger numbers are no measurements, and overflow later on
+_PARQUET = b"PAR1"
+_EXPECTED = f"expected a finite number (of at most {_LARGEST:g})"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The columns of a file that were asked for, row by row as they stand in it.
+
+    Attributes:
+        name: of the file, in error texts.
+        engine: [row], name of each row's engine, as text.
+        numbers: [row, column], finite, at most 1e30.
+        columns: our names of the columns of `numbers`; the cycle is the first.
+        line: [row], line of the file, or row of a Parquet file, from 1.
+        counts: what `line` counts: 'line' or 'row'.
+    """
+
+    name: str
+    engine: NDArray[np.str_]
+    numbers: NDArray[np.float64]
+    columns: tuple[str, ...]
+    line: NDArray[np.int64]
+    counts: str
+
+
+def parse_table(
+    content: bytes, name: str, needed: Collection[str], optional: Collection[str] = ()
+) -> Table:
+    """Read a table from the bytes of a file, whose kind the bytes tell.
+
+    Args:
+        content: of the file.
+        name: of the file, in error texts.
+        needed: our names of the columns that must be there, besides unit and cycle.
+        optional: our names of the columns that are read where they are there.
+
+    Raises:
+        DataError: one line with the place, what was found and what was expected.
+    """
+    if content.startswith(_PARQUET):
+        return _parquet(content, name, needed, optional)
+    content = content.removeprefix(_BYTE_ORDER_MARK)
+    if kind := foreign_kind(content):
+        raise DataError(f"{name}: found {kind}, expected C-MAPSS text, CSV or Parquet")
+    # bytes that are no UTF-8 harm nobody in a column that is not looked at
+    text = content.decode("utf-8", "backslashreplace")
+    lines = _lines(text)
+    first = next(lines, None)
+    if first is None:
+        raise DataError(f"{name}: the file is empty, expected rows of numbers")
+    separator = _separator(first[1])
+    if separator is None and _mostly_numbers(first[1].split()):
+        rows = ((line, row.split()) for line, row in chain([first], lines))
+        return _rows_to_table(rows, OURS, name, needed, optional, numbered=True)
+    cells = _cells(text, separator)
+    _, header = next(cells)
+    if _mostly_numbers(header):
+        raise DataError(
+            f"{name}, line {first[0]}: found numbers, expected a header with the names of the "
+            "columns (text without a header has spaces between its 26 numbers)"
+        )
+    return _rows_to_table(cells, header, name, needed, optional, numbered=False)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers."""
+    stream = io.StringIO(text, newline=None)
+    return ((number, line) for number, line in enumerate(stream, 1) if line.strip())
+
+
+def _separator(header: str) -> str | None:
+    """The character between the columns; None for white space."""
+    counts = {character: header.count(character) for character in ",;"}
+    best = max(counts, key=lambda character: counts[character])
+    if counts[best]:
+        return best
+    words = header.split()
+    return "\t" if "\t" in header and not _mostly_numbers(words) else None
+
+
+def _cells(text: str, separator: str | None) -> Iterator[tuple[int, list[str]]]:
+    if separator is None:
+        return ((line, row.split()) for line, row in _lines(text))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    return ((reader.line_num, row) for row in reader if any(cell.strip() for cell in row))
+
+
+def _mostly_numbers(cells: Sequence[str]) -> bool:
+    """Whether a line is a row, with a wrong cell perhaps, rather than a header."""
+    return 2 * sum(map(_is_number, cells)) >= len(cells)
+
+
+def _is_number(cell: str) -> bool:
+    return bool(NUMBER.fullmatch(cell.strip().encode()))
+
+
+def _rows_to_table(
+    rows: Iterator[tuple[int, list[str]]],
+    header: Sequence[str],
+    name: str,
+    needed: Collection[str],
+    optional: Collection[str],
+    *,
+    numbered: bool,
+) -> Table:
+    """Read rows of texts; `numbered`: without a header, where the engine is a number too."""
+    place = locate(header, needed, name)
+    columns = _wanted(place, needed, optional)
+    picked = [place[column] for column in columns]
+    checked = [place[ENGINE], *picked] if numbered else picked
+    engines: list[str] = []
+    lines: list[int] = []
+    parts: list[NDArray[np.float64]] = []
+    try:
+        while chunk := list(islice(rows, _CHUNK)):
+            for line, row in chunk:
+                if len(row) != len(header):
+                    raise DataError(
+                        f"{name}, line {line}: found {len(row)} column(s), expected {len(header)}"
+                        + (" (unit, cycle, 3 settings, 21 sensors)" if numbered else "")
+                    )
+            engines += [row[place[ENGINE]].strip() for _, row in chunk]
+            lines += [line for line, _ in chunk]
+            numbers = _numbers(chunk, checked, header, name)
+            parts.append(numbers[:, -len(columns) :])
+    except csv.Error as error:
+        raise DataError(f"{name}: is no table of text: {one_line(error)}") from error
+    if not parts:
+        raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
+    return Table(
+        name, np.array(engines), np.concatenate(parts), columns, np.array(lines), counts="line"
+    )
+
+
+def _wanted(
+    place: dict[str, int], needed: Collection[str], optional: Collection[str]
+) -> tuple[str, ...]:
+    asked = {*needed, *optional} & place.keys()
+    return (CYCLE, *(column for column in COLUMNS if column in asked))
+
+
+def _numbers(
+    chunk: Sequence[tuple[int, list[str]]], picked: Sequence[int], header: Sequence[str], name: str
+) -> NDArray[np.float64]:
+    """Turn the picked cells of some rows into numbers, [row, picked]."""
+    texts = [[row[i].strip() for i in picked] for _, row in chunk]
+    if _PLAIN.issuperset("".join(map("".join, texts))):
+        try:
+            numbers = np.array(texts).astype(np.float64)
+        except ValueError:
+            numbers = np.array(np.nan)
+        if (np.abs(numbers) <= _LARGEST).all():  # NaN is not
+            return numbers
+    raise _bad_cell(chunk, picked, header, name)
+
+
+def _bad_cell(
+    chunk: Sequence[tuple[int, list[str]]], picked: Sequence[int], header: Sequence[str], name: str
+) -> DataError:
+    """Say which cell of the picked ones is the first that is no number within reason."""
+    for line, row in chunk:
+        for i in picked:
+            if not _is_number(row[i]) or abs(float(row[i])) > _LARGEST:
+                found = f"'{printable(row[i][:24])}'" if row[i].strip() else "nothing"
+                return DataError(
+                    f"{name}, line {line}: found {found} in column {i + 1} "
+                    f"({printable(header[i])}), {_EXPECTED}"
+                )
+    raise AssertionError  # the caller has found one
+
+
+def _parquet(
+    content: bytes, name: str, needed: Collection[str], optional: Collection[str]
+) -> Table:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(io.BytesIO(content), engine="pyarrow")
+    except ImportError as error:
+        raise DataError(
+            f"{name}: reading Parquet needs pyarrow; pip install 'cmapss_rul[parquet]', "
+            "or save the table as CSV"
+        ) from error
+    except (ValueError, OSError) as error:  # pyarrow's own errors are of these kinds
+        raise DataError(f"{name}: is no whole Parquet file: {one_line(error)[:200]}") from error
+    if any(level is not None for level in frame.index.names):
+        frame = frame.reset_index()  # unit and cycle are often the index
+    header = [str(column) for column in frame.columns]
+    place = locate(header, needed, name)
+    columns = _wanted(place, needed, optional)
+    if frame.empty:
+        raise DataError(f"{name}: found no rows, expected rows of numbers")
+    numbers = np.empty((len(frame), len(columns)))
+    for i, column in enumerate(columns):
+        series = frame.iloc[:, place[column]]
+        numbers[:, i] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        bad = np.flatnonzero(~(np.abs(numbers[:, i]) <= _LARGEST))
+        if len(bad):
+            raise DataError(
+                f"{name}, row {bad[0] + 1}: found '{printable(series.iloc[bad[0]])}' in column "
+                f"{place[column] + 1} ({printable(header[place[column]])}), {_EXPECTED}"
+            )
+    engine = frame.iloc[:, place[ENGINE]]
+    engines = np.where(engine.isna(), "", engine.astype(str).str.strip()).astype(np.str_)
+    return Table(name, engines, numbers, columns, np.arange(1, len(frame) + 1), counts="row")

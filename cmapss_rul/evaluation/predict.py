@@ -1,0 +1,184 @@
+"""Predictions for a user's own engines, with everything that is unusual about them said."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cmapss_rul.data.columns import SENSORS
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.errors import UsageError
+from cmapss_rul.evaluation.predictions import Predictions, last_rows, predict_fleet
+from cmapss_rul.evaluation.records import Records
+from cmapss_rul.text import json_text, printable
+from cmapss_rul.training.checkpoint import TrainedModel
+
+NO_INTERVALS = "no intervals: the run was not calibrated"
+
+
+@dataclass(frozen=True, eq=False)
+class Flags:
+    """What is unusual about the cycles that each prediction was made from: its window's.
+
+    Attributes:
+        condition_known: [window], whether each operating condition in it occurred in training;
+            None where the file lacks settings that could tell.
+        sensors: [window], the sensors in it that leave the range of the training engines,
+            with spaces between them; None where the checkpoint does not hold these ranges.
+        note: [window], what else must be said, with '; ' between.
+    """
+
+    condition_known: list[bool | None]
+    sensors: list[str] | list[None]
+    note: list[str]
+
+
+def predict_records(
+    model: TrainedModel,
+    records: Records,
+    *,
+    every_cycle: bool = False,
+    level: float | None = None,
+) -> pd.DataFrame:
+    """Predict the RUL of each engine as it is now, or at every cycle of its record.
+
+    The RUL is the one that an evaluation of the same records gives, because scaling, windows
+    and clamp are the same.
+
+    Args:
+        model: runs on the device that its network is on.
+        records: of the engines.
+        every_cycle: one row a cycle instead of one an engine.
+        level: of the interval; None for the model's own choice.
+
+    Returns:
+        One row a prediction: engine, cycle, cycles_seen, rul, rul_lower, rul_upper, health,
+        p_0, p_1, …, padded, condition_known, sensors_out_of_range, note. What cannot be told
+        is None.
+
+    Raises:
+        UsageError: the model has no intervals of that level.
+        RulError: the network answers with something that is no finite number.
+    """
+    if level is not None:
+        raise UsageError(
+            f"{printable(model.path)} carries no intervals, so there is none at level {level:g}; "
+            "leave --level out to predict without them"
+        )
+    fleet = records.fleet
+    rows = np.arange(fleet.rows) if every_cycle else last_rows(fleet)
+    found = predict_fleet(model, fleet, rows, records.names)
+    seen = rows - np.repeat(fleet.starts, fleet.lengths)[rows] + 1
+    return _table(records, found, seen, _flags(model, records, rows))
+
+
+def _table(
+    records: Records, found: Predictions, seen: NDArray[np.int64], flags: Flags
+) -> pd.DataFrame:
+    chances = {f"p_{k}": column for k, column in enumerate(found.probabilities.T)}
+    columns: dict[str, Any] = {
+        "engine": [records.names[number - 1] for number in found.engine],
+        "cycle": found.cycle,
+        "cycles_seen": seen,
+        "rul": found.rul,
+        "rul_lower": _objects([None] * len(seen)),
+        "rul_upper": _objects([None] * len(seen)),
+        "health": found.health,
+        **chances,
+        "padded": found.padded,
+        "condition_known": _objects(flags.condition_known),
+        "sensors_out_of_range": _objects(flags.sensors),
+        "note": flags.note,
+    }
+    return pd.DataFrame(columns)
+
+
+def _objects(values: Any) -> "pd.Series[Any]":
+    """Keep None apart from False and NaN."""
+    return pd.Series(values, dtype=object)
+
+
+def _flags(model: TrainedModel, records: Records, rows: NDArray[np.int64]) -> Flags:
+    fleet, length = records.fleet, model.config.data.window
+    strange = model.preprocessor.unknown_condition(fleet)[:, None]
+    unknown = in_window(strange, fleet, rows, length)[:, 0]
+    beyond = model.preprocessor.beyond_training(fleet)
+    sensors: list[str] | list[None] = [None] * len(rows)
+    if beyond is not None:
+        names = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in SENSORS]
+        marked = in_window(beyond[:, [i for i, _ in names]], fleet, rows, length)
+        sensors = [
+            " ".join(name for (_, name), out in zip(names, row, strict=True) if out)
+            for row in marked
+        ]
+    common = [NO_INTERVALS] if beyond is not None else [NO_INTERVALS, _NO_RANGES]
+    if not records.settings_told:
+        common.append("the file lacks settings, so the operating condition was not checked")
+    first = np.repeat(fleet.cycle[fleet.starts], fleet.lengths)[rows]
+    return Flags(
+        condition_known=[
+            False if strange else True if records.settings_told else None for strange in unknown
+        ],
+        sensors=sensors,
+        note=[
+            "; ".join([*_about_record(start, gaps), *common])
+            for start, gaps in zip(first, records.missing[rows], strict=True)
+        ],
+    )
+
+
+_NO_RANGES = "the checkpoint does not hold the ranges of its training sensors"
+
+
+def _about_record(first_cycle: int, missing: int) -> list[str]:
+    said = []
+    if first_cycle != 1:
+        said.append(f"the record starts at cycle {first_cycle}")
+    if missing:
+        said.append(f"the record lacks {missing} cycle{'s' if missing > 1 else ''} in between")
+    return said
+
+
+def in_window(
+    marks: NDArray[np.bool_], fleet: Fleet, rows: NDArray[np.int64], length: int
+) -> NDArray[np.bool_]:
+    """Whether a mark stands on any row of each window.
+
+    Args:
+        marks: [row, column].
+        fleet: whose rows they are.
+        rows: [window], the rows at which the windows end.
+        length: of a window, rows; rows before the engine's first do not count.
+
+    Returns:
+        [window, column].
+    """
+    counts = np.zeros((len(marks) + 1, marks.shape[1]), dtype=np.int64)
+    np.cumsum(marks, axis=0, out=counts[1:])
+    begin = np.maximum(rows + 1 - length, np.repeat(fleet.starts, fleet.lengths)[rows])
+    return np.asarray(counts[rows + 1] > counts[begin])
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """The table as CSV, every number with all its digits; what is not known is empty."""
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def to_json(table: pd.DataFrame, model: TrainedModel) -> str:
+    """The table as strict JSON, with what it was predicted by; what is not known is null."""
+    data = model.config.data
+    content = {
+        "model": {
+            "checkpoint": str(model.path),
+            "subset": data.subset,
+            "window": data.window,
+            "cap": data.cap,
+            "boundaries": list(model.config.loss.health.boundaries),
+            "epoch": model.epoch,
+            "intervals": None,
+        },
+        "predictions": table.to_dict(orient="records"),
+    }
+    return json_text(content) + "\n"

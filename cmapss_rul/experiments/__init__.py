@@ -1,0 +1,1 @@
+"""Many runs under one protocol: grids, their statistics, figures and the ledger."""

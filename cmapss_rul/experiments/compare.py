@@ -1,0 +1,284 @@
+"""Make a comparison: train what is missing, then look at the test files once, for all."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from cmapss_rul.data.columns import FileKind
+from cmapss_rul.data.provide import provide
+from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.experiments import engine, ledger
+from cmapss_rul.experiments.comparison import Comparison, compared
+from cmapss_rul.experiments.figures import draw
+from cmapss_rul.experiments.grid import Grid, GridRun
+from cmapss_rul.experiments.identity import differences
+from cmapss_rul.experiments.looked import Looked
+from cmapss_rul.experiments.results import commit, read_result
+from cmapss_rul.experiments.runs import Damaged, EvaluateJob, TrainJob, is_finished, remove
+from cmapss_rul.files import sweep, write_whole
+from cmapss_rul.locks import LOCK, OWNER, owned
+from cmapss_rul.text import one_line, printable
+from cmapss_rul.training.config import TrainConfig
+from cmapss_rul.training.device import pick_device
+
+ROOT = Path("comparisons")
+_IDENTITY = "grid.json"
+
+
+class Listener(engine.Listener, Protocol):
+    """Whom a comparison tells what it does."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def phase(self, what: str, jobs: int, done: int) -> None:
+        """So many jobs begin, of which some were done before."""
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def started(self, name: str) -> None:
+        """Say nothing."""
+
+    def told(self, name: str, what: Any) -> None:
+        """Say nothing."""
+
+    def ended(self, name: str, error: str | None) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def phase(self, what: str, jobs: int, done: int) -> None:
+        """Say nothing."""
+
+
+class RunsFailed(RulError):
+    """Some runs of a grid failed; the others are kept, and the next call tries these again."""
+
+    def __init__(self, errors: dict[str, str], runs: int) -> None:
+        told = "; ".join(f"{printable(name)}: {error}" for name, error in errors.items())
+        super().__init__(
+            f"{len(errors)} of {runs} runs failed, and the same command tries them again: {told}"
+        )
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a comparison is made; nothing of it changes a figure.
+
+    Attributes:
+        processes: at a time; the cores by default.
+        device: auto, cpu or cuda.
+        allow_failed: look at the test files without the runs that failed.
+        ledger: JSON that takes the cells.
+    """
+
+    processes: int | None = None
+    device: str = "auto"
+    allow_failed: bool = False
+    ledger: Path | None = None
+
+
+def compare(
+    grid: Grid,
+    folder: Path | str | None = None,
+    options: Options | None = None,
+    listener: Listener | None = None,
+) -> Comparison:
+    """Train every run of a grid, evaluate all, compare.
+
+    Killed at any moment and called again it goes on where it stopped. The test files are
+    opened when every run has ended well, and then for all in one step; only the oracle looks
+    before. Processes are started by `spawn`: a script that calls this needs the usual
+    `if __name__ == "__main__":`.
+
+    Args:
+        grid: what is compared.
+        folder: of the comparison; `comparisons/<digest of the grid>` by default.
+        options: how it is made.
+        listener: told what happens; nobody by default.
+
+    Returns:
+        The comparison, which also stands in the folder, with figures. Failed runs are in its
+        `missing`, where `options.allow_failed`.
+
+    Raises:
+        UsageError: the folder holds something else; the ledger is none.
+        RunsFailed: runs failed, and the test files were not looked at.
+        RulError: another process works in the folder; the test files are not to be had.
+        Interrupted: a signal came; all is saved.
+    """
+    options, listener = options or Options(), listener or Silent()
+    folder = ROOT / grid.digest if folder is None else Path(folder)
+    pick_device(options.device)
+    if options.ledger is not None:
+        ledger.read(options.ledger)
+    _refuse_foreign(folder)
+    with owned(folder):
+        _claim(folder, grid)
+        errors = _train(grid, folder, options, listener)
+        if errors and not (options.allow_failed and len(errors) < len(grid.runs)):
+            raise RunsFailed(errors, len(grid.runs))
+        well = [run for run in grid.runs if run.name not in errors]
+        _look(well, folder, options, listener)
+        results = [read_result(run, folder_of(run, folder)) for run in well]
+        comparison = compared(grid, results, errors, folder)
+        write_whole(folder / "comparison.csv", comparison.as_csv())
+        draw(comparison, folder)
+        write_whole(folder / "comparison.json", comparison.as_json())
+    if options.ledger is not None:
+        ledger.merge(options.ledger, comparison)
+    return comparison
+
+
+def folder_of(run: GridRun, folder: Path) -> Path:
+    """Where a run of the grid in `folder` stands."""
+    return folder / "runs" / run.name
+
+
+# ---- the folder ----------------------------------------------------------------------------
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Take no folder that holds something else than a grid."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--output {printable(folder)}: is no folder; name another")
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others = sorted(name for name in names - {LOCK, OWNER} if not name.endswith(".part"))
+    if others and _IDENTITY not in names:
+        raise UsageError(
+            f"--output {printable(folder)}: holds {printable(others[0])} and no grid; name "
+            "another folder"
+        )
+
+
+def _claim(folder: Path, grid: Grid) -> None:
+    """Note whose folder it is, or refuse another grid's."""
+    sweep(folder)
+    path, now = folder / _IDENTITY, grid.identity()
+    if not path.exists():
+        write_whole(path, json.dumps(now, indent=1, ensure_ascii=False) + "\n")
+        return
+    try:
+        former = json.loads(path.read_bytes())
+        changed = differences(former, json.loads(json.dumps(now)))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UsageError(
+            f"{printable(path)}: cannot be read ({one_line(error)[:200]}); name another folder "
+            "with --output"
+        ) from error
+    if changed:
+        raise UsageError(
+            f"--output {printable(folder)}: holds another grid: {'; '.join(changed[:20])}; name "
+            "another folder, or leave --output out"
+        )
+
+
+# ---- train ---------------------------------------------------------------------------------
+
+
+def _train(grid: Grid, folder: Path, options: Options, listener: Listener) -> dict[str, str]:
+    """Train what is not finished; the errors of the runs that failed."""
+    code = commit()
+    jobs = [
+        TrainJob(run.name, run.config, folder_of(run, folder), options.device, grid.oracle, code)
+        for run in grid.runs
+        if not _is_finished(run, folder, listener)
+    ]
+    listener.phase("training", len(jobs), len(grid.runs) - len(jobs))
+    kinds: tuple[FileKind, ...] = ("train", "test", "RUL") if grid.oracle else ("train",)
+    errors = _without_data(jobs, kinds)
+    for name, error in errors.items():
+        listener.ended(name, error)
+    able = [job for job in jobs if job.name not in errors]
+    errors |= engine.run_jobs(able, _processes(options, able), listener)
+    return {run.name: errors[run.name] for run in grid.runs if run.name in errors}
+
+
+def _is_finished(run: GridRun, folder: Path, listener: Listener) -> bool:
+    place = folder_of(run, folder)
+    sweep(place)
+    try:
+        return is_finished(run.config, place, oracle=run.oracle)
+    except Damaged as error:
+        listener.note(f"{run.name} is damaged and done again: {error}")
+        remove(place)
+        return False
+
+
+def _processes(options: Options, jobs: Sequence[engine.Job]) -> int:
+    wanted = options.processes or TrainConfig().thread_count()
+    return max(1, min(wanted, len(jobs)))
+
+
+def _without_data(
+    jobs: Sequence[TrainJob | EvaluateJob], kinds: tuple[FileKind, ...]
+) -> dict[str, str]:
+    """Get the files once, before many processes ask for them; errors of the runs without."""
+    once: dict[tuple[str, ...], str | None] = {}
+    for job in jobs:
+        data = job.config.data
+        key = (data.source, data.dir, data.subset)
+        if key not in once:
+            once[key] = _error_of(partial(provide, data, kinds))
+    found = {
+        job.name: once[job.config.data.source, job.config.data.dir, job.config.data.subset]
+        for job in jobs
+    }
+    return {name: error for name, error in found.items() if error is not None}
+
+
+def _error_of(call: Callable[[], object]) -> str | None:
+    try:
+        call()
+    except (RulError, OSError) as error:
+        return one_line(error)
+    return None
+
+
+# ---- look ----------------------------------------------------------------------------------
+
+
+def _look(runs: Sequence[GridRun], folder: Path, options: Options, listener: Listener) -> None:
+    """Evaluate all runs in one step; those looked at before, and unchanged, are not again."""
+    looked = Looked(folder / "looked.json")
+    jobs = [
+        EvaluateJob(run.name, run.config, folder_of(run, folder), options.device)
+        for run in runs
+        if not looked.holds(run.name, folder_of(run, folder))
+    ]
+    listener.phase("evaluating", len(jobs), len(runs) - len(jobs))
+    if not jobs:
+        return
+    errors = _without_data(jobs, ("test", "RUL"))
+    noting = _Noting(listener)
+    try:
+        errors = errors or engine.run_jobs(jobs, _processes(options, jobs), noting)
+    finally:  # after an interruption too, so that none is done twice
+        looked.note({job.name: job.folder for job in jobs if job.name in noting.done})
+    if errors:
+        name, error = next(iter(errors.items()))
+        raise RulError(
+            f"{len(errors)} of {len(jobs)} evaluations failed, the runs are kept and the same "
+            f"command goes on: {printable(name)}: {error}"
+        )
+
+
+class _Noting:
+    """A listener that passes everything on and keeps the names of the jobs that ended well."""
+
+    def __init__(self, inner: Listener) -> None:
+        self.started, self.told = inner.started, inner.told
+        self.done: set[str] = set()
+        self._inner = inner
+
+    def ended(self, name: str, error: str | None) -> None:
+        """Keep the name."""
+        if error is None:
+            self.done.add(name)
+        self._inner.ended(name, error)

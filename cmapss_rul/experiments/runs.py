@@ -1,0 +1,196 @@
+"""The runs of a grid: in which state a folder is, and the jobs that train and evaluate it."""
+
+import csv
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cmapss_rul.config.show import to_yaml
+from cmapss_rul.errors import CheckpointError, RulError
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.save import Targets, save
+from cmapss_rul.experiments.identity import comparable
+from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
+from cmapss_rul.files import write_whole
+from cmapss_rul.text import one_line
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.device import pick_device
+from cmapss_rul.training.loggers import Quiet, Row, write_metrics
+from cmapss_rul.training.runs import RunFolder, finished
+from cmapss_rul.training.train import train
+
+COMMIT = "commit.txt"
+"""File of a run folder that names the commit of the code that finished the run."""
+
+
+class Damaged(RulError):
+    """A run folder that cannot be gone on with, and is done again."""
+
+
+def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
+    """Whether a run needs no more training; its files are made whole where they can be.
+
+    `metrics.csv` and `config.yaml` of a finished run follow from `last.pt`; a process killed
+    at its very end may not have got to them.
+
+    Args:
+        config: that the run should have.
+        folder: of the run.
+        oracle: whether it should have noted every epoch's test RMSE.
+
+    Raises:
+        Damaged: what is there is of no use.
+    """
+    run = RunFolder(folder)
+    if not run.last.exists():
+        if run.previous.exists():
+            return False
+        if run.metrics.exists():
+            raise Damaged("it has metrics.csv and no last.pt")
+        remove(folder)  # stopped in its first epoch: nothing there is worth keeping
+        return False
+    content = _newest(run, config)
+    epochs = len(content["loop"]["history"])
+    if epochs and not run.best.exists():
+        raise Damaged("best.pt is missing")
+    if run.best.exists():
+        _read(run.best, config)
+    if oracle and not set(range(1, epochs + 1)) <= read_notes(path_of(folder)).keys():
+        raise Damaged("oracle.csv is missing, or epochs in it are")
+    if not finished(content):
+        return False
+    _make_whole(run, config, content)
+    return True
+
+
+def _newest(run: RunFolder, config: RunConfig) -> dict[str, Any]:
+    try:
+        return _read(run.last, config)
+    except Damaged:
+        if not run.previous.exists():
+            raise
+        return _read(run.previous, config)  # from which training goes on, and says so
+
+
+def _read(path: Path, config: RunConfig) -> dict[str, Any]:
+    try:
+        content = checkpoint.read(path)
+        with checkpoint.whole_parts(path):
+            if comparable(checkpoint.config_of(content, path)) != comparable(config):
+                raise Damaged(f"{path.name} is of another configuration")
+            if content["config"]["seed"] != config.seed:
+                raise Damaged(f"{path.name} is of another seed")
+            rows_of(content)
+    except CheckpointError as error:
+        raise Damaged(one_line(error)) from error
+    return content
+
+
+def rows_of(content: dict[str, Any]) -> list[Row]:
+    """Rows of metrics.csv from a checkpoint's content."""
+    history, clock = content["loop"]["history"], content["host"]["clock"]["rows"]
+    return [{**row, **times} for row, times in zip(history, clock, strict=True)]
+
+
+def _make_whole(run: RunFolder, config: RunConfig, content: dict[str, Any]) -> None:
+    rows = rows_of(content)
+    if _rows_in(run.metrics) != [{key: str(value) for key, value in row.items()} for row in rows]:
+        write_metrics(run.metrics, rows)
+    text = to_yaml(config)
+    if not run.config.is_file() or run.config.read_bytes() != text.encode():
+        write_whole(run.config, text)
+
+
+def _rows_in(path: Path) -> list[dict[str, str]]:
+    try:
+        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def remove(folder: Path) -> None:
+    """Remove a run, if there is one, to do it again."""
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder)
+
+
+class _Teller(Quiet):
+    """A reporter that passes each epoch on to the process that started this one."""
+
+    def __init__(self, tell: Callable[[Any], None]) -> None:
+        self._tell = tell
+
+    def epoch(self, row: Row, best: bool) -> None:
+        """Pass the epoch on."""
+        self._tell({"epoch": row["epoch"], "val_rmse": row["val_rmse"], "best": best})
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Trains a run, or goes on with it, by the code of `rul train`.
+
+    Attributes:
+        name: of the run.
+        config: of the run.
+        folder: of the run.
+        device: auto, cpu or cuda.
+        oracle: whether each epoch's test RMSE is noted.
+        commit: of the code, for the ledger.
+    """
+
+    name: str
+    config: RunConfig
+    folder: Path
+    device: str
+    oracle: bool
+    commit: str | None
+
+    def __call__(self, tell: Callable[[Any], None]) -> None:
+        """Train until the end; raises what `train` raises."""
+        oracle = Oracle(self.config.data, path_of(self.folder)) if self.oracle else None
+        train(
+            self.config,
+            self.folder,
+            resume=True,
+            device=self.device,
+            reporter=_Teller(tell),
+            observer=oracle,
+        )
+        write_whole(self.folder / COMMIT, f"{self.commit or ''}\n")
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Evaluates a finished run as `rul evaluate` does, in its folder.
+
+    Attributes:
+        name: of the run.
+        config: of the run; its data folder is looked into.
+        folder: of the run.
+        device: auto, cpu or cuda.
+    """
+
+    name: str
+    config: RunConfig
+    folder: Path
+    device: str
+
+    def __call__(self, tell: Callable[[Any], None]) -> None:
+        """Evaluate `best.pt` with one thread, because several processes do so at a time."""
+        del tell
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            model = checkpoint.restore(self.folder, pick_device(self.device))
+            evaluation = evaluate(model, data_dir=self.config.data.dir, progress=False)
+        finally:
+            torch.set_num_threads(threads)
+        save(evaluation, Targets.of(model.path))

@@ -1,0 +1,232 @@
+"""Metrics of a prediction that goes on while an engine ages, one engine at a time.
+
+Source of all of them: Saxena, Celaya, Saha, Saha and Goebel, "Metrics for Offline Evaluation of
+Prognostic Performance", International Journal of Prognostics and Health Management 1 (2010).
+Symbols: t a cycle, r(t) the predicted and r*(t) the true RUL there, t_EoL the cycle of the
+failure (r* = 0), t_P the first cycle of the predictions that are scored.
+
+Where this differs from the paper: predictions are points, so a criterion on the probability
+mass within bounds (β) becomes 'within the bounds or not'.
+
+Every function takes `cycle`, `predicted` and `true` of one shape [n], n ≥ 1, cycles rising.
+What is not defined for an engine is None, never a number that stands for nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.metrics.regression import errors
+
+ALPHA = 0.2
+"""Half-width of the α-λ cone, as a share of the true RUL."""
+
+HORIZON_ALPHA = 0.05
+"""Half-width of the band of the prognostic horizon, as a share of t_EoL."""
+
+LAMBDA = 0.5
+"""The moment of the α-λ test: this share of the way from t_P to t_EoL."""
+
+
+@dataclass(frozen=True)
+class Prognostics:
+    """The metrics of one engine.
+
+    Attributes:
+        alpha_lambda: whether the prediction at λ lies within the cone; None where the record
+            ends before.
+        prognostic_horizon: cycles from the first prediction within the band to the failure;
+            None where no prediction is.
+        relative_accuracy: at λ; 1 is perfect, below 0 is an error larger than the RUL.
+        cumulative_relative_accuracy: mean over all cycles before the failure.
+        convergence: how slowly the absolute error shrinks, lower is faster; None for a single
+            prediction and for one that is never wrong.
+    """
+
+    alpha_lambda: bool | None
+    prognostic_horizon: int | None
+    relative_accuracy: float | None
+    cumulative_relative_accuracy: float | None
+    convergence: float | None
+
+
+def prognostics(
+    cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any]
+) -> Prognostics:
+    """Work out all metrics of one engine with the default α and λ."""
+    return Prognostics(
+        alpha_lambda=alpha_lambda(cycle, predicted, true),
+        prognostic_horizon=prognostic_horizon(cycle, predicted, true),
+        relative_accuracy=relative_accuracy(cycle, predicted, true),
+        cumulative_relative_accuracy=cumulative_relative_accuracy(predicted, true),
+        convergence=convergence(cycle, predicted, true),
+    )
+
+
+def end_of_life(cycle: NDArray[np.int64], true: NDArray[Any]) -> int:
+    """t_EoL = t + r*(t), the cycle of the failure, also beyond the record's end.
+
+    >>> end_of_life(np.array([5, 6]), np.array([10, 9]))
+    15
+    """
+    return int(cycle[-1] + true[-1])
+
+
+def at_share(cycle: NDArray[np.int64], true: NDArray[Any], share: float = LAMBDA) -> int | None:
+    """Index of the first cycle at or after t_λ = t_P + λ·(t_EoL − t_P).
+
+    Args:
+        cycle: [n].
+        true: [n], RUL, cycles.
+        share: λ, from 0 at t_P to 1 at the failure.
+
+    Returns:
+        None where the record ends before t_λ.
+
+    >>> at_share(np.array([1, 2, 3]), np.array([4, 3, 2])), at_share(np.array([1]), np.array([4]))
+    (2, None)
+    """
+    moment = cycle[0] + share * (end_of_life(cycle, true) - cycle[0])
+    index = int(np.searchsorted(cycle, moment))
+    return index if index < len(cycle) else None
+
+
+def alpha_lambda(
+    cycle: NDArray[np.int64],
+    predicted: NDArray[Any],
+    true: NDArray[Any],
+    alpha: float = ALPHA,
+    share: float = LAMBDA,
+) -> bool | None:
+    """α-λ accuracy: (1 − α)·r*(t_λ) ≤ r(t_λ) ≤ (1 + α)·r*(t_λ).
+
+    The mean over engines is the share of them that are right half-way.
+
+    Args:
+        cycle: [n].
+        predicted: [n], RUL, cycles.
+        true: [n], RUL, cycles.
+        alpha: α, half-width of the cone.
+        share: λ.
+
+    Returns:
+        None where the record ends before t_λ.
+
+    >>> alpha_lambda(np.array([1, 2, 3]), np.array([9, 9, 2.4]), np.array([4, 3, 2]))
+    True
+    """
+    off = errors(predicted, true)
+    index = at_share(cycle, true, share)
+    # a margin for numbers such as 1.2 · 10, which a float holds a little off
+    return None if index is None else bool(abs(off[index]) <= alpha * true[index] + 1e-9)
+
+
+def prognostic_horizon(
+    cycle: NDArray[np.int64],
+    predicted: NDArray[Any],
+    true: NDArray[Any],
+    alpha: float = HORIZON_ALPHA,
+) -> int | None:
+    """PH = t_EoL − t_i, t_i the first cycle with |r(t_i) − r*(t_i)| ≤ α·t_EoL.
+
+    How long before the failure the first prediction is good enough to act on. As in the paper
+    it is the first, whether later ones leave the band again or not.
+
+    Args:
+        cycle: [n].
+        predicted: [n], RUL, cycles.
+        true: [n], RUL, cycles.
+        alpha: α, half-width of the band as a share of t_EoL.
+
+    Returns:
+        Cycles; None where no prediction of the record lies within the band.
+
+    >>> prognostic_horizon(np.array([98, 99]), np.array([9, 5]), np.array([2, 1]))
+    1
+    """
+    end = end_of_life(cycle, true)
+    good = np.flatnonzero(np.abs(errors(predicted, true)) <= alpha * end + 1e-9)
+    return int(end - cycle[good[0]]) if len(good) else None
+
+
+def relative_accuracy(
+    cycle: NDArray[np.int64],
+    predicted: NDArray[Any],
+    true: NDArray[Any],
+    share: float = LAMBDA,
+) -> float | None:
+    """RA_λ = 1 − |r*(t_λ) − r(t_λ)| / r*(t_λ).
+
+    Args:
+        cycle: [n].
+        predicted: [n], RUL, cycles.
+        true: [n], RUL, cycles.
+        share: λ.
+
+    Returns:
+        None where the record ends before t_λ, or fails just there.
+
+    >>> relative_accuracy(np.array([1, 2, 3]), np.array([9, 9, 3]), np.array([4, 3, 2]))
+    0.5
+    """
+    off = np.abs(errors(predicted, true))
+    index = at_share(cycle, true, share)
+    return None if index is None or true[index] == 0 else float(1 - off[index] / true[index])
+
+
+def cumulative_relative_accuracy(predicted: NDArray[Any], true: NDArray[Any]) -> float | None:
+    """CRA = mean over t of 1 − |r*(t) − r(t)| / r*(t), all weights equal.
+
+    The cycle of the failure, where r* is 0 and the quotient is none, is left out.
+
+    Args:
+        predicted: [n], RUL, cycles.
+        true: [n], RUL, cycles.
+
+    Returns:
+        None where only the failure is there.
+
+    >>> cumulative_relative_accuracy(np.array([4, 1, 5]), np.array([2, 1, 0]))
+    0.5
+    """
+    off = np.abs(errors(predicted, true))
+    alive = np.asarray(true) > 0
+    return float(np.mean(1 - off[alive] / np.asarray(true)[alive])) if alive.any() else None
+
+
+def convergence(
+    cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any]
+) -> float | None:
+    """Distance from (t_P, 0) to the centre of the area under the error.
+
+    With M(t) = |r(t) − r*(t)| held from each cycle to the next,
+
+        C_M = √((x − t_P)² + y²),
+        x = ½ Σ (t_{i+1}² − t_i²)·M(t_i) / A,  y = ½ Σ (t_{i+1} − t_i)·M(t_i)² / A,
+        A = Σ (t_{i+1} − t_i)·M(t_i).
+
+    Lower is faster: an error that is large at the start and small later has its centre near
+    t_P. Compare it between networks on the same engines only, for it grows with the record.
+
+    Args:
+        cycle: [n].
+        predicted: [n], RUL, cycles.
+        true: [n], RUL, cycles.
+
+    Returns:
+        None for a single prediction, and where M is 0 throughout.
+
+    >>> convergence(np.array([1, 2, 4]), np.array([6, 1, 1]), np.array([3, 2, 0])).__round__(4)
+    1.5556
+    """
+    error = np.abs(errors(predicted, true))[:-1]
+    time = cycle - cycle[0]  # so that x − t_P is x
+    step = np.diff(time)
+    area = float(np.sum(step * error))
+    if area == 0:
+        return None
+    x = 0.5 * np.sum(np.diff(time**2) * error) / area
+    y = 0.5 * np.sum(step * error**2) / area
+    return float(np.hypot(x, y))

@@ -1,0 +1,115 @@
+"""`rul compare` from the terminal's side."""
+
+import json
+
+import pytest
+
+from cmapss_rul.cli import main
+from cmapss_rul.cli.grid_progress import GridProgress
+from tests.experiments.inputs import write_config
+
+
+def rul(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return caught.value.code, out, err
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, fleet_dir):
+    """A folder with a configuration that trains within a second."""
+    place = tmp_path_factory.mktemp("compare")
+    write_config(place / "tiny.yaml", fleet_dir)
+    return place
+
+
+@pytest.fixture
+def tiny(place, monkeypatch):
+    monkeypatch.chdir(place)
+    return "tiny.yaml"
+
+
+def test_a_grid_prints_its_table_and_says_where_it_lies(capsys, tiny):
+    words = ["--config", tiny, "--balancer", "fixed,amnl", "--seeds", "7,", "--jobs", "1"]
+    code, out, err = rul(capsys, *words, "--output", "grid", "--ledger", "ledger.json")
+    assert (code, err) == (0, "")
+    assert "training: 2 run(s)\n" in out
+    assert "tiny-amnl-s7  epoch 2, val RMSE " in out
+    assert "no test between fixed and amnl" in out.replace("\n", " ")
+    assert out.endswith("saved in grid\n")
+    code, out, err = rul(capsys, *words, "--output", "grid", "--json")
+    assert code == 0
+    plain = json.loads(out)
+    assert [cell["label"] for cell in plain["cells"]] == ["fixed", "amnl"]
+    assert plain["grid"]["seeds"] == [7]
+    assert err == (
+        "training: 0 run(s), 2 were done before\nevaluating: 0 run(s), 2 were done before\n"
+    )
+    code, out, err = rul(capsys, *words[:-4], "--seeds", "2", "--output", "grid")
+    assert (code, out) == (2, "")
+    assert "--output grid: holds another grid: seeds was [7] and is [0, 1]" in err
+
+
+def test_a_failed_run_is_named_with_its_error(capsys, tiny, monkeypatch):
+    monkeypatch.setenv("RUL_DATA_SOURCE", "nowhere.zip")
+    code, out, err = rul(
+        capsys, "--config", tiny, "--seeds", "1", "--set", "data.dir=empty", "--output", "broken"
+    )
+    assert code == 1
+    assert "tiny-fixed-s0  failed: " in out
+    assert err.startswith("rul: error: 1 of 1 runs failed, and the same command tries them again: ")
+    assert "tiny-fixed-s0: " in err
+    assert "nowhere.zip" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing option '--config'"),
+        (["--config", "fd01"], "--config: there is no configuration 'fd01'; expected of: fd001,"),
+        (["--config", "tiny.yaml,fd01"], "'fd01' beside tiny.yaml"),
+        (["--config", ","], "--config: expected names with commas"),
+        (["--config", "tiny.yaml", "--balancer", "fixed,amnll"],
+         "--balancer: there is no balancer 'amnll' beside fixed; expected of: amnl,"),
+        (["--config", "tiny.yaml", "--seeds", "0"], "--seeds 0: expected a number of seeds"),
+        (["--config", "tiny.yaml", "--grid", "train.epoch=1"], "did you mean train.epochs?"),
+        (["--config", "tiny.yaml", "--grid", "train.epochs=0"], "expected at least 1, found 0"),
+        (["--config", "tiny.yaml", "--jobs", "0"], "--jobs"),
+        (["--config", "tiny.yaml", "--device", "tpu"], "there is no device 'tpu'"),
+        (["--config", "tiny.yaml", "--ledger", "tiny.yaml"], "--ledger tiny.yaml: cannot be read"),
+        (["--config", "tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is no folder"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_before_anything_is_trained(capsys, tiny, arguments, said):
+    del tiny
+    code, out, err = rul(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_interrupt_is_said_and_130(capsys, tiny, monkeypatch):
+    from cmapss_rul.experiments import compare
+    from cmapss_rul.training.interrupt import Interrupted
+
+    def stopped(*_):
+        raise Interrupted("stopped by SIGINT, all is saved", 130)
+
+    monkeypatch.setattr(compare.engine, "run_jobs", stopped)
+    code, _, err = rul(capsys, "--config", tiny, "--seeds", "1", "--output", "stopped")
+    assert (code, err) == (130, "rul: stopped by SIGINT, all is saved\n")
+
+
+def test_progress_shows_strange_names_harmlessly(capsys):
+    progress = GridProgress(quiet_stdout=False)
+    progress.phase("training", 1, 0)
+    progress.started("a\x1b[31m")
+    progress.told("a\x1b[31m", {"epoch": 1, "val_rmse": 12.345, "best": True})
+    progress.ended("a\x1b[31m", None)
+    progress.ended("b", "broke\x07")
+    progress.close()
+    assert capsys.readouterr().out == (
+        "training: 1 run(s)\na\\x1b[31m  epoch 1, val RMSE 12.35\nb  failed: broke\\x07\n"
+    )

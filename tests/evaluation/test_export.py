@@ -1,0 +1,233 @@
+"""Exported files run without this package and say what the Python model says."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cmapss_rul.data.columns import COLUMNS
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.errors import RulError
+from cmapss_rul.evaluation import export as module
+from cmapss_rul.evaluation.export import Parity, default_path, export, parity_of
+from cmapss_rul.evaluation.portable import inputs_of
+from cmapss_rul.evaluation.predictions import last_rows, predict_fleet
+from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.config import RunConfig
+from tests.evaluation._models import TINY, config_for, write_checkpoint
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def onnxruntime():
+    pytest.importorskip("onnxscript")
+    return pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def window_60(fleet_dir, tmp_path_factory):
+    """A model with the shipped window and columns."""
+    path = tmp_path_factory.mktemp("run") / "best.pt"
+    return restore(write_checkpoint(path, config_for(fleet_dir, window=60)))
+
+
+@pytest.fixture(scope="module")
+def exported(request, window_60, tmp_path_factory):
+    """The ONNX file of that model, and how near it came."""
+    request.getfixturevalue("onnxruntime")  # or skip
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    return path, export(window_60, "onnx", path)
+
+
+def facts(values):
+    return [(value.name, value.type, value.shape[1:]) for value in values]
+
+
+def test_parity_over_the_test_engines(exported):
+    path, parity = exported
+    assert parity.engines == 20
+    assert parity.rul < 1e-3
+    assert parity.health < 1e-5
+    assert path.is_file()
+
+
+def test_the_inputs_are_exactly_three(exported, onnxruntime):
+    session = onnxruntime.InferenceSession(exported[0])
+    assert facts(session.get_inputs()) == [
+        ("window", "tensor(float)", [60, 24]),
+        ("cycle", "tensor(int64)", []),
+        ("valid_length", "tensor(int64)", []),
+    ]
+    assert facts(session.get_outputs()) == [
+        ("rul", "tensor(float)", []),
+        ("health", "tensor(float)", [3]),
+    ]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 130])
+def test_any_batch_size(exported, onnxruntime, window_60, fleet_dir, batch):
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    rows = np.arange(batch) * 10
+    session = onnxruntime.InferenceSession(exported[0])
+    plain = {k: v.numpy() for k, v in inputs_of(window_60, fleet, rows).there().items()}
+    rul, health = session.run(["rul", "health"], plain)
+    expected = predict_fleet(window_60, fleet, rows)
+    np.testing.assert_allclose(rul, expected.rul, atol=1e-3)
+    np.testing.assert_allclose(health, expected.probabilities, atol=1e-5)
+
+
+def test_the_metadata_say_what_it_is(exported, onnxruntime, window_60):
+    session = onnxruntime.InferenceSession(exported[0])
+    found = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
+    assert found["columns"] == list(COLUMNS)
+    assert (found["window"], found["cap"], found["boundaries"]) == (60, 125, [125, 50])
+    assert found["digest"] == hashlib.sha256(window_60.path.read_bytes()).hexdigest()
+    assert found["protocol"]["simulated"] is True
+    assert list(found["inputs"]) == ["window", "cycle", "valid_length"]
+    assert list(found["outputs"]) == ["rul", "health"]
+
+
+def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_path, onnxruntime):
+    config = config_for(fleet_dir, smoothing=0.3)
+    model = restore(write_checkpoint(tmp_path / "best.pt", config))
+    assert export(model, "onnx", tmp_path / "model.onnx").rul < 1e-3
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert [value.name for value in session.get_inputs()] == [
+        "window", "cycle", "valid_length", "history",
+    ]  # fmt: skip
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    for row in (0, 45, last_rows(fleet)[1]):  # a history of 1 row, of some and of many
+        rows = np.array([row])
+        plain = {k: v.numpy() for k, v in inputs_of(model, fleet, rows).there().items()}
+        expected = predict_fleet(model, fleet, rows).rul
+        np.testing.assert_allclose(session.run(["rul"], plain)[0], expected, atol=1e-3)
+
+
+PUBLISHED = {
+    **TINY,
+    "cnn": {"channels": [4, 3], "kernel": 3, "batch_norm": True, "concatenate_input": False},
+    "bilstm": {"hidden": 4, "layers": 2},
+    "attention": {"name": "self", "heads": 2},
+}
+
+
+@pytest.mark.usefixtures("onnxruntime")
+@pytest.mark.parametrize("format", ["onnx", "torch-export"])
+@pytest.mark.parametrize(
+    "network", [PUBLISHED, {**TINY, "attention": {"name": "none"}, "cnn": {"channels": []}}]
+)
+def test_other_networks(fleet_dir, tmp_path, format, network):
+    plain = config_for(fleet_dir).model_dump()
+    config = RunConfig.model_validate({**plain, "model": network})
+    model = restore(write_checkpoint(tmp_path / "best.pt", config))
+    assert export(model, format, tmp_path / "model").rul < 1e-3
+
+
+def test_torch_export_runs_by_torch_alone(window_60, fleet_dir, tmp_path):
+    assert export(window_60, "torch-export", tmp_path / "model.pt2").rul < 1e-3
+    extra = {"cap": "", "columns": ""}
+    program = torch.export.load(tmp_path / "model.pt2", extra_files=extra)
+    assert (json.loads(extra["cap"]), json.loads(extra["columns"])) == (125, list(COLUMNS))
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    for batch in (1, 5):
+        rows = last_rows(fleet)[:batch]
+        rul, health = program.module()(**inputs_of(window_60, fleet, rows).there())
+        expected = predict_fleet(window_60, fleet, rows).rul
+        np.testing.assert_allclose(rul.detach(), expected, atol=1e-3)
+        assert health.shape == (batch, 3)
+
+
+def test_parity_is_the_largest_difference(window_60, fleet_dir):
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    expected = predict_fleet(window_60, fleet, last_rows(fleet))
+    done = []
+
+    def off(inputs):
+        part = slice(sum(done), sum(done) + len(inputs.cycle))
+        done.append(len(inputs.cycle))
+        return [expected.rul[part] + 0.25, expected.probabilities[part] - 0.125]
+
+    assert parity_of(window_60, fleet, off) == Parity(20, 0.25, 0.125)
+
+
+@pytest.mark.parametrize("difference", [0.0501, float("nan")])
+def test_a_difference_above_the_tolerance_saves_nothing(
+    window_60, tmp_path, monkeypatch, difference
+):
+    monkeypatch.setattr(module, "parity_of", lambda *_: Parity(20, difference, 0.0))
+    with pytest.raises(RulError, match=r"expected at most 0\.05; nothing was written"):
+        export(window_60, "torch-export", tmp_path / "model.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_package_says_what_to_install(window_60, tmp_path, monkeypatch, package):
+    pytest.importorskip("onnxscript")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(RulError, match=r"pip install 'cmapss_rul\[export\]'"):
+        export(window_60, "onnx", tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written(window_60, tmp_path):
+    with pytest.raises(RulError, match="cannot be written"):
+        export(window_60, "torch-export", tmp_path)
+
+
+def test_names_beside_the_checkpoint():
+    run = Path("runs/fd001-s0")
+    assert default_path(run / "best.pt", "onnx") == run / "model.onnx"
+    assert default_path(run / "last.pt", "torch-export") == run / "model-last.pt2"
+
+
+def test_the_example_of_the_readme_needs_nothing_of_this_package(
+    exported, window_60, fleet_dir, tmp_path
+):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+        if "onnxruntime" in block
+    )
+    assert len(example.strip().splitlines()) <= 12
+    for source, target in (
+        (exported[0], tmp_path / "runs/fd001-s0/model.onnx"),
+        (fleet_dir / "test_FD001.txt", tmp_path / "data/raw/test_FD001.txt"),
+    ):
+        target.parent.mkdir(parents=True)
+        shutil.copy(source, target)
+    alone = "import sys; sys.modules['cmapss_rul'] = sys.modules['torch'] = None\n"
+    done = subprocess.run(
+        [sys.executable, "-c", alone + example],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    expected = predict_fleet(window_60, fleet, last_rows(fleet)[:1]).rul[0]
+    assert float(re.search(r"[\d.]+", done.stdout)[0]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_bytes_that_are_compared_are_those_that_are_saved(window_60, tmp_path, monkeypatch):
+    compared = []
+    runner = module._saved_runner
+
+    def noted(content):
+        compared.append(content)
+        return runner(content)
+
+    monkeypatch.setattr(module, "_saved_runner", noted)
+    export(window_60, "torch-export", tmp_path / "model.pt2")
+    assert [(tmp_path / "model.pt2").read_bytes()] == compared

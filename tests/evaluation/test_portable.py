@@ -1,0 +1,120 @@
+"""The graph of an export does with raw rows what the Python model does with a record."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.data.simulate import simulate
+from cmapss_rul.evaluation.portable import Portable, as_written, inputs_of
+from cmapss_rul.evaluation.predictions import last_rows, predict_fleet
+from cmapss_rul.training.checkpoint import restore
+from tests.data._fleets import fleet_of
+from tests.evaluation._models import config_for, write_checkpoint
+
+
+@pytest.fixture(scope="module")
+def six_dir(tmp_path_factory):
+    """A small simulated FD002: six operating conditions."""
+    folder = tmp_path_factory.mktemp("six")
+    simulate(folder, engines=6, conditions=6)
+    return folder
+
+
+def restored(folder, path, **data):
+    return restore(write_checkpoint(path / "best.pt", config_for(folder, **data)))
+
+
+def differences(model, fleet, rows):
+    """Largest difference of RUL and of a probability."""
+    expected = predict_fleet(model, fleet, rows)
+    with torch.inference_mode():
+        rul, health = Portable(model)(**inputs_of(model, fleet, rows).there())
+    assert (rul.dtype, health.dtype) == (torch.float32, torch.float32)
+    return (
+        np.abs(rul.numpy() - expected.rul).max(),
+        np.abs(health.numpy() - expected.probabilities).max(),
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"smoothing": 0.3},
+        {"smoothing": 0.05, "window": 7},
+        {"cycle_count": False, "columns": ["setting_1", "sensor_5", "sensor_2"]},
+        {"window": 400},
+    ],
+)
+def test_it_says_what_the_python_model_says(fleet_dir, tmp_path, data):
+    model = restored(fleet_dir, tmp_path, **data)
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    for rows in (last_rows(fleet), fleet.starts, np.array([0, 5, 300])):
+        rul, health = differences(model, fleet, rows)
+        assert rul < 1e-3
+        assert health < 1e-5
+
+
+@pytest.mark.parametrize("smoothing", [None, 0.3])
+def test_six_conditions_and_unknown_ones(six_dir, tmp_path, smoothing):
+    model = restored(six_dir, tmp_path, subset="FD002", smoothing=smoothing)
+    fleet = read_fleet(six_dir / "test_FD002.txt")
+    assert max(differences(model, fleet, last_rows(fleet))) < 1e-3
+    fleet.values[::3, :3] = (33.0, 0.5, 80.0)
+    assert model.preprocessor.unknown_condition(fleet)[0]
+    assert max(differences(model, fleet, last_rows(fleet))) < 1e-3
+
+
+def test_inputs_by_hand(model):
+    fleet = fleet_of(45, 3)  # the window is 40
+    inputs = inputs_of(model, fleet, np.array([44, 47]))
+    assert inputs.window.shape == (2, 40, 24)
+    assert inputs.window.dtype == torch.float32
+    assert inputs.cycle.tolist() == [45, 3]
+    assert inputs.valid_length.tolist() == [40, 3]
+    assert inputs.history is None
+    np.testing.assert_array_equal(inputs.window[0], fleet.values[5:45].astype(np.float32))
+    np.testing.assert_array_equal(inputs.window[1, 37:], fleet.values[45:].astype(np.float32))
+    assert inputs.window[1, :37].isnan().all()
+
+
+def test_a_model_that_smooths_asks_for_the_history(fleet_dir, tmp_path):
+    model = restored(fleet_dir, tmp_path, smoothing=0.3)
+    fleet = fleet_of(45, 3)
+    inputs = inputs_of(model, fleet, np.array([44, 47]))
+    assert inputs.history.shape == (2, 5, 24)
+    assert inputs.valid_length.tolist() == [45, 3]
+    np.testing.assert_array_equal(inputs.history[0], fleet.values[:5].astype(np.float32))
+    assert inputs.history[1].isnan().all()
+    short = inputs_of(model, fleet, np.array([47]))
+    assert short.history.shape == (1, 1, 24)  # one row that is ignored
+
+
+def test_what_stands_before_the_valid_rows_changes_nothing(model):
+    fleet = fleet_of(12)
+    inputs = inputs_of(model, fleet, last_rows(fleet))
+    other = inputs._replace(window=torch.nan_to_num(inputs.window, nan=1e9))
+    graph = Portable(model)
+    assert graph(**inputs.there())[0] == graph(**other.there())[0]
+
+
+def test_a_valid_length_beyond_the_window_counts_as_all_of_it(model):
+    fleet = fleet_of(40)
+    inputs = inputs_of(model, fleet, last_rows(fleet))
+    longer = inputs._replace(valid_length=torch.tensor([400]))
+    assert Portable(model)(**inputs.there())[0] == Portable(model)(**longer.there())[0]
+
+
+@given(st.integers(-999_999, 999_999), st.integers(0, 6))
+def test_short_decimals_come_back_exactly(digits, places):
+    number = digits / 10**places
+    assert as_written(torch.tensor([number], dtype=torch.float32)).item() == number
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_no_value_leaves_its_float32(value):
+    raw = torch.tensor([value], dtype=torch.float32)
+    assert as_written(raw).float() == raw

@@ -1,0 +1,184 @@
+"""Predictions for a user's file: the same RUL as an evaluation, and every flag."""
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmapss_rul.data.columns import COLUMNS, SENSORS
+from cmapss_rul.data.scaling import Scaler
+from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.evaluation.predict import (
+    NO_INTERVALS,
+    in_window,
+    predict_records,
+    to_csv,
+    to_json,
+)
+from cmapss_rul.evaluation.records import read_records
+from cmapss_rul.evaluation.save import table_of_last
+from tests.data._fleets import fleet_of
+from tests.evaluation._models import countdown
+
+HEAD = ["engine", "cycle", "cycles_seen", "rul", "rul_lower", "rul_upper", "health"]
+TAIL = ["padded", "condition_known", "sensors_out_of_range", "note"]
+
+
+@pytest.fixture(scope="module")
+def frame(fleet_dir):
+    """The test file as a table with a header."""
+    names = ["unit", "cycle", *COLUMNS]
+    return pd.read_csv(fleet_dir / "test_FD001.txt", sep=r"\s+", header=None, names=names)
+
+
+def predicted(model, content, *, allow_gaps=False, **options):
+    if isinstance(content, pd.DataFrame):
+        content = content.to_csv(index=False).encode()
+    records = read_records(content, "f", model.preprocessor, allow_gaps=allow_gaps)
+    return predict_records(model, records, **options)
+
+
+def test_the_test_file_gives_what_the_evaluation_gives(model, evaluation, fleet_dir):
+    table = predicted(model, (fleet_dir / "test_FD001.txt").read_bytes())
+    expected = table_of_last(evaluation)
+    assert list(table) == [*HEAD, "p_0", "p_1", "p_2", *TAIL]
+    np.testing.assert_allclose(table["rul"], expected["predicted_rul"], atol=1e-4)
+    np.testing.assert_allclose(table["p_1"], expected["p_1"], atol=1e-6)
+    for ours, theirs in (("health", "predicted_health"), ("padded", "padded")):
+        assert (table[ours] == expected[theirs]).all()
+    assert table["engine"].tolist() == expected["engine"].tolist()
+    assert (table["cycle"] == expected["cycle"]).all()
+    assert (table["cycles_seen"] == expected["cycle"]).all()
+
+
+def test_every_cycle_gives_what_the_evaluation_gives_at_every_cycle(model, evaluation, frame):
+    table = predicted(model, frame, every_cycle=True)
+    np.testing.assert_allclose(table["rul"], evaluation.predictions.rul, atol=1e-4)
+    assert (table["cycle"] == frame["cycle"]).all()
+    assert (table["padded"] == evaluation.predictions.padded).all()
+
+
+def test_order_of_rows_columns_and_engines_changes_nothing(model, frame):
+    plain = predicted(model, frame).set_index("engine")
+    shuffled = frame.sample(frac=1, random_state=0)[frame.columns[::-1]]
+    table = predicted(model, shuffled).set_index("engine").loc[plain.index]
+    np.testing.assert_allclose(table["rul"], plain["rul"], atol=1e-4)
+    renamed = frame.assign(unit=frame["unit"].map(lambda unit: f"pump {unit}"))
+    assert predicted(model, renamed)["engine"][0] == "pump 1"
+
+
+def test_only_the_columns_of_the_model_are_needed(model, frame):
+    plain = predicted(model, frame)
+    needed = frame[["unit", "cycle", *model.preprocessor.columns]]
+    table = predicted(model, needed)
+    np.testing.assert_allclose(table["rul"], plain["rul"], atol=1e-4)
+    assert table["condition_known"].tolist() == [None] * len(table)
+    assert "the operating condition was not checked" in table["note"][0]
+    assert plain["condition_known"].tolist() == [True] * len(table)
+
+
+def test_a_record_that_starts_late_uses_its_own_count_and_is_flagged(model, frame):
+    late = frame[frame["cycle"] > 10]
+    table = predicted(countdown(model), late)
+    np.testing.assert_allclose(table["rul"], np.clip(200.0 - table["cycle"], 0, 125), atol=1e-3)
+    assert (table["cycles_seen"] == table["cycle"] - 10).all()
+    assert table["note"].unique().tolist() == [f"the record starts at cycle 11; {NO_INTERVALS}"]
+
+
+def test_a_gap_is_flagged_from_there_on(model, frame):
+    gappy = frame[(frame["unit"] != 1) | ~frame["cycle"].isin([5, 6])]
+    table = predicted(model, gappy, every_cycle=True, allow_gaps=True)
+    marked = table["note"].str.startswith("the record lacks 2 cycles in between; ")
+    assert (marked == ((table["engine"] == 1) & (table["cycle"] > 6))).all()
+    single = frame[(frame["unit"] != 1) | (frame["cycle"] != 5)]
+    notes = predicted(model, single, allow_gaps=True)["note"]
+    assert notes[0] == f"the record lacks 1 cycle in between; {NO_INTERVALS}"
+    assert notes[1] == NO_INTERVALS
+
+
+def test_what_leaves_the_training_range_is_named_as_long_as_it_is_in_the_window(model, frame):
+    spoilt = frame.copy()
+    names = [name for name in model.preprocessor.columns if name in SENSORS]
+    spoilt.loc[spoilt["unit"] == 2, names[2]] += 1e4
+    spoilt.loc[(spoilt["unit"] == 1) & (spoilt["cycle"] == 3), names[0]] = -5
+    table = predicted(model, spoilt, every_cycle=True)
+    words = table["sensors_out_of_range"].str.split()
+    assert all(names[2] in found for found in words[table["engine"] == 2])
+    first = (table["engine"] == 1) & table["cycle"].between(3, 42)  # the window is 40
+    assert all(names[0] in found for found in words[first])
+    before = (table["engine"] == 1) & (table["cycle"] < 3)
+    assert not any(names[0] in found for found in words[before])
+
+
+def test_an_unknown_condition_is_flagged(model, frame):
+    strange = frame.copy()
+    strange.loc[(strange["unit"] == 3) & (strange["cycle"] == 2), "setting_1"] = 33.0
+    table = predicted(model, strange, every_cycle=True)
+    known = ~((table["engine"] == 3) & table["cycle"].between(2, 41))
+    assert (table["condition_known"] == known).all()
+
+
+def test_a_checkpoint_without_ranges_says_so(model, frame):
+    scaler = model.preprocessor.scaler
+    old = dataclasses.replace(
+        model,
+        preprocessor=dataclasses.replace(
+            model.preprocessor, scaler=Scaler(scaler.centre, scaler.factor)
+        ),
+    )
+    table = predicted(old, frame)
+    assert table["sensors_out_of_range"].tolist() == [None] * len(table)
+    assert table["note"][0].endswith("does not hold the ranges of its training sensors")
+
+
+def test_there_are_no_intervals_and_it_is_said(model, frame):
+    table = predicted(model, frame)
+    assert table["rul_lower"].isna().all()
+    assert table["rul_upper"].isna().all()
+    assert table["note"].unique().tolist() == [NO_INTERVALS]
+    with pytest.raises(UsageError, match=r"carries no intervals, so there is none at level 0\.9;"):
+        predicted(model, frame, level=0.9)
+
+
+def test_what_is_no_number_is_refused_by_the_engine_s_own_name(model, frame):
+    named = frame.assign(unit=frame["unit"].map(lambda unit: f"pump {unit}"))
+    with pytest.raises(RulError, match=r"for engine pump 1, cycle \d+ is no finite number"):
+        predicted(countdown(model, float("nan")), named)
+
+
+def test_marks_in_windows_by_hand():
+    fleet = fleet_of(4, 3)
+    marks = np.array([[1, 0], [0, 0], [0, 0], [0, 1], [0, 0], [1, 0], [0, 0]], dtype=bool)
+    found = in_window(marks, fleet, np.arange(7), 2)
+    assert found[:, 0].tolist() == [True, True, False, False, False, True, True]
+    assert found[:, 1].tolist() == [False, False, False, True, False, False, False]
+    assert in_window(marks, fleet, np.array([3, 6]), 9).tolist() == [[True, True], [True, False]]
+
+
+def test_the_csv_holds_every_digit_and_nothing_for_the_unknown(model, frame):
+    table = predicted(model, frame)
+    text = to_csv(table)
+    again = pd.read_csv(io.StringIO(text))
+    assert (again["rul"] == table["rul"]).all()
+    assert again["rul_lower"].isna().all()
+    assert again["padded"].tolist() == table["padded"].tolist()
+    assert text.count("\n") == len(table) + 1
+
+
+def test_the_json_is_strict_and_says_what_predicted(model, frame):
+    table = predicted(model, frame.drop(columns="setting_1"))
+    found = json.loads(to_json(table, model), parse_constant=pytest.fail)
+    assert list(found) == ["model", "predictions"]
+    assert found["model"]["checkpoint"] == str(model.path)
+    assert (found["model"]["window"], found["model"]["cap"]) == (40, 125)
+    assert found["model"]["intervals"] is None
+    first = found["predictions"][0]
+    assert list(first) == list(table)
+    assert first["engine"] == 1
+    assert first["rul"] == table["rul"][0]
+    assert first["rul_lower"] is None
+    assert first["condition_known"] is None
+    assert isinstance(first["padded"], bool)

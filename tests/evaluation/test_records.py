@@ -1,0 +1,122 @@
+"""A user's file becomes a fleet, whatever its order, and says what is unusual about it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmapss_rul.data.columns import COLUMNS
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.errors import DataError
+from cmapss_rul.evaluation.records import read_file, read_records
+from tests.data._fleets import SIX, fleet_of
+from tests.data._texts import fleet_text
+
+CONFIG = DataConfig(columns=("sensor_2",))
+ONE = Preprocessor.fit(fleet_of(30), CONFIG)
+SEVERAL = Preprocessor.fit(fleet_of(30, conditions=SIX), CONFIG)
+INDEX = COLUMNS.index("sensor_2")
+
+
+def read(*rows, header="unit,cycle,sensor_2", preprocessor=ONE, **options):
+    content = "\n".join([header, *rows]).encode()
+    return read_records(content, "f.csv", preprocessor, **options)
+
+
+def refused(*rows, **options):
+    with pytest.raises(DataError) as caught:
+        read(*rows, **options)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def test_engines_keep_the_order_of_the_file_and_cycles_rise():
+    records = read("9,2,5", "4,1,6", "9,1,7")
+    assert records.names == [9, 4]
+    assert records.fleet.engine.tolist() == [1, 1, 2]
+    assert records.fleet.cycle.tolist() == [1, 2, 1]
+    assert records.fleet.values[:, INDEX].tolist() == [7, 5, 6]
+    assert records.fleet.lengths.tolist() == [2, 1]
+    assert records.missing.tolist() == [0, 0, 0]
+
+
+@given(st.permutations(range(12)))
+def test_shuffled_rows_make_the_same_records(order):
+    rows = [f"e{engine},{cycle},{engine}.{cycle}" for engine in (7, 8, 9) for cycle in range(1, 5)]
+    plain, shuffled = read(*rows), read(*(rows[i] for i in order))
+    for number, name in enumerate(shuffled.names, 1):
+        own = shuffled.fleet.select(np.array([number]))
+        of_plain = plain.fleet.select(np.array([plain.names.index(name) + 1]))
+        assert (own.cycle == of_plain.cycle).all()
+        assert (own.values == of_plain.values).all()
+
+
+def test_engines_are_numbers_where_all_are_and_names_otherwise():
+    assert read("1,1,5", "1.0,2,6", "-7,1,5").names == [1, -7]
+    assert read("1,1,5", "1.0,1,6", "x 1,1,5").names == ["1", "1.0", "x 1"]
+
+
+def test_a_record_may_start_late_and_keeps_its_own_count():
+    records = read("1,11,5", "1,12,5")
+    assert records.fleet.cycle.tolist() == [11, 12]
+    assert records.missing.tolist() == [0, 0]
+
+
+def test_a_gap_is_refused_or_counted():
+    rows = ("1,1,5", "1,2,5", "2,1,5", "2,4,5", "2,5,5", "2,7,5", "3,1,5")
+    assert refused(*rows) == (
+        "f.csv, line 5: found cycle 4 of engine 2 after cycle 1, expected no gap; "
+        "--allow-gaps predicts all the same, and marks it"
+    )
+    assert read(*rows, allow_gaps=True).missing.tolist() == [0, 0, 0, 2, 2, 3, 0]
+
+
+@pytest.mark.parametrize("options", [{}, {"allow_gaps": True}])
+def test_a_cycle_given_twice_is_refused(options):
+    assert refused("a,1,5", "b,1,5", "a,2,5", "a,1,6", **options) == (
+        "f.csv, lines 2 and 5: found cycle 1 of engine a twice, expected each cycle once"
+    )
+
+
+@pytest.mark.parametrize("cycle", ["0", "-1", "1.5", "2e9"])
+def test_a_cycle_is_a_whole_number_from_1_on(cycle):
+    assert f"line 2: found cycle {float(cycle):.15g}, expected a whole number from 1 on" in refused(
+        f"1,{cycle},5"
+    )
+
+
+def test_an_engine_has_a_name():
+    assert refused("1,1,5", " ,1,5").startswith("f.csv, line 3: found no name of the engine")
+
+
+def test_settings_are_needed_where_they_tell_conditions_apart():
+    assert refused("1,1,5", preprocessor=SEVERAL).startswith("f.csv: the column setting_1 is")
+    header = "unit,cycle,sensor_2,setting_1,setting_2,setting_3"
+    records = read("1,1,5,20,0.7,100", header=header, preprocessor=SEVERAL)
+    assert records.settings_told
+    assert records.fleet.values[0, :3].tolist() == [20, 0.7, 100]
+
+
+def test_a_model_of_one_condition_does_without_settings():
+    records = read("1,1,5")
+    assert not records.settings_told
+    assert not ONE.unknown_condition(records.fleet).any()
+    some = read("1,1,5,33", header="unit,cycle,sensor_2,setting_1")
+    assert not some.settings_told
+    assert ONE.unknown_condition(some.fleet).all()
+
+
+def test_c_mapss_text_is_read_too():
+    records = read_records(fleet_text(3, 2, value="0").encode(), "f", ONE)
+    assert records.names == [1, 2]
+    assert records.settings_told
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(DataError, match="nothing: cannot be read: No such file"):
+        read_file(tmp_path / "nothing")
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        read_file(tmp_path)
+    (tmp_path / "a").write_bytes(b"x")
+    assert read_file(tmp_path / "a") == b"x"

@@ -1,0 +1,106 @@
+"""What the tests of comparisons share: results made by hand, and a grid small enough to train."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from cmapss_rul.experiments.comparison import Comparison, compared
+from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
+from cmapss_rul.experiments.results import FIGURES, Result
+
+TINY = {
+    "data": {"window": 5, "columns": ["sensor_2", "sensor_4", "sensor_11"]},
+    "model": {
+        "cnn": {"channels": [3], "kernel": 3},
+        "bilstm": {"hidden": 3},
+        "attention": {"hidden": 3},
+        "shared": {"hidden": [4]},
+        "rul_head": {"hidden": []},
+        "health_head": {"hidden": []},
+    },
+    "train": {"epochs": 2, "batch_size": 50, "window_share": 0.05, "threads": 2},
+}
+
+
+def write_config(path: Path, data: Path, **parts: Any) -> Path:
+    """Write a configuration that trains within a second, on the files in `data`."""
+    plain = {key: {**value, **parts.get(key, {})} for key, value in TINY.items()}
+    plain["data"]["dir"] = str(data)
+    path.write_text(yaml.safe_dump({**parts, **plain}))
+    return path
+
+
+def grid(*configs: str, balancers=("fixed", "amnl"), seeds=(0, 1), **options: Any) -> Grid:
+    """A grid of shipped configurations, which nobody trains."""
+    return make_grid(configs or ["fd001"], balancers=balancers, seeds=seeds, **options)
+
+
+def result(run: GridRun, rmse: float, **changes: Any) -> Result:
+    """A result whose last-window errors are all + or − `rmse`; `every` as capped every-window RMSE.
+
+    Validation RMSE falls by 1 an epoch, down to `val` in the last one, which is the best.
+    """
+    every, val = changes.pop("every", rmse + 1), changes.pop("val", rmse + 2)
+    epochs, simulated = changes.pop("epochs", 3), changes.pop("simulated", False)
+    scores = dict(zip(FIGURES, (rmse, rmse + 10, every, rmse + 20), strict=True))
+    metrics: dict[str, Any] = {"last": {}, "every": {}}
+    for name, (windows, labels) in FIGURES.items():
+        metrics[windows][labels] = {"rmse": scores[name], "nasa": 10 * scores[name]}
+    digest = {
+        f"{kind}_{run.cell.subset}.txt": {
+            "sha256": "a", "canonical_sha256": "b", "official": not simulated,
+            "simulated": simulated,
+        }
+        for kind in ("train", "test", "RUL")
+    }  # fmt: skip
+    protocol = {
+        "subset": run.cell.subset,
+        "files": "simulated, not the official files" if simulated else "official files",
+        "digest": digest,
+        "versions": {"trained": {"torch": "2.13.0"}, "evaluated": {"torch": "2.13.0"}},
+        "seed": run.seed,
+        "runs": "one run is one seed",
+        "epoch": epochs,
+        "engines": 6,
+        "padded": 0,
+        "windows": 600,
+        "window": 60,
+        "cap": 125,
+        "selection": "validation engines only",
+        "split": {"by": run.cell.resolved.split.by, "seed": run.seed, "training_engines": 5,
+                  "validation_engines": 1},
+    }  # fmt: skip
+    rows = [
+        {
+            "epoch": epoch, "val_rmse": val + epochs - epoch, "val_nasa": 5.0,
+            "val_health_accuracy": 0.9, "clipped_share": 0.5, "seconds": 10.0,
+            "weight_rul": 0.01 * epoch, "weight_health": 1.0 / epoch,
+        }
+        for epoch in range(1, epochs + 1)
+    ]  # fmt: skip
+    plain = {
+        "rows": rows,
+        "best_epoch": epochs,
+        "evaluation": {"metrics": metrics, "protocol": protocol},
+        "engines": np.arange(1, 7),
+        "true": np.array([10.0, 30, 50, 70, 90, 125]),
+        "errors": rmse * np.array([1.0, -1, 1, -1, 1, -1]),
+        "oracle": {},
+        "commit": "c0ffee",
+    }
+    return Result(run=run, **{**plain, **changes})
+
+
+def results(made: Grid, figures: dict[str, list[float]], **changes: Any) -> list[Result]:
+    """Results by label, one figure a seed, the same in every configuration."""
+    return [
+        result(run, figures[run.cell.label][made.seeds.index(run.seed)], **changes)
+        for run in made.runs
+    ]
+
+
+def comparison(made: Grid, figures: dict[str, list[float]], **changes: Any) -> Comparison:
+    """A whole comparison of results made by hand."""
+    return compared(made, results(made, figures, **changes), {}, Path("comparison"))

@@ -1,0 +1,346 @@
+"""A whole comparison: made, gone on with, refused, and never looking too early."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.experiments import compare as compare_module
+from cmapss_rul.experiments import engine
+from cmapss_rul.experiments.compare import Options, RunsFailed, Silent, compare, folder_of
+from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.locks import owned
+from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.training.loggers import COLUMNS
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.train import train
+from tests.experiments.inputs import write_config
+from tests.training.inputs import assert_same_run
+
+WHOLE = {"best.pt", "last.pt", "metrics.csv", "config.yaml", "train.log", "evaluation.json",
+         "predictions.csv"}  # fmt: skip
+
+
+class Told(Silent):
+    """A listener that keeps what it hears, and may act on it."""
+
+    def __init__(self, act=None) -> None:
+        self.notes, self.phases, self.began = [], [], []
+        self._act = act
+
+    def started(self, name):
+        self.began.append(name)
+
+    def told(self, name, what):
+        if self._act is not None:
+            self._act(name, what)
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def phase(self, what, jobs, done):
+        self.phases.append((what, jobs, done))
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch, request):
+    """Pictures take longer than these runs; test_figures.py draws them."""
+    if "made" in request.fixturenames:
+        request.getfixturevalue("made")  # which has its pictures
+    monkeypatch.setattr(compare_module, "draw", lambda *_: [])
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Let the test fail where a process is started."""
+    monkeypatch.setattr(engine, "_Worker", lambda: pytest.fail("a process was started"))
+
+
+def tracked(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_everything_is_there(made):
+    grid, folder = made
+    pictures = {
+        f"{name}.{ending}"
+        for name in ("rmse_by_balancer", "learning_curves", "weights", "ranks")
+        for ending in ("png", "svg")
+    }
+    assert {p.name for p in folder.iterdir()} == {
+        "comparison.json", "comparison.csv", "grid.json", "looked.json", "runs", *pictures,
+    }  # fmt: skip
+    plain = json.loads((folder / "comparison.json").read_text())
+    assert [cell["label"] for cell in plain["cells"]] == ["fixed", "amnl"]
+    assert plain["cells"][0]["n_seeds"] == 2
+    assert plain["cells"][0]["files"].startswith("simulated")
+    for run in grid.runs:
+        found = {p.name for p in folder_of(run, folder).iterdir()}
+        assert found >= WHOLE
+        assert "oracle.csv" not in found
+
+
+def test_a_run_is_the_one_that_rul_train_makes(made, tmp_path):
+    grid, folder = made
+    run = grid.runs[-1]
+    alone = train(run.config, tmp_path / "alone")
+    assert_same_run(folder_of(run, folder), alone.path)
+
+
+@pytest.mark.usefixtures("no_process")
+def test_a_finished_grid_trains_and_evaluates_nothing(copied):
+    grid, folder = copied
+    before = tracked(folder)
+    told = Told()
+    compare(grid, folder, listener=told)
+    assert told.phases == [("training", 0, 4), ("evaluating", 0, 4)]
+    assert tracked(folder) == before
+
+
+def test_two_grids_made_apart_are_equal(made, tmp_path):
+    """Nothing but times and places differs between two equal grids."""
+    grid, folder = made
+    compare(grid, tmp_path / "again", Options(processes=1))
+    one, other = (
+        json.loads((place / "comparison.json").read_text())
+        for place in (folder, tmp_path / "again")
+    )
+    for cell in (*one["cells"], *other["cells"]):
+        del cell["seconds"], cell["commit"]
+        for run in cell["runs"]:
+            del run["seconds"]
+    assert one == other
+
+
+@pytest.mark.parametrize("name", ["last.pt", "best.pt"])
+def test_a_damaged_run_alone_is_done_again(copied, name):
+    grid, folder = copied
+    victim, *others = [folder_of(run, folder) for run in grid.runs]
+    before = {other: tracked(other) for other in others}
+    comparison = (folder / "comparison.json").read_text()
+    content = bytearray((victim / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (victim / name).write_bytes(content)
+    told = Told()
+    compare(grid, folder, Options(processes=1), told)
+    assert told.phases[0] == ("training", 1, 3)
+    assert told.began == [grid.runs[0].name] * 2  # trained, then evaluated
+    assert told.notes[0].startswith(f"{grid.runs[0].name} is damaged and done again: ")
+    assert {other: tracked(other) for other in others} == before
+    figures = [json.loads(text)["cells"][0]["rmse"]
+               for text in (comparison, (folder / "comparison.json").read_text())]  # fmt: skip
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.usefixtures("no_process")
+def test_what_follows_from_last_pt_is_made_whole_without_training(copied):
+    grid, folder = copied
+    run = RunFolder(folder_of(grid.runs[0], folder))
+    metrics, config = run.metrics.read_bytes(), run.config.read_bytes()
+    run.metrics.write_text(",".join(COLUMNS) + "\n")
+    run.config.unlink()
+    compare(grid, folder)
+    assert (run.metrics.read_bytes(), run.config.read_bytes()) == (metrics, config)
+
+
+def test_a_lost_evaluation_is_made_again(copied):
+    grid, folder = copied
+    predictions = folder_of(grid.runs[1], folder) / "predictions.csv"
+    before = predictions.read_bytes()
+    predictions.write_bytes(before[:50])
+    told = Told()
+    compare(grid, folder, Options(processes=1), told)
+    assert told.phases == [("training", 0, 4), ("evaluating", 1, 3)]
+    assert predictions.read_bytes() == before
+
+
+def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(made, tmp_path):
+    grid, folder = made
+    cut = tmp_path / "cut"
+    stop = Told(act=lambda *_: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted) as caught:
+        compare(grid, cut, Options(processes=1), stop)
+    assert caught.value.exit_code == 130
+    assert not (cut / "comparison.json").exists()
+    assert not list(cut.rglob("evaluation.json"))
+    compare(grid, cut, Options(processes=2))
+    for run in grid.runs:
+        assert_same_run(folder_of(run, cut), folder_of(run, folder))
+
+
+SCRIPT = """
+import sys
+from tests.experiments.test_compare import Told
+from cmapss_rul.experiments.compare import Options, compare
+from cmapss_rul.experiments.grid import make_grid
+
+if __name__ == "__main__":
+    grid = make_grid([sys.argv[1]], balancers=["fixed", "amnl"], seeds=[0, 1])
+    tell = Told(act=lambda name, what: print(name, flush=True))
+    compare(grid, sys.argv[2], Options(processes=2), tell)
+"""
+
+
+def test_a_killed_grid_goes_on(made, tmp_path):
+    grid, folder = made
+    (tmp_path / "script.py").write_text(SCRIPT)
+    cut = tmp_path / "cut"
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", folder.parent / "tiny.yaml", cut],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout.readline().strip() in {run.name for run in grid.runs}
+        with pytest.raises(RulError, match=f"is in use by process {process.pid}"):
+            compare(grid, cut)
+        process.kill()
+    compare(grid, cut, Options(processes=2))
+    for run in grid.runs:
+        assert_same_run(folder_of(run, cut), folder_of(run, folder))
+
+
+# ---- one look ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half(tmp_path, fleet_dir, monkeypatch):
+    """A grid whose second configuration has no data."""
+    monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
+    good = write_config(tmp_path / "good.yaml", fleet_dir)
+    bad = write_config(tmp_path / "bad.yaml", tmp_path / "empty")
+    return make_grid([str(good), str(bad)], seeds=[0])
+
+
+def test_a_failed_run_stops_no_other_and_prevents_the_look(half, tmp_path):
+    with pytest.raises(RunsFailed, match=r"1 of 2 runs failed.*: bad-fixed-s0: .*nowhere") as found:
+        compare(half, tmp_path / "grid", Options(processes=1))
+    assert found.value.exit_code == 1
+    assert (tmp_path / "grid/runs/good-fixed-s0/best.pt").exists()
+    assert not list(tmp_path.rglob("evaluation.json"))
+    assert not (tmp_path / "grid/comparison.json").exists()
+
+
+def test_allow_failed_looks_without_them_and_the_next_call_tries_again(
+    half, tmp_path, fleet_dir, monkeypatch
+):
+    folder = tmp_path / "grid"
+    found = compare(half, folder, Options(processes=1, allow_failed=True))
+    assert list(found.missing) == ["bad-fixed-s0"]
+    plain = json.loads((folder / "comparison.json").read_text())
+    assert plain["missing"][0]["run"] == "bad-fixed-s0"
+    assert [cell["n_seeds"] for cell in plain["cells"]] == [1, 0]
+    monkeypatch.setenv("RUL_DATA_SOURCE", str(fleet_dir))
+    told = Told()
+    assert compare(half, folder, Options(processes=1), told).missing == {}
+    assert told.phases == [("training", 1, 1), ("evaluating", 1, 1)]
+
+
+def test_all_failed_is_never_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
+    bad = write_config(tmp_path / "bad.yaml", tmp_path / "empty")
+    with pytest.raises(RunsFailed, match="1 of 1 runs failed"):
+        compare(make_grid([str(bad)], seeds=[0]), tmp_path / "grid", Options(allow_failed=True))
+
+
+def test_without_test_files_the_runs_are_kept(tmp_path, fleet_dir, monkeypatch):
+    """Training asks for the train file alone; a look that cannot be had is said, and repeated."""
+    monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
+    (tmp_path / "data").mkdir()
+    name = "train_FD001.txt"
+    (tmp_path / "data" / name).write_bytes((fleet_dir / name).read_bytes())
+    grid = make_grid([str(write_config(tmp_path / "a.yaml", tmp_path / "data"))], seeds=[0])
+    with pytest.raises(RulError, match=r"1 of 1 evaluations failed, the runs are kept"):
+        compare(grid, tmp_path / "grid", Options(processes=1))
+    monkeypatch.setenv("RUL_DATA_SOURCE", str(fleet_dir))
+    told = Told()
+    compare(grid, tmp_path / "grid", Options(processes=1), told)
+    assert told.phases == [("training", 0, 1), ("evaluating", 1, 0)]
+
+
+def test_the_oracle_and_the_leak(tmp_path, fleet_dir):
+    path = write_config(tmp_path / "tiny.yaml", fleet_dir)
+    grid = make_grid(
+        [str(path)], balancers=["fixed"], seeds=[0], axes={"split.by": ["engines", "windows"]},
+        oracle=True,
+    )  # fmt: skip
+    found = compare(grid, tmp_path / "grid", Options(processes=2))
+    for result in found.results:
+        assert list(result.oracle) == [1, 2]
+        assert result.oracle_optimism >= -1e-9
+        assert result.oracle[result.best_epoch] == pytest.approx(result.rmse)
+    assert found.plain["oracle"][0]["n_cells"] == 1
+    assert found.plain["leak"][0]["cell"] == "fixed"
+    log = (folder_of(grid.runs[1], tmp_path / "grid") / "train.log").read_text()
+    assert "split.by windows is a leak" in log
+    (folder_of(grid.runs[0], tmp_path / "grid") / "oracle.csv").unlink()
+    told = Told()
+    compare(grid, tmp_path / "grid", Options(processes=1), told)
+    assert told.notes == [
+        f"{grid.runs[0].name} is damaged and done again: oracle.csv is missing, or epochs in it are"
+    ]
+
+
+# ---- the folder ----------------------------------------------------------------------------
+
+
+def test_a_folder_of_another_grid_is_refused_with_the_difference(copied):
+    grid, folder = copied
+    before = tracked(folder)
+    other = dataclasses.replace(grid, seeds=[0, 2])
+    with pytest.raises(UsageError, match=r"holds another grid: seeds was \[0, 1\] and is \[0, 2\]"):
+        compare(other, folder)
+    assert tracked(folder) == before
+
+
+def test_a_folder_of_something_else_is_refused(made, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"holds notes\.txt and no grid; name another folder"):
+        compare(made[0], tmp_path)
+    with pytest.raises(UsageError, match="is no folder; name another"):
+        compare(made[0], tmp_path / "notes.txt")
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_grid_file_that_cannot_be_read_is_said(copied):
+    grid, folder = copied
+    (folder / "grid.json").write_text("[]")
+    with pytest.raises(UsageError, match=r"grid\.json: cannot be read"):
+        compare(grid, folder)
+
+
+def test_two_on_one_grid(copied):
+    grid, folder = copied
+    with owned(folder), pytest.raises(RulError, match=f"is in use by process {os.getpid()}"):
+        compare(grid, folder)
+
+
+def test_the_default_folder_is_named_by_the_digest(made, tmp_path, monkeypatch):
+    grid, folder = made
+    monkeypatch.chdir(tmp_path)
+    Path("comparisons").mkdir()
+    (Path("comparisons") / grid.digest).symlink_to(folder)
+    assert compare(grid).folder == compare_module.ROOT / grid.digest
+
+
+def test_the_ledger_takes_the_cells(copied, tmp_path):
+    grid, folder = copied
+    compare(grid, folder, Options(ledger=tmp_path / "ledger.json"))
+    found = json.loads((tmp_path / "ledger.json").read_text())
+    assert [cell["label"] for cell in found["cells"]] == ["amnl", "fixed"]
+
+
+def test_a_wrong_ledger_or_device_is_said_before_anything_is_done(made, tmp_path):
+    (tmp_path / "ledger.json").write_text("{}")
+    with pytest.raises(UsageError, match="is no ledger"):
+        compare(made[0], tmp_path / "grid", Options(ledger=tmp_path / "ledger.json"))
+    with pytest.raises(UsageError, match="there is no device 'tpu'"):
+        compare(made[0], tmp_path / "grid", Options(device="tpu"))
+    assert not (tmp_path / "grid").exists()

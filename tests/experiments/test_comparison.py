@@ -1,0 +1,156 @@
+"""comparison.json and comparison.csv: keys, means, marks, and what is missing."""
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from cmapss_rul.data.split import LEAK
+from cmapss_rul.errors import RulError
+from cmapss_rul.experiments.comparison import compared
+from tests.experiments.inputs import comparison, grid, results
+
+FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
+
+
+def test_the_keys_of_a_cell():
+    made = comparison(grid(), FIGURES)
+    cell = json.loads(made.as_json())["cells"][0]
+    assert (cell["config"], cell["subset"], cell["balancer"]) == ("fd001", "FD001", "fixed")
+    assert (cell["settings"], cell["label"], cell["n_seeds"]) == ({}, "fixed", 2)
+    assert cell["rmse"] == {"mean": 13.0, "sd": pytest.approx(2**0.5)}
+    assert cell["nasa"]["mean"] == 130.0
+    assert cell["last_raw"]["rmse"]["mean"] == 23.0
+    assert cell["every_capped"]["rmse"]["mean"] == 14.0
+    assert cell["every_raw"]["nasa"]["mean"] == 330.0
+    assert cell["validation"]["rmse"]["mean"] == 15.0
+    assert cell["validation"]["nasa_mean"] == {"mean": 5.0, "sd": 0.0}
+    assert cell["clipped_share"] == {"mean": 0.5, "sd": 0.0}
+    assert cell["epochs"]["mean"] == 3
+    assert cell["seconds"]["mean"] == 30
+    assert [run["rmse"] for run in cell["runs"]] == [12.0, 14.0]
+    assert cell["leak"] is None
+
+
+def test_a_cell_says_what_a_ledger_needs():
+    cell = comparison(grid(), FIGURES).plain["cells"][0]
+    assert len(cell["config_digest"]) == 64
+    assert cell["commit"] == "c0ffee"
+    assert {"torch", "numpy", "scipy"} <= cell["versions"].keys()
+    assert cell["data"]["train_FD001.txt"]["canonical_sha256"] == "b"
+    assert "seed" not in cell["protocol"]
+    assert "seed" not in cell["protocol"]["split"]
+    assert cell["protocol"]["cap"] == 125
+
+
+def test_pairs_ranks_and_notes():
+    plain = comparison(grid("fd001", "fd003"), FIGURES).plain
+    assert [(p["config"], p["a"], p["b"]) for p in plain["pairs"]] == [
+        ("fd001", "fixed", "amnl"), ("fd003", "fixed", "amnl"),
+    ]  # fmt: skip
+    for key in ("paired_t", "bootstrap", "p_holm", "sentence"):
+        assert plain["pairs"][0][key] is not None
+    assert plain["ranks"]["labels"] == ["fixed", "amnl"]
+    assert plain["ranks"]["mean"] == [2, 1]
+    assert (plain["oracle"], plain["leak"], plain["missing"], plain["notes"]) == (
+        None,
+        None,
+        [],
+        [],
+    )
+
+
+def test_one_seed_and_one_balancer_give_nulls_and_say_so():
+    made = comparison(grid(balancers=["fixed"], seeds=(3,)), {"fixed": [12.0]})
+    plain = json.loads(made.as_json())
+    assert plain["cells"][0]["rmse"] == {"mean": 12.0, "sd": None}
+    assert (plain["pairs"], plain["ranks"]) == ([], None)
+    said = " ".join(plain["notes"])
+    assert "one seed: no sd, no interval and no test over seeds" in said
+    assert "one cell a configuration: nothing to compare with" in said
+    assert "no ranks" in said
+
+
+def test_failed_runs_are_named_as_missing():
+    made = grid()
+    found = results(made, FIGURES)
+    plain = compared(made, found[1:], {made.runs[0].name: "it broke"}, Path("x")).plain
+    assert plain["missing"] == [{"run": "fd001-fixed-s0", "error": "it broke"}]
+    assert "missing: fd001-fixed-s0 failed: it broke" in plain["notes"]
+    assert plain["cells"][0]["n_seeds"] == 1
+
+
+def test_a_cell_without_any_run_is_there_with_nulls():
+    made = grid(seeds=(0,))
+    one = [r for r in results(made, {"fixed": [1.0], "amnl": [2.0]}) if r.run.cell.label == "amnl"]
+    cell = compared(made, one, {"fd001-fixed-s0": "broke"}, Path("x")).plain["cells"][0]
+    assert (cell["n_seeds"], cell["rmse"], cell["commit"]) == (0, {"mean": None, "sd": None}, None)
+
+
+def test_simulated_data_are_marked():
+    made = comparison(grid(), FIGURES, simulated=True)
+    assert made.plain["cells"][0]["files"] == "simulated, not the official files"
+    assert made.plain["notes"] == [
+        "data: simulated, not the official files; no figure here is one of C-MAPSS"
+    ]
+
+
+def test_a_leak_is_marked_in_cell_row_and_note():
+    made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]})
+    labels = [cell.label for cell in made.cells]
+    found = comparison(made, {labels[0]: [12.0, 12.5], labels[1]: [11.0, 11.5]})
+    assert [cell["leak"] for cell in found.plain["cells"]] == [None, LEAK]
+    assert found.plain["leak"][0]["mark"] == LEAK
+    assert LEAK in found.plain["notes"][0]
+    assert found.plain["ranks"]["leaks"] == [labels[1]]
+    rows = list(csv.DictReader(io.StringIO(found.as_csv())))
+    assert {row["leak"] for row in rows if row["cell"] == labels[1]} == {LEAK}
+
+
+def test_the_oracle_is_marked_and_nothing_else_moves():
+    plain = comparison(grid(), FIGURES).plain
+    made = comparison(grid(oracle=True), FIGURES, oracle={1: 10.0, 2: 9.0, 3: 12.0})
+    assert made.plain["oracle"][0]["optimism"]["mean"] == pytest.approx(3.125)  # 4, 2 and 5, 2.5
+    for key in ("rmse", "nasa", "every_raw", "validation", "rmse_interval_over_engines"):
+        assert made.plain["cells"][0][key] == plain["cells"][0][key]
+    run = made.plain["cells"][0]["runs"][0]
+    assert (run["oracle_test_rmse"], run["oracle_test_epoch"]) == (9.0, 2)
+    assert run["oracle_mark"] == "oracle: chosen on the test set"
+    assert any("oracle: chosen on the test set" in note for note in made.plain["notes"])
+
+
+def test_the_csv_has_a_row_a_run_failed_ones_too():
+    made = grid()
+    found = compared(made, results(made, FIGURES)[1:], {"fd001-fixed-s0": "it, broke"}, Path("x"))
+    rows = list(csv.DictReader(io.StringIO(found.as_csv())))
+    assert [row["run"] for row in rows] == [run.name for run in made.runs]
+    assert (rows[0]["error"], rows[0]["rmse"]) == ("it, broke", "")
+    assert (rows[1]["cell"], rows[1]["seed"], float(rows[1]["rmse"])) == ("amnl", "0", 11.0)
+    assert float(rows[1]["val_rmse"]) == 13.0
+
+
+def test_a_score_too_large_for_a_number_is_null():
+    made = grid(seeds=(0,), balancers=["fixed"])
+    (one,) = results(made, {"fixed": [12.0]})
+    one.evaluation["metrics"]["every"]["raw"]["nasa"] = None
+    cell = json.loads(compared(made, [one], {}, Path("x")).as_json())["cells"][0]
+    assert cell["every_raw"]["nasa"] == {"mean": None, "sd": None}
+
+
+def test_runs_from_different_data_are_refused():
+    made = grid()
+    found = results(made, FIGURES)
+    found[2].evaluation["protocol"]["digest"]["test_FD001.txt"]["canonical_sha256"] = "z"
+    with pytest.raises(RulError, match=r"test_FD001\.txt was another file for fd001-fixed-s0 than"):
+        compared(made, found, {}, Path("x"))
+
+
+def test_commits_that_differ_are_all_named():
+    made = grid(balancers=["fixed"])
+    one, other = results(made, {"fixed": [1.0, 2.0]})
+    other = dataclasses.replace(other, commit=None)
+    cell = compared(made, [one, other], {}, Path("x")).plain["cells"][0]
+    assert cell["commit"] == "c0ffee, unknown"

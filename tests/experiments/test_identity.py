@@ -1,0 +1,60 @@
+"""Digests, and the differences between two grids in words."""
+
+from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.experiments.identity import as_text, comparable, config_digest, differences
+from cmapss_rul.training.config import load_config
+
+
+def identity(**options):
+    return make_grid(["fd001"], balancers=["fixed"], **options).identity()
+
+
+def test_the_digest_leaves_out_seed_threads_and_paths():
+    config = load_config("fd001")
+    same = load_config("fd001", ["seed=5", "train.threads=3", "data.dir=elsewhere"])
+    assert config_digest(config) == config_digest(same)
+    assert len(config_digest(config)) == 64
+
+
+def test_the_digest_sees_everything_else():
+    digests = {
+        config_digest(load_config("fd001", [text]))
+        for text in (
+            "train.epochs=1", "split.seed=1", "data.cap=126", "balancer.name=fixed",
+            "loss.rul.name=mse", "model.bilstm.hidden=3", "data.subset=FD003",
+        )
+    }  # fmt: skip
+    assert len(digests | {config_digest(load_config("fd001"))}) == 8
+
+
+def test_comparable_changes_nothing():
+    config = load_config("fd001")
+    assert "seed" not in comparable(config)
+    assert "threads" not in comparable(config)["train"]
+    assert config == load_config("fd001")
+
+
+def test_equal_grids_have_no_difference():
+    assert differences(identity(), identity()) == []
+
+
+def test_every_difference_is_named():
+    assert differences(identity(seeds=[0, 1]), identity(seeds=[0], oracle=True)) == [
+        "seeds was [0, 1] and is [0]",
+        "oracle was False and is True",
+    ]
+    assert differences(identity(), identity(sets=["train.epochs=3"])) == [
+        f"fd001 fixed: train.epochs was {load_config('fd001').train.epochs} and is 3"
+    ]
+    assert differences(identity(), identity(axes={"train.epochs": [3]})) == [
+        "it also has the cell 'fd001 fixed'",
+        "it lacks the cell 'fd001 fixed train.epochs=3'",
+    ]
+    changed = differences(identity(), identity(sets=["loss.rul.name=huber"]))
+    assert any("loss.rul.delta was absent and is" in text for text in changed)
+
+
+def test_values_as_they_would_be_typed():
+    values = ["a", 1, 0.5, None, True, [1, 2], {"name": "x"}]
+    texts = ["a", "1", "0.5", "null", "true", "[1, 2]", '{"name": "x"}']
+    assert [as_text(value) for value in values] == texts

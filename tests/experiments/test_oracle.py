@@ -1,0 +1,71 @@
+"""The oracle's notes: right, kept over an interruption, and without influence on the run."""
+
+import csv
+
+import pytest
+
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
+from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.training.train import train
+from tests.experiments.inputs import write_config
+from tests.training.inputs import Stopper, assert_same_run
+
+
+@pytest.fixture
+def config(tmp_path, fleet_dir):
+    path = write_config(tmp_path / "tiny.yaml", fleet_dir, train={"epochs": 3})
+    return make_grid([str(path)], seeds=[0], sets=["train.epochs=3"]).runs[0].config
+
+
+def watched(config, folder, **options):
+    return train(config, folder, observer=Oracle(config.data, path_of(folder)), **options)
+
+
+def test_each_epoch_is_noted_and_the_run_is_the_same(tmp_path, config):
+    run = watched(config, tmp_path / "watched")
+    assert_same_run(train(config, tmp_path / "alone").path, run.path)
+    notes = read_notes(path_of(run.path))
+    assert list(notes) == [1, 2, 3]
+    model = restore(run.best)
+    tested = evaluate(model).metrics["last"]["capped"]["rmse"]
+    assert notes[model.epoch] == pytest.approx(tested, abs=1e-9)
+
+
+def test_the_file_is_marked_and_metrics_csv_knows_nothing(tmp_path, config):
+    run = watched(config, tmp_path / "run")
+    with path_of(run.path).open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["mark"] for row in rows} == {"oracle: chosen on the test set"}
+    assert "oracle" not in run.metrics.read_text()
+    assert "test" not in run.metrics.read_text()
+
+
+def test_an_interrupted_run_has_the_same_notes(tmp_path, config):
+    whole = watched(config, tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        watched(config, tmp_path / "cut", reporter=Stopper(epoch=2))
+    cut = watched(config, tmp_path / "cut", resume=True)
+    assert path_of(cut.path).read_text() == path_of(whole.path).read_text()
+
+
+def test_notes_of_later_epochs_are_taken_anew(tmp_path, config):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    run = watched(config, folder / "first")
+    path_of(folder / "first").write_text("epoch,oracle_test_rmse,mark\n1,99,x\n7,1,x\n")
+    oracle = Oracle(config.data, path_of(run.path))
+    model = restore(run.best)
+    oracle(2, model.network, model.preprocessor)
+    notes = read_notes(path_of(run.path))
+    assert list(notes) == [1, 2]
+    assert notes[1] == 99
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "epoch,oracle_test_rmse\nx,1\n", "\0"])
+def test_what_cannot_be_read_is_no_note(tmp_path, text):
+    (tmp_path / "oracle.csv").write_text(text)
+    assert read_notes(tmp_path / "oracle.csv") == {}
+    assert read_notes(tmp_path / "nothing.csv") == {}

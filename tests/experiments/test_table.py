@@ -1,0 +1,68 @@
+"""The printed comparison."""
+
+import io
+
+from rich.console import Console
+
+from cmapss_rul.experiments.table import render
+from tests.experiments.inputs import comparison, grid
+
+FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
+MANY = ["fixed", "amnl", "amnl_ema", "uncertainty", "dtp", "dwa"]
+
+
+def printed(found, width=80) -> str:
+    text = io.StringIO()
+    Console(width=width, file=text).print(render(found))
+    return text.getvalue()
+
+
+def words(found) -> str:
+    return " ".join(printed(found).split())
+
+
+def test_means_with_their_spread():
+    text = printed(comparison(grid(), FIGURES))
+    assert "fixed  13.00 ± 1.41  130 ± 14  23.00 ± 1.41  14.00 ± 1.41" in text
+    assert "fixed      2  15.00 ± 1.41      50%   3 ± 0   30 ± 0" in text
+    assert "over fd001  mean rank" in text
+    assert "no difference shown between fixed and amnl" in text
+
+
+def test_the_protocol_stands_under_it_once():
+    text = words(comparison(grid("fd001", "fd003"), FIGURES))
+    assert text.count("protocol: FD001, official files; 6 test engines (0 padded)") == 1
+    assert text.count("protocol: FD003") == 1
+    assert "cap 125; split by engines, 5 train, 1 validate; selection: validation engines" in text
+
+
+def test_eighty_columns_are_enough():
+    for line in printed(comparison(grid("fd001", "fd003"), FIGURES)).splitlines():
+        assert len(line) <= 80
+
+
+def test_a_single_seed_has_no_spread():
+    text = printed(comparison(grid(seeds=(0,)), {"fixed": [12.0], "amnl": [11.0]}))
+    assert " ± " not in text
+    assert "12.00" in text
+    assert "one seed: no sd" in text
+
+
+def test_leaks_oracle_and_missing_are_marked():
+    made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, oracle=True)
+    labels = [cell.label for cell in made.cells]
+    found = comparison(
+        made, {labels[0]: [12.0, 13.0], labels[1]: [9.0, 9.5]}, oracle={1: 9.0, 2: 8.0}
+    )
+    text = words(found)
+    assert "amnl split.by=windows (leak)" in text
+    assert "optimism of a split by windows" in text
+    assert "(oracle: chosen on the test set)" in text
+
+
+def test_of_many_pairs_only_those_that_say_something_are_printed():
+    same = [12.0, 12.1, 12.2, 12.4]
+    figures = dict.fromkeys(MANY, same) | {"dwa": [13.0, 13.2, 13.1, 13.5]}
+    text = words(comparison(grid(balancers=MANY, seeds=(0, 1, 2, 3)), figures))
+    assert text.count("has a lower RMSE than dwa") == 5
+    assert "no difference shown in 10 of 15 pairs; comparison.json has a sentence for each" in text

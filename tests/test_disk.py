@@ -1,0 +1,157 @@
+"""Disks that are full, read-only or gone: one line, exit 1, whole files, and on it goes."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cmapss_rul.data.simulate import simulate
+from cmapss_rul.training.train import train
+from tests.torture.runs import broken
+from tests.training.inputs import NOISY_MODEL, assert_same_run, plain, tiny
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-m", "cmapss_rul"]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A folder with data, `mine.yaml`, and an undisturbed run of it."""
+    place = tmp_path_factory.mktemp("desk")
+    simulate(place / "data", engines=8)
+    keys = plain(place / "data", train={"epochs": 3, "window_share": 0.02}, model=NOISY_MODEL)
+    (place / "mine.yaml").write_text(yaml.safe_dump(keys))
+    train(tiny(place / "data", train=keys["train"], model=NOISY_MODEL), place / "straight")
+    return place
+
+
+def rul(*words, limit=None):
+    def limited():
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(
+        [*COMMAND, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        preexec_fn=limited,
+        check=False,
+    )
+
+
+def failed(done, *said):
+    assert done.returncode == 1, done
+    assert done.stderr.startswith("rul: error: ")
+    assert done.stderr.count("\n") == 1
+    for text in said:
+        assert text in done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a disk of so many kilobytes, where the system lets us."""
+    mounted = []
+
+    def mount(kilobytes, options=""):
+        place = tmp_path / "disk"
+        place.mkdir()
+        words = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k{options}", "tmpfs", str(place)]
+        if not shutil.which("mount") or subprocess.run(words, capture_output=True).returncode:
+            pytest.skip("needs the right to mount a small disk")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("kilobytes", [8, 130])
+def test_a_full_disk_then_room(desk, small_disk, kilobytes):
+    """From no room for config.yaml to none for the third checkpoint."""
+    disk = small_disk(kilobytes)
+    words = ("train", "-c", desk / "mine.yaml", "--output", disk / "run", "--resume", "auto")
+    failed(rul(*words), "No space left on device", str(disk / "run"))
+    assert broken(disk / "run") == []
+    assert not list((disk / "run").glob(".*.part"))
+    subprocess.run(["mount", "-o", "remount,size=2000k", str(disk)], check=True)
+    done = rul(*words)
+    assert done.returncode == 0, done.stderr
+    assert_same_run(desk / "straight", disk / "run")
+
+
+@pytest.mark.parametrize("limit", [20_000])
+def test_a_limit_on_the_size_of_files(desk, tmp_path, limit):
+    words = ("train", "-c", desk / "mine.yaml", "--output", tmp_path / "run", "--resume", "auto")
+    failed(rul(*words, limit=limit), "File too large", str(tmp_path / "run"))
+    if (tmp_path / "run").exists():
+        assert broken(tmp_path / "run") == []
+    assert rul(*words).returncode == 0
+    assert_same_run(desk / "straight", tmp_path / "run")
+
+
+def test_simulation_on_a_full_disk_then_with_room(tmp_path):
+    words = ("simulate", "--out", tmp_path / "data", "--engines", "8")
+    failed(rul(*words, limit=1000), "cannot be written: File too large")
+    assert not (tmp_path / "data").exists()
+    assert rul(*words).returncode == 0
+
+
+def test_a_read_only_disk(desk, small_disk, tmp_path):
+    disk = small_disk(2000)
+    shutil.copytree(desk / "straight", disk / "run")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    reason = "Read-only file system"
+    config = desk / "mine.yaml"
+    failed(rul("train", "-c", config, "--output", disk / "new"), str(disk / "new"), reason)
+    more = ("--set", "train.epochs=4")
+    failed(rul("train", "--resume", disk / "run", *more), str(disk / "run"), reason)
+    failed(rul("simulate", "--out", disk / "data", "--engines", "3"), str(disk / "data"), reason)
+    failed(rul("evaluate", disk / "run"), str(disk / "run"), reason)
+    done = rul("evaluate", disk / "run", "--output", tmp_path / "figures")
+    assert done.returncode == 0, done.stderr
+
+
+def test_data_are_read_from_a_read_only_disk(desk, small_disk, tmp_path):
+    """Readers never lock."""
+    disk = small_disk(2000)
+    shutil.copytree(desk / "data", disk / "data")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    words = ("train", "-c", desk / "mine.yaml", "--data", disk / "data", "--output")
+    done = rul(*words, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    done = rul("simulate", "--out", disk / "data", "--engines", "8")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_that_vanishes_is_not_made_anew(desk, tmp_path):
+    script = (
+        "import shutil, sys\n"
+        "from cmapss_rul.training.loop import Loop\n"
+        "evaluate = Loop.evaluate_epoch\n"
+        "def vanish(self):\n"
+        "    if self.state.epoch == 1: shutil.rmtree(self.run.path)\n"
+        "    return evaluate(self)\n"
+        "Loop.evaluate_epoch = vanish\n"
+        "from cmapss_rul.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    words = ("train", "-c", desk / "mine.yaml", "--output", tmp_path / "run")
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    failed(done, f"{tmp_path / 'run'}", "No such file or directory")
+    assert ".part" not in done.stderr
+    assert not (tmp_path / "run").exists()
+    assert rul(*words).returncode == 0
+    assert_same_run(desk / "straight", tmp_path / "run")

@@ -1,0 +1,152 @@
+"""Two processes that want the same: a run folder, or the same files of data."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cmapss_rul.data.simulate import simulate
+from cmapss_rul.data.sources import fetch, names_of
+from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.locks import LOCK, OWNER, in_turn
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.training.train import train
+from tests.training.inputs import Stopper, plain, tiny
+
+ROOT = Path(__file__).parents[1]
+NAMES = names_of(["FD001"])
+
+
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("eight")
+    simulate(folder, engines=8)
+    return folder
+
+
+@pytest.fixture
+def endless(eight, tmp_path):
+    """A process that trains in `run` without an end, and has saved its first epoch."""
+    keys = plain(eight, train={"epochs": 100_000, "window_share": 0.001})
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(keys))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cmapss_rul", "train", "-c", "mine.yaml", "--output", "run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("epoch "):
+            break
+    reader = threading.Thread(target=process.stdout.read)  # lest it wait to be read
+    reader.start()
+    yield process, tiny(eight, train=keys["train"]), tmp_path / "run"
+    process.kill()
+    process.wait()
+    reader.join()
+    process.stdout.close()
+
+
+def test_a_second_writer_is_refused_and_the_first_goes_on(endless):
+    process, config, folder = endless
+    with pytest.raises(RulError) as caught:
+        train(config, folder, device="cpu", resume=True)
+    assert f"{folder} is in use by process {process.pid}; wait" in str(caught.value)
+    assert caught.value.exit_code == 1
+    with pytest.raises(UsageError, match="exists already"):
+        train(config, folder, device="cpu")
+    assert process.poll() is None
+    before = checkpoint.read(folder / "last.pt")["loop"]["epoch"]
+    while checkpoint.read(folder / "last.pt")["loop"]["epoch"] == before:
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 143
+    assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
+
+
+def test_the_lock_of_a_killed_run_holds_nobody_back(endless):
+    process, config, folder = endless
+    process.kill()
+    process.wait()
+    assert (folder / OWNER).read_text() == str(process.pid)
+    with pytest.raises(Interrupted):
+        train(config, folder, device="cpu", resume=True, reporter=Stopper(step=1))
+    assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
+
+
+def test_readers_do_not_lock(endless):
+    process, _, folder = endless
+    assert checkpoint.restore(folder).epoch >= 1
+    assert process.poll() is None
+
+
+def test_a_killed_start_leaves_a_folder_that_is_started_in(eight, tmp_path):
+    """Killed with the lock in hand and before config.yaml."""
+    (tmp_path / LOCK).write_text("")
+    (tmp_path / OWNER).write_text("999999999")
+    config = tiny(eight, train={"epochs": 1, "window_share": 0.001})
+    train(config, tmp_path, device="cpu", resume=True)
+    assert not {LOCK, OWNER} & {path.name for path in tmp_path.iterdir()}
+
+
+def late(call, folder, files, caplog):
+    """Start a call while this thread has the turn, lay the files meanwhile; what it returns."""
+    with ThreadPoolExecutor() as pool:
+        with in_turn(folder):
+            found = pool.submit(call)
+            while not caplog.messages and not found.done():
+                time.sleep(0.01)
+            for path in files.iterdir():
+                shutil.copy(path, folder)
+        return found.result()
+
+
+def test_of_two_that_fetch_the_second_waits_and_uses_what_is_there(eight, tmp_path, caplog):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in NAMES:
+        shutil.copy(eight / name, source)
+    folder = tmp_path / "data"
+    found = late(lambda: fetch(NAMES, folder, "/nowhere", progress=False), folder, source, caplog)
+    assert caplog.messages == [f"waiting for process {os.getpid()}, which writes into {folder}"]
+    assert (len(found.kept), found.written, found.source) == (3, (), None)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
+
+
+def test_of_two_that_simulate_the_second_waits_and_uses_what_is_there(eight, tmp_path, caplog):
+    folder = tmp_path / "data"
+    found = late(lambda: simulate(folder, engines=8), folder, eight, caplog)
+    assert caplog.messages == [f"waiting for process {os.getpid()}, which writes into {folder}"]
+    assert (len(found.kept), found.written) == (3, ())
+    assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
+
+
+def test_many_that_simulate_at_once_make_one_fleet(eight, tmp_path):
+    script = "import sys; from cmapss_rul.cli import main; main(sys.argv[1:])"
+    words = ("simulate", "--out", "data", "--engines", "8")
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *words],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ends = [process.communicate() for process in started]
+    assert [process.returncode for process in started] == [0] * 3, ends
+    assert sum("written" in out for out, _ in ends) == 1
+    for path in eight.iterdir():
+        assert (tmp_path / "data" / path.name).read_bytes() == path.read_bytes()

@@ -1,0 +1,108 @@
+"""Tiny runs for the campaigns: how one is made, and what must hold of its folder."""
+
+import csv
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from cmapss_rul.config.base import Config
+from cmapss_rul.errors import CheckpointError
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.runs import RunFolder
+from tests.balancers.variants import MEMBERS
+from tests.training.inputs import NOISY_MODEL, compared, differences, plain, rows_of
+
+TRAIN = {
+    "epochs": 4,
+    "batch_size": 10,
+    "window_share": 0.03,
+    "ema": 0.9,
+    "patience": 2,
+    "warmup": 0.5,
+    "schedule": {"name": "plateau", "patience": 0},
+}
+"""Everything that has a state; some balancers end early by patience, some at the last epoch."""
+
+
+def balancers() -> list[str]:
+    """Names of all balancers."""
+    return [member().model_dump()["name"] for member in MEMBERS if issubclass(member, Config)]
+
+
+def configuration(place: Path, data: Path, balancer: str) -> Path:
+    """Write the configuration of a tiny run with a balancer; its name is the balancer's."""
+    keys = plain(data, train=TRAIN, balancer={"name": balancer}, model=NOISY_MODEL)
+    path = place / f"{balancer.replace(':', '_')}.yaml"
+    path.write_text(yaml.safe_dump(keys))
+    return path
+
+
+def broken(folder: Path) -> list[str]:
+    """What must never be seen in a run folder, whatever has happened to its process."""
+    run, found = RunFolder(folder), list[str]()
+    known = None
+    for path in (run.best, run.last, run.previous):
+        if path.exists():
+            try:
+                content = checkpoint.read(path)
+            except CheckpointError as error:
+                found.append(str(error))
+                continue
+            if path == run.last:
+                known = content["loop"]["epoch"]
+    if run.metrics.exists():
+        epochs = _epochs(run.metrics)
+        if epochs != list(range(1, len(epochs) + 1)):
+            found.append(f"metrics.csv has the epochs {epochs}")
+        if known is None or len(epochs) > known:
+            found.append(f"metrics.csv has {len(epochs)} epochs, last.pt {known}")
+    if run.config.exists() and not yaml.safe_load(run.config.read_bytes()):
+        found.append("config.yaml is empty")
+    return found
+
+
+def _epochs(path: Path) -> list[int]:
+    with path.open(newline="") as file:
+        return [int(row["epoch"]) for row in csv.DictReader(file)]
+
+
+def unlike(expected: Path, folder: Path) -> list[str]:
+    """How a finished run differs from the one that was never disturbed."""
+    found = broken(folder)
+    names = {path.name for path in folder.iterdir()} - {"train.log"}
+    if names != {path.name for path in expected.iterdir()} - {"train.log"}:
+        found.append(f"it holds {sorted(names)}")
+    if found:
+        return found
+    for name in ("best.pt", "last.pt"):
+        found += [f"{name}{place}" for place in _differences(expected / name, folder / name)]
+    if rows_of(expected / "metrics.csv") != rows_of(folder / "metrics.csv"):
+        found.append("metrics.csv differs")
+    return found
+
+
+def _differences(one: Path, other: Path) -> list[str]:
+    return differences(_comparable(one), _comparable(other))
+
+
+def _comparable(path: Path) -> Any:
+    return compared(path)
+
+
+_NEEDED = (
+    "pandas", "pandas.core.computation", "httpx", "rich.console", "torch._dynamo",
+    "cmapss_rul.cli.progress", "cmapss_rul.training.choose", "cmapss_rul.training.train",
+    "cmapss_rul.evaluation.evaluate", "cmapss_rul.evaluation.save", "cmapss_rul.evaluation.table",
+)  # fmt: skip
+
+
+def alone() -> None:
+    """One thread and every import, so that forked children start at once."""
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for name in _NEEDED:
+        importlib.import_module(name)

@@ -1,0 +1,89 @@
+"""The campaigns find what they look for: each is given a defect of its own to find."""
+
+import os
+import signal
+
+import pytest
+import typer
+
+from cmapss_rul.training import sealed
+from tests.torture import flips
+from tests.torture.__main__ import CAMPAIGNS, chosen
+from tests.torture.counts import fork, wait
+from tests.torture.runs import broken, unlike
+from tests.torture.shim import Shim
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+
+
+def test_a_child_says_how_it_ended(tmp_path):
+    said = tmp_path / "said"
+    assert wait(fork(lambda: 3, said)) == 3
+    assert wait(fork(lambda: os.kill(os.getpid(), signal.SIGKILL), said)) == -signal.SIGKILL
+    assert wait(fork(lambda: 1 // 0, said)) == 99
+    assert "ZeroDivisionError" in said.read_text()
+
+
+def test_flips_finds_a_checkpoint_whose_digest_is_not_looked_at(finished_run, monkeypatch):
+    class Same:
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+    class Blind:
+        def hexdigest(self):
+            return self
+
+        def encode(self):
+            return Same()
+
+    whole = (finished_run / "last.pt").read_bytes()
+    monkeypatch.setattr(sealed.hashlib, "sha256", lambda _: Blind())
+    assert len(flips.flip(whole, 300, seed=0).defects) > 20
+
+
+@pytest.mark.parametrize("mode", ["fail", "kill before", "kill after"])
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_the_shim_disturbs_the_call_it_is_told_to(tmp_path, mode, at):
+    """Four calls: open, write, flush, rename."""
+
+    def task():
+        Shim(at, mode, os.open(tmp_path / "calls", os.O_WRONLY | os.O_CREAT)).install()
+        part = tmp_path / "part"
+        with part.open("wb") as file:
+            file.write(b"12345678")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(tmp_path / "whole")
+        return 0
+
+    code = wait(fork(task, tmp_path / "said"))
+    assert code == (99 if mode == "fail" else -signal.SIGKILL)
+    assert (tmp_path / "calls").read_text().split() == ["open", "write", "fsync", "replace"][:at]
+    assert (tmp_path / "whole").exists() is (at == 4 and mode == "kill after")
+    if at == 2:
+        assert (tmp_path / "part").read_bytes() == b"1234"
+
+
+def test_what_must_never_be_seen_is_seen(own_run, finished_run):
+    assert broken(own_run) == []
+    assert unlike(finished_run, own_run) == []
+    rows = (own_run / "metrics.csv").read_text()
+    (own_run / "metrics.csv").write_text(rows + rows.splitlines()[-1] + "\n")
+    assert broken(own_run) == [
+        "metrics.csv has the epochs [1, 2, 2]",
+        "metrics.csv has 3 epochs, last.pt 2",
+    ]
+    (own_run / "metrics.csv").write_text(rows.replace("\n2,", "\n2,9", 1))
+    assert unlike(finished_run, own_run) == ["metrics.csv differs"]
+    (own_run / "best.pt").write_bytes(b"half")
+    assert "best.pt: this is no checkpoint" in unlike(finished_run, own_run)[0]
+
+
+def test_campaigns_are_named_whole_or_by_their_first_word():
+    assert chosen([]) == chosen(["all"]) == list(CAMPAIGNS)
+    assert chosen(["flips"]) == ["flips"]
+    assert chosen(["fuzz"]) == [name for name in CAMPAIGNS if name.startswith("fuzz_")]
+    with pytest.raises(typer.BadParameter, match="expected some of: all, fuzz, kills"):
+        chosen(["flip"])

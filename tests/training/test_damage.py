@@ -1,0 +1,200 @@
+"""Damaged files of a run: said by name, and made good from what is whole."""
+
+import os
+import shutil
+
+import pytest
+
+from cmapss_rul.errors import CheckpointError
+from cmapss_rul.files import also_name
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.runs import RunFolder, newest, to_resume
+from cmapss_rul.training.train import train
+from tests.torture.runs import broken
+from tests.training.inputs import Stopper, assert_same_run, everything, rows_of, tiny, told
+
+
+@pytest.fixture(scope="module")
+def straight(eight, tmp_path_factory):
+    """A run of four epochs; read only."""
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    train(config(eight), folder, device="cpu")
+    return folder
+
+
+def config(folder):
+    return tiny(folder, train={"epochs": 4})
+
+
+@pytest.fixture
+def stopped(eight, tmp_path):
+    """The same run, stopped after its second epoch."""
+    with pytest.raises(Interrupted):
+        train(config(eight), tmp_path / "run", device="cpu", reporter=Stopper(epoch=2))
+    return RunFolder(tmp_path / "run")
+
+
+def spoil(path):
+    """Change a byte, in this name alone."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+
+
+def test_the_previous_checkpoint_is_the_epoch_before(stopped):
+    assert checkpoint.read(stopped.last)["loop"]["epoch"] == 2
+    assert checkpoint.read(stopped.previous)["loop"]["epoch"] == 1
+    assert stopped.last.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("damage", [spoil, lambda path: path.write_bytes(b""), os.unlink])
+def test_a_damaged_last_checkpoint_is_named_and_the_one_before_goes_on(
+    stopped, straight, eight, damage
+):
+    damage(stopped.last)
+    listener = told(config(eight), stopped.path, resume=True)
+    said = [text for text in listener.told if "last.pt" in text]
+    assert len(said) == 1
+    assert said[0].startswith(str(stopped.last))
+    assert said[0].endswith("going on from previous.pt, the checkpoint before it")
+    assert [row["epoch"] for row in listener.rows] == [2, 3, 4]
+    assert_same_run(straight, stopped.path)
+    assert said[0] in stopped.log.read_text()
+
+
+def test_metrics_never_show_an_epoch_that_the_checkpoint_does_not_know(stopped, eight, monkeypatch):
+    """Killed right after the damage was found: the files fit each other then, too."""
+    spoil(stopped.last)
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*_):
+        raise KilledError
+
+    monkeypatch.setattr(Loop, "fit", killed)
+    with pytest.raises(KilledError):
+        train(config(eight), stopped.path, device="cpu", resume=True)
+    assert checkpoint.read(stopped.last)["loop"]["epoch"] == 1
+    assert [row["epoch"] for row in rows_of(stopped.metrics)] == ["1"]
+
+
+def test_the_whole_one_is_not_replaced_by_the_damaged_one(stopped, straight, eight):
+    spoil(stopped.last)
+    with pytest.raises(Interrupted):
+        train(config(eight), stopped.path, device="cpu", resume=True, reporter=Stopper(step=1))
+    assert checkpoint.read(stopped.previous)["loop"]["epoch"] == 1
+    assert checkpoint.read(stopped.last)["loop"]["batch"] == 1
+    train(config(eight), stopped.path, device="cpu", resume=True)
+    assert_same_run(straight, stopped.path)
+
+
+def test_a_damaged_previous_checkpoint_matters_to_nobody(stopped, straight, eight):
+    spoil(stopped.previous)
+    listener = told(config(eight), stopped.path, resume=True)
+    assert not any("previous" in text for text in listener.told)
+    assert_same_run(straight, stopped.path)
+
+
+def test_where_both_are_damaged_the_last_one_is_named_and_nothing_is_touched(stopped, eight):
+    spoil(stopped.last)
+    spoil(stopped.previous)
+    before = everything(stopped.path)
+    with pytest.raises(CheckpointError, match=r"last\.pt: the file is damaged"):
+        train(config(eight), stopped.path, device="cpu", resume=True)
+    assert everything(stopped.path) == before
+
+
+def test_a_run_whose_last_checkpoint_is_damaged_is_still_found(stopped):
+    spoil(stopped.last)
+    run = stopped.path.rename(stopped.path.with_name("a-s0"))
+    assert to_resume("a", 0, run.parent).path == run
+    content, problem = newest(RunFolder(run))
+    assert content["loop"]["epoch"] == 1
+    assert "damaged" in problem
+
+
+def test_missing_rows_are_written_and_none_twice(stopped, straight, eight):
+    rows = stopped.metrics.read_text().splitlines(keepends=True)
+    for text in ("", rows[0], "".join(rows[:2]), "".join([*rows, rows[-1]]), "nonsense"):
+        stopped.metrics.write_text(text)
+        with pytest.raises(Interrupted):
+            train(config(eight), stopped.path, device="cpu", resume=True, reporter=Stopper(step=1))
+        assert stopped.metrics.read_text().startswith("".join(rows))
+        assert broken(stopped.path) == []
+    train(config(eight), stopped.path, device="cpu", resume=True)
+    assert_same_run(straight, stopped.path)
+
+
+def test_a_damaged_best_checkpoint_is_written_again_where_it_is_at_hand(
+    eight, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 - self.state.epoch))
+    train(config(eight), tmp_path / "straight", device="cpu")
+    with pytest.raises(Interrupted):
+        train(config(eight), tmp_path / "run", device="cpu", reporter=Stopper(epoch=2))
+    run = RunFolder(tmp_path / "run")
+    best = checkpoint.read(run.best)
+    spoil(run.best)
+    with pytest.raises(Interrupted):
+        train(config(eight), run.path, device="cpu", resume=True, reporter=Stopper(step=1))
+    again = checkpoint.read(run.best)
+    assert again["loop"] == best["loop"]
+    assert "best.pt: the file is damaged" in run.log.read_text()
+    assert "it was written again" in run.log.read_text()
+    train(config(eight), run.path, device="cpu", resume=True)
+    assert_same_run(tmp_path / "straight", run.path)
+
+
+@pytest.mark.parametrize("text", [None, "", "epoch\n"])
+def test_a_finished_run_killed_before_its_last_row_gets_it(straight, eight, tmp_path, text):
+    """Found by the campaign of kills: such a run has nothing left to train, but files to mend."""
+    run = RunFolder(shutil.copytree(straight, tmp_path / "run"))
+    before = everything(run.path)
+    run.metrics.unlink()
+    if text is not None:
+        run.metrics.write_text(text)
+    (run.path / ".metrics.csv.999999999.part").write_text("half")
+    assert "nothing to do" in told(config(eight), run.path, resume=True).told[0]
+    assert everything(run.path) == before
+
+
+def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_one_line(eight, tmp_path, monkeypatch):
+    monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 + self.state.epoch))
+    with pytest.raises(Interrupted):
+        train(config(eight), tmp_path / "run", device="cpu", reporter=Stopper(epoch=2))
+    spoil(tmp_path / "run" / "best.pt")
+    with pytest.raises(CheckpointError, match="going on would not bring back epoch 1") as caught:
+        train(config(eight), tmp_path / "run", device="cpu", resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def figures(rmse):
+    return {"val_rmse": float(rmse), "val_nasa": 0.0, "val_health_accuracy": 0.0}
+
+
+def test_a_second_name_falls_back_to_a_copy(tmp_path, monkeypatch):
+    """As on a file system without hard links."""
+
+    def no_links(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    (tmp_path / "a").write_text("new")
+    (tmp_path / "b").write_text("old")
+    also_name(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_text() == "new"
+    assert (tmp_path / "a").stat().st_nlink == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_second_name_that_is_there_already_leaves_no_half_file(tmp_path):
+    """A rename between two names of one file does nothing, and leaves both."""
+    (tmp_path / "a").write_text("new")
+    for _ in range(2):
+        also_name(tmp_path / "a", tmp_path / "b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "a").samefile(tmp_path / "b")

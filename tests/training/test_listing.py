@@ -1,0 +1,204 @@
+"""Run folders in every state that a disk can show, none of which stops the list."""
+
+import json
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+from cmapss_rul.data.split import LEAK
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.listing import Listed, list_runs, look_at
+from cmapss_rul.training.runs import RunFolder
+
+CONFIG = {
+    "seed": 3,
+    "data": {"subset": "FD002"},
+    "balancer": {"name": "amnl"},
+    "split": {"by": "engines"},
+    "train": {"epochs": 4, "patience": None},
+}
+
+
+def content(*, epoch=4, batch=0, best_epoch=2, best_rmse=11.5, config=CONFIG, data=None):
+    return {
+        "format_version": checkpoint.FORMAT_VERSION,
+        **{part: {} for part in checkpoint.PARTS},
+        "config": config,
+        "data": data or {"simulated": False, "official": True},
+        "loop": {
+            "epoch": epoch, "batch": batch, "stale": 0,
+            "best_epoch": best_epoch, "best_rmse": best_rmse,
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A function that makes a run folder; returns it."""
+
+    def make(name="mine-s3", *, best=True, **options):
+        run = RunFolder(tmp_path / "runs" / name)
+        run.path.mkdir(parents=True)
+        checkpoint.write(run.last, content(**options))
+        if best:
+            checkpoint.write(run.best, content(**options))
+        run.metrics.write_text("epoch\n1\n")
+        os.utime(run.last, (1_000_000_000, 1_000_000_000))
+        return run
+
+    return make
+
+
+def evaluated(run, rmse=12.25, epoch=2):
+    figures = {"last": {"capped": {"rmse": rmse}}}
+    text = json.dumps({"protocol": {"epoch": epoch}, "metrics": figures})
+    (run.path / "evaluation.json").write_text(text)
+
+
+def test_a_finished_run(made):
+    run = made()
+    evaluated(run)
+    assert look_at(run) == Listed(
+        name="mine-s3",
+        state="finished",
+        subset="FD002",
+        balancer="amnl",
+        seed=3,
+        val_rmse=11.5,
+        test_rmse=12.25,
+        when=datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC),
+        note="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "state"),
+    [({"epoch": 3}, "unfinished"), ({"epoch": 3, "batch": 7}, "interrupted"), ({}, "finished")],
+)
+def test_states_of_a_whole_run(made, options, state):
+    assert look_at(made(**options)).state == state
+
+
+def test_interrupted_in_the_first_epoch_there_is_no_figure(made):
+    found = look_at(made(epoch=0, batch=2, best_epoch=0, best_rmse=float("inf"), best=False))
+    assert (found.state, found.val_rmse, found.note) == ("interrupted", None, "")
+
+
+def test_a_run_before_its_first_checkpoint(made):
+    run = made()
+    for path in (run.best, run.last):
+        path.unlink()
+    run.config.write_text("seed: 8\ndata: {subset: FD004}\n")
+    assert look_at(run) == Listed("mine-s3", "no checkpoint", subset="FD004", seed=8)
+    run.config.write_text("seed: [")
+    assert look_at(run) == Listed("mine-s3", "no checkpoint")
+
+
+def test_killed_between_its_two_first_checkpoints(made):
+    run = made()
+    run.last.unlink()
+    run.metrics.unlink()
+    found = look_at(run)
+    assert (found.state, found.subset, found.val_rmse) == ("unfinished", "FD002", None)
+
+
+@pytest.mark.parametrize("name", ["best.pt", "last.pt"])
+@pytest.mark.parametrize(
+    ("spoil", "note"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "no checkpoint of cmapss_rul"),
+        (lambda path: path.write_bytes(b""), "no checkpoint of cmapss_rul"),
+        (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), "the file is damaged"),
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: (path.unlink(), path.mkdir()), "found no regular file"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "found no regular file"),
+        (lambda path: checkpoint.write(path, {"format_version": 99}), "found checkpoint format"),
+    ],
+)
+def test_damaged_runs_say_why_and_keep_what_the_configuration_tells(made, name, spoil, note):
+    run = made()
+    run.config.write_text("seed: 3\nbalancer: {name: dwa}\n")
+    spoil(run.path / name)
+    found = look_at(run)
+    assert found.state == "damaged"
+    assert note in found.note
+    assert name in found.note
+    assert str(run) not in found.note  # the name stands beside it
+    assert found.seed == 3
+
+
+def test_a_damaged_last_checkpoint_beside_a_whole_one_before_it(made):
+    run = made(epoch=3)
+    checkpoint.write(run.previous, content(epoch=2))
+    run.last.write_bytes(b"half")
+    found = look_at(run)
+    assert (found.state, found.val_rmse, found.seed) == ("damaged", 11.5, 3)
+    assert found.note.startswith("last.pt: this is no checkpoint of cmapss_rul")
+    assert found.note.endswith("going on from previous.pt, the checkpoint before it")
+
+
+def test_a_checkpoint_without_what_is_looked_for_is_damaged(made):
+    run = made()
+    checkpoint.write(run.last, {**content(), "loop": {}})
+    assert look_at(run).state == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("data", "by", "note"),
+    [
+        ({"simulated": True, "official": False}, "engines", "simulated data"),
+        ({"simulated": False, "official": False}, "engines", "not the official files"),
+        ({"simulated": False, "official": True}, "windows", LEAK),
+    ],
+)
+def test_what_must_be_said_beside_the_figures(made, data, by, note):
+    assert look_at(made(data=data, config={**CONFIG, "split": {"by": by}})).note == note
+
+
+def test_an_evaluation_of_another_epoch_is_not_the_runs(made):
+    run = made()
+    evaluated(run, epoch=1)
+    found = look_at(run)
+    assert (found.test_rmse, found.note) == (None, "evaluation.json is of epoch 1")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"protocol": {"epoch": 2}}', "\0"])
+def test_an_evaluation_that_cannot_be_read(made, text):
+    run = made()
+    (run.path / "evaluation.json").write_text(text)
+    found = look_at(run)
+    assert (found.state, found.test_rmse) == ("finished", None)
+    assert found.note == "evaluation.json cannot be read"
+
+
+def test_settings_of_a_strange_kind_are_left_out(made):
+    strange = {**CONFIG, "seed": True, "data": {"subset": 7}, "balancer": {"name": "\x1b[1m"}}
+    found = look_at(made(config=strange))
+    assert (found.seed, found.subset, found.balancer) == (None, None, "\\x1b[1m")
+
+
+def test_runs_are_listed_in_the_order_of_people(made, tmp_path):
+    root = tmp_path / "runs"
+    assert list_runs(root) == []
+    for name in ("b-s2", "b-s10", "a-s1", "7"):
+        made(name)
+    (root / "notes").mkdir()
+    (root / "best.pt").write_text("a file, no folder")
+    assert [run.name for run in list_runs(root)] == ["7", "a-s1", "b-s2", "b-s10"]
+
+
+def test_a_folder_that_may_not_be_entered_stops_nothing(made, tmp_path, monkeypatch):
+    made("a")
+    made("b")
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(RunFolder, "config", property(refuse))
+    monkeypatch.setattr(RunFolder, "best", property(refuse))
+    found = list_runs(tmp_path / "runs")
+    assert [(run.name, run.state, run.note) for run in found] == [
+        ("a", "damaged", "Permission denied"),
+        ("b", "damaged", "Permission denied"),
+    ]
