@@ -28,9 +28,7 @@ def test_what_is_installed_may_be_used(name):
 
 
 def test_what_is_listed_may_be_used():
-    assert {name: licences.refused(text) for name, text in LISTED.items()} == dict.fromkeys(
-        LISTED, []
-    )
+    assert [text for text in LISTED.values() if licences.refused(text)] == []
 
 
 @pytest.mark.parametrize(("part", "requirement"), DIRECT, ids=NAMES)

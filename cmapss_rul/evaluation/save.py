@@ -11,7 +11,7 @@ import pandas as pd
 
 from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.evaluate import Evaluation
-from cmapss_rul.files import write_whole
+from cmapss_rul.files import sweep, write_whole
 from cmapss_rul.text import printable
 
 
@@ -74,6 +74,7 @@ def save(evaluation: Evaluation, targets: Targets) -> None:
     contents = {targets.predictions: to_csv(evaluation), targets.figures: to_json(evaluation)}
     for path, content in contents.items():
         try:
+            sweep(path.parent)  # what a killed call left
             write_whole(path, content)
         except OSError as error:
             raise _unwritable(path, error.strerror or str(error)) from error

@@ -55,7 +55,10 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
             raise Damaged("it has metrics.csv and no last.pt")
         remove(folder)  # stopped in its first epoch: nothing there is worth keeping
         return False
-    content = _newest(run, config)
+    # training goes on from the one before a damaged one, and says so
+    content = _read(
+        run.last if _whole(run.last) or not _whole(run.previous) else run.previous, config
+    )
     epochs = len(content["loop"]["history"])
     if epochs and not run.best.exists():
         raise Damaged("best.pt is missing")
@@ -69,13 +72,12 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
     return True
 
 
-def _newest(run: RunFolder, config: RunConfig) -> dict[str, Any]:
+def _whole(path: Path) -> bool:
     try:
-        return _read(run.last, config)
-    except Damaged:
-        if not run.previous.exists():
-            raise
-        return _read(run.previous, config)  # from which training goes on, and says so
+        checkpoint.read(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _read(path: Path, config: RunConfig) -> dict[str, Any]:

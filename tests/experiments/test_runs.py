@@ -94,7 +94,7 @@ def cut(path):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda run: cut(run.last), r"last\.pt"),
+        (lambda run: [cut(run.last), cut(run.previous)], r"last\.pt"),
         (lambda run: cut(run.best), r"best\.pt"),
         (lambda run: run.best.unlink(), r"best\.pt is missing"),
         (lambda run: run.best.write_bytes(b""), r"best\.pt"),

@@ -43,7 +43,10 @@ class Checker:
                 raise Defect(f"a refusal that names neither file nor key: {error}") from error
             return False
         for comments in (False, True):
-            again: Any = parse_yaml(to_yaml(config, comments=comments), "shown")
+            shown = to_yaml(config, comments=comments)
+            if not shown.replace("\n", "").isprintable():
+                raise Defect("what is shown holds control characters")
+            again: Any = parse_yaml(shown, "shown")
             if RunConfig.model_validate(again) != config:
                 raise Defect("what is shown is another configuration")
         return True
@@ -56,7 +59,7 @@ class Checker:
         return from_mapping(RunConfig, self._base, sets, where="a.yaml")
 
 
-_KEYS = dotted_keys(RunConfig)
+_KEYS = (*dotted_keys(RunConfig), *["data.dir"] * 8)  # the one key with a free text
 _VALUES = (
     "0", "1", "2", "3", "5", "10", "60", "125", "0.1", "0.5", "1e-3", "true", "false", "null", "[]",
     "[1]", "[8, 4]", "[100, 50]", "{}", "x", "-1", "1e9",
