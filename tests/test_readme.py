@@ -17,8 +17,8 @@ SHORT = (
 )
 
 
-def blocks(language: str) -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
@@ -62,8 +62,7 @@ def test_there_are_commands_to_test():
     assert len(rul_lines()) >= 12
     verbs = {line.split()[1] for line in rul_lines()}
     assert verbs == {
-        "compare", "config", "download-data", "evaluate", "export", "predict", "runs", "simulate",
-        "train",
+        "compare", "config", "download-data", "evaluate", "predict", "runs", "simulate", "train",
     }  # fmt: skip
 
 
@@ -104,6 +103,21 @@ def test_the_python_blocks_run_one_after_another(workplace):
     assert done.returncode == 0, done.stderr
     assert "training windows" in done.stdout
     assert "not the official files" in done.stdout or "simulated" in done.stdout
+
+
+def test_the_exported_model_runs_without_this_package(workplace):
+    """The page on export, on the run of the commands above."""
+    pytest.importorskip("onnxruntime")
+    page = "cmapss_rul/evaluation/README.md"
+    (command,) = (block.strip() for block in blocks("sh", page))
+    done = run(command, workplace)
+    assert done.returncode == 0, done.stderr
+    (script,) = blocks("python", page)
+    assert "cmapss_rul" not in script
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=workplace, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_scripts_of_the_readme_exist():
