@@ -98,6 +98,15 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _window_of_whole_steps(self) -> "RunConfig":
+        window, pool = self.data.window, self.model.cnn.pool
+        if window % pool:
+            raise ValueError(
+                f"data.window should be a multiple of model.cnn.pool, found {window} and {pool}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _network_of_a_size_for_memory(self) -> "RunConfig":
         found = sum(parameter.numel() for parameter in self.outline().parameters())
         if found > MOST_PARAMETERS:

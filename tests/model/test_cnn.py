@@ -40,6 +40,23 @@ def test_window_stands_behind_the_channels():
     assert (joined[:, :, :5] >= 0).all()
 
 
+def test_mean_of_every_three_cycles_by_hand():
+    """The channel doubles each cycle; the window stands behind it; the newest three are last."""
+    cnn = CNNConfig(channels=[1], kernel=1, pool=3).build(features=1)
+    nn.init.constant_(cnn.blocks[0][0].weight, 2)
+    nn.init.zeros_(cnn.blocks[0][0].bias)
+    window = torch.tensor([1.0, 2.0, 6.0, 4.0, 5.0, 9.0])[None, :, None]
+    assert cnn(window).tolist() == [[[6.0, 3.0], [12.0, 6.0]]]
+
+
+def test_mean_of_one_cycle_is_the_cycle():
+    plain, pooled = (CNNConfig(pool=pool).build(features=2) for pool in (1, 2))
+    pooled.load_state_dict(plain.state_dict())
+    window = torch.randn(3, 8, 2)
+    expected = plain(window).unflatten(1, (4, 2)).mean(dim=2)
+    torch.testing.assert_close(pooled(window), expected)
+
+
 def test_no_channels_is_the_window_itself():
     window = torch.randn(2, 6, 3)
     cnn = CNNConfig(channels=[]).build(features=3)
@@ -82,6 +99,8 @@ def test_even_kernel_is_refused():
         {"dropout": 1},
         {"dropout": -0.1},
         {"batch_norm": 2},
+        {"pool": 0},
+        {"pool": 256},
     ],
 )
 def test_other_options_are_refused(options):

@@ -74,6 +74,13 @@ def test_boundaries_are_checked_against_the_cap():
     RunConfig.model_validate({"data": {"cap": 100}, "loss": {"health": {"boundaries": [100, 50]}}})
 
 
+def test_a_window_of_no_whole_number_of_steps_is_refused():
+    found = "data.window should be a multiple of model.cnn.pool, found 60 and 7"
+    with pytest.raises(ValidationError, match=found):
+        RunConfig.model_validate({"model": {"cnn": {"pool": 7}}})
+    RunConfig.model_validate({"data": {"window": 63}, "model": {"cnn": {"pool": 7}}})
+
+
 def test_a_run_is_frozen():
     with pytest.raises(ValidationError):
         RunConfig().seed = 3  # type: ignore[misc]
