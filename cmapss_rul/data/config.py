@@ -15,6 +15,12 @@ class DataConfig(Config):
     """The `data` part of a configuration."""
 
     subset: SubsetName = Field("FD001", description="Subset of C-MAPSS: FD001 … FD004.")
+    auxiliary: tuple[SubsetName, ...] = Field(
+        (),
+        max_length=3,
+        description="Other subsets whose train files are trained on too, each scaled by its own "
+        "statistics; validation and test stay with `subset`.",
+    )
     source: Literal["official", "simulated"] = Field(
         "official",
         description="'official' files are downloaded where missing; 'simulated' ones are made.",
@@ -56,6 +62,15 @@ class DataConfig(Config):
             folder = _DEFAULT_DIRS.get(str(values.get("source", "official")), "data/raw")
             return {**values, "dir": folder}
         return values
+
+    @model_validator(mode="after")
+    def _other_subsets_once(self) -> "DataConfig":
+        if len({self.subset, *self.auxiliary}) != 1 + len(self.auxiliary):
+            raise ValueError(
+                f"auxiliary should name each other subset once, found "
+                f"[{', '.join(self.auxiliary)}] beside subset {self.subset}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _columns_once(self) -> "DataConfig":

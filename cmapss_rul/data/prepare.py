@@ -55,6 +55,21 @@ class LabelledWindows:
         """
         return Batch(self.windows.gather(index), self.rul[index], self.health[index])
 
+    @classmethod
+    def joined(cls, parts: Sequence["LabelledWindows"]) -> "LabelledWindows":
+        """All windows of several sets, one set after another.
+
+        Args:
+            parts: at least one, of windows of one length; one alone stays as it is.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            Windows.joined([part.windows for part in parts]),
+            torch.cat([part.rul for part in parts]),
+            torch.cat([part.health for part in parts]),
+        )
+
     def select(self, index: Tensor) -> "LabelledWindows":
         """Return a smaller set over the same series.
 
@@ -70,11 +85,12 @@ class LabelledWindows:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Everything that training takes from the train file.
+    """Everything that training takes from the train file, and from auxiliary ones.
 
     Attributes:
         training: windows at every cycle of the training engines; split by windows, those
-            that were not drawn to validate.
+            that were not drawn to validate; and then those of every engine of the auxiliary
+            fleets.
         validation: windows at every cycle of the validation engines, or those drawn.
         preprocessor: fitted on the training engines.
         split: which engines are which.
@@ -95,8 +111,12 @@ def prepare(
     split: SplitConfig,
     boundaries: Sequence[int],
     seed: int,
+    auxiliary: Sequence[Fleet] = (),
 ) -> TrainingData:
     """Split, scale and label a fleet that ran to failure.
+
+    Auxiliary fleets add windows to the training ones. Each is scaled by the statistics of all
+    its own engines, since none of them validates.
 
     Args:
         fleet: the records of the train file.
@@ -104,6 +124,7 @@ def prepare(
         split: how validation engines are drawn.
         boundaries: of the health classes, falling, cycles.
         seed: the run's seed, for a split without one of its own.
+        auxiliary: records of other train files.
 
     Raises:
         DataError: when there are too few engines, or too many operating conditions.
@@ -111,17 +132,29 @@ def prepare(
     parts = split.draw(fleet.engines, seed)
     rows = split.rows(fleet, parts, seed)
     preprocessor = Preprocessor.fit(fleet.select(parts.training), data)
-    series = torch.from_numpy(preprocessor.transform(fleet))
-    rul = capped(rul_to_failure(fleet), data.cap)
-    everything = LabelledWindows(
-        Windows.every_cycle(series, fleet, data.window),
-        torch.from_numpy(rul.astype(np.float32)),
-        torch.from_numpy(health_class(rul, boundaries, data.cap)),
-    )
+    everything = _labelled(fleet, preprocessor, data, boundaries)
+    others = [
+        _labelled(other, Preprocessor.fit(other, data), data, boundaries) for other in auxiliary
+    ]
     return TrainingData(
-        training=everything.select(torch.from_numpy(rows.training)),
+        training=LabelledWindows.joined(
+            [everything.select(torch.from_numpy(rows.training)), *others]
+        ),
         validation=everything.select(torch.from_numpy(rows.validation)),
         preprocessor=preprocessor,
         split=parts,
-        mean_label=float(rul.mean()),
+        mean_label=float(everything.rul.double().mean()),
+    )
+
+
+def _labelled(
+    fleet: Fleet, preprocessor: Preprocessor, data: DataConfig, boundaries: Sequence[int]
+) -> LabelledWindows:
+    """A window and its labels at every cycle of a fleet that ran to failure."""
+    series = torch.from_numpy(preprocessor.transform(fleet))
+    rul = capped(rul_to_failure(fleet), data.cap)
+    return LabelledWindows(
+        Windows.every_cycle(series, fleet, data.window),
+        torch.from_numpy(rul.astype(np.float32)),
+        torch.from_numpy(health_class(rul, boundaries, data.cap)),
     )

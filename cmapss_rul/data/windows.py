@@ -1,5 +1,6 @@
 """Windows, gathered by index from one flat array and never materialised as a set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,6 +48,22 @@ class Windows:
             torch.from_numpy(starts).to(device),
             torch.from_numpy(rows).to(device),
             length,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Windows"]) -> "Windows":
+        """All windows of several sets, one set after another.
+
+        Args:
+            parts: at least one, of windows of one length.
+        """
+        first_rows = np.cumsum([0, *(len(part.series) for part in parts)]).tolist()
+        moved = list(zip(parts, first_rows, strict=False))
+        return cls(
+            torch.cat([part.series for part in parts]),
+            torch.cat([part.starts + first for part, first in moved]),
+            torch.cat([part.ends + first for part, first in moved]),
+            parts[0].length,
         )
 
     @classmethod

@@ -35,6 +35,7 @@ class Protocol:
         padding: what happens to records shorter than the window.
         inputs: names of the features that the network sees.
         smoothing: weight of the newest row in exponential smoothing, or None.
+        auxiliary: number of engines of each other subset that trained too.
         split: how training and validation engines were told apart: by, fraction, seed, and
             the number of engines on each side.
         selection: on what the epoch was chosen.
@@ -63,6 +64,7 @@ class Protocol:
     padding: str
     inputs: list[str]
     smoothing: float | None
+    auxiliary: dict[str, int]
     split: dict[str, Any]
     selection: str
     epoch: int
@@ -82,7 +84,8 @@ class Protocol:
             tested: where test and RUL file come from.
         """
         data = model.config.data
-        digest = {model.data["name"]: _digest(model.data)}
+        trained = (model.data, *model.data["auxiliary"])
+        digest = {file["name"]: _digest(file) for file in trained}
         digest |= {file.name: _digest(dataclasses.asdict(file)) for file in tested}
         official = all(file["official"] for file in digest.values())
         simulated = any(file["simulated"] for file in digest.values())
@@ -105,11 +108,13 @@ class Protocol:
             padding="front, by repeating the first cycle; no engine dropped",
             inputs=list(model.preprocessor.features),
             smoothing=data.smoothing,
+            auxiliary={file["subset"]: file["engines"] for file in model.data["auxiliary"]},
             split=_split(model),
             selection=_selection(model),
             epoch=model.epoch,
             scaling="sensors per operating condition, settings globally; "
-            "fitted on the training engines only",
+            "fitted on the training engines only"
+            + (", each subset's on its own" if data.auxiliary else ""),
             clamp=[0, data.cap],
             seed=model.config.seed,
             runs="one run is one seed: the spread between seeds is not in the interval",
@@ -129,6 +134,7 @@ class Protocol:
             ("label", f"{self.label}; capped at {self.cap}, and raw"),
             ("window", f"{self.window} cycles; padded at the {self.padding}"),
             ("split", f"by {split['by']}: {_numbers(split)}; seed {split['seed']}"),
+            *self._also_trained_on(),
             ("selection", f"{self.selection} (epoch {self.epoch})"),
             ("scaling", self.scaling),
             ("prediction", f"clamped to [{self.clamp[0]}, {self.clamp[1]}] before any metric"),
@@ -136,6 +142,10 @@ class Protocol:
             ("versions", _listed(self.versions["evaluated"])),
             ("digests", ", ".join(f"{k} {v['sha256'][:12]}" for k, v in self.digest.items())),
         ]
+
+    def _also_trained_on(self) -> list[tuple[str, str]]:
+        engines = [f"{count} engines of {subset}" for subset, count in self.auxiliary.items()]
+        return [("also trained on", f"all {', '.join(engines)}")] if engines else []
 
     def _tested_on(self) -> str:
         text = f"{self.engines} engines ({self.padded} padded), {self.windows:,} windows"

@@ -3,7 +3,8 @@
     format_version      of this layout
     versions            of package, torch and Python
     config              resolved, without paths
-    data                subset, digest of the train file, official or not, mean label
+    data                subset, digest of the train file, official or not, mean label; the
+                        same of auxiliary train files
     preprocessor        columns, conditions, centre and factor of the scaling
     split               numbers of the training and validation engines
     model               weights that evaluation uses
@@ -138,7 +139,8 @@ class TrainedModel:
         network: in evaluation mode, with the weights that evaluation uses.
         preprocessor: fitted on the training engines.
         data: `subset`, `name`, `sha256`, `canonical_sha256`, `official`, `simulated` of the
-            train file, and `mean_label`, the mean capped label over all its rows, cycles.
+            train file; `mean_label`, the mean capped label over all its rows, cycles; and
+            `auxiliary`, the same of other subsets' train files, with their `engines`.
         training_engines: numbers of the engines that trained.
         validation_engines: numbers of the engines that chose the epoch.
         epoch: finished epochs.

@@ -103,9 +103,10 @@ def _from_checkpoint(name: str, run: RunFolder) -> Listed:
         "finished" if finished(content) else "interrupted" if loop["batch"] else "unfinished"
     )
     notes = [LEAK] if content["config"]["split"].get("by") == "windows" else []
-    if content["data"]["simulated"]:
+    files = [content["data"], *content["data"]["auxiliary"]]
+    if any(file["simulated"] for file in files):
         notes.append("simulated data")
-    elif not content["data"]["official"]:
+    elif not all(file["official"] for file in files):
         notes.append("not the official files")
     trained = bool(loop["best_epoch"])
     if trained and not run.best.exists():

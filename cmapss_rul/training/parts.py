@@ -31,8 +31,8 @@ class Versions(Part):
     python: str
 
 
-class Data(Part):
-    """The train file."""
+class TrainFile(Part):
+    """A file to train on."""
 
     subset: str
     name: str
@@ -40,7 +40,19 @@ class Data(Part):
     canonical_sha256: str
     official: bool
     simulated: bool
+
+
+class AuxiliaryFile(TrainFile):
+    """A train file of another subset, all of whose engines train."""
+
+    engines: Count
+
+
+class Data(TrainFile):
+    """The train file."""
+
     mean_label: float = Field(allow_inf_nan=False)
+    auxiliary: list[AuxiliaryFile] = Field(max_length=3)
 
 
 class Split(Part):

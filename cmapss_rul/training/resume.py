@@ -1,6 +1,6 @@
 """When a run may go on: same configuration, same data, and a word about the rest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ _FREE = {"train.threads"}
 
 
 def check_same_run(
-    config: RunConfig, source: Provenance | None, content: dict[str, Any], path: Path
+    config: RunConfig, sources: Sequence[Provenance], content: dict[str, Any], path: Path
 ) -> None:
     """Refuse to go on with another configuration or with other data.
 
     Args:
         config: of now.
-        source: of the train file of now; None when it is not known yet.
+        sources: of the train files of now, auxiliary ones last; none when not known yet.
         content: of `last.pt`.
         path: of `last.pt`, for the error.
 
@@ -37,11 +37,13 @@ def check_same_run(
         for key in sorted(then.keys() | now.keys())
         if key not in free and then.get(key) != now.get(key)
     ]
-    if source is not None and source.canonical_sha256 != content["data"]["canonical_sha256"]:
-        changed.append(
-            f"data: {printable(source.name)} had SHA-256 {content['data']['sha256'][:12]}… "
-            f"and has {source.sha256[:12]}…"
-        )
+    data = content["data"]
+    changed += [
+        f"data: {printable(here.name)} had SHA-256 {there['sha256'][:12]}… "
+        f"and has {here.sha256[:12]}…"
+        for there, here in zip((data, *data["auxiliary"]), sources, strict=False)
+        if here.canonical_sha256 != there["canonical_sha256"]
+    ]
     if changed:
         raise UsageError(
             f"{printable(path)} belongs to another run: {'; '.join(changed)}; "

@@ -1,7 +1,8 @@
 """Set a run up, or take it up again, and train it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 
 from cmapss_rul.config.show import to_yaml
 from cmapss_rul.data.digests import Provenance, provenance
+from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.prepare import TrainingData, prepare
 from cmapss_rul.data.provide import provide
 from cmapss_rul.data.reader import read_fleet
@@ -80,13 +82,14 @@ def train(
             _tidy(run, content)
             return run
         where = pick_device(device)
-        file = provide(config.data, ["train"])["train"]
-        source = provenance(file)
+        files = _train_files(config)
+        sources = [provenance(file) for file in files]
         if content is not None:
-            check_same_run(config, source, content, run.last)
+            check_same_run(config, sources, content, run.last)
         stop = held.enter_context(StopSignals())
         held.enter_context(_seeded(config, where))
-        data = _prepared(config, file)
+        fleets = [read_fleet(file) for file in files]
+        data = _prepared(config, fleets)
         network = checkpoint.build_network(config, data.preprocessor)
         loop = Loop(
             config=config,
@@ -94,7 +97,7 @@ def train(
             trainer=Trainer(config, network, where),
             training=data.training.to(where),
             validation=data.validation.to(where),
-            facts=_facts(config, run, data, source, where),
+            facts=_facts(config, run, data, _files(config, data, sources, fleets), where),
             reporter=Logged(run.log, reporter),
             stop=stop,
             observe=None if observer is None else partial(observer, preprocessor=data.preprocessor),
@@ -110,17 +113,25 @@ def train(
 
 
 def load_data(config: RunConfig) -> TrainingData:
-    """Read and prepare the train file of a configuration, fetched where it is missing.
+    """Read and prepare the train files of a configuration, fetched where they are missing.
 
     Raises:
         DataError: the file is not to be had, or is not as it should be.
     """
-    return _prepared(config, provide(config.data, ["train"])["train"])
+    return _prepared(config, [read_fleet(file) for file in _train_files(config)])
 
 
-def _prepared(config: RunConfig, file: Path) -> TrainingData:
+def _train_files(config: RunConfig) -> list[Path]:
+    """Paths of the subset's train file, and then of the auxiliary ones."""
+    subsets = (config.data.subset, *config.data.auxiliary)
+    wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
+    return [provide(data, ["train"])["train"] for data in wanted]
+
+
+def _prepared(config: RunConfig, fleets: Sequence[Fleet]) -> TrainingData:
+    fleet, *auxiliary = fleets
     boundaries = config.loss.health.boundaries
-    return prepare(read_fleet(file), config.data, config.split, boundaries, config.seed)
+    return prepare(fleet, config.data, config.split, boundaries, config.seed, auxiliary)
 
 
 def _content(run: RunFolder, resume: bool) -> tuple[dict[str, Any] | None, str]:
@@ -158,7 +169,7 @@ def _goes_on(
 ) -> bool:
     """Whether there is something left to train; says so where there is not, or is more."""
     with checkpoint.whole_parts(run.last):
-        check_same_run(config, None, content, run.last)
+        check_same_run(config, [], content, run.last)
         if not finished(content):
             return True
     epochs = content["config"]["train"]["epochs"]
@@ -195,22 +206,35 @@ def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
+def _files(
+    config: RunConfig, data: TrainingData, sources: Sequence[Provenance], fleets: Sequence[Fleet]
+) -> dict[str, Any]:
+    """The `data` part of a checkpoint."""
+    own, *others = map(asdict, sources)
+    auxiliary = [
+        {"subset": subset, "engines": len(fleet.starts), **other}
+        for subset, fleet, other in zip(config.data.auxiliary, fleets[1:], others, strict=True)
+    ]
+    return {
+        "subset": config.data.subset,
+        **own,
+        "mean_label": data.mean_label,
+        "auxiliary": auxiliary,
+    }
+
+
 def _facts(
-    config: RunConfig, run: RunFolder, data: TrainingData, source: Provenance, device: torch.device
+    config: RunConfig,
+    run: RunFolder,
+    data: TrainingData,
+    files: dict[str, Any],
+    device: torch.device,
 ) -> dict[str, Any]:
     return {
         "format_version": checkpoint.FORMAT_VERSION,
         "versions": checkpoint.versions(),
         "config": config.without_host_facts(),
-        "data": {
-            "subset": config.data.subset,
-            "name": source.name,
-            "sha256": source.sha256,
-            "canonical_sha256": source.canonical_sha256,
-            "official": source.official,
-            "simulated": source.simulated,
-            "mean_label": data.mean_label,
-        },
+        "data": files,
         "preprocessor": data.preprocessor.state_dict(),
         "split": {
             "training": data.split.training.tolist(),
@@ -236,11 +260,13 @@ def _open(loop: Loop, content: dict[str, Any] | None, damage: str) -> None:
         _take_up(loop, content, damage)
     if loop.config.split.by == "windows":
         loop.reporter.note(f"split.by windows is {LEAK}, so validation figures are too good")
-    facts = loop.facts["data"]
-    if facts["simulated"]:
+    own = loop.facts["data"]
+    files = [own, *own["auxiliary"]]
+    if any(file["simulated"] for file in files):
         loop.reporter.note("the data are simulated: no figure from them is one of C-MAPSS")
-    elif not facts["official"]:
-        loop.reporter.note(f"{printable(facts['name'])} is not the official file")
+    for file in files:
+        if not file["simulated"] and not file["official"]:
+            loop.reporter.note(f"{printable(file['name'])} is not the official file")
     _note_size(loop)
 
 

@@ -74,6 +74,30 @@ def test_the_scaling_sees_training_engines_only():
     )
 
 
+def test_auxiliary_fleets_add_windows_that_train_only():
+    """Each scaled on its own, so that units ten times as large make no difference."""
+    fleet, other, tenfold = fleet_of(*LIVES), fleet_of(12, 9), fleet_of(12, 9)
+    tenfold.values[:, 3:] *= 10
+    alone = prepared(fleet)
+    more, scaled = (
+        prepare(fleet, DATA, SplitConfig(), (30, 10), 5, [added]) for added in (other, tenfold)
+    )
+    own, index = len(alone.training), torch.arange(len(alone.training) + 21)
+    assert len(more.training) == own + 21
+    batch = more.training.batch(index)
+    assert torch.equal(batch.windows[:own], alone.training.batch(index[:own]).windows)
+    assert batch.rul[own:].tolist() == [*range(11, -1, -1), *range(8, -1, -1)]
+    assert batch.health[own:].tolist() == [1] + [2] * 20
+    torch.testing.assert_close(batch.windows, scaled.training.batch(index).windows)
+    everything = torch.arange(len(alone.validation))
+    same = [data.validation.batch(everything).windows for data in (alone, more)]
+    assert torch.equal(*same)
+    assert more.mean_label == alone.mean_label
+    assert torch.equal(
+        more.preprocessor.state_dict()["centre"], alone.preprocessor.state_dict()["centre"]
+    )
+
+
 def test_the_mean_label_is_over_every_row_whatever_the_split():
     fleet = fleet_of(3, 2)
     data = DataConfig(window=2, cap=1)

@@ -48,6 +48,18 @@ def test_windows_equal_the_slow_reference(lengths, length):
     assert found.tolist() == slowly(series, fleet, length)
 
 
+@given(lives, lives, st.integers(1, 15))
+def test_joined_sets_have_the_windows_of_each(one, other, length):
+    parts = [
+        Windows.every_cycle(series_of(fleet) + 1000 * number, fleet, length)
+        for number, fleet in enumerate((fleet_of(*one), fleet_of(*other)))
+    ]
+    joined = Windows.joined(parts)
+    found = joined.gather(torch.arange(len(joined)))
+    assert torch.equal(found, torch.cat([part.gather(torch.arange(len(part))) for part in parts]))
+    assert torch.equal(joined.padded, torch.cat([part.padded for part in parts]))
+
+
 @given(lives, st.integers(1, 15), st.data())
 def test_any_batch_in_any_order_has_the_same_windows(lengths, length, data):
     fleet = fleet_of(*lengths)

@@ -67,7 +67,12 @@ def content_for(config: RunConfig) -> dict:
         "format_version": checkpoint.FORMAT_VERSION,
         "versions": checkpoint.versions(),
         "config": config.without_host_facts(),
-        "data": {**source, "subset": config.data.subset, "mean_label": data.mean_label},
+        "data": {
+            **source,
+            "subset": config.data.subset,
+            "mean_label": data.mean_label,
+            "auxiliary": [],
+        },
         "preprocessor": data.preprocessor.state_dict(),
         "split": {
             "training": data.split.training.tolist(),

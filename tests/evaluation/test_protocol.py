@@ -118,6 +118,18 @@ def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
     assert dict(protocol.lines())["data"] == f"FD001, {words}"
 
 
+def test_subsets_that_trained_too_are_named_and_count(model, fleet_dir):
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    own = {**model.data, "official": True, "simulated": False}
+    also = {**own, "subset": "FD003", "name": "train_FD003.txt", "engines": 100, "official": False}
+    trained = dataclasses.replace(model, data={**own, "auxiliary": [also]})
+    protocol = Protocol.of(trained, fleet, [])
+    assert protocol.auxiliary == {"FD003": 100}
+    assert protocol.files == "not the official files"
+    assert set(protocol.digest) == {"train_FD001.txt", "train_FD003.txt"}
+    assert dict(protocol.lines())["also trained on"] == "all 100 engines of FD003"
+
+
 def test_conditions_that_training_did_not_see_are_counted(model, own):
     path = own / "test_FD001.txt"
     rows = np.loadtxt(path)

@@ -25,7 +25,7 @@ def content(*, epoch=4, batch=0, best_epoch=2, best_rmse=11.5, config=CONFIG, da
         "format_version": checkpoint.FORMAT_VERSION,
         **{part: {} for part in checkpoint.PARTS},
         "config": config,
-        "data": data or {"simulated": False, "official": True},
+        "data": {"auxiliary": [], **(data or {"simulated": False, "official": True})},
         "loop": {
             "epoch": epoch, "batch": batch, "stale": 0,
             "best_epoch": best_epoch, "best_rmse": best_rmse,
@@ -150,6 +150,15 @@ def test_a_checkpoint_without_what_is_looked_for_is_damaged(made):
         ({"simulated": True, "official": False}, "engines", "simulated data"),
         ({"simulated": False, "official": False}, "engines", "not the official files"),
         ({"simulated": False, "official": True}, "windows", LEAK),
+        (
+            {
+                "simulated": False,
+                "official": True,
+                "auxiliary": [{"simulated": False, "official": False}],
+            },
+            "engines",
+            "not the official files",
+        ),
     ],
 )
 def test_what_must_be_said_beside_the_figures(made, data, by, note):

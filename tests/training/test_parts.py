@@ -63,6 +63,8 @@ def put(content, place, value):
         ("data/subset", None),
         ("data/mean_label", float("nan")),
         ("data/official", 1),
+        ("data/auxiliary", None),
+        ("data/auxiliary", [{"subset": "FD002"}]),
         ("versions/torch", {"a": "b"}),
         ("preprocessor/columns", ["sensor_2", "sensor_4", "no such"]),
         ("preprocessor/columns", "sensor_2"),

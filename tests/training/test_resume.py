@@ -16,29 +16,29 @@ FILE = Provenance("train_FD001.txt", "a" * 64, "c" * 64, official=True, simulate
 def content(config, epoch=1):
     return {
         "config": config.without_host_facts(),
-        "data": {"sha256": "b" * 64, "canonical_sha256": "c" * 64},
+        "data": {"sha256": "b" * 64, "canonical_sha256": "c" * 64, "auxiliary": []},
         "loop": {"epoch": epoch, "stale": 0, "batch": 0},
         "versions": {"torch": "2.13.0"},
         "host": {"device": "cpu", "threads": 2},
     }
 
 
-def changed(config=None, source=FILE, then=None):
+def changed(config=None, sources=(FILE,), then=None):
     with pytest.raises(UsageError) as caught:
-        check_same_run(config or RunConfig(), source, then or content(RunConfig()), LAST)
+        check_same_run(config or RunConfig(), sources, then or content(RunConfig()), LAST)
     return str(caught.value)
 
 
 def test_the_same_run_goes_on_whatever_the_line_endings_and_paths():
-    check_same_run(RunConfig(), FILE, content(RunConfig()), LAST)
+    check_same_run(RunConfig(), [FILE], content(RunConfig()), LAST)
     here = RunConfig.model_validate({"data": {"dir": "/elsewhere"}})
-    check_same_run(here, FILE, content(RunConfig()), LAST)
-    check_same_run(here, None, content(RunConfig()), LAST)
+    check_same_run(here, [FILE], content(RunConfig()), LAST)
+    check_same_run(here, [], content(RunConfig()), LAST)
 
 
 def test_threads_may_change():
     config = RunConfig.model_validate({"train": {"threads": 7}})
-    check_same_run(config, FILE, content(RunConfig()), LAST)
+    check_same_run(config, [FILE], content(RunConfig()), LAST)
 
 
 def test_all_changed_keys_are_named_with_both_values_and_a_way_out():
@@ -60,7 +60,7 @@ def test_all_changed_keys_are_named_with_both_values_and_a_way_out():
 
 def test_more_epochs_are_free_for_a_finished_run_only():
     more = RunConfig.model_validate({"train": {"epochs": 20}})
-    check_same_run(more, FILE, content(RunConfig(), epoch=12), LAST)
+    check_same_run(more, [FILE], content(RunConfig(), epoch=12), LAST)
     assert "train.epochs was 12 and is 20" in changed(more)
     fewer = RunConfig.model_validate({"train": {"epochs": 5}})
     assert "train.epochs" in changed(fewer, then=content(RunConfig(), epoch=12))
@@ -69,7 +69,7 @@ def test_more_epochs_are_free_for_a_finished_run_only():
 def test_other_data_are_named_by_their_digests():
     other = Provenance("train_FD001.txt", "d" * 64, "e" * 64, official=False, simulated=False)
     assert "data: train_FD001.txt had SHA-256 bbbbbbbbbbbb… and has dddddddddddd…" in changed(
-        source=other
+        sources=[other]
     )
 
 

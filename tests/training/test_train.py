@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cmapss_rul.config.load import load
+from cmapss_rul.data.simulate import simulate
 from cmapss_rul.errors import DataError, RulError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
@@ -180,6 +181,25 @@ def test_the_data_can_be_had_alone(eight):
     data = load_data(tiny(eight))
     assert len(data.split.training) + len(data.split.validation) == 8
     assert len(data.training.windows.series) == len(data.training) + len(data.validation)
+
+
+def test_auxiliary_subsets_train_too_and_are_in_the_checkpoint(eight, tmp_path):
+    shutil.copytree(eight, tmp_path / "data")
+    simulate(tmp_path / "data", engines=3, conditions=6)
+    config = tiny(tmp_path / "data", data={"auxiliary": ["FD002"]})
+    listener = told(config, tmp_path / "run")
+    content = checkpoint.read(tmp_path / "run" / "best.pt")
+    (file,) = content["data"]["auxiliary"]
+    assert (file["subset"], file["name"], file["engines"]) == ("FD002", "train_FD002.txt", 3)
+    assert file["simulated"]
+    assert sum("simulated" in text for text in listener.told) == 1
+    rows = len((tmp_path / "data" / "train_FD002.txt").read_text().splitlines())
+    assert len(load_data(config).training) == len(load_data(tiny(eight)).training) + rows
+    with (tmp_path / "data" / "train_FD002.txt").open("a") as stream:
+        stream.write((tmp_path / "data" / "train_FD001.txt").read_text().splitlines()[0] + "\n")
+    more = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 9})})
+    with pytest.raises((UsageError, DataError), match="train_FD002"):
+        train(more, tmp_path / "run", resume=True, device="cpu")
 
 
 def test_a_missing_simulated_train_file_is_made_alone(tmp_path):
