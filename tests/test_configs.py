@@ -64,9 +64,9 @@ def test_the_published_network_has_the_published_size(official):
 
 @pytest.mark.parametrize("name", sorted(set(shipped()) - {"published"}))
 def test_one_epoch_of_each(name, tmp_path):
-    config = load_config(name)
-    subset = config.data.subset
-    simulate(tmp_path, engines=6, conditions=CONDITIONS[subset], faults=FAULTS[subset])
+    data = load_config(name).data
+    for subset in (data.subset, *data.auxiliary):
+        simulate(tmp_path, engines=6, conditions=CONDITIONS[subset], faults=FAULTS[subset])
     sets = ["data.source=official", f"data.dir={tmp_path}", *SHORT]
     run = train(load_config(name, sets), tmp_path / "run")
     assert restore(run.best).epoch == 1

@@ -23,7 +23,8 @@ SHORT = [
 def weights_of_each(subset, folder, place) -> dict[str, torch.Tensor]:
     found = {}
     for name in BALANCERS:
-        sets = [f"balancer.name={name}", f"data.subset={subset}", f"data.dir={folder}", *SHORT]
+        data = [f"data.subset={subset}", "data.auxiliary=[]", f"data.dir={folder}"]
+        sets = [f"balancer.name={name}", *data, *SHORT]
         run = train(load_config("fd001", sets), place / f"{subset}-{name}")
         parameters = restore(run.best).network.parameters()
         found[name] = torch.cat([parameter.detach().flatten() for parameter in parameters])
