@@ -21,7 +21,7 @@ def test_the_digest_sees_everything_else():
         config_digest(load_config("fd001", [text]))
         for text in (
             "train.epochs=1", "split.seed=1", "data.cap=126", "balancer.name=fixed",
-            "loss.rul.name=mse", "model.bilstm.hidden=3", "data.subset=FD003",
+            "loss.rul.name=huber", "model.bilstm.hidden=3", "data.subset=FD003",
         )
     }  # fmt: skip
     assert len(digests | {config_digest(load_config("fd001"))}) == 8
