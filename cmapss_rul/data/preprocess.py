@@ -74,18 +74,16 @@ class Preprocessor:
         """[row], whether the row's operating condition never occurred in training."""
         return self.conditions.unknown(fleet.values)
 
-    def beyond_training(self, fleet: Fleet) -> NDArray[np.bool_] | None:
+    def beyond_training(self, fleet: Fleet) -> NDArray[np.bool_]:
         """[row, column], whether a raw value lies outside the range of the training engines.
 
-        The range is that of the row's operating condition, or of all rows for a setting; None
-        where the checkpoint is older than these ranges.
+        The range is that of the row's operating condition, or of all rows for a setting.
         """
         condition = self.conditions.assign(fleet.values)
         return self.scaler.beyond(fleet.values, condition, self.columns)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything as plain values and tensors, for a checkpoint."""
-        ranges = {"low": self.scaler.low, "high": self.scaler.high}
         return {
             "columns": list(self.columns),
             "cycle_count": self.cycle_count,
@@ -93,19 +91,19 @@ class Preprocessor:
             "conditions": torch.from_numpy(self.conditions.table),
             "centre": torch.from_numpy(self.scaler.centre),
             "factor": torch.from_numpy(self.scaler.factor),
-            **{key: torch.from_numpy(value) for key, value in ranges.items() if value is not None},
+            "low": torch.from_numpy(self.scaler.low),
+            "high": torch.from_numpy(self.scaler.high),
         }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Preprocessor":
         """The inverse of `state_dict`."""
-        ranges = [state[key].numpy() if key in state else None for key in ("low", "high")]
         return cls(
             columns=tuple(state["columns"]),
             cycle_count=state["cycle_count"],
             smoothing=state["smoothing"],
             conditions=Conditions(state["conditions"].numpy()),
-            scaler=Scaler(state["centre"].numpy(), state["factor"].numpy(), *ranges),
+            scaler=Scaler(*(state[key].numpy() for key in ("centre", "factor", "low", "high"))),
         )
 
 

@@ -21,15 +21,14 @@ class Scaler:
     Attributes:
         centre: [condition, column], raw units.
         factor: [condition, column], one over the standard deviation, or 0.
-        low: [condition, column], the least raw value that it was fitted on; None where the
-            state it was made from does not tell.
+        low: [condition, column], the least raw value that it was fitted on.
         high: [condition, column], the greatest.
     """
 
     centre: NDArray[np.float64]
     factor: NDArray[np.float64]
-    low: NDArray[np.float64] | None = None
-    high: NDArray[np.float64] | None = None
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
     @classmethod
     def fit(
@@ -86,7 +85,7 @@ class Scaler:
         values: NDArray[np.float64],
         condition: NDArray[np.int64],
         columns: Sequence[str],
-    ) -> NDArray[np.bool_] | None:
+    ) -> NDArray[np.bool_]:
         """Tell the values that lie outside the range that the scaler was fitted on.
 
         Args:
@@ -95,10 +94,8 @@ class Scaler:
             columns: the names that the scaler was fitted with.
 
         Returns:
-            beyond: [row, column]; None where the ranges are not known.
+            beyond: [row, column].
         """
-        if self.low is None or self.high is None:
-            return None
         picked = values[:, [COLUMNS.index(name) for name in columns]]
         return np.asarray((picked < self.low[condition]) | (picked > self.high[condition]))
 

@@ -26,12 +26,12 @@ class Flags:
         condition_known: [window], whether each operating condition in it occurred in training;
             None where the file lacks settings that could tell.
         sensors: [window], the sensors in it that leave the range of the training engines,
-            with spaces between them; None where the checkpoint does not hold these ranges.
+            with spaces between them.
         note: [window], what else must be said, with '; ' between.
     """
 
     condition_known: list[bool | None]
-    sensors: list[str] | list[None]
+    sensors: list[str]
     note: list[str]
 
 
@@ -89,7 +89,7 @@ def _table(
         **chances,
         "padded": found.padded,
         "condition_known": _objects(flags.condition_known),
-        "sensors_out_of_range": _objects(flags.sensors),
+        "sensors_out_of_range": flags.sensors,
         "note": flags.note,
     }
     return pd.DataFrame(columns)
@@ -105,15 +105,9 @@ def _flags(model: TrainedModel, records: Records, rows: NDArray[np.int64]) -> Fl
     strange = model.preprocessor.unknown_condition(fleet)[:, None]
     unknown = in_window(strange, fleet, rows, length)[:, 0]
     beyond = model.preprocessor.beyond_training(fleet)
-    sensors: list[str] | list[None] = [None] * len(rows)
-    if beyond is not None:
-        names = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in SENSORS]
-        marked = in_window(beyond[:, [i for i, _ in names]], fleet, rows, length)
-        sensors = [
-            " ".join(name for (_, name), out in zip(names, row, strict=True) if out)
-            for row in marked
-        ]
-    common = [NO_INTERVALS] if beyond is not None else [NO_INTERVALS, _NO_RANGES]
+    sensors = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in SENSORS]
+    marked = in_window(beyond[:, [i for i, _ in sensors]], fleet, rows, length)
+    common = [NO_INTERVALS]
     if not records.settings_told:
         common.append("the file lacks settings, so the operating condition was not checked")
     first = np.repeat(fleet.cycle[fleet.starts], fleet.lengths)[rows]
@@ -121,15 +115,15 @@ def _flags(model: TrainedModel, records: Records, rows: NDArray[np.int64]) -> Fl
         condition_known=[
             False if strange else True if records.settings_told else None for strange in unknown
         ],
-        sensors=sensors,
+        sensors=[
+            " ".join(name for (_, name), out in zip(sensors, row, strict=True) if out)
+            for row in marked
+        ],
         note=[
             "; ".join([*_about_record(start, gaps), *common])
             for start, gaps in zip(first, records.missing[rows], strict=True)
         ],
     )
-
-
-_NO_RANGES = "the checkpoint does not hold the ranges of its training sensors"
 
 
 def _about_record(first_cycle: int, missing: int) -> list[str]:

@@ -5,7 +5,7 @@
     config              resolved, without paths
     data                subset, digest of the train file, official or not, mean label; the
                         same of auxiliary train files
-    preprocessor        columns, conditions, centre and factor of the scaling
+    preprocessor        columns, conditions, centre, factor and ranges of the scaling
     split               numbers of the training and validation engines
     model               weights that evaluation uses
     model_raw           weights that training goes on from, where they differ

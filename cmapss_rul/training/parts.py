@@ -140,7 +140,7 @@ def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
     if table.shape[1:] != (len(SETTINGS),) or not 1 <= len(table) <= _MOST_CONDITIONS:
         raise ValueError(f"preprocessor conditions: found shape {table.shape}")
     expected = (len(table), len(data.columns))
-    for name in ("centre", "factor", *({"low", "high"} & state.keys())):
+    for name in ("centre", "factor", "low", "high"):
         found = _numbers(state[name], name).shape
         if found != expected:
             raise ValueError(f"preprocessor {name}: found shape {found}, expected {expected}")

@@ -74,16 +74,6 @@ def test_values_beyond_training_are_told_per_column():
     assert (again.beyond_training(fleet) == beyond).all()
 
 
-def test_a_state_from_before_the_ranges_still_loads():
-    fleet = fleet_of(30)
-    preprocessor = Preprocessor.fit(fleet, DataConfig())
-    state = {k: v for k, v in preprocessor.state_dict().items() if k not in ("low", "high")}
-    old = Preprocessor.from_state(state)
-    assert old.beyond_training(fleet) is None
-    assert old.state_dict().keys() == state.keys()
-    assert (old.transform(fleet) == preprocessor.transform(fleet)).all()
-
-
 def test_the_state_makes_the_same_preprocessor_again():
     fleet = fleet_of(60, 30, conditions=SIX)
     config = DataConfig(columns=LITERATURE_SENSORS[:3], smoothing=0.3)

@@ -91,12 +91,6 @@ def test_settings_have_the_range_of_all_conditions():
     assert not scaler.beyond(fleet.values, condition, COLUMNS).any()
 
 
-def test_without_ranges_nothing_is_said_about_them():
-    fleet = fleet_of(12)
-    fit, condition = fitted(fleet.values)
-    assert Scaler(fit.centre, fit.factor).beyond(fleet.values, condition, COLUMNS) is None
-
-
 def test_the_raw_rows_are_left_alone():
     fleet = fleet_of(20)
     before = fleet.values.copy()

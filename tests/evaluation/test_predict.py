@@ -1,6 +1,5 @@
 """Predictions for a user's file: the same RUL as an evaluation, and every flag."""
 
-import dataclasses
 import io
 import json
 
@@ -9,7 +8,6 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data.columns import COLUMNS, SENSORS
-from cmapss_rul.data.scaling import Scaler
 from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.evaluation.predict import (
     NO_INTERVALS,
@@ -119,19 +117,6 @@ def test_an_unknown_condition_is_flagged(model, frame):
     table = predicted(model, strange, every_cycle=True)
     known = ~((table["engine"] == 3) & table["cycle"].between(2, 41))
     assert (table["condition_known"] == known).all()
-
-
-def test_a_checkpoint_without_ranges_says_so(model, frame):
-    scaler = model.preprocessor.scaler
-    old = dataclasses.replace(
-        model,
-        preprocessor=dataclasses.replace(
-            model.preprocessor, scaler=Scaler(scaler.centre, scaler.factor)
-        ),
-    )
-    table = predicted(old, frame)
-    assert table["sensors_out_of_range"].tolist() == [None] * len(table)
-    assert table["note"][0].endswith("does not hold the ranges of its training sensors")
 
 
 def test_there_are_no_intervals_and_it_is_said(model, frame):

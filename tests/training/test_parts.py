@@ -111,11 +111,12 @@ def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight):
     assert evaluate(model, data_dir=eight).metrics
 
 
-def test_ranges_may_be_missing_as_in_older_checkpoints(content, tmp_path):
-    for name in ("low", "high"):
-        del content["preprocessor"][name]
+@pytest.mark.parametrize("name", ["centre", "factor", "low", "high"])
+def test_every_tensor_of_the_scaling_must_be_there(content, tmp_path, name):
+    del content["preprocessor"][name]
     checkpoint.write(tmp_path / "x.pt", content)
-    assert restore(tmp_path / "x.pt").preprocessor.scaler.low is None
+    with pytest.raises(CheckpointError, match=f"x.pt: a part is missing .*'{name}'; train again"):
+        restore(tmp_path / "x.pt")
 
 
 # ---- sizes ------------------------------------------------------------------------------------
