@@ -11,7 +11,7 @@ from cmapss_rul.errors import DataError
 _DECIMALS = (0, 2, 0)
 """Decimals after which the settings of C-MAPSS are exact: altitude, Mach number, TRA."""
 
-_MOST = 50
+MOST_CONDITIONS = 50
 """More distinct conditions than this are no conditions but a continuum."""
 
 
@@ -36,10 +36,10 @@ class Conditions:
             DataError: when the settings do not fall into at most 50 conditions.
         """
         table = np.unique(_rounded(values), axis=0)
-        if len(table) > _MOST:
+        if len(table) > MOST_CONDITIONS:
             raise DataError(
                 f"the settings, rounded, form {len(table)} operating conditions; "
-                f"expected at most {_MOST}: are the columns in the order of C-MAPSS?"
+                f"expected at most {MOST_CONDITIONS}: are the columns in the order of C-MAPSS?"
             )
         return cls(table)
 

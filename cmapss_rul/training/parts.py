@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from torch import Tensor
 
 from cmapss_rul.data.columns import SETTINGS
+from cmapss_rul.data.conditions import MOST_CONDITIONS
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import COLUMNS
 
 TIMES = ("windows_per_second", "seconds")
-_MOST_CONDITIONS = 50
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Row = dict[str, float]
@@ -137,7 +137,7 @@ def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
     if own != (data.columns, data.cycle_count, data.smoothing):
         raise ValueError("its preprocessor is not that of its configuration")
     table = _numbers(state["conditions"], "conditions")
-    if table.shape[1:] != (len(SETTINGS),) or not 1 <= len(table) <= _MOST_CONDITIONS:
+    if table.shape[1:] != (len(SETTINGS),) or not 1 <= len(table) <= MOST_CONDITIONS:
         raise ValueError(f"preprocessor conditions: found shape {table.shape}")
     expected = (len(table), len(data.columns))
     for name in ("centre", "factor", "low", "high"):
