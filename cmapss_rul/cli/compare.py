@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson, Device, Sets
+
 
 def compare(
     config: Annotated[
@@ -27,10 +29,7 @@ def compare(
             "in those alone. Repeatable.",
         ),
     ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key everywhere. Repeatable."),
-    ] = None,
+    sets: Sets = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, max=1024, help="Processes, of one thread each; the cores by default."),
@@ -39,10 +38,8 @@ def compare(
         Path | None,
         typer.Option(metavar="DIR", help="By default comparisons/<digest of the grid>."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print comparison.json, and nothing else, to stdout.")
-    ] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
     allow_failed: Annotated[
         bool,
         typer.Option("--allow-failed", help="Look at the test files without the runs that failed."),

@@ -4,23 +4,17 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson, Sets
+
 app = typer.Typer(rich_markup_mode=None, help="Show, check and list configurations.")
 
 _Named = Annotated[
     str, typer.Argument(metavar="NAME-OR-PATH", help="A YAML file or a shipped configuration.")
 ]
-_Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Change one key, such as train.epochs=1; the value is YAML. Repeatable.",
-    ),
-]
 
 
 @app.command("show")
-def show(name: _Named, sets: _Sets = None) -> None:
+def show(name: _Named, sets: Sets = None) -> None:
     """Print a configuration in full, with what each key means.
 
     \b
@@ -36,7 +30,7 @@ def show(name: _Named, sets: _Sets = None) -> None:
 
 
 @app.command("validate")
-def validate(name: _Named, sets: _Sets = None) -> None:
+def validate(name: _Named, sets: Sets = None) -> None:
     """Check a configuration; all errors are named at once.
 
     \b
@@ -52,7 +46,7 @@ def validate(name: _Named, sets: _Sets = None) -> None:
 
 @app.command("list")
 def list_all(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Name the configurations, models, losses and balancers.
 

@@ -5,27 +5,18 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson, Checkpoint, Data, Device
+
 
 def evaluate(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CHECKPOINT-OR-RUN-FOLDER",
-            help="A checkpoint, or a run folder, which means its best.pt.",
-        ),
-    ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the JSON that is saved, and nothing else.")
-    ] = False,
+    checkpoint: Checkpoint,
+    as_json: AsJson = False,
     output: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where the files go; beside the checkpoint by default."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the data; that of the run by default."),
-    ] = None,
+    device: Device = "auto",
+    data: Data = None,
 ) -> None:
     """Evaluate a trained network on its test engines.
 

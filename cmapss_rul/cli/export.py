@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson, Checkpoint, Data
+
 
 class Format(StrEnum):
     """What `--format` takes."""
@@ -15,13 +17,7 @@ class Format(StrEnum):
 
 
 def export(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CHECKPOINT-OR-RUN",
-            help="A checkpoint, or a run folder, which means its best.pt.",
-        ),
-    ],
+    checkpoint: Checkpoint,
     format: Annotated[
         Format, typer.Option("--format", help="ONNX, or a file for torch.export.load.")
     ] = Format.onnx,
@@ -32,11 +28,8 @@ def export(
             help="Where it goes; by default model.onnx or model.pt2 beside the checkpoint.",
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the data; that of the run by default."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Export a model that runs without this package.
 

@@ -5,15 +5,11 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson, Checkpoint, Device
+
 
 def predict(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CHECKPOINT-OR-RUN",
-            help="A checkpoint, or a run folder, which means its best.pt.",
-        ),
-    ],
+    checkpoint: Checkpoint,
     file: Annotated[
         str,
         typer.Argument(
@@ -38,8 +34,8 @@ def predict(
     allow_gaps: Annotated[
         bool, typer.Option("--allow-gaps", help="Take records that lack cycles, and mark them.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of CSV.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: AsJson = False,
+    device: Device = "auto",
 ) -> None:
     """Predict the RUL of engines from their records so far.
 

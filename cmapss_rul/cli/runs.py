@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson
+
 if TYPE_CHECKING:
     from cmapss_rul.training.listing import Listed
 
@@ -14,7 +16,7 @@ def runs(
     directory: Annotated[
         Path, typer.Option("--dir", metavar="DIR", help="Folder of the runs.")
     ] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the run folders, each with its state and figures.
 

@@ -5,25 +5,31 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.options import Data, Device, Sets
+
 
 def train(
     config: Annotated[
         str | None,
-        typer.Option("--config", "-c", help="A YAML file, or the name of a shipped configuration."),
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="NAME-OR-PATH",
+            help="A YAML file or a shipped configuration.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run; by default runs/<config>-s<seed>, then -2, -3."),
+        typer.Option(
+            metavar="DIR", help="Folder of the run; by default runs/<config>-s<seed>, then -2, -3."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the run, before that of the configuration.")
     ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY.SUB=VALUE", help="Change one key; may be repeated."),
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the data files.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    sets: Sets = None,
+    data: Data = None,
+    device: Device = "auto",
     resume: Annotated[
         str | None,
         typer.Option(
