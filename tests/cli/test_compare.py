@@ -4,16 +4,8 @@ import json
 
 import pytest
 
-from cmapss_rul.cli import main
 from cmapss_rul.cli.grid_progress import GridProgress
 from tests.experiments.inputs import write_config
-
-
-def rul(capsys, *arguments):
-    with pytest.raises(SystemExit) as caught:
-        main(["compare", *map(str, arguments)])
-    out, err = capsys.readouterr()
-    return caught.value.code, out, err
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +22,15 @@ def tiny(place, monkeypatch):
     return "tiny.yaml"
 
 
-def test_a_grid_prints_its_table_and_says_where_it_lies(capsys, tiny):
+def test_a_grid_prints_its_table_and_says_where_it_lies(rul, tiny):
     words = ["--config", tiny, "--balancer", "fixed,amnl", "--seeds", "7,", "--jobs", "1"]
-    code, out, err = rul(capsys, *words, "--output", "grid", "--ledger", "ledger.json")
+    code, out, err = rul("compare", *words, "--output", "grid", "--ledger", "ledger.json")
     assert (code, err) == (0, "")
     assert "training: 2 run(s)\n" in out
     assert "tiny-amnl-s7  epoch 2, val RMSE " in out
     assert "no test between fixed and amnl" in out.replace("\n", " ")
     assert out.endswith("saved in grid\n")
-    code, out, err = rul(capsys, *words, "--output", "grid", "--json")
+    code, out, err = rul("compare", *words, "--output", "grid", "--json")
     assert code == 0
     plain = json.loads(out)
     assert [cell["label"] for cell in plain["cells"]] == ["fixed", "amnl"]
@@ -46,15 +38,15 @@ def test_a_grid_prints_its_table_and_says_where_it_lies(capsys, tiny):
     assert err == (
         "training: 0 run(s), 2 were done before\nevaluating: 0 run(s), 2 were done before\n"
     )
-    code, out, err = rul(capsys, *words[:-4], "--seeds", "2", "--output", "grid")
+    code, out, err = rul("compare", *words[:-4], "--seeds", "2", "--output", "grid")
     assert (code, out) == (2, "")
     assert "--output grid: holds another grid: seeds was [7] and is [0, 1]" in err
 
 
-def test_a_failed_run_is_named_with_its_error(capsys, tiny, monkeypatch):
+def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
     monkeypatch.setenv("RUL_DATA_SOURCE", "nowhere.zip")
     code, out, err = rul(
-        capsys, "--config", tiny, "--seeds", "1", "--set", "data.dir=empty", "--output", "broken"
+        "compare", "--config", tiny, "--seeds", "1", "--set", "data.dir=empty", "--output", "broken"
     )
     assert code == 1
     assert "tiny-fixed-s0  failed: " in out
@@ -82,15 +74,15 @@ def test_a_failed_run_is_named_with_its_error(capsys, tiny, monkeypatch):
         (["--config", "tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is no folder"),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_before_anything_is_trained(capsys, tiny, arguments, said):
+def test_bad_input_is_refused_before_anything_is_trained(rul, tiny, arguments, said):
     del tiny
-    code, out, err = rul(capsys, *arguments)
+    code, out, err = rul("compare", *arguments)
     assert (code, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) == 1
 
 
-def test_an_interrupt_is_said_and_130(capsys, tiny, monkeypatch):
+def test_an_interrupt_is_said_and_130(rul, tiny, monkeypatch):
     from cmapss_rul.experiments import compare
     from cmapss_rul.training.interrupt import Interrupted
 
@@ -98,7 +90,7 @@ def test_an_interrupt_is_said_and_130(capsys, tiny, monkeypatch):
         raise Interrupted("stopped by SIGINT, all is saved", 130)
 
     monkeypatch.setattr(compare.engine, "run_jobs", stopped)
-    code, _, err = rul(capsys, "--config", tiny, "--seeds", "1", "--output", "stopped")
+    code, _, err = rul("compare", "--config", tiny, "--seeds", "1", "--output", "stopped")
     assert (code, err) == (130, "rul: stopped by SIGINT, all is saved\n")
 
 

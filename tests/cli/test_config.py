@@ -3,19 +3,11 @@ import json
 import pytest
 import yaml
 
-from cmapss_rul.cli import main
 from cmapss_rul.config.load import load
 from cmapss_rul.config.shipped import shipped
 from cmapss_rul.training.config import RunConfig
 
 SMALL = "# A small one for tests\nseed: 3\nbalancer: {name: fixed, weights: [2, 1e-3]}\n"
-
-
-def rul(capsys, *arguments):
-    with pytest.raises(SystemExit) as caught:
-        main(["config", *map(str, arguments)])
-    out, err = capsys.readouterr()
-    return caught.value.code, out, err
 
 
 @pytest.fixture
@@ -25,17 +17,17 @@ def small(tmp_path):
     return path
 
 
-def test_show_prints_what_is_accepted_back(capsys, small, tmp_path):
-    code, out, err = rul(capsys, "show", small, "--set", "train.epochs=2")
+def test_show_prints_what_is_accepted_back(rul, small, tmp_path):
+    code, out, err = rul("config", "show", small, "--set", "train.epochs=2")
     assert (code, err) == (0, "")
     again = tmp_path / "again.yaml"
     again.write_text(out)
     assert load(RunConfig, again) == load(RunConfig, small, ["train.epochs=2"])
-    assert rul(capsys, "show", again)[1] == out
+    assert rul("config", "show", again)[1] == out
 
 
-def test_show_explains_each_key(capsys, small):
-    out = rul(capsys, "show", small)[1]
+def test_show_explains_each_key(rul, small):
+    out = rul("config", "show", small)[1]
     assert "  # Cap of the RUL label, cycles.\n  cap: 125\n" in out
     keys = yaml.safe_load(out)
     assert keys["balancer"]["weights"] == [2.0, 0.001]
@@ -46,22 +38,22 @@ def test_show_explains_each_key(capsys, small):
             assert lines[number - 1].lstrip().startswith("#"), line
 
 
-def test_sets_apply_in_order(capsys, small):
+def test_sets_apply_in_order(rul, small):
     sets = ["--set", "balancer.name=gradnorm", "--set", "balancer.alpha=1", "--set", "seed=4"]
-    shown = yaml.safe_load(rul(capsys, "show", small, *sets)[1])
+    shown = yaml.safe_load(rul("config", "show", small, *sets)[1])
     assert shown["seed"] == 4
     assert shown["balancer"]["name"] == "gradnorm"
     assert shown["balancer"]["alpha"] == 1.0
     assert "weights" not in shown["balancer"]
 
 
-def test_validate_is_content_with_a_valid_one(capsys, small):
-    assert rul(capsys, "validate", small) == (0, "valid\n", "")
+def test_validate_is_content_with_a_valid_one(rul, small):
+    assert rul("config", "validate", small) == (0, "valid\n", "")
 
 
-def test_validate_names_all_errors_at_once(capsys, small):
+def test_validate_names_all_errors_at_once(rul, small):
     sets = ["data.subset=FD005", "train.batch_size=0", "model.cn=1", "balancer.name=gradnrom"]
-    code, out, err = rul(capsys, "validate", small, *[w for s in sets for w in ("--set", s)])
+    code, out, err = rul("config", "validate", small, *[w for s in sets for w in ("--set", s)])
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert err.startswith(f"rul: error: {small} with --set: ")
@@ -100,8 +92,8 @@ def test_validate_names_all_errors_at_once(capsys, small):
         ("data.cap=60", "125"),
     ],
 )
-def test_a_wrong_value_is_named_in_one_line(capsys, small, override, message):
-    code, out, err = rul(capsys, "validate", small, "--set", override)
+def test_a_wrong_value_is_named_in_one_line(rul, small, override, message):
+    code, out, err = rul("config", "validate", small, "--set", override)
     assert (code, out) == (2, "")
     assert err.startswith("rul: error: ")
     assert err.count("\n") == 1
@@ -120,29 +112,29 @@ def test_a_wrong_value_is_named_in_one_line(capsys, small, override, message):
         (b"seed: 1\nseed: 2\n", "line 2: key 'seed' was given before"),
     ],
 )
-def test_a_file_that_is_no_configuration_is_refused(capsys, tmp_path, content, message):
+def test_a_file_that_is_no_configuration_is_refused(rul, tmp_path, content, message):
     path = tmp_path / "bad.yaml"
     path.write_bytes(content)
-    code, out, err = rul(capsys, "show", path)
+    code, out, err = rul("config", "show", path)
     assert (code, out) == (2, "")
     assert err.startswith(f"rul: error: {path}")
     assert message in err
     assert err.count("\n") == 1
 
 
-def test_an_absent_configuration_lists_the_shipped_ones(capsys):
-    code, out, err = rul(capsys, "show", "fd01")
+def test_an_absent_configuration_lists_the_shipped_ones(rul):
+    code, out, err = rul("config", "show", "fd01")
     assert (code, out) == (2, "")
     assert "configuration 'fd01' is neither a YAML file nor a shipped name; shipped: fd0" in err
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
-def test_every_shipped_configuration_is_valid(capsys, name):
-    assert rul(capsys, "validate", name) == (0, "valid\n", "")
+def test_every_shipped_configuration_is_valid(rul, name):
+    assert rul("config", "validate", name) == (0, "valid\n", "")
 
 
-def test_list_names_what_can_be_chosen(capsys):
-    code, out, err = rul(capsys, "list")
+def test_list_names_what_can_be_chosen(rul):
+    code, out, err = rul("config", "list")
     assert (code, err) == (0, "")
     for title in ("configurations (", "models (", "losses (", "balancers ("):
         assert f"\n{title}" in f"\n{out}"
@@ -151,8 +143,8 @@ def test_list_names_what_can_be_chosen(capsys):
     assert "\x1b" not in out
 
 
-def test_the_list_as_json_holds_the_same(capsys):
-    code, out, err = rul(capsys, "list", "--json")
+def test_the_list_as_json_holds_the_same(rul):
+    code, out, err = rul("config", "list", "--json")
     assert (code, err) == (0, "")
     listed = json.loads(out)
     assert [row["name"] for row in listed["configurations"]] == list(shipped())
@@ -165,9 +157,9 @@ def test_the_list_as_json_holds_the_same(capsys):
     assert all(row["description"] for rows in listed["choices"].values() for row in rows)
 
 
-def test_a_choice_can_be_set_by_the_key_it_is_listed_under(capsys, small):
-    listed = json.loads(rul(capsys, "list", "--json")[1])
+def test_a_choice_can_be_set_by_the_key_it_is_listed_under(rul, small):
+    listed = json.loads(rul("config", "list", "--json")[1])
     for key, rows in listed["choices"].items():
         for row in rows:
-            answer = rul(capsys, "validate", small, "--set", f"{key}={row['name']}")
+            answer = rul("config", "validate", small, "--set", f"{key}={row['name']}")
             assert answer == (0, "valid\n", ""), key

@@ -28,28 +28,20 @@ VERBS = [
 RUL = [sys.executable, "-c", "from cmapss_rul.cli import main; main()"]
 
 
-def rul(capsys, *arguments):
-    """Run a command in this process: exit code, stdout, stderr."""
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    out, err = capsys.readouterr()
-    return caught.value.code, out, err
-
-
 def in_a_process(*arguments, **options):
     return subprocess.run([*RUL, *arguments], capture_output=True, text=True, **options)
 
 
-def test_alone_it_says_what_to_do_first(capsys):
-    code, out, err = rul(capsys)
+def test_alone_it_says_what_to_do_first(rul):
+    code, out, err = rul()
     assert (code, err) == (0, "")
     for command in ("rul download-data", "rul train --config fd001", "rul evaluate", "demo"):
         assert command in out
     assert len(out.splitlines()) < 15
 
 
-def test_help_names_every_verb_with_a_line_of_its_own(capsys):
-    code, out, err = rul(capsys, "--help")
+def test_help_names_every_verb_with_a_line_of_its_own(rul):
+    code, out, err = rul("--help")
     assert (code, err) == (0, "")
     for verb in VERBS:
         assert re.search(rf"^  {verb} +[A-Z].*[a-z]\.$", out, re.MULTILINE), verb
@@ -59,15 +51,15 @@ def test_help_names_every_verb_with_a_line_of_its_own(capsys):
 @pytest.mark.parametrize(
     "verb", [*VERBS[:-1], "config show", "config validate", "config list"]
 )  # fmt: skip
-def test_the_help_of_each_verb_shows_an_example(capsys, verb):
-    code, out, err = rul(capsys, *verb.split(), "--help")
+def test_the_help_of_each_verb_shows_an_example(rul, verb):
+    code, out, err = rul(*verb.split(), "--help")
     assert (code, err) == (0, "")
     assert f"\n    rul {verb}" in out
-    assert rul(capsys, *verb.split(), "-h")[1] == out
+    assert rul(*verb.split(), "-h")[1] == out
 
 
-def test_version_names_package_torch_and_python(capsys):
-    code, out, err = rul(capsys, "--version")
+def test_version_names_package_torch_and_python(rul):
+    code, out, err = rul("--version")
     assert (code, err) == (0, "")
     python = ".".join(map(str, sys.version_info[:3]))
     assert re.fullmatch(rf"cmapss_rul {__version__}, torch \d\S+, Python {python}\n", out)
@@ -121,8 +113,8 @@ def test_nothing_slow_is_imported_for_help(arguments):
         (["--\x1b[31m"], None),
     ],
 )  # fmt: skip
-def test_wrong_usage_is_one_line_and_exit_2(capsys, arguments, line):
-    code, out, err = rul(capsys, *arguments)
+def test_wrong_usage_is_one_line_and_exit_2(rul, arguments, line):
+    code, out, err = rul(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("rul: error: ")
     assert err.count("\n") == 1
@@ -144,12 +136,12 @@ def verb(monkeypatch):
     return replace
 
 
-def test_an_error_of_the_package_is_one_line(capsys, verb):
+def test_an_error_of_the_package_is_one_line(rul, verb):
     def fail():
         raise DataError("FD001: row 3 [bold]is[/bold] cut")
 
     verb(fail)
-    assert rul(capsys, "fail") == (1, "", "rul: error: FD001: row 3 [bold]is[/bold] cut\n")
+    assert rul("fail") == (1, "", "rul: error: FD001: row 3 [bold]is[/bold] cut\n")
 
 
 def test_a_defect_keeps_its_traceback(verb):
@@ -162,20 +154,20 @@ def test_a_defect_keeps_its_traceback(verb):
 
 
 @pytest.mark.parametrize("code", [0, 1, 130, 143])
-def test_a_verb_may_choose_its_exit_code(capsys, verb, code):
+def test_a_verb_may_choose_its_exit_code(rul, verb, code):
     def leave():
         raise typer.Exit(code)
 
     verb(leave)
-    assert rul(capsys, "leave") == (code, "", "")
+    assert rul("leave") == (code, "", "")
 
 
-def test_an_interrupt_ends_with_130(capsys, verb):
+def test_an_interrupt_ends_with_130(rul, verb):
     def wait():
         raise KeyboardInterrupt
 
     verb(wait)
-    assert rul(capsys, "wait") == (130, "", f"rul: interrupted; {STOPPED}\n")
+    assert rul("wait") == (130, "", f"rul: interrupted; {STOPPED}\n")
 
 
 def test_a_signal_from_the_keyboard_ends_with_130():

@@ -13,7 +13,6 @@ import pytest
 import torch
 import yaml
 
-from cmapss_rul.cli import main
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.optimisation import Trainer
@@ -21,19 +20,6 @@ from tests.training.inputs import assert_same_run, plain
 
 ROOT = Path(__file__).parents[2]
 RUL = [sys.executable, "-c", "from cmapss_rul.cli import main; main()"]
-
-
-@pytest.fixture
-def rul(capsys):
-    """Run a command; returns exit code, stdout and stderr."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return left.value.code, out, err
-
-    return run
 
 
 @pytest.fixture(scope="session")
