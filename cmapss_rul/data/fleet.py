@@ -43,6 +43,16 @@ class Fleet:
         """Number of rows of all engines."""
         return len(self.engine)
 
+    @property
+    def last_rows(self) -> NDArray[np.int64]:
+        """[engine], the last row of each engine."""
+        return self.starts + self.lengths - 1
+
+    @property
+    def starts_of_rows(self) -> NDArray[np.int64]:
+        """[row], the first row of the row's engine."""
+        return np.repeat(self.starts, self.lengths)
+
     def select(self, engines: NDArray[np.int64]) -> "Fleet":
         """Return the fleet of the named engines alone, in the order of the file."""
         keep = np.isin(self.engine, engines)

@@ -27,7 +27,7 @@ def rul_of_rows(fleet: Fleet, rul: NDArray[np.int64]) -> NDArray[np.int64]:
     Returns:
         rul: [row], cycles: that of the engine plus the rows that still follow.
     """
-    last = np.repeat(fleet.starts + fleet.lengths - 1, fleet.lengths)
+    last = np.repeat(fleet.last_rows, fleet.lengths)
     return np.repeat(rul, fleet.lengths) + last - np.arange(fleet.rows)
 
 

@@ -41,7 +41,7 @@ class Windows:
         cls, series: Tensor, fleet: Fleet, rows: NDArray[np.int64], length: int
     ) -> "Windows":
         """Windows that end at the given rows of a fleet, on the series' device."""
-        starts = np.repeat(fleet.starts, fleet.lengths)[rows]
+        starts = fleet.starts_of_rows[rows]
         device = series.device
         return cls(
             series,
@@ -74,7 +74,7 @@ class Windows:
     @classmethod
     def last(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
         """One window an engine, at its last row."""
-        return cls.ending_at(series, fleet, fleet.starts + fleet.lengths - 1, length)
+        return cls.ending_at(series, fleet, fleet.last_rows, length)
 
     def __len__(self) -> int:
         return len(self.ends)

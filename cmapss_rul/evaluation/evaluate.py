@@ -15,7 +15,6 @@ from cmapss_rul.evaluation.predictions import (
     Predictions,
     Truth,
     label_fleet,
-    last_rows,
     predict_fleet,
 )
 from cmapss_rul.evaluation.prognosis import prognostics_of
@@ -92,7 +91,7 @@ def evaluate(
     fleet = read_fleet(paths["test"])
     truth = label_fleet(model.config, fleet, read_rul(paths["RUL"], len(fleet.starts)))
     predictions = predict_fleet(model, fleet)
-    last = last_rows(fleet)
+    last = fleet.last_rows
     scored = {
         "last": (predictions.at(last), truth.at(last)),
         "every": (predictions, truth),

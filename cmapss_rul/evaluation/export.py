@@ -22,7 +22,7 @@ from cmapss_rul.data.provide import provide
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.portable import Inputs, Portable, inputs_of
-from cmapss_rul.evaluation.predictions import last_rows, predict_fleet
+from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.files import write_whole
 from cmapss_rul.text import one_line, printable
@@ -156,7 +156,7 @@ def metadata_of(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
 
 def parity_of(model: TrainedModel, fleet: Fleet, run: Runner) -> Parity:
     """Compare an exported model with the Python model at the last row of each engine."""
-    rows = last_rows(fleet)
+    rows = fleet.last_rows
     expected = predict_fleet(model, fleet, rows)
     parts = np.array_split(np.arange(len(rows)), -(-len(rows) // _BATCH))
     found = [run(inputs_of(model, fleet, rows[part])) for part in parts]
@@ -170,7 +170,7 @@ def parity_of(model: TrainedModel, fleet: Fleet, run: Runner) -> Parity:
 
 def _exported(model: TrainedModel, fleet: Fleet) -> torch.export.ExportedProgram:
     """Trace the graph with two engines; batch and history may then have any length."""
-    rows = np.resize(last_rows(fleet), 2)
+    rows = np.resize(fleet.last_rows, 2)
     example = inputs_of(model, fleet, rows).there()
     if "history" in example:  # as many rows as the window at least: 0 and 1 trace differently
         example["history"] = torch.zeros(2, model.config.data.window, len(COLUMNS))

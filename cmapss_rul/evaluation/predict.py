@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.columns import SENSORS
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.errors import UsageError
-from cmapss_rul.evaluation.predictions import Predictions, last_rows, predict_fleet
+from cmapss_rul.evaluation.predictions import Predictions, predict_fleet
 from cmapss_rul.evaluation.records import Records
 from cmapss_rul.text import json_text, printable
 from cmapss_rul.training.checkpoint import TrainedModel
@@ -68,9 +68,9 @@ def predict_records(
             "leave --level out to predict without them"
         )
     fleet = records.fleet
-    rows = np.arange(fleet.rows) if every_cycle else last_rows(fleet)
+    rows = np.arange(fleet.rows) if every_cycle else fleet.last_rows
     found = predict_fleet(model, fleet, rows, records.names)
-    seen = rows - np.repeat(fleet.starts, fleet.lengths)[rows] + 1
+    seen = rows - fleet.starts_of_rows[rows] + 1
     return _table(records, found, seen, _flags(model, records, rows))
 
 
@@ -110,7 +110,7 @@ def _flags(model: TrainedModel, records: Records, rows: NDArray[np.int64]) -> Fl
     common = [NO_INTERVALS]
     if not records.settings_told:
         common.append("the file lacks settings, so the operating condition was not checked")
-    first = np.repeat(fleet.cycle[fleet.starts], fleet.lengths)[rows]
+    first = fleet.cycle[fleet.starts_of_rows[rows]]
     return Flags(
         condition_known=[
             False if strange else True if records.settings_told else None for strange in unknown
@@ -151,7 +151,7 @@ def in_window(
     """
     counts = np.zeros((len(marks) + 1, marks.shape[1]), dtype=np.int64)
     np.cumsum(marks, axis=0, out=counts[1:])
-    begin = np.maximum(rows + 1 - length, np.repeat(fleet.starts, fleet.lengths)[rows])
+    begin = np.maximum(rows + 1 - length, fleet.starts_of_rows[rows])
     return np.asarray(counts[rows + 1] > counts[begin])
 
 

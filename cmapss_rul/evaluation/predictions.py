@@ -126,11 +126,6 @@ def label_fleet(config: RunConfig, fleet: Fleet, rul: NDArray[np.int64]) -> Trut
     return Truth(raw, low, health_class(low, config.loss.health.boundaries, config.data.cap))
 
 
-def last_rows(fleet: Fleet) -> NDArray[np.int64]:
-    """[engine], the last row of each engine."""
-    return fleet.starts + fleet.lengths - 1
-
-
 def _not_finite(engine: str, cycle: int, bad: int, windows: int) -> RulError:
     """Refuse to make figures of NaN: a clamp would let it through, a mean would hide where."""
     return RulError(

@@ -147,7 +147,7 @@ def _gaps(
             "--allow-gaps predicts all the same, and marks it"
         )
     total = np.cumsum(step - 1)
-    return np.asarray(total - np.repeat(total[fleet.starts], fleet.lengths))
+    return np.asarray(total - total[fleet.starts_of_rows])
 
 
 def _shown(fleet: Fleet, names: list[int] | list[str], row: int) -> str:

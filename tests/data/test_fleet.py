@@ -6,6 +6,12 @@ from cmapss_rul.data.fleet import Fleet
 from tests.data._fleets import fleet_of, lives
 
 
+def test_rows_of_engines_by_hand():
+    fleet = fleet_of(3, 1, 2)
+    assert fleet.last_rows.tolist() == [2, 3, 5]
+    assert fleet.starts_of_rows.tolist() == [0, 0, 0, 3, 4, 4]
+
+
 def test_engines_by_hand():
     fleet = Fleet.from_rows(np.array([3, 3, 4, 9, 9]), np.array([1, 2, 1, 1, 2]), np.zeros((5, 24)))
     assert fleet.engines.tolist() == [3, 4, 9]

@@ -19,7 +19,7 @@ from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation import export as module
 from cmapss_rul.evaluation.export import Parity, default_path, export, parity_of
 from cmapss_rul.evaluation.portable import inputs_of
-from cmapss_rul.evaluation.predictions import last_rows, predict_fleet
+from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.config import RunConfig
 from tests.evaluation._models import TINY, config_for, write_checkpoint
@@ -105,7 +105,7 @@ def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_p
         "window", "cycle", "valid_length", "history",
     ]  # fmt: skip
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    for row in (0, 45, last_rows(fleet)[1]):  # a history of 1 row, of some and of many
+    for row in (0, 45, fleet.last_rows[1]):  # a history of 1 row, of some and of many
         rows = np.array([row])
         plain = {k: v.numpy() for k, v in inputs_of(model, fleet, rows).there().items()}
         expected = predict_fleet(model, fleet, rows).rul
@@ -139,7 +139,7 @@ def test_torch_export_runs_by_torch_alone(window_60, fleet_dir, tmp_path):
     assert (json.loads(extra["cap"]), json.loads(extra["columns"])) == (125, list(COLUMNS))
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     for batch in (1, 5):
-        rows = last_rows(fleet)[:batch]
+        rows = fleet.last_rows[:batch]
         rul, health = program.module()(**inputs_of(window_60, fleet, rows).there())
         expected = predict_fleet(window_60, fleet, rows).rul
         np.testing.assert_allclose(rul.detach(), expected, atol=1e-3)
@@ -148,7 +148,7 @@ def test_torch_export_runs_by_torch_alone(window_60, fleet_dir, tmp_path):
 
 def test_parity_is_the_largest_difference(window_60, fleet_dir):
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    expected = predict_fleet(window_60, fleet, last_rows(fleet))
+    expected = predict_fleet(window_60, fleet, fleet.last_rows)
     done = []
 
     def off(inputs):
@@ -216,7 +216,7 @@ def test_the_example_of_the_readme_needs_nothing_of_this_package(
     )
     assert done.returncode == 0, done.stderr
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    expected = predict_fleet(window_60, fleet, last_rows(fleet)[:1]).rul[0]
+    expected = predict_fleet(window_60, fleet, fleet.last_rows[:1]).rul[0]
     assert float(re.search(r"[\d.]+", done.stdout)[0]) == pytest.approx(expected, abs=1e-3)
 
 

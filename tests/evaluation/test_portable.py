@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.evaluation.portable import Portable, as_written, inputs_of
-from cmapss_rul.evaluation.predictions import last_rows, predict_fleet
+from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.training.checkpoint import restore
 from tests.data._fleets import fleet_of
 from tests.evaluation._models import config_for, write_checkpoint
@@ -52,7 +52,7 @@ def differences(model, fleet, rows):
 def test_it_says_what_the_python_model_says(fleet_dir, tmp_path, data):
     model = restored(fleet_dir, tmp_path, **data)
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    for rows in (last_rows(fleet), fleet.starts, np.array([0, 5, 300])):
+    for rows in (fleet.last_rows, fleet.starts, np.array([0, 5, 300])):
         rul, health = differences(model, fleet, rows)
         assert rul < 1e-3
         assert health < 1e-5
@@ -62,10 +62,10 @@ def test_it_says_what_the_python_model_says(fleet_dir, tmp_path, data):
 def test_six_conditions_and_unknown_ones(six_dir, tmp_path, smoothing):
     model = restored(six_dir, tmp_path, subset="FD002", smoothing=smoothing)
     fleet = read_fleet(six_dir / "test_FD002.txt")
-    assert max(differences(model, fleet, last_rows(fleet))) < 1e-3
+    assert max(differences(model, fleet, fleet.last_rows)) < 1e-3
     fleet.values[::3, :3] = (33.0, 0.5, 80.0)
     assert model.preprocessor.unknown_condition(fleet)[0]
-    assert max(differences(model, fleet, last_rows(fleet))) < 1e-3
+    assert max(differences(model, fleet, fleet.last_rows)) < 1e-3
 
 
 def test_inputs_by_hand(model):
@@ -95,7 +95,7 @@ def test_a_model_that_smooths_asks_for_the_history(fleet_dir, tmp_path):
 
 def test_what_stands_before_the_valid_rows_changes_nothing(model):
     fleet = fleet_of(12)
-    inputs = inputs_of(model, fleet, last_rows(fleet))
+    inputs = inputs_of(model, fleet, fleet.last_rows)
     other = inputs._replace(window=torch.nan_to_num(inputs.window, nan=1e9))
     graph = Portable(model)
     assert graph(**inputs.there())[0] == graph(**other.there())[0]
@@ -103,7 +103,7 @@ def test_what_stands_before_the_valid_rows_changes_nothing(model):
 
 def test_a_valid_length_beyond_the_window_counts_as_all_of_it(model):
     fleet = fleet_of(40)
-    inputs = inputs_of(model, fleet, last_rows(fleet))
+    inputs = inputs_of(model, fleet, fleet.last_rows)
     longer = inputs._replace(valid_length=torch.tensor([400]))
     assert Portable(model)(**inputs.there())[0] == Portable(model)(**longer.there())[0]
 

@@ -9,7 +9,7 @@ import torch
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.errors import RulError
-from cmapss_rul.evaluation.predictions import label_fleet, last_rows, predict_fleet
+from cmapss_rul.evaluation.predictions import label_fleet, predict_fleet
 from cmapss_rul.model.predict import predict
 from cmapss_rul.training.config import RunConfig
 from tests.evaluation._models import countdown
@@ -21,10 +21,6 @@ def fleet_of(*lengths):
     cycle = np.concatenate([np.arange(1, n + 1) for n in lengths])
     values = np.random.default_rng(0).normal(size=(len(engine), 24))
     return Fleet.from_rows(engine, cycle, values)
-
-
-def test_last_rows():
-    assert last_rows(fleet_of(3, 1, 2)).tolist() == [2, 3, 5]
 
 
 def test_labels_count_up_from_the_last_row_and_are_capped():
@@ -64,7 +60,7 @@ def test_the_last_row_says_what_the_last_window_alone_says(model):
     fleet = fleet_of(50, 45, 12)
     series = torch.from_numpy(model.preprocessor.transform(fleet))
     alone, chances = predict(model.network, Windows.last(series, fleet, 40))
-    found = predict_fleet(model, fleet).at(last_rows(fleet))
+    found = predict_fleet(model, fleet).at(fleet.last_rows)
     np.testing.assert_allclose(found.unclamped, alone, rtol=1e-5)
     np.testing.assert_allclose(found.probabilities, chances, rtol=1e-5)
     assert found.engine.tolist() == [1, 2, 3]
