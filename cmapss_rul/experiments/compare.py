@@ -202,7 +202,6 @@ def _train(grid: Grid, folder: Path, options: Options, listener: Listener) -> di
 
 def _is_finished(run: GridRun, folder: Path, listener: Listener) -> bool:
     place = folder_of(run, folder)
-    sweep(place)
     try:
         return is_finished(run.config, place, oracle=run.oracle)
     except Damaged as error:

@@ -15,11 +15,11 @@ from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.save import Targets
 from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.oracle import path_of, read_notes
-from cmapss_rul.experiments.runs import COMMIT, rows_of
+from cmapss_rul.experiments.runs import COMMIT
 from cmapss_rul.text import one_line, printable
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.loggers import Row
-from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.runs import RunFolder, rows_of
 
 FIGURES = {
     "last_capped": ("last", "capped"),

@@ -1,7 +1,5 @@
 """The runs of a grid: in which state a folder is, and the jobs that train and evaluate it."""
 
-import csv
-import io
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +19,8 @@ from cmapss_rul.text import one_line
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.device import pick_device
-from cmapss_rul.training.loggers import Quiet, Row, write_metrics
-from cmapss_rul.training.runs import RunFolder, finished
+from cmapss_rul.training.loggers import Quiet, Row
+from cmapss_rul.training.runs import RunFolder, finished, make_whole
 from cmapss_rul.training.train import train
 
 COMMIT = "commit.txt"
@@ -68,7 +66,10 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
         raise Damaged("oracle.csv is missing, or epochs in it are")
     if not finished(content):
         return False
-    _make_whole(run, config, content)
+    make_whole(run, content)
+    text = to_yaml(config)
+    if not run.config.is_file() or run.config.read_bytes() != text.encode():
+        write_whole(run.config, text)
     return True
 
 
@@ -88,32 +89,9 @@ def _read(path: Path, config: RunConfig) -> dict[str, Any]:
                 raise Damaged(f"{path.name} is of another configuration")
             if content["config"]["seed"] != config.seed:
                 raise Damaged(f"{path.name} is of another seed")
-            rows_of(content)
     except CheckpointError as error:
         raise Damaged(one_line(error)) from error
     return content
-
-
-def rows_of(content: dict[str, Any]) -> list[Row]:
-    """Rows of metrics.csv from a checkpoint's content."""
-    history, clock = content["loop"]["history"], content["host"]["clock"]["rows"]
-    return [{**row, **times} for row, times in zip(history, clock, strict=True)]
-
-
-def _make_whole(run: RunFolder, config: RunConfig, content: dict[str, Any]) -> None:
-    rows = rows_of(content)
-    if _rows_in(run.metrics) != [{key: str(value) for key, value in row.items()} for row in rows]:
-        write_metrics(run.metrics, rows)
-    text = to_yaml(config)
-    if not run.config.is_file() or run.config.read_bytes() != text.encode():
-        write_whole(run.config, text)
-
-
-def _rows_in(path: Path) -> list[dict[str, str]]:
-    try:
-        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-    except (OSError, ValueError, csv.Error):
-        return []
 
 
 def remove(folder: Path) -> None:

@@ -45,11 +45,6 @@ def metrics_text(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def rows_of(history: Sequence[Row], times: Sequence[Row]) -> list[Row]:
-    """Rows of metrics.csv: an epoch's figures, then its times."""
-    return [{**row, **own} for row, own in zip(history, times, strict=True)]
-
-
 class Reporter(Protocol):
     """Whom the loop tells what it does; the command line shows it, tests collect it."""
 

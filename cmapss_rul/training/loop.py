@@ -21,9 +21,9 @@ from cmapss_rul.text import shell_word
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
-from cmapss_rul.training.loggers import Reporter, Row, rows_of, write_metrics
+from cmapss_rul.training.loggers import Reporter, Row, write_metrics
 from cmapss_rul.training.optimisation import MEASURES, Plan, Trainer
-from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.runs import RunFolder, rows_of
 
 
 @dataclass
@@ -265,7 +265,14 @@ class Loop:
 
     def rows(self) -> list[Row]:
         """Rows of metrics.csv."""
-        return rows_of(self.state.history, self.clock.rows)
+        return rows_of(self.standing())
+
+    def standing(self) -> dict[str, Any]:
+        """The parts of a checkpoint that say where the loop stands."""
+        return {
+            "loop": asdict(self.state),
+            "host": {**self.facts["host"], "clock": asdict(self.clock)},
+        }
 
     def save(self, path: Path, former: Path | None = None) -> None:
         """Write a checkpoint from which the loop goes on exactly.
@@ -274,13 +281,11 @@ class Loop:
             path: where it will stand.
             former: the name under which the checkpoint that stood there is kept, if any.
         """
-        host = {**self.facts["host"], "clock": asdict(self.clock)}
         content = {
             **self.facts,
             **self.trainer.state_dict(),
             "rng": rng_state(self.trainer.device),
-            "loop": asdict(self.state),
-            "host": host,
+            **self.standing(),
         }
         checkpoint.write(path, content, former)
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.errors import CheckpointError
+from cmapss_rul.files import sweep, write_whole
 from cmapss_rul.text import printable
 from cmapss_rul.training import checkpoint
+from cmapss_rul.training.loggers import Row, metrics_text
 
 ROOT = Path("runs")
 
@@ -122,6 +124,29 @@ def to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | None:
         if unfinished:
             return run
     return existing[-1] if existing else None
+
+
+def rows_of(content: dict[str, Any]) -> list[Row]:
+    """Rows of metrics.csv: an epoch's figures, then its times.
+
+    Args:
+        content: of a checkpoint.
+    """
+    history, times = content["loop"]["history"], content["host"]["clock"]["rows"]
+    return [{**row, **own} for row, own in zip(history, times, strict=True)]
+
+
+def make_whole(run: RunFolder, content: dict[str, Any]) -> None:
+    """Make a finished run's folder what it would be, had its process not been killed at the end.
+
+    Args:
+        run: its folder.
+        content: of `last.pt`.
+    """
+    sweep(run.path)
+    text = metrics_text(rows_of(content))
+    if not run.metrics.is_file() or run.metrics.read_bytes() != text.encode():
+        write_whole(run.metrics, text)
 
 
 def finished(content: dict[str, Any]) -> bool:

@@ -29,15 +29,13 @@ from cmapss_rul.training.loggers import (
     Observer,
     Quiet,
     Reporter,
-    metrics_text,
-    rows_of,
     write_metrics,
 )
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.parts import check_parts
 from cmapss_rul.training.resume import check_same_run, host_warnings
-from cmapss_rul.training.runs import RunFolder, finished, newest
+from cmapss_rul.training.runs import RunFolder, finished, make_whole, newest
 
 
 def train(
@@ -79,7 +77,7 @@ def train(
             held.enter_context(owned(run.path))
         content, damage = _content(run, resume)
         if content is not None and not _goes_on(config, content, run, reporter):
-            _tidy(run, content)
+            make_whole(run, content)
             return run
         where = pick_device(device)
         files = _train_files(config)
@@ -183,14 +181,6 @@ def _goes_on(
             "this is not the same as a longer run from the start"
         )
     return True
-
-
-def _tidy(run: RunFolder, content: dict[str, Any]) -> None:
-    """Make a finished run's folder what it would be, had its process not been killed at the end."""
-    sweep(run.path)
-    text = metrics_text(rows_of(content["loop"]["history"], content["host"]["clock"]["rows"]))
-    if not run.metrics.is_file() or run.metrics.read_bytes() != text.encode():
-        write_whole(run.metrics, text)
 
 
 @contextmanager

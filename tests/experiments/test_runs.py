@@ -12,15 +12,12 @@ from cmapss_rul.experiments.runs import (
     TrainJob,
     is_finished,
     remove,
-    rows_of,
 )
-from cmapss_rul.training import checkpoint
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.experiments.inputs import write_config
 from tests.training.inputs import Stopper
-from tests.training.inputs import rows_of as rows_in
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +52,6 @@ def test_a_finished_run(config, run):
     assert (run.path / COMMIT).read_text() == "c0ffee\n"
     assert (run.path / "evaluation.json").exists()
     assert not (run.path / "oracle.csv").exists()
-
-
-def test_rows_are_those_of_metrics_csv(run):
-    rows = [{k: str(v) for k, v in row.items()} for row in rows_of(checkpoint.read(run.last))]
-    assert [dict(list(row.items())[:-2]) for row in rows] == rows_in(run.metrics)
 
 
 def test_a_folder_that_does_not_exist_is_to_be_trained(config, tmp_path):

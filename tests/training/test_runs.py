@@ -1,7 +1,16 @@
 import pytest
 
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.runs import RunFolder, finished, next_folder, numbered, to_resume
+from cmapss_rul.training.runs import (
+    RunFolder,
+    finished,
+    make_whole,
+    next_folder,
+    numbered,
+    rows_of,
+    to_resume,
+)
+from tests.training.inputs import rows_of as rows_in
 
 
 def content(epoch=1, epochs=3, *, stale=0, patience=None, batch=0):
@@ -97,3 +106,22 @@ def test_a_run_that_lost_its_last_checkpoint_is_passed_over(tmp_path):
     run(tmp_path, "a-s0", epoch=1)
     (run(tmp_path, "a-s0-2") / "metrics.csv").write_text("epoch\n")
     assert to_resume("a", 0, tmp_path).path.name == "a-s0"
+
+
+def test_rows_are_those_of_metrics_csv(own_run):
+    found = rows_of(checkpoint.read(own_run / "last.pt"))
+    rows = [{k: str(v) for k, v in row.items()} for row in found]
+    assert [dict(list(row.items())[:-2]) for row in rows] == rows_in(own_run / "metrics.csv")
+
+
+@pytest.mark.parametrize("former", [None, b"epoch\n1\n"])
+def test_a_finished_run_is_made_whole(own_run, former):
+    metrics = own_run / "metrics.csv"
+    whole = metrics.read_bytes()
+    metrics.unlink()
+    if former is not None:
+        metrics.write_bytes(former)
+    (own_run / ".last.pt.999999999.part").write_bytes(b"half")
+    make_whole(RunFolder(own_run), checkpoint.read(own_run / "last.pt"))
+    assert metrics.read_bytes() == whole
+    assert not list(own_run.glob(".*.part"))
