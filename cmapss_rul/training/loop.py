@@ -23,7 +23,7 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
 from cmapss_rul.training.loggers import Reporter, Row, write_metrics
 from cmapss_rul.training.optimisation import MEASURES, Plan, Trainer
-from cmapss_rul.training.runs import RunFolder, rows_of
+from cmapss_rul.training.runs import RunFolder, finished, rows_of
 
 
 @dataclass
@@ -123,9 +123,7 @@ class Loop:
 
     def done(self) -> bool:
         """Whether the last epoch or early stopping was reached."""
-        train = self.config.train
-        stale = train.patience is not None and self.state.stale >= train.patience
-        return self.state.epoch >= train.epochs or (stale and not self.state.batch)
+        return finished({"config": self.config.without_host_facts(), **self.standing()})
 
     def check(self) -> None:
         """Evaluate two batches before the first step, so that a fault shows at once."""

@@ -153,7 +153,7 @@ def finished(content: dict[str, Any]) -> bool:
     """Whether a checkpoint's last epoch, or early stopping, was reached.
 
     Args:
-        content: of `last.pt`.
+        content: of `last.pt`, its parts `config` and `loop` at least.
     """
     train, loop = content["config"]["train"], content["loop"]
     patience = train["patience"]
