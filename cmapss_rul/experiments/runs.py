@@ -20,7 +20,7 @@ from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.loggers import Quiet, Row
-from cmapss_rul.training.runs import RunFolder, finished, make_whole
+from cmapss_rul.training.runs import RunFolder, finished, make_whole, newest
 from cmapss_rul.training.train import train
 
 COMMIT = "commit.txt"
@@ -53,15 +53,17 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
             raise Damaged("it has metrics.csv and no last.pt")
         remove(folder)  # stopped in its first epoch: nothing there is worth keeping
         return False
-    # training goes on from the one before a damaged one, and says so
-    content = _read(
-        run.last if _whole(run.last) or not _whole(run.previous) else run.previous, config
-    )
-    epochs = len(content["loop"]["history"])
-    if epochs and not run.best.exists():
-        raise Damaged("best.pt is missing")
-    if run.best.exists():
-        _read(run.best, config)
+    try:
+        # training goes on from the one before a damaged one, and says so
+        content, damage = newest(run)
+        _check_same(config, content, run.previous if damage else run.last)
+        epochs = len(content["loop"]["history"])
+        if epochs and not run.best.exists():
+            raise Damaged("best.pt is missing")
+        if run.best.exists():
+            _check_same(config, checkpoint.read(run.best), run.best)
+    except CheckpointError as error:
+        raise Damaged(one_line(error)) from error
     if oracle and not set(range(1, epochs + 1)) <= read_notes(path_of(folder)).keys():
         raise Damaged("oracle.csv is missing, or epochs in it are")
     if not finished(content):
@@ -73,25 +75,13 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
     return True
 
 
-def _whole(path: Path) -> bool:
-    try:
-        checkpoint.read(path)
-    except CheckpointError:
-        return False
-    return True
-
-
-def _read(path: Path, config: RunConfig) -> dict[str, Any]:
-    try:
-        content = checkpoint.read(path)
-        with checkpoint.whole_parts(path):
-            if comparable(checkpoint.config_of(content, path)) != comparable(config):
-                raise Damaged(f"{path.name} is of another configuration")
-            if content["config"]["seed"] != config.seed:
-                raise Damaged(f"{path.name} is of another seed")
-    except CheckpointError as error:
-        raise Damaged(one_line(error)) from error
-    return content
+def _check_same(config: RunConfig, content: dict[str, Any], path: Path) -> None:
+    """Refuse a checkpoint's content that is of another configuration or seed, or misshapen."""
+    found = checkpoint.config_of(content, path)
+    if comparable(found) != comparable(config):
+        raise Damaged(f"{path.name} is of another configuration")
+    if found.seed != config.seed:
+        raise Damaged(f"{path.name} is of another seed")
 
 
 def remove(folder: Path) -> None:
