@@ -74,6 +74,12 @@ def in_turn(folder: Path) -> Iterator[None]:
         yield
 
 
+def names_in(folder: Path) -> set[str]:
+    """Names in a folder, less those of locks and half files; none where there is no folder."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return {name for name in names - {LOCK, OWNER} if not name.endswith(".part")}
+
+
 def _wait(lock: FileLock, folder: Path) -> None:
     try:
         lock.acquire(timeout=_MOMENT)

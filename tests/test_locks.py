@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.errors import DataError, RulError
-from cmapss_rul.locks import LOCK, OWNER, in_turn, owned
+from cmapss_rul.locks import LOCK, OWNER, in_turn, names_in, owned
 
 ROOT = Path(__file__).parents[1]
 HOLDER = """
@@ -53,6 +53,14 @@ def refused(lock, error, match):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_names_in_a_folder_are_those_that_others_put_there(tmp_path):
+    assert names_in(tmp_path / "none") == set()
+    (tmp_path / "mine").write_text("")
+    (tmp_path / ".mine.999999999.part").write_text("")
+    with owned(tmp_path):
+        assert names_in(tmp_path) == {"mine"}
 
 
 def test_a_folder_that_is_held_names_its_owner_and_is_clean_afterwards(tmp_path):

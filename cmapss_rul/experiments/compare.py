@@ -19,7 +19,7 @@ from cmapss_rul.experiments.looked import Looked
 from cmapss_rul.experiments.results import commit, read_result
 from cmapss_rul.experiments.runs import Damaged, EvaluateJob, TrainJob, is_finished, remove
 from cmapss_rul.files import sweep, write_whole
-from cmapss_rul.locks import LOCK, OWNER, owned
+from cmapss_rul.locks import names_in, owned
 from cmapss_rul.text import one_line, printable
 from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.device import pick_device
@@ -148,11 +148,10 @@ def _refuse_foreign(folder: Path) -> None:
     """Take no folder that holds something else than a grid."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {printable(folder)}: is no folder; name another")
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    others = sorted(name for name in names - {LOCK, OWNER} if not name.endswith(".part"))
-    if others and _IDENTITY not in names:
+    names = names_in(folder)
+    if names and _IDENTITY not in names:
         raise UsageError(
-            f"--output {printable(folder)}: holds {printable(others[0])} and no grid; name "
+            f"--output {printable(folder)}: holds {printable(min(names))} and no grid; name "
             "another folder"
         )
 

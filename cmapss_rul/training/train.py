@@ -18,7 +18,7 @@ from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.errors import CheckpointError, UsageError
 from cmapss_rul.files import also_name, sweep, write_whole
-from cmapss_rul.locks import LOCK, OWNER, owned
+from cmapss_rul.locks import names_in, owned
 from cmapss_rul.text import printable
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
@@ -152,12 +152,10 @@ def _content(run: RunFolder, resume: bool) -> tuple[dict[str, Any] | None, str]:
 
 def _refuse_foreign(run: RunFolder) -> None:
     """Start in an existing folder only where a run left it before its first last.pt."""
-    own = {run.config.name, run.log.name, run.best.name, LOCK, OWNER}
-    names = [path.name for path in run.path.iterdir()] if run.path.is_dir() else []
-    others = sorted(name for name in names if name not in own and not name.endswith(".part"))
+    others = names_in(run.path) - {run.config.name, run.log.name, run.best.name}
     if others:
         raise UsageError(
-            f"{run} holds no last.pt to go on from, but holds {printable(others[0])}, so nothing "
+            f"{run} holds no last.pt to go on from, but holds {printable(min(others))}, so nothing "
             "is started in it; name another folder with --output"
         )
 
