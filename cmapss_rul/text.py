@@ -2,9 +2,11 @@
 
 import difflib
 import json
+import math
 import os
 import shlex
 from collections.abc import Iterable
+from typing import Any
 
 
 def printable(text: object) -> str:
@@ -32,8 +34,25 @@ def shell_word(text: object) -> str:
     return f"$'{''.join(plain)}'"
 
 
-def json_text(value: object) -> str:
+def finite(value: Any) -> Any:
+    """Return plain values with None for every number that is not finite.
+
+    >>> finite({"a": [1.5, float("nan")], "b": float("inf")})
+    {'a': [1.5, None], 'b': None}
+    """
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def json_text(value: object, indent: int = 2) -> str:
     r"""Write strict JSON whose foreign texts a terminal shows and does not obey.
+
+    Args:
+        value: plain values, all numbers finite.
+        indent: spaces a level.
 
     >>> print(json_text(["é", "a\x9b31m"]))
     [
@@ -41,7 +60,7 @@ def json_text(value: object) -> str:
       "a\u009b31m"
     ]
     """
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)

@@ -43,19 +43,18 @@ def export(
       rul export runs/fd001-s0 --format onnx
       rul export runs/fd001-s0 --format torch-export --output engine.pt2
     """
-    import json
     from dataclasses import asdict
 
     from cmapss_rul.evaluation.export import default_path
     from cmapss_rul.evaluation.export import export as export_model
-    from cmapss_rul.text import printable
+    from cmapss_rul.text import json_text, printable
     from cmapss_rul.training.checkpoint import restore
 
     model = restore(checkpoint)
     path = output or default_path(model.path, format.value)
     parity = export_model(model, format.value, path, data_dir=data)
     if as_json:
-        typer.echo(json.dumps({"file": str(path), "parity": asdict(parity)}, indent=2))
+        typer.echo(json_text({"file": str(path), "parity": asdict(parity)}))
         return
     typer.echo(
         f"parity with the Python model over {parity.engines} test engines: "

@@ -1,7 +1,5 @@
 """`evaluation.json` and `predictions.csv`, beside the checkpoint or where they are wanted."""
 
-import json
-import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ import pandas as pd
 from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.files import sweep, write_whole
-from cmapss_rul.text import printable
+from cmapss_rul.text import finite, json_text, printable
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,7 @@ def save(evaluation: Evaluation, targets: Targets) -> None:
 
 def to_json(evaluation: Evaluation) -> str:
     """All figures with their protocol as strict JSON: what is not finite becomes null."""
-    plain = _finite(evaluation.as_dict())
-    return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+    return json_text(finite(evaluation.as_dict())) + "\n"
 
 
 def to_csv(evaluation: Evaluation) -> str:
@@ -108,14 +105,6 @@ def table_of_last(evaluation: Evaluation) -> pd.DataFrame:
     }
     columns |= {f"p_{k}": column for k, column in enumerate(predictions.probabilities.T)}
     return pd.DataFrame(columns)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _unwritable(path: Path, reason: str) -> RulError:

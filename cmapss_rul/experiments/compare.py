@@ -20,7 +20,7 @@ from cmapss_rul.experiments.results import commit, read_result
 from cmapss_rul.experiments.runs import Damaged, EvaluateJob, TrainJob, is_finished, remove
 from cmapss_rul.files import sweep, write_whole
 from cmapss_rul.locks import names_in, owned
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.text import json_text, one_line, printable
 from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.device import pick_device
 
@@ -161,7 +161,7 @@ def _claim(folder: Path, grid: Grid) -> None:
     sweep(folder)
     path, now = folder / _IDENTITY, grid.identity()
     if not path.exists():
-        write_whole(path, json.dumps(now, indent=1, ensure_ascii=False) + "\n")
+        write_whole(path, json_text(now, indent=1) + "\n")
         return
     try:
         former = json.loads(path.read_bytes())

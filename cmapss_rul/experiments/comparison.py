@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,7 +19,7 @@ from cmapss_rul.experiments.optimism import leak_optimism, oracle_optimism
 from cmapss_rul.experiments.oracle import MARK
 from cmapss_rul.experiments.pairs import engine_interval, finish, pairs_of, ranks_of
 from cmapss_rul.experiments.results import FIGURES, Result
-from cmapss_rul.text import json_text, printable
+from cmapss_rul.text import finite, json_text, printable
 
 _OF_A_SEED = {"digest", "versions", "seed", "runs", "epoch"}
 """Parts of a run's protocol that say nothing of the whole cell."""
@@ -245,12 +244,3 @@ def _notes(grid: Grid, plain: Mapping[str, Any]) -> Iterator[str]:
         yield "no ranks: fewer than two cells stand in every configuration"
     for entry in plain["missing"]:
         yield f"missing: {entry['run']} failed: {entry['error']}"
-
-
-def finite(value: Any) -> Any:
-    """Return plain values with null for every number that is not finite."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

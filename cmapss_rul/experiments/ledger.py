@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.errors import UsageError
-from cmapss_rul.experiments.comparison import Comparison, finite
+from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.pairs import finish, ranks_of
 from cmapss_rul.files import write_whole
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.text import finite, json_text, one_line, printable
 
 _ABOUT = (
     "Written by `rul compare … --ledger FILE`, never by hand: a cell's figures, with the digest "
@@ -89,8 +89,7 @@ def merge(path: Path, comparison: Comparison) -> None:
         "pairs": finish(merged["pairs"]),
         "ranks": ranks_of(merged["cells"]),
     }
-    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(path, text + "\n")
+    write_whole(path, json_text(plain, indent=1) + "\n")
 
 
 def _merged(
