@@ -3,7 +3,7 @@
 import sys
 from typing import NoReturn
 
-from cmapss_rul.stop import STOPPED, Terminated, terminable
+from cmapss_rul.stop import INTERRUPTED, TERMINATED, Terminated, terminable
 
 
 def main() -> NoReturn:
@@ -14,11 +14,14 @@ def main() -> NoReturn:
 
             run()
     except KeyboardInterrupt:
-        print(f"rul: interrupted; {STOPPED}", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        _leave(*INTERRUPTED)
     except Terminated:
-        print(f"rul: terminated; {STOPPED}", file=sys.stderr)  # noqa: T201
-        sys.exit(143)
+        _leave(*TERMINATED)
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    print(line, file=sys.stderr)  # noqa: T201
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,10 @@ from types import FrameType
 STOPPED = "nothing is left half-written, and the same command does it again"
 """Said at the end of a command that had nothing to save."""
 
+INTERRUPTED = f"rul: interrupted; {STOPPED}", 130
+TERMINATED = f"rul: terminated; {STOPPED}", 143
+"""The line for stderr and the exit code after SIGINT, and after SIGTERM."""
+
 
 class Terminated(BaseException):
     """SIGTERM came where nothing needs to be saved; what is half done is cleaned up."""

@@ -3,7 +3,7 @@
 import typer
 
 from cmapss_rul.errors import RulError
-from cmapss_rul.stop import STOPPED, Terminated
+from cmapss_rul.stop import INTERRUPTED, TERMINATED, Terminated
 from cmapss_rul.text import one_line, printable
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -27,9 +27,9 @@ def failure(error: BaseException) -> tuple[str, int] | None:
         case typer.TyperException():
             return _line(_usage(error)), error.exit_code
         case KeyboardInterrupt() | typer.Abort():
-            return f"rul: interrupted; {STOPPED}", 130
+            return INTERRUPTED
         case Terminated():
-            return f"rul: terminated; {STOPPED}", 143
+            return TERMINATED
         case OSError():
             return _line(_system(error)), 1
         case MemoryError():
