@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from cmapss_rul.errors import RulError
+from cmapss_rul.text import one_line, printable
+
 _PART = re.compile(r"^\..+\.(\d+)\.part$")
 _writing: set[str] = set()
 """Half files that this process is at work on."""
@@ -59,6 +62,21 @@ def _half_file(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # the folder may have vanished or become read-only
             part.unlink(missing_ok=True)
         _writing.discard(mine)
+
+
+def unwritable(path: Path, reason: OSError | str, advice: str = "") -> RulError:
+    """Say in one line that a file cannot be written.
+
+    Args:
+        path: of the file, or of its folder.
+        reason: why.
+        advice: what else the user should know, after the reason.
+
+    >>> print(unwritable(Path("a.csv"), PermissionError(13, "Permission denied")))
+    a.csv: cannot be written (Permission denied)
+    """
+    text = reason if isinstance(reason, str) else reason.strerror or one_line(reason)
+    return RulError(f"{printable(path)}: cannot be written ({text}){advice}")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -72,10 +72,10 @@ def predict(
 
     chosen = pick_device(device)
 
-    from cmapss_rul.errors import RulError, UsageError
+    from cmapss_rul.errors import UsageError
     from cmapss_rul.evaluation.predict import predict_records, to_csv, to_json
     from cmapss_rul.evaluation.records import read_file, read_records
-    from cmapss_rul.files import write_whole
+    from cmapss_rul.files import unwritable, write_whole
     from cmapss_rul.text import printable
     from cmapss_rul.training.checkpoint import restore
 
@@ -96,6 +96,5 @@ def predict(
     try:
         write_whole(output, text)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RulError(f"{printable(output)}: cannot be written ({reason})") from error
+        raise unwritable(output, error) from error
     typer.echo(f"saved {printable(output)}: {len(table)} predictions")

@@ -24,8 +24,8 @@ from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.portable import Inputs, Portable, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
-from cmapss_rul.files import write_whole
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.files import unwritable, write_whole
+from cmapss_rul.text import printable
 from cmapss_rul.training.checkpoint import TrainedModel
 
 Format = Literal["onnx", "torch-export"]
@@ -113,9 +113,7 @@ def export(
     try:
         write_whole(path, content)
     except OSError as error:
-        raise RulError(
-            f"{printable(path)}: cannot be written ({error.strerror or one_line(error)})"
-        ) from error
+        raise unwritable(path, error) from error
     return parity
 
 

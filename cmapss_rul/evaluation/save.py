@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.evaluate import Evaluation
-from cmapss_rul.files import sweep, write_whole
-from cmapss_rul.text import finite, json_text, printable
+from cmapss_rul.files import sweep, unwritable, write_whole
+from cmapss_rul.text import finite, json_text
+
+_ADVICE = "; name another folder with --output"
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ class Targets:
         try:
             for path in (self.figures, self.predictions):
                 if path.is_dir():
-                    raise _unwritable(path, "a folder of that name is in the way")
+                    raise unwritable(path, "a folder of that name is in the way", _ADVICE)
             while not folder.exists() and not folder.is_symlink():
                 folder = folder.parent
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            raise _unwritable(self.figures.parent, error.strerror or str(error)) from error
+            raise unwritable(self.figures.parent, error, _ADVICE) from error
 
 
 def save(evaluation: Evaluation, targets: Targets) -> None:
@@ -75,7 +76,7 @@ def save(evaluation: Evaluation, targets: Targets) -> None:
             sweep(path.parent)  # what a killed call left
             write_whole(path, content)
         except OSError as error:
-            raise _unwritable(path, error.strerror or str(error)) from error
+            raise unwritable(path, error, _ADVICE) from error
 
 
 def to_json(evaluation: Evaluation) -> str:
@@ -105,9 +106,3 @@ def table_of_last(evaluation: Evaluation) -> pd.DataFrame:
     }
     columns |= {f"p_{k}": column for k, column in enumerate(predictions.probabilities.T)}
     return pd.DataFrame(columns)
-
-
-def _unwritable(path: Path, reason: str) -> RulError:
-    return RulError(
-        f"{printable(path)}: cannot be written ({reason}); name another folder with --output"
-    )
