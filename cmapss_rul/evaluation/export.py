@@ -24,6 +24,7 @@ from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.portable import Inputs, Portable, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
+from cmapss_rul.evaluation.save import tag_of
 from cmapss_rul.files import unwritable, write_whole
 from cmapss_rul.text import printable
 from cmapss_rul.training.checkpoint import TrainedModel
@@ -60,8 +61,7 @@ def default_path(checkpoint: Path, format: Format) -> Path:
     >>> default_path(Path("runs/fd001-s0/best.pt"), "onnx").name
     'model.onnx'
     """
-    tag = "" if checkpoint.name == "best.pt" else f"-{checkpoint.stem}"
-    return checkpoint.with_name(f"model{tag}{SUFFIXES[format]}")
+    return checkpoint.with_name(f"model{tag_of(checkpoint)}{SUFFIXES[format]}")
 
 
 def export(

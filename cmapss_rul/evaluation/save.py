@@ -10,6 +10,7 @@ import pandas as pd
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.files import sweep, unwritable, write_whole
 from cmapss_rul.text import finite, json_text
+from cmapss_rul.training.checkpoint import BEST
 
 _ADVICE = "; name another folder with --output"
 
@@ -39,7 +40,7 @@ class Targets:
         'evaluation-last.json'
         """
         folder = checkpoint.parent if folder is None else folder
-        tag = "" if checkpoint.name == "best.pt" else f"-{checkpoint.stem}"
+        tag = tag_of(checkpoint)
         return cls(folder / f"evaluation{tag}.json", folder / f"predictions{tag}.csv")
 
     def check(self) -> None:
@@ -62,6 +63,15 @@ class Targets:
                 pass
         except OSError as error:
             raise unwritable(self.figures.parent, error, _ADVICE) from error
+
+
+def tag_of(checkpoint: Path) -> str:
+    """What the names of the files made from a checkpoint carry: nothing for `best.pt`.
+
+    >>> tag_of(Path("runs/fd001-s0/last.pt"))
+    '-last'
+    """
+    return "" if checkpoint.name == BEST else f"-{checkpoint.stem}"
 
 
 def save(evaluation: Evaluation, targets: Targets) -> None:

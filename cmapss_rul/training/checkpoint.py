@@ -41,6 +41,9 @@ from cmapss_rul.training.parts import check_parts, check_preprocessor, check_wei
 from cmapss_rul.training.sealed import open_sealed, seal
 
 FORMAT_VERSION = 1
+BEST = "best.pt"
+"""Name of the checkpoint that a run folder stands for."""
+
 PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
 """Top-level keys without which a checkpoint is of no use."""
 
@@ -173,7 +176,7 @@ def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedMode
         CheckpointError: with the path and what is wrong with the file.
     """
     path = Path(path)
-    path = path / "best.pt" if path.is_dir() else path
+    path = path / BEST if path.is_dir() else path
     content = read(path)
     with whole_parts(path):
         config = config_of(content, path)

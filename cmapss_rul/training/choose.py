@@ -56,29 +56,27 @@ def choose(
     if seed is not None:  # one more override, so that its range is checked as any other's
         sets = [*sets, f"seed={seed}"]
     named = _named_run(resume, output)
-    if name is None and named is None:
-        raise UsageError(
-            f"--config is missing; name a YAML file or one of: {', '.join(sorted(shipped()))}"
-        )
-    if name is None and named is not None:
+    if name is None:
+        if named is None:
+            raise UsageError(
+                f"--config is missing; name a YAML file or one of: {', '.join(sorted(shipped()))}"
+            )
         return Choice(_with_data(_config_of(named, sets), data), named.path)
-    assert name is not None
-    config = _with_data(load_config(name, sets), data)
+    run_name, file = resolve(name)
+    config = _with_data(load_config(file, sets), data)
     if resume is None:
-        run_name, _ = resolve(name)
         return Choice(config, output or next_folder(run_name, config.seed, root).path)
     if named is not None:
         note = "" if named.path.exists() else f"there is no run {named} yet: starting it"
         return Choice(config, named.path, note)
-    return _automatic(name, config, root)
+    return _automatic(run_name, config, root)
 
 
 def _automatic(name: str, config: RunConfig, root: Path) -> Choice:
-    run_name, _ = resolve(name)
-    run = to_resume(run_name, config.seed, root)
+    run = to_resume(name, config.seed, root)
     if run is None:
-        folder = next_folder(run_name, config.seed, root)
-        note = f"there is no run of {printable(run_name)} with seed {config.seed}: starting one"
+        folder = next_folder(name, config.seed, root)
+        note = f"there is no run of {printable(name)} with seed {config.seed}: starting one"
         return Choice(config, folder.path, note)
     return Choice(config, run.path)
 

@@ -47,7 +47,7 @@ class RunFolder:
     @property
     def best(self) -> Path:
         """The epoch that validation chose."""
-        return self.path / "best.pt"
+        return self.path / checkpoint.BEST
 
     @property
     def last(self) -> Path:
