@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -160,41 +161,37 @@ def summary(values: Sequence[float | None]) -> dict[str, float | None]:
     return {"mean": float(np.mean(numbers)), "sd": sd}
 
 
-_CSV_FIGURES = (
-    *(f"{figure}{'' if way == 'last_capped' else '_' + way}" for way in FIGURES
-      for figure in ("rmse", "nasa")),
-    "val_rmse", "val_nasa_mean", "val_health_accuracy", "clipped_share", "epochs", "best_epoch",
-    "seconds", "oracle_test_rmse", "oracle_test_epoch", "oracle_optimism", "oracle_mark",
-)  # fmt: skip
+_Figures = dict[str, Callable[[Result], Any]]
+_FIGURES_OF_A_RUN: _Figures = {
+    **{
+        f"{figure}{'' if way == 'last_capped' else '_' + way}": methodcaller("score", way, figure)
+        for way in FIGURES
+        for figure in ("rmse", "nasa")
+    },
+    "val_rmse": lambda result: result.best["val_rmse"],
+    "val_nasa_mean": lambda result: result.best["val_nasa"],
+    "val_health_accuracy": lambda result: result.best["val_health_accuracy"],
+    "clipped_share": lambda result: result.clipped_share,
+    "epochs": lambda result: len(result.rows),
+    "best_epoch": lambda result: result.best_epoch,
+    "seconds": lambda result: round(result.seconds, 3),
+}
+_FIGURES_OF_THE_ORACLE: _Figures = {
+    "oracle_test_rmse": lambda result: min(result.oracle.values()),
+    "oracle_test_epoch": lambda result: min(result.oracle, key=result.oracle.__getitem__),
+    "oracle_optimism": lambda result: result.oracle_optimism,
+    "oracle_mark": lambda _: MARK,
+}
 _CSV_COLUMNS = (
-    "config", "subset", "balancer", "cell", "seed", "run", "leak", *_CSV_FIGURES, "error"
+    "config", "subset", "balancer", "cell", "seed", "run", "leak",
+    *_FIGURES_OF_A_RUN, *_FIGURES_OF_THE_ORACLE, "error",
 )  # fmt: skip
 
 
 def _figures(result: Result) -> dict[str, Any]:
     """Every figure of one run; those of the oracle are named after it."""
-    found: dict[str, Any] = {}
-    for way in FIGURES:
-        tag = "" if way == "last_capped" else f"_{way}"
-        found |= {f"{figure}{tag}": result.score(way, figure) for figure in ("rmse", "nasa")}
-    found |= {
-        "val_rmse": result.best["val_rmse"],
-        "val_nasa_mean": result.best["val_nasa"],
-        "val_health_accuracy": result.best["val_health_accuracy"],
-        "clipped_share": result.clipped_share,
-        "epochs": len(result.rows),
-        "best_epoch": result.best_epoch,
-        "seconds": round(result.seconds, 3),
-    }
-    if result.oracle:
-        epoch = min(result.oracle, key=lambda number: result.oracle[number])
-        found |= {
-            "oracle_test_rmse": result.oracle[epoch],
-            "oracle_test_epoch": epoch,
-            "oracle_optimism": result.oracle_optimism,
-            "oracle_mark": MARK,
-        }
-    return found
+    figures = _FIGURES_OF_A_RUN | (_FIGURES_OF_THE_ORACLE if result.oracle else {})
+    return {name: figure(result) for name, figure in figures.items()}
 
 
 def _versions(results: Sequence[Result]) -> dict[str, str]:
