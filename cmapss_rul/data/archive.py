@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from cmapss_rul.data.lines import foreign_kind
@@ -53,6 +53,11 @@ class Member:
     name: str
     where: str
     open: Callable[[], BinaryIO]
+
+    @classmethod
+    def at(cls, path: Path, where: str) -> "Member":
+        """A plain file."""
+        return cls(path.name, where, lambda: path.open("rb"))
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:

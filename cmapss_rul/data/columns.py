@@ -27,3 +27,12 @@ def file_name(kind: FileKind, subset: SubsetName) -> str:
     'RUL_FD003.txt'
     """
     return f"{kind}_{subset}.txt"
+
+
+def subset_of(name: str) -> str:
+    """Name of the subset that a file belongs to.
+
+    >>> subset_of("RUL_FD003.txt")
+    'FD003'
+    """
+    return name.removesuffix(".txt").rpartition("_")[2]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from cmapss_rul.data.columns import subset_of
 from cmapss_rul.data.lines import blocks
 from cmapss_rul.errors import DataError
 from cmapss_rul.text import one_line, printable
@@ -112,7 +113,7 @@ def manifest_path(directory: Path, subset: str) -> Path:
 
 def manifest_digests(directory: Path, name: str) -> dict[str, str]:
     """Digests that the manifest of a file's subset lists; empty without a valid manifest."""
-    subset = name.removesuffix(".txt").rpartition("_")[2]
+    subset = subset_of(name)
     try:
         manifest = json.loads(manifest_path(directory, subset).read_bytes())
         files = manifest["files"]

@@ -13,21 +13,14 @@ import os
 import re
 import tempfile
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast, get_args
 
 from cmapss_rul.data.archive import INNER_ARCHIVE, Member, open_archive
-from cmapss_rul.data.columns import SUBSETS, FileKind, SubsetName, file_name
-from cmapss_rul.data.digests import (
-    DIGESTS,
-    Provenance,
-    digest,
-    manifest_path,
-    provenance,
-    stands,
-)
-from cmapss_rul.data.reader import parse_fleet, parse_rul
+from cmapss_rul.data.columns import SUBSETS, FileKind, SubsetName, file_name, subset_of
+from cmapss_rul.data.digests import Provenance, manifest_path, stands
+from cmapss_rul.data.examine import Standing, examine, examine_folder
 from cmapss_rul.data.transfer import download, shown_url
 from cmapss_rul.errors import DataError, UsageError
 from cmapss_rul.files import sweep, whole_file
@@ -74,14 +67,6 @@ class _Source:
     address: str
     label: str
     public: bool
-
-
-@dataclass
-class _Standing:
-    """The needed files as they lie in the data folder."""
-
-    good: dict[str, Provenance] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
 
 
 def parse_subsets(text: str) -> tuple[SubsetName, ...]:
@@ -138,7 +123,7 @@ def fetch(
     """
     if stands(directory) and not directory.is_dir():
         raise DataError(f"{printable(directory)}: found a file, expected a folder")
-    good = {} if force else _examine_folder(names, directory).good
+    good = {} if force else examine_folder(names, directory).good
     if good.keys() >= set(names):
         return Fetched(directory, kept=tuple(good[name] for name in names))
     with in_turn(directory):
@@ -149,7 +134,7 @@ def _fetch(
     names: Sequence[str], directory: Path, source: str | None, *, force: bool, progress: bool
 ) -> Fetched:
     """Fetch what is still missing: whoever had the turn before may have fetched it."""
-    standing = _Standing() if force else _examine_folder(names, directory)
+    standing = Standing() if force else examine_folder(names, directory)
     needed = [name for name in names if name not in standing.good]
     kept = tuple(standing.good[name] for name in names if name in standing.good)
     if not needed:
@@ -161,7 +146,9 @@ def _fetch(
         try:
             with contextlib.ExitStack() as stack:
                 members = _open_source(candidate, needed, stack, progress=progress)
-                found = _check(members, needed, directory, candidate)
+                found = examine(
+                    members, needed, directory, candidate.label, official=candidate.public
+                )
                 _write(members, found, directory)
         except _WriteError:
             raise
@@ -180,7 +167,7 @@ class _WriteError(DataError):
 def _failure(
     needed: Sequence[str],
     directory: Path,
-    standing: _Standing,
+    standing: Standing,
     sources: Sequence[_Source],
     answers: Sequence[str],
 ) -> str:
@@ -240,81 +227,13 @@ def _open_folder(
     if not found and (folder / INNER_ARCHIVE).is_file():
         archive = stack.enter_context((folder / INNER_ARCHIVE).open("rb"))
         return open_archive(archive, f"{label}, {INNER_ARCHIVE}", names, stack)
-    return {
-        name: Member(name, f"{label}, {name}", lambda path=path: path.open("rb"))  # type: ignore[misc]
-        for name, path in found.items()
-    }
-
-
-def _check(
-    members: dict[str, Member], names: Sequence[str], directory: Path, source: _Source
-) -> tuple[Provenance, ...]:
-    """Examine every needed file before any is written."""
-    if missing := [name for name in names if name not in members]:
-        raise DataError(f"{source.label}: holds no {', '.join(missing)}")
-    found = []
-    engines: dict[str, int | None] = {}
-    for name in sorted(names, key=_test_before_rul):
-        member = members[name]
-        with member.opened() as stream:
-            origin = digest(stream, name)
-        if source.public and not origin.official:
-            raise DataError(
-                f"{member.where}: is not the official file (sha256 {origin.sha256}, "
-                f"expected {DIGESTS[name]})"
-            )
-        _read(member, directory, engines)
-        found.append(origin)
-    return tuple(sorted(found, key=lambda origin: names.index(origin.name)))
-
-
-def _test_before_rul(name: str) -> bool:
-    return name.startswith("RUL")
-
-
-def _read(member: Member, directory: Path, engines: dict[str, int | None]) -> None:
-    """Put one file through the strict reader; RUL files must fit their test file."""
-    subset = member.name.removesuffix(".txt").rpartition("_")[2]
-    if member.name.startswith("RUL"):
-        if subset not in engines:
-            engines[subset] = _engines_in_place(directory / f"test_{subset}.txt")
-        with member.opened() as stream:
-            parse_rul(stream, member.where, engines[subset])
-        return
-    with member.opened() as stream:
-        fleet = parse_fleet(stream, member.where)
-    if member.name.startswith("test"):
-        engines[subset] = len(fleet.starts)
-
-
-def _engines_in_place(path: Path) -> int | None:
-    """Count the engines of a test file that lies in the data folder already, if it is good."""
-    with contextlib.suppress(DataError, OSError), path.open("rb") as stream:
-        return len(parse_fleet(stream, str(path)).starts)
-    return None
-
-
-def _examine_folder(names: Sequence[str], directory: Path) -> _Standing:
-    standing = _Standing()
-    engines: dict[str, int | None] = {}
-    for name in sorted(names, key=_test_before_rul):
-        path = directory / name
-        if not stands(path):
-            continue
-        try:
-            if not path.is_file():
-                raise DataError(f"{printable(path)}: found no regular file, expected a text file")
-            _read(Member(name, printable(path), lambda p=path: p.open("rb")), directory, engines)  # type: ignore[misc]
-            standing.good[name] = provenance(path)
-        except DataError as error:
-            standing.refused.append(str(error))
-    return standing
+    return {name: Member.at(path, f"{label}, {name}") for name, path in found.items()}
 
 
 def _refuse_simulated(directory: Path, needed: Sequence[str]) -> None:
     """Keep downloaded files out of a folder whose manifest calls them simulated."""
     for name in needed:
-        subset = name.removesuffix(".txt").rpartition("_")[2]
+        subset = subset_of(name)
         if stands(manifest_path(directory, subset)):
             raise DataError(
                 f"{printable(directory)}: holds a simulated {subset}, and {name} is not fetched "
