@@ -39,7 +39,7 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train a model; only the train file is opened.
+    """Train a model; only train files are opened.
 
     The run folder holds config.yaml, metrics.csv, train.log, best.pt and last.pt. Stopped by
     Ctrl-C or SIGTERM, a run saves and says how to go on.

@@ -1,4 +1,4 @@
-"""The train file as windows and labels, ready to train on."""
+"""Train files as windows and labels, ready to train on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ def provide(
 ) -> dict[FileKind, Path]:
     """Return the paths of a subset's files; what is missing is fetched or simulated.
 
-    Training asks for the train file alone: then no test or RUL file is opened, whatever lies
+    Training asks for train files alone: then no test or RUL file is opened, whatever lies
     in the folder.
 
     Args:

@@ -47,7 +47,7 @@ def train(
     reporter: Reporter | None = None,
     observer: Observer | None = None,
 ) -> RunFolder:
-    """Train a configuration in a folder of its own; only the train file is opened.
+    """Train a configuration in a folder of its own; only train files are opened.
 
     Args:
         config: of the run.
@@ -64,7 +64,7 @@ def train(
     Raises:
         UsageError: the folder exists, or is not a run's; another configuration or other data
             than the run's.
-        DataError: the train file is not to be had, or is not as it should be.
+        DataError: a train file is not to be had, or is not as it should be.
         CheckpointError: the folder's `last.pt` cannot be used.
         RulError: the loss was not finite, with the last good checkpoint kept; another process
             trains in the folder.
