@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cmapss_rul.text import printable
-from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.config import RunConfig, completed
 from cmapss_rul.training.resume import flat
 
 
@@ -43,11 +43,11 @@ def differences(former: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found += [f"it also has the cell '{printable(name)}'" for name in then if name not in here]
     found += [f"it lacks the cell '{printable(name)}'" for name in here if name not in then]
     for name in [name for name in here if name in then]:
-        one, other = flat(then[name]), flat(here[name])
+        one, other = flat(completed(then[name])), flat(here[name])
         found += [
             f"{printable(name)}: {key} was {printable(one.get(key, 'absent'))} and is "
             f"{printable(other.get(key, 'absent'))}"
-            for key in sorted(one.keys() | other.keys())
+            for key in sorted((one.keys() | other.keys()) - {"seed", "train.threads"})
             if one.get(key) != other.get(key)
         ]
     return found

@@ -1,12 +1,12 @@
 """The configuration of a run: the parts joined, and how to train."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cmapss_rul.balancers import BalancerConfig, FixedConfig
 from cmapss_rul.config.base import Config
@@ -127,6 +127,21 @@ class RunConfig(Config):
         plain = self.model_dump(mode="json")
         del plain["data"]["dir"]
         return plain
+
+
+def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values of a former version as this one would write them.
+
+    A key that came later stands at its default, which leaves everything as it was before there
+    was such a key. What this version does not take stays as it is.
+
+    Args:
+        plain: as `RunConfig.without_host_facts` gave it.
+    """
+    try:
+        return RunConfig.model_validate(plain).without_host_facts()
+    except ValidationError:
+        return dict(plain)
 
 
 def load_config(name_or_path: str | Path, sets: Sequence[str] = ()) -> RunConfig:

@@ -7,7 +7,7 @@ from typing import Any
 from cmapss_rul.data.digests import Provenance
 from cmapss_rul.errors import UsageError
 from cmapss_rul.text import printable
-from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.config import RunConfig, completed
 from cmapss_rul.training.runs import finished
 
 _FREE = {"train.threads"}
@@ -28,7 +28,7 @@ def check_same_run(
     Raises:
         UsageError: naming each changed key with both values.
     """
-    then, now = flat(content["config"]), flat(config.without_host_facts())
+    then, now = flat(completed(content["config"])), flat(config.without_host_facts())
     free = set(_FREE)
     if finished(content) and config.train.epochs > then["train.epochs"]:
         free.add("train.epochs")

@@ -54,6 +54,16 @@ def test_every_difference_is_named():
     assert any("loss.rul.delta was absent and is" in text for text in changed)
 
 
+def test_a_key_that_came_later_is_no_difference():
+    former = identity()
+    del former["cells"]["fd001 fixed"]["model"]["cnn"]["pool"]
+    now = identity(sets=["model.cnn.pool=1"])
+    assert differences(former, now) == []
+    assert differences(former, identity(sets=["model.cnn.pool=2"])) == [
+        "fd001 fixed: model.cnn.pool was 1 and is 2"
+    ]
+
+
 def test_values_as_they_would_be_typed():
     values = ["a", 1, 0.5, None, True, [1, 2], {"name": "x"}]
     texts = ["a", "1", "0.5", "null", "true", "[1, 2]", '{"name": "x"}']

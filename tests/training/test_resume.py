@@ -36,6 +36,14 @@ def test_the_same_run_goes_on_whatever_the_line_endings_and_paths():
     check_same_run(here, [], content(RunConfig()), LAST)
 
 
+def test_a_key_that_came_after_the_checkpoint_stands_at_its_default():
+    then = content(RunConfig())
+    del then["config"]["model"]["cnn"]["pool"], then["config"]["data"]["auxiliary"]
+    check_same_run(RunConfig(), [FILE], then, LAST)
+    pooled = RunConfig.model_validate({"model": {"cnn": {"pool": 3}}})
+    assert "model.cnn.pool was 1 and is 3" in changed(pooled, then=then)
+
+
 def test_threads_may_change():
     config = RunConfig.model_validate({"train": {"threads": 7}})
     check_same_run(config, [FILE], content(RunConfig()), LAST)
