@@ -86,7 +86,7 @@ def compared(
         folder: of the comparison.
 
     Raises:
-        RulError: runs of one subset were made from different data.
+        RulError: a file of one name was not the same for all runs.
     """
     _check_same_data(results)
     by_cell = {
@@ -212,14 +212,13 @@ def _protocol(result: Result) -> dict[str, Any]:
 
 def _check_same_data(results: Sequence[Result]) -> None:
     """Refuse to compare runs that were made from different files."""
-    first: dict[str, Result] = {}
+    first: dict[str, tuple[str, str]] = {}
     for result in results:
-        known = first.setdefault(result.run.cell.subset, result)
         for name, file in result.evaluation["protocol"]["digest"].items():
-            former = known.evaluation["protocol"]["digest"][name]
-            if file["canonical_sha256"] != former["canonical_sha256"]:
+            run, digest = first.setdefault(name, (result.run.name, file["canonical_sha256"]))
+            if file["canonical_sha256"] != digest:
                 raise RulError(
-                    f"{printable(name)} was another file for {known.run.name} than for "
+                    f"{printable(name)} was another file for {run} than for "
                     f"{result.run.name}; remove the run folder of one and call again"
                 )
 

@@ -140,6 +140,18 @@ def test_a_score_too_large_for_a_number_is_null():
     assert cell["every_raw"]["nasa"] == {"mean": None, "sd": None}
 
 
+def test_a_file_that_only_some_runs_had_is_compared_among_those():
+    made = grid()
+    found = results(made, FIGURES)
+    digests = [one.evaluation["protocol"]["digest"] for one in found]
+    for digest in digests[1:3]:  # auxiliary train files, say
+        digest["train_FD003.txt"] = {**digest["train_FD001.txt"]}
+    assert compared(made, found, {}, Path("x")).results == found
+    digests[2]["train_FD003.txt"]["canonical_sha256"] = "z"
+    with pytest.raises(RulError, match=r"train_FD003\.txt was another file for fd001-amnl-s0 than"):
+        compared(made, found, {}, Path("x"))
+
+
 def test_runs_from_different_data_are_refused():
     made = grid()
     found = results(made, FIGURES)
