@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.overrides import apply_overrides
 from cmapss_rul.config.places import models_in, tags
+from cmapss_rul.data.split import LEAK
 from cmapss_rul.errors import UsageError
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
 from cmapss_rul.text import printable
@@ -41,6 +42,11 @@ class Cell:
     def subset(self) -> str:
         """Subset of C-MAPSS."""
         return self.resolved.data.subset
+
+    @property
+    def leak(self) -> str | None:
+        """What a split by windows is called; None where engines were split."""
+        return LEAK if self.resolved.split.by == "windows" else None
 
     def with_seed(self, seed: int) -> RunConfig:
         """Return the configuration of one run."""

@@ -66,7 +66,7 @@ class Comparison:
                 "cell": run.cell.label,
                 "seed": run.seed,
                 "run": run.name,
-                "leak": LEAK if run.cell.resolved.split.by == "windows" else "",
+                "leak": run.cell.leak or "",
                 "error": self.missing.get(run.name, ""),
             }
             found = by_name.get(run.name)
@@ -118,7 +118,7 @@ def _cell(cell: Cell, results: Sequence[Result]) -> dict[str, Any]:
         "balancer": cell.balancer,
         "settings": cell.settings,
         "label": cell.label,
-        "leak": LEAK if cell.resolved.split.by == "windows" else None,
+        "leak": cell.leak,
         "files": results[0].evaluation["protocol"]["files"] if results else None,
         "n_seeds": len(results),
         **ways.pop("last_capped"),

@@ -293,7 +293,7 @@ def _named_styles(comparison: Comparison, styles: dict[str, Style]) -> Iterator[
 
 
 def _shown(cell: Cell) -> str:
-    return cell.label + (" (leak)" if cell.resolved.split.by == "windows" else "")
+    return cell.label + (" (leak)" if cell.leak else "")
 
 
 def _heading(config: str, cell: Cell) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.oracle import MARK
-from cmapss_rul.experiments.results import Result, is_leak
+from cmapss_rul.experiments.results import Result
 from cmapss_rul.experiments.statistics import MeanInterval, mean_interval
 
 _SPLIT = "split.by"
@@ -24,7 +24,7 @@ def oracle_optimism(results: Sequence[Result]) -> list[dict[str, Any]]:
     Args:
         results: of a grid with the oracle; without it nothing is found.
     """
-    honest = [r for r in results if r.oracle_optimism is not None and not is_leak(r)]
+    honest = [r for r in results if r.oracle_optimism is not None and not r.run.cell.leak]
     found = []
     for subset in sorted({r.run.cell.subset for r in honest}):
         by_seed: dict[int, dict[tuple[str, str], float]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments import statistics
-from cmapss_rul.experiments.results import Result, is_leak
+from cmapss_rul.experiments.results import Result
 
 ALPHA = 0.05
 
@@ -29,7 +29,7 @@ def pairs_of(config: str, cells: Mapping[str, Sequence[Result]]) -> list[dict[st
             "config": config,
             "a": a,
             "b": b,
-            "leak": LEAK if any(map(is_leak, (*cells[a], *cells[b]))) else None,
+            "leak": LEAK if any(r.run.cell.leak for r in (*cells[a], *cells[b])) else None,
             **_compared(cells[a], cells[b]),
         }
         for a, b in itertools.combinations(cells, 2)

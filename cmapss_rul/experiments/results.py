@@ -99,11 +99,6 @@ class Result:
         return None if tested is None else tested - float(self.best["val_rmse"])
 
 
-def is_leak(result: Result) -> bool:
-    """Whether the run was split by windows."""
-    return result.run.cell.resolved.split.by == "windows"
-
-
 def read_result(run: GridRun, folder: Path) -> Result:
     """Read what a finished and evaluated run left behind.
 
