@@ -1,6 +1,7 @@
 """A trained network against the test engines of its subset."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def evaluate(
 def metrics_of(predictions: Predictions, truth: Truth) -> dict[str, dict[str, Any]]:
     """Figures of some windows on capped and on raw labels."""
     both = {}
-    for labels, true in (("capped", truth.capped), ("raw", truth.raw)):
+    for labels, true in truth.labels.items():
         plain = dataclasses.asdict(figures(predictions.rul, true))
         interval = rmse_interval(predictions.rul, true, predictions.engine)
         both[labels] = {"rmse": plain.pop("rmse"), "rmse_interval": interval, **plain}
@@ -163,25 +164,23 @@ def baselines(truths: dict[str, Truth], mean_label: float) -> dict[str, dict[str
         "test_mean": {
             "what": "constant: mean of the scored test labels (an oracle: it knows them)",
             "oracle": True,
-            **{
-                windows: {
-                    "capped": _constant(mean_of(truth.capped), truth.capped),
-                    "raw": _constant(mean_of(truth.raw), truth.raw),
-                }
-                for windows, truth in truths.items()
-            },
+            **_constants(truths, mean_of),
         },
         "train_mean": {
             "what": "constant: mean capped training label over every row of the train file",
             "oracle": False,
-            **{
-                windows: {
-                    "capped": _constant(mean_label, truth.capped),
-                    "raw": _constant(mean_label, truth.raw),
-                }
-                for windows, truth in truths.items()
-            },
+            **_constants(truths, lambda _: mean_label),
         },
+    }
+
+
+def _constants(
+    truths: dict[str, Truth], value_for: Callable[[NDArray[np.int64]], float]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Figures of a constant that may depend on the labels it is scored on."""
+    return {
+        windows: {labels: _constant(value_for(true), true) for labels, true in truth.labels.items()}
+        for windows, truth in truths.items()
     }
 
 

@@ -58,6 +58,11 @@ class Truth:
     capped: NDArray[np.int64]
     health: NDArray[np.int64]
 
+    @property
+    def labels(self) -> dict[str, NDArray[np.int64]]:
+        """The two kinds of RUL that figures are made on, by name."""
+        return {"capped": self.capped, "raw": self.raw}
+
     def at(self, rows: NDArray[np.int64]) -> "Truth":
         """Return some of the windows alone."""
         return Truth(self.raw[rows], self.capped[rows], self.health[rows])

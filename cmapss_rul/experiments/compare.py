@@ -219,15 +219,13 @@ def _without_data(
 ) -> dict[str, str]:
     """Get the files once, before many processes ask for them; errors of the runs without."""
     once: dict[tuple[str, ...], str | None] = {}
+    found = {}
     for job in jobs:
         data = job.config.data
         key = (data.source, data.dir, data.subset)
         if key not in once:
             once[key] = _error_of(partial(provide, data, kinds))
-    found = {
-        job.name: once[job.config.data.source, job.config.data.dir, job.config.data.subset]
-        for job in jobs
-    }
+        found[job.name] = once[key]
     return {name: error for name, error in found.items() if error is not None}
 
 

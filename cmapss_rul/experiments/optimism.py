@@ -34,18 +34,15 @@ def oracle_optimism(results: Sequence[Result]) -> list[dict[str, Any]]:
                 by_seed.setdefault(r.run.seed, {})[cell] = r.oracle_optimism
         cells = set.intersection(*(set(of_seed) for of_seed in by_seed.values()))
         means = [float(np.mean([by[c] for c in cells])) for by in by_seed.values() if cells]
+        optimism = mean_interval(means)
         found.append(
             {
                 "subset": subset,
                 "n_seeds": len(means),
                 "n_cells": len(cells),
-                "optimism": _plain(mean_interval(means)),
+                "optimism": _plain(optimism),
                 "mark": MARK,
-                "sentence": _said(
-                    f"{subset}: optimism of the best test epoch",
-                    mean_interval(means),
-                    MARK,
-                ),
+                "sentence": _said(f"{subset}: optimism of the best test epoch", optimism, MARK),
             }
         )
     return found
@@ -91,11 +88,7 @@ def _leak(
         "gap_engines": _plain(mean_interval([engines[seed] for seed in seeds])),
         "optimism": _plain(optimism),
         "mark": LEAK,
-        "sentence": _said(
-            f"{config}, {label}: optimism of a split by windows",
-            optimism,
-            LEAK,
-        ),
+        "sentence": _said(f"{config}, {label}: optimism of a split by windows", optimism, LEAK),
     }
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import capped
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.provide import provide
@@ -64,7 +63,7 @@ class Oracle:
 
     def _last_windows(self, preprocessor: Preprocessor, device: torch.device) -> Windows:
         paths = provide(self.data, ("test", "RUL"), progress=False)
-        fleet: Fleet = read_fleet(paths["test"])
+        fleet = read_fleet(paths["test"])
         rul = capped(read_rul(paths["RUL"], len(fleet.starts)), self.data.cap)
         self._rul = torch.from_numpy(rul)
         series = torch.from_numpy(preprocessor.transform(fleet)).to(device)
