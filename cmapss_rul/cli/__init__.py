@@ -114,7 +114,9 @@ app.command("runs")(runs.runs)
 app.add_typer(config.app, name="config")
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
+def main(
+    arguments: Sequence[str] | None = None, application: typer.Typer = app, name: str = "rul"
+) -> NoReturn:
     """Run one command and leave with its exit code.
 
     Every error that a user can cause is one line on stderr. Exit codes: 0 done, 1 failed,
@@ -122,13 +124,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     Args:
         arguments: the words after `rul`; those of the process by default.
+        application: whose command it is; that of a script need not be a verb.
+        name: of the application, as help and usage show it.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a narrow code page loses no result
     try:
         with terminable():
-            command = typer.main.get_command(app)
-            code = command.main(arguments, prog_name="rul", standalone_mode=False)
+            command = typer.main.get_command(application)
+            code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
     except BaseException as error:
         told = failure(error)

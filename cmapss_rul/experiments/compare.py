@@ -117,7 +117,7 @@ def compare(
     folder = ROOT / grid.digest if folder is None else Path(folder)
     pick_device(options.device)
     if options.ledger is not None:
-        ledger.read(options.ledger)
+        ledger.read(options.ledger, to_write=True)
     _refuse_foreign(folder)
     with owned(folder):
         _claim(folder, grid)

@@ -24,27 +24,30 @@ _KEYS = {
 """What makes an entry of each list the same as a former one, which it replaces."""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a ledger; one that is not there yet is empty.
+def read(path: Path, *, to_write: bool = False) -> dict[str, Any]:
+    """Read a ledger.
+
+    Args:
+        path: of the JSON.
+        to_write: one that is not there yet is empty.
 
     Raises:
-        UsageError: the file is no ledger.
+        UsageError: the file is no ledger, or is missing.
     """
-    if not path.exists():
+    if to_write and not path.exists():
         return {name: [] for name in _KEYS}
+    advice = "name another file" + (", or one that does not exist yet" if to_write else "")
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"--ledger {printable(path)}: cannot be read: {one_line(error)[:200]}; name another "
-            "file, or one that does not exist yet"
+            f"--ledger {printable(path)}: cannot be read: {one_line(error)[:200]}; {advice}"
         ) from error
     if not isinstance(found, dict) or any(
         not _entries(found.get(name), keys) for name, keys in _KEYS.items()
     ):
         raise UsageError(
-            f"--ledger {printable(path)}: is no ledger that `rul compare` wrote; name another "
-            "file, or one that does not exist yet"
+            f"--ledger {printable(path)}: is no ledger that `rul compare` wrote; {advice}"
         )
     return found
 
@@ -61,8 +64,12 @@ def merge(path: Path, comparison: Comparison) -> None:
 
     A cell of the same configuration and label is replaced, and so are pairs; pairs of a
     replaced cell with one of another grid fall away, since one side is no longer what it was.
-    Ranks and Holm's correction are worked out anew over all that the ledger then holds. A
-    cell without any run that ended well is left as it was.
+    A cell that another one repeats under a shorter label, as `amnl split.by=engines` repeats
+    `amnl`, is left out with its pairs. A cell without any run that ended well is left as it was.
+
+    Ranks and Holm's correction are worked out anew over all that the ledger then holds. Leaks
+    are not ranked, and pairs with a leak are a family of their own: what a grid adds to show
+    the leak takes nothing from the comparison of the others.
 
     Args:
         path: of the JSON; made where it is missing.
@@ -71,7 +78,7 @@ def merge(path: Path, comparison: Comparison) -> None:
     Raises:
         UsageError: the file is no ledger.
     """
-    ledger, new = read(path), finite(comparison.plain)
+    ledger, new = read(path, to_write=True), finite(comparison.plain)
     cells = [cell for cell in new["cells"] if cell["n_seeds"]]
     replaced = {(cell["config"], cell["label"]) for cell in cells}
     ledger["pairs"] = [
@@ -83,13 +90,36 @@ def merge(path: Path, comparison: Comparison) -> None:
         name: _merged(ledger[name], cells if name == "cells" else new[name] or [], keys)
         for name, keys in _KEYS.items()
     }
+    merged["cells"] = _without_twins(merged["cells"])
+    kept = {(cell["config"], cell["label"]) for cell in merged["cells"]}
+    pairs = [
+        pair
+        for pair in merged["pairs"]
+        if {(pair["config"], pair["a"]), (pair["config"], pair["b"])} <= kept
+    ]
     plain = {
         "about": _ABOUT,
         **merged,
-        "pairs": finish(merged["pairs"]),
-        "ranks": ranks_of(merged["cells"]),
+        "pairs": [
+            *finish([pair for pair in pairs if not pair["leak"]]),
+            *finish([pair for pair in pairs if pair["leak"]]),
+        ],
+        "ranks": ranks_of([cell for cell in merged["cells"] if not cell["leak"]]),
     }
     write_whole(path, json_text(plain, indent=1) + "\n")
+
+
+def _without_twins(cells: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out cells that have the digest and the figures of another one with a shorter label."""
+    said: dict[Any, str] = {}
+    for cell in sorted(cells, key=lambda cell: len(cell["label"])):
+        said.setdefault(_what_it_says(cell), cell["label"])
+    return [cell for cell in cells if said[_what_it_says(cell)] == cell["label"]]
+
+
+def _what_it_says(cell: Mapping[str, Any]) -> Any:
+    figures = sorted((run["seed"], run["rmse"], run["nasa"]) for run in cell["runs"])
+    return cell["config"], cell["config_digest"], tuple(figures)
 
 
 def _merged(

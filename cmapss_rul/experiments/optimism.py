@@ -100,9 +100,9 @@ def _said(what: str, found: MeanInterval | None, mark: str) -> str:
     if found is None:
         return f"{what}: not known, for no seed ended well in every cell ({mark})."
     if found.interval is None:
-        return f"{what}: {found.mean:.2f} cycles; one seed, no interval ({mark})."
+        return f"{what}: {found.mean:z.2f} cycles; one seed, no interval ({mark})."
     low, high = found.interval
     return (
-        f"{what}: {found.mean:.2f} cycles, 95 % interval {low:.2f} to {high:.2f} over {found.n} "
+        f"{what}: {found.mean:z.2f} cycles, 95 % interval {low:z.2f} to {high:z.2f} over {found.n} "
         f"seeds ({mark})."
     )

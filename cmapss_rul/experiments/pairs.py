@@ -134,12 +134,12 @@ def sentence(pair: Mapping[str, Any]) -> str:
         verdict = f"no difference shown between {a} and {b}"
     low, high = t["interval"]
     figures = (
-        f"{a} − {b}: {t['mean']:+.2f} cycles, 95 % interval {low:+.2f} to {high:+.2f} over "
+        f"{a} − {b}: {t['mean']:+z.2f} cycles, 95 % interval {low:+z.2f} to {high:+z.2f} over "
         f"{t['n']} seeds, {_p_text(pair['p_holm'])} after Holm"
     )
     if bootstrap is not None:
         first, last = bootstrap["interval"]
-        figures += f"; {first:+.2f} to {last:+.2f} over test engines"
+        figures += f"; {first:+z.2f} to {last:+z.2f} over test engines"
     return f"{pair['config']}: {verdict} ({figures}).{mark}"
 
 
@@ -156,8 +156,8 @@ def _only_engines(bootstrap: Mapping[str, Any] | None) -> str:
         return ""
     low, high = bootstrap["interval"]
     return (
-        f" Over test engines alone: {bootstrap['mean']:+.2f} cycles, 95 % interval {low:+.2f} "
-        f"to {high:+.2f}."
+        f" Over test engines alone: {bootstrap['mean']:+z.2f} cycles, 95 % interval {low:+z.2f} "
+        f"to {high:+z.2f}."
     )
 
 

@@ -34,10 +34,10 @@ def _cells(plain: Mapping[str, Any]) -> Table:
         for cell in cells:
             table.add_row(
                 _name(cell),
-                _spread(cell["rmse"], 2),
-                _spread(cell["nasa"], 0),
-                _spread(cell["last_raw"]["rmse"], 2),
-                _spread(cell["every_capped"]["rmse"], 2),
+                spread(cell["rmse"], 2),
+                spread(cell["nasa"], 0),
+                spread(cell["last_raw"]["rmse"], 2),
+                spread(cell["every_capped"]["rmse"], 2),
             )
     return table
 
@@ -50,10 +50,10 @@ def _effort(plain: Mapping[str, Any]) -> Table:
             table.add_row(
                 _name(cell),
                 str(cell["n_seeds"]),
-                _spread(cell["validation"]["rmse"], 2),
-                _share(cell["clipped_share"]),
-                _spread(cell["epochs"], 0),
-                _spread(cell["seconds"], 0),
+                spread(cell["validation"]["rmse"], 2),
+                share(cell["clipped_share"]),
+                spread(cell["epochs"], 0),
+                spread(cell["seconds"], 0),
             )
     return table
 
@@ -92,10 +92,10 @@ def _plain(text: object) -> Text:
     return Text(printable(text))
 
 
-def _spread(value: Mapping[str, float | None], decimals: int) -> str:
+def spread(value: Mapping[str, float | None], decimals: int) -> str:
     """Mean ± sd, as far as there are any.
 
-    >>> _spread({"mean": 12.345, "sd": 0.5}, 2), _spread({"mean": None, "sd": None}, 2)
+    >>> spread({"mean": 12.345, "sd": 0.5}, 2), spread({"mean": None, "sd": None}, 2)
     ('12.35 ± 0.50', '–')
     """
     mean, sd = value["mean"], value["sd"]
@@ -104,7 +104,12 @@ def _spread(value: Mapping[str, float | None], decimals: int) -> str:
     return f"{mean:,.{decimals}f}" + ("" if sd is None else f" ± {sd:,.{decimals}f}")
 
 
-def _share(value: Mapping[str, float | None]) -> str:
+def share(value: Mapping[str, float | None]) -> str:
+    """Mean share in per cent.
+
+    >>> share({"mean": 0.256, "sd": 0.1})
+    '26%'
+    """
     return "–" if value["mean"] is None else f"{value['mean']:.0%}"
 
 

@@ -69,8 +69,8 @@ def result(run: GridRun, rmse: float, **changes: Any) -> Result:
         "window": 60,
         "cap": 125,
         "selection": "validation engines only",
-        "split": {"by": run.cell.resolved.split.by, "seed": run.seed, "training_engines": 5,
-                  "validation_engines": 1},
+        "split": {"by": run.cell.resolved.split.by, "fraction": 0.2, "seed": run.seed,
+                  "training_engines": 5, "validation_engines": 1},
     }  # fmt: skip
     rows = [
         {

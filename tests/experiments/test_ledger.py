@@ -74,7 +74,7 @@ def test_what_is_no_ledger_is_left_alone(tmp_path, content):
     path = tmp_path / "ledger.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=r"--ledger .*ledger\.json: .* name another file"):
-        ledger.read(path)
+        ledger.read(path, to_write=True)
     assert path.read_text() == content
 
 

@@ -1,0 +1,171 @@
+"""Figures that others have published for C-MAPSS, and how far each can be trusted.
+
+All are last-window figures as printed; few say whether their labels were capped, and most come
+from one run or from the best of many. So they are context for a figure and no baseline to beat
+by a tenth of a cycle.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cmapss_rul.markdown import table
+
+SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+
+Trust = Literal[
+    "reproduced", "run again by others", "the authors' own", "second-hand", "chosen on the test set"
+]
+TRUST: dict[Trust, str] = {
+    "reproduced": "others got it from the published weights, with engines held out and capped "
+    "labels",
+    "run again by others": "a third party trained the method under that same protocol",
+    "the authors' own": "printed by the authors; no independent repeat is known here",
+    "second-hand": "taken from another source than the original",
+    "chosen on the test set": "the epoch was the one with the lowest test error, so the figure "
+    "is an oracle's",
+}
+"""What each degree of trust means, from the most to the least."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One published figure.
+
+    Attributes:
+        rmse: last window, cycles.
+        nasa: NASA score, a sum over the engines; None where none was printed.
+        sd: of RMSE over seeds; None where one run, or an unknown number, is behind it.
+    """
+
+    rmse: float
+    nasa: float | None = None
+    sd: float | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one source says of one method.
+
+    Attributes:
+        method: name, with authors or year.
+        figures: by subset; those that were not published are missing.
+        trust: a key of `TRUST`.
+        note: what a reader must know besides; may be empty.
+    """
+
+    method: str
+    figures: Mapping[str, Figure]
+    trust: Trust
+    note: str = field(default="")
+
+
+def _four(*figures: tuple[float, float | None]) -> dict[str, Figure]:
+    return {name: Figure(*pair) for name, pair in zip(SUBSETS, figures, strict=True)}
+
+
+PUBLISHED: tuple[Published, ...] = (
+    Published(
+        "DCNN, Li 2018",
+        _four((12.61, 274), (22.36, None), (12.64, 284), (23.31, None)),
+        "the authors' own",
+    ),
+    Published(
+        "DA-TCN 2021",
+        _four((11.78, 229), (16.95, 1842), (11.56, 257), (18.23, 2317)),
+        "the authors' own",
+    ),
+    Published(
+        "BiGRU-TSAM 2022",
+        _four((12.56, 213), (18.94, 2264), (12.45, 232), (20.47, 3610)),
+        "the authors' own",
+    ),
+    Published(
+        "RVE 2022",
+        _four((13.42, 324), (14.92, 1379), (12.51, 256), (16.37, 1846)),
+        "reproduced",
+    ),
+    Published(
+        "FFVE 2023, corrected",
+        _four((12.31, 280), (12.55, 772), (12.43, 302), (14.08, 1149)),
+        "run again by others",
+    ),
+    Published(
+        "MTSTAN 2023",
+        _four((10.97, 175), (16.81, 1154), (10.90, 188), (18.85, 1446)),
+        "the authors' own",
+    ),
+    Published(
+        "STAR 2024",
+        _four((10.61, 169), (13.47, 784), (10.71, 202), (15.87, None)),
+        "the authors' own",
+    ),
+    Published(
+        "DKAMFormer 2025",
+        _four((10.68, None), (10.70, None), (10.52, None), (12.89, None)),
+        "second-hand",
+    ),
+    Published(
+        "AMNL, book, chapter 16, 5 seeds",
+        {
+            "FD001": Figure(10.43, sd=1.94),
+            "FD002": Figure(6.74, sd=0.91),
+            "FD003": Figure(9.51, sd=1.74),
+            "FD004": Figure(8.16, sd=2.17),
+        },
+        "chosen on the test set",
+        "no code; chapter 6.5 of the same book has the same model at 11.42, 15.87, 11.67, 17.23",
+    ),
+    Published(
+        "CNN-BiLSTM-attention, 'zero leakage' (arXiv 2604.13459)",
+        {"FD001": Figure(17.52, 922)},
+        "the authors' own",
+        "cap 130; the nearest honest comparator to the network here",
+    ),
+)
+"""In the order of their years; the last two are the nearest relatives of this package."""
+
+HONEST_BAND: dict[str, tuple[float, float]] = {
+    "FD001": (12.0, 13.5),
+    "FD002": (12.5, 15.0),
+    "FD003": (11.5, 12.6),
+    "FD004": (14.0, 16.5),
+}
+"""RMSE that honest protocols reach: engines held out, chosen by validation, capped labels."""
+
+LEAKAGE_ALARM = 10.0
+"""A last-window RMSE below this, cycles, is taken for a leak until it is shown to be none."""
+
+
+def as_markdown() -> str:
+    """Lay all published figures out as a table, with what the degrees of trust mean below it."""
+    rows = [
+        [entry.method, *(_shown(entry.figures.get(name)) for name in SUBSETS), _trust(entry)]
+        for entry in PUBLISHED
+    ]
+    band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
+    rows.append(["what honest protocols reach", *band, ""])
+    return "\n".join(
+        [table(["method", *SUBSETS, "trust"], rows, right=range(1, 5)), "", *_meanings()]
+    )
+
+
+def _shown(figure: Figure | None) -> str:
+    """Show one figure.
+
+    >>> _shown(Figure(12.61, 274)), _shown(Figure(6.74, sd=0.91)), _shown(None)
+    ('12.61 / 274', '6.74 ± 0.91', '')
+    """
+    if figure is None:
+        return ""
+    spread = "" if figure.sd is None else f" ± {figure.sd:.2f}"
+    score = "" if figure.nasa is None else f" / {figure.nasa:,.0f}"
+    return f"{figure.rmse:.2f}{spread}{score}"
+
+
+def _trust(entry: Published) -> str:
+    return entry.trust + (f": {entry.note}" if entry.note else "")
+
+
+def _meanings() -> Iterator[str]:
+    yield from (f"- *{name}*: {meaning}." for name, meaning in TRUST.items())
