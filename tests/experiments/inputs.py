@@ -1,14 +1,19 @@
 """What the tests of comparisons share: results made by hand, and a grid small enough to train."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from cmapss_rul.errors import RulError
 from cmapss_rul.experiments.comparison import Comparison, compared
+from cmapss_rul.experiments.engine import Job, Listener
 from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
 from cmapss_rul.experiments.results import FIGURES, Result
+from cmapss_rul.text import one_line
 
 TINY = {
     "data": {"window": 5, "columns": ["sensor_2", "sensor_4", "sensor_11"]},
@@ -30,6 +35,23 @@ def write_config(path: Path, data: Path, **parts: Any) -> Path:
     plain["data"]["dir"] = str(data)
     path.write_text(yaml.safe_dump({**parts, **plain}))
     return path
+
+
+def run_here(jobs: Sequence[Job], processes: int, listener: Listener) -> dict[str, str]:
+    """Do jobs one after another in this process: what `engine.run_jobs` does, without its time.
+
+    test_engine.py has the processes themselves, and the grid `made` is made by them.
+    """
+    del processes
+    errors = {}
+    for job in jobs:
+        listener.started(job.name)
+        try:
+            job(partial(listener.told, job.name))
+        except RulError as error:
+            errors[job.name] = one_line(error)
+        listener.ended(job.name, errors.get(job.name))
+    return errors
 
 
 def grid(*configs: str, balancers=("fixed", "amnl"), seeds=(0, 1), **options: Any) -> Grid:

@@ -50,3 +50,16 @@ class Wait:
         tell("began")
         while True:
             time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """Says that it began, waits for ever, and does not heed the wish to stop."""
+
+    name: str
+
+    def __call__(self, tell):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        tell("began")
+        while True:
+            time.sleep(0.05)

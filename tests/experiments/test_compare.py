@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.loggers import COLUMNS
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
-from tests.experiments.inputs import write_config
+from tests.experiments.inputs import run_here, write_config
 from tests.training.inputs import assert_same_run
 
 WHOLE = {"best.pt", "last.pt", "metrics.csv", "config.yaml", "train.log", "evaluation.json",
@@ -48,18 +49,19 @@ class Told(Silent):
         self.phases.append((what, jobs, done))
 
 
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch, request):
-    """Pictures take longer than these runs; test_figures.py draws them."""
-    if "made" in request.fixturenames:
-        request.getfixturevalue("made")  # which has its pictures
-    monkeypatch.setattr(compare_module, "draw", lambda *_: [])
-
-
 @pytest.fixture
-def no_process(monkeypatch):
-    """Let the test fail where a process is started."""
-    monkeypatch.setattr(engine, "_Worker", lambda: pytest.fail("a process was started"))
+def processes():
+    """Let the test have processes of its own; the others work in this one, which is quicker."""
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch, request):
+    """No pictures and no processes, which take longer than these runs; `made` has both."""
+    if "made" in request.fixturenames:
+        request.getfixturevalue("made")
+    monkeypatch.setattr(compare_module, "draw", lambda *_: [])
+    if "processes" not in request.fixturenames:
+        monkeypatch.setattr(engine, "run_jobs", run_here)
 
 
 def tracked(folder: Path) -> dict[str, bytes]:
@@ -93,13 +95,13 @@ def test_a_run_is_the_one_that_rul_train_makes(made, tmp_path):
     assert_same_run(folder_of(run, folder), alone.path)
 
 
-@pytest.mark.usefixtures("no_process")
 def test_a_finished_grid_trains_and_evaluates_nothing(copied):
     grid, folder = copied
     before = tracked(folder)
     told = Told()
     compare(grid, folder, listener=told)
     assert told.phases == [("training", 0, 4), ("evaluating", 0, 4)]
+    assert told.began == []
     assert tracked(folder) == before
 
 
@@ -139,14 +141,15 @@ def test_a_damaged_run_alone_is_done_again(copied, name):
     assert figures[0] == figures[1]
 
 
-@pytest.mark.usefixtures("no_process")
 def test_what_follows_from_last_pt_is_made_whole_without_training(copied):
     grid, folder = copied
     run = RunFolder(folder_of(grid.runs[0], folder))
     metrics, config = run.metrics.read_bytes(), run.config.read_bytes()
     run.metrics.write_text(",".join(COLUMNS) + "\n")
     run.config.unlink()
-    compare(grid, folder)
+    told = Told()
+    compare(grid, folder, listener=told)
+    assert told.began == []
     assert (run.metrics.read_bytes(), run.config.read_bytes()) == (metrics, config)
 
 
@@ -161,18 +164,38 @@ def test_a_lost_evaluation_is_made_again(copied):
     assert predictions.read_bytes() == before
 
 
-def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(made, tmp_path):
+def assert_goes_on(made, cut, monkeypatch):
+    """Call again for a grid that was cut short, in this process, and compare its runs."""
     grid, folder = made
-    cut = tmp_path / "cut"
-    stop = Told(act=lambda *_: signal.raise_signal(signal.SIGINT))
-    with pytest.raises(Interrupted) as caught:
-        compare(grid, cut, Options(processes=1), stop)
-    assert caught.value.exit_code == 130
     assert not (cut / "comparison.json").exists()
     assert not list(cut.rglob("evaluation.json"))
-    compare(grid, cut, Options(processes=2))
+    monkeypatch.setattr(engine, "run_jobs", run_here)
+    compare(grid, cut)
     for run in grid.runs:
         assert_same_run(folder_of(run, cut), folder_of(run, folder))
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(made, tmp_path, monkeypatch):
+    stop = Told(act=lambda *_: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted) as caught:
+        compare(made[0], tmp_path / "cut", Options(processes=1), stop)
+    assert caught.value.exit_code == 130
+    assert_goes_on(made, tmp_path / "cut", monkeypatch)
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing_else(made, tmp_path, monkeypatch):
+    """The runs that were being trained are killed, as by a power cut, and go on from there."""
+
+    def twice(*_):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(made[0], tmp_path / "cut", Options(processes=1), Told(act=twice))
+    assert multiprocessing.active_children() == []
+    assert_goes_on(made, tmp_path / "cut", monkeypatch)
 
 
 SCRIPT = """
@@ -188,7 +211,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_grid_goes_on(made, tmp_path):
+def test_a_killed_grid_goes_on(made, tmp_path, monkeypatch):
     grid, folder = made
     (tmp_path / "script.py").write_text(SCRIPT)
     cut = tmp_path / "cut"
@@ -203,9 +226,7 @@ def test_a_killed_grid_goes_on(made, tmp_path):
         with pytest.raises(RulError, match=f"is in use by process {process.pid}"):
             compare(grid, cut)
         process.kill()
-    compare(grid, cut, Options(processes=2))
-    for run in grid.runs:
-        assert_same_run(folder_of(run, cut), folder_of(run, folder))
+    assert_goes_on(made, cut, monkeypatch)
 
 
 # ---- one look ------------------------------------------------------------------------------
@@ -331,11 +352,13 @@ def test_the_default_folder_is_named_by_the_digest(made, tmp_path, monkeypatch):
     assert compare(grid).folder == compare_module.ROOT / grid.digest
 
 
-def test_the_ledger_takes_the_cells(copied, tmp_path):
-    grid, folder = copied
-    compare(grid, folder, Options(ledger=tmp_path / "ledger.json"))
-    found = json.loads((tmp_path / "ledger.json").read_text())
+def test_the_ledger_takes_the_cells(made):
+    folder = made[1]
+    plain = json.loads((folder / "comparison.json").read_text())
+    found = json.loads((folder.parent / "ledger.json").read_text())
+    by_label = {cell["label"]: cell for cell in plain["cells"]}
     assert [cell["label"] for cell in found["cells"]] == ["amnl", "fixed"]
+    assert [by_label[cell["label"]] for cell in found["cells"]] == found["cells"]
 
 
 def test_a_wrong_ledger_or_device_is_said_before_anything_is_done(made, tmp_path):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from cmapss_rul.experiments.engine import run_jobs
 from cmapss_rul.training.interrupt import Interrupted
-from tests.experiments.jobs import Fail, Say, Wait
+from tests.experiments.jobs import Deaf, Fail, Say, Wait
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,6 +78,19 @@ def test_a_signal_ends_all_processes_and_says_so(number):
     assert caught.value.exit_code == 128 + number
     assert multiprocessing.active_children() == []
     assert ("started", "two") not in heard.lines
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_kills_what_does_not_stop(first):
+    def stop():
+        signal.raise_signal(first)
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    heard = Heard(on_told=stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs([Deaf("one"), Wait("two")], 1, heard)
+    assert multiprocessing.active_children() == []
+    assert heard.lines == [("started", "one"), ("told", "one", "began")]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals that kill")
