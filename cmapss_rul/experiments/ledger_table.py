@@ -119,7 +119,7 @@ def _findings(cells: Sequence[Entry], pairs: Sequence[Entry]) -> Iterator[str]:
             continue
         heading = _heading(config, cells)
         if shown:
-            told = "; ".join(_below(shown))
+            told = "; ".join(_below(shown, _labels(cells)))
             yield f"{heading}: a difference is shown in {len(shown)} of {_pairs(family)}: {told}."
         else:
             yield f"{heading}: no difference shown in {_pairs(family)}."
@@ -129,15 +129,16 @@ def _pairs(family: Sequence[Entry]) -> str:
     return f"{len(family)} pairs" if len(family) > 1 else "the one pair"
 
 
-def _below(shown: Sequence[Entry]) -> Iterator[str]:
-    """Group the differences by the cell with the higher RMSE."""
+def _below(shown: Sequence[Entry], order: Sequence[str]) -> Iterator[str]:
+    """Group the differences by the cell with the higher RMSE, in the order of the table."""
     groups: dict[str, list[str]] = {}
-    for pair in shown:
+    for pair in sorted(shown, key=lambda pair: [order.index(label) for label in _ordered(pair)]):
         low, high = _ordered(pair)
         first, last = sorted(abs(bound) for bound in pair["paired_t"]["interval"])
         gap = abs(pair["paired_t"]["mean"])
         groups.setdefault(high, []).append(f"`{low}` by {gap:.2f} ({first:.2f} to {last:.2f})")
-    yield from (f"below `{high}`: {', '.join(texts)}" for high, texts in groups.items())
+    for high in sorted(groups, key=order.index):
+        yield f"below `{high}`: {', '.join(groups[high])}"
 
 
 # ---- protocol, other figures, optimism -----------------------------------------------------

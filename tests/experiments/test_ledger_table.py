@@ -1,0 +1,184 @@
+"""The ledger as Markdown: every figure in its place, bold only what is shown."""
+
+import json
+import re
+
+import pytest
+
+from cmapss_rul.experiments import ledger
+from cmapss_rul.experiments.ledger_table import as_markdown
+from tests.experiments.inputs import comparison, grid
+
+SEEDS = (0, 1, 2, 3)
+A, B, C = [11.0, 11.2, 11.1, 11.3], [12.0, 12.3, 12.1, 12.2], [12.1, 12.0, 12.3, 12.2]
+
+
+def filled(path, *comparisons):
+    for made in comparisons:
+        ledger.merge(path, made)
+    return json.loads(path.read_text())
+
+
+def compared(figures, *configs, seeds=SEEDS, **changes):
+    options = {key: changes.pop(key) for key in ("axes", "oracle") if key in changes}
+    names = list(dict.fromkeys(label.split()[0] for label in figures))
+    made = grid(*(configs or ("fd001",)), balancers=names, seeds=seeds, **options)
+    return comparison(made, figures, **changes)
+
+
+def rows(text, column="balancer"):
+    """Rows of the table whose first column is called so, by their first fields."""
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {column} |"))
+    found = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        found.append([field.strip() for field in line.strip("|").split("|")])
+    return [found[0], *found[2:]]
+
+
+def test_balancers_by_subsets_in_the_packages_order(tmp_path):
+    found = filled(
+        tmp_path / "l.json",
+        compared({"gradnorm": C, "fixed": B, "amnl": B}, "fd001", "fd003"),
+        compared({"dtp": A}, "fd001"),
+    )
+    head, *table = rows(as_markdown(found))
+    assert head == ["balancer", "FD001", "FD003", "mean rank"]
+    assert [row[0] for row in table] == ["`fixed`", "`amnl`", "`gradnorm`", "`dtp`"]
+    assert table[0] == ["`fixed`", "12.15 ± 0.13 / 122 ± 1", "12.15 ± 0.13 / 122 ± 1", "1.50"]
+    assert table[3] == ["`dtp`", "11.15 ± 0.13 / 112 ± 1", "", ""]
+
+
+def test_the_lowest_is_bold_where_it_is_shown_to_be_below_every_other(tmp_path):
+    found = filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A, "dtp": C}))
+    _, fixed, amnl, dtp = rows(as_markdown(found))
+    assert amnl[1].startswith("**11.15 ± 0.13 / ")
+    assert amnl[1].endswith("**")
+    assert "**" not in fixed[1] + dtp[1]
+
+
+def test_nothing_is_bold_where_one_other_is_not_shown_to_be_higher(tmp_path):
+    found = filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A, "dtp": [9, 12, 13, 12]}))
+    assert "**" not in as_markdown(found)
+    # nor where the ledger lacks the pairs, as after two grids
+    apart = filled(tmp_path / "m.json", compared({"fixed": B}), compared({"amnl": A}))
+    assert "**" not in as_markdown(apart)
+
+
+def test_findings_name_the_differences_with_their_intervals(tmp_path):
+    """Differences fixed − amnl are 1.0, 1.1, 1.0, 0.9: 1.0 ± 3.1824 · 0.08165 / 2."""
+    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A, "dtp": C})))
+    (line,) = (line for line in text.splitlines() if line.startswith("- FD001: "))
+    assert line.startswith("- FD001: a difference is shown in 2 of 3 pairs: below `fixed`: `amnl`")
+    assert "below `fixed`: `amnl` by 1.00 (0.87 to 1.13); below `dtp`: `amnl` by 1.00 (" in line
+    assert "holds at 5 % after Holm's correction" in text
+
+
+def test_no_difference_is_said_as_such(tmp_path):
+    text = as_markdown(
+        filled(tmp_path / "l.json", compared({"fixed": B, "amnl": C}, "fd001", "fd003"))
+    )
+    assert "- FD001: no difference shown in the one pair." in text
+    assert "- FD003: no difference shown in the one pair." in text
+
+
+def test_the_protocol_and_how_to_make_a_cell_again(tmp_path):
+    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B})))
+    assert "over 4 seeds." in text
+    assert (
+        "Protocol: official files; RUL capped at 125; windows of 60 cycles, short records padded "
+        "and none dropped; 20% of the training engines, drawn by the seed, validate; the epoch is "
+        "chosen by validation engines only;"
+    ) in text
+    assert re.search(r"Made with torch 2\.13\.0, numpy \S+, scipy \S+, at commit c0ffee\.", text)
+    assert "`scripts/rerun-cell fd001 fixed` makes a cell again" in text
+
+
+def test_simulated_data_are_said(tmp_path):
+    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B}, simulated=True)))
+    assert "Protocol: simulated, not the official files;" in text
+
+
+def test_other_protocols_and_effort_stand_folded(tmp_path):
+    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A})))
+    folded = text[text.index("<details>") : text.index("</details>")]
+    _, fixed, _ = rows(folded, "configuration")
+    assert fixed == [
+        "fd001", "`fixed`", "4", "22.15 ± 0.13", "222 ± 1", "13.15 ± 0.13", "32.15 ± 0.13",
+        "14.15 ± 0.13", "50%", "3 ± 0", "30 ± 0",
+    ]  # fmt: skip
+
+
+def test_one_seed_has_no_spread_and_different_counts_are_said(tmp_path):
+    one = as_markdown(filled(tmp_path / "l.json", compared({"fixed": [12.0]}, seeds=(0,))))
+    assert "over one seed, which has no sd." in one
+    assert rows(one)[1] == ["`fixed`", "12.00 / 120"]
+    assert "Shown means" not in one
+    two = filled(
+        tmp_path / "m.json", compared({"fixed": B}), compared({"amnl": [1, 2]}, seeds=(0, 1))
+    )
+    assert "over 2 to 4 seeds, counted below." in as_markdown(two)
+
+
+def test_a_configuration_of_ones_own_is_named_beside_its_subset(tmp_path):
+    text = as_markdown(filled(tmp_path / "l.json", compared({"gradnorm": B}, "gradnorm")))
+    assert rows(text)[0][1] == "gradnorm (FD001)"
+
+
+def leaky(oracle=None):
+    figures = {"amnl split.by=engines": B, "amnl split.by=windows": A}
+    axes = {"split.by": ["engines", "windows"]}
+    changes = {"oracle": True} if oracle is None else oracle
+    return compared(figures, axes=axes, **changes)
+
+
+def test_a_leak_is_in_no_honest_table_and_marked_where_it_is(tmp_path):
+    found = filled(tmp_path / "l.json", compared({"fixed": C, "amnl": B}), leaky({}))
+    text = as_markdown(found)
+    assert [row[0] for row in rows(text)[1:]] == ["`fixed`", "`amnl`"]
+    assert rows(text, "configuration")[3][:2] == ["fd001", "`amnl split.by=windows` (leak)"]
+    assert "no difference shown in the one pair" in text
+    for line in text.splitlines():
+        assert "windows`" not in line or "(leak)" in line
+
+
+@pytest.fixture
+def feigned(tmp_path):
+    """A ledger whose runs have a best test epoch lower by 0.5, and a split by windows."""
+    made = grid(
+        balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, oracle=True, seeds=(0, 1)
+    )
+    figures = {made.cells[0].label: [12.0, 13.0], made.cells[1].label: [11.0, 12.0]}
+    found = comparison(made, figures, oracle={1: 13.0, 2: 11.0, 3: 11.5})
+    return filled(tmp_path / "l.json", found)
+
+
+def test_the_oracle_and_the_leak_have_tables_of_their_own(feigned):
+    text = as_markdown(feigned)
+    assert "What two usual ways of choosing feign" in text
+    head, row = rows(text, "subset")
+    assert head[-1].endswith("(oracle: chosen on the test set)")
+    oracle = feigned["oracle"][0]["optimism"]
+    low, high = oracle["interval"]
+    assert row == ["FD001", "2", f"{oracle['mean']:.2f} ({low:.2f} to {high:.2f})"]
+    leak_table = text[text.index("| configuration | cell | seeds | test − validation") :]
+    head, row = rows(leak_table, "configuration")
+    assert "(leak)" in head[3]
+    assert row[:3] == ["fd001", "`amnl`", "2"]
+    assert row[5] == "0.00 (0.00 to 0.00)"  # both splits have gaps of −1
+
+
+def test_one_seed_and_nothing_known_are_said(feigned):
+    feigned["oracle"][0]["optimism"] |= {"interval": None}
+    feigned["leak"][0]["optimism"] = None
+    text = as_markdown(feigned)
+    assert rows(text, "subset")[1][2].endswith(" (one seed)")
+    assert text.splitlines()[-1].endswith("| – |")
+
+
+def test_without_oracle_and_leak_nothing_is_said_of_them(tmp_path):
+    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B})))
+    assert "feign" not in text
+    assert "oracle" not in text

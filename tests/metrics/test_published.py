@@ -1,0 +1,91 @@
+"""The published figures: whole, plausible, and not sweeter than their sources."""
+
+import pytest
+
+from cmapss_rul.data.columns import SUBSETS as NAMES
+from cmapss_rul.metrics.published import (
+    HONEST_BAND,
+    LEAKAGE_ALARM,
+    PUBLISHED,
+    SUBSETS,
+    TRUST,
+    Figure,
+    as_markdown,
+)
+
+REPRODUCED = {"reproduced", "run again by others"}
+
+
+def by_method(start):
+    (entry,) = (entry for entry in PUBLISHED if entry.method.startswith(start))
+    return entry
+
+
+def test_the_subsets_are_those_of_the_data():
+    assert tuple(NAMES) == SUBSETS == tuple(HONEST_BAND)
+
+
+def test_every_entry_is_whole():
+    assert len({entry.method for entry in PUBLISHED}) == len(PUBLISHED) == 10
+    for entry in PUBLISHED:
+        assert entry.figures.keys() <= set(SUBSETS)
+        assert entry.trust in TRUST
+        for figure in entry.figures.values():
+            assert 5 < figure.rmse < 25
+            assert figure.nasa is None or 100 < figure.nasa < 5000
+
+
+def test_every_degree_of_trust_occurs():
+    assert {entry.trust for entry in PUBLISHED} == set(TRUST)
+
+
+@pytest.mark.parametrize(
+    ("method", "subset", "figure"),
+    [
+        ("DCNN", "FD001", Figure(12.61, 274)),
+        ("DCNN", "FD004", Figure(23.31)),
+        ("FFVE", "FD003", Figure(12.43, 302)),
+        ("STAR", "FD002", Figure(13.47, 784)),
+        ("AMNL", "FD002", Figure(6.74, sd=0.91)),
+        ("CNN-BiLSTM", "FD001", Figure(17.52, 922)),
+    ],
+)
+def test_figures_as_printed(method, subset, figure):
+    assert by_method(method).figures[subset] == figure
+
+
+def test_the_best_that_others_got_again():
+    """12.31, 12.55, 12.43 and 14.08: what a new figure is to be measured by."""
+    best = [
+        min(entry.figures[name].rmse for entry in PUBLISHED if entry.trust in REPRODUCED)
+        for name in SUBSETS
+    ]
+    assert best == [12.31, 12.55, 12.43, 14.08]
+
+
+def test_what_is_below_the_alarm_was_chosen_on_the_test_set():
+    for entry in PUBLISHED:
+        if any(figure.rmse < LEAKAGE_ALARM for figure in entry.figures.values()):
+            assert entry.trust == "chosen on the test set"
+
+
+def test_reproduced_figures_lie_in_or_near_the_honest_band():
+    for entry in PUBLISHED:
+        if entry.trust in REPRODUCED:
+            for name, figure in entry.figures.items():
+                low, high = HONEST_BAND[name]
+                assert low - 0.1 <= figure.rmse <= high + 0.1
+
+
+def test_the_table_has_a_row_a_method_and_says_what_trust_means():
+    lines = as_markdown().splitlines()
+    rows = [line for line in lines if line.startswith("| ")]
+    assert len(rows) == 1 + len(PUBLISHED) + 1
+    assert rows[4] == (
+        "| RVE 2022 | 13.42 / 324 | 14.92 / 1,379 | 12.51 / 256 | 16.37 / 1,846 | reproduced |"
+    )
+    (amnl,) = (row for row in rows if row.startswith("| AMNL"))
+    assert "| 6.74 ± 0.91 |" in amnl
+    assert "chosen on the test set: no code; chapter 6.5 of the same book" in amnl
+    assert rows[-1] == "| what honest protocols reach | 12–13.5 | 12.5–15 | 11.5–12.6 | 14–16.5 |  |"
+    assert [line.split("*")[1] for line in lines if line.startswith("- ")] == list(TRUST)
