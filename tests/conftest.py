@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -9,6 +10,9 @@ from hypothesis import settings
 from cmapss_rul.data import sources, transfer
 from cmapss_rul.data.columns import SUBSETS
 from cmapss_rul.data.simulate import simulate
+
+if TYPE_CHECKING:
+    from cmapss_rul.experiments.grid import Grid
 
 _SOURCE = os.environ.get(sources.VARIABLE)
 
@@ -35,6 +39,23 @@ def fleet_dir(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("fleet")
     simulate(folder, engines=20)
     return folder
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
+    """A finished grid of two balancers and two seeds, and the folder where it was made.
+
+    Beside the folder stand the configuration, `tiny.yaml`, and a ledger, `ledger.json`.
+    """
+    from cmapss_rul.experiments.compare import Options, compare
+    from cmapss_rul.experiments.grid import make_grid
+    from tests.experiments.inputs import write_config
+
+    place = tmp_path_factory.mktemp("made")
+    path = write_config(place / "tiny.yaml", fleet_dir)
+    grid = make_grid([str(path)], balancers=["fixed", "amnl"], seeds=[0, 1])
+    compare(grid, place / "grid", Options(processes=2, ledger=place / "ledger.json"))
+    return grid, place / "grid"
 
 
 @pytest.fixture(autouse=True)

@@ -22,9 +22,7 @@ def test_no_text_leaves_its_field():
 
 
 def test_a_folded_part_keeps_its_empty_lines_or_a_table_in_it_is_none():
-    assert folded("more", "| a |") == (
-        "<details>\n<summary>more</summary>\n\n| a |\n\n</details>"
-    )
+    assert folded("more", "| a |") == ("<details>\n<summary>more</summary>\n\n| a |\n\n</details>")
 
 
 def test_a_place_is_read_and_replaced_and_nothing_else_moves():

@@ -95,7 +95,7 @@ def oracle_optimism(comparison: Comparison) -> Figure | None:
     if not comparison.grid.oracle:
         return None
     title = f"Optimism of choosing the epoch on the test set ({MARK})"
-    label = "RMSE chosen by validation − best test epoch's, cycles"
+    label = "RMSE − best test epoch's RMSE, cycles"
     return _by_cell(comparison, title, label, lambda result: result.oracle_optimism or 0.0)
 
 
@@ -122,6 +122,7 @@ def _by_cell(
         axes.set_yticks(range(len(cells)), [_wrapped(_shown(cell)) for cell in cells])
         axes.set_ylim(len(cells) - 0.5, -0.5)
         axes.set_xlabel(label)
+        axes.ticklabel_format(axis="x", style="plain", useOffset=False)
         axes.set_title(_heading(config, cells[0]))
     return figure
 

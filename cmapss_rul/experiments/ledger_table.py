@@ -28,8 +28,8 @@ def as_markdown(ledger: Mapping[str, Any]) -> str:
     cells = [cell for cell in ledger["cells"] if cell["n_seeds"]]
     honest = [cell for cell in cells if not cell["leak"]]
     parts = [
-        f"RMSE in cycles / NASA score, last window of each test engine, capped labels: mean ± sd "
-        f"over {_seeds(honest)}.",
+        "From [configs/ledger.json](configs/ledger.json): RMSE in cycles / NASA score, last window "
+        f"of each test engine, capped labels, mean ± sd over {_seeds(honest)}.",
         _main_table(honest, ledger),
         "\n".join(f"- {line}" for line in _findings(honest, ledger["pairs"])),
         _HOW_SHOWN if ledger["pairs"] else "",

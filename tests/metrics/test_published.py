@@ -87,5 +87,5 @@ def test_the_table_has_a_row_a_method_and_says_what_trust_means():
     (amnl,) = (row for row in rows if row.startswith("| AMNL"))
     assert "| 6.74 ± 0.91 |" in amnl
     assert "chosen on the test set: no code; chapter 6.5 of the same book" in amnl
-    assert rows[-1] == "| what honest protocols reach | 12–13.5 | 12.5–15 | 11.5–12.6 | 14–16.5 |  |"
+    assert rows[-1].split(" | ")[1:5] == ["12–13.5", "12.5–15", "11.5–12.6", "14–16.5"]
     assert [line.split("*")[1] for line in lines if line.startswith("- ")] == list(TRUST)

@@ -1,0 +1,131 @@
+"""scripts/rerun-cell from the terminal's side, on the ledger of a tiny simulated fleet."""
+
+import json
+import shutil
+
+import pytest
+
+from cmapss_rul.cli import main
+from cmapss_rul.cli.rerun_cell import NAME, app
+from cmapss_rul.experiments import compare, engine
+from tests.experiments.inputs import run_here
+
+
+@pytest.fixture
+def call(capsys, made, tmp_path, monkeypatch):
+    """Call the script in a folder with configuration and ledger; no pictures, no processes."""
+    for name in ("tiny.yaml", "ledger.json"):
+        shutil.copy(made[1].parent / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(compare, "draw", lambda *_: [])
+    monkeypatch.setattr(engine, "run_jobs", run_here)
+
+    def called(*words):
+        with pytest.raises(SystemExit) as caught:
+            main([*words, "--ledger", "ledger.json"], application=app, name=NAME)
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    return called
+
+
+def spoil(tmp_path, change):
+    """Change the cell of `fixed` in the ledger."""
+    plain = json.loads((tmp_path / "ledger.json").read_text())
+    (cell,) = (cell for cell in plain["cells"] if cell["label"] == "fixed")
+    change(cell)
+    (tmp_path / "ledger.json").write_text(json.dumps(plain))
+
+
+def test_the_ledgers_first_seed_is_the_same(call, tmp_path):
+    code, out, err = call("tiny.yaml", "fixed")
+    assert (code, err) == (0, "")
+    assert "tiny, fixed: simulated, not the official files; ledger: 2 seeds" in out
+    assert out.count("the same") == 9
+    assert "seed 0\n" in out.replace(" \n", "\n").replace("  ", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger.json", "tiny.yaml"]
+
+
+def test_an_older_torch_and_another_figure_are_still_inside(call, tmp_path):
+    def other(cell):
+        cell["versions"]["torch"] = "2.0"
+        cell["runs"][1]["rmse"] += 0.01
+
+    spoil(tmp_path, other)
+    code, out, err = call("tiny.yaml", "fixed", "--seed", "1")
+    assert (code, err) == (0, "")
+    assert out.count(" inside") == 9
+    assert "when the ledger was made, 2.0" in out
+
+
+def test_outside_is_exit_1_and_says_how_many(call, tmp_path):
+    def other(cell):
+        cell["rmse"] = {"mean": 5.0, "sd": 0.1}
+
+    spoil(tmp_path, other)
+    code, out, err = call("tiny.yaml", "fixed", "--seed", "7")
+    assert code == 1
+    assert err.startswith("rul: error: 1 of 9 figures fall outside of the ledger's spread")
+    assert len(err.splitlines()) == 1
+    (line,) = (line for line in out.splitlines() if "outside" in line)
+    assert line.split()[:5] == ["RMSE", "5.00", "3.44", "to", "6.56"]  # 5 ± 12.706 · 0.1 · √1.5
+
+
+def test_json_and_a_folder_that_is_kept(call, tmp_path):
+    code, out, err = call("tiny.yaml", "fixed", "--seed", "1", "--json", "--output", "kept")
+    assert code == 0
+    assert {entry["seed"] for entry in json.loads(out)} == {1}
+    assert "training: 1 run(s)\n" in err
+    assert (tmp_path / "kept/runs/tiny-fixed-s1/best.pt").exists()
+    _, _, err = call("tiny.yaml", "fixed", "--seed", "1", "--json", "--output", "kept")
+    assert "training: 0 run(s), 1 were done before\n" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("tiny.yaml",), "Missing argument 'CELL'; see 'scripts/rerun-cell --help'"),
+        (("tiny.yaml", "fixd"), "no cell 'fixd' of tiny; expected of: fixed, amnl"),
+        (("fd001", "fixed"), "no configuration 'fd001'; expected of: tiny"),
+        (("tiny.yaml", "fixed", "--seed", "-1"), "--seed"),
+        (("tiny.yaml", "fixed", "--device", "tpu"), "there is no device 'tpu'"),
+        (("elsewhere/tiny.yaml", "fixed"), "there is no configuration 'elsewhere/tiny.yaml'"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_trained(call, words, said):
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_changed_configuration_is_refused(call, tmp_path):
+    text = (tmp_path / "tiny.yaml").read_text()
+    (tmp_path / "tiny.yaml").write_text(text.replace("epochs: 2", "epochs: 3"))
+    code, _, err = call("tiny.yaml", "fixed")
+    assert code == 2
+    assert "tiny, fixed: the configuration is no longer the one of the ledger" in err
+
+
+def test_a_missing_ledger_is_said(call, tmp_path):
+    (tmp_path / "ledger.json").unlink()
+    code, _, err = call("tiny.yaml", "fixed")
+    assert code == 2
+    assert "--ledger ledger.json: cannot be read: " in err
+    assert err.endswith("name another file\n")
+
+
+def test_a_run_that_fails_is_named(call, monkeypatch):
+    monkeypatch.setenv("RUL_DATA_SOURCE", "nowhere.zip")
+    code, _, err = call("tiny.yaml", "fixed", "--data", "empty")
+    assert code == 1
+    assert "1 of 1 runs failed" in err
+    assert "nowhere.zip" in err
+
+
+def test_the_help_says_the_rule(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"], application=app, name=NAME)
+    out = capsys.readouterr().out
+    assert "mean ± t(n−1) · sd · √(1 + 1/n)" in out
+    assert max(map(len, out.splitlines())) <= 80

@@ -1,0 +1,51 @@
+"""Pages with tables: brought up to date, and nothing else in them touched."""
+
+import pytest
+
+from cmapss_rul.errors import UsageError
+from cmapss_rul.experiments import ledger
+from cmapss_rul.experiments.pages import LEDGER, pages, write
+from cmapss_rul.markdown import marked
+from cmapss_rul.metrics.published import as_markdown
+from tests.experiments.inputs import comparison, grid
+
+PUBLISHED = "configs/published-figures.md"
+
+
+def page(name):
+    return (
+        f"# A page\n\n<!-- {name}: written by scripts/write-tables, never by hand -->\nold\n"
+        f"<!-- end of {name} -->\n\nThe end.\n"
+    )
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "README.md").write_text(page("ledger"))
+    (tmp_path / PUBLISHED).write_text(page("published figures"))
+    return tmp_path
+
+
+def test_without_a_ledger_the_readme_is_left_alone(root):
+    assert write(root) == [root / PUBLISHED]
+    text = (root / PUBLISHED).read_text()
+    assert marked(text, "published figures") == as_markdown()
+    assert text.startswith("# A page\n")
+    assert text.endswith("\n\nThe end.\n")
+    assert (root / "README.md").read_text() == page("ledger")
+
+
+def test_both_pages_are_written_once(root):
+    made = grid(balancers=["fixed", "amnl"], seeds=(0, 1))
+    ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0], "amnl": [11.0, 12.5]}))
+    assert sorted(path.name for path in write(root)) == ["README.md", "published-figures.md"]
+    assert "| `fixed` | 12.50 ± 0.71 / 125 ± 7 |" in (root / "README.md").read_text()
+    assert write(root) == []
+    assert pages(root) == {path: path.read_text() for path in pages(root)}
+
+
+def test_a_page_without_its_place_is_said(root):
+    (root / PUBLISHED).write_text("# A page\n")
+    with pytest.raises(UsageError, match="no place for 'published figures'"):
+        write(root)

@@ -1,0 +1,64 @@
+"""The package's README: its list is complete, and its lines run."""
+
+import re
+from pathlib import Path
+
+import cmapss_rul.experiments
+from cmapss_rul.experiments import compare as compare_module
+from cmapss_rul.experiments import engine
+from cmapss_rul.experiments.comparison import compared
+from cmapss_rul.experiments.statistics import DRAWS
+from tests.experiments.inputs import comparison, grid, results, run_here, write_config
+
+PACKAGE = Path(cmapss_rul.experiments.__file__).parent
+TEXT = (PACKAGE / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_file_of_the_package_is_in_the_list():
+    (listed,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
+    named = set(re.findall(r"\b(\w+\.py)\b", listed))
+    assert named == {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+
+
+def test_every_figure_of_the_table_is_a_key():
+    made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, oracle=True)
+    figures = {cell.label: [12.0, 13.0] for cell in made.cells}
+    plain = compared(made, results(made, figures, oracle={1: 11.0}), {}, Path("x")).plain
+    keys = plain.keys() | plain["cells"][0].keys() | plain["pairs"][0].keys()
+    keys |= comparison(grid("fd001", "fd003"), {"fixed": [1, 2], "amnl": [1, 3]}).plain["ranks"]
+    named = {
+        name
+        for row in re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    assert named == {
+        "rmse_interval_over_engines", "paired_t", "bootstrap", "p_holm", "ranks", "oracle", "leak"
+    }  # fmt: skip
+    assert named <= keys
+    assert f"drawn {DRAWS:,} times" in TEXT
+
+
+def test_the_critical_difference_of_five_cells_is_as_said():
+    made = grid("fd001", "fd002", "fd003", "fd004",
+                balancers=["fixed", "amnl", "amnl_ema", "dtp", "dwa"])  # fmt: skip
+    figures = {cell.label: [12.0, 13.0] for cell in made.cells}
+    width = comparison(made, figures).plain["ranks"]["critical_difference"]
+    assert f"must lie {width:.2f} apart" in TEXT
+
+
+def test_the_python_lines_run(tmp_path, fleet_dir, monkeypatch, capsys):
+    """With a tiny configuration for `fd001`, and in this process."""
+    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    write_config(tmp_path / "fd001", fleet_dir)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(engine, "run_jobs", run_here)
+    monkeypatch.setattr(compare_module, "draw", lambda *_: [])
+    exec(code, {"__name__": "__main__"})
+    assert re.match(r"fd001: .*fixed", capsys.readouterr().out)
+    assert (tmp_path / "comparisons/mine/comparison.json").exists()
+
+
+def test_what_it_names_exists():
+    root = PACKAGE.parents[1]
+    for name in re.findall(r"`(scripts/[\w-]+)", TEXT):
+        assert (root / name).is_file()

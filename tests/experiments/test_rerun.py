@@ -1,0 +1,237 @@
+"""A cell made again: found, refused or judged."""
+
+import copy
+import dataclasses
+import io
+import json
+
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.experiments import ledger, rerun
+from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.training.config import load_config
+from tests.experiments.inputs import comparison, grid
+
+SEEDS = (0, 1, 2, 3, 4)
+FIGURES = [10.0, 11.0, 12.0, 13.0, 14.0]  # mean 12, sd √2.5
+HALF = 2.776445 * 2.5**0.5 * 1.2**0.5
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A ledger of two balancers and of two settings."""
+    path = tmp_path_factory.mktemp("kept") / "ledger.json"
+    made = grid(balancers=["fixed", "amnl"], seeds=SEEDS)
+    ledger.merge(path, comparison(made, {"fixed": FIGURES, "amnl": FIGURES}))
+    made = grid("fd003", balancers=["gradnorm"], axes={"balancer.alpha": [0.5]}, seeds=(3,))
+    ledger.merge(path, comparison(made, {"gradnorm balancer.alpha=0.5": [12.0]}))
+    return ledger.read(path)
+
+
+@pytest.fixture
+def fixed(kept):
+    """The cell of `fixed`, to be changed at will."""
+    return copy.deepcopy(rerun.find(kept, "fd001", "fixed"))
+
+
+def again(cell, *figures, seeds=(0,), **changes):
+    """The comparison of a grid of that cell whose runs gave these figures."""
+    made = rerun.grid_of(cell, seeds=seeds)
+    return comparison(made, {cell["label"]: list(figures)}, **changes)
+
+
+# ---- which cell ----------------------------------------------------------------------------
+
+
+def test_a_cell_is_found_by_name_or_file(kept):
+    assert rerun.find(kept, "fd001", "amnl")["label"] == "amnl"
+    assert rerun.find(kept, "some/where/fd001.yaml", "amnl")["config"] == "fd001"
+
+
+@pytest.mark.parametrize(
+    ("config", "label", "said"),
+    [
+        ("fd01", "amnl", "no configuration 'fd01'; expected of: fd001, fd003"),
+        ("fd001", "amln", "no cell 'amln' of fd001; expected of: amnl, fixed"),
+        ("fd003", "amnl", "no cell 'amnl' of fd003; expected of: gradnorm balancer.alpha=0.5"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_is(kept, config, label, said):
+    with pytest.raises(UsageError) as caught:
+        rerun.find(kept, config, label)
+    assert said in str(caught.value)
+
+
+def test_an_empty_ledger_says_so():
+    with pytest.raises(UsageError, match="expected of: none, it is empty"):
+        rerun.find({"cells": []}, "fd001", "amnl")
+
+
+def test_the_grid_is_the_cells_configuration(fixed, tmp_path):
+    made = rerun.grid_of(fixed, seeds=[3, 7], data=tmp_path / "a: b")
+    assert [run.seed for run in made.runs] == [3, 7]
+    wanted = load_config("fd001", ["balancer.name=fixed"])
+    assert config_digest(made.cells[0].resolved) == config_digest(wanted)
+    assert made.cells[0].resolved.data.dir == str(tmp_path / "a: b")
+
+
+def test_settings_of_the_grid_are_kept(kept):
+    cell = rerun.find(kept, "fd003", "gradnorm balancer.alpha=0.5")
+    made = rerun.grid_of(cell)
+    assert made.cells[0].label == cell["label"]
+    assert made.cells[0].resolved.balancer.alpha == 0.5
+
+
+def test_a_configuration_that_has_changed_is_refused(fixed):
+    fixed["config_digest"] = "0" * 64
+    with pytest.raises(UsageError, match="fd001, fixed: the configuration is no longer the one"):
+        rerun.grid_of(fixed)
+
+
+# ---- inside or outside ---------------------------------------------------------------------
+
+
+def test_the_interval_is_that_of_one_more_run():
+    """mean ± t(4) · sd · √(1 + 1/5); a run out of the same normal law lies in it 95 times."""
+    low, high = rerun.prediction_interval(12.0, 2.5**0.5, 5)
+    assert (low, high) == pytest.approx((12 - HALF, 12 + HALF), abs=1e-5)
+    draws = stats.norm(12, 2).rvs((4000, 6), random_state=0)
+    inside = 0
+    for row in draws:
+        low, high = rerun.prediction_interval(row[:5].mean(), row[:5].std(ddof=1), 5)
+        inside += low <= row[5] <= high
+    assert inside / len(draws) == pytest.approx(0.95, abs=0.01)
+
+
+def test_the_interval_ends_at_0_and_needs_a_spread():
+    assert rerun.prediction_interval(1.0, 5.0, 5)[0] == 0.0
+    assert rerun.prediction_interval(12.0, None, 1) is None
+    assert rerun.prediction_interval(None, None, 5) is None
+
+
+def test_every_figure_is_held_against_its_own(fixed):
+    verdicts = rerun.judge(fixed, again(fixed, 11.5, seeds=(7,)))
+    assert {v.figure: (v.value, v.ledger) for v in verdicts} == {
+        "RMSE": (11.5, 12.0),
+        "NASA": (115.0, 120.0),
+        "RMSE raw": (21.5, 22.0),
+        "NASA raw": (215.0, 220.0),
+        "RMSE every cycle": (12.5, 13.0),
+        "NASA every cycle": (125.0, 130.0),
+        "RMSE every cycle, raw": (31.5, 32.0),
+        "NASA every cycle, raw": (315.0, 320.0),
+        "RMSE of validation": (13.5, 14.0),
+    }
+    assert all(v.inside and not v.same and v.seed == 7 for v in verdicts)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_just_inside_and_just_outside(fixed, side):
+    for gap, inside in ((HALF - 1e-3, True), (HALF + 1e-3, False)):
+        verdicts = rerun.judge(fixed, again(fixed, 12.0 + side * gap, seeds=(7,)))
+        assert {v.inside for v in verdicts if v.figure == "RMSE"} == {inside}
+
+
+def test_a_run_of_the_ledger_is_the_same_whatever_its_seconds(fixed):
+    for run in fixed["runs"]:
+        run["seconds"] += 5
+    verdicts = rerun.judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    assert all(v.same and v.inside for v in verdicts)
+
+
+def test_one_other_figure_and_the_run_is_not_the_same(fixed):
+    fixed["runs"][1]["clipped_share"] += 1e-6
+    verdicts = rerun.judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    assert not any(v.same for v in verdicts)
+    assert all(v.inside for v in verdicts)
+
+
+def test_the_ledgers_own_runs_are_always_inside_even_when_not_the_same(fixed):
+    """The farthest of n figures lies (n − 1)/√n sd from their mean: 1.8 of 3.0 for five."""
+    fixed["runs"] = []
+    for figure in FIGURES:
+        assert all(v.inside for v in rerun.judge(fixed, again(fixed, figure, seeds=(9,))))
+
+
+def test_each_seed_is_judged_alone(fixed):
+    verdicts = rerun.judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
+    assert {v.seed for v in verdicts if not v.inside} == {8}
+    assert len(verdicts) == 18
+
+
+def test_one_seed_has_no_spread_so_that_only_the_same_counts(kept):
+    cell = rerun.find(kept, "fd003", "gradnorm balancer.alpha=0.5")
+    assert all(v.inside for v in rerun.judge(cell, again(cell, 12.0, seeds=(3,))))
+    other = rerun.judge(cell, again(cell, 12.0, seeds=(4,)))
+    assert not any(v.inside for v in other)
+    assert {v.interval for v in other} == {None}
+
+
+def test_a_figure_too_large_for_a_number_is_outside(fixed):
+    made = again(fixed, 11.5, seeds=(7,))
+    made.results[0].evaluation["metrics"]["every"]["raw"]["nasa"] = None
+    outside = [v for v in rerun.judge(fixed, made) if not v.inside]
+    assert [v.figure for v in outside] == ["NASA every cycle, raw"]
+
+
+def test_other_files_cannot_be_judged(fixed):
+    fixed["data"]["test_FD001.txt"]["canonical_sha256"] = "z"
+    with pytest.raises(RulError, match=r"test_FD001\.txt is not the file that the ledger's"):
+        rerun.judge(fixed, again(fixed, 11.0))
+
+
+def test_the_error_counts_what_is_outside(fixed):
+    verdicts = rerun.judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
+    error = rerun.OutsideSpread(verdicts)
+    assert error.exit_code == 1
+    assert str(error).startswith("9 of 18 figures fall outside of the ledger's spread; one in")
+
+
+# ---- what is said --------------------------------------------------------------------------
+
+
+def printed(fixed, made) -> str:
+    text = io.StringIO()
+    Console(width=80, file=text).print(rerun.render(rerun.judge(fixed, made), fixed, made))
+    return text.getvalue()
+
+
+def test_the_table_has_a_line_a_figure(fixed):
+    text = printed(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
+    assert text.startswith("fd001, fixed: official files; ledger: 5 seeds\n")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "seed 1" in lines
+    assert "seed 8" in lines
+    assert "RMSE 12.00 7.19 to 16.81 11.00 the same" in lines
+    assert "NASA 120 71.91 to 168 300 outside" in lines
+    assert "ledger was made" not in text
+
+
+def test_what_was_different_then_is_said(fixed):
+    fixed["versions"] |= {"torch": "2.0.0"}
+    del fixed["versions"]["scipy"]
+    made = again(fixed, 11.0, seeds=(1,))
+    made.plain["cells"][0]["commit"] = None
+    text = " ".join(printed(fixed, made).split())
+    assert "commit unknown now; when the ledger was made, c0ffee" in text
+    assert "torch 2.13.0 now; when the ledger was made, 2.0.0" in text
+    assert "now; when the ledger was made, unknown" in text
+    assert "numpy" not in text
+
+
+def test_json_is_strict(fixed):
+    verdicts = rerun.judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    verdicts[0] = dataclasses.replace(verdicts[0], value=float("inf"))
+    plain = json.loads(rerun.as_json(verdicts))
+    assert plain[0]["value"] is None
+    assert plain[1] == {
+        "seed": 1, "figure": "NASA", "value": 110.0, "ledger": 120.0,
+        "interval": list(verdicts[1].interval), "same": True, "inside": True,
+    }  # fmt: skip
+
+
+def test_the_shipped_ledger_stands_beside_the_shipped_configurations():
+    assert rerun.shipped_ledger().parts[-2:] == ("configs", "ledger.json")

@@ -1,0 +1,63 @@
+"""The repository's own tables: pages, ledger and shipped configurations agree."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cmapss_rul.experiments import ledger
+from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.experiments.pages import LEDGER, pages
+from cmapss_rul.experiments.rerun import grid_of
+from cmapss_rul.markdown import marked
+from cmapss_rul.training.config import load_config
+
+ROOT = Path(__file__).parents[1]
+MAIN = {"fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm"}
+NEW = {"dtp", "dwa", "geometric_mean", "random"}
+
+
+def test_every_page_says_what_the_data_say():
+    for path, wanted in pages(ROOT).items():
+        assert path.read_text(encoding="utf-8") == wanted, f"{path.name}: run scripts/write-tables"
+
+
+def test_the_readme_has_a_place_for_the_ledger():
+    assert "FD001 |" in marked((ROOT / "README.md").read_text(encoding="utf-8"), "ledger")
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """The cells of configs/ledger.json."""
+    if not (ROOT / LEDGER).exists():
+        pytest.skip(f"{LEDGER} was not made yet")
+    return ledger.read(ROOT / LEDGER)["cells"]
+
+
+def test_each_shipped_configuration_is_still_the_ledgers(kept):
+    for cell in kept:
+        grid_of(cell)  # refuses one that has changed
+        if not cell["settings"]:
+            shipped = load_config(cell["config"], [f"balancer.name={cell['balancer']}"])
+            assert config_digest(shipped) == cell["config_digest"]
+
+
+def test_the_ledger_has_every_cell_that_was_promised(kept):
+    seeds = {
+        (cell["config"], cell["label"]): {run["seed"] for run in cell["runs"]} for cell in kept
+    }
+    wanted = {(f"fd00{n}", name) for n in (1, 2, 3, 4) for name in MAIN}
+    wanted |= {(f"fd00{n}", name) for n in (1, 4) for name in NEW}
+    assert {key: seeds.get(key) for key in wanted} == {key: set(range(5)) for key in wanted}
+
+
+def test_the_ledger_was_made_from_the_official_files_and_committed_code(kept):
+    for cell in kept:
+        assert cell["files"] == "official files"
+        assert "with changes" not in cell["commit"]
+        assert "unknown" not in cell["commit"]
+
+
+def test_the_scripts_parse():
+    for name in ("write-tables", "rerun-cell"):
+        subprocess.run(["bash", "-n", str(ROOT / "scripts" / name)], check=True)
