@@ -81,22 +81,12 @@ def merge(path: Path, comparison: Comparison) -> None:
     ledger, new = read(path, to_write=True), finite(comparison.plain)
     cells = [cell for cell in new["cells"] if cell["n_seeds"]]
     replaced = {(cell["config"], cell["label"]) for cell in cells}
-    ledger["pairs"] = [
-        pair
-        for pair in ledger["pairs"]
-        if not {(pair["config"], pair["a"]), (pair["config"], pair["b"])} & replaced
-    ]
-    merged = {
-        name: _merged(ledger[name], cells if name == "cells" else new[name] or [], keys)
-        for name, keys in _KEYS.items()
-    }
+    ledger["pairs"] = [pair for pair in ledger["pairs"] if not _sides(pair) & replaced]
+    new["cells"], new["pairs"] = cells, [p for p in new["pairs"] if _sides(p) <= replaced]
+    merged = {name: _merged(ledger[name], new[name] or [], keys) for name, keys in _KEYS.items()}
     merged["cells"] = _without_twins(merged["cells"])
     kept = {(cell["config"], cell["label"]) for cell in merged["cells"]}
-    pairs = [
-        pair
-        for pair in merged["pairs"]
-        if {(pair["config"], pair["a"]), (pair["config"], pair["b"])} <= kept
-    ]
+    pairs = [pair for pair in merged["pairs"] if _sides(pair) <= kept]
     plain = {
         "about": _ABOUT,
         **merged,
@@ -107,6 +97,11 @@ def merge(path: Path, comparison: Comparison) -> None:
         "ranks": ranks_of([cell for cell in merged["cells"] if not cell["leak"]]),
     }
     write_whole(path, json_text(plain, indent=1) + "\n")
+
+
+def _sides(pair: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Configuration and label of the two cells of a pair."""
+    return {(pair["config"], pair[side]) for side in "ab"}
 
 
 def _without_twins(cells: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -92,6 +92,17 @@ def test_the_oracles_picture_is_marked(tmp_path):
     assert oracle_optimism(comparison(grid(), FIGURES)) is None
 
 
+def test_small_figures_are_written_out_and_no_label_leaves_its_panel():
+    """A rounding's worth of optimism had '1e-7' in the corner, over a label cut at the edge."""
+    made = comparison(grid("fd001", "fd003", oracle=True), FIGURES, oracle={1: 12.0 - 1e-6})
+    figure = oracle_optimism(made)
+    assert "e-" not in texts(figure).replace("\N{MINUS SIGN}", "-").replace("one-", "")
+    width = figure.get_window_extent().width
+    for axes in figure.axes:
+        box = axes.xaxis.label.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= width
+
+
 def test_leaks_and_simulated_data_are_marked_in_every_picture():
     made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]})
     labels = [cell.label for cell in made.cells]

@@ -6,9 +6,10 @@ import pytest
 
 from cmapss_rul.errors import UsageError
 from cmapss_rul.experiments import ledger
+from cmapss_rul.experiments.comparison import compared
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.training.config import load_config
-from tests.experiments.inputs import comparison, grid
+from tests.experiments.inputs import comparison, grid, results
 
 FIGURES = {"fixed": [12.0, 13.0, 12.5], "amnl": [11.0, 11.4, 11.7], "dtp": [12.2, 12.4, 12.9]}
 SEEDS = (0, 1, 2)
@@ -65,6 +66,101 @@ def test_the_same_grid_twice_changes_nothing(tmp_path):
     assert merged(path, "fixed", "amnl") == first
 
 
+# ---- what a grid that shows the leak leaves behind -----------------------------------------
+
+SPLITS = {"split.by": ["engines", "windows"]}
+
+
+def leaky(path, *names, engines=FIGURES, windows=FIGURES):
+    """Merge a grid of both splits; by engines its figures are those of the plain balancers."""
+    made = grid(balancers=names, axes=SPLITS, seeds=SEEDS)
+    figures = {f"{name} split.by=engines": engines[name] for name in names}
+    figures |= {f"{name} split.by=windows": windows[name] for name in names}
+    ledger.merge(path, comparison(made, figures))
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("first", ["plain", "leaky"])
+def test_a_cell_that_another_one_repeats_is_left_out_whichever_comes_first(tmp_path, first):
+    path = tmp_path / "ledger.json"
+    calls = [lambda: merged(path, "fixed", "amnl"), lambda: leaky(path, "fixed", "amnl")]
+    for call in calls if first == "plain" else calls[::-1]:
+        call()
+    found = json.loads(path.read_text())
+    assert [cell["label"] for cell in found["cells"]] == [
+        "amnl", "amnl split.by=windows", "fixed", "fixed split.by=windows",
+    ]  # fmt: skip
+    labels = [cell["label"] for cell in found["cells"]]
+    assert all({pair["a"], pair["b"]} <= set(labels) for pair in found["pairs"])
+
+
+def test_a_cell_with_other_figures_is_no_repetition(tmp_path):
+    path = tmp_path / "ledger.json"
+    merged(path, "fixed")
+    other = {"fixed": [12.0, 13.0, 12.6]}
+    found = leaky(path, "fixed", engines=other)
+    assert "fixed split.by=engines" in [cell["label"] for cell in found["cells"]]
+
+
+def test_pairs_with_a_leak_are_corrected_apart(tmp_path):
+    """Otherwise a grid that shows the leak would make every other pair harder to show."""
+    path = tmp_path / "ledger.json"
+    alone = merged(path, "fixed", "amnl", "dtp")["pairs"]
+    found = leaky(path, "fixed", "amnl", "dtp")["pairs"]
+    assert [pair for pair in found if not pair["leak"]] == alone
+    leaks = [pair for pair in found if pair["leak"]]
+    assert [(pair["a"], pair["b"]) for pair in leaks] == [
+        ("amnl split.by=windows", "dtp split.by=windows"),
+        ("fixed split.by=windows", "amnl split.by=windows"),
+        ("fixed split.by=windows", "dtp split.by=windows"),
+    ]
+    smallest = min(leaks, key=lambda pair: pair["paired_t"]["p"])
+    assert smallest["p_holm"] == pytest.approx(min(1, 3 * smallest["paired_t"]["p"]))
+
+
+def test_a_leak_is_not_ranked(tmp_path):
+    path = tmp_path / "ledger.json"
+    merged(path, "fixed", "amnl")
+    ranks = leaky(path, "fixed", "amnl")["ranks"]
+    assert (ranks["labels"], ranks["leaks"]) == (["amnl", "fixed"], [])
+
+
+def test_the_leaks_and_the_oracles_optimism_are_kept(tmp_path):
+    path = tmp_path / "ledger.json"
+    made = grid("fd003", balancers=["fixed"], seeds=SEEDS, oracle=True)
+    ledger.merge(path, comparison(made, {"fixed": FIGURES["fixed"]}, oracle={1: 11.0}))
+    leaky(path, "fixed")
+    found = merged(path, "amnl")
+    assert [entry["subset"] for entry in found["oracle"]] == ["FD003"]
+    assert [(entry["config"], entry["cell"]) for entry in found["leak"]] == [("fd001", "fixed")]
+
+
+def test_a_cell_without_any_run_leaves_the_former_one(tmp_path):
+    path = tmp_path / "ledger.json"
+    before = merged(path, "fixed", "amnl")
+    made = grid(balancers=["fixed", "amnl"], seeds=SEEDS)
+    alone = [r for r in results(made, FIGURES) if r.run.cell.label == "amnl"]
+    failed = {run.name: "broke" for run in made.runs if run.cell.label == "fixed"}
+    ledger.merge(path, compared(made, alone, failed, tmp_path))
+    found = json.loads(path.read_text())
+    assert found["cells"] == before["cells"]
+    assert found["pairs"] == []  # one side is no longer what it was
+
+
+def test_every_entry_is_strict_json(tmp_path):
+    path = tmp_path / "ledger.json"
+    made = grid(balancers=["fixed"], seeds=SEEDS)
+    found = results(made, FIGURES)
+    for one in found:
+        one.evaluation["metrics"]["every"]["raw"]["nasa"] = float("inf")
+    ledger.merge(path, compared(made, found, {}, tmp_path))
+    cell = json.loads(path.read_text(), parse_constant=pytest.fail)["cells"][0]
+    assert cell["every_raw"]["nasa"]["mean"] is None
+
+
+# ---- files that are none -------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '{"cells": {}}', '{"cells": [], "pairs": [], "oracle": [], "leak": [1]}',
@@ -81,3 +177,12 @@ def test_what_is_no_ledger_is_left_alone(tmp_path, content):
 def test_a_folder_is_no_ledger(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         ledger.read(tmp_path)
+
+
+def test_a_missing_one_is_empty_only_for_who_fills_it(tmp_path):
+    path = tmp_path / "ledger.json"
+    empty = ledger.read(path, to_write=True)
+    assert empty == {"cells": [], "pairs": [], "oracle": [], "leak": []}
+    with pytest.raises(UsageError) as caught:
+        ledger.read(path)
+    assert str(caught.value).endswith("; name another file")

@@ -101,6 +101,13 @@ def test_the_leaks_optimism_by_hand():
     )
 
 
+def test_nothing_is_minus_nothing():
+    """A mean of −0.001 cycles reads 0.00, with no sign before it."""
+    found = with_oracle({"fixed": [-0.001, 0.0]}, balancers=["fixed"])
+    (entry,) = oracle_optimism(found)
+    assert "epoch: 0.00 cycles, 95 % interval -0.01 to 0.01 over 2 seeds" in entry["sentence"]
+
+
 def test_only_cells_that_differ_in_the_split_alone_are_paired():
     axes = {"split.by": ["engines", "windows"], "train.epochs": [2, 3]}
     made = grid(balancers=["fixed", "amnl"], axes=axes, seeds=(0,))

@@ -63,6 +63,19 @@ def test_without_spread_there_is_no_test_and_no_warning():
     assert (shifted.interval, shifted.p) == ((0.5, 0.5), None)
 
 
+def test_spread_that_is_rounding_is_no_spread():
+    """Differences of a constant shift, as floats have it; scipy would warn, and warnings fail."""
+    found = mean_interval([0.1 + 0.2, 0.3, 0.3 + 1e-16])
+    assert (found.sd, found.t, found.p) == (0, None, None)
+    assert found.interval == pytest.approx((0.3, 0.3))
+    assert mean_interval([0.3, 0.3 + 1e-9]).sd > 0
+
+
+def test_all_intervals_are_at_95_per_cent():
+    drawn = np.arange(1001.0)
+    assert percentile_interval(drawn) == pytest.approx((25, 975))
+
+
 def test_holm_by_hand():
     """0.01 · 4; 0.02 · 3 = 0.06; 0.03 · 2 = 0.06; 0.5 · 1."""
     assert holm([0.5, 0.02, 0.01, 0.03]) == pytest.approx([0.5, 0.06, 0.04, 0.06])
