@@ -154,10 +154,21 @@ def _protocol(cells: Sequence[Entry]) -> str:
         f"{_values(p['cap'] for p in protocols)}; windows of "
         f"{_values(p['window'] for p in protocols)} cycles, short records padded and none dropped; "
         f"{fraction} of the training {_values(p['split']['by'] for p in protocols)}, drawn by the "
-        f"seed, validate; the epoch is chosen by {_values(p['selection'] for p in protocols)}; "
-        "test files looked at once, after all runs. Made with "
+        f"seed, validate; {_also_trained_on(cells)}the epoch is chosen by "
+        f"{_values(p['selection'] for p in protocols)}; test files looked at once, after "
+        "all runs. Made with "
         f"{', '.join(dict.fromkeys(versions))}, at commit {_values(c['commit'] for c in cells)}."
     )
+
+
+def _also_trained_on(cells: Sequence[Entry]) -> str:
+    """Say which other subsets' engines trained, for each configuration."""
+    others = dict.fromkeys(
+        f"{' and '.join(cell['protocol']['auxiliary'])} for {_heading(cell['config'], cells)}"
+        for cell in cells
+        if cell["protocol"]["auxiliary"]
+    )
+    return f"the train files of other subsets train too ({', '.join(others)}); " if others else ""
 
 
 def _values(values: Iterable[Any]) -> str:

@@ -120,8 +120,19 @@ def _protocol(protocol: Mapping[str, Any]) -> str:
         f"{protocol['subset']}, {protocol['files']}; {protocol['engines']} test engines "
         f"({protocol['padded']} padded), {protocol['windows']:,} windows of {protocol['window']} "
         f"cycles; cap {protocol['cap']}; split by {split['by']}, {split['training_engines']} "
-        f"train, {split['validation_engines']} validate; selection: {protocol['selection']}"
+        f"train, {split['validation_engines']} validate{_also(protocol['auxiliary'])}; "
+        f"selection: {protocol['selection']}"
     )
+
+
+def _also(auxiliary: Mapping[str, int]) -> str:
+    """Say which other subsets' engines trained.
+
+    >>> _also({"FD002": 260}), _also({})
+    (', all 260 of FD002 train too', '')
+    """
+    engines = " and ".join(f"{count} of {subset}" for subset, count in auxiliary.items())
+    return f", all {engines} train too" if engines else ""
 
 
 def _sentences(pairs: Sequence[Mapping[str, Any]]) -> Iterator[str]:

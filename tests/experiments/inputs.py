@@ -90,6 +90,7 @@ def result(run: GridRun, rmse: float, **changes: Any) -> Result:
         "windows": 600,
         "window": 60,
         "cap": 125,
+        "auxiliary": dict.fromkeys(run.cell.resolved.data.auxiliary, 260),
         "selection": "validation engines only",
         "split": {"by": run.cell.resolved.split.by, "fraction": 0.2, "seed": run.seed,
                   "training_engines": 5, "validation_engines": 1},

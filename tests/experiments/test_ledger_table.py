@@ -89,11 +89,20 @@ def test_the_protocol_and_how_to_make_a_cell_again(tmp_path):
     assert "over 4 seeds." in text
     assert (
         "Protocol: official files; RUL capped at 125; windows of 60 cycles, short records padded "
-        "and none dropped; 20% of the training engines, drawn by the seed, validate; the epoch is "
-        "chosen by validation engines only;"
+        "and none dropped; 20% of the training engines, drawn by the seed, validate; the train "
+        "files of other subsets train too (FD002 for FD001); the epoch is chosen by validation "
+        "engines only;"
     ) in text
     assert re.search(r"Made with torch 2\.13\.0, numpy \S+, scipy \S+, at commit c0ffee\.", text)
     assert "`scripts/rerun-cell fd001 fixed` makes a cell again" in text
+
+
+def test_subsets_that_train_too_are_named_for_each_column(tmp_path):
+    both = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B}, "fd001", "fd004")))
+    assert "train too (FD002 for FD001, FD003 for FD004); the epoch" in both
+    made = grid(balancers=["fixed"], seeds=SEEDS, sets=["data.auxiliary=[]"])
+    alone = as_markdown(filled(tmp_path / "m.json", comparison(made, {"fixed": B})))
+    assert "validate; the epoch is chosen by" in alone
 
 
 def test_simulated_data_are_said(tmp_path):

@@ -33,7 +33,10 @@ def test_the_protocol_stands_under_it_once():
     text = words(comparison(grid("fd001", "fd003"), FIGURES))
     assert text.count("protocol: FD001, official files; 6 test engines (0 padded)") == 1
     assert text.count("protocol: FD003") == 1
-    assert "cap 125; split by engines, 5 train, 1 validate; selection: validation engines" in text
+    assert (
+        "cap 125; split by engines, 5 train, 1 validate, all 260 of FD002 train too; selection: "
+        "validation engines"
+    ) in text
 
 
 def test_eighty_columns_are_enough():
