@@ -137,13 +137,17 @@ def _commit_in(path: Path) -> str | None:
 
 
 def commit() -> str | None:
-    """Commit of the code, marked where files differ from it; None outside of a checkout."""
+    """Commit of the code, marked where files differ from it; None outside of a checkout.
+
+    Code and configurations count. The ledger beside those is what runs are written to.
+    """
     package = Path(cmapss_rul.__file__).parent
     known = _git(package, "ls-files", "--error-unmatch", "__init__.py")
     head = _git(package, "rev-parse", "HEAD") if known is not None else None
     if head is None:
         return None
-    changed = _git(package, "status", "--porcelain", "--untracked-files=no", ".", "../configs")
+    where = (".", "../configs/*.yaml")
+    changed = _git(package, "status", "--porcelain", "--untracked-files=no", *where)
     return head.strip() + (" with changes" if changed else "")
 
 

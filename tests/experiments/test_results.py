@@ -66,6 +66,8 @@ def test_the_commit_of_a_checkout_is_marked_when_files_differ(tmp_path, monkeypa
     package = tmp_path / "cmapss_rul"
     package.mkdir()
     (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "a.yaml").write_text("seed: 1\n")
+    (tmp_path / "configs" / "ledger.json").write_text("{}")
     (package / "__init__.py").write_text("x = 1\n")
     monkeypatch.setattr(results_module.cmapss_rul, "__file__", str(package / "__init__.py"))
     assert commit() is None
@@ -76,6 +78,12 @@ def test_the_commit_of_a_checkout_is_marked_when_files_differ(tmp_path, monkeypa
     subprocess.run([*git, "commit", "-qm", "x"], cwd=tmp_path, check=True)
     clean = commit()
     assert len(clean) == 40
+    (tmp_path / "configs" / "ledger.json").write_text("{2}")
+    assert commit() == clean  # runs are written to it, or a second grid would never be clean
+    (tmp_path / "configs" / "a.yaml").write_text("seed: 2\n")
+    assert commit() == f"{clean} with changes"
+    (tmp_path / "configs" / "a.yaml").write_text("seed: 1\n")
+    assert commit() == clean
     (package / "__init__.py").write_text("x = 2\n")
     assert commit() == f"{clean} with changes"
 
