@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cmapss_rul.data.provide import provide
 from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import engine
@@ -308,6 +309,31 @@ def test_the_oracle_and_the_leak(tmp_path, fleet_dir):
     assert told.notes == [
         f"{grid.runs[0].name} is damaged and done again: oracle.csv is missing, or epochs in it are"
     ]
+
+
+def test_no_more_processes_than_jobs_and_as_many_as_asked_for(made, tmp_path, monkeypatch):
+    asked = []
+
+    def run(jobs, processes, listener):
+        asked.append((len(jobs), processes))
+        return run_here(jobs, processes, listener)
+
+    monkeypatch.setattr(engine, "run_jobs", run)
+    compare(made[0], tmp_path / "grid", Options(processes=3))
+    compare(make_grid([str(made[1].parent / "tiny.yaml")], seeds=[0]), tmp_path / "one")
+    assert asked == [(4, 3), (4, 3), (1, 1), (1, 1)]
+
+
+def test_files_are_asked_for_once_and_not_by_every_run(made, tmp_path, monkeypatch):
+    asked = []
+
+    def provided(data, kinds):
+        asked.append((data.subset, kinds))
+        return provide(data, kinds)
+
+    monkeypatch.setattr(compare_module, "provide", provided)
+    compare(made[0], tmp_path / "grid")
+    assert asked == [("FD001", ("train",)), ("FD001", ("test", "RUL"))]
 
 
 # ---- the folder ----------------------------------------------------------------------------

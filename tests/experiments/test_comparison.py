@@ -35,6 +35,34 @@ def test_the_keys_of_a_cell():
     assert cell["leak"] is None
 
 
+def test_figures_of_training_are_those_of_the_epoch_that_validation_chose():
+    made = grid(balancers=["fixed"])
+    found = results(made, {"fixed": [12.0, 12.5]}, best_epoch=2, epochs=4)
+    cell = compared(made, found, {}, Path("x")).plain["cells"][0]
+    assert (cell["best_epoch"], cell["epochs"]) == (
+        {"mean": 2.0, "sd": 0.0},
+        {"mean": 4.0, "sd": 0.0},
+    )
+    assert cell["validation"]["rmse"]["mean"] == 12.25 + 2 + 2  # two epochs before the last
+    assert cell["validation"]["health_accuracy"]["mean"] == pytest.approx(0.9)
+    assert [run["best_epoch"] for run in cell["runs"]] == [2, 2]
+
+
+def test_the_interval_over_engines_is_that_of_the_mean_over_seeds():
+    """All errors are ± the RMSE, so that no draw of engines changes it: 13 and 11.25."""
+    cells = comparison(grid(), FIGURES).plain["cells"]
+    for cell, mean in zip(cells, (13.0, 11.25), strict=True):
+        assert cell["rmse_interval_over_engines"] == pytest.approx((mean, mean))
+
+
+def test_times_are_kept_to_the_millisecond():
+    made = grid(balancers=["fixed"], seeds=(0,))
+    (one,) = results(made, {"fixed": [12.0]})
+    one.rows[0]["seconds"] = 10.12345
+    cell = compared(made, [one], {}, Path("x")).plain["cells"][0]
+    assert cell["runs"][0]["seconds"] == 30.123
+
+
 def test_a_cell_says_what_a_ledger_needs():
     cell = comparison(grid(), FIGURES).plain["cells"][0]
     assert len(cell["config_digest"]) == 64

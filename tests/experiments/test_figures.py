@@ -2,10 +2,12 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 
+from cmapss_rul.experiments.comparison import compared
 from cmapss_rul.experiments.figures import (
     draw,
     learning_curves,
@@ -14,7 +16,7 @@ from cmapss_rul.experiments.figures import (
     rmse_by_balancer,
     weights_over_time,
 )
-from tests.experiments.inputs import comparison, grid
+from tests.experiments.inputs import comparison, grid, result
 
 FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
 NAMES = ("rmse_by_balancer", "learning_curves", "weights", "ranks")
@@ -75,6 +77,42 @@ def test_ranks_show_the_critical_difference(two):
     assert "critical difference" in texts(mean_ranks(two))
     one = comparison(grid(), FIGURES)
     assert "critical difference" not in texts(mean_ranks(one))
+
+
+def test_a_critical_difference_wider_than_the_axis_says_so():
+    """Two configurations, two cells: 1.96 · √(2 · 3 / 12) = 1.39, beyond rank 2."""
+    made = comparison(grid("fd001", "fd003"), FIGURES)
+    figure = mean_ranks(made)
+    assert "critical difference 1.39 (95 %), beyond the axis" in texts(figure)
+    (axes,) = figure.axes
+    (bar,) = [line for line in axes.lines if line.get_marker() == "|"]
+    assert list(bar.get_xdata()) == [1, pytest.approx(2.3)]
+    assert bar.get_xdata()[1] <= axes.get_xlim()[1]
+
+
+def test_more_cells_than_colours_are_still_told_apart():
+    names = ["fixed", "amnl"]
+    made = grid(balancers=names, axes={"train.epochs": list(range(1, 8))}, seeds=(0,))
+    found = comparison(made, {cell.label: [12.0] for cell in made.cells})
+    panel = rmse_by_balancer(found).axes[0]
+    points = [line for line in panel.lines if line.get_linestyle() == "None"]
+    assert len({(line.get_color(), line.get_marker()) for line in points}) == 14
+    curves = [line for line in learning_curves(found).axes[0].lines if line.get_linewidth() == 2]
+    assert len({(line.get_color(), line._dash_pattern) for line in curves}) == 14
+
+
+def test_the_mean_curve_is_of_the_seeds_that_are_still_there():
+    """Early stopping ends seed 1 after two epochs: 16, 15, 14 and 19, 18."""
+    made = grid(balancers=["fixed"])
+    one, other = (result(run, 12.0 + 4 * run.seed, epochs=3 - run.seed) for run in made.runs)
+    found = compared(made, [one, other], {}, Path("x"))
+    (mean,) = [line for line in learning_curves(found).axes[0].lines if line.get_linewidth() == 2]
+    assert list(mean.get_ydata()) == [17.5, 16.5, 14.0]
+
+
+def test_the_first_cell_stands_on_top(two):
+    low, high = rmse_by_balancer(two).axes[0].get_ylim()
+    assert low > high
 
 
 def test_without_ranks_there_is_no_picture_and_an_old_one_goes(tmp_path):

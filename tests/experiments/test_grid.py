@@ -1,6 +1,7 @@
 """Configurations × balancers × axes × seeds, and what is refused."""
 
 import itertools
+import sys
 
 import pytest
 
@@ -140,6 +141,11 @@ def test_set_of_a_balancers_key_changes_those_that_have_it():
 )  # fmt: skip
 def test_what_is_refused(options, said):
     assert said in refused(**options)
+
+
+def test_a_missing_extra_is_said_before_anything_is_trained(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchjd.scalarization", None)
+    assert "pip install 'cmapss_rul[torchjd]'" in refused(balancers=["fixed", "torchjd:mean"])
 
 
 def test_a_folder_name_says_what_the_cell_is():

@@ -23,6 +23,14 @@ def test_what_was_noted_holds(tmp_path, folder):
     assert not Looked(tmp_path / "looked.json").holds("other", folder)
 
 
+def test_runs_noted_later_leave_the_former_ones(tmp_path, folder):
+    looked = Looked(tmp_path / "looked.json")
+    looked.note({"one": folder})
+    looked.note({"two": folder})
+    assert Looked(tmp_path / "looked.json").holds("one", folder)
+    assert Looked(tmp_path / "looked.json").holds("two", folder)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_change_of_any_file_undoes_it(tmp_path, folder, name):
     looked = Looked(tmp_path / "looked.json")

@@ -68,6 +68,37 @@ def test_a_difference_that_other_engines_could_turn_is_not_shown():
     )
 
 
+def test_the_level_is_five_per_cent():
+    """Differences 0.1, 0.5, 0.4, 0.9, 0: t = 2.384, p = 0.0756; other engines change nothing."""
+    other = [a + gap for a, gap in zip(A, [0.1, 0.5, 0.4, 0.9, 0.0], strict=True)]
+    (pair,) = compared({"fixed": A, "amnl": other})
+    assert pair["p_holm"] == pytest.approx(0.0756, abs=1e-4)
+    assert pair["bootstrap"]["interval"] == pytest.approx((-0.38, -0.38))
+    assert pair["bootstrap"]["share_below_0"] == 1.0
+    assert not pair["shown"]
+    assert "no difference shown between fixed and amnl (" in pair["sentence"]
+    assert "p = 0.076 after Holm" in pair["sentence"]
+
+
+def test_a_bootstrap_interval_that_ends_at_0_shows_nothing():
+    (pair,) = compared({"fixed": A, "amnl": B})
+    pair["bootstrap"] |= {"interval": (-1.0, 0.0)}
+    (again,) = finish([pair])
+    assert not again["shown"]
+    assert "no difference shown between fixed and amnl that holds over" in again["sentence"]
+
+
+def test_other_engines_cannot_be_compared_either():
+    made = grid(seeds=(0, 1))
+    one, other = (
+        [result(run, 12.0 + run.seed) for run in made.runs if run.cell == cell]
+        for cell in made.cells
+    )
+    other = [dataclasses.replace(r, engines=r.engines + 1) for r in other]
+    (pair,) = finish(pairs_of("fd001", {"fixed": one, "amnl": other}))
+    assert "their test labels differ" in pair["sentence"]
+
+
 def test_the_family_is_all_pairs_of_one_configuration():
     pairs = compared({"fixed": A, "amnl": B, "uncertainty": [12.1, 12.4, 11.7, 12.0, 12.3]})
     assert [(p["a"], p["b"]) for p in pairs] == [

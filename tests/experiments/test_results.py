@@ -42,6 +42,22 @@ def test_means_by_hand():
     assert result(one.run, 12.0).oracle_optimism is None
 
 
+def test_the_clipped_share_is_the_mean_over_epochs():
+    one = result(grid(seeds=(0,)).runs[0], 12.0)
+    for row, share in zip(one.rows, (1.0, 0.5, 0.0), strict=True):
+        row["clipped_share"] = share
+    assert one.clipped_share == 0.5
+    one.rows[2]["clipped_share"] = 0.3
+    assert one.clipped_share == pytest.approx(0.6)
+
+
+def test_a_run_without_the_oracle_has_no_notes_even_where_a_file_lies(copied):
+    made_grid, folder = copied
+    place = folder_of(made_grid.runs[0], folder)
+    (place / "oracle.csv").write_text("epoch,oracle_test_rmse,mark\n1,5.0,x\n")
+    assert read_result(made_grid.runs[0], place).oracle == {}
+
+
 def test_a_score_too_large_for_a_number_is_none():
     one = result(grid(seeds=(0,)).runs[0], 12.0)
     one.evaluation["metrics"]["every"]["capped"]["rmse"] = None

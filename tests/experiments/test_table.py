@@ -63,6 +63,19 @@ def test_leaks_oracle_and_missing_are_marked():
     assert "(oracle: chosen on the test set)" in text
 
 
+def test_ranks_are_ordered():
+    figures = {"fixed": [13.0, 13.5], "amnl": [12.0, 12.1], "dtp": [11.0, 11.2]}
+    text = words(comparison(grid("fd001", "fd003", balancers=list(figures)), figures))
+    assert "mean rank" in text
+    assert text.index("dtp 1.00") < text.index("amnl 2.00") < text.index("fixed 3.00")
+
+
+def test_notes_stand_in_the_end():
+    text = words(comparison(grid(), FIGURES, simulated=True))
+    assert text.endswith("note: data: simulated, not the official files; no figure here is one of "
+                         "C-MAPSS")  # fmt: skip
+
+
 def test_of_many_pairs_only_those_that_say_something_are_printed():
     same = [12.0, 12.1, 12.2, 12.4]
     figures = dict.fromkeys(MANY, same) | {"dwa": [13.0, 13.2, 13.1, 13.5]}
