@@ -90,7 +90,7 @@ def find(ledger: Mapping[str, Any], config: str, label: str) -> Mapping[str, Any
     Raises:
         UsageError: there is none; those that there are, the nearest first.
     """
-    name = Path(config).stem
+    name = Path(config).name.removesuffix(".yaml")
     labels = [cell["label"] for cell in ledger["cells"] if cell["config"] == name]
     if not labels:
         known = dict.fromkeys(cell["config"] for cell in ledger["cells"])
