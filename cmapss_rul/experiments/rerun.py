@@ -25,12 +25,12 @@ from scipy import stats
 
 from cmapss_rul.config.shipped import shipped
 from cmapss_rul.errors import RulError, UsageError
-from cmapss_rul.experiments.comparison import Comparison, finite
+from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.grid import Grid, make_grid
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.results import FIGURES, Result
 from cmapss_rul.experiments.statistics import LEVEL
-from cmapss_rul.text import by_nearness, json_text, printable
+from cmapss_rul.text import by_nearness, finite, json_text, printable
 
 NAME = "ledger.json"
 SAME = 1e-9
