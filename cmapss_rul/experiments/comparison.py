@@ -15,7 +15,7 @@ from cmapss_rul.data.split import LEAK
 from cmapss_rul.errors import RulError
 from cmapss_rul.experiments.cells import Cell
 from cmapss_rul.experiments.grid import Grid
-from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.experiments.identity import comparable, config_digest
 from cmapss_rul.experiments.optimism import leak_optimism, oracle_optimism
 from cmapss_rul.experiments.oracle import MARK
 from cmapss_rul.experiments.pairs import engine_interval, finish, pairs_of, ranks_of
@@ -135,6 +135,7 @@ def _cell(cell: Cell, results: Sequence[Result]) -> dict[str, Any]:
         "seconds": summary([r.seconds for r in results]),
         "runs": [{"seed": r.run.seed, "run": r.run.name, **_figures(r)} for r in results],
         "config_digest": config_digest(cell.resolved),
+        "configuration": comparable(cell.resolved),
         "commit": ", ".join(sorted({r.commit or "unknown" for r in results})) or None,
         "versions": _versions(results),
         "data": results[0].evaluation["protocol"]["digest"] if results else None,

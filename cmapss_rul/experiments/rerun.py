@@ -27,7 +27,7 @@ from cmapss_rul.config.shipped import shipped
 from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.grid import Grid, make_grid
-from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.experiments.identity import comparable, differences
 from cmapss_rul.experiments.results import FIGURES, Result
 from cmapss_rul.experiments.statistics import LEVEL
 from cmapss_rul.text import by_nearness, finite, json_text, printable
@@ -123,7 +123,8 @@ def grid_of(
         data: folder of the data; that of the configuration by default.
 
     Raises:
-        UsageError: the configuration is no longer the one that the ledger's figures are of.
+        UsageError: the configuration is no longer the one that the ledger's figures are of. A key
+            that came later is no difference where it stands at its default.
     """
     grid = make_grid(
         [config or cell["config"]],
@@ -132,10 +133,14 @@ def grid_of(
         axes={key: [value] for key, value in cell["settings"].items()},
         sets=[] if data is None else [f"data.dir={json.dumps(str(data))}"],
     )
-    if config_digest(grid.cells[0].resolved) != cell["config_digest"]:
+    name, resolved = f"{cell['config']} {cell['label']}", grid.cells[0].resolved
+    then, now = (
+        {"cells": {name: plain}} for plain in (cell["configuration"], comparable(resolved))
+    )
+    if changed := differences(then, now):
         raise UsageError(
-            f"{printable(cell['config'])}, {printable(cell['label'])}: the configuration is no "
-            "longer the one of the ledger; fill the ledger anew with rul compare --ledger"
+            f"the configuration is no longer the one of the ledger: {'; '.join(changed[:20])}; "
+            "fill the ledger anew with rul compare --ledger"
         )
     return grid
 

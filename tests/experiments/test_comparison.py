@@ -11,6 +11,7 @@ import pytest
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.errors import RulError
 from cmapss_rul.experiments.comparison import compared
+from cmapss_rul.experiments.identity import digest_of
 from tests.experiments.inputs import comparison, grid, results
 
 FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
@@ -65,7 +66,9 @@ def test_times_are_kept_to_the_millisecond():
 
 def test_a_cell_says_what_a_ledger_needs():
     cell = comparison(grid(), FIGURES).plain["cells"][0]
-    assert len(cell["config_digest"]) == 64
+    assert digest_of(cell["configuration"]) == cell["config_digest"]
+    assert "seed" not in cell["configuration"]
+    assert json.loads(json.dumps(cell["configuration"])) == cell["configuration"]
     assert cell["commit"] == "c0ffee"
     assert {"torch", "numpy", "scipy"} <= cell["versions"].keys()
     assert cell["data"]["train_FD001.txt"]["canonical_sha256"] == "b"

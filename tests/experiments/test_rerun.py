@@ -85,10 +85,20 @@ def test_settings_of_the_grid_are_kept(kept):
     assert made.cells[0].resolved.balancer.alpha == 0.5
 
 
-def test_a_configuration_that_has_changed_is_refused(fixed):
-    fixed["config_digest"] = "0" * 64
-    with pytest.raises(UsageError, match="fd001, fixed: the configuration is no longer the one"):
+def test_a_configuration_that_has_changed_is_refused_with_the_difference(fixed):
+    epochs = fixed["configuration"]["train"]["epochs"]
+    fixed["configuration"]["train"]["epochs"] = 3
+    with pytest.raises(UsageError) as caught:
         rerun.grid_of(fixed)
+    assert str(caught.value) == (
+        "the configuration is no longer the one of the ledger: fd001 fixed: train.epochs was 3 and "
+        f"is {epochs}; fill the ledger anew with rul compare --ledger"
+    )
+
+
+def test_a_key_that_came_later_is_no_change_where_it_does_nothing(fixed):
+    assert fixed["configuration"]["split"].pop("seed") is None
+    rerun.grid_of(fixed)
 
 
 # ---- inside or outside ---------------------------------------------------------------------
