@@ -133,11 +133,9 @@ def grid_of(
         axes={key: [value] for key, value in cell["settings"].items()},
         sets=[] if data is None else [f"data.dir={json.dumps(str(data))}"],
     )
-    name, resolved = f"{cell['config']} {cell['label']}", grid.cells[0].resolved
-    then, now = (
-        {"cells": {name: plain}} for plain in (cell["configuration"], comparable(resolved))
-    )
-    if changed := differences(then, now):
+    name, now = f"{cell['config']} {cell['label']}", comparable(grid.cells[0].resolved)
+    changed = differences({"cells": {name: cell["configuration"]}}, {"cells": {name: now}})
+    if changed:
         raise UsageError(
             f"the configuration is no longer the one of the ledger: {'; '.join(changed[:20])}; "
             "fill the ledger anew with rul compare --ledger"
