@@ -98,7 +98,7 @@ def test_more_cells_than_colours_are_still_told_apart():
     points = [line for line in panel.lines if line.get_linestyle() == "None"]
     assert len({(line.get_color(), line.get_marker()) for line in points}) == 14
     curves = [line for line in learning_curves(found).axes[0].lines if line.get_linewidth() == 2]
-    assert len({(line.get_color(), line._dash_pattern) for line in curves}) == 14
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in curves}) == 14
 
 
 def test_the_mean_curve_is_of_the_seeds_that_are_still_there():
