@@ -134,11 +134,12 @@ def grid_of(
         sets=[] if data is None else [f"data.dir={json.dumps(str(data))}"],
     )
     name, now = f"{cell['config']} {cell['label']}", comparable(grid.cells[0].resolved)
-    changed = differences({"cells": {name: cell["configuration"]}}, {"cells": {name: now}})
+    then = cell.get("configuration", {})  # which a ledger of the first version lacks
+    changed = differences({"cells": {name: then}}, {"cells": {name: now}}) if then else ["none"]
     if changed:
         raise UsageError(
-            f"the configuration is no longer the one of the ledger: {'; '.join(changed[:20])}; "
-            "fill the ledger anew with rul compare --ledger"
+            f"the configuration is not the one of the ledger: {'; '.join(changed[:20])}; fill the "
+            "ledger anew with rul compare --ledger"
         )
     return grid
 

@@ -104,7 +104,7 @@ def test_a_changed_configuration_is_refused(call, tmp_path):
     (tmp_path / "tiny.yaml").write_text(text.replace("epochs: 2", "epochs: 3"))
     code, _, err = call("tiny.yaml", "fixed")
     assert code == 2
-    assert "no longer the one of the ledger: tiny fixed: train.epochs was 2 and is 3;" in err
+    assert "is not the one of the ledger: tiny fixed: train.epochs was 2 and is 3;" in err
 
 
 def test_a_missing_ledger_is_said(call, tmp_path):

@@ -91,9 +91,12 @@ def test_a_configuration_that_has_changed_is_refused_with_the_difference(fixed):
     with pytest.raises(UsageError) as caught:
         rerun.grid_of(fixed)
     assert str(caught.value) == (
-        "the configuration is no longer the one of the ledger: fd001 fixed: train.epochs was 3 and "
+        "the configuration is not the one of the ledger: fd001 fixed: train.epochs was 3 and "
         f"is {epochs}; fill the ledger anew with rul compare --ledger"
     )
+    del fixed["configuration"]
+    with pytest.raises(UsageError, match="is not the one of the ledger: none; fill"):
+        rerun.grid_of(fixed)
 
 
 def test_a_key_that_came_later_is_no_change_where_it_does_nothing(fixed):
