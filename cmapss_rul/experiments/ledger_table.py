@@ -122,7 +122,8 @@ def _findings(cells: Sequence[Entry], pairs: Sequence[Entry]) -> Iterator[str]:
             told = "; ".join(_below(shown, _labels(cells)))
             yield f"{heading}: a difference is shown in {len(shown)} of {_pairs(family)}: {told}."
         else:
-            yield f"{heading}: no difference shown in {_pairs(family)}."
+            any_of = "any of " if len(family) > 1 else ""
+            yield f"{heading}: no difference shown in {any_of}{_pairs(family)}."
 
 
 def _pairs(family: Sequence[Entry]) -> str:

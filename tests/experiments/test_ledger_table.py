@@ -82,6 +82,8 @@ def test_no_difference_is_said_as_such(tmp_path):
     )
     assert "- FD001: no difference shown in the one pair." in text
     assert "- FD003: no difference shown in the one pair." in text
+    three = filled(tmp_path / "m.json", compared({"fixed": B, "amnl": C, "dtp": B}))
+    assert "- FD001: no difference shown in any of 3 pairs." in as_markdown(three)
 
 
 def test_the_protocol_and_how_to_make_a_cell_again(tmp_path):
