@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from cmapss_rul.errors import RulError as RulError
     from cmapss_rul.evaluation.evaluate import Evaluation as Evaluation
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate
+    from cmapss_rul.training.calibrate import calibrate_run as calibrate_run
     from cmapss_rul.training.checkpoint import TrainedModel as TrainedModel
     from cmapss_rul.training.checkpoint import restore as restore
     from cmapss_rul.training.config import RunConfig as RunConfig
@@ -23,6 +24,7 @@ _HOMES = {
     "RulError": "errors",
     "Evaluation": "evaluation.evaluate",
     "evaluate": "evaluation.evaluate",
+    "calibrate_run": "training.calibrate",
     "TrainedModel": "training.checkpoint",
     "restore": "training.checkpoint",
     "RunConfig": "training.config",

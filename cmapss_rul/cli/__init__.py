@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from cmapss_rul.cli import (
+    calibrate,
     compare,
     config,
     download,
@@ -107,6 +108,7 @@ app.command("download-data")(download.download_data)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)

@@ -33,8 +33,9 @@ def export(
 ) -> None:
     """Export a model that runs without this package.
 
-    Padding and preprocessing are inside the graph: it takes raw rows and gives RUL and health
-    probabilities, for any batch size. The file says what it takes, and under which protocol it
+    Padding and preprocessing are inside the graph: it takes raw rows and gives RUL, health
+    probabilities and, for a run with intervals, rul_lower and rul_upper at the level nearest to
+    0.9, for any batch size. The file says what it takes and gives, and under which protocol it
     was made. The export is compared with the Python model over the test engines, whose file is
     fetched where it is missing, and refused where it differs by more than 0.05 cycles.
 
@@ -56,8 +57,9 @@ def export(
     if as_json:
         typer.echo(json_text({"file": str(path), "parity": asdict(parity)}))
         return
+    ends = "" if parity.interval is None else f", interval within {parity.interval:.1e} cycles"
     typer.echo(
         f"parity with the Python model over {parity.engines} test engines: "
-        f"RUL within {parity.rul:.1e} cycles, probabilities within {parity.health:.1e}"
+        f"RUL within {parity.rul:.1e} cycles, probabilities within {parity.health:.1e}{ends}"
     )
     typer.echo(f"saved {printable(path)}")

@@ -28,7 +28,7 @@ def predict(
         float | None,
         typer.Option(
             metavar="LEVEL",
-            help="Level of the intervals, 0.9 say; a run without calibration carries none.",
+            help="Level of the intervals, one that was calibrated; the nearest to 0.9 by default.",
         ),
     ] = None,
     allow_gaps: Annotated[
@@ -43,9 +43,9 @@ def predict(
     health, p_0, p_1, …, padded, condition_known, sensors_out_of_range, note. padded: the
     record is shorter than the window. The two columns after it speak of the cycles in the
     window: was each operating condition, and each sensor's value, within what training saw?
-    note says where a record starts late or lacks cycles, and why something is empty:
-    rul_lower and rul_upper, say, where the run carries no intervals. RUL is clamped to
-    [0, cap]: a prediction at the cap means 'the cap or more'.
+    note says where a record starts late or lacks cycles, and at which level the interval from
+    rul_lower to rul_upper holds, or why there is none. RUL and interval are clamped to
+    [0, cap]: what stands at the cap means 'the cap or more'.
 
     Rows may stand in any order, columns too. Needed are unit, cycle and the columns that the
     model uses; others are ignored. Our names are unit, cycle, setting_1 … setting_3,
@@ -89,7 +89,7 @@ def predict(
     if output is None:
         # the names of engines are foreign; a file given by -o holds them as they are
         table["engine"] = [printable(name) for name in table["engine"]]
-    text = to_json(table, model) if as_json else to_csv(table)
+    text = to_json(table, model, level) if as_json else to_csv(table)
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -92,6 +92,7 @@ class TrainingData:
             that were not drawn to validate; and then those of every engine of the auxiliary
             fleets.
         validation: windows at every cycle of the validation engines, or those drawn.
+        calibration: windows at every cycle of the engines kept for the intervals; mostly none.
         preprocessor: fitted on the training engines.
         split: which engines are which.
         mean_label: mean of the capped labels over every row of the file, cycles, whatever
@@ -100,6 +101,7 @@ class TrainingData:
 
     training: LabelledWindows
     validation: LabelledWindows
+    calibration: LabelledWindows
     preprocessor: Preprocessor
     split: Split
     mean_label: float
@@ -121,7 +123,7 @@ def prepare(
     Args:
         fleet: the records of the train file.
         data: columns, window and cap.
-        split: how validation engines are drawn.
+        split: how validation and calibration engines are drawn.
         boundaries: of the health classes, falling, cycles.
         seed: the run's seed, for a split without one of its own.
         auxiliary: records of other train files.
@@ -141,6 +143,7 @@ def prepare(
             [everything.select(torch.from_numpy(rows.training)), *others]
         ),
         validation=everything.select(torch.from_numpy(rows.validation)),
+        calibration=everything.select(torch.from_numpy(rows.calibration)),
         preprocessor=preprocessor,
         split=parts,
         mean_label=float(everything.rul.double().mean()),

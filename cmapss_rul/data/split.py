@@ -1,11 +1,11 @@
-"""Training and validation engines; or windows, as half of the public code does, a leak."""
+"""Which engines train, validate and calibrate; or windows, as half of the public code does."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.fleet import Fleet
@@ -17,15 +17,17 @@ LEAK = "a leak: the windows that validate come from the engines that train"
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which engines train and which select; by engines none does both, by windows each.
+    """Which engines do what; by engines none does two things, by windows each trains and selects.
 
     Attributes:
         training: numbers of the engines, rising.
         validation: numbers of the engines, rising.
+        calibration: numbers of the engines kept for the intervals, rising; mostly none.
     """
 
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
+    calibration: NDArray[np.int64]
 
 
 class Rows(NamedTuple):
@@ -34,10 +36,12 @@ class Rows(NamedTuple):
     Attributes:
         training: rows whose windows train, rising.
         validation: rows whose windows select, rising.
+        calibration: rows whose windows are behind the intervals alone, rising.
     """
 
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
+    calibration: NDArray[np.int64]
 
 
 class SplitConfig(Config):
@@ -54,6 +58,13 @@ class SplitConfig(Config):
         lt=1,
         description="Share of the training file's engines (or windows) that select the epoch.",
     )
+    calibration: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the engines that neither train nor select, so that the intervals "
+        "made from them hold exactly; 0 makes them from the engines that select.",
+    )
     seed: int | None = Field(
         None,
         ge=0,
@@ -62,15 +73,30 @@ class SplitConfig(Config):
         "while the seed varies.",
     )
 
+    @model_validator(mode="after")
+    def _leaves_engines_to_train(self) -> "SplitConfig":
+        if self.calibration and self.by == "windows":
+            raise ValueError(
+                "calibration takes whole engines, but split.by windows trains on each; expected 0"
+            )
+        if self.validation + self.calibration >= 1:
+            raise ValueError(
+                f"validation and calibration together take {self.validation + self.calibration:g} "
+                "of the engines; expected less than 1"
+            )
+        return self
+
     def draw(self, engines: NDArray[np.int64], seed: int) -> Split:
-        """Draw the validation engines with a generator of the split's own.
+        """Draw validation and calibration engines with a generator of the split's own.
+
+        The validation engines are the same ones whether others calibrate or not.
 
         Args:
             engines: [engine], their numbers.
             seed: the run's seed, used where `seed` is null.
 
         Raises:
-            DataError: when there are fewer than two engines.
+            DataError: when there are fewer engines than kinds of them.
         """
         if len(engines) < 2:
             raise DataError(
@@ -79,11 +105,18 @@ class SplitConfig(Config):
             )
         engines = np.sort(engines)
         if self.by == "windows":
-            return Split(training=engines, validation=engines)
-        return Split(*self._parted(engines, seed))
+            return Split(training=engines, validation=engines, calibration=engines[:0])
+        split = Split(*self._parted(engines, seed))
+        if self.calibration and not len(split.calibration):
+            raise DataError(
+                f"found {len(engines)} engines in the training file, of which "
+                f"{len(split.validation)} validate and none is left to calibrate; expected at "
+                "least 3, or split.calibration 0"
+            )
+        return split
 
     def rows(self, fleet: Fleet, split: Split, seed: int) -> Rows:
-        """Tell the rows apart whose windows train and select.
+        """Tell the rows apart whose windows train, select and calibrate.
 
         Args:
             fleet: the records of the train file.
@@ -92,14 +125,16 @@ class SplitConfig(Config):
         """
         if self.by == "windows":
             return Rows(*self._parted(np.arange(fleet.rows), seed))
-        validates = np.isin(fleet.engine, split.validation)
-        return Rows(np.flatnonzero(~validates), np.flatnonzero(validates))
+        sides = (split.training, split.validation, split.calibration)
+        return Rows(*(np.flatnonzero(np.isin(fleet.engine, side)) for side in sides))
 
     def _parted(
         self, numbers: NDArray[np.int64], seed: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Part rising numbers into those that train and those that validate, both rising."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Part rising numbers into those that train, validate and calibrate, each rising."""
         count = min(max(round(self.validation * len(numbers)), 1), len(numbers) - 1)
+        kept = max(round(self.calibration * len(numbers)), 1) if self.calibration else 0
+        until = min(count + kept, len(numbers) - 1)
         generator = np.random.default_rng(seed if self.seed is None else self.seed)
         drawn = generator.permutation(numbers)
-        return np.sort(drawn[count:]), np.sort(drawn[:count])
+        return np.sort(drawn[until:]), np.sort(drawn[:count]), np.sort(drawn[count:until])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.digests import provenance
 from cmapss_rul.data.provide import provide
 from cmapss_rul.data.reader import read_fleet, read_rul
+from cmapss_rul.evaluation.intervals import Ends, coverage_of, ends_of, level_of
 from cmapss_rul.evaluation.predictions import (
     Predictions,
     Truth,
@@ -23,6 +24,7 @@ from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.metrics.baselines import constant, mean_of, perfect_under_cap
 from cmapss_rul.metrics.bootstrap import rmse_interval
 from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
+from cmapss_rul.metrics.probabilities import brier_score, expected_calibration_error
 from cmapss_rul.metrics.regression import figures
 from cmapss_rul.training.checkpoint import TrainedModel
 
@@ -37,10 +39,14 @@ class Evaluation:
     Attributes:
         protocol: how the figures were made.
         metrics: RMSE with its bootstrap interval, MAE, bias, NASA score and its mean.
-        health: accuracy, macro F1 and confusion matrix, for `last` and `every`.
+        health: accuracy, macro F1 and confusion matrix, ECE and Brier score of the
+            probabilities, for `last` and `every`.
         floors: what a perfect predictor under the cap gets on raw labels.
         baselines: what two constants get.
         prognostics: α-λ accuracy and the like, of each engine and in mean.
+        intervals: how often the intervals hold; see `coverage_of`.
+        ends: lower and upper end at the level nearest to 0.9, [row of the test file] each;
+            None without intervals.
         predictions: [row of the test file].
         truth: [row of the test file].
         last: [engine], the row of each engine's last window.
@@ -52,6 +58,8 @@ class Evaluation:
     floors: dict[str, Any]
     baselines: dict[str, dict[str, Any]]
     prognostics: dict[str, Any]
+    intervals: dict[str, Any]
+    ends: Ends | None
     predictions: Predictions
     truth: Truth
     last: NDArray[np.int64]
@@ -65,6 +73,7 @@ class Evaluation:
             "floors": self.floors,
             "baselines": self.baselines,
             "prognostics": self.prognostics,
+            "intervals": self.intervals,
         }
 
 
@@ -105,6 +114,8 @@ def evaluate(
         floors=floors(truths, config.cap),
         baselines=baselines(truths, model.data["mean_label"]),
         prognostics=prognostics_of(predictions, truth, fleet.starts, config.cap),
+        intervals=coverage_of(model, predictions, truth, last),
+        ends=None if (level := level_of(model)) is None else ends_of(model, predictions.rul, level),
         predictions=predictions,
         truth=truth,
         last=last,
@@ -122,7 +133,11 @@ def metrics_of(predictions: Predictions, truth: Truth) -> dict[str, dict[str, An
 
 
 def health_of(predictions: Predictions, truth: Truth) -> dict[str, Any]:
-    """Accuracy, macro F1 and confusion matrix (rows: true class) of some windows."""
+    """How right the classes of some windows are, and how well the probabilities fit them.
+
+    Returns:
+        Accuracy, macro F1, confusion matrix (rows: true class), ECE and Brier score.
+    """
     confusion = confusion_matrix(
         predictions.health, truth.health, predictions.probabilities.shape[1]
     )
@@ -130,6 +145,8 @@ def health_of(predictions: Predictions, truth: Truth) -> dict[str, Any]:
         "accuracy": accuracy(confusion),
         "macro_f1": macro_f1(confusion),
         "confusion_matrix": confusion.tolist(),
+        "ece": expected_calibration_error(predictions.probabilities, truth.health),
+        "brier": brier_score(predictions.probabilities, truth.health),
     }
 
 

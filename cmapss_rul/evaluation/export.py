@@ -21,6 +21,7 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.provide import provide
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.errors import RulError
+from cmapss_rul.evaluation.intervals import about, ends_of, level_of
 from cmapss_rul.evaluation.portable import Inputs, Portable, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
@@ -31,7 +32,9 @@ from cmapss_rul.training.checkpoint import TrainedModel
 
 Format = Literal["onnx", "torch-export"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2"}
-OUTPUTS = ("rul", "health")
+OUTPUTS = ("rul", "health", "rul_lower", "rul_upper")
+"""The last two are those of a calibrated model."""
+
 TOLERANCE = 0.05
 """Cycles by which an exported model may differ from the Python model."""
 
@@ -48,11 +51,19 @@ class Parity:
         engines: number of test engines; the last window of each is compared.
         rul: largest difference, cycles.
         health: largest difference of a probability.
+        interval: largest difference of either end from that of the Python interval around the
+            exported RUL, cycles; None where the model has no intervals.
     """
 
     engines: int
     rul: float
     health: float
+    interval: float | None = None
+
+    @property
+    def worst(self) -> float:
+        """The largest difference in cycles, NaN if any is."""
+        return float(np.max([self.rul, self.interval or 0.0]))
 
 
 def default_path(checkpoint: Path, format: Format) -> Path:
@@ -105,9 +116,9 @@ def export(
             f"exporting needs {printable(error.name)}; pip install 'cmapss_rul[export]'"
         ) from error
     parity = parity_of(model, fleet, run)
-    if not parity.rul <= TOLERANCE:  # NaN fails too
+    if not parity.worst <= TOLERANCE:  # NaN fails too
         raise RulError(
-            f"the exported model differs from the Python model by {parity.rul:.3g} cycles over "
+            f"the exported model differs from the Python model by {parity.worst:.3g} cycles over "
             f"{parity.engines} test engines, expected at most {TOLERANCE}; nothing was written"
         )
     try:
@@ -121,7 +132,8 @@ def metadata_of(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
     """What an exported file says about itself; every value is JSON.
 
     `columns` of the rows, `window`, `cap`, `boundaries`, `inputs` and `outputs` in words,
-    `digest` (SHA-256 of the checkpoint), and `protocol`.
+    `digest` (SHA-256 of the checkpoint), `protocol`, and `intervals`: the level of `rul_lower` and
+    `rul_upper`, and what it promises; null where there are none.
     """
     data = model.config.data
     shape = f"[batch, {data.window}, {len(COLUMNS)}]"
@@ -139,6 +151,11 @@ def metadata_of(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
         "rul": f"float32 [batch]: cycles, clamped to [0, {data.cap}]",
         "health": "float32 [batch, class]: probabilities, the healthiest class first",
     }
+    intervals = about(model)
+    if intervals is not None:
+        end = f"end of the interval at level {intervals['level']:g}, cycles"
+        outputs["rul_lower"] = f"float32 [batch]: lower {end}"
+        outputs["rul_upper"] = f"float32 [batch]: upper {end}; {data.cap} means that or more"
     content = {
         "columns": COLUMNS,
         "window": data.window,
@@ -148,6 +165,7 @@ def metadata_of(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
         "outputs": outputs,
         "digest": hashlib.sha256(model.path.read_bytes()).hexdigest(),
         "protocol": protocol.as_dict(),
+        "intervals": intervals,
     }
     return {key: json.dumps(value, ensure_ascii=False) for key, value in content.items()}
 
@@ -158,11 +176,15 @@ def parity_of(model: TrainedModel, fleet: Fleet, run: Runner) -> Parity:
     expected = predict_fleet(model, fleet, rows)
     parts = np.array_split(np.arange(len(rows)), -(-len(rows) // _BATCH))
     found = [run(inputs_of(model, fleet, rows[part])) for part in parts]
-    rul, health = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    rul, health, *ends = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    level = level_of(model)
     return Parity(
         engines=len(rows),
         rul=float(np.abs(rul - expected.rul).max()),
         health=float(np.abs(health - expected.probabilities).max()),
+        interval=None
+        if level is None
+        else float(np.abs(np.array(ends) - ends_of(model, rul.astype(np.float64), level)).max()),
     )
 
 
@@ -183,7 +205,8 @@ def _onnx(exported: torch.export.ExportedProgram, metadata: dict[str, str]) -> b
     import onnx
     import onnxscript  # noqa: F401  # torch.onnx needs it, and would say so less plainly
 
-    program = torch.onnx.export(exported, dynamo=True, output_names=list(OUTPUTS), verbose=False)
+    names = OUTPUTS[: len(exported.graph_signature.user_outputs)]
+    program = torch.onnx.export(exported, dynamo=True, output_names=names, verbose=False)
     assert program is not None
     proto = program.model_proto
     for key, value in metadata.items():
@@ -199,7 +222,7 @@ def _onnx_runner(content: bytes) -> Runner:
 
     def run(inputs: Inputs) -> list[NDArray[np.float32]]:
         plain = {name: value.numpy() for name, value in inputs.there().items()}
-        return list(session.run(list(OUTPUTS), plain))
+        return list(session.run(None, plain))
 
     return run
 

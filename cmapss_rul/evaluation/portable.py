@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from cmapss_rul.data.columns import COLUMNS, SETTINGS
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.preprocess import CYCLE_UNIT
+from cmapss_rul.evaluation.intervals import level_of
+from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.training.checkpoint import TrainedModel
 
 _TENFOLD = (1.0, 100.0, 1.0)
@@ -44,16 +46,18 @@ class Inputs(NamedTuple):
 
 
 class Portable(nn.Module):
-    """Padding, conditions, scaling, smoothing, cycle count, network, clamp and softmax.
+    """Padding, conditions, scaling, smoothing, cycle count, network, clamp, softmax, interval.
 
         Raw rows --> first valid one repeated --> scaled --> smoothed? --> network --> RUL, health
+                                                                                   --> interval?
 
     The same as `Preprocessor`, `Windows` and `predict_fleet` make of a record without gaps.
 
     Shapes:
         arguments: those of `Inputs`.
         returns: rul float32 [batch], cycles, clamped to [0, cap]; health float32
-            [batch, class], probabilities.
+            [batch, class], probabilities; and for a model with intervals their lower and upper
+            end at the level nearest to 0.9, both float32 [batch], cycles.
     """
 
     picks: Tensor
@@ -81,11 +85,12 @@ class Portable(nn.Module):
         self.register_buffer("span", torch.where(span > 0, span, 1.0))
         self.register_buffer("centre", torch.from_numpy(scaler.centre))
         self.register_buffer("factor", torch.from_numpy(scaler.factor))
+        self.interval = Interval.of(model)
 
     def forward(
         self, window: Tensor, cycle: Tensor, valid_length: Tensor, history: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return RUL and health probabilities."""
+    ) -> tuple[Tensor, ...]:
+        """Return RUL, health probabilities, and the ends of the interval if there is one."""
         rows = window if history is None else torch.cat((history, window), dim=1)
         length = rows.shape[1]
         position = torch.arange(length, device=rows.device)
@@ -101,7 +106,9 @@ class Portable(nn.Module):
             count = (cycle.unsqueeze(1) - back).double() / CYCLE_UNIT
             features = torch.cat((features, count.unsqueeze(2)), dim=2)
         rul, health = self.network(features.float())
-        return rul.clamp(0, self.cap), health.softmax(dim=1)
+        rul = rul.clamp(0, self.cap)
+        ends = () if self.interval is None else self.interval(rul)
+        return rul, health.softmax(dim=1), *ends
 
     def _scaled(self, rows: Tensor) -> Tensor:
         """[batch, row, column] from raw rows [batch, row, 24], per operating condition."""
@@ -119,6 +126,50 @@ class Portable(nn.Module):
         powers = (1.0 - newest) ** ages.clamp(min=0).double()
         shares = torch.where(position > 0, newest, 1.0).double()
         return torch.where(ages >= 0, powers * shares, 0.0)
+
+
+class Interval(nn.Module):
+    """The interval around each prediction: the same as `Calibration.ends`.
+
+    Args:
+        calibration: of the model.
+        level: one of its levels.
+        cap: of labels and predictions, cycles.
+
+    Shapes:
+        rul: float32 [batch], clamped to [0, cap], cycles.
+        returns: lower and upper end, float32 [batch], cycles.
+    """
+
+    knots: Tensor
+    usual: Tensor
+
+    def __init__(self, calibration: Calibration, level: float, cap: int) -> None:
+        super().__init__()
+        self.bound = calibration.quantiles[calibration.levels.index(level)]
+        self.cap = cap
+        usual = [calibration.late, calibration.early]
+        self.register_buffer("knots", torch.tensor(calibration.knots, dtype=torch.float64))
+        self.register_buffer("usual", torch.tensor(usual, dtype=torch.float64))
+
+    @classmethod
+    def of(cls, model: TrainedModel) -> "Interval | None":
+        """The interval of a model at the level nearest to 0.9; None where it has none."""
+        level = level_of(model)
+        if level is None or model.calibration is None:
+            return None
+        return cls(model.calibration, level, model.config.data.cap)
+
+    def forward(self, rul: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both ends."""
+        at = rul.double()
+        passed = (at.unsqueeze(1) >= self.knots).sum(dim=1)
+        left, right = (passed - 1).clamp(min=0), passed.clamp(max=len(self.knots) - 1)
+        gap = self.knots[right] - self.knots[left]
+        way = torch.where(gap > 0, (at - self.knots[left]) / torch.where(gap > 0, gap, 1.0), 0.0)
+        late, early = self.usual[:, left] + way * (self.usual[:, right] - self.usual[:, left])
+        lower = (at - self.bound * late).clamp(0, self.cap)
+        return lower.float(), (at + self.bound * early).clamp(0, self.cap).float()
 
 
 def as_written(raw: Tensor) -> Tensor:

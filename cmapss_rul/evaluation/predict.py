@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import SENSORS
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.errors import UsageError
+from cmapss_rul.evaluation.intervals import Ends, about, ends_of, level_of, why_none
 from cmapss_rul.evaluation.predictions import Predictions, predict_fleet
 from cmapss_rul.evaluation.records import Records
-from cmapss_rul.text import json_text, printable
+from cmapss_rul.text import json_text
 from cmapss_rul.training.checkpoint import TrainedModel
-
-NO_INTERVALS = "no intervals: the run was not calibrated"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ def predict_records(
         model: runs on the device that its network is on.
         records: of the engines.
         every_cycle: one row a cycle instead of one an engine.
-        level: of the interval; None for the model's own choice.
+        level: of the intervals; None for the calibrated one nearest to 0.9.
 
     Returns:
         One row a prediction: engine, cycle, cycles_seen, rul, rul_lower, rul_upper, health,
@@ -59,32 +57,34 @@ def predict_records(
         is None.
 
     Raises:
-        UsageError: the model has no intervals of that level.
+        UsageError: the model was not calibrated at that level.
         RulError: the network answers with something that is no finite number.
     """
-    if level is not None:
-        raise UsageError(
-            f"{printable(model.path)} carries no intervals, so there is none at level {level:g}; "
-            "leave --level out to predict without them"
-        )
+    level = level_of(model, level)
     fleet = records.fleet
     rows = np.arange(fleet.rows) if every_cycle else fleet.last_rows
     found = predict_fleet(model, fleet, rows, records.names)
     seen = rows - fleet.starts_of_rows[rows] + 1
-    return _table(records, found, seen, _flags(model, records, rows))
+    ends = None if level is None else ends_of(model, found.rul, level)
+    return _table(records, found, seen, ends, _flags(model, records, rows, level))
 
 
 def _table(
-    records: Records, found: Predictions, seen: NDArray[np.int64], flags: Flags
+    records: Records,
+    found: Predictions,
+    seen: NDArray[np.int64],
+    ends: Ends | None,
+    flags: Flags,
 ) -> pd.DataFrame:
+    lower, upper = ([None] * len(seen),) * 2 if ends is None else ends
     chances = {f"p_{k}": column for k, column in enumerate(found.probabilities.T)}
     columns: dict[str, Any] = {
         "engine": [records.names[number - 1] for number in found.engine],
         "cycle": found.cycle,
         "cycles_seen": seen,
         "rul": found.rul,
-        "rul_lower": _objects([None] * len(seen)),
-        "rul_upper": _objects([None] * len(seen)),
+        "rul_lower": _objects(lower),
+        "rul_upper": _objects(upper),
         "health": found.health,
         **chances,
         "padded": found.padded,
@@ -100,14 +100,16 @@ def _objects(values: Any) -> "pd.Series[Any]":
     return pd.Series(values, dtype=object)
 
 
-def _flags(model: TrainedModel, records: Records, rows: NDArray[np.int64]) -> Flags:
+def _flags(
+    model: TrainedModel, records: Records, rows: NDArray[np.int64], level: float | None
+) -> Flags:
     fleet, length = records.fleet, model.config.data.window
     strange = model.preprocessor.unknown_condition(fleet)[:, None]
     unknown = in_window(strange, fleet, rows, length)[:, 0]
     beyond = model.preprocessor.beyond_training(fleet)
     sensors = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in SENSORS]
     marked = in_window(beyond[:, [i for i, _ in sensors]], fleet, rows, length)
-    common = [NO_INTERVALS]
+    common = [_about_intervals(model, level)]
     if not records.settings_told:
         common.append("the file lacks settings, so the operating condition was not checked")
     first = fleet.cycle[fleet.starts_of_rows[rows]]
@@ -135,6 +137,15 @@ def _about_record(first_cycle: int, missing: int) -> list[str]:
     return said
 
 
+def _about_intervals(model: TrainedModel, level: float | None) -> str:
+    """Which level the intervals have, and what must be said of it; or why there are none."""
+    if level is None or model.calibration is None:
+        return f"no intervals: {why_none(model)}"
+    source = f"{len(model.calibration.engines)} {model.calibration.kind} engines"
+    mark = f": {model.calibration.mark}" if model.calibration.mark else ""
+    return f"interval at level {level:g} from {source}{mark}"
+
+
 def in_window(
     marks: NDArray[np.bool_], fleet: Fleet, rows: NDArray[np.int64], length: int
 ) -> NDArray[np.bool_]:
@@ -160,9 +171,15 @@ def to_csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, lineterminator="\n")
 
 
-def to_json(table: pd.DataFrame, model: TrainedModel) -> str:
-    """The table as strict JSON, with what it was predicted by; what is not known is null."""
-    data = model.config.data
+def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None) -> str:
+    """The table as strict JSON, with what it was predicted by; what is not known is null.
+
+    Args:
+        table: of `predict_records`.
+        model: that predicted.
+        level: as it was given there.
+    """
+    data, intervals = model.config.data, about(model)
     content = {
         "model": {
             "checkpoint": str(model.path),
@@ -171,7 +188,7 @@ def to_json(table: pd.DataFrame, model: TrainedModel) -> str:
             "cap": data.cap,
             "boundaries": list(model.config.loss.health.boundaries),
             "epoch": model.epoch,
-            "intervals": None,
+            "intervals": intervals and {**intervals, "level": level_of(model, level)},
         },
         "predictions": table.to_dict(orient="records"),
     }

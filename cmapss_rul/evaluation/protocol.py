@@ -36,8 +36,8 @@ class Protocol:
         inputs: names of the features that the network sees.
         smoothing: weight of the newest row in exponential smoothing, or None.
         auxiliary: number of engines of each other subset that trained too.
-        split: how training and validation engines were told apart: by, fraction, seed, and
-            the number of engines on each side.
+        split: how training, validation and calibration engines were told apart: by, fractions,
+            seed, and the number of engines on each side.
         selection: on what the epoch was chosen.
         epoch: number of epochs behind the weights.
         scaling: what was scaled with which statistics.
@@ -178,16 +178,21 @@ def _split(model: TrainedModel) -> dict[str, Any]:
         "by": split.by,
         "leak": LEAK if split.by == "windows" else None,
         "fraction": split.validation,
+        "calibration": split.calibration,
         "seed": model.config.seed if split.seed is None else split.seed,
         "training_engines": len(model.training_engines),
         "validation_engines": len(model.validation_engines),
+        "calibration_engines": len(model.calibration_engines),
     }
 
 
 def _numbers(split: dict[str, Any]) -> str:
+    """Say how many engines do what."""
     if split["leak"]:
         return f"the same {split['training_engines']} train and validate ({split['leak']})"
-    return f"{split['training_engines']} train, {split['validation_engines']} validate"
+    text = f"{split['training_engines']} train, {split['validation_engines']} validate"
+    kept = split["calibration_engines"]
+    return f"{text}, {kept} calibrate the intervals" if kept else text
 
 
 def _listed(named: dict[str, str]) -> str:

@@ -103,6 +103,7 @@ def table_of_last(evaluation: Evaluation) -> pd.DataFrame:
     """One row an engine: the prediction at its last window, and the truth."""
     predictions = evaluation.predictions.at(evaluation.last)
     truth = evaluation.truth.at(evaluation.last)
+    lower, upper = (None, None) if evaluation.ends is None else evaluation.ends
     columns: dict[str, Any] = {
         "engine": predictions.engine,
         "cycle": predictions.cycle,
@@ -110,6 +111,8 @@ def table_of_last(evaluation: Evaluation) -> pd.DataFrame:
         "true_rul_capped": truth.capped,
         "predicted_rul": predictions.rul,
         "predicted_rul_unclamped": predictions.unclamped,
+        "rul_lower": None if lower is None else lower[evaluation.last],
+        "rul_upper": None if upper is None else upper[evaluation.last],
         "padded": predictions.padded,
         "true_health": truth.health,
         "predicted_health": predictions.health,

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cmapss_rul.evaluation.evaluate import Evaluation
+from cmapss_rul.evaluation.interval_table import interval_notes, interval_tables
 from cmapss_rul.text import printable
 
 _YARDSTICKS = {"test_mean": "oracle", "train_mean": "train mean"}
@@ -21,10 +22,15 @@ _COMPARE = (
 
 
 def render(evaluation: Evaluation) -> RenderableType:
-    """Lay out figures, what they compare with, health and protocol; 80 columns are enough."""
+    """Lay out figures, what they compare with, intervals, health and protocol in 80 columns."""
     protocol = evaluation.protocol
     title = f"{protocol.subset} · {protocol.files} · one seed ({protocol.seed})"
-    return Group(Text(title, style="bold"), _figures(evaluation), _notes(evaluation))
+    return Group(
+        Text(title, style="bold"),
+        _figures(evaluation),
+        *interval_tables(evaluation.intervals),
+        _notes(evaluation),
+    )
 
 
 def _figures(evaluation: Evaluation) -> Table:
@@ -85,6 +91,7 @@ def _notes(evaluation: Evaluation) -> Table:
         ("bias", "predicted − true, cycles"),
         ("NASA", "sum of the score, and its mean per window; lower is better"),
         ("compare with", _COMPARE),
+        *interval_notes(evaluation.intervals),
         *((f"health, {windows}", _health(value)) for windows, value in evaluation.health.items()),
         *evaluation.protocol.lines(),
     ]:
@@ -93,4 +100,7 @@ def _notes(evaluation: Evaluation) -> Table:
 
 
 def _health(values: dict[str, Any]) -> str:
-    return f"accuracy {values['accuracy']:.3f}, macro F1 {values['macro_f1']:.3f}"
+    return (
+        f"accuracy {values['accuracy']:.3f}, macro F1 {values['macro_f1']:.3f}; of the "
+        f"probabilities: ECE {values['ece']:.3f}, Brier score {values['brier']:.3f}"
+    )

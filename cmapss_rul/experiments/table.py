@@ -116,12 +116,14 @@ def share(value: Mapping[str, float | None]) -> str:
 def _protocol(protocol: Mapping[str, Any]) -> str:
     """Say under which protocol a cell's figures were made."""
     split = protocol["split"]
+    kept = split["calibration_engines"]
     return (
         f"{protocol['subset']}, {protocol['files']}; {protocol['engines']} test engines "
         f"({protocol['padded']} padded), {protocol['windows']:,} windows of {protocol['window']} "
         f"cycles; cap {protocol['cap']}; split by {split['by']}, {split['training_engines']} "
-        f"train, {split['validation_engines']} validate{_also(protocol['auxiliary'])}; "
-        f"selection: {protocol['selection']}"
+        f"train, {split['validation_engines']} validate"
+        + (f", {kept} calibrate the intervals" if kept else "")
+        + f"{_also(protocol['auxiliary'])}; selection: {protocol['selection']}"
     )
 
 

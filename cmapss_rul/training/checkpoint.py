@@ -6,13 +6,14 @@
     data                subset, digest of the train file, official or not, mean label; the
                         same of auxiliary train files
     preprocessor        columns, conditions, centre, factor and ranges of the scaling
-    split               numbers of the training and validation engines
+    split               numbers of the training, validation and calibration engines
     model               weights that evaluation uses
     model_raw           weights that training goes on from, where they differ
     optimiser, schedule, balancer, balancer_optimiser
     rng                 of every generator
     loop                epoch, batch, step, sums, best, stale, history: see `LoopState`
     host                paths, device, threads, times: all that may differ between equal runs
+    calibration         in best.pt: what the intervals are made of, see `Calibration`
 
 The file ends with a SHA-256 of all bytes before it, which is checked before anything is
 unpickled: see `sealed`. What the parts must hold is said in `parts`.
@@ -34,6 +35,7 @@ from cmapss_rul.config.explain import explain
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.errors import CheckpointError
 from cmapss_rul.files import write_proved
+from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Network
 from cmapss_rul.text import one_line, printable
 from cmapss_rul.training.config import RunConfig
@@ -146,10 +148,12 @@ class TrainedModel:
             `auxiliary`, the same of other subsets' train files, with their `engines`.
         training_engines: numbers of the engines that trained.
         validation_engines: numbers of the engines that chose the epoch.
+        calibration_engines: numbers of the engines kept for the intervals; mostly none.
         epoch: finished epochs.
         best_epoch: the epoch that validation had chosen by then.
         val_rmse: over every cycle of the validation engines, capped labels, cycles.
         versions: of package, torch and Python at training.
+        calibration: what the intervals are made of; None where there are none.
     """
 
     path: Path
@@ -159,10 +163,12 @@ class TrainedModel:
     data: dict[str, Any]
     training_engines: list[int]
     validation_engines: list[int]
+    calibration_engines: list[int]
     epoch: int
     best_epoch: int
     val_rmse: float
     versions: dict[str, str]
+    calibration: Calibration | None = None
 
 
 def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
@@ -177,7 +183,17 @@ def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedMode
     """
     path = Path(path)
     path = path / BEST if path.is_dir() else path
-    content = read(path)
+    return from_content(read(path), path, device)
+
+
+def from_content(
+    content: dict[str, Any], path: Path, device: torch.device | str = "cpu"
+) -> TrainedModel:
+    """Make a trained model of a checkpoint's content.
+
+    Raises:
+        CheckpointError: with the path and what is wrong with the content.
+    """
     with whole_parts(path):
         config = config_of(content, path)
         check_preprocessor(content["preprocessor"], config)
@@ -185,6 +201,7 @@ def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedMode
         preprocessor = Preprocessor.from_state(content["preprocessor"])
         network = build_network(config, preprocessor)
         network.load_state_dict(content["model"])
+        entry = content.get("calibration")
         history = content["loop"]["history"] or [{"epoch": 0, "val_rmse": math.inf}]
         return TrainedModel(
             path=path,
@@ -194,10 +211,12 @@ def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedMode
             data=content["data"],
             training_engines=content["split"]["training"],
             validation_engines=content["split"]["validation"],
+            calibration_engines=content["split"].get("calibration", []),
             epoch=history[-1]["epoch"],
             best_epoch=content["loop"]["best_epoch"],
             val_rmse=history[-1]["val_rmse"],
             versions=content["versions"],
+            calibration=None if entry is None else Calibration.model_validate(entry),
         )
 
 

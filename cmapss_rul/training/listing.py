@@ -103,6 +103,9 @@ def _from_checkpoint(name: str, run: RunFolder) -> Listed:
         "finished" if finished(content) else "interrupted" if loop["batch"] else "unfinished"
     )
     notes = [LEAK] if content["config"]["split"].get("by") == "windows" else []
+    kept = content["split"].get("calibration", [])
+    if kept:
+        notes.append(f"{len(kept)} engines calibrate the intervals, so fewer trained")
     files = [content["data"], *content["data"]["auxiliary"]]
     if any(file["simulated"] for file in files):
         notes.append("simulated data")

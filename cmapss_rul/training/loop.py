@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cmapss_rul.data.prepare import LabelledWindows
 from cmapss_rul.errors import RulError
+from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
 from cmapss_rul.text import shell_word
 from cmapss_rul.training import checkpoint
+from cmapss_rul.training.calibrate import calibration_of, clamped, held_out
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
 from cmapss_rul.training.loggers import Reporter, Row, write_metrics
@@ -81,12 +84,14 @@ class Loop:
         trainer: network, losses, balancer, optimisers.
         training: windows of the training engines, on the trainer's device.
         validation: windows of the validation engines, on the trainer's device.
+        calibration: windows of the engines kept for the intervals, on the trainer's device.
         facts: the parts of a checkpoint that do not change during a run.
         reporter: told what happens.
         stop: asked after each step.
         observe: shown each epoch and its network, before they are saved.
         state: where the loop stands.
         clock: times.
+        predicted: RUL of the validation windows in the last evaluation, clamped, cycles.
     """
 
     config: RunConfig
@@ -94,12 +99,14 @@ class Loop:
     trainer: Trainer
     training: LabelledWindows
     validation: LabelledWindows
+    calibration: LabelledWindows
     facts: dict[str, Any]
     reporter: Reporter
     stop: StopSignals
     observe: Callable[[int, Network], None] | None = None
     state: LoopState = field(default_factory=LoopState)
     clock: Clock = field(default_factory=Clock)
+    predicted: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def fit(self) -> None:
         """Train until the last epoch, early stopping, or a signal.
@@ -115,7 +122,7 @@ class Loop:
             if self.observe is not None:
                 self.observe(self.state.epoch, self.trainer.evaluation_network())
             if best:  # before last.pt: whoever is killed in between does this epoch again
-                self.save(self.run.best)
+                self.save_best()
             self.save(self.run.last, former=self.run.previous)
             write_metrics(self.run.metrics, self.rows())
             self.reporter.epoch(self.rows()[-1], best)
@@ -245,7 +252,7 @@ class Loop:
             RulError: when a prediction is not finite.
         """
         rul, probabilities = predict(self.trainer.evaluation_network(), labelled.windows)
-        predicted = rul.clamp(0, self.config.data.cap).double().cpu().numpy()
+        self.predicted = rul.clamp(0, self.config.data.cap).double().cpu().numpy()
         true = labelled.rul.double().cpu().numpy()
         if not rul.isfinite().all():  # before the clamp, which would turn infinity into the cap
             raise RulError(
@@ -254,8 +261,8 @@ class Loop:
             )
         right = probabilities.argmax(dim=1) == labelled.health
         return {
-            "val_rmse": rmse(predicted, true),
-            "val_nasa": nasa_mean(predicted, true),
+            "val_rmse": rmse(self.predicted, true),
+            "val_nasa": nasa_mean(self.predicted, true),
             "val_health_accuracy": float(right.double().mean()),
         }
 
@@ -272,12 +279,34 @@ class Loop:
             "host": {**self.facts["host"], "clock": asdict(self.clock)},
         }
 
-    def save(self, path: Path, former: Path | None = None) -> None:
+    def save_best(self) -> None:
+        """Write best.pt with the intervals of its network.
+
+        They depend on its weights alone and are in the file from its first byte on, so that it
+        has them wherever the run is killed, and the same ones as a run that was not.
+        """
+        network, cap = self.trainer.evaluation_network(), self.config.data.cap
+        validated = self.predicted  # in the epoch's evaluation; not yet where best.pt is mended
+        if len(validated) != len(self.validation):
+            validated = clamped(network, self.validation.windows, cap)
+        calibration = calibration_of(
+            network,
+            self.config,
+            self.facts["split"],
+            held_out(validated, self.validation),
+            self.calibration,
+        )
+        self.save(self.run.best, calibration=calibration)
+
+    def save(
+        self, path: Path, former: Path | None = None, calibration: Calibration | None = None
+    ) -> None:
         """Write a checkpoint from which the loop goes on exactly.
 
         Args:
             path: where it will stand.
             former: the name under which the checkpoint that stood there is kept, if any.
+            calibration: what its intervals are made of, if any.
         """
         content = {
             **self.facts,
@@ -285,6 +314,8 @@ class Loop:
             "rng": rng_state(self.trainer.device),
             **self.standing(),
         }
+        if calibration is not None:
+            content["calibration"] = calibration.model_dump()
         checkpoint.write(path, content, former)
 
     def load(self, content: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cmapss_rul.data.columns import SETTINGS
 from cmapss_rul.data.conditions import MOST_CONDITIONS
+from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import COLUMNS
 
@@ -60,6 +61,7 @@ class Split(Part):
 
     training: list[Count] = Field(min_length=1)
     validation: list[Count] = Field(min_length=1)
+    calibration: list[Count] = []
 
 
 class Loop(Part):
@@ -100,6 +102,7 @@ class Parts(Part):
     split: Split
     loop: Loop
     host: Host
+    calibration: Calibration | None = None
 
     @model_validator(mode="after")
     def _rows_fit(self) -> "Parts":

@@ -95,6 +95,7 @@ def train(
             trainer=Trainer(config, network, where),
             training=data.training.to(where),
             validation=data.validation.to(where),
+            calibration=data.calibration.to(where),
             facts=_facts(config, run, data, _files(config, data, sources, fleets), where),
             reporter=Logged(run.log, reporter),
             stop=stop,
@@ -227,6 +228,7 @@ def _facts(
         "split": {
             "training": data.split.training.tolist(),
             "validation": data.split.validation.tolist(),
+            "calibration": data.split.calibration.tolist(),
         },
         "host": {
             "folder": str(run.path),
@@ -289,13 +291,14 @@ def _mend_best(loop: Loop) -> None:
             raise CheckpointError(
                 f"{error} (going on would not bring back epoch {state.best_epoch})"
             ) from error
-        loop.save(path)
+        loop.save_best()
         loop.reporter.note(f"{error}; it was written again")
 
 
 def _note_size(loop: Loop) -> None:
     loop.reporter.detail(
-        f"{len(loop.training)} training and {len(loop.validation)} validation windows, "
+        f"{len(loop.training)} training, {len(loop.validation)} validation and "
+        f"{len(loop.calibration)} calibration windows, "
         f"{sum(loop.trainer.network.parts().values())} parameters, {loop.trainer.device}, "
         f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     )

@@ -77,6 +77,7 @@ def content_for(config: RunConfig) -> dict:
         "split": {
             "training": data.split.training.tolist(),
             "validation": data.split.validation.tolist(),
+            "calibration": data.split.calibration.tolist(),
         },
         "model": dict(network.state_dict()),
         "loop": {

@@ -1,0 +1,1 @@
+"""Intervals around predictions of RUL that hold as often as they say: conformal by engine."""

@@ -1,0 +1,102 @@
+"""How often intervals hold the truth, and how wide they are; engines are the independent units."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+_OUTSIDE = 0.05
+"""Probability that the binomial interval leaves out the truth."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often some intervals held.
+
+    Attributes:
+        coverage: mean over the engines of the share of each one's windows whose truth lies in
+            the interval, ends included: what conformal prediction by engine promises. For one
+            window an engine it is the plain share.
+        interval: 95 % binomial interval of it, with the engines as trials.
+        width: mean over the engines of the mean width of each one's intervals, cycles.
+        engines: number of engines.
+        windows: number of windows.
+    """
+
+    coverage: float
+    interval: tuple[float, float]
+    width: float
+    engines: int
+    windows: int
+
+
+def coverage(
+    lower: NDArray[Any], upper: NDArray[Any], true: NDArray[Any], engine: NDArray[Any]
+) -> Coverage:
+    """Work out how often intervals hold.
+
+    Args:
+        lower: [window], cycles.
+        upper: [window], cycles.
+        true: [window], cycles.
+        engine: [window], number of the engine.
+
+    Raises:
+        ValueError: the shapes differ, or there is no window.
+
+    >>> found = coverage(np.array([0, 0, 9]), np.array([5, 5, 9]), np.array([1, 7, 9]),
+    ...                  np.array([1, 1, 2]))
+    >>> found.coverage, found.width, found.engines
+    (0.75, 2.5, 2)
+    """
+    lower, upper, true, engine = map(np.asarray, (lower, upper, true, engine))
+    if not lower.shape == upper.shape == true.shape == engine.shape:
+        raise ValueError(
+            "lower, upper, true and engine should have the same shape, found "
+            f"{list(lower.shape)}, {list(upper.shape)}, {list(true.shape)}, {list(engine.shape)}"
+        )
+    if not lower.size:
+        raise ValueError("there should be at least one interval, found none")
+    held = mean_by_engine((lower <= true) & (true <= upper), engine)
+    engines = len(np.unique(engine))
+    width = mean_by_engine(upper.astype(np.float64) - lower, engine)
+    return Coverage(held, binomial_interval(held, engines), width, engines, len(lower))
+
+
+def mean_by_engine(values: NDArray[Any], engine: NDArray[Any]) -> float:
+    """Mean over the engines of the mean over each one's windows.
+
+    Args:
+        values: [window].
+        engine: [window], number of the engine.
+
+    >>> mean_by_engine(np.array([1, 0, 1]), np.array([1, 1, 2]))
+    0.75
+    """
+    _, inverse, windows = np.unique(engine, return_inverse=True, return_counts=True)
+    return float(np.mean(np.bincount(inverse, values) / windows))
+
+
+def binomial_interval(share: float, trials: int) -> tuple[float, float]:
+    """95 % interval of a probability from the share of successes (Clopper and Pearson 1934).
+
+    Lower end: the 0.025 quantile of Beta(s, n − s + 1), upper end: the 0.975 quantile of
+    Beta(s + 1, n − s), for s successes in n trials. A mean of n shares between 0 and 1 varies at
+    most as much as a share of n successes, so for windows of n engines, where s need not be
+    whole, it is a careful one.
+
+    Args:
+        share: of successes, s/n.
+        trials: n.
+
+    >>> low, high = binomial_interval(0.9, 10)
+    >>> round(low, 4), round(high, 4)
+    (0.555, 0.9975)
+    """
+    successes = share * trials
+    failures = trials - successes
+    low = stats.beta.ppf(_OUTSIDE / 2, successes, failures + 1) if successes > 0 else 0.0
+    high = stats.beta.ppf(1 - _OUTSIDE / 2, successes + 1, failures) if failures > 0 else 1.0
+    return float(low), float(high)

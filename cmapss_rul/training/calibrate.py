@@ -1,0 +1,195 @@
+"""The intervals of a network: made whenever best.pt is written, or later for an existing run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cmapss_rul.data.digests import provenance
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.labels import capped, rul_to_failure
+from cmapss_rul.data.prepare import LabelledWindows
+from cmapss_rul.data.provide import provide
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.data.split import LEAK
+from cmapss_rul.data.windows import Windows
+from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.files import sweep
+from cmapss_rul.intervals.calibration import (
+    Calibration,
+    HeldOut,
+    calibrate,
+    check_supported,
+    unsupported,
+)
+from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, supported
+from cmapss_rul.locks import owned
+from cmapss_rul.model.network import Network
+from cmapss_rul.model.predict import predict
+from cmapss_rul.text import printable
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.checkpoint import TrainedModel, from_content
+from cmapss_rul.training.config import RunConfig
+
+
+def calibration_of(
+    network: Network,
+    config: RunConfig,
+    split: Mapping[str, list[int]],
+    validation: HeldOut,
+    calibration: LabelledWindows,
+) -> Calibration | None:
+    """Make the intervals of the network that is about to become best.pt.
+
+    Args:
+        network: with the weights that evaluation uses.
+        config: of the run.
+        split: numbers of the engines, as a checkpoint holds them.
+        validation: what the network gives for the validation engines.
+        calibration: windows of the engines kept for the intervals, if any.
+
+    Returns:
+        Intervals at the default levels, less those that the engines do not support; None where
+        each engine trained.
+    """
+    if config.split.by == "windows":
+        return None
+    cap = config.data.cap
+    own = None
+    if split["calibration"]:
+        own = held_out(clamped(network, calibration.windows, cap), calibration)
+    engines = split["calibration"] or split["validation"]
+    return calibrate(validation, own, engines, DEFAULT_LEVELS, cap)
+
+
+def clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]:
+    """Predict windows of engines that did not train, clamped to [0, cap].
+
+    Args:
+        network: on the windows' device.
+        windows: any number of them.
+        cap: of labels and predictions, cycles.
+
+    Returns:
+        rul: [window], cycles.
+
+    Raises:
+        RulError: a prediction is not finite.
+    """
+    rul, _ = predict(network, windows)
+    if not rul.isfinite().all():
+        raise RulError(
+            "a prediction for an engine that calibrates was not finite; "
+            "try a smaller train.learning_rate"
+        )
+    return rul.clamp(0, cap).double().cpu().numpy()
+
+
+def held_out(predicted: NDArray[np.float64], labelled: LabelledWindows) -> HeldOut:
+    """Join predictions of windows at every cycle of some engines with their labels."""
+    true = labelled.rul.double().cpu().numpy()
+    return HeldOut(predicted, true, labelled.windows.starts.cpu().numpy())
+
+
+def calibrate_run(
+    path: Path | str,
+    levels: Sequence[float] | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    data_dir: Path | str | None = None,
+    progress: bool = True,
+) -> TrainedModel:
+    """Give an existing run intervals, made from the engines that it held out of training.
+
+    The checkpoint is written anew as a whole, or not at all: its entry `calibration` is added
+    or replaced, and no other is changed. The train file is fetched where it is missing.
+
+    Args:
+        path: a run folder, which means its best.pt, or a checkpoint of the best epoch.
+        levels: of the intervals; by default 0.8, 0.9 and 0.95, less those not supported.
+        device: where the network computes.
+        data_dir: folder of the train file; that of the run by default.
+        progress: whether a download shows how far it is, on stderr.
+
+    Returns:
+        The model with its intervals, as it now stands in the file.
+
+    Raises:
+        UsageError: a level is not supported, with the smallest number of engines that supports
+            it; the run cannot be calibrated; the train file is another one.
+        CheckpointError: with the path and what is wrong with the file.
+        DataError: the train file cannot be got or cannot be read.
+        RulError: another process trains in the folder.
+    """
+    path = Path(path)
+    path = path / "best.pt" if path.is_dir() else path
+    checkpoint.read(path)  # a wrong path is an error before the lock, which would make its folder
+    with owned(path.parent):
+        sweep(path.parent)  # what a killed call left
+        content = checkpoint.read(path)
+        model = from_content(content, path, device)
+        wanted = _levels(model, levels)
+        fleet = _train_file(model, data_dir, progress)
+        calibration = calibrate(
+            _of_engines(model, fleet, model.validation_engines),
+            _of_engines(model, fleet, model.calibration_engines)
+            if model.calibration_engines
+            else None,
+            calibrating(model),
+            wanted,
+            model.config.data.cap,
+        )
+        checkpoint.write(path, {**content, "calibration": calibration.model_dump()})
+    return replace(model, calibration=calibration)
+
+
+def calibrating(model: TrainedModel) -> list[int]:
+    """Numbers of the engines that intervals are made from."""
+    return model.calibration_engines or model.validation_engines
+
+
+def _levels(model: TrainedModel, levels: Sequence[float] | None) -> tuple[float, ...]:
+    """The levels wanted, refused where the run does not bear one of them."""
+    name = printable(model.path)
+    if model.config.split.by == "windows":
+        raise UsageError(f"{name}: {LEAK}; intervals take engines that did not train")
+    if model.epoch != model.best_epoch:
+        raise UsageError(
+            f"{name}: found epoch {model.epoch}, expected the one that validation chose, "
+            f"{model.best_epoch}; name the run folder or its best.pt"
+        )
+    engines = len(calibrating(model))
+    if levels:
+        return check_supported(levels, engines)
+    if not supported(DEFAULT_LEVELS, engines):
+        raise UsageError(f"{name}: {unsupported(engines, DEFAULT_LEVELS)}; --level names another")
+    return DEFAULT_LEVELS
+
+
+def _train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool) -> Fleet:
+    """The fleet that the run trained on, refused where the file is another one."""
+    config = model.config.data
+    if data_dir is not None:
+        config = config.model_copy(update={"dir": str(data_dir)})
+    file = provide(config, ["train"], progress=progress)["train"]
+    found = provenance(file)
+    if found.canonical_sha256 != model.data["canonical_sha256"]:
+        raise UsageError(
+            f"{printable(file)}: found SHA-256 {found.sha256[:12]}…, expected the file that the "
+            f"run trained on, {printable(model.data['sha256'])[:12]}…; name its folder with --data"
+        )
+    return read_fleet(file)
+
+
+def _of_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOut:
+    """What the model gives at every cycle of some engines of the train file."""
+    some = fleet.select(np.array(engines))
+    device = next(model.network.parameters()).device
+    series = torch.from_numpy(model.preprocessor.transform(some)).to(device)
+    data = model.config.data
+    windows = Windows.every_cycle(series, some, data.window)
+    true = capped(rul_to_failure(some), data.cap).astype(np.float64)
+    return HeldOut(clamped(model.network, windows, data.cap), true, some.engine)
