@@ -62,6 +62,8 @@ def rul(capsys, monkeypatch, tmp_path):
         ("evaluate", "{}"),
         ("evaluate", "{}/best.pt", "--device", "cpu"),
         ("predict", "{}", "x.csv"),
+        ("calibrate", "{}"),
+        ("calibrate", ".", "--level", "{}"),
         ("config", "show", "{}"),
         ("config", "validate", "{}.yaml"),
         ("download-data", "--subset", "{}"),

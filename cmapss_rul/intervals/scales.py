@@ -86,7 +86,8 @@ class Scales:
         """
         share, _ = share_of_engine(engine)
         order = np.argsort(predicted, kind="stable")
-        reached = np.searchsorted(np.cumsum(share[order]), np.arange(1, PARTS) / PARTS)
+        weights = np.cumsum(share[order])
+        reached = np.searchsorted(weights, np.arange(1, PARTS) / PARTS, side="right")
         edges = np.unique(predicted[order][np.minimum(reached, len(order) - 1)])
         _, part = np.unique(np.searchsorted(edges, predicted, side="right"), return_inverse=True)
         weight = np.bincount(part, share)

@@ -10,6 +10,9 @@ from scipy import stats
 _OUTSIDE = 0.05
 """Probability that the binomial interval leaves out the truth."""
 
+_ROUNDING = 1e-9
+"""Far above the rounding of a mean of shares, far below one window of any test."""
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -97,6 +100,6 @@ def binomial_interval(share: float, trials: int) -> tuple[float, float]:
     """
     successes = share * trials
     failures = trials - successes
-    low = stats.beta.ppf(_OUTSIDE / 2, successes, failures + 1) if successes > 0 else 0.0
-    high = stats.beta.ppf(1 - _OUTSIDE / 2, successes + 1, failures) if failures > 0 else 1.0
+    low = stats.beta.ppf(_OUTSIDE / 2, successes, failures + 1) if successes > _ROUNDING else 0.0
+    high = stats.beta.ppf(1 - _OUTSIDE / 2, successes + 1, failures) if failures > _ROUNDING else 1.0
     return float(low), float(high)

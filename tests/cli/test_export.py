@@ -33,7 +33,7 @@ def test_torch_export_to_a_place_of_ones_own_and_json(rul, run_folder, tmp_path)
     assert (code, err) == (0, "")
     found = json.loads(out)
     assert found["file"] == str(target)
-    assert list(found["parity"]) == ["engines", "rul", "health"]
+    assert list(found["parity"]) == ["engines", "rul", "health", "interval"]
     assert found["parity"]["rul"] < 0.05
     assert target.is_file()
 

@@ -19,6 +19,7 @@ VERBS = [
     "simulate",
     "train",
     "evaluate",
+    "calibrate",
     "predict",
     "export",
     "compare",

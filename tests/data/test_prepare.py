@@ -32,6 +32,25 @@ def test_each_window_belongs_to_the_side_of_its_engine():
     assert len(data.training) + len(data.validation) == fleet.rows
 
 
+def test_engines_that_calibrate_are_a_side_of_their_own():
+    fleet = fleet_of(*LIVES)
+    data, plain = prepared(fleet, calibration=0.3), prepared(fleet)
+    assert set(fleet.engine[data.calibration.windows.ends.numpy()]) == set(data.split.calibration)
+    assert len(data.training) + len(data.validation) + len(data.calibration) == fleet.rows
+    assert (len(plain.calibration), len(plain.validation)) == (0, len(data.validation))
+    assert data.mean_label == plain.mean_label
+
+
+def test_the_scaling_sees_no_engine_that_calibrates():
+    fleet = fleet_of(*LIVES)
+    before = prepared(fleet, calibration=0.3)
+    kept = np.isin(fleet.engine, before.split.calibration)
+    fleet.values[kept] += 1000
+    after = prepared(fleet, calibration=0.3)
+    index = torch.arange(len(before.training))
+    assert torch.equal(before.training.batch(index).windows, after.training.batch(index).windows)
+
+
 def test_labels_belong_to_the_last_cycle_of_the_window():
     fleet = fleet_of(*LIVES)
     data = prepared(fleet)

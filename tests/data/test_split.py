@@ -77,11 +77,61 @@ def test_too_few_engines_are_refused(count):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"validation": 0}, {"validation": 1}, {"by": "rows"}, {"seed": -1}, {"seed": 2**63}],
+    [
+        {"validation": 0},
+        {"validation": 1},
+        {"by": "rows"},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"calibration": -0.1},
+        {"calibration": 1},
+        {"calibration": 0.8},
+        {"calibration": 0.2, "by": "windows"},
+    ],
 )
 def test_wrong_values_are_refused(wrong):
     with pytest.raises(ValidationError):
         SplitConfig(**wrong)
+
+
+# ---- engines that calibrate ----------------------------------------------------------------
+
+
+@given(
+    st.lists(st.integers(1, 10_000), min_size=3, max_size=60, unique=True),
+    st.floats(0.01, 0.45),
+    st.floats(0.01, 0.45),
+    seeds,
+)
+def test_calibration_takes_engines_from_training_alone(numbers, validates, calibrates, seed):
+    numbers = np.array(sorted(numbers))
+    plain = SplitConfig(validation=validates).draw(numbers, seed)
+    config = SplitConfig(validation=validates, calibration=calibrates)
+    split = config.draw(numbers, seed)
+    sides = [side.tolist() for side in (split.training, split.validation, split.calibration)]
+    assert sorted(number for side in sides for number in side) == numbers.tolist()
+    assert all(side == sorted(side) and side for side in sides)
+    assert sides[1] == plain.validation.tolist()
+    assert set(sides[2]) < set(plain.training.tolist())
+    assert abs(len(sides[2]) - calibrates * len(numbers)) <= 1
+
+
+def test_no_engine_calibrates_unless_asked_for():
+    assert SplitConfig().draw(ENGINES, 0).calibration.tolist() == []
+    assert len(SplitConfig(calibration=0.2).draw(ENGINES, 0).calibration) == 20
+
+
+def test_too_few_engines_to_calibrate_are_refused():
+    config = SplitConfig(validation=0.5, calibration=0.2)
+    with pytest.raises(DataError, match=r"found 2 engines .* none is left to calibrate"):
+        config.draw(np.array([1, 2]), 0)
+
+
+def test_the_refusals_say_what_was_expected():
+    with pytest.raises(ValidationError, match=r"together take 1 of the engines; .* less than 1"):
+        SplitConfig(validation=0.5, calibration=0.5)
+    with pytest.raises(ValidationError, match=r"split\.by windows trains on each; expected 0"):
+        SplitConfig(by="windows", calibration=0.2)
 
 
 # ---- rows ----------------------------------------------------------------------------------
@@ -97,7 +147,7 @@ def rows(config, lives=(30, 20, 40, 25, 35), seed=0):
 @pytest.mark.parametrize("by", ["engines", "windows"])
 def test_every_row_is_on_one_side(by, lives, share, seed):
     fleet, _, sides = rows(SplitConfig(by=by, validation=share), lives, seed)
-    both = np.concatenate([sides.training, sides.validation])
+    both = np.concatenate(sides)
     assert sorted(both) == list(range(fleet.rows))
     assert len(sides.training)
     assert len(sides.validation)
@@ -107,6 +157,13 @@ def test_by_engines_no_engine_is_on_both_sides():
     fleet, split, sides = rows(SplitConfig())
     assert set(fleet.engine[sides.training]) == set(split.training)
     assert set(fleet.engine[sides.validation]) == set(split.validation)
+
+
+def test_the_rows_of_engines_that_calibrate_are_on_no_other_side():
+    fleet, split, sides = rows(SplitConfig(calibration=0.4))
+    assert len(split.calibration) == 2
+    assert set(fleet.engine[sides.calibration]) == set(split.calibration)
+    assert sorted(np.concatenate(sides)) == list(range(fleet.rows))
 
 
 def test_by_windows_engines_are_on_both_sides_which_is_the_leak():

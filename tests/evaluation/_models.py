@@ -9,6 +9,7 @@ from torch import nn
 from cmapss_rul.data.digests import provenance
 from cmapss_rul.data.prepare import prepare
 from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Output
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
@@ -95,6 +96,24 @@ def content_for(config: RunConfig) -> dict:
 def write_checkpoint(path: Path, config: RunConfig) -> Path:
     checkpoint.write(path, content_for(config))
     return path
+
+
+INTERVALS = Calibration(
+    kind="validation",
+    engines=list(range(1, 11)),
+    levels=[0.5, 0.8, 0.9],
+    quantiles=[1.0, 2.0, 3.0],
+    form="normalised",
+    knots=[25.0, 125.0],
+    late=[2.0, 12.0],
+    early=[4.0, 4.0],
+)
+"""At level 0.8 a prediction of 25 gives 21 to 33, one of 75 gives 61 to 83."""
+
+
+def calibrated(model: checkpoint.TrainedModel, **changes) -> checkpoint.TrainedModel:
+    """The same model with intervals that are known."""
+    return dataclasses.replace(model, calibration=INTERVALS.model_copy(update=changes))
 
 
 def countdown(model: checkpoint.TrainedModel, start: float = 200.0) -> checkpoint.TrainedModel:

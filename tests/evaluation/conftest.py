@@ -4,7 +4,7 @@ import pytest
 
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.training.checkpoint import restore
-from tests.evaluation._models import config_for, countdown, write_checkpoint
+from tests.evaluation._models import calibrated, config_for, countdown, write_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +23,9 @@ def evaluation(model):
 def known(model):
     """The evaluation of a network whose answer is 200 − cycle."""
     return evaluate(countdown(model))
+
+
+@pytest.fixture(scope="session")
+def known_intervals(model):
+    """The same with intervals that are known."""
+    return evaluate(calibrated(countdown(model)))

@@ -18,11 +18,11 @@ from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation import export as module
 from cmapss_rul.evaluation.export import Parity, default_path, export, parity_of
-from cmapss_rul.evaluation.portable import inputs_of
+from cmapss_rul.evaluation.portable import Interval, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.config import RunConfig
-from tests.evaluation._models import TINY, config_for, write_checkpoint
+from tests.evaluation._models import TINY, calibrated, config_for, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +94,49 @@ def test_the_metadata_say_what_it_is(exported, onnxruntime, window_60):
     assert found["protocol"]["simulated"] is True
     assert list(found["inputs"]) == ["window", "cycle", "valid_length"]
     assert list(found["outputs"]) == ["rul", "health"]
+    assert found["intervals"] is None
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        {},
+        {"form": "bins", "knots": [63.0, 63.0], "late": [1.0, 9.0], "early": [2.0, 5.0]},
+        {"knots": [60.0], "late": [1.0], "early": [2.0]},
+    ],
+    ids=["lines", "steps", "level"],
+)
+def test_a_calibrated_model_gives_its_interval_too(
+    window_60, fleet_dir, tmp_path, onnxruntime, steps
+):
+    model = calibrated(window_60, **steps)
+    parity = export(model, "onnx", tmp_path / "model.onnx")
+    assert parity.interval < 1e-3
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert facts(session.get_outputs())[2:] == [
+        ("rul_lower", "tensor(float)", []),
+        ("rul_upper", "tensor(float)", []),
+    ]
+    found = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
+    assert found["intervals"]["level"] == 0.9
+    assert found["outputs"]["rul_upper"] == (
+        "float32 [batch]: upper end of the interval at level 0.9, cycles; 125 means that or more"
+    )
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    plain = {k: v.numpy() for k, v in inputs_of(model, fleet, np.array([9])).there().items()}
+    rul, _, lower, upper = session.run(None, plain)
+    expected = model.calibration.ends(rul.astype(float), 0.9, 125)
+    np.testing.assert_allclose([lower, upper], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [[20.0, 120.0], [50.0, 50.0]])
+def test_the_interval_of_the_graph_is_that_of_the_calibration(window_60, steps):
+    model = calibrated(window_60, knots=steps)
+    rul = torch.tensor([0.0, 19.0, 20.0, 49.5, 50.0, 77.7, 120.0, 125.0])
+    found = Interval.of(model)(rul)
+    expected = model.calibration.ends(rul.double().numpy(), 0.9, 125)
+    np.testing.assert_allclose(torch.stack(found), expected, atol=1e-5)
+    assert Interval.of(window_60) is None
 
 
 def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_path, onnxruntime):

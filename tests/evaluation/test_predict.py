@@ -10,7 +10,6 @@ import pytest
 from cmapss_rul.data.columns import COLUMNS, SENSORS
 from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.evaluation.predict import (
-    NO_INTERVALS,
     in_window,
     predict_records,
     to_csv,
@@ -19,7 +18,9 @@ from cmapss_rul.evaluation.predict import (
 from cmapss_rul.evaluation.records import read_records
 from cmapss_rul.evaluation.save import table_of_last
 from tests.data._fleets import fleet_of
-from tests.evaluation._models import countdown
+from tests.evaluation._models import INTERVALS, calibrated, countdown
+
+NO_INTERVALS = "no intervals: the run was not calibrated; rul calibrate does it"
 
 HEAD = ["engine", "cycle", "cycles_seen", "rul", "rul_lower", "rul_upper", "health"]
 TAIL = ["padded", "condition_known", "sensors_out_of_range", "note"]
@@ -124,8 +125,42 @@ def test_there_are_no_intervals_and_it_is_said(model, frame):
     assert table["rul_lower"].isna().all()
     assert table["rul_upper"].isna().all()
     assert table["note"].unique().tolist() == [NO_INTERVALS]
-    with pytest.raises(UsageError, match=r"carries no intervals, so there is none at level 0\.9;"):
+    with pytest.raises(
+        UsageError, match=r"carries no intervals \(.*\), so there is none at level 0"
+    ):
         predicted(model, frame, level=0.9)
+
+
+def test_the_intervals_are_those_of_the_level_nearest_to_nine_tenths(model, frame):
+    table = predicted(calibrated(countdown(model)), frame, every_cycle=True)
+    lower, upper = INTERVALS.ends(table["rul"].to_numpy(), 0.9, 125)
+    assert table["rul_lower"].tolist() == lower.tolist()
+    assert table["rul_upper"].tolist() == upper.tolist()
+    assert ((table["rul_lower"] <= table["rul"]) & (table["rul"] <= table["rul_upper"])).all()
+    assert table["note"].unique().tolist() == [
+        "interval at level 0.9 from 10 validation engines: these engines also chose the epoch"
+    ]
+
+
+def test_another_level_is_taken_where_it_was_calibrated(model, frame):
+    model = calibrated(countdown(model), kind="calibration")
+    table = predicted(model, frame, level=0.5)
+    lower, _ = INTERVALS.ends(table["rul"].to_numpy(), 0.5, 125)
+    assert table["rul_lower"].tolist() == lower.tolist()
+    assert table["note"].unique().tolist() == ["interval at level 0.5 from 10 calibration engines"]
+    with pytest.raises(UsageError, match=r"at level 0\.7; expected one of 0\.5, 0\.8, 0\.9, or"):
+        predicted(model, frame, level=0.7)
+    with pytest.raises(UsageError, match=r"found level 90, expected a number between 0 and 1"):
+        predicted(model, frame, level=90)
+
+
+def test_too_few_engines_for_any_level_are_said_in_the_note(model, frame):
+    table = predicted(calibrated(model, engines=[1, 2], levels=[], quantiles=[]), frame)
+    assert table["rul_upper"].isna().all()
+    assert table["note"].unique().tolist() == [
+        "no intervals: 2 calibration engines for levels 0.8, 0.9, 0.95, of which 0.8 takes at "
+        "least 4"
+    ]
 
 
 def test_what_is_no_number_is_refused_by_the_engine_s_own_name(model, frame):
@@ -167,3 +202,13 @@ def test_the_json_is_strict_and_says_what_predicted(model, frame):
     assert first["rul_lower"] is None
     assert first["condition_known"] is None
     assert isinstance(first["padded"], bool)
+
+
+def test_the_json_says_at_which_level_and_from_what(model, frame):
+    model = calibrated(model)
+    for level, said in ((None, 0.9), (0.5, 0.5)):
+        table = predicted(model, frame, level=level)
+        found = json.loads(to_json(table, model, level), parse_constant=pytest.fail)
+        assert found["model"]["intervals"]["level"] == said
+        assert found["model"]["intervals"]["mark"] == "these engines also chose the epoch"
+        assert found["predictions"][0]["rul_upper"] == table["rul_upper"][0]

@@ -56,6 +56,16 @@ def test_the_split_is_said_with_its_resolved_seed(evaluation, fleet_dir, tmp_pat
     assert (protocol.seed, protocol.split["seed"]) == (3, 11)
 
 
+def test_engines_that_calibrate_are_counted(evaluation, fleet_dir, tmp_path):
+    assert evaluation.protocol.split["calibration_engines"] == 0
+    assert "calibrate" not in dict(evaluation.protocol.lines())["split"]
+    config = config_for(fleet_dir)
+    kept = config.model_copy(update={"split": config.split.model_copy(update={"calibration": 0.2})})
+    protocol = evaluate(restore(write_checkpoint(tmp_path / "best.pt", kept))).protocol
+    assert (protocol.split["calibration"], protocol.split["calibration_engines"]) == (0.2, 4)
+    assert "12 train, 4 validate, 4 calibrate the intervals" in dict(protocol.lines())["split"]
+
+
 def test_a_split_by_windows_is_marked_as_a_leak(evaluation, fleet_dir, tmp_path):
     assert evaluation.protocol.split["leak"] is None
     config = config_for(fleet_dir)

@@ -14,6 +14,7 @@ from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation import save as module
 from cmapss_rul.evaluation.save import Targets, save, to_csv, to_json
 from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
+from cmapss_rul.metrics.probabilities import brier_score, expected_calibration_error
 from cmapss_rul.metrics.regression import figures as figures_of
 
 COLUMNS = [
@@ -23,6 +24,8 @@ COLUMNS = [
     "true_rul_capped",
     "predicted_rul",
     "predicted_rul_unclamped",
+    "rul_lower",
+    "rul_upper",
     "padded",
     "true_health",
     "predicted_health",
@@ -39,7 +42,8 @@ def read(evaluation):
 
 
 def _number(text):
-    return {"True": True, "False": False}[text] if text in ("True", "False") else float(text)
+    plain = {"True": True, "False": False, "": math.nan}
+    return plain[text] if text in plain else float(text)
 
 
 def refuse(constant):
@@ -54,6 +58,19 @@ def test_predictions_have_one_row_an_engine(known):
     assert sum(row["padded"] == "True" for row in rows) == known.protocol.padded
 
 
+def test_the_ends_of_the_intervals_stand_beside_the_prediction(known, known_intervals):
+    assert np.isnan(read(known)["rul_lower"]).all()
+    table = read(known_intervals)
+    last = known_intervals.intervals["coverage"][2]["last"]
+    for labels in ("capped", "raw"):
+        true = table[f"true_rul_{labels}"]
+        held = (table["rul_lower"] <= true) & (true <= table["rul_upper"])
+        assert held.mean() == pytest.approx(last[labels]["coverage"])
+    assert (table["rul_upper"] - table["rul_lower"]).mean() == pytest.approx(
+        last["capped"]["width"]
+    )
+
+
 def test_every_last_window_figure_follows_from_the_predictions(evaluation):
     table = read(evaluation)
     for labels in ("capped", "raw"):
@@ -61,13 +78,15 @@ def test_every_last_window_figure_follows_from_the_predictions(evaluation):
         found = dict(evaluation.metrics["last"][labels])
         del found["rmse_interval"]
         assert dataclasses.asdict(again) == found
-    confusion = confusion_matrix(
-        table["predicted_health"].astype(int), table["true_health"].astype(int), classes=3
-    )
+    chances = np.stack([table["p_0"], table["p_1"], table["p_2"]], axis=1)
+    true = table["true_health"].astype(int)
+    confusion = confusion_matrix(table["predicted_health"].astype(int), true, classes=3)
     assert evaluation.health["last"] == {
         "accuracy": accuracy(confusion),
         "macro_f1": macro_f1(confusion),
         "confusion_matrix": confusion.tolist(),
+        "ece": pytest.approx(expected_calibration_error(chances, true)),
+        "brier": pytest.approx(brier_score(chances, true)),
     }
 
 
@@ -85,7 +104,7 @@ def test_columns_agree_with_each_other(known):
 def test_json_is_strict_and_holds_the_same_figures(evaluation):
     found = json.loads(to_json(evaluation), parse_constant=refuse)
     assert list(found) == [
-        "protocol", "metrics", "health", "floors", "baselines", "prognostics",
+        "protocol", "metrics", "health", "floors", "baselines", "prognostics", "intervals",
     ]  # fmt: skip
     assert (
         found["metrics"]["last"]["capped"]["rmse"] == evaluation.metrics["last"]["capped"]["rmse"]

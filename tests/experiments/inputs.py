@@ -93,7 +93,8 @@ def result(run: GridRun, rmse: float, **changes: Any) -> Result:
         "auxiliary": dict.fromkeys(run.cell.resolved.data.auxiliary, 260),
         "selection": "validation engines only",
         "split": {"by": run.cell.resolved.split.by, "fraction": 0.2, "seed": run.seed,
-                  "training_engines": 5, "validation_engines": 1},
+                  "training_engines": 5, "validation_engines": 1,
+                  "calibration_engines": 0},
     }  # fmt: skip
     rows = [
         {

@@ -37,6 +37,7 @@ def test_the_protocol_stands_under_it_once():
         "cap 125; split by engines, 5 train, 1 validate, all 260 of FD002 train too; selection: "
         "validation engines"
     ) in text
+    assert "calibrate" not in text
 
 
 def test_eighty_columns_are_enough():

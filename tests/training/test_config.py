@@ -8,7 +8,7 @@ from cmapss_rul.training.config import RunConfig, TrainConfig
 
 NAMES = {
     "data": ("subset", "dir", "source", "cap", "window", "columns", "cycle_count", "smoothing"),
-    "split": ("by", "validation", "seed"),
+    "split": ("by", "validation", "calibration", "seed"),
     "loss": ("rul.name", "health.boundaries"),
     "balancer": ("name",),
     "train": (
@@ -35,6 +35,7 @@ def test_shipped_defaults_that_are_promised():
     assert config.train.clip == 1.0
     assert (config.train.threads, config.split.seed) == (None, None)
     assert not config.train.mixed_precision
+    assert config.split.calibration == 0
 
 
 @pytest.mark.parametrize(

@@ -173,11 +173,11 @@ def test_a_killed_process_loses_at_most_the_running_epoch(eight, tmp_path, finis
     folder, saved = tmp_path / "run", []
     save = Loop.save
 
-    def killed(self, path, former=None):
+    def killed(self, path, **named):
         saved.append(path.name)
         if saved == ["best.pt", "last.pt", "best.pt", "last.pt"]:
             raise KilledError
-        save(self, path, former)
+        save(self, path, **named)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Loop, "save", killed)

@@ -165,6 +165,12 @@ def test_what_must_be_said_beside_the_figures(made, data, by, note):
     assert look_at(made(data=data, config={**CONFIG, "split": {"by": by}})).note == note
 
 
+def test_engines_kept_from_training_are_said(made):
+    run = made()
+    checkpoint.write(run.last, {**content(), "split": {"calibration": [3, 5]}})
+    assert look_at(run).note == "2 engines calibrate the intervals, so fewer trained"
+
+
 def test_an_evaluation_of_another_epoch_is_not_the_runs(made):
     run = made()
     evaluated(run, epoch=1)

@@ -60,6 +60,11 @@ def put(content, place, value):
         ("split/training", []),
         ("split/validation", [1.5]),
         ("split/training", torch.tensor([1, 2])),
+        ("split/calibration", [1.5]),
+        ("calibration", {"a": 1}),
+        ("calibration/levels", [0.99]),
+        ("calibration/knots", []),
+        ("calibration/late", torch.zeros(2)),
         ("data/subset", None),
         ("data/mean_label", float("nan")),
         ("data/official", 1),
@@ -103,7 +108,8 @@ def test_a_misshapen_part_is_one_line_that_names_the_file(content, tmp_path, pla
 
 
 def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight):
-    content["calibration"] = {"a": 1}
+    content["later"] = {"a": 1}
+    content["calibration"]["later"] = 1
     content["loop"]["later"] = 1
     content["data"]["later"] = "x"
     checkpoint.write(tmp_path / "x.pt", content)

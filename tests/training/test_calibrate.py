@@ -1,0 +1,230 @@
+"""Intervals in best.pt: written by training, at any kill, and added to a run that exists."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from cmapss_rul.data.prepare import prepare
+from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.data.simulate import simulate
+from cmapss_rul.errors import CheckpointError, RulError, UsageError
+from cmapss_rul.intervals.calibration import Calibration, HeldOut, calibrate
+from cmapss_rul.locks import owned
+from cmapss_rul.model.predict import predict
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.calibrate import calibrate_run
+from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.training.train import train
+from tests.training.inputs import Stopper, assert_same_run, differences, everything, tiny
+
+SPLIT = {"validation": 0.5, "calibration": 0.25}
+"""Of 16 engines 8 validate and 4 calibrate, which support 0.8."""
+
+
+@pytest.fixture(scope="module")
+def sixteen(tmp_path_factory):
+    """Folder with a simulated FD001 of 16 engines."""
+    folder = tmp_path_factory.mktemp("sixteen")
+    simulate(folder, engines=16)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(sixteen, tmp_path_factory):
+    """Folders of two finished runs, by their kind; tests read them only."""
+    runs = {}
+    for kind, split in (("validation", {"validation": 0.5}), ("calibration", SPLIT)):
+        runs[kind] = tmp_path_factory.mktemp(kind) / "run"
+        train(tiny(sixteen, split=split), runs[kind], device="cpu")
+    return runs
+
+
+@pytest.fixture
+def own(trained, tmp_path):
+    """A copy of the first run, of the test's own."""
+    return shutil.copytree(trained["validation"], tmp_path / "own")
+
+
+def without(path):
+    """Take the entry out of a checkpoint, as an older version left it; returns its content."""
+    content = checkpoint.read(path)
+    content.pop("calibration", None)
+    checkpoint.write(path, content)
+    return content
+
+
+# ---- training ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["validation", "calibration"])
+def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
+    """Worked out anew from the train file, the saved weights and the definition."""
+    model = restore(trained[kind])
+    config = model.config
+    data = prepare(
+        read_fleet(sixteen / "train_FD001.txt"), config.data, config.split, (125, 50), config.seed
+    )
+
+    def held_out(side):
+        rul, _ = predict(model.network, side.windows)
+        engine = side.windows.starts.numpy()
+        return HeldOut(rul.clamp(0, 125).double().numpy(), side.rul.double().numpy(), engine)
+
+    fresh = held_out(data.calibration) if kind == "calibration" else None
+    engines = getattr(data.split, kind).tolist()
+    expected = calibrate(held_out(data.validation), fresh, engines, (0.8, 0.9, 0.95), 125)
+    assert model.calibration == expected
+    assert (model.calibration.kind, model.calibration.levels) == (kind, [0.8])
+    assert model.calibration.engines == engines
+
+
+def test_engines_that_calibrate_neither_train_nor_validate(trained):
+    plain, kept = (restore(trained[kind]) for kind in ("validation", "calibration"))
+    assert (len(kept.training_engines), len(kept.calibration_engines)) == (4, 4)
+    assert plain.calibration_engines == []
+    assert kept.validation_engines == plain.validation_engines
+    assert set(kept.training_engines) | set(kept.calibration_engines) == set(plain.training_engines)
+
+
+def test_only_best_holds_the_entry(trained):
+    run = trained["calibration"]
+    assert "calibration" in checkpoint.read(run / "best.pt")
+    assert "calibration" not in checkpoint.read(run / "last.pt")
+    assert restore(run / "last.pt").calibration is None
+
+
+def test_an_interrupted_run_comes_to_the_same_intervals(trained, sixteen, tmp_path):
+    config = tiny(sixteen, split=SPLIT)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "run", device="cpu", reporter=Stopper(epoch=1))
+    assert restore(tmp_path / "run").calibration is not None
+    train(config, tmp_path / "run", device="cpu", resume=True)
+    assert_same_run(trained["calibration"], tmp_path / "run")
+
+
+def test_a_best_that_is_written_again_has_its_intervals(sixteen, tmp_path):
+    config, folder = tiny(sixteen, split=SPLIT), tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train(config, folder, device="cpu", reporter=Stopper(epoch=1))
+    expected = checkpoint.read(folder / "best.pt")["calibration"]
+    (folder / "best.pt").write_bytes(b"half")
+    with pytest.raises(Interrupted):
+        train(config, folder, device="cpu", resume=True, reporter=Stopper(step=1))
+    assert checkpoint.read(folder / "best.pt")["calibration"] == expected
+
+
+def test_where_no_level_is_supported_training_works(finished_run):
+    calibration = restore(finished_run).calibration
+    assert (len(calibration.engines), calibration.levels, calibration.level) == (2, [], None)
+
+
+def test_a_split_by_windows_has_no_engine_to_calibrate(eight, tmp_path):
+    train(tiny(eight, split={"by": "windows"}), tmp_path / "run", device="cpu")
+    assert restore(tmp_path / "run").calibration is None
+    with pytest.raises(UsageError, match=r"a leak: .*; intervals take engines that did not train"):
+        calibrate_run(tmp_path / "run")
+
+
+# ---- a run that exists ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["validation", "calibration"])
+def test_it_is_the_same_as_training_gave_and_changes_no_other_entry(trained, tmp_path, kind):
+    folder = shutil.copytree(trained[kind], tmp_path / "run")
+    others = {name: data for name, data in everything(folder).items() if name != "best.pt"}
+    before = without(folder / "best.pt")
+    model = calibrate_run(folder)
+    content = checkpoint.read(folder / "best.pt")
+    assert content["calibration"] == checkpoint.read(trained[kind] / "best.pt")["calibration"]
+    assert model.calibration == Calibration.model_validate(content.pop("calibration"))
+    assert differences(before, content) == []
+    assert {name: data for name, data in everything(folder).items() if name != "best.pt"} == others
+
+
+def test_other_levels_replace_those_there_are(own):
+    former = restore(own).calibration
+    found = calibrate_run(own / "best.pt", [0.75, 0.5, 0.75]).calibration
+    assert restore(own).calibration == found
+    assert found.levels == [0.5, 0.75]
+    assert found.quantiles[1] <= former.quantiles[0]
+    assert found.knots == former.knots
+
+
+def test_a_run_from_before_there_were_such_engines_is_calibrated(own):
+    content = without(own / "best.pt")
+    del content["split"]["calibration"]
+    del content["config"]["split"]["calibration"]
+    checkpoint.write(own / "best.pt", content)
+    assert calibrate_run(own).calibration.kind == "validation"
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ([0.9], r"found 8 calibration engines, .* up to 8/9; level 0\.9 takes at least 9$"),
+        ([0.5, 0.99], r"level 0\.99 takes at least 99$"),
+        ([1.0], "expected a number between 0 and 1"),
+        ([float("nan")], "expected a number between 0 and 1"),
+    ],
+)
+def test_levels_that_cannot_be_are_refused_and_nothing_is_written(own, levels, message):
+    before = everything(own)
+    with pytest.raises(UsageError, match=message):
+        calibrate_run(own, levels)
+    assert everything(own) == before
+
+
+def test_too_few_engines_for_any_default_level(own_run):
+    with pytest.raises(UsageError, match=r"2 calibration engines .* 0\.8 takes at least 4"):
+        calibrate_run(own_run)
+    assert calibrate_run(own_run, [0.6]).calibration.levels == [0.6]
+
+
+def test_another_train_file_is_refused_by_both_digests(own, eight):
+    with pytest.raises(UsageError, match=r"found SHA-256 .*, expected the file that the run"):
+        calibrate_run(own, data_dir=eight)
+
+
+def test_a_state_that_validation_did_not_choose_is_refused(own):
+    content = checkpoint.read(own / "last.pt")
+    content["loop"]["best_epoch"] = content["loop"]["epoch"] - 1
+    checkpoint.write(own / "last.pt", content)
+    with pytest.raises(UsageError, match=r"found epoch 2, .* chose, 1; name the run folder"):
+        calibrate_run(own / "last.pt")
+
+
+def test_what_is_not_there_is_said_and_no_folder_made(tmp_path):
+    with pytest.raises(CheckpointError, match="there is no such checkpoint"):
+        calibrate_run(tmp_path / "nowhere" / "best.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_being_trained_is_left_alone(own):
+    before = (own / "best.pt").read_bytes()
+    with owned(own), pytest.raises(RulError, match="is in use by process"):
+        calibrate_run(own)
+    assert (own / "best.pt").read_bytes() == before
+
+
+def test_a_prediction_that_is_not_finite_is_refused(own, monkeypatch):
+    real = predict
+
+    def spoilt(network, windows):
+        rul, chances = real(network, windows)
+        return rul + np.inf, chances
+
+    monkeypatch.setattr("cmapss_rul.training.calibrate.predict", spoilt)
+    before = everything(own)
+    with pytest.raises(RulError, match="an engine that calibrates was not finite"):
+        calibrate_run(own)
+    assert everything(own) == before
+
+
+def test_the_model_given_back_is_the_one_in_the_file(own):
+    model, again = calibrate_run(own), restore(own)
+    for field in dataclasses.fields(model):
+        if field.name not in ("network", "preprocessor"):
+            assert getattr(model, field.name) == getattr(again, field.name)
