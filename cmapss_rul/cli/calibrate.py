@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson, Data, Device
+
 
 def calibrate(
-    run: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", help="A run folder, or its best.pt."),
-    ],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its best.pt.")],
     level: Annotated[
         str,
         typer.Option(
@@ -18,12 +17,9 @@ def calibrate(
             help="Levels of the intervals; by default 0.8,0.9,0.95, less those not supported.",
         ),
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the data; that of the run by default."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    device: Device = "auto",
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Give a trained run intervals, or intervals at other levels.
 

@@ -116,7 +116,7 @@ def share(value: Mapping[str, float | None]) -> str:
 def _protocol(protocol: Mapping[str, Any]) -> str:
     """Say under which protocol a cell's figures were made."""
     split = protocol["split"]
-    kept = split["calibration_engines"]
+    kept = split.get("calibration_engines")  # evaluations of older versions do not say
     return (
         f"{protocol['subset']}, {protocol['files']}; {protocol['engines']} test engines "
         f"({protocol['padded']} padded), {protocol['windows']:,} windows of {protocol['window']} "

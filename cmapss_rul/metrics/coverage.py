@@ -100,6 +100,9 @@ def binomial_interval(share: float, trials: int) -> tuple[float, float]:
     """
     successes = share * trials
     failures = trials - successes
-    low = stats.beta.ppf(_OUTSIDE / 2, successes, failures + 1) if successes > _ROUNDING else 0.0
-    high = stats.beta.ppf(1 - _OUTSIDE / 2, successes + 1, failures) if failures > _ROUNDING else 1.0
+    low, high = 0.0, 1.0
+    if successes > _ROUNDING:
+        low = stats.beta.ppf(_OUTSIDE / 2, successes, failures + 1)
+    if failures > _ROUNDING:
+        high = stats.beta.ppf(1 - _OUTSIDE / 2, successes + 1, failures)
     return float(low), float(high)

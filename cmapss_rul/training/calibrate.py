@@ -125,7 +125,7 @@ def calibrate_run(
         RulError: another process trains in the folder.
     """
     path = Path(path)
-    path = path / "best.pt" if path.is_dir() else path
+    path = path / checkpoint.BEST if path.is_dir() else path
     checkpoint.read(path)  # a wrong path is an error before the lock, which would make its folder
     with owned(path.parent):
         sweep(path.parent)  # what a killed call left

@@ -6,24 +6,10 @@ import shutil
 import pandas as pd
 import pytest
 
-from cmapss_rul.cli import main
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.train import train
 from tests.training.inputs import everything, tiny
-
-
-@pytest.fixture
-def rul(capsys):
-    """Run a command; returns exit code, stdout and stderr."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return left.value.code, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")
