@@ -64,8 +64,8 @@ def test_there_are_commands_to_test():
     assert len(rul_lines()) >= 12
     verbs = {line.split()[1] for line in rul_lines()}
     assert verbs == {
-        "calibrate", "compare", "config", "download-data", "evaluate", "predict", "runs", "simulate",
-        "train",
+        "calibrate", "compare", "config", "download-data", "evaluate", "predict", "runs",
+        "simulate", "train",
     }  # fmt: skip
 
 

@@ -21,8 +21,8 @@ def evaluate(
     """Evaluate a trained network on its test engines.
 
     Prints RMSE, MAE, bias, NASA score, how often the intervals hold, and health figures, with
-    the protocol they were made under, and saves evaluation.json and predictions.csv. Test and RUL file are fetched where
-    they are missing.
+    the protocol they were made under, and saves evaluation.json and predictions.csv. Test and
+    RUL file are fetched where they are missing.
 
     \b
     Example:
