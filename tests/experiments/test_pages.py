@@ -4,6 +4,7 @@ import pytest
 
 from cmapss_rul.errors import UsageError
 from cmapss_rul.experiments import ledger
+from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.pages import LEDGER, pages, write
 from cmapss_rul.markdown import marked
 from cmapss_rul.metrics.published import as_markdown
@@ -43,6 +44,24 @@ def test_both_pages_are_written_once(root):
     assert "| `fixed` | 12.50 ± 0.71 / 125 ± 7 |" in (root / "README.md").read_text()
     assert write(root) == []
     assert pages(root) == {path: path.read_text() for path in pages(root)}
+
+
+def test_figures_of_a_configuration_stand_in_its_comment(root):
+    """Of a configuration that is the ledger's; another one keeps what it says."""
+    own = "# FD001.\n#\n# Measured long ago,\n# on a whim.\n#\ndata:\n  subset: FD001\n"
+    text = own + "balancer: {name: fixed}\n"
+    (root / "configs" / "mine.yaml").write_text(text)
+    (root / "configs" / "other.yaml").write_text(text + "train: {epochs: 3}\n")
+    made = make_grid([str(root / "configs" / "mine.yaml")], seeds=[0, 1])
+    ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
+    assert root / "configs" / "mine.yaml" in write(root)
+    found = (root / "configs" / "mine.yaml").read_text()
+    assert found.startswith("# FD001.\n#\n# Measured over 2 seeds: RMSE 12.50 ± 0.71 and NASA ")
+    assert found.endswith("\n#\ndata:\n  subset: FD001\nbalancer: {name: fixed}\n")
+    assert "long ago" not in found
+    assert "whim" not in found
+    assert (root / "configs" / "other.yaml").read_text() == text + "train: {epochs: 3}\n"
+    assert write(root) == []
 
 
 def test_a_page_without_its_place_is_said(root):
