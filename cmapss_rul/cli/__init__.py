@@ -117,7 +117,9 @@ app.add_typer(config.app, name="config")
 
 
 def main(
-    arguments: Sequence[str] | None = None, application: typer.Typer = app, name: str = "rul"
+    arguments: Sequence[str] | None = None,
+    application: typer.Typer | None = None,
+    name: str = "rul",
 ) -> NoReturn:
     """Run one command and leave with its exit code.
 
@@ -126,14 +128,14 @@ def main(
 
     Args:
         arguments: the words after `rul`; those of the process by default.
-        application: whose command it is; that of a script need not be a verb.
+        application: whose command it is; the verbs of `rul` by default.
         name: of the application, as help and usage show it.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a narrow code page loses no result
     try:
         with terminable():
-            command = typer.main.get_command(application)
+            command = typer.main.get_command(application or app)
             code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
     except BaseException as error:
