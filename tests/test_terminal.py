@@ -96,7 +96,8 @@ def trained(tmp_path_factory):
 
 def test_simulate_and_train_into_such_a_folder(rul):
     assert rul("simulate", "--out", EVIL, "--engines", "20")[0] == 0
-    sets = ["data.window=5", "data.columns=[sensor_2, sensor_4]", "model.bilstm.hidden=3"]
+    sets = ["data.window=6", "data.auxiliary=[]", "data.columns=[sensor_2, sensor_4]"]
+    sets += ["model.bilstm.hidden=3"]
     sets += ["train.epochs=1", "train.window_share=0.05", "train.threads=1"]
     sets = [word for text in sets for word in ("--set", text)]
     code, out, _ = rul("train", "--config", "fd001", "--data", EVIL, "--output", LINE, *sets)

@@ -29,13 +29,15 @@ def own(fleet_dir, tmp_path):
 def test_keys(known):
     found = known.as_dict()
     assert list(found) == [
-        "protocol", "metrics", "health", "floors", "baselines", "prognostics",
+        "protocol", "metrics", "health", "floors", "baselines", "prognostics", "intervals",
     ]  # fmt: skip
     for windows in ("last", "every"):
         assert list(found["metrics"][windows]) == ["capped", "raw"]
         for labels in ("capped", "raw"):
             assert list(found["metrics"][windows][labels]) == NAMES
-        assert list(found["health"][windows]) == ["accuracy", "macro_f1", "confusion_matrix"]
+        assert list(found["health"][windows]) == [
+            "accuracy", "macro_f1", "confusion_matrix", "ece", "brier",
+        ]  # fmt: skip
         assert set(found["floors"][windows]) == {"raw"}
         for name in ("test_mean", "train_mean"):
             assert set(found["baselines"][name][windows]) == {"capped", "raw"}

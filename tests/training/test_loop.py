@@ -33,7 +33,15 @@ def loop_of(config, folder, reporter=None):
     listener = reporter or Quiet()
     facts = {name: {} for name in checkpoint.PARTS}
     return Loop(
-        config, run, trainer, data.training, data.validation, facts, listener, StopSignals()
+        config=config,
+        run=run,
+        trainer=trainer,
+        training=data.training,
+        validation=data.validation,
+        calibration=data.calibration,
+        facts=facts,
+        reporter=listener,
+        stop=StopSignals(),
     )
 
 
@@ -366,5 +374,5 @@ def test_the_log_says_what_the_balancer_says(eight, tmp_path):
     log = (tmp_path / "run" / "train.log").read_text()
     assert "epoch 1: lag_rul" in log
     assert "lag_health" in log
-    assert "training and" in log
+    assert " training, " in log
     assert "best so far" in log
