@@ -72,9 +72,9 @@ def predict(
 
     chosen = pick_device(device)
 
+    from cmapss_rul.data.records import ALLOW_GAPS, read_file, read_records
     from cmapss_rul.errors import UsageError
     from cmapss_rul.evaluation.predict import predict_records, to_csv, to_json
-    from cmapss_rul.evaluation.records import read_file, read_records
     from cmapss_rul.files import unwritable, write_whole
     from cmapss_rul.text import printable
     from cmapss_rul.training.checkpoint import restore
@@ -84,7 +84,8 @@ def predict(
     model = restore(checkpoint, chosen)
     content = sys.stdin.buffer.read() if file == "-" else read_file(Path(file))
     name = "standard input" if file == "-" else file
-    records = read_records(content, name, model.preprocessor, allow_gaps=allow_gaps)
+    data, known = model.config.data, model.preprocessor.conditions
+    records = read_records(content, name, data, known, gaps=None if allow_gaps else ALLOW_GAPS)
     table = predict_records(model, records, every_cycle=every_cycle, level=level)
     if output is None:
         # the names of engines are foreign; a file given by -o holds them as they are

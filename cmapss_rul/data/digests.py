@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cmapss_rul.data.columns import subset_of
-from cmapss_rul.data.lines import blocks
+from cmapss_rul.data.lines import PARQUET, blocks
 from cmapss_rul.errors import DataError
 from cmapss_rul.text import one_line, printable
 
@@ -79,6 +79,11 @@ def provenance(path: Path) -> Provenance:
     """
     try:
         with path.open("rb") as stream:
+            binary = stream.read(len(PARQUET)) == PARQUET
+            stream.seek(0)
+            if binary:  # it has no lines, and no other form
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                return Provenance(path.name, sha256, sha256, official=False, simulated=False)
             found = digest(stream, path.name)
     except OSError as error:
         reason = one_line(error.strerror or error)

@@ -1,9 +1,12 @@
 """The records of a fleet in memory: what the reader returns and everything else uses."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cmapss_rul.data.columns import COLUMNS
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,9 +16,10 @@ class Fleet:
     Attributes:
         engine: [row], number of the engine (the files call it unit), rising.
         cycle: [row], cycle since the start of the engine's record, from 1 without a gap.
-        values: [row, 24], raw settings and sensors in the order of `COLUMNS`.
+        values: [row, column], raw settings and sensors in the order of `columns`.
         starts: [engine], first row of each engine.
         lengths: [engine], number of rows of each engine.
+        columns: names of the columns of `values`; the 24 of C-MAPSS, unless it is a user's own.
     """
 
     engine: NDArray[np.int64]
@@ -23,15 +27,20 @@ class Fleet:
     values: NDArray[np.float64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    columns: tuple[str, ...] = COLUMNS
 
     @classmethod
     def from_rows(
-        cls, engine: NDArray[np.int64], cycle: NDArray[np.int64], values: NDArray[np.float64]
+        cls,
+        engine: NDArray[np.int64],
+        cycle: NDArray[np.int64],
+        values: NDArray[np.float64],
+        columns: tuple[str, ...] = COLUMNS,
     ) -> "Fleet":
         """Join columns whose engines stand one after another, as the files have them."""
         starts = np.flatnonzero(np.diff(engine, prepend=engine[:1] - 1))
         lengths = np.diff(starts, append=len(engine))
-        return cls(engine, cycle, values, starts, lengths)
+        return cls(engine, cycle, values, starts, lengths, columns)
 
     @property
     def engines(self) -> NDArray[np.int64]:
@@ -53,7 +62,23 @@ class Fleet:
         """[row], the first row of the row's engine."""
         return np.repeat(self.starts, self.lengths)
 
+    def pick(self, columns: Sequence[str]) -> NDArray[np.float64]:
+        """[row, column], a copy of the columns of those names, in their order."""
+        picked: NDArray[np.float64] = self.values[:, [self.columns.index(c) for c in columns]]
+        return picked
+
     def select(self, engines: NDArray[np.int64]) -> "Fleet":
         """Return the fleet of the named engines alone, in the order of the file."""
-        keep = np.isin(self.engine, engines)
-        return Fleet.from_rows(self.engine[keep], self.cycle[keep], self.values[keep])
+        return self._at(np.isin(self.engine, engines))
+
+    def cut(self, lengths: NDArray[np.int64]) -> "Fleet":
+        """Return the first rows of each engine alone.
+
+        Args:
+            lengths: [engine], rows to keep, at least 1.
+        """
+        since = np.arange(self.rows) - np.repeat(self.starts, self.lengths)
+        return self._at(since < np.repeat(lengths, self.lengths))
+
+    def _at(self, keep: NDArray[np.bool_]) -> "Fleet":
+        return Fleet.from_rows(self.engine[keep], self.cycle[keep], self.values[keep], self.columns)

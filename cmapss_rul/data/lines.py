@@ -9,6 +9,9 @@ from cmapss_rul.text import printable
 
 BLOCK_BYTES = 1 << 24
 LONGEST_LINE = 1 << 20
+PARQUET = b"PAR1"
+"""How a Parquet file begins."""
+
 NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A decimal number; NaN, infinities, hexadecimal digits and `1_0` are none."""
 

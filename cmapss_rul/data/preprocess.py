@@ -24,6 +24,7 @@ class Preprocessor:
         columns: names of the settings and sensors used.
         cycle_count: whether the cycle count is a feature too (the last one).
         smoothing: weight of the newest row in exponential smoothing, or None.
+        keys: names of the columns that tell the operating conditions apart.
         conditions: the operating conditions of the training engines.
         scaler: fitted on the training engines.
     """
@@ -31,6 +32,7 @@ class Preprocessor:
     columns: tuple[str, ...]
     cycle_count: bool
     smoothing: float | None
+    keys: tuple[str, ...]
     conditions: Conditions
     scaler: Scaler
 
@@ -42,10 +44,20 @@ class Preprocessor:
             fleet: the training engines alone.
             config: which columns, and what else the network sees.
         """
-        conditions = Conditions.fit(fleet.values)
-        condition = conditions.assign(fleet.values)
-        scaler = Scaler.fit(fleet.values, condition, len(conditions.table), config.columns)
-        return cls(config.columns, config.cycle_count, config.smoothing, conditions, scaler)
+        keys = fleet.pick(config.condition_keys)
+        conditions = Conditions.fit(keys, config.condition_decimals)
+        is_setting = np.array([name in config.setting_names for name in config.columns])
+        scaler = Scaler.fit(
+            fleet.pick(config.columns), conditions.assign(keys), len(conditions.table), is_setting
+        )
+        return cls(
+            config.columns,
+            config.cycle_count,
+            config.smoothing,
+            config.condition_keys,
+            conditions,
+            scaler,
+        )
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -61,8 +73,8 @@ class Preprocessor:
         Returns:
             features: [row, feature].
         """
-        condition = self.conditions.assign(fleet.values)
-        features = self.scaler.transform(fleet.values, condition, self.columns)
+        condition = self.conditions.assign(fleet.pick(self.keys))
+        features = self.scaler.transform(fleet.pick(self.columns), condition)
         if self.smoothing is not None:
             _smooth(features, fleet, self.smoothing)
         if self.cycle_count:
@@ -72,15 +84,15 @@ class Preprocessor:
 
     def unknown_condition(self, fleet: Fleet) -> NDArray[np.bool_]:
         """[row], whether the row's operating condition never occurred in training."""
-        return self.conditions.unknown(fleet.values)
+        return self.conditions.unknown(fleet.pick(self.keys))
 
     def beyond_training(self, fleet: Fleet) -> NDArray[np.bool_]:
         """[row, column], whether a raw value lies outside the range of the training engines.
 
         The range is that of the row's operating condition, or of all rows for a setting.
         """
-        condition = self.conditions.assign(fleet.values)
-        return self.scaler.beyond(fleet.values, condition, self.columns)
+        condition = self.conditions.assign(fleet.pick(self.keys))
+        return self.scaler.beyond(fleet.pick(self.columns), condition)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything as plain values and tensors, for a checkpoint."""
@@ -96,13 +108,19 @@ class Preprocessor:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Preprocessor":
-        """The inverse of `state_dict`."""
+    def from_state(cls, state: dict[str, Any], config: DataConfig) -> "Preprocessor":
+        """The inverse of `state_dict`.
+
+        Args:
+            state: what it gave.
+            config: that it was fitted with, which says how conditions are told.
+        """
         return cls(
             columns=tuple(state["columns"]),
             cycle_count=state["cycle_count"],
             smoothing=state["smoothing"],
-            conditions=Conditions(state["conditions"].numpy()),
+            keys=config.condition_keys,
+            conditions=Conditions(state["conditions"].numpy(), config.condition_decimals),
             scaler=Scaler(*(state[key].numpy() for key in ("centre", "factor", "low", "high"))),
         )
 

@@ -14,19 +14,22 @@ from cmapss_rul.text import printable
 def provide(
     config: DataConfig, kinds: Sequence[FileKind], *, progress: bool = True
 ) -> dict[FileKind, Path]:
-    """Return the paths of a subset's files; what is missing is fetched or simulated.
+    """Return the paths of the files; what is missing of a subset's is fetched or simulated.
 
     Training asks for train files alone: then no test or RUL file is opened, whatever lies
     in the folder.
 
     Args:
-        config: says which subset, which folder, and whether its files are official.
+        config: says which subset, which folder, and whether its files are official; or names a
+            user's own files. Where these are no test file, the test records lie in `train`.
         kinds: the files wanted.
         progress: draw a progress bar while fetching, if standard error is a terminal.
 
     Raises:
         DataError: a file is missing and could not be had; says where it was looked for.
     """
+    if config.own:
+        return _own(config, kinds)
     directory = Path(config.dir)
     paths = {kind: directory / file_name(kind, config.subset) for kind in kinds}
     missing = [path.name for path in paths.values() if not stands(path)]
@@ -37,6 +40,23 @@ def provide(
         from cmapss_rul.data.sources import fetch
 
         fetch(missing, directory, progress=progress)
+    return paths
+
+
+def _own(config: DataConfig, kinds: Sequence[FileKind]) -> dict[FileKind, Path]:
+    keys: dict[FileKind, str] = {"train": "train", "test": "test", "RUL": "rul_file"}
+    if config.test is None:
+        keys["test"] = "train"
+    named = {kind: (keys[kind], getattr(config, keys[kind])) for kind in kinds}
+    paths = {kind: Path(path) for kind, (_, path) in named.items() if path is not None}
+    for kind, path in paths.items():
+        if not stands(path):
+            raise DataError(
+                f"{printable(path)}: there is no such file, but data.{named[kind][0]} names it; "
+                "files are looked for from the working folder on"
+            )
+        if not path.is_file():
+            raise DataError(f"{printable(path)}: found no regular file, expected a table")
     return paths
 
 

@@ -1,12 +1,9 @@
 """Scaling to zero mean and unit deviation, sensors per operating condition."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from cmapss_rul.data.columns import COLUMNS, SETTINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,23 +33,21 @@ class Scaler:
         values: NDArray[np.float64],
         condition: NDArray[np.int64],
         conditions: int,
-        columns: Sequence[str],
+        is_setting: NDArray[np.bool_],
     ) -> "Scaler":
         """Fit on the rows of the training engines.
 
         Args:
-            values: [row, 24], raw.
+            values: [row, column], raw.
             condition: [row], index of each row's operating condition.
             conditions: number of conditions; each occurs in the rows.
-            columns: names of the columns to keep.
+            is_setting: [column], whether it is scaled over all conditions at once.
         """
-        picked = values[:, [COLUMNS.index(name) for name in columns]]
-        is_setting = np.array([name in SETTINGS for name in columns])
-        centre = np.empty((conditions, len(columns)))
+        centre = np.empty((conditions, len(is_setting)))
         factor, low, high = (np.empty_like(centre) for _ in range(3))
-        overall = _statistics(picked)
+        overall = _statistics(values)
         for index in range(conditions):
-            own = _statistics(picked[condition == index])
+            own = _statistics(values[condition == index])
             for target, of_all, of_own in zip(
                 (centre, factor, low, high), overall, own, strict=True
             ):
@@ -60,44 +55,34 @@ class Scaler:
         return cls(centre, factor, low, high)
 
     def transform(
-        self,
-        values: NDArray[np.float64],
-        condition: NDArray[np.int64],
-        columns: Sequence[str],
+        self, values: NDArray[np.float64], condition: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Scale rows.
 
         Args:
-            values: [row, 24], raw.
+            values: [row, column], raw, the columns that the scaler was fitted on.
             condition: [row], index of each row's operating condition.
-            columns: the names that the scaler was fitted with.
 
         Returns:
             scaled: [row, column].
         """
-        scaled = values[:, [COLUMNS.index(name) for name in columns]]
-        scaled -= self.centre[condition]
+        scaled = values - self.centre[condition]
         scaled *= self.factor[condition]
         return scaled.astype(np.float32)
 
     def beyond(
-        self,
-        values: NDArray[np.float64],
-        condition: NDArray[np.int64],
-        columns: Sequence[str],
+        self, values: NDArray[np.float64], condition: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Tell the values that lie outside the range that the scaler was fitted on.
 
         Args:
-            values: [row, 24], raw.
+            values: [row, column], raw, the columns that the scaler was fitted on.
             condition: [row], index of each row's operating condition.
-            columns: the names that the scaler was fitted with.
 
         Returns:
             beyond: [row, column].
         """
-        picked = values[:, [COLUMNS.index(name) for name in columns]]
-        return np.asarray((picked < self.low[condition]) | (picked > self.high[condition]))
+        return np.asarray((values < self.low[condition]) | (values > self.high[condition]))
 
 
 def _statistics(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

@@ -1,10 +1,11 @@
 """Names under which the columns of C-MAPSS go about in other people's files.
 
-The help of `rul predict` says which; capitals, spaces and punctuation make no difference.
+A fleet of one's own has names of its own, which are taken as they stand. Of ours, the help of
+`rul predict` says the spellings; capitals, spaces and punctuation make no difference.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.errors import DataError
@@ -50,49 +51,75 @@ def canonical(name: str) -> str | None:
     return found if found in COLUMNS else None
 
 
-def locate(header: Sequence[str], needed: Collection[str], name: str) -> dict[str, int]:
+def locate(
+    header: Sequence[str],
+    needed: Collection[str],
+    name: str,
+    optional: Collection[str] = (),
+    given: Mapping[str, str] | None = None,
+) -> dict[str, int]:
     """Find the columns of a table by their names.
 
-    A column under our own name goes before one that only means the same.
+    A column under the very name that is looked for goes before one that only means the same;
+    columns that nobody looks for may be named anything.
 
     Args:
         header: names of the table's columns.
-        needed: our names of those that must be there; unit and cycle always must.
+        needed: names of those that must be there, ours or a user's own; unit and cycle always
+            must.
         name: of the table, in error texts.
+        optional: names of those that are found where they are there.
+        given: the user's own names of unit and cycle; their usual spellings are not tried then.
 
     Returns:
-        Position of each of our columns that is present.
+        Position of each of these columns that is present.
 
     Raises:
         DataError: a needed column is missing, or two columns mean the same one.
     """
+    exact = {word: word for word in (ENGINE, CYCLE, *needed, *optional)}
+    if given:
+        exact = {given.get(word, word): word for word in exact}
+    spelled = {word for word in exact.values() if word not in (given or {})}
     found: dict[str, int] = {}
     for own in (True, False):
         taken = frozenset(found)
-        for position, given in enumerate(header):
-            meant = canonical(given)
-            if meant is None or meant in taken or (given.strip() == meant) is not own:
+        positions = frozenset(found.values())
+        for position, word in enumerate(header):
+            meant = exact.get(word.strip()) if own else canonical(word)
+            if meant is None or meant in taken or position in positions:
+                continue
+            if not own and meant not in spelled:
                 continue
             if meant in found:
                 raise DataError(
                     f"{name}: the columns '{printable(header[found[meant]])}' and "
-                    f"'{printable(given)}' both mean {meant}; rename or remove one"
+                    f"'{printable(word)}' both mean {printable(meant)}; rename or remove one"
                 )
             found[meant] = position
-    wanted = {ENGINE, CYCLE, *needed}
-    missing = [column for column in OURS if column in wanted and column not in found]
+    missing = [
+        word
+        for word, meant in exact.items()
+        if meant not in found and meant in (ENGINE, CYCLE, *needed)
+    ]
     if missing:
-        raise DataError(f"{name}: {_missing(missing, header)}")
+        other = missing[0] not in OURS  # a column that means another one of ours is not meant
+        unused = [
+            word
+            for place, word in enumerate(header)
+            if place not in found.values() and (other or canonical(word) is None)
+        ]
+        raise DataError(f"{name}: {_missing(missing, header, unused)}")
     return found
 
 
-def _missing(missing: Sequence[str], header: Sequence[str]) -> str:
-    first, others = missing[0], missing[1:]
+def _missing(missing: Sequence[str], header: Sequence[str], unused: Sequence[str]) -> str:
+    first, others = printable(missing[0]), missing[1:]
     text = f"the column {first} is missing"
     if others:
-        listed = ", ".join(others[:5]) + (" …" if len(others) > 5 else "")
+        listed = ", ".join(map(printable, others[:5])) + (" …" if len(others) > 5 else "")
         text += f" (as {'are' if others[1:] else 'is'} {listed})"
-    near = nearest(first, [column for column in header if canonical(column) is None])
+    near = nearest(missing[0], unused)
     if near is not None:
         return f"{text}; the nearest present is '{printable(near)}'"
     present = ", ".join(f"'{printable(column)}'" for column in header[:6])

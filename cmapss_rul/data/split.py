@@ -65,6 +65,16 @@ class SplitConfig(Config):
         description="Share of the engines that neither train nor select, so that the intervals "
         "made from them hold exactly; 0 makes them from the engines that select.",
     )
+    test: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Share of the engines of data.train that are set aside to test on, before any "
+        "other split; only where data.train is set and data.test is not.",
+    )
+    test_seed: int = Field(
+        0, ge=0, lt=2**63, description="Seed that draws them, and the cycles at which they are cut."
+    )
     seed: int | None = Field(
         None,
         ge=0,
@@ -85,6 +95,49 @@ class SplitConfig(Config):
                 "of the engines; expected less than 1"
             )
         return self
+
+    def set_aside(self, engines: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Draw the engines of a user's training file that are kept to test on.
+
+        Args:
+            engines: [engine], their numbers.
+
+        Returns:
+            Numbers of the engines for all other splits, and of those set aside, both rising.
+
+        Raises:
+            DataError: when there are fewer than three engines.
+        """
+        engines = np.sort(engines)
+        if self.test == 0:
+            return engines, engines[:0]
+        if len(engines) < 3:
+            raise DataError(
+                f"found {len(engines)} engine(s) in the training file; expected at least 3: one to "
+                "train on, one to validate on, and one set aside to test on; name a file of test "
+                "records as data.test, or set split.test to 0"
+            )
+        count = min(max(round(self.test * len(engines)), 1), len(engines) - 2)
+        drawn = np.random.default_rng(self.test_seed).permutation(engines)
+        return np.sort(drawn[count:]), np.sort(drawn[:count])
+
+    def cuts(self, lives: NDArray[np.int64], window: int) -> NDArray[np.int64]:
+        """Draw where the engines set aside are cut: each once, by a generator of its own.
+
+        The last cycle that is kept lies between min(window, life − 1) and life − 1, each as
+        likely as any other. Which it is follows from one number an engine, whatever the window.
+
+        Args:
+            lives: [engine], cycles until the failure, at least 2.
+            window: length of a window, cycles.
+
+        Returns:
+            kept: [engine], cycles.
+        """
+        least = np.minimum(window, lives - 1)
+        drawn = np.random.default_rng([self.test_seed, 1]).random(len(lives))
+        kept: NDArray[np.int64] = least + (drawn * (lives - least)).astype(np.int64)
+        return kept
 
     def draw(self, engines: NDArray[np.int64], seed: int) -> Split:
         """Draw validation and calibration engines with a generator of the split's own.

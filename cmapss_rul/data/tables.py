@@ -7,23 +7,25 @@ a cell that is no finite number is an error that names its place.
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import COLUMNS
-from cmapss_rul.data.lines import NUMBER, foreign_kind
+from cmapss_rul.data.lines import NUMBER, PARQUET, foreign_kind
 from cmapss_rul.data.spellings import CYCLE, ENGINE, OURS, locate
 from cmapss_rul.errors import DataError
 from cmapss_rul.text import one_line, printable
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _CHUNK = 8192  # rows at a time: bounds what the cells of a large file need as texts
 _PLAIN = frozenset("0123456789+-.eE")
 _LARGEST = 1e30  # larger numbers are no measurements, and overflow later on
-_PARQUET = b"PAR1"
 _EXPECTED = f"expected a finite number (of at most {_LARGEST:g})"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -36,7 +38,7 @@ class Table:
         name: of the file, in error texts.
         engine: [row], name of each row's engine, as text.
         numbers: [row, column], finite, at most 1e30.
-        columns: our names of the columns of `numbers`; the cycle is the first.
+        columns: names of the columns of `numbers`, as they were asked for; the cycle is the first.
         line: [row], line of the file, or row of a Parquet file, from 1.
         counts: what `line` counts: 'line' or 'row'.
     """
@@ -49,22 +51,59 @@ class Table:
     counts: str
 
 
-def parse_table(
-    content: bytes, name: str, needed: Collection[str], optional: Collection[str] = ()
-) -> Table:
+@dataclass(frozen=True)
+class Asked:
+    """Columns to look for: by our names, whose usual spellings count, or by a user's own.
+
+    Attributes:
+        needed: must be there, besides unit and cycle.
+        optional: are read where they are there.
+        given: the user's own names of unit and cycle.
+    """
+
+    needed: Sequence[str]
+    optional: Sequence[str] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    def find(self, header: Sequence[str], name: str) -> dict[str, int]:
+        """Position of each column that is there; one that must be and is not is an error."""
+        return locate(header, self.needed, name, self.optional, self.given)
+
+    def there(self, place: Collection[str]) -> tuple[str, ...]:
+        """Names of the columns that were found, the cycle first."""
+        asked = dict.fromkeys((*self.needed, *self.optional))
+        return (CYCLE, *(column for column in asked if column in place))
+
+
+def parse_table(content: bytes, name: str, asked: Asked) -> Table:
     """Read a table from the bytes of a file, whose kind the bytes tell.
 
     Args:
         content: of the file.
         name: of the file, in error texts.
-        needed: our names of the columns that must be there, besides unit and cycle.
-        optional: our names of the columns that are read where they are there.
+        asked: the columns to read.
 
     Raises:
         DataError: one line with the place, what was found and what was expected.
     """
-    if content.startswith(_PARQUET):
-        return _parquet(content, name, needed, optional)
+    if content.startswith(PARQUET):
+        return _parquet(content, name, asked)
+    rows, header, numbered = text_rows(content, name)
+    return _rows_to_table(rows, header, name, asked, numbered=numbered)
+
+
+def text_rows(
+    content: bytes, name: str
+) -> tuple[Iterator[tuple[int, list[str]]], Sequence[str], bool]:
+    """Open a table of text.
+
+    Returns:
+        Rows of texts with their lines; names of the columns; and whether these are not in the
+        file, which is C-MAPSS text then.
+
+    Raises:
+        DataError: it is no table.
+    """
     content = content.removeprefix(_BYTE_ORDER_MARK)
     if kind := foreign_kind(content):
         raise DataError(f"{name}: found {kind}, expected C-MAPSS text, CSV or Parquet")
@@ -77,7 +116,7 @@ def parse_table(
     separator = _separator(first[1])
     if separator is None and _mostly_numbers(first[1].split()):
         rows = ((line, row.split()) for line, row in chain([first], lines))
-        return _rows_to_table(rows, OURS, name, needed, optional, numbered=True)
+        return rows, OURS, True
     cells = _cells(text, separator)
     _, header = next(cells)
     if _mostly_numbers(header):
@@ -85,7 +124,7 @@ def parse_table(
             f"{name}, line {first[0]}: found numbers, expected a header with the names of the "
             "columns (text without a header has spaces between its 26 numbers)"
         )
-    return _rows_to_table(cells, header, name, needed, optional, numbered=False)
+    return cells, header, False
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -124,14 +163,13 @@ def _rows_to_table(
     rows: Iterator[tuple[int, list[str]]],
     header: Sequence[str],
     name: str,
-    needed: Collection[str],
-    optional: Collection[str],
+    asked: Asked,
     *,
     numbered: bool,
 ) -> Table:
     """Read rows of texts; `numbered`: without a header, where the engine is a number too."""
-    place = locate(header, needed, name)
-    columns = _wanted(place, needed, optional)
+    place = asked.find(header, name)
+    columns = asked.there(place)
     picked = [place[column] for column in columns]
     checked = [place[ENGINE], *picked] if numbered else picked
     engines: list[str] = []
@@ -156,13 +194,6 @@ def _rows_to_table(
     return Table(
         name, np.array(engines), np.concatenate(parts), columns, np.array(lines), counts="line"
     )
-
-
-def _wanted(
-    place: dict[str, int], needed: Collection[str], optional: Collection[str]
-) -> tuple[str, ...]:
-    asked = {*needed, *optional} & place.keys()
-    return (CYCLE, *(column for column in COLUMNS if column in asked))
 
 
 def _numbers(
@@ -195,9 +226,12 @@ def _bad_cell(
     raise AssertionError  # the caller has found one
 
 
-def _parquet(
-    content: bytes, name: str, needed: Collection[str], optional: Collection[str]
-) -> Table:
+def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
+    """Read a Parquet file, its index as columns.
+
+    Raises:
+        DataError: it is none, holds no row, or pyarrow is missing.
+    """
     import pandas as pd
 
     try:
@@ -211,9 +245,16 @@ def _parquet(
         raise DataError(f"{name}: is no whole Parquet file: {one_line(error)[:200]}") from error
     if any(level is not None for level in frame.index.names):
         frame = frame.reset_index()  # unit and cycle are often the index
+    return frame
+
+
+def _parquet(content: bytes, name: str, asked: Asked) -> Table:
+    import pandas as pd
+
+    frame = read_parquet(content, name)
     header = [str(column) for column in frame.columns]
-    place = locate(header, needed, name)
-    columns = _wanted(place, needed, optional)
+    place = asked.find(header, name)
+    columns = asked.there(place)
     if frame.empty:
         raise DataError(f"{name}: found no rows, expected rows of numbers")
     numbers = np.empty((len(frame), len(columns)))

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.digests import provenance
-from cmapss_rul.data.provide import provide
-from cmapss_rul.data.reader import read_fleet, read_rul
+from cmapss_rul.data.unseen import Unseen, read_unseen
+from cmapss_rul.errors import DataError
 from cmapss_rul.evaluation.intervals import Ends, coverage_of, ends_of, level_of
 from cmapss_rul.evaluation.predictions import (
     Predictions,
@@ -26,6 +25,7 @@ from cmapss_rul.metrics.bootstrap import rmse_interval
 from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
 from cmapss_rul.metrics.probabilities import brier_score, expected_calibration_error
 from cmapss_rul.metrics.regression import figures
+from cmapss_rul.text import printable
 from cmapss_rul.training.checkpoint import TrainedModel
 
 
@@ -80,27 +80,26 @@ class Evaluation:
 def evaluate(
     model: TrainedModel, *, data_dir: Path | str | None = None, progress: bool = True
 ) -> Evaluation:
-    """Evaluate a trained network on the test engines of its subset.
+    """Evaluate a trained network on the test engines of its subset, or of a user's own fleet.
 
     Files that are missing are fetched, or simulated where the configuration says so; the
-    train file is not needed. Nothing is chosen here: whatever was to be chosen, validation
-    engines have chosen before.
+    train file is needed only where test engines were set aside in it. Nothing is chosen here:
+    whatever was to be chosen, validation engines have chosen before.
 
     Args:
         model: runs on the device that its network is on.
-        data_dir: folder of the text files; that of the configuration by default.
+        data_dir: folder of the files; that of the configuration by default.
         progress: whether a download shows how far it is, on stderr.
 
     Raises:
-        DataError: test or RUL file cannot be got or cannot be read.
+        DataError: what `unseen_by` says.
     """
-    config = model.config.data
-    if data_dir is not None:
-        config = config.model_copy(update={"dir": str(data_dir)})
-    paths = provide(config, ("test", "RUL"), progress=progress)
-    fleet = read_fleet(paths["test"])
-    truth = label_fleet(model.config, fleet, read_rul(paths["RUL"], len(fleet.starts)))
-    predictions = predict_fleet(model, fleet)
+    tested = unseen_by(model, data_dir, progress=progress)
+    fleet, config = tested.fleet, model.config.data
+    assert tested.rul is not None
+    truth = label_fleet(model.config, fleet, tested.rul)
+    predictions = predict_fleet(model, fleet, names=tested.names)
+    predictions = dataclasses.replace(predictions, engine=tested.engine_of_rows)
     last = fleet.last_rows
     scored = {
         "last": (predictions.at(last), truth.at(last)),
@@ -108,11 +107,11 @@ def evaluate(
     }
     truths = {windows: true for windows, (_, true) in scored.items()}
     return Evaluation(
-        protocol=Protocol.of(model, fleet, [provenance(path) for path in paths.values()]),
+        protocol=Protocol.of(model, tested),
         metrics={windows: metrics_of(*pair) for windows, pair in scored.items()},
         health={windows: health_of(*pair) for windows, pair in scored.items()},
         floors=floors(truths, config.cap),
-        baselines=baselines(truths, model.data["mean_label"]),
+        baselines=baselines(truths, model.data["mean_label"], held_out=bool(len(tested.held_out))),
         prognostics=prognostics_of(predictions, truth, fleet.starts, config.cap),
         intervals=coverage_of(model, predictions, truth, last),
         ends=None if (level := level_of(model)) is None else ends_of(model, predictions.rul, level),
@@ -120,6 +119,52 @@ def evaluate(
         truth=truth,
         last=last,
     )
+
+
+def unseen_by(
+    model: TrainedModel,
+    data_dir: Path | str | None = None,
+    *,
+    labels: bool = True,
+    progress: bool = True,
+) -> Unseen:
+    """Read the engines that a model is tested on, and make sure that it was not trained on them.
+
+    Args:
+        model: which was trained.
+        data_dir: folder of the files; that of the configuration by default.
+        labels: whether the RUL is asked for, too.
+        progress: whether a download shows how far it is, on stderr.
+
+    Raises:
+        DataError: a file cannot be got or read; a user's training file has changed, so that
+            nobody knows which of its engines were set aside; it is the test file.
+    """
+    config = model.config.data
+    if data_dir is not None:
+        config = config.moved_to(data_dir)
+    tested = read_unseen(config, model.config.split, labels=labels, progress=progress)
+    trained = model.data["canonical_sha256"]
+    same = tested.sources[0].canonical_sha256 == trained
+    name = printable(tested.sources[0].name)
+    if len(tested.held_out):
+        if not same:
+            raise DataError(
+                f"{name}: has changed since the training (SHA-256 was {trained[:12]}… and is "
+                f"{tested.sources[0].canonical_sha256[:12]}…), so its engines that were set aside "
+                "are not known; put the former file back, or train anew"
+            )
+        if tested.held_out.tolist() != model.test_engines:
+            raise DataError(
+                f"{name}: other engines are set aside now than at the training; evaluate with the "
+                f"version of cmapss_rul that trained ({printable(model.versions['cmapss_rul'])})"
+            )
+    elif config.own and same:
+        raise DataError(
+            f"{name}: is the file that was trained on; name another file of test records as "
+            "data.test"
+        )
+    return tested
 
 
 def metrics_of(predictions: Predictions, truth: Truth) -> dict[str, dict[str, Any]]:
@@ -166,12 +211,15 @@ def floors(truths: dict[str, Truth], cap: int) -> dict[str, Any]:
     }
 
 
-def baselines(truths: dict[str, Truth], mean_label: float) -> dict[str, dict[str, Any]]:
+def baselines(
+    truths: dict[str, Truth], mean_label: float, *, held_out: bool = False
+) -> dict[str, dict[str, Any]]:
     """Figures of predicting a constant.
 
     Args:
         truths: labels of the `last` and of `every` window.
         mean_label: mean capped label over every row of the train file, cycles.
+        held_out: whether its engines that were set aside to test on are not among these rows.
 
     Returns:
         `test_mean`: the mean of the very labels that are scored, an oracle; `train_mean`:
@@ -184,7 +232,8 @@ def baselines(truths: dict[str, Truth], mean_label: float) -> dict[str, dict[str
             **_constants(truths, mean_of),
         },
         "train_mean": {
-            "what": "constant: mean capped training label over every row of the train file",
+            "what": "constant: mean capped training label over every row of the train file"
+            + (" but those of the engines set aside" if held_out else ""),
             "oracle": False,
             **_constants(truths, lambda _: mean_label),
         },

@@ -15,12 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import COLUMNS
-from cmapss_rul.data.digests import provenance
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.provide import provide
-from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.errors import RulError
+from cmapss_rul.evaluation.evaluate import unseen_by
 from cmapss_rul.evaluation.intervals import about, ends_of, level_of
 from cmapss_rul.evaluation.portable import Inputs, Portable, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
@@ -100,12 +97,9 @@ def export(
         RulError: a package is missing, the model cannot be exported, the file cannot be
             written, or the two models differ by more than 0.05 cycles; nothing is written then.
     """
-    config = model.config.data
-    if data_dir is not None:
-        config = config.model_copy(update={"dir": str(data_dir)})
-    file = provide(config, ["test"], progress=progress)["test"]
-    fleet = read_fleet(file)
-    metadata = metadata_of(model, Protocol.of(model, fleet, [provenance(file)]))
+    tested = unseen_by(model, data_dir, labels=False, progress=progress)
+    fleet = tested.fleet
+    metadata = metadata_of(model, Protocol.of(model, tested))
     try:
         with _quiet():
             exported = _exported(model, fleet)
@@ -136,7 +130,8 @@ def metadata_of(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
     `rul_upper`, and what it promises; null where there are none.
     """
     data = model.config.data
-    shape = f"[batch, {data.window}, {len(COLUMNS)}]"
+    columns = data.raw_columns
+    shape = f"[batch, {data.window}, {len(columns)}]"
     inputs = {
         "window": f"float32 {shape}: the latest rows, raw, in the order of columns",
         "cycle": "int64 [batch]: cycle number of the window's last row",
@@ -144,7 +139,7 @@ def metadata_of(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
     }
     if data.smoothing is not None:
         inputs["history"] = (
-            f"float32 [batch, any, {len(COLUMNS)}]: the rows before the window; valid_length "
+            f"float32 [batch, any, {len(columns)}]: the rows before the window; valid_length "
             "counts them too"
         )
     outputs = {
@@ -157,7 +152,7 @@ def metadata_of(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
         outputs["rul_lower"] = f"float32 [batch]: lower {end}"
         outputs["rul_upper"] = f"float32 [batch]: upper {end}; {data.cap} means that or more"
     content = {
-        "columns": COLUMNS,
+        "columns": columns,
         "window": data.window,
         "cap": data.cap,
         "boundaries": model.config.loss.health.boundaries,
@@ -193,7 +188,7 @@ def _exported(model: TrainedModel, fleet: Fleet) -> torch.export.ExportedProgram
     rows = np.resize(fleet.last_rows, 2)
     example = inputs_of(model, fleet, rows).there()
     if "history" in example:  # as many rows as the window at least: 0 and 1 trace differently
-        example["history"] = torch.zeros(2, model.config.data.window, len(COLUMNS))
+        example["history"] = torch.zeros(2, model.config.data.window, len(fleet.columns))
     batch = torch.export.Dim("batch", min=1)
     shapes: dict[str, dict[int, Any]] = {name: {0: batch} for name in example}
     if "history" in example:

@@ -128,7 +128,7 @@ def _scored(
     lower: NDArray[np.float64],
     upper: NDArray[np.float64],
     truth: Truth,
-    engine: NDArray[np.int64],
+    engine: NDArray[np.int64] | NDArray[np.str_],
     cap: int,
 ) -> dict[str, Any]:
     """Coverage of some windows.

@@ -7,16 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cmapss_rul.data.columns import COLUMNS, SETTINGS
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.preprocess import CYCLE_UNIT
 from cmapss_rul.evaluation.intervals import level_of
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.training.checkpoint import TrainedModel
-
-_TENFOLD = (1.0, 100.0, 1.0)
-"""Settings times these are whole numbers where `Conditions` rounds them: to 0, 2 and 0 places."""
-
 
 _PLACES = 6
 """Digits behind the point that are tried; C-MAPSS has at most 4."""
@@ -26,7 +21,8 @@ class Inputs(NamedTuple):
     """What the graph takes, for a batch of engines.
 
     Attributes:
-        window: float32 [batch, window, 24], the latest rows, raw, in the order of `COLUMNS`.
+        window: float32 [batch, window, 24], the latest rows, raw, in the order of the fleet's
+            columns; a user's own fleet may have another number of them.
         cycle: int64 [batch], cycle number of the window's last row.
         valid_length: int64 [batch], number of rows that are there. They stand at the end, of
             history and window together where there is a history; what stands before them is
@@ -61,6 +57,7 @@ class Portable(nn.Module):
     """
 
     picks: Tensor
+    keys: Tensor
     tenfold: Tensor
     table: Tensor
     span: Tensor
@@ -75,13 +72,18 @@ class Portable(nn.Module):
         self.cap = model.config.data.cap
         self.smoothing = preprocessor.smoothing
         self.cycle_count = preprocessor.cycle_count
-        tenfold = torch.tensor(_TENFOLD, dtype=torch.float64)
-        table = torch.from_numpy(preprocessor.conditions.table) * tenfold
+        conditions, raw = preprocessor.conditions, model.config.data.raw_columns
+        # keys times these are whole numbers where `Conditions` rounds them
+        self.rounds = conditions.decimals is not None
+        tenfold = (
+            10.0 ** torch.tensor(conditions.decimals or [0.0] * len(preprocessor.keys)).double()
+        )
+        table = torch.from_numpy(conditions.table) * tenfold
         span = table.amax(0) - table.amin(0)
-        picks = torch.tensor([COLUMNS.index(name) for name in preprocessor.columns])
-        self.register_buffer("picks", picks)
+        self.register_buffer("picks", torch.tensor([raw.index(c) for c in preprocessor.columns]))
+        self.register_buffer("keys", torch.tensor([raw.index(k) for k in preprocessor.keys]).long())
         self.register_buffer("tenfold", tenfold)
-        self.register_buffer("table", table.round())
+        self.register_buffer("table", table.round() if self.rounds else table)
         self.register_buffer("span", torch.where(span > 0, span, 1.0))
         self.register_buffer("centre", torch.from_numpy(scaler.centre))
         self.register_buffer("factor", torch.from_numpy(scaler.factor))
@@ -96,7 +98,7 @@ class Portable(nn.Module):
         position = torch.arange(length, device=rows.device)
         first = length - valid_length.clamp(min=1, max=length)
         index = torch.maximum(position, first.unsqueeze(1))
-        padded = rows.gather(1, index.unsqueeze(2).expand(-1, -1, len(COLUMNS)))
+        padded = rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
         features = self._scaled(as_written(padded))
         if self.smoothing is not None:
             features = self._weights(position, self.smoothing) @ features
@@ -112,8 +114,10 @@ class Portable(nn.Module):
 
     def _scaled(self, rows: Tensor) -> Tensor:
         """[batch, row, column] from raw rows [batch, row, 24], per operating condition."""
-        settings = rows[:, :, : len(SETTINGS)] * self.tenfold
-        off = (settings.round().unsqueeze(2) - self.table) / self.span
+        if len(self.table) == 1:
+            return (rows[:, :, self.picks] - self.centre[0]) * self.factor[0]
+        keys = rows[:, :, self.keys] * self.tenfold
+        off = ((keys.round() if self.rounds else keys).unsqueeze(2) - self.table) / self.span
         condition = off.square().sum(dim=3).float().argmin(dim=2)
         return (rows[:, :, self.picks] - self.centre[condition]) * self.factor[condition]
 
@@ -205,7 +209,7 @@ def inputs_of(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> Inp
     seen = rows - fleet.starts_of_rows[rows] + 1
     smooths = model.preprocessor.smoothing is not None
     before = max(1, int(seen.max()) - length) if smooths else 0
-    values = np.full((len(rows), before + length, len(COLUMNS)), np.nan, dtype=np.float32)
+    values = np.full((len(rows), before + length, len(fleet.columns)), np.nan, dtype=np.float32)
     valid = np.minimum(seen, before + length)
     for into, row, count in zip(values, rows, valid, strict=True):
         into[-count:] = fleet.values[row + 1 - count : row + 1]

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import SENSORS
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.records import Records
 from cmapss_rul.evaluation.intervals import Ends, about, ends_of, level_of, why_none
 from cmapss_rul.evaluation.predictions import Predictions, predict_fleet
-from cmapss_rul.evaluation.records import Records
 from cmapss_rul.text import json_text
 from cmapss_rul.training.checkpoint import TrainedModel
 
@@ -107,15 +106,16 @@ def _flags(
     strange = model.preprocessor.unknown_condition(fleet)[:, None]
     unknown = in_window(strange, fleet, rows, length)[:, 0]
     beyond = model.preprocessor.beyond_training(fleet)
-    sensors = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in SENSORS]
+    known = model.config.data.sensor_names
+    sensors = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in known]
     marked = in_window(beyond[:, [i for i, _ in sensors]], fleet, rows, length)
     common = [_about_intervals(model, level)]
-    if not records.settings_told:
+    if not records.keys_told:
         common.append("the file lacks settings, so the operating condition was not checked")
     first = fleet.cycle[fleet.starts_of_rows[rows]]
     return Flags(
         condition_known=[
-            False if strange else True if records.settings_told else None for strange in unknown
+            False if strange else True if records.keys_told else None for strange in unknown
         ],
         sensors=[
             " ".join(name for (_, name), out in zip(sensors, row, strict=True) if out)
@@ -183,7 +183,7 @@ def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None
     content = {
         "model": {
             "checkpoint": str(model.path),
-            "subset": data.subset,
+            "subset": data.fleet_name,
             "window": data.window,
             "cap": data.cap,
             "boundaries": list(model.config.loss.health.boundaries),

@@ -22,7 +22,7 @@ class Predictions:
     """Predictions for some windows, one entry each.
 
     Attributes:
-        engine: [window], number of the engine.
+        engine: [window], number of the engine, or the name that the user's own file gives it.
         cycle: [window], the cycle at which the window ends.
         rul: [window], cycles, clamped to [0, cap]: what every figure is made of.
         unclamped: [window], cycles, as the network gives it.
@@ -31,7 +31,7 @@ class Predictions:
         padded: [window], whether the record was shorter than the window up to there.
     """
 
-    engine: NDArray[np.int64]
+    engine: NDArray[np.int64] | NDArray[np.str_]
     cycle: NDArray[np.int64]
     rul: NDArray[np.float64]
     unclamped: NDArray[np.float64]

@@ -46,7 +46,7 @@ def prognostics_of(
         if len(rows):
             scored = prognostics(predictions.cycle[rows], predictions.rul[rows], truth.raw[rows])
             found = dataclasses.asdict(scored)
-        engines.append({"engine": int(predictions.engine[start]), "scored": len(rows), **found})
+        engines.append({"engine": predictions.engine[start].item(), "scored": len(rows), **found})
     return {
         "definition": {
             "source": "Saxena et al., IJPHM 1 (2010)",

@@ -1,14 +1,19 @@
 """Everything that a figure must say about how it was made."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cmapss_rul.data.digests import Provenance
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import LEAK
+from cmapss_rul.data.unseen import Unseen
 from cmapss_rul.training.checkpoint import TrainedModel, versions
+
+HELD_OUT = "held-out engines of the same file"
+"""How figures are marked that were made without a test file."""
+
+_LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
+_ASSUMED = ", which the last cycle of each training record is taken to be"
 
 
 @dataclass(frozen=True)
@@ -16,12 +21,13 @@ class Protocol:
     """The choices without which a C-MAPSS figure means nothing; saved beside every figure.
 
     Attributes:
-        subset: of C-MAPSS.
-        files: 'official files', 'not the official files' or 'simulated, …', in words.
+        subset: of C-MAPSS, or the name of the user's own file.
+        files: 'official files', 'not the official files', 'simulated, …' or 'own files', in words.
         official: whether train, test and RUL file are all official.
         simulated: whether any of them is simulated.
         digest: of each file by its name: SHA-256 of its bytes, SHA-256 without regard to
             line endings and trailing spaces, and what it counts as.
+        tested_on: 'a test file', or 'held-out engines of the same file'.
         engines: number of test engines, none of them dropped.
         padded: number of test engines whose record is shorter than the window.
         windows: number of windows scored as 'every': one a row of the test file.
@@ -52,6 +58,7 @@ class Protocol:
     official: bool
     simulated: bool
     digest: dict[str, dict[str, Any]]
+    tested_on: str
     engines: int
     padded: int
     windows: int
@@ -75,31 +82,34 @@ class Protocol:
     versions: dict[str, dict[str, str]]
 
     @classmethod
-    def of(cls, model: TrainedModel, fleet: Fleet, tested: Sequence[Provenance]) -> "Protocol":
+    def of(cls, model: TrainedModel, tested: Unseen) -> "Protocol":
         """Collect the protocol of one evaluation.
 
         Args:
             model: what is evaluated.
-            fleet: the test engines.
-            tested: where test and RUL file come from.
+            tested: the test engines, and where they come from.
         """
-        data = model.config.data
+        data, fleet = model.config.data, tested.fleet
         trained = (model.data, *model.data["auxiliary"])
         digest = {file["name"]: _digest(file) for file in trained}
-        digest |= {file.name: _digest(dataclasses.asdict(file)) for file in tested}
-        official = all(file["official"] for file in digest.values())
+        for file in tested.sources:
+            found = _digest(dataclasses.asdict(file))
+            other = digest.get(file.name, found) != found  # files of one name in two folders
+            digest[f"{file.name} (test)" if other else file.name] = found
+        official = not data.own and all(file["official"] for file in digest.values())
         simulated = any(file["simulated"] for file in digest.values())
         return cls(
-            subset=data.subset,
-            files=_in_words(official, simulated),
+            subset=data.fleet_name,
+            files=_in_words(official, simulated, data.own),
             official=official,
             simulated=simulated,
             digest=digest,
+            tested_on=HELD_OUT if len(tested.held_out) else "a test file",
             engines=len(fleet.starts),
             padded=int((fleet.lengths < data.window).sum()),
             windows=fleet.rows,
             unknown_conditions=int(model.preprocessor.unknown_condition(fleet).sum()),
-            label="RUL at the window's last cycle; 0 at the failure cycle",
+            label=_LABEL + (_ASSUMED if data.own else ""),
             cap=data.cap,
             boundaries=list(model.config.loss.health.boundaries),
             scored="last window of each engine, and every window (one a cycle); "
@@ -112,9 +122,7 @@ class Protocol:
             split=_split(model),
             selection=_selection(model),
             epoch=model.epoch,
-            scaling="sensors per operating condition, settings globally; "
-            "fitted on the training engines only"
-            + (", each subset's on its own" if data.auxiliary else ""),
+            scaling=_scaling(data),
             clamp=[0, data.cap],
             seed=model.config.seed,
             runs="one run is one seed: the spread between seeds is not in the interval",
@@ -149,14 +157,18 @@ class Protocol:
 
     def _tested_on(self) -> str:
         text = f"{self.engines} engines ({self.padded} padded), {self.windows:,} windows"
+        if self.tested_on == HELD_OUT:
+            text = f"{HELD_OUT}, each cut once: {text}"
         if self.unknown_conditions:
             text += f"; {self.unknown_conditions:,} in an operating condition not seen in training"
         return text
 
 
-def _in_words(official: bool, simulated: bool) -> str:
+def _in_words(official: bool, simulated: bool, own: bool) -> str:
     if simulated:
         return "simulated, not the official files"
+    if own:
+        return "own files"
     return "official files" if official else "not the official files"
 
 
@@ -174,7 +186,9 @@ def _selection(model: TrainedModel) -> str:
 
 def _split(model: TrainedModel) -> dict[str, Any]:
     split = model.config.split
+    aside = {"test": split.test, "test_seed": split.test_seed} if model.test_engines else {}
     return {
+        **aside,
         "by": split.by,
         "leak": LEAK if split.by == "windows" else None,
         "fraction": split.validation,
@@ -193,6 +207,13 @@ def _numbers(split: dict[str, Any]) -> str:
     text = f"{split['training_engines']} train, {split['validation_engines']} validate"
     kept = split["calibration_engines"]
     return f"{text}, {kept} calibrate the intervals" if kept else text
+
+
+def _scaling(data: DataConfig) -> str:
+    sensors = "sensors per operating condition, settings" if data.condition_keys else "all columns"
+    return f"{sensors} globally; fitted on the training engines only" + (
+        ", each subset's on its own" if data.auxiliary else ""
+    )
 
 
 def _listed(named: dict[str, str]) -> str:

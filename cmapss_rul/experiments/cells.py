@@ -40,8 +40,8 @@ class Cell:
 
     @property
     def subset(self) -> str:
-        """Subset of C-MAPSS."""
-        return self.resolved.data.subset
+        """Subset of C-MAPSS, or the name of a user's own file."""
+        return self.resolved.data.fleet_name
 
     @property
     def leak(self) -> str | None:

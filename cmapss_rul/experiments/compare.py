@@ -218,11 +218,11 @@ def _without_data(
     jobs: Sequence[TrainJob | EvaluateJob], kinds: tuple[FileKind, ...]
 ) -> dict[str, str]:
     """Get the files once, before many processes ask for them; errors of the runs without."""
-    once: dict[tuple[str, ...], str | None] = {}
+    once: dict[tuple[str | None, ...], str | None] = {}
     found = {}
     for job in jobs:
         data = job.config.data
-        key = (data.source, data.dir, data.subset)
+        key = (data.source, data.dir, data.subset, data.train, data.test, data.rul_file)
         if key not in once:
             once[key] = _error_of(partial(provide, data, kinds))
         found[job.name] = once[key]

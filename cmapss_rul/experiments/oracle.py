@@ -14,8 +14,8 @@ import torch
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.labels import capped
 from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.data.provide import provide
-from cmapss_rul.data.reader import read_fleet, read_rul
+from cmapss_rul.data.split import SplitConfig
+from cmapss_rul.data.unseen import read_unseen
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.files import write_whole
 from cmapss_rul.metrics.regression import rmse
@@ -42,10 +42,12 @@ class Oracle:
 
     Attributes:
         data: which files, and how windows are made.
+        split: which engines are set aside, where a user has no test file.
         file: where the notes go.
     """
 
     data: DataConfig
+    split: SplitConfig
     file: Path
     _windows: Windows | None = field(default=None, init=False)
     _rul: torch.Tensor = field(default_factory=lambda: torch.zeros(0), init=False)
@@ -62,10 +64,10 @@ class Oracle:
         write_whole(self.file, _as_csv(notes))
 
     def _last_windows(self, preprocessor: Preprocessor, device: torch.device) -> Windows:
-        paths = provide(self.data, ("test", "RUL"), progress=False)
-        fleet = read_fleet(paths["test"])
-        rul = capped(read_rul(paths["RUL"], len(fleet.starts)), self.data.cap)
-        self._rul = torch.from_numpy(rul)
+        tested = read_unseen(self.data, self.split, progress=False)
+        assert tested.rul is not None
+        fleet = tested.fleet
+        self._rul = torch.from_numpy(capped(tested.rul, self.data.cap))
         series = torch.from_numpy(preprocessor.transform(fleet)).to(device)
         return Windows.last(series, fleet, self.data.window)
 

@@ -39,7 +39,7 @@ class Result:
         rows: of metrics.csv, one an epoch.
         best_epoch: that validation chose.
         evaluation: what evaluation.json holds.
-        engines: [engine], numbers of the test engines.
+        engines: [engine], numbers or names of the test engines, as texts.
         true: [engine], capped RUL at their last windows, cycles.
         errors: [engine], predicted − true there, cycles.
         oracle: test RMSE by epoch; empty without the oracle.
@@ -50,7 +50,7 @@ class Result:
     rows: list[Row]
     best_epoch: int
     evaluation: dict[str, Any]
-    engines: NDArray[np.int64]
+    engines: NDArray[Any]
     true: NDArray[np.float64]
     errors: NDArray[np.float64]
     oracle: dict[int, float]
@@ -109,14 +109,14 @@ def read_result(run: GridRun, folder: Path) -> Result:
     content = checkpoint.read(RunFolder(folder).last)
     try:
         evaluation = json.loads(targets.figures.read_bytes())
-        table = pd.read_csv(targets.predictions)
+        table = pd.read_csv(targets.predictions, dtype={"engine": str}, keep_default_na=False)
         true = table["true_rul_capped"].to_numpy(dtype=np.float64)
         return Result(
             run=run,
             rows=rows_of(content),
             best_epoch=content["loop"]["best_epoch"],
             evaluation=evaluation,
-            engines=table["engine"].to_numpy(dtype=np.int64),
+            engines=table["engine"].to_numpy(dtype=np.object_),
             true=true,
             errors=table["predicted_rul"].to_numpy(dtype=np.float64) - true,
             oracle=read_notes(path_of(folder)) if run.oracle else {},

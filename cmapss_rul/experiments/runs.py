@@ -1,5 +1,6 @@
 """The runs of a grid: in which state a folder is, and the jobs that train and evaluate it."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -125,7 +126,9 @@ class TrainJob:
 
     def __call__(self, tell: Callable[[Any], None]) -> None:
         """Train until the end; raises what `train` raises."""
-        oracle = Oracle(self.config.data, path_of(self.folder)) if self.oracle else None
+        oracle = None
+        if self.oracle:
+            oracle = Oracle(self.config.data, self.config.split, path_of(self.folder))
         train(
             self.config,
             self.folder,
@@ -160,7 +163,8 @@ class EvaluateJob:
         torch.set_num_threads(1)
         try:
             model = checkpoint.restore(self.folder, pick_device(self.device))
-            evaluation = evaluate(model, data_dir=self.config.data.dir, progress=False)
+            here = model.config.model_copy(update={"data": self.config.data})  # files of now
+            evaluation = evaluate(dataclasses.replace(model, config=here), progress=False)
         finally:
             torch.set_num_threads(threads)
         save(evaluation, Targets.of(model.path))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cmapss_rul.config.yaml import parse_yaml
+from cmapss_rul.data.config import OWN_FILES
 from cmapss_rul.errors import UsageError
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.text import printable
@@ -14,6 +15,10 @@ _ELSEWHERE = {
     "balancer.name": "name the balancers with --balancer",
     "train.threads": "every run of a grid has one thread",
     "data.dir": "a folder is no part of a comparison; set it with --set data.dir=DIR",
+    **{
+        f"data.{key}": f"a file is no part of a comparison; set it with --set data.{key}=FILE"
+        for key in OWN_FILES
+    },
 }
 """Keys that are no axis, and what stands for them."""
 

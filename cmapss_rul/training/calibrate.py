@@ -13,8 +13,8 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import capped, rul_to_failure
 from cmapss_rul.data.prepare import LabelledWindows
 from cmapss_rul.data.provide import provide
-from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.split import LEAK
+from cmapss_rul.data.unseen import read_training
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.files import sweep
@@ -173,7 +173,7 @@ def _train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool
     """The fleet that the run trained on, refused where the file is another one."""
     config = model.config.data
     if data_dir is not None:
-        config = config.model_copy(update={"dir": str(data_dir)})
+        config = config.moved_to(data_dir)
     file = provide(config, ["train"], progress=progress)["train"]
     found = provenance(file)
     if found.canonical_sha256 != model.data["canonical_sha256"]:
@@ -181,7 +181,7 @@ def _train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool
             f"{printable(file)}: found SHA-256 {found.sha256[:12]}…, expected the file that the "
             f"run trained on, {printable(model.data['sha256'])[:12]}…; name its folder with --data"
         )
-    return read_fleet(file)
+    return read_training(config, file).fleet
 
 
 def _of_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOut:

@@ -6,7 +6,8 @@
     data                subset, digest of the train file, official or not, mean label; the
                         same of auxiliary train files
     preprocessor        columns, conditions, centre, factor and ranges of the scaling
-    split               numbers of the training, validation and calibration engines
+    split               numbers of the training, validation and calibration engines, and of
+                        those set aside to test on
     model               weights that evaluation uses
     model_raw           weights that training goes on from, where they differ
     optimiser, schedule, balancer, balancer_optimiser
@@ -123,7 +124,8 @@ def config_of(content: dict[str, Any], path: Path) -> RunConfig:
     with whole_parts(path):
         check_parts(content)
         plain = {**content["config"]}
-        plain["data"] = {**plain["data"], "dir": content["host"]["data_dir"]}
+        files = content["host"].get("files", {})
+        plain["data"] = {**plain["data"], "dir": content["host"]["data_dir"], **files}
     try:
         return RunConfig.model_validate(plain)
     except ValidationError as error:
@@ -143,12 +145,14 @@ class TrainedModel:
         config: of the run.
         network: in evaluation mode, with the weights that evaluation uses.
         preprocessor: fitted on the training engines.
-        data: `subset`, `name`, `sha256`, `canonical_sha256`, `official`, `simulated` of the
-            train file; `mean_label`, the mean capped label over all its rows, cycles; and
-            `auxiliary`, the same of other subsets' train files, with their `engines`.
+        data: `subset` (or the name of a user's own file), `name`, `sha256`, `canonical_sha256`,
+            `official`, `simulated` of the train file; `mean_label`, the mean capped label over
+            all its rows but those of engines set aside to test on, cycles; and `auxiliary`, the
+            same of other subsets' train files, with their `engines`.
         training_engines: numbers of the engines that trained.
         validation_engines: numbers of the engines that chose the epoch.
         calibration_engines: numbers of the engines kept for the intervals; mostly none.
+        test_engines: numbers of the engines that were set aside in the train file, if any.
         epoch: finished epochs.
         best_epoch: the epoch that validation had chosen by then.
         val_rmse: over every cycle of the validation engines, capped labels, cycles.
@@ -164,6 +168,7 @@ class TrainedModel:
     training_engines: list[int]
     validation_engines: list[int]
     calibration_engines: list[int]
+    test_engines: list[int]
     epoch: int
     best_epoch: int
     val_rmse: float
@@ -198,7 +203,7 @@ def from_content(
         config = config_of(content, path)
         check_preprocessor(content["preprocessor"], config)
         check_weights(content["model"], config.outline().state_dict())
-        preprocessor = Preprocessor.from_state(content["preprocessor"])
+        preprocessor = Preprocessor.from_state(content["preprocessor"], config.data)
         network = build_network(config, preprocessor)
         network.load_state_dict(content["model"])
         entry = content.get("calibration")
@@ -212,6 +217,7 @@ def from_content(
             training_engines=content["split"]["training"],
             validation_engines=content["split"]["validation"],
             calibration_engines=content["split"].get("calibration", []),
+            test_engines=content["split"].get("test", []),
             epoch=history[-1]["epoch"],
             best_epoch=content["loop"]["best_epoch"],
             val_rmse=history[-1]["val_rmse"],

@@ -116,4 +116,4 @@ def _config_of(run: RunFolder, sets: Sequence[str]) -> RunConfig:
 def _with_data(config: RunConfig, folder: Path | None) -> RunConfig:
     if folder is None:
         return config
-    return config.model_copy(update={"data": config.data.model_copy(update={"dir": str(folder)})})
+    return config.model_copy(update={"data": config.data.moved_to(folder)})

@@ -107,6 +107,17 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _engines_to_set_aside(self) -> "RunConfig":
+        """Refuse what would have no effect: C-MAPSS has test files, and so may a user."""
+        for key in ("test", "test_seed"):
+            if getattr(self.split, key) == SplitConfig.model_fields[key].default:
+                continue
+            if not self.data.own or self.data.test is not None:
+                where = "data.test names a test file" if self.data.own else "C-MAPSS has test files"
+                raise ValueError(f"split.{key} is for data.train without data.test; here {where}")
+        return self
+
+    @model_validator(mode="after")
     def _network_of_a_size_for_memory(self) -> "RunConfig":
         found = sum(parameter.numel() for parameter in self.outline().parameters())
         if found > MOST_PARAMETERS:
@@ -123,9 +134,10 @@ class RunConfig(Config):
             return self.model.build(features, self.loss.health.classes, self.data.cap)
 
     def without_host_facts(self) -> dict[str, Any]:
-        """Plain values that decide the result: all but the paths to data."""
+        """Plain values that decide the result: all but the folders of data."""
         plain = self.model_dump(mode="json")
         del plain["data"]["dir"]
+        plain["data"] |= {key: Path(path).name for key, path in self.data.own_files.items()}
         return plain
 
 

@@ -29,7 +29,7 @@ class Listed:
         state: 'finished' by its epochs or early stopping; 'unfinished' between two epochs,
             which it may be training right now; 'interrupted' inside an epoch by a signal, and
             saved; 'damaged', with the reason in `note`; 'no checkpoint' yet.
-        subset: of C-MAPSS.
+        subset: of C-MAPSS, or the name of the user's own file.
         balancer: name.
         seed: of the run.
         val_rmse: the lowest over every cycle of the validation engines, capped, cycles.
@@ -107,7 +107,9 @@ def _from_checkpoint(name: str, run: RunFolder) -> Listed:
     if kept:
         notes.append(f"{len(kept)} engines calibrate the intervals, so fewer trained")
     files = [content["data"], *content["data"]["auxiliary"]]
-    if any(file["simulated"] for file in files):
+    if "train" in content["config"]["data"]:
+        notes.append("own file")
+    elif any(file["simulated"] for file in files):
         notes.append("simulated data")
     elif not all(file["official"] for file in files):
         notes.append("not the official files")
@@ -151,8 +153,11 @@ def _settings(config: Any) -> dict[str, Any]:
             found = found.get(key) if isinstance(found, dict) else None
         return found if isinstance(found, kind) and not isinstance(found, bool) else None
 
+    own = value(str, "data", "train")
     texts = {"subset": ("data", "subset"), "balancer": ("balancer", "name")}
     named = {key: value(str, *keys) for key, keys in texts.items()}
+    if own is not None:
+        named["subset"] = Path(own).stem
     return {
         **{key: None if text is None else printable(text) for key, text in named.items()},
         "seed": value(int, "seed"),

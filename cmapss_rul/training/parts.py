@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
-from cmapss_rul.data.columns import SETTINGS
 from cmapss_rul.data.conditions import MOST_CONDITIONS
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.training.config import RunConfig
@@ -62,6 +61,7 @@ class Split(Part):
     training: list[Count] = Field(min_length=1)
     validation: list[Count] = Field(min_length=1)
     calibration: list[Count] = []
+    test: list[Count] = []
 
 
 class Loop(Part):
@@ -89,6 +89,7 @@ class Host(Part):
 
     folder: str
     data_dir: str
+    files: dict[str, str] = {}
     device: str
     threads: Count
     clock: Clock
@@ -140,7 +141,7 @@ def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
     if own != (data.columns, data.cycle_count, data.smoothing):
         raise ValueError("its preprocessor is not that of its configuration")
     table = _numbers(state["conditions"], "conditions")
-    if table.shape[1:] != (len(SETTINGS),) or not 1 <= len(table) <= MOST_CONDITIONS:
+    if table.shape[1:] != (len(data.condition_keys),) or not 1 <= len(table) <= MOST_CONDITIONS:
         raise ValueError(f"preprocessor conditions: found shape {table.shape}")
     expected = (len(table), len(data.columns))
     for name in ("centre", "factor", "low", "high"):

@@ -7,15 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cmapss_rul.config.show import to_yaml
 from cmapss_rul.data.digests import Provenance, provenance
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.prepare import TrainingData, prepare
 from cmapss_rul.data.provide import provide
-from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.split import LEAK
+from cmapss_rul.data.unseen import read_training
 from cmapss_rul.errors import CheckpointError, UsageError
 from cmapss_rul.files import also_name, sweep, write_whole
 from cmapss_rul.locks import names_in, owned
@@ -86,7 +88,7 @@ def train(
             check_same_run(config, sources, content, run.last)
         stop = held.enter_context(StopSignals())
         held.enter_context(_seeded(config, where))
-        fleets = [read_fleet(file) for file in files]
+        fleets, test = _fleets(config, files)
         data = _prepared(config, fleets)
         network = checkpoint.build_network(config, data.preprocessor)
         loop = Loop(
@@ -96,7 +98,7 @@ def train(
             training=data.training.to(where),
             validation=data.validation.to(where),
             calibration=data.calibration.to(where),
-            facts=_facts(config, run, data, _files(config, data, sources, fleets), where),
+            facts=_facts(config, run, data, _files(config, data, sources, fleets), test, where),
             reporter=Logged(run.log, reporter),
             stop=stop,
             observe=None if observer is None else partial(observer, preprocessor=data.preprocessor),
@@ -105,6 +107,8 @@ def train(
             run.path.mkdir(parents=True)  # another process may have taken the name meanwhile
             held.enter_context(owned(run.path))
         _open(loop, content, damage)
+        if late := int((fleets[0].cycle[fleets[0].starts] > 1).sum()):
+            loop.reporter.note(f"{late} records start later than at cycle 1 and keep their count")
         loop.fit()
     best = loop.state
     loop.reporter.note(f"best epoch {best.best_epoch}: validation RMSE {best.best_rmse:.3f} cycles")
@@ -117,14 +121,27 @@ def load_data(config: RunConfig) -> TrainingData:
     Raises:
         DataError: the file is not to be had, or is not as it should be.
     """
-    return _prepared(config, [read_fleet(file) for file in _train_files(config)])
+    return _prepared(config, _fleets(config, _train_files(config))[0])
 
 
 def _train_files(config: RunConfig) -> list[Path]:
-    """Paths of the subset's train file, and then of the auxiliary ones."""
+    """Paths of the train file, and then of the auxiliary ones."""
     subsets = (config.data.subset, *config.data.auxiliary)
     wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
     return [provide(data, ["train"])["train"] for data in wanted]
+
+
+def _fleets(config: RunConfig, files: Sequence[Path]) -> tuple[list[Fleet], NDArray[np.int64]]:
+    """Records to train on and to validate with, and numbers of the engines set aside to test on.
+
+    Those are gone here, before anything is worked out from the records.
+    """
+    fleets = [read_training(config.data, file).fleet for file in files]
+    test = fleets[0].engines[:0]
+    if config.data.own and config.data.test is None:
+        rest, test = config.split.set_aside(fleets[0].engines)
+        fleets[0] = fleets[0].select(rest)
+    return fleets, test
 
 
 def _prepared(config: RunConfig, fleets: Sequence[Fleet]) -> TrainingData:
@@ -205,7 +222,7 @@ def _files(
         for subset, fleet, other in zip(config.data.auxiliary, fleets[1:], others, strict=True)
     ]
     return {
-        "subset": config.data.subset,
+        "subset": config.data.fleet_name,
         **own,
         "mean_label": data.mean_label,
         "auxiliary": auxiliary,
@@ -217,6 +234,7 @@ def _facts(
     run: RunFolder,
     data: TrainingData,
     files: dict[str, Any],
+    test: NDArray[np.int64],
     device: torch.device,
 ) -> dict[str, Any]:
     return {
@@ -229,10 +247,12 @@ def _facts(
             "training": data.split.training.tolist(),
             "validation": data.split.validation.tolist(),
             "calibration": data.split.calibration.tolist(),
+            "test": test.tolist(),
         },
         "host": {
             "folder": str(run.path),
             "data_dir": config.data.dir,
+            "files": config.data.own_files,
             "device": device.type,
             "threads": config.train.thread_count(),
         },
@@ -252,12 +272,22 @@ def _open(loop: Loop, content: dict[str, Any] | None, damage: str) -> None:
         loop.reporter.note(f"split.by windows is {LEAK}, so validation figures are too good")
     own = loop.facts["data"]
     files = [own, *own["auxiliary"]]
-    if any(file["simulated"] for file in files):
+    if loop.config.data.own:
+        loop.reporter.note(_about_own(loop))
+    elif any(file["simulated"] for file in files):
         loop.reporter.note("the data are simulated: no figure from them is one of C-MAPSS")
-    for file in files:
+    for file in () if loop.config.data.own else files:
         if not file["simulated"] and not file["official"]:
             loop.reporter.note(f"{printable(file['name'])} is not the official file")
     _note_size(loop)
+
+
+def _about_own(loop: Loop) -> str:
+    """What is assumed of a user's records, for it cannot be known; and what was set aside."""
+    text = f"each record of {printable(loop.facts['data']['name'])} is taken to end at the failure"
+    if test := len(loop.facts["split"]["test"]):
+        text += f"; {test} of its engines are set aside, unseen, for rul evaluate"
+    return text
 
 
 def _take_up(loop: Loop, content: dict[str, Any], damage: str) -> None:

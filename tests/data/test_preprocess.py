@@ -63,14 +63,22 @@ def test_rows_of_an_unknown_condition_are_flagged():
     assert np.isfinite(preprocessor.transform(other)).all()
 
 
+def test_columns_are_taken_by_name_in_the_order_asked_for():
+    fleet = fleet_of(20)
+    both = Preprocessor.fit(fleet, DataConfig(columns=("sensor_21", "sensor_2")))
+    alone = Preprocessor.fit(fleet, DataConfig(columns=("sensor_2",)))
+    assert (both.transform(fleet)[:, 1] == alone.transform(fleet)[:, 0]).all()
+
+
 def test_values_beyond_training_are_told_per_column():
     fleet = fleet_of(30)
-    preprocessor = Preprocessor.fit(fleet, DataConfig(columns=("sensor_2", "sensor_3")))
+    config = DataConfig(columns=("sensor_2", "sensor_3"))
+    preprocessor = Preprocessor.fit(fleet, config)
     assert not preprocessor.beyond_training(fleet).any()
     fleet.values[4, COLUMNS.index("sensor_3")] = 1e4
     beyond = preprocessor.beyond_training(fleet)
     assert np.argwhere(beyond).tolist() == [[4, 1]]
-    again = Preprocessor.from_state(preprocessor.state_dict())
+    again = Preprocessor.from_state(preprocessor.state_dict(), config)
     assert (again.beyond_training(fleet) == beyond).all()
 
 
@@ -81,7 +89,7 @@ def test_the_state_makes_the_same_preprocessor_again():
     file = io.BytesIO()
     torch.save(preprocessor.state_dict(), file)
     file.seek(0)
-    again = Preprocessor.from_state(torch.load(file, weights_only=True))
+    again = Preprocessor.from_state(torch.load(file, weights_only=True), config)
     assert again.features == preprocessor.features
     assert again.smoothing == 0.3
     assert (again.transform(fleet) == preprocessor.transform(fleet)).all()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data.columns import COLUMNS, SENSORS
+from cmapss_rul.data.records import ALLOW_GAPS, read_records
 from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.evaluation.predict import (
     in_window,
@@ -15,7 +16,6 @@ from cmapss_rul.evaluation.predict import (
     to_csv,
     to_json,
 )
-from cmapss_rul.evaluation.records import read_records
 from cmapss_rul.evaluation.save import table_of_last
 from tests.data._fleets import fleet_of
 from tests.evaluation._models import INTERVALS, calibrated, countdown
@@ -36,7 +36,13 @@ def frame(fleet_dir):
 def predicted(model, content, *, allow_gaps=False, **options):
     if isinstance(content, pd.DataFrame):
         content = content.to_csv(index=False).encode()
-    records = read_records(content, "f", model.preprocessor, allow_gaps=allow_gaps)
+    records = read_records(
+        content,
+        "f",
+        model.config.data,
+        model.preprocessor.conditions,
+        gaps=None if allow_gaps else ALLOW_GAPS,
+    )
     return predict_records(model, records, **options)
 
 

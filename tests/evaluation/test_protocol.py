@@ -9,6 +9,7 @@ import pytest
 
 from cmapss_rul.data.digests import Provenance
 from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.data.unseen import Unseen
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.training.checkpoint import restore, versions
@@ -117,11 +118,12 @@ def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
     """Train file first, then test and RUL file alike."""
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     data = {**model.data, "official": official[0], "simulated": simulated[0]}
-    tested = [
+    sources = [
         Provenance(f"{kind}_FD001.txt", "0" * 64, "0" * 64, official[1], simulated[1])
         for kind in ("test", "RUL")
     ]
-    protocol = Protocol.of(dataclasses.replace(model, data=data), fleet, tested)
+    tested = Unseen(fleet, None, [], sources, np.zeros(0, dtype=np.int64))
+    protocol = Protocol.of(dataclasses.replace(model, data=data), tested)
     assert protocol.files == words
     assert protocol.official is all(official)
     assert protocol.simulated is any(simulated)

@@ -21,7 +21,9 @@ def config(tmp_path, fleet_dir):
 
 
 def watched(config, folder, **options):
-    return train(config, folder, observer=Oracle(config.data, path_of(folder)), **options)
+    return train(
+        config, folder, observer=Oracle(config.data, config.split, path_of(folder)), **options
+    )
 
 
 def test_each_epoch_is_noted_and_the_run_is_the_same(tmp_path, config):
@@ -56,7 +58,7 @@ def test_notes_of_later_epochs_are_taken_anew(tmp_path, config):
     folder.mkdir()
     run = watched(config, folder / "first")
     path_of(folder / "first").write_text("epoch,oracle_test_rmse,mark\n1,99,x\n7,1,x\n")
-    oracle = Oracle(config.data, path_of(run.path))
+    oracle = Oracle(config.data, config.split, path_of(run.path))
     model = restore(run.best)
     oracle(2, model.network, model.preprocessor)
     notes = read_notes(path_of(run.path))

@@ -7,20 +7,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import COLUMNS, SETTINGS
+from cmapss_rul.data.conditions import Conditions
+from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.data.tables import Table, parse_table
+from cmapss_rul.data.spellings import CYCLE, ENGINE
+from cmapss_rul.data.tables import Asked, Table, parse_table
 from cmapss_rul.errors import DataError
 from cmapss_rul.text import one_line, printable
 
 _LATEST = 10**9
 _WHOLE = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
 
+ALLOW_GAPS = "--allow-gaps predicts all the same, and marks it"
+NO_GAPS = "without every cycle the RUL of the others is not known; fill the gap, or leave it out"
+
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """Records of engines that still run, one after another, each by rising cycles.
+    """Records of engines, one after another, each by rising cycles.
 
     Attributes:
         fleet: engines numbered 1, 2, … as they first occur in the file, cycles as the file
@@ -28,43 +32,63 @@ class Records:
         names: [engine], what the file calls each engine: whole numbers where all are.
         missing: [row], cycles that the engine's record lacks before the row, from its first
             row on.
-        settings_told: whether the file has all three settings.
+        keys_told: whether the file has every column that tells operating conditions apart.
+        extra: [row], a further column that was asked for; None without one.
     """
 
     fleet: Fleet
     names: list[int] | list[str]
     missing: NDArray[np.int64]
-    settings_told: bool
+    keys_told: bool
+    extra: NDArray[np.float64] | None = None
 
 
 def read_records(
-    content: bytes, name: str, preprocessor: Preprocessor, *, allow_gaps: bool = False
+    content: bytes,
+    name: str,
+    config: DataConfig,
+    known: Conditions | None = None,
+    *,
+    extra: str | None = None,
+    gaps: str | None = NO_GAPS,
 ) -> Records:
-    """Read the records that a model is to predict from.
+    """Read records of engines, whatever their order in the file.
 
-    Needed are unit, cycle and the columns that the model uses: its inputs, and the settings
-    where they tell its operating conditions apart. A model of a single condition does without
-    settings.
+    Needed are unit, cycle and the columns that the network sees, and those that tell operating
+    conditions apart. A model that knows a single condition does without the latter.
 
     Args:
         content: bytes of the file: C-MAPSS text, CSV with a header, or Parquet.
         name: of the file, in error texts.
-        preprocessor: of the model.
-        allow_gaps: take records that lack cycles.
+        config: which columns, under which names.
+        known: the conditions of a trained model; None where they are to be found out.
+        extra: name of a further column that must be there.
+        gaps: what to do about records that lack cycles, for the error; None takes them.
 
     Raises:
         DataError: one line with the place, what was found and what was expected.
     """
-    several = len(preprocessor.conditions.table) > 1
-    needed = {*preprocessor.columns, *(SETTINGS if several else ())}
-    table = parse_table(content, printable(name), needed, optional=SETTINGS)
+    single = known is not None and len(known.table) == 1
+    keys = () if single else config.condition_keys
+    own = {ENGINE: config.engine, CYCLE: config.cycle}
+    asked = Asked(
+        needed=[*keys, *config.columns, *([] if extra is None else [extra])],
+        optional=config.condition_keys,
+        given={word: given for word, given in own.items() if given is not None},
+    )
+    table = parse_table(content, printable(name), asked)
     names, number = _engines(table)
     cycle = _cycles(table)
     order = np.lexsort((cycle, number))
-    table_line = table.line[order]
-    fleet = Fleet.from_rows(number[order], cycle[order], _values(table, preprocessor)[order])
-    missing = _gaps(fleet, names, table_line, table, allow_gaps)
-    return Records(fleet, names, missing, settings_told=set(SETTINGS) <= set(table.columns))
+    values = _values(table, config, known)[order]
+    fleet = Fleet.from_rows(number[order], cycle[order], values, config.raw_columns)
+    return Records(
+        fleet,
+        names,
+        _missing(fleet, names, table.line[order], table, gaps),
+        keys_told=set(config.condition_keys) <= set(table.columns),
+        extra=None if extra is None else table.numbers[order, table.columns.index(extra)],
+    )
 
 
 def read_file(path: Path) -> bytes:
@@ -111,23 +135,26 @@ def _cycles(table: Table) -> NDArray[np.int64]:
     return cycle.astype(np.int64)
 
 
-def _values(table: Table, preprocessor: Preprocessor) -> NDArray[np.float64]:
-    """[row, 24]; settings that the file lacks are those of the model's only condition."""
-    values = np.zeros((len(table.numbers), len(COLUMNS)))
-    values[:, : len(SETTINGS)] = preprocessor.conditions.table[0]
-    for i, column in enumerate(table.columns[1:], 1):
-        values[:, COLUMNS.index(column)] = table.numbers[:, i]
+def _values(table: Table, config: DataConfig, known: Conditions | None) -> NDArray[np.float64]:
+    """[row, column]; where the file does not tell the condition, it is the model's only one."""
+    columns = {name: i for i, name in enumerate(config.raw_columns)}
+    values = np.zeros((len(table.numbers), len(columns)))
+    if known is not None:
+        values[:, [columns[key] for key in config.condition_keys]] = known.table[0]
+    for i, column in enumerate(table.columns):
+        if column in columns:
+            values[:, columns[column]] = table.numbers[:, i]
     return values
 
 
-def _gaps(
+def _missing(
     fleet: Fleet,
     names: list[int] | list[str],
     line: NDArray[np.int64],
     table: Table,
-    allowed: bool,
+    hint: str | None,
 ) -> NDArray[np.int64]:
-    """[row], cycles missing so far; refuses repeats always, and gaps unless they are allowed."""
+    """[row], cycles missing so far; refuses repeats always, and gaps where there is a hint."""
     step = np.diff(fleet.cycle, prepend=0)
     step[fleet.starts] = 1
     repeats = np.flatnonzero(step == 0)
@@ -139,12 +166,12 @@ def _gaps(
             "cycle once"
         )
     gaps = np.flatnonzero(step > 1)
-    if len(gaps) and not allowed:
+    if len(gaps) and hint is not None:
         row = gaps[0]
         raise DataError(
             f"{table.name}, {table.counts} {line[row]}: found cycle {fleet.cycle[row]} of engine "
             f"{_shown(fleet, names, row)} after cycle {fleet.cycle[row - 1]}, expected no gap; "
-            "--allow-gaps predicts all the same, and marks it"
+            f"{hint}"
         )
     total = np.cumsum(step - 1)
     return np.asarray(total - total[fleet.starts_of_rows])

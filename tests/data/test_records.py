@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.records import ALLOW_GAPS, read_file, read_records
 from cmapss_rul.errors import DataError
-from cmapss_rul.evaluation.records import read_file, read_records
 from tests.data._fleets import SIX, fleet_of
 from tests.data._texts import fleet_text
 
@@ -19,9 +19,10 @@ SEVERAL = Preprocessor.fit(fleet_of(30, conditions=SIX), CONFIG)
 INDEX = COLUMNS.index("sensor_2")
 
 
-def read(*rows, header="unit,cycle,sensor_2", preprocessor=ONE, **options):
+def read(*rows, header="unit,cycle,sensor_2", preprocessor=ONE, gaps=ALLOW_GAPS, config=CONFIG):
     content = "\n".join([header, *rows]).encode()
-    return read_records(content, "f.csv", preprocessor, **options)
+    known = None if preprocessor is None else preprocessor.conditions
+    return read_records(content, "f.csv", config, known, gaps=gaps)
 
 
 def refused(*rows, **options):
@@ -69,10 +70,10 @@ def test_a_gap_is_refused_or_counted():
         "f.csv, line 5: found cycle 4 of engine 2 after cycle 1, expected no gap; "
         "--allow-gaps predicts all the same, and marks it"
     )
-    assert read(*rows, allow_gaps=True).missing.tolist() == [0, 0, 0, 2, 2, 3, 0]
+    assert read(*rows, gaps=None).missing.tolist() == [0, 0, 0, 2, 2, 3, 0]
 
 
-@pytest.mark.parametrize("options", [{}, {"allow_gaps": True}])
+@pytest.mark.parametrize("options", [{}, {"gaps": None}])
 def test_a_cycle_given_twice_is_refused(options):
     assert refused("a,1,5", "b,1,5", "a,2,5", "a,1,6", **options) == (
         "f.csv, lines 2 and 5: found cycle 1 of engine a twice, expected each cycle once"
@@ -94,23 +95,23 @@ def test_settings_are_needed_where_they_tell_conditions_apart():
     assert refused("1,1,5", preprocessor=SEVERAL).startswith("f.csv: the column setting_1 is")
     header = "unit,cycle,sensor_2,setting_1,setting_2,setting_3"
     records = read("1,1,5,20,0.7,100", header=header, preprocessor=SEVERAL)
-    assert records.settings_told
+    assert records.keys_told
     assert records.fleet.values[0, :3].tolist() == [20, 0.7, 100]
 
 
 def test_a_model_of_one_condition_does_without_settings():
     records = read("1,1,5")
-    assert not records.settings_told
+    assert not records.keys_told
     assert not ONE.unknown_condition(records.fleet).any()
     some = read("1,1,5,33", header="unit,cycle,sensor_2,setting_1")
-    assert not some.settings_told
+    assert not some.keys_told
     assert ONE.unknown_condition(some.fleet).all()
 
 
 def test_c_mapss_text_is_read_too():
-    records = read_records(fleet_text(3, 2, value="0").encode(), "f", ONE)
+    records = read_records(fleet_text(3, 2, value="0").encode(), "f", CONFIG, ONE.conditions)
     assert records.names == [1, 2]
-    assert records.settings_told
+    assert records.keys_told
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
