@@ -1,12 +1,13 @@
-"""`rul config`: look at configurations without running them."""
+"""`rul config`: look at configurations without running them, and begin one."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cmapss_rul.cli.options import AsJson, Sets
 
-app = typer.Typer(rich_markup_mode=None, help="Show, check and list configurations.")
+app = typer.Typer(rich_markup_mode=None, help="Show, check, list and begin configurations.")
 
 _Named = Annotated[
     str, typer.Argument(metavar="NAME-OR-PATH", help="A YAML file or a shipped configuration.")
@@ -42,6 +43,60 @@ def validate(name: _Named, sets: Sets = None) -> None:
 
     load(RunConfig, name, sets or ())
     typer.echo("valid")
+
+
+@app.command("new")
+def new(
+    source: Annotated[
+        Path,
+        typer.Option(
+            "--from", metavar="FILE", help="Records until the failure: CSV, Parquet, C-MAPSS text."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write there; never over an existing file."
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The engine's column, if it has no usual name."),
+    ] = None,
+    cycle: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The cycle's column, if it has no usual name."),
+    ] = None,
+) -> None:
+    """Write a configuration for a fleet of your own.
+
+    Guesses settings, sensors, operating conditions, cap and window from the header and the
+    ranges of a file, and says what it left out; prints YAML with comments, to be read and
+    changed. Each record is taken to end at the engine's failure.
+
+    \b
+    Example:
+      rul config new --from my.csv --output my.yaml
+      rul train --config my.yaml
+    """
+    from cmapss_rul.data.records import read_file
+    from cmapss_rul.data.survey import survey
+    from cmapss_rul.errors import UsageError
+    from cmapss_rul.files import unwritable, write_whole
+    from cmapss_rul.text import printable, shell_word
+    from cmapss_rul.training.draft import draft
+
+    if output is not None and (output.exists() or output.is_symlink()):
+        raise UsageError(f"{printable(output)}: exists already and is left alone; name another")
+    text = draft(survey(read_file(source), str(source), engine=engine, cycle=cycle), source)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        write_whole(output, text)
+    except OSError as error:
+        raise unwritable(output, error) from error
+    typer.echo(f"saved {printable(output)}; read it, then: rul train --config {shell_word(output)}")
 
 
 @app.command("list")

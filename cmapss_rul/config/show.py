@@ -28,6 +28,15 @@ def to_yaml(config: Config, *, comments: bool = True) -> str:
     return "\n".join(_lines(config, comments, "")) + "\n"
 
 
+def in_yaml(text: str) -> str:
+    """Write a text as YAML reads it back, also inside a list.
+
+    >>> print(in_yaml("a: b"), in_yaml("plain"))
+    'a: b' plain
+    """
+    return _item(text)
+
+
 def _lines(config: Config, comments: bool, indent: str) -> list[str]:
     lines: list[str] = []
     for name, field in type(config).model_fields.items():

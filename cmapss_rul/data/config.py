@@ -19,10 +19,10 @@ from cmapss_rul.data.spellings import CYCLE, ENGINE
 from cmapss_rul.text import by_nearness, printable
 
 _DEFAULT_DIRS = {"official": "data/raw", "simulated": "data/simulated"}
-_MOST_COLUMNS = 1000
+MOST_COLUMNS = 1000
 
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
-OwnNames = Annotated[tuple[OwnName, ...], Field(max_length=_MOST_COLUMNS)]
+OwnNames = Annotated[tuple[OwnName, ...], Field(max_length=MOST_COLUMNS)]
 
 OWN_FILES = ("train", "test", "rul_file")
 """Keys of a user's own files: paths."""

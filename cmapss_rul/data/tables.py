@@ -152,10 +152,11 @@ def _cells(text: str, separator: str | None) -> Iterator[tuple[int, list[str]]]:
 
 def _mostly_numbers(cells: Sequence[str]) -> bool:
     """Whether a line is a row, with a wrong cell perhaps, rather than a header."""
-    return 2 * sum(map(_is_number, cells)) >= len(cells)
+    return 2 * sum(map(is_number, cells)) >= len(cells)
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a finite decimal number."""
     return bool(NUMBER.fullmatch(cell.strip().encode()))
 
 
@@ -217,7 +218,7 @@ def _bad_cell(
     """Say which cell of the picked ones is the first that is no number within reason."""
     for line, row in chunk:
         for i in picked:
-            if not _is_number(row[i]) or abs(float(row[i])) > _LARGEST:
+            if not is_number(row[i]) or abs(float(row[i])) > _LARGEST:
                 found = f"'{printable(row[i][:24])}'" if row[i].strip() else "nothing"
                 return DataError(
                     f"{name}, line {line}: found {found} in column {i + 1} "
