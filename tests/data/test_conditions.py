@@ -55,6 +55,33 @@ def test_a_continuum_is_refused():
         Conditions.fit(many)
 
 
+def test_the_values_of_a_column_are_conditions_as_they_are():
+    conditions = Conditions.fit(rows((2.25,), (-1,), (2.25,)), None)
+    assert conditions.table.tolist() == [[-1.0], [2.25]]
+    assert conditions.assign(rows((2.2,), (-7,))).tolist() == [1, 0]
+    assert conditions.unknown(rows((2.2,), (2.25,))).tolist() == [True, False]
+    with pytest.raises(DataError, match="the values of that column form 51 operating conditions"):
+        Conditions.fit(rows(*[(i / 7,) for i in range(51)]), None)
+
+
+def test_settings_are_rounded_as_told():
+    conditions = Conditions.fit(rows((149, 0.04), (151, 0.06)), (-2, 1))
+    assert conditions.table.tolist() == [[100.0, 0.0], [200.0, 0.1]]
+
+
+def test_without_keys_there_is_one_condition():
+    conditions = Conditions.fit(np.zeros((3, 0)), ())
+    assert conditions.table.shape == (1, 0)
+    assert conditions.assign(np.zeros((2, 0))).tolist() == [0, 0]
+    assert not conditions.unknown(np.zeros((2, 0))).any()
+
+
+def test_many_combinations_are_assigned_in_blocks():
+    conditions = Conditions.fit(rows((0, 0, 0), (9_999, 0, 0)))
+    found = conditions.assign(rows(*[(i, 0, 0) for i in range(10_000)]))
+    assert found.tolist() == [0] * 5_000 + [1] * 5_000
+
+
 @pytest.mark.needs_data
 @pytest.mark.parametrize("subset", ["FD002", "FD004"])
 def test_the_six_official_conditions_are_exact(official, subset):

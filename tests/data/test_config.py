@@ -18,3 +18,82 @@ def test_auxiliary_subsets_are_other_ones_each_once(auxiliary):
 def test_columns_are_named_once():
     with pytest.raises(ValidationError, match="columns should name each column once"):
         DataConfig(columns=("sensor_2", "sensor_2"))
+
+
+OWN = {"train": "my.csv", "sensors": ("temp", "vib")}
+
+
+def test_a_fleet_of_ones_own_has_columns_of_its_own():
+    data = DataConfig(**OWN, settings=("load",), conditions={"decimals": [0]})
+    assert data.own
+    assert data.fleet_name == "my"
+    assert data.columns == ("temp", "vib")
+    assert data.raw_columns == ("load", "temp", "vib")
+    assert (data.condition_keys, data.condition_decimals) == (("load",), (0,))
+    assert DataConfig(**OWN).condition_keys == ()
+    by_column = DataConfig(**OWN, conditions={"name": "column", "column": "regime"})
+    assert (by_column.condition_keys, by_column.condition_decimals) == (("regime",), None)
+    assert by_column.raw_columns == ("regime", "temp", "vib")
+
+
+def test_a_file_of_ones_own_may_have_the_names_of_c_mapss():
+    data = DataConfig(train="a/my.txt", settings=None)
+    assert data.columns == DataConfig().columns
+    assert data.raw_columns == DataConfig().raw_columns
+    assert data.condition_decimals == (0, 2, 0)
+
+
+def test_own_files_move_by_their_names():
+    data = DataConfig(**{**OWN, "train": "a/my.csv"}, test="b/t.csv", rul_column="left")
+    moved = data.moved_to("elsewhere")
+    assert (moved.train, moved.test, moved.rul_file) == (
+        "elsewhere/my.csv",
+        "elsewhere/t.csv",
+        None,
+    )
+    assert moved.own_files == {"train": "elsewhere/my.csv", "test": "elsewhere/t.csv"}
+    assert DataConfig().moved_to("x") == DataConfig(dir="x")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"train": None}, "sensors is for a fleet of your own; name its file as data.train, too"),
+        ({"source": "simulated"}, "source and train are both given"),
+        ({"auxiliary": ["FD002"]}, r"auxiliary adds subsets of C-MAPSS .* it is to be \[\]"),
+        ({"sensors": None, "settings": ["a"]}, "settings names columns of your own; name the sens"),
+        ({"rul_file": "r.txt"}, "rul_file belongs to a file of test records; name it as data.test"),
+        ({"test": "t.csv"}, "test needs the RUL of its records: either rul_file or rul_column"),
+        ({"test": "t", "rul_file": "r", "rul_column": "R"}, "either rul_file or rul_column"),
+        ({"settings": ["temp"]}, "settings and sensors both name 'temp'; a column is one of them"),
+        ({"sensors": ["a", "a"]}, "sensors should name each column once, found 'a' twice"),
+        ({"engine": "vib"}, "'vib' is the column engine, and cannot be a sensor, too"),
+        ({"engine": "a", "cycle": "a"}, "'a' is the column cycle, and cannot be the column engine"),
+        ({"sensors": ["cycle"]}, "'cycle' cannot be the name of a sensor; rename the column"),
+        (
+            {"test": "t", "rul_column": "temp"},
+            "'temp' is the column rul_column, and cannot be a sensor, too",
+        ),
+        (
+            {"cycle": "x", "conditions": {"name": "column", "column": "x"}},
+            "'x' is the column cycle, and cannot be the column of conditions, too",
+        ),
+        ({"columns": ["tmep"]}, "columns names 'tmep'; expected settings or sensors, such as temp"),
+        ({"settings": ["a"]}, "one number for each of the 1 settings, found none; or set"),
+        (
+            {"settings": ["a"], "conditions": {"decimals": [1, 2]}},
+            "one number for each of the 1 settings, found 2; or set conditions.name to none",
+        ),
+    ],
+)
+def test_keys_that_contradict_each_other(keys, message):
+    with pytest.raises(ValidationError, match=message):
+        DataConfig.model_validate({**OWN, **keys})
+
+
+def test_c_mapss_may_be_told_to_have_no_conditions_and_has_its_own_columns_only():
+    assert DataConfig(conditions={"name": "none"}).condition_keys == ()
+    with pytest.raises(ValidationError, match=r"conditions\.column names 'regime'; expected sett"):
+        DataConfig(conditions={"name": "column", "column": "regime"})
+    with pytest.raises(ValidationError, match="columns names 'temp'; expected settings or sensors"):
+        DataConfig(columns=["temp"])

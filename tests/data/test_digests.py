@@ -102,3 +102,11 @@ def test_a_copy_with_other_line_ends_is_official(official, tmp_path):
     assert provenance(path).official
     path.write_bytes(text.replace("642.58", "642.57", 1).encode())
     assert not provenance(path).official
+
+
+def test_parquet_has_no_other_form(tmp_path):
+    path = tmp_path / "my.parquet"
+    path.write_bytes(b"PAR1" + b"x" * (2 << 20) + b" \n\r\n")  # no line of text is so long
+    found = provenance(path)
+    assert found.sha256 == found.canonical_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found.mark == "not the official files"

@@ -36,3 +36,21 @@ def test_selected_engines_keep_their_numbers_rows_and_order(lengths, data):
     for number, start, length in zip(chosen.engines, chosen.starts, chosen.lengths, strict=True):
         assert (chosen.values[start : start + length] == fleet.values[fleet.engine == number]).all()
         assert chosen.cycle[start : start + length].tolist() == list(range(1, length + 1))
+
+
+def test_columns_are_picked_by_name_and_are_copies():
+    fleet = fleet_of(3)
+    picked = fleet.pick(["sensor_2", "setting_1"])
+    assert (picked == fleet.values[:, [4, 0]]).all()
+    picked[:] = 0
+    assert fleet.values[:, 4].all()
+    assert fleet.pick([]).shape == (3, 0)
+
+
+def test_records_are_cut_to_their_first_rows():
+    fleet = fleet_of(3, 5, 1)
+    cut = fleet.cut(np.array([2, 5, 1]))
+    assert cut.engine.tolist() == [1, 1, 2, 2, 2, 2, 2, 3]
+    assert cut.cycle.tolist() == [1, 2, 1, 2, 3, 4, 5, 1]
+    assert (cut.values[:2] == fleet.values[:2]).all()
+    assert cut.columns == fleet.columns

@@ -105,3 +105,32 @@ def test_many_missing_columns_are_not_all_named():
         locate(["unit", "cycle", *"abcdefgh"], COLUMNS, "f")
     assert "sensor_3 …)" in str(caught.value)
     assert str(caught.value).endswith("'d' …")
+
+
+GIVEN = {"unit": "asset", "cycle": "hour"}
+
+
+def test_names_of_ones_own_are_taken_as_they_stand():
+    header = ["time", " hour", "asset", "id", "s2", "Temp"]
+    found = locate(header, ["time", "Temp"], "f", given=GIVEN)
+    assert found == {"unit": 2, "cycle": 1, "time": 0, "Temp": 5}
+    with pytest.raises(
+        DataError, match="column temp is missing; the nearest present is 'Temp'"
+    ):
+        locate(header, ["temp"], "f", given=GIVEN)
+    with pytest.raises(
+        DataError, match="f: the column asset is missing; the nearest present"
+    ):
+        locate(["assets", "hour"], [], "f", given=GIVEN)
+
+
+def test_a_name_of_ones_own_takes_no_column_from_another():
+    header = ["engine", "time", "time_cycles"]  # 'time' is a sensor here, and no cycle
+    assert locate(header, ["time"], "f") == {"unit": 0, "time": 1, "cycle": 2}
+    with pytest.raises(DataError, match="the columns 'a' and 'a ' both mean a; rename"):
+        locate(["unit", "cycle", "a", "a "], ["a"], "f")
+
+
+def test_optional_columns_are_found_and_others_may_be_there_twice():
+    header = ["unit", "cycle", "s1", "sensor1", "T24"]
+    assert locate(header, [], "f", optional=["sensor_2"]) == {"unit": 0, "cycle": 1, "sensor_2": 4}

@@ -178,3 +178,51 @@ def test_windows_are_drawn_by_the_seed():
     held = rows(SplitConfig(by="windows", seed=1), seed=2)[2].validation.tolist()
     assert drawn[0] != drawn[1]
     assert held == drawn[0]
+
+
+def test_engines_are_set_aside_before_any_other_split_and_by_a_seed_of_their_own():
+    rest, test = SplitConfig(test=0.3).set_aside(ENGINES)
+    assert len(test) == 30
+    assert sorted([*rest, *test]) == ENGINES.tolist()
+    for other in (SplitConfig(test=0.3, seed=5), SplitConfig(test=0.3, validation=0.5)):
+        assert other.set_aside(ENGINES)[1].tolist() == test.tolist()
+    assert SplitConfig(test=0.3, test_seed=1).set_aside(ENGINES)[1].tolist() != test.tolist()
+
+
+@given(st.integers(3, 40), st.floats(0.001, 0.999), seeds)
+def test_some_are_set_aside_and_two_are_left(count, share, seed):
+    rest, test = SplitConfig(test=share, test_seed=seed).set_aside(np.arange(1, count + 1))
+    assert len(test) >= 1
+    assert len(rest) >= 2
+    assert sorted([*rest, *test]) == list(range(1, count + 1))
+
+
+def test_too_few_engines_to_set_one_aside():
+    with pytest.raises(
+        DataError, match=r"found 2 engine\(s\) .* expected at least 3: one"
+    ):
+        SplitConfig().set_aside(np.array([1, 2]))
+    rest, test = SplitConfig(test=0).set_aside(np.array([2, 1]))
+    assert (rest.tolist(), test.tolist()) == ([1, 2], [])
+
+
+@given(st.lists(st.integers(2, 400), min_size=1, max_size=20), st.integers(1, 200), seeds)
+def test_each_is_cut_between_a_window_and_the_last_cycle_before_the_failure(lives, window, seed):
+    lives = np.array(lives)
+    kept = SplitConfig(test_seed=seed).cuts(lives, window)
+    assert (kept >= np.minimum(window, lives - 1)).all()
+    assert (kept <= lives - 1).all()
+
+
+def test_every_cycle_between_is_as_likely():
+    kept = SplitConfig().cuts(np.full(40_000, 14), 10)  # 10, 11, 12 or 13
+    counts = np.bincount(kept, minlength=14)[10:]
+    assert counts.sum() == 40_000
+    assert (np.abs(counts - 10_000) < 400).all()
+
+
+def test_where_an_engine_is_cut_follows_the_seed_of_the_test():
+    lives = np.arange(100, 200)
+    kept = SplitConfig().cuts(lives, 30).tolist()
+    assert SplitConfig(seed=9, test=0.5).cuts(lives, 30).tolist() == kept
+    assert SplitConfig(test_seed=1).cuts(lives, 30).tolist() != kept

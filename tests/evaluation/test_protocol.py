@@ -135,7 +135,7 @@ def test_subsets_that_trained_too_are_named_and_count(model, fleet_dir):
     own = {**model.data, "official": True, "simulated": False}
     also = {**own, "subset": "FD003", "name": "train_FD003.txt", "engines": 100, "official": False}
     trained = dataclasses.replace(model, data={**own, "auxiliary": [also]})
-    protocol = Protocol.of(trained, fleet, [])
+    protocol = Protocol.of(trained, Unseen(fleet, None, [], [], fleet.engines[:0]))
     assert protocol.auxiliary == {"FD003": 100}
     assert protocol.files == "not the official files"
     assert set(protocol.digest) == {"train_FD001.txt", "train_FD003.txt"}

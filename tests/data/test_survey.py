@@ -1,0 +1,132 @@
+"""What a file seems to hold, and what is left out of it and why."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmapss_rul.data.columns import SETTINGS
+from cmapss_rul.data.survey import survey
+from cmapss_rul.errors import DataError, UsageError
+from tests.data._fleets import SIX
+from tests.data._own import HEADER, LIVES, own_rows, write_own
+
+
+def looked(tmp_path, **options):
+    path = write_own(tmp_path / "my.csv")
+    return survey(path.read_bytes(), "my.csv", **options)
+
+
+def test_the_columns_of_a_file_of_ones_own(tmp_path):
+    found = looked(tmp_path, engine="asset", cycle="hour")
+    assert (found.engine, found.cycle) == ("asset", "hour")
+    assert found.lives.tolist() == list(LIVES.values())
+    assert [column.name for column in found.sensors] == ["load %", "temp", "vib"]
+    values = np.array([row.split(",")[3] for row in own_rows()], dtype=float)
+    assert (found.sensors[1].low, found.sensors[1].high) == (values.min(), values.max())
+    assert found.left_out == [("site", "holds other things than numbers")]
+    assert (found.settings, found.decimals) == ([], [])
+
+
+def test_engine_and_cycle_have_usual_names_or_are_named(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        looked(tmp_path)
+    assert str(caught.value) == (
+        "my.csv: the column unit is missing (as is cycle); found 'asset', 'hour', 'load %', "
+        "'temp', 'vib', 'site'; name the columns of engine and cycle with --engine and --cycle"
+    )
+    with pytest.raises(UsageError, match="the column asse is missing; the nearest present is 'ass"):
+        looked(tmp_path, engine="asse", cycle="hour")
+
+
+def rows_of(count=60, **columns):
+    """Two engines with one row a cycle, and further columns."""
+    cycle = np.tile(np.arange(1, count // 2 + 1), 2)
+    frame = pd.DataFrame({"unit": np.repeat([1, 2], count // 2), "cycle": cycle, "t": cycle**0.5})
+    return frame.assign(**columns)
+
+
+def found_in(frame, **options):
+    return survey(frame.to_csv(index=False).encode(), "f", **options)
+
+
+def test_labels_and_constants_are_left_out():
+    left = np.tile(np.arange(29, -1, -1), 2)
+    falls = left + np.repeat([0, 5], 30)  # to another end for each engine
+    frame = rows_of(RUL=left * 2, until_then=np.minimum(left, 9), one=1.5, falls=falls)
+    assert dict(found_in(frame).left_out) == {
+        "RUL": "seems to be the label, which would leave nothing to learn",
+        "until_then": "seems to be the label, which would leave nothing to learn",
+        "one": "is always 1.5",
+    }
+
+
+def test_settings_are_known_by_their_names_and_their_grid_by_the_values():
+    names = ["altitude ft", "Mach", "op_setting_3"]
+    six = np.array(SIX)[np.arange(60) % 6] + np.random.default_rng(0).normal(0, 1e-3, (60, 3))
+    found = found_in(rows_of(**dict(zip(names, six.T, strict=True))))
+    assert [column.name for column in found.settings] == names
+    assert (found.decimals, found.conditions) == ([0, 2, 0], 6)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.linspace(-0.0087, 0.0087, 60), np.arange(60) % 13 / 1e4 - 6e-4, np.linspace(0, 42, 60)],
+    ids=["noise", "noise in steps", "a continuum"],
+)
+def test_a_setting_that_varies_freely_makes_no_conditions(values):
+    assert found_in(rows_of(setting_1=values)).conditions == 1
+
+
+def test_text_and_parquet():
+    pytest.importorskip("pyarrow")
+    text = "".join(
+        f"{e} {c} " + " ".join(str((e + c) * i % 7) for i in range(24)) + "\n"
+        for e in (1, 2)
+        for c in range(1, 20)
+    )
+    found = survey(text.encode(), "f")
+    assert [column.name for column in found.settings] == [*SETTINGS[1:]]  # the first is always 0
+    frame, file = rows_of(flag=True, name="a").set_index(["unit", "cycle"]), io.BytesIO()
+    frame.to_parquet(file)
+    found = survey(file.getvalue(), "f")
+    assert [column.name for column in found.sensors] == ["t"]
+    assert [name for name, _ in found.left_out] == ["flag", "name"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (rows_of()[["unit", "cycle"]], "found no column of numbers beside engine and cycle"),
+        (rows_of(t=1.0), "found no column of numbers that varies, for sensors"),
+        (pd.concat([rows_of(), rows_of()]), "lines 2 and 62: found cycle 1 of engine 1 twice"),
+        (rows_of().drop(index=4), "found cycle 6 of engine 1 after cycle 4, expected no gap"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(frame, message):
+    with pytest.raises(DataError, match=message):
+        found_in(frame)
+
+
+def test_too_many_columns():
+    many = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 1001))).add_prefix("s ")
+    with pytest.raises(DataError, match="found 1002 columns of numbers, expected at most 1000"):
+        found_in(pd.concat([rows_of(), many], axis=1))
+
+
+def test_a_bad_cell_in_a_column_of_numbers_is_named():
+    frame = rows_of().astype({"t": object})
+    frame.loc[5, "t"] = "oops"
+    with pytest.raises(DataError, match=r"line 7: found 'oops' in column 3 \(t\)"):
+        found_in(frame)
+
+
+def test_names_that_cannot_be_used():
+    header = HEADER.replace("temp", "unit").replace("vib", "")
+    content = "\n".join([header, *own_rows()]).encode()
+    found = survey(content, "f", engine="asset", cycle="hour")
+    assert found.left_out[:2] == [
+        ("unit", "its name cannot be used; rename it"),
+        ("", "its name cannot be used; rename it"),
+    ]

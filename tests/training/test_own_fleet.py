@@ -1,0 +1,161 @@
+"""Runs on a user's own file: what is set aside enters nothing, and a run goes on as any other."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from cmapss_rul.errors import DataError, UsageError
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.training.listing import look_at
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.train import load_data, train
+from tests.data._own import KEYS, LIVES, own_rows, write_own
+from tests.training.inputs import (
+    MODEL,
+    TRAIN,
+    Stopper,
+    assert_same_run,
+    compared,
+    differences,
+    told,
+)
+
+
+def own_config(file: Path, data=(), **parts) -> RunConfig:
+    return RunConfig.model_validate(
+        {
+            "data": {**KEYS, "train": str(file), **dict(data)},
+            "loss": {"health": {"boundaries": [10, 4]}},
+            "model": MODEL,
+            "train": {**TRAIN, "window_share": 1.0},
+            **parts,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def own_run(tmp_path_factory):
+    """A file and a finished run on it; tests read them only."""
+    folder = tmp_path_factory.mktemp("own")
+    config = own_config(write_own(folder / "my.csv"), split={"test": 0.3})
+    train(config, folder / "my-s0", device="cpu")
+    return folder
+
+
+def test_what_the_engines_set_aside_hold_changes_no_bit_of_the_training(own_run, tmp_path):
+    split = checkpoint.read(own_run / "my-s0/best.pt")["split"]
+    assert len(split["test"]) == 2  # 0.3 of 8, rounded
+    assert sorted([*split["training"], *split["validation"], *split["test"]]) == [*range(1, 9)]
+    aside = {list(LIVES)[number - 1] for number in split["test"]}
+    rows = own_rows(lambda engine, cycle: 1e6 * cycle if engine in aside else 0)
+    rows += [f"{engine},{life + 1},7777,-1e9,1e9,south" for engine, life in LIVES.items()
+             if engine in aside]  # fmt: skip
+    config = own_config(write_own(tmp_path / "my.csv", rows), split={"test": 0.3})
+    train(config, tmp_path / "run", device="cpu")
+    assert (own_run / "my-s0/metrics.csv").read_text().splitlines()[0].startswith("epoch")
+    for name in ("best.pt", "last.pt"):
+        one, other = compared(own_run / "my-s0" / name), compared(tmp_path / "run" / name)
+        assert {*differences(one, other)} == {
+            f"/data/{key}: {one['data'][key]} and {other['data'][key]}"
+            for key in ("sha256", "canonical_sha256")
+        }
+
+
+def test_the_file_is_the_only_one_that_is_asked_for(own_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = {"test": "there/is/none.csv", "rul_column": "left"}
+    config = own_config(own_run / "my.csv", data)
+    train(config, tmp_path / "run", device="cpu")
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}  # no data folder was made
+    assert checkpoint.read(tmp_path / "run/best.pt")["split"]["test"] == []
+
+
+def test_the_log_says_what_is_assumed(own_run, tmp_path):
+    late = write_own(tmp_path / "late.csv", own_rows()[3:])
+    said = told(own_config(late), tmp_path / "run").told
+    assert said[0] == (
+        "each record of late.csv is taken to end at the failure; 2 of its engines are set aside, "
+        "unseen, for rul evaluate"
+    )
+    assert said[1] == "1 records start later than at cycle 1 and keep their count"
+    assert not any("official" in text for text in said)
+    assert look_at(RunFolder(own_run / "my-s0")).note == "own file"
+    assert look_at(RunFolder(own_run / "my-s0")).subset == "my"
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_an_interrupted_run_goes_on_to_the_same_end(own_run, tmp_path, step):
+    config = own_config(own_run / "my.csv", split={"test": 0.3})
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "run", device="cpu", reporter=Stopper(step=step))
+    train(config, tmp_path / "run", device="cpu", resume=True)
+    assert_same_run(own_run / "my-s0", tmp_path / "run")
+
+
+def test_a_run_goes_on_where_the_file_was_moved_but_not_where_it_was_changed(own_run, tmp_path):
+    run = shutil.copytree(own_run / "my-s0", tmp_path / "run")
+    moved = Path(shutil.copy(own_run / "my.csv", tmp_path / "my.csv"))
+    longer = {"train": {**TRAIN, "window_share": 1.0, "epochs": 3}, "split": {"test": 0.3}}
+    train(own_config(moved, **longer), run, device="cpu", resume=True)
+    assert len(checkpoint.read(run / "last.pt")["loop"]["history"]) == 3
+    assert checkpoint.config_of(checkpoint.read(run / "last.pt"), run).data.train == str(moved)
+    write_own(moved, own_rows()[:-1])
+    longer["train"]["epochs"] = 4
+    with pytest.raises(UsageError, match=r"data: my\.csv had SHA-256 .* and has "):
+        train(own_config(moved, **longer), run, device="cpu", resume=True)
+    with pytest.raises(UsageError, match=r"split\.test was 0\.3 and is absent"):
+        train(own_config(moved), run, device="cpu", resume=True)
+
+
+def test_paths_do_not_identify_a_run_and_names_do(own_run):
+    one, other = own_config(Path("a/my.csv")), own_config(Path("b/my.csv"))
+    assert one.without_host_facts() == other.without_host_facts()
+    assert one.without_host_facts()["data"]["train"] == "my.csv"
+    assert own_config(Path("your.csv")).without_host_facts() != one.without_host_facts()
+    host = checkpoint.read(own_run / "my-s0/best.pt")["host"]
+    assert host["files"] == {"train": str(own_run / "my.csv")}
+
+
+def test_keys_of_ones_own_fleet_leave_other_runs_as_they_were():
+    plain = RunConfig().without_host_facts()
+    assert plain["data"].keys() == {
+        "subset", "auxiliary", "source", "cap", "window", "columns", "cycle_count", "smoothing",
+    }  # fmt: skip
+    assert not {"test", "test_seed"} & plain["split"].keys()
+
+
+@pytest.mark.parametrize("split", [{"test": 0.3}, {"test_seed": 1}])
+def test_engines_are_set_aside_in_a_file_of_ones_own_alone(split):
+    (key,) = split
+    with pytest.raises(ValueError, match=rf"split\.{key} is for .*; here C-MAPSS has test files"):
+        RunConfig.model_validate({"split": split})
+    with pytest.raises(ValueError, match=r"here data\.test names a test file"):
+        own_config(Path("my.csv"), {"test": "t", "rul_file": "r"}, split=split)
+
+
+def test_conditions_by_a_column_and_none(own_run):
+    by_load = {"settings": [], "conditions": {"name": "column", "column": "load %"}}
+    with pytest.raises(DataError, match=r"values of that column form \d+ operating conditions"):
+        load_data(own_config(own_run / "my.csv", by_load))
+    without = own_config(own_run / "my.csv", {"conditions": {"name": "none"}})
+    scaler = load_data(without).preprocessor.scaler
+    assert scaler.centre.shape == (1, 2)
+    two = load_data(own_config(own_run / "my.csv")).preprocessor
+    assert two.conditions.table.tolist() == [[0.0], [50.0]]
+    assert (two.scaler.centre[1, 0] - two.scaler.centre[0, 0]) == pytest.approx(50, abs=10)
+
+
+def test_thousands_of_conditions_and_too_few_engines(own_run, tmp_path):
+    fine = own_config(own_run / "my.csv", {"conditions": {"name": "settings", "decimals": [4]}})
+    with pytest.raises(DataError, match=r"form \d+ operating conditions; .* \(data\.conditions\.d"):
+        load_data(fine)
+    few = write_own(tmp_path / "few.csv", own_rows()[:20])
+    with pytest.raises(
+        DataError, match=r"found 2 engine\(s\) in the training file; expected at"
+    ):
+        load_data(own_config(few))
+    assert torch.isfinite(load_data(own_config(few, split={"test": 0})).training.rul).all()
