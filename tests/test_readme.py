@@ -1,5 +1,6 @@
 """The README's commands and Python lines run as printed, on a small simulated fleet."""
 
+import json
 import os
 import re
 import subprocess
@@ -33,7 +34,19 @@ def workplace(tmp_path_factory) -> Path:
     for conditions in (1, 6):
         for faults in (1, 2):
             simulate(place / "source", engines=6, conditions=conditions, faults=faults)
+    (place / "my.csv").write_text(own_fleet())
     return place
+
+
+def own_fleet() -> str:
+    """A CSV as the README shows one: run-to-failure records of twelve pumps."""
+    rows = ["unit,cycle,load,temp,vibration"]
+    for pump in range(12):
+        for cycle in range(1, 31 + pump):
+            load = 50 if cycle % 2 else 80
+            temp, vibration = 500 + load + cycle + pump / 7, 0.3 + cycle**2 / 900
+            rows.append(f"pump-{pump},{cycle},{load},{temp:.2f},{vibration:.3f}")
+    return "\n".join(rows) + "\n"
 
 
 def run(command: str, place: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -77,6 +90,15 @@ def test_every_command_of_the_readme_runs_in_order(workplace):
         done = run(command, workplace)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
+
+
+def test_the_readme_leads_from_a_csv_to_figures_of_a_fleet_of_ones_own(workplace):
+    """After the test above, which has run the commands."""
+    found = json.loads((workplace / "runs/my-s0/evaluation.json").read_text())["protocol"]
+    assert found["tested_on"] == "held-out engines of the same file"
+    assert (found["subset"], found["files"], found["engines"]) == ("my", "own files", 2)
+    predicted = (workplace / "my-rul.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in predicted[1:]] == [f"pump-{i}" for i in range(12)]
 
 
 def test_gradnorm_weights_reach_the_fixed_run(workplace):

@@ -22,7 +22,8 @@ def evaluate(
 
     Prints RMSE, MAE, bias, NASA score, how often the intervals hold, and health figures, with
     the protocol they were made under, and saves evaluation.json and predictions.csv. Test and
-    RUL file are fetched where they are missing.
+    RUL file are fetched where they are missing; for a fleet of your own without a test file, the
+    engines that were set aside in the training file are cut and tested on.
 
     \b
     Example:

@@ -47,7 +47,8 @@ def predict(
     rul_lower to rul_upper holds, or why there is none. RUL and interval are clamped to
     [0, cap]: what stands at the cap means 'the cap or more'.
 
-    Rows may stand in any order, columns too. Needed are unit, cycle and the columns that the
+    A model of your own fleet wants the names of its training file. For C-MAPSS's columns:
+    rows may stand in any order, columns too. Needed are unit, cycle and the columns that the
     model uses; others are ignored. Our names are unit, cycle, setting_1 … setting_3,
     sensor_1 … sensor_21. Understood as well, whatever the capitals, spaces and underscores:
 

@@ -6,6 +6,7 @@ import yaml
 from cmapss_rul.config.load import load
 from cmapss_rul.config.shipped import shipped
 from cmapss_rul.training.config import RunConfig
+from tests.data._own import write_own
 
 SMALL = "# A small one for tests\nseed: 3\nbalancer: {name: fixed, weights: [2, 1e-3]}\n"
 
@@ -161,5 +162,43 @@ def test_a_choice_can_be_set_by_the_key_it_is_listed_under(rul, small):
     listed = json.loads(rul("config", "list", "--json")[1])
     for key, rows in listed["choices"].items():
         for row in rows:
-            answer = rul("config", "validate", small, "--set", f"{key}={row['name']}")
+            sets = ["--set", f"{key}={row['name']}"]
+            if sets[1] == "data.conditions.name=column":  # which column has no default
+                sets += ["--set", "data.conditions.column=setting_3"]
+            answer = rul("config", "validate", small, *sets)
             assert answer == (0, "valid\n", ""), key
+
+
+def test_new_prints_a_configuration_for_a_file(rul, tmp_path):
+    file = write_own(tmp_path / "my.csv")
+    names = ["--engine", "asset", "--cycle", "hour"]
+    code, out, err = rul("config", "new", "--from", file, *names)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"# {file}: 8 engines, 100 rows.\n")
+    path = tmp_path / "my.yaml"
+    code, said, err = rul("config", "new", "--from", file, *names, "--output", path)
+    assert (code, err) == (0, "")
+    assert said == f"saved {path}; read it, then: rul train --config {path}\n"
+    assert path.read_text() == out
+    assert load(RunConfig, path).data.columns == ("load %", "temp", "vib")
+
+
+def test_new_never_writes_over_a_file(rul, tmp_path):
+    file = write_own(tmp_path / "my.csv")
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 1\n")
+    words = ["--from", file, "--engine", "asset", "--cycle", "hour", "-o", path]
+    code, out, err = rul("config", "new", *words)
+    assert (code, out) == (2, "")
+    assert err == f"rul: error: {path}: exists already and is left alone; name another\n"
+    assert path.read_text() == "seed: 1\n"
+
+
+def test_new_says_what_is_missing(rul, tmp_path):
+    file = write_own(tmp_path / "my.csv")
+    code, _, err = rul("config", "new", "--from", file)
+    assert code == 2
+    assert err.startswith(f"rul: error: {file}: the column unit is missing (as is cycle); found 'a")
+    code, _, err = rul("config", "new", "--from", tmp_path / "none.csv")
+    assert code == 1
+    assert "none.csv: cannot be read: No such file or directory" in err

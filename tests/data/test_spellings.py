@@ -114,13 +114,9 @@ def test_names_of_ones_own_are_taken_as_they_stand():
     header = ["time", " hour", "asset", "id", "s2", "Temp"]
     found = locate(header, ["time", "Temp"], "f", given=GIVEN)
     assert found == {"unit": 2, "cycle": 1, "time": 0, "Temp": 5}
-    with pytest.raises(
-        DataError, match="column temp is missing; the nearest present is 'Temp'"
-    ):
+    with pytest.raises(DataError, match="column temp is missing; the nearest present is 'Temp'"):
         locate(header, ["temp"], "f", given=GIVEN)
-    with pytest.raises(
-        DataError, match="f: the column asset is missing; the nearest present"
-    ):
+    with pytest.raises(DataError, match="f: the column asset is missing; the nearest present"):
         locate(["assets", "hour"], [], "f", given=GIVEN)
 
 

@@ -198,9 +198,7 @@ def test_some_are_set_aside_and_two_are_left(count, share, seed):
 
 
 def test_too_few_engines_to_set_one_aside():
-    with pytest.raises(
-        DataError, match=r"found 2 engine\(s\) .* expected at least 3: one"
-    ):
+    with pytest.raises(DataError, match=r"found 2 engine\(s\) .* expected at least 3: one"):
         SplitConfig().set_aside(np.array([1, 2]))
     rest, test = SplitConfig(test=0).set_aside(np.array([2, 1]))
     assert (rest.tolist(), test.tolist()) == ([1, 2], [])

@@ -154,8 +154,6 @@ def test_thousands_of_conditions_and_too_few_engines(own_run, tmp_path):
     with pytest.raises(DataError, match=r"form \d+ operating conditions; .* \(data\.conditions\.d"):
         load_data(fine)
     few = write_own(tmp_path / "few.csv", own_rows()[:20])
-    with pytest.raises(
-        DataError, match=r"found 2 engine\(s\) in the training file; expected at"
-    ):
+    with pytest.raises(DataError, match=r"found 2 engine\(s\) in the training file; expected at"):
         load_data(own_config(few))
     assert torch.isfinite(load_data(own_config(few, split={"test": 0})).training.rul).all()

@@ -1,0 +1,146 @@
+"""A user's own fleet from a checkpoint to figures, predictions and an export."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmapss_rul.data.records import read_records
+from cmapss_rul.errors import DataError
+from cmapss_rul.evaluation.evaluate import evaluate, unseen_by
+from cmapss_rul.evaluation.export import export
+from cmapss_rul.evaluation.predict import predict_records
+from cmapss_rul.evaluation.save import table_of_last, to_csv, to_json
+from cmapss_rul.training.checkpoint import TrainedModel, restore
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.train import train
+from tests.data._own import HEADER, KEYS, LIVES, own_rows, write_own
+from tests.evaluation._models import TINY, countdown
+
+
+def trained(file: Path, run: Path, **data) -> TrainedModel:
+    config = RunConfig.model_validate(
+        {
+            "data": {**KEYS, "train": str(file), **data},
+            "loss": {"health": {"boundaries": [10, 4]}},
+            "model": TINY,
+            "train": {"epochs": 1, "threads": 1},
+        }
+    )
+    train(config, run, device="cpu")
+    return restore(run)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    return trained(write_own(folder / "my.csv"), folder / "run")
+
+
+@pytest.fixture(scope="module")
+def found(model):
+    return evaluate(model)
+
+
+def test_the_protocol_says_where_the_engines_come_from(model, found):
+    plain = json.loads(to_json(found))["protocol"]
+    assert plain["tested_on"] == "held-out engines of the same file"
+    assert (plain["subset"], plain["files"], plain["official"]) == ("my", "own files", False)
+    assert plain["engines"] == len(model.test_engines) == 2
+    assert (plain["split"]["test"], plain["split"]["test_seed"]) == (0.2, 0)
+    assert list(plain["digest"]) == ["my.csv"]
+    lines = dict(found.protocol.lines())
+    assert lines["tested on"].startswith("held-out engines of the same file, each cut once: 2 eng")
+    assert "which the last cycle of each training record is taken to be" in lines["label"]
+    assert "but those of the engines set aside" in found.baselines["train_mean"]["what"]
+
+
+def test_engines_keep_their_names_and_the_rul_is_that_of_their_lives(model, found):
+    table = table_of_last(found)
+    assert set(table["engine"]) == {list(LIVES)[number - 1] for number in model.test_engines}
+    lives = table["engine"].map(LIVES)
+    assert (table["cycle"] + table["true_rul_raw"] == lives).all()
+    assert (table["true_rul_capped"] == np.minimum(table["true_rul_raw"], 10)).all()
+    assert {entry["engine"] for entry in found.prognostics["engines"]} == set(table["engine"])
+    assert to_csv(found).splitlines()[1].startswith(f"{table['engine'][0]},")
+
+
+def test_no_cycle_after_the_cut_is_scored(model, found):
+    for engine in np.unique(found.predictions.engine):
+        cycles = found.predictions.cycle[found.predictions.engine == engine]
+        assert cycles.tolist() == list(range(1, cycles[-1] + 1))
+        assert cycles[-1] < LIVES[engine]
+    known = evaluate(countdown(model, 1000.0))
+    assert (known.predictions.rul == 10).all()  # clamped to the cap of the fleet
+
+
+def test_a_training_file_that_has_changed_says_nothing_about_who_was_set_aside(model, tmp_path):
+    write_own(tmp_path / "my.csv", own_rows()[:-1])
+    with pytest.raises(DataError, match=r"my\.csv: has changed since the training .* put the form"):
+        evaluate(model, data_dir=tmp_path)
+    write_own(tmp_path / "my.csv")
+    assert len(unseen_by(model, tmp_path).held_out) == 2
+    other = dataclasses.replace(model, test_engines=[1, 2, 3])
+    with pytest.raises(DataError, match="other engines are set aside now than at the training"):
+        evaluate(other)
+
+
+def test_a_test_file_of_ones_own_goes_before(tmp_path):
+    rows = [f"{row},{99}" for row in own_rows()[:5]]
+    test = write_own(tmp_path / "test.csv", rows, f"{HEADER},left")
+    file = write_own(tmp_path / "my.csv")
+    model = trained(file, tmp_path / "run", test=str(test), rul_column="left")
+    found = evaluate(model)
+    assert found.protocol.tested_on == "a test file"
+    assert list(found.protocol.digest) == ["my.csv", "test.csv"]
+    assert table_of_last(found)["true_rul_raw"].tolist() == [99]
+    assert "split" in found.protocol.as_dict()
+    assert "test_seed" not in found.protocol.split
+    test.write_bytes(b"\n".join(line + b",99" for line in file.read_bytes().splitlines()))
+    with pytest.raises(DataError, match="the column left is missing"):
+        evaluate(model)
+
+
+def test_the_training_file_is_no_test_file(tmp_path):
+    rows = [f"{row},3" for row in own_rows()]
+    file = write_own(tmp_path / "my.csv", rows, f"{HEADER},left")
+    (tmp_path / "b").mkdir()
+    copy = write_own(tmp_path / "b/my.csv", rows, f"{HEADER},left")
+    model = trained(file, tmp_path / "run", test=str(copy), rul_column="left")
+    with pytest.raises(DataError, match=r"my\.csv: is the file that was trained on; name another"):
+        evaluate(model)
+    copy.write_text(copy.read_text().replace("north", "south"))
+    assert list(evaluate(model).protocol.digest) == ["my.csv", "my.csv (test)"]
+
+
+def test_it_predicts_from_a_file_with_the_same_names(model, found):
+    aside = table_of_last(found)
+    kept = dict(zip(aside["engine"], aside["cycle"], strict=True))
+    rows = [row for row in own_rows() if int(row.split(",")[1]) <= kept.get(row.split(",")[0], 0)]
+    content = "\n".join([HEADER, *reversed(rows)]).encode()
+    records = read_records(content, "f", model.config.data, model.preprocessor.conditions)
+    table = predict_records(model, records).set_index("engine")["rul"]
+    assert table[aside["engine"]].tolist() == pytest.approx(aside["predicted_rul"].tolist())
+    with pytest.raises(DataError, match="the column hour is missing"):
+        read_records(content.replace(b"hour", b"cycle"), "f", model.config.data)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [{"name": "none"}, {"name": "column", "column": "phase"}],
+    ids=["one condition", "a column"],
+)
+def test_it_is_exported_with_its_own_columns(tmp_path, conditions):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    rows = [f"{row},{i % 2 + 0.5}" for i, row in enumerate(own_rows())]
+    file = write_own(tmp_path / "my.csv", rows, f"{HEADER},phase")
+    model = trained(file, tmp_path / "run", conditions=conditions)
+    parity = export(model, "onnx", tmp_path / "my.onnx")
+    assert (parity.engines, parity.rul < 0.05) == (2, True)
+    entries = {entry.key: entry.value for entry in onnx.load(tmp_path / "my.onnx").metadata_props}
+    extra = ["phase"] if conditions["name"] == "column" else []
+    assert json.loads(entries["columns"]) == ["load %", *extra, "temp", "vib"]
+    assert json.loads(entries["protocol"])["tested_on"] == "held-out engines of the same file"
