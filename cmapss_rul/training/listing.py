@@ -107,7 +107,7 @@ def _from_checkpoint(name: str, run: RunFolder) -> Listed:
     if kept:
         notes.append(f"{len(kept)} engines calibrate the intervals, so fewer trained")
     files = [content["data"], *content["data"]["auxiliary"]]
-    if "train" in content["config"]["data"]:
+    if content["config"]["data"].get("train") is not None:
         notes.append("own file")
     elif any(file["simulated"] for file in files):
         notes.append("simulated data")
