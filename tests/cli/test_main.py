@@ -97,7 +97,7 @@ def test_nothing_slow_is_imported_for_help(arguments):
         ),
         (
             ["config"],
-            "Missing command, expected one of show, validate, list; see 'rul config --help'",
+            "Missing command, expected one of show, validate, new, list; see 'rul config --help'",
         ),
         (
             ["train", "--confg", "x"],

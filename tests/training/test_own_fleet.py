@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from cmapss_rul.data.config import OWN_FILES
 from cmapss_rul.errors import DataError, UsageError
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.config import RunConfig, completed
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.listing import look_at
 from cmapss_rul.training.runs import RunFolder
