@@ -16,9 +16,10 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause",
-    "BSL-1.0", "CC0-1.0", "ISC", "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
+    "BSL-1.0", "CC0-1.0", "ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
 }  # fmt: skip
-"""SPDX names; MPL-2.0 is for use unmodified, MIT-CMU is Pillow's MIT with a clause on names."""
+"""SPDX names; MPL-2.0 is for use unmodified, MIT-CMU is Pillow's MIT with a clause on names, MIT-0
+is MIT without the duty to name its authors."""
 
 UNSPOKEN = {
     "3-Clause BSD License": "BSD-3-Clause",
@@ -75,6 +76,8 @@ def licence(distribution: metadata.Distribution) -> str:
     fields = distribution.metadata
     if expression := fields.get("License-Expression"):
         return str(expression)
+    if fields.get("License") in ALLOWED:  # a name of SPDX says more than a classifier
+        return str(fields["License"])
     classes = [text.rpartition(" :: ")[2] for text in fields.get_all("Classifier") or []
                if text.startswith("License :: ") and not text.endswith("OSI Approved")]  # fmt: skip
     words = classes or [(fields.get("License") or "unknown").splitlines()[0]]

@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.completion import runs
 from cmapss_rul.cli.options import AsJson, Data, Device
 
 
 def calibrate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its best.pt.")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="A run folder, or its best.pt.", autocompletion=runs),
+    ],
     level: Annotated[
         str,
         typer.Option(

@@ -5,17 +5,29 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.completion import balancer_lists, configuration_lists
 from cmapss_rul.cli.options import AsJson, Device, Sets
+from cmapss_rul.cli.terminal import show
 
 
 def compare(
     config: Annotated[
         str,
-        typer.Option("--config", "-c", metavar="LIST", help="YAML files or shipped names."),
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="LIST",
+            help="YAML files or shipped names.",
+            autocompletion=configuration_lists,
+        ),
     ],
     balancer: Annotated[
         str | None,
-        typer.Option(metavar="LIST", help="Balancers; each configuration's own by default."),
+        typer.Option(
+            metavar="LIST",
+            help="Balancers; each configuration's own by default.",
+            autocompletion=balancer_lists,
+        ),
     ] = None,
     seeds: Annotated[
         str,
@@ -32,7 +44,12 @@ def compare(
     sets: Sets = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="Processes, of one thread each; the cores by default."),
+        typer.Option(
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Processes, of one thread each; the cores by default.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -90,11 +107,9 @@ def compare(
     if as_json:
         typer.echo(comparison.as_json(), nl=False)
     else:
-        from rich.console import Console
-
         from cmapss_rul.experiments.table import render
 
-        Console().print(render(comparison))
+        show(render(comparison))
         typer.echo(f"saved in {printable(comparison.folder)}")
     if comparison.missing:
         raise RunsFailed(comparison.missing, len(made.runs))

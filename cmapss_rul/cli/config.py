@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.completion import configurations
 from cmapss_rul.cli.options import AsJson, Sets
 
 app = typer.Typer(rich_markup_mode=None, help="Show, check, list and begin configurations.")
 
 _Named = Annotated[
-    str, typer.Argument(metavar="NAME-OR-PATH", help="A YAML file or a shipped configuration.")
+    str,
+    typer.Argument(
+        metavar="NAME-OR-PATH",
+        help="A YAML file or a shipped configuration.",
+        autocompletion=configurations,
+    ),
 ]
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson
+
 if TYPE_CHECKING:
     from cmapss_rul.data.digests import Provenance
 
@@ -27,6 +29,7 @@ def download_data(
     force: Annotated[
         bool, typer.Option("--force", help="Fetch again and replace what is there.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Get the C-MAPSS text files, checked by digest.
 
@@ -39,12 +42,22 @@ def download_data(
       rul download-data --subset FD001,FD003
       rul download-data --source CMAPSSData.zip
     """
+    from dataclasses import asdict
+
     from cmapss_rul.data.sources import fetch, names_of, parse_subsets
-    from cmapss_rul.text import printable
+    from cmapss_rul.text import json_text, printable
 
     fetched = fetch(names_of(parse_subsets(subset)), directory, source, force=force)
     for note in (*fetched.answers, *fetched.refused):
         typer.echo(f"note: {note}", err=True)
+    if as_json:
+        plain = [
+            {"file": str(directory / origin.name), "written": written, **asdict(origin)}
+            for origins, written in ((fetched.kept, False), (fetched.written, True))
+            for origin in origins
+        ]
+        typer.echo(json_text({"source": fetched.source, "files": plain}))
+        return
     for files, what in ((fetched.kept, "was there"), (fetched.written, "written")):
         for origin in files:
             typer.echo(f"{printable(directory / origin.name)}  {what}  {_kind(origin)}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Checkpoint, Data, Device
+from cmapss_rul.cli.terminal import show
 
 
 def evaluate(
@@ -47,9 +48,7 @@ def evaluate(
     if as_json:
         typer.echo(to_json(evaluation), nl=False)
         return
-    from rich.console import Console
-
     from cmapss_rul.evaluation.table import render
 
-    Console().print(render(evaluation))
+    show(render(evaluation))
     typer.echo(f"saved {printable(targets.figures)} and {printable(targets.predictions)}")

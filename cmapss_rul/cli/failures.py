@@ -44,7 +44,8 @@ def _line(message: object, word: str = RulError.word) -> str:
 
 
 def _usage(error: typer.TyperException) -> str:
-    message = error.format_message().rstrip().rstrip(".").replace("Input should be", "expected")
+    message = error.format_message().rstrip().rstrip(".")
+    message = message.replace("Input should be", "expected").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     if context is None:
         return message

@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.completion import runs
+
 Checkpoint = Annotated[
     Path,
     typer.Argument(
         metavar="CHECKPOINT-OR-RUN",
         help="A checkpoint, or a run folder, which means its best.pt.",
+        autocompletion=runs,
     ),
 ]
 Sets = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli import main
+from cmapss_rul.cli.terminal import show
 
 NAME = "scripts/rerun-cell"
 app = typer.Typer(
@@ -28,7 +29,9 @@ def rerun_cell(
     ],
     seed: Annotated[
         list[int] | None,
-        typer.Option(min=0, help="Of the run; the ledger's first by default. Repeatable."),
+        typer.Option(
+            min=0, metavar="N", help="Of the run; the ledger's first by default. Repeatable."
+        ),
     ] = None,
     ledger: Annotated[
         Path | None, typer.Option(metavar="FILE", help="By default that of the shipped ones.")
@@ -42,7 +45,12 @@ def rerun_cell(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="Processes, of one thread each; the cores by default."),
+        typer.Option(
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Processes, of one thread each; the cores by default.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: Annotated[
@@ -94,9 +102,7 @@ def rerun_cell(
     if as_json:
         typer.echo(rerun.as_json(verdicts), nl=False)
     else:
-        from rich.console import Console
-
-        Console().print(rerun.render(verdicts, known, made))
+        show(rerun.render(verdicts, known, made))
     if not all(verdict.inside for verdict in verdicts):
         raise rerun.OutsideSpread(verdicts)
 

@@ -5,15 +5,18 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.options import AsJson
+
 
 def simulate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
     engines: Annotated[
-        int, typer.Option(help="Number of training engines, and of test engines.")
+        int, typer.Option(metavar="N", help="Number of training engines, and of test engines.")
     ] = 100,
-    conditions: Annotated[int, typer.Option(help="Operating conditions: 1 or 6.")] = 1,
-    faults: Annotated[int, typer.Option(help="Fault modes: 1 or 2.")] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    conditions: Annotated[int, typer.Option(metavar="N", help="Operating conditions: 1 or 6.")] = 1,
+    faults: Annotated[int, typer.Option(metavar="N", help="Fault modes: 1 or 2.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same bytes.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Simulate a run-to-failure fleet, marked as simulated.
 
@@ -27,12 +30,19 @@ def simulate(
     """
     from cmapss_rul.data.digests import manifest_path
     from cmapss_rul.data.simulate import simulate as simulate_fleet
-    from cmapss_rul.text import printable
+    from cmapss_rul.text import json_text, printable
 
     done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
     subset = done.parameters.subset
+    manifest = manifest_path(out, subset)
+    if as_json:
+        files = [
+            {"file": str(out / name), "written": name in done.written}
+            for name in (*done.written, *done.kept)
+        ]
+        typer.echo(json_text({"subset": subset, "manifest": str(manifest), "files": files}))
+        return
     for names, what in ((done.written, "written"), (done.kept, "was there")):
         for name in names:
             typer.echo(f"{printable(out / name)}  {what}  simulated")
-    manifest = manifest_path(out, subset).name
-    typer.echo(f"simulated {subset}, {engines} engines; {manifest} says with what parameters")
+    typer.echo(f"simulated {subset}, {engines} engines; {manifest.name} says with what parameters")

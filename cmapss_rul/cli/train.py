@@ -1,11 +1,19 @@
 """`rul train`: train a configuration, or go on with a run."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.completion import configurations, runs_to_resume
 from cmapss_rul.cli.options import Data, Device, Sets
+
+
+class Logger(StrEnum):
+    """What `--logger` takes."""
+
+    tensorboard = "tensorboard"
 
 
 def train(
@@ -16,6 +24,7 @@ def train(
             "-c",
             metavar="NAME-OR-PATH",
             help="A YAML file or a shipped configuration.",
+            autocompletion=configurations,
         ),
     ] = None,
     output: Annotated[
@@ -25,7 +34,8 @@ def train(
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the run, before that of the configuration.")
+        int | None,
+        typer.Option(min=0, metavar="N", help="Seed of the run, before that of the configuration."),
     ] = None,
     sets: Sets = None,
     data: Data = None,
@@ -36,6 +46,14 @@ def train(
             metavar="auto|PATH",
             help="Go on exactly where a run stopped: 'auto' takes the newest unfinished one of "
             "this configuration and seed; or name a run folder or its last.pt.",
+            autocompletion=runs_to_resume,
+        ),
+    ] = None,
+    logger: Annotated[
+        Logger | None,
+        typer.Option(
+            help="Also write the figures of each epoch into the run folder for TensorBoard, "
+            "which is the extra [tensorboard]."
         ),
     ] = None,
 ) -> None:
@@ -49,7 +67,10 @@ def train(
       rul train --config fd001
       rul train --config fd002 --seed 3 --set balancer.name=gradnorm --set train.epochs=5
       rul train --config fd001 --resume auto
+      rul train --config fd001 --logger tensorboard
     """
+    from contextlib import ExitStack
+
     from cmapss_rul.config.shipped import resolve
 
     if config is not None:
@@ -57,14 +78,20 @@ def train(
 
     from cmapss_rul.cli.progress import Progress
     from cmapss_rul.text import shell_word
+    from cmapss_rul.training.board import TensorBoard
     from cmapss_rul.training.choose import choose
+    from cmapss_rul.training.loggers import Reporter
     from cmapss_rul.training.memory import keep_freed_memory
     from cmapss_rul.training.train import train as run_training
 
     keep_freed_memory()
     chosen = choose(config, output=output, seed=seed, sets=sets or [], data=data, resume=resume)
-    progress = Progress(chosen.config.train.epochs)
-    try:
+    with ExitStack() as closing:
+        progress = Progress(chosen.config.train.epochs)
+        closing.callback(progress.close)
+        reporter: Reporter = progress
+        if logger is not None:
+            reporter = closing.enter_context(TensorBoard(chosen.folder, progress))
         if chosen.note:
             progress.note(chosen.note)
         run = run_training(
@@ -72,8 +99,6 @@ def train(
             chosen.folder,
             resume=resume is not None,
             device=device,
-            reporter=progress,
+            reporter=reporter,
         )
-    finally:
-        progress.close()
     typer.echo(f"rul evaluate {shell_word(run.best)}")

@@ -98,16 +98,14 @@ class Quiet:
         """Say nothing."""
 
 
-class Logged:
-    """A reporter that also appends to train.log.
+class Relay:
+    """A reporter that passes everything on: the base of those that do one thing more.
 
     Args:
-        path: of the log.
-        inner: the reporter that is told as well.
+        inner: the reporter that is told.
     """
 
-    def __init__(self, path: Path, inner: Reporter) -> None:
-        self.path = path
+    def __init__(self, inner: Reporter) -> None:
         self.inner = inner
 
     def start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
@@ -117,6 +115,31 @@ class Logged:
     def batch(self, windows: int) -> None:
         """Pass on."""
         self.inner.batch(windows)
+
+    def epoch(self, row: Row, best: bool) -> None:
+        """Pass on."""
+        self.inner.epoch(row, best)
+
+    def note(self, text: str) -> None:
+        """Pass on."""
+        self.inner.note(text)
+
+    def detail(self, text: str) -> None:
+        """Pass on."""
+        self.inner.detail(text)
+
+
+class Logged(Relay):
+    """A reporter that also appends to train.log.
+
+    Args:
+        path: of the log.
+        inner: the reporter that is told as well.
+    """
+
+    def __init__(self, path: Path, inner: Reporter) -> None:
+        super().__init__(inner)
+        self.path = path
 
     def epoch(self, row: Row, best: bool) -> None:
         """Log the row and pass it on."""
@@ -130,8 +153,9 @@ class Logged:
         self.inner.note(text)
 
     def detail(self, text: str) -> None:
-        """Log the text."""
+        """Log the text and pass it on."""
         self.log(text)
+        self.inner.detail(text)
 
     def log(self, text: str) -> None:
         """Append a line with the time."""

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -79,3 +81,18 @@ def test_help_shows_an_example():
 def test_the_twelve_official_files(official):
     result = run("--source", official)
     assert result.stdout.count("  written  official\n") == 3 * len(SUBSETS)
+
+
+def test_json():
+    words = ("--source", "own.zip", "--subset", "FD001", "--json")
+    first, again = (json.loads(run(*words).stdout) for _ in range(2))
+    assert first["source"] == "--source own.zip"
+    names = ["train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt"]
+    assert [file["file"] for file in first["files"]] == [f"data/raw/{name}" for name in names]
+    assert [file["written"] for file in first["files"]] == [True] * 3
+    assert {key: first["files"][0][key] for key in ("official", "simulated")} == {
+        "official": False, "simulated": False,
+    }  # fmt: skip
+    assert len(first["files"][0]["sha256"]) == 64
+    assert [file["written"] for file in again["files"]] == [False] * 3
+    assert again["source"] is None

@@ -59,6 +59,17 @@ def test_the_help_of_each_verb_shows_an_example(rul, verb):
     assert rul(*verb.split(), "-h")[1] == out
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "download-data", "simulate", "evaluate", "calibrate", "predict", "export", "compare",
+        "runs", "config list",
+    ],
+)  # fmt: skip
+def test_what_is_printed_for_people_is_there_as_json(rul, verb):
+    assert re.search(r"^  --json  ", rul(*verb.split(), "--help")[1], re.MULTILINE)
+
+
 def test_version_names_package_torch_and_python(rul):
     code, out, err = rul("--version")
     assert (code, err) == (0, "")
@@ -102,6 +113,15 @@ def test_nothing_slow_is_imported_for_help(arguments):
         (
             ["train", "--confg", "x"],
             "No such option: --confg (Possible options: --config); see 'rul train --help'",
+        ),
+        (
+            ["simulate", "--outpt", "x"],
+            "No such option: --outpt (Possible options: --out); see 'rul simulate --help'",
+        ),
+        (
+            ["export", "x", "--format", "onxx"],
+            "Invalid value for '--format': 'onxx' is not one of 'onnx', 'torch-export'; "
+            "see 'rul export --help'",
         ),
         (["--zzz"], "No such option: --zzz; see 'rul --help'"),
         (["config", "show"], "Missing argument 'NAME-OR-PATH'; see 'rul config show --help'"),

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -40,3 +42,18 @@ def test_wrong_values(tmp_path, option):
 def test_out_is_needed_and_help_shows_an_example():
     assert run().exit_code == 2
     assert "rul simulate --out data/simulated" in run("--help").stdout
+
+
+def test_json(tmp_path):
+    options = ("--out", tmp_path / "s", "--engines", 2, "--json")
+    first, again = (json.loads(run(*options).stdout) for _ in range(2))
+    assert first == {
+        "subset": "FD001",
+        "manifest": f"{tmp_path}/s/manifest_FD001.json",
+        "files": [
+            {"file": f"{tmp_path}/s/{name}_FD001.txt", "written": True}
+            for name in ("train", "test", "RUL")
+        ],
+    }
+    assert {file["written"] for file in again["files"]} == {False}
+    assert [file["file"] for file in again["files"]] == [file["file"] for file in first["files"]]

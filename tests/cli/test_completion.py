@@ -1,0 +1,100 @@
+"""What a shell is told to complete, through the variables that its script sets."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cmapss_rul.cli.completion import balancer_lists, configurations, runs, runs_to_resume
+from cmapss_rul.config.catalogue import choices
+from cmapss_rul.config.shipped import shipped
+from cmapss_rul.training.config import RunConfig
+
+
+def completed(words, folder, python=()):
+    """The answers to the last of the words."""
+    settings = {
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+        "_RUL_COMPLETE": "complete_bash",
+    }
+    done = subprocess.run(
+        [sys.executable, *(python or ("-m", "cmapss_rul"))],
+        env={**os.environ, **settings},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split(), done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A workplace with two runs, one of them with a name that a terminal would obey."""
+    for name in ("fd001-s0", "demo-s0", "\x1b[31m"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    (tmp_path / "runs" / "notes.txt").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("rul ca", ["calibrate"]),
+        ("rul config v", ["validate"]),
+        ("rul train --se", ["--set", "--seed"]),
+        ("rul train --config fd00", ["fd001", "fd002", "fd003", "fd004"]),
+        ("rul train --logger t", ["tensorboard"]),
+        ("rul train --resume a", ["auto"]),
+        ("rul train --resume runs/d", ["runs/demo-s0"]),
+        ("rul config show gr", ["gradnorm"]),
+        ("rul compare -c fd001,fd004,de", ["fd001,fd004,demo"]),
+        ("rul compare --balancer fixed,amnl", ["fixed,amnl", "fixed,amnl_ema"]),
+        ("rul evaluate ", ["runs/demo-s0", "runs/fd001-s0"]),
+        ("rul calibrate runs/f", ["runs/fd001-s0"]),
+        ("rul predict runs/demo-s0 mi", []),  # bash then completes file names
+        ("rul export --format o", ["onnx"]),
+    ],
+)
+def test_answers(folder, words, expected):
+    answers, errors = completed(words, folder)
+    assert errors == ""
+    assert sorted(answers) == sorted(expected)
+
+
+def test_nothing_heavy_is_imported(folder):
+    script = (
+        "import sys, json\n"
+        "sys.argv[:] = ['rul']\n"
+        "from cmapss_rul.cli import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
+    )
+    answers, modules = completed("rul compare --balancer gr", folder, ("-c", script))
+    assert answers == ["gradnorm"]
+    assert {"torch", "pandas", "numpy", "yaml", "rich"} & set(json.loads(modules)) == set()
+
+
+def test_the_names_are_those_of_the_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = choices(RunConfig)["balancer.name"]
+    assert sorted(balancer_lists("")) == sorted(choice.name for choice in known)
+    assert configurations("") == list(shipped())
+    assert runs("") == []
+    assert runs_to_resume("") == ["auto"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_can_be_shown(shell):
+    done = subprocess.run(
+        [sys.executable, "-m", "cmapss_rul"],
+        env={**os.environ, "_RUL_COMPLETE": f"source_{shell}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"_RUL_COMPLETE=complete_{shell}" in done.stdout
+    assert done.stderr == ""
