@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cmapss_rul.errors import UsageError
 from cmapss_rul.text import one_line
@@ -39,7 +39,7 @@ class TensorBoard(Relay):
             ) from error
         self._open = SummaryWriter
         self._run = RunFolder(folder)
-        self._writer: SummaryWriter | None = None
+        self._writer: Any = None  # its class is that of an extra
         self._written = 0
 
     def epoch(self, row: Row, best: bool) -> None:
