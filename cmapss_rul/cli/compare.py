@@ -51,6 +51,24 @@ def compare(
             help="Processes, of one thread each; the cores by default.",
         ),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="local: processes of this machine; ray: tasks of Ray."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Of a Ray cluster, or 'auto' on one of its machines; by default a Ray of this "
+            "machine is started. RAY_ADDRESS says the same.",
+        ),
+    ] = None,
+    gpus: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=64, help="GPUs that Ray gives each run, 0.25 say; 1 for --device cuda."
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="By default comparisons/<digest of the grid>."),
@@ -82,6 +100,7 @@ def compare(
     Examples:
       rul compare --config fd001 --balancer fixed,amnl,gradnorm --seeds 5
       rul compare --config fd001,fd003 --grid train.learning_rate=1e-3,2e-3 --seeds 3,7 --jobs 2
+      rul compare --config fd001 --seeds 20 --engine ray --address 10.0.0.1:6379
     """
     from cmapss_rul.experiments import words
 
@@ -99,7 +118,7 @@ def compare(
         named, balancers=balancers, seeds=chosen, axes=axes, sets=sets or (), oracle=oracle
     )
     progress = GridProgress(quiet_stdout=as_json)
-    options = Options(jobs, device, allow_failed, ledger)
+    options = Options(jobs, device, allow_failed, ledger, engine, address, gpus)
     try:
         comparison = run_comparison(made, output, options, progress)
     finally:

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from cmapss_rul.data.columns import FileKind
-from cmapss_rul.data.provide import provide
 from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments import engine, ledger
 from cmapss_rul.experiments.comparison import Comparison, compared
+from cmapss_rul.experiments.engine import Engine
 from cmapss_rul.experiments.figures import draw
 from cmapss_rul.experiments.grid import Grid, GridRun
 from cmapss_rul.experiments.identity import differences
@@ -21,10 +20,10 @@ from cmapss_rul.experiments.runs import Damaged, EvaluateJob, TrainJob, is_finis
 from cmapss_rul.files import sweep, write_whole
 from cmapss_rul.locks import names_in, owned
 from cmapss_rul.text import json_text, one_line, printable
-from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.device import pick_device
 
 ROOT = Path("comparisons")
+ENGINES = ("local", "ray")
 _IDENTITY = "grid.json"
 
 
@@ -72,16 +71,58 @@ class Options:
     """How a comparison is made; nothing of it changes a figure.
 
     Attributes:
-        processes: at a time; the cores by default.
+        processes: at a time; the cores by default. The CPUs of a Ray of this machine.
         device: auto, cpu or cuda.
         allow_failed: look at the test files without the runs that failed.
         ledger: JSON that takes the cells.
+        engine: local or ray.
+        address: of a Ray cluster; a Ray of this machine by default.
+        gpus: that Ray gives to each run, 0.25 say; by default 1 for `cuda`, else none.
     """
 
     processes: int | None = None
     device: str = "auto"
     allow_failed: bool = False
     ledger: Path | None = None
+    engine: str = "local"
+    address: str | None = None
+    gpus: float | None = None
+
+    def start(self) -> AbstractContextManager[Engine]:
+        """Make the engine ready.
+
+        Raises:
+            UsageError: there is no such engine or device, or options contradict each other.
+        """
+        if self.engine not in ENGINES:
+            raise UsageError(
+                f"--engine: there is no engine '{printable(self.engine)}'; expected one of "
+                f"{', '.join(ENGINES)}"
+            )
+        if self.engine == "local":
+            if self.address is not None or self.gpus is not None:
+                option = "--gpus" if self.address is None else "--address"
+                raise UsageError(f"{option} is for --engine ray; add that, or leave it out")
+            pick_device(self.device)
+            return nullcontext(engine.Local(self.processes))
+        if self.device != "cuda":  # which only the workers need to have
+            pick_device(self.device)
+        if self.processes is not None and self.address is not None:
+            raise UsageError("--jobs: the cluster at --address has its own; leave one out")
+        from cmapss_rul.experiments.on_ray import OnRay  # an extra
+
+        return OnRay(self.address, self.processes, self.gpus_of_a_run)
+
+    @property
+    def gpus_of_a_run(self) -> float:
+        """GPUs that Ray gives to a run."""
+        return float(self.device == "cuda") if self.gpus is None else self.gpus
+
+    @property
+    def device_of_a_run(self) -> str:
+        """Device that a run asks for; a task of Ray may see GPUs that it was not given."""
+        given = self.engine == "local" or self.device != "auto" or self.gpus_of_a_run
+        return self.device if given else "cpu"
 
 
 def compare(
@@ -115,17 +156,17 @@ def compare(
     """
     options, listener = options or Options(), listener or Silent()
     folder = ROOT / grid.digest if folder is None else Path(folder)
-    pick_device(options.device)
+    engine_of_all = options.start()
     if options.ledger is not None:
         ledger.read(options.ledger, to_write=True)
     _refuse_foreign(folder)
-    with owned(folder):
+    with owned(folder), engine_of_all as where:
         _claim(folder, grid)
-        errors = _train(grid, folder, options, listener)
+        errors = _train(grid, folder, options, where, listener)
         if errors and not (options.allow_failed and len(errors) < len(grid.runs)):
             raise RunsFailed(errors, len(grid.runs))
         well = [run for run in grid.runs if run.name not in errors]
-        _look(well, folder, options, listener)
+        _look(well, folder, options, where, listener)
         results = [read_result(run, folder_of(run, folder)) for run in well]
         comparison = compared(grid, results, errors, folder)
         write_whole(folder / "comparison.csv", comparison.as_csv())
@@ -181,21 +222,22 @@ def _claim(folder: Path, grid: Grid) -> None:
 # ---- train ---------------------------------------------------------------------------------
 
 
-def _train(grid: Grid, folder: Path, options: Options, listener: Listener) -> dict[str, str]:
+def _train(
+    grid: Grid, folder: Path, options: Options, where: Engine, listener: Listener
+) -> dict[str, str]:
     """Train what is not finished; the errors of the runs that failed."""
-    code = commit()
+    code, device = commit(), options.device_of_a_run
     jobs = [
-        TrainJob(run.name, run.config, folder_of(run, folder), options.device, grid.oracle, code)
+        TrainJob(run.name, run.config, folder_of(run, folder), device, grid.oracle, code)
         for run in grid.runs
         if not _is_finished(run, folder, listener)
     ]
     listener.phase("training", len(jobs), len(grid.runs) - len(jobs))
-    kinds: tuple[FileKind, ...] = ("train", "test", "RUL") if grid.oracle else ("train",)
-    errors = _without_data(jobs, kinds)
+    errors = _without_data(jobs)
     for name, error in errors.items():
         listener.ended(name, error)
     able = [job for job in jobs if job.name not in errors]
-    errors |= engine.run_jobs(able, _processes(options, able), listener)
+    errors |= where.run(able, listener)
     return {run.name: errors[run.name] for run in grid.runs if run.name in errors}
 
 
@@ -209,22 +251,15 @@ def _is_finished(run: GridRun, folder: Path, listener: Listener) -> bool:
         return False
 
 
-def _processes(options: Options, jobs: Sequence[engine.Job]) -> int:
-    wanted = options.processes or TrainConfig().thread_count()
-    return max(1, min(wanted, len(jobs)))
-
-
-def _without_data(
-    jobs: Sequence[TrainJob | EvaluateJob], kinds: tuple[FileKind, ...]
-) -> dict[str, str]:
+def _without_data(jobs: Sequence[TrainJob | EvaluateJob]) -> dict[str, str]:
     """Get the files once, before many processes ask for them; errors of the runs without."""
-    once: dict[tuple[str | None, ...], str | None] = {}
+    once: dict[tuple[object, ...], str | None] = {}
     found = {}
     for job in jobs:
         data = job.config.data
-        key = (data.source, data.dir, data.subset, data.train, data.test, data.rul_file)
+        key = (data.source, data.dir, data.subset, data.auxiliary, *data.own_files.items())
         if key not in once:
-            once[key] = _error_of(partial(provide, data, kinds))
+            once[key] = _error_of(job.sources)
         found[job.name] = once[key]
     return {name: error for name, error in found.items() if error is not None}
 
@@ -240,21 +275,27 @@ def _error_of(call: Callable[[], object]) -> str | None:
 # ---- look ----------------------------------------------------------------------------------
 
 
-def _look(runs: Sequence[GridRun], folder: Path, options: Options, listener: Listener) -> None:
+def _look(
+    runs: Sequence[GridRun],
+    folder: Path,
+    options: Options,
+    where: Engine,
+    listener: Listener,
+) -> None:
     """Evaluate all runs in one step; those looked at before, and unchanged, are not again."""
     looked = Looked(folder / "looked.json")
     jobs = [
-        EvaluateJob(run.name, run.config, folder_of(run, folder), options.device)
+        EvaluateJob(run.name, run.config, folder_of(run, folder), options.device_of_a_run)
         for run in runs
         if not looked.holds(run.name, folder_of(run, folder))
     ]
     listener.phase("evaluating", len(jobs), len(runs) - len(jobs))
     if not jobs:
         return
-    errors = _without_data(jobs, ("test", "RUL"))
+    errors = _without_data(jobs)
     noting = _Noting(listener)
     try:
-        errors = errors or engine.run_jobs(jobs, _processes(options, jobs), noting)
+        errors = errors or where.run(jobs, noting)
     finally:  # after an interruption too, so that none is done twice
         looked.note({job.name: job.folder for job in jobs if job.name in noting.done})
     if errors:

@@ -1,8 +1,8 @@
-"""Jobs in processes of this machine.
+"""What an engine is, and the one whose jobs are done in processes of this machine.
 
 One process does one job after another. A job that fails, or a process that dies, takes no
-other with it. All that an engine knows of a job is its name and that it can be called; what
-came of it stands in files.
+other with it. All that an engine knows of a job is its name, its files, and that it can be
+called; what came of it stands in files. The other engine is `on_ray`.
 """
 
 import contextlib
@@ -13,11 +13,14 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Protocol
 
 from cmapss_rul.errors import RulError
 from cmapss_rul.text import one_line
+from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
 from cmapss_rul.training.memory import keep_freed_memory
 
@@ -51,6 +54,61 @@ class Listener(Protocol):
 
     def ended(self, name: str, error: str | None) -> None:
         """A job ended: well, or with an error in one line."""
+
+
+class Portable(Job, Protocol):
+    """A job that another machine can do on copies of its files."""
+
+    @property
+    def folder(self) -> Path:
+        """Holds what the job goes on from, and what came of it."""
+
+    def sources(self) -> list[Path]:
+        """Files of other folders that it reads and never changes; they are there afterwards.
+
+        Raises:
+            DataError: one is not to be had.
+        """
+
+    def moved(self, sources: Path, folder: Path) -> Job:
+        """The same job with its sources in one folder and `folder` in another.
+
+        It leaves the same files there as the job itself would have left in its own.
+        """
+
+
+class Engine(Protocol):
+    """Where jobs are done."""
+
+    def run(self, jobs: Sequence[Portable], listener: Listener) -> dict[str, str]:
+        """Do all jobs, in any order; none that fails stops another.
+
+        Args:
+            jobs: what is to be done.
+            listener: told what happens.
+
+        Returns:
+            The errors of those that failed, by name.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM came; whoever calls again goes on.
+        """
+
+
+@dataclass(frozen=True)
+class Local:
+    """Does jobs in processes of this machine.
+
+    Attributes:
+        processes: at most; the cores by default.
+    """
+
+    processes: int | None = None
+
+    def run(self, jobs: Sequence[Job], listener: Listener) -> dict[str, str]:
+        """Do all jobs; see `Engine` and `run_jobs`."""
+        wanted = self.processes or TrainConfig().thread_count()
+        return run_jobs(jobs, max(1, min(wanted, len(jobs))), listener)
 
 
 def run_jobs(jobs: Sequence[Job], processes: int, listener: Listener) -> dict[str, str]:
@@ -192,13 +250,13 @@ def _work(connection: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             job = connection.recv()
-            error, stopped = _outcome(job, lambda what: connection.send(("told", what)))
+            error, stopped = outcome(job, lambda what: connection.send(("told", what)))
             connection.send(("ended", error))
             if stopped:
                 return
 
 
-def _outcome(job: Job, tell: Callable[[Any], None]) -> tuple[str | None, bool]:
+def outcome(job: Job, tell: Callable[[Any], None]) -> tuple[str | None, bool]:
     """Do a job: its error in one line, if any, and whether it was asked to stop."""
     try:
         job(tell)

@@ -2,14 +2,18 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cmapss_rul.config.show import to_yaml
+from cmapss_rul.data.columns import FileKind
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.digests import manifest_path
+from cmapss_rul.data.provide import provide
 from cmapss_rul.errors import CheckpointError, RulError
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import Targets, save
@@ -104,6 +108,20 @@ class _Teller(Quiet):
         self._tell({"epoch": row["epoch"], "val_rmse": row["val_rmse"], "best": best})
 
 
+def _sources(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
+    """Files of some subsets, fetched where they are missing, and the manifests beside them."""
+    found: list[Path] = []
+    for subset in subsets:
+        found += provide(data.model_copy(update={"subset": subset}), kinds).values()
+        manifest = manifest_path(Path(data.dir), subset)
+        found += [manifest] if manifest.exists() and not data.own else []
+    return found
+
+
+def _with_data(config: RunConfig, folder: Path) -> RunConfig:
+    return config.model_copy(update={"data": config.data.moved_to(folder)})
+
+
 @dataclass(frozen=True)
 class TrainJob:
     """Trains a run, or goes on with it, by the code of `rul train`.
@@ -139,6 +157,57 @@ class TrainJob:
         )
         write_whole(self.folder / COMMIT, f"{self.commit or ''}\n")
 
+    def sources(self) -> list[Path]:
+        """Train files; those of the test as well, where the oracle looks at them."""
+        data = self.config.data
+        looked_at = _sources(data, [data.subset], ("test", "RUL")) if self.oracle else []
+        return _sources(data, [data.subset, *data.auxiliary], ("train",)) + looked_at
+
+    def moved(self, sources: Path, folder: Path) -> "TrainedElsewhere":
+        """The same job on copies of its files."""
+        config = _with_data(self.config, sources)
+        return TrainedElsewhere(self, replace(self, config=config, folder=folder))
+
+
+@dataclass(frozen=True)
+class TrainedElsewhere:
+    """A run that is trained on copies of its files, and notes the paths of its own.
+
+    Attributes:
+        home: the job where the run belongs.
+        here: the same with the paths of the copies.
+    """
+
+    home: TrainJob
+    here: TrainJob
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.home.name
+
+    def __call__(self, tell: Callable[[Any], None]) -> None:
+        """Train until the end; raises what `train` raises."""
+        try:
+            self.here(tell)
+        finally:
+            self._settle()
+
+    def _settle(self) -> None:
+        run = RunFolder(self.here.folder)
+        data = self.home.config.data
+        paths = {
+            "folder": str(self.home.folder),
+            "data_dir": data.dir,
+            "files": data.own_files,
+        }
+        for path in (run.best, run.last, run.previous):
+            if path.exists():
+                content = checkpoint.read(path)
+                checkpoint.write(path, {**content, "host": {**content["host"], **paths}})
+        if run.config.exists():
+            write_whole(run.config, to_yaml(self.home.config))
+
 
 @dataclass(frozen=True)
 class EvaluateJob:
@@ -168,3 +237,11 @@ class EvaluateJob:
         finally:
             torch.set_num_threads(threads)
         save(evaluation, Targets.of(model.path))
+
+    def sources(self) -> list[Path]:
+        """Test and RUL file."""
+        return _sources(self.config.data, [self.config.data.subset], ("test", "RUL"))
+
+    def moved(self, sources: Path, folder: Path) -> "EvaluateJob":
+        """The same job on copies of its files."""
+        return replace(self, config=_with_data(self.config, sources), folder=folder)

@@ -3,11 +3,12 @@
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cmapss_rul.errors import DataError
+from cmapss_rul.experiments.runs import TrainJob
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,76 @@ class Deaf:
         tell("began")
         while True:
             time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Joins:
+    """Joins its source to what its folder holds already; it can be done on copies of both."""
+
+    name: str
+    folder: Path
+    source: Path
+
+    def __call__(self, tell):
+        former = self.folder / "joined.txt"
+        text = (former.read_text() if former.exists() else "") + self.source.read_text()
+        tell({"pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]})
+        self.folder.mkdir(parents=True, exist_ok=True)
+        former.write_text(text)
+
+    def sources(self):
+        return [self.source]
+
+    def moved(self, sources, folder):
+        return replace(self, source=sources / self.source.name, folder=folder)
+
+
+@dataclass(frozen=True)
+class DiesOnce(Joins):
+    """Joins, but the first process that does so is killed when it has; `marks` holds its number."""
+
+    marks: Path = Path("marks")
+
+    def __call__(self, tell):
+        super().__call__(tell)
+        if not list(self.marks.iterdir()):
+            (self.marks / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Any of the jobs above, as one without files that can be done anywhere."""
+
+    job: Any
+    folder: Path
+
+    @property
+    def name(self):
+        return self.job.name
+
+    def __call__(self, tell):
+        self.job(tell)
+
+    def sources(self):
+        return []
+
+    def moved(self, sources, folder):
+        del sources, folder
+        return self.job
+
+
+@dataclass(frozen=True)
+class KilledOnce(TrainJob):
+    """Trains, and is killed after its first epoch unless `mark` is there: it leaves that."""
+
+    mark: Path = Path("killed")
+
+    def __call__(self, tell):
+        def told(what):
+            tell(what)
+            if not self.mark.exists():
+                self.mark.write_text(str(os.getpid()))
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        super().__call__(told)

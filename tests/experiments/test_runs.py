@@ -1,10 +1,12 @@
 """In which state a run folder is, and what is done about it."""
 
 import shutil
+import signal
 
 import pytest
 
 from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.experiments.oracle import read_notes
 from cmapss_rul.experiments.runs import (
     COMMIT,
     Damaged,
@@ -13,11 +15,12 @@ from cmapss_rul.experiments.runs import (
     is_finished,
     remove,
 )
+from cmapss_rul.training import checkpoint
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.experiments.inputs import write_config
-from tests.training.inputs import Stopper
+from tests.training.inputs import Stopper, assert_same_run
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +129,59 @@ def test_remove_takes_whatever_stands_there(tmp_path):
     for name in ("folder", "file", "link", "nothing"):
         remove(tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_job_done_on_copies_leaves_what_it_leaves_at_home(config, run, tmp_path):
+    """Even where it goes on from what another machine had begun."""
+    job = TrainJob("run", config, tmp_path / "home", "cpu", True, "c0ffee")
+    assert {path.name for path in job.sources()} == {
+        "train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt", "manifest_FD001.json",
+    }  # fmt: skip
+    data, folder = tmp_path / "data", tmp_path / "copies"
+    data.mkdir()
+    for path in job.sources():
+        shutil.copy(path, data)
+
+    def stop(_):
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        job.moved(data, folder)(stop)
+    host = checkpoint.read(folder / "last.pt")["host"]
+    assert (host["folder"], host["data_dir"]) == (str(tmp_path / "home"), config.data.dir)
+    told = []
+    job.moved(data, folder)(told.append)
+    assert [what["epoch"] for what in told] == [2]
+    assert_same_run(run.path, folder)
+    assert checkpoint.read(folder / "best.pt")["host"]["data_dir"] == config.data.dir
+    assert (folder / "config.yaml").read_bytes() == run.config.read_bytes()
+    assert set(read_notes(folder / "oracle.csv")) == {1, 2}
+    assert (folder / COMMIT).read_text() == "c0ffee\n"
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_evaluation_on_copies_is_the_one_at_home(config, run, tmp_path):
+    job = EvaluateJob("run", config, tmp_path / "home", "cpu")
+    assert {path.name for path in job.sources()} == {
+        "test_FD001.txt", "RUL_FD001.txt", "manifest_FD001.json",
+    }  # fmt: skip
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    shutil.copy(run.best, folder)
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in job.sources():
+        shutil.copy(path, data)
+    job.moved(data, folder)(lambda _: None)
+    for name in ("best.pt", "evaluation.json", "predictions.csv"):
+        assert (folder / name).read_bytes() == (run.path / name).read_bytes()
+
+
+def test_auxiliary_train_files_are_sources_too(config, tmp_path):
+    data = config.data.model_copy(
+        update={"dir": str(tmp_path), "source": "simulated", "auxiliary": ("FD003",)}
+    )
+    job = TrainJob("run", config.model_copy(update={"data": data}), tmp_path, "cpu", False, None)
+    assert [path.name for path in job.sources()] == [
+        "train_FD001.txt", "manifest_FD001.json", "train_FD003.txt", "manifest_FD003.json",
+    ]  # fmt: skip
