@@ -1,5 +1,6 @@
 """Tables in Markdown, and the marked places of pages in which they are kept up to date."""
 
+import re
 from collections.abc import Collection, Sequence
 
 from cmapss_rul.errors import UsageError
@@ -22,6 +23,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[
     rule = ["--:" if column in right else "---" for column in range(len(head))]
     lines = [_row(head), f"|{'|'.join(rule)}|", *map(_row, rows)]
     return "\n".join(lines)
+
+
+def escaped(text: object) -> str:
+    r"""Show a foreign text as it is, where Markdown would read markup.
+
+    >>> print(escaped("<b>*a*_b"))
+    \<b\>\*a\*\_b
+    """
+    return re.sub(r"([\\`*_{}\[\]<>#&~])", r"\\\1", printable(text))
 
 
 def _row(texts: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from cmapss_rul.cli import (
     evaluate,
     export,
     predict,
+    report,
     runs,
     simulate,
     train,
@@ -112,6 +113,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("runs")(runs.runs)
 app.add_typer(config.app, name="config")
 

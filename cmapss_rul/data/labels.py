@@ -40,6 +40,22 @@ def capped(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
     return np.minimum(rul, cap)
 
 
+def class_names(boundaries: Sequence[int], cap: int) -> list[str]:
+    """The capped RUL of each health class, in words, the healthiest first.
+
+    Args:
+        boundaries: falling, cycles.
+        cap: cap of the labels, cycles.
+
+    >>> class_names((125, 50), 125), class_names((80, 30), 125)
+    (['125', '51–124', '0–50'], ['81–125', '31–80', '0–30'])
+    """
+    # the highest RUL of each class but the healthiest
+    tops = [cap, *(b - 1 if b == cap else b for b in boundaries)]
+    lows = [*(top + 1 for top in tops[1:]), 0]
+    return [str(low) if low == top else f"{low}–{top}" for low, top in zip(lows, tops, strict=True)]
+
+
 def health_class(
     rul: NDArray[np.int64] | NDArray[np.float64], boundaries: Sequence[int], cap: int
 ) -> NDArray[np.int64]:

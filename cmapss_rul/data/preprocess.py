@@ -73,7 +73,7 @@ class Preprocessor:
         Returns:
             features: [row, feature].
         """
-        condition = self.conditions.assign(fleet.pick(self.keys))
+        condition = self.condition(fleet)
         features = self.scaler.transform(fleet.pick(self.columns), condition)
         if self.smoothing is not None:
             _smooth(features, fleet, self.smoothing)
@@ -81,6 +81,10 @@ class Preprocessor:
             count = (fleet.cycle / CYCLE_UNIT).astype(np.float32)
             features = np.column_stack([features, count])
         return features
+
+    def condition(self, fleet: Fleet) -> NDArray[np.int64]:
+        """[row], index of each row's operating condition, the nearest one for an unknown one."""
+        return self.conditions.assign(fleet.pick(self.keys))
 
     def unknown_condition(self, fleet: Fleet) -> NDArray[np.bool_]:
         """[row], whether the row's operating condition never occurred in training."""
@@ -91,7 +95,7 @@ class Preprocessor:
 
         The range is that of the row's operating condition, or of all rows for a setting.
         """
-        condition = self.conditions.assign(fleet.pick(self.keys))
+        condition = self.condition(fleet)
         return self.scaler.beyond(fleet.pick(self.columns), condition)
 
     def state_dict(self) -> dict[str, Any]:

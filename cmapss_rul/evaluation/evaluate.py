@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.unseen import Unseen, read_unseen
 from cmapss_rul.errors import DataError
 from cmapss_rul.evaluation.intervals import Ends, coverage_of, ends_of, level_of
@@ -47,6 +48,7 @@ class Evaluation:
         intervals: how often the intervals hold; see `coverage_of`.
         ends: lower and upper end at the level nearest to 0.9, [row of the test file] each;
             None without intervals.
+        fleet: the test engines.
         predictions: [row of the test file].
         truth: [row of the test file].
         last: [engine], the row of each engine's last window.
@@ -60,6 +62,7 @@ class Evaluation:
     prognostics: dict[str, Any]
     intervals: dict[str, Any]
     ends: Ends | None
+    fleet: Fleet
     predictions: Predictions
     truth: Truth
     last: NDArray[np.int64]
@@ -115,6 +118,7 @@ def evaluate(
         prognostics=prognostics_of(predictions, truth, fleet.starts, config.cap),
         intervals=coverage_of(model, predictions, truth, last),
         ends=None if (level := level_of(model)) is None else ends_of(model, predictions.rul, level),
+        fleet=fleet,
         predictions=predictions,
         truth=truth,
         last=last,

@@ -6,6 +6,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from cmapss_rul.metrics.bands import band_name
 from cmapss_rul.text import printable
 
 
@@ -15,28 +16,45 @@ def interval_tables(intervals: dict[str, Any]) -> Iterator[Table]:
     Args:
         intervals: what `coverage_of` found.
     """
+    for head, rows in interval_rows(intervals):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for i, name in enumerate(head):
+            table.add_column(name, justify="right" if i else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        yield table
+
+
+_BAND_HEAD = ("last", "width", "engines", "every", "width", "engines", "windows")
+
+Rows = tuple[list[str], list[list[str]]]
+
+
+def interval_rows(intervals: dict[str, Any]) -> Iterator[Rows]:
+    """Head and rows of both tables; nothing without intervals.
+
+    Args:
+        intervals: what `coverage_of` found.
+    """
     if not intervals["levels"]:
         return
-    table = _table("interval", "last", "95 %", "width", "raw", "every", "95 %", "width", "raw")
-    for found in intervals["coverage"]:
-        cells = [cell for windows in ("last", "every") for cell in _cells(found[windows])]
-        table.add_row(f"{found['level']:g}", *cells)
-    yield table
+    ways = ("last", "every")
+    yield (
+        ["interval", "last", "95 %", "width", "raw", "every", "95 %", "width", "raw"],
+        [
+            [f"{found['level']:g}", *(cell for way in ways for cell in _cells(found[way]))]
+            for found in intervals["coverage"]
+        ],
+    )
     level = intervals["level"]
     found = next(found for found in intervals["coverage"] if found["level"] == level)
-    bands = _table(
-        f"true RUL, {level:g}", "last", "width", "engines", "every", "width", "engines", "windows"
+    yield (
+        [f"true RUL, {level:g}", *_BAND_HEAD],
+        [
+            [band_name(last["from"], last["below"]), *_of_band(last)[:-1], *_of_band(every)]
+            for last, every in zip(found["last"]["bands"], found["every"]["bands"], strict=True)
+        ],
     )
-    for last, every in zip(found["last"]["bands"], found["every"]["bands"], strict=True):
-        bands.add_row(_band(last), *_of_band(last)[:-1], *_of_band(every))
-    yield bands
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for i, name in enumerate(names):
-        table.add_column(name, justify="right" if i else "left", no_wrap=True)
-    return table
 
 
 def _cells(found: dict[str, Any]) -> list[str]:
@@ -47,16 +65,6 @@ def _cells(found: dict[str, Any]) -> list[str]:
         f"{found['capped']['width']:.1f}",
         f"{found['raw']['coverage']:.3f}",
     ]
-
-
-def _band(band: dict[str, Any]) -> str:
-    """Name a band.
-
-    >>> _band({"from": 0, "below": 25}), _band({"from": 125, "below": None})
-    ('0–24', '125 or more')
-    """
-    above = band["below"] is None
-    return f"{band['from']} or more" if above else f"{band['from']}–{band['below'] - 1}"
 
 
 def _of_band(band: dict[str, Any]) -> list[str]:

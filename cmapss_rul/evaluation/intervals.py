@@ -10,6 +10,7 @@ from cmapss_rul.errors import UsageError
 from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.intervals.calibration import unsupported
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, check_level
+from cmapss_rul.metrics.bands import bands_of, in_band
 from cmapss_rul.metrics.coverage import coverage, mean_by_engine
 from cmapss_rul.text import printable
 from cmapss_rul.training.checkpoint import TrainedModel
@@ -19,8 +20,6 @@ PROMISE = (
     "is made from, in the mean over engines; not for each RUL, nor for cut records' last cycles"
 )
 """What conformal prediction by engine promises, and what it does not."""
-
-_BANDS = 5
 
 Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -138,10 +137,9 @@ def _scored(
     """
     raw = dataclasses.asdict(coverage(lower, upper, truth.raw, engine))
     above = mean_by_engine(truth.raw > cap, engine)
-    edges = np.unique(np.linspace(0, cap, _BANDS + 1).round().astype(np.int64)).tolist()
     bands = []
-    for low, high in zip(edges, [*edges[1:], None], strict=True):
-        inside = (truth.raw >= low) & (truth.raw < (np.inf if high is None else high))
+    for low, high in bands_of(cap):
+        inside = in_band(truth.raw, low, high)
         parts = (lower[inside], upper[inside], truth.capped[inside], engine[inside])
         there = dataclasses.asdict(coverage(*parts)) if inside.any() else None
         bands.append({"from": low, "below": high, "capped": there})

@@ -44,25 +44,30 @@ class Targets:
         return cls(folder / f"evaluation{tag}.json", folder / f"predictions{tag}.csv")
 
     def check(self) -> None:
-        """Find out before the work whether the files can be written after it.
+        """Find out before the work whether both files can be written after it."""
+        check_writable(self.figures, self.predictions)
 
-        The folder is not made yet. Where it is missing, the nearest folder above it is tried,
-        by a file that never gets a name, because permission bits do not stop everyone.
 
-        Raises:
-            RulError: naming the path and the reason.
-        """
-        folder = self.figures.parent.absolute()
-        try:
-            for path in (self.figures, self.predictions):
-                if path.is_dir():
-                    raise unwritable(path, "a folder of that name is in the way", _ADVICE)
-            while not folder.exists() and not folder.is_symlink():
-                folder = folder.parent
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise unwritable(self.figures.parent, error, _ADVICE) from error
+def check_writable(*paths: Path) -> None:
+    """Find out before the work whether files of one folder can be written after it.
+
+    The folder is not made yet. Where it is missing, the nearest folder above it is tried, by a
+    file that never gets a name, because permission bits do not stop everyone.
+
+    Raises:
+        RulError: naming the path and the reason.
+    """
+    folder = paths[0].parent.absolute()
+    try:
+        for path in paths:
+            if path.is_dir():
+                raise unwritable(path, "a folder of that name is in the way", _ADVICE)
+        while not folder.exists() and not folder.is_symlink():
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(paths[0].parent, error, _ADVICE) from error
 
 
 def tag_of(checkpoint: Path) -> str:

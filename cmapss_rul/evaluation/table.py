@@ -15,6 +15,8 @@ from cmapss_rul.text import printable
 
 _YARDSTICKS = {"test_mean": "oracle", "train_mean": "train mean"}
 
+HEAD = ("RMSE", "95 %", "MAE", "bias", "NASA", "mean")
+
 _COMPARE = (
     "floor: a perfect predictor under the cap; oracle: the mean of the test labels, which it "
     "knows; train mean: of the training labels; each on last windows"
@@ -36,18 +38,18 @@ def render(evaluation: Evaluation) -> RenderableType:
 def _figures(evaluation: Evaluation) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("windows, labels")
-    for name in ("RMSE", "95 %", "MAE", "bias", "NASA", "mean"):
+    for name in HEAD:
         table.add_column(name, justify="right", no_wrap=True)
     for windows, of_windows in evaluation.metrics.items():
         for labels, values in of_windows.items():
-            table.add_row(f"{windows}, {labels}", *_cells(values))
+            table.add_row(f"{windows}, {labels}", *cells(values))
     table.add_section()
-    for name, values in _comparisons(evaluation):
-        table.add_row(name, *_cells(values), style="dim")
+    for name, values in comparisons(evaluation):
+        table.add_row(name, *cells(values), style="dim")
     return table
 
 
-def _comparisons(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]:
+def comparisons(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]:
     """What the last-window figures must be compared with."""
     yield "floor, raw", evaluation.floors["last"]["raw"]
     for key, name in _YARDSTICKS.items():
@@ -55,22 +57,23 @@ def _comparisons(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Any]]]
             yield f"{name}, {labels}", values
 
 
-def _cells(values: dict[str, Any]) -> list[str]:
+def cells(values: dict[str, Any]) -> list[str]:
+    """RMSE with its interval, MAE, bias, NASA score and its mean, in the order of `HEAD`."""
     interval = values.get("rmse_interval")
     return [
-        _number(values["rmse"], 2),
-        f"{_number(interval[0], 1)}–{_number(interval[1], 1)}" if interval else "",
-        _number(values["mae"], 2),
-        _number(values["bias"], 2),
-        _number(values["nasa"], 0),
-        _number(values["nasa_mean"], 2),
+        number(values["rmse"], 2),
+        f"{number(interval[0], 1)}–{number(interval[1], 1)}" if interval else "",
+        number(values["mae"], 2),
+        number(values["bias"], 2),
+        number(values["nasa"], 0),
+        number(values["nasa_mean"], 2),
     ]
 
 
-def _number(value: float, decimals: int) -> str:
+def number(value: float, decimals: int) -> str:
     """Round, in few characters.
 
-    >>> _number(164681.2, 0), _number(-0.004, 2), _number(3e250, 0), _number(math.inf, 2)
+    >>> number(164681.2, 0), number(-0.004, 2), number(3e250, 0), number(math.inf, 2)
     ('164,681', '0.00', '3.0e+250', '∞')
     """
     if math.isinf(value):

@@ -1,44 +1,26 @@
 """The pictures of a comparison, as PNG and SVG.
 
-Cells keep one colour, dash and marker through all pictures; the colours are those of Okabe and
-Ito, which colour-blind readers tell apart, and dashes and markers do so in grey.
+Cells keep one colour, dash and marker through all pictures.
 """
 
-import io
 import math
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from cmapss_rul.drawing import COLOURS, DASHES, MARKERS, log_scale, save, whole_numbers, wrapped
 from cmapss_rul.experiments.cells import Cell
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.oracle import MARK
 from cmapss_rul.experiments.results import Result
-from cmapss_rul.files import write_whole
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
-DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
-MARKERS = "osD^vPX*"
-_SETTINGS: Any = {
-    "svg.hashsalt": "cmapss_rul",  # equal data give equal bytes
-    "text.parse_math": False,  # a name may hold a dollar sign
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#DDDDDD",
-    "axes.axisbelow": True,
-}
-_FINE_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _ROW = 0.42
 """Inches of height for a row of points."""
 
@@ -69,19 +51,11 @@ def draw(comparison: Comparison, folder: Path) -> list[Path]:
         "ranks": mean_ranks,
         "oracle": oracle_optimism,
     }
-    written = []
-    for name, picture in pictures.items():
-        with mpl.rc_context(_SETTINGS):
-            figure = picture(comparison)
-            for ending, dates in (("png", {"Software": None}), ("svg", {"Date": None})):
-                path = folder / f"{name}.{ending}"
-                path.unlink(missing_ok=True)
-                if figure is not None:
-                    drawn = io.BytesIO()
-                    figure.savefig(drawn, format=ending, dpi=150, metadata=dates)
-                    write_whole(path, drawn.getvalue())
-                    written.append(path)
-    return written
+    return [
+        path
+        for name, picture in pictures.items()
+        for path in save(partial(picture, comparison), folder, name)
+    ]
 
 
 def rmse_by_balancer(comparison: Comparison) -> Figure:
@@ -119,7 +93,7 @@ def _by_cell(
                 axes.plot(
                     [np.mean(figures)] * 2, [row - 0.34, row + 0.34], "k", linewidth=2, zorder=1
                 )
-        axes.set_yticks(range(len(cells)), [_wrapped(_shown(cell)) for cell in cells])
+        axes.set_yticks(range(len(cells)), [wrapped(_shown(cell)) for cell in cells])
         axes.set_ylim(len(cells) - 0.5, -0.5)
         axes.set_xlabel(label)
         axes.ticklabel_format(axis="x", style="plain", useOffset=False)
@@ -151,7 +125,7 @@ def weights_over_time(comparison: Comparison) -> Figure:
         for column, what in names:
             axes = next(places)
             _curves(axes, comparison, cells, column)
-            _log_scale(axes)
+            log_scale(axes)
             axes.set_xlabel("epoch")
             axes.set_ylabel(f"weight of the {what}")
             axes.set_title(_heading(config, cells[0]))
@@ -177,7 +151,7 @@ def mean_ranks(comparison: Comparison) -> Figure | None:
                 markersize=5, markerfacecolor="none",
             )  # fmt: skip
     names = [label + " (leak)" * (label in ranks["leaks"]) for label in ranks["labels"]]
-    axes.set_yticks(range(len(order)), [_wrapped(names[cell]) for cell in order])
+    axes.set_yticks(range(len(order)), [wrapped(names[cell]) for cell in order])
     axes.set_xlim(0.7, len(order) + 0.3)
     axes.set_xticks(range(1, len(order) + 1))
     axes.set_xlabel("rank (filled: mean over configurations; open: one configuration)")
@@ -225,7 +199,7 @@ def _panels(
         axes.remove()
     marks = [note for note in comparison.plain["notes"] if note.startswith(("data:", "cells"))]
     width = 60 if columns == 1 else 95
-    figure.suptitle("\n".join(_wrapped(line, width) for line in (title, *marks)))
+    figure.suptitle("\n".join(wrapped(line, width) for line in (title, *marks)))
     if legend:
         handles = [
             Line2D([], [], color=style.colour, linestyle=style.dash, linewidth=2, label=name)
@@ -251,18 +225,7 @@ def _curves(axes: Axes, comparison: Comparison, cells: Sequence[Cell], column: s
                 _epochs(mean), mean, color=style.colour, linestyle=style.dash, linewidth=2,
                 marker="o" if len(mean) == 1 else None,
             )  # fmt: skip
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def _log_scale(axes: Axes) -> None:
-    """Scale the upright axis by powers, with plain numbers beside it."""
-    axes.set_yscale("log", nonpositive="mask")
-    low, high = axes.get_ylim()
-    decades = math.log10(high / low)
-    steps = (1.0,) if decades > 1.5 else (1.0, 2.0, 5.0) if decades > 0.7 else _FINE_STEPS
-    axes.yaxis.set_major_locator(LogLocator(subs=steps))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    whole_numbers(axes)
 
 
 def _epochs(values: Sequence[float]) -> list[int]:
@@ -290,7 +253,7 @@ def _styles(comparison: Comparison) -> dict[str, Style]:
 
 def _named_styles(comparison: Comparison, styles: dict[str, Style]) -> Iterator[tuple[str, Style]]:
     shown = {cell.label: _shown(cell) for cell in comparison.grid.cells}
-    yield from ((_wrapped(shown[label], 60), style) for label, style in styles.items())
+    yield from ((wrapped(shown[label], 60), style) for label, style in styles.items())
 
 
 def _shown(cell: Cell) -> str:
@@ -299,7 +262,3 @@ def _shown(cell: Cell) -> str:
 
 def _heading(config: str, cell: Cell) -> str:
     return config if config.upper() == cell.subset else f"{config} ({cell.subset})"
-
-
-def _wrapped(text: str, width: int = 30) -> str:
-    return "\n".join(textwrap.wrap(text, width)) or text

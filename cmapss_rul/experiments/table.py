@@ -23,7 +23,7 @@ def render(comparison: Comparison) -> RenderableType:
     parts: list[RenderableType] = [Text(title, style="bold"), _cells(plain), _effort(plain)]
     if plain["ranks"] is not None:
         parts.append(_ranks(plain["ranks"]))
-    parts += [Text(printable(line)) for line in _lines(plain)]
+    parts += [Text(printable(line)) for line in lines(plain)]
     return Group(*parts)
 
 
@@ -149,7 +149,8 @@ def _sentences(pairs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
 
 
-def _lines(plain: Mapping[str, Any]) -> Iterator[str]:
+def lines(plain: Mapping[str, Any]) -> Iterator[str]:
+    """What the figures mean, under which protocol they were made, and what they show."""
     yield "RMSE and NASA score: last window of each test engine, labels capped; 'raw': raw labels."
     yield (
         "'every cycle': one window a cycle, capped. 'validation': its RMSE. Predictions are "

@@ -1,7 +1,7 @@
 """Reading one vector out of the states of a window.
 
 The last step is 'now', the cycle whose RUL is asked for, so every member reads from there;
-they differ in how they look back.
+they differ in how they look back. `weights` shows where to, for people; training does not need it.
 """
 
 import math
@@ -94,6 +94,10 @@ class LastStep(nn.Module):
         """Return [batch, self.features]."""
         return cast(Tensor, self.dropout(states[:, -1]))
 
+    def weights(self, states: Tensor) -> Tensor | None:
+        """Return None: there is no looking back."""
+        del states
+
 
 class LastStateAttention(nn.Module):
     r"""Attention whose query is the last state.
@@ -122,15 +126,23 @@ class LastStateAttention(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Return [batch, self.features]."""
-        last = states[:, -1]
-        # ⟨Q h_T, K hₜ⟩ = ⟨Kᵀ Q h_T, hₜ⟩: the key matrix meets one vector a window instead of
-        # one a step, which saves the largest product of the attention.
-        question = self.query(last) @ self.key.weight
+        question = self._question(states)
         # PyTorch's kernel takes [batch, head, step, feature]: one head, one step that asks.
         context = scaled_dot_product_attention(
             question[:, None, None], states[:, None], states[:, None], scale=self.scale
         )[:, 0, 0]
-        return cast(Tensor, self.dropout(torch.cat((last, context), dim=1)))
+        return cast(Tensor, self.dropout(torch.cat((states[:, -1], context), dim=1)))
+
+    def weights(self, states: Tensor) -> Tensor | None:
+        """Return a, the share of each step in the context, [batch, window]."""
+        scores = (states @ self._question(states).unsqueeze(2)).squeeze(2)
+        return (self.scale * scores).softmax(dim=1)
+
+    def _question(self, states: Tensor) -> Tensor:
+        """Return Kᵀ Q h_T, [batch, feature]."""
+        # ⟨Q h_T, K hₜ⟩ = ⟨Kᵀ Q h_T, hₜ⟩: the key matrix meets one vector a window instead of
+        # one a step, which saves the largest product of the attention.
+        return cast(Tensor, self.query(states[:, -1]) @ self.key.weight)
 
 
 class SelfAttention(nn.Module):
@@ -160,3 +172,8 @@ class SelfAttention(nn.Module):
         last = states[:, -1:]
         attended, _ = self.attention(last, states, states, need_weights=False)
         return cast(Tensor, self.dropout(self.norm(last + attended).squeeze(1)))
+
+    def weights(self, states: Tensor) -> Tensor | None:
+        """Return how much the last step attends to each, mean over heads, [batch, window]."""
+        _, shares = self.attention(states[:, -1:], states, states)
+        return cast(Tensor, shares.squeeze(1))

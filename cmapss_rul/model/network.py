@@ -1,6 +1,6 @@
 """The network: window in, RUL and health out."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -98,6 +98,19 @@ class Network(nn.Module):
         states = self.bilstm(self.cnn(self.noise(windows)))
         features = self.shared(self.attention(states))
         return Output(self.rul_head(features), self.health_head(features))
+
+    def attention_weights(self, windows: Tensor) -> Tensor | None:
+        """Return how the network looks back, as shares that sum to 1.
+
+        Args:
+            windows: [batch, window, feature], scaled.
+
+        Returns:
+            [batch, step], oldest first, a step being as many cycles as the CNN takes the mean of;
+            None where the last state alone is read.
+        """
+        states = self.bilstm(self.cnn(windows))
+        return cast(Tensor | None, self.attention.weights(states))
 
     @property
     def shared_weight(self) -> Tensor:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.errors import RulError
 from cmapss_rul.files import write_whole
 from cmapss_rul.model.network import Network
+from cmapss_rul.text import one_line, printable
 
 COLUMNS = (
     "epoch",
@@ -43,6 +45,21 @@ def metrics_text(rows: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """Read metrics.csv.
+
+    Raises:
+        RulError: it is not there, or not as `write_metrics` wrote it.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        return [{name: float(row[name]) for name in COLUMNS} for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise RulError(f"{printable(path)}: cannot be read: {reason}") from error
 
 
 class Reporter(Protocol):

@@ -1,0 +1,43 @@
+"""`rul report`: a run or a comparison as a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="RUN-OR-GRID", help="A run folder, or the folder of rul compare."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The page; by default report.html in the folder."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; for a run.")] = "auto",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the data; that of the run by default."),
+    ] = None,
+) -> None:
+    """Write a page with figures, pictures and protocol.
+
+    The page is one HTML file that needs nothing else; each picture is also saved as PNG and SVG in
+    a folder beside it, report-figures. A run's best epoch is evaluated on its test engines, which
+    saves evaluation.json and predictions.csv as `rul evaluate` does, and gets a MODEL_CARD.md in
+    its folder. A comparison is shown as rul compare saved it.
+
+    \b
+    Example:
+      rul report runs/fd001-s0
+      rul report comparisons/3f2a9c41 --output comparison.html
+    """
+    from cmapss_rul.report.target import report as write_report
+    from cmapss_rul.text import printable
+
+    page, *others = write_report(folder, output, device=device, data_dir=data)
+    for path in others:
+        if path.suffix == ".md":
+            typer.echo(f"saved {printable(path)}")
+    typer.echo(f"saved {printable(page)}, and its pictures beside it")

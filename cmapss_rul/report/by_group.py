@@ -1,0 +1,137 @@
+"""Pictures and tables of the error: by true RUL, by operating condition, by health class."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cmapss_rul.data.labels import class_names
+from cmapss_rul.drawing import COLOURS
+from cmapss_rul.evaluation.evaluate import Evaluation
+from cmapss_rul.evaluation.table import number
+from cmapss_rul.metrics.bands import band_name, bands_of, in_band
+from cmapss_rul.metrics.regression import figures
+from cmapss_rul.report.page import Table
+from cmapss_rul.report.predicted import WIDTH
+from cmapss_rul.training.checkpoint import TrainedModel
+
+Groups = dict[str, NDArray[np.int64]]
+"""Name of a group of windows → their rows of the test file."""
+
+_HEAD = ("windows", "RMSE", "MAE", "bias")
+
+
+def by_band(evaluation: Evaluation, rows: NDArray[np.int64]) -> Groups:
+    """Group windows by their raw true RUL; bands without a window are left out.
+
+    Args:
+        evaluation: whose truth it is.
+        rows: of the windows to group.
+    """
+    raw = evaluation.truth.raw[rows]
+    found = {
+        band_name(low, below): rows[in_band(raw, low, below)]
+        for low, below in bands_of(evaluation.protocol.cap)
+    }
+    return {name: inside for name, inside in found.items() if len(inside)}
+
+
+def by_condition(model: TrainedModel, evaluation: Evaluation) -> Groups:
+    """Group every window by the operating condition at its last cycle.
+
+    A condition is named by what tells it apart, for C-MAPSS by its rounded settings; a row in
+    one that did not occur in training counts for the nearest.
+    """
+    condition = model.preprocessor.condition(evaluation.fleet)
+    table = model.preprocessor.conditions.table
+    return {
+        ", ".join(f"{key:g}" for key in table[index]) or "all": np.flatnonzero(condition == index)
+        for index in np.unique(condition)
+    }
+
+
+def table_of(evaluation: Evaluation, groups: Groups, what: str, title: str) -> Table:
+    """Figures of each group on capped labels.
+
+    Args:
+        evaluation: whose predictions they are.
+        groups: as drawn.
+        what: the groups are of.
+        title: of the table.
+    """
+    rows = []
+    for name, inside in groups.items():
+        of_group = figures(evaluation.predictions.rul[inside], evaluation.truth.capped[inside])
+        values = (of_group.rmse, of_group.mae, of_group.bias)
+        rows.append([name, f"{len(inside):,}", *(number(value, 2) for value in values)])
+    return Table(title, [what, *_HEAD], rows)
+
+
+def boxes(evaluation: Evaluation, panels: dict[str, Groups], what: str) -> Figure:
+    """Boxes of the error in each group: quartiles, whiskers over 90 % of the windows.
+
+    Args:
+        evaluation: whose predictions they are.
+        panels: title → groups; one panel each.
+        what: the groups are of, with the unit.
+    """
+    most = max(map(len, panels.values()))
+    figure = Figure(figsize=(WIDTH, len(panels) * (1.1 + 0.27 * most)), layout="constrained")
+    error = evaluation.predictions.rul - evaluation.truth.capped
+    for axes, (title, groups) in zip(
+        figure.subplots(len(panels), 1, squeeze=False, sharex=True).flatten(),
+        panels.items(),
+        strict=True,
+    ):
+        _boxes(axes, [error[rows] for rows in groups.values()], list(groups))
+        axes.set_title(title)
+        axes.set_ylabel(what)
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("predicted − true RUL, cycles (right of 0: too late)")
+    return figure
+
+
+def _boxes(axes: Axes, errors: Sequence[NDArray[np.float64]], names: Sequence[str]) -> None:
+    axes.axvline(0, color="k", linewidth=1)
+    axes.boxplot(
+        errors, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6,
+        patch_artist=True, boxprops={"facecolor": COLOURS[6]}, medianprops={"color": "k"},
+    )  # fmt: skip
+    counts = [f"{name}  (n = {len(error):,})" for name, error in zip(names, errors, strict=True)]
+    axes.set_yticks(range(1, len(names) + 1), counts)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+
+
+def confusion(evaluation: Evaluation) -> Figure:
+    """Confusion matrices of the last and of every window, shaded by the share of each row."""
+    protocol = evaluation.protocol
+    names = class_names(protocol.boundaries, protocol.cap)
+    size = 0.9 + 0.42 * len(names)
+    figure = Figure(figsize=(WIDTH, size + 0.6), layout="constrained")
+    titles = {"last": "last windows", "every": "every window"}
+    for axes, (windows, title) in zip(
+        figure.subplots(1, 2, squeeze=False).flatten(), titles.items(), strict=True
+    ):
+        matrix = np.array(evaluation.health[windows]["confusion_matrix"])
+        _matrix(axes, matrix, names)
+        axes.set_title(title)
+        axes.set_xlabel("predicted class")
+    figure.axes[0].set_ylabel("true class: RUL, cycles")
+    return figure
+
+
+def _matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None:
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), count in np.ndenumerate(matrix):
+        ink = "w" if shares[row, column] > 0.55 else "k"
+        text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row] else "0"
+        axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(visible=False)
