@@ -21,7 +21,7 @@ from cmapss_rul.training.checkpoint import TrainedModel
 Groups = dict[str, NDArray[np.int64]]
 """Name of a group of windows → their rows of the test file."""
 
-_HEAD = ("windows", "RMSE", "MAE", "bias")
+_HEAD = ("n", "RMSE", "bias")
 
 
 def by_band(evaluation: Evaluation, rows: NDArray[np.int64]) -> Groups:
@@ -53,21 +53,29 @@ def by_condition(model: TrainedModel, evaluation: Evaluation) -> Groups:
     }
 
 
-def table_of(evaluation: Evaluation, groups: Groups, what: str, title: str) -> Table:
-    """Figures of each group on capped labels.
+def table_of(evaluation: Evaluation, panels: dict[str, Groups], what: str) -> Table:
+    """Number of windows, RMSE and bias of each group, capped labels.
 
     Args:
         evaluation: whose predictions they are.
-        groups: as drawn.
+        panels: title → groups, as drawn; a group that one of them lacks is empty there.
         what: the groups are of.
-        title: of the table.
     """
-    rows = []
-    for name, inside in groups.items():
-        of_group = figures(evaluation.predictions.rul[inside], evaluation.truth.capped[inside])
-        values = (of_group.rmse, of_group.mae, of_group.bias)
-        rows.append([name, f"{len(inside):,}", *(number(value, 2) for value in values)])
-    return Table(title, [what, *_HEAD], rows)
+    names = dict.fromkeys(name for groups in panels.values() for name in groups)
+    rows = [
+        [name, *(cell for groups in panels.values() for cell in _cells(evaluation, groups, name))]
+        for name in names
+    ]
+    head = [f"{title}: {column}" for title in panels for column in _HEAD]
+    return Table("RMSE and bias in cycles, capped labels", [what, *head], rows, beside=True)
+
+
+def _cells(evaluation: Evaluation, groups: Groups, name: str) -> list[str]:
+    rows = groups.get(name)
+    if rows is None:
+        return ["0", "–", "–"]
+    found = figures(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
+    return [f"{len(rows):,}", number(found.rmse, 2), number(found.bias, 2)]
 
 
 def boxes(evaluation: Evaluation, panels: dict[str, Groups], what: str) -> Figure:
@@ -89,8 +97,7 @@ def boxes(evaluation: Evaluation, panels: dict[str, Groups], what: str) -> Figur
         _boxes(axes, [error[rows] for rows in groups.values()], list(groups))
         axes.set_title(title)
         axes.set_ylabel(what)
-        axes.tick_params(labelbottom=True)
-        axes.set_xlabel("predicted − true RUL, cycles (right of 0: too late)")
+    axes.set_xlabel("predicted − true RUL, cycles (right of 0: too late)")
     return figure
 
 

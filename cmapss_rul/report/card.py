@@ -98,10 +98,12 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
         if protocol.official
         else ""
     )
+    others = [f"all {count} of {name}" for name, count in protocol.auxiliary.items()]
+    auxiliary = escaped("".join(f" and {other}" for other in others))
     yield (
         f"{escaped(protocol.subset)}, {escaped(protocol.files)}.{source} "
-        f"{len(model.training_engines)} engines trained, {len(model.validation_engines)} chose "
-        f"the epoch, {protocol.engines} tested."
+        f"{len(model.training_engines)} engines trained{auxiliary}, "
+        f"{len(model.validation_engines)} chose the epoch, {protocol.engines} tested."
     )
     digests = [(name, file["sha256"]) for name, file in protocol.digest.items()]
     yield _two_columns(["file", "SHA-256"], digests)

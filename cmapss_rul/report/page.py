@@ -60,6 +60,7 @@ class Table:
         right: whether all columns but the first are aligned to the right.
         strong: numbers of the rows that stand out.
         folded: whether it is hidden until it is asked for.
+        beside: whether it may stand beside the picture before it.
     """
 
     kind: ClassVar[str] = "table"
@@ -69,6 +70,7 @@ class Table:
     right: bool = True
     strong: Sequence[int] = ()
     folded: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True)

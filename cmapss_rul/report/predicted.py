@@ -122,19 +122,23 @@ def by_engine(last: LastWindows) -> Figure:
 def ranked(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Engines by RMSE over their whole record, capped labels, the best first.
 
+    Engines whose true RUL never falls below the cap are left out: among the best they would say
+    nothing, for all that is asked of the network there is to say the cap.
+
     Returns:
         order: [engine], places in the file, from 0 on.
         rmse: [engine], in that order, cycles.
     """
     fleet = evaluation.fleet
+    below = np.flatnonzero(evaluation.truth.raw[evaluation.last] < evaluation.protocol.cap)
     scores = np.array(
         [
             rmse(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
-            for rows in map(_rows, fleet.starts, fleet.lengths)
+            for rows in map(_rows, fleet.starts[below], fleet.lengths[below])
         ]
     )
     order = np.argsort(scores, kind="stable")
-    return order, scores[order]
+    return below[order], scores[order]
 
 
 def chosen(count: int) -> dict[str, list[int]]:
@@ -165,8 +169,10 @@ def trajectories(evaluation: Evaluation) -> Figure:
             engine = evaluation.predictions.engine[evaluation.last[order[rank]]]
             axes.set_title(f"{kind}: {engine} ({scores[rank]:.1f})", fontsize=8)
             axes.tick_params(labelsize=7)
-    figure.supxlabel("cycle", fontsize=9)
-    figure.supylabel("RUL, cycles", fontsize=9)
+    for row in panels:
+        row[0].set_ylabel("RUL, cycles")
+    for axes in panels[-1]:
+        axes.set_xlabel("cycle")
     _legend(figure, panels[0][0])
     return figure
 
@@ -214,7 +220,7 @@ def _intervals(
         return
     lower, upper = last.ends if order is None else (end[order] for end in last.ends)
     axes.vlines(
-        place, lower, upper, color=_INTERVAL, linewidth=1.6, alpha=0.55, label="interval", zorder=1
+        place, lower, upper, color=_INTERVAL, linewidth=1.2, alpha=0.5, label="interval", zorder=1
     )
 
 

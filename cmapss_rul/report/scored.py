@@ -82,9 +82,16 @@ def _engines_table(evaluation: Evaluation, last: drawn.LastWindows) -> Table:
 def trajectories(evaluation: Evaluation) -> Iterator[Part]:
     """The course of the best, the median and the worst engines."""
     order, scores = drawn.ranked(evaluation)
-    first, last = (
-        evaluation.predictions.engine[evaluation.last[order[place]]] for place in (0, -1)
-    )
+    if not len(order):
+        yield Missing("trajectories: no test engine gets below the cap")
+        return
+    first, last = (evaluation.predictions.engine[evaluation.last[order[i]]] for i in (0, -1))
+    above = len(evaluation.last) - len(order)
+    if above:
+        yield Text(
+            f"{above} of {len(evaluation.last)} engines are not ranked: their true RUL stays at "
+            "the cap or above it, where saying the cap is right without any skill."
+        )
     yield Picture(
         "trajectories",
         "Predictions over the record of an engine; above each its number and its RMSE over all its "
@@ -99,36 +106,33 @@ def trajectories(evaluation: Evaluation) -> Iterator[Part]:
 def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     """Error by true RUL and by operating condition."""
     every = np.arange(evaluation.fleet.rows)
-    last_bands, bands = (by_group.by_band(evaluation, rows) for rows in (evaluation.last, every))
-    panels = {"last windows": last_bands, "every window": bands}
-    tables = [
-        by_group.table_of(evaluation, groups, "true RUL", f"By true RUL, {title}; capped labels")
-        for title, groups in panels.items()
-    ]
+    bands = {
+        "last windows": by_group.by_band(evaluation, evaluation.last),
+        "every window": by_group.by_band(evaluation, every),
+    }
+    of_bands = by_group.table_of(evaluation, bands, "true RUL")
     yield Picture(
         "error_by_band",
         "Error by true RUL, capped labels: median, quartiles, whiskers over 90 % of the windows",
-        f"Boxes of the error. {_in_words(tables[0])}",
-        partial(by_group.boxes, evaluation, panels, "true RUL, cycles"),
+        f"Boxes of the error. {_in_words(of_bands)}",
+        partial(by_group.boxes, evaluation, bands, "true RUL, cycles"),
     )
-    yield from tables
-    conditions = by_group.by_condition(model, evaluation)
-    of_conditions = by_group.table_of(
-        evaluation, conditions, "condition", "By operating condition, every window; capped labels"
-    )
+    yield of_bands
+    conditions = {"every window": by_group.by_condition(model, evaluation)}
+    of_conditions = by_group.table_of(evaluation, conditions, "condition")
     yield Picture(
         "error_by_condition",
-        "Error by operating condition at the window's last cycle, every window; as above",
+        "Error by operating condition (its settings) at the window's last cycle, as above",
         f"Boxes of the error. {_in_words(of_conditions)}",
-        partial(by_group.boxes, evaluation, {"every window": conditions}, "condition"),
+        partial(by_group.boxes, evaluation, conditions, "condition: settings"),
     )
     yield of_conditions
 
 
 def _in_words(table: Table) -> str:
-    return "; ".join(
-        f"{table.head[0]} {row[0]}: RMSE {row[2]}, bias {row[4]}" for row in table.rows
-    )
+    """Say what the last columns of a table of errors hold, row by row."""
+    said = [f"{row[0]}: RMSE {row[-2]}, bias {row[-1]}" for row in table.rows]
+    return f"By {table.head[0]}, every window: {'; '.join(said)}."
 
 
 def health(evaluation: Evaluation) -> Iterator[Part]:
