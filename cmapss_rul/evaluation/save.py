@@ -12,7 +12,7 @@ from cmapss_rul.files import sweep, unwritable, write_whole
 from cmapss_rul.text import finite, json_text
 from cmapss_rul.training.checkpoint import BEST
 
-_ADVICE = "; name another folder with --output"
+ADVICE = "; name another place with --output"
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def check_writable(*paths: Path) -> None:
     try:
         for path in paths:
             if path.is_dir():
-                raise unwritable(path, "a folder of that name is in the way", _ADVICE)
+                raise unwritable(path, "a folder of that name is in the way", ADVICE)
         while not folder.exists() and not folder.is_symlink():
             folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise unwritable(paths[0].parent, error, _ADVICE) from error
+        raise unwritable(paths[0].parent, error, ADVICE) from error
 
 
 def tag_of(checkpoint: Path) -> str:
@@ -91,7 +91,7 @@ def save(evaluation: Evaluation, targets: Targets) -> None:
             sweep(path.parent)  # what a killed call left
             write_whole(path, content)
         except OSError as error:
-            raise unwritable(path, error, _ADVICE) from error
+            raise unwritable(path, error, ADVICE) from error
 
 
 def to_json(evaluation: Evaluation) -> str:

@@ -5,14 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cmapss_rul.data.labels import class_names
-from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.interval_table import interval_notes, interval_rows
-from cmapss_rul.files import write_whole
+from cmapss_rul.files import unwritable, write_whole
 from cmapss_rul.markdown import escaped, table
 from cmapss_rul.report.figures import figures_table, warnings_of, yardsticks_table
 from cmapss_rul.report.page import Table, made_by
-from cmapss_rul.text import printable
 from cmapss_rul.training.checkpoint import TrainedModel
 
 CARD = "MODEL_CARD.md"
@@ -28,8 +26,7 @@ def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Pat
     try:
         write_whole(path, card_of(folder.resolve().name, model, evaluation))
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RulError(f"{printable(path)}: cannot be written ({reason})") from error
+        raise unwritable(path, error) from error
     return path
 
 

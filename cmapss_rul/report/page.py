@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 import cmapss_rul
 from cmapss_rul import drawing
-from cmapss_rul.errors import RulError
-from cmapss_rul.files import sweep, write_whole
+from cmapss_rul.evaluation.save import ADVICE
+from cmapss_rul.files import sweep, unwritable, write_whole
 from cmapss_rul.text import printable
 
 
@@ -188,11 +188,7 @@ def write(page: Page, output: Path) -> list[Path]:
             output, environment().get_template("page.html").render(page=page, images=images)
         )
     except OSError as error:
-        place = printable(error.filename or output)
-        raise RulError(
-            f"{place}: cannot be written ({error.strerror or error}); name another place with "
-            "--output"
-        ) from error
+        raise unwritable(Path(error.filename or output), error, ADVICE) from error
     return [output, *written]
 
 
