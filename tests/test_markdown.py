@@ -3,7 +3,7 @@
 import pytest
 
 from cmapss_rul.errors import UsageError
-from cmapss_rul.markdown import folded, marked, replaced, table
+from cmapss_rul.markdown import escaped, folded, marked, replaced, table
 
 FIRST = "<!-- figures: written by scripts/write-tables, never by hand -->"
 LAST = "<!-- end of figures -->"
@@ -55,3 +55,8 @@ def test_a_page_without_one_whole_place_is_refused(page):
     for call in (lambda: marked(page, "figures"), lambda: replaced(page, "figures", "x")):
         with pytest.raises(UsageError, match="no place for 'figures': expected the line <!-- fig"):
             call()
+
+
+def test_a_foreign_text_is_no_markup():
+    assert escaped("<b> *x* [a](b) `c` #1\n") == r"\<b\> \*x\* \[a\](b) \`c\` \#1\\n"
+    assert escaped("Predicted RUL, 12.5") == "Predicted RUL, 12.5"

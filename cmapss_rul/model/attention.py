@@ -94,7 +94,7 @@ class LastStep(nn.Module):
         """Return [batch, self.features]."""
         return cast(Tensor, self.dropout(states[:, -1]))
 
-    def weights(self, states: Tensor) -> Tensor | None:
+    def weights(self, states: Tensor) -> None:
         """Return None: there is no looking back."""
         del states
 
@@ -133,7 +133,7 @@ class LastStateAttention(nn.Module):
         )[:, 0, 0]
         return cast(Tensor, self.dropout(torch.cat((states[:, -1], context), dim=1)))
 
-    def weights(self, states: Tensor) -> Tensor | None:
+    def weights(self, states: Tensor) -> Tensor:
         """Return a, the share of each step in the context, [batch, window]."""
         scores = (states @ self._question(states).unsqueeze(2)).squeeze(2)
         return (self.scale * scores).softmax(dim=1)
@@ -173,7 +173,7 @@ class SelfAttention(nn.Module):
         attended, _ = self.attention(last, states, states, need_weights=False)
         return cast(Tensor, self.dropout(self.norm(last + attended).squeeze(1)))
 
-    def weights(self, states: Tensor) -> Tensor | None:
+    def weights(self, states: Tensor) -> Tensor:
         """Return how much the last step attends to each, mean over heads, [batch, window]."""
         _, shares = self.attention(states[:, -1:], states, states)
         return cast(Tensor, shares.squeeze(1))

@@ -1,6 +1,6 @@
 """The network: window in, RUL and health out."""
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from pydantic import Field, model_validator
@@ -110,7 +110,7 @@ class Network(nn.Module):
             None where the last state alone is read.
         """
         states = self.bilstm(self.cnn(windows))
-        return cast(Tensor | None, self.attention.weights(states))
+        return self.attention.weights(states)
 
     @property
     def shared_weight(self) -> Tensor:

@@ -58,7 +58,8 @@ def figures_table(evaluation: Evaluation) -> Table:
 
 def yardsticks_table(evaluation: Evaluation) -> Table:
     """Floors and baselines on last windows, and the run beside them."""
-    rows, own = [], []
+    rows: list[list[str]] = []
+    own = []
     for labels in ("capped", "raw"):
         own.append(len(rows))
         rows.append([f"this run; {labels} labels", *cells(evaluation.metrics["last"][labels])])

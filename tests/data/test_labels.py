@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmapss_rul.data.columns import SUBSETS, file_name
-from cmapss_rul.data.labels import capped, health_class, rul_of_rows, rul_to_failure
+from cmapss_rul.data.labels import (
+    capped,
+    class_names,
+    health_class,
+    rul_of_rows,
+    rul_to_failure,
+)
 from cmapss_rul.data.reader import read_fleet, read_rul
 from tests.data._fleets import fleet_of, lives
 
@@ -107,3 +113,14 @@ def test_the_official_labels(official, subset):
     assert (rows[test.starts + test.lengths - 1] == rul).all()
     assert (rul.min(), rul.max()) == (lowest[subset], highest[subset])
     assert (rul > 125).sum() == over[subset]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "cap"), [((125, 50), 125), ((80, 30), 125), ((125, 100, 50, 25), 125)]
+)
+def test_names_of_classes_hold_their_rul(bounds, cap):
+    names = class_names(bounds, cap)
+    for rul in range(cap + 1):
+        (health,) = health_class(np.array([rul]), bounds, cap)
+        low, _, high = names[health].partition("–")
+        assert int(low) <= rul <= int(high or low)

@@ -49,6 +49,35 @@ def test_last_state_by_hand():
     assert context == pytest.approx((3 * math.log(3) + math.e) / (1 + 3 + math.e))
 
 
+def test_weights_by_hand():
+    """The shares of the test above, and none where nothing looks back."""
+    attention = LastStateConfig(hidden=1).build(features=1)
+    for layer in (attention.query, attention.key):
+        nn.init.ones_(layer.weight)
+    states = torch.tensor([0.0, math.log(3), 1.0])[None, :, None]
+    shares = torch.tensor([[1, 3, math.e]]) / (4 + math.e)
+    torch.testing.assert_close(attention.weights(states), shares)
+    assert NoAttentionConfig().build(features=1).weights(states) is None
+
+
+def test_weights_are_those_of_the_answer():
+    """What `forward` reads is the mean of the states with these weights."""
+    attention = LastStateConfig(hidden=6).build(features=8).eval()
+    states = torch.randn(3, 5, 8)
+    context = (attention.weights(states)[:, :, None] * states).sum(dim=1)
+    torch.testing.assert_close(attention(states)[:, 8:], context)
+
+
+def test_weights_of_self_attention_are_shares_of_each_step():
+    attention = SelfAttentionConfig(heads=2).build(features=8).eval()
+    states = torch.randn(3, 5, 8)
+    weights = attention.weights(states)
+    assert weights.shape == (3, 5)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(3))
+    everywhere = attention.weights(states[:, -1:].expand(3, 5, 8))
+    torch.testing.assert_close(everywhere, torch.full((3, 5), 0.2))
+
+
 def test_last_state_follows_its_formula():
     """Keys are never made; the result is that of making them."""
     attention = LastStateConfig(hidden=6).build(features=8).eval()

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from cmapss_rul.training.loggers import COLUMNS, Logged, Quiet, write_metrics
+from cmapss_rul.errors import RulError
+from cmapss_rul.training.loggers import COLUMNS, Logged, Quiet, read_metrics, write_metrics
 from tests.training.inputs import Listener
 
 ROW = {name: place + 0.5 for place, name in enumerate(COLUMNS)}
@@ -16,6 +17,24 @@ def test_metrics_are_written_exactly_and_whole(tmp_path):
     values = path.read_text().splitlines()[1].split(",")
     assert float(values[COLUMNS.index("val_rmse")]) == 0.1 + 0.2
     assert [item.name for item in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+def test_metrics_are_read_as_they_were_written(tmp_path):
+    path = tmp_path / "metrics.csv"
+    write_metrics(path, [{**ROW, "val_rmse": 0.1 + 0.2}, ROW])
+    assert read_metrics(path) == [{**ROW, "val_rmse": 0.1 + 0.2}, ROW]
+    write_metrics(path, [])
+    assert read_metrics(path) == []
+
+
+@pytest.mark.parametrize("content", [None, b"epoch\n1\n", b"\xff\xfe", b"a,b\n1,2\n"])
+def test_what_is_no_metrics_file_is_one_line(tmp_path, content):
+    path = tmp_path / "metrics.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RulError, match=r"metrics\.csv: cannot be read: ") as told:
+        read_metrics(path)
+    assert "\n" not in str(told.value)
 
 
 def test_a_row_with_other_columns_is_a_defect(tmp_path):

@@ -1,0 +1,125 @@
+"""`rul report`, from the words typed to what stands on the terminal and the disk."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from cmapss_rul.cli import main
+from tests.evaluation._models import config_for, write_checkpoint
+
+
+@pytest.fixture
+def rul(capsys):
+    """Run a command; returns exit code, stdout and stderr."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(fleet_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return write_checkpoint(folder / "best.pt", config_for(fleet_dir)).parent
+
+
+@pytest.fixture
+def run_folder(trained, tmp_path):
+    """A run folder of the test's own."""
+    return shutil.copytree(trained, tmp_path / "runs" / "mine-s0")
+
+
+def fails(result, code=1):
+    """One line on stderr, nothing on stdout; returns the line."""
+    found, out, err = result
+    assert found == code
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("rul: error: ")
+    return err
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_run_gets_its_page_its_pictures_and_its_card(rul, run_folder):
+    code, out, err = rul("report", run_folder)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"saved {run_folder / 'MODEL_CARD.md'}",
+        f"saved {run_folder / 'report.html'}, and its pictures beside it",
+    ]
+    assert names_in(run_folder) == [
+        "MODEL_CARD.md", "best.pt", "evaluation.json", "predictions.csv", "report-figures",
+        "report.html",
+    ]  # fmt: skip
+    page = (run_folder / "report.html").read_text(encoding="utf-8")
+    assert "Left out: learning curves" in page
+
+
+def test_the_page_goes_where_it_is_wanted(rul, run_folder, tmp_path):
+    code, out, _ = rul("report", run_folder, "--output", tmp_path / "new" / "mine.html")
+    assert code == 0
+    assert names_in(tmp_path / "new") == ["mine-figures", "mine.html"]
+    assert str(tmp_path / "new" / "mine.html") in out
+    assert "report.html" not in names_in(run_folder)
+
+
+@pytest.mark.parametrize("name", ["best.pt", "report", "report.pdf", ""])
+def test_only_a_page_is_written(rul, run_folder, name):
+    before = (run_folder / "best.pt").read_bytes()
+    line = fails(rul("report", run_folder, "--output", run_folder / name), code=2)
+    assert "expected the name of a page, ending in .html" in line
+    assert (run_folder / "best.pt").read_bytes() == before
+    assert names_in(run_folder) == ["best.pt"]
+
+
+def test_what_is_in_the_way_is_found_before_the_work(rul, run_folder, monkeypatch):
+    def work(*_):
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr("cmapss_rul.evaluation.predictions.predict", work)
+    (run_folder / "report.html").mkdir()
+    assert "a folder of that name is in the way" in fails(rul("report", run_folder))
+    (run_folder / "report.html").rmdir()
+    (run_folder / "report-figures").write_text("")
+    assert "cannot be written" in fails(rul("report", run_folder))
+
+
+def test_folders_that_are_neither_say_what_was_expected(rul, tmp_path):
+    assert "there is no such folder" in fails(rul("report", tmp_path / "nothing"), code=2)
+    assert "holds neither best.pt" in fails(rul("report", tmp_path), code=2)
+    (tmp_path / "grid.json").write_text("{}")
+    assert "call rul compare again" in fails(rul("report", tmp_path), code=2)
+    assert "is no folder" in fails(rul("report", tmp_path / "grid.json"), code=2)
+    assert names_in(tmp_path) == ["grid.json"]
+
+
+def test_a_damaged_checkpoint_is_one_line(rul, tmp_path):
+    (tmp_path / "best.pt").write_bytes(b"no")
+    assert "best.pt" in fails(rul("report", tmp_path))
+    assert names_in(tmp_path) == ["best.pt"]
+
+
+def test_data_that_cannot_be_had(rul, run_folder, tmp_path):
+    line = fails(rul("report", run_folder, "--data", tmp_path / "nothing"))
+    assert "test_FD001.txt" in line
+    assert names_in(run_folder) == ["best.pt"]
+
+
+def test_help_shows_an_example_and_needs_no_torch():
+    code = (
+        "import sys; from cmapss_rul.cli import main\n"
+        "try: main(['report', '--help'])\n"
+        "finally: assert not {'torch', 'pandas', 'matplotlib', 'jinja2'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "rul report runs/fd001-s0" in done.stdout
+    assert done.stderr == ""

@@ -1,0 +1,87 @@
+"""Pages in a real Chromium, where one is installed: what it measures and complains about."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = (
+    "chromium-headless-shell", "chrome-headless-shell", "chromium", "chromium-browser",
+    "google-chrome",
+)  # fmt: skip
+
+_MEASURE = """<script>
+addEventListener("load", () => {
+  const wide = [...document.querySelectorAll("body *")].filter(e => {
+    for (let p = e.parentElement; p; p = p.parentElement)
+      if (["auto", "scroll"].includes(getComputedStyle(p).overflowX)) return false;
+    return e.getBoundingClientRect().right > innerWidth + 1;
+  });
+  const images = [...document.images].map(i => {
+    const box = i.getBoundingClientRect();
+    return {natural: i.naturalWidth, width: box.width, height: box.height, alt: i.alt};
+  });
+  const found = {
+    page: document.documentElement.scrollWidth, window: innerWidth, images,
+    wide: wide.map(e => e.tagName + " " + e.className),
+    scrolls: [...document.querySelectorAll(".scroll")].filter(
+      e => e.scrollWidth > e.clientWidth).length,
+    paper: getComputedStyle(document.body).backgroundColor,
+    ink: getComputedStyle(document.body).color,
+  };
+  const out = document.createElement("pre");
+  out.id = "measured";
+  out.textContent = JSON.stringify(found);
+  document.body.replaceChildren(out);
+});
+</script>"""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What Chromium found.
+
+    Attributes:
+        measured: page, window, images, wide, scrolls, paper, ink.
+        console: every message.
+    """
+
+    measured: dict[str, Any]
+    console: list[str]
+
+
+def chromium() -> str:
+    """Path of a browser; skips the test where there is none."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(f"needs a real Chromium: none of {', '.join(NAMES)} is installed")
+    return found
+
+
+def look(page: Path, width: int, folder: Path, *, dark: bool = False) -> Looked:
+    """Open a copy of a page that measures itself.
+
+    Args:
+        page: the HTML file.
+        width: of the window, pixels.
+        folder: for the copy.
+        dark: whether the reader prefers dark pages.
+    """
+    copy = folder / "measured.html"
+    text = page.read_text(encoding="utf-8")
+    copy.write_text(text.replace("</head>", f"{_MEASURE}</head>"), encoding="utf-8")
+    words = [
+        chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+        f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900",
+        f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+        "--virtual-time-budget=5000", "--dump-dom", copy.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", check=True)
+    _, _, rest = done.stdout.partition('<pre id="measured">')
+    plain = rest.partition("</pre>")[0].replace("&amp;", "&").replace("&lt;", "<")
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return Looked(json.loads(plain.replace("&gt;", ">")), console)

@@ -1,0 +1,59 @@
+"""What the tests of reports share."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from cmapss_rul.training.loggers import write_metrics
+from cmapss_rul.training.runs import RunFolder
+from tests.evaluation._models import FIGURES
+
+
+def write_rows(folder: Path, epochs: int) -> None:
+    """Write a metrics.csv whose values move from epoch to epoch."""
+    rows = [
+        {**FIGURES, "epoch": epoch, "val_rmse": 20.0 - epoch, "clipped_share": 1 / epoch,
+         "weight_rul": 0.01 * epoch, "seconds": 1.0, "windows_per_second": 10.0}
+        for epoch in range(1, epochs + 1)
+    ]  # fmt: skip
+    write_metrics(RunFolder(folder).metrics, rows)
+
+
+def texts(figure: Figure) -> list[str]:
+    """Every text in a picture."""
+    figure.canvas.draw()
+    return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
+
+
+class Seen(HTMLParser):
+    """What a reader of a page sees: text, tags, pictures, and whether tags are closed in order."""
+
+    VOID = frozenset({"meta", "link", "img", "br"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.open = "", [], []
+        self.images: list[dict[str, str | None]] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(page)
+        self.close()
+        assert not self.open
+        self.words = " ".join(re.sub(r"\s+", " ", self.text).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"style", "title"} & set(self.open):
+            self.text += data
