@@ -77,7 +77,7 @@ def test_there_are_commands_to_test():
     assert len(rul_lines()) >= 12
     verbs = {line.split()[1] for line in rul_lines()}
     assert verbs == {
-        "calibrate", "compare", "config", "download-data", "evaluate", "predict", "runs",
+        "calibrate", "compare", "config", "download-data", "evaluate", "predict", "report", "runs",
         "simulate", "train",
     }  # fmt: skip
 
