@@ -21,8 +21,6 @@ from cmapss_rul.training.checkpoint import TrainedModel
 Groups = dict[str, NDArray[np.int64]]
 """Name of a group of windows → their rows of the test file."""
 
-_HEAD = ("n", "RMSE", "bias")
-
 
 def by_band(evaluation: Evaluation, rows: NDArray[np.int64]) -> Groups:
     """Group windows by their raw true RUL; bands without a window are left out.
@@ -58,7 +56,8 @@ def table_of(evaluation: Evaluation, panels: dict[str, Groups], what: str) -> Ta
 
     Args:
         evaluation: whose predictions they are.
-        panels: title → groups, as drawn; a group that one of them lacks is empty there.
+        panels: title → groups, as drawn; a group that one of them lacks is empty there. The title
+            stands above the first column of its panel.
         what: the groups are of.
     """
     names = dict.fromkeys(name for groups in panels.values() for name in groups)
@@ -66,8 +65,9 @@ def table_of(evaluation: Evaluation, panels: dict[str, Groups], what: str) -> Ta
         [name, *(cell for groups in panels.values() for cell in _cells(evaluation, groups, name))]
         for name in names
     ]
-    head = [f"{title}: {column}" for title in panels for column in _HEAD]
-    return Table("RMSE and bias in cycles, capped labels", [what, *head], rows, beside=True)
+    head = [cell for title in panels for cell in (f"{title}: n", "RMSE", "bias")]
+    title = "RMSE and bias in cycles, capped labels"
+    return Table(title, [what, *head], rows, beside=len(panels) == 1)
 
 
 def _cells(evaluation: Evaluation, groups: Groups, name: str) -> list[str]:
@@ -87,7 +87,7 @@ def boxes(evaluation: Evaluation, panels: dict[str, Groups], what: str) -> Figur
         what: the groups are of, with the unit.
     """
     most = max(map(len, panels.values()))
-    figure = Figure(figsize=(WIDTH, len(panels) * (1.1 + 0.27 * most)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, len(panels) * (1.3 + 0.25 * most)), layout="constrained")
     error = evaluation.predictions.rul - evaluation.truth.capped
     for axes, (title, groups) in zip(
         figure.subplots(len(panels), 1, squeeze=False, sharex=True).flatten(),

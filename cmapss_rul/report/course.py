@@ -33,7 +33,7 @@ def learning_curves(rows: Rows, best_epoch: int) -> Figure:
 def weights_and_clipping(rows: Rows) -> Figure:
     """The balancer's weights, the norm of the gradient and how often it was clipped."""
     figure, panels = _panels(3, 5.2)
-    _line(panels[0], rows, "weight_rul", 0, "RUL loss")
+    _line(panels[0], rows, "weight_rul", 0, "RUL loss", width=3.5)  # seen where both are equal
     _line(panels[0], rows, "weight_health", 1, "health loss")
     log_scale(panels[0])
     panels[0].set_ylabel("weight of the loss\n(epoch mean)")
@@ -56,11 +56,13 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def _line(axes: Axes, rows: Rows, column: str, style: int, label: str | None = None) -> None:
+def _line(
+    axes: Axes, rows: Rows, column: str, style: int, label: str | None = None, width: float = 1.5
+) -> None:
     values = np.array([row[column] for row in rows])
     axes.plot(
         [row["epoch"] for row in rows], values, color=COLOURS[style], linestyle=DASHES[style],
-        marker=MARKERS[style], markersize=3, label=label,
+        marker=MARKERS[style], markersize=width + 1.5, linewidth=width, label=label,
     )  # fmt: skip
 
 

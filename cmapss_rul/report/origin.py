@@ -74,8 +74,8 @@ def inside(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     yield Picture(
         "importance",
         "Permutation importance: rise of the RMSE where an input's course is taken from another "
-        f"window; {importance.windows:,} windows, a point a shuffle. Inputs that say the same "
-        "stand in for each other",
+        f"window; {importance.windows:,} windows of the test engines, a point a shuffle. Inputs "
+        "that say the same stand in for each other",
         f"Bars. Without shuffling RMSE is {importance.rmse:.2f} cycles; highest rises: {top}.",
         partial(looks.importance, importance),
     )

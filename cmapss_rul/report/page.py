@@ -15,6 +15,9 @@ from cmapss_rul.evaluation.save import ADVICE
 from cmapss_rul.files import sweep, unwritable, write_whole
 from cmapss_rul.text import printable
 
+_LONG = 20
+"""Letters of a long name."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -72,6 +75,11 @@ class Table:
     folded: bool = False
     beside: bool = False
 
+    @property
+    def long(self) -> bool:
+        """Whether a row's name is so long that it takes several lines on a phone."""
+        return any(len(row[0]) > _LONG for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -84,6 +92,7 @@ class Picture:
         draw: draws it.
         wide: whether it has panels side by side, so that it is not made smaller than can be read
             but scrolls by itself.
+        alone: whether nothing stands beside it.
     """
 
     kind: ClassVar[str] = "picture"
@@ -92,6 +101,7 @@ class Picture:
     text: str
     draw: Callable[[], Figure]
     wide: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,7 @@ class Drawn:
     title: str
     text: str
     folder: Path
-    wide: bool = True
+    wide: ClassVar[bool] = True
 
 
 Part = Text | Warned | Missing | Lines | Table | Picture | Drawn

@@ -141,25 +141,51 @@ def ranked(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.float6
     return below[order], scores[order]
 
 
-def chosen(count: int) -> dict[str, list[int]]:
+def chosen(low: Sequence[bool]) -> dict[str, list[int]]:
     """Ranks of the engines whose course is shown: up to three of a kind.
 
-    >>> chosen(9), chosen(1)
+    The best are taken from the engines whose true RUL gets low, if enough of these rank before the
+    median: a record that ends soon after the label has left the cap is easy, and shows little.
+
+    Args:
+        low: [rank], whether the engine's true RUL falls to half the cap.
+
+    >>> chosen([True] * 9), chosen([False])
     ({'best': [0, 1, 2], 'median': [3, 4, 5], 'worst': [6, 7, 8]}, {'best': [0]})
+    >>> chosen([False, True, False, False])
+    {'best': [0], 'median': [1], 'worst': [3]}
+    >>> chosen([False, True, False, False, False])
+    {'best': [1], 'median': [2], 'worst': [4]}
     """
+    count = len(low)
     if count < 3:
         kinds = ("best", "worst")
         return {kind: [rank] for kind, rank in zip(kinds, range(count), strict=False)}
     of_a_kind = min(3, count // 3)
     middle = (count - of_a_kind) // 2
-    starts = {"best": 0, "median": middle, "worst": count - of_a_kind}
-    return {kind: list(range(start, start + of_a_kind)) for kind, start in starts.items()}
+    telling = [rank for rank in range(middle) if low[rank]][:of_a_kind]
+    return {
+        "best": telling if len(telling) == of_a_kind else list(range(of_a_kind)),
+        "median": list(range(middle, middle + of_a_kind)),
+        "worst": list(range(count - of_a_kind, count)),
+    }
+
+
+def shown(evaluation: Evaluation, order: NDArray[np.int64]) -> dict[str, list[int]]:
+    """Which ranks `trajectories` shows, by kind.
+
+    Args:
+        evaluation: whose engines they are.
+        order: [rank], places in the file, as `ranked` gives them.
+    """
+    raw = evaluation.truth.raw[evaluation.last[order]]
+    return chosen((raw <= evaluation.protocol.cap / 2).tolist())
 
 
 def trajectories(evaluation: Evaluation) -> Figure:
     """Predicted and true RUL over the cycles of the best, the median and the worst engines."""
     order, scores = ranked(evaluation)
-    kinds = chosen(len(order))
+    kinds = shown(evaluation, order)
     columns = len(kinds["best"])
     figure = Figure(figsize=(WIDTH, 0.8 + 1.75 * len(kinds)), layout="constrained")
     panels = figure.subplots(len(kinds), columns, squeeze=False, sharey=True)
@@ -220,7 +246,7 @@ def _intervals(
         return
     lower, upper = last.ends if order is None else (end[order] for end in last.ends)
     axes.vlines(
-        place, lower, upper, color=_INTERVAL, linewidth=1.2, alpha=0.5, label="interval", zorder=1
+        place, lower, upper, color=_INTERVAL, linewidth=1.2, alpha=0.6, label="interval", zorder=1
     )
 
 

@@ -60,6 +60,7 @@ def predicted(evaluation: Evaluation) -> Iterator[Part]:
         f"Engine by engine; grey: the error{bars}",
         f"True and predicted RUL of each engine in the file's order. {seen}",
         partial(drawn.by_engine, last),
+        alone=True,
     )
     yield _engines_table(evaluation, last)
 
@@ -85,21 +86,27 @@ def trajectories(evaluation: Evaluation) -> Iterator[Part]:
     if not len(order):
         yield Missing("trajectories: no test engine gets below the cap")
         return
-    first, last = (evaluation.predictions.engine[evaluation.last[order[i]]] for i in (0, -1))
+    kinds = drawn.shown(evaluation, order)
+    best = kinds["best"][0]
+    first, last = (evaluation.predictions.engine[evaluation.last[order[i]]] for i in (best, -1))
     above = len(evaluation.last) - len(order)
     if above:
         yield Text(
             f"{above} of {len(evaluation.last)} engines are not ranked: their true RUL stays at "
             "the cap or above it, where saying the cap is right without any skill."
         )
+    passed_over = kinds["best"] != list(range(len(kinds["best"])))
+    rule = "; the best: of those whose true RUL falls to half the cap" if passed_over else ""
+    bands = "" if evaluation.ends is None else f"; bands: {_level(evaluation)} intervals"
     yield Picture(
         "trajectories",
         "Predictions over the record of an engine; above each its number and its RMSE over all its "
-        "cycles, capped labels",
+        f"cycles, capped labels{rule}{bands}",
         f"Courses of predicted and true RUL. By RMSE over the whole record engine {first} is best "
-        f"({scores[0]:.1f} cycles), the median is {np.median(scores):.1f}, engine {last} is worst "
-        f"({scores[-1]:.1f}).",
+        f"({scores[best]:.1f} cycles), the median is {np.median(scores):.1f}, engine {last} is "
+        f"worst ({scores[-1]:.1f}).",
         partial(drawn.trajectories, evaluation),
+        alone=True,
     )
 
 
@@ -137,12 +144,6 @@ def _in_words(table: Table) -> str:
 
 def health(evaluation: Evaluation) -> Iterator[Part]:
     """The health classes."""
-    for windows, found in evaluation.health.items():
-        yield Text(
-            f"{windows.capitalize()} window: accuracy {found['accuracy']:.3f}, macro F1 "
-            f"{found['macro_f1']:.3f}; of the probabilities: ECE {found['ece']:.3f}, Brier score "
-            f"{found['brier']:.3f}."
-        )
     accuracy = evaluation.health["last"]["accuracy"]
     yield Picture(
         "confusion",
@@ -150,6 +151,16 @@ def health(evaluation: Evaluation) -> Iterator[Part]:
         f"Two matrices of true against predicted health class; on last windows {accuracy:.1%} lie "
         "on the diagonal.",
         partial(by_group.confusion, evaluation),
+    )
+    yield Table(
+        "Accuracy and macro F1 of the class; of the probabilities expected calibration error and "
+        "Brier score, lower is better",
+        ["windows", "accuracy", "macro F1", "ECE", "Brier"],
+        [
+            [windows, *(f"{found[key]:.3f}" for key in ("accuracy", "macro_f1", "ece", "brier"))]
+            for windows, found in evaluation.health.items()
+        ],
+        beside=True,
     )
 
 
@@ -169,9 +180,9 @@ def intervals(evaluation: Evaluation) -> Iterator[Part]:
         f"Share held by level and by true RUL. At level {'; '.join(held)}.",
         partial(looks.coverage, intervals),
     )
-    titles = ("By level", "By true RUL, capped labels")
-    for title, (head, rows) in zip(titles, interval_rows(intervals), strict=True):
-        yield Table(title, head, rows)
+    by_level, by_band = interval_rows(intervals)
+    yield Table("By level", *by_level, beside=True)
+    yield Table("By true RUL, capped labels", *by_band)
     notes = [[what, how] for what, how in interval_notes(intervals)]
     yield Table("What the intervals are", ["what", "how"], notes, right=False)
 

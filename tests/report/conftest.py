@@ -12,7 +12,7 @@ from cmapss_rul.training.checkpoint import TrainedModel, restore
 from tests.evaluation._models import INTERVALS, config_for, content_for, countdown
 from tests.report.inputs import write_rows
 
-STRANGE = "<b>a&b</b> \u202e$x$"
+STRANGE = "<b>a&b \u202e$x$"
 """A name that is markup, turns the writing direction, and looks like a formula."""
 
 

@@ -24,7 +24,7 @@ def write_rows(folder: Path, epochs: int) -> None:
 
 def texts(figure: Figure) -> list[str]:
     """Every text in a picture."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
 
 
@@ -32,6 +32,7 @@ class Seen(HTMLParser):
     """What a reader of a page sees: text, tags, pictures, and whether tags are closed in order."""
 
     VOID = frozenset({"meta", "link", "img", "br"})
+    CELLS = frozenset({"th", "td", "dt", "dd"})
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -53,6 +54,8 @@ class Seen(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        if tag in self.CELLS:
+            self.text += " "
 
     def handle_data(self, data):
         if not {"style", "title"} & set(self.open):

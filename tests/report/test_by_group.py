@@ -26,7 +26,7 @@ def test_conditions_hold_every_window_once_and_are_named_by_their_settings(model
 def test_the_table_has_the_figures_of_each_group(known):
     rows = {"low": np.array([0, 1]), "high": np.array([5])}
     table = by_group.table_of(known, {"a": rows, "b": {"low": np.array([2])}}, "band")
-    assert table.head == ["band", "a: n", "a: RMSE", "a: bias", "b: n", "b: RMSE", "b: bias"]
+    assert table.head == ["band", "a: n", "RMSE", "bias", "b: n", "RMSE", "bias"]
     error = (known.predictions.rul - known.truth.capped)[[0, 1]]
     assert table.rows[0][:4] == [
         "low", "2", f"{np.sqrt(np.mean(error**2)):,.2f}", f"{error.mean():.2f}",
@@ -35,11 +35,10 @@ def test_the_table_has_the_figures_of_each_group(known):
 
 
 def test_boxes_say_how_many_windows_are_in_them(known):
-    groups = {"low": np.array([0, 1]), "high": np.arange(2000)}
+    groups = {"low": np.array([0, 1]), "high": np.arange(1000)}
     figure = by_group.boxes(known, {"last": groups, "every": groups}, "true RUL, cycles")
-    said = texts(figure)
-    assert said.count("low  (n = 2)") == 2
-    assert "high  (n = 2,000)" in said
+    said = [[text.get_text() for text in axes.get_yticklabels()] for axes in figure.axes]
+    assert said == [["low  (n = 2)", "high  (n = 1,000)"]] * 2
     assert figure.axes[-1].get_xlabel() == "predicted − true RUL, cycles (right of 0: too late)"
     assert {axes.get_ylabel() for axes in figure.axes} == {"true RUL, cycles"}
 

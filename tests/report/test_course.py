@@ -18,7 +18,7 @@ def test_learning_curves(rows):
     figure = course.learning_curves(rows, 4)
     first, second, third = figure.axes
     assert first.lines[0].get_ydata().tolist() == [19, 18, 17, 16, 15]
-    assert first.lines[0].get_xdata() == [1, 2, 3, 4, 5]
+    assert first.lines[0].get_xdata().tolist() == [1, 2, 3, 4, 5]
     assert first.lines[1].get_xdata() == [4, 4]
     assert [axes.get_ylabel() for axes in (first, second)] == [
         "validation\nRMSE, cycles", "validation health\naccuracy, share",

@@ -85,7 +85,7 @@ def test_without_ranks_nothing_is_missing(tmp_path):
 def test_the_oracle_is_marked(tmp_path):
     made = comparison(grid(oracle=True), FIGURES, oracle={1: 10.0})
     found = seen(saved(made, tmp_path / "grid"))
-    assert len(found.images) == 4
+    assert len(found.images) == 5
     assert "oracle: chosen on the test set" in found.words
 
 

@@ -79,6 +79,22 @@ def test_a_table_says_what_its_cells_are(tmp_path):
     assert "cell value x 1 y 2" in found.words
 
 
+@pytest.mark.parametrize(("name", "kind"), [("x" * 20, "right"), ("x" * 21, "right long")])
+def test_long_names_of_rows_keep_room(tmp_path, name, kind):
+    found = seen(tmp_path, Table("RMSE", ["cell", "value"], [["short", "1"], [name, "2"]]))
+    assert found.attributes.count(("class", kind)) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"), [({}, None), ({"alone": True}, "full"), ({"wide": True}, "wide full")]
+)
+def test_a_picture_takes_the_place_that_it_needs(tmp_path, place, kind):
+    found = seen(tmp_path, Picture("p", "t", "x", drawn, **place))
+    classes = [value for name, value in found.attributes if name == "class"]
+    assert (kind in classes) is (kind is not None)
+    assert ("wide full" in classes) is ("wide" in place)
+
+
 def test_a_missing_part_is_said(tmp_path):
     assert "Left out: intervals: none" in seen(tmp_path, Missing("intervals: none")).words
 

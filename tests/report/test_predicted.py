@@ -94,7 +94,7 @@ def test_engines_are_ranked_by_their_whole_record(known):
 
 @pytest.mark.parametrize("count", range(1, 12))
 def test_the_chosen_are_of_the_engines_each_kind_as_many(count):
-    kinds = predicted.chosen(count)
+    kinds = predicted.chosen([True] * count)
     assert len({len(ranks) for ranks in kinds.values()}) == 1
     assert all(0 <= rank < count for ranks in kinds.values() for rank in ranks)
     assert kinds["best"][0] == 0
@@ -105,13 +105,27 @@ def test_the_chosen_are_of_the_engines_each_kind_as_many(count):
         assert not set(kinds["best"]) & set(kinds["worst"])
 
 
+def test_the_best_get_low_where_enough_of_these_rank_before_the_median():
+    low = [False, True, False, True, True, False] + [False] * 6
+    assert predicted.chosen(low)["best"] == [0, 1, 2]  # the median is 4 to 6: two are not enough
+    low[2] = True
+    assert predicted.chosen(low) == {"best": [1, 2, 3], "median": [4, 5, 6], "worst": [9, 10, 11]}
+
+
+def test_low_is_half_the_cap(known):
+    order, _ = predicted.ranked(known)
+    raw = known.truth.raw[known.last[order]]
+    assert predicted.shown(known, order) == predicted.chosen([end <= 62.5 for end in raw])
+
+
 def test_trajectories(known):
     figure = predicted.trajectories(known)
     order, scores = predicted.ranked(known)
     assert len(figure.axes) == 9
     axes = figure.axes[0]
-    engine = known.predictions.engine[known.last[order[0]]]
-    assert axes.get_title() == f"best: {engine} ({scores[0]:.1f})"
+    best = predicted.shown(known, order)["best"][0]
+    engine = known.predictions.engine[known.last[order[best]]]
+    assert axes.get_title() == f"best: {engine} ({scores[best]:.1f})"
     rows = known.predictions.engine == engine
     assert line(axes, "predicted").get_ydata().tolist() == known.predictions.rul[rows].tolist()
     assert line(axes, "true, capped").get_ydata().tolist() == known.truth.capped[rows].tolist()
