@@ -60,7 +60,8 @@ def table_of(evaluation: Evaluation, panels: dict[str, Groups], what: str) -> Ta
             stands above the first column of its panel.
         what: the groups are of.
     """
-    names = dict.fromkeys(name for groups in panels.values() for name in groups)
+    fullest = sorted(panels.values(), key=len, reverse=True)  # it has the others' names in order
+    names = dict.fromkeys(name for groups in fullest for name in groups)
     rows = [
         [name, *(cell for groups in panels.values() for cell in _cells(evaluation, groups, name))]
         for name in names

@@ -42,7 +42,7 @@ def card_of(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
         f"# Model card: {escaped(name)}",
         *(f"> **Note:** {escaped(text)}" for text in warnings_of(evaluation)),
         *_model(model, evaluation),
-        *_use(evaluation),
+        *_use(model, evaluation),
         *_data(model, evaluation),
         "## Protocol",
         _two_columns(["choice", "here"], evaluation.protocol.lines()),
@@ -76,14 +76,24 @@ def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     )
 
 
-def _use(evaluation: Evaluation) -> Iterator[str]:
+def _use(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     yield "## Intended use"
-    yield (
-        f"Research and teaching on run-to-failure data, and comparison of methods on "
-        f"{escaped(evaluation.protocol.subset)} under the protocol below. `rul predict` takes "
-        "records of the same kind of engine with the same columns, and marks what training never "
-        "saw. It is not made for decisions about real engines: nothing here was checked on any."
+    predict = (
+        "`rul predict` takes records of the same kind of engine with the same columns, and marks "
+        "what training never saw."
     )
+    if model.config.data.own:
+        yield (
+            f"Prediction for engines of the fleet it was trained on. {predict} The figures below "
+            f"rest on {evaluation.protocol.engines} engines: before anything is decided by it, it "
+            "should be checked on more of them, and beside what is known of them otherwise."
+        )
+    else:
+        yield (
+            "Research and teaching on run-to-failure data, and comparison of methods on "
+            f"{escaped(evaluation.protocol.subset)} under the protocol below. {predict} It is not "
+            "made for decisions about real engines: nothing here was checked on any."
+        )
 
 
 def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
@@ -95,12 +105,14 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
         if protocol.official
         else ""
     )
+    kept = len(model.calibration_engines)
+    calibrated = f"{kept} calibrated the intervals, " if kept else ""
     others = [f"all {count} of {name}" for name, count in protocol.auxiliary.items()]
     auxiliary = escaped("".join(f" and {other}" for other in others))
     yield (
         f"{escaped(protocol.subset)}, {escaped(protocol.files)}.{source} "
         f"{len(model.training_engines)} engines trained{auxiliary}, "
-        f"{len(model.validation_engines)} chose the epoch, {protocol.engines} tested."
+        f"{len(model.validation_engines)} chose the epoch, {calibrated}{protocol.engines} tested."
     )
     digests = [(name, file["sha256"]) for name, file in protocol.digest.items()]
     yield _two_columns(["file", "SHA-256"], digests)

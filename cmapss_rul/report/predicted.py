@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from cmapss_rul.drawing import COLOURS, whole_numbers
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.metrics.regression import rmse
+from cmapss_rul.text import printable
 
 WIDTH = 5.4
 """Inches; on a phone the page shows a picture at two thirds of that, on a screen larger."""
 
 _PREDICTED, _INTERVAL = COLOURS[1], COLOURS[6]
 _ENGINES_IN_A_ROW = 100
+_NAME = 12
+"""Letters of an engine's name that fit above a small panel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class LastWindows:
     """Each engine at its last window.
 
     Attributes:
-        engine: [engine], number.
+        engine: [engine], number, or the name that the user's own file gives it.
         raw: [engine], true RUL, cycles.
         true: [engine], true RUL, at most the cap, cycles.
         predicted: [engine], cycles.
@@ -33,7 +36,7 @@ class LastWindows:
         cap: cycles.
     """
 
-    engine: NDArray[np.int64]
+    engine: NDArray[np.int64] | NDArray[np.str_]
     raw: NDArray[np.int64]
     true: NDArray[np.int64]
     predicted: NDArray[np.float64]
@@ -192,8 +195,9 @@ def trajectories(evaluation: Evaluation) -> Figure:
     for (kind, ranks), row in zip(kinds.items(), panels, strict=True):
         for rank, axes in zip(ranks, row, strict=True):
             _course(axes, evaluation, int(order[rank]))
-            engine = evaluation.predictions.engine[evaluation.last[order[rank]]]
-            axes.set_title(f"{kind}: {engine} ({scores[rank]:.1f})", fontsize=8)
+            engine = printable(evaluation.predictions.engine[evaluation.last[order[rank]]])
+            name = engine if len(engine) <= _NAME else f"{engine[: _NAME - 1]}…"
+            axes.set_title(f"{kind}: {name} ({scores[rank]:.1f})", fontsize=8)
             axes.tick_params(labelsize=7)
     for row in panels:
         row[0].set_ylabel("RUL, cycles")

@@ -12,9 +12,12 @@ from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Output
 from cmapss_rul.training import checkpoint
+from cmapss_rul.training.checkpoint import TrainedModel, restore
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import COLUMNS
 from cmapss_rul.training.parts import TIMES
+from cmapss_rul.training.train import train
+from tests.data._own import KEYS
 
 TINY = {
     "cnn": {"channels": [3], "kernel": 3},
@@ -119,3 +122,17 @@ def calibrated(model: checkpoint.TrainedModel, **changes) -> checkpoint.TrainedM
 def countdown(model: checkpoint.TrainedModel, start: float = 200.0) -> checkpoint.TrainedModel:
     """The same model with answers that are known."""
     return dataclasses.replace(model, network=Countdown(start))
+
+
+def trained(file: Path, run: Path, **data) -> TrainedModel:
+    """Train for an epoch on a fleet of one's own, the CSV that `write_own` writes."""
+    config = RunConfig.model_validate(
+        {
+            "data": {**KEYS, "train": str(file), **data},
+            "loss": {"health": {"boundaries": [10, 4]}},
+            "model": TINY,
+            "train": {"epochs": 1, "threads": 1},
+        }
+    )
+    train(config, run, device="cpu")
+    return restore(run)

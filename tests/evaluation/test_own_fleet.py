@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,24 +12,8 @@ from cmapss_rul.evaluation.evaluate import evaluate, unseen_by
 from cmapss_rul.evaluation.export import export
 from cmapss_rul.evaluation.predict import predict_records
 from cmapss_rul.evaluation.save import table_of_last, to_csv, to_json
-from cmapss_rul.training.checkpoint import TrainedModel, restore
-from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.train import train
-from tests.data._own import HEADER, KEYS, LIVES, own_rows, write_own
-from tests.evaluation._models import TINY, countdown
-
-
-def trained(file: Path, run: Path, **data) -> TrainedModel:
-    config = RunConfig.model_validate(
-        {
-            "data": {**KEYS, "train": str(file), **data},
-            "loss": {"health": {"boundaries": [10, 4]}},
-            "model": TINY,
-            "train": {"epochs": 1, "threads": 1},
-        }
-    )
-    train(config, run, device="cpu")
-    return restore(run)
+from tests.data._own import HEADER, LIVES, own_rows, write_own
+from tests.evaluation._models import countdown, trained
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,13 @@ def test_the_table_has_the_figures_of_each_group(known):
     assert table.rows[1][4:] == ["0", "–", "–"]
 
 
+def test_groups_stand_in_order_where_one_panel_lacks_some(known):
+    row = np.array([0])
+    panels = {"last": {"a": row, "c": row}, "every": {"a": row, "b": row, "c": row}}
+    table = by_group.table_of(known, panels, "group")
+    assert [cells[0] for cells in table.rows] == ["a", "b", "c"]
+
+
 def test_boxes_say_how_many_windows_are_in_them(known):
     groups = {"low": np.array([0, 1]), "high": np.arange(1000)}
     figure = by_group.boxes(known, {"last": groups, "every": groups}, "true RUL, cycles")
