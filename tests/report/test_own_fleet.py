@@ -37,7 +37,7 @@ def test_the_card_is_not_one_of_c_mapss(run_folder):
     assert "Prediction for engines of the fleet it was trained on." in card
     assert "The figures below rest on 2 engines" in card
     assert "C-MAPSS files" not in card
-    assert "Inputs: load %, temp, vib" in card
+    assert "Inputs: temp, vib, " in card
 
 
 def test_a_long_name_fits_above_its_panel(tmp_path):
