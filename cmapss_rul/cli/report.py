@@ -5,21 +5,25 @@ from typing import Annotated
 
 import typer
 
+from cmapss_rul.cli.completion import runs
+from cmapss_rul.cli.options import Data, Device
+
 
 def report(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="RUN-OR-GRID", help="A run folder, or the folder of rul compare."),
+        typer.Argument(
+            metavar="RUN-OR-GRID",
+            help="A run folder, or the folder of rul compare.",
+            autocompletion=runs,
+        ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The page; by default report.html in the folder."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda; for a run.")] = "auto",
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the data; that of the run by default."),
-    ] = None,
+    device: Device = "auto",
+    data: Data = None,
 ) -> None:
     """Write a page with figures, pictures and protocol.
 

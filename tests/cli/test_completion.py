@@ -55,6 +55,7 @@ def folder(tmp_path):
         ("rul compare --balancer fixed,amnl", ["fixed,amnl", "fixed,amnl_ema"]),
         ("rul evaluate ", ["runs/demo-s0", "runs/fd001-s0"]),
         ("rul calibrate runs/f", ["runs/fd001-s0"]),
+        ("rul report runs/d", ["runs/demo-s0"]),
         ("rul predict runs/demo-s0 mi", []),  # bash then completes file names
         ("rul export --format o", ["onnx"]),
     ],
