@@ -33,13 +33,13 @@ LEAST_WEIGHT = 1e-12
 Bound = Annotated[float, Field(ge=-1e12, le=1e12)]
 
 
-class _TorchJDConfig(Config):
+class ScalarizerConfig(Config):
     """What the configurations have in common."""
 
     refused: ClassVar[Mapping[str, str]] = REFUSED
 
 
-class TorchJDConstantConfig(_TorchJDConfig):
+class TorchJDConstantConfig(ScalarizerConfig):
     """Configuration of `torchjd:constant`."""
 
     name: Literal["torchjd:constant"] = Field(
@@ -52,7 +52,7 @@ class TorchJDConstantConfig(_TorchJDConfig):
         return TorchJD(scalarizer("Constant", weights=torch.tensor(self.weights)))
 
 
-class TorchJDIMTLLConfig(_TorchJDConfig):
+class TorchJDIMTLLConfig(ScalarizerConfig):
     """Configuration of `torchjd:imtl_l`."""
 
     name: Literal["torchjd:imtl_l"] = Field(
@@ -67,7 +67,7 @@ class TorchJDIMTLLConfig(_TorchJDConfig):
         return TorchJD(scalarizer("IMTLL", shape=2), self.learning_rate)
 
 
-class TorchJDMeanConfig(_TorchJDConfig):
+class TorchJDMeanConfig(ScalarizerConfig):
     """Configuration of `torchjd:mean`."""
 
     name: Literal["torchjd:mean"] = Field("torchjd:mean", description="torchjd's Mean: ½ each.")
@@ -77,7 +77,7 @@ class TorchJDMeanConfig(_TorchJDConfig):
         return TorchJD(scalarizer("Mean"))
 
 
-class TorchJDRandomConfig(_TorchJDConfig):
+class TorchJDRandomConfig(ScalarizerConfig):
     """Configuration of `torchjd:random`."""
 
     name: Literal["torchjd:random"] = Field(
@@ -89,7 +89,7 @@ class TorchJDRandomConfig(_TorchJDConfig):
         return TorchJD(scalarizer("Random"))
 
 
-class TorchJDSTCHConfig(_TorchJDConfig):
+class TorchJDSTCHConfig(ScalarizerConfig):
     """Configuration of `torchjd:stch`."""
 
     name: Literal["torchjd:stch"] = Field(
@@ -110,7 +110,7 @@ class TorchJDSTCHConfig(_TorchJDConfig):
         return TorchJD(scalarizer("STCH", mu=self.mu, weights=weights, reference=reference))
 
 
-class TorchJDSumConfig(_TorchJDConfig):
+class TorchJDSumConfig(ScalarizerConfig):
     """Configuration of `torchjd:sum`."""
 
     name: Literal["torchjd:sum"] = Field("torchjd:sum", description="torchjd's Sum: 1 each.")
@@ -120,7 +120,7 @@ class TorchJDSumConfig(_TorchJDConfig):
         return TorchJD(scalarizer("Sum"))
 
 
-class TorchJDUWConfig(_TorchJDConfig):
+class TorchJDUWConfig(ScalarizerConfig):
     """Configuration of `torchjd:uw`."""
 
     name: Literal["torchjd:uw"] = Field(
