@@ -1,6 +1,5 @@
 """The reference and the check of its links."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def make():
-    """docs/make.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_links_within_the_reference(make, tmp_path):
