@@ -11,7 +11,7 @@ from typing import BinaryIO
 from cmapss_rul.errors import RulError
 from cmapss_rul.text import one_line, printable
 
-_PART = re.compile(r"^\..+\.(\d+)\.part$")
+_PART = re.compile(r"^\.(.+)\.(\d+)\.part$")
 _writing: set[str] = set()
 """Half files that this process is at work on."""
 
@@ -85,6 +85,24 @@ def write_whole(path: Path, content: bytes | str) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
+def save_whole(path: Path, content: bytes | str, advice: str = "") -> None:
+    """Write a file where a user wants it, after the half files of it that killed calls left.
+
+    Args:
+        path: where it will stand.
+        content: of the file; text is encoded as UTF-8.
+        advice: what to do if it cannot be written, after the reason.
+
+    Raises:
+        RulError: it cannot be written; a former one of its name is then untouched.
+    """
+    try:
+        sweep(path.parent, path.name)
+        write_whole(path, content)
+    except OSError as error:
+        raise unwritable(path, error, advice) from error
+
+
 def write_proved(path: Path, content: bytes, former: Path | None = None) -> None:
     """Write a file that takes its name only after it was read back and found the same.
 
@@ -129,13 +147,18 @@ def flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the half files that killed processes left in a folder."""
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove the half files that killed processes left in a folder.
+
+    Args:
+        folder: that may be missing.
+        name: of the file whose halves go, in a folder that is not this package's; all by default.
+    """
     if not folder.is_dir():
         return
     for path in folder.iterdir():
         match = _PART.match(path.name)
-        if match and _abandoned(path, int(match[1])):
+        if match and name in (None, match[1]) and _abandoned(path, int(match[2])):
             path.unlink(missing_ok=True)
 
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from cmapss_rul import files
-from cmapss_rul.files import flush_folder, sweep, whole_file, write_whole
+from cmapss_rul.errors import RulError
+from cmapss_rul.files import flush_folder, save_whole, sweep, whole_file, write_whole
 
 
 def names(folder):
@@ -72,16 +73,39 @@ def test_other_errors_keep_the_name_they_came_with(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
-def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
+def dead_process():
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    dead = f".x.pt.{process.pid}.part"
+    return process.pid
+
+
+def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
+    dead = f".x.pt.{dead_process()}.part"
     kept = [f".y.{os.getppid()}.part", ".z.part", "x.1.part", ".hidden", "best.pt"]
     for name in (dead, *kept):
         (tmp_path / name).write_text("")
     sweep(tmp_path)
     assert names(tmp_path) == sorted(kept)
     sweep(tmp_path / "nowhere")
+
+
+def test_in_a_users_folder_only_halves_of_the_file_itself_are_swept(tmp_path):
+    number = dead_process()
+    kept = [f".x.csv.old.{number}.part", f".film.{number}.part", f".x.csv.{os.getppid()}.part"]
+    for name in (f".x.csv.{number}.part", *kept):
+        (tmp_path / name).write_text("half")
+    save_whole(tmp_path / "x.csv", "whole")
+    assert (tmp_path / "x.csv").read_text() == "whole"
+    assert names(tmp_path) == sorted([*kept, "x.csv"])
+
+
+def test_what_cannot_be_saved_is_one_line_and_the_former_file_stands(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "former").write_text("")
+    with pytest.raises(RulError) as caught:
+        save_whole(tmp_path / "x", "text", "; name another")
+    assert str(caught.value) == f"{tmp_path}/x: cannot be written (Is a directory); name another"
+    assert names(tmp_path) == ["x"]
 
 
 def test_a_number_too_large_for_a_process_is_left_alone(tmp_path):

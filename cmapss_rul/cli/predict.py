@@ -76,7 +76,7 @@ def predict(
     from cmapss_rul.data.records import ALLOW_GAPS, read_file, read_records
     from cmapss_rul.errors import UsageError
     from cmapss_rul.evaluation.predict import predict_records, to_csv, to_json
-    from cmapss_rul.files import unwritable, write_whole
+    from cmapss_rul.files import save_whole
     from cmapss_rul.text import printable
     from cmapss_rul.training.checkpoint import restore
 
@@ -95,8 +95,5 @@ def predict(
     if output is None:
         typer.echo(text, nl=False)
         return
-    try:
-        write_whole(output, text)
-    except OSError as error:
-        raise unwritable(output, error) from error
+    save_whole(output, text)
     typer.echo(f"saved {printable(output)}: {len(table)} predictions")

@@ -23,7 +23,7 @@ from cmapss_rul.evaluation.portable import Inputs, Portable, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.evaluation.save import tag_of
-from cmapss_rul.files import unwritable, write_whole
+from cmapss_rul.files import save_whole
 from cmapss_rul.text import printable
 from cmapss_rul.training.checkpoint import TrainedModel
 
@@ -115,10 +115,7 @@ def export(
             f"the exported model differs from the Python model by {parity.worst:.3g} cycles over "
             f"{parity.engines} test engines, expected at most {TOLERANCE}; nothing was written"
         )
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise unwritable(path, error) from error
+    save_whole(path, content)
     return parity
 
 

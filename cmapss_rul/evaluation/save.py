@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cmapss_rul.evaluation.evaluate import Evaluation
-from cmapss_rul.files import sweep, unwritable, write_whole
+from cmapss_rul.files import save_whole, unwritable
 from cmapss_rul.text import finite, json_text
 from cmapss_rul.training.checkpoint import BEST
 
@@ -87,11 +87,7 @@ def save(evaluation: Evaluation, targets: Targets) -> None:
     """
     contents = {targets.predictions: to_csv(evaluation), targets.figures: to_json(evaluation)}
     for path, content in contents.items():
-        try:
-            sweep(path.parent)  # what a killed call left
-            write_whole(path, content)
-        except OSError as error:
-            raise unwritable(path, error, ADVICE) from error
+        save_whole(path, content, ADVICE)
 
 
 def to_json(evaluation: Evaluation) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from cmapss_rul.errors import UsageError
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.pairs import finish, ranks_of
-from cmapss_rul.files import write_whole
+from cmapss_rul.files import save_whole
+from cmapss_rul.locks import in_turn
 from cmapss_rul.text import finite, json_text, one_line, printable
 
 _ABOUT = (
@@ -77,8 +78,16 @@ def merge(path: Path, comparison: Comparison) -> None:
 
     Raises:
         UsageError: the file is no ledger.
+        RulError: it cannot be written.
     """
-    ledger, new = read(path, to_write=True), finite(comparison.plain)
+    new = finite(comparison.plain)
+    with in_turn(path.parent):  # of two grids that end at once neither loses its cells
+        plain = _with(read(path, to_write=True), new)
+        save_whole(path, json_text(plain, indent=1) + "\n")
+
+
+def _with(ledger: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """A ledger with the cells of a comparison put into it."""
     cells = [cell for cell in new["cells"] if cell["n_seeds"]]
     replaced = {(cell["config"], cell["label"]) for cell in cells}
     ledger["pairs"] = [pair for pair in ledger["pairs"] if not _sides(pair) & replaced]
@@ -87,7 +96,7 @@ def merge(path: Path, comparison: Comparison) -> None:
     merged["cells"] = _without_twins(merged["cells"])
     kept = {(cell["config"], cell["label"]) for cell in merged["cells"]}
     pairs = [pair for pair in merged["pairs"] if _sides(pair) <= kept]
-    plain = {
+    return {
         "about": _ABOUT,
         **merged,
         "pairs": [
@@ -96,7 +105,6 @@ def merge(path: Path, comparison: Comparison) -> None:
         ],
         "ranks": ranks_of([cell for cell in merged["cells"] if not cell["leak"]]),
     }
-    write_whole(path, json_text(plain, indent=1) + "\n")
 
 
 def _sides(pair: Mapping[str, Any]) -> set[tuple[str, str]]:

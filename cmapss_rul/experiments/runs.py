@@ -13,6 +13,7 @@ from cmapss_rul.config.show import to_yaml
 from cmapss_rul.data.columns import FileKind
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.digests import manifest_path
+from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.provide import provide
 from cmapss_rul.errors import CheckpointError, RulError
 from cmapss_rul.evaluation.evaluate import evaluate
@@ -20,6 +21,7 @@ from cmapss_rul.evaluation.save import Targets, save
 from cmapss_rul.experiments.identity import comparable
 from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
 from cmapss_rul.files import write_whole
+from cmapss_rul.model.network import Network
 from cmapss_rul.text import one_line
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
@@ -147,15 +149,25 @@ class TrainJob:
         oracle = None
         if self.oracle:
             oracle = Oracle(self.config.data, self.config.split, path_of(self.folder))
+
+        def observe(epoch: int, network: Network, preprocessor: Preprocessor) -> None:
+            if oracle is not None:
+                oracle(epoch, network, preprocessor)
+            self._note_commit()  # before the epoch is saved: a finished run has its commit
+
         train(
             self.config,
             self.folder,
             resume=True,
             device=self.device,
             reporter=_Teller(tell),
-            observer=oracle,
+            observer=observe,
         )
-        write_whole(self.folder / COMMIT, f"{self.commit or ''}\n")
+
+    def _note_commit(self) -> None:
+        path, text = self.folder / COMMIT, f"{self.commit or ''}\n"
+        if not path.is_file() or path.read_bytes() != text.encode():
+            write_whole(path, text)
 
     def sources(self) -> list[Path]:
         """Train files; those of the test as well, where the oracle looks at them."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cmapss_rul import files
 from cmapss_rul.errors import RulError
-from cmapss_rul.evaluation import save as module
 from cmapss_rul.evaluation.save import Targets, save, to_csv, to_json
 from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
 from cmapss_rul.metrics.probabilities import brier_score, expected_calibration_error
@@ -200,7 +200,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_former_files(known, tmp_path, mon
     def full(path, _):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(module, "write_whole", full)
+    monkeypatch.setattr(files, "write_whole", full)
     with pytest.raises(RulError, match=r"predictions\.csv: cannot be written \(No space left"):
         save(known, targets)
     assert targets.figures.read_bytes() == former

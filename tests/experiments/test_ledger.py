@@ -1,13 +1,18 @@
 """The ledger: cells of several grids in one file."""
 
 import json
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cmapss_rul.errors import UsageError
+from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.comparison import compared
 from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.locks import LOCK, OWNER, in_turn
 from cmapss_rul.training.config import load_config
 from tests.experiments.inputs import comparison, grid, results
 
@@ -145,6 +150,29 @@ def test_a_cell_without_any_run_leaves_the_former_one(tmp_path):
     found = json.loads(path.read_text())
     assert found["cells"] == before["cells"]
     assert found["pairs"] == []  # one side is no longer what it was
+
+
+def test_of_two_grids_that_end_at_once_the_second_waits_and_neither_loses_its_cells(
+    tmp_path, caplog
+):
+    merged(tmp_path / "first.json", "fixed")
+    path = tmp_path / "ledger.json"
+    with ThreadPoolExecutor() as pool:
+        with in_turn(tmp_path):
+            second = pool.submit(merged, path, "amnl")
+            while not caplog.messages and not second.done():
+                time.sleep(0.01)
+            shutil.copy(tmp_path / "first.json", path)
+        found = second.result()
+    assert caplog.messages == [f"waiting for process {os.getpid()}, which writes into {tmp_path}"]
+    assert [cell["label"] for cell in found["cells"]] == ["amnl", "fixed"]
+    assert not {LOCK, OWNER} & {name.name for name in tmp_path.iterdir()}
+
+
+def test_a_ledger_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RulError, match="cannot be written"):
+        merged(tmp_path / "file" / "ledger.json", "fixed")
 
 
 # ---- files that are none -------------------------------------------------------------------

@@ -57,6 +57,31 @@ def test_a_finished_run(config, run):
     assert not (run.path / "oracle.csv").exists()
 
 
+def test_a_run_killed_at_its_very_end_has_its_commit(config, tmp_path):
+    """The file stands before last.pt says that the run is finished."""
+    folder = tmp_path / "run"
+
+    def end(told):
+        if told["epoch"] == config.train.epochs:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        TrainJob("run", config, folder, "cpu", False, "c0ffee")(end)
+    assert finished(config, RunFolder(folder))
+    assert (folder / COMMIT).read_text() == "c0ffee\n"
+
+
+def test_who_finishes_a_run_gives_it_its_commit(config, tmp_path):
+    folder = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        TrainJob("run", config, folder, "cpu", False, "former")(
+            lambda _: signal.raise_signal(signal.SIGINT)
+        )
+    assert (folder / COMMIT).read_text() == "former\n"
+    TrainJob("run", config, folder, "cpu", False, None)(lambda _: None)
+    assert (folder / COMMIT).read_text() == "\n"
+
+
 def test_a_folder_that_does_not_exist_is_to_be_trained(config, tmp_path):
     assert not is_finished(config, tmp_path / "none", oracle=False)
 
