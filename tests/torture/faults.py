@@ -10,51 +10,31 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from cmapss_rul.data.simulate import simulate
-from cmapss_rul.locks import LOCK, OWNER
 from tests.torture.counts import Counts, command, fork, wait
-from tests.torture.runs import alone, broken, configuration, unlike
+from tests.torture.runs import alone
 from tests.torture.shim import MODES, Mode, Shim
+from tests.torture.verbs import Verb, verbs
 
-_SHORT = ["--set", "train.epochs=3", "--set", "train.window_share=0.01"]
 
+def run(rounds: int, seed: int, names: str = "") -> Counts:
+    """Disturb every call of every verb; `rounds` of all, drawn by the seed, where it is fewer.
 
-@dataclass
-class Verb:
-    """A command, and what must hold of the folder that it writes.
-
-    Attributes:
-        name: in the counts.
-        words: of the command, run in a fresh copy of `start`.
-        start: folder that it begins with.
-        target: the folder that it writes, inside the copy.
-        broken: what must never be seen there.
-        unlike: how the end differs from the expected one.
+    Args:
+        rounds: cases.
+        seed: of what is drawn.
+        names: of the verbs, with commas; all by default.
     """
-
-    name: str
-    words: list[str]
-    start: Path
-    target: str
-    broken: Callable[[Path, Path], list[str]]
-    unlike: Callable[[Path, Path], list[str]]
-    calls: list[str] = field(default_factory=list)
-
-
-def run(rounds: int, seed: int) -> Counts:
-    """Disturb every call of every verb; `rounds` of all, drawn by the seed, where it is fewer."""
     alone()
     counts = Counts("faults", seed)
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        verbs = _verbs(place)
         cases: list[tuple[Verb, int, Mode]] = []
-        for verb in verbs:
+        for verb in verbs(place):
+            if names and verb.name not in names.split(","):
+                continue
             _undisturbed(verb, place)
             cases += [(verb, at + 1, mode) for at in range(len(verb.calls)) for mode in MODES]
         if rounds < len(cases):
@@ -73,39 +53,6 @@ def run(rounds: int, seed: int) -> Counts:
     return counts
 
 
-def _verbs(place: Path) -> list[Verb]:
-    """The verbs that write, each with its beginning."""
-    simulate(place / "data", engines=8)
-    shutil.copytree(place / "data", place / "source")
-    (place / "source" / "manifest_FD001.json").unlink()
-    config = configuration(place, place / "data", "gradnorm")
-    empty = place / "empty"
-    empty.mkdir()
-    trained = place / "trained"
-    trained.mkdir()
-    words = ["train", "-c", str(config), *_SHORT]
-    _must(command(*words, "--output", trained / "run"), place)
-    evaluated = place / "evaluated"
-    shutil.copytree(trained, evaluated)
-    for name in ("evaluation.json", "predictions.csv"):
-        (evaluated / "run" / name).write_text("former")
-    files, same = _former_or_new, _the_same
-    return [
-        Verb("train", [*words, "--output", "run", "--resume", "auto"], empty, "run",
-             lambda _, found: broken(found) if found.is_dir() else [], unlike),
-        Verb("evaluate", ["evaluate", "run"], evaluated, "run", files, same),
-        Verb("simulate", ["simulate", "--out", "data", "--engines", "3"], empty, "data", files,
-             same),
-        Verb("download-data", ["download-data", "--subset", "FD001", "--dir", "data", "--source",
-             str(place / "source")], empty, "data", files, same),
-    ]  # fmt: skip
-
-
-def _must(task: Callable[[], int], place: Path) -> None:
-    if wait(fork(task, place / "said")):
-        raise RuntimeError((place / "said").read_text())
-
-
 def _undisturbed(verb: Verb, place: Path) -> None:
     """Run a verb once; note its calls and keep its end."""
     folder = place / f"expected {verb.name}"
@@ -119,6 +66,7 @@ def _undisturbed(verb: Verb, place: Path) -> None:
 def _start(verb: Verb, folder: Path, place: Path, at: int, mode: Mode) -> tuple[int, str]:
     def task() -> int:
         os.chdir(folder)
+        verb.prepare()
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         Shim(at, mode, os.open(place / "calls", flags)).install()
         return command(*verb.words)()
@@ -139,7 +87,7 @@ def _disturbed(verb: Verb, at: int, mode: Mode, place: Path) -> list[str]:
         found.append(f"exit code {code}")
     if code == 1 and not _one_line(text):
         found.append(f"no single line of error: {text[-300:]}")
-    found += verb.broken(expected, folder / verb.target)
+    found += verb.broken(verb.start / verb.target, expected, folder / verb.target)
     code, text = _start(verb, folder, place, 0, "count")
     if code:
         return [*found, f"again: exit code {code}: {text[-300:]}"]
@@ -149,26 +97,3 @@ def _disturbed(verb: Verb, at: int, mode: Mode, place: Path) -> list[str]:
 def _one_line(text: str) -> bool:
     errors = [line for line in text.splitlines() if line.startswith("rul: ")]
     return len(errors) == 1 and "Traceback" not in text
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    if not folder.is_dir():
-        return {}
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-def _former_or_new(expected: Path, folder: Path) -> list[str]:
-    """Files under their own names that are neither."""
-    new = _files(expected)
-    return [
-        f"{name} is neither the former nor the new one"
-        for name, content in _files(folder).items()
-        if not name.startswith(".") and content not in (new.get(name), b"former")
-    ]
-
-
-def _the_same(expected: Path, folder: Path) -> list[str]:
-    """Differences of two folders; the lock of a dead process may lie there, and hinders nobody."""
-    one, other = _files(expected), _files(folder)
-    names = (one.keys() | other.keys()) - {LOCK, OWNER}
-    return [f"{name} differs" for name in names if one.get(name) != other.get(name)]

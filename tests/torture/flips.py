@@ -4,11 +4,10 @@ import tempfile
 from pathlib import Path
 from random import Random
 
-from cmapss_rul.data.simulate import simulate
 from cmapss_rul.errors import CheckpointError
 from cmapss_rul.training.sealed import unseal
 from tests.torture.counts import Counts, command, fork, wait
-from tests.torture.runs import alone, configuration
+from tests.torture.runs import alone, configuration, fleets
 
 
 def run(rounds: int, seed: int) -> Counts:
@@ -22,7 +21,7 @@ def run(rounds: int, seed: int) -> Counts:
     alone()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        simulate(place / "data", engines=8)
+        fleets(place / "data")
         config = configuration(place, place / "data", "gradnorm")
         words = ("train", "-c", config, "--output", place / "run", "--set", "train.epochs=1")
         if wait(fork(command(*words), place / "said")):

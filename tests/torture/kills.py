@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from cmapss_rul.data.simulate import simulate
 from tests.torture.counts import Counts, command, fork, wait
-from tests.torture.runs import alone, balancers, broken, configuration, unlike
+from tests.torture.runs import alone, balancers, broken, configuration, fleets, unlike
 
 ROOT = Path(__file__).parents[2]
 _KILLS_A_CASE = 3
@@ -49,7 +48,7 @@ def run(rounds: int, seed: int) -> Counts:
     counts, random = Counts("kills", seed), Random(seed)
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         place = Path(name)
-        simulate(place / "data", engines=8)
+        fleets(place / "data")
         cases: dict[str, Case] = {}
         names = balancers()
         while counts.kinds["killed"] < rounds and len(counts.defects) < 20:

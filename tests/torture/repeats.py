@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 from random import Random
 
-from cmapss_rul.data.simulate import simulate
 from tests.torture.counts import Counts
-from tests.torture.runs import balancers, configuration, unlike
+from tests.torture.runs import balancers, configuration, fleets, unlike
 from tests.training.inputs import rows_of
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +26,7 @@ def run(rounds: int, seed: int) -> Counts:
     counts, random = Counts("repeats", seed), Random(seed)
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        simulate(place / "data", engines=8)
+        fleets(place / "data")
         names = balancers()
         for number in range(rounds):
             balancer, threads = names[number // 2 % len(names)], number % 2 + 1

@@ -4,12 +4,12 @@ import csv
 import importlib
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
 
 from cmapss_rul.config.base import Config
+from cmapss_rul.data.simulate import simulate
 from cmapss_rul.errors import CheckpointError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.runs import RunFolder
@@ -33,9 +33,26 @@ def balancers() -> list[str]:
     return [member().model_dump()["name"] for member in MEMBERS if issubclass(member, Config)]
 
 
+SPLIT = {"calibration": 0.35}
+"""Four of twelve engines for the intervals, so that they have a level."""
+
+
+def fleets(folder: Path) -> None:
+    """Simulate what a tiny run trains on: its own train file, and an auxiliary one."""
+    simulate(folder, engines=12)
+    simulate(folder, engines=3, faults=2, kinds=["train"])
+
+
 def configuration(place: Path, data: Path, balancer: str) -> Path:
     """Write the configuration of a tiny run with a balancer; its name is the balancer's."""
-    keys = plain(data, train=TRAIN, balancer={"name": balancer}, model=NOISY_MODEL)
+    keys = plain(
+        data,
+        data={"auxiliary": ["FD003"]},
+        split=SPLIT,
+        train=TRAIN,
+        balancer={"name": balancer},
+        model=NOISY_MODEL,
+    )
     path = place / f"{balancer.replace(':', '_')}.yaml"
     path.write_text(yaml.safe_dump(keys))
     return path
@@ -76,8 +93,12 @@ def unlike(expected: Path, folder: Path) -> list[str]:
     names = {path.name for path in folder.iterdir()} - {"train.log"}
     if names != {path.name for path in expected.iterdir()} - {"train.log"}:
         found.append(f"it holds {sorted(names)}")
-    if found:
-        return found
+    return found or unlike_checkpoints(expected, folder)
+
+
+def unlike_checkpoints(expected: Path, folder: Path) -> list[str]:
+    """How a finished run's checkpoints and figures differ from those of an undisturbed one."""
+    found = []
     for name in ("best.pt", "last.pt"):
         found += [f"{name}{place}" for place in _differences(expected / name, folder / name)]
     if rows_of(expected / "metrics.csv") != rows_of(folder / "metrics.csv"):
@@ -86,17 +107,16 @@ def unlike(expected: Path, folder: Path) -> list[str]:
 
 
 def _differences(one: Path, other: Path) -> list[str]:
-    return differences(_comparable(one), _comparable(other))
-
-
-def _comparable(path: Path) -> Any:
-    return compared(path)
+    return differences(compared(one), compared(other))
 
 
 _NEEDED = (
     "pandas", "pandas.core.computation", "httpx", "rich.console", "torch._dynamo",
     "cmapss_rul.cli.progress", "cmapss_rul.training.choose", "cmapss_rul.training.train",
     "cmapss_rul.evaluation.evaluate", "cmapss_rul.evaluation.save", "cmapss_rul.evaluation.table",
+    "cmapss_rul.evaluation.predict", "cmapss_rul.evaluation.export", "cmapss_rul.experiments.table",
+    "cmapss_rul.experiments.compare", "cmapss_rul.cli.grid_progress", "torch.export",
+    "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
 )  # fmt: skip
 
 

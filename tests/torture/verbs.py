@@ -1,0 +1,179 @@
+"""The verbs that write, for the campaign of faults: how each begins, and what must hold of it.
+
+`scripts/rerun-cell` writes by the code of `rul compare` alone, which is here with a ledger.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cmapss_rul.locks import LOCK, OWNER
+from tests.experiments.inputs import run_here
+from tests.torture.counts import command, fork, wait
+from tests.torture.runs import broken, configuration, fleets, unlike, unlike_checkpoints
+
+_SHORT = ["--set", "train.epochs=3", "--set", "train.window_share=0.01"]
+_ONE = ["--set", "train.epochs=1", "--set", "train.window_share=0.01"]
+
+Broken = Callable[[Path, Path, Path], list[str]]
+"""Former, expected and found folder → what must never be seen there."""
+
+
+@dataclass
+class Verb:
+    """A command, and what must hold of the folder that it writes.
+
+    Attributes:
+        name: in the counts.
+        words: of the command, run in a fresh copy of `start`.
+        start: folder that it begins with.
+        target: the folder that it writes, inside the copy.
+        broken: what must never be seen there.
+        unlike: how the end differs from the expected one.
+        prepare: done in the process before its calls are counted.
+        calls: that write, in their order.
+    """
+
+    name: str
+    words: list[str]
+    start: Path
+    target: str
+    broken: Broken
+    unlike: Callable[[Path, Path], list[str]]
+    prepare: Callable[[], None] = lambda: None
+    calls: list[str] = field(default_factory=list)
+
+
+def verbs(place: Path) -> list[Verb]:
+    """All verbs that write, each with its beginning.
+
+    Args:
+        place: an empty folder.
+    """
+    fleets(place / "data")
+    source = shutil.copytree(place / "data", place / "source")
+    (source / "manifest_FD001.json").unlink()
+    config = str(configuration(place, place / "data", "gradnorm"))
+    empty, ready, grids = (place / name for name in ("empty", "ready", "grids"))
+    for folder in (empty, ready / "out", grids):
+        folder.mkdir(parents=True)
+    train = ["train", "-c", config, *_SHORT]
+    _must(command(*train, "--output", ready / "run"), place)
+    for name in ("run/evaluation.json", "run/predictions.csv", "out/model.pt2", "out/rul.csv"):
+        (ready / name).write_text("former")
+    compare = ["compare", "-c", config, *_ONE, "--output", "grid", "--ledger", "ledger.json"]
+    former = [*compare[:-3], str(place / "former"), "--ledger", str(grids / "ledger.json")]
+    _must(command(*former, "--balancer", "fixed", "--seeds", "1"), place, steady)
+    rows = str(place / "data" / "test_FD001.txt")
+    files, same = _former_or_new, _the_same
+    return [
+        Verb("train", [*train, "--output", "run", "--resume", "auto"], empty, "run",
+             lambda _former, _expected, found: broken(found), unlike),
+        Verb("evaluate", ["evaluate", "run"], ready, "run", files, same),
+        Verb("calibrate", ["calibrate", "run", "--level", "0.5"], ready, "run", files, same),
+        Verb("predict", ["predict", "run", rows, "-o", "out/rul.csv"], ready, "out", files, same),
+        Verb("export", ["export", "run", "--format", "torch-export", "--output", "out/model.pt2"],
+             ready, "out", files, same),
+        Verb("compare", [*compare, "--seeds", "2", "--oracle"], grids, ".", _broken_grid,
+             _unlike_grid, steady),
+        Verb("simulate", ["simulate", "--out", "data", "--engines", "3"], empty, "data", files,
+             same),
+        Verb("download-data", ["download-data", "--subset", "FD001", "--dir", "data", "--source",
+             str(source)], empty, "data", files, same),
+    ]  # fmt: skip
+
+
+def _must(task: Callable[[], int], place: Path, prepare: Callable[[], None] | None = None) -> None:
+    def prepared() -> int:
+        if prepare is not None:
+            prepare()
+        return task()
+
+    if wait(fork(prepared, place / "said")):
+        raise RuntimeError((place / "said").read_text())
+
+
+def steady() -> None:
+    """Let a comparison give the same bytes each time, do its jobs itself, and draw one picture.
+
+    Times and the commit are all that differ between equal comparisons. Processes of their own
+    would be out of the shim's reach, and `kills` has them.
+    """
+    from cmapss_rul.experiments import compare, engine, figures
+    from cmapss_rul.training import loop
+
+    loop.time.perf_counter = lambda: 0.0  # type: ignore[attr-defined]
+    compare.commit = lambda: None  # type: ignore[attr-defined]
+    engine.run_jobs = run_here
+    for name in ("learning_curves", "weights_over_time", "mean_ranks", "oracle_optimism"):
+        setattr(figures, name, lambda _: None)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    if not folder.is_dir():
+        return {}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (LOCK, OWNER)
+    }
+
+
+def _former_or_new(former: Path, expected: Path, folder: Path) -> list[str]:
+    """Files under their own names that are neither."""
+    old, new = _files(former), _files(expected)
+    return [
+        f"{name} is neither the former nor the new one"
+        for name, content in _files(folder).items()
+        if not _hidden(name) and content not in (old.get(name), new.get(name))
+    ]
+
+
+def _hidden(name: str) -> bool:
+    return Path(name).name.startswith(".")
+
+
+def _the_same(expected: Path, folder: Path) -> list[str]:
+    """Differences of two folders; the lock of a dead process may lie there, and hinders nobody."""
+    one, other = _files(expected), _files(folder)
+    names = one.keys() | other.keys()
+    return [f"{name} differs" for name in sorted(names) if one.get(name) != other.get(name)]
+
+
+# ---- a grid: its runs are compared as those of `rul train` ----------------------------------
+
+_OF_RUNS = ("best.pt", "last.pt", "previous.pt", "metrics.csv", "train.log", "config.yaml")
+_GROWING = "oracle.csv"
+_DIGESTS = "looked.json"
+
+
+def _broken_grid(former: Path, expected: Path, folder: Path) -> list[str]:
+    """What must never be seen in a grid: a run that is broken, or a file that is not whole."""
+    found = [text for run in (folder / "grid" / "runs").glob("*") for text in broken(run)]
+    new = _files(expected)
+    for text in _former_or_new(former, expected, folder):
+        name = text.partition(" ")[0]
+        content = (folder / name).read_bytes()
+        if Path(name).name == _GROWING:  # a row an epoch
+            whole = content.endswith(b"\n") and new[name].startswith(content)
+        elif Path(name).name == _DIGESTS:  # of checkpoints, which hold times
+            whole = json.loads(content).keys() <= json.loads(new[name]).keys()
+        else:
+            whole = Path(name).name in _OF_RUNS
+        if not whole:
+            found.append(text)
+    return found
+
+
+def _unlike_grid(expected: Path, folder: Path) -> list[str]:
+    """How a finished grid and its ledger differ from the undisturbed ones."""
+    found = [
+        text
+        for text in _the_same(expected, folder)
+        if Path(text.partition(" ")[0]).name not in (*_OF_RUNS, _DIGESTS)
+    ]
+    for run in (expected / "grid" / "runs").iterdir():
+        found += unlike_checkpoints(run, folder / "grid" / "runs" / run.name)
+    return found
