@@ -83,8 +83,12 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
 
 
 def _check_same(config: RunConfig, content: dict[str, Any], path: Path) -> None:
-    """Refuse a checkpoint's content that is of another configuration or seed, or misshapen."""
-    found = checkpoint.config_of(content, path)
+    """Refuse a checkpoint's content that is of another configuration or seed, or misshapen.
+
+    A run whose weights do not load is misshapen too: neither training nor evaluation would ever
+    get past it.
+    """
+    found = checkpoint.from_content(content, path).config
     if comparable(found) != comparable(config):
         raise Damaged(f"{path.name} is of another configuration")
     if found.seed != config.seed:

@@ -1,0 +1,170 @@
+"""A stranger's checkpoint, in every verb that opens one: refused in one line, and nothing runs."""
+
+import os
+import shutil
+
+import pytest
+import torch
+
+from cmapss_rul.cli import main
+from cmapss_rul.data.simulate import simulate
+from cmapss_rul.experiments import compare as compare_module
+from cmapss_rul.experiments import engine
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.sealed import seal
+from tests.experiments.inputs import run_here, write_config
+from tests.torture.fuzz_checkpoint import saved
+from tests.torture.fuzz_checkpoint import seal as sealed
+from tests.training.inputs import everything, tiny, told
+
+VERBS = {
+    "evaluate": ("evaluate", "run", "--device", "cpu"),
+    "predict": ("predict", "run", "data/test_FD001.txt", "--device", "cpu", "-o", "out.csv"),
+    "calibrate": ("calibrate", "run", "--device", "cpu", "--level", "0.5"),
+    "export": ("export", "run", "--format", "torch-export"),
+    "train": ("train", "--resume", "run", "--set", "train.epochs=3", "--device", "cpu"),
+}
+
+
+class Command:
+    """Pickles as a call of the shell."""
+
+    def __reduce__(self):
+        return os.system, ("touch caught",)
+
+
+def changed(**parts):
+    """A whole checkpoint with some parts replaced; its digest fits."""
+    return lambda path: seal({**checkpoint.read(path), **parts})
+
+
+def with_weights(value):
+    def make(path):
+        content = checkpoint.read(path)
+        for tensor in content["model"].values():
+            tensor.fill_(value)
+        return seal(content)
+
+    return make
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    return bytes(content)
+
+
+def huge(path):
+    content = checkpoint.read(path)
+    content["config"]["model"]["bilstm"]["hidden"] = 10**9
+    return seal(content)
+
+
+KINDS = {
+    "empty": lambda _: b"",
+    "cut": lambda path: path.read_bytes()[:-100],
+    "half": lambda path: path.read_bytes()[: path.stat().st_size // 2],
+    "flipped": flipped,
+    "text": lambda _: b"not a checkpoint\n" * 100,
+    "another program's": lambda path: saved({"state_dict": checkpoint.read(path)["model"]}),
+    "a list": lambda _: seal([1, 2]),
+    "older": changed(format_version=0),
+    "newer": changed(format_version=99),
+    "without weights": changed(model=None),
+    "weights of another shape": changed(model={"weight": torch.ones(2)}),
+    "weights that are no numbers": with_weights(torch.nan),
+    "infinite weights": with_weights(torch.inf),
+    "a billion hidden units": huge,
+    "a command": lambda _: sealed(saved(Command())),
+    "a command among the parts": lambda path: sealed(
+        saved({**checkpoint.read(path), "data": Command()})
+    ),
+    "a command of the old format": lambda _: sealed(
+        saved(Command(), _use_new_zipfile_serialization=False)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with data, and a finished run of it."""
+    place = tmp_path_factory.mktemp("strangers")
+    simulate(place / "data", engines=8)
+    told(tiny(place / "data"), place / "run")
+    return place
+
+
+@pytest.fixture
+def place(trained, tmp_path, monkeypatch):
+    """A copy of it, in which the command runs."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def rul(capsys):
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def spoil(folder, make):
+    """Replace every checkpoint of a run by a stranger's."""
+    for path in folder.glob("*.pt"):
+        path.write_bytes(make(path))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_refuses_it_in_one_line(rul, place, verb, kind):
+    spoil(place / "run", KINDS[kind])
+    before = everything(place / "run")
+    code, out, err = rul(*VERBS[verb])
+    assert code == 1
+    assert out == "" or verb == "train"  # which may have said that it goes on
+    assert err.startswith(f"rul: error: run/{'last' if verb == 'train' else 'best'}.pt: ")
+    assert err.count("\n") == 1
+    assert everything(place / "run") == before
+    assert sorted(path.name for path in place.iterdir()) == ["data", "run"]  # nothing ran
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_list_of_runs_says_what_is_wrong_and_goes_on(rul, place, kind):
+    shutil.copytree(place / "run", place / "runs" / "good")
+    shutil.copytree(place / "run", place / "runs" / "odd")
+    spoil(place / "runs" / "odd", KINDS[kind])
+    code, out, err = rul("runs", "--json")
+    assert (code, err) == (0, "")
+    assert '"name": "good",\n    "state": "finished"' in out
+    assert not (place / "caught").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_grid_does_such_a_run_again(rul, place, monkeypatch, kind):
+    monkeypatch.setattr(compare_module, "draw", lambda *_: [])
+    monkeypatch.setattr(engine, "run_jobs", run_here)
+    config = write_config(place / "mine.yaml", place / "data", train={"epochs": 1})
+    words = ("compare", "-c", config, "--seeds", "1", "--output", "grid", "--device", "cpu")
+    assert rul(*words)[0] == 0
+    (run,) = (place / "grid" / "runs").iterdir()
+    former = checkpoint.read(run / "best.pt")["loop"]
+    spoil(run, KINDS[kind])
+    code, _, err = rul(*words)
+    assert code == 0, err
+    assert checkpoint.read(run / "best.pt")["loop"] == former
+    assert not (place / "caught").exists()
+
+
+def test_nothing_else_than_a_file_is_waited_for(rul, place):
+    """A pipe without a writer would be waited for without an end."""
+    for path in (place / "run").glob("*.pt"):
+        path.unlink()
+        os.mkfifo(path)
+    for words in VERBS.values():
+        code, _, err = rul(*words)
+        assert code == 1
+        assert "found no regular file, expected a checkpoint" in err
