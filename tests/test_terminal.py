@@ -12,7 +12,7 @@ import subprocess
 import pytest
 import torch
 
-from cmapss_rul.cli import main
+from cmapss_rul.cli import main, rerun_cell
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.experiments import table as grid_table
@@ -74,11 +74,18 @@ def rul(capsys, monkeypatch, tmp_path):
         ("compare", "--config", "demo", "--grid", "{}=1,2"),
         ("compare", "--config", "demo", "--balancers", "{}"),
         ("simulate", "--out", "x", "--engines", "{}"),
+        ("compare", "--config", "demo", "--output", "{}"),
+        ("compare", "--config", "demo", "--ledger", "{}"),
+        ("export", "{}"),
+        ("export", "{}/best.pt", "--format", "{}"),
         ("runs", "--dir", "{}"),
     ],
     ids=" ".join,
 )
-def test_words_of_the_command_line(rul, words, name):
+def test_words_of_the_command_line(rul, tmp_path, words, name):
+    if {"--output", "--ledger"} & {*words}:  # else they would be made
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text("mine")
     code, _, err = rul(*(word.replace("{}", name) for word in words))
     assert code in (1, 2)
     assert err.startswith("rul: error: ")
@@ -123,6 +130,27 @@ def test_evaluate_and_list_such_a_run(rul, trained):
     assert "run a" in rul("runs", "--dir", str(trained.parent))[1]
     code, out, _ = rul("runs", "--dir", str(trained.parent), "--json")
     assert json.loads(out)[0]["state"] == "finished"
+
+
+def test_calibrate_and_export_such_a_run(rul, trained):
+    assert rul("calibrate", str(trained), "--level", "0.5")[0] == 0
+    assert rul("calibrate", str(trained), "--level", "0.99")[0] == 2
+    code, out, _ = rul("export", str(trained), "--format", "torch-export")
+    assert code == 0
+    assert r"a\x1b[31m\x9b2J\u202eb/model.pt2" in out
+    code, out, _ = rul("export", str(trained), "--format", "torch-export", "--json")
+    assert json.loads(out)["file"] == str(trained / "model.pt2")
+
+
+@pytest.mark.parametrize("name", [EVIL, LINE, "\udc80"])
+def test_words_of_a_rerun(capsys, name):
+    for words in ([name, "amnl"], ["fd001", name], ["fd001", "amnl", "--ledger", name]):
+        with pytest.raises(SystemExit) as ended:
+            main(words, application=rerun_cell.app, name=rerun_cell.NAME)
+        err = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert harmless(err)
+        assert err.count("\n") == 1
 
 
 def test_a_stranger_s_checkpoint_with_such_texts(rul, trained, tmp_path):
