@@ -22,6 +22,7 @@ unpickled: see `sealed`. What the parts must hold is said in `parts`.
 
 import math
 import platform
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def _of_this_format(content: Any, name: str) -> dict[str, Any]:
     found = content.get("format_version") if isinstance(content, dict) else None
-    if found != FORMAT_VERSION:
+    if type(found) is not int or found != FORMAT_VERSION:  # a tensor answers with a tensor
         raise CheckpointError(
             f"{name}: found checkpoint format {printable(found)}, expected {FORMAT_VERSION}; "
             "train again, or use the version of cmapss_rul that wrote it"
@@ -98,9 +99,14 @@ def _of_this_format(content: Any, name: str) -> dict[str, Any]:
 
 @contextmanager
 def whole_parts(path: Path) -> Iterator[None]:
-    """Turn what a missing or misshapen part of a checkpoint raises into a CheckpointError."""
+    """Turn what a missing or misshapen part of a checkpoint raises into a CheckpointError.
+
+    An odd value is taken or refused in that one line: torch's warnings about it are kept in.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
             f"{printable(path)}: a part is missing or has another shape: {one_line(error)[:200]}; "

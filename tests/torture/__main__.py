@@ -16,6 +16,7 @@ CAMPAIGNS = {
     "fuzz_archive": 300_000,
     "fuzz_config": 200_000,
     "fuzz_checkpoint": 100_000,
+    "fuzz_parts": 100_000,
 }
 """Module of each campaign, and its usual number of rounds."""
 

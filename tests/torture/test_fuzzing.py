@@ -5,7 +5,14 @@ import json
 
 import pytest
 
-from tests.torture import fuzz_archive, fuzz_checkpoint, fuzz_config, fuzz_reader, fuzzing
+from tests.torture import (
+    fuzz_archive,
+    fuzz_checkpoint,
+    fuzz_config,
+    fuzz_parts,
+    fuzz_reader,
+    fuzzing,
+)
 from tests.torture.counts import Counts
 from tests.torture.fuzzing import Defect, Target
 
@@ -13,6 +20,7 @@ CAMPAIGNS = {
     "reader": (fuzz_reader, 400),
     "archive": (fuzz_archive, 400),
     "checkpoint": (fuzz_checkpoint, 200),
+    "parts": (fuzz_parts, 100),
     "config": (fuzz_config, 150),
 }
 

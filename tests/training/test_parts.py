@@ -1,6 +1,8 @@
 """What each part of a checkpoint must hold, and that whoever opens one insists on it."""
 
 import copy
+import shutil
+import warnings
 
 import pytest
 import torch
@@ -105,6 +107,30 @@ def test_a_misshapen_part_is_one_line_that_names_the_file(content, tmp_path, pla
     assert text.startswith(str(tmp_path / "x.pt"))
     assert "\n" not in text
     assert "train again" in text
+
+
+def test_a_format_that_is_no_number_is_one_line(content, tmp_path):
+    """Found by fuzz_parts, seed 1: a tensor of several values answered with a traceback."""
+    for value in (torch.ones(2, 3), torch.ones(1), 1.0, True, [1]):
+        checkpoint.write(tmp_path / "x.pt", {**content, "format_version": value})
+        with pytest.raises(CheckpointError, match=r"x\.pt: found checkpoint format .*expected 1"):
+            restore(tmp_path / "x.pt")
+
+
+def test_an_odd_value_prints_no_warning_beside_the_one_line(stopped_run, tmp_path):
+    """Found by fuzz_parts, seed 1: torch warns of numbers with an imaginary part."""
+    config, folder = stopped_run
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    content = checkpoint.read(run / "last.pt")
+    first = content["optimiser"]["state"][0]
+    first["exp_avg"] = first["exp_avg"].to(torch.complex64)
+    content["rng"]["cpu"] = torch.ones(3)  # refused, after the optimiser was looked at
+    checkpoint.write(run / "last.pt", content)
+    (run / "previous.pt").unlink(missing_ok=True)
+    with pytest.raises(CheckpointError), warnings.catch_warnings(record=True) as warned:
+        train(config, run, device="cpu", resume=True)
+    assert warned == []
 
 
 def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight):
