@@ -66,6 +66,8 @@ def rul(capsys, monkeypatch, tmp_path):
         ("calibrate", ".", "--level", "{}"),
         ("config", "show", "{}"),
         ("config", "validate", "{}.yaml"),
+        ("config", "new", "--from", "{}"),
+        ("config", "new", "--from", "x.csv", "--output", "{}"),
         ("download-data", "--subset", "{}"),
         ("download-data", "--source", "{}"),
         ("download-data", "--source", "http://127.0.0.1:9/{}"),

@@ -88,7 +88,7 @@ def new(
     from cmapss_rul.data.records import read_file
     from cmapss_rul.data.survey import survey
     from cmapss_rul.errors import UsageError
-    from cmapss_rul.files import unwritable, write_whole
+    from cmapss_rul.files import save_whole
     from cmapss_rul.text import printable, shell_word
     from cmapss_rul.training.draft import draft
 
@@ -98,10 +98,7 @@ def new(
     if output is None:
         typer.echo(text, nl=False)
         return
-    try:
-        write_whole(output, text)
-    except OSError as error:
-        raise unwritable(output, error) from error
+    save_whole(output, text)
     typer.echo(f"saved {printable(output)}; read it, then: rul train --config {shell_word(output)}")
 
 
