@@ -47,6 +47,12 @@ def test_the_lists_hold_the_same_names():
     assert list(PINNED) == sorted(PINNED)
 
 
+def test_all_that_is_installed_stands_in_the_lists():
+    """What a dependency of a dependency pulls in, too."""
+    names = {name for name in licences.installed() if not licences.SEPARATE.match(name)}
+    assert names - PINNED.keys() == set()
+
+
 def test_constraints_are_versions_and_nothing_else():
     for line in CONSTRAINTS:
         assert line.startswith("#") or re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)
