@@ -92,6 +92,11 @@ def survey(
     header, holds_numbers = _header(content, printable(name))
     engine, cycle = _keys(header, printable(name), engine, cycle)
     columns, left_out = _candidates(header, holds_numbers, {engine, cycle})
+    if twice := [column for column in columns if columns.count(column) > 1]:
+        raise DataError(
+            f"{printable(name)}: found the column {printable(twice[0])} twice, expected each name "
+            "once; rename one"
+        )
     if not columns:
         raise DataError(f"{printable(name)}: found no column of numbers beside engine and cycle")
     if len(columns) > MOST_COLUMNS:

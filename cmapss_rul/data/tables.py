@@ -111,14 +111,17 @@ def text_rows(
     text = content.decode("utf-8", "backslashreplace")
     lines = _lines(text)
     first = next(lines, None)
+    empty = DataError(f"{name}: the file is empty, expected rows of numbers")
     if first is None:
-        raise DataError(f"{name}: the file is empty, expected rows of numbers")
+        raise empty
     separator = _separator(first[1])
     if separator is None and _mostly_numbers(first[1].split()):
         rows = ((line, row.split()) for line, row in chain([first], lines))
         return rows, OURS, True
-    cells = _cells(text, separator)
-    _, header = next(cells)
+    cells = _cells(text, separator, name)
+    _, header = next(cells, (0, None))
+    if header is None:  # separators alone
+        raise empty
     if _mostly_numbers(header):
         raise DataError(
             f"{name}, line {first[0]}: found numbers, expected a header with the names of the "
@@ -143,11 +146,22 @@ def _separator(header: str) -> str | None:
     return "\t" if "\t" in header and not _mostly_numbers(words) else None
 
 
-def _cells(text: str, separator: str | None) -> Iterator[tuple[int, list[str]]]:
+def _cells(text: str, separator: str | None, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not blank, with the line on which each ends.
+
+    Raises:
+        DataError: on the way, where the text is no table.
+    """
     if separator is None:
-        return ((line, row.split()) for line, row in _lines(text))
+        yield from ((line, row.split()) for line, row in _lines(text))
+        return
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    return ((reader.line_num, row) for row in reader if any(cell.strip() for cell in row))
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"{name}: is no table of text: {one_line(error)}") from error
 
 
 def _mostly_numbers(cells: Sequence[str]) -> bool:
@@ -176,20 +190,17 @@ def _rows_to_table(
     engines: list[str] = []
     lines: list[int] = []
     parts: list[NDArray[np.float64]] = []
-    try:
-        while chunk := list(islice(rows, _CHUNK)):
-            for line, row in chunk:
-                if len(row) != len(header):
-                    raise DataError(
-                        f"{name}, line {line}: found {len(row)} column(s), expected {len(header)}"
-                        + (" (unit, cycle, 3 settings, 21 sensors)" if numbered else "")
-                    )
-            engines += [row[place[ENGINE]].strip() for _, row in chunk]
-            lines += [line for line, _ in chunk]
-            numbers = _numbers(chunk, checked, header, name)
-            parts.append(numbers[:, -len(columns) :])
-    except csv.Error as error:
-        raise DataError(f"{name}: is no table of text: {one_line(error)}") from error
+    while chunk := list(islice(rows, _CHUNK)):
+        for line, row in chunk:
+            if len(row) != len(header):
+                raise DataError(
+                    f"{name}, line {line}: found {len(row)} column(s), expected {len(header)}"
+                    + (" (unit, cycle, 3 settings, 21 sensors)" if numbered else "")
+                )
+        engines += [row[place[ENGINE]].strip() for _, row in chunk]
+        lines += [line for line, _ in chunk]
+        numbers = _numbers(chunk, checked, header, name)
+        parts.append(numbers[:, -len(columns) :])
     if not parts:
         raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
     return Table(

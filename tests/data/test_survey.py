@@ -122,6 +122,23 @@ def test_a_bad_cell_in_a_column_of_numbers_is_named():
         found_in(frame)
 
 
+@pytest.mark.parametrize("line", [1, 2])
+def test_a_cell_without_an_end_is_refused(line):
+    rows = [HEADER, *own_rows()]
+    rows[line - 1] += "," + "9" * 200_000
+    with pytest.raises(DataError, match="f: is no table of text: field larger than field limit"):
+        survey("\n".join(rows).encode(), "f", engine="asset", cycle="hour")
+
+
+def test_a_column_that_is_there_twice_is_refused():
+    """Found by fuzz_tables, seed 1: a traceback."""
+    header = HEADER.replace("temp", "\x1bvib").replace("vib", "vib\u202e")
+    content = "\n".join([header.replace("\x1b", ""), *own_rows()]).encode()
+    with pytest.raises(DataError) as caught:
+        survey(content, "f", engine="asset", cycle="hour")
+    assert str(caught.value).startswith(r"f: found the column vib\u202e twice, expected each name")
+
+
 def test_names_that_cannot_be_used():
     header = HEADER.replace("temp", "unit").replace("vib", "")
     content = "\n".join([header, *own_rows()]).encode()

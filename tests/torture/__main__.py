@@ -13,6 +13,7 @@ CAMPAIGNS = {
     "flips": 100_000,
     "repeats": 8,
     "fuzz_reader": 400_000,
+    "fuzz_tables": 200_000,
     "fuzz_archive": 300_000,
     "fuzz_config": 200_000,
     "fuzz_checkpoint": 100_000,

@@ -11,6 +11,7 @@ from tests.torture import (
     fuzz_config,
     fuzz_parts,
     fuzz_reader,
+    fuzz_tables,
     fuzzing,
 )
 from tests.torture.counts import Counts
@@ -22,6 +23,7 @@ CAMPAIGNS = {
     "checkpoint": (fuzz_checkpoint, 200),
     "parts": (fuzz_parts, 100),
     "config": (fuzz_config, 150),
+    "tables": (fuzz_tables, 400),
 }
 
 
