@@ -222,6 +222,8 @@ class DataConfig(Config):
         told = [key for key in ("rul_file", "rul_column") if getattr(self, key) is not None]
         if self.test is None and told:
             yield f"{told[0]} belongs to a file of test records; name it as data.test"
+        if self.test == self.train:
+            yield "test and train name the same file; leave test out to set engines of it aside"
         if self.test is not None and len(told) != 1:
             yield "test needs the RUL of its records: either rul_file or rul_column"
 

@@ -106,18 +106,21 @@ class SplitConfig(Config):
             Numbers of the engines for all other splits, and of those set aside, both rising.
 
         Raises:
-            DataError: when there are fewer than three engines.
+            DataError: when there are too few engines for each purpose to have one.
         """
         engines = np.sort(engines)
         if self.test == 0:
             return engines, engines[:0]
-        if len(engines) < 3:
+        kept = 3 if self.calibration else 2
+        if len(engines) <= kept:
             raise DataError(
-                f"found {len(engines)} engine(s) in the training file; expected at least 3: one to "
-                "train on, one to validate on, and one set aside to test on; name a file of test "
+                f"found {len(engines)} engine(s) in the training file; expected at least "
+                f"{kept + 1}: one to train on, one to validate on, "
+                + ("one to calibrate with, " if self.calibration else "")
+                + "and one set aside to test on; name a file of test "
                 "records as data.test, or set split.test to 0"
             )
-        count = min(max(round(self.test * len(engines)), 1), len(engines) - 2)
+        count = min(max(round(self.test * len(engines)), 1), len(engines) - kept)
         drawn = np.random.default_rng(self.test_seed).permutation(engines)
         return np.sort(drawn[count:]), np.sort(drawn[:count])
 

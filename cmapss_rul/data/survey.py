@@ -15,6 +15,7 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.lines import PARQUET
 from cmapss_rul.data.records import read_records
 from cmapss_rul.data.spellings import CYCLE, ENGINE, canonical, locate
+from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.tables import is_number, read_parquet, text_rows
 from cmapss_rul.errors import DataError, UsageError
 from cmapss_rul.text import printable
@@ -56,7 +57,9 @@ class Survey:
     Attributes:
         engine: name of the column that tells the engines apart.
         cycle: name of the column that counts the cycles.
-        lives: [engine], rows of each engine.
+        engines: number of engines in the file.
+        lives: [engine], rows of each engine that split.test, by its default, leaves to train;
+            of these is all that follows.
         settings: what the engines are operated at.
         sensors: all other columns of numbers that vary.
         left_out: name of each other column, and why it is none of them.
@@ -66,6 +69,7 @@ class Survey:
 
     engine: str
     cycle: str
+    engines: int
     lives: NDArray[np.int64]
     settings: list[Column]
     sensors: list[Column]
@@ -107,7 +111,8 @@ def survey(
     config = DataConfig(
         train=name, engine=engine, cycle=cycle, sensors=tuple(columns), conditions=NoConditions()
     )
-    fleet = read_records(content, name, config).fleet
+    whole = read_records(content, name, config).fleet
+    fleet = _seen(whole)
     settings: list[Column] = []
     sensors: list[Column] = []
     for column in columns:
@@ -120,7 +125,23 @@ def survey(
     if not sensors:
         raise DataError(f"{printable(name)}: found no column of numbers that varies, for sensors")
     decimals, conditions = _grid(fleet.pick([column.name for column in settings]))
-    return Survey(engine, cycle, fleet.lengths, settings, sensors, left_out, decimals, conditions)
+    return Survey(
+        engine=engine,
+        cycle=cycle,
+        engines=len(whole.starts),
+        lives=fleet.lengths,
+        settings=settings,
+        sensors=sensors,
+        left_out=left_out,
+        decimals=decimals,
+        conditions=conditions,
+    )
+
+
+def _seen(fleet: Fleet) -> Fleet:
+    """The engines that training would see: what is guessed for it must not know the others."""
+    engines = fleet.engines
+    return fleet if len(engines) < 3 else fleet.select(SplitConfig().set_aside(engines)[0])
 
 
 def _header(content: bytes, name: str) -> tuple[list[str], list[bool]]:

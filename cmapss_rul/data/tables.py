@@ -111,17 +111,19 @@ def text_rows(
     text = content.decode("utf-8", "backslashreplace")
     lines = _lines(text)
     first = next(lines, None)
-    empty = DataError(f"{name}: the file is empty, expected rows of numbers")
     if first is None:
-        raise empty
+        raise DataError(f"{name}: the file is empty, expected rows of numbers")
     separator = _separator(first[1])
     if separator is None and _mostly_numbers(first[1].split()):
         rows = ((line, row.split()) for line, row in chain([first], lines))
         return rows, OURS, True
     cells = _cells(text, separator, name)
-    _, header = next(cells, (0, None))
-    if header is None:  # separators alone
-        raise empty
+    _, header = next(cells, (first[0], []))
+    if not header:
+        raise DataError(
+            f"{name}, line {first[0]}: found separators alone, expected a header with the names "
+            "of the columns"
+        )
     if _mostly_numbers(header):
         raise DataError(
             f"{name}, line {first[0]}: found numbers, expected a header with the names of the "
@@ -147,11 +149,7 @@ def _separator(header: str) -> str | None:
 
 
 def _cells(text: str, separator: str | None, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, with the line on which each ends.
-
-    Raises:
-        DataError: on the way, where the text is no table.
-    """
+    """Cells of each row that is not blank, with its last line."""
     if separator is None:
         yield from ((line, row.split()) for line, row in _lines(text))
         return

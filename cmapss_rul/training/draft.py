@@ -49,18 +49,23 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     median = float(np.median(lives))
     cap = max(5, 5 * round(0.6 * median / 5))
     window = max(_POOL, int(min(_WINDOW, median / 2) // _POOL * _POOL))
-    yield f"# {printable(file)}: {len(lives)} engines, {rows:,} rows."
-    yield f"# Records of {lives.min()} to {lives.max()} cycles, {median:g} in the middle."
+    yield f"# {printable(file)}: {found.engines} engines."
+    yield f"# The {len(lives)} that split.test leaves to train, from which all below is guessed:"
+    yield f"# {rows:,} rows; {lives.min()} to {lives.max()} cycles, {median:g} in the middle."
     yield "#"
     yield "#   rul train --config THIS-FILE"
     yield "#"
     yield "# Each record is taken to end at the failure: no file shows whether it does. What stands"
-    yield "# here is guessed from names and ranges; read it before you train."
+    yield "# here follows from names and ranges; read it before you train."
     yield "data:"
     yield f"  train: {in_yaml(str(file))}"
     yield f"  engine: {in_yaml(found.engine)}"
     yield f"  cycle: {in_yaml(found.cycle)}"
-    yield from _columns("settings", "how the engine is operated; scaled alike", found.settings)
+    yield from _columns(
+        "settings",
+        "how the engine is operated; move names here from sensors",
+        found.settings,
+    )
     yield from _columns("sensors", "what the network sees; scaled per condition", found.sensors)
     for name, reason in found.left_out:
         yield f"  # left out: {printable(name) or 'a column without a name'}, which {reason}"
@@ -101,7 +106,7 @@ def _conditions(found: Survey) -> Iterator[str]:
 
 def _training(rows: int) -> Iterator[str]:
     """As shipped, with so many epochs and windows that the steps are about as many."""
-    a_pass = math.ceil(0.64 * rows / _BATCH)  # 0.8 of the engines, and 0.8 of those, train
+    a_pass = math.ceil(0.8 * rows / _BATCH)  # the others validate
     epochs = min(max(math.ceil(_STEPS / a_pass), _EPOCHS), _MOST_EPOCHS)
     share = min(1.0, round(_STEPS / epochs / a_pass, 2))
     yield "balancer: {name: amnl}"

@@ -63,6 +63,7 @@ def test_own_files_move_by_their_names():
         ({"auxiliary": ["FD002"]}, r"auxiliary adds subsets of C-MAPSS .* it is to be \[\]"),
         ({"sensors": None, "settings": ["a"]}, "settings names columns of your own; name the sens"),
         ({"rul_file": "r.txt"}, "rul_file belongs to a file of test records; name it as data.test"),
+        ({"test": "my.csv", "rul_column": "R"}, "test and train name the same file; leave test"),
         ({"test": "t.csv"}, "test needs the RUL of its records: either rul_file or rul_column"),
         ({"test": "t", "rul_file": "r", "rul_column": "R"}, "either rul_file or rul_column"),
         ({"settings": ["temp"]}, "settings and sensors both name 'temp'; a column is one of them"),

@@ -200,6 +200,10 @@ def test_some_are_set_aside_and_two_are_left(count, share, seed):
 def test_too_few_engines_to_set_one_aside():
     with pytest.raises(DataError, match=r"found 2 engine\(s\) .* expected at least 3: one"):
         SplitConfig().set_aside(np.array([1, 2]))
+    exact = SplitConfig(calibration=0.1)
+    with pytest.raises(DataError, match=r"found 3 .* at least 4: .*, one to calibrate with, and"):
+        exact.set_aside(np.arange(3))
+    assert len(exact.set_aside(np.arange(4))[1]) == 1
     rest, test = SplitConfig(test=0).set_aside(np.array([2, 1]))
     assert (rest.tolist(), test.tolist()) == ([1, 2], [])
 

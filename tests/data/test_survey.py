@@ -7,10 +7,17 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data.columns import SETTINGS
+from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.survey import survey
 from cmapss_rul.errors import DataError, UsageError
 from tests.data._fleets import SIX
 from tests.data._own import HEADER, LIVES, own_rows, write_own
+
+
+def aside_by_default():
+    """Names of the engines that split.test sets aside by its default."""
+    names = list(LIVES)
+    return {names[i - 1] for i in SplitConfig().set_aside(np.arange(1, len(names) + 1))[1]}
 
 
 def looked(tmp_path, **options):
@@ -21,12 +28,26 @@ def looked(tmp_path, **options):
 def test_the_columns_of_a_file_of_ones_own(tmp_path):
     found = looked(tmp_path, engine="asset", cycle="hour")
     assert (found.engine, found.cycle) == ("asset", "hour")
-    assert found.lives.tolist() == list(LIVES.values())
+    aside = aside_by_default()
+    assert (found.engines, len(aside)) == (8, 2)
+    assert found.lives.tolist() == [life for name, life in LIVES.items() if name not in aside]
     assert [column.name for column in found.sensors] == ["load %", "temp", "vib"]
-    values = np.array([row.split(",")[3] for row in own_rows()], dtype=float)
+    rows = [row.split(",") for row in own_rows()]
+    values = np.array([row[3] for row in rows if row[0] not in aside], dtype=float)
     assert (found.sensors[1].low, found.sensors[1].high) == (values.min(), values.max())
     assert found.left_out == [("site", "holds other things than numbers")]
     assert (found.settings, found.decimals) == ([], [])
+
+
+def test_engines_that_will_be_set_aside_change_nothing(tmp_path):
+    def with_odd(names):
+        rows = own_rows(lambda name, _: 1e6 * (name in names))
+        content = write_own(tmp_path / "odd.csv", rows).read_bytes()
+        return survey(content, "odd.csv", engine="asset", cycle="hour").sensors
+
+    aside = aside_by_default()
+    assert with_odd(aside) == with_odd([])
+    assert with_odd(LIVES.keys() - aside) != with_odd([])
 
 
 def test_engine_and_cycle_have_usual_names_or_are_named(tmp_path):
@@ -38,6 +59,12 @@ def test_engine_and_cycle_have_usual_names_or_are_named(tmp_path):
     )
     with pytest.raises(UsageError, match="the column asse is missing; the nearest present is 'ass"):
         looked(tmp_path, engine="asse", cycle="hour")
+
+
+def test_a_cell_that_no_table_has():
+    huge = ("a,b\n1,2\n" + '"' + "9" * 200_000).encode()
+    with pytest.raises(DataError, match="f: is no table of text: field larger than"):
+        survey(huge, "f", engine="a", cycle="b")
 
 
 def rows_of(count=60, **columns):

@@ -16,6 +16,7 @@ from cmapss_rul.training.draft import draft
 FOUND = Survey(
     engine="asset: id",
     cycle="hour",
+    engines=4,
     lives=np.array([120, 200, 310]),
     settings=[Column("load %", 0.0, 50.25)],
     sensors=[Column("temp", 500.125, 600.0), Column("# vib", -1.0, 1.0)],
@@ -32,7 +33,8 @@ def read(text: str) -> RunConfig:
 def test_it_says_what_was_found_and_is_valid():
     text = draft(FOUND, Path("my own.csv"))
     assert text.startswith(
-        "# my own.csv: 3 engines, 630 rows.\n# Records of 120 to 310 cycles, 200 "
+        "# my own.csv: 4 engines.\n# The 3 that split.test leaves to train, from which all below "
+        "is guessed:\n# 630 rows; 120 to 310 cycles, 200 in the middle.\n"
     )
     assert "    - load %  # 0 … 50.25\n" in text
     assert "    - temp  # 500.125 … 600\n" in text
@@ -52,7 +54,7 @@ def test_cap_window_and_steps_follow_from_the_lives():
     assert (config.split.test, config.model.cnn.pool) == (0.2, 3)
     assert (config.train.epochs, config.train.window_share) == (100, 1.0)
     many = dataclasses.replace(FOUND, lives=np.full(5_000, 200))
-    assert read(draft(many, Path("my.csv"))).train.window_share == 0.02
+    assert read(draft(many, Path("my.csv"))).train.window_share == 0.01
 
 
 @pytest.mark.parametrize("life", [2, 3, 7, 20, 100_000])
