@@ -96,11 +96,6 @@ def survey(
     header, holds_numbers = _header(content, printable(name))
     engine, cycle = _keys(header, printable(name), engine, cycle)
     columns, left_out = _candidates(header, holds_numbers, {engine, cycle})
-    if twice := [column for column in columns if columns.count(column) > 1]:
-        raise DataError(
-            f"{printable(name)}: found the column {printable(twice[0])} twice, expected each name "
-            "once; rename one"
-        )
     if not columns:
         raise DataError(f"{printable(name)}: found no column of numbers beside engine and cycle")
     if len(columns) > MOST_COLUMNS:
@@ -180,11 +175,14 @@ def _candidates(
     """Columns of numbers with usable names, and the others with the reason."""
     columns: list[str] = []
     left_out: list[tuple[str, str]] = []
-    for word, numbers in zip(map(str.strip, header), holds_numbers, strict=True):
+    names = [word.strip() for word in header]
+    for word, numbers in zip(names, holds_numbers, strict=True):
         if word in keys:
             continue
         if not word or len(word) > _LONGEST_NAME or word in (ENGINE, CYCLE):
             left_out.append((word[:_LONGEST_NAME], "its name cannot be used; rename it"))
+        elif names.count(word) > 1:
+            left_out.append((word, "stands more than once in the header; rename it"))
         elif not numbers:
             left_out.append((word, "holds other things than numbers"))
         else:

@@ -23,7 +23,7 @@ CAMPAIGNS = {
     "checkpoint": (fuzz_checkpoint, 200),
     "parts": (fuzz_parts, 100),
     "config": (fuzz_config, 150),
-    "tables": (fuzz_tables, 400),
+    "tables": (fuzz_tables, 300),
 }
 
 
