@@ -23,6 +23,7 @@ VERBS = [
     "predict",
     "export",
     "compare",
+    "report",
     "runs",
     "config",
 ]
