@@ -179,9 +179,9 @@ def _take_up(content: dict[str, Any], original: dict[str, Any]) -> None:
         check_parts(content)
         check_same_run(config, [], content, _PATH)
         finished(content)
-    network = checkpoint.build_network(config, checkpoint.Preprocessor.from_state(
-        original["preprocessor"]
-    ))  # fmt: skip
+    state = original["preprocessor"]
+    preprocessor = checkpoint.Preprocessor.from_state(state, config.data)
+    network = checkpoint.build_network(config, preprocessor)
     trainer = Trainer(config, network, torch.device("cpu"))
     with checkpoint.whole_parts(_PATH):
         trainer.load_state_dict(content)
