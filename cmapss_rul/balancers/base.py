@@ -1,6 +1,7 @@
 """What every balancer is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Annotated, ClassVar, NamedTuple
 
 import torch
@@ -39,6 +40,9 @@ class Balancer(nn.Module, ABC):
 
     watches_kpis: ClassVar[bool] = False
     """Whether the method needs the batch's KPIs, which are computed for those alone."""
+
+    over_ranks: Callable[[Tensor], Tensor] | None = None
+    """Makes a gradient of a share of the batch that of the batch, where several ranks train."""
 
     _optimiser: torch.optim.Optimizer | None = None
 

@@ -71,7 +71,7 @@ class GradNorm(Balancer):
         self._start(losses.detach())
         weights = 2 * torch.softmax(self.scores, dim=0)
         balanced = weighted(losses, weights)
-        gap = self._gap(weights * _norms(losses, shared), losses.detach())
+        gap = self._gap(weights * self._norms(losses, shared), losses.detach())
         return balanced._replace(total=balanced.total + (gap - gap.detach()))
 
     @torch.no_grad()
@@ -80,6 +80,19 @@ class GradNorm(Balancer):
         first = losses.clamp_min(1e-8).to(self.first.dtype)
         self.first.copy_(torch.where(self.started, self.first, first))
         self.started.fill_(True)
+
+    def _norms(self, losses: Tensor, shared: Tensor) -> Tensor:
+        """Return ‖∇_W Lᵢ‖ of the unweighted losses, [2], as constants.
+
+        Since w > 0, ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖: no gradient of a gradient is needed, and nothing
+        of the weights' loss can reach the network.
+        """
+        gradients = [
+            torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses.unbind()
+        ]
+        if self.over_ranks is not None:
+            gradients = [self.over_ranks(gradient) for gradient in gradients]
+        return torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
 
     def _gap(self, norms: Tensor, losses: Tensor) -> Tensor:
         """Return Σ abs(Gᵢ − sg(Ḡ rᵢ^α)) of the norms Gᵢ [2]."""
@@ -108,15 +121,3 @@ class GradNorm(Balancer):
             f"alpha={self.alpha}, learning_rate={self.learning_rate}, "
             f"weights={weights.tolist()}, first={self.first.tolist()}"
         )
-
-
-def _norms(losses: Tensor, shared: Tensor) -> Tensor:
-    """Return ‖∇_W Lᵢ‖ of the unweighted losses, [2], as constants.
-
-    Since w > 0, ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖: no gradient of a gradient is needed, and nothing of
-    the weights' loss can reach the network.
-    """
-    gradients = [
-        torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses.unbind()
-    ]
-    return torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])

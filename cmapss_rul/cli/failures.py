@@ -23,7 +23,7 @@ def failure(error: BaseException) -> tuple[str, int] | None:
         case BrokenPipeError():
             return "", 1  # the reader of our output, `head` say, has had enough
         case RulError():
-            return _line(error, error.word), error.exit_code
+            return _line(error, error.word) if str(error) else "", error.exit_code
         case typer.TyperException():
             return _line(_usage(error)), error.exit_code
         case KeyboardInterrupt() | typer.Abort():

@@ -68,6 +68,7 @@ def train(
       rul train --config fd002 --seed 3 --set balancer.name=gradnorm --set train.epochs=5
       rul train --config fd001 --resume auto
       rul train --config fd001 --logger tensorboard
+      torchrun --nproc-per-node 2 --no-python rul train --config fd001
     """
     from contextlib import ExitStack
 
@@ -82,17 +83,23 @@ def train(
     from cmapss_rul.training.choose import choose
     from cmapss_rul.training.loggers import Reporter
     from cmapss_rul.training.memory import keep_freed_memory
+    from cmapss_rul.training.ranks import joined
     from cmapss_rul.training.train import train as run_training
 
     keep_freed_memory()
-    chosen = choose(config, output=output, seed=seed, sets=sets or [], data=data, resume=resume)
     with ExitStack() as closing:
+        ranks = closing.enter_context(joined(device))
+        chosen = ranks.of_first(
+            lambda: choose(
+                config, output=output, seed=seed, sets=sets or [], data=data, resume=resume
+            )
+        )
         progress = Progress(chosen.config.train.epochs)
         closing.callback(progress.close)
         reporter: Reporter = progress
-        if logger is not None:
+        if logger is not None and ranks.first:
             reporter = closing.enter_context(TensorBoard(chosen.folder, progress))
-        if chosen.note:
+        if chosen.note and ranks.first:
             progress.note(chosen.note)
         run = run_training(
             chosen.config,
@@ -100,5 +107,7 @@ def train(
             resume=resume is not None,
             device=device,
             reporter=reporter,
+            ranks=ranks,
         )
-    typer.echo(f"rul evaluate {shell_word(run.best)}")
+        if ranks.first:
+            typer.echo(f"rul evaluate {shell_word(run.best)}")

@@ -60,15 +60,18 @@ class TrainConfig(Config):
         description="Stop after so many epochs without a better validation RMSE; null for never.",
     )
     threads: int | None = Field(
-        None, ge=1, le=1024, description="Threads of PyTorch; null for the cores there are."
+        None,
+        ge=1,
+        le=1024,
+        description="Threads of PyTorch; null for the cores there are (torchrun: a share).",
     )
     mixed_precision: bool = Field(
         False, description="bfloat16 products on CUDA; without effect on a CPU."
     )
 
     def thread_count(self) -> int:
-        """Threads to use on this machine."""
-        return self.threads or _cores()
+        """Threads to use on this machine: a fair share, where torchrun has started several."""
+        return self.threads or max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def _cores() -> int:

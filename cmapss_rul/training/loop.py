@@ -124,7 +124,8 @@ class Loop:
             if best:  # before last.pt: whoever is killed in between does this epoch again
                 self.save_best()
             self.save(self.run.last, former=self.run.previous)
-            write_metrics(self.run.metrics, self.rows())
+            if self.trainer.ranks.first:
+                write_metrics(self.run.metrics, self.rows())
             self.reporter.epoch(self.rows()[-1], best)
             self.heed_signals()
 
@@ -142,19 +143,21 @@ class Loop:
 
     def train_epoch(self) -> None:
         """Take the steps of an epoch that are not done yet."""
-        state, batches = self.state, self.batches()
+        state, batches, ranks = self.state, self.batches(), self.trainer.ranks
         plan = Plan.of(self.config, len(batches))
         sums = torch.tensor(state.sums, dtype=torch.float64, device=self.trainer.device)
         done = sum(map(len, batches[: state.batch]))
         self.reporter.start(state.epoch + 1, self.config.train.epochs, self.drawn, done)
         start = time.perf_counter()
         for index in batches[state.batch :]:
-            measures = self.trainer.step(self.training.batch(index), state.step, plan)
+            batch = self.training.batch(ranks.share(index))
+            measures = self.trainer.step(batch, state.step, plan)
             sums[:2] += len(index) * measures[:2]
             sums[2:] += measures[2:]
             state.batch += 1
             state.step += 1
             self.reporter.batch(len(index))
+            ranks.agree(self.stop)
             if self.stop.received is not None:
                 break
         state.sums = sums.tolist()  # the one place in an epoch's steps that waits for the device
@@ -192,6 +195,7 @@ class Loop:
 
     def heed_signals(self) -> None:
         """Leave after a signal; `last.pt` was just saved."""
+        self.trainer.ranks.agree(self.stop)
         number = self.stop.received
         if number is not None and not self.done():
             raise Interrupted(
@@ -209,7 +213,7 @@ class Loop:
             Whether the epoch is the best so far.
         """
         state, start = self.state, time.perf_counter()
-        measured = self.evaluate(self.validation)
+        measured = self.trainer.ranks.of_first(lambda: self.evaluate(self.validation))
         row = {"epoch": state.epoch + 1, **self.training_means(), **measured}
         best = measured["val_rmse"] < state.best_rmse
         state.stale = 0 if best else state.stale + 1
@@ -285,6 +289,8 @@ class Loop:
         They depend on its weights alone and are in the file from its first byte on, so that it
         has them wherever the run is killed, and the same ones as a run that was not.
         """
+        if not self.trainer.ranks.first:
+            return
         network, cap = self.trainer.evaluation_network(), self.config.data.cap
         validated = self.predicted  # in the epoch's evaluation; not yet where best.pt is mended
         if len(validated) != len(self.validation):
@@ -308,6 +314,8 @@ class Loop:
             former: the name under which the checkpoint that stood there is kept, if any.
             calibration: what its intervals are made of, if any.
         """
+        if not self.trainer.ranks.first:
+            return
         content = {
             **self.facts,
             **self.trainer.state_dict(),

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from cmapss_rul.balancers.base import Balancer
 from cmapss_rul.balancers.kpis import kpis_of
 from cmapss_rul.data.prepare import Batch
+from cmapss_rul.losses import CrossEntropy, RulLoss
 from cmapss_rul.model.network import Network
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.parts import check_weights
+from cmapss_rul.training.ranks import Ranks
 from cmapss_rul.training.schedule import Schedule, warmup_factor
 
 MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
@@ -49,16 +51,27 @@ class Trainer:
         config: of the run.
         network: moved to `device`.
         device: where to compute.
+        ranks: processes that take the steps together; this one alone by default.
     """
 
-    def __init__(self, config: RunConfig, network: Network, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        network: Network,
+        device: torch.device,
+        ranks: Ranks | None = None,
+    ) -> None:
         train = config.train
         self.config = train
+        self.seed = config.seed
         self.device = device
-        self.network = network.to(device)
-        self.rul_loss: nn.Module = config.loss.rul.build(config.data.cap).to(device)
-        self.health_loss: nn.Module = config.loss.health.build().to(device)
+        self.ranks = ranks or Ranks()
+        self.network = self.ranks.prepared(network).to(device)
+        self.rul_loss: RulLoss = config.loss.rul.build(config.data.cap).to(device)
+        self.health_loss: CrossEntropy = config.loss.health.build().to(device)
         self.balancer: Balancer = config.balancer.build().to(device)
+        if self.ranks.size > 1:
+            self.balancer.over_ranks = self.ranks.mean
         self.schedule: Schedule = train.schedule.build()
         self.weights: list[Tensor] = list(self.network.parameters())
         self.optimiser = torch.optim.AdamW(
@@ -68,6 +81,7 @@ class Trainer:
         self.averaged: Network | None = None
         if train.ema is not None:
             self.averaged = copy.deepcopy(self.network).requires_grad_(False)
+        self.forward = self.ranks.wrapped(self.network)  # after the copy, which is not shared
         self.first_bad = torch.full((), -1, dtype=torch.int64, device=device)
 
     def rate(self, step: int, plan: Plan) -> float:
@@ -89,7 +103,7 @@ class Trainer:
         """
         for optimiser in self._optimisers():
             optimiser.zero_grad()
-        losses, kpis = self._losses(batch)
+        losses, kpis = self._losses(batch, step)
         total, weights = self.balancer(losses, self.network.shared_weight, kpis)
         total.backward()
         norm = self._clip()
@@ -106,17 +120,21 @@ class Trainer:
         own = self.balancer_optimiser
         return [self.optimiser] if own is None else [self.optimiser, own]
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    def _losses(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
         """Losses [2] and, where the balancer watches them, KPIs [2]."""
         half = self.config.mixed_precision and self.device.type == "cuda"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            output = self.network(batch.windows)
-        rul = self.rul_loss(output.rul.float(), batch.rul)
-        health = self.health_loss(output.health.float(), batch.health)
+        with (
+            self.ranks.own_draws(self.seed, step),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=half),
+        ):
+            output = self.forward(batch.windows)
+        rul = self.rul_loss.terms(output.rul.float(), batch.rul)
+        health = self.health_loss.terms(output.health.float(), batch.health)
         kpis = None
         if self.balancer.watches_kpis:
             kpis = kpis_of(output.rul, output.health, batch.rul, batch.health)
-        return torch.stack([rul, health]), kpis
+        over, under = (torch.stack(part) for part in zip(rul, health, strict=True))
+        return self.ranks.means(over, under, kpis, len(batch.rul))
 
     def _clip(self) -> Tensor:
         """Clip the network's gradient, never the balancer's; return the norm before."""

@@ -92,6 +92,7 @@ class Host(Part):
     files: dict[str, str] = {}
     device: str
     threads: Count
+    ranks: Count = 1
     clock: Clock
 
 

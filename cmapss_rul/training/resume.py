@@ -67,12 +67,18 @@ def flat(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def host_warnings(content: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
-    """Say what may change the last bits of the result.
+    """Say what may change the result, most of it in its last bits alone.
 
     Args:
         content: of `last.pt`.
         facts: of now, as a checkpoint would hold them.
     """
+    ranks = (content["host"].get("ranks", 1), facts["host"]["ranks"])
+    if ranks[0] != ranks[1]:
+        yield (
+            f"warning: the number of ranks was {printable(ranks[0])} and is {ranks[1]}: the run "
+            "goes on, but dropout and noise are drawn otherwise"
+        )
     pairs = {
         "torch": (content["versions"]["torch"], facts["versions"]["torch"]),
         "device": (content["host"]["device"], facts["host"]["device"]),

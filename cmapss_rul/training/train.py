@@ -24,7 +24,6 @@ from cmapss_rul.locks import names_in, owned
 from cmapss_rul.text import printable
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.interrupt import StopSignals
 from cmapss_rul.training.loggers import (
     Logged,
@@ -36,6 +35,7 @@ from cmapss_rul.training.loggers import (
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.parts import check_parts
+from cmapss_rul.training.ranks import Ranks
 from cmapss_rul.training.resume import check_same_run, host_warnings
 from cmapss_rul.training.runs import RunFolder, finished, make_whole, newest
 
@@ -48,6 +48,7 @@ def train(
     device: str = "auto",
     reporter: Reporter | None = None,
     observer: Observer | None = None,
+    ranks: Ranks | None = None,
 ) -> RunFolder:
     """Train a configuration in a folder of its own; only train files are opened.
 
@@ -59,6 +60,8 @@ def train(
         device: auto, cpu or cuda.
         reporter: told what happens; nobody by default.
         observer: shown the network after each epoch; nobody by default.
+        ranks: processes that train this run together, of which rank 0 writes, tells and shows;
+            this one alone by default.
 
     Returns:
         The run's folder, with `best.pt`, `last.pt`, `metrics.csv`, `config.yaml`, `train.log`.
@@ -73,15 +76,14 @@ def train(
         Interrupted: a signal came; all is saved.
     """
     run = RunFolder(Path(folder))
-    reporter = reporter or Quiet()
+    ranks, reporter = ranks or Ranks(), reporter or Quiet()
     with ExitStack() as held:
-        if resume:
+        if resume and ranks.first:
             held.enter_context(owned(run.path))
-        content, damage = _content(run, resume)
-        if content is not None and not _goes_on(config, content, run, reporter):
-            make_whole(run, content)
+        content, damage = ranks.of_first(lambda: _content(run, resume))
+        if not ranks.of_first(lambda: _goes_on(config, content, run, reporter)):
             return run
-        where = pick_device(device)
+        where = ranks.device(device)
         files = _train_files(config)
         sources = [provenance(file) for file in files]
         if content is not None:
@@ -91,19 +93,21 @@ def train(
         fleets, test = _fleets(config, files)
         data = _prepared(config, fleets)
         network = checkpoint.build_network(config, data.preprocessor)
+        own = _files(config, data, sources, fleets)
         loop = Loop(
             config=config,
             run=run,
-            trainer=Trainer(config, network, where),
+            trainer=Trainer(config, network, where, ranks),
             training=data.training.to(where),
             validation=data.validation.to(where),
             calibration=data.calibration.to(where),
-            facts=_facts(config, run, data, _files(config, data, sources, fleets), test, where),
-            reporter=Logged(run.log, reporter),
+            facts=_facts(config, run, data, own, test, where, ranks.size),
+            reporter=Logged(run.log, reporter) if ranks.first else Quiet(),
             stop=stop,
-            observe=None if observer is None else partial(observer, preprocessor=data.preprocessor),
         )
-        if not resume:
+        if observer is not None and ranks.first:
+            loop.observe = partial(observer, preprocessor=data.preprocessor)
+        if not resume and ranks.first:
             run.path.mkdir(parents=True)  # another process may have taken the name meanwhile
             held.enter_context(owned(run.path))
         _open(loop, content, damage)
@@ -179,9 +183,14 @@ def _refuse_foreign(run: RunFolder) -> None:
 
 
 def _goes_on(
-    config: RunConfig, content: dict[str, Any], run: RunFolder, reporter: Reporter
+    config: RunConfig, content: dict[str, Any] | None, run: RunFolder, reporter: Reporter
 ) -> bool:
-    """Whether there is something left to train; says so where there is not, or is more."""
+    """Whether there is something left to train; says so where there is not, or is more.
+
+    A finished run's files are made whole.
+    """
+    if content is None:
+        return True
     with checkpoint.whole_parts(run.last):
         check_same_run(config, [], content, run.last)
         if not finished(content):
@@ -189,6 +198,7 @@ def _goes_on(
     epochs = content["config"]["train"]["epochs"]
     if config.train.epochs <= epochs:
         reporter.note(f"{run} is finished after {content['loop']['epoch']} epochs: nothing to do")
+        make_whole(run, content)
         return False
     reporter.note(f"{run} was finished at {epochs} epochs and goes on to {config.train.epochs}")
     if config.train.schedule.build().depends_on_length:
@@ -236,6 +246,7 @@ def _facts(
     files: dict[str, Any],
     test: NDArray[np.int64],
     device: torch.device,
+    ranks: int,
 ) -> dict[str, Any]:
     return {
         "format_version": checkpoint.FORMAT_VERSION,
@@ -255,15 +266,20 @@ def _facts(
             "files": config.data.own_files,
             "device": device.type,
             "threads": config.train.thread_count(),
+            "ranks": ranks,
         },
     }
 
 
 def _open(loop: Loop, content: dict[str, Any] | None, damage: str) -> None:
     """Make the folder ready: its configuration, what was trained so far, a line in the log."""
-    run = loop.run
+    run, ranks = loop.run, loop.trainer.ranks
     if content is not None:
         loop.load(content)
+        if loop.done():  # stopped early, and more epochs were asked for: patience counts anew
+            loop.state.stale = 0
+    if not ranks.first:
+        return
     sweep(run.path)
     write_whole(run.config, to_yaml(loop.config))
     if content is not None:
@@ -279,6 +295,8 @@ def _open(loop: Loop, content: dict[str, Any] | None, damage: str) -> None:
     for file in () if loop.config.data.own else files:
         if not file["simulated"] and not file["official"]:
             loop.reporter.note(f"{printable(file['name'])} is not the official file")
+    if ranks.names:
+        loop.reporter.note(ranks.names)
     _note_size(loop)
 
 
@@ -293,8 +311,6 @@ def _about_own(loop: Loop) -> str:
 def _take_up(loop: Loop, content: dict[str, Any], damage: str) -> None:
     """Bring the files of a run to the state from which it goes on."""
     run = loop.run
-    if loop.done():  # stopped early, and more epochs were asked for: patience counts anew
-        loop.state.stale = 0
     write_metrics(run.metrics, loop.rows())
     if damage:  # after metrics.csv, which never shows an epoch that last.pt does not know
         loop.reporter.note(damage)

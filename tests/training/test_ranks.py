@@ -1,0 +1,280 @@
+"""Several processes as one: the same steps, one line for every end, and a run to go on with."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from cmapss_rul.cli.failures import failure
+from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.stop import Terminated
+from cmapss_rul.training import checkpoint, ranks
+from cmapss_rul.training.interrupt import Interrupted, StopSignals
+from cmapss_rul.training.ranks import Joined, Ranks, Unsaid, joined
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.train import train
+from tests.training.inputs import Listener, compared, differences, plain, rows_of, tiny
+from tests.training.two_ranks import all_variants
+
+ROOT = Path(__file__).parents[2]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+RUL = ["--no-python", sys.executable, "-m", "cmapss_rul"]
+
+pytestmark = pytest.mark.skipif(
+    not torch.distributed.is_available() or not torch.distributed.is_gloo_available(),
+    reason="this PyTorch has no gloo",
+)
+
+
+def started(*words, **options):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*TORCHRUN, *map(str, words)], env=environment, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, **options,
+    )  # fmt: skip
+
+
+def ended(process):
+    """Exit code, stdout and our own lines of stderr; torchrun's report stands there too."""
+    out, err = process.communicate()
+    return process.returncode, out, [line for line in err.splitlines() if line.startswith("rul:")]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What one process and two ranks make of the same steps."""
+    folder = tmp_path_factory.mktemp("ranks")
+    process = started("-m", "tests.training.two_ranks", folder)
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(1)
+    alone = all_variants(Ranks())
+    torch.set_num_threads(threads)
+    torch.set_rng_state(state)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    return alone, *(torch.load(folder / f"rank{rank}.pt") for rank in (0, 1))
+
+
+def apart(one, other):
+    """Greatest relative distance in the norm of a tensor, and which tensor that is."""
+    if isinstance(one, torch.Tensor):
+        size = max(float(one.double().norm()), 1e-6)
+        return float((one.double() - other.double()).norm()) / size, ""
+    assert one.keys() == other.keys()
+    return max(((apart(one[key], other[key])[0], key) for key in one), default=(0.0, ""))
+
+
+def test_two_ranks_take_the_steps_of_one_process_with_every_balancer(found):
+    alone, first, second = found
+    assert len(alone) > 25
+    for name, whole in alone.items():
+        if name == "dropout":
+            continue
+        for part in ("weights", "averaged", "balancer", "measures", "gradients"):
+            assert apart(whole[part], first[name][part]) < (1e-3, ""), (name, part)
+        assert torch.equal(whole["generator"], first[name]["generator"]), name
+        assert differences(first[name], second[name]) == [], name  # to the last bit
+
+
+def test_ranks_draw_dropout_apart_and_all_else_together(found):
+    alone, first, second = found
+    assert differences(first["dropout"], second["dropout"]) == []
+    assert not torch.equal(alone["dropout"]["generator"], first["dropout"]["generator"])
+    assert apart(alone["dropout"]["measures"], first["dropout"]["measures"])[0] > 1e-3
+
+
+def test_an_odd_batch_is_shared_and_the_ranks_are_named(found):
+    _, first, second = found
+    assert (first["share"].tolist(), second["share"].tolist()) == ([0, 1, 2, 3], [4, 5, 6])
+    assert first["names"] == second["names"]
+    assert first["names"].startswith("2 ranks, joined by gloo: rank 0 (")
+    assert ", process " in first["names"].partition("rank 1 (")[2]
+
+
+def write_config(folder, eight, **parts):
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(plain(eight, **parts)))
+    return path
+
+
+def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, tmp_path, finished_run):
+    path = write_config(tmp_path, eight)
+    run = RunFolder(tmp_path / "run")
+    code, out, said = ended(started(*RUL, "train", "--config", path, "--output", run.path))
+    assert (code, said) == (0, [])
+    assert out.count("epoch 1/2") == out.count("rul evaluate") == 1  # rank 0 alone reports
+    assert "2 ranks, joined by gloo: rank 0 (" in out
+    assert {p.name for p in run.path.iterdir()} == {p.name for p in finished_run.iterdir()}
+    assert checkpoint.read(run.last)["host"]["ranks"] == 2
+    one, two = (compared(folder / "best.pt")["model"] for folder in (finished_run, run.path))
+    assert apart(one, two) < (1e-3, "")
+    for here, there in zip(
+        rows_of(run.metrics), rows_of(finished_run / "metrics.csv"), strict=True
+    ):
+        for name, value in there.items():
+            assert float(here[name]) == pytest.approx(float(value), rel=1e-3), name
+    # one process goes on with it, and says so
+    more, listener = tiny(eight, train={"epochs": 3}), Listener()
+    train(more, run.path, resume=True, device="cpu", reporter=listener)
+    assert any("the number of ranks was 2 and is 1: the run goes on" in t for t in listener.told)
+    assert [row["epoch"] for row in listener.rows] == [3]
+
+
+def running(eight, folder, *options):
+    """A run of two ranks after its first epoch, and the numbers of their processes."""
+    path = write_config(folder, eight, train={"epochs": 100_000, "ema": None})
+    run = RunFolder(folder / "run")
+    process = started(*RUL, "train", "--config", path, "--output", run.path, *options)
+    while not run.metrics.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    named = run.log.read_text().partition("2 ranks")[2].splitlines()[0]
+    numbers = [int(part.split(",")[0]) for part in named.split("process ")[1:]]
+    return process, run, numbers
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, tmp_path, dead):
+    process, run, numbers = running(eight, tmp_path)
+    os.kill(numbers[dead], signal.SIGKILL)
+    code, _, said = ended(process)
+    assert code == 1
+    assert said == [
+        f"rul: error: a rank has ended or was ended, so rank {1 - dead} of 2 ends too; the last "
+        "checkpoint is kept, go on with the same command and --resume auto"
+    ]
+    content = checkpoint.read(run.last)
+    assert content["loop"]["epoch"] >= 1
+    more = tiny(eight, train={"epochs": 100_000, "ema": None})
+    stopper = Listener()
+    stopper.batch = lambda _: signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        train(more, run.path, resume=True, device="cpu", reporter=stopper)
+    assert checkpoint.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["torchrun", "rank 0", "rank 1"])
+def test_a_signal_to_any_of_them_ends_all_saved(eight, tmp_path, target):
+    process, run, numbers = running(eight, tmp_path)
+    os.kill({"torchrun": process.pid, "rank 0": numbers[0], "rank 1": numbers[1]}[target],
+            signal.SIGTERM)  # fmt: skip
+    code, _, said = ended(process)
+    assert code != 0
+    (line,) = said
+    assert line.startswith("rul: stopped by SIGTERM in epoch ")
+    assert "all is saved" in line
+    loop = checkpoint.read(run.last)["loop"]
+    assert loop["batch"] > 0 or loop["epoch"] == len(rows_of(run.metrics))
+
+
+@pytest.mark.slow
+def test_an_error_of_all_is_said_once(eight, tmp_path):
+    path = write_config(tmp_path, eight)
+    (tmp_path / "run").mkdir()
+    code, out, said = ended(started(*RUL, "train", "--config", path, "--output", tmp_path / "run"))
+    assert (code, out, len(said)) == (1, "", 1)
+    assert "exists already and is left alone" in said[0]
+    path = write_config(tmp_path, eight, train={"batch_size": 1})
+    code, _, said = ended(started(*RUL, "train", "--config", path, "--output", tmp_path / "new"))
+    assert (code, len(said)) == (1, 1)
+    assert "train.batch_size: a batch of 1 windows cannot be shared by 2 ranks" in said[0]
+
+
+# ---- without other processes ---------------------------------------------------------------
+
+
+def rank_of_two(rank=0):
+    one = Joined.__new__(Joined)
+    one.rank, one.size, one._where = rank, 2, torch.device("cpu")
+    return one
+
+
+def test_batch_normalisation_is_refused_on_cpus(eight):
+    model = {"cnn": {"channels": [3], "kernel": 3, "batch_norm": True}}
+    network = tiny(eight, model=model).model.build(4, 3, 125)
+    with pytest.raises(UsageError, match=r"model\.cnn\.batch_norm: found true with 2 ranks"):
+        rank_of_two().prepared(network)
+    assert Ranks().prepared(network) is network
+    without = tiny(eight).model.build(4, 3, 125)
+    assert rank_of_two().prepared(without) is without
+
+
+def test_too_small_a_batch_is_refused():
+    with pytest.raises(UsageError, match="a batch of 1 windows cannot be shared by 2 ranks"):
+        rank_of_two().share(torch.arange(1))
+    assert rank_of_two(1).share(torch.arange(2)).tolist() == [1]
+
+
+def test_own_draws_depend_on_rank_and_step_and_leave_the_generator():
+    def drawn(rank, step):
+        with rank_of_two(rank).own_draws(5, step):
+            return torch.rand(1).item()
+
+    before = torch.get_rng_state()
+    assert drawn(0, 3) == drawn(0, 3)
+    assert len({drawn(0, 3), drawn(1, 3), drawn(0, 4)}) == 3
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_alone_nothing_is_joined(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined("no device, and nobody asks") as one:
+        assert (one.first, one.size, one.names) == (True, 1, "")
+    index, stop = torch.arange(5), StopSignals()
+    assert one.share(index) is index
+    one.agree(stop)
+    assert stop.received is None
+    over, under, kpis = torch.tensor([6.0, 1]), torch.tensor([3.0, 4]), torch.tensor([0.5, 1])
+    losses, same = one.means(over, under, kpis, 5)
+    assert losses.tolist() == [2, 0.25]
+    assert same is kpis
+
+
+@pytest.mark.parametrize(
+    ("error", "rank", "said"),
+    [
+        (RuntimeError("[pair.cc:5] gloo: Connection closed by peer"), 0, "so rank 0 of 2 ends too"),
+        (torch.distributed.DistBackendError("NCCL"), 1, "so rank 1 of 2 ends too"),
+        (Terminated(), 1, "so rank 1 of 2 ends too"),
+        (UsageError("no data"), 0, "no data"),
+        (UsageError("no data"), 1, "rank 1: no data"),
+        (Interrupted("stopped", 143), 1, "stopped"),
+    ],
+)
+def test_how_an_end_is_said(error, rank, said):
+    told = ranks._told(error, rank, 2)
+    assert said in str(told)
+    line, code = failure(told)
+    assert line.startswith("rul: ")
+    assert code == (143 if isinstance(error, Interrupted) else getattr(error, "exit_code", 1))
+
+
+def test_what_was_said_elsewhere_is_not_said_again():
+    assert failure(Unsaid()) == ("", 1)
+
+
+def test_ranks_that_do_not_find_each_other_are_one_line(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    with (
+        pytest.raises(RulError, match="torchrun: the ranks cannot find each other: "),
+        joined("cpu"),
+    ):
+        pass
+
+
+def test_a_machine_with_fewer_gpus_than_ranks_is_refused(monkeypatch):
+    monkeypatch.setattr(ranks, "pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(UsageError, match=r"torchrun: found rank 1 on a machine with 1 GPU"):
+        ranks._own_device("cuda")
+    assert ranks._own_device("cpu") == torch.device("cpu")
