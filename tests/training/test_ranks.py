@@ -74,7 +74,7 @@ def test_two_ranks_take_the_steps_of_one_process_with_every_balancer(found):
     alone, first, second = found
     assert len(alone) > 25
     for name, whole in alone.items():
-        if name == "dropout":
+        if name in ("dropout", "resumed"):
             continue
         for part in ("weights", "averaged", "balancer", "measures", "gradients"):
             assert apart(whole[part], first[name][part]) < (1e-3, ""), (name, part)
@@ -86,7 +86,14 @@ def test_ranks_draw_dropout_apart_and_all_else_together(found):
     alone, first, second = found
     assert differences(first["dropout"], second["dropout"]) == []
     assert not torch.equal(alone["dropout"]["generator"], first["dropout"]["generator"])
+    weights = [found["dropout"]["measures"][:, 2:4] for found in (alone, first)]
+    assert not torch.equal(*weights)  # of `random`: alone, dropout draws in between
     assert apart(alone["dropout"]["measures"], first["dropout"]["measures"])[0] > 1e-3
+
+
+def test_ranks_go_on_exactly_with_dropout_and_draws(found):
+    for one in found:
+        assert differences(one["dropout"], one["resumed"]) == []
 
 
 def test_an_odd_batch_is_shared_and_the_ranks_are_named(found):

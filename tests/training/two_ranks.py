@@ -3,6 +3,7 @@
 torchrun --standalone --nproc-per-node 2 -m tests.training.two_ranks FOLDER
 """
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,28 @@ DROPOUT = {
 }
 
 
-def stepped(ranks: Ranks, **parts: Any) -> dict[str, Any]:
-    """Take three steps on batches of an odd size; everything that they leave, as tensors."""
+def stepped(ranks: Ranks, *, stopped: bool = False, **parts: Any) -> dict[str, Any]:
+    """Take three steps on batches of an odd size; everything that they leave, as tensors.
+
+    Args:
+        ranks: that take them.
+        stopped: before the last step, and gone on with by another trainer.
+        parts: of the configuration.
+    """
     config = tiny(Path("anywhere"), **parts)
     torch.manual_seed(1)
-    network = config.model.build(FEATURES, 3, 125)
-    one = Trainer(config, network, torch.device("cpu"), ranks)
+
+    def trainer() -> Trainer:
+        return Trainer(config, config.model.build(FEATURES, 3, 125), torch.device("cpu"), ranks)
+
+    one = trainer()
     measures = []
     for step in range(STEPS):
+        if stopped and step == STEPS - 1:
+            state, generator = copy.deepcopy(one.state_dict()), torch.get_rng_state()
+            one = trainer()
+            one.load_state_dict(state)
+            torch.set_rng_state(generator)
         whole = batch(step, size=WINDOWS)
         index = ranks.share(torch.arange(WINDOWS))
         shared = type(whole)(*(part[index] for part in whole))
@@ -53,7 +68,9 @@ def stepped(ranks: Ranks, **parts: Any) -> dict[str, Any]:
 def all_variants(ranks: Ranks) -> dict[str, Any]:
     """The same with every balancer, and with dropout and noise."""
     found = {title(v): stepped(ranks, balancer=v.model_dump()) for v in VARIANTS}
-    return {**found, "dropout": stepped(ranks, model=DROPOUT)}
+    parts = {"model": DROPOUT, "balancer": {"name": "random"}}
+    dropout = {"dropout": stepped(ranks, **parts), "resumed": stepped(ranks, stopped=True, **parts)}
+    return {**found, **dropout}
 
 
 def main(folder: Path) -> None:
