@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 
 from cmapss_rul.config.base import Config
+from cmapss_rul.data.fleet import row_blocks
 from cmapss_rul.errors import DataError
 
 CMAPSS_DECIMALS = (0, 2, 0)
@@ -85,7 +86,8 @@ class Conditions:
         exact = None if decimals is None else tuple(decimals)
         if not keys.shape[1]:  # numpy finds no unique rows where rows are empty
             return cls(np.zeros((1, 0)), exact)
-        table = np.unique(_rounded(keys, exact), axis=0)
+        found = [_distinct(_rounded(keys[block], exact)) for block in row_blocks(len(keys))]
+        table = np.unique(np.concatenate(found), axis=0)
         if len(table) > MOST_CONDITIONS:
             what = "the settings, rounded," if exact is not None else "the values of that column"
             raise DataError(
@@ -109,7 +111,18 @@ class Conditions:
         """
         if len(self.table) == 1:
             return np.zeros(len(keys), dtype=np.int64)
-        found, inverse = np.unique(_rounded(keys, self.decimals), axis=0, return_inverse=True)
+        condition = np.full(len(keys), -1)
+        for block in row_blocks(len(keys)):
+            rounded = _rounded(keys[block], self.decimals)
+            for index, known in enumerate(self.table):
+                condition[block][_equal(rounded, known)] = index
+        strange = np.flatnonzero(condition < 0)
+        if len(strange):
+            condition[strange] = self._nearest(_rounded(keys[strange], self.decimals))
+        return condition
+
+    def _nearest(self, rounded: NDArray[np.float64]) -> NDArray[np.int64]:
+        found, inverse = np.unique(rounded, axis=0, return_inverse=True)
         span = np.ptp(self.table, axis=0)
         scale = np.where(span > 0, span, 1.0)
         nearest = np.empty(len(found), dtype=np.int64)
@@ -127,6 +140,23 @@ class Conditions:
 
 _AT_ONCE = 4096
 """Combinations whose distances are in memory at a time: a user's file may hold millions."""
+
+
+def _distinct(rounded: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The conditions that occur, in any order; of more than 50 it may name some twice."""
+    found: list[NDArray[np.float64]] = []
+    while len(rounded) and len(found) <= MOST_CONDITIONS:  # few: no need to sort the rows
+        found.append(rounded[0])
+        rounded = rounded.compress(~_equal(rounded, rounded[0]), axis=0)
+    return np.concatenate([np.reshape(found, (-1, rounded.shape[1])), rounded])
+
+
+def _equal(rounded: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """[row], whether a row is in a condition; column by column, which is faster."""
+    same: NDArray[np.bool_] = rounded[:, 0] == known[0]
+    for i in range(1, len(known)):
+        same &= rounded[:, i] == known[i]
+    return same
 
 
 def _rounded(keys: NDArray[np.float64], decimals: tuple[int, ...] | None) -> NDArray[np.float64]:

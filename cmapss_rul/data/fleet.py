@@ -1,12 +1,24 @@
 """The records of a fleet in memory: what the reader returns and everything else uses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import COLUMNS
+
+_BLOCK_ROWS = 1 << 14
+
+
+def row_blocks(rows: int) -> Iterator[slice]:
+    """Yield all rows in order, some at a time: what is worked out by blocks needs little memory.
+
+    >>> [block.stop - block.start for block in row_blocks(20_000)]
+    [16384, 3616]
+    """
+    for start in range(0, rows, _BLOCK_ROWS):
+        yield slice(start, min(start + _BLOCK_ROWS, rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +74,23 @@ class Fleet:
         """[row], the first row of the row's engine."""
         return np.repeat(self.starts, self.lengths)
 
-    def pick(self, columns: Sequence[str]) -> NDArray[np.float64]:
-        """[row, column], a copy of the columns of those names, in their order."""
-        picked: NDArray[np.float64] = self.values[:, [self.columns.index(c) for c in columns]]
+    def pick(
+        self, columns: Sequence[str], rows: slice | NDArray[np.bool_] = slice(None)
+    ) -> NDArray[np.float64]:
+        """[row, column], a copy of the columns of those names, in their order.
+
+        Args:
+            columns: their names.
+            rows: which rows; all by default.
+        """
+        wanted = np.array([self.columns.index(name) for name in columns], dtype=np.int64)
+        if isinstance(rows, slice):
+            return self.values[rows].take(wanted, axis=1)
+        picked, stop = np.empty((np.count_nonzero(rows), len(wanted))), 0
+        for block in row_blocks(self.rows):
+            part = self.values[block].compress(rows[block], axis=0).take(wanted, axis=1)
+            start, stop = stop, stop + len(part)
+            picked[start:stop] = part
         return picked
 
     def select(self, engines: NDArray[np.int64]) -> "Fleet":

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 from cmapss_rul.errors import DataError
 from cmapss_rul.text import printable
@@ -27,7 +27,15 @@ _FOREIGN_STARTS = {
 }
 
 
-def blocks(stream: BinaryIO, name: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+class Readable(Protocol):
+    """What the readers ask of a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most so many bytes; none at the end."""
+        ...
+
+
+def blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Yield a file in blocks that end where a line ends: LF, CRLF or CR.
 
     Args:

@@ -133,7 +133,7 @@ def prepare(
     """
     parts = split.draw(fleet.engines, seed)
     rows = split.rows(fleet, parts, seed)
-    preprocessor = Preprocessor.fit(fleet.select(parts.training), data)
+    preprocessor = Preprocessor.fit(fleet, data, parts.training)
     everything = _labelled(fleet, preprocessor, data, boundaries)
     others = [
         _labelled(other, Preprocessor.fit(other, data), data, boundaries) for other in auxiliary

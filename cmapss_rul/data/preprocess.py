@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, row_blocks
 from cmapss_rul.data.scaling import Scaler
 
 CYCLE_UNIT = 200
@@ -37,18 +37,25 @@ class Preprocessor:
     scaler: Scaler
 
     @classmethod
-    def fit(cls, fleet: Fleet, config: DataConfig) -> "Preprocessor":
+    def fit(
+        cls, fleet: Fleet, config: DataConfig, engines: NDArray[np.int64] | None = None
+    ) -> "Preprocessor":
         """Fit conditions and scaler.
 
         Args:
-            fleet: the training engines alone.
+            fleet: the records.
             config: which columns, and what else the network sees.
+            engines: [engine], the training engines; of others nothing is seen. All by default.
         """
-        keys = fleet.pick(config.condition_keys)
+        rows = slice(None) if engines is None else np.isin(fleet.engine, engines)
+        keys = fleet.pick(config.condition_keys, rows)
         conditions = Conditions.fit(keys, config.condition_decimals)
         is_setting = np.array([name in config.setting_names for name in config.columns])
         scaler = Scaler.fit(
-            fleet.pick(config.columns), conditions.assign(keys), len(conditions.table), is_setting
+            fleet.pick(config.columns, rows),
+            conditions.assign(keys),
+            len(conditions.table),
+            is_setting,
         )
         return cls(
             config.columns,
@@ -73,13 +80,15 @@ class Preprocessor:
         Returns:
             features: [row, feature].
         """
-        condition = self.condition(fleet)
-        features = self.scaler.transform(fleet.pick(self.columns), condition)
+        features = np.empty((fleet.rows, len(self.features)), np.float32)
+        scaled = features[:, : len(self.columns)]
+        for block in row_blocks(fleet.rows):  # what is in double precision stays small
+            condition = self.conditions.assign(fleet.pick(self.keys, block))
+            scaled[block] = self.scaler.transform(fleet.pick(self.columns, block), condition)
+            if self.cycle_count:
+                features[block, -1] = fleet.cycle[block] / CYCLE_UNIT
         if self.smoothing is not None:
-            _smooth(features, fleet, self.smoothing)
-        if self.cycle_count:
-            count = (fleet.cycle / CYCLE_UNIT).astype(np.float32)
-            features = np.column_stack([features, count])
+            _smooth(scaled, fleet, self.smoothing)
         return features
 
     def condition(self, fleet: Fleet) -> NDArray[np.int64]:

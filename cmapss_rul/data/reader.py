@@ -6,23 +6,24 @@ the message.
 """
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.lines import NUMBER, Tail, blocks, foreign_kind, no_text, shown
+from cmapss_rul.data.lines import NUMBER, Readable, Tail, blocks, foreign_kind, no_text, shown
 from cmapss_rul.errors import DataError
 from cmapss_rul.text import one_line, printable
 
 _WIDTH = 2 + len(COLUMNS)
 _LONGEST_RUL = 10**9
 _PLAIN = b"0123456789+-.eE \t\r\n"
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _EXPECTED = f"expected {_WIDTH} (unit, cycle, 3 settings, 21 sensors)"
 
 
@@ -38,7 +39,7 @@ def read_fleet(path: Path) -> Fleet:
     Raises:
         DataError: one line that names file and line, what was found and what was expected.
     """
-    with _opened(path) as stream:
+    with open_text(path) as stream:
         return parse_fleet(stream, printable(path))
 
 
@@ -52,11 +53,16 @@ def read_rul(path: Path, engines: int) -> NDArray[np.int64]:
     Raises:
         DataError: text, a negative or broken number, or another number of rows.
     """
-    with _opened(path) as stream:
+    with open_text(path) as stream:
         return parse_rul(stream, printable(path), engines)
 
 
-def _opened(path: Path) -> BinaryIO:
+def open_text(path: Path) -> BinaryIO:
+    """Open a text file; what is no regular file is refused.
+
+    Raises:
+        DataError: it is none, or cannot be opened.
+    """
     if path.is_dir():
         raise DataError(f"{printable(path)}: found a folder, expected a text file")
     if path.exists() and not path.is_file():  # a pipe or a device could block for ever
@@ -82,15 +88,14 @@ class _State:
         return DataError(f"{self.name}, line {self.line}: {text}")
 
 
-def parse_fleet(stream: BinaryIO, name: str) -> Fleet:
+def parse_fleet(stream: Readable, name: str) -> Fleet:
     """Read a train or test file from an open stream; `name` stands in error texts."""
     state, tail = _State(name), Tail()
     parts: list[NDArray[np.float64]] = []
     try:
         for block in blocks(stream, name):
             tail.add(block)
-            table = _fast_rows(block, state)
-            parts.append(_slow_rows(block, state) if table is None else table)
+            parts += [_rows(part, state) for part in _parted(block)]
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {one_line(error)}") from error
     if not sum(map(len, parts)):
@@ -119,6 +124,19 @@ def _join(parts: list[NDArray[np.float64]]) -> Fleet:
         values[start:stop] = part[:, 2:]
         start = stop
     return Fleet.from_rows(engine, cycle, values)
+
+
+def _parted(block: bytes) -> list[bytes]:
+    """The rows of a block, and then the blank lines at its end, which would slow all others."""
+    last = _LINE_END.search(block, len(block.rstrip()))
+    end = last.end() if last else len(block)
+    return [part for part in (block[:end], block[end:]) if part]
+
+
+def _rows(block: bytes, state: _State) -> NDArray[np.float64]:
+    """Parse some lines, [row, 26]."""
+    table = _fast_rows(block, state)
+    return _slow_rows(block, state) if table is None else table
 
 
 def _fast_rows(block: bytes, state: _State) -> NDArray[np.float64] | None:
@@ -158,6 +176,8 @@ def _only_short_numbers(block: bytes) -> bool:
 
 def _parse_short(block: bytes) -> NDArray[np.float64]:
     """Parse short plain numbers: fast. A table of another width is a ValueError."""
+    import pandas as pd  # here: to import it takes longer than to read a file
+
     frame = pd.read_csv(
         io.BytesIO(block),
         sep=r"\s+",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.data.cache import read_train
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.digests import Provenance, provenance
 from cmapss_rul.data.fleet import Fleet
@@ -51,18 +52,21 @@ class Unseen:
         return np.array(self.names, dtype=np.str_)[self.fleet.engine - 1]
 
 
-def read_training(config: DataConfig, file: Path) -> Records:
+def read_training(config: DataConfig, file: Path, sha256: str) -> Records:
     """Read a train file; every record in it is taken to end at the failure.
+
+    A user's own file may hold the engines set aside to test on, so it is not cached.
 
     Args:
         config: whether it is one of C-MAPSS or a user's own, and which columns this has.
         file: its path.
+        sha256: of its bytes.
 
     Raises:
         DataError: the file is not as it should be.
     """
     if not config.own:
-        fleet = read_fleet(file)
+        fleet = read_train(file, sha256)
         names = [int(number) for number in fleet.engines]
         return Records(fleet, names, np.zeros(fleet.rows, dtype=np.int64), keys_told=True)
     records = read_records(read_file(file), str(file), config)
@@ -117,7 +121,8 @@ def read_unseen(
 def _held_out(config: DataConfig, split: SplitConfig) -> Unseen:
     """The engines of the training file that no training has seen, each cut once."""
     path = provide(config, ["train"])["train"]
-    records = read_training(config, path)
+    source = provenance(path)
+    records = read_training(config, path, source.sha256)
     _, aside = split.set_aside(records.fleet.engines)
     if not len(aside):
         raise DataError(
@@ -126,9 +131,7 @@ def _held_out(config: DataConfig, split: SplitConfig) -> Unseen:
         )
     whole = records.fleet.select(aside)
     lengths = split.cuts(whole.lengths, config.window)
-    return Unseen(
-        whole.cut(lengths), whole.lengths - lengths, records.names, [provenance(path)], aside
-    )
+    return Unseen(whole.cut(lengths), whole.lengths - lengths, records.names, [source], aside)
 
 
 def _rul_of_column(records: Records, name: str, column: str | None) -> NDArray[np.int64]:

@@ -181,7 +181,7 @@ def _train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool
             f"{printable(file)}: found SHA-256 {found.sha256[:12]}…, expected the file that the "
             f"run trained on, {printable(model.data['sha256'])[:12]}…; name its folder with --data"
         )
-    return read_training(config, file).fleet
+    return read_training(config, file, found.sha256).fleet
 
 
 def _of_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOut:

@@ -90,10 +90,13 @@ def train(
             check_same_run(config, sources, content, run.last)
         stop = held.enter_context(StopSignals())
         held.enter_context(_seeded(config, where))
-        fleets, test = _fleets(config, files)
+        fleets, test = _fleets(config, files, sources)
         data = _prepared(config, fleets)
+        counts = [len(fleet.starts) for fleet in fleets]
+        late = int((fleets[0].cycle[fleets[0].starts] > 1).sum())
+        del fleets  # training holds the scaled series alone
         network = checkpoint.build_network(config, data.preprocessor)
-        own = _files(config, data, sources, fleets)
+        own = _files(config, data, sources, counts)
         loop = Loop(
             config=config,
             run=run,
@@ -111,7 +114,7 @@ def train(
             run.path.mkdir(parents=True)  # another process may have taken the name meanwhile
             held.enter_context(owned(run.path))
         _open(loop, content, damage)
-        if late := int((fleets[0].cycle[fleets[0].starts] > 1).sum()):
+        if late:
             loop.reporter.note(f"{late} records start later than at cycle 1 and keep their count")
         loop.fit()
     best = loop.state
@@ -125,7 +128,9 @@ def load_data(config: RunConfig) -> TrainingData:
     Raises:
         DataError: the file is not to be had, or is not as it should be.
     """
-    return _prepared(config, _fleets(config, _train_files(config))[0])
+    files = _train_files(config)
+    fleets, _ = _fleets(config, files, [provenance(file) for file in files])
+    return _prepared(config, fleets)
 
 
 def _train_files(config: RunConfig) -> list[Path]:
@@ -135,12 +140,17 @@ def _train_files(config: RunConfig) -> list[Path]:
     return [provide(data, ["train"])["train"] for data in wanted]
 
 
-def _fleets(config: RunConfig, files: Sequence[Path]) -> tuple[list[Fleet], NDArray[np.int64]]:
+def _fleets(
+    config: RunConfig, files: Sequence[Path], sources: Sequence[Provenance]
+) -> tuple[list[Fleet], NDArray[np.int64]]:
     """Records to train on and to validate with, and numbers of the engines set aside to test on.
 
     Those are gone here, before anything is worked out from the records.
     """
-    fleets = [read_training(config.data, file).fleet for file in files]
+    fleets = [
+        read_training(config.data, file, source.sha256).fleet
+        for file, source in zip(files, sources, strict=True)
+    ]
     test = fleets[0].engines[:0]
     if config.data.own and config.data.test is None:
         rest, test = config.split.set_aside(fleets[0].engines)
@@ -223,13 +233,13 @@ def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
 
 
 def _files(
-    config: RunConfig, data: TrainingData, sources: Sequence[Provenance], fleets: Sequence[Fleet]
+    config: RunConfig, data: TrainingData, sources: Sequence[Provenance], counts: Sequence[int]
 ) -> dict[str, Any]:
-    """The `data` part of a checkpoint."""
+    """The `data` part of a checkpoint; `counts` are the engines of each train file."""
     own, *others = map(asdict, sources)
     auxiliary = [
-        {"subset": subset, "engines": len(fleet.starts), **other}
-        for subset, fleet, other in zip(config.data.auxiliary, fleets[1:], others, strict=True)
+        {"subset": subset, "engines": count, **other}
+        for subset, count, other in zip(config.data.auxiliary, counts[1:], others, strict=True)
     ]
     return {
         "subset": config.data.fleet_name,

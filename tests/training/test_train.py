@@ -207,4 +207,4 @@ def test_a_missing_simulated_train_file_is_made_alone(tmp_path):
     keys["train"]["window_share"] = 0.001
     train(RunConfig.model_validate(keys), tmp_path / "run", device="cpu")
     names = sorted(path.name for path in (tmp_path / "made").iterdir())
-    assert names == ["manifest_FD003.json", "train_FD003.txt"]
+    assert names == ["cache", "manifest_FD003.json", "train_FD003.txt"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cmapss_rul.training.train import load_data
 from tests.training.inputs import assert_same_run, tiny
 
 ROOT = Path(__file__).parents[2]
@@ -53,17 +54,29 @@ DELETED = {"PYTHONHASHSEED": "3", "LC_ALL": "C.UTF-8", "LANG": "tr_TR.UTF-8"}
 def test_no_other_data_file_is_opened_and_none_decides_anything(
     eight, finished_run, tmp_path, environment
 ):
-    """The run equals one that was trained with the files intact, in the test's own process."""
+    """The run equals one that was trained with the files intact, in the test's own process.
+
+    Once it parses the train file and makes its entry in the cache, once it uses what is there.
+    """
     data, run, cwd = tmp_path / "data", tmp_path / "a run", tmp_path / "elsewhere"
     cwd.mkdir()
     shutil.copytree(eight, data)
+    if environment is SCRAMBLED:
+        shutil.rmtree(data / "cache", ignore_errors=True)
+    else:
+        load_data(tiny(data))
     for name in ("test_FD001.txt", "RUL_FD001.txt"):
         if environment is SCRAMBLED:
             (data / name).write_bytes(b"\x00 scrambled \xff")
         else:
             (data / name).unlink()
     events = witnessed(data, run, cwd, **environment)
-    touched = {Path(path).name for _, path in events if str(data) in path}
-    assert touched == {"train_FD001.txt", "manifest_FD001.json"}  # nor was the folder listed
+    touched = [Path(path) for _, path in events if str(data) in path]
+    cached = {path.name for path in touched if "cache" in path.parts}
+    files = {path.name for path in touched if "cache" not in path.parts}
+    assert files == {"train_FD001.txt", "manifest_FD001.json"}  # nor was the folder listed
+    (entry,) = (path.name for path in (data / "cache").iterdir())
+    assert entry in cached
+    assert (cached == {entry}) is (environment is DELETED)
     assert not any("test_FD" in path or "RUL_FD" in path for _, path in events)
     assert_same_run(finished_run, run)
