@@ -18,7 +18,7 @@ def config(tmp_path, **keys) -> DataConfig:
 
 def test_a_training_file_keeps_the_names_of_its_engines_and_its_columns(tmp_path):
     data = config(tmp_path)
-    records = read_training(data, tmp_path / "my.csv")
+    records = read_training(data, tmp_path / "my.csv", "")
     assert records.names == list(LIVES)
     assert records.fleet.lengths.tolist() == list(LIVES.values())
     assert records.fleet.columns == ("load %", "temp", "vib")
@@ -27,7 +27,7 @@ def test_a_training_file_keeps_the_names_of_its_engines_and_its_columns(tmp_path
 
 def test_engines_are_set_aside_and_cut_once(tmp_path):
     data, split = config(tmp_path), SplitConfig(test=0.4)
-    whole = read_training(data, tmp_path / "my.csv").fleet
+    whole = read_training(data, tmp_path / "my.csv", "").fleet
     found = read_unseen(data, split)
     assert len(found.held_out) == 3  # 0.4 of 8
     assert found.held_out.tolist() == split.set_aside(whole.engines)[1].tolist()
@@ -92,7 +92,7 @@ def test_the_rul_of_a_file_stands_in_the_order_of_the_engines(tmp_path):
 def refused(tmp_path, rows, header=HEADER, **keys) -> str:
     path = write_own(tmp_path / "my.csv", rows, header)
     with pytest.raises(DataError) as caught:
-        read_training(config(tmp_path, **keys), path)
+        read_training(config(tmp_path, **keys), path, "")
     return str(caught.value).replace(str(path), "my.csv")
 
 
@@ -121,6 +121,6 @@ def test_what_is_wrong_with_a_training_file_is_said_in_one_line(tmp_path):
 
 def test_a_record_may_start_late(tmp_path):
     path = write_own(tmp_path / "my.csv", own_rows()[3:])
-    fleet = read_training(config(tmp_path), path).fleet
+    fleet = read_training(config(tmp_path), path, "").fleet
     assert fleet.cycle[:2].tolist() == [4, 5]
     assert fleet.lengths[0] == LIVES["p-7"] - 3
