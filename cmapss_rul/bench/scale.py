@@ -66,7 +66,7 @@ def scale(
     Args:
         folder: where the fleets are simulated, or lie from a call before.
         engines: numbers of engines, each at least 10.
-        windows: lengths, cycles.
+        windows: lengths, cycles, multiples of the pooling of fd001 (3).
         tell: told what is measured next.
 
     Raises:

@@ -22,9 +22,9 @@ def test_a_point_is_of_the_fleet_and_leaves_its_cache(tmp_path, cached):
     simulate(tmp_path, engines=10, kinds=["train"])
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "left").write_text("")
-    point = ready(tmp_path, 10, 7, cached=cached)()
+    point = ready(tmp_path, 10, 9, cached=cached)()
     assert point.rows == read_fleet(tmp_path / "train_FD001.txt").rows
-    assert (point.engines, point.window, point.cached) == (10, 7, cached)
+    assert (point.engines, point.window, point.cached) == (10, 9, cached)
     assert min(point.seconds, point.gather) > 0
     assert point.peak_mb >= point.base_mb > 0
     assert (tmp_path / "cache" / "left").exists() is cached
