@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from cmapss_rul.model.cnn import CNNConfig
+from cmapss_rul.model.cnn import CNNConfig, Convolution
 
 
 @given(
@@ -57,6 +57,48 @@ def test_mean_of_one_cycle_is_the_cycle():
     torch.testing.assert_close(pooled(window), expected)
 
 
+@pytest.mark.parametrize(("batch", "window"), [(5, 12), (1, 12), (3, 3), (1, 1)])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_same_as_layers_over_one_dimension(batch, window, training):
+    """Values, gradients and running statistics are those of PyTorch's own layers over time."""
+    pool = 3 if window % 3 == 0 else 1
+    options = {"channels": [4, 5], "kernel": 3, "batch_norm": batch > 1, "pool": pool}
+    ours = CNNConfig(**options).build(features=2).double().train(training)
+    plain = plain_blocks(batch > 1).double().train(training)
+    plain.load_state_dict(ours.blocks.state_dict())
+    read = torch.randn(batch, window, 2, dtype=torch.float64, requires_grad=True)
+
+    over_time = read.transpose(1, 2)
+    joined = torch.cat((plain(over_time), over_time), dim=1)
+    expected = nn.functional.avg_pool1d(joined, pool).transpose(1, 2)
+    found = ours(read)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    upstream = torch.randn_like(found)
+    gradients = [
+        torch.autograd.grad(result, [read, *blocks.parameters()], upstream)
+        for result, blocks in ((found, ours.blocks), (expected, plain))
+    ]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-11)
+    torch.testing.assert_close(ours.blocks.state_dict(), plain.state_dict())
+
+
+def plain_blocks(batch_norm):
+    """Two blocks of 4 and 5 channels on 2 columns, as PyTorch's layers over time."""
+    norms = [nn.BatchNorm1d(width) if batch_norm else nn.Identity() for width in (4, 5)]
+    blocks = []
+    for inputs, outputs, norm in zip((2, 4), (4, 5), norms, strict=True):
+        layers = [nn.Conv1d(inputs, outputs, 3, padding=1), norm, nn.ReLU(), nn.Dropout(0)]
+        blocks.append(nn.Sequential(*[layer for layer in layers if type(layer) is not nn.Identity]))
+    return nn.Sequential(*blocks)
+
+
+def test_what_the_bilstm_reads_needs_no_copy():
+    """The features of a step lie beside each other, with and without pooling."""
+    for pool in (1, 3):
+        cnn = CNNConfig(channels=[4], pool=pool).build(features=2)
+        assert cnn(torch.randn(3, 6, 2)).is_contiguous()
+
+
 def test_no_channels_is_the_window_itself():
     window = torch.randn(2, 6, 3)
     cnn = CNNConfig(channels=[]).build(features=3)
@@ -69,10 +111,10 @@ def test_batch_norm_and_dropout_are_where_they_should_be():
     cnn = CNNConfig(channels=[2, 3], batch_norm=True, dropout=0.25).build(features=4)
     for block in cnn.blocks:
         kinds = [type(layer) for layer in block]
-        assert kinds == [nn.Conv1d, nn.BatchNorm1d, nn.ReLU, nn.Dropout]
+        assert kinds == [Convolution, nn.BatchNorm2d, nn.ReLU, nn.Dropout]
         assert block[-1].p == 0.25
     plain = CNNConfig(channels=[2]).build(features=4)
-    assert [type(layer) for layer in plain.blocks[0]] == [nn.Conv1d, nn.ReLU, nn.Dropout]
+    assert [type(layer) for layer in plain.blocks[0]] == [Convolution, nn.ReLU, nn.Dropout]
 
 
 def test_parameters_are_counted_with_bias_and_norm():
