@@ -70,11 +70,12 @@ def train(
       rul train --config fd001 --logger tensorboard
       torchrun --nproc-per-node 2 --no-python rul train --config fd001
     """
+    import os
     from contextlib import ExitStack
 
     from cmapss_rul.config.shipped import resolve
 
-    if config is not None:
+    if config is not None and os.environ.get("WORLD_SIZE", "1") == "1":  # ranks say it once, later
         resolve(config)  # a wrong name is refused before anything heavy is imported
 
     from cmapss_rul.cli.progress import Progress
