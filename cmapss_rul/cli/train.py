@@ -1,5 +1,6 @@
 """`rul train`: train a configuration, or go on with a run."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -70,7 +71,6 @@ def train(
       rul train --config fd001 --logger tensorboard
       torchrun --nproc-per-node 2 --no-python rul train --config fd001
     """
-    import os
     from contextlib import ExitStack
 
     from cmapss_rul.config.shipped import resolve
