@@ -19,7 +19,7 @@ def content(config, epoch=1):
         "data": {"sha256": "b" * 64, "canonical_sha256": "c" * 64, "auxiliary": []},
         "loop": {"epoch": epoch, "stale": 0, "batch": 0},
         "versions": {"torch": "2.13.0"},
-        "host": {"device": "cpu", "threads": 2},
+        "host": {"device": "cpu", "threads": 2, "ranks": 1},
     }
 
 
@@ -88,9 +88,18 @@ def test_flat_by_hand():
 def test_host_facts_that_differ_are_warnings():
     then = content(RunConfig())
     assert list(host_warnings(then, then)) == []
-    now = {"versions": {"torch": "2.14.0"}, "host": {"device": "cuda", "threads": 4}}
+    now = {"versions": {"torch": "2.14.0"}, "host": {"device": "cuda", "threads": 4, "ranks": 1}}
     said = list(host_warnings(then, now))
     assert len(said) == 3
     assert "torch was 2.13.0 and is 2.14.0" in said[0]
     assert "device was cpu and is cuda" in said[1]
     assert "number of threads was 2 and is 4" in said[2]
+
+
+def test_another_number_of_ranks_is_a_warning_and_older_checkpoints_had_one():
+    then = content(RunConfig())
+    now = {**then, "host": {**then["host"], "ranks": 2}}
+    (said,) = host_warnings(then, now)
+    assert said.startswith("warning: the number of ranks was 1 and is 2: the run goes on, but ")
+    del then["host"]["ranks"]
+    assert list(host_warnings(then, now)) == [said]
