@@ -92,12 +92,12 @@ def make(folder: Path) -> list[str]:
 
 def specifications() -> list[str]:
     """Names of modules with which pdoc finds all: where __all__ hides those inside, they too."""
-    found = ["cmapss_rul", "!cmapss_rul.__main__"]
+    found = ["cmapss_rul"]
     for module in pkgutil.walk_packages(import_module("cmapss_rul").__path__, "cmapss_rul."):
         package = module.name.rpartition(".")[0]
         if hasattr(import_module(package), "__all__"):
             found.append(module.name)
-    return found
+    return [*found, "!cmapss_rul.__main__"]
 
 
 def main() -> int:
