@@ -22,6 +22,7 @@ VERBS = {
     "predict": ("predict", "run", "data/test_FD001.txt", "--device", "cpu", "-o", "out.csv"),
     "calibrate": ("calibrate", "run", "--device", "cpu", "--level", "0.5"),
     "export": ("export", "run", "--format", "torch-export"),
+    "report": ("report", "run", "--device", "cpu"),
     "train": ("train", "--resume", "run", "--set", "train.epochs=3", "--device", "cpu"),
 }
 

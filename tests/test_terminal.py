@@ -80,6 +80,7 @@ def rul(capsys, monkeypatch, tmp_path):
         ("compare", "--config", "demo", "--ledger", "{}"),
         ("export", "{}"),
         ("export", "{}/best.pt", "--format", "{}"),
+        ("report", "{}"),
         ("runs", "--dir", "{}"),
     ],
     ids=" ".join,

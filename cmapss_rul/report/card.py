@@ -7,7 +7,7 @@ from pathlib import Path
 from cmapss_rul.data.labels import class_names
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.interval_table import interval_notes, interval_rows
-from cmapss_rul.files import unwritable, write_whole
+from cmapss_rul.files import save_whole
 from cmapss_rul.markdown import escaped, table
 from cmapss_rul.report.figures import figures_table, warnings_of, yardsticks_table
 from cmapss_rul.report.page import Table, made_by
@@ -23,10 +23,7 @@ def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Pat
         RulError: it cannot be written.
     """
     path = folder / CARD
-    try:
-        write_whole(path, card_of(folder.resolve().name, model, evaluation))
-    except OSError as error:
-        raise unwritable(path, error) from error
+    save_whole(path, card_of(folder.resolve().name, model, evaluation))
     return path
 
 

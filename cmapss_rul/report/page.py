@@ -184,7 +184,7 @@ def write(page: Page, output: Path) -> list[Path]:
     """
     folder = pictures_folder(output)
     try:
-        sweep(output.parent)
+        sweep(output.parent, output.name)
         sweep(folder)
         images: dict[str, str] = {}
         written = []

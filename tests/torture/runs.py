@@ -115,8 +115,8 @@ _NEEDED = (
     "cmapss_rul.cli.progress", "cmapss_rul.training.choose", "cmapss_rul.training.train",
     "cmapss_rul.evaluation.evaluate", "cmapss_rul.evaluation.save", "cmapss_rul.evaluation.table",
     "cmapss_rul.evaluation.predict", "cmapss_rul.evaluation.export", "cmapss_rul.experiments.table",
-    "cmapss_rul.experiments.compare", "cmapss_rul.cli.grid_progress", "torch.export",
-    "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
+    "cmapss_rul.experiments.compare", "cmapss_rul.report.target", "cmapss_rul.cli.grid_progress",
+    "torch.export", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
 )  # fmt: skip
 
 
