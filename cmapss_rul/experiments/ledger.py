@@ -68,9 +68,10 @@ def merge(path: Path, comparison: Comparison) -> None:
     A cell that another one repeats under a shorter label, as `amnl split.by=engines` repeats
     `amnl`, is left out with its pairs. A cell without any run that ended well is left as it was.
 
-    Ranks and Holm's correction are worked out anew over all that the ledger then holds. Leaks
-    are not ranked, and pairs with a leak are a family of their own: what a grid adds to show
-    the leak takes nothing from the comparison of the others.
+    Ranks and Holm's correction are worked out anew over all that the ledger then holds. Only
+    balancers are ranked, not cells with settings of their own, and pairs with a leak are a
+    family of their own: what a grid adds to show the leak takes nothing from the comparison of
+    the others.
 
     Args:
         path: of the JSON; made where it is missing.
@@ -103,7 +104,7 @@ def _with(ledger: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
             *finish([pair for pair in pairs if not pair["leak"]]),
             *finish([pair for pair in pairs if pair["leak"]]),
         ],
-        "ranks": ranks_of([cell for cell in merged["cells"] if not cell["leak"]]),
+        "ranks": ranks_of([cell for cell in merged["cells"] if not cell["settings"]]),
     }
 
 
