@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from cmapss_rul.cli import (
+    bench,
     calibrate,
     compare,
     config,
@@ -114,6 +115,7 @@ app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("bench")(bench.bench)
 app.command("runs")(runs.runs)
 app.add_typer(config.app, name="config")
 

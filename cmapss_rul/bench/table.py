@@ -1,0 +1,34 @@
+"""A benchmark for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cmapss_rul.bench.demands import remarks, rows
+from cmapss_rul.bench.machine import sentence
+from cmapss_rul.text import printable
+
+
+def render(result: Mapping[str, Any]) -> RenderableType:
+    """Lay a result out for the terminal: medians, spreads, and what must be reached."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("figure", overflow="fold")
+    for name in ("median ± spread", "must reach", "does"):
+        table.add_column(name, justify="right")
+    for row in rows(result):
+        table.add_row(row.key, row.value, row.demand, _word(row.met))
+    lines = [
+        f"{result['subset']}, {result['files']}, {result['threads']} threads a side, "
+        f"{result['minutes']:.1f} minutes",
+        sentence(result["machine"]),
+    ]
+    notes = [*lines, *remarks(result)]
+    return Group(table, *(Text(printable(note)) for note in notes))
+
+
+def _word(met: bool | None) -> str:
+    return "" if met is None else ("yes" if met else "NO")

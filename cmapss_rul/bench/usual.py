@@ -1,0 +1,94 @@
+"""The usual loop: what most public code for these data does, and what ours is measured against.
+
+Windows materialised as one tensor, a DataLoader with its defaults, plain Adam at its default
+and constant rate, the sum of the two losses, `.item()` in each step, every window in each epoch.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from cmapss_rul.data.prepare import LabelledWindows
+from cmapss_rul.training.config import RunConfig
+
+
+class Epoch(NamedTuple):
+    """What a loop has after an epoch.
+
+    Attributes:
+        seconds: of its training steps and its validation.
+        rmse: over every cycle of the validation engines, clamped to [0, cap], cycles.
+    """
+
+    seconds: float
+    rmse: float
+
+
+class UsualLoop:
+    """Network, optimiser and loaders of the usual loop.
+
+    Args:
+        config: of the network, the batch size and the cap; nothing else of it is used.
+        training: windows to learn from.
+        validation: windows to validate on.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        training: LabelledWindows,
+        validation: LabelledWindows,
+        device: torch.device,
+    ) -> None:
+        batch_size, features = config.train.batch_size, training.windows.series.shape[1]
+        network = config.model.build(features, config.loss.health.classes, config.data.cap)
+        self.loader = DataLoader(materialised(training), batch_size, shuffle=True)
+        self.validation = DataLoader(materialised(validation), batch_size)
+        self.network = network.to(device)
+        self.rul_loss = nn.MSELoss()
+        self.health_loss = nn.CrossEntropyLoss()
+        self.optimiser = torch.optim.Adam(self.network.parameters())
+        self.cap = config.data.cap
+        self.device = device
+
+    def step(self, batch: list[Tensor]) -> float:
+        """Take a training step on windows, RUL and health; return its loss."""
+        windows, rul, health = (tensor.to(self.device) for tensor in batch)
+        self.optimiser.zero_grad()
+        output = self.network(windows)
+        loss = self.rul_loss(output.rul, rul) + self.health_loss(output.health, health)
+        loss.backward()
+        self.optimiser.step()
+        return float(loss.item())
+
+    def validate(self) -> float:
+        """Return the RMSE over the validation windows, cycles."""
+        self.network.eval()
+        squares, count = 0.0, 0
+        with torch.no_grad():
+            for windows, rul, _ in self.validation:
+                predicted = self.network(windows.to(self.device)).rul.clamp(0, self.cap)
+                squares += ((predicted - rul.to(self.device)) ** 2).sum().item()
+                count += len(rul)
+        return math.sqrt(squares / count)
+
+    def fit(self, epochs: int) -> Iterator[Epoch]:
+        """Train, and say after each epoch how good the network is."""
+        for _ in range(epochs):
+            start = time.perf_counter()
+            self.network.train()
+            for batch in self.loader:
+                self.step(batch)
+            rmse = self.validate()
+            yield Epoch(time.perf_counter() - start, rmse)
+
+
+def materialised(labelled: LabelledWindows) -> TensorDataset:
+    """Copy every window of a set into one tensor."""
+    return TensorDataset(*labelled.batch(torch.arange(len(labelled))))

@@ -1,0 +1,67 @@
+"""`rul bench`: speed and memory, beside others and beside the limit of the machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cmapss_rul.cli.options import AsJson, Data, Device
+
+
+def bench(
+    subset: Annotated[
+        str, typer.Option(metavar="NAME", help="Subset of C-MAPSS: FD001 … FD004.")
+    ] = "FD001",
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the JSON goes; replaced if it is there.")
+    ] = Path("bench.json"),
+    as_json: AsJson = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer turns and one seed, for a first look.")
+    ] = False,
+    data: Data = None,
+    device: Device = "auto",
+) -> None:
+    """Measure speed and memory beside the usual loop, rul-datasets and the machine's limit.
+
+    Both sides of a ratio take their turns one after the other (A B A B …), each in a process of
+    its own with the same threads. Figures are medians; the spread is the distance between the
+    quartiles. It takes up to 25 minutes on two cores, a few with --quick; leave the machine
+    alone meanwhile. rul-datasets comes with: pip install 'cmapss_rul[bench]'
+
+    \b
+    Examples:
+      rul bench --quick
+      rul bench --subset FD004 --output fd004.json
+    """
+    from cmapss_rul.data.sources import parse_subsets
+    from cmapss_rul.errors import UsageError
+    from cmapss_rul.evaluation.save import check_writable
+    from cmapss_rul.files import write_whole
+
+    name, *others = parse_subsets(subset)
+    if others:
+        raise UsageError("--subset: found several subsets, expected one; call it once for each")
+    check_writable(output)
+
+    from cmapss_rul.bench.run import bench as measure
+    from cmapss_rul.text import finite, json_text, printable
+
+    result = measure(
+        name,
+        data_dir=data,
+        device=device,
+        quick=quick,
+        tell=lambda text: typer.echo(f"measuring: {text}", err=True),
+    )
+    text = json_text(finite(result)) + "\n"
+    write_whole(output, text)
+    if as_json:
+        typer.echo(text, nl=False)
+        return
+    from rich.console import Console
+
+    from cmapss_rul.bench.table import render
+
+    Console().print(render(result))
+    typer.echo(f"saved {printable(output)}")
