@@ -1,0 +1,72 @@
+"""Steps: full batches, the right number of them, and every balancer there is."""
+
+import typing
+
+import pytest
+import torch
+
+from cmapss_rul.balancers import BalancerConfig
+from cmapss_rul.bench import steps
+from cmapss_rul.bench.figures import Figure
+from cmapss_rul.bench.steps import Work, forever, orders, our_steps, timed, usual_steps
+from cmapss_rul.training.train import load_data
+
+WORK = Work("cpu", threads=1, steps=3)
+
+
+def test_a_turn_takes_its_steps_and_gives_the_mean(monkeypatch):
+    clock = iter([10.0, 16.0])
+    monkeypatch.setattr(steps.time, "perf_counter", lambda: next(clock))
+    calls = []
+    assert timed(lambda: calls.append(1), WORK) == 2.0
+    assert len(calls) == 3
+
+
+def test_batches_are_full_and_go_on_after_an_epoch(setting):
+    training = load_data(setting.config).training
+    size = len(training) // 2 - 1  # two in an epoch, and a rest of two that is left out
+    indices = orders(training, size)
+    first, second, third = next(indices), next(indices), next(indices)
+    assert {len(first), len(second), len(third)} == {size}
+    assert len(torch.cat([first, second]).unique()) == 2 * size
+    assert not torch.equal(first, third)
+
+
+def test_a_loader_starts_again():
+    batches = forever([[1], [2]])
+    assert [next(batches) for _ in range(5)] == [[1], [2], [1], [2], [1]]
+
+
+@pytest.mark.parametrize("make", [usual_steps, our_steps])
+def test_a_side_gives_the_seconds_of_a_step(setting, make):
+    assert make(setting.config, WORK)() > 0
+
+
+@pytest.mark.usefixtures("here")
+def test_the_keys_of_a_step(setting):
+    found = steps.step(setting)
+    assert found.keys() == {
+        "step.ratio_to_usual_loop", "step.usual_loop_seconds", "step.seconds",
+    }  # fmt: skip
+    assert all(figure.median > 0 for figure in found.values())
+
+
+@pytest.mark.usefixtures("here")
+def test_the_shares_of_both_networks(setting):
+    found = steps.share_of_matmul_limit(setting)
+    assert found.keys() == {
+        f"{network}.{figure}"
+        for network in ("step", "published.step")
+        for figure in ("share_of_matmul_limit", "matmul_gflops_per_second")
+    }
+    for network in ("step", "published.step"):
+        assert 0 < found[f"{network}.share_of_matmul_limit"].median < 1
+
+
+@pytest.mark.usefixtures("here")
+def test_every_balancer_of_the_package_is_compared_with_fixed(setting):
+    found = steps.balancers(setting)
+    union = typing.get_args(typing.get_args(BalancerConfig)[0])
+    names = {kind().name for kind in union if "TorchJD" not in kind.__name__} - {"fixed"}
+    assert found.keys() == {f"balancers.{name}.ratio_to_fixed" for name in names}
+    assert all(isinstance(figure, Figure) and figure.median > 0 for figure in found.values())
