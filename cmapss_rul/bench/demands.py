@@ -80,9 +80,10 @@ def _below_peer(result: Mapping[str, Any]) -> Row:
     key = "data.peak_memory_mb"
     ours, theirs = at(result, key), at(result, "data.peer_peak_memory_mb")
     limit = PEER_MEMORY_MB.get(str(result.get("subset"))) if theirs is None else theirs
-    if limit is None:
+    if ours is None or limit is None:
         return _row(result, key, 0)
-    return _row(result, key, 0, f"< {number(limit, 0)}", ours is not None and ours < limit)
+    demand = "< the peer's" if theirs is not None else f"< {number(limit, 0)}"
+    return _row(result, key, 0, demand, ours < limit)
 
 
 def _loader(result: Mapping[str, Any]) -> Iterator[Row]:
@@ -93,7 +94,7 @@ def _loader(result: Mapping[str, Any]) -> Iterator[Row]:
         yield Row(
             f"loader.windows_per_second.{window}",
             f"{number(rate, 0)} ± {number(spreads[window], 0)}",
-            "" if theirs is None else f"≥ {number(theirs, 0)}",
+            "" if theirs is None else "≥ the peer's",
             None if theirs is None else rate >= theirs,
         )
     yield _row(result, "loader.peer_windows_per_second", 0)

@@ -1,0 +1,59 @@
+"""`rul bench`: what it prints and saves, and what it refuses before it measures."""
+
+import json
+
+import pytest
+
+from cmapss_rul.bench import run
+from tests.bench.results import result
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the benchmark was asked for; its result is made by hand."""
+    calls = []
+
+    def pretend(subset, **options):
+        options.pop("tell")("a part")
+        calls.append((subset, options))
+        return result(subset=subset)
+
+    monkeypatch.setattr(run, "bench", pretend)
+    return calls
+
+
+def test_table_and_json(rul, asked, tmp_path):
+    path = tmp_path / "bench.json"
+    code, out, err = rul("bench", "--subset", "fd004", "--quick", "--output", path)
+    assert code == 0
+    assert err == "measuring: a part\n"
+    assert "step.ratio_to_usual_loop" in out
+    assert json.loads(path.read_text()) == result(subset="FD004")
+    options = {"data_dir": None, "device": "auto", "quick": True}
+    assert asked == [("FD004", options)]
+
+
+def test_json_alone_on_stdout(rul, asked, tmp_path):
+    path = tmp_path / "bench.json"
+    code, out, _ = rul("bench", "--json", "--output", path)
+    assert (code, out) == (0, path.read_text())
+    assert json.loads(out)["subset"] == "FD001"
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "code"),
+    [
+        (["--subset", "FD005"], "subset 'FD005' is unknown", 2),
+        (["--subset", "FD001,FD002"], "found several subsets, expected one", 2),
+        (["--output", "."], "a folder of that name is in the way", 1),
+        (["--output", "file/b.json"], "cannot be written", 1),
+    ],
+)
+def test_refused_before_anything_is_measured(rul, asked, tmp_path, monkeypatch, words, text, code):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    found, out, err = rul("bench", *words)
+    assert (found, out, asked) == (code, "", [])
+    assert text in err
+    assert err.count("\n") == 1
