@@ -14,6 +14,7 @@ from cmapss_rul.bench.figures import nested
 from cmapss_rul.bench.inference import inference
 from cmapss_rul.bench.machine import machine
 from cmapss_rul.bench.peer import MISSING, peer_version
+from cmapss_rul.bench.scale import ENGINES, draw, scale
 from cmapss_rul.bench.setting import QUICK, Setting, Sizes
 from cmapss_rul.bench.startup import startup
 from cmapss_rul.bench.steps import balancers, share_of_matmul_limit, step
@@ -63,6 +64,34 @@ def bench(
         sizes = QUICK if quick else Sizes()
         setting = Setting.of(subset, data_dir, where.type, sizes, Path(folder))
         return measured(setting, PARTS, tell) | {"quick": quick}
+
+
+def measured_scale(
+    picture: Path, *, quick: bool = False, tell: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Measure time and memory of simulated fleets, and draw them.
+
+    Args:
+        picture: PNG by the number of engines; replaced if it is there.
+        quick: leave out the larger fleets.
+        tell: told what is measured next.
+
+    Returns:
+        The machine, and under `points` each `Point` with its time and memory a row.
+
+    Raises:
+        RulError: a measurement failed, or the picture cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
+        points = scale(Path(folder), ENGINES[:3] if quick else ENGINES, tell=tell)
+    draw(points, picture)
+    rates = ("microseconds_a_row", "bytes_a_row")
+    return {
+        "machine": machine(pick_device("cpu")),
+        "points": [
+            asdict(point) | {name: getattr(point, name) for name in rates} for point in points
+        ],
+    }
 
 
 def measured(

@@ -30,5 +30,23 @@ def render(result: Mapping[str, Any]) -> RenderableType:
     return Group(table, *(Text(printable(note)) for note in notes))
 
 
+def render_scale(result: Mapping[str, Any]) -> RenderableType:
+    """Lay the points of a measurement of scale out."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("engines", "window", "from", "rows", "seconds", "µs a row", "B a row"):
+        table.add_column(name, justify="right")
+    for point in result["points"]:
+        table.add_row(
+            f"{point['engines']:,}",
+            str(point["window"]),
+            "cache" if point["cached"] else "text",
+            f"{point['rows']:,}",
+            f"{point['seconds']:.2f}",
+            f"{point['microseconds_a_row']:.2f}",
+            f"{point['bytes_a_row']:,.0f}",
+        )
+    return Group(table, Text(printable(sentence(result["machine"]))))
+
+
 def _word(met: bool | None) -> str:
     return "" if met is None else ("yes" if met else "NO")

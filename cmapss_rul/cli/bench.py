@@ -19,6 +19,14 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer turns and one seed, for a first look.")
     ] = False,
+    scale: Annotated[
+        bool,
+        typer.Option(
+            "--scale",
+            help="Instead: time and memory of simulated fleets of 100 to 10,000 engines; the "
+            "picture goes beside the JSON, as .png.",
+        ),
+    ] = False,
     data: Data = None,
     device: Device = "auto",
 ) -> None:
@@ -33,6 +41,7 @@ def bench(
     Examples:
       rul bench --quick
       rul bench --subset FD004 --output fd004.json
+      rul bench --scale --output scale.json
     """
     from cmapss_rul.data.sources import parse_subsets
     from cmapss_rul.errors import UsageError
@@ -42,18 +51,22 @@ def bench(
     name, *others = parse_subsets(subset)
     if others:
         raise UsageError("--subset: found several subsets, expected one; call it once for each")
-    check_writable(output)
+    picture = output.parent / f"{output.stem}.png"
+    if scale and picture == output:
+        raise UsageError("--output: found a .png, which the picture takes; expected a .json")
+    check_writable(output, *([picture] if scale else []))
 
     from cmapss_rul.bench.run import bench as measure
+    from cmapss_rul.bench.run import measured_scale
     from cmapss_rul.text import finite, json_text, printable
 
-    result = measure(
-        name,
-        data_dir=data,
-        device=device,
-        quick=quick,
-        tell=lambda text: typer.echo(f"measuring: {text}", err=True),
-    )
+    def tell(text: str) -> None:
+        typer.echo(f"measuring: {text}", err=True)
+
+    if scale:
+        result = measured_scale(picture, quick=quick, tell=tell)
+    else:
+        result = measure(name, data_dir=data, device=device, quick=quick, tell=tell)
     text = json_text(finite(result)) + "\n"
     write_whole(output, text)
     if as_json:
@@ -61,7 +74,7 @@ def bench(
         return
     from rich.console import Console
 
-    from cmapss_rul.bench.table import render
+    from cmapss_rul.bench.table import render, render_scale
 
-    Console().print(render(result))
-    typer.echo(f"saved {printable(output)}")
+    Console().print(render_scale(result) if scale else render(result))
+    typer.echo(f"saved {printable(output)}" + (f" and {printable(picture)}" if scale else ""))

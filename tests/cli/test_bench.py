@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cmapss_rul.bench import run
+from cmapss_rul.bench.scale import Point
 from tests.bench.results import result
 
 
@@ -47,6 +48,7 @@ def test_json_alone_on_stdout(rul, asked, tmp_path):
         (["--subset", "FD005"], "subset 'FD005' is unknown", 2),
         (["--subset", "FD001,FD002"], "found several subsets, expected one", 2),
         (["--output", "."], "a folder of that name is in the way", 1),
+        (["--scale", "--output", "a.png"], "found a .png, which the picture takes", 2),
         (["--output", "file/b.json"], "cannot be written", 1),
     ],
 )
@@ -57,3 +59,26 @@ def test_refused_before_anything_is_measured(rul, asked, tmp_path, monkeypatch, 
     assert (found, out, asked) == (code, "", [])
     assert text in err
     assert err.count("\n") == 1
+
+
+def test_scale_writes_its_picture_too(rul, tmp_path, monkeypatch):
+    point = Point(100, 30, False, 20_000, 0.5, 1e-6, base_mb=200.0, peak_mb=210.0)
+    asked = []
+
+    def pretend(folder, engines, tell):
+        tell("one")
+        asked.append((folder, engines))
+        return [point]
+
+    monkeypatch.setattr(run, "scale", pretend)
+    path = tmp_path / "scale.json"
+    code, out, err = rul("bench", "--scale", "--quick", "--output", path)
+    assert (code, err) == (0, "measuring: one\n")
+    ((folder, engines),) = asked
+    assert engines == (100, 300, 1000)
+    assert not folder.exists()
+    (found,) = json.loads(path.read_text())["points"]
+    assert (found["microseconds_a_row"], found["bytes_a_row"]) == (25.0, 500.0)
+    assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
+    assert "25.00" in out
+    assert "scale.png" in out.replace("\n", "")
