@@ -81,6 +81,8 @@ def rul(capsys, monkeypatch, tmp_path):
         ("export", "{}"),
         ("export", "{}/best.pt", "--format", "{}"),
         ("report", "{}"),
+        ("bench", "--subset", "{}"),
+        ("bench", "--output", "{}"),
         ("runs", "--dir", "{}"),
     ],
     ids=" ".join,

@@ -24,6 +24,7 @@ VERBS = [
     "export",
     "compare",
     "report",
+    "bench",
     "runs",
     "config",
 ]
