@@ -32,10 +32,11 @@ def bench(
 ) -> None:
     """Measure speed and memory, beside others.
 
-    Others are the usual loop, rul-datasets, and the machine's matrix products alone. Both sides of a ratio take their turns one after the other (A B A B …), each in a process of
-    its own with the same threads. Figures are medians; the spread is the distance between the
-    quartiles. It takes up to 25 minutes on two cores, a few with --quick; leave the machine
-    alone meanwhile. rul-datasets comes with: pip install 'cmapss_rul[bench]'
+    Others are the usual loop, rul-datasets, and the machine's matrix products alone. Both sides
+    of a ratio take their turns one after the other, each in a process of its own with the same
+    threads. Figures are medians; the spread is the distance between the quartiles. It takes up
+    to 25 minutes on two cores, a few with --quick; leave the machine alone meanwhile.
+    rul-datasets comes with: pip install 'cmapss_rul[bench]'
 
     \b
     Examples:
