@@ -223,8 +223,9 @@ def _grid(settings: NDArray[np.float64]) -> tuple[list[int], int]:
 
 def _decimals(values: NDArray[np.float64]) -> int:
     """Decimals that leave few levels, or a single one of a setting that varies freely."""
-    finest = round(-np.log10(np.ptp(values) / MOST_CONDITIONS))
-    for places in range(min(max(finest, -9), 9), -9, -1):
+    # beyond nine decimals none is taken, and a range may be too small for its logarithm
+    finest = round(-np.log10(max(np.ptp(values) / MOST_CONDITIONS, 1e-9)))
+    for places in range(max(finest, -9), -9, -1):
         rounded = np.round(values, places)
         close = np.abs(values - rounded).max() <= _CLOSE * 10.0**-places
         if close and len(np.unique(rounded)) <= _MOST_LEVELS:

@@ -201,9 +201,21 @@ def _rows_to_table(
         parts.append(numbers[:, -len(columns) :])
     if not parts:
         raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
-    return Table(
-        name, np.array(engines), np.concatenate(parts), columns, np.array(lines), counts="line"
-    )
+    names = _names(engines, lines, name, "line")
+    return Table(name, names, np.concatenate(parts), columns, np.array(lines), counts="line")
+
+
+def _names(
+    engines: Sequence[str], lines: Sequence[int], name: str, counts: str
+) -> NDArray[np.str_]:
+    """[row], names of engines; numpy would take one that ends with NUL for another one."""
+    for engine, line in zip(engines, lines, strict=True):
+        if "\0" in engine:
+            raise DataError(
+                f"{name}, {counts} {line}: found a NUL character in the engine's name "
+                f"'{printable(engine[:24])}', expected text"
+            )
+    return np.array(engines)
 
 
 def _numbers(
@@ -278,5 +290,6 @@ def _parquet(content: bytes, name: str, asked: Asked) -> Table:
                 f"{place[column] + 1} ({printable(header[place[column]])}), {_EXPECTED}"
             )
     engine = frame.iloc[:, place[ENGINE]]
-    engines = np.where(engine.isna(), "", engine.astype(str).str.strip()).astype(np.str_)
-    return Table(name, engines, numbers, columns, np.arange(1, len(frame) + 1), counts="row")
+    texts = np.where(engine.isna(), "", engine.astype(str).str.strip()).tolist()
+    lines = np.arange(1, len(frame) + 1)
+    return Table(name, _names(texts, lines.tolist(), name, "row"), numbers, columns, lines, "row")

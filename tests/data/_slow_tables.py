@@ -59,6 +59,8 @@ def slow_table(
     for line, cells in table:
         if len(cells) != len(header) or (headless and _number(cells[at]) is None):
             return None
+        if "\0" in cells[at]:
+            return None
         numbers = [_number(cells[header.index(name)]) for name in columns]
         if None in numbers:
             return None

@@ -44,6 +44,7 @@ def test_text_without_a_header():
         *[b"a,x\np," + word + b"\n" for word in (b"", b"nan", b"1e31", b"1_0", b"\xd9\xa1")],
         b"1e999,1,a,x\n1,1,p,1\n",
         b"1 1 1.5\n",
+        b"a,x\np\0,1\n",
     ],
 )
 def test_what_is_no_table(content):

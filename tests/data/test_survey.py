@@ -73,6 +73,11 @@ def test_columns_of_one_name_are_left_out():
     assert found.left_out == [("t", "stands more than once in the header; rename it")] * 2
 
 
+def test_a_setting_whose_range_has_no_logarithm():
+    content = b"a,b,setting,t\n1,1,0,3\n1,2,2.5e-324,4\n2,1,0,5\n"
+    assert survey(content, "f", engine="a", cycle="b").conditions == 1
+
+
 def rows_of(count=60, **columns):
     """Two engines with one row a cycle, and further columns."""
     cycle = np.tile(np.arange(1, count // 2 + 1), 2)

@@ -120,6 +120,10 @@ def test_more_rows_than_a_chunk_holds():
         ("unit,cycle,s2\n1,1,\0\n", "f, line 2: found '\\x00' in column 3"),
         ('unit,cycle,s2\n"' + "9" * 200_000, "f: is no table of text"),
         ('unit,cycle,"' + "9" * 200_000, "f: is no table of text"),
+        (
+            "unit,cycle,s2\np\0,1,1\n",
+            "f, line 2: found a NUL character in the engine's name 'p\\x00'",
+        ),
         ("\n,,,\n", "f, line 2: found separators alone, expected a header with the names of"),
     ],
 )
