@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.torture import faults, flips, kills, repeats
+from tests.torture import faults, flips, kills, repeats, shim
 
 # forked children of a process with threads are safe here, for they start none themselves
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -19,8 +19,16 @@ def test_kills():
 
 
 def test_faults():
-    counts = well(faults.run(6, seed=0))
+    quick = "train,evaluate,calibrate,predict,simulate,download-data"
+    counts = well(faults.run(6, seed=0, names=quick))
     assert counts.cases == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["export", "report", "compare"])
+def test_faults_of_the_verbs_that_take_long(verb):
+    counts = well(faults.run(6, seed=0, names=verb))
+    assert set(counts.kinds) <= {f"{verb}: {mode}" for mode in shim.MODES}
 
 
 def test_flips():
