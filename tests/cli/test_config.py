@@ -174,7 +174,7 @@ def test_new_prints_a_configuration_for_a_file(rul, tmp_path):
     names = ["--engine", "asset", "--cycle", "hour"]
     code, out, err = rul("config", "new", "--from", file, *names)
     assert (code, err) == (0, "")
-    assert out.startswith(f"# {file}: 8 engines, 100 rows.\n")
+    assert out.startswith(f"# {file}: 8 engines.\n# The 6 that split.test leaves")
     path = tmp_path / "my.yaml"
     code, said, err = rul("config", "new", "--from", file, *names, "--output", path)
     assert (code, err) == (0, "")

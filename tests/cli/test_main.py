@@ -195,8 +195,9 @@ def test_an_interrupt_ends_with_130(rul, verb):
 
 def test_a_signal_from_the_keyboard_ends_with_130():
     script = (
-        "import time\n"
+        "import signal, time\n"
         "from cmapss_rul.cli import app, main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background
         "@app.command()\n"
         "def wait():\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "main(['wait'])\n"

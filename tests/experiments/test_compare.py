@@ -14,7 +14,7 @@ import pytest
 from cmapss_rul.data.provide import provide
 from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments import compare as compare_module
-from cmapss_rul.experiments import engine
+from cmapss_rul.experiments import engine, runs
 from cmapss_rul.experiments.compare import Options, RunsFailed, Silent, compare, folder_of
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.locks import owned
@@ -331,7 +331,7 @@ def test_files_are_asked_for_once_and_not_by_every_run(made, tmp_path, monkeypat
         asked.append((data.subset, kinds))
         return provide(data, kinds)
 
-    monkeypatch.setattr(compare_module, "provide", provided)
+    monkeypatch.setattr(runs, "provide", provided)
     compare(made[0], tmp_path / "grid")
     assert asked == [("FD001", ("train",)), ("FD001", ("test", "RUL"))]
 
