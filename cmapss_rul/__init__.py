@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cmapss_rul.training.checkpoint import restore as restore
     from cmapss_rul.training.config import RunConfig as RunConfig
     from cmapss_rul.training.config import load_config as load_config
-    from cmapss_rul.training.train import load_data as load_data
+    from cmapss_rul.training.material import load_data as load_data
     from cmapss_rul.training.train import train as train
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ _HOMES = {
     "restore": "training.checkpoint",
     "RunConfig": "training.config",
     "load_config": "training.config",
-    "load_data": "training.train",
+    "load_data": "training.material",
     "train": "training.train",
 }
 __all__ = ["__version__", *_HOMES]

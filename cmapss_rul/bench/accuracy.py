@@ -12,8 +12,9 @@ from cmapss_rul.bench.sides import once
 from cmapss_rul.bench.usual import Epoch, UsualLoop
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Quiet, Row
+from cmapss_rul.training.material import load_data
 from cmapss_rul.training.memory import keep_freed_memory
-from cmapss_rul.training.train import load_data, train
+from cmapss_rul.training.train import train
 
 MARGIN = 1.02
 """A model is good whose validation RMSE is within 2 % of the usual loop's best."""

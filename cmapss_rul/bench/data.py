@@ -16,7 +16,7 @@ from cmapss_rul.bench.setting import PEER_WINDOW, Setting, as_ours
 from cmapss_rul.bench.sides import Side, in_turn, once, peak_memory_mb
 from cmapss_rul.data.columns import file_name
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.train import load_data
+from cmapss_rul.training.material import load_data
 
 WINDOWS = (30, 60, 120)
 """Lengths of windows that are gathered, cycles."""

@@ -14,7 +14,7 @@ from cmapss_rul.data.windows import Windows
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.train import load_data
+from cmapss_rul.training.material import load_data
 
 
 class Speeds(NamedTuple):

@@ -24,8 +24,8 @@ from cmapss_rul.bench.sides import Side, in_turn, once
 from cmapss_rul.bench.usual import UsualLoop
 from cmapss_rul.data.prepare import LabelledWindows, TrainingData
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.material import load_data
 from cmapss_rul.training.optimisation import Plan, Trainer
-from cmapss_rul.training.train import load_data
 
 BALANCERS: tuple[BalancerConfig, ...] = (
     AMNLConfig(),

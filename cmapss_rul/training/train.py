@@ -1,23 +1,15 @@
 """Set a run up, or take it up again, and train it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cmapss_rul.config.show import to_yaml
-from cmapss_rul.data.digests import Provenance, provenance
-from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.prepare import TrainingData, prepare
-from cmapss_rul.data.provide import provide
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.data.unseen import read_training
 from cmapss_rul.errors import CheckpointError, UsageError
 from cmapss_rul.files import also_name, sweep, write_whole
 from cmapss_rul.locks import names_in, owned
@@ -33,6 +25,7 @@ from cmapss_rul.training.loggers import (
     write_metrics,
 )
 from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.material import Material, TrainFiles
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.parts import check_parts
 from cmapss_rul.training.ranks import Ranks
@@ -84,19 +77,14 @@ def train(
         if not ranks.of_first(lambda: _goes_on(config, content, run, reporter)):
             return run
         where = ranks.device(device)
-        files = _train_files(config)
-        sources = [provenance(file) for file in files]
+        files = TrainFiles.of(config)
         if content is not None:
-            check_same_run(config, sources, content, run.last)
+            check_same_run(config, files.sources, content, run.last)
         stop = held.enter_context(StopSignals())
         held.enter_context(_seeded(config, where))
-        fleets, test = _fleets(config, files, sources)
-        data = _prepared(config, fleets)
-        counts = [len(fleet.starts) for fleet in fleets]
-        late = int((fleets[0].cycle[fleets[0].starts] > 1).sum())
-        del fleets  # training holds the scaled series alone
+        material = Material.of(config, files)
+        data = material.data
         network = checkpoint.build_network(config, data.preprocessor)
-        own = _files(config, data, sources, counts)
         loop = Loop(
             config=config,
             run=run,
@@ -104,7 +92,7 @@ def train(
             training=data.training.to(where),
             validation=data.validation.to(where),
             calibration=data.calibration.to(where),
-            facts=_facts(config, run, data, own, test, where, ranks.size),
+            facts=_facts(config, run, material, where, ranks.size),
             reporter=Logged(run.log, reporter) if ranks.first else Quiet(),
             stop=stop,
         )
@@ -114,54 +102,12 @@ def train(
             run.path.mkdir(parents=True)  # another process may have taken the name meanwhile
             held.enter_context(owned(run.path))
         _open(loop, content, damage)
-        if late:
+        if late := material.late:
             loop.reporter.note(f"{late} records start later than at cycle 1 and keep their count")
         loop.fit()
     best = loop.state
     loop.reporter.note(f"best epoch {best.best_epoch}: validation RMSE {best.best_rmse:.3f} cycles")
     return run
-
-
-def load_data(config: RunConfig) -> TrainingData:
-    """Read and prepare the train files of a configuration, fetched where they are missing.
-
-    Raises:
-        DataError: the file is not to be had, or is not as it should be.
-    """
-    files = _train_files(config)
-    fleets, _ = _fleets(config, files, [provenance(file) for file in files])
-    return _prepared(config, fleets)
-
-
-def _train_files(config: RunConfig) -> list[Path]:
-    """Paths of the train file, and then of the auxiliary ones."""
-    subsets = (config.data.subset, *config.data.auxiliary)
-    wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
-    return [provide(data, ["train"])["train"] for data in wanted]
-
-
-def _fleets(
-    config: RunConfig, files: Sequence[Path], sources: Sequence[Provenance]
-) -> tuple[list[Fleet], NDArray[np.int64]]:
-    """Records to train on and to validate with, and numbers of the engines set aside to test on.
-
-    Those are gone here, before anything is worked out from the records.
-    """
-    fleets = [
-        read_training(config.data, file, source.sha256).fleet
-        for file, source in zip(files, sources, strict=True)
-    ]
-    test = fleets[0].engines[:0]
-    if config.data.own and config.data.test is None:
-        rest, test = config.split.set_aside(fleets[0].engines)
-        fleets[0] = fleets[0].select(rest)
-    return fleets, test
-
-
-def _prepared(config: RunConfig, fleets: Sequence[Fleet]) -> TrainingData:
-    fleet, *auxiliary = fleets
-    boundaries = config.loss.health.boundaries
-    return prepare(fleet, config.data, config.split, boundaries, config.seed, auxiliary)
 
 
 def _content(run: RunFolder, resume: bool) -> tuple[dict[str, Any] | None, str]:
@@ -232,43 +178,21 @@ def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def _files(
-    config: RunConfig, data: TrainingData, sources: Sequence[Provenance], counts: Sequence[int]
-) -> dict[str, Any]:
-    """The `data` part of a checkpoint; `counts` are the engines of each train file."""
-    own, *others = map(asdict, sources)
-    auxiliary = [
-        {"subset": subset, "engines": count, **other}
-        for subset, count, other in zip(config.data.auxiliary, counts[1:], others, strict=True)
-    ]
-    return {
-        "subset": config.data.fleet_name,
-        **own,
-        "mean_label": data.mean_label,
-        "auxiliary": auxiliary,
-    }
-
-
 def _facts(
-    config: RunConfig,
-    run: RunFolder,
-    data: TrainingData,
-    files: dict[str, Any],
-    test: NDArray[np.int64],
-    device: torch.device,
-    ranks: int,
+    config: RunConfig, run: RunFolder, material: Material, device: torch.device, ranks: int
 ) -> dict[str, Any]:
+    data = material.data
     return {
         "format_version": checkpoint.FORMAT_VERSION,
         "versions": checkpoint.versions(),
         "config": config.without_host_facts(),
-        "data": files,
+        "data": material.facts,
         "preprocessor": data.preprocessor.state_dict(),
         "split": {
             "training": data.split.training.tolist(),
             "validation": data.split.validation.tolist(),
             "calibration": data.split.calibration.tolist(),
-            "test": test.tolist(),
+            "test": material.test.tolist(),
         },
         "host": {
             "folder": str(run.path),

@@ -8,7 +8,7 @@ from cmapss_rul.bench.peer import fill_root, peer_data, peer_loader, peer_versio
 from cmapss_rul.bench.readings import Reading
 from cmapss_rul.bench.sides import once
 from cmapss_rul.data.columns import LITERATURE_SENSORS
-from cmapss_rul.training.train import load_data
+from cmapss_rul.training.material import load_data
 
 needs_peer = pytest.mark.skipif(peer_version() is None, reason="needs the extra bench")
 

@@ -16,9 +16,10 @@ from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.interrupt import StopSignals
 from cmapss_rul.training.loggers import COLUMNS, Quiet
 from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.material import load_data
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.train import load_data, train
+from cmapss_rul.training.train import train
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import Listener, compared, differences, rows_of, tiny
 

@@ -12,8 +12,9 @@ from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig, completed
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.listing import look_at
+from cmapss_rul.training.material import load_data
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.train import load_data, train
+from cmapss_rul.training.train import train
 from tests.data._own import KEYS, LIVES, own_rows, write_own
 from tests.training.inputs import (
     MODEL,

@@ -15,7 +15,8 @@ from cmapss_rul.errors import DataError, RulError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.train import load_data, train
+from cmapss_rul.training.material import load_data
+from cmapss_rul.training.train import train
 from tests.training.inputs import Listener, assert_same_run, everything, plain, tiny, told
 
 # ---- the run folder ---------------------------------------------------------------------------
