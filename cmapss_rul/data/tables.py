@@ -153,13 +153,17 @@ def _cells(text: str, separator: str | None, name: str) -> Iterator[tuple[int, l
     if separator is None:
         yield from ((line, row.split()) for line, row in _lines(text))
         return
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    # strict: a quote that is left open would swallow the rows after it
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
                 yield reader.line_num, row
     except csv.Error as error:
-        raise DataError(f"{name}: is no table of text: {one_line(error)}") from error
+        raise DataError(
+            f"{name}, line {reader.line_num}: found no row ({one_line(error)}), expected cells "
+            "with each quote closed at the cell's end"
+        ) from error
 
 
 def _mostly_numbers(cells: Sequence[str]) -> bool:

@@ -44,7 +44,10 @@ def slow_table(
         table = [(i, line.split()) for i, line in enumerate(_split(text), 1) if line.strip()]
         headless = _mostly_numbers(first.split())
     else:
-        table = [pair for pair in _quoted(text, separator) if any(c.strip() for c in pair[1])]
+        quoted = _quoted(text, separator)
+        if quoted is None:
+            return None
+        table = [pair for pair in quoted if any(cell.strip() for cell in pair[1])]
         headless = False
     if headless:
         header = list(unnamed)
@@ -102,8 +105,11 @@ def _number(cell: str) -> float | None:
     return None if found is None or abs(found) > _LARGEST else found
 
 
-def _quoted(text: str, separator: str) -> list[tuple[int, list[str]]]:
-    """Rows with the lines at which they end; '""' inside quotes is one quote."""
+def _quoted(text: str, separator: str) -> list[tuple[int, list[str]]] | None:
+    """Rows with the lines at which they end; '""' inside quotes is one quote.
+
+    None where a quote is left open, or closed before the end of its cell.
+    """
     rows: list[tuple[int, list[str]]] = []
     cells, cell, line, place = [], "", 1, 0
     inside, opened = False, False  # between quotes; whether this cell began with one
@@ -128,8 +134,12 @@ def _quoted(text: str, separator: str) -> list[tuple[int, list[str]]]:
             line += 1
         elif mark == separator and not inside:
             cells, cell, opened = [*cells, cell], "", False
+        elif opened and not inside:
+            return None
         else:
             cell += mark
+    if inside:
+        return None
     if cells or cell or opened:
         rows.append((line, [*cells, cell]))
     return rows

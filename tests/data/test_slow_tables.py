@@ -21,7 +21,7 @@ def slow(content, columns=("x",)):
         (b"x a\n 1   p\n", [(2, "p", [1.0])]),
         (b"\xef\xbb\xbfx,a\n1,\xff\n", [(2, "\\xff", [1.0])]),
         (HEADER + b'"p,""1""\n",2,"\n"\n', [(4, 'p,"1"', [2.0])]),
-        (HEADER + b'p"1",2,"z"y\n', [(2, 'p"1"', [2.0])]),
+        (HEADER + b'p"1",2,z\n', [(2, 'p"1"', [2.0])]),
         (b"a,x\np,1e30\n", [(2, "p", [1e30])]),
     ],
 )
@@ -44,6 +44,8 @@ def test_text_without_a_header():
         *[b"a,x\np," + word + b"\n" for word in (b"", b"nan", b"1e31", b"1_0", b"\xd9\xa1")],
         b"1e999,1,a,x\n1,1,p,1\n",
         b"1 1 1.5\n",
+        HEADER + b'p,2,"z"y\n',
+        HEADER + b'p,2,"z\n',
         b"a,x\np\0,1\n",
     ],
 )

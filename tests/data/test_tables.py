@@ -118,8 +118,13 @@ def test_more_rows_than_a_chunk_holds():
         (b"PK\x03\x04", "f: found a zip archive"),
         (b"PAR1 and no more", "f: is no whole Parquet file"),
         ("unit,cycle,s2\n1,1,\0\n", "f, line 2: found '\\x00' in column 3"),
-        ('unit,cycle,s2\n"' + "9" * 200_000, "f: is no table of text"),
-        ('unit,cycle,"' + "9" * 200_000, "f: is no table of text"),
+        ('unit,cycle,s2\n"' + "9" * 200_000, "f, line 2: found no row (field larger than"),
+        ('unit,cycle,"' + "9" * 200_000, "f, line 1: found no row (field larger than"),
+        (
+            'unit,cycle,s2,n\n1,1,1,"a\n1,2,1,b\n',
+            "f, line 3: found no row (unexpected end of data)",
+        ),
+        ('unit,cycle,s2\n1,1,"1"2\n', "f, line 2: found no row (',' expected after '\"')"),
         (
             "unit,cycle,s2\np\0,1,1\n",
             "f, line 2: found a NUL character in the engine's name 'p\\x00'",
