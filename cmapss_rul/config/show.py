@@ -84,8 +84,8 @@ def _plain(value: Any) -> Any:
 
 
 def _scalar(value: Any) -> str:
-    text = _dump(value, style=None)
-    return text if text.isprintable() else _dump(value, style='"')  # a line break of any kind
+    text = _dump(value)
+    return text if text.isprintable() else _dump(value, style='"', escape=True)
 
 
 def _item(value: Any) -> str:
@@ -93,13 +93,14 @@ def _item(value: Any) -> str:
     return _scalar([value])[1:-1]
 
 
-def _dump(value: Any, style: str | None) -> str:
+def _dump(value: Any, style: str | None = None, escape: bool = False) -> str:
+    """Write in one line; `escape` leaves nothing but ASCII: no line break, no bidi mark."""
     text = yaml.safe_dump(
         value,
         default_flow_style=True,
         default_style=style,
         width=float("inf"),
-        allow_unicode=True,
+        allow_unicode=not escape,
         sort_keys=False,
     )
     return text.removesuffix("\n").removesuffix("\n...")

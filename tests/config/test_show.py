@@ -80,6 +80,14 @@ def test_texts_that_look_like_something_else_come_back(text):
     assert back(config) == config
 
 
+@pytest.mark.parametrize("text", ["a\u202eb", "\u2028", "é\x85", "\u200f"])
+def test_what_a_terminal_would_obey_is_escaped(text):
+    """Found by fuzz_config, seed 603: a bidi mark stood there as it was."""
+    config = Run(data=Data(dir=text, columns=(text, "b")))
+    assert to_yaml(config).replace("\n", "").isprintable()
+    assert back(config) == config
+
+
 @pytest.mark.parametrize("number", [1e-5, 1e-3, 0.1 + 0.2, 5e-324, 1 - 2**-53])
 def test_reals_come_back_exactly(number):
     config = Run(train=Train(rate=number))
