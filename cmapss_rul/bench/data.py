@@ -88,6 +88,9 @@ def our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Reading]:
         config: of the data.
         fresh: take away the cache, so that it starts from the text file.
     """
+    import numpy.ma  # noqa: F401
+    import pandas  # noqa: F401  # both come with their first use, the peer's with its own import
+
     if fresh:
         shutil.rmtree(Path(config.data.dir) / "cache", ignore_errors=True)
 

@@ -123,7 +123,7 @@ def draw(points: Sequence[Point], path: Path) -> None:
     from matplotlib.figure import Figure
 
     window = points[0].window
-    figure = Figure(figsize=(8, 3), layout="constrained")
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
     time_axes, memory_axes = figure.subplots(1, 2)
     for cached, label, style in ((False, "from the text", "o-"), (True, "from the cache", "s--")):
         own = [point for point in points if point.cached is cached and point.window == window]
@@ -131,7 +131,7 @@ def draw(points: Sequence[Point], path: Path) -> None:
         time_axes.plot(engines, [point.microseconds_a_row for point in own], style, label=label)
         memory_axes.plot(engines, [point.bytes_a_row for point in own], style, label=label)
     time_axes.set_ylabel("time, µs a row")
-    memory_axes.set_ylabel("peak memory beyond imports, bytes a row")
+    memory_axes.set_ylabel("memory beyond imports, bytes a row")
     for axes in (time_axes, memory_axes):
         axes.set_xscale("log")
         axes.set_xlabel("engines (about 206 rows each)")

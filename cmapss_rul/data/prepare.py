@@ -146,7 +146,7 @@ def prepare(
         calibration=everything.select(torch.from_numpy(rows.calibration)),
         preprocessor=preprocessor,
         split=parts,
-        mean_label=float(everything.rul.double().mean()),
+        mean_label=float(everything.rul.numpy().mean(dtype=np.float64)),
     )
 
 
