@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cmapss_rul.data.config import DataConfig
@@ -134,30 +135,41 @@ def prepare(
     parts = split.draw(fleet.engines, seed)
     rows = split.rows(fleet, parts, seed)
     preprocessor = Preprocessor.fit(fleet, data, parts.training)
-    everything = _labelled(fleet, preprocessor, data, boundaries)
-    others = [
-        _labelled(other, Preprocessor.fit(other, data), data, boundaries) for other in auxiliary
-    ]
+    training, validation, calibration = _labelled(fleet, preprocessor, data, boundaries, rows)
+    sets = [training]
+    for other in auxiliary:
+        every = [np.arange(other.rows)]
+        sets += _labelled(other, Preprocessor.fit(other, data), data, boundaries, every)
     return TrainingData(
-        training=LabelledWindows.joined(
-            [everything.select(torch.from_numpy(rows.training)), *others]
-        ),
-        validation=everything.select(torch.from_numpy(rows.validation)),
-        calibration=everything.select(torch.from_numpy(rows.calibration)),
+        training=LabelledWindows.joined(sets),
+        validation=validation,
+        calibration=calibration,
         preprocessor=preprocessor,
         split=parts,
-        mean_label=float(everything.rul.numpy().mean(dtype=np.float64)),
+        mean_label=float(capped(rul_to_failure(fleet), data.cap).mean()),
     )
 
 
 def _labelled(
-    fleet: Fleet, preprocessor: Preprocessor, data: DataConfig, boundaries: Sequence[int]
-) -> LabelledWindows:
-    """A window and its labels at every cycle of a fleet that ran to failure."""
+    fleet: Fleet,
+    preprocessor: Preprocessor,
+    data: DataConfig,
+    boundaries: Sequence[int],
+    parts: Sequence[NDArray[np.int64]],
+) -> list[LabelledWindows]:
+    """Windows and labels at each part of the rows of a fleet that ran to failure.
+
+    All parts share one series. Rows are picked by NumPy: the first index operation of a process
+    in PyTorch costs more than the rest of this together.
+    """
     series = torch.from_numpy(preprocessor.transform(fleet))
     rul = capped(rul_to_failure(fleet), data.cap)
-    return LabelledWindows(
-        Windows.every_cycle(series, fleet, data.window),
-        torch.from_numpy(rul.astype(np.float32)),
-        torch.from_numpy(health_class(rul, boundaries, data.cap)),
-    )
+    labels, health = rul.astype(np.float32), health_class(rul, boundaries, data.cap)
+    return [
+        LabelledWindows(
+            Windows.ending_at(series, fleet, rows, data.window),
+            torch.from_numpy(labels[rows]),
+            torch.from_numpy(health[rows]),
+        )
+        for rows in parts
+    ]
