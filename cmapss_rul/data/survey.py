@@ -43,11 +43,20 @@ class Column:
         name: in the file.
         low: least value.
         high: greatest value.
+        levels: number of levels near which all values lie, where they are few; else 1.
     """
 
     name: str
     low: float
     high: float
+    levels: int = 1
+
+    @classmethod
+    def of(cls, name: str, values: NDArray[np.float64]) -> "Column":
+        """Look through the values of a column, [row]."""
+        levels = len(np.unique(np.round(values, _decimals(values))))
+        few = levels if levels <= _MOST_LEVELS else 1
+        return cls(name, float(values.min()), float(values.max()), few)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +125,7 @@ def survey(
             left_out.append((column, reason))
             continue
         kind = settings if _is_setting(column) else sensors
-        kind.append(Column(column, float(values.min()), float(values.max())))
+        kind.append(Column.of(column, values))
     if not sensors:
         raise DataError(f"{printable(name)}: found no column of numbers that varies, for sensors")
     decimals, conditions = _grid(fleet.pick([column.name for column in settings]))

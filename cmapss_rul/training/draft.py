@@ -14,10 +14,10 @@ from cmapss_rul.errors import UsageError
 from cmapss_rul.text import printable
 from cmapss_rul.training.config import RunConfig
 
-_STEPS = 640
+_STEPS = 1000
 """About as many steps as the shipped configurations take."""
 
-_BATCH, _EPOCHS, _MOST_EPOCHS = 256, 16, 100
+_BATCH, _EPOCHS, _MOST_EPOCHS = 128, 24, 100
 _POOL, _WINDOW = 3, 90
 
 
@@ -66,7 +66,9 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
         "how the engine is operated; move names here from sensors",
         found.settings,
     )
-    yield from _columns("sensors", "what the network sees; scaled per condition", found.sensors)
+    yield from _columns(
+        "sensors", "what the network sees; scaled per condition", found.sensors, "a setting?"
+    )
     for name, reason in found.left_out:
         yield f"  # left out: {printable(name) or 'a column without a name'}, which {reason}"
     yield from _conditions(found)
@@ -87,11 +89,14 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     yield from _training(rows)
 
 
-def _columns(key: str, what: str, columns: Sequence[Column]) -> Iterator[str]:
+def _columns(
+    key: str, what: str, columns: Sequence[Column], doubt: str | None = None
+) -> Iterator[str]:
     yield f"  # {what}"
     yield f"  {key}:" if columns else f"  {key}: []"
     for column in columns:
-        yield f"    - {in_yaml(column.name)}  # {column.low:.6g} … {column.high:.6g}"
+        few = f"; {column.levels} levels: {doubt}" if doubt and column.levels > 1 else ""
+        yield f"    - {in_yaml(column.name)}  # {column.low:.6g} … {column.high:.6g}{few}"
 
 
 def _conditions(found: Survey) -> Iterator[str]:
@@ -117,5 +122,6 @@ def _training(rows: int) -> Iterator[str]:
     yield f"  window_share: {max(share, 0.01)}"
     yield "  learning_rate: 2e-3"
     yield "  weight_decay: 1e-2"
-    yield "  warmup: 2"
+    yield "  warmup: 1"
+    yield "  clip: 10.0"
     yield "  ema: 0.99"

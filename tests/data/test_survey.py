@@ -8,7 +8,7 @@ import pytest
 
 from cmapss_rul.data.columns import SETTINGS
 from cmapss_rul.data.split import SplitConfig
-from cmapss_rul.data.survey import survey
+from cmapss_rul.data.survey import Column, survey
 from cmapss_rul.errors import DataError, UsageError
 from tests.data._fleets import SIX
 from tests.data._own import HEADER, LIVES, own_rows, write_own
@@ -115,6 +115,20 @@ def test_settings_are_known_by_their_names_and_their_grid_by_the_values():
 )
 def test_a_setting_that_varies_freely_makes_no_conditions(values):
     assert found_in(rows_of(setting_1=values)).conditions == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "levels"),
+    [
+        (np.tile([20.1, 49.8, 80.2], 40), 3),
+        (np.tile([0.0, 1.0], 60), 2),
+        (np.arange(120.0), 1),
+        (np.linspace(-1e-12, 1e12, 120), 1),
+    ],
+)
+def test_columns_of_few_levels(values, levels):
+    column = Column.of("load", values)
+    assert (column.low, column.high, column.levels) == (values.min(), values.max(), levels)
 
 
 def test_text_and_parquet():

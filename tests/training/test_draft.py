@@ -47,6 +47,14 @@ def test_it_says_what_was_found_and_is_valid():
     assert data.condition_decimals == (0,)
 
 
+def test_a_sensor_of_few_levels_may_be_a_setting():
+    sensors = [Column("load", 20.0, 80.0, levels=3), Column("temp", 500.0, 600.0)]
+    text = draft(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
+    assert "    - load  # 20 … 80; 3 levels: a setting?\n" in text
+    assert "    - temp  # 500 … 600\n" in text
+    assert "    - load %  # 0 … 50.25\n" in text
+
+
 def test_cap_window_and_steps_follow_from_the_lives():
     config = read(draft(FOUND, Path("my.csv")))
     assert (config.data.cap, config.data.window) == (120, 90)
