@@ -17,6 +17,7 @@ from cmapss_rul.bench.sides import Side, in_turn, once, peak_memory_mb
 from cmapss_rul.data.columns import file_name
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.material import load_data
+from cmapss_rul.training.memory import keep_freed_memory
 
 WINDOWS = (30, 60, 120)
 """Lengths of windows that are gathered, cycles."""
@@ -91,6 +92,7 @@ def our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Reading]:
     import numpy.ma  # noqa: F401
     import pandas  # noqa: F401  # both come with their first use, the peer's with its own import
 
+    keep_freed_memory()
     if fresh:
         shutil.rmtree(Path(config.data.dir) / "cache", ignore_errors=True)
 
