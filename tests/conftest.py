@@ -42,6 +42,14 @@ def fleet_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def eight(tmp_path_factory) -> Path:
+    """Folder with a simulated FD001 of eight engines; tests read it only."""
+    folder = tmp_path_factory.mktemp("eight")
+    simulate(folder, engines=8)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def made(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
     """A finished grid of two balancers and two seeds, and the folder where it was made.
 

@@ -26,13 +26,6 @@ ROOT = Path(__file__).parents[1]
 NAMES = names_of(["FD001"])
 
 
-@pytest.fixture(scope="module")
-def eight(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("eight")
-    simulate(folder, engines=8)
-    return folder
-
-
 @pytest.fixture
 def endless(eight, tmp_path):
     """A process that trains in `run` without an end, and has saved its first epoch."""

@@ -86,7 +86,7 @@ def usual_run(config: RunConfig, epochs: int, device: str) -> Callable[[], list[
     """Make the usual loop ready: the subset's own engines, the same split, the same windows."""
     as_usual(config.train.thread_count(), config.seed)
     data = load_data(alone(config))
-    loop = UsualLoop(config, data.training, data.validation, torch.device(device))
+    loop = UsualLoop(config, data, torch.device(device))
     return lambda: list(loop.fit(epochs))
 
 

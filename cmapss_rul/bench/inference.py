@@ -13,6 +13,7 @@ from cmapss_rul.bench.sides import once
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
+from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.material import load_data
 
@@ -54,9 +55,7 @@ def predictor(
     as_usual(threads)
     where = torch.device(device)
     data = load_data(config)
-    network = config.model.build(
-        data.training.windows.series.shape[1], config.loss.health.classes, config.data.cap
-    ).to(where)
+    network = build_network(config, data.preprocessor).to(where)
     windows = data.training.windows.to(where)
     some = windows.select(torch.arange(min(len(windows), 8192), device=where))
 

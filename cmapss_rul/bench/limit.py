@@ -17,6 +17,9 @@ from cmapss_rul.model.attention import LastStateAttention, SelfAttention
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.optimisation import Plan, Trainer
 
+STEADY = Plan(steps=1_000_000, warmup=0)
+"""A plan whose steps all stand behind the warm-up, so that each one is a usual one."""
+
 _Layer = TypeVar("_Layer", bound=nn.Module)
 
 
@@ -130,9 +133,7 @@ def step_of(config: RunConfig) -> Callable[[], object]:
         torch.rand(size) * config.data.cap,
         torch.randint(classes, (size,)),
     )
-    # All of the plan's steps stand behind the warm-up, so that each one is a usual one.
-    plan = Plan(steps=1_000_000, warmup=0)
-    return lambda: trainer.step(batch, 0, plan)
+    return lambda: trainer.step(batch, 0, STEADY)
 
 
 def products_of(listed: list[Product]) -> Callable[[], object]:

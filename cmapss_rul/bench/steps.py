@@ -23,9 +23,10 @@ from cmapss_rul.bench.setting import Setting, alone, as_ours, as_usual, waited_f
 from cmapss_rul.bench.sides import Side, in_turn, once
 from cmapss_rul.bench.usual import UsualLoop
 from cmapss_rul.data.prepare import LabelledWindows, TrainingData
+from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.material import load_data
-from cmapss_rul.training.optimisation import Plan, Trainer
+from cmapss_rul.training.optimisation import Trainer
 
 BALANCERS: tuple[BalancerConfig, ...] = (
     AMNLConfig(),
@@ -99,8 +100,7 @@ def _work(setting: Setting) -> Work:
 def usual_steps(config: RunConfig, work: Work) -> Callable[[], float]:
     """Make the usual loop ready; a turn gives the seconds of a step."""
     as_usual(work.threads)
-    data = load_data(config)
-    loop = UsualLoop(config, data.training, data.validation, torch.device(work.device))
+    loop = UsualLoop(config, load_data(config), torch.device(work.device))
     loop.network.train()
     batches = forever(loop.loader)
     return lambda: timed(lambda: loop.step(next(batches)), work)
@@ -144,13 +144,10 @@ def balancers_and_fixed(
 def stepper(config: RunConfig, data: TrainingData, work: Work) -> Callable[[], object]:
     """Return a function that gathers a full batch and takes a training step on it."""
     device = torch.device(work.device)
-    network = config.model.build(
-        data.training.windows.series.shape[1], config.loss.health.classes, config.data.cap
-    )
-    trainer, training = Trainer(config, network, device), data.training.to(device)
-    plan = Plan(steps=1_000_000, warmup=0)
+    trainer = Trainer(config, build_network(config, data.preprocessor), device)
+    training = data.training.to(device)
     indices = orders(training, config.train.batch_size)
-    return lambda: trainer.step(training.batch(next(indices)), 0, plan)
+    return lambda: trainer.step(training.batch(next(indices)), 0, limit.STEADY)
 
 
 def orders(labelled: LabelledWindows, batch_size: int) -> Iterator[Tensor]:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from cmapss_rul.data.prepare import LabelledWindows
+from cmapss_rul.data.prepare import LabelledWindows, TrainingData
+from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 
 
@@ -34,23 +35,15 @@ class UsualLoop:
 
     Args:
         config: of the network, the batch size and the cap; nothing else of it is used.
-        training: windows to learn from.
-        validation: windows to validate on.
+        data: windows to learn from, and to validate on.
         device: where to compute.
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        training: LabelledWindows,
-        validation: LabelledWindows,
-        device: torch.device,
-    ) -> None:
-        batch_size, features = config.train.batch_size, training.windows.series.shape[1]
-        network = config.model.build(features, config.loss.health.classes, config.data.cap)
-        self.loader = DataLoader(materialised(training), batch_size, shuffle=True)
-        self.validation = DataLoader(materialised(validation), batch_size)
-        self.network = network.to(device)
+    def __init__(self, config: RunConfig, data: TrainingData, device: torch.device) -> None:
+        batch_size = config.train.batch_size
+        self.loader = DataLoader(materialised(data.training), batch_size, shuffle=True)
+        self.validation = DataLoader(materialised(data.validation), batch_size)
+        self.network = build_network(config, data.preprocessor).to(device)
         self.rul_loss = nn.MSELoss()
         self.health_loss = nn.CrossEntropyLoss()
         self.optimiser = torch.optim.Adam(self.network.parameters())

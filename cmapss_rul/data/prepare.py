@@ -135,35 +135,36 @@ def prepare(
     parts = split.draw(fleet.engines, seed)
     rows = split.rows(fleet, parts, seed)
     preprocessor = Preprocessor.fit(fleet, data, parts.training)
-    training, validation, calibration = _labelled(fleet, preprocessor, data, boundaries, rows)
+    rul = capped(rul_to_failure(fleet), data.cap)
+    training, validation, calibration = _labelled(fleet, rul, preprocessor, data, boundaries, rows)
     sets = [training]
     for other in auxiliary:
-        every = [np.arange(other.rows)]
-        sets += _labelled(other, Preprocessor.fit(other, data), data, boundaries, every)
+        theirs, every = capped(rul_to_failure(other), data.cap), [np.arange(other.rows)]
+        sets += _labelled(other, theirs, Preprocessor.fit(other, data), data, boundaries, every)
     return TrainingData(
         training=LabelledWindows.joined(sets),
         validation=validation,
         calibration=calibration,
         preprocessor=preprocessor,
         split=parts,
-        mean_label=float(capped(rul_to_failure(fleet), data.cap).mean()),
+        mean_label=float(rul.mean()),
     )
 
 
 def _labelled(
     fleet: Fleet,
+    rul: NDArray[np.int64],
     preprocessor: Preprocessor,
     data: DataConfig,
     boundaries: Sequence[int],
     parts: Sequence[NDArray[np.int64]],
 ) -> list[LabelledWindows]:
-    """Windows and labels at each part of the rows of a fleet that ran to failure.
+    """Windows and labels, of the capped RUL, at each part of a fleet's rows.
 
     All parts share one series. Rows are picked by NumPy: the first index operation of a process
     in PyTorch costs more than the rest of this together.
     """
     series = torch.from_numpy(preprocessor.transform(fleet))
-    rul = capped(rul_to_failure(fleet), data.cap)
     labels, health = rul.astype(np.float32), health_class(rul, boundaries, data.cap)
     return [
         LabelledWindows(

@@ -5,7 +5,6 @@ import torch
 
 from cmapss_rul.bench import accuracy, data, inference, startup, steps
 from cmapss_rul.bench.setting import Setting, Sizes
-from cmapss_rul.data.simulate import simulate
 from tests.training.inputs import tiny
 
 FEW = Sizes(
@@ -29,18 +28,10 @@ def _as_before():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
-def eight_dir(tmp_path_factory):
-    """Folder with a simulated FD001 of eight engines."""
-    folder = tmp_path_factory.mktemp("bench-fleet")
-    simulate(folder, engines=8)
-    return folder
-
-
 @pytest.fixture
-def setting(eight_dir, tmp_path):
+def setting(eight, tmp_path):
     """Tiny configurations, measured few times."""
-    config = tiny(eight_dir, split={"seed": 0})
+    config = tiny(eight, split={"seed": 0})
     return Setting(config, config, config, "cpu", FEW, tmp_path)
 
 

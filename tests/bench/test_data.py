@@ -90,9 +90,9 @@ def test_rates_by_the_length_of_the_window(setting):
 
 
 @needs_peer
-def test_the_peer_prepares_the_users_files(eight_dir, tmp_path):
+def test_the_peer_prepares_the_users_files(eight, tmp_path):
     root = tmp_path / "root"
-    fill_root(eight_dir, "FD001", root)
+    fill_root(eight, "FD001", root)
     made = root / "CMAPSS" / "dev_FD001.txt"
     first = once(peer_data, root, "FD001", 30, fresh=True)
     assert first.value > 0
@@ -103,11 +103,11 @@ def test_the_peer_prepares_the_users_files(eight_dir, tmp_path):
     assert made.stat().st_mtime_ns == stamp  # what it made is used again
     once(peer_data, root, "FD001", 30, fresh=True)
     assert made.stat().st_mtime_ns > stamp
-    assert sorted(path.name for path in eight_dir.iterdir() if "dev" in path.name) == []
+    assert sorted(path.name for path in eight.iterdir() if "dev" in path.name) == []
 
 
 @needs_peer
-def test_the_peers_loader_goes_through_its_windows(eight_dir, tmp_path):
+def test_the_peers_loader_goes_through_its_windows(eight, tmp_path):
     root = tmp_path / "root"
-    fill_root(eight_dir, "FD001", root)
+    fill_root(eight, "FD001", root)
     assert once(peer_loader, root, "FD001", 30, 64).value > 0

@@ -48,7 +48,7 @@ def test_every_measurement_gives_its_keys(setting, monkeypatch):
     assert "data: simulated" in text
 
 
-def test_nothing_is_left_behind(monkeypatch, eight_dir):
+def test_nothing_is_left_behind(monkeypatch, eight):
     folders = []
 
     def part(setting):
@@ -58,19 +58,19 @@ def test_nothing_is_left_behind(monkeypatch, eight_dir):
 
     monkeypatch.setattr(run, "PARTS", {"a part": part})
     monkeypatch.setattr(Setting, "provide", lambda _: None)
-    found = bench("FD001", data_dir=eight_dir, device="cpu", quick=True, tell=folders.append)
+    found = bench("FD001", data_dir=eight, device="cpu", quick=True, tell=folders.append)
     assert found["some"] == {"figure": 1.0, "figure_spread": 0.5}
     assert found["quick"] is True
     assert folders[0] == "a part"
     assert not folders[1].exists()
 
 
-def test_the_shipped_configurations_are_measured(tmp_path, eight_dir):
-    setting = Setting.of("FD004", eight_dir, "cpu", Sizes(), tmp_path)
+def test_the_shipped_configurations_are_measured(tmp_path, eight):
+    setting = Setting.of("FD004", eight, "cpu", Sizes(), tmp_path)
     assert setting.config.data.subset == "FD004"
     assert (setting.fd001.data.subset, setting.fd001.split.seed) == ("FD001", 0)
     assert setting.published.model.bilstm.hidden == 256
-    assert {each.data.dir for each in (setting.config, setting.fd001)} == {str(eight_dir)}
+    assert {each.data.dir for each in (setting.config, setting.fd001)} == {str(eight)}
 
 
 def test_quick_does_less_of_the_same():

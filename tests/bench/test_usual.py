@@ -13,10 +13,10 @@ from tests.training.inputs import tiny
 
 
 @pytest.fixture
-def config(eight_dir):
+def config(eight):
     """Fixed weights, plain squared error, no clipping: what the usual loop computes."""
     return tiny(
-        eight_dir,
+        eight,
         split={"seed": 0},
         loss={"rul": {"name": "mse"}},
         balancer={"name": "fixed"},
@@ -32,7 +32,7 @@ def data(config):
 @pytest.fixture
 def loop(config, data):
     torch.manual_seed(0)
-    return UsualLoop(config, data.training, data.validation, torch.device("cpu"))
+    return UsualLoop(config, data, torch.device("cpu"))
 
 
 def test_its_step_has_our_loss_and_our_gradients(config, data, loop):

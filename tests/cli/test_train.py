@@ -13,7 +13,6 @@ import pytest
 import torch
 import yaml
 
-from cmapss_rul.data.simulate import simulate
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.optimisation import Trainer
 from tests.training.inputs import assert_same_run, plain
@@ -22,18 +21,11 @@ ROOT = Path(__file__).parents[2]
 RUL = [sys.executable, "-c", "from cmapss_rul.cli import main; main()"]
 
 
-@pytest.fixture(scope="session")
-def eight_engines(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("eight")
-    simulate(folder, engines=8)
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def desk(tmp_path, monkeypatch, eight_engines):
+def desk(tmp_path, monkeypatch, eight):
     """A working folder with `mine.yaml`, a tiny run of two epochs."""
     monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text(yaml.safe_dump(plain(eight_engines)))
+    Path("mine.yaml").write_text(yaml.safe_dump(plain(eight)))
     return tmp_path
 
 
@@ -133,9 +125,9 @@ def test_a_changed_key_is_refused_by_key(rul):
     failed(rul(*resume, "--set", "balancer.name=amnl"), 2, "balancer.name was fixed and is amnl")
 
 
-def test_the_same_data_elsewhere_are_taken_and_others_refused(rul, eight_engines):
+def test_the_same_data_elsewhere_are_taken_and_others_refused(rul, eight):
     rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
-    shutil.copytree(eight_engines, "moved")
+    shutil.copytree(eight, "moved")
     more = ("train", "--resume", "runs/mine-s0", "--set", "train.epochs=2", "--data", "moved")
     assert rul(*more)[0] == 0
     file = Path("moved/train_FD001.txt")

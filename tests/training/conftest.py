@@ -1,11 +1,10 @@
-"""A fleet of eight engines, and a finished run on it."""
+"""A finished run on the fleet of eight engines."""
 
 import shutil
 
 import pytest
 import torch
 
-from cmapss_rul.data.simulate import simulate
 from cmapss_rul.training.train import train
 from tests.training.inputs import tiny
 
@@ -17,14 +16,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def eight(tmp_path_factory):
-    """Folder with a simulated FD001 of eight engines."""
-    folder = tmp_path_factory.mktemp("eight")
-    simulate(folder, engines=8)
-    return folder
 
 
 @pytest.fixture(scope="session")
