@@ -98,6 +98,7 @@ class TrainingData:
         split: which engines are which.
         mean_label: mean of the capped labels over every row of the file, cycles, whatever
             the split: the constant that an honest baseline predicts.
+        auxiliary: how many of the windows of training, its last ones, are of auxiliary fleets.
     """
 
     training: LabelledWindows
@@ -106,6 +107,7 @@ class TrainingData:
     preprocessor: Preprocessor
     split: Split
     mean_label: float
+    auxiliary: int = 0
 
 
 def prepare(
@@ -148,6 +150,7 @@ def prepare(
         preprocessor=preprocessor,
         split=parts,
         mean_label=float(rul.mean()),
+        auxiliary=sum(other.rows for other in auxiliary),
     )
 
 

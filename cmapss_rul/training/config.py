@@ -31,6 +31,13 @@ class TrainConfig(Config):
     window_share: float = Field(
         1.0, gt=0, le=1, description="Share of the training windows drawn anew for each epoch."
     )
+    auxiliary_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the windows of data.auxiliary drawn anew for each epoch; null for "
+        "window_share.",
+    )
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay of AdamW.")
     warmup: float = Field(

@@ -82,7 +82,9 @@ class Loop:
         config: of the run.
         run: its folder.
         trainer: network, losses, balancer, optimisers.
-        training: windows of the training engines, on the trainer's device.
+        training: windows of the training engines, on the trainer's device; those of auxiliary
+            fleets last.
+        auxiliary: how many of them are of auxiliary fleets.
         validation: windows of the validation engines, on the trainer's device.
         calibration: windows of the engines kept for the intervals, on the trainer's device.
         facts: the parts of a checkpoint that do not change during a run.
@@ -98,6 +100,7 @@ class Loop:
     run: RunFolder
     trainer: Trainer
     training: LabelledWindows
+    auxiliary: int
     validation: LabelledWindows
     calibration: LabelledWindows
     facts: dict[str, Any]
@@ -168,9 +171,19 @@ class Loop:
             self.heed_signals()
 
     @property
+    def shares(self) -> list[tuple[int, int]]:
+        """Sets that an epoch draws from, one behind the other in `training`: windows and draws."""
+        train, windows = self.config.train, len(self.training)
+        sizes, shares = [windows], [train.window_share]
+        if self.auxiliary and train.auxiliary_share is not None:
+            sizes = [windows - self.auxiliary, self.auxiliary]
+            shares = [train.window_share, train.auxiliary_share]
+        return [(n, max(1, round(share * n))) for n, share in zip(sizes, shares, strict=True)]
+
+    @property
     def drawn(self) -> int:
         """Windows in an epoch."""
-        return max(1, round(self.config.train.window_share * len(self.training)))
+        return sum(draws for _, draws in self.shares)
 
     def batches(self) -> list[Tensor]:
         """Draw the windows of the running epoch, in batches of nearly equal size.
@@ -179,9 +192,13 @@ class Loop:
         count from 1 there: [seed, 0] is the generator that draws the split.
         """
         generator = np.random.default_rng([self.config.seed, self.state.epoch + 1])
-        order = torch.from_numpy(generator.permutation(len(self.training))[: self.drawn])
-        order = order.to(self.trainer.device)
-        return list(order.tensor_split(math.ceil(self.drawn / self.config.train.batch_size)))
+        drawn, first = [], 0
+        for windows, draws in self.shares:
+            drawn.append(first + generator.permutation(windows)[:draws])
+            first += windows
+        picked = drawn[0] if len(drawn) == 1 else generator.permutation(np.concatenate(drawn))
+        order = torch.from_numpy(picked).to(self.trainer.device)
+        return list(order.tensor_split(math.ceil(len(order) / self.config.train.batch_size)))
 
     def refuse_non_finite(self) -> None:
         """Stop at a loss or gradient that was not finite; the last checkpoint stays."""

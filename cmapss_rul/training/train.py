@@ -90,6 +90,7 @@ def train(
             run=run,
             trainer=Trainer(config, network, where, ranks),
             training=data.training.to(where),
+            auxiliary=data.auxiliary,
             validation=data.validation.to(where),
             calibration=data.calibration.to(where),
             facts=_facts(config, run, material, where, ranks.size),

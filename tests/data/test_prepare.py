@@ -102,7 +102,7 @@ def test_auxiliary_fleets_add_windows_that_train_only():
         prepare(fleet, DATA, SplitConfig(), (30, 10), 5, [added]) for added in (other, tenfold)
     )
     own, index = len(alone.training), torch.arange(len(alone.training) + 21)
-    assert len(more.training) == own + 21
+    assert (len(more.training), more.auxiliary, alone.auxiliary) == (own + 21, 21, 0)
     batch = more.training.batch(index)
     assert torch.equal(batch.windows[:own], alone.training.batch(index[:own]).windows)
     assert batch.rul[own:].tolist() == [*range(11, -1, -1), *range(8, -1, -1)]

@@ -12,7 +12,7 @@ NAMES = {
     "loss": ("rul.name", "health.boundaries"),
     "balancer": ("name",),
     "train": (
-        *("epochs", "batch_size", "learning_rate", "window_share"),
+        *("epochs", "batch_size", "learning_rate", "window_share", "auxiliary_share"),
         *("clip", "ema", "patience", "threads"),
     ),
 }
@@ -47,6 +47,8 @@ def test_shipped_defaults_that_are_promised():
         ("batch_size", 10**9 + 1),
         ("window_share", 0),
         ("window_share", 1.1),
+        ("auxiliary_share", 0),
+        ("auxiliary_share", 1.1),
         ("learning_rate", 0),
         ("ema", 1),
         ("patience", 0),

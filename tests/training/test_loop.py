@@ -1,12 +1,14 @@
 """The loop: rows, figures, best epoch, early stopping, non-finite losses."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
 from cmapss_rul.data.prepare import Batch
+from cmapss_rul.data.simulate import simulate
 from cmapss_rul.errors import RulError
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import Network
@@ -38,6 +40,7 @@ def loop_of(config, folder, reporter=None):
         run=run,
         trainer=trainer,
         training=data.training,
+        auxiliary=data.auxiliary,
         validation=data.validation,
         calibration=data.calibration,
         facts=facts,
@@ -209,6 +212,37 @@ def test_the_whole_share_is_every_window_of_the_training_engines(eight, tmp_path
 def test_even_the_smallest_share_has_a_window(eight, tmp_path):
     loop = loop_of(tiny(eight, train={"window_share": 1e-9}), tmp_path)
     assert [len(batch) for batch in loop.batches()] == [1]
+
+
+@pytest.fixture
+def pair(eight, tmp_path):
+    """Folder with the fleet of eight as FD001, and three engines as FD002."""
+    shutil.copytree(eight, tmp_path / "pair")
+    simulate(tmp_path / "pair", engines=3, conditions=6)
+    return tmp_path / "pair"
+
+
+def test_auxiliary_windows_are_drawn_by_a_share_of_their_own(pair, tmp_path):
+    keys = {"window_share": 0.1, "auxiliary_share": 0.5, "batch_size": 16}
+    loop = loop_of(tiny(pair, data={"auxiliary": ["FD002"]}, train=keys), tmp_path)
+    own = len(loop.training) - loop.auxiliary
+    first = torch.cat(loop.batches())
+    assert int((first < own).sum()) == round(0.1 * own)
+    assert int((first >= own).sum()) == round(0.5 * loop.auxiliary)
+    assert len(set(first.tolist())) == len(first) == loop.drawn
+    assert torch.equal(first, torch.cat(loop.batches()))
+    assert 0 < int((loop.batches()[0] < own).sum()) < 16  # mixed, and not one after the other
+    loop.state.epoch = 1
+    assert set(torch.cat(loop.batches()).tolist()) != set(first.tolist())
+
+
+@pytest.mark.parametrize("subsets", [[], ["FD002"]])
+def test_without_that_share_all_windows_are_drawn_alike(pair, tmp_path, subsets):
+    """Nor does it matter where there are none."""
+    keys = {"window_share": 0.1, "auxiliary_share": None if subsets else 0.5}
+    loop = loop_of(tiny(pair, data={"auxiliary": subsets}, train=keys), tmp_path)
+    order = np.random.default_rng([0, 1]).permutation(len(loop.training))
+    assert torch.cat(loop.batches()).tolist() == order[: round(0.1 * len(order))].tolist()
 
 
 def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels(eight, tmp_path):
