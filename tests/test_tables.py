@@ -7,9 +7,9 @@ import pytest
 
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import digest_of
-from cmapss_rul.experiments.pages import LEDGER, pages
 from cmapss_rul.experiments.rerun import grid_of
 from cmapss_rul.markdown import marked
+from cmapss_rul.pages import LEDGER, pages
 
 ROOT = Path(__file__).parents[1]
 MAIN = {"fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm"}

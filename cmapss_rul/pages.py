@@ -2,10 +2,11 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cmapss_rul.bench import kept
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.ledger_table import as_markdown as ledger_table
@@ -30,21 +31,21 @@ def pages(root: Path) -> dict[Path, str]:
         root: of the repository.
 
     Raises:
-        UsageError: the ledger is none, or a page has no place for its table.
+        UsageError: the ledger is none, or a page has no place for a table.
     """
-    places: dict[str, tuple[str, Callable[[], str]]] = {
-        "configs/published-figures.md": ("published figures", published_table)
-    }
+    readme, published = root / "README.md", root / "configs" / "published-figures.md"
+    tables = [(published, "published figures", published_table())]
     wanted = {}
     if (root / LEDGER).exists():
         found = ledger.read(root / LEDGER)
-        places["README.md"] = ("ledger", lambda: ledger_table(found))
+        tables.append((readme, "ledger", ledger_table(found)))
         wanted = _configurations(root, found)
-    tables = {
-        root / page: replaced((root / page).read_text(encoding="utf-8"), name, table())
-        for page, (name, table) in places.items()
-    }
-    return tables | wanted
+    if benchmarks := kept.read(root):
+        tables.append((readme, "bench", kept.as_markdown(benchmarks)))
+    for page, name, table in tables:
+        text = wanted.get(page) or page.read_text(encoding="utf-8")
+        wanted[page] = replaced(text, name, table)
+    return wanted
 
 
 def _configurations(root: Path, found: Mapping[str, Any]) -> dict[Path, str]:

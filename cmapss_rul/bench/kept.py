@@ -1,4 +1,4 @@
-"""The README's table of speed and memory, made from the benchmarks that the repository keeps."""
+"""The table of speed and memory, made from the benchmarks that the repository keeps."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,30 +7,20 @@ from typing import Any
 
 from cmapss_rul.bench.demands import Row, remarks, rows
 from cmapss_rul.bench.machine import sentence
-from cmapss_rul.files import write_whole
-from cmapss_rul.markdown import replaced, table
+from cmapss_rul.markdown import table
 
 KEPT = tuple(Path(f"configs/bench-fd00{number}.json") for number in (1, 2, 3, 4))
 """What `rul bench --subset … --output …` wrote, one file a subset; those that are there count."""
 
 
-def write(root: Path) -> list[Path]:
-    """Bring the README up to date; return it if it changed.
+def read(root: Path) -> list[dict[str, Any]]:
+    """Read the benchmarks that are there.
 
     Args:
         root: of the repository.
     """
-    readme = root / "README.md"
-    results = [
-        json.loads((root / path).read_text(encoding="utf-8"))
-        for path in KEPT
-        if (root / path).exists()
-    ]
-    text = readme.read_text(encoding="utf-8")
-    if not results or (wanted := replaced(text, "bench", as_markdown(results))) == text:
-        return []
-    write_whole(readme, wanted)
-    return [readme]
+    paths = [root / path for path in KEPT]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
 def as_markdown(results: Sequence[Mapping[str, Any]]) -> str:

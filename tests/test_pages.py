@@ -1,13 +1,17 @@
 """Pages with tables: brought up to date, and nothing else in them touched."""
 
+import json
+
 import pytest
 
+from cmapss_rul.bench.kept import KEPT
 from cmapss_rul.errors import UsageError
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.grid import make_grid
-from cmapss_rul.experiments.pages import LEDGER, pages, write
 from cmapss_rul.markdown import marked
 from cmapss_rul.metrics.published import as_markdown
+from cmapss_rul.pages import LEDGER, pages, write
+from tests.bench.results import result
 from tests.experiments.inputs import comparison, grid
 
 PUBLISHED = "configs/published-figures.md"
@@ -44,6 +48,19 @@ def test_both_pages_are_written_once(root):
     assert "| `fixed` | 12.50 ± 0.71 / 125 ± 7 |" in (root / "README.md").read_text()
     assert write(root) == []
     assert pages(root) == {path: path.read_text() for path in pages(root)}
+
+
+def test_a_page_may_hold_two_tables(root):
+    made = grid(balancers=["fixed"], seeds=(0, 1))
+    ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
+    (root / KEPT[0]).write_text(json.dumps(result()))
+    (root / "README.md").write_text(page("ledger") + page("bench"))
+    write(root)
+    text = (root / "README.md").read_text()
+    assert "12.50 ± 0.71" in marked(text, "ledger")
+    assert "| `step.ratio_to_usual_loop` | 1.000 ± 0.100 | ≥ 1 |" in marked(text, "bench")
+    assert text.count("\n\nThe end.\n") == 2
+    assert write(root) == []
 
 
 def test_figures_of_a_configuration_stand_in_its_comment(root):
