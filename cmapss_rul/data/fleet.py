@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import COLUMNS
 
-_BLOCK_ROWS = 1 << 14
+_BLOCK_ROWS = 1 << 12
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
     """Yield all rows in order, some at a time: what is worked out by blocks needs little memory.
 
-    >>> [block.stop - block.start for block in row_blocks(20_000)]
-    [16384, 3616]
+    >>> [block.stop - block.start for block in row_blocks(5_000)]
+    [4096, 904]
     """
     for start in range(0, rows, _BLOCK_ROWS):
         yield slice(start, min(start + _BLOCK_ROWS, rows))
