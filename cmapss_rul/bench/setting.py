@@ -34,7 +34,7 @@ class Sizes:
 
     seeds: tuple[int, ...] = (0, 1, 2)
     usual_epochs: int = 12
-    turns: int = 40
+    turns: int = 120
     steps: int = 4
     published_turns: int = 15
     starts: int = 7
