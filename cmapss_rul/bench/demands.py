@@ -117,10 +117,10 @@ def remarks(result: Mapping[str, Any]) -> Iterator[str]:
         yield "quick: few turns and one seed; run it without --quick before you quote a figure"
     if result.get("files") != "official files":
         yield f"data: {result.get('files')}"
-    for run in at(result, "accuracy.seeds") or ():
-        for side, name in (("usual_loop", "the usual loop"), ("ours", "ours")):
-            if not run[side]["reached"]:
-                yield (
-                    f"seed {run['seed']}: {name} never became good (best validation RMSE "
-                    f"{run[side]['best']:.2f}) and counts as its whole time"
-                )
+    yield from dict.fromkeys(  # runs of one seed differ in their time alone
+        f"seed {run['seed']}: {name} never became good (best validation RMSE "
+        f"{run[side]['best']:.2f}) and counts as its whole time"
+        for run in at(result, "accuracy.seeds") or ()
+        for side, name in (("usual_loop", "the usual loop"), ("ours", "ours"))
+        if not run[side]["reached"]
+    )

@@ -23,6 +23,7 @@ class Sizes:
 
     Attributes:
         seeds: of the runs to a good model.
+        repeats: of all these runs.
         usual_epochs: of the usual loop.
         turns: of a training step, on each side.
         steps: in such a turn.
@@ -33,6 +34,7 @@ class Sizes:
     """
 
     seeds: tuple[int, ...] = (0, 1, 2)
+    repeats: int = 3
     usual_epochs: int = 12
     turns: int = 120
     steps: int = 4
@@ -43,7 +45,7 @@ class Sizes:
 
 
 QUICK = Sizes(
-    seeds=(0,), turns=10, steps=2, published_turns=3, starts=3, passes=5, single=300
+    seeds=(0,), repeats=1, turns=10, steps=2, published_turns=3, starts=3, passes=5, single=300
 )  # fmt: skip
 """A first look: the same measurements, fewer times."""
 

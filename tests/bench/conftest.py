@@ -9,6 +9,7 @@ from tests.training.inputs import tiny
 
 FEW = Sizes(
     seeds=(0, 1),
+    repeats=1,
     usual_epochs=2,
     turns=2,
     steps=2,

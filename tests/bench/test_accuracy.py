@@ -1,5 +1,7 @@
 """Time to a good model: who reaches the target when, by hand; and both loops on a few engines."""
 
+import dataclasses
+
 import pytest
 
 from cmapss_rul.bench.accuracy import accuracy, compared, our_run, time_to, usual_run
@@ -42,8 +44,18 @@ def test_both_loops_run_on_the_same_split(setting):
     figure = found["accuracy.ratio_to_usual_loop"]
     assert figure.median == pytest.approx(sum(ratios) / 2)
     assert figure.spread == pytest.approx(abs(ratios[0] - ratios[1]) / 2)
-    splits = [read(setting.folder / f"accuracy-s{seed}" / "last.pt")["split"] for seed in (0, 1)]
+    splits = [read(setting.folder / f"accuracy-{number}" / "last.pt")["split"] for number in (0, 1)]
     assert splits[0] == splits[1]
+
+
+@pytest.mark.usefixtures("here")
+def test_every_seed_runs_as_often_as_asked_for(setting):
+    sizes = dataclasses.replace(setting.sizes, seeds=(4,), repeats=2)
+    first, second = accuracy(dataclasses.replace(setting, sizes=sizes))["accuracy.seeds"]
+    assert first["seed"] == second["seed"] == 4
+    for side in ("usual_loop", "ours"):
+        assert first[side]["best"] == second[side]["best"]
+        assert first[side]["seconds"] != second[side]["seconds"]
 
 
 def test_our_epochs_are_those_of_the_run(setting):
