@@ -41,9 +41,11 @@ def started(*words, **options):
 
 
 def ended(process):
-    """Exit code, stdout and our own lines of stderr; torchrun's report stands there too."""
+    """Exit code, stdout and our own lines of stderr; all of it where a failure has none of ours."""
     out, err = process.communicate()
-    return process.returncode, out, [line for line in err.splitlines() if line.startswith("rul:")]
+    lines = err.splitlines()
+    own = [line for line in lines if line.startswith("rul:")]
+    return process.returncode, out, own or (lines if process.returncode else [])
 
 
 @pytest.fixture(scope="module")
