@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, ValidationError, model_validator
@@ -38,8 +38,12 @@ class TrainConfig(Config):
         description="Share of the windows of data.auxiliary drawn anew for each epoch; null for "
         "window_share.",
     )
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
-    weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay of AdamW.")
+    optimiser: Literal["adamw", "muon"] = Field(
+        "adamw",
+        description="adamw; or muon, for the matrices of the BiLSTM, and AdamW for all else.",
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak learning rate.")
+    weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay, decoupled.")
     warmup: float = Field(
         1.0,
         ge=0,

@@ -13,6 +13,7 @@ from cmapss_rul.data.prepare import Batch
 from cmapss_rul.losses import CrossEntropy, RulLoss
 from cmapss_rul.model.network import Network
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.muon import Muon
 from cmapss_rul.training.parts import check_weights
 from cmapss_rul.training.ranks import Ranks
 from cmapss_rul.training.schedule import Schedule, warmup_factor
@@ -74,9 +75,13 @@ class Trainer:
             self.balancer.over_ranks = self.ranks.mean
         self.schedule: Schedule = train.schedule.build()
         self.weights: list[Tensor] = list(self.network.parameters())
-        self.optimiser = torch.optim.AdamW(
-            self.weights, lr=train.learning_rate, weight_decay=train.weight_decay, fused=True
-        )
+        rate, decay = train.learning_rate, train.weight_decay
+        recurrent = list(self.network.bilstm.parameters()) if train.optimiser == "muon" else []
+        matrices = [weight for weight in recurrent if weight.ndim == 2]
+        chosen = set(map(id, matrices))
+        others = [weight for weight in self.weights if id(weight) not in chosen]
+        self.optimiser = torch.optim.AdamW(others, lr=rate, weight_decay=decay, fused=True)
+        self.muon = Muon(matrices, lr=rate, weight_decay=decay) if matrices else None
         self.balancer_optimiser = self.balancer.optimiser()
         self.averaged: Network | None = None
         if train.ema is not None:
@@ -108,8 +113,9 @@ class Trainer:
         total.backward()
         norm = self._clip()
         self._flag(total, norm, step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate(step, plan)
+        rate = self.rate(step, plan)
+        for own in filter(None, (self.optimiser, self.muon)):
+            own.param_groups[0]["lr"] = rate
         for optimiser in self._optimisers():
             optimiser.step()
         self._average(step)
@@ -117,8 +123,8 @@ class Trainer:
         return torch.cat([losses.detach(), weights, norm.view(1), clipped.view(1)]).double()
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
-        own = self.balancer_optimiser
-        return [self.optimiser] if own is None else [self.optimiser, own]
+        every = (self.optimiser, self.muon, self.balancer_optimiser)
+        return [optimiser for optimiser in every if optimiser is not None]
 
     def _losses(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
         """Losses [2] and, where the balancer watches them, KPIs [2]."""
@@ -142,7 +148,7 @@ class Trainer:
         return nn.utils.clip_grad_norm_(self.weights, limit)
 
     def _flag(self, total: Tensor, norm: Tensor, step: int) -> None:
-        bad = ~(total.detach().isfinite() & norm.isfinite())
+        bad = ~(total.detach() + norm).isfinite()
         self.first_bad = torch.where((self.first_bad < 0) & bad, step, self.first_bad)
         blocked = (self.first_bad >= 0).float()
         for optimiser in self._optimisers():  # what GradScaler does to fused optimisers
@@ -178,6 +184,8 @@ class Trainer:
             "balancer": dict(self.balancer.state_dict()),
             "balancer_optimiser": own.state_dict() if own is not None else None,
         }
+        if self.muon is not None:
+            state["muon"] = self.muon.state_dict()
         if self.averaged is not None:
             state["model_raw"] = dict(self.network.state_dict())
         return state
@@ -197,6 +205,8 @@ class Trainer:
             self.network.load_state_dict(state["model_raw"])
             self.averaged.load_state_dict(state["model"])
         _load(self.optimiser, state["optimiser"])
+        if self.muon is not None:
+            _load(self.muon, state["muon"])
         self.schedule.load_state_dict(state["schedule"])
         self.balancer.load_state_dict(state["balancer"])
         if self.balancer_optimiser is not None:

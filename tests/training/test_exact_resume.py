@@ -57,6 +57,7 @@ def test_every_balancer_goes_on_exactly(eight, tmp_path, balancer):
         {"schedule": {"name": "cosine", "final": 0.1}, "warmup": 2},
         {"schedule": {"name": "constant"}, "warmup": 0},
         {"window_share": 0.001, "batch_size": 10**9},
+        {"optimiser": "muon"},
     ],
     ids=str,
 )

@@ -139,10 +139,11 @@ def test_the_first_bad_step_is_kept():
     assert int(one.first_bad) == 1
 
 
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 @pytest.mark.parametrize("balancer", VARIANTS, ids=title)
-def test_no_value_is_read_back_in_a_step(balancer, monkeypatch):
+def test_no_value_is_read_back_in_a_step(balancer, optimiser, monkeypatch):
     """What would wait for a GPU fails here; so the step holds on any device."""
-    one = trainer(balancer=balancer.model_dump(), model=tiny("x").model.model_dump())
+    one = trainer(balancer=balancer.model_dump(), train={"optimiser": optimiser})
     one.step(batch(), 0, PLAN)  # optimisers make their state in the first step
 
     refuse = Mock(side_effect=AssertionError("a value was read back from the device"))
@@ -233,11 +234,13 @@ def test_the_state_goes_on_exactly():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 @pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("balancer", VARIANTS, ids=title)
-def test_a_step_on_a_gpu_never_waits_for_it(balancer, mixed):
+def test_a_step_on_a_gpu_never_waits_for_it(balancer, mixed, optimiser):
     cuda = torch.device("cuda")
-    one = trainer(cuda, balancer=balancer.model_dump(), train={"mixed_precision": mixed})
+    keys = {"mixed_precision": mixed, "optimiser": optimiser}
+    one = trainer(cuda, balancer=balancer.model_dump(), train=keys)
     data = [Batch(*(part.to(cuda) for part in batch(seed))) for seed in range(3)]
     one.step(data[0], 0, PLAN)  # the first step makes states and plans
     torch.cuda.set_sync_debug_mode("error")

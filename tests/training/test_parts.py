@@ -24,9 +24,10 @@ def content(finished_run):
 
 @pytest.fixture(scope="module")
 def stopped_run(eight, tmp_path_factory):
-    """A run stopped after its first epoch, with optimisers of both kinds; read only."""
+    """A run stopped after its first epoch, with optimisers of all kinds; read only."""
     folder = tmp_path_factory.mktemp("stopped") / "run"
-    config = tiny(eight, balancer={"name": "gradnorm"}, train={"schedule": {"name": "plateau"}})
+    keys = {"schedule": {"name": "plateau"}, "optimiser": "muon"}
+    config = tiny(eight, balancer={"name": "gradnorm"}, train=keys)
     with pytest.raises(Interrupted):
         train(config, folder, device="cpu", reporter=Stopper(epoch=1))
     return config, folder
@@ -210,6 +211,9 @@ def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight):
         ("optimiser/param_groups/0/betas", (0.5, 0.5)),
         ("optimiser/param_groups/0/maximize", True),
         ("optimiser/param_groups", []),
+        ("muon", None),
+        ("muon/state/0/momentum", torch.zeros(9)),
+        ("muon/param_groups/0/weight_decay", 0.5),
         ("balancer_optimiser", None),
         ("balancer_optimiser/state/0/exp_avg_sq", torch.zeros(9)),
         ("balancer", {"w": torch.zeros(2)}),

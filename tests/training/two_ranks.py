@@ -66,8 +66,9 @@ def stepped(ranks: Ranks, *, stopped: bool = False, **parts: Any) -> dict[str, A
 
 
 def all_variants(ranks: Ranks) -> dict[str, Any]:
-    """The same with every balancer, and with dropout and noise."""
+    """The same with every balancer, with Muon, and with dropout and noise."""
     found = {title(v): stepped(ranks, balancer=v.model_dump()) for v in VARIANTS}
+    found["muon"] = stepped(ranks, train={"optimiser": "muon"})
     parts = {"model": DROPOUT, "balancer": {"name": "random"}}
     dropout = {"dropout": stepped(ranks, **parts), "resumed": stepped(ranks, stopped=True, **parts)}
     return {**found, **dropout}

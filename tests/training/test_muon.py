@@ -1,0 +1,132 @@
+"""Muon: singular values, a step by hand, PyTorch's own beside it, and a place in the trainer."""
+
+import copy
+
+import pytest
+import torch
+
+from cmapss_rul.training.muon import COEFFICIENTS, Muon, orthogonal
+from tests.training.inputs import NOISY_MODEL, differences
+from tests.training.test_optimisation import PLAN, batch, trainer, weights
+
+MUON = {"train": {"optimiser": "muon", "learning_rate": 0.01}}
+
+
+def drawn(*shapes):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+
+
+def polynomial(value):
+    a, b, c = COEFFICIENTS
+    return a * value + b * value**3 + c * value**5
+
+
+@pytest.mark.parametrize("rounds", [1, 3, 5])
+def test_rounds_change_singular_values_by_the_polynomial_and_nothing_else(rounds):
+    parts = drawn((8, 3), (3, 8), (5, 5), (1, 4), (6, 1))
+    for part, found in zip(parts, orthogonal(parts, rounds), strict=True):
+        left, values, right = torch.linalg.svd(part / part.norm(), full_matrices=False)
+        for _ in range(rounds):
+            values = polynomial(values)
+        torch.testing.assert_close(found, left * values @ right)
+
+
+def test_one_round_by_hand():
+    """diag(3, 4) has norm 5: 0.6 and 0.8 go to 1.19327 and 0.97649."""
+    (found,) = orthogonal([torch.diag(torch.tensor([3.0, 4.0]))], rounds=1)
+    expected = torch.diag(torch.tensor([1.19327, 0.97649]))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_what_five_rounds_leave_is_nearly_orthogonal_and_three_leave_the_smallest():
+    values = torch.tensor([1.0, 0.3, 0.1, 0.03, 0.01], dtype=torch.float64)
+    matrix = torch.diag(values)
+    five, three = (orthogonal([matrix], rounds)[0].diagonal() for rounds in (5, 3))
+    assert ((five > 0.65) & (five < 1.25)).all()
+    assert ((three[:3] > 0.65) & (three < 1.25)[:3]).all()
+    assert three[4] < 0.5
+
+
+def test_a_matrix_of_zeros_stays_one():
+    still, other = orthogonal([torch.zeros(3, 2), torch.eye(2)])
+    assert not still.any()
+    assert other.isfinite().all()
+
+
+def test_a_step_by_hand():
+    """M = 0.05 G, U = 0.95 M + 0.05 G; of one number, U / |U| = 1 goes through the rounds."""
+    weight = torch.nn.Parameter(torch.tensor([[2.0]]))
+    optimiser = Muon([weight], lr=0.1, weight_decay=0.5)
+    weight.grad = torch.tensor([[-3.0]])
+    optimiser.step()
+    one = polynomial(polynomial(polynomial(1.0)))
+    assert weight.item() == pytest.approx(2 * (1 - 0.1 * 0.5) + 0.1 * 0.2 * one)
+    assert optimiser.state[weight]["momentum"].item() == pytest.approx(-0.15)
+    weight.grad = torch.tensor([[3.0]])
+    optimiser.step()  # M = 0.95 · −0.15 + 0.15 = 0.0075, U = 0.157: the new gradient leads
+    assert optimiser.state[weight]["momentum"].item() == pytest.approx(0.0075)
+    assert weight.item() < 1.92
+
+
+def test_steps_are_those_of_pytorch_up_to_its_bfloat16():
+    start = [part.float() for part in drawn((16, 5), (16, 8), (4, 9))]
+    own, other = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
+    settings = {"lr": 0.01, "weight_decay": 0.1}
+    theirs = torch.optim.Muon(other, **settings, ns_steps=3, adjust_lr_fn="match_rms_adamw")
+    ours = Muon(own, **settings)
+    for seed in range(3):
+        torch.manual_seed(seed)
+        for one, two in zip(own, other, strict=True):
+            one.grad = torch.randn_like(one)
+            two.grad = one.grad.clone()
+        ours.step()
+        theirs.step()
+    for one, two, first in zip(own, other, start, strict=True):
+        assert float((one - two).detach().norm() / (two - first).detach().norm()) < 0.02
+
+
+def test_muon_has_the_matrices_of_the_bilstm_and_adamw_all_else():
+    one = trainer(model=NOISY_MODEL, **MUON)
+    matrices = {name for name, w in one.network.named_parameters() if id(w) in held_by(one.muon)}
+    assert matrices == {
+        f"bilstm.lstm.weight_{kind}_l{layer}{way}"
+        for kind in ("ih", "hh") for layer in (0, 1) for way in ("", "_reverse")
+    }  # fmt: skip
+    assert held_by(one.muon).isdisjoint(held_by(one.optimiser))
+    assert held_by(one.muon) | held_by(one.optimiser) == set(map(id, one.weights))
+    assert trainer().muon is None
+
+
+def held_by(optimiser):
+    return {id(weight) for group in optimiser.param_groups for weight in group["params"]}
+
+
+def test_a_step_moves_every_weight_at_the_rate_of_the_schedule():
+    one = trainer(**MUON)
+    before = weights(one.network)
+    one.step(batch(), 10, PLAN)
+    (rate,) = {optimiser.param_groups[0]["lr"] for optimiser in (one.optimiser, one.muon)}
+    assert rate == pytest.approx(0.005)  # half of the cosine
+    assert not any(torch.equal(a, b) for a, b in zip(before, weights(one.network), strict=True))
+
+
+def test_a_bad_gradient_blocks_every_later_update():
+    one = trainer(**MUON)
+    one.step(batch(0), 0, PLAN)
+    before = weights(one.network)
+    one.step(batch(1, scale=float("nan")), 1, PLAN)
+    one.step(batch(2), 2, PLAN)
+    assert int(one.first_bad) == 1
+    assert differences(before, weights(one.network)) == []
+
+
+def test_the_state_goes_on_exactly():
+    one, other = trainer(**MUON), trainer(**MUON)
+    one.step(batch(), 0, PLAN)
+    other.load_state_dict(copy.deepcopy(one.state_dict()))
+    for each in (one, other):
+        each.step(batch(1), 1, PLAN)
+    assert differences(one.state_dict(), other.state_dict()) == []
+    assert "muon" in one.state_dict()
+    assert "muon" not in trainer().state_dict()
