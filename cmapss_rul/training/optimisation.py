@@ -114,9 +114,9 @@ class Trainer:
         norm = self._clip()
         self._flag(total, norm, step)
         rate = self.rate(step, plan)
-        for own in filter(None, (self.optimiser, self.muon)):
-            own.param_groups[0]["lr"] = rate
         for optimiser in self._optimisers():
+            if optimiser is not self.balancer_optimiser:
+                optimiser.param_groups[0]["lr"] = rate
             optimiser.step()
         self._average(step)
         clipped = norm > (self.config.clip or float("inf"))
