@@ -91,7 +91,8 @@ class Windows:
         offsets = torch.arange(1 - self.length, 1, device=self.ends.device)
         rows = self.ends[index].unsqueeze(1) + offsets
         rows = torch.maximum(rows, self.starts[index].unsqueeze(1))
-        return self.series[rows]
+        # Whole rows are copied, where `self.series[rows]` looks up value by value.
+        return self.series.index_select(0, rows.view(-1)).view(*rows.shape, -1)
 
     def select(self, index: Tensor) -> "Windows":
         """Return some of the windows, over the same series.

@@ -11,7 +11,6 @@
     model               weights that evaluation uses
     model_raw           weights that training goes on from, where they differ
     optimiser, schedule, balancer, balancer_optimiser
-    muon                of the matrices that it has, with `train.optimiser: muon`
     rng                 of every generator
     loop                epoch, batch, step, sums, best, stale, history: see `LoopState`
     host                paths, device, threads, times: all that may differ between equal runs

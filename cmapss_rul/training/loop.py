@@ -25,7 +25,7 @@ from cmapss_rul.training.calibrate import calibration_of, clamped, held_out
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
 from cmapss_rul.training.loggers import Reporter, Row, write_metrics
-from cmapss_rul.training.optimisation import MEASURES, Plan, Trainer
+from cmapss_rul.training.optimisation import MEASURES, NEVER, Plan, Trainer
 from cmapss_rul.training.runs import RunFolder, finished, rows_of
 
 
@@ -203,7 +203,7 @@ class Loop:
     def refuse_non_finite(self) -> None:
         """Stop at a loss or gradient that was not finite; the last checkpoint stays."""
         bad = int(self.trainer.first_bad)
-        if bad >= 0:
+        if bad < NEVER:
             kept = f"{self.run.last} is kept" if self.run.last.exists() else "nothing was saved yet"
             raise RulError(
                 f"the loss or its gradient was not finite at step {bad + 1} (epoch "

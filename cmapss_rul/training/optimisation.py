@@ -1,11 +1,12 @@
 """One training step, and everything in it that has a state."""
 
 import copy
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cmapss_rul.balancers.base import Balancer
 from cmapss_rul.balancers.kpis import kpis_of
@@ -20,6 +21,9 @@ from cmapss_rul.training.schedule import Schedule, warmup_factor
 
 MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
 """What a step measures, in the order of its result."""
+
+NEVER = 2**62
+"""The number of the first bad step where there was none."""
 
 
 @dataclass
@@ -68,6 +72,8 @@ class Trainer:
         self.device = device
         self.ranks = ranks or Ranks()
         self.network = self.ranks.prepared(network).to(device)
+        half = train.mixed_precision and device.type == "cuda"
+        self.precision = torch.autocast("cuda", torch.bfloat16) if half else nullcontext()
         self.rul_loss: RulLoss = config.loss.rul.build(config.data.cap).to(device)
         self.health_loss: CrossEntropy = config.loss.health.build().to(device)
         self.balancer: Balancer = config.balancer.build().to(device)
@@ -75,19 +81,24 @@ class Trainer:
             self.balancer.over_ranks = self.ranks.mean
         self.schedule: Schedule = train.schedule.build()
         self.weights: list[Tensor] = list(self.network.parameters())
-        rate, decay = train.learning_rate, train.weight_decay
-        recurrent = list(self.network.bilstm.parameters()) if train.optimiser == "muon" else []
-        matrices = [weight for weight in recurrent if weight.ndim == 2]
-        chosen = set(map(id, matrices))
-        others = [weight for weight in self.weights if id(weight) not in chosen]
-        self.optimiser = torch.optim.AdamW(others, lr=rate, weight_decay=decay, fused=True)
-        self.muon = Muon(matrices, lr=rate, weight_decay=decay) if matrices else None
+        self.optimiser = self._network_optimiser()
         self.balancer_optimiser = self.balancer.optimiser()
+        self.trained: list[Tensor] = [*self.weights, *self.balancer.parameters()]
         self.averaged: Network | None = None
         if train.ema is not None:
             self.averaged = copy.deepcopy(self.network).requires_grad_(False)
+            self.averaged_weights: list[Tensor] = list(self.averaged.parameters())
         self.forward = self.ranks.wrapped(self.network)  # after the copy, which is not shared
-        self.first_bad = torch.full((), -1, dtype=torch.int64, device=device)
+        self.first_bad = torch.full((), NEVER, dtype=torch.int64, device=device)
+
+    def _network_optimiser(self) -> torch.optim.Optimizer:
+        rate, decay = self.config.learning_rate, self.config.weight_decay
+        if self.config.optimiser == "adamw":
+            return torch.optim.AdamW(self.weights, lr=rate, weight_decay=decay, fused=True)
+        recurrent = self.network.bilstm.parameters()
+        matrices = {id(weight): weight for weight in recurrent if weight.ndim == 2}
+        others = [weight for weight in self.weights if id(weight) not in matrices]
+        return Muon(matrices.values(), others, lr=rate, weight_decay=decay)
 
     def rate(self, step: int, plan: Plan) -> float:
         """Learning rate of a step, counted from 0."""
@@ -106,33 +117,29 @@ class Trainer:
         Returns:
             measures: [6], in the order of `MEASURES`, not read back from the device.
         """
-        for optimiser in self._optimisers():
-            optimiser.zero_grad()
+        for weight in self.trained:
+            weight.grad = None
         losses, kpis = self._losses(batch, step)
         total, weights = self.balancer(losses, self.network.shared_weight, kpis)
         total.backward()
         norm = self._clip()
         self._flag(total, norm, step)
         rate = self.rate(step, plan)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
         for optimiser in self._optimisers():
-            if optimiser is not self.balancer_optimiser:
-                optimiser.param_groups[0]["lr"] = rate
             optimiser.step()
         self._average(step)
         clipped = norm > (self.config.clip or float("inf"))
         return torch.cat([losses.detach(), weights, norm.view(1), clipped.view(1)]).double()
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
-        every = (self.optimiser, self.muon, self.balancer_optimiser)
-        return [optimiser for optimiser in every if optimiser is not None]
+        own = self.balancer_optimiser
+        return [self.optimiser] if own is None else [self.optimiser, own]
 
     def _losses(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
         """Losses [2] and, where the balancer watches them, KPIs [2]."""
-        half = self.config.mixed_precision and self.device.type == "cuda"
-        with (
-            self.ranks.own_draws(self.seed, step),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=half),
-        ):
+        with self.ranks.own_draws(self.seed, step), self.precision:
             output = self.forward(batch.windows)
         rul = self.rul_loss.terms(output.rul.float(), batch.rul)
         health = self.health_loss.terms(output.health.float(), batch.health)
@@ -144,13 +151,16 @@ class Trainer:
 
     def _clip(self) -> Tensor:
         """Clip the network's gradient, never the balancer's; return the norm before."""
-        limit = self.config.clip or float("inf")
-        return nn.utils.clip_grad_norm_(self.weights, limit)
+        gradients: list[Any] = [weight.grad for weight in self.weights]
+        norm: Tensor = torch.stack(torch._foreach_norm(gradients)).norm()
+        if self.config.clip:
+            torch._foreach_mul_(gradients, (self.config.clip / (norm + 1e-6)).clamp(max=1))
+        return norm
 
     def _flag(self, total: Tensor, norm: Tensor, step: int) -> None:
-        bad = ~(total.detach() + norm).isfinite()
-        self.first_bad = torch.where((self.first_bad < 0) & bad, step, self.first_bad)
-        blocked = (self.first_bad >= 0).float()
+        bad_now = torch.where((total.detach() + norm).isfinite(), NEVER, step)
+        self.first_bad = torch.minimum(self.first_bad, bad_now)
+        blocked = (self.first_bad <= step).float()
         for optimiser in self._optimisers():  # what GradScaler does to fused optimisers
             optimiser.found_inf = blocked  # type: ignore[attr-defined]
 
@@ -162,8 +172,7 @@ class Trainer:
         """
         if self.averaged is not None and self.config.ema is not None:
             decay = min(self.config.ema, (1 + step) / (10 + step))
-            averaged: list[Tensor] = [*self.averaged.parameters()]
-            torch._foreach_lerp_(averaged, self.weights, 1 - decay)
+            torch._foreach_lerp_(self.averaged_weights, self.weights, 1 - decay)
 
     def evaluation_network(self) -> Network:
         """Return the network that evaluation uses: averaged weights, newest buffers."""
@@ -184,8 +193,6 @@ class Trainer:
             "balancer": dict(self.balancer.state_dict()),
             "balancer_optimiser": own.state_dict() if own is not None else None,
         }
-        if self.muon is not None:
-            state["muon"] = self.muon.state_dict()
         if self.averaged is not None:
             state["model_raw"] = dict(self.network.state_dict())
         return state
@@ -205,8 +212,6 @@ class Trainer:
             self.network.load_state_dict(state["model_raw"])
             self.averaged.load_state_dict(state["model"])
         _load(self.optimiser, state["optimiser"])
-        if self.muon is not None:
-            _load(self.muon, state["muon"])
         self.schedule.load_state_dict(state["schedule"])
         self.balancer.load_state_dict(state["balancer"])
         if self.balancer_optimiser is not None:

@@ -8,7 +8,7 @@ import torch
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.prepare import Batch
-from cmapss_rul.training.optimisation import MEASURES, Plan, Trainer
+from cmapss_rul.training.optimisation import MEASURES, NEVER, Plan, Trainer
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import differences, tiny
 
@@ -249,4 +249,4 @@ def test_a_step_on_a_gpu_never_waits_for_it(balancer, mixed, optimiser):
             one.step(data[step], step, PLAN)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert int(one.first_bad) == -1
+    assert int(one.first_bad) == NEVER

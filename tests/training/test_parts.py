@@ -125,7 +125,7 @@ def test_an_odd_value_prints_no_warning_beside_the_one_line(stopped_run, tmp_pat
     shutil.copytree(folder, run)
     content = checkpoint.read(run / "last.pt")
     first = content["optimiser"]["state"][0]
-    first["exp_avg"] = first["exp_avg"].to(torch.complex64)
+    first["momentum"] = first["momentum"].to(torch.complex64)
     content["rng"]["cpu"] = torch.ones(3)  # refused, after the optimiser was looked at
     checkpoint.write(run / "last.pt", content)
     (run / "previous.pt").unlink(missing_ok=True)
@@ -205,16 +205,16 @@ def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight):
     [
         ("model_raw/rul_head.last.bias", torch.tensor([float("nan")])),
         ("model_raw", {}),
-        ("optimiser/state/0/exp_avg", torch.zeros(7)),
-        ("optimiser/state/0/exp_avg", 3),
+        ("optimiser", None),
+        ("optimiser/state/0/momentum", torch.zeros(7)),
+        ("optimiser/state/0/momentum", 3),
+        ("optimiser/state/4/exp_avg", torch.zeros(9)),
         ("optimiser/state", []),
-        ("optimiser/param_groups/0/betas", (0.5, 0.5)),
-        ("optimiser/param_groups/0/maximize", True),
+        ("optimiser/param_groups/0/weight_decay", 0.5),
         ("optimiser/param_groups", []),
-        ("muon", None),
-        ("muon/state/0/momentum", torch.zeros(9)),
-        ("muon/param_groups/0/weight_decay", 0.5),
         ("balancer_optimiser", None),
+        ("balancer_optimiser/param_groups/0/betas", (0.5, 0.5)),
+        ("balancer_optimiser/param_groups/0/maximize", True),
         ("balancer_optimiser/state/0/exp_avg_sq", torch.zeros(9)),
         ("balancer", {"w": torch.zeros(2)}),
         ("schedule/current", "fast"),
