@@ -26,6 +26,7 @@ class Sizes:
         repeats: of all these runs.
         usual_epochs: of the usual loop.
         turns: of a training step, on each side.
+        pairs: of processes, one after another, that share these turns where a side is a process.
         steps: in such a turn.
         published_turns: of the published network's step.
         starts: of whole processes: preparing the data, starting the program.
@@ -37,6 +38,7 @@ class Sizes:
     repeats: int = 3
     usual_epochs: int = 12
     turns: int = 120
+    pairs: int = 6
     steps: int = 4
     published_turns: int = 15
     starts: int = 7
@@ -45,7 +47,8 @@ class Sizes:
 
 
 QUICK = Sizes(
-    seeds=(0,), repeats=1, turns=10, steps=2, published_turns=3, starts=3, passes=5, single=300
+    seeds=(0,), repeats=1, turns=10, pairs=2, steps=2, published_turns=3, starts=3, passes=5,
+    single=300,
 )  # fmt: skip
 """A first look: the same measurements, fewer times."""
 

@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from multiprocessing.connection import Connection
@@ -19,6 +20,8 @@ from cmapss_rul.errors import RulError
 from cmapss_rul.text import one_line
 
 T = TypeVar("T")
+REST = 0.05
+"""Seconds before a turn in which nothing computes: threads of the side before spin for a while."""
 
 
 class Side(Generic[T]):
@@ -42,11 +45,12 @@ class Side(Generic[T]):
         other.close()
 
     def __call__(self) -> T:
-        """Take a turn, and return what the work returns.
+        """Rest, take a turn, and return what the work returns.
 
         Raises:
             RulError: the work failed, or its process died.
         """
+        time.sleep(REST)
         try:
             self._connection.send(None)
             error, value = self._connection.recv()

@@ -92,7 +92,7 @@ class Windows:
         rows = self.ends[index].unsqueeze(1) + offsets
         rows = torch.maximum(rows, self.starts[index].unsqueeze(1))
         # Whole rows are copied, where `self.series[rows]` looks up value by value.
-        return self.series.index_select(0, rows.view(-1)).view(*rows.shape, -1)
+        return torch.unflatten(self.series.index_select(0, rows.view(-1)), 0, rows.shape)
 
     def select(self, index: Tensor) -> "Windows":
         """Return some of the windows, over the same series.

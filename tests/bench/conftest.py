@@ -12,6 +12,7 @@ FEW = Sizes(
     repeats=1,
     usual_epochs=2,
     turns=2,
+    pairs=1,
     steps=2,
     published_turns=1,
     starts=1,

@@ -100,6 +100,12 @@ def test_padding_repeats_the_first_cycle_of_the_own_engine():
     ]  # fmt: skip
 
 
+def test_no_index_gathers_no_windows():
+    fleet = fleet_of([4, 2])
+    windows = Windows.every_cycle(series_of(fleet), fleet, 3)
+    assert windows.gather(torch.empty(0, dtype=torch.int64)).shape == (0, 3, 2)
+
+
 def test_windows_share_the_series_and_cost_two_numbers_each():
     fleet = fleet_of(500, 300)
     series = series_of(fleet)
