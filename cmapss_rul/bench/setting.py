@@ -26,7 +26,8 @@ class Sizes:
         repeats: of all these runs.
         usual_epochs: of the usual loop.
         turns: of a training step, on each side.
-        pairs: of processes, one after another, that share these turns where a side is a process.
+        pairs: of processes, one after another, that share these turns, and those of `published`;
+            where both sides live in one process, so many of these.
         steps: in such a turn.
         published_turns: of the published network's step.
         starts: of whole processes: preparing the data, starting the program.

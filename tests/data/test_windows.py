@@ -101,7 +101,7 @@ def test_padding_repeats_the_first_cycle_of_the_own_engine():
 
 
 def test_no_index_gathers_no_windows():
-    fleet = fleet_of([4, 2])
+    fleet = fleet_of(4, 2)
     windows = Windows.every_cycle(series_of(fleet), fleet, 3)
     assert windows.gather(torch.empty(0, dtype=torch.int64)).shape == (0, 3, 2)
 
