@@ -17,6 +17,17 @@ def drawn(*shapes):
     return [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
 
 
+def take_three_steps(ours, own, theirs, other):
+    """Step two optimisers with the same gradients."""
+    for seed in range(3):
+        torch.manual_seed(seed)
+        for one, two in zip(own, other, strict=True):
+            one.grad = torch.randn_like(one)
+            two.grad = one.grad.clone()
+        ours.step()
+        theirs.step()
+
+
 def polynomial(value):
     a, b, c = COEFFICIENTS
     return a * value + b * value**3 + c * value**5
@@ -75,13 +86,7 @@ def test_steps_are_those_of_pytorch_up_to_its_bfloat16():
     settings = {"lr": 0.01, "weight_decay": 0.1}
     theirs = torch.optim.Muon(other, **settings, ns_steps=ROUNDS, adjust_lr_fn="match_rms_adamw")
     ours = Muon(own, **settings)
-    for seed in range(3):
-        torch.manual_seed(seed)
-        for one, two in zip(own, other, strict=True):
-            one.grad = torch.randn_like(one)
-            two.grad = one.grad.clone()
-        ours.step()
-        theirs.step()
+    take_three_steps(ours, own, theirs, other)
     for one, two, first in zip(own, other, start, strict=True):
         assert float((one - two).detach().norm() / (two - first).detach().norm()) < 0.02
 
@@ -91,13 +96,7 @@ def test_other_weights_take_the_steps_of_pytorchs_adamw():
     own, other = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
     settings = {"lr": 0.01, "weight_decay": 0.1}
     ours, theirs = Muon([], own, **settings), torch.optim.AdamW(other, **settings, fused=True)
-    for seed in range(3):
-        torch.manual_seed(seed)
-        for one, two in zip(own, other, strict=True):
-            one.grad = torch.randn_like(one)
-            two.grad = one.grad.clone()
-        ours.step()
-        theirs.step()
+    take_three_steps(ours, own, theirs, other)
     assert differences(own, other) == []
 
 
