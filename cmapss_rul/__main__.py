@@ -1,5 +1,6 @@
 """The command `rul`, and `python -m cmapss_rul`: signals are heeded before anything is imported."""
 
+import gc
 import sys
 from typing import NoReturn
 
@@ -17,6 +18,8 @@ def main() -> NoReturn:
         _leave(*INTERRUPTED)
     except Terminated:
         _leave(*TERMINATED)
+    finally:
+        gc.freeze()  # or the collector walks over all of torch once more before the process ends
 
 
 def _leave(line: str, code: int) -> NoReturn:

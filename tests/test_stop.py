@@ -150,3 +150,21 @@ def test_the_package_is_a_command():
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("cmapss_rul ")
+
+
+def test_the_collector_has_nothing_to_walk_over_at_the_end():
+    script = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print(len(gc.get_objects()) < gc.get_freeze_count()))\n"
+        "sys.argv = ['rul', '--version']\n"
+        "from cmapss_rul.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "True"
