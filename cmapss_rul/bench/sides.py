@@ -21,7 +21,7 @@ from cmapss_rul.text import one_line
 
 T = TypeVar("T")
 REST = 0.05
-"""Seconds before a turn in which nothing computes: threads of the side before spin for a while."""
+"""Seconds before a turn in which nothing computes: threads of the side before may still spin."""
 
 
 class Side(Generic[T]):
