@@ -10,8 +10,8 @@ import torch
 from cmapss_rul.data.columns import LITERATURE_SENSORS, SubsetName
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.provide import provide
+from cmapss_rul.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig, load_config
-from cmapss_rul.training.memory import keep_freed_memory
 
 PEER_WINDOW = 30
 """Cycles in a window where data are compared with the peer's, which has 30 for FD001."""

@@ -15,7 +15,7 @@ from cmapss_rul.text import printable
 
 def render(result: Mapping[str, Any]) -> RenderableType:
     """Lay a result out for the terminal: medians, spreads, and what must be reached."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("figure", overflow="fold")
     for name in ("median ± spread", "must reach", "does"):
         table.add_column(name, justify="right")
@@ -27,12 +27,12 @@ def render(result: Mapping[str, Any]) -> RenderableType:
         sentence(result["machine"]),
     ]
     notes = [*lines, *remarks(result)]
-    return Group(table, *(Text(printable(note)) for note in notes))
+    return Group(table, *(Text(printable(note)) for note in ["", *notes]))
 
 
 def render_scale(result: Mapping[str, Any]) -> RenderableType:
     """Lay the points of a measurement of scale out."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     for name in ("engines", "window", "from", "rows", "seconds", "µs a row", "B a row"):
         table.add_column(name, justify="right")
     for point in result["points"]:
@@ -45,7 +45,7 @@ def render_scale(result: Mapping[str, Any]) -> RenderableType:
             f"{point['microseconds_a_row']:.2f}",
             f"{point['bytes_a_row']:,.0f}",
         )
-    return Group(table, Text(printable(sentence(result["machine"]))))
+    return Group(table, Text("\n" + printable(sentence(result["machine"]))))
 
 
 def _word(met: bool | None) -> str:

@@ -29,6 +29,7 @@ from cmapss_rul.cli import (
     train,
 )
 from cmapss_rul.cli.failures import failure
+from cmapss_rul.memory import keep_freed_memory
 from cmapss_rul.stop import terminable
 
 QUICKSTART = """\
@@ -135,6 +136,7 @@ def main(
         application: whose command it is; the verbs of `rul` by default.
         name: of the application, as help and usage show it.
     """
+    keep_freed_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a narrow code page loses no result
     try:

@@ -83,11 +83,9 @@ def train(
     from cmapss_rul.training.board import TensorBoard
     from cmapss_rul.training.choose import choose
     from cmapss_rul.training.loggers import Reporter
-    from cmapss_rul.training.memory import keep_freed_memory
     from cmapss_rul.training.ranks import joined
     from cmapss_rul.training.train import train as run_training
 
-    keep_freed_memory()
     with ExitStack() as closing:
         ranks = closing.enter_context(joined(device))
         chosen = ranks.of_first(

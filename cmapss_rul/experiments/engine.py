@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cmapss_rul.errors import RulError
+from cmapss_rul.memory import keep_freed_memory
 from cmapss_rul.text import one_line
 from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
-from cmapss_rul.training.memory import keep_freed_memory
 
 _LOOK = 0.2
 """Seconds between two looks for a signal."""

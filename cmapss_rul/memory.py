@@ -1,4 +1,4 @@
-"""How the C library treats the memory that a training step gives back."""
+"""How the C library treats the memory that a step gives back."""
 
 import contextlib
 import ctypes
@@ -15,8 +15,9 @@ def keep_freed_memory() -> None:
     system in every step, and the system clears their pages first. Results do not change. The
     setting holds for the whole process, so commands make it and the library does not.
 
-    *Measured* on two cores, shipped network, one thread, batch 256: 0.19 s a step without and
-    0.10 s with it.
+    *Measured* on two cores, shipped network: 0.19 s a training step of 256 windows without and
+    0.10 s with it, one thread; 0.95 s to predict 13,096 windows without and 0.60 s with it, two
+    threads.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         library = ctypes.CDLL(None)
