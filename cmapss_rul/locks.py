@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cmapss_rul.errors import DataError, RulError
-from cmapss_rul.files import write_whole
+from cmapss_rul.files import sweep, write_whole
 from cmapss_rul.text import one_line, printable
 
 LOCK, OWNER = ".lock", ".owner"
@@ -117,6 +117,7 @@ def _locked(folder: Path) -> Iterator[FileLock]:
 
 
 def _note_owner(folder: Path) -> None:
+    sweep(folder, OWNER)  # the folder of a ledger is the user's, and nobody else sweeps there
     write_whole(folder / OWNER, str(os.getpid()))
 
 

@@ -102,6 +102,14 @@ def test_the_lock_of_a_killed_process_holds_nobody_back(tmp_path, holder):
     assert names(tmp_path) == []
 
 
+def test_the_half_note_of_a_killed_owner_goes_and_files_of_others_stay(tmp_path):
+    (tmp_path / f".{OWNER}.999999999.part").write_text("")
+    (tmp_path / ".mine.999999999.part").write_text("")
+    with owned(tmp_path):
+        assert names(tmp_path) == [LOCK, ".mine.999999999.part", OWNER]
+    assert names(tmp_path) == [".mine.999999999.part"]
+
+
 @pytest.mark.parametrize("note", [None, b"", b"\xff\xfe", b"1\x1b[31m"])
 def test_an_owner_that_cannot_be_read_is_said_so(tmp_path, holder, note):
     holder(tmp_path)
