@@ -107,7 +107,14 @@ def whole_parts(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
         raise CheckpointError(
             f"{printable(path)}: a part is missing or has another shape: {one_line(error)[:200]}; "
             "train again, or use the version of cmapss_rul that wrote it"

@@ -44,12 +44,16 @@ def fleets(folder: Path) -> None:
 
 
 def configuration(place: Path, data: Path, balancer: str) -> Path:
-    """Write the configuration of a tiny run with a balancer; its name is the balancer's."""
+    """Write the configuration of a tiny run with a balancer; its name is the balancer's.
+
+    Every second balancer, the first among them, trains with Muon beside AdamW.
+    """
+    optimiser = ("muon", "adamw")[balancers().index(balancer) % 2]
     keys = plain(
         data,
         data={"auxiliary": ["FD003"]},
         split=SPLIT,
-        train=TRAIN,
+        train={**TRAIN, "optimiser": optimiser},
         balancer={"name": balancer},
         model=NOISY_MODEL,
     )
