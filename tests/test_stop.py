@@ -117,6 +117,17 @@ def server():
     httpd.server_close()
 
 
+def ended(*words):
+    """Run a Python command to its end, with this package."""
+    return subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_while_the_command_line_itself_is_imported(number, code):
     script = (
@@ -129,25 +140,13 @@ def test_while_the_command_line_itself_is_imported(number, code):
         "from cmapss_rul.__main__ import main\n"
         "main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ended("-c", script)
     assert done.returncode == code
     assert re.fullmatch(rf"rul: (interrupted|terminated); {STOPPED}\n", done.stderr)
 
 
 def test_the_package_is_a_command():
-    done = subprocess.run(
-        [sys.executable, "-m", "cmapss_rul", "--version"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ended("-m", "cmapss_rul", "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("cmapss_rul ")
 
@@ -160,11 +159,6 @@ def test_the_collector_has_nothing_to_walk_over_at_the_end():
         "from cmapss_rul.__main__ import main\n"
         "main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = ended("-c", script)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "True"

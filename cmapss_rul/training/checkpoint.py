@@ -97,6 +97,10 @@ def _of_this_format(content: Any, name: str) -> dict[str, Any]:
     return dict(content)
 
 
+MISSHAPEN = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
+"""What values raise that are missing or have another shape than expected."""
+
+
 @contextmanager
 def whole_parts(path: Path) -> Iterator[None]:
     """Turn what a missing or misshapen part of a checkpoint raises into a CheckpointError.
@@ -107,14 +111,7 @@ def whole_parts(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        OverflowError,
-        AttributeError,
-        RuntimeError,
-    ) as error:
+    except (*MISSHAPEN, RuntimeError) as error:
         raise CheckpointError(
             f"{printable(path)}: a part is missing or has another shape: {one_line(error)[:200]}; "
             "train again, or use the version of cmapss_rul that wrote it"

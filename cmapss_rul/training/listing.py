@@ -16,7 +16,7 @@ from cmapss_rul.training.runs import RunFolder, finished, newest
 
 State = Literal["finished", "unfinished", "interrupted", "damaged", "no checkpoint"]
 
-_FAULTS = (RulError, OSError, LookupError, TypeError, ValueError, OverflowError, AttributeError)
+_FAULTS = (RulError, OSError, *checkpoint.MISSHAPEN)
 """All that a strange file raises: a list of runs goes on to the next one."""
 
 
