@@ -7,15 +7,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cmapss_rul.errors import RulError as RulError
     from cmapss_rul.evaluation.evaluate import Evaluation as Evaluation
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate
+    from cmapss_rul.system.errors import RulError as RulError
     from cmapss_rul.training.calibrate import calibrate_run as calibrate_run
     from cmapss_rul.training.checkpoint import TrainedModel as TrainedModel
     from cmapss_rul.training.checkpoint import restore as restore
     from cmapss_rul.training.config import RunConfig as RunConfig
     from cmapss_rul.training.config import load_config as load_config
-    from cmapss_rul.training.material import load_data as load_data
+    from cmapss_rul.training.inputs import load_data as load_data
     from cmapss_rul.training.train import train as train
 
 __version__ = "0.1.0"

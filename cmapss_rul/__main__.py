@@ -4,7 +4,7 @@ import gc
 import sys
 from typing import NoReturn
 
-from cmapss_rul.stop import INTERRUPTED, TERMINATED, Terminated, terminable
+from cmapss_rul.system.signals import INTERRUPTED, TERMINATED, Terminated, terminable
 
 
 def main() -> NoReturn:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.bench import kept
+from cmapss_rul.display.markdown import replaced
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.ledger_table import as_markdown as ledger_table
 from cmapss_rul.experiments.table import spread
-from cmapss_rul.files import write_whole
-from cmapss_rul.markdown import replaced
 from cmapss_rul.metrics.published import as_markdown as published_table
+from cmapss_rul.system.files import write_whole
 from cmapss_rul.training.config import RunConfig, load_config
 
 LEDGER = Path("configs/ledger.json")

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from cmapss_rul.bench.kept import KEPT
-from cmapss_rul.errors import UsageError
+from cmapss_rul.display.markdown import marked
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.grid import make_grid
-from cmapss_rul.markdown import marked
 from cmapss_rul.metrics.published import as_markdown
 from cmapss_rul.pages import LEDGER, pages, write
+from cmapss_rul.system.errors import UsageError
 from tests.bench.results import result
 from tests.experiments.inputs import comparison, grid
 

@@ -11,7 +11,7 @@ from cmapss_rul.data.simulate import simulate
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import engine
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.sealed import seal
+from cmapss_rul.training.checkpoint_file import seal
 from tests.experiments.inputs import run_here, write_config
 from tests.torture.fuzz_checkpoint import saved
 from tests.torture.fuzz_checkpoint import seal as sealed

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cmapss_rul.display.markdown import marked
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import digest_of
 from cmapss_rul.experiments.rerun import grid_of
-from cmapss_rul.markdown import marked
 from cmapss_rul.pages import LEDGER, pages
 
 ROOT = Path(__file__).parents[1]

@@ -15,8 +15,8 @@ import torch
 from cmapss_rul.cli import main, rerun_cell
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.simulate import simulate
+from cmapss_rul.display.text import json_text, shell_word
 from cmapss_rul.experiments import table as grid_table
-from cmapss_rul.text import json_text, shell_word
 from cmapss_rul.training import checkpoint
 from tests.training.inputs import tiny, told
 

@@ -15,8 +15,8 @@ import yaml
 
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.sources import fetch, names_of
-from cmapss_rul.errors import RulError, UsageError
-from cmapss_rul.locks import LOCK, OWNER, in_turn
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.locks import LOCK, OWNER, in_turn
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.train import train

@@ -47,7 +47,7 @@ def test_it_holds_the_package_its_configurations_and_its_types(names):
     configs = {f"cmapss_rul/{name}" for name in tracked("configs")}
     assert set(tracked("cmapss_rul")) | configs <= names
     assert "cmapss_rul/py.typed" in names
-    assert "cmapss_rul/report/templates/page.html" in names
+    assert "cmapss_rul/reports/templates/page.html" in names
     assert "cmapss_rul/configs/fd001.yaml" in names
 
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import Balanced, Balancer, Pair
 from cmapss_rul.config.base import Config
-from cmapss_rul.errors import UsageError
-from cmapss_rul.text import one_line
+from cmapss_rul.display.text import one_line
+from cmapss_rul.system.errors import UsageError
 
 REFUSED = {
     "torchjd:cosmos": "at small losses its cosine gives a loss a negative weight",

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cmapss_rul.bench.figures import Figure, ratio
-from cmapss_rul.bench.setting import Setting, alone, as_usual
-from cmapss_rul.bench.sides import once
+from cmapss_rul.bench.medians import Figure, ratio
+from cmapss_rul.bench.options import Setting, alone, as_usual
 from cmapss_rul.bench.usual import Epoch, UsualLoop
-from cmapss_rul.memory import keep_freed_memory
+from cmapss_rul.bench.workers import once
+from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.loggers import Quiet, Row
-from cmapss_rul.training.material import load_data
 from cmapss_rul.training.train import train
 
 MARGIN = 1.02

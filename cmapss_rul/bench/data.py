@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from cmapss_rul.bench.figures import Figure, ratio
+from cmapss_rul.bench.medians import Figure, ratio
+from cmapss_rul.bench.options import PEER_WINDOW, Setting, as_ours
 from cmapss_rul.bench.peer import fill_root, peer_data, peer_loader, peer_version
-from cmapss_rul.bench.readings import Reading
-from cmapss_rul.bench.setting import PEER_WINDOW, Setting, as_ours
-from cmapss_rul.bench.sides import Side, in_turn, once, peak_memory_mb
+from cmapss_rul.bench.results import Reading
+from cmapss_rul.bench.workers import Side, in_turn, once, peak_memory_mb
 from cmapss_rul.data.columns import file_name
-from cmapss_rul.memory import keep_freed_memory
+from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.material import load_data
+from cmapss_rul.training.inputs import load_data
 
 WINDOWS = (30, 60, 120)
 """Lengths of windows that are gathered, cycles."""

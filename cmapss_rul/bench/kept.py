@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.bench.demands import Row, remarks, rows
 from cmapss_rul.bench.machine import sentence
-from cmapss_rul.markdown import table
+from cmapss_rul.bench.requirements import Row, remarks, rows
+from cmapss_rul.display.markdown import table
 
 KEPT = tuple(Path(f"configs/bench-fd00{number}.json") for number in (1, 2, 3, 4))
 """What `rul bench --subset … --output …` wrote, one file a subset; those that are there count."""

@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.bench.readings import Reading
-from cmapss_rul.bench.sides import peak_memory_mb
+from cmapss_rul.bench.results import Reading
+from cmapss_rul.bench.workers import peak_memory_mb
 from cmapss_rul.data.columns import SubsetName, file_name
 
 MISSING = "needs rul-datasets and requests: pip install 'cmapss_rul[bench]'"

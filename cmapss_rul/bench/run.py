@@ -10,12 +10,12 @@ from typing import Any
 
 from cmapss_rul.bench.accuracy import accuracy
 from cmapss_rul.bench.data import data, loader
-from cmapss_rul.bench.figures import nested
 from cmapss_rul.bench.inference import inference
 from cmapss_rul.bench.machine import machine
+from cmapss_rul.bench.medians import nested
+from cmapss_rul.bench.options import QUICK, Setting, Sizes
 from cmapss_rul.bench.peer import MISSING, peer_version
 from cmapss_rul.bench.scale import ENGINES, draw, scale
-from cmapss_rul.bench.setting import QUICK, Setting, Sizes
 from cmapss_rul.bench.startup import startup
 from cmapss_rul.bench.steps import balancers, share_of_matmul_limit, step
 from cmapss_rul.data.columns import SubsetName, file_name

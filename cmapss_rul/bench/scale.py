@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
-from cmapss_rul.bench.sides import once, peak_memory_mb
+from cmapss_rul.bench.workers import once, peak_memory_mb
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.files import write_whole
+from cmapss_rul.system.files import write_whole
 from cmapss_rul.training.config import load_config
-from cmapss_rul.training.material import load_data
+from cmapss_rul.training.inputs import load_data
 
 ENGINES = (100, 300, 1_000, 3_000, 10_000)
 WINDOWS = (30, 60, 120)

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.bench.figures import Figure, ratio
-from cmapss_rul.bench.setting import Setting
-from cmapss_rul.bench.sides import in_turn, once
-from cmapss_rul.errors import RulError
-from cmapss_rul.memory import keep_freed_memory
-from cmapss_rul.text import one_line
+from cmapss_rul.bench.medians import Figure, ratio
+from cmapss_rul.bench.options import Setting
+from cmapss_rul.bench.workers import in_turn, once
+from cmapss_rul.display.text import one_line
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Quiet
 from cmapss_rul.training.runs import RunFolder

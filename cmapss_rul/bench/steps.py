@@ -18,14 +18,14 @@ from cmapss_rul.balancers.gradnorm import GradNormConfig
 from cmapss_rul.balancers.random import RandomConfig
 from cmapss_rul.balancers.uncertainty import UncertaintyConfig
 from cmapss_rul.bench import limit
-from cmapss_rul.bench.figures import Figure, ratio
-from cmapss_rul.bench.setting import Setting, alone, as_ours, as_usual, waited_for
-from cmapss_rul.bench.sides import Side, in_turn, once
+from cmapss_rul.bench.medians import Figure, ratio
+from cmapss_rul.bench.options import Setting, alone, as_ours, as_usual, waited_for
 from cmapss_rul.bench.usual import UsualLoop
+from cmapss_rul.bench.workers import Side, in_turn, once
 from cmapss_rul.data.prepare import LabelledWindows, TrainingData
 from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.material import load_data
+from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.optimisation import Trainer
 
 BALANCERS: tuple[BalancerConfig, ...] = (

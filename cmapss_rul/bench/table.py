@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cmapss_rul.bench.demands import remarks, rows
 from cmapss_rul.bench.machine import sentence
-from cmapss_rul.text import printable
+from cmapss_rul.bench.requirements import remarks, rows
+from cmapss_rul.display.text import printable
 
 
 def render(result: Mapping[str, Any]) -> RenderableType:

@@ -29,8 +29,8 @@ from cmapss_rul.cli import (
     train,
 )
 from cmapss_rul.cli.failures import failure
-from cmapss_rul.memory import keep_freed_memory
-from cmapss_rul.stop import terminable
+from cmapss_rul.system.memory import keep_freed_memory
+from cmapss_rul.system.signals import terminable
 
 QUICKSTART = """\
 rul: remaining useful life of turbofan engines on NASA's C-MAPSS data

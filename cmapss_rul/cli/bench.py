@@ -45,9 +45,9 @@ def bench(
       rul bench --scale --output scale.json
     """
     from cmapss_rul.data.sources import parse_subsets
-    from cmapss_rul.errors import UsageError
     from cmapss_rul.evaluation.save import check_writable
-    from cmapss_rul.files import write_whole
+    from cmapss_rul.system.errors import UsageError
+    from cmapss_rul.system.files import write_whole
 
     name, *others = parse_subsets(subset)
     if others:
@@ -59,7 +59,7 @@ def bench(
 
     from cmapss_rul.bench.run import bench as measure
     from cmapss_rul.bench.run import measured_scale
-    from cmapss_rul.text import finite, json_text, printable
+    from cmapss_rul.display.text import finite, json_text, printable
 
     def tell(text: str) -> None:
         typer.echo(f"measuring: {text}", err=True)

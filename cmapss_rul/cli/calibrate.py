@@ -42,9 +42,9 @@ def calibrate(
 
     chosen = pick_device(device)
 
-    from cmapss_rul.errors import UsageError
+    from cmapss_rul.display.text import json_text, printable
     from cmapss_rul.evaluation.intervals import about
-    from cmapss_rul.text import json_text, printable
+    from cmapss_rul.system.errors import UsageError
     from cmapss_rul.training.calibrate import calibrate_run
 
     try:

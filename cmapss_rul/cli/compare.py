@@ -109,10 +109,10 @@ def compare(
     chosen, axes = words.seeds(seeds), words.axes(grid or ())
 
     from cmapss_rul.cli.grid_progress import GridProgress
+    from cmapss_rul.display.text import printable
     from cmapss_rul.experiments.compare import Options, RunsFailed
     from cmapss_rul.experiments.compare import compare as run_comparison
     from cmapss_rul.experiments.grid import make_grid
-    from cmapss_rul.text import printable
 
     made = make_grid(
         named, balancers=balancers, seeds=chosen, axes=axes, sets=sets or (), oracle=oracle

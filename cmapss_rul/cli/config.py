@@ -87,10 +87,10 @@ def new(
     """
     from cmapss_rul.data.records import read_file
     from cmapss_rul.data.survey import survey
-    from cmapss_rul.errors import UsageError
-    from cmapss_rul.files import save_whole
-    from cmapss_rul.text import printable, shell_word
-    from cmapss_rul.training.draft import draft
+    from cmapss_rul.display.text import printable, shell_word
+    from cmapss_rul.system.errors import UsageError
+    from cmapss_rul.system.files import save_whole
+    from cmapss_rul.training.config_template import draft
 
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"{printable(output)}: exists already and is left alone; name another")
@@ -114,7 +114,7 @@ def list_all(
       rul config list --json
     """
     from cmapss_rul.config.catalogue import choices, configurations
-    from cmapss_rul.text import json_text
+    from cmapss_rul.display.text import json_text
     from cmapss_rul.training.config import RunConfig
 
     files, parts = configurations(), choices(RunConfig)

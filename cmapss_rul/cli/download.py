@@ -45,7 +45,7 @@ def download_data(
     from dataclasses import asdict
 
     from cmapss_rul.data.sources import fetch, names_of, parse_subsets
-    from cmapss_rul.text import json_text, printable
+    from cmapss_rul.display.text import json_text, printable
 
     fetched = fetch(names_of(parse_subsets(subset)), directory, source, force=force)
     for note in (*fetched.answers, *fetched.refused):

@@ -35,9 +35,9 @@ def evaluate(
 
     chosen = pick_device(device)
 
+    from cmapss_rul.display.text import printable
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
     from cmapss_rul.evaluation.save import Targets, save, to_json
-    from cmapss_rul.text import printable
     from cmapss_rul.training.checkpoint import restore
 
     model = restore(checkpoint, chosen)

@@ -46,9 +46,9 @@ def export(
     """
     from dataclasses import asdict
 
+    from cmapss_rul.display.text import json_text, printable
     from cmapss_rul.evaluation.export import default_path
     from cmapss_rul.evaluation.export import export as export_model
-    from cmapss_rul.text import json_text, printable
     from cmapss_rul.training.checkpoint import restore
 
     model = restore(checkpoint)

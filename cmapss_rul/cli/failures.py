@@ -2,9 +2,9 @@
 
 import typer
 
-from cmapss_rul.errors import RulError
-from cmapss_rul.stop import INTERRUPTED, TERMINATED, Terminated
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.signals import INTERRUPTED, TERMINATED, Terminated
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
 
 
 class GridProgress:

@@ -74,10 +74,10 @@ def predict(
     chosen = pick_device(device)
 
     from cmapss_rul.data.records import ALLOW_GAPS, read_file, read_records
-    from cmapss_rul.errors import UsageError
+    from cmapss_rul.display.text import printable
     from cmapss_rul.evaluation.predict import predict_records, to_csv, to_json
-    from cmapss_rul.files import save_whole
-    from cmapss_rul.text import printable
+    from cmapss_rul.system.errors import UsageError
+    from cmapss_rul.system.files import save_whole
     from cmapss_rul.training.checkpoint import restore
 
     if output is not None and file != "-" and output.exists() and output.samefile(file):

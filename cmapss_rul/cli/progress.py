@@ -6,7 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
 from cmapss_rul.training.loggers import Row
 
 

@@ -37,8 +37,8 @@ def report(
       rul report runs/fd001-s0
       rul report comparisons/3f2a9c41 --output comparison.html
     """
-    from cmapss_rul.report.target import report as write_report
-    from cmapss_rul.text import printable
+    from cmapss_rul.display.text import printable
+    from cmapss_rul.reports.target import report as write_report
 
     page, *others = write_report(folder, output, device=device, data_dir=data)
     for path in others:

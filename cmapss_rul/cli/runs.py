@@ -32,8 +32,8 @@ def runs(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.errors import UsageError
-    from cmapss_rul.text import json_text, printable
+    from cmapss_rul.display.text import json_text, printable
+    from cmapss_rul.system.errors import UsageError
     from cmapss_rul.training.listing import list_runs
     from cmapss_rul.training.runs import ROOT
 

@@ -30,7 +30,7 @@ def simulate(
     """
     from cmapss_rul.data.digests import manifest_path
     from cmapss_rul.data.simulate import simulate as simulate_fleet
-    from cmapss_rul.text import json_text, printable
+    from cmapss_rul.display.text import json_text, printable
 
     done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
     subset = done.parameters.subset

@@ -79,11 +79,11 @@ def train(
         resolve(config)  # a wrong name is refused before anything heavy is imported
 
     from cmapss_rul.cli.progress import Progress
-    from cmapss_rul.text import shell_word
-    from cmapss_rul.training.board import TensorBoard
-    from cmapss_rul.training.choose import choose
+    from cmapss_rul.display.text import shell_word
     from cmapss_rul.training.loggers import Reporter
     from cmapss_rul.training.ranks import joined
+    from cmapss_rul.training.run_selection import choose
+    from cmapss_rul.training.tensorboard import TensorBoard
     from cmapss_rul.training.train import train as run_training
 
     with ExitStack() as closing:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from cmapss_rul.config.places import models_in, tags
 from cmapss_rul.config.shipped import shipped
-from cmapss_rul.text import one_line
+from cmapss_rul.display.text import one_line
 
 
 class Choice(NamedTuple):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cmapss_rul.config.places import Place, models_in, place, tags
-from cmapss_rul.text import by_nearness, nearest, one_line, printable
+from cmapss_rul.display.text import by_nearness, nearest, one_line, printable
 
 _LONGEST_VALUE = 60
 _MOST_ERRORS = 50

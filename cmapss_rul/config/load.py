@@ -11,8 +11,8 @@ from cmapss_rul.config.explain import explain
 from cmapss_rul.config.overrides import apply_overrides
 from cmapss_rul.config.shipped import resolve
 from cmapss_rul.config.yaml import read_yaml
-from cmapss_rul.errors import UsageError
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import UsageError
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 

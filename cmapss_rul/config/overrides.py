@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cmapss_rul.config.yaml import parse_yaml
-from cmapss_rul.errors import UsageError
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import UsageError
 
 
 def apply_overrides(mapping: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import contextlib
 from pathlib import Path
 
-from cmapss_rul.errors import UsageError
-from cmapss_rul.text import by_nearness, printable
+from cmapss_rul.display.text import by_nearness, printable
+from cmapss_rul.system.errors import UsageError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from cmapss_rul.errors import UsageError
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import UsageError
 
 MAX_BYTES = 64 * 1024
 """Larger files are refused; a configuration takes a few thousand bytes."""

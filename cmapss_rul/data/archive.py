@@ -21,8 +21,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from cmapss_rul.data.lines import foreign_kind
-from cmapss_rul.errors import DataError
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import DataError
 
 INNER_ARCHIVE = "CMAPSSData.zip"
 MOST_MEMBER_BYTES = 1 << 28  # 25 times the largest of C-MAPSS; a table of it takes 1 to 2 GB

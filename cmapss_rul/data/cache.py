@@ -20,10 +20,10 @@ from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.lines import Readable
 from cmapss_rul.data.reader import open_text, parse_fleet
-from cmapss_rul.errors import DataError
-from cmapss_rul.files import sweep, whole_file
-from cmapss_rul.locks import in_turn
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.files import sweep, whole_file
+from cmapss_rul.system.locks import in_turn
 
 FORMAT = 1
 """To be raised whenever the reader or the layout of an entry changes what is read."""

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.fleet import row_blocks
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 
 CMAPSS_DECIMALS = (0, 2, 0)
 """Decimals after which the settings of C-MAPSS are exact: altitude, Mach number, TRA."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cmapss_rul.config.base import Config
+from cmapss_rul.data.column_aliases import CYCLE, ENGINE
 from cmapss_rul.data.columns import COLUMNS, LITERATURE_SENSORS, SENSORS, SETTINGS, SubsetName
 from cmapss_rul.data.conditions import (
     CMAPSS_DECIMALS,
@@ -15,8 +16,7 @@ from cmapss_rul.data.conditions import (
     ConditionsConfig,
     OwnName,
 )
-from cmapss_rul.data.spellings import CYCLE, ENGINE
-from cmapss_rul.text import by_nearness, printable
+from cmapss_rul.display.text import by_nearness, printable
 
 _DEFAULT_DIRS = {"official": "data/raw", "simulated": "data/simulated"}
 MOST_COLUMNS = 1000

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 from cmapss_rul.data.columns import subset_of
 from cmapss_rul.data.lines import PARQUET, blocks
-from cmapss_rul.errors import DataError
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import DataError
 
 DIGESTS: dict[str, str] = {
     "train_FD001.txt": "963b5e22825b34d8b21c69e1aeb4af3e647050eb672ee8834ba4b5d91d2de0f8",

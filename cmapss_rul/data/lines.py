@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from cmapss_rul.errors import DataError
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import DataError
 
 BLOCK_BYTES = 1 << 24
 LONGEST_LINE = 1 << 20

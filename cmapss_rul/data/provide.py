@@ -7,8 +7,8 @@ from cmapss_rul.data.columns import CONDITIONS, FAULTS, FileKind, file_name
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.digests import provenance, stands
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.errors import DataError
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import DataError
 
 
 def provide(

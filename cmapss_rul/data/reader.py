@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.lines import NUMBER, Readable, Tail, blocks, foreign_kind, no_text, shown
-from cmapss_rul.errors import DataError
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import DataError
 
 _WIDTH = 2 + len(COLUMNS)
 _LONGEST_RUL = 10**9

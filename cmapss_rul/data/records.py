@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.data.column_aliases import CYCLE, ENGINE
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.spellings import CYCLE, ENGINE
 from cmapss_rul.data.tables import Asked, Table, parse_table
-from cmapss_rul.errors import DataError
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import DataError
 
 _LATEST = 10**9
 _WHOLE = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cmapss_rul.data.columns import CONDITIONS, FAULTS, SUBSETS, FileKind, SubsetName, file_name
+from cmapss_rul.data.degradation import DECIMALS, failure_records, truncated_records
 from cmapss_rul.data.digests import manifest_path, provenance
 from cmapss_rul.data.fixed_point import fixed_point
-from cmapss_rul.data.wear import DECIMALS, failure_records, truncated_records
-from cmapss_rul.errors import DataError, UsageError
-from cmapss_rul.files import sweep, whole_file, write_whole
-from cmapss_rul.locks import in_turn
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import DataError, UsageError
+from cmapss_rul.system.files import sweep, whole_file, write_whole
+from cmapss_rul.system.locks import in_turn
 
 KINDS: tuple[FileKind, ...] = ("train", "test", "RUL")
 MOST_ENGINES = 1_000_000

@@ -20,12 +20,12 @@ from typing import BinaryIO, cast, get_args
 from cmapss_rul.data.archive import INNER_ARCHIVE, Member, open_archive
 from cmapss_rul.data.columns import SUBSETS, FileKind, SubsetName, file_name, subset_of
 from cmapss_rul.data.digests import Provenance, manifest_path, stands
-from cmapss_rul.data.examine import Standing, examine, examine_folder
 from cmapss_rul.data.transfer import download, shown_url
-from cmapss_rul.errors import DataError, UsageError
-from cmapss_rul.files import sweep, whole_file
-from cmapss_rul.locks import in_turn
-from cmapss_rul.text import by_nearness, nearest, one_line, printable
+from cmapss_rul.data.verification import Standing, examine, examine_folder
+from cmapss_rul.display.text import by_nearness, nearest, one_line, printable
+from cmapss_rul.system.errors import DataError, UsageError
+from cmapss_rul.system.files import sweep, whole_file
+from cmapss_rul.system.locks import in_turn
 
 VARIABLE = "RUL_DATA_SOURCE"
 PUBLIC_SOURCES: tuple[str, ...] = (

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 
 LEAK = "a leak: the windows that validate come from the engines that train"
 """How everything that comes from a split by windows is marked."""

@@ -8,17 +8,17 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.data.column_aliases import CYCLE, ENGINE, canonical, locate
 from cmapss_rul.data.columns import SETTINGS
 from cmapss_rul.data.conditions import MOST_CONDITIONS, NoConditions
 from cmapss_rul.data.config import MOST_COLUMNS, DataConfig
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.lines import PARQUET
 from cmapss_rul.data.records import read_records
-from cmapss_rul.data.spellings import CYCLE, ENGINE, canonical, locate
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.tables import is_number, read_parquet, text_rows
-from cmapss_rul.errors import DataError, UsageError
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import DataError, UsageError
 
 _LOOK = 200
 """Rows from which it is told whether a column holds numbers."""

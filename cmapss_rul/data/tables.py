@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.data.column_aliases import CYCLE, ENGINE, OURS, locate
 from cmapss_rul.data.lines import NUMBER, PARQUET, foreign_kind
-from cmapss_rul.data.spellings import CYCLE, ENGINE, OURS, locate
-from cmapss_rul.errors import DataError
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

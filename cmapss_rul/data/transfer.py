@@ -12,8 +12,8 @@ import httpx
 from tqdm import tqdm
 
 from cmapss_rul import __version__
-from cmapss_rul.errors import DataError
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import DataError
 
 MOST_BYTES = 1 << 30
 ATTEMPTS = 3

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.unseen import Unseen, read_unseen
-from cmapss_rul.errors import DataError
+from cmapss_rul.data.testset import Unseen, read_unseen
+from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.intervals import Ends, coverage_of, ends_of, level_of
 from cmapss_rul.evaluation.predictions import (
     Predictions,
@@ -26,7 +26,7 @@ from cmapss_rul.metrics.bootstrap import rmse_interval
 from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
 from cmapss_rul.metrics.probabilities import brier_score, expected_calibration_error
 from cmapss_rul.metrics.regression import figures
-from cmapss_rul.text import printable
+from cmapss_rul.system.errors import DataError
 from cmapss_rul.training.checkpoint import TrainedModel
 
 

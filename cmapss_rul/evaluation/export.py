@@ -16,15 +16,15 @@ import torch
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.errors import RulError
+from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.evaluate import unseen_by
 from cmapss_rul.evaluation.intervals import about, ends_of, level_of
 from cmapss_rul.evaluation.portable import Inputs, Portable, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.evaluation.save import tag_of
-from cmapss_rul.files import save_whole
-from cmapss_rul.text import printable
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.files import save_whole
 from cmapss_rul.training.checkpoint import TrainedModel
 
 Format = Literal["onnx", "torch-export"]

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.errors import UsageError
+from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.intervals.calibration import unsupported
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, check_level
 from cmapss_rul.metrics.bands import bands_of, in_band
 from cmapss_rul.metrics.coverage import coverage, mean_by_engine
-from cmapss_rul.text import printable
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.checkpoint import TrainedModel
 
 PROMISE = (

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import capped, health_class, rul_of_rows
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.errors import RulError
+from cmapss_rul.display.text import printable
 from cmapss_rul.model.predict import predict
-from cmapss_rul.text import printable
+from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.checkpoint import TrainedModel
 from cmapss_rul.training.config import RunConfig
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.data.unseen import Unseen
+from cmapss_rul.data.testset import Unseen
 from cmapss_rul.training.checkpoint import TrainedModel, versions
 
 HELD_OUT = "held-out engines of the same file"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.evaluation.evaluate import Evaluation
-from cmapss_rul.files import save_whole, unwritable
-from cmapss_rul.text import finite, json_text
+from cmapss_rul.system.files import save_whole, unwritable
 from cmapss_rul.training.checkpoint import BEST
 
 ADVICE = "; name another place with --output"

@@ -12,9 +12,9 @@ from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.overrides import apply_overrides
 from cmapss_rul.config.places import models_in, tags
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.errors import UsageError
+from cmapss_rul.display.text import printable
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
-from cmapss_rul.text import printable
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 
 _LONGEST_NAME = 120

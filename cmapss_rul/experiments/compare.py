@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.display.text import json_text, one_line, printable
 from cmapss_rul.experiments import engine, ledger
 from cmapss_rul.experiments.comparison import Comparison, compared
 from cmapss_rul.experiments.engine import Engine
-from cmapss_rul.experiments.figures import draw
+from cmapss_rul.experiments.evaluation_index import Looked
 from cmapss_rul.experiments.grid import Grid, GridRun
 from cmapss_rul.experiments.identity import differences
-from cmapss_rul.experiments.looked import Looked
+from cmapss_rul.experiments.plots import draw
 from cmapss_rul.experiments.results import commit, read_result
 from cmapss_rul.experiments.runs import Damaged, EvaluateJob, TrainJob, is_finished, remove
-from cmapss_rul.files import sweep, write_whole
-from cmapss_rul.locks import names_in, owned
-from cmapss_rul.text import json_text, one_line, printable
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.files import sweep, write_whole
+from cmapss_rul.system.locks import names_in, owned
 from cmapss_rul.training.device import pick_device
 
 ROOT = Path("comparisons")

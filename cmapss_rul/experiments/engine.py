@@ -18,9 +18,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
-from cmapss_rul.errors import RulError
-from cmapss_rul.memory import keep_freed_memory
-from cmapss_rul.text import one_line
+from cmapss_rul.display.text import one_line
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
 

@@ -9,10 +9,10 @@ from cmapss_rul.balancers.torchjd import REFUSED
 from cmapss_rul.config.catalogue import choices
 from cmapss_rul.config.shipped import resolve, shipped
 from cmapss_rul.config.yaml import read_yaml
-from cmapss_rul.errors import UsageError
+from cmapss_rul.display.text import by_nearness, nearest, printable
 from cmapss_rul.experiments.cells import Cell, Source, folder_name
 from cmapss_rul.experiments.identity import comparable, digest_of
-from cmapss_rul.text import by_nearness, nearest, printable
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.resume import flat
 

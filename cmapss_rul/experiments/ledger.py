@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.errors import UsageError
+from cmapss_rul.display.text import finite, json_text, one_line, printable
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.pairs import finish, ranks_of
-from cmapss_rul.files import save_whole
-from cmapss_rul.locks import in_turn
-from cmapss_rul.text import finite, json_text, one_line, printable
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.files import save_whole
+from cmapss_rul.system.locks import in_turn
 
 _ABOUT = (
     "Written by `rul compare … --ledger FILE`, never by hand: a cell's figures, with the digest "

@@ -18,12 +18,12 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.experiments.engine import Listener, Portable, outcome
-from cmapss_rul.files import write_whole
-from cmapss_rul.locks import names_in, owned
-from cmapss_rul.memory import keep_freed_memory
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.files import write_whole
+from cmapss_rul.system.locks import names_in, owned
+from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
 from cmapss_rul.training.runs import RunFolder
 

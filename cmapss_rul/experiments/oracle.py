@@ -15,12 +15,12 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.labels import capped
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.split import SplitConfig
-from cmapss_rul.data.unseen import read_unseen
+from cmapss_rul.data.testset import read_unseen
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.files import write_whole
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
+from cmapss_rul.system.files import write_whole
 
 FILE = "oracle.csv"
 COLUMNS = ("epoch", "oracle_test_rmse", "mark")

@@ -24,13 +24,13 @@ from rich.text import Text
 from scipy import stats
 
 from cmapss_rul.config.shipped import shipped
-from cmapss_rul.errors import RulError, UsageError
+from cmapss_rul.display.text import by_nearness, finite, json_text, printable
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.grid import Grid, make_grid
 from cmapss_rul.experiments.identity import comparable, differences
 from cmapss_rul.experiments.results import FIGURES, Result
 from cmapss_rul.experiments.statistics import LEVEL
-from cmapss_rul.text import by_nearness, finite, json_text, printable
+from cmapss_rul.system.errors import RulError, UsageError
 
 NAME = "ledger.json"
 SAME = 1e-9

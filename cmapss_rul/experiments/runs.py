@@ -15,14 +15,14 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.digests import manifest_path
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.provide import provide
-from cmapss_rul.errors import CheckpointError, RulError
+from cmapss_rul.display.text import one_line
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import Targets, save
 from cmapss_rul.experiments.identity import comparable
 from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
-from cmapss_rul.files import write_whole
 from cmapss_rul.model.network import Network
-from cmapss_rul.text import one_line
+from cmapss_rul.system.errors import CheckpointError, RulError
+from cmapss_rul.system.files import write_whole
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.device import pick_device

@@ -5,9 +5,9 @@ from typing import Any
 
 from cmapss_rul.config.yaml import parse_yaml
 from cmapss_rul.data.config import OWN_FILES
-from cmapss_rul.errors import UsageError
+from cmapss_rul.display.text import printable
 from cmapss_rul.experiments.identity import as_text
-from cmapss_rul.text import printable
+from cmapss_rul.system.errors import UsageError
 
 _MOST_SEEDS = 1_000
 _ELSEWHERE = {

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cmapss_rul.errors import UsageError
 from cmapss_rul.intervals.conformal import (
     PREFERRED,
     check_level,
@@ -19,6 +18,7 @@ from cmapss_rul.intervals.conformal import (
     supported,
 )
 from cmapss_rul.intervals.scales import FORMS, Form, OneSided, Scales
+from cmapss_rul.system.errors import UsageError
 
 Kind = Literal["validation", "calibration"]
 CHOSE = "these engines also chose the epoch"

@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.errors import UsageError
+from cmapss_rul.system.errors import UsageError
 
 DEFAULT_LEVELS = (0.8, 0.9, 0.95)
 PREFERRED = 0.9

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cmapss_rul.markdown import table
+from cmapss_rul.display.markdown import table
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 

@@ -14,10 +14,9 @@ from cmapss_rul.data.labels import capped, rul_to_failure
 from cmapss_rul.data.prepare import LabelledWindows
 from cmapss_rul.data.provide import provide
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.data.unseen import read_training
+from cmapss_rul.data.testset import read_training
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.errors import RulError, UsageError
-from cmapss_rul.files import sweep
+from cmapss_rul.display.text import printable
 from cmapss_rul.intervals.calibration import (
     Calibration,
     HeldOut,
@@ -26,10 +25,11 @@ from cmapss_rul.intervals.calibration import (
     unsupported,
 )
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, supported
-from cmapss_rul.locks import owned
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
-from cmapss_rul.text import printable
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.files import sweep
+from cmapss_rul.system.locks import owned
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import TrainedModel, from_content
 from cmapss_rul.training.config import RunConfig

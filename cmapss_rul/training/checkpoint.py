@@ -35,14 +35,14 @@ from pydantic import ValidationError
 import cmapss_rul
 from cmapss_rul.config.explain import explain
 from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.errors import CheckpointError
-from cmapss_rul.files import write_proved
+from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Network
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.system.errors import CheckpointError
+from cmapss_rul.system.files import write_proved
+from cmapss_rul.training.checkpoint_file import open_sealed, seal
+from cmapss_rul.training.checkpoint_schema import check_parts, check_preprocessor, check_weights
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.parts import check_parts, check_preprocessor, check_weights
-from cmapss_rul.training.sealed import open_sealed, seal
 
 FORMAT_VERSION = 1
 BEST = "best.pt"

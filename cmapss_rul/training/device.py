@@ -2,8 +2,8 @@
 
 import torch
 
-from cmapss_rul.errors import UsageError
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda")
 

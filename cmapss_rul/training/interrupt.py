@@ -4,7 +4,7 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
-from cmapss_rul.errors import RulError
+from cmapss_rul.system.errors import RulError
 
 
 class Interrupted(RulError):

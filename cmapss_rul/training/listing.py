@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.errors import RulError
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import RulError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.runs import RunFolder, finished, newest
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.errors import RulError
-from cmapss_rul.files import write_whole
+from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.model.network import Network
-from cmapss_rul.text import one_line, printable
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.files import write_whole
 
 COLUMNS = (
     "epoch",

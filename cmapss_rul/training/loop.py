@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cmapss_rul.data.prepare import LabelledWindows
-from cmapss_rul.errors import RulError
+from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
-from cmapss_rul.text import shell_word
+from cmapss_rul.system.errors import RulError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibration_of, clamped, held_out
 from cmapss_rul.training.config import RunConfig

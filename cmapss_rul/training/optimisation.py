@@ -13,9 +13,9 @@ from cmapss_rul.balancers.kpis import kpis_of
 from cmapss_rul.data.prepare import Batch
 from cmapss_rul.losses import CrossEntropy, RulLoss
 from cmapss_rul.model.network import Network
+from cmapss_rul.training.checkpoint_schema import check_weights
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.muon import Muon
-from cmapss_rul.training.parts import check_weights
 from cmapss_rul.training.ranks import Ranks
 from cmapss_rul.training.schedule import Schedule, warmup_factor
 

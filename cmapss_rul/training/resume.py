@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.data.digests import Provenance
-from cmapss_rul.errors import UsageError
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, completed
 from cmapss_rul.training.runs import finished
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.errors import CheckpointError
-from cmapss_rul.files import sweep, write_whole
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import CheckpointError
+from cmapss_rul.system.files import sweep, write_whole
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.loggers import Row, metrics_text
 

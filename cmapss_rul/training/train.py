@@ -10,12 +10,14 @@ import torch
 
 from cmapss_rul.config.show import to_yaml
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.errors import CheckpointError, UsageError
-from cmapss_rul.files import also_name, sweep, write_whole
-from cmapss_rul.locks import names_in, owned
-from cmapss_rul.text import printable
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import CheckpointError, UsageError
+from cmapss_rul.system.files import also_name, sweep, write_whole
+from cmapss_rul.system.locks import names_in, owned
 from cmapss_rul.training import checkpoint
+from cmapss_rul.training.checkpoint_schema import check_parts
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.inputs import Material, TrainFiles
 from cmapss_rul.training.interrupt import StopSignals
 from cmapss_rul.training.loggers import (
     Logged,
@@ -25,9 +27,7 @@ from cmapss_rul.training.loggers import (
     write_metrics,
 )
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.material import Material, TrainFiles
 from cmapss_rul.training.optimisation import Trainer
-from cmapss_rul.training.parts import check_parts
 from cmapss_rul.training.ranks import Ranks
 from cmapss_rul.training.resume import check_same_run, host_warnings
 from cmapss_rul.training.runs import RunFolder, finished, make_whole, newest

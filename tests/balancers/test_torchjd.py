@@ -21,7 +21,7 @@ from cmapss_rul.balancers.torchjd import (
 from cmapss_rul.balancers.uncertainty import UncertaintyConfig
 from cmapss_rul.config.base import Config
 from cmapss_rul.config.load import from_mapping
-from cmapss_rul.errors import UsageError
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 from tests.balancers import battery
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cmapss_rul.bench import accuracy, data, inference, startup, steps
-from cmapss_rul.bench.setting import Setting, Sizes
+from cmapss_rul.bench.options import Setting, Sizes
 from tests.training.inputs import tiny
 
 FEW = Sizes(

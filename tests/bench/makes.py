@@ -2,8 +2,8 @@
 
 import os
 
-from cmapss_rul.bench.sides import peak_memory_mb
-from cmapss_rul.errors import RulError
+from cmapss_rul.bench.workers import peak_memory_mb
+from cmapss_rul.system.errors import RulError
 
 
 def counter(first, *, by=1):

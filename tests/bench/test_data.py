@@ -5,10 +5,10 @@ import pytest
 from cmapss_rul.bench import data as measured
 from cmapss_rul.bench.data import WINDOWS, data, loader, our_data, our_loader
 from cmapss_rul.bench.peer import fill_root, peer_data, peer_loader, peer_version
-from cmapss_rul.bench.readings import Reading
-from cmapss_rul.bench.sides import once
+from cmapss_rul.bench.results import Reading
+from cmapss_rul.bench.workers import once
 from cmapss_rul.data.columns import LITERATURE_SENSORS
-from cmapss_rul.training.material import load_data
+from cmapss_rul.training.inputs import load_data
 
 needs_peer = pytest.mark.skipif(peer_version() is None, reason="needs the extra bench")
 

@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from cmapss_rul.bench import run
-from cmapss_rul.bench.figures import Figure, at
 from cmapss_rul.bench.machine import machine, sentence
+from cmapss_rul.bench.medians import Figure, at
+from cmapss_rul.bench.options import QUICK, Setting, Sizes
 from cmapss_rul.bench.run import PARTS, bench, measured
-from cmapss_rul.bench.setting import QUICK, Setting, Sizes
 from cmapss_rul.bench.table import render
 from cmapss_rul.training.device import pick_device
 from tests.bench.results import result

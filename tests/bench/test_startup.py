@@ -4,7 +4,7 @@ import pytest
 
 from cmapss_rul.bench import startup as measured
 from cmapss_rul.bench.startup import seconds_of, startup, until_first_step
-from cmapss_rul.errors import RulError
+from cmapss_rul.system.errors import RulError
 
 
 def test_a_command_is_timed():

@@ -7,9 +7,9 @@ import torch
 
 from cmapss_rul.balancers import BalancerConfig
 from cmapss_rul.bench import steps
-from cmapss_rul.bench.figures import Figure
+from cmapss_rul.bench.medians import Figure
 from cmapss_rul.bench.steps import Work, forever, orders, our_steps, timed, usual_steps
-from cmapss_rul.training.material import load_data
+from cmapss_rul.training.inputs import load_data
 
 WORK = Work("cpu", threads=1, steps=3)
 

@@ -4,8 +4,8 @@ import pytest
 import typer
 
 from cmapss_rul.cli.failures import failure
-from cmapss_rul.errors import DataError, UsageError
-from cmapss_rul.stop import STOPPED, Terminated
+from cmapss_rul.system.errors import DataError, UsageError
+from cmapss_rul.system.signals import STOPPED, Terminated
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import typer
 
 from cmapss_rul import __version__, cli
 from cmapss_rul.cli import main
-from cmapss_rul.errors import DataError
-from cmapss_rul.stop import STOPPED
+from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.signals import STOPPED
 
 VERBS = [
     "download-data",

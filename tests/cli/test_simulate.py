@@ -5,7 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from cmapss_rul.cli.simulate import simulate
-from cmapss_rul.errors import DataError, UsageError
+from cmapss_rul.system.errors import DataError, UsageError
 
 app = typer.Typer()
 app.command()(simulate)

@@ -7,7 +7,7 @@ import yaml
 
 from cmapss_rul.config.load import load
 from cmapss_rul.config.yaml import MAX_BYTES
-from cmapss_rul.errors import UsageError
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 
 NUMBERS = (

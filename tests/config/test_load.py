@@ -2,7 +2,7 @@ import pytest
 
 from cmapss_rul.config import shipped as module
 from cmapss_rul.config.load import from_mapping, load
-from cmapss_rul.errors import UsageError
+from cmapss_rul.system.errors import UsageError
 
 from ._models import Fixed, GradNorm, Run
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmapss_rul.config.overrides import apply_overrides
-from cmapss_rul.errors import UsageError
+from cmapss_rul.system.errors import UsageError
 
 
 def test_a_value_is_put_at_its_key():

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cmapss_rul.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
-from cmapss_rul.errors import UsageError
+from cmapss_rul.system.errors import UsageError
 
 
 def written(folder, content):

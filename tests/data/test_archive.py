@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cmapss_rul.data import archive as module
 from cmapss_rul.data.archive import open_archive
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
 
 NAMES = ("train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt")

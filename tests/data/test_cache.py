@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.test_locks import HOLDER
 
 from cmapss_rul.data import cache
 from cmapss_rul.data.cache import cache_entry, cache_folder, read_train
 from cmapss_rul.data.digests import provenance
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._texts import fleet_text
-from tests.test_locks import HOLDER
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,7 +3,7 @@ import pytest
 
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.reader import read_fleet
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._fleets import SIX, fleet_of
 
 

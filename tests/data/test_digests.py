@@ -9,7 +9,7 @@ from cmapss_rul.data import digests
 from cmapss_rul.data.columns import SUBSETS
 from cmapss_rul.data.digests import CANONICAL_DIGESTS, DIGESTS, digest, provenance, stands
 from cmapss_rul.data.sources import names_of
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 
 
 def sha256(content: bytes) -> str:

@@ -16,7 +16,7 @@ import pytest
 from cmapss_rul.data.archive import MOST_DIRECTORY_BYTES, open_archive
 from cmapss_rul.data.columns import file_name
 from cmapss_rul.data.sources import fetch, names_of
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
 
 NAMES = names_of(["FD001"])

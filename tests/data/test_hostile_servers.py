@@ -7,7 +7,7 @@ import pytest
 
 from cmapss_rul.data import transfer
 from cmapss_rul.data.sources import fetch, names_of
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._server import body, reset, serve, status
 from tests.data._texts import small_set, zipped
 from tests.data.test_hostile_archives import tree

@@ -10,7 +10,7 @@ from cmapss_rul.data.digests import provenance
 from cmapss_rul.data.provide import provide
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.sources import VARIABLE
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
 
 FILES = small_set()

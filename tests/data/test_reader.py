@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cmapss_rul.data import lines
 from cmapss_rul.data.columns import COLUMNS, SUBSETS
 from cmapss_rul.data.reader import parse_fleet, parse_rul, read_fleet, read_rul
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._texts import fleet_text, row
 
 GOOD = fleet_text(3, 2, 1)

@@ -9,7 +9,7 @@ from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.records import ALLOW_GAPS, read_file, read_records
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._fleets import SIX, fleet_of
 from tests.data._texts import fleet_text
 

@@ -6,11 +6,11 @@ import pytest
 
 from cmapss_rul.data import simulate as module
 from cmapss_rul.data.columns import SENSORS, SUBSETS
+from cmapss_rul.data.degradation import CONDITIONS
 from cmapss_rul.data.digests import provenance
 from cmapss_rul.data.reader import read_fleet, read_rul
 from cmapss_rul.data.simulate import Parameters, read_manifest, simulate
-from cmapss_rul.data.wear import CONDITIONS
-from cmapss_rul.errors import DataError, UsageError
+from cmapss_rul.system.errors import DataError, UsageError
 
 KINDS = [(1, 1), (6, 1), (1, 2), (6, 2)]
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cmapss_rul.data.reader import parse_fleet, parse_rul
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._slow_reader import slow_fleet, slow_number, slow_rul
 from tests.data._texts import fleet_text, row
 

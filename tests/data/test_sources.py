@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.data import examine, sources
+from cmapss_rul.data import sources
 from cmapss_rul.data.columns import SUBSETS
 from cmapss_rul.data.digests import CANONICAL_DIGESTS, DIGESTS, Provenance
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.sources import PUBLIC_SOURCES, VARIABLE, fetch, names_of, parse_subsets
-from cmapss_rul.errors import DataError, UsageError
+from cmapss_rul.system.errors import DataError, UsageError
 from tests.data._server import body, reset, serve, status
 from tests.data._texts import fleet_text, small_set, zipped
 
@@ -294,7 +294,7 @@ def test_a_source_that_changes_while_it_is_read(tmp_path, monkeypatch):
     def other_digest(_stream, name):
         return Provenance(name, "0" * 64, "0" * 64, official=False, simulated=False)
 
-    monkeypatch.setattr(examine, "digest", other_digest)
+    monkeypatch.setattr(verification, "digest", other_digest)
     with pytest.raises(DataError, match="changed while it was read"):
         get(tmp_path, archive(tmp_path, FILES))
     assert laid(tmp_path / "raw") == {}

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cmapss_rul.data.split import SplitConfig
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._fleets import fleet_of
 
 ENGINES = np.arange(1, 101)

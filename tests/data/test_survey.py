@@ -9,7 +9,7 @@ import pytest
 from cmapss_rul.data.columns import SETTINGS
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.survey import Column, survey
-from cmapss_rul.errors import DataError, UsageError
+from cmapss_rul.system.errors import DataError, UsageError
 from tests.data._fleets import SIX
 from tests.data._own import HEADER, LIVES, own_rows, write_own
 

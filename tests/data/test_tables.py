@@ -8,7 +8,7 @@ import pytest
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.reader import parse_fleet
 from cmapss_rul.data.tables import Asked, parse_table
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._texts import fleet_text, row
 
 CSV = b"unit,cycle,sensor_2,sensor_3\n1,1,5,6\n1,2,7,8\n"

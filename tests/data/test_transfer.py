@@ -9,7 +9,7 @@ import pytest
 
 from cmapss_rul.data import transfer
 from cmapss_rul.data.transfer import download, shown_url
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._server import body, reset, serve, status
 
 CONTENT = bytes(range(256)) * 700

@@ -13,9 +13,9 @@ from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Output
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import TrainedModel, restore
+from cmapss_rul.training.checkpoint_schema import TIMES
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import COLUMNS
-from cmapss_rul.training.parts import TIMES
 from cmapss_rul.training.train import train
 from tests.data._own import KEYS
 

@@ -9,11 +9,11 @@ import torch
 
 from cmapss_rul.data.labels import capped, rul_to_failure
 from cmapss_rul.data.reader import read_fleet
-from cmapss_rul.errors import DataError
 from cmapss_rul.evaluation.evaluate import evaluate, metrics_of
 from cmapss_rul.evaluation.save import to_csv
 from cmapss_rul.metrics.bootstrap import rmse_interval
 from cmapss_rul.metrics.regression import mae, nasa_score, rmse
+from cmapss_rul.system.errors import DataError
 from cmapss_rul.training.checkpoint import restore
 from tests.evaluation._models import config_for, content_for, countdown, write_checkpoint
 

@@ -15,11 +15,11 @@ import torch
 
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.reader import read_fleet
-from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation import export as module
 from cmapss_rul.evaluation.export import Parity, default_path, export, parity_of
 from cmapss_rul.evaluation.portable import Interval, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
+from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.config import RunConfig
 from tests.evaluation._models import TINY, calibrated, config_for, write_checkpoint

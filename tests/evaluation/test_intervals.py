@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from cmapss_rul.errors import UsageError
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.intervals import about, ends_of, level_of, why_none
 from cmapss_rul.evaluation.save import to_json
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.checkpoint import restore
 from tests.evaluation._models import INTERVALS, calibrated, config_for, write_checkpoint
 

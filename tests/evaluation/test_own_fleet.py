@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from cmapss_rul.data.records import read_records
-from cmapss_rul.errors import DataError
 from cmapss_rul.evaluation.evaluate import evaluate, unseen_by
 from cmapss_rul.evaluation.export import export
 from cmapss_rul.evaluation.predict import predict_records
 from cmapss_rul.evaluation.save import table_of_last, to_csv, to_json
+from cmapss_rul.system.errors import DataError
 from tests.data._own import HEADER, LIVES, own_rows, write_own
 from tests.evaluation._models import countdown, trained
 

@@ -9,7 +9,6 @@ import pytest
 
 from cmapss_rul.data.columns import COLUMNS, SENSORS
 from cmapss_rul.data.records import ALLOW_GAPS, read_records
-from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.evaluation.predict import (
     in_window,
     predict_records,
@@ -17,6 +16,7 @@ from cmapss_rul.evaluation.predict import (
     to_json,
 )
 from cmapss_rul.evaluation.save import table_of_last
+from cmapss_rul.system.errors import RulError, UsageError
 from tests.data._fleets import fleet_of
 from tests.evaluation._models import INTERVALS, calibrated, countdown
 

@@ -9,7 +9,7 @@ import pytest
 
 from cmapss_rul.data.digests import Provenance
 from cmapss_rul.data.reader import read_fleet
-from cmapss_rul.data.unseen import Unseen
+from cmapss_rul.data.testset import Unseen
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.training.checkpoint import restore, versions

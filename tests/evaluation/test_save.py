@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmapss_rul import files
-from cmapss_rul.errors import RulError
 from cmapss_rul.evaluation.save import Targets, save, to_csv, to_json
 from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
 from cmapss_rul.metrics.probabilities import brier_score, expected_calibration_error
 from cmapss_rul.metrics.regression import figures as figures_of
+from cmapss_rul.system import files
+from cmapss_rul.system.errors import RulError
 
 COLUMNS = [
     "engine",

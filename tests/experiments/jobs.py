@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.errors import DataError
 from cmapss_rul.experiments.runs import TrainJob
+from cmapss_rul.system.errors import DataError
 
 
 @dataclass(frozen=True)

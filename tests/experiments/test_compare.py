@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.data.provide import provide
-from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import engine, runs
 from cmapss_rul.experiments.compare import Options, RunsFailed, Silent, compare, folder_of
 from cmapss_rul.experiments.grid import make_grid
-from cmapss_rul.locks import owned
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.locks import owned
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.loggers import COLUMNS
 from cmapss_rul.training.runs import RunFolder

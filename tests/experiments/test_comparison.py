@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.errors import RulError
 from cmapss_rul.experiments.comparison import compared
 from cmapss_rul.experiments.identity import digest_of
+from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import comparison, grid, results
 
 FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from cmapss_rul.config.load import from_mapping
-from cmapss_rul.errors import UsageError
 from cmapss_rul.experiments.cells import folder_name
 from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, load_config
 from tests.experiments.inputs import write_config
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.comparison import compared
 from cmapss_rul.experiments.identity import config_digest
-from cmapss_rul.locks import LOCK, OWNER, in_turn
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.locks import LOCK, OWNER, in_turn
 from cmapss_rul.training.config import load_config
 from tests.experiments.inputs import comparison, grid, results
 

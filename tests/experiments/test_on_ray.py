@@ -8,11 +8,11 @@ from functools import partial
 
 import pytest
 
-from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import on_ray
 from cmapss_rul.experiments.compare import Options, compare, folder_of
 from cmapss_rul.experiments.on_ray import OnRay
+from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.runs import RunFolder

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from cmapss_rul.errors import RulError, UsageError
 from cmapss_rul.experiments import ledger, rerun
 from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training.config import load_config
 from tests.experiments.inputs import comparison, grid
 

@@ -6,10 +6,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from cmapss_rul.errors import RulError
 from cmapss_rul.experiments import results as results_module
 from cmapss_rul.experiments.compare import folder_of
 from cmapss_rul.experiments.results import commit, read_result
+from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import grid, result
 
 

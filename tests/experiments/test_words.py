@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.errors import UsageError
 from cmapss_rul.experiments import words
+from cmapss_rul.system.errors import UsageError
 
 
 def refused(call, *arguments) -> str:

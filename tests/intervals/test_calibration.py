@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from cmapss_rul.errors import UsageError
 from cmapss_rul.intervals.calibration import (
     CHOSE,
     Calibration,
@@ -16,6 +15,7 @@ from cmapss_rul.intervals.calibration import (
     unsupported,
 )
 from cmapss_rul.intervals.scales import Scales
+from cmapss_rul.system.errors import UsageError
 
 PLAIN = {
     "kind": "validation",

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.errors import UsageError
 from cmapss_rul.intervals.conformal import (
     check_level,
     engines_for,
@@ -16,6 +15,7 @@ from cmapss_rul.intervals.conformal import (
     share_of_engine,
     supported,
 )
+from cmapss_rul.system.errors import UsageError
 
 
 def test_each_engine_weighs_the_same_whatever_its_length_and_order():

@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 from random import Random
 
-from cmapss_rul.errors import CheckpointError
-from cmapss_rul.training.sealed import unseal
+from cmapss_rul.system.errors import CheckpointError
+from cmapss_rul.training.checkpoint_file import unseal
 from tests.torture.counts import Counts, command, fork, wait
 from tests.torture.runs import alone, configuration, fleets
 

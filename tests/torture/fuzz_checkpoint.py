@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from cmapss_rul.errors import CheckpointError
+from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.training import checkpoint
 from tests.torture import fuzzing
 from tests.torture.counts import Counts

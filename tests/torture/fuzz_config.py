@@ -16,7 +16,7 @@ from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.shipped import shipped
 from cmapss_rul.config.show import to_yaml
 from cmapss_rul.config.yaml import parse_yaml, read_yaml
-from cmapss_rul.errors import UsageError
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 from tests.torture import fuzzing
 from tests.torture.counts import Counts
@@ -112,7 +112,7 @@ TARGET = Target(
         b"amnl", b"false",
     ),
     make=make,
-    modules=("cmapss_rul.config", "cmapss_rul.text", "cmapss_rul.training.config"),
+    modules=("cmapss_rul.config", "cmapss_rul.display.text", "cmapss_rul.training.config"),
 )  # fmt: skip
 
 

@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cmapss_rul.errors import CheckpointError, UsageError
 from cmapss_rul.evaluation.intervals import about, ends_of
+from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.training import checkpoint
+from cmapss_rul.training.checkpoint_schema import check_parts
 from cmapss_rul.training.config import load_config
 from cmapss_rul.training.loggers import metrics_text
 from cmapss_rul.training.loop import Clock, LoopState, set_rng_state
 from cmapss_rul.training.optimisation import Trainer
-from cmapss_rul.training.parts import check_parts
 from cmapss_rul.training.resume import check_same_run, host_warnings
 from cmapss_rul.training.runs import finished, rows_of
 from cmapss_rul.training.train import train

@@ -12,7 +12,7 @@ from random import Random
 import numpy as np
 
 from cmapss_rul.data.reader import parse_fleet, parse_rul
-from cmapss_rul.errors import DataError
+from cmapss_rul.system.errors import DataError
 from tests.data._slow_reader import slow_fleet, slow_rul
 from tests.data._texts import fleet_text
 from tests.torture import fuzzing

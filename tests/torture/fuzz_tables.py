@@ -13,12 +13,12 @@ import numpy as np
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import parse_yaml
-from cmapss_rul.data.spellings import CYCLE, ENGINE, OURS
+from cmapss_rul.data.column_aliases import CYCLE, ENGINE, OURS
 from cmapss_rul.data.survey import survey
 from cmapss_rul.data.tables import Asked, Table, parse_table
-from cmapss_rul.errors import DataError, UsageError
+from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.draft import draft
+from cmapss_rul.training.config_template import draft
 from tests.data._slow_tables import Row, slow_table
 from tests.data._texts import fleet_text
 from tests.torture import fuzzing
@@ -150,7 +150,7 @@ TARGET = Target(
         b"load %", b"unit", b"sensor_21", b"PAR1", b"<",
     ),
     make=make,
-    modules=("cmapss_rul.data.tables", "cmapss_rul.data.spellings", "cmapss_rul.data.survey"),
+    modules=("cmapss_rul.data.tables", "cmapss_rul.data.column_aliases", "cmapss_rul.data.survey"),
 )  # fmt: skip
 
 

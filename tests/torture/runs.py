@@ -10,7 +10,7 @@ import yaml
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.errors import CheckpointError
+from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.runs import RunFolder
 from tests.balancers.variants import MEMBERS
@@ -116,10 +116,10 @@ def _differences(one: Path, other: Path) -> list[str]:
 
 _NEEDED = (
     "pandas", "pandas.core.computation", "httpx", "rich.console", "torch._dynamo",
-    "cmapss_rul.cli.progress", "cmapss_rul.training.choose", "cmapss_rul.training.train",
+    "cmapss_rul.cli.progress", "cmapss_rul.training.run_selection", "cmapss_rul.training.train",
     "cmapss_rul.evaluation.evaluate", "cmapss_rul.evaluation.save", "cmapss_rul.evaluation.table",
     "cmapss_rul.evaluation.predict", "cmapss_rul.evaluation.export", "cmapss_rul.experiments.table",
-    "cmapss_rul.experiments.compare", "cmapss_rul.report.target", "cmapss_rul.cli.grid_progress",
+    "cmapss_rul.experiments.compare", "cmapss_rul.reports.target", "cmapss_rul.cli.grid_progress",
     "torch.export", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
 )  # fmt: skip
 

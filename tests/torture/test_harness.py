@@ -6,7 +6,7 @@ import signal
 import pytest
 import typer
 
-from cmapss_rul.training import sealed
+from cmapss_rul.training import checkpoint_file
 from tests.torture import flips
 from tests.torture.__main__ import CAMPAIGNS, chosen
 from tests.torture.counts import fork, wait
@@ -39,7 +39,7 @@ def test_flips_finds_a_checkpoint_whose_digest_is_not_looked_at(finished_run, mo
             return Same()
 
     whole = (finished_run / "last.pt").read_bytes()
-    monkeypatch.setattr(sealed.hashlib, "sha256", lambda _: Blind())
+    monkeypatch.setattr(checkpoint_file.hashlib, "sha256", lambda _: Blind())
     assert len(flips.flip(whole, 300, seed=0).defects) > 20
 
 

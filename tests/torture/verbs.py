@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cmapss_rul.locks import LOCK, OWNER
+from cmapss_rul.system.locks import LOCK, OWNER
 from tests.experiments.inputs import run_here
 from tests.torture.counts import command, fork, wait
 from tests.torture.runs import broken, configuration, fleets, unlike, unlike_checkpoints
@@ -105,14 +105,14 @@ def steady() -> None:
     Times and the commit are all that differ between equal comparisons. Processes of their own
     would be out of the shim's reach, and `kills` has them.
     """
-    from cmapss_rul.experiments import compare, engine, figures
+    from cmapss_rul.experiments import compare, engine
     from cmapss_rul.training import loop
 
     loop.time.perf_counter = lambda: 0.0  # type: ignore[attr-defined]
     compare.commit = lambda: None  # type: ignore[attr-defined]
     engine.run_jobs = run_here
     for name in ("learning_curves", "weights_over_time", "mean_ranks", "oracle_optimism"):
-        setattr(figures, name, lambda _: None)
+        setattr(plots, name, lambda _: None)
 
 
 def unrendered() -> None:

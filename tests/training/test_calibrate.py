@@ -9,10 +9,10 @@ import pytest
 from cmapss_rul.data.prepare import prepare
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.errors import CheckpointError, RulError, UsageError
 from cmapss_rul.intervals.calibration import Calibration, HeldOut, calibrate
-from cmapss_rul.locks import owned
 from cmapss_rul.model.predict import predict
+from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
+from cmapss_rul.system.locks import owned
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibrate_run
 from cmapss_rul.training.checkpoint import restore

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cmapss_rul.data.reader import read_fleet
-from cmapss_rul.errors import CheckpointError
+from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import config_of, read, restore, write
-from cmapss_rul.training.material import load_data
+from cmapss_rul.training.inputs import load_data
 from tests.training.inputs import differences, tiny
 
 PLAIN = (dict, list, str, int, float, bool, type(None), torch.Tensor)

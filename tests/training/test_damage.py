@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from cmapss_rul.errors import CheckpointError
-from cmapss_rul.files import also_name
+from cmapss_rul.system.errors import CheckpointError
+from cmapss_rul.system.files import also_name
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.loop import Loop

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cmapss_rul.errors import UsageError
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.device import pick_device
 
 

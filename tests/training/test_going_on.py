@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from cmapss_rul.config.load import load
-from cmapss_rul.errors import CheckpointError, UsageError
+from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.interrupt import Interrupted

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from cmapss_rul.errors import RulError
+from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.loggers import COLUMNS, Logged, Quiet, read_metrics, write_metrics
 from tests.training.inputs import Listener
 

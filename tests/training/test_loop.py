@@ -9,16 +9,16 @@ import torch
 
 from cmapss_rul.data.prepare import Batch
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.errors import RulError
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
+from cmapss_rul.system.errors import RulError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.interrupt import StopSignals
 from cmapss_rul.training.loggers import COLUMNS, Quiet
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.material import load_data
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from cmapss_rul.data.config import OWN_FILES
-from cmapss_rul.errors import DataError, UsageError
+from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig, completed
+from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.listing import look_at
-from cmapss_rul.training.material import load_data
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.data._own import KEYS, LIVES, own_rows, write_own

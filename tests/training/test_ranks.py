@@ -12,8 +12,8 @@ import torch
 import yaml
 
 from cmapss_rul.cli.failures import failure
-from cmapss_rul.errors import RulError, UsageError
-from cmapss_rul.stop import Terminated
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.signals import Terminated
 from cmapss_rul.training import checkpoint, ranks
 from cmapss_rul.training.interrupt import Interrupted, StopSignals
 from cmapss_rul.training.ranks import Joined, Ranks, Unsaid, joined

@@ -11,11 +11,11 @@ import torch
 
 from cmapss_rul.config.load import load
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.errors import DataError, RulError, UsageError
+from cmapss_rul.system.errors import DataError, RulError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.material import load_data
 from cmapss_rul.training.train import train
 from tests.training.inputs import Listener, assert_same_run, everything, plain, tiny, told
 

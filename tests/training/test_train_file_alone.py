@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.training.material import load_data
+from cmapss_rul.training.inputs import load_data
 from tests.training.inputs import assert_same_run, tiny
 
 ROOT = Path(__file__).parents[2]

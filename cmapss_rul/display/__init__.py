@@ -1,0 +1,1 @@
+"""Text, Markdown and plots, as they are shown to people."""

@@ -1,0 +1,82 @@
+"""What all pictures share: colours, dashes, markers, axes, and how they are saved.
+
+The colours are those of Okabe and Ito, which colour-blind readers tell apart; dashes and markers
+do so in grey.
+"""
+
+import io
+import math
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from cmapss_rul.system.files import write_whole
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
+MARKERS = "osD^vPX*"
+ENDINGS = ("png", "svg")
+_SETTINGS: Any = {
+    "svg.hashsalt": "cmapss_rul",  # equal data give equal bytes
+    "text.parse_math": False,  # a name may hold a dollar sign
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "axes.axisbelow": True,
+}
+_DATES: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
+_FINE_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+
+
+def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[Path]:
+    """Draw a picture and save it as PNG and SVG; take the files away if there is none.
+
+    Args:
+        picture: draws it, in the style of all pictures; None where there is nothing to draw.
+        folder: where the files go.
+        name: of both files, without their endings.
+
+    Returns:
+        The files that were written, PNG and SVG.
+    """
+    written = []
+    with mpl.rc_context(_SETTINGS):
+        figure = picture()
+        for ending in ENDINGS:
+            path = folder / f"{name}.{ending}"
+            path.unlink(missing_ok=True)
+            if figure is not None:
+                drawn = io.BytesIO()
+                figure.savefig(drawn, format=ending, dpi=150, metadata=_DATES[ending])
+                write_whole(path, drawn.getvalue())
+                written.append(path)
+    return written
+
+
+def log_scale(axes: Axes) -> None:
+    """Scale the upright axis by powers, with plain numbers beside it."""
+    axes.set_yscale("log", nonpositive="mask")
+    low, high = axes.get_ylim()
+    decades = math.log10(high / low)
+    steps = (1.0,) if decades > 1.5 else (1.0, 2.0, 5.0) if decades > 0.7 else _FINE_STEPS
+    axes.yaxis.set_major_locator(LogLocator(subs=steps))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Let no tick of the level axis stand between whole numbers: epochs, engines."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def wrapped(text: str, width: int = 30) -> str:
+    """Break a text into lines of at most `width` characters."""
+    return "\n".join(textwrap.wrap(text, width)) or text

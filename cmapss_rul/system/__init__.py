@@ -1,0 +1,1 @@
+"""Files, locks, signals, memory and the errors that a user can cause."""

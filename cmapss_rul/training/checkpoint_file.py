@@ -1,0 +1,153 @@
+"""The bytes of a checkpoint: sealed by a digest, and opened only when they are harmless.
+
+    zip archive as `torch.save` writes it, stored without compression
+    comment of that archive: mark, then the SHA-256 of every byte before it
+
+Whoever writes a file can also write a digest that fits. So behind a seal that holds the file
+is still a stranger's: its archive must not unpack to more than it is, nothing in it is run,
+and what comes out must be plain values, no more and no deeper than a checkpoint's.
+"""
+
+import hashlib
+import io
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.system.errors import CheckpointError
+
+MOST_BYTES = 2**31
+"""The limits on the network allow a checkpoint of about this size."""
+
+_MARK = b"cmapss_rul sha256 "
+_COMMENT = len(_MARK) + 64
+_END = b"PK\x05\x06"
+_END_RECORD = 22
+_DEEPEST = 16
+_MOST_VALUES = 10**7
+"""The longest run that a configuration allows has about a third of it."""
+
+
+def seal(content: Any) -> bytes:
+    """Bytes of a checkpoint.
+
+    Args:
+        content: plain dicts, lists, numbers, strings and tensors.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    archive = bytearray(buffer.getvalue())
+    archive[-2:] = _COMMENT.to_bytes(2, "little")  # length of the comment, the last field
+    return bytes(archive) + _MARK + hashlib.sha256(archive).hexdigest().encode()
+
+
+def unseal(data: bytes, name: str) -> Any:
+    """Content of a checkpoint's bytes.
+
+    Args:
+        data: of the file.
+        name: of the file, for the error.
+
+    Raises:
+        CheckpointError: the bytes are damaged, foreign, or not harmless.
+    """
+    if data[-_COMMENT:][: len(_MARK)] != _MARK:
+        raise CheckpointError(
+            f"{name}: this is no checkpoint of cmapss_rul, or its end is missing; expected a "
+            "best.pt or last.pt that `rul train` wrote"
+        )
+    if hashlib.sha256(data[:-_COMMENT]).hexdigest().encode() != data[-64:]:
+        raise CheckpointError(
+            f"{name}: the file is damaged, its digest does not match its bytes; "
+            "take another copy of it, or train again"
+        )
+    try:
+        _check_archive(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd pickle is taken or refused, in one line
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        _check_plain(content, len(data))
+    except pickle.UnpicklingError as error:  # torch's own text tells how to run the code after all
+        raise CheckpointError(
+            f"{name}: cannot be loaded: it holds something else than plain values and tensors"
+        ) from error
+    except Exception as error:  # whatever the unpickler finds fault with
+        raise CheckpointError(f"{name}: cannot be loaded: {one_line(error)[:200]}") from error
+    return content
+
+
+def open_sealed(path: Path) -> Any:
+    """Content of a checkpoint.
+
+    Raises:
+        CheckpointError: with the path and what is wrong with the file.
+    """
+    name = printable(path)
+    if not path.is_file():
+        raise CheckpointError(f"{name}: found no regular file, expected a checkpoint")
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise CheckpointError(f"{name}: has {size} bytes; a checkpoint has at most {MOST_BYTES}")
+    return unseal(path.read_bytes(), name)
+
+
+def _check_archive(data: bytes) -> None:
+    """Refuse an archive that would take more memory than the file has bytes.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    end = len(data) - _COMMENT - _END_RECORD
+    if data[max(end, 0) :][: len(_END)] != _END or data.rfind(_END) != end:
+        raise ValueError("the archive does not end where its last record says")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+    if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
+        raise ValueError("a member of the archive is compressed or encrypted")
+    if sum(max(m.file_size, m.compress_size) for m in members) > len(data):
+        raise ValueError("the members of the archive are larger than the file")
+    if len({m.filename for m in members}) != len(members):
+        raise ValueError("two members of the archive have one name")
+    if min((m.header_offset for m in members), default=0) != 0:
+        raise ValueError("there are bytes before the archive")
+
+
+def _check_plain(content: Any, most: int) -> None:
+    """Refuse values that no checkpoint holds.
+
+    A file of so many bytes holds fewer values than that, unless it names one of them again
+    and again; and a tensor has no more bytes, unless it repeats some of them.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    waiting, seen = [(content, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if seen > min(most, _MOST_VALUES) or depth > _DEEPEST:
+            raise ValueError("its values are nested too deep, or repeat themselves")
+        if type(value) is dict:
+            waiting += [(inner, depth + 1) for pair in value.items() for inner in pair]
+        elif type(value) in (list, tuple):
+            waiting += [(inner, depth + 1) for inner in value]
+        elif type(value) is Tensor:
+            _check_tensor(value, most)
+        elif type(value) is int and abs(value) >= 2**64:
+            raise ValueError("a number in it is larger than any of a checkpoint")
+        elif type(value) not in (str, int, float, bool, type(None)):
+            raise ValueError(f"a value in it is of type {type(value).__name__}")
+
+
+def _check_tensor(tensor: Tensor, most: int) -> None:
+    plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    if not plain or tensor.is_quantized or not tensor.is_contiguous():
+        raise ValueError("a tensor in it is not stored as plain numbers")
+    if tensor.nbytes > most:
+        raise ValueError("a tensor in it is larger than the file")

@@ -1,0 +1,132 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmapss_rul.data.column_aliases import OURS, canonical, locate
+from cmapss_rul.data.columns import COLUMNS
+from cmapss_rul.system.errors import DataError
+
+SYMBOLS = (
+    "T2", "T24", "T30", "T50", "P2", "P15", "P30", "Nf", "Nc", "epr", "Ps30", "phi", "NRf",
+    "NRc", "BPR", "farB", "htBleed", "Nf_dmd", "PCNfR_dmd", "W31", "W32",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_own_names_mean_themselves(name):
+    assert canonical(name) == name
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        *[(word, "unit") for word in ("engine", "Unit Number", "unit_nr", "engine_id", "ID")],
+        *[(word, "cycle") for word in ("time_cycles", "time, in cycles", "Cycles", "time")],
+        *[
+            (word, "setting_2")
+            for word in ("setting2", "op_setting_2", "Operational Setting 2", "os_2", "mach")
+        ],
+        *[
+            (word, "sensor_11")
+            for word in ("sensor11", "s_11", "S11", "Sensor Measurement 11", "sm_11", "Ps30")
+        ],
+        ("sensor_07", "sensor_7"),
+        ("s_1", "sensor_1"),
+    ],
+)
+def test_the_usual_spellings(spelling, name):
+    assert canonical(spelling) == name
+
+
+def test_the_symbols_are_the_sensors_in_the_order_of_the_files():
+    assert [canonical(symbol) for symbol in SYMBOLS] == [f"sensor_{i}" for i in range(1, 22)]
+    assert [canonical(word) for word in ("altitude", "Mach", "TRA")] == list(COLUMNS[:3])
+
+
+@pytest.mark.parametrize(
+    "name", ["RUL", "sensor_22", "sensor_0", "setting_4", "s", "", "sensor", "sensor_1a", "date"]
+)
+def test_other_names_mean_nothing(name):
+    assert canonical(name) is None
+
+
+@given(st.text(max_size=12))
+def test_any_text_means_one_of_ours_or_nothing(text):
+    assert canonical(text) in (None, *OURS)
+
+
+@given(st.permutations(OURS))
+def test_columns_are_found_in_any_order(header):
+    assert {name: header[i] for name, i in locate(header, COLUMNS, "f").items()} == {
+        name: name for name in OURS
+    }
+
+
+def test_only_what_is_needed_must_be_there():
+    assert locate(["engine", "RUL", "time", "s2"], ["sensor_2"], "f") == {
+        "unit": 0,
+        "cycle": 2,
+        "sensor_2": 3,
+    }
+
+
+def test_our_own_name_goes_first_and_two_others_are_refused():
+    assert locate(["id", "unit", "cycle"], [], "f")["unit"] == 1
+    with pytest.raises(DataError) as caught:
+        locate(["id", "engine", "cycle"], [], "f.csv")
+    assert str(caught.value) == (
+        "f.csv: the columns 'id' and 'engine' both mean unit; rename or remove one"
+    )
+    with pytest.raises(DataError, match="both mean cycle"):
+        locate(["unit", "cycle", "cycle"], [], "f")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (
+            ["unit", "cycle", "sensr_2"],
+            "the column sensor_2 is missing; the nearest present is 'sensr_2'",
+        ),
+        (["cycle", "sensor_2"], "the column unit is missing; found 'cycle', 'sensor_2'"),
+        (["a", "b"], "the column unit is missing (as are cycle, sensor_2); found 'a', 'b'"),
+        (["unit", "cycle", "\x1b[1m"], "the column sensor_2 is missing; found 'unit', 'cycle', "),
+    ],
+)
+def test_a_missing_column_is_named_with_what_is_there(header, message):
+    with pytest.raises(DataError) as caught:
+        locate(header, ["sensor_2"], "f.csv")
+    assert str(caught.value).startswith(f"f.csv: {message}")
+    assert str(caught.value).isprintable()
+
+
+def test_many_missing_columns_are_not_all_named():
+    with pytest.raises(DataError) as caught:
+        locate(["unit", "cycle", *"abcdefgh"], COLUMNS, "f")
+    assert "sensor_3 …)" in str(caught.value)
+    assert str(caught.value).endswith("'d' …")
+
+
+GIVEN = {"unit": "asset", "cycle": "hour"}
+
+
+def test_names_of_ones_own_are_taken_as_they_stand():
+    header = ["time", " hour", "asset", "id", "s2", "Temp"]
+    found = locate(header, ["time", "Temp"], "f", given=GIVEN)
+    assert found == {"unit": 2, "cycle": 1, "time": 0, "Temp": 5}
+    with pytest.raises(DataError, match="column temp is missing; the nearest present is 'Temp'"):
+        locate(header, ["temp"], "f", given=GIVEN)
+    with pytest.raises(DataError, match="f: the column asset is missing; the nearest present"):
+        locate(["assets", "hour"], [], "f", given=GIVEN)
+
+
+def test_a_name_of_ones_own_takes_no_column_from_another():
+    header = ["engine", "time", "time_cycles"]  # 'time' is a sensor here, and no cycle
+    assert locate(header, ["time"], "f") == {"unit": 0, "time": 1, "cycle": 2}
+    with pytest.raises(DataError, match="the columns 'a' and 'a ' both mean a; rename"):
+        locate(["unit", "cycle", "a", "a "], ["a"], "f")
+
+
+def test_optional_columns_are_found_and_others_may_be_there_twice():
+    header = ["unit", "cycle", "s1", "sensor1", "T24"]
+    assert locate(header, [], "f", optional=["sensor_2"]) == {"unit": 0, "cycle": 1, "sensor_2": 4}

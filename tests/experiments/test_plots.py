@@ -1,0 +1,186 @@
+"""The pictures: what is in them, and that equal data give equal bytes."""
+
+import itertools
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from cmapss_rul.experiments.comparison import compared
+from cmapss_rul.experiments.plots import (
+    draw,
+    learning_curves,
+    mean_ranks,
+    oracle_optimism,
+    rmse_by_balancer,
+    weights_over_time,
+)
+from tests.experiments.inputs import comparison, grid, result
+
+FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
+NAMES = ("rmse_by_balancer", "learning_curves", "weights", "ranks")
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Two configurations, two balancers, two seeds."""
+    return comparison(grid("fd001", "fd003"), FIGURES)
+
+
+def texts(figure) -> str:
+    figure.canvas.draw()
+    found = [text.get_text() for text in figure.findobj(mpl.text.Text)]
+    return "\n".join(text for text in found if text)
+
+
+def test_all_pictures_are_written_as_png_and_svg(two, tmp_path):
+    written = draw(two, tmp_path)
+    assert {path.name for path in written} == {
+        f"{name}.{ending}" for name in NAMES for ending in ("png", "svg")
+    }
+    for path in written:
+        start = path.read_bytes()[:8]
+        assert start.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
+
+
+def test_equal_data_give_equal_bytes(two, tmp_path):
+    first = {path: path.read_bytes() for path in draw(two, tmp_path)}
+    assert {path: path.read_bytes() for path in draw(two, tmp_path)} == first
+
+
+def test_every_seed_is_a_point(two):
+    panel = rmse_by_balancer(two).axes[0]
+    points = [x for line in panel.lines if line.get_linestyle() == "None" for x in line.get_xdata()]
+    assert points == [12.0, 14.0, 11.0, 11.5]
+    bars = [line.get_xdata()[0] for line in panel.lines if line.get_linestyle() != "None"]
+    assert bars == [13.0, 11.25]
+    assert panel.get_xlabel() == "RMSE, cycles"
+
+
+def test_axes_have_names_and_units(two):
+    for axes in learning_curves(two).axes:
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "validation RMSE, cycles")
+    for axes in weights_over_time(two).axes:
+        assert axes.get_xlabel() == "epoch"
+        assert re.fullmatch(r"weight of the (RUL|health) loss", axes.get_ylabel())
+        assert axes.get_yscale() == "log"
+
+
+def test_curves_are_seeds_and_their_mean(two):
+    lines = learning_curves(two).axes[0].lines
+    assert len(lines) == 2 * (2 + 1)
+    assert list(lines[2].get_ydata()) == [17.0, 16.0, 15.0]  # of 16, 15, 14 and 18, 17, 16
+
+
+def test_ranks_show_the_critical_difference(two):
+    assert "critical difference" in texts(mean_ranks(two))
+    one = comparison(grid(), FIGURES)
+    assert "critical difference" not in texts(mean_ranks(one))
+
+
+def test_a_critical_difference_wider_than_the_axis_says_so():
+    """Two configurations, two cells: 1.96 · √(2 · 3 / 12) = 1.39, beyond rank 2."""
+    made = comparison(grid("fd001", "fd003"), FIGURES)
+    figure = mean_ranks(made)
+    assert "critical difference 1.39 (95 %), beyond the axis" in texts(figure)
+    (axes,) = figure.axes
+    (bar,) = [line for line in axes.lines if line.get_marker() == "|"]
+    assert list(bar.get_xdata()) == [1, pytest.approx(2.3)]
+    assert bar.get_xdata()[1] <= axes.get_xlim()[1]
+
+
+def test_more_cells_than_colours_are_still_told_apart():
+    names = ["fixed", "amnl"]
+    made = grid(balancers=names, axes={"train.epochs": list(range(1, 8))}, seeds=(0,))
+    found = comparison(made, {cell.label: [12.0] for cell in made.cells})
+    panel = rmse_by_balancer(found).axes[0]
+    points = [line for line in panel.lines if line.get_linestyle() == "None"]
+    assert len({(line.get_color(), line.get_marker()) for line in points}) == 14
+    curves = [line for line in learning_curves(found).axes[0].lines if line.get_linewidth() == 2]
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in curves}) == 14
+
+
+def test_the_mean_curve_is_of_the_seeds_that_are_still_there():
+    """Early stopping ends seed 1 after two epochs: 16, 15, 14 and 19, 18."""
+    made = grid(balancers=["fixed"])
+    one, other = (result(run, 12.0 + 4 * run.seed, epochs=3 - run.seed) for run in made.runs)
+    found = compared(made, [one, other], {}, Path("x"))
+    (mean,) = [line for line in learning_curves(found).axes[0].lines if line.get_linewidth() == 2]
+    assert list(mean.get_ydata()) == [17.5, 16.5, 14.0]
+
+
+def test_the_first_cell_stands_on_top(two):
+    low, high = rmse_by_balancer(two).axes[0].get_ylim()
+    assert low > high
+
+
+def test_without_ranks_there_is_no_picture_and_an_old_one_goes(tmp_path):
+    (tmp_path / "ranks.png").write_bytes(b"old")
+    one = comparison(grid(balancers=["fixed"]), {"fixed": [12.0, 13.0]})
+    draw(one, tmp_path)
+    assert not (tmp_path / "ranks.png").exists()
+    assert mean_ranks(one) is None
+
+
+def test_the_oracles_picture_is_marked(tmp_path):
+    made = comparison(grid(oracle=True), FIGURES, oracle={1: 10.0})
+    assert "(oracle: chosen on the test set)" in texts(oracle_optimism(made)).replace("\n", " ")
+    assert {path.name for path in draw(made, tmp_path)} >= {"oracle.png", "oracle.svg"}
+    assert oracle_optimism(comparison(grid(), FIGURES)) is None
+
+
+def test_small_figures_are_written_out_and_no_label_leaves_its_panel():
+    """A rounding's worth of optimism had '1e-7' in the corner, over a label cut at the edge."""
+    made = comparison(grid("fd001", "fd003", oracle=True), FIGURES, oracle={1: 12.0 - 1e-6})
+    figure = oracle_optimism(made)
+    assert "e-" not in texts(figure).replace("\N{MINUS SIGN}", "-").replace("one-", "")
+    width = figure.get_window_extent().width
+    for axes in figure.axes:
+        box = axes.xaxis.label.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= width
+
+
+def test_leaks_and_simulated_data_are_marked_in_every_picture():
+    made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]})
+    labels = [cell.label for cell in made.cells]
+    found = comparison(made, {labels[0]: [12.0, 13.0], labels[1]: [9.0, 9.5]}, simulated=True)
+    for picture in (rmse_by_balancer, learning_curves, weights_over_time, mean_ranks):
+        said = texts(picture(found)).replace("\n", " ")
+        assert "(leak)" in said
+        assert "a leak: the windows that validate" in said
+        assert "simulated, not the official files" in said
+
+
+def test_no_label_lies_on_another():
+    names = ["fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm", "dtp", "dwa", "random"]
+    made = comparison(
+        grid("fd001", "fd002", "fd003", "fd004", balancers=names),
+        {name: [12.0 + i, 12.5 + i] for i, name in enumerate(names)},
+    )
+    for picture in (rmse_by_balancer, learning_curves, weights_over_time, mean_ranks):
+        figure = picture(made)
+        figure.canvas.draw()
+        for axes in figure.axes:
+            for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+                boxes = [label.get_window_extent() for label in labels if label.get_text()]
+                pairs = itertools.pairwise(boxes)
+                assert not any(one.overlaps(other) for one, other in pairs)
+
+
+def test_one_epoch_one_seed_one_cell(tmp_path):
+    made = comparison(grid(balancers=["fixed"], seeds=(0,)), {"fixed": [12.0]}, epochs=1)
+    draw(made, tmp_path)
+    figure = learning_curves(made)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    assert len(axes.lines) == 2
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
+
+
+def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path):
+    made = comparison(grid(balancers=["fixed"], seeds=(0,)), {"fixed": [12.0]})
+    cell = made.grid.cells[0]
+    object.__setattr__(cell, "config", "a$b$\\frac")
+    draw(made, tmp_path)

@@ -1,0 +1,52 @@
+"""A run and what is reported of it, made once: an untrained network with intervals."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cmapss_rul.evaluation.evaluate import Evaluation, evaluate
+from cmapss_rul.reports.target import report
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.checkpoint import TrainedModel, restore
+from tests.evaluation._models import INTERVALS, config_for, content_for, countdown
+from tests.reports.inputs import write_rows
+
+STRANGE = "<b>a&b \u202e$x$"
+"""A name that is markup, turns the writing direction, and looks like a formula."""
+
+
+@pytest.fixture(scope="session")
+def run_folder(fleet_dir, tmp_path_factory) -> Path:
+    """A run folder with best.pt and metrics.csv, whose name is hostile; never evaluated."""
+    folder = tmp_path_factory.mktemp("runs") / STRANGE
+    folder.mkdir()
+    content = {**content_for(config_for(fleet_dir)), "calibration": INTERVALS.model_dump()}
+    checkpoint.write(folder / "best.pt", content)
+    write_rows(folder, 7)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(run_folder) -> TrainedModel:
+    return restore(run_folder)
+
+
+@pytest.fixture(scope="session")
+def evaluation(model) -> Evaluation:
+    return evaluate(model)
+
+
+@pytest.fixture(scope="session")
+def known(model) -> Evaluation:
+    """Of a network whose answer is 200 − cycle, with intervals."""
+    return evaluate(countdown(model))
+
+
+@pytest.fixture(scope="session")
+def reported(run_folder, tmp_path_factory) -> Path:
+    """A copy of the run folder with its report."""
+    folder = tmp_path_factory.mktemp("reported") / run_folder.name
+    shutil.copytree(run_folder, folder)
+    report(folder)
+    return folder

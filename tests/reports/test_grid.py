@@ -1,0 +1,120 @@
+"""The report of a comparison: what rul compare saved, and nothing else."""
+
+import json
+
+import pytest
+
+from cmapss_rul.experiments.plots import draw
+from cmapss_rul.reports.grid import report_grid
+from cmapss_rul.system.errors import RulError
+from tests.experiments.inputs import comparison, grid
+from tests.reports.inputs import Seen
+
+FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
+
+
+def saved(made, folder):
+    """Save a comparison as rul compare does, and give its comparison.json."""
+    folder.mkdir(exist_ok=True)
+    draw(made, folder)
+    (folder / "comparison.json").write_text(made.as_json())
+    return folder / "comparison.json"
+
+
+def seen(path, output=None) -> Seen:
+    page, *_ = report_grid(path, output or path.with_name("report.html"))
+    return Seen(page.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two configurations, two balancers, two seeds."""
+    made = comparison(grid("fd001", "fd003"), FIGURES)
+    return made, saved(made, tmp_path_factory.mktemp("grid") / "<i>mine")
+
+
+def test_every_cell_stands_with_its_spread(two):
+    found = seen(two[1])
+    assert "<i>mine: 4 cells compared" in found.words
+    assert "fd001: fixed 13.00 ± 1.41" in found.words
+    assert "fd003: amnl 11.25 ± 0.35" in found.words
+    assert "FD001, FD003; 2 seeds each" in found.words
+
+
+def test_every_run_and_every_pair_stands_there(two):
+    made, path = two
+    found = seen(path)
+    assert "fd001: fixed 1 14.00" in found.words
+    for pair in made.plain["pairs"]:
+        assert " ".join(pair["sentence"].split()) in found.words
+    assert "amnl 1.00" in found.words  # mean rank
+
+
+def test_the_pictures_of_the_comparison_are_inside_and_beside(two, tmp_path):
+    files = report_grid(two[1], tmp_path / "page.html")
+    names = ("rmse_by_balancer", "ranks", "learning_curves", "weights")
+    assert {path.name for path in files[1:]} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
+    found = Seen(files[0].read_text(encoding="utf-8"))
+    assert len(found.images) == 4
+    assert all("fd001: fixed" in image["alt"] for image in found.images)
+
+
+def test_protocol_versions_and_digests(two):
+    found = seen(two[1])
+    assert "protocol: FD001, official files; 6 test engines" in found.words
+    assert "torch 2.13.0" in found.words
+    assert "train_FD003.txt a" in found.words
+
+
+def test_a_picture_that_is_gone_is_said(two, tmp_path):
+    path = saved(two[0], tmp_path / "grid")
+    (path.parent / "weights.svg").unlink()
+    found = seen(path)
+    assert "Left out: the picture weights" in found.words
+    assert len(found.images) == 3
+
+
+def test_without_ranks_nothing_is_missing(tmp_path):
+    made = comparison(grid(balancers=["fixed"], seeds=(0,)), {"fixed": [12.0]})
+    found = seen(saved(made, tmp_path / "grid"))
+    assert "Left out" not in found.words
+    assert "one seed: no sd" in found.words
+    assert "fd001: fixed 12.00 –" not in found.words
+
+
+def test_the_oracle_is_marked(tmp_path):
+    made = comparison(grid(oracle=True), FIGURES, oracle={1: 10.0})
+    found = seen(saved(made, tmp_path / "grid"))
+    assert len(found.images) == 5
+    assert "oracle: chosen on the test set" in found.words
+
+
+def test_simulated_data_and_leaks_are_marked(tmp_path):
+    made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]})
+    labels = [cell.label for cell in made.cells]
+    both = comparison(made, {labels[0]: [12.0, 13.0], labels[1]: [9.0, 9.5]}, simulated=True)
+    found = seen(saved(both, tmp_path / "grid"))
+    assert "Note: data: simulated, not the official files" in found.words
+    assert f"fd001: {labels[1]} (leak)" in found.words
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", "null", '{"cells": 3}', '{"cells": [{}], "grid": {}}', "[" * 99999]
+)
+def test_what_is_no_comparison_is_one_line(tmp_path, content):
+    path = tmp_path / "comparison.json"
+    path.write_text(content)
+    with pytest.raises(RulError, match="call rul compare again") as told:
+        report_grid(path, tmp_path / "report.html")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("part", ["cells", "pairs", "ranks", "notes", "grid", "oracle"])
+def test_a_comparison_that_lacks_a_part_is_one_line(two, tmp_path, part):
+    plain = json.loads(two[1].read_bytes())
+    del plain[part]
+    path = tmp_path / "comparison.json"
+    path.write_text(json.dumps(plain))
+    with pytest.raises(RulError, match=f"cannot be read .'{part}'"):
+        report_grid(path, tmp_path / "report.html")

@@ -1,0 +1,154 @@
+"""The page itself: whole, escaped, self-contained, written in one step."""
+
+import base64
+from functools import partial
+
+import pytest
+from matplotlib.figure import Figure
+
+from cmapss_rul.reports.page import (
+    Drawn,
+    Lines,
+    Missing,
+    Page,
+    Picture,
+    Section,
+    Table,
+    Text,
+    Warned,
+    pictures_folder,
+    write,
+)
+from cmapss_rul.system.errors import RulError
+from tests.reports.inputs import Seen
+
+EVIL = "<script>alert('a')</script>\x1b[31m\u202e\n\"&"
+SHOWN = "<script>alert('a')</script>\\x1b[31m\\u202e\\n\"&"
+
+
+def drawn() -> Figure:
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([1, 2], [2, 1])
+    return figure
+
+
+def page(*parts, **changes) -> Page:
+    plain = {"title": "a run", "about": "of it", "figures": [], "warnings": [], "made": "by me"}
+    return Page(**{**plain, "sections": [Section("s", "A section", parts)], **changes})
+
+
+def seen(tmp_path, *parts, **changes) -> Seen:
+    files = write(page(*parts, **changes), tmp_path / "report.html")
+    return Seen(files[0].read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Text(EVIL),
+        Warned(EVIL),
+        Missing(EVIL),
+        Lines(EVIL, [EVIL]),
+        Table(EVIL, [EVIL, EVIL], [[EVIL, EVIL]]),
+        Table(EVIL, [EVIL], [[EVIL]], folded=True, right=False),
+        Picture("p", EVIL, EVIL, drawn),
+    ],
+)
+def test_no_text_is_markup_or_obeyed(tmp_path, part):
+    found = seen(
+        tmp_path, part, title=EVIL, about=EVIL, figures=[(EVIL, EVIL)], warnings=[EVIL], made=EVIL
+    )
+    assert "script" not in found.tags
+    assert found.text.count(SHOWN) >= 6
+    whole = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "".join(whole.split("\n")).isprintable()
+
+
+def test_lines_stay_lines(tmp_path):
+    found = seen(tmp_path, Lines("configuration", ["a:", "  b: 1"]))
+    assert "a:\n  b: 1\n" in found.text
+    assert "details" in found.tags
+
+
+def test_a_table_says_what_its_cells_are(tmp_path):
+    found = seen(tmp_path, Table("RMSE", ["cell", "value"], [["x", "1"], ["y", "2"]], strong=[1]))
+    assert ("scope", "col") in found.attributes
+    assert found.attributes.count(("scope", "row")) == 2
+    assert found.attributes.count(("class", "strong")) == 1
+    assert ("aria-label", "RMSE") in found.attributes
+    assert "cell value x 1 y 2" in found.words
+
+
+@pytest.mark.parametrize(("name", "kind"), [("x" * 20, "right"), ("x" * 21, "right long")])
+def test_long_names_of_rows_keep_room(tmp_path, name, kind):
+    found = seen(tmp_path, Table("RMSE", ["cell", "value"], [["short", "1"], [name, "2"]]))
+    assert found.attributes.count(("class", kind)) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"), [({}, None), ({"alone": True}, "full"), ({"wide": True}, "wide full")]
+)
+def test_a_picture_takes_the_place_that_it_needs(tmp_path, place, kind):
+    found = seen(tmp_path, Picture("p", "t", "x", drawn, **place))
+    classes = [value for name, value in found.attributes if name == "class"]
+    assert (kind in classes) is (kind is not None)
+    assert ("wide full" in classes) is ("wide" in place)
+
+
+def test_a_missing_part_is_said(tmp_path):
+    assert "Left out: intervals: none" in seen(tmp_path, Missing("intervals: none")).words
+
+
+def test_a_picture_is_inside_the_page_and_beside_it(tmp_path):
+    found = seen(tmp_path, Picture("curve", "A curve", "It falls.", drawn))
+    folder = pictures_folder(tmp_path / "report.html")
+    assert {path.name for path in folder.iterdir()} == {"curve.png", "curve.svg"}
+    (image,) = found.images
+    assert image["alt"] == "It falls."
+    kind, _, content = image["src"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert base64.b64decode(content) == (folder / "curve.svg").read_bytes()
+    assert "A curve" in found.words
+
+
+def test_pictures_drawn_before_are_copied(tmp_path):
+    write(page(Picture("curve", "t", "x", drawn)), tmp_path / "a.html")
+    source = pictures_folder(tmp_path / "a.html")
+    files = write(page(Drawn("curve", "t", "x", source)), tmp_path / "new" / "b.html")
+    assert [path.name for path in files] == ["b.html", "curve.png", "curve.svg"]
+    assert files[2].read_bytes() == (source / "curve.svg").read_bytes()
+
+
+def test_nothing_is_fetched_and_no_script_is_needed(tmp_path):
+    found = seen(tmp_path, Picture("curve", "t", "x", drawn), Text("a"))
+    addresses = [value for name, value in found.attributes if name in ("src", "href")]
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert "script" not in found.tags
+    assert "url(" not in (tmp_path / "report.html").read_text()
+
+
+def test_equal_pages_have_equal_bytes(tmp_path):
+    parts = [Picture("curve", "t", "x", drawn), Text("a")]
+    seen(tmp_path, *parts)
+    first = (tmp_path / "report.html").read_bytes()
+    seen(tmp_path, *parts)
+    assert (tmp_path / "report.html").read_bytes() == first
+
+
+def test_what_cannot_be_written_is_one_line_and_keeps_the_former_page(tmp_path):
+    output = tmp_path / "report.html"
+    output.write_text("former")
+    pictures_folder(output).write_text("in the way")
+    with pytest.raises(RulError, match="cannot be written") as told:
+        write(page(Picture("curve", "t", "x", drawn)), output)
+    assert "\n" not in str(told.value)
+    assert output.read_text() == "former"
+
+
+def test_a_picture_is_drawn_when_the_page_is_written(tmp_path):
+    asked = []
+    write(
+        page(Picture("p", "t", "x", partial(lambda: asked.append(1) or drawn()))),
+        tmp_path / "p.html",
+    )
+    assert asked == [1]

@@ -1,0 +1,177 @@
+"""Who writes into a folder, and who has to wait or to go."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from cmapss_rul.system.errors import DataError, RulError
+from cmapss_rul.system.locks import LOCK, OWNER, in_turn, names_in, owned
+
+ROOT = Path(__file__).parents[1]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from cmapss_rul.system.locks import owned
+with owned(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def holder():
+    """Starts processes that hold a folder until a line comes."""
+    started = []
+
+    def hold(folder):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield hold
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def refused(lock, error, match):
+    with pytest.raises(error, match=match), lock:
+        pass
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_names_in_a_folder_are_those_that_others_put_there(tmp_path):
+    assert names_in(tmp_path / "none") == set()
+    (tmp_path / "mine").write_text("")
+    (tmp_path / ".mine.999999999.part").write_text("")
+    with owned(tmp_path):
+        assert names_in(tmp_path) == {"mine"}
+
+
+def test_a_folder_that_is_held_names_its_owner_and_is_clean_afterwards(tmp_path):
+    (tmp_path / "mine").write_text("")
+    with owned(tmp_path):
+        assert names(tmp_path) == [LOCK, OWNER, "mine"]
+        assert (tmp_path / OWNER).read_text() == str(os.getpid())
+    assert names(tmp_path) == ["mine"]
+
+
+def test_the_second_is_refused_with_the_owners_number(tmp_path, holder):
+    first = holder(tmp_path)
+    with pytest.raises(RulError) as caught, owned(tmp_path):
+        pass
+    text = str(caught.value)
+    assert f"is in use by process {first.pid}; wait" in text
+    assert "--output" in text
+    assert "\n" not in text
+    assert names(tmp_path) == [LOCK, OWNER]
+    assert (tmp_path / OWNER).read_text() == str(first.pid)
+    first.communicate("go\n")
+    with owned(tmp_path):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_two_threads_of_one_process_are_two(tmp_path):
+    with owned(tmp_path):
+        refused(owned(tmp_path), RulError, f"by process {os.getpid()};")
+
+
+def test_the_lock_of_a_killed_process_holds_nobody_back(tmp_path, holder):
+    first = holder(tmp_path)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert names(tmp_path) == [LOCK, OWNER]
+    with owned(tmp_path):
+        assert (tmp_path / OWNER).read_text() == str(os.getpid())
+    assert names(tmp_path) == []
+
+
+def test_the_half_note_of_a_killed_owner_goes_and_files_of_others_stay(tmp_path):
+    (tmp_path / f".{OWNER}.999999999.part").write_text("")
+    (tmp_path / ".mine.999999999.part").write_text("")
+    with owned(tmp_path):
+        assert names(tmp_path) == [LOCK, ".mine.999999999.part", OWNER]
+    assert names(tmp_path) == [".mine.999999999.part"]
+
+
+@pytest.mark.parametrize("note", [None, b"", b"\xff\xfe", b"1\x1b[31m"])
+def test_an_owner_that_cannot_be_read_is_said_so(tmp_path, holder, note):
+    holder(tmp_path)
+    (tmp_path / OWNER).unlink()
+    if note is not None:
+        (tmp_path / OWNER).write_bytes(note)
+    refused(owned(tmp_path), RulError, r"by process (of unknown number|1\\x1b\[31m);")
+
+
+def test_whoever_waits_says_for_whom_and_then_has_the_turn(tmp_path, holder, caplog):
+    first = holder(tmp_path)
+    threading.Timer(1.0, lambda: first.stdin.write("go\n") and first.stdin.flush()).start()
+    with in_turn(tmp_path):
+        assert (tmp_path / OWNER).read_text() == str(os.getpid())
+    assert caplog.messages == [f"waiting for process {first.pid}, which writes into {tmp_path}"]
+    assert names(tmp_path) == []
+
+
+def test_without_a_handler_the_wait_is_said_on_stderr(tmp_path, holder):
+    first = holder(tmp_path)
+    script = HOLDER.replace("owned", "in_turn")
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+    )
+    said = waiting.stderr.readline()
+    first.communicate("go\n")
+    out, err = waiting.communicate("go\n")
+    assert said == f"waiting for process {first.pid}, which writes into {tmp_path}\n"
+    assert (out, err, waiting.returncode) == ("held\n", "", 0)
+
+
+@pytest.mark.parametrize("lock", [owned, in_turn])
+def test_folders_made_for_nothing_are_removed_and_others_stay(tmp_path, lock):
+    with pytest.raises(ValueError, match="mine"), lock(tmp_path / "a" / "b"):
+        raise ValueError("mine")
+    assert names(tmp_path) == []
+    with lock(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "x").write_text("")
+    assert names(tmp_path / "a") == ["x"]
+    (tmp_path / "empty").mkdir()
+    with lock(tmp_path / "empty"):
+        pass
+    assert (tmp_path / "empty").is_dir()
+
+
+def test_a_folder_that_vanishes_ends_without_another_error(tmp_path):
+    folder = tmp_path / "a"
+    with owned(folder):
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+    assert names(tmp_path) == []
+
+
+def test_a_data_folder_that_cannot_be_written_is_said_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    expected = "file/data: cannot be written: Not a directory"
+    refused(in_turn(tmp_path / "file" / "data"), DataError, expected)
+    with pytest.raises(NotADirectoryError), owned(tmp_path / "file" / "run"):
+        pass

@@ -1,0 +1,164 @@
+"""SIGTERM as an orderly end, at every stage of a command."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from cmapss_rul.system.signals import STOPPED, Terminated, terminable
+
+ROOT = Path(__file__).parents[1]
+# a stage is reached when its function is called; then the process sends itself the signal
+STAGE = """
+import os, signal, sys
+import {module} as home
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def reached(*words, **keys):
+    os.kill(os.getpid(), signal.{number})
+    signal.pause()
+home.{function} = reached
+from cmapss_rul.__main__ import main
+sys.argv[1:] = {words!r}
+main()
+"""
+
+
+def test_sigterm_is_an_exception_inside_and_what_it_was_outside():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), terminable():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_handler_that_is_there_stays():
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
+    try:
+        with terminable():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert received == [signal.SIGTERM]
+
+
+def test_in_another_thread_nothing_is_done():
+    entered = []
+
+    def enter():
+        with terminable():
+            entered.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert entered == [signal.getsignal(signal.SIGTERM)]
+
+
+def stopped(tmp_path, number, module, function, *words):
+    script = STAGE.format(module=module, function=function, number=number.name, words=list(words))
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+@pytest.mark.parametrize(
+    ("module", "function", "words"),
+    [
+        ("typer.main", "get_command", ["config", "list"]),
+        ("cmapss_rul.config.shipped", "resolve", ["train", "--config", "demo"]),
+        ("cmapss_rul.data.simulate", "_generate", ["simulate", "--out", "a"]),
+        ("cmapss_rul.data.transfer", "_copy", ["download-data", "--source", "URL"]),
+    ],
+)  # fmt: skip
+def test_before_training_a_signal_ends_at_once_and_leaves_nothing(
+    tmp_path, number, code, word, module, function, words, server
+):
+    words = [server if word == "URL" else word for word in words]
+    done = stopped(tmp_path, number, module, function, *words)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"rul: {word}; {STOPPED}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def server():
+    """Address of a server that begins to send an archive."""
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"PK")
+
+        def log_message(self, *words):
+            del words
+
+    httpd = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_address[1]}/a.zip"
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def ended(*words):
+    """Run a Python command to its end, with this package."""
+    return subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_while_the_command_line_itself_is_imported(number, code):
+    script = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *words):\n"
+        f"        if name == 'typer': os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from cmapss_rul.__main__ import main\n"
+        "main()\n"
+    )
+    done = ended("-c", script)
+    assert done.returncode == code
+    assert re.fullmatch(rf"rul: (interrupted|terminated); {STOPPED}\n", done.stderr)
+
+
+def test_the_package_is_a_command():
+    done = ended("-m", "cmapss_rul", "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("cmapss_rul ")
+
+
+def test_the_collector_has_nothing_to_walk_over_at_the_end():
+    script = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print(len(gc.get_objects()) < gc.get_freeze_count()))\n"
+        "sys.argv = ['rul', '--version']\n"
+        "from cmapss_rul.__main__ import main\n"
+        "main()\n"
+    )
+    done = ended("-c", script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "True"

@@ -1,0 +1,86 @@
+"""A first configuration from a survey is valid, says its ranges, and trains."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmapss_rul.config.load import from_mapping
+from cmapss_rul.config.yaml import parse_yaml
+from cmapss_rul.data.survey import Column, Survey
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.config_template import draft
+
+FOUND = Survey(
+    engine="asset: id",
+    cycle="hour",
+    engines=4,
+    lives=np.array([120, 200, 310]),
+    settings=[Column("load %", 0.0, 50.25)],
+    sensors=[Column("temp", 500.125, 600.0), Column("# vib", -1.0, 1.0)],
+    left_out=[("site\x1b[1m", "holds other things than numbers")],
+    decimals=[0],
+    conditions=2,
+)
+
+
+def read(text: str) -> RunConfig:
+    return from_mapping(RunConfig, parse_yaml(text, "draft"))
+
+
+def test_it_says_what_was_found_and_is_valid():
+    text = draft(FOUND, Path("my own.csv"))
+    assert text.startswith(
+        "# my own.csv: 4 engines.\n# The 3 that split.test leaves to train, from which all below "
+        "is guessed:\n# 630 rows; 120 to 310 cycles, 200 in the middle.\n"
+    )
+    assert "    - load %  # 0 … 50.25\n" in text
+    assert "    - temp  # 500.125 … 600\n" in text
+    assert "# left out: site\\x1b[1m, which holds other things than numbers\n" in text
+    assert "# Each record is taken to end at the failure" in text
+    assert max(map(len, text.splitlines())) <= 100
+    data = read(text).data
+    assert (data.train, data.engine, data.cycle) == ("my own.csv", "asset: id", "hour")
+    assert (data.settings, data.columns) == (("load %",), ("temp", "# vib"))
+    assert data.condition_decimals == (0,)
+
+
+def test_a_sensor_of_few_levels_may_be_a_setting():
+    sensors = [Column("load", 20.0, 80.0, levels=3), Column("temp", 500.0, 600.0)]
+    text = draft(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
+    assert "    - load  # 20 … 80; 3 levels: a setting?\n" in text
+    assert "    - temp  # 500 … 600\n" in text
+    assert "    - load %  # 0 … 50.25\n" in text
+
+
+def test_cap_window_and_steps_follow_from_the_lives():
+    config = read(draft(FOUND, Path("my.csv")))
+    assert (config.data.cap, config.data.window) == (120, 90)
+    assert config.loss.health.boundaries == (120, 48)
+    assert (config.split.test, config.model.cnn.pool) == (0.2, 3)
+    assert (config.train.epochs, config.train.window_share) == (100, 1.0)
+    many = dataclasses.replace(FOUND, lives=np.full(5_000, 200))
+    assert read(draft(many, Path("my.csv"))).train.window_share == 0.01
+
+
+@pytest.mark.parametrize("life", [2, 3, 7, 20, 100_000])
+def test_whatever_the_lives_it_is_valid(life):
+    config = read(draft(dataclasses.replace(FOUND, lives=np.array([life] * 4)), Path("my.csv")))
+    assert config.data.window % 3 == 0
+
+
+def test_without_few_combinations_there_are_no_conditions():
+    text = draft(dataclasses.replace(FOUND, decimals=[], conditions=400), Path("my.csv"))
+    assert "the settings tell no few conditions apart" in text
+    assert read(text).data.condition_keys == ()
+    bare = draft(dataclasses.replace(FOUND, settings=[], decimals=[]), Path("my.csv"))
+    assert "there are no settings" in bare
+    assert read(bare).data.settings == ()
+
+
+def test_more_columns_than_a_configuration_can_name():
+    sensors = [Column(f"{i:0>150}", 0.0, 1.0) for i in range(1000)]
+    with pytest.raises(UsageError, match=r"my\.csv: its 1000 sensors take more than the 65,536"):
+        draft(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
