@@ -29,7 +29,7 @@ _HOMES = {
     "restore": "training.checkpoint",
     "RunConfig": "training.config",
     "load_config": "training.config",
-    "load_data": "training.material",
+    "load_data": "training.inputs",
     "train": "training.train",
 }
 __all__ = ["__version__", *_HOMES]

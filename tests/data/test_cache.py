@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_locks import HOLDER
 
 from cmapss_rul.data import cache
 from cmapss_rul.data.cache import cache_entry, cache_folder, read_train
@@ -17,6 +16,7 @@ from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import fleet_text
+from tests.system.test_locks import HOLDER
 
 ROOT = Path(__file__).parents[2]
 

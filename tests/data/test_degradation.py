@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from cmapss_rul.data import degradation
 from cmapss_rul.data.degradation import Engines, draw_engines, draw_records, failure_records
 from cmapss_rul.data.degradation import truncated_records as cut_records
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.data import sources
+from cmapss_rul.data import sources, verification
 from cmapss_rul.data.columns import SUBSETS
 from cmapss_rul.data.digests import CANONICAL_DIGESTS, DIGESTS, Provenance
 from cmapss_rul.data.simulate import simulate

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from random import Random
 
+from cmapss_rul.errors import DataError
+
 from cmapss_rul.data.archive import open_archive
-from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
 from tests.torture import fuzzing
 from tests.torture.counts import Counts
@@ -203,9 +204,7 @@ TARGET = Target(
         b"\x01\0\x10\0", b"\x75\x70", b"\xff\xff", b"\xff\xff\xff\xff", b"\0\x08", b"\x41",
         b"\x63\0",
     ),
-    modules=(
-        "cmapss_rul.data.archive", "cmapss_rul.data.lines", "cmapss_rul.display.text", "zipfile",
-    ),  # fmt: skip
+    modules=("cmapss_rul.data.archive", "cmapss_rul.data.lines", "cmapss_rul.display", "zipfile"),
     in_place=True,
     make=make,
 )  # fmt: skip

@@ -105,7 +105,7 @@ def steady() -> None:
     Times and the commit are all that differ between equal comparisons. Processes of their own
     would be out of the shim's reach, and `kills` has them.
     """
-    from cmapss_rul.experiments import compare, engine
+    from cmapss_rul.experiments import compare, engine, plots
     from cmapss_rul.training import loop
 
     loop.time.perf_counter = lambda: 0.0  # type: ignore[attr-defined]
