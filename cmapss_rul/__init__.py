@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "RulError": "errors",
+    "RulError": "system.errors",
     "Evaluation": "evaluation.evaluate",
     "evaluate": "evaluation.evaluate",
     "calibrate_run": "training.calibrate",

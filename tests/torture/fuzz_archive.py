@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from random import Random
 
-from cmapss_rul.errors import DataError
-
 from cmapss_rul.data.archive import open_archive
+from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
 from tests.torture import fuzzing
 from tests.torture.counts import Counts
