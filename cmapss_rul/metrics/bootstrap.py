@@ -1,5 +1,6 @@
-"""How much a figure owes to the engines that happened to be in the test set."""
+"""Bootstrap over engines: how much an RMSE depends on the engines that are in the test set."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from cmapss_rul.metrics.regression import errors
 LEVEL = 0.95
 DRAWS = 2_000
 SEED = 0
-_BLOCK = 1 << 22  # engines drawn at a time: bounds the memory to tens of megabytes
+_BLOCK = 1 << 22
+"""Engines drawn at a time: bounds the memory to tens of megabytes."""
 
 
 def rmse_interval(
@@ -22,27 +24,23 @@ def rmse_interval(
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> tuple[float, float] | None:
-    """Bootstrap interval of the RMSE over engines.
+    """Bootstrap interval of the RMSE of one trained network over test engines.
 
-    From the E engines of the set, E are drawn with replacement, each with all its windows,
-    because the windows of one engine are no independent witnesses. The RMSE of a draw is
-    √(Σ squared errors / Σ windows) over the engines drawn. The interval reaches from the
-    (1 − level)/2 to the (1 + level)/2 quantile of `draws` such values. It holds for this one
-    trained network: the spread between seeds is not in it.
+    The spread between seeds is not part of it.
 
     Source: the percentile interval of Efron and Tibshirani, "An Introduction to the
-    Bootstrap" (1993), chapter 13, with engines as the units that are drawn.
+    Bootstrap" (1993), chapter 13, with engines as the resampling units.
 
     Args:
         predicted: [window], cycles.
         true: [window], cycles.
-        engine: [window], number of each window's engine.
-        level: share of the draws that the interval holds.
-        draws: number of draws.
-        seed: of the generator of its own; the same seed gives the same interval.
+        engine: [window], number or name of each window's engine.
+        level: coverage of the interval.
+        draws: number of bootstrap draws.
+        seed: of the generator; the same seed gives the same interval.
 
     Returns:
-        Lower and upper end, cycles; None for a single engine, which says nothing of others.
+        Lower and upper bound, cycles; None for a single engine, which cannot be resampled.
 
     Raises:
         ValueError: the shapes differ, or there is nothing to compare.
@@ -54,27 +52,56 @@ def rmse_interval(
             f"engine should have the shape of predicted, found {list(engine.shape)} and "
             f"{list(squares.shape)}"
         )
+    resampled = resampled_rmse(squares.reshape(1, -1), engine, draws=draws, seed=seed)
+    return None if resampled is None else percentile_interval(resampled[0], level)
+
+
+def resampled_rmse(
+    squares: NDArray[np.float64],
+    engine: NDArray[Any],
+    *,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> NDArray[np.float64] | None:
+    """RMSE of each bootstrap draw of engines, for several runs on the same windows.
+
+    From the E engines, E are drawn with replacement, each with all its windows, because the
+    windows of one engine are not independent. The RMSE of a draw is
+    √(Σ squared errors / Σ windows) over the engines drawn. All runs, and all calls with the same
+    engines, share the draws, so that differences between runs are paired by engine.
+
+    Args:
+        squares: [run, window], squared errors, cycles².
+        engine: [window], number or name of each window's engine.
+        draws: number of bootstrap draws.
+        seed: of the generator.
+
+    Returns:
+        [run, draw], cycles; None for a single engine.
+    """
     _, index, windows = np.unique(engine, return_inverse=True, return_counts=True)
-    engines = len(windows)
-    if engines == 1:
+    if len(windows) == 1:
         return None
-    sums = np.bincount(index.ravel(), weights=squares.ravel()).astype(np.float64)
-    drawn = _draw(sums, windows, draws, np.random.default_rng(seed))
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    sums = [np.bincount(index.ravel(), weights=run.ravel()).astype(np.float64) for run in squares]
+    blocks = [
+        [np.sqrt(total[chosen].sum(axis=1) / windows[chosen].sum(axis=1)) for total in sums]
+        for chosen in _draw_engines(len(windows), draws, np.random.default_rng(seed))
+    ]
+    return np.concatenate(blocks, axis=1)
+
+
+def percentile_interval(
+    resampled: NDArray[np.float64], level: float = LEVEL
+) -> tuple[float, float]:
+    """Return the (1 − level)/2 and (1 + level)/2 quantiles of bootstrap draws."""
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _draw(
-    sums: NDArray[np.float64],
-    windows: NDArray[np.int64],
-    draws: int,
-    generator: np.random.Generator,
-) -> NDArray[np.float64]:
-    """RMSE of each draw from the engines' sums of squares and numbers of windows."""
-    engines = len(sums)
+def _draw_engines(
+    engines: int, draws: int, generator: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Yield blocks of [draw, engine] indices; the block size does not change the draws."""
     rows = max(1, _BLOCK // engines)
-    blocks = []
     for start in range(0, draws, rows):
-        chosen = generator.integers(engines, size=(min(rows, draws - start), engines))
-        blocks.append(np.sqrt(sums[chosen].sum(axis=1) / windows[chosen].sum(axis=1)))
-    return np.concatenate(blocks)
+        yield generator.integers(engines, size=(min(rows, draws - start), engines))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from cmapss_rul.metrics import bootstrap
-from cmapss_rul.metrics.bootstrap import rmse_interval
+from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse, rmse_interval
 from cmapss_rul.metrics.regression import rmse
 
 
@@ -93,3 +94,30 @@ def test_it_scales_with_the_errors_and_ignores_the_order_of_rows(engines, window
     mixed = np.random.default_rng(0).permutation(len(true))
     shuffled = rmse_interval(predicted[mixed], true[mixed], engine[mixed], draws=100)
     assert shuffled == pytest.approx(interval)
+
+
+def test_one_run_alone_and_among_others_has_the_same_draws():
+    predicted, true, engine = fleet(windows=3)
+    squares = np.square(np.stack([predicted - true, 2 * (predicted - true)]))
+    resampled = resampled_rmse(squares, engine)
+    assert resampled.shape == (2, bootstrap.DRAWS)
+    assert percentile_interval(resampled[0]) == rmse_interval(predicted, true, engine)
+    assert resampled[1] == pytest.approx(2 * resampled[0])
+
+
+def test_a_single_engine_cannot_be_resampled():
+    assert resampled_rmse(np.ones((2, 3)), np.array([4, 4, 4])) is None
+
+
+def test_percentile_intervals_are_at_95_per_cent():
+    assert percentile_interval(np.arange(1001.0)) == pytest.approx((25, 975))
+
+
+def test_the_interval_is_near_scipys():
+    errors = np.random.default_rng(3).normal(0, 10, size=60)
+    wanted = stats.bootstrap(
+        (errors,), lambda x, axis: np.sqrt(np.mean(x**2, axis=axis)), method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    found = rmse_interval(errors, np.zeros(60), np.arange(60))
+    assert found == pytest.approx((wanted.low, wanted.high), abs=0.2)
