@@ -26,7 +26,7 @@ def official(tmp_path_factory) -> Path:
     if not _SOURCE:
         pytest.skip(f"needs the official C-MAPSS files: {sources.VARIABLE} is not set")
     folder = tmp_path_factory.mktemp("official")
-    names = sources.names_of(SUBSETS)
+    names = sources.file_names(SUBSETS)
     fetched = sources.fetch(names, folder, _SOURCE, progress=False)
     if not all(origin.official for origin in fetched.written):
         pytest.skip(f"needs the official C-MAPSS files: {sources.VARIABLE} has others")

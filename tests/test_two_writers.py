@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.data.sources import fetch, names_of
+from cmapss_rul.data.sources import fetch, file_names
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import LOCK, OWNER, in_turn
 from cmapss_rul.training import checkpoint
@@ -23,7 +23,7 @@ from cmapss_rul.training.train import train
 from tests.training.inputs import Stopper, plain, tiny
 
 ROOT = Path(__file__).parents[1]
-NAMES = names_of(["FD001"])
+NAMES = file_names(["FD001"])
 
 
 @pytest.fixture

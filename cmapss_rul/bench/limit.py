@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from cmapss_rul.data.prepare import Batch
+from cmapss_rul.data.windows import Batch
 from cmapss_rul.model.attention import LastStateAttention, SelfAttention
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.optimisation import Plan, Trainer

@@ -9,7 +9,7 @@ import torch
 
 from cmapss_rul.data.columns import LITERATURE_SENSORS, SubsetName
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.provide import provide
+from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig, load_config
 
@@ -109,9 +109,9 @@ class Setting:
     def provide(self) -> None:
         """Fetch what is missing, so that no measurement waits for a server."""
         for config in (self.config, self.fd001):
-            provide(config.data, ["train", "test", "RUL"])
+            ensure_files(config.data, ["train", "test", "RUL"])
             for subset in config.data.auxiliary:
-                provide(config.data.model_copy(update={"subset": subset}), ["train"])
+                ensure_files(config.data.model_copy(update={"subset": subset}), ["train"])
 
 
 def alone(config: RunConfig) -> RunConfig:

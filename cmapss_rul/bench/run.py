@@ -19,7 +19,7 @@ from cmapss_rul.bench.scale import ENGINES, draw, scale
 from cmapss_rul.bench.startup import startup
 from cmapss_rul.bench.steps import balancers, share_of_matmul_limit, step
 from cmapss_rul.data.columns import SubsetName, file_name
-from cmapss_rul.data.digests import provenance
+from cmapss_rul.data.verification import provenance
 from cmapss_rul.training.device import pick_device
 
 PARTS: Mapping[str, Callable[[Setting], dict[str, Any]]] = {

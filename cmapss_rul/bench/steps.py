@@ -22,7 +22,8 @@ from cmapss_rul.bench.medians import Figure, ratio
 from cmapss_rul.bench.options import Setting, alone, as_ours, as_usual, waited_for
 from cmapss_rul.bench.usual import UsualLoop
 from cmapss_rul.bench.workers import Side, in_turn, once
-from cmapss_rul.data.prepare import LabelledWindows, TrainingData
+from cmapss_rul.data.trainset import TrainingData
+from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from cmapss_rul.data.prepare import LabelledWindows, TrainingData
+from cmapss_rul.data.trainset import TrainingData
+from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 

@@ -8,7 +8,7 @@ import typer
 from cmapss_rul.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from cmapss_rul.data.digests import Provenance
+    from cmapss_rul.data.verification import Provenance
 
 
 def download_data(
@@ -44,21 +44,21 @@ def download_data(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.data.sources import fetch, names_of, parse_subsets
+    from cmapss_rul.data.sources import fetch, file_names, parse_subsets
     from cmapss_rul.display.text import json_text, printable
 
-    fetched = fetch(names_of(parse_subsets(subset)), directory, source, force=force)
+    fetched = fetch(file_names(parse_subsets(subset)), directory, source, force=force)
     for note in (*fetched.answers, *fetched.refused):
         typer.echo(f"note: {note}", err=True)
     if as_json:
         plain = [
             {"file": str(directory / origin.name), "written": written, **asdict(origin)}
-            for origins, written in ((fetched.kept, False), (fetched.written, True))
+            for origins, written in ((fetched.unchanged, False), (fetched.written, True))
             for origin in origins
         ]
         typer.echo(json_text({"source": fetched.source, "files": plain}))
         return
-    for files, what in ((fetched.kept, "was there"), (fetched.written, "written")):
+    for files, what in ((fetched.unchanged, "was there"), (fetched.written, "written")):
         for origin in files:
             typer.echo(f"{printable(directory / origin.name)}  {what}  {_kind(origin)}")
     if fetched.written:
@@ -69,7 +69,7 @@ def download_data(
 
 def _kind(origin: "Provenance") -> str:
     """Say what a file is; for a foreign one with both digests."""
-    from cmapss_rul.data.digests import DIGESTS
+    from cmapss_rul.data.verification import DIGESTS
 
     if origin.official:
         return "official"

@@ -28,8 +28,8 @@ def simulate(
       rul simulate --out data/simulated
       rul simulate --out data/simulated --engines 1000 --conditions 6 --faults 2
     """
-    from cmapss_rul.data.digests import manifest_path
     from cmapss_rul.data.simulate import simulate as simulate_fleet
+    from cmapss_rul.data.verification import manifest_path
     from cmapss_rul.display.text import json_text, printable
 
     done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
@@ -38,11 +38,11 @@ def simulate(
     if as_json:
         files = [
             {"file": str(out / name), "written": name in done.written}
-            for name in (*done.written, *done.kept)
+            for name in (*done.written, *done.unchanged)
         ]
         typer.echo(json_text({"subset": subset, "manifest": str(manifest), "files": files}))
         return
-    for names, what in ((done.written, "written"), (done.kept, "was there")):
+    for names, what in ((done.written, "written"), (done.unchanged, "was there")):
         for name in names:
             typer.echo(f"{printable(out / name)}  {what}  simulated")
     typer.echo(f"simulated {subset}, {engines} engines; {manifest.name} says with what parameters")

@@ -57,7 +57,7 @@ def cache_entry(path: Path, sha256: str) -> Path:
     return cache_folder(path) / f"{path.stem}-{key[:32]}.rows"
 
 
-def read_train(path: Path, sha256: str) -> Fleet:
+def read_cached_train(path: Path, sha256: str) -> Fleet:
     """Read a train file, from its entry where there is a whole one; else make the entry.
 
     Where the folder cannot be written there is no entry, and nothing else changes. Of two

@@ -132,7 +132,7 @@ class Conditions:
         assigned: NDArray[np.int64] = nearest[inverse.ravel()]
         return assigned
 
-    def unknown(self, keys: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def is_unknown(self, keys: NDArray[np.float64]) -> NDArray[np.bool_]:
         """[row], whether a row's condition did not occur in training."""
         differs = _rounded(keys, self.decimals) != self.table[self.assign(keys)]
         return np.asarray(differs.any(axis=1))

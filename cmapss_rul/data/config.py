@@ -7,8 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cmapss_rul.config.base import Config
-from cmapss_rul.data.column_aliases import CYCLE, ENGINE
-from cmapss_rul.data.columns import COLUMNS, LITERATURE_SENSORS, SENSORS, SETTINGS, SubsetName
+from cmapss_rul.data.columns import (
+    COLUMNS,
+    CYCLE,
+    ENGINE,
+    LITERATURE_SENSORS,
+    SENSORS,
+    SETTINGS,
+    SubsetName,
+)
 from cmapss_rul.data.conditions import (
     CMAPSS_DECIMALS,
     ByColumn,

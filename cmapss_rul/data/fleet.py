@@ -70,11 +70,11 @@ class Fleet:
         return self.starts + self.lengths - 1
 
     @property
-    def starts_of_rows(self) -> NDArray[np.int64]:
+    def row_starts(self) -> NDArray[np.int64]:
         """[row], the first row of the row's engine."""
         return np.repeat(self.starts, self.lengths)
 
-    def pick(
+    def column_values(
         self, columns: Sequence[str], rows: slice | NDArray[np.bool_] = slice(None)
     ) -> NDArray[np.float64]:
         """[row, column], a copy of the columns of those names, in their order.
@@ -93,11 +93,11 @@ class Fleet:
             picked[start:stop] = part
         return picked
 
-    def select(self, engines: NDArray[np.int64]) -> "Fleet":
+    def select_engines(self, engines: NDArray[np.int64]) -> "Fleet":
         """Return the fleet of the named engines alone, in the order of the file."""
         return self._at(np.isin(self.engine, engines))
 
-    def cut(self, lengths: NDArray[np.int64]) -> "Fleet":
+    def truncate(self, lengths: NDArray[np.int64]) -> "Fleet":
         """Return the first rows of each engine alone.
 
         Args:

@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet
 
 
-def rul_to_failure(fleet: Fleet) -> NDArray[np.int64]:
+def run_to_failure_rul(fleet: Fleet) -> NDArray[np.int64]:
     """RUL of each row of a fleet that ran to failure: 0 at the engine's last cycle.
 
     Returns:
         rul: [row], cycles.
     """
-    return rul_of_rows(fleet, np.zeros(len(fleet.starts), dtype=np.int64))
+    return truncated_rul(fleet, np.zeros(len(fleet.starts), dtype=np.int64))
 
 
-def rul_of_rows(fleet: Fleet, rul: NDArray[np.int64]) -> NDArray[np.int64]:
+def truncated_rul(fleet: Fleet, rul: NDArray[np.int64]) -> NDArray[np.int64]:
     """RUL of each row of a fleet whose records were cut before the failure.
 
     Args:
@@ -31,23 +31,23 @@ def rul_of_rows(fleet: Fleet, rul: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.repeat(rul, fleet.lengths) + last - np.arange(fleet.rows)
 
 
-def capped(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
+def cap_rul(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
     """Piecewise-linear label: an engine far from failure counts as `cap` cycles away.
 
-    >>> capped(np.array([300, 125, 7]), 125)
+    >>> cap_rul(np.array([300, 125, 7]), 125)
     array([125, 125,   7])
     """
     return np.minimum(rul, cap)
 
 
-def class_names(boundaries: Sequence[int], cap: int) -> list[str]:
+def health_class_names(boundaries: Sequence[int], cap: int) -> list[str]:
     """The capped RUL of each health class, in words, the healthiest first.
 
     Args:
         boundaries: falling, cycles.
         cap: cap of the labels, cycles.
 
-    >>> class_names((125, 50), 125), class_names((80, 30), 125)
+    >>> health_class_names((125, 50), 125), health_class_names((80, 30), 125)
     (['125', '51–124', '0–50'], ['81–125', '31–80', '0–30'])
     """
     # the highest RUL of each class but the healthiest
@@ -56,7 +56,7 @@ def class_names(boundaries: Sequence[int], cap: int) -> list[str]:
     return [str(low) if low == top else f"{low}–{top}" for low, top in zip(lows, tops, strict=True)]
 
 
-def health_class(
+def health_classes(
     rul: NDArray[np.int64] | NDArray[np.float64], boundaries: Sequence[int], cap: int
 ) -> NDArray[np.int64]:
     """Health class of each capped RUL, 0 the healthiest.
@@ -73,7 +73,7 @@ def health_class(
     Returns:
         class: [row], 0 … number of boundaries.
 
-    >>> health_class(np.array([125, 124, 51, 50, 0]), (125, 50), 125)
+    >>> health_classes(np.array([125, 124, 51, 50, 0]), (125, 50), 125)
     array([0, 1, 1, 2, 2])
     """
     classes = np.zeros(len(rul), dtype=np.int64)

@@ -1,5 +1,6 @@
 """From raw rows to the network's features, with statistics of training engines only."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,119 @@ from numpy.typing import NDArray
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, row_blocks
-from cmapss_rul.data.scaling import Scaler
 
 CYCLE_UNIT = 200
 """The cycle count is divided by this, about the mean life of an engine."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """Per-condition standardisation, fitted on training engines.
+
+    scaled = (raw − centre) · factor, with the row's condition picking the row of `centre`
+    and `factor`. Settings have the same centre and factor in every condition. A column whose
+    maximum equals its minimum is constant there: its factor is 0. (Its standard deviation
+    may be a rounding error instead of 0, and dividing by that would blow up noise.)
+
+    Attributes:
+        centre: [condition, column], raw units.
+        factor: [condition, column], one over the standard deviation, or 0.
+        low: [condition, column], the least raw value that it was fitted on.
+        high: [condition, column], the greatest.
+    """
+
+    centre: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls,
+        values: NDArray[np.float64],
+        condition: NDArray[np.int64],
+        conditions: int,
+        is_setting: NDArray[np.bool_],
+    ) -> "Scaler":
+        """Fit on the rows of the training engines.
+
+        Args:
+            values: [row, column], raw.
+            condition: [row], index of each row's operating condition.
+            conditions: number of conditions; each occurs in the rows.
+            is_setting: [column], whether it is scaled over all conditions at once.
+        """
+        own = _statistics(values, [condition == index for index in range(conditions)])
+        if is_setting.any():
+            overall = _statistics(values, [np.ones(len(values), dtype=np.bool_)])
+            for target, of_all in zip(own, overall, strict=True):
+                target[:, is_setting] = of_all[:, is_setting]
+        return cls(*own)
+
+    def transform(
+        self, values: NDArray[np.float64], condition: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Scale rows.
+
+        Args:
+            values: [row, column], raw, the columns that the scaler was fitted on.
+            condition: [row], index of each row's operating condition.
+
+        Returns:
+            scaled: [row, column].
+        """
+        scaled = values - self.centre.take(condition, axis=0)
+        scaled *= self.factor.take(condition, axis=0)
+        return scaled.astype(np.float32)
+
+    def out_of_range(
+        self, values: NDArray[np.float64], condition: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Tell the values that lie outside the range that the scaler was fitted on.
+
+        Args:
+            values: [row, column], raw, the columns that the scaler was fitted on.
+            condition: [row], index of each row's operating condition.
+
+        Returns:
+            beyond: [row, column].
+        """
+        return np.asarray((values < self.low[condition]) | (values > self.high[condition]))
+
+
+def _statistics(
+    values: NDArray[np.float64], groups: Sequence[NDArray[np.bool_]]
+) -> tuple[NDArray[np.float64], ...]:
+    """Centre, factor, least and greatest value, [group, column] each, of groups of rows."""
+    shape = len(groups), values.shape[1]
+    low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
+    total, squares = np.zeros(shape), np.zeros(shape)
+    for index, rows in _grouped(values, groups):
+        low[index] = np.minimum(low[index], rows.min(axis=0))
+        high[index] = np.maximum(high[index], rows.max(axis=0))
+        total[index] = _added(total[index], rows)
+    counts = np.array([[np.count_nonzero(group)] for group in groups])
+    centre = total / counts
+    for index, rows in _grouped(values, groups):
+        squares[index] = _added(squares[index], (rows - centre[index]) ** 2)
+    deviation = np.where(high == low, 1.0, np.sqrt(squares / counts))
+    return centre, np.where(high == low, 0.0, 1.0 / deviation), low, high
+
+
+def _grouped(
+    values: NDArray[np.float64], groups: Sequence[NDArray[np.bool_]]
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield the number of a group and some of its rows, [row, column], until all were there."""
+    for block in row_blocks(len(values)):
+        for index, group in enumerate(groups):
+            rows = values[block].compress(group[block], axis=0)
+            if len(rows):
+                yield index, rows
+
+
+def _added(total: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add rows one after another, so that the sum does not depend on the size of the blocks."""
+    return np.asarray(np.concatenate([total[None], rows]).sum(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +158,11 @@ class Preprocessor:
             engines: [engine], the training engines; of others nothing is seen. All by default.
         """
         rows = slice(None) if engines is None else np.isin(fleet.engine, engines)
-        keys = fleet.pick(config.condition_keys, rows)
+        keys = fleet.column_values(config.condition_keys, rows)
         conditions = Conditions.fit(keys, config.condition_decimals)
         is_setting = np.array([name in config.setting_names for name in config.columns])
         scaler = Scaler.fit(
-            fleet.pick(config.columns, rows),
+            fleet.column_values(config.columns, rows),
             conditions.assign(keys),
             len(conditions.table),
             is_setting,
@@ -83,8 +193,10 @@ class Preprocessor:
         features = np.empty((fleet.rows, len(self.features)), np.float32)
         scaled = features[:, : len(self.columns)]
         for block in row_blocks(fleet.rows):  # what is in double precision stays small
-            condition = self.conditions.assign(fleet.pick(self.keys, block))
-            scaled[block] = self.scaler.transform(fleet.pick(self.columns, block), condition)
+            condition = self.conditions.assign(fleet.column_values(self.keys, block))
+            scaled[block] = self.scaler.transform(
+                fleet.column_values(self.columns, block), condition
+            )
             if self.cycle_count:
                 features[block, -1] = fleet.cycle[block] / CYCLE_UNIT
         if self.smoothing is not None:
@@ -93,19 +205,19 @@ class Preprocessor:
 
     def condition(self, fleet: Fleet) -> NDArray[np.int64]:
         """[row], index of each row's operating condition, the nearest one for an unknown one."""
-        return self.conditions.assign(fleet.pick(self.keys))
+        return self.conditions.assign(fleet.column_values(self.keys))
 
     def unknown_condition(self, fleet: Fleet) -> NDArray[np.bool_]:
         """[row], whether the row's operating condition never occurred in training."""
-        return self.conditions.unknown(fleet.pick(self.keys))
+        return self.conditions.is_unknown(fleet.column_values(self.keys))
 
-    def beyond_training(self, fleet: Fleet) -> NDArray[np.bool_]:
+    def out_of_range(self, fleet: Fleet) -> NDArray[np.bool_]:
         """[row, column], whether a raw value lies outside the range of the training engines.
 
         The range is that of the row's operating condition, or of all rows for a setting.
         """
         condition = self.condition(fleet)
-        return self.scaler.beyond(fleet.pick(self.columns), condition)
+        return self.scaler.out_of_range(fleet.column_values(self.columns), condition)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything as plain values and tensors, for a checkpoint."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.column_aliases import CYCLE, ENGINE
+from cmapss_rul.data.columns import CYCLE, ENGINE
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.tables import Asked, Table, parse_table
+from cmapss_rul.data.tables import ColumnRequest, NumericTable, parse_table
 from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import DataError
 
@@ -30,16 +30,16 @@ class Records:
         fleet: engines numbered 1, 2, … as they first occur in the file, cycles as the file
             counts them.
         names: [engine], what the file calls each engine: whole numbers where all are.
-        missing: [row], cycles that the engine's record lacks before the row, from its first
+        missing_cycles: [row], cycles that the engine's record lacks before the row, from its first
             row on.
-        keys_told: whether the file has every column that tells operating conditions apart.
+        has_condition_columns: whether the file has every column of the conditions.
         extra: [row], a further column that was asked for; None without one.
     """
 
     fleet: Fleet
     names: list[int] | list[str]
-    missing: NDArray[np.int64]
-    keys_told: bool
+    missing_cycles: NDArray[np.int64]
+    has_condition_columns: bool
     extra: NDArray[np.float64] | None = None
 
 
@@ -71,7 +71,7 @@ def read_records(
     single = known is not None and len(known.table) == 1
     keys = () if single else config.condition_keys
     own = {ENGINE: config.engine, CYCLE: config.cycle}
-    asked = Asked(
+    asked = ColumnRequest(
         needed=[*keys, *config.columns, *([] if extra is None else [extra])],
         optional=config.condition_keys,
         given={word: given for word, given in own.items() if given is not None},
@@ -86,7 +86,7 @@ def read_records(
         fleet,
         names,
         _missing(fleet, names, table.line[order], table, gaps),
-        keys_told=set(config.condition_keys) <= set(table.columns),
+        has_condition_columns=set(config.condition_keys) <= set(table.columns),
         extra=None if extra is None else table.numbers[order, table.columns.index(extra)],
     )
 
@@ -104,7 +104,7 @@ def read_file(path: Path) -> bytes:
         raise DataError(f"{printable(path)}: cannot be read: {one_line(reason)}") from error
 
 
-def _engines(table: Table) -> tuple[list[int] | list[str], NDArray[np.int64]]:
+def _engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray[np.int64]]:
     """Names of the engines as they first occur, and for each row the number in that order."""
     unique, first, inverse = np.unique(table.engine, return_index=True, return_inverse=True)
     if unique[0] == "":
@@ -124,7 +124,7 @@ def _engines(table: Table) -> tuple[list[int] | list[str], NDArray[np.int64]]:
     return [*numbers], number  # type: ignore[return-value]
 
 
-def _cycles(table: Table) -> NDArray[np.int64]:
+def _cycles(table: NumericTable) -> NDArray[np.int64]:
     cycle = table.numbers[:, 0]
     bad = np.flatnonzero((cycle != np.floor(cycle)) | (cycle < 1) | (cycle > _LATEST))
     if len(bad):
@@ -135,7 +135,9 @@ def _cycles(table: Table) -> NDArray[np.int64]:
     return cycle.astype(np.int64)
 
 
-def _values(table: Table, config: DataConfig, known: Conditions | None) -> NDArray[np.float64]:
+def _values(
+    table: NumericTable, config: DataConfig, known: Conditions | None
+) -> NDArray[np.float64]:
     """[row, column]; where the file does not tell the condition, it is the model's only one."""
     columns = {name: i for i, name in enumerate(config.raw_columns)}
     values = np.zeros((len(table.numbers), len(columns)))
@@ -151,7 +153,7 @@ def _missing(
     fleet: Fleet,
     names: list[int] | list[str],
     line: NDArray[np.int64],
-    table: Table,
+    table: NumericTable,
     hint: str | None,
 ) -> NDArray[np.int64]:
     """[row], cycles missing so far; refuses repeats always, and gaps where there is a hint."""
@@ -174,7 +176,7 @@ def _missing(
             f"{hint}"
         )
     total = np.cumsum(step - 1)
-    return np.asarray(total - total[fleet.starts_of_rows])
+    return np.asarray(total - total[fleet.row_starts])
 
 
 def _shown(fleet: Fleet, names: list[int] | list[str], row: int) -> str:

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cmapss_rul.data.columns import CONDITIONS, FAULTS, SUBSETS, FileKind, SubsetName, file_name
 from cmapss_rul.data.degradation import DECIMALS, failure_records, truncated_records
-from cmapss_rul.data.digests import manifest_path, provenance
-from cmapss_rul.data.fixed_point import fixed_point
+from cmapss_rul.data.verification import manifest_path, provenance
 from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.files import sweep, whole_file, write_whole
@@ -66,20 +68,20 @@ class Parameters:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulationResult:
     """What `simulate` did.
 
     Attributes:
         directory: where the fleet lies.
         parameters: what it was made from.
         written: names of the files that were written.
-        kept: names of those that were there and left as they are.
+        unchanged: names of those that were there and left as they are.
     """
 
     directory: Path
     parameters: Parameters
     written: tuple[str, ...]
-    kept: tuple[str, ...]
+    unchanged: tuple[str, ...]
 
 
 def simulate(
@@ -90,7 +92,7 @@ def simulate(
     faults: int = 1,
     seed: int = 0,
     kinds: Sequence[FileKind] = KINDS,
-) -> Simulated:
+) -> SimulationResult:
     """Write a simulated fleet and its manifest, or leave an equal one as it is.
 
     Args:
@@ -125,8 +127,8 @@ def simulate(
     except OSError as error:
         reason = one_line(error.strerror or error)
         raise DataError(f"{printable(directory)}: cannot be written: {reason}") from error
-    kept = tuple(name for name in wanted.values() if name not in written)
-    return Simulated(directory, parameters, written, kept)
+    unchanged = tuple(name for name in wanted.values() if name not in written)
+    return SimulationResult(directory, parameters, written, unchanged)
 
 
 def read_manifest(directory: Path, subset: SubsetName) -> dict[str, Any] | None:
@@ -259,3 +261,48 @@ def _fill(parameters: Parameters, put: Callable[[FileKind, bytes], None]) -> Non
     for rows, rul in truncated_records(p.seed, p.engines, p.conditions, p.faults):
         put("test", fixed_point(rows, DECIMALS, _ROW_END))
         put("RUL", fixed_point(rul[:, None].astype(float), [0]))
+
+
+_SPACE, _POINT, _MINUS, _ZERO = b" .-0"
+_NOTHING = 0
+
+
+def fixed_point(values: NDArray[np.float64], decimals: Sequence[int], end: bytes = b"\n") -> bytes:
+    r"""Write a table as text, a space behind each number and `end` behind each row.
+
+    Args:
+        values: [row, column], finite, at most 2**53 after multiplication by 10**decimals.
+        decimals: [column], digits behind the point.
+        end: what closes a row.
+
+    >>> fixed_point(np.array([[1.0, -0.25], [30.0, 641.826]]), [0, 2])
+    b'1 -0.25 \n30 641.83 \n'
+    """
+    if not len(values):
+        return b""
+    columns = [_column(values[:, i], places) for i, places in enumerate(decimals)]
+    ends = np.broadcast_to(np.frombuffer(end, np.uint8), (len(values), len(end)))
+    characters = np.concatenate([*columns, ends], axis=1).ravel()
+    return bytes(characters[characters != _NOTHING])
+
+
+def _column(values: NDArray[np.float64], decimals: int) -> NDArray[np.uint8]:
+    """Characters of one column, [row, width]; `_NOTHING` stands where a row is shorter."""
+    scaled = np.rint(values * 10**decimals).astype(np.int64)
+    rest = np.abs(scaled)
+    digits = max(len(str(rest.max())), decimals + 1)
+    width = 1 + digits + (decimals > 0) + 1
+    characters = np.full((len(values), width), _NOTHING, dtype=np.uint8)
+    characters[:, -1] = _SPACE
+    place = width - 2
+    for digit in range(digits):
+        if digit == decimals and decimals > 0:
+            characters[:, place] = _POINT
+            place -= 1
+        # a digit in front of the point is written unless it would be a leading zero
+        written = rest > 0 if digit > decimals else np.True_
+        rest, units = np.divmod(rest, 10)
+        characters[:, place] = np.where(written, units + _ZERO, _NOTHING)
+        place -= 1
+    characters[:, 0] = np.where(scaled < 0, _MINUS, _NOTHING)
+    return characters

@@ -18,10 +18,26 @@ from pathlib import Path
 from typing import BinaryIO, cast, get_args
 
 from cmapss_rul.data.archive import INNER_ARCHIVE, Member, open_archive
-from cmapss_rul.data.columns import SUBSETS, FileKind, SubsetName, file_name, subset_of
-from cmapss_rul.data.digests import Provenance, manifest_path, stands
-from cmapss_rul.data.transfer import download, shown_url
-from cmapss_rul.data.verification import Standing, examine, examine_folder
+from cmapss_rul.data.columns import (
+    CONDITIONS,
+    FAULTS,
+    SUBSETS,
+    FileKind,
+    SubsetName,
+    file_name,
+    subset_of,
+)
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.simulate import simulate
+from cmapss_rul.data.verification import (
+    FolderCheck,
+    Provenance,
+    manifest_path,
+    path_exists,
+    provenance,
+    verify_folder,
+    verify_source,
+)
 from cmapss_rul.display.text import by_nearness, nearest, one_line, printable
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.files import sweep, whole_file
@@ -42,14 +58,14 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     """What `fetch` did.
 
     Attributes:
         directory: the data folder.
         source: what served the written files; None where nothing had to be fetched.
         written: the files that were written.
-        kept: the files that were there and good.
+        unchanged: the files that were there and good.
         refused: what was wrong with files in place that were replaced.
         answers: what sources answered that were tried before the one that served.
     """
@@ -57,7 +73,7 @@ class Fetched:
     directory: Path
     source: str | None = None
     written: tuple[Provenance, ...] = ()
-    kept: tuple[Provenance, ...] = ()
+    unchanged: tuple[Provenance, ...] = ()
     refused: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
 
@@ -67,6 +83,15 @@ class _Source:
     address: str
     label: str
     public: bool
+
+
+def displayed_url(url: str) -> str:
+    """Show a URL without the password or token that it may carry.
+
+    >>> displayed_url("https://me:secret@example.org/a.zip")
+    'https://***@example.org/a.zip'
+    """
+    return printable(re.sub(r"(?<=//)[^/@?#]*@", "***@", url))
 
 
 def parse_subsets(text: str) -> tuple[SubsetName, ...]:
@@ -92,10 +117,75 @@ def parse_subsets(text: str) -> tuple[SubsetName, ...]:
     return tuple(name for name in SUBSETS if name in wanted)
 
 
-def names_of(subsets: Iterable[SubsetName]) -> tuple[str, ...]:
+def file_names(subsets: Iterable[SubsetName]) -> tuple[str, ...]:
     """Return the names of the three files of each subset."""
     kinds: tuple[FileKind, ...] = get_args(FileKind)
     return tuple(file_name(kind, subset) for subset in subsets for kind in kinds)
+
+
+def ensure_files(
+    config: DataConfig, kinds: Sequence[FileKind], *, progress: bool = True
+) -> dict[FileKind, Path]:
+    """Return the paths of the files; what is missing of a subset's is fetched or simulated.
+
+    Training asks for train files alone: then no test or RUL file is opened, whatever lies
+    in the folder.
+
+    Args:
+        config: says which subset, which folder, and whether its files are official; or names a
+            user's own files. Where these are no test file, the test records lie in `train`.
+        kinds: the files wanted.
+        progress: draw a progress bar while fetching, if standard error is a terminal.
+
+    Raises:
+        DataError: a file is missing and could not be had; says where it was looked for.
+    """
+    if config.own:
+        return _own_files(config, kinds)
+    directory = Path(config.dir)
+    paths = {kind: directory / file_name(kind, config.subset) for kind in kinds}
+    missing = [path.name for path in paths.values() if not path_exists(path)]
+    if config.source == "simulated":
+        _provide_simulated(config, directory, paths, missing)
+    elif missing:
+        fetch(missing, directory, progress=progress)
+    return paths
+
+
+def _own_files(config: DataConfig, kinds: Sequence[FileKind]) -> dict[FileKind, Path]:
+    keys: dict[FileKind, str] = {"train": "train", "test": "test", "RUL": "rul_file"}
+    if config.test is None:
+        keys["test"] = "train"
+    named = {kind: (keys[kind], getattr(config, keys[kind])) for kind in kinds}
+    paths = {kind: Path(path) for kind, (_, path) in named.items() if path is not None}
+    for kind, path in paths.items():
+        if not path_exists(path):
+            raise DataError(
+                f"{printable(path)}: there is no such file, but data.{named[kind][0]} names it; "
+                "files are looked for from the working folder on"
+            )
+        if not path.is_file():
+            raise DataError(f"{printable(path)}: found no regular file, expected a table")
+    return paths
+
+
+def _provide_simulated(
+    config: DataConfig, directory: Path, paths: dict[FileKind, Path], missing: Sequence[str]
+) -> None:
+    if missing:
+        simulate(
+            directory,
+            conditions=CONDITIONS[config.subset],
+            faults=FAULTS[config.subset],
+            kinds=tuple(paths),
+        )
+        return
+    for path in paths.values():
+        if not provenance(path).simulated:
+            raise DataError(
+                f"{printable(path)}: data.source is 'simulated', but `rul simulate` did not make "
+                "this file; set data.source to official, or data.dir to another folder"
+            )
 
 
 def fetch(
@@ -105,7 +195,7 @@ def fetch(
     *,
     force: bool = False,
     progress: bool = True,
-) -> Fetched:
+) -> FetchResult:
     """Lay files into the data folder, unless good ones are there.
 
     Args:
@@ -116,29 +206,29 @@ def fetch(
         progress: draw a progress bar, if standard error is a terminal.
 
     Returns:
-        What was written, what was kept, and why.
+        What was written, what was unchanged, and why.
 
     Raises:
         DataError: no source has served good files; nothing was written.
     """
-    if stands(directory) and not directory.is_dir():
+    if path_exists(directory) and not directory.is_dir():
         raise DataError(f"{printable(directory)}: found a file, expected a folder")
-    good = {} if force else examine_folder(names, directory).good
+    good = {} if force else verify_folder(names, directory).good
     if good.keys() >= set(names):
-        return Fetched(directory, kept=tuple(good[name] for name in names))
+        return FetchResult(directory, unchanged=tuple(good[name] for name in names))
     with in_turn(directory):
         return _fetch(names, directory, source, force=force, progress=progress)
 
 
 def _fetch(
     names: Sequence[str], directory: Path, source: str | None, *, force: bool, progress: bool
-) -> Fetched:
+) -> FetchResult:
     """Fetch what is still missing: whoever had the turn before may have fetched it."""
-    standing = Standing() if force else examine_folder(names, directory)
+    standing = FolderCheck() if force else verify_folder(names, directory)
     needed = [name for name in names if name not in standing.good]
-    kept = tuple(standing.good[name] for name in names if name in standing.good)
+    unchanged = tuple(standing.good[name] for name in names if name in standing.good)
     if not needed:
-        return Fetched(directory, kept=kept)
+        return FetchResult(directory, unchanged=unchanged)
     _refuse_simulated(directory, needed)
     answers: list[str] = []
     sources = _sources(source)
@@ -146,7 +236,7 @@ def _fetch(
         try:
             with contextlib.ExitStack() as stack:
                 members = _open_source(candidate, needed, stack, progress=progress)
-                found = examine(
+                found = verify_source(
                     members, needed, directory, candidate.label, official=candidate.public
                 )
                 _write(members, found, directory)
@@ -156,7 +246,7 @@ def _fetch(
             answers.append(str(error))
             continue
         refused, earlier = tuple(standing.refused), tuple(answers)
-        return Fetched(directory, candidate.label, found, kept, refused, earlier)
+        return FetchResult(directory, candidate.label, found, unchanged, refused, earlier)
     raise DataError(_failure(needed, directory, standing, sources, answers))
 
 
@@ -167,7 +257,7 @@ class _WriteError(DataError):
 def _failure(
     needed: Sequence[str],
     directory: Path,
-    standing: Standing,
+    standing: FolderCheck,
     sources: Sequence[_Source],
     answers: Sequence[str],
 ) -> str:
@@ -182,10 +272,10 @@ def _failure(
 
 def _sources(source: str | None) -> list[_Source]:
     if source is not None:
-        return [_own(source, f"--source {shown_url(source)}")]
+        return [_own(source, f"--source {displayed_url(source)}")]
     if address := os.environ.get(VARIABLE):
-        return [_own(address, f"{VARIABLE}={shown_url(address)}")]
-    return [_Source(url, shown_url(url), public=True) for url in PUBLIC_SOURCES]
+        return [_own(address, f"{VARIABLE}={displayed_url(address)}")]
+    return [_Source(url, displayed_url(url), public=True) for url in PUBLIC_SOURCES]
 
 
 def _own(address: str, label: str) -> _Source:
@@ -200,6 +290,8 @@ def _open_source(
 ) -> dict[str, Member]:
     if _SCHEME.match(source.address):
         body = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115  the stack closes it
+        from cmapss_rul.data.transfer import download  # here: httpx takes long to import
+
         try:
             download(source.address, body, progress=progress)
         except (DataError, OSError) as error:
@@ -234,7 +326,7 @@ def _refuse_simulated(directory: Path, needed: Sequence[str]) -> None:
     """Keep downloaded files out of a folder whose manifest calls them simulated."""
     for name in needed:
         subset = subset_of(name)
-        if stands(manifest_path(directory, subset)):
+        if path_exists(manifest_path(directory, subset)):
             raise DataError(
                 f"{printable(directory)}: holds a simulated {subset}, and {name} is not fetched "
                 "into it; take another folder, or make the fleet again with `rul simulate` as "

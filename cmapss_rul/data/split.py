@@ -16,7 +16,7 @@ LEAK = "a leak: the windows that validate come from the engines that train"
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class EngineSplit:
     """Which engines do what; by engines none does two things, by windows each trains and selects.
 
     Attributes:
@@ -30,7 +30,7 @@ class Split:
     calibration: NDArray[np.int64]
 
 
-class Rows(NamedTuple):
+class RowSplit(NamedTuple):
     """Rows of a fleet at which windows end; no row is on both sides.
 
     Attributes:
@@ -96,7 +96,9 @@ class SplitConfig(Config):
             )
         return self
 
-    def set_aside(self, engines: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def hold_out_test(
+        self, engines: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw the engines of a user's training file that are kept to test on.
 
         Args:
@@ -124,7 +126,7 @@ class SplitConfig(Config):
         drawn = np.random.default_rng(self.test_seed).permutation(engines)
         return np.sort(drawn[count:]), np.sort(drawn[:count])
 
-    def cuts(self, lives: NDArray[np.int64], window: int) -> NDArray[np.int64]:
+    def draw_cutoffs(self, lives: NDArray[np.int64], window: int) -> NDArray[np.int64]:
         """Draw where the engines set aside are cut: each once, by a generator of its own.
 
         The last cycle that is kept lies between min(window, life − 1) and life − 1, each as
@@ -142,7 +144,7 @@ class SplitConfig(Config):
         kept: NDArray[np.int64] = least + (drawn * (lives - least)).astype(np.int64)
         return kept
 
-    def draw(self, engines: NDArray[np.int64], seed: int) -> Split:
+    def split_engines(self, engines: NDArray[np.int64], seed: int) -> EngineSplit:
         """Draw validation and calibration engines with a generator of the split's own.
 
         The validation engines are the same ones whether others calibrate or not.
@@ -161,8 +163,8 @@ class SplitConfig(Config):
             )
         engines = np.sort(engines)
         if self.by == "windows":
-            return Split(training=engines, validation=engines, calibration=engines[:0])
-        split = Split(*self._parted(engines, seed))
+            return EngineSplit(training=engines, validation=engines, calibration=engines[:0])
+        split = EngineSplit(*self._partition(engines, seed))
         if self.calibration and not len(split.calibration):
             raise DataError(
                 f"found {len(engines)} engines in the training file, of which "
@@ -171,7 +173,7 @@ class SplitConfig(Config):
             )
         return split
 
-    def rows(self, fleet: Fleet, split: Split, seed: int) -> Rows:
+    def split_rows(self, fleet: Fleet, split: EngineSplit, seed: int) -> RowSplit:
         """Tell the rows apart whose windows train, select and calibrate.
 
         Args:
@@ -180,11 +182,11 @@ class SplitConfig(Config):
             seed: the run's seed, used where `seed` is null.
         """
         if self.by == "windows":
-            return Rows(*self._parted(np.arange(fleet.rows), seed))
+            return RowSplit(*self._partition(np.arange(fleet.rows), seed))
         sides = (split.training, split.validation, split.calibration)
-        return Rows(*(np.flatnonzero(np.isin(fleet.engine, side)) for side in sides))
+        return RowSplit(*(np.flatnonzero(np.isin(fleet.engine, side)) for side in sides))
 
-    def _parted(
+    def _partition(
         self, numbers: NDArray[np.int64], seed: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Part rising numbers into those that train, validate and calibrate, each rising."""

@@ -8,8 +8,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.column_aliases import CYCLE, ENGINE, canonical, locate
-from cmapss_rul.data.columns import SETTINGS
+from cmapss_rul.data.columns import CYCLE, ENGINE, SETTINGS, canonical, locate
 from cmapss_rul.data.conditions import MOST_CONDITIONS, NoConditions
 from cmapss_rul.data.config import MOST_COLUMNS, DataConfig
 from cmapss_rul.data.fleet import Fleet
@@ -36,7 +35,7 @@ _MOST_LEVELS = 10
 
 
 @dataclass(frozen=True)
-class Column:
+class NumericColumn:
     """A column of numbers.
 
     Attributes:
@@ -52,7 +51,7 @@ class Column:
     levels: int = 1
 
     @classmethod
-    def of(cls, name: str, values: NDArray[np.float64]) -> "Column":
+    def of(cls, name: str, values: NDArray[np.float64]) -> "NumericColumn":
         """Look through the values of a column, [row]."""
         levels = len(np.unique(np.round(values, _decimals(values))))
         few = levels if levels <= _MOST_LEVELS else 1
@@ -80,8 +79,8 @@ class Survey:
     cycle: str
     engines: int
     lives: NDArray[np.int64]
-    settings: list[Column]
-    sensors: list[Column]
+    settings: list[NumericColumn]
+    sensors: list[NumericColumn]
     left_out: list[tuple[str, str]]
     decimals: list[int]
     conditions: int
@@ -117,18 +116,18 @@ def survey(
     )
     whole = read_records(content, name, config).fleet
     fleet = _seen(whole)
-    settings: list[Column] = []
-    sensors: list[Column] = []
+    settings: list[NumericColumn] = []
+    sensors: list[NumericColumn] = []
     for column in columns:
-        values = fleet.pick([column])[:, 0]
+        values = fleet.column_values([column])[:, 0]
         if reason := _useless(column, values, fleet):
             left_out.append((column, reason))
             continue
         kind = settings if _is_setting(column) else sensors
-        kind.append(Column.of(column, values))
+        kind.append(NumericColumn.of(column, values))
     if not sensors:
         raise DataError(f"{printable(name)}: found no column of numbers that varies, for sensors")
-    decimals, conditions = _grid(fleet.pick([column.name for column in settings]))
+    decimals, conditions = _grid(fleet.column_values([column.name for column in settings]))
     return Survey(
         engine=engine,
         cycle=cycle,
@@ -145,7 +144,9 @@ def survey(
 def _seen(fleet: Fleet) -> Fleet:
     """The engines that training would see: what is guessed for it must not know the others."""
     engines = fleet.engines
-    return fleet if len(engines) < 3 else fleet.select(SplitConfig().set_aside(engines)[0])
+    return (
+        fleet if len(engines) < 3 else fleet.select_engines(SplitConfig().hold_out_test(engines)[0])
+    )
 
 
 def _header(content: bytes, name: str) -> tuple[list[str], list[bool]]:

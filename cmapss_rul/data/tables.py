@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.column_aliases import CYCLE, ENGINE, OURS, locate
+from cmapss_rul.data.columns import CYCLE, ENGINE, OURS, locate
 from cmapss_rul.data.lines import NUMBER, PARQUET, foreign_kind
 from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import DataError
@@ -31,7 +31,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class NumericTable:
     """The columns of a file that were asked for, row by row as they stand in it.
 
     Attributes:
@@ -52,7 +52,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ColumnRequest:
     """Columns to look for: by our names, whose usual spellings count, or by a user's own.
 
     Attributes:
@@ -75,7 +75,7 @@ class Asked:
         return (CYCLE, *(column for column in asked if column in place))
 
 
-def parse_table(content: bytes, name: str, asked: Asked) -> Table:
+def parse_table(content: bytes, name: str, asked: ColumnRequest) -> NumericTable:
     """Read a table from the bytes of a file, whose kind the bytes tell.
 
     Args:
@@ -180,10 +180,10 @@ def _rows_to_table(
     rows: Iterator[tuple[int, list[str]]],
     header: Sequence[str],
     name: str,
-    asked: Asked,
+    asked: ColumnRequest,
     *,
     numbered: bool,
-) -> Table:
+) -> NumericTable:
     """Read rows of texts; `numbered`: without a header, where the engine is a number too."""
     place = asked.find(header, name)
     columns = asked.there(place)
@@ -206,7 +206,7 @@ def _rows_to_table(
     if not parts:
         raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
     names = _names(engines, lines, name, "line")
-    return Table(name, names, np.concatenate(parts), columns, np.array(lines), counts="line")
+    return NumericTable(name, names, np.concatenate(parts), columns, np.array(lines), counts="line")
 
 
 def _names(
@@ -274,7 +274,7 @@ def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
     return frame
 
 
-def _parquet(content: bytes, name: str, asked: Asked) -> Table:
+def _parquet(content: bytes, name: str, asked: ColumnRequest) -> NumericTable:
     import pandas as pd
 
     frame = read_parquet(content, name)
@@ -296,4 +296,6 @@ def _parquet(content: bytes, name: str, asked: Asked) -> Table:
     engine = frame.iloc[:, place[ENGINE]]
     texts = np.where(engine.isna(), "", engine.astype(str).str.strip()).tolist()
     lines = np.arange(1, len(frame) + 1)
-    return Table(name, _names(texts, lines.tolist(), name, "row"), numbers, columns, lines, "row")
+    return NumericTable(
+        name, _names(texts, lines.tolist(), name, "row"), numbers, columns, lines, "row"
+    )

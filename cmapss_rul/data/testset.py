@@ -5,20 +5,19 @@ are set aside, and each is cut once.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.cache import read_train
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.digests import Provenance, provenance
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.labels import rul_of_rows
-from cmapss_rul.data.provide import provide
+from cmapss_rul.data.labels import truncated_rul
 from cmapss_rul.data.reader import read_fleet, read_rul
 from cmapss_rul.data.records import Records, read_file, read_records
+from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.split import SplitConfig
+from cmapss_rul.data.trainset import read_train_records
+from cmapss_rul.data.verification import Provenance, provenance
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
 
@@ -26,7 +25,7 @@ _LONGEST_RUL = 10**9
 
 
 @dataclass(frozen=True, eq=False)
-class Unseen:
+class EvaluationSet:
     """Engines to test on, and where they come from.
 
     Attributes:
@@ -52,37 +51,9 @@ class Unseen:
         return np.array(self.names, dtype=np.str_)[self.fleet.engine - 1]
 
 
-def read_training(config: DataConfig, file: Path, sha256: str) -> Records:
-    """Read a train file; every record in it is taken to end at the failure.
-
-    A user's own file may hold the engines set aside to test on, so it is not cached.
-
-    Args:
-        config: whether it is one of C-MAPSS or a user's own, and which columns this has.
-        file: its path.
-        sha256: of its bytes.
-
-    Raises:
-        DataError: the file is not as it should be.
-    """
-    if not config.own:
-        fleet = read_train(file, sha256)
-        names = [int(number) for number in fleet.engines]
-        return Records(fleet, names, np.zeros(fleet.rows, dtype=np.int64), keys_told=True)
-    records = read_records(read_file(file), str(file), config)
-    short = np.flatnonzero(records.fleet.lengths < 2)
-    if len(short):
-        raise DataError(
-            f"{printable(file)}: found a single cycle of engine "
-            f"{printable(records.names[short[0]])}, expected its record until the failure; "
-            "leave the engine out"
-        )
-    return records
-
-
-def read_unseen(
+def read_test_set(
     config: DataConfig, split: SplitConfig, *, labels: bool = True, progress: bool = True
-) -> Unseen:
+) -> EvaluationSet:
     """Read the engines that a network of this configuration is tested on.
 
     Args:
@@ -97,7 +68,7 @@ def read_unseen(
     if config.own and config.test is None:
         return _held_out(config, split)
     wants_file = labels and (not config.own or config.rul_file is not None)
-    paths = provide(config, ("test", "RUL") if wants_file else ("test",), progress=progress)
+    paths = ensure_files(config, ("test", "RUL") if wants_file else ("test",), progress=progress)
     if config.own:
         records = read_records(
             read_file(paths["test"]),
@@ -115,23 +86,25 @@ def read_unseen(
     elif labels:
         rul = _rul_of_column(records, str(paths["test"]), config.rul_column)
     sources = [provenance(path) for path in paths.values()]
-    return Unseen(fleet, rul, names, sources, np.zeros(0, dtype=np.int64))
+    return EvaluationSet(fleet, rul, names, sources, np.zeros(0, dtype=np.int64))
 
 
-def _held_out(config: DataConfig, split: SplitConfig) -> Unseen:
+def _held_out(config: DataConfig, split: SplitConfig) -> EvaluationSet:
     """The engines of the training file that no training has seen, each cut once."""
-    path = provide(config, ["train"])["train"]
+    path = ensure_files(config, ["train"])["train"]
     source = provenance(path)
-    records = read_training(config, path, source.sha256)
-    _, aside = split.set_aside(records.fleet.engines)
+    records = read_train_records(config, path, source.sha256)
+    _, aside = split.hold_out_test(records.fleet.engines)
     if not len(aside):
         raise DataError(
             f"{printable(path)}: no engine was set aside to test on, because split.test is 0; "
             "name a file of test records as data.test, or train anew with split.test above 0"
         )
-    whole = records.fleet.select(aside)
-    lengths = split.cuts(whole.lengths, config.window)
-    return Unseen(whole.cut(lengths), whole.lengths - lengths, records.names, [source], aside)
+    whole = records.fleet.select_engines(aside)
+    lengths = split.draw_cutoffs(whole.lengths, config.window)
+    return EvaluationSet(
+        whole.truncate(lengths), whole.lengths - lengths, records.names, [source], aside
+    )
 
 
 def _rul_of_column(records: Records, name: str, column: str | None) -> NDArray[np.int64]:
@@ -143,7 +116,7 @@ def _rul_of_column(records: Records, name: str, column: str | None) -> NDArray[n
     assert told is not None
     rul = told[fleet.starts + fleet.lengths - 1]
     whole: NDArray[np.int64] = np.clip(np.floor(rul), 0, _LONGEST_RUL).astype(np.int64)
-    least, most = np.repeat(whole, fleet.lengths), rul_of_rows(fleet, whole)
+    least, most = np.repeat(whole, fleet.lengths), truncated_rul(fleet, whole)
     wrong = (told != np.floor(told)) | (told < least) | (told > most)
     rows = np.flatnonzero(wrong)
     if len(rows):

@@ -1,7 +1,6 @@
 """One download over http or https, bounded in size, time and patience."""
 
 import contextlib
-import re
 import socket
 import threading
 import time
@@ -70,15 +69,6 @@ class _Watch:
             if self.expired and self._socket is not None:
                 with contextlib.suppress(OSError):  # of the plain socket, TLS or not
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
-def shown_url(url: str) -> str:
-    """Show a URL without the password or token that it may carry.
-
-    >>> shown_url("https://me:secret@example.org/a.zip")
-    'https://***@example.org/a.zip'
-    """
-    return printable(re.sub(r"(?<=//)[^/@?#]*@", "***@", url))
 
 
 def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ class Windows:
         cls, series: Tensor, fleet: Fleet, rows: NDArray[np.int64], length: int
     ) -> "Windows":
         """Windows that end at the given rows of a fleet, on the series' device."""
-        starts = fleet.starts_of_rows[rows]
+        starts = fleet.row_starts[rows]
         device = series.device
         return cls(
             series,
@@ -51,7 +52,7 @@ class Windows:
         )
 
     @classmethod
-    def joined(cls, parts: Sequence["Windows"]) -> "Windows":
+    def concatenate(cls, parts: Sequence["Windows"]) -> "Windows":
         """All windows of several sets, one set after another.
 
         Args:
@@ -72,7 +73,7 @@ class Windows:
         return cls.ending_at(series, fleet, np.arange(fleet.rows), length)
 
     @classmethod
-    def last(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
+    def last_cycle(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
         """One window an engine, at its last row."""
         return cls.ending_at(series, fleet, fleet.last_rows, length)
 
@@ -115,3 +116,70 @@ class Windows:
     def padded(self) -> Tensor:
         """[window], whether rows before the engine's first had to be made up."""
         return self.ends - self.starts + 1 < self.length
+
+
+class Batch(NamedTuple):
+    """One batch of windows with their labels.
+
+    Attributes:
+        windows: [batch, window, feature].
+        rul: [batch], capped, cycles.
+        health: [batch], class.
+    """
+
+    windows: Tensor
+    rul: Tensor
+    health: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledWindows:
+    """Windows with their labels.
+
+    Attributes:
+        windows: the inputs.
+        rul: [window], capped, cycles, float32.
+        health: [window], class, int64.
+    """
+
+    windows: Windows
+    rul: Tensor
+    health: Tensor
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def batch(self, index: Tensor) -> Batch:
+        """Copy some windows and their labels out of the set.
+
+        Args:
+            index: [batch], which windows.
+        """
+        return Batch(self.windows.gather(index), self.rul[index], self.health[index])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["LabelledWindows"]) -> "LabelledWindows":
+        """All windows of several sets, one set after another.
+
+        Args:
+            parts: at least one, of windows of one length; one alone stays as it is.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            Windows.concatenate([part.windows for part in parts]),
+            torch.cat([part.rul for part in parts]),
+            torch.cat([part.health for part in parts]),
+        )
+
+    def select(self, index: Tensor) -> "LabelledWindows":
+        """Return a smaller set over the same series.
+
+        Args:
+            index: [window], which windows.
+        """
+        return LabelledWindows(self.windows.select(index), self.rul[index], self.health[index])
+
+    def to(self, device: torch.device) -> "LabelledWindows":
+        """Return the set on another device, the series and all."""
+        return LabelledWindows(self.windows.to(device), self.rul.to(device), self.health.to(device))

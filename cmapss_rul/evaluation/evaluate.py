@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.testset import Unseen, read_unseen
+from cmapss_rul.data.testset import EvaluationSet, read_test_set
 from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.intervals import Ends, coverage_of, ends_of, level_of
 from cmapss_rul.evaluation.predictions import (
@@ -131,7 +131,7 @@ def unseen_by(
     *,
     labels: bool = True,
     progress: bool = True,
-) -> Unseen:
+) -> EvaluationSet:
     """Read the engines that a model is tested on, and make sure that it was not trained on them.
 
     Args:
@@ -147,7 +147,7 @@ def unseen_by(
     config = model.config.data
     if data_dir is not None:
         config = config.moved_to(data_dir)
-    tested = read_unseen(config, model.config.split, labels=labels, progress=progress)
+    tested = read_test_set(config, model.config.split, labels=labels, progress=progress)
     trained = model.data["canonical_sha256"]
     same = tested.sources[0].canonical_sha256 == trained
     name = printable(tested.sources[0].name)

@@ -206,7 +206,7 @@ def inputs_of(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> Inp
         rows: [batch], the rows of the fleet at which the windows end.
     """
     length = model.config.data.window
-    seen = rows - fleet.starts_of_rows[rows] + 1
+    seen = rows - fleet.row_starts[rows] + 1
     smooths = model.preprocessor.smoothing is not None
     before = max(1, int(seen.max()) - length) if smooths else 0
     values = np.full((len(rows), before + length, len(fleet.columns)), np.nan, dtype=np.float32)

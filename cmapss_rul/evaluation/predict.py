@@ -63,7 +63,7 @@ def predict_records(
     fleet = records.fleet
     rows = np.arange(fleet.rows) if every_cycle else fleet.last_rows
     found = predict_fleet(model, fleet, rows, records.names)
-    seen = rows - fleet.starts_of_rows[rows] + 1
+    seen = rows - fleet.row_starts[rows] + 1
     ends = None if level is None else ends_of(model, found.rul, level)
     return _table(records, found, seen, ends, _flags(model, records, rows, level))
 
@@ -105,17 +105,18 @@ def _flags(
     fleet, length = records.fleet, model.config.data.window
     strange = model.preprocessor.unknown_condition(fleet)[:, None]
     unknown = in_window(strange, fleet, rows, length)[:, 0]
-    beyond = model.preprocessor.beyond_training(fleet)
+    beyond = model.preprocessor.out_of_range(fleet)
     known = model.config.data.sensor_names
     sensors = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in known]
     marked = in_window(beyond[:, [i for i, _ in sensors]], fleet, rows, length)
     common = [_about_intervals(model, level)]
-    if not records.keys_told:
+    if not records.has_condition_columns:
         common.append("the file lacks settings, so the operating condition was not checked")
-    first = fleet.cycle[fleet.starts_of_rows[rows]]
+    first = fleet.cycle[fleet.row_starts[rows]]
     return Flags(
         condition_known=[
-            False if strange else True if records.keys_told else None for strange in unknown
+            False if strange else True if records.has_condition_columns else None
+            for strange in unknown
         ],
         sensors=[
             " ".join(name for (_, name), out in zip(sensors, row, strict=True) if out)
@@ -123,7 +124,7 @@ def _flags(
         ],
         note=[
             "; ".join([*_about_record(start, gaps), *common])
-            for start, gaps in zip(first, records.missing[rows], strict=True)
+            for start, gaps in zip(first, records.missing_cycles[rows], strict=True)
         ],
     )
 
@@ -162,7 +163,7 @@ def in_window(
     """
     counts = np.zeros((len(marks) + 1, marks.shape[1]), dtype=np.int64)
     np.cumsum(marks, axis=0, out=counts[1:])
-    begin = np.maximum(rows + 1 - length, fleet.starts_of_rows[rows])
+    begin = np.maximum(rows + 1 - length, fleet.row_starts[rows])
     return np.asarray(counts[rows + 1] > counts[begin])
 
 

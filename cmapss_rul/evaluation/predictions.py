@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.labels import capped, health_class, rul_of_rows
+from cmapss_rul.data.labels import cap_rul, health_classes, truncated_rul
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.display.text import printable
 from cmapss_rul.model.predict import predict
@@ -126,9 +126,9 @@ def label_fleet(config: RunConfig, fleet: Fleet, rul: NDArray[np.int64]) -> Trut
     Returns:
         One label of each kind a row of the fleet, in its order.
     """
-    raw = rul_of_rows(fleet, rul)
-    low = capped(raw, config.data.cap)
-    return Truth(raw, low, health_class(low, config.loss.health.boundaries, config.data.cap))
+    raw = truncated_rul(fleet, rul)
+    low = cap_rul(raw, config.data.cap)
+    return Truth(raw, low, health_classes(low, config.loss.health.boundaries, config.data.cap))
 
 
 def _not_finite(engine: str, cycle: int, bad: int, windows: int) -> RulError:

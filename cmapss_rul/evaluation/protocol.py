@@ -6,7 +6,7 @@ from typing import Any
 
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.data.testset import Unseen
+from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.training.checkpoint import TrainedModel, versions
 
 HELD_OUT = "held-out engines of the same file"
@@ -82,7 +82,7 @@ class Protocol:
     versions: dict[str, dict[str, str]]
 
     @classmethod
-    def of(cls, model: TrainedModel, tested: Unseen) -> "Protocol":
+    def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
         """Collect the protocol of one evaluation.
 
         Args:

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.labels import capped
+from cmapss_rul.data.labels import cap_rul
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.split import SplitConfig
-from cmapss_rul.data.testset import read_unseen
+from cmapss_rul.data.testset import read_test_set
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import Network
@@ -64,12 +64,12 @@ class Oracle:
         write_whole(self.file, _as_csv(notes))
 
     def _last_windows(self, preprocessor: Preprocessor, device: torch.device) -> Windows:
-        tested = read_unseen(self.data, self.split, progress=False)
+        tested = read_test_set(self.data, self.split, progress=False)
         assert tested.rul is not None
         fleet = tested.fleet
-        self._rul = torch.from_numpy(capped(tested.rul, self.data.cap))
+        self._rul = torch.from_numpy(cap_rul(tested.rul, self.data.cap))
         series = torch.from_numpy(preprocessor.transform(fleet)).to(device)
-        return Windows.last(series, fleet, self.data.window)
+        return Windows.last_cycle(series, fleet, self.data.window)
 
 
 def read_notes(file: Path) -> dict[int, float]:

@@ -12,9 +12,9 @@ import torch
 from cmapss_rul.config.show import to_yaml
 from cmapss_rul.data.columns import FileKind
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.digests import manifest_path
 from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.data.provide import provide
+from cmapss_rul.data.sources import ensure_files
+from cmapss_rul.data.verification import manifest_path
 from cmapss_rul.display.text import one_line
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import Targets, save
@@ -118,7 +118,7 @@ def _sources(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]
     """Files of some subsets, fetched where they are missing, and the manifests beside them."""
     found: list[Path] = []
     for subset in subsets:
-        found += provide(data.model_copy(update={"subset": subset}), kinds).values()
+        found += ensure_files(data.model_copy(update={"subset": subset}), kinds).values()
         manifest = manifest_path(Path(data.dir), subset)
         found += [manifest] if manifest.exists() and not data.own else []
     return found

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cmapss_rul.data.labels import class_names
+from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.display.plotting import COLOURS
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.table import number
@@ -117,7 +117,7 @@ def _boxes(axes: Axes, errors: Sequence[NDArray[np.float64]], names: Sequence[st
 def confusion(evaluation: Evaluation) -> Figure:
     """Confusion matrices of the last and of every window, shaded by the share of each row."""
     protocol = evaluation.protocol
-    names = class_names(protocol.boundaries, protocol.cap)
+    names = health_class_names(protocol.boundaries, protocol.cap)
     size = 0.9 + 0.42 * len(names)
     figure = Figure(figsize=(WIDTH, size + 0.6), layout="constrained")
     titles = {"last": "last windows", "every": "every window"}

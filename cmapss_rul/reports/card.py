@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cmapss_rul.data.labels import class_names
+from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.display.markdown import escaped, table
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.interval_table import interval_notes, interval_rows
@@ -57,7 +57,7 @@ def card_of(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
 def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
     size = sum(model.network.parts().values())
-    classes = ", ".join(class_names(protocol.boundaries, protocol.cap))
+    classes = ", ".join(health_class_names(protocol.boundaries, protocol.cap))
     digest = hashlib.sha256(model.path.read_bytes()).hexdigest()
     attention = model.config.model.attention.name
     yield (

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cmapss_rul.config.show import to_yaml
-from cmapss_rul.data.labels import class_names
+from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.reports import interpretation, training_curves
 from cmapss_rul.reports.importance import importance_of
@@ -64,7 +64,7 @@ def inside(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
             "are not padded",
             f"Lines over {len(found.ago)} steps of {found.step} cycles; in the mean of "
             f"{len(found.weights)} engines the step {most:g} cycles before the end weighs most.",
-            partial(interpretation.attention, found, class_names(data.boundaries, data.cap)),
+            partial(interpretation.attention, found, health_class_names(data.boundaries, data.cap)),
         )
     importance = importance_of(model, evaluation)
     rise = importance.rise.mean(axis=1)

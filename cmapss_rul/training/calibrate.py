@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cmapss_rul.data.digests import provenance
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.labels import capped, rul_to_failure
-from cmapss_rul.data.prepare import LabelledWindows
-from cmapss_rul.data.provide import provide
+from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
+from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.data.testset import read_training
-from cmapss_rul.data.windows import Windows
+from cmapss_rul.data.trainset import read_train_records
+from cmapss_rul.data.verification import provenance
+from cmapss_rul.data.windows import LabelledWindows, Windows
 from cmapss_rul.display.text import printable
 from cmapss_rul.intervals.calibration import (
     Calibration,
@@ -174,22 +173,22 @@ def _train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool
     config = model.config.data
     if data_dir is not None:
         config = config.moved_to(data_dir)
-    file = provide(config, ["train"], progress=progress)["train"]
+    file = ensure_files(config, ["train"], progress=progress)["train"]
     found = provenance(file)
     if found.canonical_sha256 != model.data["canonical_sha256"]:
         raise UsageError(
             f"{printable(file)}: found SHA-256 {found.sha256[:12]}…, expected the file that the "
             f"run trained on, {printable(model.data['sha256'])[:12]}…; name its folder with --data"
         )
-    return read_training(config, file, found.sha256).fleet
+    return read_train_records(config, file, found.sha256).fleet
 
 
 def _of_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOut:
     """What the model gives at every cycle of some engines of the train file."""
-    some = fleet.select(np.array(engines))
+    some = fleet.select_engines(np.array(engines))
     device = next(model.network.parameters()).device
     series = torch.from_numpy(model.preprocessor.transform(some)).to(device)
     data = model.config.data
     windows = Windows.every_cycle(series, some, data.window)
-    true = capped(rul_to_failure(some), data.cap).astype(np.float64)
+    true = cap_rul(run_to_failure_rul(some), data.cap).astype(np.float64)
     return HeldOut(clamped(model.network, windows, data.cap), true, some.engine)

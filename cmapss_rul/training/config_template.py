@@ -9,7 +9,7 @@ import numpy as np
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.show import in_yaml
 from cmapss_rul.config.yaml import MAX_BYTES, parse_yaml
-from cmapss_rul.data.survey import Column, Survey
+from cmapss_rul.data.survey import NumericColumn, Survey
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
@@ -90,7 +90,7 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
 
 
 def _columns(
-    key: str, what: str, columns: Sequence[Column], doubt: str | None = None
+    key: str, what: str, columns: Sequence[NumericColumn], doubt: str | None = None
 ) -> Iterator[str]:
     yield f"  # {what}"
     yield f"  {key}:" if columns else f"  {key}: []"

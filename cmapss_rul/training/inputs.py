@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.digests import Provenance, provenance
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.prepare import TrainingData, prepare
-from cmapss_rul.data.provide import provide
-from cmapss_rul.data.testset import read_training
+from cmapss_rul.data.sources import ensure_files
+from cmapss_rul.data.trainset import TrainingData, prepare_training_data, read_train_records
+from cmapss_rul.data.verification import Provenance, provenance
 from cmapss_rul.training.config import RunConfig
 
 
@@ -37,7 +36,7 @@ class TrainFiles:
         """
         subsets = (config.data.subset, *config.data.auxiliary)
         wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
-        paths = [provide(data, ["train"])["train"] for data in wanted]
+        paths = [ensure_files(data, ["train"])["train"] for data in wanted]
         return cls(paths, [provenance(path) for path in paths])
 
 
@@ -68,16 +67,18 @@ class Material:
             DataError: a file is not as it should be.
         """
         fleets = [
-            read_training(config.data, path, source.sha256).fleet
+            read_train_records(config.data, path, source.sha256).fleet
             for path, source in zip(files.paths, files.sources, strict=True)
         ]
         test = fleets[0].engines[:0]
         if config.data.own and config.data.test is None:
-            rest, test = config.split.set_aside(fleets[0].engines)
-            fleets[0] = fleets[0].select(rest)
+            rest, test = config.split.hold_out_test(fleets[0].engines)
+            fleets[0] = fleets[0].select_engines(rest)
         fleet, *auxiliary = fleets
         boundaries = config.loss.health.boundaries
-        data = prepare(fleet, config.data, config.split, boundaries, config.seed, auxiliary)
+        data = prepare_training_data(
+            fleet, config.data, config.split, boundaries, config.seed, auxiliary
+        )
         late = int((fleet.cycle[fleet.starts] > 1).sum())
         return cls(data, test, _facts(config, data, files.sources, auxiliary), late)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cmapss_rul.balancers.base import Balancer
 from cmapss_rul.balancers.kpis import kpis_of
-from cmapss_rul.data.prepare import Batch
+from cmapss_rul.data.windows import Batch
 from cmapss_rul.losses import CrossEntropy, RulLoss
 from cmapss_rul.model.network import Network
 from cmapss_rul.training.checkpoint_schema import check_weights

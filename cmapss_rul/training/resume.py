@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.data.digests import Provenance
+from cmapss_rul.data.verification import Provenance
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, completed

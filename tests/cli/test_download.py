@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from cmapss_rul.cli.download import download_data
 from cmapss_rul.data.columns import SUBSETS
-from cmapss_rul.data.digests import DIGESTS
 from cmapss_rul.data.simulate import simulate
+from cmapss_rul.data.verification import DIGESTS
 from cmapss_rul.system.errors import DataError, UsageError
 from tests.data._texts import small_set, zipped
 

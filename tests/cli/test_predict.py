@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from cmapss_rul.data.column_aliases import canonical
-from cmapss_rul.data.columns import COLUMNS
+from cmapss_rul.data.columns import COLUMNS, canonical
 
 
 @pytest.fixture

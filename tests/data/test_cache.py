@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from cmapss_rul.data import cache
-from cmapss_rul.data.cache import cache_entry, cache_folder, read_train
-from cmapss_rul.data.digests import provenance
+from cmapss_rul.data.cache import cache_entry, cache_folder, read_cached_train
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
+from cmapss_rul.data.verification import provenance
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import fleet_text
 from tests.system.test_locks import HOLDER
@@ -49,7 +49,7 @@ def unread(monkeypatch):
 
 
 def read(path):
-    return read_train(path, provenance(path).sha256)
+    return read_cached_train(path, provenance(path).sha256)
 
 
 def entry_of(path):
@@ -205,7 +205,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(path):
     before = provenance(path).sha256
     path.write_text(fleet_text(2, 1))
     with pytest.raises(DataError) as caught:
-        read_train(path, before)
+        read_cached_train(path, before)
     assert str(caught.value).startswith(f"{path}: found other bytes than a moment ago, expected")
     assert names(path.parent) == [path.name]
 

@@ -25,14 +25,14 @@ def test_every_row_gets_its_own_condition():
     conditions = Conditions.fit(fleet.values[:, :3])
     assert conditions.table.tolist() == [list(map(float, settings)) for settings in SIX]
     assert conditions.assign(fleet.values[:, :3]).tolist() == [i % 6 for i in range(18)]
-    assert not conditions.unknown(fleet.values[:, :3]).any()
+    assert not conditions.is_unknown(fleet.values[:, :3]).any()
 
 
 def test_an_unknown_condition_takes_the_nearest_and_is_flagged():
     conditions = Conditions.fit(rows(*SIX))
     strange = rows((41, 0.84, 100), (24, 0.62, 60), (0, 0.0, 100), (1e6, -3, 0))
     assert conditions.assign(strange).tolist()[:3] == [5, 3, 0]
-    assert conditions.unknown(strange).tolist() == [True, True, False, True]
+    assert conditions.is_unknown(strange).tolist() == [True, True, False, True]
 
 
 def test_nearness_weighs_each_setting_by_its_range():
@@ -45,7 +45,7 @@ def test_nearness_weighs_each_setting_by_its_range():
 def test_a_single_condition_takes_everything():
     conditions = Conditions.fit(rows((0, 0.0, 100)))
     assert conditions.assign(rows((42, 0.84, 60))).tolist() == [0]
-    assert conditions.unknown(rows((42, 0.84, 60))).tolist() == [True]
+    assert conditions.is_unknown(rows((42, 0.84, 60))).tolist() == [True]
 
 
 def test_a_continuum_is_refused():
@@ -59,7 +59,7 @@ def test_the_values_of_a_column_are_conditions_as_they_are():
     conditions = Conditions.fit(rows((2.25,), (-1,), (2.25,)), None)
     assert conditions.table.tolist() == [[-1.0], [2.25]]
     assert conditions.assign(rows((2.2,), (-7,))).tolist() == [1, 0]
-    assert conditions.unknown(rows((2.2,), (2.25,))).tolist() == [True, False]
+    assert conditions.is_unknown(rows((2.2,), (2.25,))).tolist() == [True, False]
     with pytest.raises(DataError, match="the values of that column form 51 operating conditions"):
         Conditions.fit(rows(*[(i / 7,) for i in range(51)]), None)
 
@@ -73,7 +73,7 @@ def test_without_keys_there_is_one_condition():
     conditions = Conditions.fit(np.zeros((3, 0)), ())
     assert conditions.table.shape == (1, 0)
     assert conditions.assign(np.zeros((2, 0))).tolist() == [0, 0]
-    assert not conditions.unknown(np.zeros((2, 0))).any()
+    assert not conditions.is_unknown(np.zeros((2, 0))).any()
 
 
 def test_many_combinations_are_assigned_in_blocks():
@@ -89,7 +89,7 @@ def test_the_six_official_conditions_are_exact(official, subset):
     conditions = Conditions.fit(train.values[:, :3])
     assert conditions.table.tolist() == [list(map(float, settings)) for settings in SIX]
     test = read_fleet(official / f"test_{subset}.txt")
-    assert not conditions.unknown(test.values[:, :3]).any()
+    assert not conditions.is_unknown(test.values[:, :3]).any()
 
 
 @pytest.mark.needs_data

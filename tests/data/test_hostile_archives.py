@@ -15,11 +15,11 @@ import pytest
 
 from cmapss_rul.data.archive import MOST_DIRECTORY_BYTES, open_archive
 from cmapss_rul.data.columns import file_name
-from cmapss_rul.data.sources import fetch, names_of
+from cmapss_rul.data.sources import fetch, file_names
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
 
-NAMES = names_of(["FD001"])
+NAMES = file_names(["FD001"])
 FILES = small_set()
 RUL = file_name("RUL", "FD001")
 _FIELDS = {  # offsets in the local header and in the directory entry

@@ -6,14 +6,14 @@ import tempfile
 import pytest
 
 from cmapss_rul.data import transfer
-from cmapss_rul.data.sources import fetch, names_of
+from cmapss_rul.data.sources import fetch, file_names
 from cmapss_rul.system.errors import DataError
 from tests.data._server import body, reset, serve, status
 from tests.data._texts import small_set, zipped
 from tests.data.test_hostile_archives import tree
 from tests.data.test_transfer import cut_by_reset, drip, drip_of_chunks, drip_of_headers
 
-NAMES = names_of(["FD001"])
+NAMES = file_names(["FD001"])
 WHOLE = zipped(small_set())
 PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 

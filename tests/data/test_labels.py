@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from cmapss_rul.data.columns import SUBSETS, file_name
 from cmapss_rul.data.labels import (
-    capped,
-    class_names,
-    health_class,
-    rul_of_rows,
-    rul_to_failure,
+    cap_rul,
+    health_class_names,
+    health_classes,
+    run_to_failure_rul,
+    truncated_rul,
 )
 from cmapss_rul.data.reader import read_fleet, read_rul
 from tests.data._fleets import fleet_of, lives
@@ -22,11 +22,11 @@ boundaries = st.lists(st.integers(1, 150), min_size=1, max_size=5, unique=True).
 
 
 def test_rul_counts_down_to_0_at_the_failure_cycle():
-    assert rul_to_failure(fleet_of(3, 1, 2)).tolist() == [2, 1, 0, 0, 1, 0]
+    assert run_to_failure_rul(fleet_of(3, 1, 2)).tolist() == [2, 1, 0, 0, 1, 0]
 
 
 def test_rul_of_a_cut_record_counts_down_to_the_engines_own():
-    rows = rul_of_rows(fleet_of(3, 1, 2), np.array([10, 0, 7]))
+    rows = truncated_rul(fleet_of(3, 1, 2), np.array([10, 0, 7]))
     assert rows.tolist() == [12, 11, 10, 0, 8, 7]
     assert rows.dtype == np.int64
 
@@ -34,7 +34,7 @@ def test_rul_of_a_cut_record_counts_down_to_the_engines_own():
 @given(lives)
 def test_rul_falls_by_one_a_cycle_and_is_0_only_at_the_end(lengths):
     fleet = fleet_of(*lengths)
-    rul = rul_to_failure(fleet)
+    rul = run_to_failure_rul(fleet)
     life = np.repeat(fleet.lengths, fleet.lengths)
     assert (rul + fleet.cycle == life).all()
     assert np.flatnonzero(rul == 0).tolist() == (fleet.starts + fleet.lengths - 1).tolist()
@@ -46,20 +46,20 @@ def test_a_cut_record_has_the_labels_of_the_whole_one(lengths, data):
     kept = [data.draw(st.integers(1, length)) for length in lengths]
     cut = fleet_of(*kept)
     left = np.array(lengths) - np.array(kept)
-    expected = rul_to_failure(whole)[np.concatenate(
+    expected = run_to_failure_rul(whole)[np.concatenate(
         [np.arange(start, start + keep) for start, keep in zip(whole.starts, kept, strict=True)]
     )]  # fmt: skip
-    assert (rul_of_rows(cut, left) == expected).all()
+    assert (truncated_rul(cut, left) == expected).all()
 
 
 @given(st.lists(st.integers(0, 600), min_size=1), st.integers(1, 300))
 def test_the_cap_changes_only_what_lies_above_it(rul, cap):
-    labels = capped(np.array(rul), cap)
+    labels = cap_rul(np.array(rul), cap)
     assert labels.tolist() == [cap if value > cap else value for value in rul]
 
 
 def test_five_classes_by_hand():
-    classes = health_class(np.arange(126), (125, 100, 50, 25), 125)
+    classes = health_classes(np.arange(126), (125, 100, 50, 25), 125)
     ranges = {0: (125, 125), 1: (101, 124), 2: (51, 100), 3: (26, 50), 4: (0, 25)}
     for number, (low, high) in ranges.items():
         assert np.flatnonzero(classes == number).tolist() == list(range(low, high + 1))
@@ -75,7 +75,7 @@ def test_five_classes_by_hand():
     ],
 )
 def test_published_boundaries_by_hand(bounds, cap, expected):
-    found = health_class(np.array(list(expected)), bounds, cap)
+    found = health_classes(np.array(list(expected)), bounds, cap)
     assert found.tolist() == list(expected.values())
 
 
@@ -90,13 +90,13 @@ def test_the_class_follows_the_written_rule(bounds, cap, rul):
                 worse += 1
         return worse
 
-    labels = capped(np.array(rul), cap)
-    assert health_class(labels, bounds, cap).tolist() == [slowly(value) for value in labels]
+    labels = cap_rul(np.array(rul), cap)
+    assert health_classes(labels, bounds, cap).tolist() == [slowly(value) for value in labels]
 
 
 @given(boundaries, st.integers(1, 150))
 def test_classes_decay_with_the_rul(bounds, cap):
-    classes = health_class(np.arange(cap + 1), bounds, cap)
+    classes = health_classes(np.arange(cap + 1), bounds, cap)
     assert (np.diff(classes) <= 0).all()
     assert classes.max() <= len(bounds)
 
@@ -109,7 +109,7 @@ def test_the_official_labels(official, subset):
     over = {"FD001": 11, "FD002": 57, "FD003": 15, "FD004": 67}
     test = read_fleet(official / file_name("test", subset))
     rul = read_rul(official / file_name("RUL", subset), len(test.engines))
-    rows = rul_of_rows(test, rul)
+    rows = truncated_rul(test, rul)
     assert (rows[test.starts + test.lengths - 1] == rul).all()
     assert (rul.min(), rul.max()) == (lowest[subset], highest[subset])
     assert (rul > 125).sum() == over[subset]
@@ -119,8 +119,8 @@ def test_the_official_labels(official, subset):
     ("bounds", "cap"), [((125, 50), 125), ((80, 30), 125), ((125, 100, 50, 25), 125)]
 )
 def test_names_of_classes_hold_their_rul(bounds, cap):
-    names = class_names(bounds, cap)
+    names = health_class_names(bounds, cap)
     for rul in range(cap + 1):
-        (health,) = health_class(np.array([rul]), bounds, cap)
+        (health,) = health_classes(np.array([rul]), bounds, cap)
         low, _, high = names[health].partition("–")
         assert int(low) <= rul <= int(high or low)

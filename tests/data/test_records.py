@@ -39,7 +39,7 @@ def test_engines_keep_the_order_of_the_file_and_cycles_rise():
     assert records.fleet.cycle.tolist() == [1, 2, 1]
     assert records.fleet.values[:, INDEX].tolist() == [7, 5, 6]
     assert records.fleet.lengths.tolist() == [2, 1]
-    assert records.missing.tolist() == [0, 0, 0]
+    assert records.missing_cycles.tolist() == [0, 0, 0]
 
 
 @given(st.permutations(range(12)))
@@ -47,8 +47,8 @@ def test_shuffled_rows_make_the_same_records(order):
     rows = [f"e{engine},{cycle},{engine}.{cycle}" for engine in (7, 8, 9) for cycle in range(1, 5)]
     plain, shuffled = read(*rows), read(*(rows[i] for i in order))
     for number, name in enumerate(shuffled.names, 1):
-        own = shuffled.fleet.select(np.array([number]))
-        of_plain = plain.fleet.select(np.array([plain.names.index(name) + 1]))
+        own = shuffled.fleet.select_engines(np.array([number]))
+        of_plain = plain.fleet.select_engines(np.array([plain.names.index(name) + 1]))
         assert (own.cycle == of_plain.cycle).all()
         assert (own.values == of_plain.values).all()
 
@@ -61,7 +61,7 @@ def test_engines_are_numbers_where_all_are_and_names_otherwise():
 def test_a_record_may_start_late_and_keeps_its_own_count():
     records = read("1,11,5", "1,12,5")
     assert records.fleet.cycle.tolist() == [11, 12]
-    assert records.missing.tolist() == [0, 0]
+    assert records.missing_cycles.tolist() == [0, 0]
 
 
 def test_a_gap_is_refused_or_counted():
@@ -95,23 +95,23 @@ def test_settings_are_needed_where_they_tell_conditions_apart():
     assert refused("1,1,5", preprocessor=SEVERAL).startswith("f.csv: the column setting_1 is")
     header = "unit,cycle,sensor_2,setting_1,setting_2,setting_3"
     records = read("1,1,5,20,0.7,100", header=header, preprocessor=SEVERAL)
-    assert records.keys_told
+    assert records.has_condition_columns
     assert records.fleet.values[0, :3].tolist() == [20, 0.7, 100]
 
 
 def test_a_model_of_one_condition_does_without_settings():
     records = read("1,1,5")
-    assert not records.keys_told
+    assert not records.has_condition_columns
     assert not ONE.unknown_condition(records.fleet).any()
     some = read("1,1,5,33", header="unit,cycle,sensor_2,setting_1")
-    assert not some.keys_told
+    assert not some.has_condition_columns
     assert ONE.unknown_condition(some.fleet).all()
 
 
 def test_c_mapss_text_is_read_too():
     records = read_records(fleet_text(3, 2, value="0").encode(), "f", CONFIG, ONE.conditions)
     assert records.names == [1, 2]
-    assert records.keys_told
+    assert records.has_condition_columns
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

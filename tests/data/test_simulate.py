@@ -1,15 +1,19 @@
+"""Simulated fleets: their statistics, manifest and refusals; and numbers as text."""
+
 import json
 import os
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cmapss_rul.data import simulate as module
 from cmapss_rul.data.columns import SENSORS, SUBSETS
 from cmapss_rul.data.degradation import CONDITIONS
-from cmapss_rul.data.digests import provenance
 from cmapss_rul.data.reader import read_fleet, read_rul
-from cmapss_rul.data.simulate import Parameters, read_manifest, simulate
+from cmapss_rul.data.simulate import Parameters, fixed_point, read_manifest, simulate
+from cmapss_rul.data.verification import provenance
 from cmapss_rul.system.errors import DataError, UsageError
 
 KINDS = [(1, 1), (6, 1), (1, 2), (6, 2)]
@@ -120,7 +124,7 @@ def test_a_second_call_leaves_everything(tmp_path):
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     done = simulate(tmp_path, engines=2)
     assert done.written == ()
-    assert len(done.kept) == 3
+    assert len(done.unchanged) == 3
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
@@ -233,3 +237,29 @@ def test_nothing_is_left_when_the_disk_is_full(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="cannot be written: No space left on device"):
         simulate(tmp_path, engines=1)
     assert contents(tmp_path) == {}
+
+
+def test_hand_worked():
+    values = np.array([[1, -0.0007, 100.0], [12, 0.00004, 84.93], [305, 0.25, 0.5]])
+    text = fixed_point(values, [0, 4, 1], b" \n")
+    assert text == b"1 -0.0007 100.0  \n12 0.0000 84.9  \n305 0.2500 0.5  \n"
+
+
+def test_no_rows():
+    assert fixed_point(np.empty((0, 3)), [0, 1, 2]) == b""
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2, 4])
+@given(st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=20))
+def test_every_number_reads_back(decimals, integers):
+    values = np.array(integers)[:, None] / 10**decimals
+    lines = fixed_point(values, [decimals]).decode().splitlines()
+    expected = [f"{value:.{decimals}f} " for value in values[:, 0]]
+    assert lines == [line.replace("-0 ", "0 ") if line == "-0 " else line for line in expected]
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+def test_rounds_to_the_nearest(numbers):
+    values = np.array(numbers)[:, None]
+    found = [float(line) for line in fixed_point(values, [2]).split()]
+    assert np.abs(np.array(found) - values[:, 0]).max() <= 0.005 + 1e-9

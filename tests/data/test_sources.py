@@ -6,14 +6,21 @@ import pytest
 
 from cmapss_rul.data import sources, verification
 from cmapss_rul.data.columns import SUBSETS
-from cmapss_rul.data.digests import CANONICAL_DIGESTS, DIGESTS, Provenance
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.data.sources import PUBLIC_SOURCES, VARIABLE, fetch, names_of, parse_subsets
+from cmapss_rul.data.sources import (
+    PUBLIC_SOURCES,
+    VARIABLE,
+    displayed_url,
+    fetch,
+    file_names,
+    parse_subsets,
+)
+from cmapss_rul.data.verification import CANONICAL_DIGESTS, DIGESTS, Provenance
 from cmapss_rul.system.errors import DataError, UsageError
 from tests.data._server import body, reset, serve, status
 from tests.data._texts import fleet_text, small_set, zipped
 
-NAMES = names_of(["FD001"])
+NAMES = file_names(["FD001"])
 FILES = small_set()
 OTHER = small_set(value="2.5")
 OFFLINE = "; without a network, get CMAPSSData.zip on another machine and run: rul download-data"
@@ -199,13 +206,26 @@ def test_a_password_is_not_shown(tmp_path):
     assert "***@127.0.0.1" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://example.org/a?b=c", "https://example.org/a?b=c"),
+        ("https://user:pass@example.org/a@b", "https://***@example.org/a@b"),
+        ("data/raw", "data/raw"),
+        ("a\x1b[31m", r"a\x1b[31m"),
+    ],
+)
+def test_shown_url(url, shown):
+    assert displayed_url(url) == shown
+
+
 def test_a_second_call_needs_no_source_and_writes_nothing(tmp_path):
     get(tmp_path, archive(tmp_path, FILES))
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "raw").iterdir()}
     done = get(tmp_path, "not there")
     assert done.written == ()
     assert done.source is None
-    assert [origin.name for origin in done.kept] == list(NAMES)
+    assert [origin.name for origin in done.unchanged] == list(NAMES)
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "raw").iterdir()} == before
 
 
@@ -269,7 +289,7 @@ def test_a_simulated_folder_is_not_mixed_with_others(tmp_path):
     simulate(tmp_path / "raw", engines=2)
     before = laid(tmp_path / "raw")
     done = get(tmp_path)
-    assert all(origin.simulated for origin in done.kept)
+    assert all(origin.simulated for origin in done.unchanged)
     with pytest.raises(DataError, match=r"holds a simulated FD001, and train_FD001.txt is not"):
         get(tmp_path, archive(tmp_path, FILES), force=True)
     assert laid(tmp_path / "raw") == before

@@ -14,7 +14,7 @@ seeds = st.integers(0, 2**63 - 1)
 
 
 def validation(config=None, engines=ENGINES, seed=0):
-    return (config or SplitConfig()).draw(engines, seed).validation.tolist()
+    return (config or SplitConfig()).split_engines(engines, seed).validation.tolist()
 
 
 @given(
@@ -23,7 +23,7 @@ def validation(config=None, engines=ENGINES, seed=0):
     seeds,
 )
 def test_every_engine_is_on_one_side_and_both_have_some(numbers, share, seed):
-    split = SplitConfig(validation=share).draw(np.array(sorted(numbers)), seed)
+    split = SplitConfig(validation=share).split_engines(np.array(sorted(numbers)), seed)
     training, validating = split.training.tolist(), split.validation.tolist()
     assert sorted(training + validating) == sorted(numbers)
     assert training == sorted(training)
@@ -72,7 +72,7 @@ def test_the_global_generators_are_neither_used_nor_moved():
 @pytest.mark.parametrize("count", [0, 1])
 def test_too_few_engines_are_refused(count):
     with pytest.raises(DataError, match=f"found {count} engine.* expected at least 2"):
-        SplitConfig().draw(np.arange(1, count + 1), 0)
+        SplitConfig().split_engines(np.arange(1, count + 1), 0)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_wrong_values_are_refused(wrong):
 )
 def test_calibration_takes_engines_from_training_alone(numbers, validates, calibrates, seed):
     numbers = np.array(sorted(numbers))
-    plain = SplitConfig(validation=validates).draw(numbers, seed)
+    plain = SplitConfig(validation=validates).split_engines(numbers, seed)
     config = SplitConfig(validation=validates, calibration=calibrates)
-    split = config.draw(numbers, seed)
+    split = config.split_engines(numbers, seed)
     sides = [side.tolist() for side in (split.training, split.validation, split.calibration)]
     assert sorted(number for side in sides for number in side) == numbers.tolist()
     assert all(side == sorted(side) and side for side in sides)
@@ -117,14 +117,14 @@ def test_calibration_takes_engines_from_training_alone(numbers, validates, calib
 
 
 def test_no_engine_calibrates_unless_asked_for():
-    assert SplitConfig().draw(ENGINES, 0).calibration.tolist() == []
-    assert len(SplitConfig(calibration=0.2).draw(ENGINES, 0).calibration) == 20
+    assert SplitConfig().split_engines(ENGINES, 0).calibration.tolist() == []
+    assert len(SplitConfig(calibration=0.2).split_engines(ENGINES, 0).calibration) == 20
 
 
 def test_too_few_engines_to_calibrate_are_refused():
     config = SplitConfig(validation=0.5, calibration=0.2)
     with pytest.raises(DataError, match=r"found 2 engines .* none is left to calibrate"):
-        config.draw(np.array([1, 2]), 0)
+        config.split_engines(np.array([1, 2]), 0)
 
 
 def test_the_refusals_say_what_was_expected():
@@ -139,8 +139,8 @@ def test_the_refusals_say_what_was_expected():
 
 def rows(config, lives=(30, 20, 40, 25, 35), seed=0):
     fleet = fleet_of(*lives)
-    split = config.draw(fleet.engines, seed)
-    return fleet, split, config.rows(fleet, split, seed)
+    split = config.split_engines(fleet.engines, seed)
+    return fleet, split, config.split_rows(fleet, split, seed)
 
 
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=8), st.floats(0.01, 0.99), seeds)
@@ -181,17 +181,17 @@ def test_windows_are_drawn_by_the_seed():
 
 
 def test_engines_are_set_aside_before_any_other_split_and_by_a_seed_of_their_own():
-    rest, test = SplitConfig(test=0.3).set_aside(ENGINES)
+    rest, test = SplitConfig(test=0.3).hold_out_test(ENGINES)
     assert len(test) == 30
     assert sorted([*rest, *test]) == ENGINES.tolist()
     for other in (SplitConfig(test=0.3, seed=5), SplitConfig(test=0.3, validation=0.5)):
-        assert other.set_aside(ENGINES)[1].tolist() == test.tolist()
-    assert SplitConfig(test=0.3, test_seed=1).set_aside(ENGINES)[1].tolist() != test.tolist()
+        assert other.hold_out_test(ENGINES)[1].tolist() == test.tolist()
+    assert SplitConfig(test=0.3, test_seed=1).hold_out_test(ENGINES)[1].tolist() != test.tolist()
 
 
 @given(st.integers(3, 40), st.floats(0.001, 0.999), seeds)
 def test_some_are_set_aside_and_two_are_left(count, share, seed):
-    rest, test = SplitConfig(test=share, test_seed=seed).set_aside(np.arange(1, count + 1))
+    rest, test = SplitConfig(test=share, test_seed=seed).hold_out_test(np.arange(1, count + 1))
     assert len(test) >= 1
     assert len(rest) >= 2
     assert sorted([*rest, *test]) == list(range(1, count + 1))
@@ -199,25 +199,25 @@ def test_some_are_set_aside_and_two_are_left(count, share, seed):
 
 def test_too_few_engines_to_set_one_aside():
     with pytest.raises(DataError, match=r"found 2 engine\(s\) .* expected at least 3: one"):
-        SplitConfig().set_aside(np.array([1, 2]))
+        SplitConfig().hold_out_test(np.array([1, 2]))
     exact = SplitConfig(calibration=0.1)
     with pytest.raises(DataError, match=r"found 3 .* at least 4: .*, one to calibrate with, and"):
-        exact.set_aside(np.arange(3))
-    assert len(exact.set_aside(np.arange(4))[1]) == 1
-    rest, test = SplitConfig(test=0).set_aside(np.array([2, 1]))
+        exact.hold_out_test(np.arange(3))
+    assert len(exact.hold_out_test(np.arange(4))[1]) == 1
+    rest, test = SplitConfig(test=0).hold_out_test(np.array([2, 1]))
     assert (rest.tolist(), test.tolist()) == ([1, 2], [])
 
 
 @given(st.lists(st.integers(2, 400), min_size=1, max_size=20), st.integers(1, 200), seeds)
 def test_each_is_cut_between_a_window_and_the_last_cycle_before_the_failure(lives, window, seed):
     lives = np.array(lives)
-    kept = SplitConfig(test_seed=seed).cuts(lives, window)
+    kept = SplitConfig(test_seed=seed).draw_cutoffs(lives, window)
     assert (kept >= np.minimum(window, lives - 1)).all()
     assert (kept <= lives - 1).all()
 
 
 def test_every_cycle_between_is_as_likely():
-    kept = SplitConfig().cuts(np.full(40_000, 14), 10)  # 10, 11, 12 or 13
+    kept = SplitConfig().draw_cutoffs(np.full(40_000, 14), 10)  # 10, 11, 12 or 13
     counts = np.bincount(kept, minlength=14)[10:]
     assert counts.sum() == 40_000
     assert (np.abs(counts - 10_000) < 400).all()
@@ -225,6 +225,6 @@ def test_every_cycle_between_is_as_likely():
 
 def test_where_an_engine_is_cut_follows_the_seed_of_the_test():
     lives = np.arange(100, 200)
-    kept = SplitConfig().cuts(lives, 30).tolist()
-    assert SplitConfig(seed=9, test=0.5).cuts(lives, 30).tolist() == kept
-    assert SplitConfig(test_seed=1).cuts(lives, 30).tolist() != kept
+    kept = SplitConfig().draw_cutoffs(lives, 30).tolist()
+    assert SplitConfig(seed=9, test=0.5).draw_cutoffs(lives, 30).tolist() == kept
+    assert SplitConfig(test_seed=1).draw_cutoffs(lives, 30).tolist() != kept

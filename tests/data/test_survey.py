@@ -8,7 +8,7 @@ import pytest
 
 from cmapss_rul.data.columns import SETTINGS
 from cmapss_rul.data.split import SplitConfig
-from cmapss_rul.data.survey import Column, survey
+from cmapss_rul.data.survey import NumericColumn, survey
 from cmapss_rul.system.errors import DataError, UsageError
 from tests.data._fleets import SIX
 from tests.data._own import HEADER, LIVES, own_rows, write_own
@@ -17,7 +17,7 @@ from tests.data._own import HEADER, LIVES, own_rows, write_own
 def aside_by_default():
     """Names of the engines that split.test sets aside by its default."""
     names = list(LIVES)
-    return {names[i - 1] for i in SplitConfig().set_aside(np.arange(1, len(names) + 1))[1]}
+    return {names[i - 1] for i in SplitConfig().hold_out_test(np.arange(1, len(names) + 1))[1]}
 
 
 def looked(tmp_path, **options):
@@ -127,7 +127,7 @@ def test_a_setting_that_varies_freely_makes_no_conditions(values):
     ],
 )
 def test_columns_of_few_levels(values, levels):
-    column = Column.of("load", values)
+    column = NumericColumn.of("load", values)
     assert (column.low, column.high, column.levels) == (values.min(), values.max(), levels)
 
 

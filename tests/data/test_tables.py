@@ -7,7 +7,7 @@ import pytest
 
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.reader import parse_fleet
-from cmapss_rul.data.tables import Asked, parse_table
+from cmapss_rul.data.tables import ColumnRequest, parse_table
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import fleet_text, row
 
@@ -16,7 +16,7 @@ CSV = b"unit,cycle,sensor_2,sensor_3\n1,1,5,6\n1,2,7,8\n"
 
 def parse(content, needed=("sensor_2",), optional=(), name="f"):
     content = content.encode() if isinstance(content, str) else content
-    return parse_table(content, name, Asked(list(needed), list(optional)))
+    return parse_table(content, name, ColumnRequest(list(needed), list(optional)))
 
 
 def refused(content, **options):

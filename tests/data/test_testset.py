@@ -5,7 +5,8 @@ import pytest
 
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import SplitConfig
-from cmapss_rul.data.testset import read_training, read_unseen
+from cmapss_rul.data.testset import read_test_set
+from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.system.errors import DataError
 from tests.data._own import HEADER, KEYS, LIVES, own_rows, write_own
 
@@ -18,19 +19,19 @@ def config(tmp_path, **keys) -> DataConfig:
 
 def test_a_training_file_keeps_the_names_of_its_engines_and_its_columns(tmp_path):
     data = config(tmp_path)
-    records = read_training(data, tmp_path / "my.csv", "")
+    records = read_train_records(data, tmp_path / "my.csv", "")
     assert records.names == list(LIVES)
     assert records.fleet.lengths.tolist() == list(LIVES.values())
     assert records.fleet.columns == ("load %", "temp", "vib")
-    assert abs(records.fleet.pick(["temp"])[0, 0] - 555) < 5
+    assert abs(records.fleet.column_values(["temp"])[0, 0] - 555) < 5
 
 
 def test_engines_are_set_aside_and_cut_once(tmp_path):
     data, split = config(tmp_path), SplitConfig(test=0.4)
-    whole = read_training(data, tmp_path / "my.csv", "").fleet
-    found = read_unseen(data, split)
+    whole = read_train_records(data, tmp_path / "my.csv", "").fleet
+    found = read_test_set(data, split)
     assert len(found.held_out) == 3  # 0.4 of 8
-    assert found.held_out.tolist() == split.set_aside(whole.engines)[1].tolist()
+    assert found.held_out.tolist() == split.hold_out_test(whole.engines)[1].tolist()
     assert found.fleet.engines.tolist() == found.held_out.tolist()
     assert found.names == list(LIVES)
     lives = np.array(list(LIVES.values()))[found.held_out - 1]
@@ -38,7 +39,10 @@ def test_engines_are_set_aside_and_cut_once(tmp_path):
     assert (found.fleet.lengths >= np.minimum(4, lives - 1)).all()
     assert (found.rul >= 1).all()
     for number in found.held_out:
-        cut, record = found.fleet.select(np.array([number])), whole.select(np.array([number]))
+        cut, record = (
+            found.fleet.select_engines(np.array([number])),
+            whole.select_engines(np.array([number])),
+        )
         assert (cut.values == record.values[: cut.rows]).all()
     assert {*found.engine_of_rows} == {list(LIVES)[number - 1] for number in found.held_out}
     assert [source.name for source in found.sources] == ["my.csv"]
@@ -46,7 +50,7 @@ def test_engines_are_set_aside_and_cut_once(tmp_path):
 
 def test_without_engines_set_aside_there_is_nothing_to_test_on(tmp_path):
     with pytest.raises(DataError, match=r"no engine was set aside .* because split.test is 0;"):
-        read_unseen(config(tmp_path), SplitConfig(test=0))
+        read_test_set(config(tmp_path), SplitConfig(test=0))
 
 
 TEST_ROWS = ["b,1,0,500,0.1,x,7", "a,1,0,500,0.1,x,9", "b,2,50,500,0.2,x,6"]
@@ -58,7 +62,7 @@ TEST_ROWS = ["b,1,0,500,0.1,x,7", "a,1,0,500,0.1,x,9", "b,2,50,500,0.2,x,6"]
 def test_the_rul_of_a_column_is_that_of_the_last_row(tmp_path, told):
     rows = [f"{row.rpartition(',')[0]},{rul}" for row, rul in zip(TEST_ROWS, told, strict=True)]
     path = write_own(tmp_path / "test.csv", rows, f"{HEADER},left")
-    found = read_unseen(config(tmp_path, test=str(path), rul_column="left"), SplitConfig())
+    found = read_test_set(config(tmp_path, test=str(path), rul_column="left"), SplitConfig())
     assert found.names == ["b", "a"]
     assert found.rul.tolist() == [6, 9]
     assert found.fleet.lengths.tolist() == [2, 1]
@@ -70,29 +74,29 @@ def test_a_rul_that_does_not_fit_the_others_is_refused(tmp_path, first, last):
     rows = [f"b,1,0,500,0.1,x,{first}", f"b,2,0,500,0.1,x,{last}"]
     path = write_own(tmp_path / "test.csv", rows, f"{HEADER},left")
     with pytest.raises(DataError, match=r"test\.csv: found .* in column left at cycle \d of en"):
-        read_unseen(config(tmp_path, test=str(path), rul_column="left"), SplitConfig())
+        read_test_set(config(tmp_path, test=str(path), rul_column="left"), SplitConfig())
 
 
 def test_the_rul_of_a_file_stands_in_the_order_of_the_engines(tmp_path):
     path = write_own(tmp_path / "test.csv", [row.rpartition(",")[0] for row in TEST_ROWS])
     (tmp_path / "rul.txt").write_text("6\n9\n")
     data = config(tmp_path, test=str(path), rul_file=str(tmp_path / "rul.txt"))
-    found = read_unseen(data, SplitConfig())
+    found = read_test_set(data, SplitConfig())
     assert (found.names, found.rul.tolist()) == (["b", "a"], [6, 9])
     assert [source.name for source in found.sources] == ["test.csv", "rul.txt"]
     (tmp_path / "rul.txt").write_text("6\n")
     with pytest.raises(DataError, match=r"found 1 row\(s\) in the file, expected 2"):
-        read_unseen(data, SplitConfig())
+        read_test_set(data, SplitConfig())
     (tmp_path / "rul.txt").unlink()
-    assert read_unseen(data, SplitConfig(), labels=False).rul is None  # nor is it opened
+    assert read_test_set(data, SplitConfig(), labels=False).rul is None  # nor is it opened
     with pytest.raises(DataError, match=r"no such file, but data\.rul_file names it"):
-        read_unseen(data, SplitConfig())
+        read_test_set(data, SplitConfig())
 
 
 def refused(tmp_path, rows, header=HEADER, **keys) -> str:
     path = write_own(tmp_path / "my.csv", rows, header)
     with pytest.raises(DataError) as caught:
-        read_training(config(tmp_path, **keys), path, "")
+        read_train_records(config(tmp_path, **keys), path, "")
     return str(caught.value).replace(str(path), "my.csv")
 
 
@@ -121,6 +125,6 @@ def test_what_is_wrong_with_a_training_file_is_said_in_one_line(tmp_path):
 
 def test_a_record_may_start_late(tmp_path):
     path = write_own(tmp_path / "my.csv", own_rows()[3:])
-    fleet = read_training(config(tmp_path), path, "").fleet
+    fleet = read_train_records(config(tmp_path), path, "").fleet
     assert fleet.cycle[:2].tolist() == [4, 5]
     assert fleet.lengths[0] == LIVES["p-7"] - 3

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from cmapss_rul.data import transfer
-from cmapss_rul.data.transfer import download, shown_url
+from cmapss_rul.data.transfer import download
 from cmapss_rul.system.errors import DataError
 from tests.data._server import body, reset, serve, status
 
@@ -201,19 +201,6 @@ def test_progress_is_for_terminals(capfd):
     with serve(a=[body(CONTENT)]) as (address, _):
         download(f"{address}/a", io.BytesIO(), progress=True)
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://example.org/a?b=c", "https://example.org/a?b=c"),
-        ("https://user:pass@example.org/a@b", "https://***@example.org/a@b"),
-        ("data/raw", "data/raw"),
-        ("a\x1b[31m", r"a\x1b[31m"),
-    ],
-)
-def test_shown_url(url, shown):
-    assert shown_url(url) == shown
 
 
 def test_no_answer_at_all_is_not_tried_again(monkeypatch):

@@ -1,11 +1,128 @@
-"""What passes the strict reader in a folder, and in which order it is asked."""
+"""Digests, provenance, and what passes the strict reader in a folder or a source."""
+
+import hashlib
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cmapss_rul.data.archive import Member
-from cmapss_rul.data.verification import examine, examine_folder
+from cmapss_rul.data.columns import SUBSETS
+from cmapss_rul.data.sources import file_names
+from cmapss_rul.data.verification import (
+    CANONICAL_DIGESTS,
+    DIGESTS,
+    digest,
+    manifest_digests,
+    path_exists,
+    provenance,
+    verify_folder,
+    verify_source,
+)
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_tables_name_the_twelve_files():
+    assert sorted(DIGESTS) == sorted(CANONICAL_DIGESTS) == sorted(file_names(SUBSETS))
+    everything = [*DIGESTS.values(), *CANONICAL_DIGESTS.values()]
+    assert len(set(everything)) == 24
+    assert all(len(text) == 64 for text in everything)
+
+
+def test_canonical_form_is_lf_stripped_on_the_right(tmp_path):
+    path = tmp_path / "train_FD001.txt"
+    path.write_bytes(b" 1 2  \r\n3\t4\t\n\n5 6")
+    found = provenance(path)
+    assert found.name == "train_FD001.txt"
+    assert found.sha256 == sha256(b" 1 2  \r\n3\t4\t\n\n5 6")
+    assert found.canonical_sha256 == sha256(b" 1 2\n3\t4\n\n5 6\n")
+    assert not found.official
+    assert not found.simulated
+    assert found.mark == "not the official files"
+
+
+@given(
+    st.lists(st.text("12. ", min_size=1, max_size=9), min_size=1, max_size=9),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["", " ", "  ", "\t "]),
+    st.integers(0, 3),
+)
+def test_line_ends_and_trailing_spaces_do_not_change_it(rows, line_end, spaces, blank_lines):
+    import io
+
+    plain = "\n".join(row.rstrip() for row in rows).rstrip("\n")
+    expected = sha256((plain + "\n").encode() if plain else b"\n")
+    dressed = line_end.join(row + spaces for row in rows) + line_end * blank_lines
+    assert digest(io.BytesIO(dressed.encode()), "x").canonical_sha256 == expected
+
+
+def test_a_name_has_its_own_digest(tmp_path, monkeypatch):
+    content = b"112 \n98 \n"
+    monkeypatch.setitem(CANONICAL_DIGESTS, "RUL_FD001.txt", sha256(b"112\n98\n"))
+    for name, official in (("RUL_FD001.txt", True), ("RUL_FD002.txt", False)):
+        (tmp_path / name).write_bytes(content)
+        assert provenance(tmp_path / name).official is official
+    assert provenance(tmp_path / "RUL_FD001.txt").mark == "official files"
+
+
+def test_simulated_is_what_the_manifest_lists(tmp_path):
+    path = tmp_path / "train_FD003.txt"
+    path.write_bytes(b"1 1\n")
+    manifest = tmp_path / "manifest_FD003.json"
+    manifest.write_text(json.dumps({"files": {path.name: sha256(b"1 1\n")}}))
+    assert provenance(path).simulated
+    assert provenance(path).mark == "simulated"
+    path.write_bytes(b"1 1 \n")
+    assert not provenance(path).simulated
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": 3}', "\x00", "[" * 100_000])
+def test_a_broken_manifest_lists_nothing(tmp_path, text):
+    (tmp_path / "manifest_FD001.json").write_text(text)
+    assert manifest_digests(tmp_path, "train_FD001.txt") == {}
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match=r"train_FD001.txt: cannot be read: No such file"):
+        provenance(tmp_path / "train_FD001.txt")
+    assert not path_exists(tmp_path / "train_FD001.txt")
+    with pytest.raises(DataError, match="cannot be looked for: File name too long"):
+        path_exists(tmp_path / ("x" * 5000))
+
+
+@pytest.mark.needs_data
+def test_official_files_have_both_digests(official):
+    for name in file_names(SUBSETS):
+        content = (official / name).read_bytes()
+        assert sha256(content) == DIGESTS[name]
+        canonical = b"\n".join(line.rstrip() for line in content.splitlines()) + b"\n"
+        assert sha256(canonical) == CANONICAL_DIGESTS[name]
+        assert provenance(official / name).official
+
+
+@pytest.mark.needs_data
+def test_a_copy_with_other_line_ends_is_official(official, tmp_path):
+    text = (official / "test_FD001.txt").read_text()
+    path = tmp_path / "test_FD001.txt"
+    path.write_bytes("\r\n".join(line.rstrip() for line in text.splitlines()).encode())
+    assert provenance(path).official
+    path.write_bytes(text.replace("642.58", "642.57", 1).encode())
+    assert not provenance(path).official
+
+
+def test_parquet_has_no_other_form(tmp_path):
+    path = tmp_path / "my.parquet"
+    path.write_bytes(b"PAR1" + b"x" * (2 << 20) + b" \n\r\n")  # no line of text is so long
+    found = provenance(path)
+    assert found.sha256 == found.canonical_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found.mark == "not the official files"
+
 
 FILES = small_set("FD001")
 NAMES = list(FILES)
@@ -23,20 +140,20 @@ def members(folder):
 
 
 def test_a_good_folder(folder):
-    standing = examine_folder(NAMES, folder)
+    standing = verify_folder(NAMES, folder)
     assert (list(standing.good), standing.refused) == (NAMES, [])
     assert not any(origin.official for origin in standing.good.values())
 
 
 def test_a_missing_file_is_neither_good_nor_refused(folder):
     (folder / "train_FD001.txt").unlink()
-    standing = examine_folder(NAMES, folder)
+    standing = verify_folder(NAMES, folder)
     assert (list(standing.good), standing.refused) == (NAMES[1:], [])
 
 
 def test_what_is_wrong_is_said_and_the_others_are_good(folder):
     (folder / "train_FD001.txt").write_text("x\n")
-    standing = examine_folder(NAMES, folder)
+    standing = verify_folder(NAMES, folder)
     assert list(standing.good) == NAMES[1:]
     assert len(standing.refused) == 1
     assert standing.refused[0].startswith(f"{folder / 'train_FD001.txt'}, line 1: ")
@@ -45,7 +162,7 @@ def test_what_is_wrong_is_said_and_the_others_are_good(folder):
 @pytest.mark.parametrize("names", [NAMES, ["RUL_FD001.txt"]], ids=len)
 def test_a_rul_file_must_fit_the_test_file_asked_for_or_in_place(folder, names):
     (folder / "RUL_FD001.txt").write_bytes(b"112 \n98 \n")
-    standing = examine_folder(names, folder)
+    standing = verify_folder(names, folder)
     assert "RUL_FD001.txt" not in standing.good
     assert "RUL_FD001.txt" in standing.refused[0]
 
@@ -53,15 +170,17 @@ def test_a_rul_file_must_fit_the_test_file_asked_for_or_in_place(folder, names):
 def test_a_source_s_files_are_told_in_the_order_asked_for(folder, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     wanted = ["RUL_FD001.txt", "train_FD001.txt", "test_FD001.txt"]
-    found = examine(members(folder), wanted, empty, "own.zip", official=False)
+    found = verify_source(members(folder), wanted, empty, "own.zip", official=False)
     assert [origin.name for origin in found] == wanted
 
 
 def test_only_official_files_where_they_are_asked_for(folder):
     with pytest.raises(DataError, match=r"^train_FD001.txt: is not the official file \(sha256 "):
-        examine(members(folder), NAMES[:1], folder, "a source", official=True)
+        verify_source(members(folder), NAMES[:1], folder, "a source", official=True)
 
 
 def test_what_a_source_lacks_is_named(folder):
     with pytest.raises(DataError, match=r"^own.zip: holds no test_FD001.txt, RUL_FD001.txt$"):
-        examine({NAMES[0]: members(folder)[NAMES[0]]}, NAMES, folder, "own.zip", official=False)
+        verify_source(
+            {NAMES[0]: members(folder)[NAMES[0]]}, NAMES, folder, "own.zip", official=False
+        )

@@ -54,7 +54,7 @@ def test_joined_sets_have_the_windows_of_each(one, other, length):
         Windows.every_cycle(series_of(fleet) + 1000 * number, fleet, length)
         for number, fleet in enumerate((fleet_of(*one), fleet_of(*other)))
     ]
-    joined = Windows.joined(parts)
+    joined = Windows.concatenate(parts)
     found = joined.gather(torch.arange(len(joined)))
     assert torch.equal(found, torch.cat([part.gather(torch.arange(len(part))) for part in parts]))
     assert torch.equal(joined.padded, torch.cat([part.padded for part in parts]))
@@ -76,7 +76,7 @@ def test_any_batch_in_any_order_has_the_same_windows(lengths, length, data):
 def test_the_last_windows_are_those_of_the_last_cycles(lengths, length):
     fleet = fleet_of(*lengths)
     series = series_of(fleet)
-    last = Windows.last(series, fleet, length)
+    last = Windows.last_cycle(series, fleet, length)
     every = Windows.every_cycle(series, fleet, length)
     rows = torch.from_numpy(fleet.starts + fleet.lengths - 1)
     assert torch.equal(last.gather(torch.arange(len(lengths))), every.gather(rows))
@@ -139,7 +139,7 @@ def test_the_official_counts(official, kind, length):
 def test_the_official_test_engines_that_are_padded(official, length):
     for subset, short in zip(SUBSETS, SHORT_TEST_ENGINES[length], strict=True):
         fleet = read_fleet(official / f"test_{subset}.txt")
-        last = Windows.last(torch.zeros(fleet.rows, 1), fleet, length)
+        last = Windows.last_cycle(torch.zeros(fleet.rows, 1), fleet, length)
         assert len(last) == len(fleet.engines)
         assert int(last.padded.sum()) == short
 

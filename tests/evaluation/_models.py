@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cmapss_rul.data.digests import provenance
-from cmapss_rul.data.prepare import prepare
 from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.data.trainset import prepare_training_data
+from cmapss_rul.data.verification import provenance
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Output
 from cmapss_rul.training import checkpoint
@@ -63,7 +63,9 @@ def content_for(config: RunConfig) -> dict:
     """What a checkpoint of an untrained network holds."""
     file = Path(config.data.dir) / f"train_{config.data.subset}.txt"
     boundaries = config.loss.health.boundaries
-    data = prepare(read_fleet(file), config.data, config.split, boundaries, config.seed)
+    data = prepare_training_data(
+        read_fleet(file), config.data, config.split, boundaries, config.seed
+    )
     torch.manual_seed(1)
     network = checkpoint.build_network(config, data.preprocessor)
     source = dataclasses.asdict(provenance(file))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cmapss_rul.data.labels import capped, rul_to_failure
+from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.evaluation.evaluate import evaluate, metrics_of
 from cmapss_rul.evaluation.save import to_csv
@@ -127,7 +127,7 @@ def test_floors_and_baselines(known, fleet_dir):
     assert oracle["last"]["raw"]["constant"] == last.raw.mean()
     assert oracle["every"]["raw"]["constant"] == known.truth.raw.mean()
     train = read_fleet(fleet_dir / "train_FD001.txt")
-    mean = capped(rul_to_failure(train), 125).mean()
+    mean = cap_rul(run_to_failure_rul(train), 125).mean()
     honest = known.baselines["train_mean"]["last"]["capped"]
     assert honest["constant"] == pytest.approx(mean)
     assert honest["rmse"] == pytest.approx(rmse(np.full(len(last.raw), mean), last.capped))

@@ -59,7 +59,7 @@ def test_padding_is_told_by_the_record_up_to_the_window(model):
 def test_the_last_row_says_what_the_last_window_alone_says(model):
     fleet = fleet_of(50, 45, 12)
     series = torch.from_numpy(model.preprocessor.transform(fleet))
-    alone, chances = predict(model.network, Windows.last(series, fleet, 40))
+    alone, chances = predict(model.network, Windows.last_cycle(series, fleet, 40))
     found = predict_fleet(model, fleet).at(fleet.last_rows)
     np.testing.assert_allclose(found.unclamped, alone, rtol=1e-5)
     np.testing.assert_allclose(found.probabilities, chances, rtol=1e-5)
@@ -71,7 +71,7 @@ def test_an_engine_by_itself_gets_the_prediction_that_it_gets_in_a_fleet(model):
     fleet = fleet_of(50, 45, 12)
     together = predict_fleet(model, fleet)
     for number in (1, 2, 3):
-        alone = predict_fleet(model, fleet.select(np.array([number])))
+        alone = predict_fleet(model, fleet.select_engines(np.array([number])))
         np.testing.assert_allclose(
             alone.unclamped, together.unclamped[fleet.engine == number], rtol=1e-5
         )

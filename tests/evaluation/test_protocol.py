@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from cmapss_rul.data.digests import Provenance
 from cmapss_rul.data.reader import read_fleet
-from cmapss_rul.data.testset import Unseen
+from cmapss_rul.data.testset import EvaluationSet
+from cmapss_rul.data.verification import Provenance
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.training.checkpoint import restore, versions
@@ -122,7 +122,7 @@ def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
         Provenance(f"{kind}_FD001.txt", "0" * 64, "0" * 64, official[1], simulated[1])
         for kind in ("test", "RUL")
     ]
-    tested = Unseen(fleet, None, [], sources, np.zeros(0, dtype=np.int64))
+    tested = EvaluationSet(fleet, None, [], sources, np.zeros(0, dtype=np.int64))
     protocol = Protocol.of(dataclasses.replace(model, data=data), tested)
     assert protocol.files == words
     assert protocol.official is all(official)
@@ -135,7 +135,7 @@ def test_subsets_that_trained_too_are_named_and_count(model, fleet_dir):
     own = {**model.data, "official": True, "simulated": False}
     also = {**own, "subset": "FD003", "name": "train_FD003.txt", "engines": 100, "official": False}
     trained = dataclasses.replace(model, data={**own, "auxiliary": [also]})
-    protocol = Protocol.of(trained, Unseen(fleet, None, [], [], fleet.engines[:0]))
+    protocol = Protocol.of(trained, EvaluationSet(fleet, None, [], [], fleet.engines[:0]))
     assert protocol.auxiliary == {"FD003": 100}
     assert protocol.files == "not the official files"
     assert set(protocol.digest) == {"train_FD001.txt", "train_FD003.txt"}

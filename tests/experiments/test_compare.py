@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.data.provide import provide
+from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import engine, runs
 from cmapss_rul.experiments.compare import Options, RunsFailed, Silent, compare, folder_of
@@ -329,9 +329,9 @@ def test_files_are_asked_for_once_and_not_by_every_run(made, tmp_path, monkeypat
 
     def provided(data, kinds):
         asked.append((data.subset, kinds))
-        return provide(data, kinds)
+        return ensure_files(data, kinds)
 
-    monkeypatch.setattr(runs, "provide", provided)
+    monkeypatch.setattr(runs, "ensure_files", provided)
     compare(made[0], tmp_path / "grid")
     assert asked == [("FD001", ("train",)), ("FD001", ("test", "RUL"))]
 

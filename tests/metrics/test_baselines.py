@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmapss_rul.data.columns import SUBSETS, file_name
-from cmapss_rul.data.labels import capped, rul_to_failure
+from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.reader import read_fleet, read_rul
 from cmapss_rul.metrics.baselines import constant, mean_of, perfect_under_cap
 from cmapss_rul.metrics.regression import rmse
@@ -45,7 +45,7 @@ def test_the_floor_by_hand():
 
 
 def test_there_is_no_floor_where_nothing_is_above_the_cap():
-    assert perfect_under_cap(capped(RAW, CAP), CAP).rmse == 0
+    assert perfect_under_cap(cap_rul(RAW, CAP), CAP).rmse == 0
 
 
 def test_a_constant_by_hand():
@@ -80,7 +80,7 @@ def shown(figures):
 def test_the_official_files_give_the_values_of_the_protocol(official, subset):
     test = read_fleet(official / file_name("test", subset))
     raw = read_rul(official / file_name("RUL", subset), len(test.starts))
-    low = capped(raw, CAP)
+    low = cap_rul(raw, CAP)
     assert shown(perfect_under_cap(raw, CAP)) == FLOOR[subset]
     assert shown(constant(mean_of(low), low)) == TEST_MEAN_CAPPED[subset]
     assert shown(constant(mean_of(raw), raw)) == TEST_MEAN_RAW[subset]
@@ -90,7 +90,7 @@ def test_the_official_files_give_the_values_of_the_protocol(official, subset):
 @pytest.mark.parametrize("subset", SUBSETS)
 def test_the_honest_constant_on_the_official_files(official, subset):
     train = read_fleet(official / file_name("train", subset))
-    mean_label = mean_of(capped(rul_to_failure(train), CAP))
+    mean_label = mean_of(cap_rul(run_to_failure_rul(train), CAP))
     test = read_fleet(official / file_name("test", subset))
-    low = capped(read_rul(official / file_name("RUL", subset), len(test.starts)), CAP)
+    low = cap_rul(read_rul(official / file_name("RUL", subset), len(test.starts)), CAP)
     assert shown(constant(mean_label, low)) == TRAIN_MEAN_CAPPED[subset]

@@ -13,9 +13,9 @@ import numpy as np
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import parse_yaml
-from cmapss_rul.data.column_aliases import CYCLE, ENGINE, OURS
+from cmapss_rul.data.columns import CYCLE, ENGINE, OURS
 from cmapss_rul.data.survey import survey
-from cmapss_rul.data.tables import Asked, Table, parse_table
+from cmapss_rul.data.tables import ColumnRequest, NumericTable, parse_table
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.config_template import draft
@@ -25,8 +25,8 @@ from tests.torture import fuzzing
 from tests.torture.counts import Counts
 from tests.torture.fuzzing import Defect, Target, require_one_line
 
-_OWN = Asked(["load %", "temp"], given={ENGINE: "asset", CYCLE: "hour"})
-_PLAIN = Asked(["setting_1", "sensor_21"])
+_OWN = ColumnRequest(["load %", "temp"], given={ENGINE: "asset", CYCLE: "hour"})
+_PLAIN = ColumnRequest(["setting_1", "sensor_21"])
 _DRAFTED = 8  # one in so many is drafted: it takes longer than all else
 
 
@@ -40,7 +40,9 @@ def check(data: bytes) -> bool:
     return own or plain
 
 
-def _compare(data: bytes, asked: Asked, slow: list[Row] | None, *, spelled: bool = False) -> bool:
+def _compare(
+    data: bytes, asked: ColumnRequest, slow: list[Row] | None, *, spelled: bool = False
+) -> bool:
     """Hold a table or a refusal against the slow reader, which knows no other spellings."""
     try:
         table = parse_table(data, "x", asked)
@@ -56,7 +58,7 @@ def _compare(data: bytes, asked: Asked, slow: list[Row] | None, *, spelled: bool
     return True
 
 
-def _rows(table: Table) -> str:
+def _rows(table: NumericTable) -> str:
     columns = (table.line.tolist(), table.engine.tolist(), table.numbers.tolist())
     if table.numbers.dtype != np.float64:
         raise Defect(f"numbers of {table.numbers.dtype}")
@@ -150,7 +152,7 @@ TARGET = Target(
         b"load %", b"unit", b"sensor_21", b"PAR1", b"<",
     ),
     make=make,
-    modules=("cmapss_rul.data.tables", "cmapss_rul.data.column_aliases", "cmapss_rul.data.survey"),
+    modules=("cmapss_rul.data.tables", "cmapss_rul.data.columns", "cmapss_rul.data.survey"),
 )  # fmt: skip
 
 

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from cmapss_rul.data.prepare import prepare
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
+from cmapss_rul.data.trainset import prepare_training_data
 from cmapss_rul.intervals.calibration import Calibration, HeldOut, calibrate
 from cmapss_rul.model.predict import predict
 from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
@@ -64,7 +64,7 @@ def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
     """Worked out anew from the train file, the saved weights and the definition."""
     model = restore(trained[kind])
     config = model.config
-    data = prepare(
+    data = prepare_training_data(
         read_fleet(sixteen / "train_FD001.txt"), config.data, config.split, (125, 50), config.seed
     )
 

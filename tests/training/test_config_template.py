@@ -8,7 +8,7 @@ import pytest
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import parse_yaml
-from cmapss_rul.data.survey import Column, Survey
+from cmapss_rul.data.survey import NumericColumn, Survey
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.config_template import draft
@@ -18,8 +18,8 @@ FOUND = Survey(
     cycle="hour",
     engines=4,
     lives=np.array([120, 200, 310]),
-    settings=[Column("load %", 0.0, 50.25)],
-    sensors=[Column("temp", 500.125, 600.0), Column("# vib", -1.0, 1.0)],
+    settings=[NumericColumn("load %", 0.0, 50.25)],
+    sensors=[NumericColumn("temp", 500.125, 600.0), NumericColumn("# vib", -1.0, 1.0)],
     left_out=[("site\x1b[1m", "holds other things than numbers")],
     decimals=[0],
     conditions=2,
@@ -48,7 +48,7 @@ def test_it_says_what_was_found_and_is_valid():
 
 
 def test_a_sensor_of_few_levels_may_be_a_setting():
-    sensors = [Column("load", 20.0, 80.0, levels=3), Column("temp", 500.0, 600.0)]
+    sensors = [NumericColumn("load", 20.0, 80.0, levels=3), NumericColumn("temp", 500.0, 600.0)]
     text = draft(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
     assert "    - load  # 20 … 80; 3 levels: a setting?\n" in text
     assert "    - temp  # 500 … 600\n" in text
@@ -81,6 +81,6 @@ def test_without_few_combinations_there_are_no_conditions():
 
 
 def test_more_columns_than_a_configuration_can_name():
-    sensors = [Column(f"{i:0>150}", 0.0, 1.0) for i in range(1000)]
+    sensors = [NumericColumn(f"{i:0>150}", 0.0, 1.0) for i in range(1000)]
     with pytest.raises(UsageError, match=r"my\.csv: its 1000 sensors take more than the 65,536"):
         draft(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from cmapss_rul.data.prepare import Batch
 from cmapss_rul.data.simulate import simulate
+from cmapss_rul.data.windows import Batch
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cmapss_rul.config.base import Config
-from cmapss_rul.data.prepare import Batch
+from cmapss_rul.data.windows import Batch
 from cmapss_rul.training.optimisation import MEASURES, NEVER, Plan, Trainer
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import differences, tiny

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.data.digests import Provenance
+from cmapss_rul.data.verification import Provenance
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.resume import check_same_run, flat, host_warnings

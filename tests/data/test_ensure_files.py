@@ -6,10 +6,9 @@ import sys
 import pytest
 
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.digests import provenance
-from cmapss_rul.data.provide import provide
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.data.sources import VARIABLE
+from cmapss_rul.data.sources import VARIABLE, ensure_files
+from cmapss_rul.data.verification import provenance
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
 
@@ -34,9 +33,9 @@ def names(folder):
 @pytest.mark.usefixtures("source")
 def test_what_is_missing_is_fetched_and_nothing_else(tmp_path):
     folder = tmp_path / "raw"
-    assert provide(config(folder), ["train"]) == {"train": folder / "train_FD001.txt"}
+    assert ensure_files(config(folder), ["train"]) == {"train": folder / "train_FD001.txt"}
     assert names(folder) == ["train_FD001.txt"]
-    assert provide(config(folder), ["test", "RUL"], progress=False) == {
+    assert ensure_files(config(folder), ["test", "RUL"], progress=False) == {
         "test": folder / "test_FD001.txt",
         "RUL": folder / "RUL_FD001.txt",
     }
@@ -45,13 +44,13 @@ def test_what_is_missing_is_fetched_and_nothing_else(tmp_path):
 
 def test_what_is_there_needs_no_source(tmp_path):
     (tmp_path / "train_FD001.txt").write_text("checked by whoever reads it")
-    assert provide(config(tmp_path), ["train"]) == {"train": tmp_path / "train_FD001.txt"}
+    assert ensure_files(config(tmp_path), ["train"]) == {"train": tmp_path / "train_FD001.txt"}
 
 
 def test_one_line_says_where_it_was_looked_for(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "not/there")
     with pytest.raises(DataError) as caught:
-        provide(config(tmp_path / "raw", subset="FD003"), ["train"])
+        ensure_files(config(tmp_path / "raw", subset="FD003"), ["train"])
     assert str(caught.value).startswith(
         f"train_FD003.txt could not be fetched into {tmp_path / 'raw'}: "
         f"{VARIABLE}=not/there: there is no such file or folder"
@@ -62,7 +61,7 @@ def test_one_line_says_where_it_was_looked_for(tmp_path, monkeypatch):
 @pytest.mark.parametrize("subset", ["FD001", "FD004"])
 def test_simulated_with_the_defaults_of_the_command(tmp_path, subset):
     wanted = config(tmp_path / "a", subset=subset, source="simulated")
-    paths = provide(wanted, ["train", "test", "RUL"])
+    paths = ensure_files(wanted, ["train", "test", "RUL"])
     kinds = {"FD001": (1, 1), "FD004": (6, 2)}[subset]
     simulate(tmp_path / "b", conditions=kinds[0], faults=kinds[1])
     for path in paths.values():
@@ -73,29 +72,29 @@ def test_simulated_with_the_defaults_of_the_command(tmp_path, subset):
 
 def test_simulated_later_by_another_verb(tmp_path):
     wanted = config(tmp_path, source="simulated")
-    provide(wanted, ["train"])
+    ensure_files(wanted, ["train"])
     assert names(tmp_path) == ["manifest_FD001.json", "train_FD001.txt"]
-    provide(wanted, ["test", "RUL"])
+    ensure_files(wanted, ["test", "RUL"])
     assert len(names(tmp_path)) == 4
 
 
 def test_a_simulated_fleet_of_other_parameters_serves_while_it_is_whole(tmp_path):
     simulate(tmp_path, engines=3)
     wanted = config(tmp_path, source="simulated")
-    provide(wanted, ["train", "test", "RUL"])
+    ensure_files(wanted, ["train", "test", "RUL"])
     (tmp_path / "test_FD001.txt").unlink()
-    provide(wanted, ["train"])
+    ensure_files(wanted, ["train"])
     with pytest.raises(DataError, match="simulated FD001 made with engines 3, not 100"):
-        provide(wanted, ["test"])
+        ensure_files(wanted, ["test"])
 
 
 def test_foreign_files_do_not_pass_for_simulated(tmp_path):
     wanted = config(tmp_path, source="simulated")
     (tmp_path / "train_FD001.txt").write_bytes(FILES["train_FD001.txt"])
     with pytest.raises(DataError, match="'simulated', but `rul simulate` did not make this file"):
-        provide(wanted, ["train"])
+        ensure_files(wanted, ["train"])
     with pytest.raises(DataError, match=r"train_FD001.txt: was not made by `rul simulate`"):
-        provide(wanted, ["test"])
+        ensure_files(wanted, ["test"])
     assert names(tmp_path) == ["train_FD001.txt"]
 
 
@@ -104,17 +103,17 @@ def test_simulated_files_are_not_completed_by_a_download(tmp_path):
     simulate(tmp_path / "raw", engines=2)
     (tmp_path / "raw" / "RUL_FD001.txt").unlink()
     with pytest.raises(DataError, match="holds a simulated FD001"):
-        provide(config(tmp_path / "raw"), ["RUL"])
+        ensure_files(config(tmp_path / "raw"), ["RUL"])
 
 
 AUDIT = """
 import sys
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.provide import provide
+from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.reader import read_fleet
 opened = []
 sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
-read_fleet(provide(DataConfig(dir=sys.argv[1], source=sys.argv[2]), ["train"])["train"])
+read_fleet(ensure_files(DataConfig(dir=sys.argv[1], source=sys.argv[2]), ["train"])["train"])
 print(sorted({name for name in opened if "test_FD" in name or "RUL_FD" in name}))
 """
 
@@ -141,7 +140,7 @@ def test_training_opens_no_test_file(tmp_path, source, state):
 
 
 def _provide_train(folder: str) -> bytes:
-    paths = provide(config(folder, source="simulated"), ["train", "test", "RUL"])
+    paths = ensure_files(config(folder, source="simulated"), ["train", "test", "RUL"])
     return b"".join(path.read_bytes() for path in paths.values())
 
 

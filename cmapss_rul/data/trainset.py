@@ -1,87 +1,53 @@
-"""Train files as windows and labels, ready to train on."""
+"""The training set: train files read, split, scaled and labelled, as windows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from cmapss_rul.data.cache import read_cached_train
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.labels import capped, health_class, rul_to_failure
+from cmapss_rul.data.labels import cap_rul, health_classes, run_to_failure_rul
 from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.data.split import Split, SplitConfig
-from cmapss_rul.data.windows import Windows
+from cmapss_rul.data.records import Records, read_file, read_records
+from cmapss_rul.data.split import EngineSplit, SplitConfig
+from cmapss_rul.data.windows import LabelledWindows, Windows
+from cmapss_rul.display.text import printable
+from cmapss_rul.system.errors import DataError
 
 
-class Batch(NamedTuple):
-    """One batch of windows with their labels.
+def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
+    """Read a train file; every record in it is taken to end at the failure.
 
-    Attributes:
-        windows: [batch, window, feature].
-        rul: [batch], capped, cycles.
-        health: [batch], class.
+    A user's own file may hold the engines set aside to test on, so it is not cached.
+
+    Args:
+        config: whether it is one of C-MAPSS or a user's own, and which columns this has.
+        file: its path.
+        sha256: of its bytes.
+
+    Raises:
+        DataError: the file is not as it should be.
     """
-
-    windows: Tensor
-    rul: Tensor
-    health: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledWindows:
-    """Windows with their labels.
-
-    Attributes:
-        windows: the inputs.
-        rul: [window], capped, cycles, float32.
-        health: [window], class, int64.
-    """
-
-    windows: Windows
-    rul: Tensor
-    health: Tensor
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def batch(self, index: Tensor) -> Batch:
-        """Copy some windows and their labels out of the set.
-
-        Args:
-            index: [batch], which windows.
-        """
-        return Batch(self.windows.gather(index), self.rul[index], self.health[index])
-
-    @classmethod
-    def joined(cls, parts: Sequence["LabelledWindows"]) -> "LabelledWindows":
-        """All windows of several sets, one set after another.
-
-        Args:
-            parts: at least one, of windows of one length; one alone stays as it is.
-        """
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            Windows.joined([part.windows for part in parts]),
-            torch.cat([part.rul for part in parts]),
-            torch.cat([part.health for part in parts]),
+    if not config.own:
+        fleet = read_cached_train(file, sha256)
+        names = [int(number) for number in fleet.engines]
+        return Records(
+            fleet, names, np.zeros(fleet.rows, dtype=np.int64), has_condition_columns=True
         )
-
-    def select(self, index: Tensor) -> "LabelledWindows":
-        """Return a smaller set over the same series.
-
-        Args:
-            index: [window], which windows.
-        """
-        return LabelledWindows(self.windows.select(index), self.rul[index], self.health[index])
-
-    def to(self, device: torch.device) -> "LabelledWindows":
-        """Return the set on another device, the series and all."""
-        return LabelledWindows(self.windows.to(device), self.rul.to(device), self.health.to(device))
+    records = read_records(read_file(file), str(file), config)
+    short = np.flatnonzero(records.fleet.lengths < 2)
+    if len(short):
+        raise DataError(
+            f"{printable(file)}: found a single cycle of engine "
+            f"{printable(records.names[short[0]])}, expected its record until the failure; "
+            "leave the engine out"
+        )
+    return records
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +71,12 @@ class TrainingData:
     validation: LabelledWindows
     calibration: LabelledWindows
     preprocessor: Preprocessor
-    split: Split
+    split: EngineSplit
     mean_label: float
     auxiliary: int = 0
 
 
-def prepare(
+def prepare_training_data(
     fleet: Fleet,
     data: DataConfig,
     split: SplitConfig,
@@ -134,17 +100,17 @@ def prepare(
     Raises:
         DataError: when there are too few engines, or too many operating conditions.
     """
-    parts = split.draw(fleet.engines, seed)
-    rows = split.rows(fleet, parts, seed)
+    parts = split.split_engines(fleet.engines, seed)
+    rows = split.split_rows(fleet, parts, seed)
     preprocessor = Preprocessor.fit(fleet, data, parts.training)
-    rul = capped(rul_to_failure(fleet), data.cap)
+    rul = cap_rul(run_to_failure_rul(fleet), data.cap)
     training, validation, calibration = _labelled(fleet, rul, preprocessor, data, boundaries, rows)
     sets = [training]
     for other in auxiliary:
-        theirs, every = capped(rul_to_failure(other), data.cap), [np.arange(other.rows)]
+        theirs, every = cap_rul(run_to_failure_rul(other), data.cap), [np.arange(other.rows)]
         sets += _labelled(other, theirs, Preprocessor.fit(other, data), data, boundaries, every)
     return TrainingData(
-        training=LabelledWindows.joined(sets),
+        training=LabelledWindows.concatenate(sets),
         validation=validation,
         calibration=calibration,
         preprocessor=preprocessor,
@@ -168,7 +134,7 @@ def _labelled(
     in PyTorch costs more than the rest of this together.
     """
     series = torch.from_numpy(preprocessor.transform(fleet))
-    labels, health = rul.astype(np.float32), health_class(rul, boundaries, data.cap)
+    labels, health = rul.astype(np.float32), health_classes(rul, boundaries, data.cap)
     return [
         LabelledWindows(
             Windows.ending_at(series, fleet, rows, data.window),

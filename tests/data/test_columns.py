@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.data.column_aliases import OURS, canonical, locate
-from cmapss_rul.data.columns import COLUMNS
+from cmapss_rul.data.columns import COLUMNS, OURS, canonical, locate
 from cmapss_rul.system.errors import DataError
 
 SYMBOLS = (

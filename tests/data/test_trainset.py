@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.prepare import prepare
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.split import SplitConfig
+from cmapss_rul.data.trainset import prepare_training_data
 from tests.data._fleets import SIX, fleet_of
 
 LIVES = (30, 20, 40, 25, 35, 15, 45, 50, 22, 33)
@@ -15,7 +15,7 @@ DATA = DataConfig(window=6, cap=30, columns=("setting_1", "sensor_2", "sensor_3"
 
 
 def prepared(fleet, data=DATA, **split):
-    return prepare(fleet, data, SplitConfig(**split), (30, 10), seed=5)
+    return prepare_training_data(fleet, data, SplitConfig(**split), (30, 10), seed=5)
 
 
 def test_each_window_belongs_to_the_side_of_its_engine():
@@ -99,7 +99,8 @@ def test_auxiliary_fleets_add_windows_that_train_only():
     tenfold.values[:, 3:] *= 10
     alone = prepared(fleet)
     more, scaled = (
-        prepare(fleet, DATA, SplitConfig(), (30, 10), 5, [added]) for added in (other, tenfold)
+        prepare_training_data(fleet, DATA, SplitConfig(), (30, 10), 5, [added])
+        for added in (other, tenfold)
     )
     own, index = len(alone.training), torch.arange(len(alone.training) + 21)
     assert (len(more.training), more.auxiliary, alone.auxiliary) == (own + 21, 21, 0)
@@ -120,7 +121,10 @@ def test_auxiliary_fleets_add_windows_that_train_only():
 def test_the_mean_label_is_over_every_row_whatever_the_split():
     fleet = fleet_of(3, 2)
     data = DataConfig(window=2, cap=1)
-    means = [prepare(fleet, data, SplitConfig(), (1,), seed).mean_label for seed in range(4)]
+    means = [
+        prepare_training_data(fleet, data, SplitConfig(), (1,), seed).mean_label
+        for seed in range(4)
+    ]
     assert means == pytest.approx([3 / 5] * 4)  # labels 1 1 0 and 1 0
 
 
@@ -144,6 +148,6 @@ def test_the_set_moves_to_a_device_as_one():
 )
 def test_the_official_rows_are_all_used(official, subset, rows):
     fleet = read_fleet(official / f"train_{subset}.txt")
-    data = prepare(fleet, DataConfig(subset=subset), SplitConfig(), (125, 50), seed=0)
+    data = prepare_training_data(fleet, DataConfig(subset=subset), SplitConfig(), (125, 50), seed=0)
     assert len(data.training) + len(data.validation) == rows
     assert set(data.training.health.tolist()) == {0, 1, 2}
