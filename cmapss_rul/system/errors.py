@@ -3,6 +3,8 @@
 Anything else that reaches the terminal as a traceback is a defect of this package.
 """
 
+from cmapss_rul.display.text import printable
+
 
 class RulError(Exception):
     """A run, a file or a download that failed. The command ends with exit code 1."""
@@ -10,6 +12,14 @@ class RulError(Exception):
     exit_code = 1
     word = "error: "
     """What stands before the message; nothing where the user asked for what happened."""
+
+    def __str__(self) -> str:
+        """Return the message with control characters escaped.
+
+        Messages quote names from files, archives and servers. Escaped here, they need no
+        escaping where they are written.
+        """
+        return printable(super().__str__())
 
 
 class UsageError(RulError):

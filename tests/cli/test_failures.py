@@ -13,7 +13,7 @@ from cmapss_rul.system.signals import STOPPED, Terminated
     [
         (UsageError("no such key"), "rul: error: no such key", 2),
         (DataError("cut file"), "rul: error: cut file", 1),
-        (UsageError("two\nlines \x1b[31m"), "rul: error: two lines \\x1b[31m", 2),
+        (UsageError("two\nlines \x1b[31m"), "rul: error: two\\nlines \\x1b[31m", 2),
         (typer.BadParameter("no number"), "rul: error: Invalid value: no number", 2),
         (
             typer.BadParameter("Input should be a number", param_hint="'--seed'"),

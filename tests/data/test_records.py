@@ -70,7 +70,7 @@ def test_a_gap_is_refused_or_counted():
         "f.csv, line 5: found cycle 4 of engine 2 after cycle 1, expected no gap; "
         "--allow-gaps predicts all the same, and marks it"
     )
-    assert read(*rows, gaps=None).missing.tolist() == [0, 0, 0, 2, 2, 3, 0]
+    assert read(*rows, gaps=None).missing_cycles.tolist() == [0, 0, 0, 2, 2, 3, 0]
 
 
 @pytest.mark.parametrize("options", [{}, {"gaps": None}])
