@@ -15,7 +15,7 @@ from cmapss_rul.training.checkpoint_file import seal
 from tests.experiments.inputs import run_here, write_config
 from tests.torture.fuzz_checkpoint import saved
 from tests.torture.fuzz_checkpoint import seal as sealed
-from tests.training.inputs import everything, tiny, told
+from tests.training.inputs import everything, record_run, tiny
 
 VERBS = {
     "evaluate": ("evaluate", "run", "--device", "cpu"),
@@ -91,7 +91,7 @@ def trained(tmp_path_factory):
     """A folder with data, and a finished run of it."""
     place = tmp_path_factory.mktemp("strangers")
     simulate(place / "data", engines=8)
-    told(tiny(place / "data"), place / "run")
+    record_run(tiny(place / "data"), place / "run")
     return place
 
 

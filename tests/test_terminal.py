@@ -18,7 +18,7 @@ from cmapss_rul.data.simulate import simulate
 from cmapss_rul.display.text import json_text, shell_word
 from cmapss_rul.experiments import table as grid_table
 from cmapss_rul.training import checkpoint
-from tests.training.inputs import tiny, told
+from tests.training.inputs import record_run, tiny
 
 EVIL = "a\x1b[31m\x9b2J\u202eb"
 LINE = "a\nrul: all is well"
@@ -102,7 +102,7 @@ def trained(tmp_path_factory):
     base = tmp_path_factory.mktemp("terminal")
     simulate(base / EVIL, engines=20)
     run = base / f"run {EVIL}"
-    told(tiny(base / EVIL), run)
+    record_run(tiny(base / EVIL), run)
     return run
 
 

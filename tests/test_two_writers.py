@@ -17,8 +17,8 @@ from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.sources import fetch, file_names
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import LOCK, OWNER, in_turn
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.train import train
 from tests.training.inputs import Stopper, plain, tiny
 
@@ -73,7 +73,7 @@ def test_the_lock_of_a_killed_run_holds_nobody_back(endless):
     process.wait()
     assert (folder / OWNER).read_text() == str(process.pid)
     with pytest.raises(Interrupted):
-        train(config, folder, device="cpu", resume=True, reporter=Stopper(step=1))
+        train(config, folder, device="cpu", resume=True, reporters=[Stopper(step=1)])
     assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
 
 

@@ -13,7 +13,7 @@ from cmapss_rul.bench.workers import once
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.loggers import Quiet, Row
+from cmapss_rul.training.loggers import Reporter, Row
 from cmapss_rul.training.train import train
 
 MARGIN = 1.02
@@ -99,19 +99,19 @@ def our_run(config: RunConfig, folder: Path, device: str) -> Callable[[], list[E
     clock = Stopwatch()
 
     def run() -> list[Epoch]:
-        train(config, folder, device=device, reporter=clock)
+        train(config, folder, device=device, reporters=[clock])
         return clock.epochs
 
     return run
 
 
-class Stopwatch(Quiet):
+class Stopwatch(Reporter):
     """A reporter that notes what each epoch took and reached."""
 
     def __init__(self) -> None:
         self.epochs: list[Epoch] = []
 
-    def epoch(self, row: Row, best: bool) -> None:
+    def epoch_end(self, row: Row, best: bool) -> None:
         """Note an epoch."""
         del best
         self.epochs.append(Epoch(row["seconds"], row["val_rmse"]))

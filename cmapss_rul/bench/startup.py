@@ -16,7 +16,7 @@ from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import Quiet
+from cmapss_rul.training.loggers import Reporter
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 
@@ -83,10 +83,10 @@ class _Stepped(Exception):
     """The first step is done."""
 
 
-class _FirstStep(Quiet):
+class _FirstStep(Reporter):
     """A reporter that ends the run at its first step."""
 
-    def batch(self, windows: int) -> None:
+    def batch_end(self, windows: int) -> None:
         """End the run."""
         del windows
         raise _Stepped
@@ -99,7 +99,7 @@ def until_first_step(config: RunConfig, folder: Path) -> Callable[[], float]:
     def work() -> float:
         start = time.perf_counter()
         with contextlib.suppress(_Stepped):
-            train(config, folder, reporter=_FirstStep())
+            train(config, folder, reporters=[_FirstStep()])
         return time.perf_counter() - start
 
     return work

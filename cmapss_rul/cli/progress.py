@@ -7,10 +7,10 @@ from typing import Any
 from tqdm import tqdm
 
 from cmapss_rul.display.text import printable
-from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.loggers import Reporter, Row
 
 
-class Progress:
+class Progress(Reporter):
     """A reporter for people.
 
     Each epoch is one plain line on stdout. Where stderr is a terminal, a live line below it
@@ -24,7 +24,7 @@ class Progress:
         self._epochs = epochs
         self._bar: tqdm[Any] | None = None
 
-    def start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
+    def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
         """Open the live line at the first epoch, and name the running one."""
         if self._bar is None:
             self._bar = tqdm(
@@ -39,12 +39,12 @@ class Progress:
             )
         self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
 
-    def batch(self, windows: int) -> None:
+    def batch_end(self, windows: int) -> None:
         """Move the live line on."""
         if self._bar is not None:
             self._bar.update(windows)
 
-    def epoch(self, row: Row, best: bool) -> None:
+    def epoch_end(self, row: Row, best: bool) -> None:
         """Print the epoch's line."""
         self._say(epoch_line(row, self._epochs, best))
         if self._bar is not None:
@@ -58,9 +58,6 @@ class Progress:
     def note(self, text: str) -> None:
         """Print a line."""
         self._say(printable(text))
-
-    def detail(self, text: str) -> None:
-        """Leave it to the log."""
 
     def close(self) -> None:
         """Take the live line away."""

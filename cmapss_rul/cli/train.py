@@ -80,10 +80,10 @@ def train(
 
     from cmapss_rul.cli.progress import Progress
     from cmapss_rul.display.text import shell_word
-    from cmapss_rul.training.loggers import Reporter
+    from cmapss_rul.training.loggers import Reporter, TensorBoard
     from cmapss_rul.training.ranks import joined
     from cmapss_rul.training.run_selection import choose
-    from cmapss_rul.training.tensorboard import TensorBoard
+    from cmapss_rul.training.runs import RunFolder
     from cmapss_rul.training.train import train as run_training
 
     with ExitStack() as closing:
@@ -95,9 +95,10 @@ def train(
         )
         progress = Progress(chosen.config.train.epochs)
         closing.callback(progress.close)
-        reporter: Reporter = progress
+        reporters: list[Reporter] = [progress]
         if logger is not None and ranks.first:
-            reporter = closing.enter_context(TensorBoard(chosen.folder, progress))
+            metrics = RunFolder(chosen.folder).metrics
+            reporters.insert(0, closing.enter_context(TensorBoard(metrics)))
         if chosen.note and ranks.first:
             progress.note(chosen.note)
         run = run_training(
@@ -105,7 +106,7 @@ def train(
             chosen.folder,
             resume=resume is not None,
             device=device,
-            reporter=reporter,
+            reporters=reporters,
             ranks=ranks,
         )
         if ranks.first:

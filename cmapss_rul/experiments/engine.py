@@ -21,8 +21,8 @@ from typing import Any, Protocol
 from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.memory import keep_freed_memory
+from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.training.config import TrainConfig
-from cmapss_rul.training.interrupt import Interrupted, StopSignals
 
 _LOOK = 0.2
 """Seconds between two looks for a signal."""

@@ -24,7 +24,7 @@ from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import write_whole
 from cmapss_rul.system.locks import names_in, owned
 from cmapss_rul.system.memory import keep_freed_memory
-from cmapss_rul.training.interrupt import Interrupted, StopSignals
+from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.training.runs import RunFolder
 
 RETRIES = 3

@@ -21,6 +21,7 @@ from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
 from cmapss_rul.system.files import write_whole
+from cmapss_rul.training.loggers import Reporter
 
 FILE = "oracle.csv"
 COLUMNS = ("epoch", "oracle_test_rmse", "mark")
@@ -34,10 +35,10 @@ def path_of(run: Path) -> Path:
 
 
 @dataclass
-class Oracle:
+class Oracle(Reporter):
     """Notes the test RMSE of each epoch: last windows, capped labels, cycles.
 
-    An observer of a run. A run that goes on after an interruption keeps the notes of the
+    A reporter of a run. A run that goes on after an interruption keeps the notes of the
     epochs it has finished, and takes the others anew.
 
     Attributes:
@@ -52,7 +53,7 @@ class Oracle:
     _windows: Windows | None = field(default=None, init=False)
     _rul: torch.Tensor = field(default_factory=lambda: torch.zeros(0), init=False)
 
-    def __call__(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
+    def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
         """Evaluate an epoch's network, and write the notes down in one step."""
         if self._windows is None:
             device = next(network.parameters()).device

@@ -26,7 +26,7 @@ from cmapss_rul.system.files import write_whole
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.device import pick_device
-from cmapss_rul.training.loggers import Quiet, Row
+from cmapss_rul.training.loggers import Reporter, Row
 from cmapss_rul.training.runs import RunFolder, finished, make_whole, newest
 from cmapss_rul.training.train import train
 
@@ -103,15 +103,24 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-class _Teller(Quiet):
-    """A reporter that passes each epoch on to the process that started this one."""
+@dataclass(frozen=True)
+class _JobReporter(Reporter):
+    """Sends each epoch to the process that started this one, and notes the commit of the code."""
 
-    def __init__(self, tell: Callable[[Any], None]) -> None:
-        self._tell = tell
+    send: Callable[[Any], None]
+    folder: Path
+    commit: str | None
 
-    def epoch(self, row: Row, best: bool) -> None:
-        """Pass the epoch on."""
-        self._tell({"epoch": row["epoch"], "val_rmse": row["val_rmse"], "best": best})
+    def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
+        """Note the commit before the epoch is saved, so that a finished run has it."""
+        del epoch, network, preprocessor
+        path, text = self.folder / COMMIT, f"{self.commit or ''}\n"
+        if not path.is_file() or path.read_bytes() != text.encode():
+            write_whole(path, text)
+
+    def epoch_end(self, row: Row, best: bool) -> None:
+        """Send the epoch's validation RMSE."""
+        self.send({"epoch": row["epoch"], "val_rmse": row["val_rmse"], "best": best})
 
 
 def _sources(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
@@ -150,28 +159,11 @@ class TrainJob:
 
     def __call__(self, tell: Callable[[Any], None]) -> None:
         """Train until the end; raises what `train` raises."""
-        oracle = None
+        reporters: list[Reporter] = [_JobReporter(tell, self.folder, self.commit)]
         if self.oracle:
             oracle = Oracle(self.config.data, self.config.split, path_of(self.folder))
-
-        def observe(epoch: int, network: Network, preprocessor: Preprocessor) -> None:
-            if oracle is not None:
-                oracle(epoch, network, preprocessor)
-            self._note_commit()  # before the epoch is saved: a finished run has its commit
-
-        train(
-            self.config,
-            self.folder,
-            resume=True,
-            device=self.device,
-            reporter=_Teller(tell),
-            observer=observe,
-        )
-
-    def _note_commit(self) -> None:
-        path, text = self.folder / COMMIT, f"{self.commit or ''}\n"
-        if not path.is_file() or path.read_bytes() != text.encode():
-            write_whole(path, text)
+            reporters.insert(0, oracle)
+        train(self.config, self.folder, resume=True, device=self.device, reporters=reporters)
 
     def sources(self) -> list[Path]:
         """Train files; those of the test as well, where the oracle looks at them."""

@@ -1,13 +1,18 @@
-"""SIGTERM as an orderly end, where there is nothing to save."""
+"""SIGINT and SIGTERM: an orderly end of any command, and a stop after the running training step.
+
+Imported before anything else, so nothing heavy may be imported here.
+"""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
+
+from cmapss_rul.system.errors import RulError
 
 STOPPED = "nothing is left half-written, and the same command does it again"
-"""Said at the end of a command that had nothing to save."""
+"""Last words of a command that had nothing to save."""
 
 INTERRUPTED = f"rul: interrupted; {STOPPED}", 130
 TERMINATED = f"rul: terminated; {STOPPED}", 143
@@ -15,15 +20,14 @@ TERMINATED = f"rul: terminated; {STOPPED}", 143
 
 
 class Terminated(BaseException):
-    """SIGTERM came where nothing needs to be saved; what is half done is cleaned up."""
+    """Raised by SIGTERM where nothing needs to be saved; context managers clean up."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
     """Turn SIGTERM into `Terminated`, as Python turns SIGINT into KeyboardInterrupt.
 
-    A handler that is there already stays; so does everything in a thread other than the main
-    one.
+    An existing handler is left in place. Does nothing outside the main thread.
     """
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -39,3 +43,56 @@ def terminable() -> Iterator[None]:
 def _terminate(number: int, frame: FrameType | None) -> None:
     del number, frame
     raise Terminated
+
+
+class Interrupted(RulError):
+    """Raised by a run that saved its state after SIGINT or SIGTERM.
+
+    Args:
+        message: how to resume.
+        exit_code: 128 and the signal's number.
+    """
+
+    word = ""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class StopSignals:
+    """Record SIGINT and SIGTERM while the context lasts, instead of ending the process.
+
+    The training loop asks after each step whether one came. A second SIGINT raises
+    KeyboardInterrupt at once. Outside the main thread, where Python allows no handlers, nothing
+    is recorded.
+
+    Attributes:
+        received: number of the first signal, or None.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._former: dict[int, object] = {}
+
+    def __enter__(self) -> "StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._former[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._former.items():
+            if handler is not None:  # None: not installed from Python, so cannot be reinstalled
+                signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = self.received or number

@@ -1,16 +1,16 @@
-"""What a run writes down, and whom it tells: metrics.csv, train.log, and a reporter."""
+"""Outputs of a run in progress: reporters, metrics.csv, train.log, TensorBoard."""
 
 import csv
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Self
 
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.model.network import Network
-from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import write_whole
 
 COLUMNS = (
@@ -28,18 +28,21 @@ COLUMNS = (
     "windows_per_second",
     "seconds",
 )
-"""Columns of metrics.csv; the last two are times, and differ between equal runs."""
+"""Columns of metrics.csv."""
+
+TIMES = COLUMNS[-2:]
+"""Columns that differ between equal runs."""
 
 Row = Mapping[str, float]
 
 
 def write_metrics(path: Path, rows: Sequence[Row]) -> None:
-    """Write metrics.csv in one step, from the loop's history: it never shows another epoch."""
+    """Write metrics.csv atomically from the loop's history, so that it matches a checkpoint."""
     write_whole(path, metrics_text(rows))
 
 
 def metrics_text(rows: Sequence[Row]) -> str:
-    """What stands in metrics.csv."""
+    """Format the content of metrics.csv."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -51,7 +54,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     """Read metrics.csv.
 
     Raises:
-        RulError: it is not there, or not as `write_metrics` wrote it.
+        RulError: the file is missing or malformed.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -62,119 +65,188 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         raise RulError(f"{printable(path)}: cannot be read: {reason}") from error
 
 
-class Reporter(Protocol):
-    """Whom the loop tells what it does; the command line shows it, tests collect it."""
+class Reporter:
+    """Base class of what listens to a run: override the events of interest, the others do nothing.
 
-    def start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
-        """An epoch of so many windows starts, or goes on after `done` of them."""
+    Nothing in a run depends on a reporter; with several processes only rank 0 has any.
+    """
 
-    def batch(self, windows: int) -> None:
-        """A step on so many windows was taken; nothing was read back from the device."""
+    def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
+        """Handle the start of an epoch of `windows` windows, `done` of which were trained before.
 
-    def epoch(self, row: Row, best: bool) -> None:
-        """An epoch was trained, evaluated and saved."""
+        The latter is 0 unless the run resumes inside the epoch.
+        """
 
-    def note(self, text: str) -> None:
-        """Something worth a line."""
+    def batch_end(self, windows: int) -> None:
+        """Handle a step on so many windows; nothing was read back from the device."""
 
-    def detail(self, text: str) -> None:
-        """Something for the log alone."""
+    def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
+        """Handle the network of an epoch, after validation and before any checkpoint of it.
 
-
-class Observer(Protocol):
-    """Who sees the network after each epoch, and on whom nothing in the run depends."""
-
-    def __call__(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
-        """Look, and change neither the network nor a generator.
-
-        Called before the epoch is saved: whoever is killed in between sees it again.
+        A process killed before the checkpoint trains the epoch again and calls this again.
+        Change neither the network nor a random generator.
 
         Args:
-            epoch: just trained and validated, from 1.
+            epoch: counted from 1.
             network: with the weights that evaluation uses.
             preprocessor: fitted on the training engines.
         """
 
-
-class Quiet:
-    """A reporter that says nothing."""
-
-    def start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
-        """Say nothing."""
-
-    def batch(self, windows: int) -> None:
-        """Say nothing."""
-
-    def epoch(self, row: Row, best: bool) -> None:
-        """Say nothing."""
+    def epoch_end(self, row: Row, best: bool) -> None:
+        """Handle an epoch that was trained, evaluated and saved."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Handle a message for the user."""
 
     def detail(self, text: str) -> None:
-        """Say nothing."""
+        """Handle a message for the log only."""
 
 
-class Relay:
-    """A reporter that passes everything on: the base of those that do one thing more.
+class Reporters(Reporter):
+    """Several reporters in the place of one.
 
     Args:
-        inner: the reporter that is told.
+        members: called in this order.
     """
 
-    def __init__(self, inner: Reporter) -> None:
-        self.inner = inner
+    def __init__(self, members: Iterable[Reporter]) -> None:
+        self.members = list(members)
 
-    def start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
-        """Pass on."""
-        self.inner.start(epoch, epochs, windows, done)
+    def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
+        """Forward the event to all members."""
+        for member in self.members:
+            member.epoch_start(epoch, epochs, windows, done)
 
-    def batch(self, windows: int) -> None:
-        """Pass on."""
-        self.inner.batch(windows)
+    def batch_end(self, windows: int) -> None:
+        """Forward the event to all members."""
+        for member in self.members:
+            member.batch_end(windows)
 
-    def epoch(self, row: Row, best: bool) -> None:
-        """Pass on."""
-        self.inner.epoch(row, best)
+    def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
+        """Forward the event to all members."""
+        for member in self.members:
+            member.evaluated(epoch, network, preprocessor)
+
+    def epoch_end(self, row: Row, best: bool) -> None:
+        """Forward the event to all members."""
+        for member in self.members:
+            member.epoch_end(row, best)
 
     def note(self, text: str) -> None:
-        """Pass on."""
-        self.inner.note(text)
+        """Forward the event to all members."""
+        for member in self.members:
+            member.note(text)
 
     def detail(self, text: str) -> None:
-        """Pass on."""
-        self.inner.detail(text)
+        """Forward the event to all members."""
+        for member in self.members:
+            member.detail(text)
 
 
-class Logged(Relay):
-    """A reporter that also appends to train.log.
+class LogFile(Reporter):
+    """Appends epochs and messages to train.log, each line with its time.
 
     Args:
         path: of the log.
-        inner: the reporter that is told as well.
     """
 
-    def __init__(self, path: Path, inner: Reporter) -> None:
-        super().__init__(inner)
+    def __init__(self, path: Path) -> None:
         self.path = path
 
-    def epoch(self, row: Row, best: bool) -> None:
-        """Log the row and pass it on."""
-        figures = ", ".join(f"{name} {row[name]:.6g}" for name in COLUMNS)
-        self.log(figures + (", best so far" if best else ""))
-        self.inner.epoch(row, best)
+    def epoch_end(self, row: Row, best: bool) -> None:
+        """Log the metrics of the epoch."""
+        metrics = ", ".join(f"{name} {row[name]:.6g}" for name in COLUMNS)
+        self.detail(metrics + (", best so far" if best else ""))
 
     def note(self, text: str) -> None:
-        """Log the text and pass it on."""
-        self.log(text)
-        self.inner.note(text)
+        """Log the message."""
+        self.detail(text)
 
     def detail(self, text: str) -> None:
-        """Log the text and pass it on."""
-        self.log(text)
-        self.inner.detail(text)
-
-    def log(self, text: str) -> None:
-        """Append a line with the time."""
+        """Log the message."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+
+EVENTS = "events.out.tfevents.*"
+"""Pattern of the names of TensorBoard's event files."""
+
+
+class TensorBoard(Reporter):
+    """Writes metrics.csv as an event file for TensorBoard: `rul train --logger tensorboard`.
+
+    The scalars come from metrics.csv, which never has an epoch that the checkpoint lacks. A
+    process that resumes a run replaces the event files by one with all epochs, so that no epoch
+    is missing or there twice; the wall times in it are then those of the resumption. No file is
+    written before the first epoch.
+
+    Args:
+        metrics: path of metrics.csv; the event file goes into its folder.
+
+    Raises:
+        UsageError: tensorboard is not installed.
+    """
+
+    def __init__(self, metrics: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise UsageError(
+                f"--logger tensorboard: {one_line(error)}; pip install 'cmapss_rul[tensorboard]'"
+            ) from error
+        self._writer_class = SummaryWriter
+        self._metrics = metrics
+        self._writer: Any = None  # its class is that of an extra
+        self._written = 0
+
+    def epoch_end(self, row: Row, best: bool) -> None:
+        """Write the epoch, and those before it that this process has not written."""
+        del row, best
+        self._write_new_rows()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Write what is missing, and close the file.
+
+        A run that had finished before reports no epoch, so its rows are written here. After an
+        error nothing is written: the folder may be another run's.
+        """
+        if kind is None:
+            self._write_new_rows()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write_new_rows(self) -> None:
+        rows = self._rows()
+        if not rows:
+            return
+        if self._writer is None:
+            folder = self._metrics.parent
+            for former in folder.glob(EVENTS):
+                former.unlink()
+            # a TensorBoard that is open drops what the removed files held from step 1 on
+            self._writer = self._writer_class(str(folder), purge_step=1)
+        for row in rows[self._written :]:
+            for name, value in row.items():
+                if name != "epoch":
+                    self._writer.add_scalar(tag(name), float(value), int(row["epoch"]))
+        self._written = len(rows)
+        self._writer.flush()
+
+    def _rows(self) -> list[dict[str, str]]:
+        if not self._metrics.exists():
+            return []
+        with self._metrics.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def tag(column: str) -> str:
+    """Name of a column in TensorBoard, which groups tags by what stands before a slash.
+
+    >>> tag("val_rmse"), tag("learning_rate")
+    ('val/rmse', 'learning_rate')
+    """
+    group, _, name = column.partition("_")
+    return f"{group}/{name}" if group in ("train", "weight", "val") else column

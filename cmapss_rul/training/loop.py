@@ -3,7 +3,6 @@
 import math
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.metrics.regression import nasa_mean, rmse
-from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibration_of, clamped, held_out
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.interrupt import Interrupted, StopSignals
 from cmapss_rul.training.loggers import Reporter, Row, write_metrics
 from cmapss_rul.training.optimisation import MEASURES, NEVER, Plan, Trainer
 from cmapss_rul.training.runs import RunFolder, finished, rows_of
@@ -88,9 +87,9 @@ class Loop:
         validation: windows of the validation engines, on the trainer's device.
         calibration: windows of the engines kept for the intervals, on the trainer's device.
         facts: the parts of a checkpoint that do not change during a run.
-        reporter: told what happens.
+        preprocessor: fitted on the training engines, for the reporter.
+        reporter: receives the events of the run.
         stop: asked after each step.
-        observe: shown each epoch and its network, before they are saved.
         state: where the loop stands.
         clock: times.
         predicted: RUL of the validation windows in the last evaluation, clamped, cycles.
@@ -104,9 +103,9 @@ class Loop:
     validation: LabelledWindows
     calibration: LabelledWindows
     facts: dict[str, Any]
+    preprocessor: Preprocessor
     reporter: Reporter
     stop: StopSignals
-    observe: Callable[[int, Network], None] | None = None
     state: LoopState = field(default_factory=LoopState)
     clock: Clock = field(default_factory=Clock)
     predicted: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
@@ -122,14 +121,14 @@ class Loop:
         while not self.done():
             self.train_epoch()
             best = self.evaluate_epoch()
-            if self.observe is not None:
-                self.observe(self.state.epoch, self.trainer.evaluation_network())
+            network = self.trainer.evaluation_network()
+            self.reporter.evaluated(self.state.epoch, network, self.preprocessor)
             if best:  # before last.pt: whoever is killed in between does this epoch again
                 self.save_best()
             self.save(self.run.last, former=self.run.previous)
             if self.trainer.ranks.first:
                 write_metrics(self.run.metrics, self.rows())
-            self.reporter.epoch(self.rows()[-1], best)
+            self.reporter.epoch_end(self.rows()[-1], best)
             self.heed_signals()
 
     def done(self) -> bool:
@@ -150,7 +149,7 @@ class Loop:
         plan = Plan.of(self.config, len(batches))
         sums = torch.tensor(state.sums, dtype=torch.float64, device=self.trainer.device)
         done = sum(map(len, batches[: state.batch]))
-        self.reporter.start(state.epoch + 1, self.config.train.epochs, self.drawn, done)
+        self.reporter.epoch_start(state.epoch + 1, self.config.train.epochs, self.drawn, done)
         start = time.perf_counter()
         for index in batches[state.batch :]:
             batch = self.training.batch(ranks.share(index))
@@ -159,7 +158,7 @@ class Loop:
             sums[2:] += measures[2:]
             state.batch += 1
             state.step += 1
-            self.reporter.batch(len(index))
+            self.reporter.batch_end(len(index))
             ranks.agree(self.stop)
             if self.stop.received is not None:
                 break

@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from cmapss_rul.display.text import one_line
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.signals import Terminated
+from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
 from cmapss_rul.training.device import pick_device
-from cmapss_rul.training.interrupt import Interrupted, StopSignals
 
 _T = TypeVar("_T")
 

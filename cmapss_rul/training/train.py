@@ -1,8 +1,7 @@
 """Set a run up, or take it up again, and train it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,12 @@ from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.files import also_name, sweep, write_whole
 from cmapss_rul.system.locks import names_in, owned
+from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint_schema import check_parts
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import Material, TrainFiles
-from cmapss_rul.training.interrupt import StopSignals
-from cmapss_rul.training.loggers import (
-    Logged,
-    Observer,
-    Quiet,
-    Reporter,
-    write_metrics,
-)
+from cmapss_rul.training.loggers import LogFile, Reporter, Reporters, write_metrics
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.ranks import Ranks
@@ -39,8 +32,7 @@ def train(
     *,
     resume: bool = False,
     device: str = "auto",
-    reporter: Reporter | None = None,
-    observer: Observer | None = None,
+    reporters: Sequence[Reporter] = (),
     ranks: Ranks | None = None,
 ) -> RunFolder:
     """Train a configuration in a folder of its own; only train files are opened.
@@ -51,10 +43,9 @@ def train(
         resume: go on from the folder's `last.pt`, exactly as if the run had never stopped;
             where the folder holds none yet, start in it.
         device: auto, cpu or cuda.
-        reporter: told what happens; nobody by default.
-        observer: shown the network after each epoch; nobody by default.
-        ranks: processes that train this run together, of which rank 0 writes, tells and shows;
-            this one alone by default.
+        reporters: receive the events of the run, in this order.
+        ranks: processes that train this run together, of which rank 0 writes and reports; by
+            default this one alone.
 
     Returns:
         The run's folder, with `best.pt`, `last.pt`, `metrics.csv`, `config.yaml`, `train.log`.
@@ -69,7 +60,7 @@ def train(
         Interrupted: a signal came; all is saved.
     """
     run = RunFolder(Path(folder))
-    ranks, reporter = ranks or Ranks(), reporter or Quiet()
+    ranks, reporter = ranks or Ranks(), Reporters(reporters)
     with ExitStack() as held:
         if resume and ranks.first:
             held.enter_context(owned(run.path))
@@ -94,11 +85,10 @@ def train(
             validation=data.validation.to(where),
             calibration=data.calibration.to(where),
             facts=_facts(config, run, material, where, ranks.size),
-            reporter=Logged(run.log, reporter) if ranks.first else Quiet(),
+            reporter=Reporters([LogFile(run.log), *reporters] if ranks.first else []),
+            preprocessor=data.preprocessor,
             stop=stop,
         )
-        if observer is not None and ranks.first:
-            loop.observe = partial(observer, preprocessor=data.preprocessor)
         if not resume and ranks.first:
             run.path.mkdir(parents=True)  # another process may have taken the name meanwhile
             held.enter_context(owned(run.path))

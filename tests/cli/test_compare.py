@@ -91,7 +91,7 @@ def test_bad_input_is_refused_before_anything_is_trained(rul, tiny, arguments, s
 
 def test_an_interrupt_is_said_and_130(rul, tiny, monkeypatch):
     from cmapss_rul.experiments import compare
-    from cmapss_rul.training.interrupt import Interrupted
+    from cmapss_rul.system.signals import Interrupted
 
     def stopped(*_):
         raise Interrupted("stopped by SIGINT, all is saved", 130)

@@ -34,15 +34,15 @@ class Terminal(io.StringIO):
 
 def shown(progress):
     """One run of two epochs as the loop tells it."""
-    progress.start(1, 2, 100, 0)
+    progress.epoch_start(1, 2, 100, 0)
     for _ in range(4):
-        progress.batch(25)
-    progress.epoch({**ROW, "epoch": 1}, True)
-    progress.start(2, 2, 100, 0)
+        progress.batch_end(25)
+    progress.epoch_end({**ROW, "epoch": 1}, True)
+    progress.epoch_start(2, 2, 100, 0)
     progress.note("a note")
     progress.detail("for the log alone")
-    progress.batch(100)
-    progress.epoch({**ROW, "epoch": 2}, False)
+    progress.batch_end(100)
+    progress.epoch_end({**ROW, "epoch": 2}, False)
     progress.close()
 
 
@@ -79,12 +79,12 @@ def test_a_live_line_on_a_terminal(monkeypatch, capsys):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     progress = Progress(2)
-    progress.start(1, 2, 100, 0)
+    progress.epoch_start(1, 2, 100, 0)
     progress._bar.mininterval = 0
-    progress.batch(50)
-    progress.epoch({**ROW, "epoch": 1}, True)
-    progress.start(2, 2, 100, 0)
-    progress.batch(100)
+    progress.batch_end(50)
+    progress.epoch_end({**ROW, "epoch": 1}, True)
+    progress.epoch_start(2, 2, 100, 0)
+    progress.batch_end(100)
     live = terminal.getvalue()
     progress.close()
     assert "epoch 1/2" in live
@@ -98,12 +98,12 @@ def test_a_live_line_on_a_terminal(monkeypatch, capsys):
 def test_a_run_taken_up_starts_where_it_stood(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     progress = Progress(5)
-    progress.start(3, 5, 100, 40)
+    progress.epoch_start(3, 5, 100, 40)
     assert (progress._bar.n, progress._bar.total) == (240, 500)
     progress.close()
 
 
 def test_closing_without_a_start_is_nothing():
     progress = Progress(1)
-    progress.batch(3)
+    progress.batch_end(3)
     progress.close()

@@ -18,7 +18,7 @@ from cmapss_rul.experiments.compare import Options, RunsFailed, Silent, compare,
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import owned
-from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.loggers import COLUMNS
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train

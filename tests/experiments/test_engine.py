@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.experiments.engine import run_jobs
-from cmapss_rul.training.interrupt import Interrupted
+from cmapss_rul.system.signals import Interrupted
 from tests.experiments.jobs import Deaf, Fail, Say, Wait
 
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,8 @@ from cmapss_rul.experiments import on_ray
 from cmapss_rul.experiments.compare import Options, compare, folder_of
 from cmapss_rul.experiments.on_ray import OnRay
 from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.runs import RunFolder
 from tests.experiments.jobs import DiesOnce, Elsewhere, Fail, Joins, KilledOnce, Wait
 from tests.experiments.test_engine import ROOT, Heard

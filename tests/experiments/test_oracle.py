@@ -7,8 +7,8 @@ import pytest
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.checkpoint import restore
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.train import train
 from tests.experiments.inputs import write_config
 from tests.training.inputs import Stopper, assert_same_run
@@ -20,9 +20,12 @@ def config(tmp_path, fleet_dir):
     return make_grid([str(path)], seeds=[0], sets=["train.epochs=3"]).runs[0].config
 
 
-def watched(config, folder, **options):
+def watched(config, folder, reporters=(), **options):
     return train(
-        config, folder, observer=Oracle(config.data, config.split, path_of(folder)), **options
+        config,
+        folder,
+        reporters=[Oracle(config.data, config.split, path_of(folder)), *reporters],
+        **options,
     )
 
 
@@ -48,7 +51,7 @@ def test_the_file_is_marked_and_metrics_csv_knows_nothing(tmp_path, config):
 def test_an_interrupted_run_has_the_same_notes(tmp_path, config):
     whole = watched(config, tmp_path / "whole")
     with pytest.raises(Interrupted):
-        watched(config, tmp_path / "cut", reporter=Stopper(epoch=2))
+        watched(config, tmp_path / "cut", reporters=[Stopper(epoch=2)])
     cut = watched(config, tmp_path / "cut", resume=True)
     assert path_of(cut.path).read_text() == path_of(whole.path).read_text()
 
@@ -60,7 +63,7 @@ def test_notes_of_later_epochs_are_taken_anew(tmp_path, config):
     path_of(folder / "first").write_text("epoch,oracle_test_rmse,mark\n1,99,x\n7,1,x\n")
     oracle = Oracle(config.data, config.split, path_of(run.path))
     model = restore(run.best)
-    oracle(2, model.network, model.preprocessor)
+    oracle.evaluated(2, model.network, model.preprocessor)
     notes = read_notes(path_of(run.path))
     assert list(notes) == [1, 2]
     assert notes[1] == 99

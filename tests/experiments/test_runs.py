@@ -15,8 +15,8 @@ from cmapss_rul.experiments.runs import (
     is_finished,
     remove,
 )
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.experiments.inputs import write_config
@@ -88,7 +88,7 @@ def test_a_folder_that_does_not_exist_is_to_be_trained(config, tmp_path):
 
 def test_a_run_stopped_later_goes_on(config, tmp_path):
     with pytest.raises(Interrupted):
-        train(config, tmp_path / "run", reporter=Stopper(epoch=1))
+        train(config, tmp_path / "run", reporters=[Stopper(epoch=1)])
     assert not is_finished(config, tmp_path / "run", oracle=False)
     assert RunFolder(tmp_path / "run").last.exists()
 

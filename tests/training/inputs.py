@@ -9,7 +9,7 @@ import torch
 
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import Quiet
+from cmapss_rul.training.loggers import Reporter
 from cmapss_rul.training.train import train
 
 MODEL = {
@@ -45,33 +45,33 @@ def tiny(folder: Path, **parts: Any) -> RunConfig:
     return RunConfig.model_validate(plain(folder, **parts))
 
 
-class Listener(Quiet):
-    """A reporter that keeps what it is told."""
+class Recorder(Reporter):
+    """A reporter that keeps steps, rows and notes."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.notes: list[str] = []
         self.rows: list[dict[str, float]] = []
         self.steps = 0
 
-    def batch(self, windows: int) -> None:
+    def batch_end(self, windows: int) -> None:
         """Count a step."""
         del windows
         self.steps += 1
 
-    def epoch(self, row: Any, best: bool) -> None:
+    def epoch_end(self, row: Any, best: bool) -> None:
         """Keep a row."""
         del best
         self.rows.append(dict(row))
 
     def note(self, text: str) -> None:
         """Keep a note."""
-        self.told.append(text)
+        self.notes.append(text)
 
 
-class Stopper(Listener):
+class Stopper(Recorder):
     """A reporter that sends this process a signal, after a step or after an epoch of the run.
 
-    The handler runs at once, so that the loop finds the wish when it looks next.
+    The handler runs at once, so that the loop finds the signal after the running step.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class Stopper(Listener):
         super().__init__()
         self._step, self._epoch, self._number = step, epoch, number
 
-    def batch(self, windows: int) -> None:
+    def batch_end(self, windows: int) -> None:
         """Count a step of this process, and stop after the one asked for."""
-        super().batch(windows)
+        super().batch_end(windows)
         if self.steps == self._step:
             signal.raise_signal(self._number)
 
-    def epoch(self, row: Any, best: bool) -> None:
+    def epoch_end(self, row: Any, best: bool) -> None:
         """Keep a row, and stop after the epoch asked for."""
-        super().epoch(row, best)
+        super().epoch_end(row, best)
         if row["epoch"] == self._epoch:
             signal.raise_signal(self._number)
 
@@ -139,8 +139,8 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def told(config: RunConfig, folder: Path, **options: Any) -> Listener:
-    """Train, and return what the reporter was told."""
-    listener = Listener()
-    train(config, folder, device="cpu", reporter=listener, **options)
-    return listener
+def record_run(config: RunConfig, folder: Path, **options: Any) -> Recorder:
+    """Train, and return the reporter that recorded it."""
+    recorder = Recorder()
+    train(config, folder, device="cpu", reporters=[recorder], **options)
+    return recorder

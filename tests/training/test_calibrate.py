@@ -13,10 +13,10 @@ from cmapss_rul.intervals.calibration import Calibration, HeldOut, calibrate
 from cmapss_rul.model.predict import predict
 from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
 from cmapss_rul.system.locks import owned
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibrate_run
 from cmapss_rul.training.checkpoint import restore
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.train import train
 from tests.training.inputs import Stopper, assert_same_run, differences, everything, tiny
 
@@ -99,7 +99,7 @@ def test_only_best_holds_the_entry(trained):
 def test_an_interrupted_run_comes_to_the_same_intervals(trained, sixteen, tmp_path):
     config = tiny(sixteen, split=SPLIT)
     with pytest.raises(Interrupted):
-        train(config, tmp_path / "run", device="cpu", reporter=Stopper(epoch=1))
+        train(config, tmp_path / "run", device="cpu", reporters=[Stopper(epoch=1)])
     assert restore(tmp_path / "run").calibration is not None
     train(config, tmp_path / "run", device="cpu", resume=True)
     assert_same_run(trained["calibration"], tmp_path / "run")
@@ -108,11 +108,11 @@ def test_an_interrupted_run_comes_to_the_same_intervals(trained, sixteen, tmp_pa
 def test_a_best_that_is_written_again_has_its_intervals(sixteen, tmp_path):
     config, folder = tiny(sixteen, split=SPLIT), tmp_path / "run"
     with pytest.raises(Interrupted):
-        train(config, folder, device="cpu", reporter=Stopper(epoch=1))
+        train(config, folder, device="cpu", reporters=[Stopper(epoch=1)])
     expected = checkpoint.read(folder / "best.pt")["calibration"]
     (folder / "best.pt").write_bytes(b"half")
     with pytest.raises(Interrupted):
-        train(config, folder, device="cpu", resume=True, reporter=Stopper(step=1))
+        train(config, folder, device="cpu", resume=True, reporters=[Stopper(step=1)])
     assert checkpoint.read(folder / "best.pt")["calibration"] == expected
 
 

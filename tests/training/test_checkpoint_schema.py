@@ -9,10 +9,10 @@ import torch
 
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.system.errors import CheckpointError, UsageError
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.config import MOST_PARAMETERS, load_config
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.train import train
 from tests.training.inputs import Stopper, everything, tiny
 
@@ -29,7 +29,7 @@ def stopped_run(eight, tmp_path_factory):
     keys = {"schedule": {"name": "plateau"}, "optimiser": "muon"}
     config = tiny(eight, balancer={"name": "gradnorm"}, train=keys)
     with pytest.raises(Interrupted):
-        train(config, folder, device="cpu", reporter=Stopper(epoch=1))
+        train(config, folder, device="cpu", reporters=[Stopper(epoch=1)])
     return config, folder
 
 

@@ -7,13 +7,20 @@ import pytest
 
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.system.files import also_name
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.runs import RunFolder, newest, to_resume
 from cmapss_rul.training.train import train
 from tests.torture.runs import broken
-from tests.training.inputs import Stopper, assert_same_run, everything, rows_of, tiny, told
+from tests.training.inputs import (
+    Stopper,
+    assert_same_run,
+    everything,
+    record_run,
+    rows_of,
+    tiny,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,7 @@ def config(folder):
 def stopped(eight, tmp_path):
     """The same run, stopped after its second epoch."""
     with pytest.raises(Interrupted):
-        train(config(eight), tmp_path / "run", device="cpu", reporter=Stopper(epoch=2))
+        train(config(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
     return RunFolder(tmp_path / "run")
 
 
@@ -55,12 +62,12 @@ def test_a_damaged_last_checkpoint_is_named_and_the_one_before_goes_on(
     stopped, straight, eight, damage
 ):
     damage(stopped.last)
-    listener = told(config(eight), stopped.path, resume=True)
-    said = [text for text in listener.told if "last.pt" in text]
+    recorder = record_run(config(eight), stopped.path, resume=True)
+    said = [text for text in recorder.notes if "last.pt" in text]
     assert len(said) == 1
     assert said[0].startswith(str(stopped.last))
     assert said[0].endswith("going on from previous.pt, the checkpoint before it")
-    assert [row["epoch"] for row in listener.rows] == [2, 3, 4]
+    assert [row["epoch"] for row in recorder.rows] == [2, 3, 4]
     assert_same_run(straight, stopped.path)
     assert said[0] in stopped.log.read_text()
 
@@ -85,7 +92,7 @@ def test_metrics_never_show_an_epoch_that_the_checkpoint_does_not_know(stopped, 
 def test_the_whole_one_is_not_replaced_by_the_damaged_one(stopped, straight, eight):
     spoil(stopped.last)
     with pytest.raises(Interrupted):
-        train(config(eight), stopped.path, device="cpu", resume=True, reporter=Stopper(step=1))
+        train(config(eight), stopped.path, device="cpu", resume=True, reporters=[Stopper(step=1)])
     assert checkpoint.read(stopped.previous)["loop"]["epoch"] == 1
     assert checkpoint.read(stopped.last)["loop"]["batch"] == 1
     train(config(eight), stopped.path, device="cpu", resume=True)
@@ -94,8 +101,8 @@ def test_the_whole_one_is_not_replaced_by_the_damaged_one(stopped, straight, eig
 
 def test_a_damaged_previous_checkpoint_matters_to_nobody(stopped, straight, eight):
     spoil(stopped.previous)
-    listener = told(config(eight), stopped.path, resume=True)
-    assert not any("previous" in text for text in listener.told)
+    recorder = record_run(config(eight), stopped.path, resume=True)
+    assert not any("previous" in text for text in recorder.notes)
     assert_same_run(straight, stopped.path)
 
 
@@ -122,7 +129,9 @@ def test_missing_rows_are_written_and_none_twice(stopped, straight, eight):
     for text in ("", rows[0], "".join(rows[:2]), "".join([*rows, rows[-1]]), "nonsense"):
         stopped.metrics.write_text(text)
         with pytest.raises(Interrupted):
-            train(config(eight), stopped.path, device="cpu", resume=True, reporter=Stopper(step=1))
+            train(
+                config(eight), stopped.path, device="cpu", resume=True, reporters=[Stopper(step=1)]
+            )
         assert stopped.metrics.read_text().startswith("".join(rows))
         assert broken(stopped.path) == []
     train(config(eight), stopped.path, device="cpu", resume=True)
@@ -135,12 +144,12 @@ def test_a_damaged_best_checkpoint_is_written_again_where_it_is_at_hand(
     monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 - self.state.epoch))
     train(config(eight), tmp_path / "straight", device="cpu")
     with pytest.raises(Interrupted):
-        train(config(eight), tmp_path / "run", device="cpu", reporter=Stopper(epoch=2))
+        train(config(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
     run = RunFolder(tmp_path / "run")
     best = checkpoint.read(run.best)
     spoil(run.best)
     with pytest.raises(Interrupted):
-        train(config(eight), run.path, device="cpu", resume=True, reporter=Stopper(step=1))
+        train(config(eight), run.path, device="cpu", resume=True, reporters=[Stopper(step=1)])
     again = checkpoint.read(run.best)
     assert again["loop"] == best["loop"]
     assert "best.pt: the file is damaged" in run.log.read_text()
@@ -158,14 +167,14 @@ def test_a_finished_run_killed_before_its_last_row_gets_it(straight, eight, tmp_
     if text is not None:
         run.metrics.write_text(text)
     (run.path / ".metrics.csv.999999999.part").write_text("half")
-    assert "nothing to do" in told(config(eight), run.path, resume=True).told[0]
+    assert "nothing to do" in record_run(config(eight), run.path, resume=True).notes[0]
     assert everything(run.path) == before
 
 
 def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_one_line(eight, tmp_path, monkeypatch):
     monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 + self.state.epoch))
     with pytest.raises(Interrupted):
-        train(config(eight), tmp_path / "run", device="cpu", reporter=Stopper(epoch=2))
+        train(config(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
     spoil(tmp_path / "run" / "best.pt")
     with pytest.raises(CheckpointError, match="going on would not bring back epoch 1") as caught:
         train(config(eight), tmp_path / "run", device="cpu", resume=True)

@@ -4,13 +4,13 @@ import signal
 
 import pytest
 
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.train import train
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import (
     NOISY_MODEL,
-    Listener,
+    Recorder,
     Stopper,
     assert_same_run,
     differences,
@@ -21,7 +21,7 @@ from tests.training.inputs import (
 
 def stopped(config, folder, *, resume=False, **when):
     with pytest.raises(Interrupted) as caught:
-        train(config, folder, device="cpu", resume=resume, reporter=Stopper(**when))
+        train(config, folder, device="cpu", resume=resume, reporters=[Stopper(**when)])
     return caught.value
 
 
@@ -74,10 +74,10 @@ def test_every_option_goes_on_exactly(eight, tmp_path, keys, when):
 def test_a_run_stopped_at_every_step_is_the_same_run(eight, tmp_path):
     config = noisy(eight, epochs=2)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
-    listener = Listener()
-    train(config, straight, device="cpu", reporter=listener)
-    assert listener.steps > 4
-    for _ in range(listener.steps - 1):  # the signal at the very last step finds it all done
+    recorder = Recorder()
+    train(config, straight, device="cpu", reporters=[recorder])
+    assert recorder.steps > 4
+    for _ in range(recorder.steps - 1):  # the signal at the very last step finds it all done
         stopped(config, parts, resume=True, step=1)
     train(config, parts, device="cpu", resume=True)
     assert_same_run(straight, parts)
@@ -118,5 +118,5 @@ def test_a_signal_saves_says_how_to_go_on_and_has_its_own_exit_code(eight, tmp_p
 
 
 def test_a_signal_after_the_last_epoch_finds_everything_done(eight, tmp_path):
-    train(tiny(eight), tmp_path / "run", device="cpu", reporter=Stopper(epoch=2))
+    train(tiny(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
     assert [row["epoch"] for row in rows_of(tmp_path / "run" / "metrics.csv")] == ["1", "2"]

@@ -6,50 +6,60 @@ import pytest
 
 from cmapss_rul.config.load import load
 from cmapss_rul.system.errors import CheckpointError, UsageError
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.train import train
-from tests.training.inputs import Stopper, assert_same_run, everything, rows_of, tiny, told
+from tests.training.inputs import (
+    Stopper,
+    assert_same_run,
+    everything,
+    record_run,
+    rows_of,
+    tiny,
+)
 
 
 @pytest.fixture
 def half_run(eight, tmp_path):
     """A run of two epochs, stopped after the first."""
     with pytest.raises(Interrupted):
-        train(tiny(eight), tmp_path / "half", device="cpu", reporter=Stopper(epoch=1))
+        train(tiny(eight), tmp_path / "half", device="cpu", reporters=[Stopper(epoch=1)])
     return tmp_path / "half"
 
 
 def test_a_finished_run_says_so_and_is_left_alone(own_run, eight):
     before = everything(own_run)
-    listener = told(tiny(eight), own_run, resume=True)
-    assert listener.told == [f"{own_run} is finished after 2 epochs: nothing to do"]
-    assert listener.steps == 0
+    recorder = record_run(tiny(eight), own_run, resume=True)
+    assert recorder.notes == [f"{own_run} is finished after 2 epochs: nothing to do"]
+    assert recorder.steps == 0
     assert everything(own_run) == before
 
 
 def test_a_finished_run_needs_no_data_to_say_so(own_run, tmp_path):
-    assert "nothing to do" in told(tiny(tmp_path / "gone"), own_run, resume=True).told[0]
+    assert "nothing to do" in record_run(tiny(tmp_path / "gone"), own_run, resume=True).notes[0]
 
 
 def test_more_epochs_go_on_and_the_schedules_part_is_said(own_run, eight):
-    listener = told(tiny(eight, train={"epochs": 3}), own_run, resume=True)
-    assert "was finished at 2 epochs and goes on to 3" in listener.told[0]
-    assert "'cosine' depends on the number of epochs" in listener.told[1]
-    assert "not the same as a longer run from the start" in listener.told[1]
+    recorder = record_run(tiny(eight, train={"epochs": 3}), own_run, resume=True)
+    assert "was finished at 2 epochs and goes on to 3" in recorder.notes[0]
+    assert "'cosine' depends on the number of epochs" in recorder.notes[1]
+    assert "not the same as a longer run from the start" in recorder.notes[1]
     assert [row["epoch"] for row in rows_of(own_run / "metrics.csv")] == ["1", "2", "3"]
     assert load(RunConfig, own_run / "config.yaml").train.epochs == 3
-    assert "nothing to do" in told(tiny(eight, train={"epochs": 3}), own_run, resume=True).told[0]
+    assert (
+        "nothing to do"
+        in record_run(tiny(eight, train={"epochs": 3}), own_run, resume=True).notes[0]
+    )
 
 
 @pytest.mark.parametrize("name", ["constant", "plateau"])
 def test_where_the_schedule_knows_no_end_more_epochs_are_the_longer_run(eight, tmp_path, name):
     keys = {"schedule": {"name": name}, "warmup": 0.5, "patience": 5}
     train(tiny(eight, train={"epochs": 2, **keys}), tmp_path / "a", device="cpu")
-    listener = told(tiny(eight, train={"epochs": 3, **keys}), tmp_path / "a", resume=True)
-    assert not any("depends" in text for text in listener.told)
+    recorder = record_run(tiny(eight, train={"epochs": 3, **keys}), tmp_path / "a", resume=True)
+    assert not any("depends" in text for text in recorder.notes)
     train(tiny(eight, train={"epochs": 3, **keys}), tmp_path / "b", device="cpu")
     assert_same_run(tmp_path / "a", tmp_path / "b")
 
@@ -64,10 +74,10 @@ def test_more_epochs_after_early_stopping_really_go_on(eight, tmp_path, monkeypa
 
     monkeypatch.setattr(Loop, "evaluate", evaluate)
     keys = {"patience": 1, "window_share": 0.001}
-    assert len(told(tiny(eight, train={"epochs": 4, **keys}), tmp_path / "run").rows) == 2
+    assert len(record_run(tiny(eight, train={"epochs": 4, **keys}), tmp_path / "run").rows) == 2
     config = tiny(eight, train={"epochs": 6, **keys})
-    listener = told(config, tmp_path / "run", resume=True)
-    assert [row["epoch"] for row in listener.rows] == [3]
+    recorder = record_run(config, tmp_path / "run", resume=True)
+    assert [row["epoch"] for row in recorder.rows] == [3]
     assert checkpoint.read(tmp_path / "run" / "last.pt")["loop"]["best_epoch"] == 1
 
 
@@ -108,9 +118,9 @@ def test_other_data_are_refused_and_the_same_at_another_path_are_not(half_run, e
 
 
 def test_another_thread_count_is_a_warning(half_run, eight):
-    listener = told(tiny(eight, train={"threads": 2}), half_run, resume=True)
-    assert any("warning: the number of threads was 1 and is 2" in note for note in listener.told)
-    assert len(listener.rows) == 1
+    recorder = record_run(tiny(eight, train={"threads": 2}), half_run, resume=True)
+    assert any("warning: the number of threads was 1 and is 2" in note for note in recorder.notes)
+    assert len(recorder.rows) == 1
 
 
 def test_another_torch_and_device_are_warnings(half_run, eight):
@@ -118,7 +128,7 @@ def test_another_torch_and_device_are_warnings(half_run, eight):
     content["versions"]["torch"] = "2.6.0"
     content["host"]["device"] = "cuda"
     checkpoint.write(half_run / "last.pt", content)
-    notes = told(tiny(eight), half_run, resume=True).told
+    notes = record_run(tiny(eight), half_run, resume=True).notes
     assert any("warning: the torch was 2.6.0 and is" in note for note in notes)
     assert any("warning: the device was cuda and is cpu" in note for note in notes)
 

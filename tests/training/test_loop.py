@@ -13,17 +13,17 @@ from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import Network
 from cmapss_rul.model.predict import predict
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.interrupt import StopSignals
-from cmapss_rul.training.loggers import COLUMNS, Quiet
+from cmapss_rul.training.loggers import COLUMNS, Reporter
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.balancers.variants import VARIANTS, title
-from tests.training.inputs import Listener, compared, differences, rows_of, tiny
+from tests.training.inputs import Recorder, compared, differences, rows_of, tiny
 
 
 def loop_of(config, folder, reporter=None):
@@ -33,7 +33,7 @@ def loop_of(config, folder, reporter=None):
     device = torch.device("cpu")
     trainer = Trainer(config, network, device)
     run = RunFolder(folder)
-    listener = reporter or Quiet()
+    recorder = reporter or Reporter()
     facts = {name: {} for name in checkpoint.PARTS}
     return Loop(
         config=config,
@@ -44,7 +44,8 @@ def loop_of(config, folder, reporter=None):
         validation=data.validation,
         calibration=data.calibration,
         facts=facts,
-        reporter=listener,
+        preprocessor=data.preprocessor,
+        reporter=recorder,
         stop=StopSignals(),
     )
 
@@ -73,15 +74,15 @@ def test_with_the_whole_set_as_one_batch_a_row_is_a_step(eight, tmp_path, balanc
     """The balancer, given the losses of the rows, says the rows' weights exactly."""
     keys = {"epochs": 4, "batch_size": 10**9, "clip": None, "window_share": 0.05, "ema": None}
     config = tiny(eight, balancer=balancer.model_dump(), train=keys)
-    listener = Listener()
-    train(config, tmp_path / "run", device="cpu", reporter=listener)
-    assert listener.steps == 4
+    recorder = Recorder()
+    train(config, tmp_path / "run", device="cpu", reporters=[recorder])
+    assert recorder.steps == 4
     if balancer.name in ("gradnorm", "uncertainty", "torchjd:imtl_l", "torchjd:uw"):
         return  # theirs are learnt: the first row alone follows from losses, see below
     if balancer.name in ("dtp", "random", "torchjd:random"):
         return  # theirs follow from predictions, see below, or from chance
     alone = balancer.build()
-    for row in listener.rows:
+    for row in recorder.rows:
         losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
         weights = alone(losses.requires_grad_()).weights
         assert weights.tolist() == [row["weight_rul"], row["weight_health"]]
@@ -97,9 +98,9 @@ def test_kpi_weights_of_the_first_row_by_hand(eight, tmp_path):
     rul, logits = loop.trainer.network(batch.windows)
     close = np.abs(rul.detach().numpy() - batch.rul.numpy()) <= 10
     right = logits.argmax(dim=1) == batch.health
-    listener = Listener()
-    train(config, tmp_path / "run", device="cpu", reporter=listener)
-    (row,) = listener.rows
+    recorder = Recorder()
+    train(config, tmp_path / "run", device="cpu", reporters=[recorder])
+    (row,) = recorder.rows
     for task, share in (("rul", close.mean()), ("health", float(right.double().mean()))):
         kappa = min(max(share, 1e-3), 1 - 1e-3)
         assert row[f"weight_{task}"] == pytest.approx(-(1 - kappa) * math.log(kappa), rel=1e-4)
@@ -108,10 +109,10 @@ def test_kpi_weights_of_the_first_row_by_hand(eight, tmp_path):
 def test_weights_of_epochs_follow_from_the_two_before(eight, tmp_path):
     """Several batches an epoch: 1 twice, then 2 softmax of the ratio of the rows' losses."""
     config = tiny(eight, balancer={"name": "dwa"}, train={"epochs": 4})
-    listener = Listener()
-    train(config, tmp_path / "run", device="cpu", reporter=listener)
-    assert listener.steps > 4
-    rows = listener.rows
+    recorder = Recorder()
+    train(config, tmp_path / "run", device="cpu", reporters=[recorder])
+    assert recorder.steps > 4
+    rows = recorder.rows
     assert [row["weight_rul"] for row in rows[:2]] == [1, 1]
     for older, newer, row in zip(rows, rows[1:], rows[2:], strict=False):
         rul, health = (
@@ -126,10 +127,10 @@ def test_weights_of_epochs_follow_from_the_two_before(eight, tmp_path):
 def test_learnt_weights_of_the_first_row_by_hand(eight, tmp_path):
     keys = {"epochs": 1, "batch_size": 10**9}
     for name in ("gradnorm", "uncertainty"):
-        listener = Listener()
+        recorder = Recorder()
         config = tiny(eight, balancer={"name": name}, train=keys)
-        train(config, tmp_path / name, device="cpu", reporter=listener)
-        (row,) = listener.rows
+        train(config, tmp_path / name, device="cpu", reporters=[recorder])
+        (row,) = recorder.rows
         if name == "gradnorm":
             assert (row["weight_rul"], row["weight_health"]) == (1, 1)
             assert row["weight_rul"] + row["weight_health"] == 2
@@ -145,10 +146,10 @@ def test_row_one_holds_the_losses_before_the_first_update(eight, tmp_path):
     output = loop.trainer.network(loop.training.batch(torch.arange(len(loop.training))).windows)
     error = (output.rul.detach().double() - loop.training.rul) ** 2
     weight = 2 - loop.training.rul.double() / 125
-    listener = Listener()
-    train(config, tmp_path / "run", device="cpu", reporter=listener)
+    recorder = Recorder()
+    train(config, tmp_path / "run", device="cpu", reporters=[recorder])
     expected = float((weight * error).sum() / weight.sum())
-    assert listener.rows[0]["train_rul_loss"] == pytest.approx(expected, rel=1e-5)
+    assert recorder.rows[0]["train_rul_loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_losses_are_means_over_windows_and_weights_over_steps(eight, tmp_path):
@@ -184,12 +185,12 @@ def test_losses_are_means_over_windows_and_weights_over_steps(eight, tmp_path):
 
 def test_the_learning_rate_is_that_of_the_epochs_last_step(eight, tmp_path):
     keys = {"epochs": 3, "warmup": 1, "learning_rate": 0.01, "batch_size": 30}
-    listener = Listener()
-    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporter=listener)
-    assert listener.rows[0]["learning_rate"] == pytest.approx(0.01)  # the end of the warm-up
+    recorder = Recorder()
+    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
+    assert recorder.rows[0]["learning_rate"] == pytest.approx(0.01)  # the end of the warm-up
     loop = checkpoint.read(tmp_path / "run" / "last.pt")
-    assert loop["optimiser"]["param_groups"][0]["lr"] == listener.rows[2]["learning_rate"]
-    assert 0 < listener.rows[2]["learning_rate"] < listener.rows[1]["learning_rate"] < 0.01
+    assert loop["optimiser"]["param_groups"][0]["lr"] == recorder.rows[2]["learning_rate"]
+    assert 0 < recorder.rows[2]["learning_rate"] < recorder.rows[1]["learning_rate"] < 0.01
 
 
 def test_each_epoch_draws_its_windows_anew_and_uses_each_once(eight, tmp_path):
@@ -300,11 +301,11 @@ def scripted(monkeypatch, figures):
 def test_early_stopping(eight, tmp_path, monkeypatch, patience, epochs, best):
     scripted(monkeypatch, [9.0, 5.0, 5.0, 4.0, 6.0, 4.0, 7.0, 8.0])
     keys = {"epochs": 8, "patience": patience, "window_share": 0.001}
-    listener = Listener()
-    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporter=listener)
-    assert len(listener.rows) == epochs
+    recorder = Recorder()
+    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
+    assert len(recorder.rows) == epochs
     assert checkpoint.read(tmp_path / "run" / "best.pt")["loop"]["epoch"] == best
-    assert f"best epoch {best}: validation RMSE" in listener.told[-1]
+    assert f"best epoch {best}: validation RMSE" in recorder.notes[-1]
 
 
 def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight, tmp_path):
@@ -342,9 +343,9 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(
     eight, tmp_path, monkeypatch, value
 ):
     good, bad = tmp_path / "good", tmp_path / "bad"
-    listener = Listener()
-    train(tiny(eight, train={"epochs": 3}), good, device="cpu", reporter=listener)
-    steps = listener.steps // 3
+    recorder = Recorder()
+    train(tiny(eight, train={"epochs": 3}), good, device="cpu", reporters=[recorder])
+    steps = recorder.steps // 3
     failing(monkeypatch, at=steps + 1, value=value)
     with pytest.raises(RulError) as caught:
         train(tiny(eight, train={"epochs": 3}), bad, device="cpu")

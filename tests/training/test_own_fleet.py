@@ -8,10 +8,10 @@ import torch
 
 from cmapss_rul.data.config import OWN_FILES
 from cmapss_rul.system.errors import DataError, UsageError
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig, completed
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.interrupt import Interrupted
 from cmapss_rul.training.listing import look_at
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
@@ -23,7 +23,7 @@ from tests.training.inputs import (
     assert_same_run,
     compared,
     differences,
-    told,
+    record_run,
 )
 
 
@@ -78,7 +78,7 @@ def test_the_file_is_the_only_one_that_is_asked_for(own_run, tmp_path, monkeypat
 
 def test_the_log_says_what_is_assumed(own_run, tmp_path):
     late = write_own(tmp_path / "late.csv", own_rows()[3:])
-    said = told(own_config(late), tmp_path / "run").told
+    said = record_run(own_config(late), tmp_path / "run").notes
     assert said[0] == (
         "each record of late.csv is taken to end at the failure; 2 of its engines are set aside, "
         "unseen, for rul evaluate"
@@ -93,7 +93,7 @@ def test_the_log_says_what_is_assumed(own_run, tmp_path):
 def test_an_interrupted_run_goes_on_to_the_same_end(own_run, tmp_path, step):
     config = own_config(own_run / "my.csv", split={"test": 0.3})
     with pytest.raises(Interrupted):
-        train(config, tmp_path / "run", device="cpu", reporter=Stopper(step=step))
+        train(config, tmp_path / "run", device="cpu", reporters=[Stopper(step=step)])
     train(config, tmp_path / "run", device="cpu", resume=True)
     assert_same_run(own_run / "my-s0", tmp_path / "run")
 

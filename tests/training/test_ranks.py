@@ -13,13 +13,12 @@ import yaml
 
 from cmapss_rul.cli.failures import failure
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.signals import Terminated
+from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
 from cmapss_rul.training import checkpoint, ranks
-from cmapss_rul.training.interrupt import Interrupted, StopSignals
 from cmapss_rul.training.ranks import Joined, Ranks, Unsaid, joined
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
-from tests.training.inputs import Listener, compared, differences, plain, rows_of, tiny
+from tests.training.inputs import Recorder, compared, differences, plain, rows_of, tiny
 from tests.training.two_ranks import all_variants
 
 ROOT = Path(__file__).parents[2]
@@ -129,10 +128,10 @@ def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, tmp_path, finished_run)
         for name, value in there.items():
             assert float(here[name]) == pytest.approx(float(value), rel=1e-3), name
     # one process goes on with it, and says so
-    more, listener = tiny(eight, train={"epochs": 3}), Listener()
-    train(more, run.path, resume=True, device="cpu", reporter=listener)
-    assert any("the number of ranks was 2 and is 1: the run goes on" in t for t in listener.told)
-    assert [row["epoch"] for row in listener.rows] == [3]
+    more, recorder = tiny(eight, train={"epochs": 3}), Recorder()
+    train(more, run.path, resume=True, device="cpu", reporters=[recorder])
+    assert any("the number of ranks was 2 and is 1: the run goes on" in t for t in recorder.notes)
+    assert [row["epoch"] for row in recorder.rows] == [3]
 
 
 def running(eight, folder, *options):
@@ -161,10 +160,10 @@ def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, 
     content = checkpoint.read(run.last)
     assert content["loop"]["epoch"] >= 1
     more = tiny(eight, train={"epochs": 100_000, "ema": None})
-    stopper = Listener()
+    stopper = Recorder()
     stopper.batch = lambda _: signal.raise_signal(signal.SIGTERM)
     with pytest.raises(Interrupted):
-        train(more, run.path, resume=True, device="cpu", reporter=stopper)
+        train(more, run.path, resume=True, device="cpu", reporters=[stopper])
     assert checkpoint.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
 
 

@@ -15,9 +15,17 @@ from cmapss_rul.system.errors import DataError, RulError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
+from cmapss_rul.training.loggers import Reporter
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.train import train
-from tests.training.inputs import Listener, assert_same_run, everything, plain, tiny, told
+from tests.training.inputs import (
+    Recorder,
+    assert_same_run,
+    everything,
+    plain,
+    record_run,
+    tiny,
+)
 
 # ---- the run folder ---------------------------------------------------------------------------
 
@@ -82,49 +90,50 @@ def test_a_folder_that_cannot_be_made_is_an_ordinary_error(tmp_path, eight):
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, eight, monkeypatch):
-    folder, listener = tmp_path / "run", Listener()
+    folder, recorder = tmp_path / "run", Recorder()
 
     def full(path, content, former):
         del content, former
         raise OSError(28, "No space left on device", str(path))
 
-    def epoch(row, best):
+    def epoch_end(row, best):
         del row, best
         monkeypatch.setattr(checkpoint, "write_proved", full)
 
-    listener.epoch = epoch
+    recorder.epoch_end = epoch_end
     with pytest.raises(OSError, match="No space left"):
-        train(tiny(eight), folder, device="cpu", reporter=listener)
+        train(tiny(eight), folder, device="cpu", reporters=[recorder])
     assert checkpoint.read(folder / "last.pt")["loop"]["epoch"] == 1
     assert not list(folder.glob(".*"))
 
 
 def test_simulated_and_foreign_data_are_said_to_be_so(tmp_path, eight):
-    assert any("simulated" in text for text in told(tiny(eight), tmp_path / "a").told)
+    assert any("simulated" in text for text in record_run(tiny(eight), tmp_path / "a").notes)
     shutil.copy(eight / "train_FD001.txt", tmp_path)  # without its manifest
-    listener = told(tiny(tmp_path), tmp_path / "b")
-    assert "train_FD001.txt is not the official file" in listener.told
+    recorder = record_run(tiny(tmp_path), tmp_path / "b")
+    assert "train_FD001.txt is not the official file" in recorder.notes
 
 
 # ---- as a library -----------------------------------------------------------------------------
 
 
 def test_a_split_by_windows_is_said_to_be_a_leak(tmp_path, eight):
-    listener = told(tiny(eight, split={"by": "windows"}), tmp_path / "leak")
-    assert any("split.by windows is a leak" in text for text in listener.told)
+    recorder = record_run(tiny(eight, split={"by": "windows"}), tmp_path / "leak")
+    assert any("split.by windows is a leak" in text for text in recorder.notes)
     content = checkpoint.read(tmp_path / "leak" / "last.pt")
     assert content["split"]["training"] == content["split"]["validation"]
 
 
-def test_an_observer_sees_every_epoch_before_it_is_saved(tmp_path, finished_run):
+def test_a_reporter_sees_every_network_before_it_is_saved(tmp_path, finished_run):
     seen = []
 
-    def observer(epoch, network, preprocessor):
-        history = (tmp_path / "seen" / "metrics.csv").exists()
-        seen.append((epoch, history, network.training, preprocessor.features))
+    class Observer(Reporter):
+        def evaluated(self, epoch, network, preprocessor):
+            history = (tmp_path / "seen" / "metrics.csv").exists()
+            seen.append((epoch, history, network.training, preprocessor.features))
 
     config = load(RunConfig, finished_run / "config.yaml")
-    train(config, tmp_path / "seen", device="cpu", observer=observer)
+    train(config, tmp_path / "seen", device="cpu", reporters=[Observer()])
     assert [epoch for epoch, *_ in seen] == list(range(1, config.train.epochs + 1))
     assert not seen[0][1]
     assert_same_run(finished_run, tmp_path / "seen")
@@ -188,12 +197,12 @@ def test_auxiliary_subsets_train_too_and_are_in_the_checkpoint(eight, tmp_path):
     shutil.copytree(eight, tmp_path / "data")
     simulate(tmp_path / "data", engines=3, conditions=6)
     config = tiny(tmp_path / "data", data={"auxiliary": ["FD002"]})
-    listener = told(config, tmp_path / "run")
+    recorder = record_run(config, tmp_path / "run")
     content = checkpoint.read(tmp_path / "run" / "best.pt")
     (file,) = content["data"]["auxiliary"]
     assert (file["subset"], file["name"], file["engines"]) == ("FD002", "train_FD002.txt", 3)
     assert file["simulated"]
-    assert sum("simulated" in text for text in listener.told) == 1
+    assert sum("simulated" in text for text in recorder.notes) == 1
     rows = len((tmp_path / "data" / "train_FD002.txt").read_text().splitlines())
     assert len(load_data(config).training) == len(load_data(tiny(eight)).training) + rows
     with (tmp_path / "data" / "train_FD002.txt").open("a") as stream:
