@@ -91,6 +91,15 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def counted(number: int, noun: str) -> str:
+    """Format a number with its noun, in the singular or the plural.
+
+    >>> counted(1, "engine"), counted(1_000, "engine")
+    ('1 engine', '1,000 engines')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def one_line(text: object) -> str:
     """Fold white space so that a foreign message fits on one line."""
     return printable(" ".join(str(text).split()))

@@ -7,6 +7,7 @@ from typing import Any
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
+from cmapss_rul.display.text import counted
 from cmapss_rul.training.checkpoint import TrainedModel, versions
 
 HELD_OUT = "held-out engines of the same file"
@@ -156,7 +157,8 @@ class Protocol:
         return [("also trained on", f"all {', '.join(engines)}")] if engines else []
 
     def _tested_on(self) -> str:
-        text = f"{self.engines} engines ({self.padded} padded), {self.windows:,} windows"
+        engines, windows = counted(self.engines, "engine"), counted(self.windows, "window")
+        text = f"{engines} ({self.padded} padded), {windows}"
         if self.tested_on == HELD_OUT:
             text = f"{HELD_OUT}, each cut once: {text}"
         if self.unknown_conditions:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.display.markdown import escaped, table
+from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.interval_table import interval_notes, interval_rows
 from cmapss_rul.reports.metrics import figures_table, warnings_of, yardsticks_table
@@ -82,7 +83,7 @@ def _use(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     if model.config.data.own:
         yield (
             f"Prediction for engines of the fleet it was trained on. {predict} The figures below "
-            f"rest on {evaluation.protocol.engines} engines: before anything is decided by it, it "
+            f"rest on {counted(evaluation.protocol.engines, 'engine')}: before anything is decided by it, it "
             "should be checked on more of them, and beside what is known of them otherwise."
         )
     else:

@@ -13,13 +13,19 @@ _WINDOWS = {"last": "last window of each engine", "every": "every window, one a 
 def key_figures(evaluation: Evaluation) -> list[tuple[str, str]]:
     """What counts most: name and value."""
     last, every = (evaluation.metrics[windows]["capped"] for windows in ("last", "every"))
-    low, high = last["rmse_interval"]
     return [
         ("RMSE, last windows, capped labels", f"{number(last['rmse'], 2)} cycles"),
-        ("its 95 % interval over engines", f"{number(low, 1)}–{number(high, 1)}"),
+        ("its 95 % interval over engines", _interval(last["rmse_interval"])),
         ("NASA score, last windows, capped", number(last["nasa"], 0)),
         ("RMSE, every window, capped labels", f"{number(every['rmse'], 2)} cycles"),
     ]
+
+
+def _interval(bounds: tuple[float, float] | None) -> str:
+    """Format an interval; a single engine has none."""
+    if bounds is None:
+        return "none: one engine"
+    return f"{number(bounds[0], 1)}–{number(bounds[1], 1)}"
 
 
 def warnings_of(evaluation: Evaluation) -> Iterator[str]:

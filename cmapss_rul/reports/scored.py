@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.interval_table import interval_notes, interval_rows
 from cmapss_rul.evaluation.table import number
@@ -36,7 +37,7 @@ def predicted(evaluation: Evaluation) -> Iterator[Part]:
     near = int((abs(last.error) <= 10).sum())
     late, early = int(np.argmax(last.error)), int(np.argmin(last.error))
     seen = (
-        f"{len(last.engine)} test engines at their last windows: {near} within 10 cycles of the "
+        f"{counted(len(last.engine), 'test engine')}, last windows: {near} within 10 cycles of the "
         f"capped label; too late by most: engine {last.engine[late]} ({last.error[late]:+.1f}), "
         f"too early by most: engine {last.engine[early]} ({last.error[early]:+.1f})."
     )

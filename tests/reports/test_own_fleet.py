@@ -1,16 +1,25 @@
 """The report of a fleet of one's own: names instead of numbers, no C-MAPSS, few engines."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
+from cmapss_rul.cli import app
+from cmapss_rul.config.show import to_yaml
 from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.table import render
 from cmapss_rul.reports import predicted
-from cmapss_rul.reports.card import CARD
+from cmapss_rul.reports.card import CARD, card_of
+from cmapss_rul.reports.page import write
+from cmapss_rul.reports.run import page_of
 from cmapss_rul.reports.target import report
-from tests.data._own import write_own
-from tests.evaluation._models import trained
+from cmapss_rul.training.checkpoint import restore
+from tests.data._own import LIVES, own_rows, write_own
+from tests.evaluation._models import calibrated, countdown, trained
 from tests.reports.inputs import Seen
 
 
@@ -46,3 +55,53 @@ def test_a_long_name_fits_above_its_panel(tmp_path):
     named = dataclasses.replace(found.predictions, engine=names)
     figure = predicted.trajectories(dataclasses.replace(found, predictions=named))
     assert figure.axes[0].get_title().startswith("best: a\\tname tha… (")
+
+
+@pytest.fixture(scope="module")
+def one_engine(tmp_path_factory):
+    """A run of five engines of which one is tested on: no interval over engines, no deviation."""
+    folder = tmp_path_factory.mktemp("one")
+    rows = [row for row in own_rows() if row.split(",")[0] in list(LIVES)[:5]]
+    trained(write_own(folder / "my.csv", rows), folder / "run")
+    return folder / "run"
+
+
+def test_one_test_engine_is_reported_without_an_interval(one_engine):
+    files = report(one_engine)
+    assert json.loads((one_engine / "evaluation.json").read_bytes())["protocol"]["engines"] == 1
+    seen = Seen((one_engine / "report.html").read_text(encoding="utf-8"))
+    assert "its 95 % interval over engines none: one engine" in seen.words
+    assert "each cut once: 1 engine (0 padded)" in seen.words
+    card = (one_engine / CARD).read_text(encoding="utf-8")
+    assert "The figures below rest on 1 engine:" in card
+    assert one_engine / CARD in files
+    assert all(path.stat().st_size for path in files)
+
+
+@pytest.mark.parametrize("start", [20.0, 3.0], ids=["above the cap", "below the cap"])
+def test_one_test_engine_with_intervals(one_engine, tmp_path, start):
+    model = calibrated(restore(one_engine))
+    evaluation = evaluate(countdown(model, start))
+    assert evaluation.metrics["last"]["capped"]["rmse_interval"] is None
+    assert evaluation.intervals["coverage"][0]["last"]["capped"]["engines"] == 1
+    write(page_of(one_engine, model, evaluation), tmp_path / "report.html")
+    assert "| 0.5 |" in card_of("run", model, evaluation)
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(render(evaluation))
+    assert "95 %" in shown.get()
+
+
+def test_one_test_engine_is_compared(one_engine, tmp_path):
+    config = tmp_path / "own.yaml"
+    config.write_text(to_yaml(restore(one_engine).config, comments=False), encoding="utf-8")
+    ledger = tmp_path / "ledger.json"
+    arguments = ["compare", "--config", str(config), "--balancer", "fixed,amnl", "--seeds", "2"]
+    options = ["--jobs", "1", "--oracle", "--ledger", str(ledger), "--device", "cpu"]
+    result = CliRunner().invoke(app, [*arguments, *options, "--output", str(tmp_path / "grid")])
+    assert result.exit_code == 0, result.output
+    cell = json.loads((tmp_path / "grid/comparison.json").read_bytes())["cells"][0]
+    assert cell["rmse_interval_over_engines"] is None
+    report(tmp_path / "grid")
+    seen = Seen((tmp_path / "grid/report.html").read_text(encoding="utf-8"))
+    assert "own: fixed" in seen.words
