@@ -84,7 +84,8 @@ def _use(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
         yield (
             f"Prediction for engines of the fleet it was trained on. {predict} The figures below "
             f"rest on {counted(evaluation.protocol.engines, 'engine')}: before anything is decided "
-            "by it, it should be checked on more of them, and beside what is known of them otherwise."
+            "by it, it should be checked on more of them, and beside what is known of them "
+            "otherwise."
         )
     else:
         yield (

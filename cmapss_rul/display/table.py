@@ -1,0 +1,188 @@
+"""One table for people, drawn for the terminal, as HTML and as Markdown.
+
+The renderers alone know how a text is escaped: whoever builds a table hands over names as they
+are, whatever markup or control characters stand in them.
+"""
+
+import html
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cmapss_rul.display.text import printable
+
+if TYPE_CHECKING:  # rich takes a tenth of a second to import
+    from rich.console import RenderableType
+    from rich.text import Text
+
+_LONG_NAME = 20
+"""Characters from which the first column of an HTML table may break over several lines."""
+
+
+class Bold(str):
+    """A cell in bold type."""
+
+    __slots__ = ()
+
+
+class Code(str):
+    """A cell in typewriter type where the output knows one."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts.
+
+    Attributes:
+        title: the caption; may be empty.
+        head: [column], the column headings.
+        rows: [row][column], plain texts, `Bold` or `Code`; the first of a row names it. A row may
+            be shorter than the head: a single `Bold` cell is the heading of the rows below it.
+        align: one letter a column, l for left and r for right; by default the first column is
+            aligned to the left and all others, numbers, to the right.
+        notes: lines below the table.
+        strong: numbers of the rows that stand out.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    align: str = ""
+    notes: Sequence[str] = ()
+    strong: Collection[int] = ()
+
+    def __post_init__(self) -> None:
+        if not self.align:
+            object.__setattr__(self, "align", "l" + "r" * (len(self.head) - 1))
+        if len(self.align) != len(self.head):
+            raise ValueError(f"expected {len(self.head)} letters in align, found {self.align!r}")
+        if any(len(row) > len(self.head) for row in self.rows):
+            raise ValueError(f"expected at most {len(self.head)} cells in each row, found more")
+
+    def full_rows(self) -> Iterator[list[str]]:
+        """Yield the rows, short ones filled up with empty cells."""
+        for row in self.rows:
+            yield [*row, *[""] * (len(self.head) - len(row))]
+
+
+def to_terminal(table: Table) -> "RenderableType":
+    """Lay a table out for rich: columns of numbers never wrap, those of text do.
+
+    Every text is a `rich.text.Text` of printable characters, so that neither rich's markup nor a
+    control character in a foreign name is obeyed.
+    """
+    from rich import box, console
+    from rich import table as rich_table
+
+    drawn = rich_table.Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name, align in zip(table.head, table.align, strict=True):
+        if align == "r":
+            drawn.add_column(terminal_text(name), justify="right", no_wrap=True)
+        else:
+            drawn.add_column(terminal_text(name), overflow="fold")
+    for index, row in enumerate(table.full_rows()):
+        drawn.add_row(*map(terminal_text, row), style="bold" if index in table.strong else "")
+    above = [terminal_text(table.title)] if table.title else []
+    return console.Group(*above, drawn, *map(terminal_text, table.notes))
+
+
+def terminal_text(text: str) -> "Text":
+    """Return a foreign text for rich, bold where it is `Bold`, and shown as it is."""
+    from rich.text import Text
+
+    return Text(printable(text), style="bold" if isinstance(text, Bold) else "")
+
+
+def to_html(table: Table) -> str:
+    """Lay a table out as HTML; it scrolls by itself where it is wider than the page."""
+    title = _escape_html(table.title)
+    numeric = "r" in table.align
+    long = any(len(row[0]) > _LONG_NAME for row in table.rows)
+    classes = ("numbers long" if long else "numbers") if numeric else "texts"
+    return "\n".join(
+        [
+            f'<p class="caption">{title}</p>',
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{title}">',
+            f'<table class="{classes}" aria-label="{title}">',
+            f"<thead><tr>{''.join(_html_heads(table))}</tr></thead>",
+            "<tbody>",
+            *_html_rows(table),
+            "</tbody>",
+            "</table>",
+            "</div>",
+            *(f"<p>{_escape_html(note)}</p>" for note in table.notes),
+        ]
+    )
+
+
+def _html_heads(table: Table) -> Iterator[str]:
+    for name, align in zip(table.head, table.align, strict=True):
+        yield f'<th scope="col"{_html_class(align)}>{_html_cell(name)}</th>'
+
+
+def _html_rows(table: Table) -> Iterator[str]:
+    for index, (name, *cells) in enumerate(table.full_rows()):
+        row = "".join(
+            f"<td{_html_class(align)}>{_html_cell(cell)}</td>"
+            for cell, align in zip(cells, table.align[1:], strict=True)
+        )
+        strong = ' class="strong"' if index in table.strong else ""
+        yield f'<tr{strong}><th scope="row">{_html_cell(name)}</th>{row}</tr>'
+
+
+def _html_class(align: str) -> str:
+    return ' class="r"' if align == "r" else ""
+
+
+def _html_cell(text: str) -> str:
+    shown = _escape_html(text)
+    if isinstance(text, Bold):
+        return f"<b>{shown}</b>"
+    return f"<code>{shown}</code>" if isinstance(text, Code) else shown
+
+
+def _escape_html(text: str) -> str:
+    return html.escape(printable(text))
+
+
+def to_markdown(table: Table) -> str:
+    r"""Lay a table out as Markdown.
+
+    >>> print(to_markdown(Table("", ["cell", "RMSE"], [[Code("a|b"), Bold("12")], ["*", "9"]])))
+    | cell | RMSE |
+    |---|--:|
+    | `a\|b` | **12** |
+    | \* | 9 |
+    """
+    rule = ["--:" if align == "r" else "---" for align in table.align]
+    rows = [
+        [Bold(cell) if index in table.strong and cell else cell for cell in row]
+        for index, row in enumerate(table.full_rows())
+    ]
+    lines = [_markdown_row(table.head), f"|{'|'.join(rule)}|", *map(_markdown_row, rows)]
+    above = [f"{escape_markdown(table.title)}:", ""] if table.title else []
+    below = [line for note in table.notes for line in ("", escape_markdown(note))]
+    return "\n".join([*above, *lines, *below])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_markdown_cell, cells))} |"
+
+
+def _markdown_cell(text: str) -> str:
+    if isinstance(text, Code) and "`" not in text:  # no backslash escapes a backtick in code
+        return f"`{printable(text)}`".replace("|", r"\|")
+    shown = escape_markdown(text).replace("|", r"\|")
+    return f"**{shown}**" if isinstance(text, Bold) else shown
+
+
+def escape_markdown(text: object) -> str:
+    r"""Show a foreign text as it is, where Markdown would read markup.
+
+    >>> print(escape_markdown("<b>*a*_b"))
+    \<b\>\*a\*\_b
+    """
+    return re.sub(r"([\\`*_{}\[\]<>#&~])", r"\\\1", printable(text))
