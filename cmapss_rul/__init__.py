@@ -6,6 +6,8 @@ The names below are imported when they are first used, so that `import cmapss_ru
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from cmapss_rul.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from cmapss_rul.evaluation.evaluate import Evaluation as Evaluation
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from cmapss_rul.training.config import load_config as load_config
     from cmapss_rul.training.inputs import load_data as load_data
     from cmapss_rul.training.train import train as train
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "RulError": "system.errors",

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from cmapss_rul import __version__
 from cmapss_rul.bench.peer import peer_version
 from cmapss_rul.training.config import TrainConfig
+from cmapss_rul.version import __version__
 
 
 def machine(device: torch.device) -> dict[str, Any]:

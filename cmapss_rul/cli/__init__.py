@@ -72,7 +72,7 @@ def _print_version(wanted: bool) -> None:
     import platform
     from importlib import metadata
 
-    from cmapss_rul import __version__
+    from cmapss_rul.version import __version__
 
     try:
         torch = metadata.version("torch")  # importing torch itself takes more than a second

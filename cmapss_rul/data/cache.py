@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cmapss_rul import __version__
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.lines import Readable
@@ -24,6 +23,7 @@ from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.files import sweep, whole_file
 from cmapss_rul.system.locks import in_turn
+from cmapss_rul.version import __version__
 
 FORMAT = 1
 """To be raised whenever the reader or the layout of an entry changes what is read."""

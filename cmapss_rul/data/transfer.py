@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import httpx
 from tqdm import tqdm
 
-from cmapss_rul import __version__
 from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import DataError
+from cmapss_rul.version import __version__
 
 MOST_BYTES = 1 << 30
 ATTEMPTS = 3

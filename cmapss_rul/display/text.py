@@ -8,14 +8,8 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-
-def printable(text: object) -> str:
-    r"""Show control characters of a foreign name instead of obeying them.
-
-    >>> printable("a\x1b[31mb\n")
-    'a\\x1b[31mb\\n'
-    """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+from cmapss_rul.system.text import one_line as one_line
+from cmapss_rul.system.text import printable as printable
 
 
 def shell_word(text: object) -> str:
@@ -98,8 +92,3 @@ def counted(number: int, noun: str) -> str:
     ('1 engine', '1,000 engines')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def one_line(text: object) -> str:
-    """Fold white space so that a foreign message fits on one line."""
-    return printable(" ".join(str(text).split()))

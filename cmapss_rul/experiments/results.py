@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import cmapss_rul
 from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.evaluation.save import Targets
 from cmapss_rul.experiments.grid import GridRun
@@ -141,7 +140,7 @@ def commit() -> str | None:
 
     Code and configurations count. The ledger beside those is what runs are written to.
     """
-    package = Path(cmapss_rul.__file__).parent
+    package = Path(__file__).parents[1]
     known = _git(package, "ls-files", "--error-unmatch", "__init__.py")
     head = _git(package, "rev-parse", "HEAD") if known is not None else None
     if head is None:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-import cmapss_rul
 from cmapss_rul.display import plotting
 from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.save import ADVICE
 from cmapss_rul.system.files import sweep, unwritable, write_whole
+from cmapss_rul.version import __version__
 
 _LONG = 20
 """Letters of a long name."""
@@ -157,7 +157,7 @@ class Page:
 
 def made_by() -> str:
     """With what a page was made; without a time, so that equal runs give equal pages."""
-    return f"Made by `rul report` of cmapss_rul {cmapss_rul.__version__}."
+    return f"Made by `rul report` of cmapss_rul {__version__}."
 
 
 def pictures_folder(output: Path) -> Path:

@@ -3,7 +3,7 @@
 Anything else that reaches the terminal as a traceback is a defect of this package.
 """
 
-from cmapss_rul.display.text import printable
+from cmapss_rul.system.text import printable
 
 
 class RulError(Exception):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.text import one_line, printable
 
 _PART = re.compile(r"^\.(.+)\.(\d+)\.part$")
 _writing: set[str] = set()

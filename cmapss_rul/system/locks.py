@@ -14,9 +14,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import DataError, RulError
 from cmapss_rul.system.files import sweep, write_whole
+from cmapss_rul.system.text import one_line, printable
 
 LOCK, OWNER = ".lock", ".owner"
 _MOMENT = 0.5

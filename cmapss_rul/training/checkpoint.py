@@ -32,7 +32,6 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-import cmapss_rul
 from cmapss_rul.config.explain import explain
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.display.text import one_line, printable
@@ -43,6 +42,7 @@ from cmapss_rul.system.files import write_proved
 from cmapss_rul.training.checkpoint_file import open_sealed, seal
 from cmapss_rul.training.checkpoint_schema import check_parts, check_preprocessor, check_weights
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.version import __version__
 
 FORMAT_VERSION = 1
 BEST = "best.pt"
@@ -55,7 +55,7 @@ PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop",
 def versions() -> dict[str, str]:
     """Versions that a figure depends on."""
     return {
-        "cmapss_rul": cmapss_rul.__version__,
+        "cmapss_rul": __version__,
         "torch": str(torch.__version__),  # a text: its own class is no plain value
         "python": platform.python_version(),
     }

@@ -1,0 +1,15 @@
+"""Escaping of text that comes from files, archives, servers and the command line."""
+
+
+def printable(text: object) -> str:
+    r"""Show control characters of a foreign name instead of obeying them.
+
+    >>> printable("a\x1b[31mb\n")
+    'a\\x1b[31mb\\n'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def one_line(text: object) -> str:
+    """Fold white space so that a foreign message fits on one line."""
+    return printable(" ".join(str(text).split()))
