@@ -1,6 +1,7 @@
 """What every test may use: the official files, a small simulated fleet, and no network."""
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,31 @@ if TYPE_CHECKING:
 
 _SOURCE = os.environ.get(sources.VARIABLE)
 
+TERMINAL = {
+    "COLUMNS": "80", "TERM": "xterm", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC",
+}  # fmt: skip
+"""Environment of every test and of the processes that it starts."""
+
+UNSET = (
+    "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE", "TERMINAL_WIDTH", "LANGUAGE",
+)  # fmt: skip
+"""Variables that would change widths, colours or languages."""
+
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Fix width, colours, locale and time zone, before modules and session fixtures read them.
+
+    Last of all, so that pytest's own output follows the caller's environment.
+    """
+    os.environ.update(TERMINAL)
+    for name in UNSET:
+        os.environ.pop(name, None)
+    time.tzset()
 
 
 @pytest.fixture(scope="session")

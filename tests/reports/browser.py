@@ -33,12 +33,21 @@ addEventListener("load", () => {
     paper: getComputedStyle(document.body).backgroundColor,
     ink: getComputedStyle(document.body).color,
   };
-  const out = document.createElement("pre");
-  out.id = "measured";
-  out.textContent = JSON.stringify(found);
-  document.body.replaceChildren(out);
+  parent.postMessage(JSON.stringify(found), "*");
 });
 </script>"""
+
+_FRAME = """<html style="color-scheme: {scheme}"><body style="margin: 0"><script>
+addEventListener("message", event => {{
+  const out = document.createElement("pre");
+  out.id = "measured";
+  out.textContent = event.data;
+  document.body.replaceChildren(out);
+}});
+</script>
+<iframe src="measured.html" style="width: {width}px; height: 900px; border: 0"></iframe>
+</body></html>"""
+"""The page in a frame, since some browsers open no window narrower than 500 pixels."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +76,21 @@ def look(page: Path, width: int, folder: Path, *, dark: bool = False) -> Looked:
 
     Args:
         page: the HTML file.
-        width: of the window, pixels.
-        folder: for the copy.
+        width: of the frame around the page, pixels.
+        folder: for the copy and the frame.
         dark: whether the reader prefers dark pages.
     """
     copy = folder / "measured.html"
     text = page.read_text(encoding="utf-8")
     copy.write_text(text.replace("</head>", f"{_MEASURE}</head>"), encoding="utf-8")
+    frame = folder / "frame.html"
+    scheme = "dark" if dark else "light"
+    frame.write_text(_FRAME.format(scheme=scheme, width=width), encoding="utf-8")
     words = [
         chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-        f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900",
+        f"--user-data-dir={folder / 'profile'}", f"--window-size={max(width, 1400)},900",
         f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-        "--virtual-time-budget=5000", "--dump-dom", copy.as_uri(),
+        "--virtual-time-budget=5000", "--dump-dom", frame.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", check=True)
     _, _, rest = done.stdout.partition('<pre id="measured">')
