@@ -59,7 +59,7 @@ def test_the_published_network_has_the_published_size(official):
     features = len(load_data(config).preprocessor.features)
     assert features == 17
     network = config.model.build(features, config.loss.health.classes, config.data.cap)
-    assert sum(network.parts().values()) == 3_497_476
+    assert sum(network.parameter_counts().values()) == 3_497_476
 
 
 @pytest.mark.parametrize("name", sorted(set(shipped()) - {"published"}))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from cmapss_rul.balancers.amnl import AMNLConfig
 from cmapss_rul.balancers.amnl_ema import AMNLEMAConfig
-from cmapss_rul.balancers.base import Balanced, Balancer
+from cmapss_rul.balancers.base import BalancedLoss, Balancer
 from cmapss_rul.balancers.dtp import DTPConfig
 from cmapss_rul.balancers.dwa import DWAConfig
 from cmapss_rul.balancers.fixed import FixedConfig
@@ -19,7 +19,7 @@ from cmapss_rul.balancers.random import RandomConfig
 from cmapss_rul.balancers.torchjd import TorchJDConfig
 from cmapss_rul.balancers.uncertainty import UncertaintyConfig
 
-__all__ = ["Balanced", "Balancer", "BalancerConfig", "FixedConfig"]
+__all__ = ["BalancedLoss", "Balancer", "BalancerConfig", "FixedConfig"]
 
 BalancerConfig = Annotated[
     FixedConfig

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cmapss_rul.balancers.base import Balanced, Balancer, Pair, divided
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, PositivePair, normalised_sum
 from cmapss_rul.config.base import Config
 
 
@@ -14,7 +14,7 @@ class AMNLConfig(Config):
     """Configuration of `amnl`."""
 
     name: Literal["amnl"] = Field("amnl", description="Each loss over its current value.")
-    floors: Pair = Field((1.0, 0.1), description="Least divisor of RUL and health loss.")
+    floors: PositivePair = Field((1.0, 0.1), description="Least divisor of RUL and health loss.")
 
     def build(self) -> "AMNL":
         """Make the balancer."""
@@ -43,9 +43,9 @@ class AMNL(Balancer):
         super().__init__()
         self.register_buffer("floors", torch.tensor(floors))
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights ½ / max(Lᵢ, fᵢ)."""
-        return divided(losses, torch.maximum(losses.detach(), self.floors), scale=0.5)
+        return normalised_sum(losses, torch.maximum(losses.detach(), self.floors), scale=0.5)
 
     def extra_repr(self) -> str:
         """Show the floors."""

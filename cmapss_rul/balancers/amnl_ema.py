@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cmapss_rul.balancers.base import Balanced, Balancer, divided
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, normalised_sum
 from cmapss_rul.config.base import Config
 
 Start = Literal["zero_corrected", "first_loss_corrected", "one_uncorrected"]
@@ -64,10 +64,10 @@ class AMNLEMA(Balancer):
         # 1 − βᵗ, the share of the mean that losses have filled.
         self.register_buffer("seen", torch.zeros(()))
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights λ / max(μᵢ, 1e-8), this step's losses in μ."""
         divisors = self._divisors(losses.detach().to(self.mean.dtype))
-        return divided(losses, divisors.clamp_min(1e-8), self.scale)
+        return normalised_sum(losses, divisors.clamp_min(1e-8), self.scale)
 
     def _divisors(self, losses: Tensor) -> Tensor:
         """Put the losses into the mean and return μ [2]."""

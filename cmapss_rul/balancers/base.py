@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 # Bounds that keep a factor, its inverse and its product with a loss inside float32.
 Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
-Pair = tuple[Positive, Positive]
+PositivePair = tuple[Positive, Positive]
 TASKS = ("rul", "health")
 
 
-class Balanced(NamedTuple):
+class BalancedLoss(NamedTuple):
     """Two losses made one.
 
     Attributes:
@@ -38,24 +38,24 @@ class Balancer(nn.Module, ABC):
     `torch.where` and not by `if`.
     """
 
-    watches_kpis: ClassVar[bool] = False
+    uses_kpis: ClassVar[bool] = False
     """Whether the method needs the batch's KPIs, which are computed for those alone."""
 
-    over_ranks: Callable[[Tensor], Tensor] | None = None
+    reduce_gradient: Callable[[Tensor], Tensor] | None = None
     """Makes a gradient of a share of the batch that of the batch, where several ranks train."""
 
     _optimiser: torch.optim.Optimizer | None = None
 
     def forward(
         self, losses: Tensor, shared: Tensor | None = None, kpis: Tensor | None = None
-    ) -> Balanced:
+    ) -> BalancedLoss:
         """Balance the losses of one training step, and take note of them.
 
         Args:
             losses: [2], RUL and health loss, with graph.
             shared: Weights of the network's last shared layer, for methods that look at
                 gradients.
-            kpis: [2], of the batch, as from `kpis_of`, for methods that watch them.
+            kpis: [2], of the batch, as from `batch_kpis`, for methods that watch them.
 
         Returns:
             The total loss and the weights used in it.
@@ -68,7 +68,7 @@ class Balancer(nn.Module, ABC):
                 "`losses` should be the RUL and the health loss, shape (2,), "
                 f"found shape {tuple(losses.shape)}"
             )
-        if self.watches_kpis:
+        if self.uses_kpis:
             if kpis is None or kpis.shape != (2,):
                 found = "None" if kpis is None else f"shape {tuple(kpis.shape)}"
                 raise ValueError(
@@ -78,7 +78,7 @@ class Balancer(nn.Module, ABC):
         return self.balance(losses, shared)
 
     @abstractmethod
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:
         """Do what `forward` says, for losses of the right shape. Every method has its own."""
 
     def observe(self, kpis: Tensor) -> None:
@@ -107,7 +107,7 @@ class Balancer(nn.Module, ABC):
         """
         return {}
 
-    def _own_adam(self, learning_rate: float) -> torch.optim.Optimizer:
+    def _adam(self, learning_rate: float) -> torch.optim.Optimizer:
         """Return the one Adam of this balancer's parameters."""
         if self._optimiser is None:
             # The fused kind can be told by `found_inf` to leave out a step whose loss is not
@@ -116,7 +116,7 @@ class Balancer(nn.Module, ABC):
         return self._optimiser
 
 
-def weighted(losses: Tensor, weights: Tensor) -> Balanced:
+def weighted_sum(losses: Tensor, weights: Tensor) -> BalancedLoss:
     """Return Σ wᵢ Lᵢ with its weights, which count as constants.
 
     Args:
@@ -124,10 +124,10 @@ def weighted(losses: Tensor, weights: Tensor) -> Balanced:
         weights: [2].
     """
     weights = weights.detach().to(losses.dtype)
-    return Balanced((weights * losses).sum(), weights)
+    return BalancedLoss((weights * losses).sum(), weights)
 
 
-def divided(losses: Tensor, divisors: Tensor, scale: float) -> Balanced:
+def normalised_sum(losses: Tensor, divisors: Tensor, scale: float) -> BalancedLoss:
     """Return Σ scale · Lᵢ / dᵢ with its weights; the divisors count as constants.
 
     A loss over itself is exactly 1 here. Times its inverse it would only be nearly so.
@@ -138,13 +138,13 @@ def divided(losses: Tensor, divisors: Tensor, scale: float) -> Balanced:
         scale: One factor for both.
     """
     divisors = divisors.detach().to(losses.dtype)
-    return Balanced((losses / divisors * scale).sum(), scale / divisors)
+    return BalancedLoss((losses / divisors * scale).sum(), scale / divisors)
 
 
-def by_task(name: str, values: Tensor) -> dict[str, Tensor]:
+def per_task(name: str, values: Tensor) -> dict[str, Tensor]:
     """Name the two entries of a [2] for the log.
 
-    >>> by_task("share", torch.tensor([1.0, 2.0]))
+    >>> per_task("share", torch.tensor([1.0, 2.0]))
     {'share_rul': tensor(1.), 'share_health': tensor(2.)}
     """
     return {f"{name}_{task}": value for task, value in zip(TASKS, values.unbind(), strict=True)}

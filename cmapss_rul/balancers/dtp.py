@@ -1,4 +1,4 @@
-"""More weight for the task that is done worse (dynamic task prioritization)."""
+"""Higher weight for the task with the lower KPI (dynamic task prioritization)."""
 
 from typing import ClassVar, Literal
 
@@ -6,48 +6,51 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cmapss_rul.balancers.base import Balanced, Balancer, by_task, weighted
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, per_task, weighted_sum
 from cmapss_rul.config.base import Config
+
+KPI_TOLERANCE = 10.0
+"""Largest absolute RUL error that counts as correct, cycles. A guess: the paper has no RUL task."""
 
 
 class DTPConfig(Config):
     """Configuration of `dtp`."""
 
-    name: Literal["dtp"] = Field("dtp", description="More for the task that is done worse.")
+    name: Literal["dtp"] = Field("dtp", description="More weight for the task with the lower KPI.")
     gamma: float = Field(
-        1.0, ge=0, le=5, description="How much less a task gets that is done well; 0: −log κ."
+        1.0, ge=0, le=5, description="How strongly a good KPI lowers a task's weight; 0: −log κ."
     )
-    decay: float = Field(0.95, ge=0, lt=1, description="Share of the old mean KPI that stays.")
+    decay: float = Field(0.95, ge=0, lt=1, description="Decay of the running mean KPI κ.")
     margin: float = Field(
-        1e-3, ge=1e-6, le=0.4, description="How far the mean KPI κ is kept from 0 and from 1."
+        1e-3, ge=1e-6, le=0.4, description="Least distance of the mean KPI κ from 0 and from 1."
     )
 
     def build(self) -> "DTP":
-        """Make the balancer."""
+        """Build the balancer."""
         return DTP(self.gamma, self.decay, self.margin)
 
 
 class DTP(Balancer):
-    """Σ −(1 − κᵢ)^γ log κᵢ · Lᵢ, where κᵢ in (0, 1) says how well task i is done.
+    """Σ −(1 − κᵢ)^γ log κᵢ · Lᵢ, where κᵢ in (0, 1) is the running mean KPI of task i.
 
-    κ is a running mean, over the batches up to this one, of
+    The KPIs of a batch, see `batch_kpis`, are
 
     - the share of RUL predictions at most 10 cycles from the label;
     - the accuracy of the health classes.
 
-    The weights tell nothing of the losses' sizes: at equal κ the RUL loss in cycles² dominates
-    as it does with `fixed`.
+    The weights do not depend on the scale of the losses: at equal κ the RUL loss in cycles²
+    dominates as it does with `fixed`.
 
     Source: Guo, Haque, Huang, Yeung and Fei-Fei 2018, Dynamic Task Prioritization for
-    Multitask Learning. There a γ for each task and a mean with a start of its own; here one γ,
-    and a mean that starts at the first batch (the zero start of `amnl_ema`, bias corrected).
-    The paper's weight is endless at κ = 0 and 0 at κ = 1, where a task would never be trained
-    again, so κ is kept within a margin of both. The paper's priorities among the samples of
-    one task are left out.
+    Multitask Learning. There each task has its own γ and the mean starts elsewhere; here γ is
+    shared and the mean starts at the first batch (the zero start of `amnl_ema`, bias corrected).
+    The paper's weight is infinite at κ = 0, and 0 at κ = 1, where a task would never be trained
+    again, so κ is clamped by a margin. The paper's priorities among the samples of one task are
+    left out.
 
     Args:
         gamma: γ.
-        decay: Share of the old mean that stays in each step.
+        decay: Decay of the running mean.
         margin: Least distance of κ from 0 and 1.
 
     >>> kpis = torch.tensor([0.5, 0.5])
@@ -55,7 +58,7 @@ class DTP(Balancer):
     tensor([0.3466, 0.3466])
     """
 
-    watches_kpis: ClassVar[bool] = True
+    uses_kpis: ClassVar[bool] = True
     mean: Tensor
     seen: Tensor
 
@@ -65,24 +68,24 @@ class DTP(Balancer):
         self.decay = decay
         self.margin = margin
         self.register_buffer("mean", torch.zeros(2))
-        # 1 − βᵗ, the share of the mean that KPIs have filled.
+        # 1 − βᵗ: the total weight of the KPIs in the mean.
         self.register_buffer("seen", torch.zeros(()))
 
     @torch.no_grad()
     def observe(self, kpis: Tensor) -> None:
-        """Put the KPIs [2] into the mean; the first ones are the mean."""
+        """Update the running mean with the KPIs [2]; the first batch sets it."""
         gain = 1 - self.decay
         self.seen.mul_(self.decay).add_(gain)
         self.mean.lerp_(kpis.to(self.mean.dtype), torch.full_like(self.seen, gain) / self.seen)
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights −(1 − κᵢ)^γ log κᵢ."""
         kappa = self.mean.clamp(self.margin, 1 - self.margin)
-        return weighted(losses, -(1 - kappa).pow(self.gamma) * kappa.log())
+        return weighted_sum(losses, -(1 - kappa).pow(self.gamma) * kappa.log())
 
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the mean KPIs."""
-        return by_task("kpi", self.mean)
+        return per_task("kpi", self.mean)
 
     def extra_repr(self) -> str:
         """Show the options and the mean KPIs."""
@@ -90,3 +93,25 @@ class DTP(Balancer):
             f"gamma={self.gamma}, decay={self.decay}, margin={self.margin}, "
             f"mean={self.mean.tolist()}"
         )
+
+
+@torch.no_grad()
+def batch_kpis(rul: Tensor, logits: Tensor, true_rul: Tensor, true_health: Tensor) -> Tensor:
+    """Return the key performance indicators of a batch, without a host synchronisation.
+
+    Args:
+        rul: [batch], predicted, cycles, not clamped.
+        logits: [batch, class], of the health classes.
+        true_rul: [batch], capped labels, cycles.
+        true_health: [batch], classes.
+
+    Returns:
+        [2]: the share of RUL predictions at most 10 cycles from the label, and the accuracy
+        of the health classes.
+
+    >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
+    >>> batch_kpis(torch.tensor([20.0, 99.0]), logits, torch.tensor([30.0, 50.0]), torch.ones(2))
+    tensor([0.5000, 0.5000])
+    """
+    close = (rul - true_rul).abs() <= KPI_TOLERANCE
+    return torch.stack([close, logits.argmax(dim=1) == true_health]).float().mean(dim=1)

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cmapss_rul.balancers.base import Balanced, Balancer, by_task, weighted
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, per_task, weighted_sum
 from cmapss_rul.config.base import Config
 
 
@@ -52,10 +52,10 @@ class DWA(Balancer):
         self.register_buffer("last", torch.ones(2))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and this epoch's weights."""
         # A copy, for `epoch_end` changes the buffer in place.
-        return weighted(losses, self.weights.clone())
+        return weighted_sum(losses, self.weights.clone())
 
     @torch.no_grad()
     def epoch_end(self, mean_losses: Tensor) -> None:
@@ -69,7 +69,7 @@ class DWA(Balancer):
 
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the weights of the next epoch."""
-        return by_task("next_weight", self.weights)
+        return per_task("next_weight", self.weights)
 
     def extra_repr(self) -> str:
         """Show the temperature, the weights and the last means."""

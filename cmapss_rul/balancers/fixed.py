@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cmapss_rul.balancers.base import Balanced, Balancer, Pair, weighted
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, PositivePair, weighted_sum
 from cmapss_rul.config.base import Config
 
 
@@ -14,8 +14,8 @@ class FixedConfig(Config):
     """Configuration of `fixed`."""
 
     name: Literal["fixed"] = Field("fixed", description="Constant weights.")
-    weights: Pair = Field((1.0, 1.0), description="λ of the RUL and of the health loss.")
-    divisors: Pair = Field(
+    weights: PositivePair = Field((1.0, 1.0), description="λ of the RUL and of the health loss.")
+    divisors: PositivePair = Field(
         (1.0, 1.0), description="Constants that the losses are divided by, [100, 1] say."
     )
 
@@ -47,9 +47,9 @@ class Fixed(Balancer):
         factors = [weight / divisor for weight, divisor in zip(weights, divisors, strict=True)]
         self.register_buffer("factors", torch.tensor(factors))
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return λ₁L₁/d₁ + λ₂L₂/d₂ and the factors λᵢ/dᵢ."""
-        return weighted(losses, self.factors)
+        return weighted_sum(losses, self.factors)
 
     def extra_repr(self) -> str:
         """Show the factors."""

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from cmapss_rul.balancers.base import Balanced, Balancer
+from cmapss_rul.balancers.base import BalancedLoss, Balancer
 from cmapss_rul.config.base import Config
 
 
@@ -46,13 +46,13 @@ class GeometricMean(Balancer):
         super().__init__()
         self.floor = floor
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return G and the weights ½ G / max(Lᵢ, f)."""
         values = losses.detach().clamp_min(self.floor)
         mean = values.log().mean().exp()
         weights = 0.5 * mean / values
         # The value is G, the gradient that of the weights.
-        return Balanced(mean + (weights * (losses - losses.detach())).sum(), weights)
+        return BalancedLoss(mean + (weights * (losses - losses.detach())).sum(), weights)
 
     def extra_repr(self) -> str:
         """Show the floor."""

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.balancers.base import Balanced, Balancer, by_task, weighted
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, per_task, weighted_sum
 from cmapss_rul.config.base import Config
 
 
@@ -58,7 +58,7 @@ class GradNorm(Balancer):
         self.register_buffer("first", torch.ones(2))
         self.register_buffer("started", torch.tensor(False))
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:
         """Return the total and the weights w.
 
         The total carries the weights' loss too, with value 0 and a gradient for v alone.
@@ -70,7 +70,7 @@ class GradNorm(Balancer):
             raise ValueError("`shared` should be the weights of the last shared layer, found None")
         self._start(losses.detach())
         weights = 2 * torch.softmax(self.scores, dim=0)
-        balanced = weighted(losses, weights)
+        balanced = weighted_sum(losses, weights)
         gap = self._gap(weights * self._norms(losses, shared), losses.detach())
         return balanced._replace(total=balanced.total + (gap - gap.detach()))
 
@@ -90,8 +90,8 @@ class GradNorm(Balancer):
         gradients = [
             torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses.unbind()
         ]
-        if self.over_ranks is not None:
-            gradients = [self.over_ranks(gradient) for gradient in gradients]
+        if self.reduce_gradient is not None:
+            gradients = [self.reduce_gradient(gradient) for gradient in gradients]
         return torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
 
     def _gap(self, norms: Tensor, losses: Tensor) -> Tensor:
@@ -107,12 +107,12 @@ class GradNorm(Balancer):
 
     def optimiser(self) -> torch.optim.Optimizer:
         """Return the Adam of v."""
-        return self._own_adam(self.learning_rate)
+        return self._adam(self.learning_rate)
 
     @torch.no_grad()
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:
         """Return rᵢ: above 1 for the task that has learned less so far."""
-        return by_task("rate", self._rates(losses))
+        return per_task("rate", self._rates(losses))
 
     def extra_repr(self) -> str:
         """Show the options, the weights and L(0)."""

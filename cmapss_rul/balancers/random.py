@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cmapss_rul.balancers.base import Balanced, Balancer, weighted
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, weighted_sum
 from cmapss_rul.config.base import Config
 
 
@@ -30,9 +30,9 @@ class Random(Balancer):
     algorithm 2, normal distribution.
     """
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights drawn for this step."""
-        return weighted(losses, torch.softmax(torch.randn_like(losses), dim=0))
+        return weighted_sum(losses, torch.softmax(torch.randn_like(losses), dim=0))
 
     def extra_repr(self) -> str:
         """Show what is drawn from."""

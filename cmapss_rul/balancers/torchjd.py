@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.balancers.base import Balanced, Balancer, Pair
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, PositivePair
 from cmapss_rul.config.base import Config
 from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import UsageError
@@ -45,7 +45,9 @@ class TorchJDConstantConfig(ScalarizerConfig):
     name: Literal["torchjd:constant"] = Field(
         "torchjd:constant", description="torchjd's Constant: what `fixed` is here."
     )
-    weights: Pair = Field((1.0, 1.0), description="Weight of the RUL and of the health loss.")
+    weights: PositivePair = Field(
+        (1.0, 1.0), description="Weight of the RUL and of the health loss."
+    )
 
     def build(self) -> "TorchJD":
         """Make the balancer."""
@@ -96,7 +98,7 @@ class TorchJDSTCHConfig(ScalarizerConfig):
         "torchjd:stch", description="torchjd's STCH: a smooth maximum of the losses."
     )
     mu: float = Field(1.0, ge=1e-3, le=1e9, description="The lower, the nearer to the maximum.")
-    weights: Pair = Field(
+    weights: PositivePair = Field(
         (1e-3, 1.0),
         description="Preference for the RUL and the health loss; it also makes their units one.",
     )
@@ -178,18 +180,18 @@ class TorchJD(Balancer):
                 delattr(scalarizer, name)
                 scalarizer.register_buffer(name, value)
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the scalarizer's value and its derivatives by the losses."""
         total = self.scalarizer(losses)
         (slopes,) = torch.autograd.grad(total, losses, retain_graph=True)
         weights = slopes.clamp_min(LEAST_WEIGHT)
         # The second term has value 0 and the gradient that a floored weight lacks.
         raised = ((weights - slopes) * (losses - losses.detach())).sum()
-        return Balanced(total + raised, weights)
+        return BalancedLoss(total + raised, weights)
 
     def optimiser(self) -> torch.optim.Optimizer | None:
         """Return the Adam of the scalarizer's parameters, where it has some."""
-        return None if self.learning_rate is None else self._own_adam(self.learning_rate)
+        return None if self.learning_rate is None else self._adam(self.learning_rate)
 
     def __repr__(self) -> str:
         """Show the scalarizer, the learning rate and what was learned, in one line."""

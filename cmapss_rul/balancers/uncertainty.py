@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.balancers.base import Balanced, Balancer, by_task
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, per_task
 from cmapss_rul.config.base import Config
 
 
@@ -69,12 +69,12 @@ class Uncertainty(Balancer):
         self.register_buffer("factors", torch.tensor(factors))
         self.register_buffer("started", torch.tensor(start == "zero"))
 
-    def balance(self, losses: Tensor, shared: Tensor | None) -> Balanced:  # noqa: ARG002
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the total and the weights cᵢ e^(−sᵢ)."""
         self._start(losses.detach())
         weights = self.factors * torch.exp(-self.log_variance)
         total = (weights * losses + 0.5 * self.log_variance).sum()
-        return Balanced(total, weights.detach().to(losses.dtype))
+        return BalancedLoss(total, weights.detach().to(losses.dtype))
 
     @torch.no_grad()
     def _start(self, losses: Tensor) -> None:
@@ -85,12 +85,12 @@ class Uncertainty(Balancer):
 
     def optimiser(self) -> torch.optim.Optimizer:
         """Return the Adam of s."""
-        return self._own_adam(self.learning_rate)
+        return self._adam(self.learning_rate)
 
     @torch.no_grad()
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:
         """Return sᵢ − ln Lᵢ: about 0 (ln 2 where c = 1) when s keeps up with the loss."""
-        return by_task("lag", self.log_variance - losses.clamp_min(1e-8).log())
+        return per_task("lag", self.log_variance - losses.clamp_min(1e-8).log())
 
     def extra_repr(self) -> str:
         """Show the options and s."""

@@ -11,8 +11,7 @@ from cmapss_rul.bench.medians import Figure
 from cmapss_rul.bench.options import Setting, alone, as_usual, waited_for
 from cmapss_rul.bench.workers import once
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.model.network import Network
-from cmapss_rul.model.predict import predict
+from cmapss_rul.model.network import Network, predict
 from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data

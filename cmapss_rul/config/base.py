@@ -5,12 +5,17 @@ import types
 import typing
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 _EXPONENT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE]([-+]?[0-9]{1,3})")
+
+# The bounds of a width are a guess: far above any useful layer, far below what exhausts memory.
+Width = Annotated[int, Field(ge=1, le=16_384)]
+Widths = Annotated[tuple[Width, ...], Field(max_length=16)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Config(BaseModel):

@@ -21,11 +21,15 @@ from cmapss_rul.evaluation.predictions import (
 )
 from cmapss_rul.evaluation.prognosis import prognostics_of
 from cmapss_rul.evaluation.protocol import Protocol
-from cmapss_rul.metrics.baselines import constant, mean_of, perfect_under_cap
 from cmapss_rul.metrics.bootstrap import rmse_interval
-from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
-from cmapss_rul.metrics.probabilities import brier_score, expected_calibration_error
-from cmapss_rul.metrics.regression import figures
+from cmapss_rul.metrics.health import (
+    accuracy,
+    brier_score,
+    confusion_matrix,
+    expected_calibration_error,
+    macro_f1,
+)
+from cmapss_rul.metrics.regression import constant_baseline, perfect_under_cap, regression_metrics
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.training.checkpoint import TrainedModel
 
@@ -175,7 +179,7 @@ def metrics_of(predictions: Predictions, truth: Truth) -> dict[str, dict[str, An
     """Figures of some windows on capped and on raw labels."""
     both = {}
     for labels, true in truth.labels.items():
-        plain = dataclasses.asdict(figures(predictions.rul, true))
+        plain = dataclasses.asdict(regression_metrics(predictions.rul, true))
         interval = rmse_interval(predictions.rul, true, predictions.engine)
         both[labels] = {"rmse": plain.pop("rmse"), "rmse_interval": interval, **plain}
     return both
@@ -233,7 +237,7 @@ def baselines(
         "test_mean": {
             "what": "constant: mean of the scored test labels (an oracle: it knows them)",
             "oracle": True,
-            **_constants(truths, mean_of),
+            **_constants(truths, lambda true: float(np.mean(true))),
         },
         "train_mean": {
             "what": "constant: mean capped training label over every row of the train file"
@@ -255,4 +259,4 @@ def _constants(
 
 
 def _constant(value: float, true: NDArray[np.int64]) -> dict[str, float]:
-    return {"constant": value, **dataclasses.asdict(constant(value, true))}
+    return {"constant": value, **dataclasses.asdict(constant_baseline(value, true))}

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.predictions import Predictions, Truth
-from cmapss_rul.intervals.calibration import unsupported
-from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, check_level
-from cmapss_rul.metrics.bands import bands_of, in_band
-from cmapss_rul.metrics.coverage import coverage, mean_by_engine
+from cmapss_rul.intervals.calibration import unsupported_reason
+from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, validate_level
+from cmapss_rul.metrics.bands import in_band, rul_bands
+from cmapss_rul.metrics.coverage import interval_coverage, mean_by_engine
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.checkpoint import TrainedModel
 
@@ -36,9 +36,9 @@ def level_of(model: TrainedModel, asked: float | None = None) -> float | None:
     calibration = model.calibration
     levels = [] if calibration is None else calibration.levels
     if asked is not None:
-        check_level(asked)
+        validate_level(asked)
     else:
-        return None if calibration is None else calibration.level
+        return None if calibration is None else calibration.default_level
     if not levels:
         raise UsageError(
             f"{printable(model.path)} carries no intervals ({why_none(model)}), so there is none "
@@ -62,7 +62,7 @@ def ends_of(model: TrainedModel, rul: NDArray[np.float64], level: float) -> Ends
         level: one of the model's.
     """
     assert model.calibration is not None
-    return model.calibration.ends(rul, level, model.config.data.cap)
+    return model.calibration.bounds(rul, level, model.config.data.cap)
 
 
 def why_none(model: TrainedModel) -> str:
@@ -72,7 +72,7 @@ def why_none(model: TrainedModel) -> str:
         return "every engine trained"
     if calibration is None:
         return "the run was not calibrated; rul calibrate does it"
-    return unsupported(len(calibration.engines), DEFAULT_LEVELS)
+    return unsupported_reason(len(calibration.engines), DEFAULT_LEVELS)
 
 
 def about(model: TrainedModel) -> dict[str, Any] | None:
@@ -82,10 +82,10 @@ def about(model: TrainedModel) -> dict[str, Any] | None:
         return None
     return {
         "levels": calibration.levels,
-        "level": calibration.level,
+        "level": calibration.default_level,
         "kind": calibration.kind,
         "engines": len(calibration.engines),
-        "mark": calibration.mark or None,
+        "mark": calibration.caveat or None,
         "form": calibration.form,
         "promise": PROMISE,
     }
@@ -135,16 +135,16 @@ def _scored(
     On capped labels an upper end at the cap means 'the cap or more'; on raw labels it is taken
     at its word, so that no interval holds a RUL above the cap.
     """
-    raw = dataclasses.asdict(coverage(lower, upper, truth.raw, engine))
+    raw = dataclasses.asdict(interval_coverage(lower, upper, truth.raw, engine))
     above = mean_by_engine(truth.raw > cap, engine)
     bands = []
-    for low, high in bands_of(cap):
+    for low, high in rul_bands(cap):
         inside = in_band(truth.raw, low, high)
         parts = (lower[inside], upper[inside], truth.capped[inside], engine[inside])
-        there = dataclasses.asdict(coverage(*parts)) if inside.any() else None
+        there = dataclasses.asdict(interval_coverage(*parts)) if inside.any() else None
         bands.append({"from": low, "below": high, "capped": there})
     return {
-        "capped": dataclasses.asdict(coverage(lower, upper, truth.capped, engine)),
+        "capped": dataclasses.asdict(interval_coverage(lower, upper, truth.capped, engine)),
         "raw": {**raw, "above_cap": above},
         "bands": bands,
     }

@@ -133,7 +133,7 @@ class Portable(nn.Module):
 
 
 class Interval(nn.Module):
-    """The interval around each prediction: the same as `Calibration.ends`.
+    """The interval around each prediction: the same as `Calibration.bounds`.
 
     Args:
         calibration: of the model.

@@ -143,7 +143,7 @@ def _about_intervals(model: TrainedModel, level: float | None) -> str:
     if level is None or model.calibration is None:
         return f"no intervals: {why_none(model)}"
     source = f"{len(model.calibration.engines)} {model.calibration.kind} engines"
-    mark = f": {model.calibration.mark}" if model.calibration.mark else ""
+    mark = f": {model.calibration.caveat}" if model.calibration.caveat else ""
     return f"interval at level {level:g} from {source}{mark}"
 
 

@@ -12,11 +12,10 @@ from cmapss_rul.metrics.prognostics import (
     ALPHA,
     HORIZON_ALPHA,
     LAMBDA,
-    Prognostics,
-    prognostics,
+    PrognosticMetrics,
 )
 
-_NAMES = [field.name for field in dataclasses.fields(Prognostics)]
+_NAMES = [field.name for field in dataclasses.fields(PrognosticMetrics)]
 
 
 def prognostics_of(
@@ -44,7 +43,9 @@ def prognostics_of(
         rows = np.arange(start, end)[truth.raw[start:end] <= cap]
         found = dict.fromkeys(_NAMES)
         if len(rows):
-            scored = prognostics(predictions.cycle[rows], predictions.rul[rows], truth.raw[rows])
+            scored = prognostic_metrics(
+                predictions.cycle[rows], predictions.rul[rows], truth.raw[rows]
+            )
             found = dataclasses.asdict(scored)
         engines.append({"engine": predictions.engine[start].item(), "scored": len(rows), **found})
     return {

@@ -18,8 +18,7 @@ from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.testset import read_test_set
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.metrics.regression import rmse
-from cmapss_rul.model.network import Network
-from cmapss_rul.model.predict import predict
+from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.files import write_whole
 from cmapss_rul.training.loggers import Reporter
 

@@ -10,14 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cmapss_rul.intervals.conformal import (
     PREFERRED,
-    check_level,
-    engines_for,
+    engine_weights,
+    engines_needed,
     preferred,
-    quantile,
-    share_of_engine,
-    supported,
+    supported_levels,
+    validate_level,
 )
-from cmapss_rul.intervals.scales import FORMS, Form, OneSided, Scales
+from cmapss_rul.intervals.scales import FORMS, ErrorScales, Form, ScaleCurve
 from cmapss_rul.system.errors import UsageError
 
 Kind = Literal["validation", "calibration"]
@@ -32,7 +31,7 @@ Positive = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e6)]
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class HeldOutPredictions:
     """Predictions and labels at every cycle of engines that did not train.
 
     Attributes:
@@ -56,7 +55,7 @@ class Calibration(BaseModel):
         levels: rising; not more than these engines support.
         quantiles: [level], the score that bounds the interval.
         form: of the scales, chosen on the validation engines.
-        knots, late, early: see `Scales`.
+        knots, late, early: see `ScaleCurve`.
     """
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
@@ -78,26 +77,26 @@ class Calibration(BaseModel):
             raise ValueError("knots, late and early should have one length")
         if self.knots != sorted(self.knots):
             raise ValueError("knots should not fall")
-        if self.levels and engines_for(self.levels[-1]) > len(self.engines):
+        if self.levels and engines_needed(self.levels[-1]) > len(self.engines):
             raise ValueError(f"{len(self.engines)} engines do not support {self.levels[-1]:g}")
         return self
 
     @property
-    def scales(self) -> Scales:
+    def scales(self) -> ScaleCurve:
         """Usual errors over the predicted RUL."""
-        return Scales(np.array(self.knots), np.array(self.late), np.array(self.early))
+        return ScaleCurve(np.array(self.knots), np.array(self.late), np.array(self.early))
 
     @property
-    def mark(self) -> str:
+    def caveat(self) -> str:
         """What must be said beside every interval, or nothing."""
         return CHOSE if self.kind == "validation" else ""
 
     @property
-    def level(self) -> float | None:
+    def default_level(self) -> float | None:
         """The level to show where none is asked for; None where there is none."""
         return preferred(self.levels)
 
-    def ends(
+    def bounds(
         self, predicted: NDArray[np.float64], level: float, cap: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lower and upper end of the intervals, cycles, both in [0, cap].
@@ -108,12 +107,12 @@ class Calibration(BaseModel):
             cap: of labels and predictions, cycles. An upper end there means 'the cap or more'.
         """
         bound = self.quantiles[self.levels.index(level)]
-        return self.scales.at(predicted).ends(predicted, bound, cap)
+        return self.scales.at(predicted).bounds(predicted, bound, cap)
 
 
-def calibrate(
-    validation: HeldOut,
-    calibration: HeldOut | None,
+def fit_calibration(
+    validation: HeldOutPredictions,
+    calibration: HeldOutPredictions | None,
     engines: list[int],
     levels: Sequence[float],
     cap: int,
@@ -143,12 +142,12 @@ def calibrate(
         scales = fitted[form].at(calibration.predicted)
         scores = scales.scores(calibration.predicted, calibration.true)
         engine = calibration.engine
-    kept = supported(levels, len(engines))
+    kept = supported_levels(levels, len(engines))
     return Calibration(
         kind="validation" if calibration is None else "calibration",
         engines=engines,
         levels=list(kept),
-        quantiles=[quantile(scores, engine, level) for level in kept],
+        quantiles=[conformal_quantile(scores, engine, level) for level in kept],
         form=form,
         knots=fitted[form].knots.tolist(),
         late=fitted[form].late.tolist(),
@@ -156,11 +155,11 @@ def calibrate(
     )
 
 
-def _fit(held_out: HeldOut, form: Form) -> Scales:
-    return Scales.fit(held_out.predicted, held_out.true, held_out.engine, form)
+def _fit(held_out: HeldOutPredictions, form: Form) -> ScaleCurve:
+    return ScaleCurve.fit(held_out.predicted, held_out.true, held_out.engine, form)
 
 
-def _crossed(held_out: HeldOut, form: Form) -> OneSided:
+def _crossed(held_out: HeldOutPredictions, form: Form) -> ErrorScales:
     """The scales of each cycle by the engines of the other folds; of a single engine by its own."""
     _, number = np.unique(held_out.engine, return_inverse=True)
     fold = number % _FOLDS
@@ -168,12 +167,14 @@ def _crossed(held_out: HeldOut, form: Form) -> OneSided:
     for k in range(int(fold.max()) + 1):
         mine = fold == k
         rest = ~mine if not mine.all() else mine
-        scales = _fit(HeldOut(*(values[rest] for values in vars(held_out).values())), form)
+        scales = _fit(
+            HeldOutPredictions(*(values[rest] for values in vars(held_out).values())), form
+        )
         late[mine], early[mine] = scales.at(held_out.predicted[mine])
-    return OneSided(late, early)
+    return ErrorScales(late, early)
 
 
-def _interval_score(held_out: HeldOut, scales: OneSided, cap: int) -> float:
+def _interval_score(held_out: HeldOutPredictions, scales: ErrorScales, cap: int) -> float:
     """Mean interval score where 0.9 of the truths are held; lower is better.
 
     Width + 2/α·(how far the truth lies outside), α = 0.1; each engine weighs the same. Source:
@@ -181,24 +182,24 @@ def _interval_score(held_out: HeldOut, scales: OneSided, cap: int) -> float:
     section 6.2. Width alone would favour intervals that fail where they are needed.
     """
     predicted, true = held_out.predicted, held_out.true
-    share, _ = share_of_engine(held_out.engine)
+    share, _ = engine_weights(held_out.engine)
     scores = scales.scores(predicted, true)
     order = np.argsort(scores, kind="stable")
     reached = int(np.searchsorted(np.cumsum(share[order]), PREFERRED))
     bound = float(scores[order][min(reached, len(order) - 1)])
-    lower, upper = scales.ends(predicted, bound, cap)
+    lower, upper = scales.bounds(predicted, bound, cap)
     outside = np.maximum(lower - true, 0) + np.maximum(true - upper, 0)
     return float(np.sum(share * (upper - lower + 2 / (1 - PREFERRED) * outside)))
 
 
-def check_supported(levels: Sequence[float], engines: int) -> tuple[float, ...]:
+def validate_levels(levels: Sequence[float], engines: int) -> tuple[float, ...]:
     """Return levels asked for, rising, each once.
 
     Raises:
         UsageError: one is none, or takes more engines than there are.
     """
     for level in levels:
-        needed = engines_for(check_level(level))
+        needed = engines_needed(validate_level(level))
         if needed > engines:
             raise UsageError(
                 f"found {engines} calibration engine{'s' if engines != 1 else ''}, which support "
@@ -207,11 +208,11 @@ def check_supported(levels: Sequence[float], engines: int) -> tuple[float, ...]:
     return tuple(sorted(set(levels)))
 
 
-def unsupported(engines: int, levels: Sequence[float]) -> str:
+def unsupported_reason(engines: int, levels: Sequence[float]) -> str:
     """Say why so many engines give no interval at any of some levels."""
     lowest = min(levels)
     wanted = ", ".join(f"{level:g}" for level in levels)
     return (
         f"{engines} calibration engine{'s' if engines != 1 else ''} for levels {wanted}, of which "
-        f"{lowest:g} takes at least {engines_for(lowest)}"
+        f"{lowest:g} takes at least {engines_needed(lowest)}"
     )

@@ -22,7 +22,7 @@ _ROUNDING = 1e-9
 """Far above the rounding of a sum of shares, far below the share of any engine."""
 
 
-def share_of_engine(engine: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
+def engine_weights(engine: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
     """The weight of each cycle where every engine weighs the same, and the number of engines.
 
     Args:
@@ -32,14 +32,16 @@ def share_of_engine(engine: NDArray[np.int64]) -> tuple[NDArray[np.float64], int
         share: [cycle], sums to 1; those of one engine are equal.
         engines: K.
 
-    >>> share_of_engine(np.array([4, 4, 9]))[0].tolist()
+    >>> engine_weights(np.array([4, 4, 9]))[0].tolist()
     [0.25, 0.25, 0.5]
     """
     _, inverse, cycles = np.unique(engine, return_inverse=True, return_counts=True)
     return 1.0 / (len(cycles) * cycles[inverse]), len(cycles)
 
 
-def quantile(scores: NDArray[np.float64], engine: NDArray[np.int64], level: float) -> float:
+def conformal_quantile(
+    scores: NDArray[np.float64], engine: NDArray[np.int64], level: float
+) -> float:
     """The score under which a cycle of a further engine falls with at least this probability.
 
     q = quantile of Σₖ Σᵢ 1/((K + 1)·nₖ)·δ(sₖᵢ) + 1/(K + 1)·δ(∞) at the level, where sₖᵢ is the
@@ -56,29 +58,29 @@ def quantile(scores: NDArray[np.float64], engine: NDArray[np.int64], level: floa
     Returns:
         One of the scores, or infinity where the level is above K/(K + 1).
 
-    >>> quantile(np.array([1.0, 2.0, 5.0]), np.array([1, 1, 2]), 0.5)
+    >>> conformal_quantile(np.array([1.0, 2.0, 5.0]), np.array([1, 1, 2]), 0.5)
     5.0
     """
-    share, engines = share_of_engine(engine)
+    share, engines = engine_weights(engine)
     order = np.argsort(scores, kind="stable")
     mass = np.cumsum(share[order]) * engines / (engines + 1)
     reached = int(np.searchsorted(mass, level - _ROUNDING))
     return float(scores[order[reached]]) if reached < len(scores) else math.inf
 
 
-def engines_for(level: float) -> int:
+def engines_needed(level: float) -> int:
     """The smallest number of engines that supports a level: K/(K + 1) ≥ level.
 
     The level counts as the decimal number that it is written as.
 
-    >>> [engines_for(level) for level in (0.5, 0.8, 0.9, 0.95, 0.99)]
+    >>> [engines_needed(level) for level in (0.5, 0.8, 0.9, 0.95, 0.99)]
     [1, 4, 9, 19, 99]
     """
     exact = Fraction(repr(float(level)))
     return max(1, math.ceil(exact / (1 - exact)))
 
 
-def check_level(level: float) -> float:
+def validate_level(level: float) -> float:
     """Return a level, refused where it is none.
 
     Raises:
@@ -89,13 +91,13 @@ def check_level(level: float) -> float:
     return level
 
 
-def supported(levels: Iterable[float], engines: int) -> tuple[float, ...]:
+def supported_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]:
     """Those of some levels that so many engines support, rising.
 
-    >>> supported((0.95, 0.8, 0.9), 10)
+    >>> supported_levels((0.95, 0.8, 0.9), 10)
     (0.8, 0.9)
     """
-    return tuple(sorted({level for level in levels if engines_for(level) <= engines}))
+    return tuple(sorted({level for level in levels if engines_needed(level) <= engines}))
 
 
 def preferred(levels: Iterable[float]) -> float | None:

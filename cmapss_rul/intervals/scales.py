@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.intervals.conformal import share_of_engine
+from cmapss_rul.intervals.conformal import engine_weights
 
 Form = Literal["normalised", "bins"]
 FORMS: tuple[Form, ...] = ("normalised", "bins")
@@ -18,7 +18,7 @@ _LEAST = 1.0
 """Labels are whole cycles, so no error is usually smaller than one."""
 
 
-class OneSided(NamedTuple):
+class ErrorScales(NamedTuple):
     """The scales of some predictions, one for each side of the interval.
 
     Attributes:
@@ -35,7 +35,7 @@ class OneSided(NamedTuple):
         """The larger of the late and of the early error in units of its scale, [cycle]."""
         return np.maximum((predicted - true) / self.late, (true - predicted) / self.early)
 
-    def ends(
+    def bounds(
         self, predicted: NDArray[np.float64], bound: float, cap: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Between which ends, [cycle] each, the score of a truth in [0, cap] keeps to a bound."""
@@ -44,7 +44,7 @@ class OneSided(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Scales:
+class ScaleCurve:
     """Usual errors over the predicted RUL: straight lines between knots, level beyond them.
 
     Two knots at the same place make a step.
@@ -54,7 +54,7 @@ class Scales:
         late: [knot], how far predictions there are usually above the truth, cycles, over 0.
         early: [knot], how far below, cycles, over 0.
 
-    >>> step = Scales(np.array([50.0, 50.0]), np.array([1.0, 3.0]), np.array([2.0, 2.0]))
+    >>> step = ScaleCurve(np.array([50.0, 50.0]), np.array([1.0, 3.0]), np.array([2.0, 2.0]))
     >>> step.at(np.array([49.0, 50.0])).late.tolist()
     [1.0, 3.0]
     """
@@ -70,7 +70,7 @@ class Scales:
         true: NDArray[np.float64],
         engine: NDArray[np.int64],
         form: Form,
-    ) -> "Scales":
+    ) -> "ScaleCurve":
         """Average the errors in parts of the predicted RUL; each engine weighs the same.
 
         The late scale of a part is the root of the mean of max(predicted − true, 0)² over all
@@ -84,7 +84,7 @@ class Scales:
             form: 'bins' keeps the scale of a part throughout it; 'normalised' draws straight
                 lines between the parts' mean predictions.
         """
-        share, _ = share_of_engine(engine)
+        share, _ = engine_weights(engine)
         order = np.argsort(predicted, kind="stable")
         weights = np.cumsum(share[order])
         reached = np.searchsorted(weights, np.arange(1, PARTS) / PARTS, side="right")
@@ -107,13 +107,13 @@ class Scales:
         # a step where a part begins: the value before it and the one after it
         return cls(np.repeat(begin[1:], 2), np.repeat(late, 2)[1:-1], np.repeat(early, 2)[1:-1])
 
-    def at(self, predicted: NDArray[np.float64]) -> OneSided:
+    def at(self, predicted: NDArray[np.float64]) -> ErrorScales:
         """The scales of predictions [cycle]."""
         right = np.searchsorted(self.knots, predicted, side="right")
         left, right = np.maximum(right - 1, 0), np.minimum(right, len(self.knots) - 1)
         gap = self.knots[right] - self.knots[left]
         way = np.where(gap > 0, (predicted - self.knots[left]) / np.where(gap > 0, gap, 1.0), 0.0)
-        return OneSided(
+        return ErrorScales(
             *(
                 values[left] + way * (values[right] - values[left])
                 for values in (self.late, self.early)

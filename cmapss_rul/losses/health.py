@@ -89,7 +89,7 @@ class CrossEntropy(nn.Module):
         self.classes = classes
         self.label_smoothing = label_smoothing
 
-    def terms(self, logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    def sum_and_weight(self, logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """Return numerator and denominator of the mean, two scalars.
 
         Raises:
@@ -107,7 +107,7 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, classes: Tensor) -> Tensor:
         """Return the loss, a scalar."""
-        total, weight = self.terms(logits, classes)
+        total, weight = self.sum_and_weight(logits, classes)
         return total / weight
 
     def extra_repr(self) -> str:

@@ -68,7 +68,7 @@ class RulLoss(nn.Module, ABC):
         """Return the weight wᵢ of each window, [batch]; 1 unless a loss says otherwise."""
         return torch.ones_like(target)
 
-    def terms(self, predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def sum_and_weight(self, predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Return numerator and denominator of the mean, two scalars.
 
         Raises:
@@ -85,7 +85,7 @@ class RulLoss(nn.Module, ABC):
 
     def forward(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Return the loss, a scalar."""
-        total, weight = self.terms(predicted, target)
+        total, weight = self.sum_and_weight(predicted, target)
         return total / weight
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 _BANDS = 5
 
 
-def bands_of(cap: int) -> list[tuple[int, int | None]]:
+def rul_bands(cap: int) -> list[tuple[int, int | None]]:
     """Five bands of even width up to the cap, and one from the cap on.
 
     Args:
@@ -17,7 +17,7 @@ def bands_of(cap: int) -> list[tuple[int, int | None]]:
     Returns:
         The first RUL of each band, and the first one above it; None for no end.
 
-    >>> bands_of(125)
+    >>> rul_bands(125)
     [(0, 25), (25, 50), (50, 75), (75, 100), (100, 125), (125, None)]
     """
     edges = np.unique(np.linspace(0, cap, _BANDS + 1).round().astype(np.int64)).tolist()

@@ -35,7 +35,7 @@ class Coverage:
     windows: int
 
 
-def coverage(
+def interval_coverage(
     lower: NDArray[Any], upper: NDArray[Any], true: NDArray[Any], engine: NDArray[Any]
 ) -> Coverage:
     """Work out how often intervals hold.
@@ -49,7 +49,7 @@ def coverage(
     Raises:
         ValueError: the shapes differ, or there is no window.
 
-    >>> found = coverage(np.array([0, 0, 9]), np.array([5, 5, 9]), np.array([1, 7, 9]),
+    >>> found = interval_coverage(np.array([0, 0, 9]), np.array([5, 5, 9]), np.array([1, 7, 9]),
     ...                  np.array([1, 1, 2]))
     >>> found.coverage, found.width, found.engines
     (0.75, 2.5, 2)

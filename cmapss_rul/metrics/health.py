@@ -1,9 +1,11 @@
-"""How often the health class is right: confusion matrix, accuracy and macro F1."""
+"""Health classification metrics: confusion matrix, accuracy, macro F1, calibration error, Brier."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+BINS = 15
 
 
 def confusion_matrix(
@@ -14,13 +16,13 @@ def confusion_matrix(
     Args:
         predicted: [n], class from 0 to classes − 1.
         true: [n], class from 0 to classes − 1.
-        classes: number of classes K, whether they occur or not.
+        classes: number of classes K, including those that do not occur.
 
     Returns:
         [K, K], rows: true class, columns: predicted class.
 
     Raises:
-        ValueError: the shapes differ, there is nothing to compare, or a class is none of K.
+        ValueError: the shapes differ, the arrays are empty, or a class is outside 0 … K − 1.
 
     >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
     [[1, 1], [0, 1]]
@@ -43,7 +45,7 @@ def confusion_matrix(
 
 
 def accuracy(confusion: NDArray[np.int64]) -> float:
-    """Share of the predictions that are right.
+    """Share of correct predictions.
 
     Args:
         confusion: [K, K], counts.
@@ -55,11 +57,11 @@ def accuracy(confusion: NDArray[np.int64]) -> float:
 
 
 def macro_f1(confusion: NDArray[np.int64]) -> float:
-    """Mean of the classes' F1 scores, every class with the same weight.
+    """Unweighted mean of the classes' F1 scores.
 
-    F1 of a class is 2·right / (2·right + wrongly claimed + missed). A class that neither
-    occurs nor is predicted has no F1 and is left out of the mean, as torchmetrics does;
-    scikit-learn counts it as 0 when it is given all labels.
+    F1 of a class is 2·TP / (2·TP + FP + FN). A class that neither occurs nor is predicted has no
+    F1 and is left out of the mean, as torchmetrics does; scikit-learn counts it as 0 when it is
+    given all labels.
 
     Args:
         confusion: [K, K], rows: true class.
@@ -67,7 +69,72 @@ def macro_f1(confusion: NDArray[np.int64]) -> float:
     >>> round(macro_f1(np.array([[1, 1], [0, 1]])), 4)
     0.6667
     """
-    right = np.diag(confusion)
-    named = confusion.sum(axis=0) + confusion.sum(axis=1)  # 2·right + claimed + missed
-    occurs = named > 0
-    return float(np.mean(2 * right[occurs] / named[occurs]))
+    correct = np.diag(confusion)
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)  # 2·TP + FP + FN
+    occurs = total > 0
+    return float(np.mean(2 * correct[occurs] / total[occurs]))
+
+
+def expected_calibration_error(
+    probabilities: NDArray[Any], true: NDArray[Any], bins: int = BINS
+) -> float:
+    """Expected calibration error (ECE): mean gap between confidence and accuracy.
+
+    ECE = Σ_b n_b/n · |accuracy in b − mean confidence in b|, where the confidence of a prediction
+    is its largest probability, and bin b holds those in (b/B, (b + 1)/B]. Source: Naeini, Cooper
+    and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015;
+    15 bins as in Guo et al., "On calibration of modern neural networks", ICML 2017.
+
+    Args:
+        probabilities: [n, class], rows sum to 1.
+        true: [n], class.
+        bins: B.
+
+    Raises:
+        ValueError: the shapes do not fit, or there is no prediction.
+
+    >>> expected_calibration_error(np.array([[0.75, 0.25], [0.25, 0.75]]), np.array([0, 0]))
+    0.25
+    """
+    probabilities, true = _check_shapes(probabilities, true)
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == true
+    edges = np.linspace(0, 1, bins + 1)
+    index = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    gap = np.bincount(index, correct - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / len(true))
+
+
+def brier_score(probabilities: NDArray[Any], true: NDArray[Any]) -> float:
+    """Brier score over all classes: 0 at best, 2 at worst.
+
+    Mean over n of Σ_k (p_k − [class is k])². Source: Brier, "Verification of forecasts expressed
+    in terms of probability", Monthly Weather Review 78, 1950. The common form for two classes
+    counts one of them only and is half of this.
+
+    Args:
+        probabilities: [n, class].
+        true: [n], class.
+
+    Raises:
+        ValueError: the shapes do not fit, or there is no prediction.
+
+    >>> brier_score(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([0, 0]))
+    0.25
+    """
+    probabilities, true = _check_shapes(probabilities, true)
+    one_hot = np.zeros_like(probabilities)
+    one_hot[np.arange(len(true)), true] = 1
+    return float(np.mean(np.square(probabilities - one_hot).sum(axis=1)))
+
+
+def _check_shapes(
+    probabilities: NDArray[Any], true: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    probabilities, true = np.asarray(probabilities, np.float64), np.asarray(true)
+    if probabilities.ndim != 2 or true.shape != probabilities.shape[:1] or not len(true):
+        raise ValueError(
+            "probabilities should be [n, class] and true [n], n at least 1, found "
+            f"{list(probabilities.shape)} and {list(true.shape)}"
+        )
+    return probabilities, true

@@ -31,7 +31,7 @@ LAMBDA = 0.5
 
 
 @dataclass(frozen=True)
-class Prognostics:
+class PrognosticMetrics:
     """The metrics of one engine.
 
     Attributes:
@@ -52,11 +52,11 @@ class Prognostics:
     convergence: float | None
 
 
-def prognostics(
+def prognostic_metrics(
     cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any]
-) -> Prognostics:
+) -> PrognosticMetrics:
     """Work out all metrics of one engine with the default α and λ."""
-    return Prognostics(
+    return PrognosticMetrics(
         alpha_lambda=alpha_lambda(cycle, predicted, true),
         prognostic_horizon=prognostic_horizon(cycle, predicted, true),
         relative_accuracy=relative_accuracy(cycle, predicted, true),
@@ -74,21 +74,25 @@ def end_of_life(cycle: NDArray[np.int64], true: NDArray[Any]) -> int:
     return int(cycle[-1] + true[-1])
 
 
-def at_share(cycle: NDArray[np.int64], true: NDArray[Any], share: float = LAMBDA) -> int | None:
+def index_at_lambda(
+    cycle: NDArray[np.int64], true: NDArray[Any], lam: float = LAMBDA
+) -> int | None:
     """Index of the first cycle at or after t_λ = t_P + λ·(t_EoL − t_P).
 
     Args:
         cycle: [n].
         true: [n], RUL, cycles.
-        share: λ, from 0 at t_P to 1 at the failure.
+        lam: λ, from 0 at t_P to 1 at the failure.
 
     Returns:
         None where the record ends before t_λ.
 
-    >>> at_share(np.array([1, 2, 3]), np.array([4, 3, 2])), at_share(np.array([1]), np.array([4]))
-    (2, None)
+    >>> index_at_lambda(np.array([1, 2, 3]), np.array([4, 3, 2]))
+    2
+    >>> index_at_lambda(np.array([1]), np.array([4])) is None
+    True
     """
-    moment = cycle[0] + share * (end_of_life(cycle, true) - cycle[0])
+    moment = cycle[0] + lam * (end_of_life(cycle, true) - cycle[0])
     index = int(np.searchsorted(cycle, moment))
     return index if index < len(cycle) else None
 
@@ -98,7 +102,7 @@ def alpha_lambda(
     predicted: NDArray[Any],
     true: NDArray[Any],
     alpha: float = ALPHA,
-    share: float = LAMBDA,
+    lam: float = LAMBDA,
 ) -> bool | None:
     """α-λ accuracy: (1 − α)·r*(t_λ) ≤ r(t_λ) ≤ (1 + α)·r*(t_λ).
 
@@ -109,7 +113,7 @@ def alpha_lambda(
         predicted: [n], RUL, cycles.
         true: [n], RUL, cycles.
         alpha: α, half-width of the cone.
-        share: λ.
+        lam: λ.
 
     Returns:
         None where the record ends before t_λ.
@@ -118,7 +122,7 @@ def alpha_lambda(
     True
     """
     off = errors(predicted, true)
-    index = at_share(cycle, true, share)
+    index = index_at_lambda(cycle, true, lam)
     # a margin for numbers such as 1.2 · 10, which a float holds a little off
     return None if index is None else bool(abs(off[index]) <= alpha * true[index] + 1e-9)
 
@@ -155,7 +159,7 @@ def relative_accuracy(
     cycle: NDArray[np.int64],
     predicted: NDArray[Any],
     true: NDArray[Any],
-    share: float = LAMBDA,
+    lam: float = LAMBDA,
 ) -> float | None:
     """RA_λ = 1 − |r*(t_λ) − r(t_λ)| / r*(t_λ).
 
@@ -163,7 +167,7 @@ def relative_accuracy(
         cycle: [n].
         predicted: [n], RUL, cycles.
         true: [n], RUL, cycles.
-        share: λ.
+        lam: λ.
 
     Returns:
         None where the record ends before t_λ, or fails just there.
@@ -172,7 +176,7 @@ def relative_accuracy(
     0.5
     """
     off = np.abs(errors(predicted, true))
-    index = at_share(cycle, true, share)
+    index = index_at_lambda(cycle, true, lam)
     return None if index is None or true[index] == 0 else float(1 - off[index] / true[index])
 
 

@@ -29,7 +29,7 @@ TRUST: dict[Trust, str] = {
 
 
 @dataclass(frozen=True)
-class Figure:
+class PublishedResult:
     """One published figure.
 
     Attributes:
@@ -44,81 +44,81 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedMethod:
     """What one source says of one method.
 
     Attributes:
         method: name, with authors or year.
-        figures: by subset; those that were not published are missing.
+        results: by subset; those that were not published are missing.
         trust: a key of `TRUST`.
         note: what a reader must know besides; may be empty.
     """
 
     method: str
-    figures: Mapping[str, Figure]
+    results: Mapping[str, PublishedResult]
     trust: Trust
     note: str = field(default="")
 
 
-def _four(*figures: tuple[float, float | None]) -> dict[str, Figure]:
-    return {name: Figure(*pair) for name, pair in zip(SUBSETS, figures, strict=True)}
+def _four(*results: tuple[float, float | None]) -> dict[str, PublishedResult]:
+    return {name: PublishedResult(*pair) for name, pair in zip(SUBSETS, results, strict=True)}
 
 
-PUBLISHED: tuple[Published, ...] = (
-    Published(
+PUBLISHED: tuple[PublishedMethod, ...] = (
+    PublishedMethod(
         "DCNN, Li 2018",
         _four((12.61, 274), (22.36, None), (12.64, 284), (23.31, None)),
         "the authors' own",
     ),
-    Published(
+    PublishedMethod(
         "DA-TCN 2021",
         _four((11.78, 229), (16.95, 1842), (11.56, 257), (18.23, 2317)),
         "the authors' own",
     ),
-    Published(
+    PublishedMethod(
         "BiGRU-TSAM 2022",
         _four((12.56, 213), (18.94, 2264), (12.45, 232), (20.47, 3610)),
         "the authors' own",
     ),
-    Published(
+    PublishedMethod(
         "RVE 2022",
         _four((13.42, 324), (14.92, 1379), (12.51, 256), (16.37, 1846)),
         "reproduced",
     ),
-    Published(
+    PublishedMethod(
         "FFVE 2023, corrected",
         _four((12.31, 280), (12.55, 772), (12.43, 302), (14.08, 1149)),
         "run again by others",
     ),
-    Published(
+    PublishedMethod(
         "MTSTAN 2023",
         _four((10.97, 175), (16.81, 1154), (10.90, 188), (18.85, 1446)),
         "the authors' own",
     ),
-    Published(
+    PublishedMethod(
         "STAR 2024",
         _four((10.61, 169), (13.47, 784), (10.71, 202), (15.87, None)),
         "the authors' own",
     ),
-    Published(
+    PublishedMethod(
         "DKAMFormer 2025",
         _four((10.68, None), (10.70, None), (10.52, None), (12.89, None)),
         "second-hand",
     ),
-    Published(
+    PublishedMethod(
         "AMNL, book, chapter 16, 5 seeds",
         {
-            "FD001": Figure(10.43, sd=1.94),
-            "FD002": Figure(6.74, sd=0.91),
-            "FD003": Figure(9.51, sd=1.74),
-            "FD004": Figure(8.16, sd=2.17),
+            "FD001": PublishedResult(10.43, sd=1.94),
+            "FD002": PublishedResult(6.74, sd=0.91),
+            "FD003": PublishedResult(9.51, sd=1.74),
+            "FD004": PublishedResult(8.16, sd=2.17),
         },
         "chosen on the test set",
         "no code; chapter 6.5 of the same book has the same model at 11.42, 15.87, 11.67, 17.23",
     ),
-    Published(
+    PublishedMethod(
         "CNN-BiLSTM-attention, 'zero leakage' (arXiv 2604.13459)",
-        {"FD001": Figure(17.52, 922)},
+        {"FD001": PublishedResult(17.52, 922)},
         "the authors' own",
         "cap 130; the nearest honest comparator to the network here",
     ),
@@ -140,7 +140,7 @@ LEAKAGE_ALARM = 10.0
 def as_markdown() -> str:
     """Lay all published figures out as a table, with what the degrees of trust mean below it."""
     rows = [
-        [entry.method, *(_shown(entry.figures.get(name)) for name in SUBSETS), _trust(entry)]
+        [entry.method, *(_shown(entry.results.get(name)) for name in SUBSETS), _trust(entry)]
         for entry in PUBLISHED
     ]
     band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
@@ -150,10 +150,10 @@ def as_markdown() -> str:
     )
 
 
-def _shown(figure: Figure | None) -> str:
+def _shown(figure: PublishedResult | None) -> str:
     """Show one figure.
 
-    >>> _shown(Figure(12.61, 274)), _shown(Figure(6.74, sd=0.91)), _shown(None)
+    >>> _shown(PublishedResult(12.61, 274)), _shown(PublishedResult(6.74, sd=0.91)), _shown(None)
     ('12.61 / 274', '6.74 ± 0.91', '')
     """
     if figure is None:
@@ -163,7 +163,7 @@ def _shown(figure: Figure | None) -> str:
     return f"{figure.rmse:.2f}{spread}{score}"
 
 
-def _trust(entry: Published) -> str:
+def _trust(entry: PublishedMethod) -> str:
     return entry.trust + (f": {entry.note}" if entry.note else "")
 
 

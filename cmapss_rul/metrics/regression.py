@@ -1,8 +1,8 @@
-"""How far predicted RUL lies from true RUL: RMSE, MAE, bias and the NASA score.
+"""RUL regression metrics: RMSE, MAE, bias and NASA score, with the floor and the baselines.
 
-Every function takes `predicted` and `true` of one and the same shape, in cycles, and looks at
-all elements at once, never at the mean over batches. Figures that are too large for a float
-are `inf`; a NaN that goes in comes out as NaN.
+Every function takes `predicted` and `true` of the same shape, in cycles, and works on all elements
+at once: a mean of per-batch RMSEs would depend on the batch size. Results too large for a float
+are `inf`; NaN in gives NaN out.
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 EARLY, LATE = 13.0, 10.0
-"""Cycles over which the NASA score grows by a factor of e, for early and late predictions."""
+"""From the paper: cycles over which the NASA score grows by e, for early and late predictions."""
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures of one set of predictions.
+class RegressionMetrics:
+    """Metrics of one set of predictions.
 
     Attributes:
         rmse: root of the mean squared error, cycles.
         mae: mean absolute error, cycles.
-        bias: mean of predicted − true, cycles; above 0 means too late.
+        bias: mean of predicted − true, cycles; positive means late.
         nasa: NASA score, a sum over the predictions; lower is better.
         nasa_mean: NASA score divided by the number of predictions.
     """
@@ -34,15 +34,44 @@ class Figures:
     nasa_mean: float
 
 
-def figures(predicted: NDArray[Any], true: NDArray[Any]) -> Figures:
-    """Work out all figures of one set of predictions."""
-    return Figures(
+def regression_metrics(predicted: NDArray[Any], true: NDArray[Any]) -> RegressionMetrics:
+    """Compute all metrics of one set of predictions."""
+    return RegressionMetrics(
         rmse=rmse(predicted, true),
         mae=mae(predicted, true),
         bias=bias(predicted, true),
         nasa=nasa_score(predicted, true),
         nasa_mean=nasa_mean(predicted, true),
     )
+
+
+def perfect_under_cap(raw: NDArray[Any], cap: int) -> RegressionMetrics:
+    """Metrics on raw labels of a perfect predictor whose output is capped: min(RUL, cap).
+
+    This is the RMSE floor on raw labels for any network that predicts at most the cap. A lower
+    reported RMSE was computed on capped labels.
+
+    Args:
+        raw: [n], true RUL, cycles.
+        cap: of the prediction, cycles.
+
+    >>> perfect_under_cap(np.array([100, 129]), cap=125).mae
+    2.0
+    """
+    return regression_metrics(np.minimum(raw, cap), raw)
+
+
+def constant_baseline(value: float, true: NDArray[Any]) -> RegressionMetrics:
+    """Metrics of predicting the same RUL for every window.
+
+    Args:
+        value: the prediction, cycles.
+        true: [n], cycles.
+
+    >>> constant_baseline(50.0, np.array([40, 60])).rmse
+    10.0
+    """
+    return regression_metrics(np.full(np.shape(true), value, dtype=np.float64), true)
 
 
 def errors(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
@@ -53,8 +82,8 @@ def errors(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
         true: [n], cycles.
 
     Raises:
-        ValueError: the shapes differ ([n] against [n, 1] would otherwise become [n, n]), or
-            there is nothing to compare.
+        ValueError: the shapes differ ([n] against [n, 1] would otherwise broadcast to [n, n]), or
+            the arrays are empty.
     """
     predicted, true = np.asarray(predicted), np.asarray(true)
     if predicted.shape != true.shape:
@@ -87,7 +116,7 @@ def mae(predicted: NDArray[Any], true: NDArray[Any]) -> float:
 
 
 def bias(predicted: NDArray[Any], true: NDArray[Any]) -> float:
-    """Mean of predicted − true, cycles: above 0 the failure comes before it is expected.
+    """Mean of predicted − true, cycles: positive where the failure comes sooner than predicted.
 
     >>> bias(np.array([3.0, 0.0]), np.array([0.0, 4.0]))
     -0.5
@@ -96,13 +125,12 @@ def bias(predicted: NDArray[Any], true: NDArray[Any]) -> float:
 
 
 def nasa_terms(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the NASA score of each prediction by itself.
+    """Return the NASA score of each prediction.
 
     With d = predicted − true: exp(−d / 13) − 1 where d < 0, else exp(d / 10) − 1. Late
     predictions cost more than early ones. Source: Saxena, Goebel, Simon and Eklund, "Damage
-    propagation modeling for aircraft engine run-to-failure simulation", PHM 2008. Differs in
-    nothing but the range: beyond some 7,000 cycles the score exceeds a float and is `inf`,
-    which is said rather than cut off.
+    propagation modeling for aircraft engine run-to-failure simulation", PHM 2008. The only
+    difference: errors beyond some 7,000 cycles overflow to `inf` and are not clipped.
 
     Args:
         predicted: [n], cycles.
@@ -120,12 +148,12 @@ def nasa_terms(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float6
 
 
 def nasa_score(predicted: NDArray[Any], true: NDArray[Any]) -> float:
-    """NASA score as papers print it: the sum of `nasa_terms`, lower is better."""
+    """NASA score as published: the sum of `nasa_terms`, lower is better."""
     with np.errstate(over="ignore"):
         return float(np.sum(nasa_terms(predicted, true)))
 
 
 def nasa_mean(predicted: NDArray[Any], true: NDArray[Any]) -> float:
-    """NASA score per prediction: comparable between sets of different size."""
+    """NASA score per prediction, comparable between sets of different size."""
     with np.errstate(over="ignore"):
         return float(np.mean(nasa_terms(predicted, true)))

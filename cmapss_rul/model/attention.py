@@ -12,8 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from cmapss_rul.config.base import Config
-from cmapss_rul.model.fields import Rate, Width
+from cmapss_rul.config.base import Config, Rate, Width
 
 _DROPOUT_TEXT = "Dropout of the vector that is read out."
 

@@ -5,8 +5,7 @@ from typing import cast
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.config.base import Config
-from cmapss_rul.model.fields import Rate, Width
+from cmapss_rul.config.base import Config, Rate, Width
 
 
 class BiLSTMConfig(Config):

@@ -8,8 +8,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from cmapss_rul.config.base import Config
-from cmapss_rul.model.fields import Rate, Widths
+from cmapss_rul.config.base import Config, Rate, Widths
 
 
 class CNNConfig(Config):

@@ -5,8 +5,7 @@ from typing import Annotated, Literal, cast
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.config.base import Config
-from cmapss_rul.model.fields import Rate, Width, Widths
+from cmapss_rul.config.base import Config, Rate, Width, Widths
 
 
 class SharedConfig(Config):

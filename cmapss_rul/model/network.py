@@ -1,4 +1,4 @@
-"""The network: window in, RUL and health out."""
+"""The multi-task network (window in, RUL and health class out), and batched prediction with it."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,14 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from cmapss_rul.config.base import Config
+from cmapss_rul.data.windows import Windows
 from cmapss_rul.model.attention import AttentionConfig, LastStateConfig
 from cmapss_rul.model.bilstm import BiLSTMConfig
 from cmapss_rul.model.cnn import CNNConfig
 from cmapss_rul.model.heads import HealthHeadConfig, RulHeadConfig, SharedConfig
+
+PREDICTION_BATCH = 1024
+"""Windows per forward pass; larger batches were no faster on two cores (measured)."""
 
 
 class NetworkConfig(Config):
@@ -28,21 +32,23 @@ class NetworkConfig(Config):
         LastStateConfig(), description="How one vector is read out of the window's states."
     )
     shared: SharedConfig = Field(SharedConfig(), description="Layers that both tasks share.")
-    rul_head: RulHeadConfig = Field(RulHeadConfig(), description="From there to the RUL.")
+    rul_head: RulHeadConfig = Field(
+        RulHeadConfig(), description="From the shared features to the RUL."
+    )
     health_head: HealthHeadConfig = Field(
-        HealthHeadConfig(), description="From there to the health class."
+        HealthHeadConfig(), description="From the shared features to the health class."
     )
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> "NetworkConfig":
+    def _check_attention_width(self) -> "NetworkConfig":
         self.attention.check(2 * self.bilstm.hidden)
         return self
 
     def build(self, features: int, classes: int, cap: int) -> "Network":
-        """Make the network with fresh weights, drawn from torch's global generator.
+        """Build the network with weights initialised from torch's global generator.
 
         Args:
-            features: Columns of a window.
+            features: Features per cycle of a window.
             classes: Health classes.
             cap: Cap of the RUL labels, cycles.
         """
@@ -50,7 +56,7 @@ class NetworkConfig(Config):
 
 
 class Output(NamedTuple):
-    """What the network says about each window.
+    """Network outputs for a batch of windows.
 
     Attributes:
         rul: [batch], cycles, not clamped.
@@ -69,7 +75,7 @@ class Network(nn.Module):
 
     Args:
         config: Widths and options of every part.
-        features: Columns of a window.
+        features: Features per cycle of a window.
         classes: Health classes.
         cap: Cap of the RUL labels, cycles.
 
@@ -84,6 +90,7 @@ class Network(nn.Module):
 
     def __init__(self, config: NetworkConfig, features: int, classes: int, cap: int) -> None:
         super().__init__()
+        # The order of the parts is the order of the random draws: moving one changes every seed.
         self.noise = InputNoise(config.input_noise)
         self.cnn = config.cnn.build(features)
         self.bilstm = config.bilstm.build(self.cnn.features)
@@ -100,29 +107,29 @@ class Network(nn.Module):
         return Output(self.rul_head(features), self.health_head(features))
 
     def attention_weights(self, windows: Tensor) -> Tensor | None:
-        """Return how the network looks back, as shares that sum to 1.
+        """Return the attention weights over the steps of each window; they sum to 1.
 
         Args:
             windows: [batch, window, feature], scaled.
 
         Returns:
-            [batch, step], oldest first, a step being as many cycles as the CNN takes the mean of;
-            None where the last state alone is read.
+            [batch, step], oldest first, a step being the `cnn.pool` cycles that are averaged;
+            None where only the last state is read.
         """
         states = self.bilstm(self.cnn(windows))
         return self.attention.weights(states)
 
     @property
     def shared_weight(self) -> Tensor:
-        """Weights of the last shared layer: GradNorm's W.
+        """Weights of the last shared layer: W in GradNorm.
 
-        It lies behind the LSTM, whose gradients cuDNN cannot differentiate a second time, and
-        both tasks pass through it.
+        Both tasks pass through it, and it lies behind the LSTM, whose cuDNN backward pass has no
+        second derivative.
         """
         return [layer for layer in self.shared if isinstance(layer, nn.Linear)][-1].weight
 
-    def parts(self) -> dict[str, int]:
-        """Return the number of trained parameters of each part, in the order of the data."""
+    def parameter_counts(self) -> dict[str, int]:
+        """Return the number of parameters of each part, in forward order."""
         return {
             name: sum(parameter.numel() for parameter in part.parameters())
             for name, part in self.named_children()
@@ -131,7 +138,7 @@ class Network(nn.Module):
 
 
 class InputNoise(nn.Module):
-    """Normal noise on the window while training, nothing otherwise.
+    """Additive Gaussian noise on the window in training mode, the identity in evaluation mode.
 
     Args:
         deviation: Standard deviation in units of the scaled inputs.
@@ -150,3 +157,29 @@ class InputNoise(nn.Module):
     def extra_repr(self) -> str:
         """Show the deviation."""
         return f"deviation={self.deviation}"
+
+
+@torch.inference_mode()
+def predict(
+    network: Network, windows: Windows, batch_size: int = PREDICTION_BATCH
+) -> tuple[Tensor, Tensor]:
+    """Predict in evaluation mode, in batches, on the windows' device.
+
+    Restores the mode (training or evaluation) of the network afterwards.
+
+    Args:
+        network: on the same device as the windows.
+        windows: to predict.
+        batch_size: windows per forward pass.
+
+    Returns:
+        rul: [window], cycles, not clamped.
+        probabilities: [window, class].
+    """
+    was_training = network.training
+    network.eval()
+    index = torch.arange(len(windows), device=windows.ends.device)
+    outputs = [network(windows.gather(part)) for part in torch.split(index, batch_size)]
+    network.train(was_training)
+    rul = torch.cat([output.rul for output in outputs])
+    return rul, torch.cat([output.health for output in outputs]).softmax(dim=-1)

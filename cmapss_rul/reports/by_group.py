@@ -12,8 +12,8 @@ from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.display.plotting import COLOURS
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.table import number
-from cmapss_rul.metrics.bands import band_name, bands_of, in_band
-from cmapss_rul.metrics.regression import figures
+from cmapss_rul.metrics.bands import band_name, in_band, rul_bands
+from cmapss_rul.metrics.regression import regression_metrics
 from cmapss_rul.reports.page import Table
 from cmapss_rul.reports.predicted import WIDTH
 from cmapss_rul.training.checkpoint import TrainedModel
@@ -32,7 +32,7 @@ def by_band(evaluation: Evaluation, rows: NDArray[np.int64]) -> Groups:
     raw = evaluation.truth.raw[rows]
     found = {
         band_name(low, below): rows[in_band(raw, low, below)]
-        for low, below in bands_of(evaluation.protocol.cap)
+        for low, below in rul_bands(evaluation.protocol.cap)
     }
     return {name: inside for name, inside in found.items() if len(inside)}
 
@@ -75,7 +75,7 @@ def _cells(evaluation: Evaluation, groups: Groups, name: str) -> list[str]:
     rows = groups.get(name)
     if rows is None:
         return ["0", "–", "–"]
-    found = figures(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
+    found = regression_metrics(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
     return [f"{len(rows):,}", number(found.rmse, 2), number(found.bias, 2)]
 
 

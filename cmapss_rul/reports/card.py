@@ -57,7 +57,7 @@ def card_of(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
 
 def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
-    size = sum(model.network.parts().values())
+    size = sum(model.network.parameter_counts().values())
     classes = ", ".join(health_class_names(protocol.boundaries, protocol.cap))
     digest = hashlib.sha256(model.path.read_bytes()).hexdigest()
     attention = model.config.model.attention.name

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.metrics.regression import rmse
-from cmapss_rul.model.predict import BATCH
+from cmapss_rul.model.network import PREDICTION_BATCH
 from cmapss_rul.training.checkpoint import TrainedModel
 
 WINDOWS = 1_000
@@ -73,7 +73,7 @@ def _predicted(
     """[window], RUL in [0, cap], with one input taken from other windows."""
     index = torch.arange(len(windows), device=windows.ends.device)
     found = []
-    for part in torch.split(index, BATCH):
+    for part in torch.split(index, PREDICTION_BATCH):
         batch = windows.gather(part)
         if order is not None:
             batch[:, :, column] = windows.gather(order[part])[:, :, column]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.evaluation.evaluate import Evaluation
-from cmapss_rul.model.predict import BATCH
+from cmapss_rul.model.network import PREDICTION_BATCH
 from cmapss_rul.training.checkpoint import TrainedModel
 
 
@@ -51,7 +51,7 @@ def looking_back(model: TrainedModel, evaluation: Evaluation) -> LookingBack | s
     series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
     windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
     found = []
-    for part in torch.split(torch.arange(len(windows), device=device), BATCH):
+    for part in torch.split(torch.arange(len(windows), device=device), PREDICTION_BATCH):
         weights = model.network.attention_weights(windows.gather(part))
         if weights is None:
             return "attention, for this network has none: it reads the last state alone"

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.table import HEAD, cells, number
-from cmapss_rul.metrics.published import HONEST_BAND, LEAKAGE_ALARM, PUBLISHED, TRUST, Figure
+from cmapss_rul.metrics.published import (
+    HONEST_BAND,
+    LEAKAGE_ALARM,
+    PUBLISHED,
+    TRUST,
+    PublishedResult,
+)
 from cmapss_rul.reports.page import Missing, Part, Table, Text
 
 _WINDOWS = {"last": "last window of each engine", "every": "every window, one a cycle"}
@@ -91,10 +97,10 @@ def published_parts(evaluation: Evaluation) -> Iterator[Part]:
     last = evaluation.metrics["last"]["capped"]
     rows = [["this run", number(last["rmse"], 2), number(last["nasa"], 0), "one seed; see above"]]
     for entry in PUBLISHED:
-        figure = entry.figures.get(protocol.subset)
-        if figure is not None:
+        result = entry.results.get(protocol.subset)
+        if result is not None:
             note = f"{entry.trust}: {entry.note}" if entry.note else entry.trust
-            rows.append([entry.method, _rmse(figure), _nasa(figure), note])
+            rows.append([entry.method, _rmse(result), _nasa(result), note])
     low, high = HONEST_BAND[protocol.subset]
     yield Table(
         f"Published for {protocol.subset}: RMSE in cycles and NASA score, last window; few say "
@@ -121,9 +127,9 @@ def _not(files: str) -> str:
     return files.replace("not the official files", "not the official ones")
 
 
-def _rmse(figure: Figure) -> str:
-    return f"{figure.rmse:.2f}" + ("" if figure.sd is None else f" ± {figure.sd:.2f}")
+def _rmse(result: PublishedResult) -> str:
+    return f"{result.rmse:.2f}" + ("" if result.sd is None else f" ± {result.sd:.2f}")
 
 
-def _nasa(figure: Figure) -> str:
-    return "–" if figure.nasa is None else f"{figure.nasa:,.0f}"
+def _nasa(result: PublishedResult) -> str:
+    return "–" if result.nasa is None else f"{result.nasa:,.0f}"

@@ -82,7 +82,7 @@ def inside(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
 
 def made(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     """The network's size, versions, digests and configuration."""
-    parts = model.network.parts()
+    parts = model.network.parameter_counts()
     yield Table(
         "Parameters of the network",
         ["part", "parameters"],

@@ -18,14 +18,13 @@ from cmapss_rul.data.windows import LabelledWindows, Windows
 from cmapss_rul.display.text import printable
 from cmapss_rul.intervals.calibration import (
     Calibration,
-    HeldOut,
-    calibrate,
-    check_supported,
-    unsupported,
+    HeldOutPredictions,
+    fit_calibration,
+    unsupported_reason,
+    validate_levels,
 )
-from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, supported
-from cmapss_rul.model.network import Network
-from cmapss_rul.model.predict import predict
+from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, supported_levels
+from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import sweep
 from cmapss_rul.system.locks import owned
@@ -38,7 +37,7 @@ def calibration_of(
     network: Network,
     config: RunConfig,
     split: Mapping[str, list[int]],
-    validation: HeldOut,
+    validation: HeldOutPredictions,
     calibration: LabelledWindows,
 ) -> Calibration | None:
     """Make the intervals of the network that is about to become best.pt.
@@ -61,7 +60,7 @@ def calibration_of(
     if split["calibration"]:
         own = held_out(clamped(network, calibration.windows, cap), calibration)
     engines = split["calibration"] or split["validation"]
-    return calibrate(validation, own, engines, DEFAULT_LEVELS, cap)
+    return fit_calibration(validation, own, engines, DEFAULT_LEVELS, cap)
 
 
 def clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]:
@@ -87,10 +86,10 @@ def clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]
     return rul.clamp(0, cap).double().cpu().numpy()
 
 
-def held_out(predicted: NDArray[np.float64], labelled: LabelledWindows) -> HeldOut:
+def held_out(predicted: NDArray[np.float64], labelled: LabelledWindows) -> HeldOutPredictions:
     """Join predictions of windows at every cycle of some engines with their labels."""
     true = labelled.rul.double().cpu().numpy()
-    return HeldOut(predicted, true, labelled.windows.starts.cpu().numpy())
+    return HeldOutPredictions(predicted, true, labelled.windows.starts.cpu().numpy())
 
 
 def calibrate_run(
@@ -132,7 +131,7 @@ def calibrate_run(
         model = from_content(content, path, device)
         wanted = _levels(model, levels)
         fleet = _train_file(model, data_dir, progress)
-        calibration = calibrate(
+        calibration = fit_calibration(
             _of_engines(model, fleet, model.validation_engines),
             _of_engines(model, fleet, model.calibration_engines)
             if model.calibration_engines
@@ -162,9 +161,11 @@ def _levels(model: TrainedModel, levels: Sequence[float] | None) -> tuple[float,
         )
     engines = len(calibrating(model))
     if levels:
-        return check_supported(levels, engines)
-    if not supported(DEFAULT_LEVELS, engines):
-        raise UsageError(f"{name}: {unsupported(engines, DEFAULT_LEVELS)}; --level names another")
+        return validate_levels(levels, engines)
+    if not supported_levels(DEFAULT_LEVELS, engines):
+        raise UsageError(
+            f"{name}: {unsupported_reason(engines, DEFAULT_LEVELS)}; --level names another"
+        )
     return DEFAULT_LEVELS
 
 
@@ -183,7 +184,7 @@ def _train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool
     return read_train_records(config, file, found.sha256).fleet
 
 
-def _of_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOut:
+def _of_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOutPredictions:
     """What the model gives at every cycle of some engines of the train file."""
     some = fleet.select_engines(np.array(engines))
     device = next(model.network.parameters()).device
@@ -191,4 +192,4 @@ def _of_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOu
     data = model.config.data
     windows = Windows.every_cycle(series, some, data.window)
     true = cap_rul(run_to_failure_rul(some), data.cap).astype(np.float64)
-    return HeldOut(clamped(model.network, windows, data.cap), true, some.engine)
+    return HeldOutPredictions(clamped(model.network, windows, data.cap), true, some.engine)

@@ -17,7 +17,7 @@ from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.metrics.regression import nasa_mean, rmse
-from cmapss_rul.model.predict import predict
+from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.training import checkpoint

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cmapss_rul.balancers.base import Balancer
-from cmapss_rul.balancers.kpis import kpis_of
+from cmapss_rul.balancers.dtp import batch_kpis
 from cmapss_rul.data.windows import Batch
 from cmapss_rul.losses import CrossEntropy, RulLoss
 from cmapss_rul.model.network import Network
@@ -78,7 +78,7 @@ class Trainer:
         self.health_loss: CrossEntropy = config.loss.health.build().to(device)
         self.balancer: Balancer = config.balancer.build().to(device)
         if self.ranks.size > 1:
-            self.balancer.over_ranks = self.ranks.mean
+            self.balancer.reduce_gradient = self.ranks.mean
         self.schedule: Schedule = train.schedule.build()
         self.weights: list[Tensor] = list(self.network.parameters())
         self.optimiser = self._network_optimiser()
@@ -141,11 +141,11 @@ class Trainer:
         """Losses [2] and, where the balancer watches them, KPIs [2]."""
         with self.ranks.own_draws(self.seed, step), self.precision:
             output = self.forward(batch.windows)
-        rul = self.rul_loss.terms(output.rul.float(), batch.rul)
-        health = self.health_loss.terms(output.health.float(), batch.health)
+        rul = self.rul_loss.sum_and_weight(output.rul.float(), batch.rul)
+        health = self.health_loss.sum_and_weight(output.health.float(), batch.health)
         kpis = None
-        if self.balancer.watches_kpis:
-            kpis = kpis_of(output.rul, output.health, batch.rul, batch.health)
+        if self.balancer.uses_kpis:
+            kpis = batch_kpis(output.rul, output.health, batch.rul, batch.health)
         over, under = (torch.stack(part) for part in zip(rul, health, strict=True))
         return self.ranks.means(over, under, kpis, len(batch.rul))
 

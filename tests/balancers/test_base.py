@@ -1,15 +1,15 @@
 import pytest
 import torch
 
-from cmapss_rul.balancers import Balanced, Balancer
-from cmapss_rul.balancers.base import by_task, divided, weighted
+from cmapss_rul.balancers import BalancedLoss, Balancer
+from cmapss_rul.balancers.base import normalised_sum, per_task, weighted_sum
 
 
 class Plain(Balancer):
     """The least that a balancer has to have."""
 
     def balance(self, losses, shared):  # noqa: ARG002
-        return weighted(losses, torch.ones(2))
+        return weighted_sum(losses, torch.ones(2))
 
 
 def test_a_balancer_without_a_method_cannot_be_made():
@@ -26,7 +26,7 @@ def test_defaults_are_nothing_to_train_and_nothing_to_watch():
 
 def test_defaults_take_no_note_of_kpis_and_epochs():
     balancer = Plain()
-    assert not balancer.watches_kpis
+    assert not balancer.uses_kpis
     balancer.observe(torch.ones(2))
     balancer.epoch_end(torch.ones(2))
     assert balancer(torch.ones(2), None, torch.ones(5)).weights.tolist() == [1, 1]
@@ -34,7 +34,7 @@ def test_defaults_take_no_note_of_kpis_and_epochs():
 
 def test_kpis_are_observed_before_the_losses_are_balanced():
     class Watching(Plain):
-        watches_kpis = True
+        uses_kpis = True
         seen = ()
 
         def observe(self, kpis):
@@ -60,7 +60,7 @@ def test_shape_is_refused_with_what_was_found_and_expected():
 def test_weighted_stops_the_gradient_of_the_weights():
     losses = torch.tensor([3.0, 5.0], requires_grad=True)
     weights = torch.tensor([2.0, 0.5], requires_grad=True)
-    total, stated = weighted(losses, weights)
+    total, stated = weighted_sum(losses, weights)
     total.backward()
     assert total.item() == 8.5
     assert losses.grad.tolist() == stated.tolist() == [2.0, 0.5]
@@ -70,12 +70,12 @@ def test_weighted_stops_the_gradient_of_the_weights():
 def test_divided_gives_exactly_one_for_a_loss_over_itself():
     losses = torch.rand(2, 1000) * 5000 + 1e-3
     for pair in losses.T:
-        assert divided(pair, pair, scale=0.5).total.item() == 1.0
+        assert normalised_sum(pair, pair, scale=0.5).total.item() == 1.0
 
 
 def test_divided_states_the_factor_of_the_gradient():
     losses = torch.tensor([3.0, 5.0], requires_grad=True)
-    total, weights = divided(losses, losses * 2, scale=0.5)
+    total, weights = normalised_sum(losses, losses * 2, scale=0.5)
     total.backward()
     assert total.item() == 0.5
     torch.testing.assert_close(weights, losses.grad)
@@ -83,8 +83,8 @@ def test_divided_states_the_factor_of_the_gradient():
 
 
 def test_balanced_unpacks_as_total_and_weights():
-    assert Balanced._fields == ("total", "weights")
+    assert BalancedLoss._fields == ("total", "weights")
 
 
 def test_log_names_tell_the_task():
-    assert list(by_task("rate", torch.ones(2))) == ["rate_rul", "rate_health"]
+    assert list(per_task("rate", torch.ones(2))) == ["rate_rul", "rate_health"]

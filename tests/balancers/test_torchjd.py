@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 from torchjd import scalarization as theirs
 
-from cmapss_rul.balancers import Balanced
+from cmapss_rul.balancers import BalancedLoss
 from cmapss_rul.balancers.torchjd import (
     REFUSED,
     TorchJD,
@@ -137,7 +137,7 @@ class RawTorchJD(TorchJD):
 
     def balance(self, losses, shared):  # noqa: ARG002
         total = self.scalarizer(losses)
-        return Balanced(total, *torch.autograd.grad(total, losses, retain_graph=True))
+        return BalancedLoss(total, *torch.autograd.grad(total, losses, retain_graph=True))
 
     def epoch_end(self, mean_losses):
         if isinstance(self.scalarizer, theirs.DWA):

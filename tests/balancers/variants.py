@@ -7,8 +7,8 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from cmapss_rul.balancers import Balanced, Balancer, BalancerConfig
-from cmapss_rul.balancers.kpis import kpis_of
+from cmapss_rul.balancers import BalancedLoss, Balancer, BalancerConfig
+from cmapss_rul.balancers.dtp import batch_kpis
 from cmapss_rul.config.base import Config
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(BalancerConfig)
@@ -78,7 +78,7 @@ class Toy(nn.Module):
 
     def inputs(self, step: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Return what a balancer is given: losses, shared weights, KPIs."""
-        kpis = kpis_of(*self(step), self.target, self.classes)
+        kpis = batch_kpis(*self(step), self.target, self.classes)
         return self.losses(step), self.shared, kpis
 
 
@@ -94,7 +94,7 @@ class Run:
             self.optimisers.append(own)
         self.taken = 0
 
-    def step(self) -> Balanced:
+    def step(self) -> BalancedLoss:
         """Take one step and return what was balanced."""
         for optimiser in self.optimisers:
             optimiser.zero_grad()

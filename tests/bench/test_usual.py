@@ -6,7 +6,7 @@ import torch
 
 from cmapss_rul.bench.usual import UsualLoop, materialised
 from cmapss_rul.metrics.regression import rmse
-from cmapss_rul.model.predict import predict
+from cmapss_rul.model.network import predict
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.optimisation import Plan, Trainer
 from tests.training.inputs import tiny

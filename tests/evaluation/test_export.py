@@ -125,7 +125,7 @@ def test_a_calibrated_model_gives_its_interval_too(
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     plain = {k: v.numpy() for k, v in inputs_of(model, fleet, np.array([9])).there().items()}
     rul, _, lower, upper = session.run(None, plain)
-    expected = model.calibration.ends(rul.astype(float), 0.9, 125)
+    expected = model.calibration.bounds(rul.astype(float), 0.9, 125)
     np.testing.assert_allclose([lower, upper], expected, atol=1e-4)
 
 
@@ -134,7 +134,7 @@ def test_the_interval_of_the_graph_is_that_of_the_calibration(window_60, steps):
     model = calibrated(window_60, knots=steps)
     rul = torch.tensor([0.0, 19.0, 20.0, 49.5, 50.0, 77.7, 120.0, 125.0])
     found = Interval.of(model)(rul)
-    expected = model.calibration.ends(rul.double().numpy(), 0.9, 125)
+    expected = model.calibration.bounds(rul.double().numpy(), 0.9, 125)
     np.testing.assert_allclose(torch.stack(found), expected, atol=1e-5)
     assert Interval.of(window_60) is None
 

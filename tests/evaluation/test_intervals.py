@@ -17,7 +17,7 @@ def test_coverage_follows_from_predictions_and_labels(known_intervals):
     predictions, truth = known_intervals.predictions, known_intervals.truth
     for found, level in zip(known_intervals.intervals["coverage"], INTERVALS.levels, strict=True):
         assert found["level"] == level
-        lower, upper = INTERVALS.ends(predictions.rul, level, 125)
+        lower, upper = INTERVALS.bounds(predictions.rul, level, 125)
         for labels in ("capped", "raw"):
             true = getattr(truth, labels)
             held = (lower <= true) & (true <= upper)

@@ -139,7 +139,7 @@ def test_there_are_no_intervals_and_it_is_said(model, frame):
 
 def test_the_intervals_are_those_of_the_level_nearest_to_nine_tenths(model, frame):
     table = predicted(calibrated(countdown(model)), frame, every_cycle=True)
-    lower, upper = INTERVALS.ends(table["rul"].to_numpy(), 0.9, 125)
+    lower, upper = INTERVALS.bounds(table["rul"].to_numpy(), 0.9, 125)
     assert table["rul_lower"].tolist() == lower.tolist()
     assert table["rul_upper"].tolist() == upper.tolist()
     assert ((table["rul_lower"] <= table["rul"]) & (table["rul"] <= table["rul_upper"])).all()
@@ -151,7 +151,7 @@ def test_the_intervals_are_those_of_the_level_nearest_to_nine_tenths(model, fram
 def test_another_level_is_taken_where_it_was_calibrated(model, frame):
     model = calibrated(countdown(model), kind="calibration")
     table = predicted(model, frame, level=0.5)
-    lower, _ = INTERVALS.ends(table["rul"].to_numpy(), 0.5, 125)
+    lower, _ = INTERVALS.bounds(table["rul"].to_numpy(), 0.5, 125)
     assert table["rul_lower"].tolist() == lower.tolist()
     assert table["note"].unique().tolist() == ["interval at level 0.5 from 10 calibration engines"]
     with pytest.raises(UsageError, match=r"at level 0\.7; expected one of 0\.5, 0\.8, 0\.9, or"):

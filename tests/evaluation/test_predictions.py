@@ -9,7 +9,7 @@ import torch
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.evaluation.predictions import label_fleet, predict_fleet
-from cmapss_rul.model.predict import predict
+from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.config import RunConfig
 from tests.evaluation._models import countdown

@@ -8,7 +8,7 @@ import pytest
 from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.evaluation.prognosis import prognostics_of
 from cmapss_rul.evaluation.save import to_json
-from cmapss_rul.metrics.prognostics import prognostics
+from cmapss_rul.metrics.prognostics import prognostic_metrics
 
 
 def of_engines(*engines, cap=10):
@@ -26,7 +26,7 @@ def of_engines(*engines, cap=10):
 def test_predictions_count_from_the_cap_on():
     found = of_engines(([12, 11, 10, 9, 8], [10, 10, 10, 9, 7]))["engines"][0]
     assert found["scored"] == 3
-    expected = prognostics(np.array([3, 4, 5]), np.array([10, 9, 7]), np.array([10, 9, 8]))
+    expected = prognostic_metrics(np.array([3, 4, 5]), np.array([10, 9, 7]), np.array([10, 9, 8]))
     assert found["prognostic_horizon"] == expected.prognostic_horizon == 10
     assert found["cumulative_relative_accuracy"] == pytest.approx((1 + 1 + 7 / 8) / 3)
     assert found["alpha_lambda"] is None  # half-way from cycle 3 to 13 is 8: the record ends at 5
@@ -63,7 +63,7 @@ def test_it_stands_in_the_json(known):
     one = next(engine for engine in found["engines"] if engine["scored"])
     rows = (known.predictions.engine == one["engine"]) & (known.truth.raw <= 125)
     assert one["scored"] == rows.sum()
-    expected = prognostics(
+    expected = prognostic_metrics(
         known.predictions.cycle[rows], known.predictions.rul[rows], known.truth.raw[rows]
     )
     assert one["prognostic_horizon"] == expected.prognostic_horizon

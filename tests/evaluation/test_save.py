@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 from cmapss_rul.evaluation.save import Targets, save, to_csv, to_json
-from cmapss_rul.metrics.health import accuracy, confusion_matrix, macro_f1
-from cmapss_rul.metrics.probabilities import brier_score, expected_calibration_error
-from cmapss_rul.metrics.regression import figures as figures_of
+from cmapss_rul.metrics.health import (
+    accuracy,
+    brier_score,
+    confusion_matrix,
+    expected_calibration_error,
+    macro_f1,
+)
+from cmapss_rul.metrics.regression import regression_metrics
 from cmapss_rul.system import files
 from cmapss_rul.system.errors import RulError
 
@@ -74,7 +79,7 @@ def test_the_ends_of_the_intervals_stand_beside_the_prediction(known, known_inte
 def test_every_last_window_figure_follows_from_the_predictions(evaluation):
     table = read(evaluation)
     for labels in ("capped", "raw"):
-        again = figures_of(table["predicted_rul"], table[f"true_rul_{labels}"])
+        again = regression_metrics(table["predicted_rul"], table[f"true_rul_{labels}"])
         found = dict(evaluation.metrics["last"][labels])
         del found["rmse_interval"]
         assert dataclasses.asdict(again) == found

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from cmapss_rul.intervals.calibration import (
     CHOSE,
     Calibration,
-    HeldOut,
-    calibrate,
-    check_supported,
-    unsupported,
+    HeldOutPredictions,
+    fit_calibration,
+    unsupported_reason,
+    validate_levels,
 )
 from cmapss_rul.intervals.scales import Scales
 from cmapss_rul.system.errors import UsageError
@@ -38,28 +38,28 @@ def fleet(generator, engines, first=0, cap=125):
         spread = 1 + true * (cap - true) / 250
         error = generator.normal(0, 1) * spread + generator.normal(0, 0.3, life) * spread
         parts.append((np.clip(true + error, 0, cap), true, np.full(life, engine)))
-    return HeldOut(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    return HeldOutPredictions(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
 def made(validation=20, calibration=None, levels=(0.8, 0.9), seed=0):
     generator = np.random.default_rng(seed)
     own = None if calibration is None else fleet(generator, calibration, first=1000)
     count = validation if calibration is None else calibration
-    return calibrate(fleet(generator, validation), own, list(range(count)), levels, 125)
+    return fit_calibration(fleet(generator, validation), own, list(range(count)), levels, 125)
 
 
 def test_the_ends_by_hand():
     calibration = Calibration(**PLAIN)
     predicted = np.array([0.0, 20.0, 70.0, 120.0, 125.0])
-    lower, upper = calibration.ends(predicted, 0.8, 125)
+    lower, upper = calibration.bounds(predicted, 0.8, 125)
     assert lower.tolist() == [0.0, 17.0, 61.0, 105.0, 110.0]
     assert upper.tolist() == [6.0, 26.0, 79.0, 125.0, 125.0]
-    assert calibration.ends(predicted, 0.9, 125)[0].tolist() == [0.0, 16.0, 58.0, 100.0, 105.0]
+    assert calibration.bounds(predicted, 0.9, 125)[0].tolist() == [0.0, 16.0, 58.0, 100.0, 105.0]
 
 
 def test_the_kind_decides_what_must_be_said():
-    assert Calibration(**PLAIN).mark == CHOSE == "these engines also chose the epoch"
-    assert Calibration(**{**PLAIN, "kind": "calibration"}).mark == ""
+    assert Calibration(**PLAIN).caveat == CHOSE == "these engines also chose the epoch"
+    assert Calibration(**{**PLAIN, "kind": "calibration"}).caveat == ""
     assert Calibration(**PLAIN).level == 0.9
     assert Calibration(**{**PLAIN, "levels": [], "quantiles": []}).level is None
 
@@ -83,16 +83,18 @@ def test_engines_of_their_own_give_the_quantiles_and_nothing_else():
     """Scales and form stay those of the validation engines, whatever calibrates."""
     generator = np.random.default_rng(1)
     validation, own = fleet(generator, 12), fleet(generator, 9, first=50)
-    without = calibrate(validation, None, list(range(12)), (0.8,), 125)
-    by_own = calibrate(validation, own, list(range(50, 59)), (0.8,), 125)
+    without = fit_calibration(validation, None, list(range(12)), (0.8,), 125)
+    by_own = fit_calibration(validation, own, list(range(50, 59)), (0.8,), 125)
     assert (without.kind, by_own.kind) == ("validation", "calibration")
     for name in ("form", "knots", "late", "early"):
         assert getattr(without, name) == getattr(by_own, name)
     scores = by_own.scales.at(own.predicted).scores(own.predicted, own.true)
     assert by_own.quantiles[0] in scores
     assert by_own.quantiles[0] not in without.quantiles
-    doubled = HeldOut(own.predicted, np.clip(2 * own.true - own.predicted, 0, 125), own.engine)
-    wider = calibrate(validation, doubled, list(range(50, 59)), (0.8,), 125)
+    doubled = HeldOutPredictions(
+        own.predicted, np.clip(2 * own.true - own.predicted, 0, 125), own.engine
+    )
+    wider = fit_calibration(validation, doubled, list(range(50, 59)), (0.8,), 125)
     assert wider.quantiles[0] > by_own.quantiles[0]
 
 
@@ -101,9 +103,9 @@ def test_validation_engines_are_scored_by_the_scales_of_other_ones():
     generator = np.random.default_rng(2)
     plain = fleet(generator, 9)
     odd = plain.engine == 4
-    strange = HeldOut(np.where(odd, np.clip(plain.true + 60, 0, 125), plain.predicted),
+    strange = HeldOutPredictions(np.where(odd, np.clip(plain.true + 60, 0, 125), plain.predicted),
                       plain.true, plain.engine)  # fmt: skip
-    found = calibrate(strange, None, list(range(9)), (0.9,), 125)
+    found = fit_calibration(strange, None, list(range(9)), (0.9,), 125)
     scales = Scales.fit(strange.predicted, strange.true, strange.engine, found.form)
     by_itself = scales.at(strange.predicted).scores(strange.predicted, strange.true)
     assert found.quantiles[0] > by_itself.max()
@@ -112,12 +114,12 @@ def test_validation_engines_are_scored_by_the_scales_of_other_ones():
 def test_the_form_is_the_one_that_validation_prefers():
     generator = np.random.default_rng(3)
     smooth = fleet(generator, 40)
-    assert calibrate(smooth, None, list(range(40)), (0.8,), 125).form == "normalised"
+    assert fit_calibration(smooth, None, list(range(40)), (0.8,), 125).form == "normalised"
     # errors that jump between two predictions, which no line follows
     predicted, engine = generator.uniform(0, 125, 4000), np.repeat(np.arange(40), 100)
     error = np.where(predicted > 62.5, 30, 1) * generator.uniform(-1, 1, 4000)
-    jump = HeldOut(predicted, np.clip(predicted - error, 0, 125), engine)
-    assert calibrate(jump, None, list(range(40)), (0.8,), 125).form == "bins"
+    jump = HeldOutPredictions(predicted, np.clip(predicted - error, 0, 125), engine)
+    assert fit_calibration(jump, None, list(range(40)), (0.8,), 125).form == "bins"
 
 
 def test_the_promise_holds_for_further_engines():
@@ -126,9 +128,9 @@ def test_the_promise_holds_for_further_engines():
     for seed in range(80):
         generator = np.random.default_rng([7, seed])
         validation, own = fleet(generator, 6), fleet(generator, 9, first=50)
-        found = calibrate(validation, own, list(range(9)), (0.8,), 125)
+        found = fit_calibration(validation, own, list(range(9)), (0.8,), 125)
         further = fleet(generator, 1, first=99)
-        lower, upper = found.ends(further.predicted, 0.8, 125)
+        lower, upper = found.bounds(further.predicted, 0.8, 125)
         held.append(np.mean((lower <= further.true) & (further.true <= upper)))
     error = 3 * np.std(held) / math.sqrt(len(held))
     assert 0.8 - error <= np.mean(held) <= 0.9 + error
@@ -164,13 +166,13 @@ def test_what_cannot_be_intervals_is_refused(change):
 
 
 def test_a_level_asked_for_that_is_not_supported_names_the_number_that_is_needed():
-    assert check_supported([0.9, 0.8, 0.8], 9) == (0.8, 0.9)
+    assert validate_levels([0.9, 0.8, 0.8], 9) == (0.8, 0.9)
     with pytest.raises(UsageError) as caught:
-        check_supported([0.8, 0.95], 10)
+        validate_levels([0.8, 0.95], 10)
     assert str(caught.value) == (
         "found 10 calibration engines, which support levels up to 10/11; level 0.95 takes at "
         "least 19"
     )
-    assert unsupported(1, (0.8, 0.9)) == (
+    assert unsupported_reason(1, (0.8, 0.9)) == (
         "1 calibration engine for levels 0.8, 0.9, of which 0.8 takes at least 4"
     )

@@ -8,18 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmapss_rul.intervals.conformal import (
-    check_level,
-    engines_for,
+    engine_weights,
+    engines_needed,
     preferred,
-    quantile,
-    share_of_engine,
-    supported,
+    supported_levels,
+    validate_level,
 )
 from cmapss_rul.system.errors import UsageError
 
 
 def test_each_engine_weighs_the_same_whatever_its_length_and_order():
-    share, engines = share_of_engine(np.array([7, 2, 7, 7, 2, 5]))
+    share, engines = engine_weights(np.array([7, 2, 7, 7, 2, 5]))
     assert engines == 3
     assert share.tolist() == pytest.approx([1 / 9, 1 / 6, 1 / 9, 1 / 9, 1 / 6, 1 / 3])
 
@@ -42,7 +41,7 @@ def test_each_engine_weighs_the_same_whatever_its_length_and_order():
 )
 def test_values_by_hand(level, expected):
     scores, engine = np.array([9.0, 2.0, 1.0, 4.0]), np.array([1, 2, 1, 3])
-    assert quantile(scores, engine, level) == expected
+    assert conformal_quantile(scores, engine, level) == expected
 
 
 @given(
@@ -54,7 +53,7 @@ def test_with_one_cycle_an_engine_it_is_split_conformal_prediction(scores, level
     count = len(scores)
     rank = math.ceil(round((count + 1) * level, 9))
     expected = sorted(scores)[rank - 1] if rank <= count else math.inf
-    assert quantile(np.array(scores), np.arange(count), level) == expected
+    assert conformal_quantile(np.array(scores), np.arange(count), level) == expected
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=30), st.integers(0, 999))
@@ -62,17 +61,19 @@ def test_it_rises_with_the_level_and_ends_at_the_bound(lengths, seed):
     engine = np.repeat(np.arange(len(lengths)), lengths)
     scores = np.random.default_rng(seed).random(len(engine))
     bound = len(lengths) / (len(lengths) + 1)
-    found = [quantile(scores, engine, level) for level in (0.2 * bound, 0.6 * bound, bound)]
+    found = [
+        conformal_quantile(scores, engine, level) for level in (0.2 * bound, 0.6 * bound, bound)
+    ]
     assert found == sorted(found)
     assert found[-1] == scores.max()
-    assert quantile(scores, engine, bound + 1e-6) == math.inf
+    assert conformal_quantile(scores, engine, bound + 1e-6) == math.inf
 
 
 def test_repeating_each_cycle_of_an_engine_changes_nothing():
     scores, engine = np.array([3.0, 1.0, 2.0, 5.0]), np.array([1, 1, 2, 3])
     again = np.repeat(scores, [1, 1, 9, 4]), np.repeat(engine, [1, 1, 9, 4])
     for level in (0.2, 0.4, 0.5, 0.7):
-        assert quantile(scores, engine, level) == quantile(*again, level)
+        assert conformal_quantile(scores, engine, level) == conformal_quantile(*again, level)
 
 
 @pytest.mark.parametrize(("level", "count"), [(0.8, 9), (0.8, 4), (0.9, 20)])
@@ -90,9 +91,9 @@ def test_it_holds_for_a_further_engine(level, count):
         engine = np.repeat(np.arange(count + 1), lengths)
         scores = size * generator.uniform(0.5, 1.5, len(size))
         own, further = engine < count, engine == count
-        bound = quantile(scores[own], engine[own], level)
+        bound = conformal_quantile(scores[own], engine[own], level)
         held += np.mean(scores[further] <= bound)
-        plain += np.mean(scores[further] <= np.quantile(scores[own], level))
+        plain += np.mean(scores[further] <= np.conformal_quantile(scores[own], level))
     error = 3 * math.sqrt(level * (1 - level) / rounds)
     assert held / rounds >= level - error
     assert held / rounds <= level + 1 / (count + 1) + error
@@ -103,16 +104,16 @@ def test_it_holds_for_a_further_engine(level, count):
 def test_the_smallest_number_of_engines_is_exact():
     for count in range(1, 200):
         level = round(count / (count + 1), 12)
-        assert engines_for(level) <= count + (level > count / (count + 1))
-    assert engines_for(0.95) == 19
-    assert engines_for(0.9500001) == 20
-    assert supported([0.9, 0.8, 0.8], 8) == (0.8,)
-    assert supported([0.8], 3) == ()
+        assert engines_needed(level) <= count + (level > count / (count + 1))
+    assert engines_needed(0.95) == 19
+    assert engines_needed(0.9500001) == 20
+    assert supported_levels([0.9, 0.8, 0.8], 8) == (0.8,)
+    assert supported_levels([0.8], 3) == ()
     # the bound is in the quantile what it is here
     for count, level in ((4, 0.8), (9, 0.9), (19, 0.95), (99, 0.99)):
-        assert quantile(np.arange(count) + 1.0, np.arange(count), level) == count
+        assert conformal_quantile(np.arange(count) + 1.0, np.arange(count), level) == count
         fewer = count - 1
-        assert quantile(np.arange(fewer) + 1.0, np.arange(fewer), level) == math.inf
+        assert conformal_quantile(np.arange(fewer) + 1.0, np.arange(fewer), level) == math.inf
 
 
 @pytest.mark.parametrize(
@@ -126,4 +127,4 @@ def test_the_level_to_show(levels, nearest):
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 90.0, math.nan, math.inf])
 def test_what_is_no_level_is_refused(level):
     with pytest.raises(UsageError, match=r"expected a number between 0 and 1, 0\.9 say"):
-        check_level(level)
+        validate_level(level)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.intervals.scales import FORMS, PARTS, OneSided, Scales
+from cmapss_rul.intervals.scales import FORMS, PARTS, ErrorScales, ScaleCurve
 
 EIGHT = np.arange(1.0, 9.0) * 10
 """One prediction a part, each of an engine of its own."""
@@ -13,7 +13,7 @@ EIGHT = np.arange(1.0, 9.0) * 10
 
 def of_eight(errors, form):
     """Eight engines of one cycle each, with the given errors (predicted − true)."""
-    return Scales.fit(EIGHT, EIGHT - np.array(errors), np.arange(8), form)
+    return ScaleCurve.fit(EIGHT, EIGHT - np.array(errors), np.arange(8), form)
 
 
 def test_each_side_has_a_scale_of_its_own_and_at_least_a_cycle():
@@ -38,7 +38,7 @@ def test_steps_where_a_part_begins():
 
 def test_a_part_averages_squares_and_each_engine_weighs_the_same():
     # engine 1: three cycles, all 6 too late; engine 2: one cycle, 2 too late
-    scales = Scales.fit(np.full(4, 50.0), np.array([44.0, 44, 44, 48]), np.array([1, 1, 1, 2]),
+    scales = ScaleCurve.fit(np.full(4, 50.0), np.array([44.0, 44, 44, 48]), np.array([1, 1, 1, 2]),
                         "normalised")  # fmt: skip
     assert scales.late.tolist() == pytest.approx([np.sqrt((36 + 4) / 2)])
     assert scales.early.tolist() == [1.0]
@@ -46,7 +46,7 @@ def test_a_part_averages_squares_and_each_engine_weighs_the_same():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_predictions_that_are_all_the_same_make_one_part(form):
-    scales = Scales.fit(np.full(5, 125.0), np.full(5, 120.0), np.arange(5), form)
+    scales = ScaleCurve.fit(np.full(5, 125.0), np.full(5, 120.0), np.arange(5), form)
     assert [values.tolist() for values in scales.at(np.array([0.0, 125.0]))] == [[5, 5], [1, 1]]
 
 
@@ -59,7 +59,7 @@ def test_any_predictions_give_scales_that_are_finite_and_rise_over_one(form, pre
         generator.uniform(0, 125, len(predicted)),
         generator.integers(0, 5, len(predicted)),
     )
-    scales = Scales.fit(predicted, true, engine, form)
+    scales = ScaleCurve.fit(predicted, true, engine, form)
     assert (np.diff(scales.knots) >= 0).all()
     assert len(scales.knots) <= 2 * PARTS
     for side in scales.at(np.linspace(-5, 130, 50)):
@@ -69,16 +69,16 @@ def test_any_predictions_give_scales_that_are_finite_and_rise_over_one(form, pre
 
 
 def test_the_score_is_the_larger_error_in_units_of_its_own_scale():
-    scales = OneSided(np.full(3, 2.0), np.full(3, 5.0))
+    scales = ErrorScales(np.full(3, 2.0), np.full(3, 5.0))
     scores = scales.scores(np.array([50.0, 50.0, 50.0]), np.array([40.0, 60.0, 50.0]))
     assert scores.tolist() == [5.0, 2.0, 0.0]
 
 
 @given(st.floats(0, 125), st.floats(0, 125), st.floats(0, 30))
 def test_a_truth_lies_between_the_ends_exactly_where_its_score_keeps_to_the_bound(at, true, bound):
-    scales = OneSided(np.array([3.0]), np.array([7.0]))
+    scales = ErrorScales(np.array([3.0]), np.array([7.0]))
     predicted, truth = np.array([at]), np.array([true])
-    lower, upper = scales.ends(predicted, bound, 125)
+    lower, upper = scales.bounds(predicted, bound, 125)
     score = scales.scores(predicted, truth)[0]
     if abs(score - bound) > 1e-9:
         assert (lower[0] <= true <= upper[0]) == (score <= bound)

@@ -30,7 +30,9 @@ def test_label_smoothing_by_hand():
 
 
 def test_terms_are_sum_and_count():
-    total, count = HealthLossConfig().build().terms(torch.zeros(5, 3), torch.zeros(5).long())
+    total, count = (
+        HealthLossConfig().build().sum_and_weight(torch.zeros(5, 3), torch.zeros(5).long())
+    )
     assert total.item() == pytest.approx(5 * math.log(3))
     assert count.item() == 5
 

@@ -16,7 +16,7 @@ def test_weighted_mse_by_hand():
     # Errors 10, −5, 0, 10: 1.28 · 100 + 1.6 · 25 + 0 + 1.12 · 100 = 280; 280 / 5.36
     loss = WeightedMSEConfig().build(cap=125)
     torch.testing.assert_close(loss.weights(TARGET), torch.tensor([1.28, 1.6, 1.36, 1.12]))
-    numerator, denominator = loss.terms(PREDICTED, TARGET)
+    numerator, denominator = loss.sum_and_weight(PREDICTED, TARGET)
     assert numerator.item() == pytest.approx(280)
     assert denominator.item() == pytest.approx(5.36)
     assert loss(PREDICTED, TARGET).item() == pytest.approx(52.238806)
@@ -57,7 +57,10 @@ def test_terms_of_parts_add_up_to_the_whole(config, values, cut):
     loss = config.build(cap=125)
     target = torch.tensor(values, dtype=torch.float64)
     predicted = 125 - target.flip(0)
-    parts = [loss.terms(predicted[part], target[part]) for part in (slice(cut), slice(cut, None))]
+    parts = [
+        loss.sum_and_weight(predicted[part], target[part])
+        for part in (slice(cut), slice(cut, None))
+    ]
     numerator, denominator = (sum(terms) for terms in zip(*parts, strict=True))
     torch.testing.assert_close(numerator / denominator, loss(predicted, target))
 

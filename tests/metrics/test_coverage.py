@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cmapss_rul.metrics.coverage import binomial_interval, coverage, mean_by_engine
+from cmapss_rul.metrics.coverage import binomial_interval, interval_coverage, mean_by_engine
 
 
 def test_engines_weigh_the_same_whatever_their_number_of_windows():
     lower, upper = np.array([0.0, 0, 0, 10]), np.array([4.0, 4, 4, 30])
-    found = coverage(lower, upper, np.array([4, 5, 0, 9]), np.array([1, 1, 1, 2]))
+    found = interval_coverage(lower, upper, np.array([4, 5, 0, 9]), np.array([1, 1, 1, 2]))
     assert found.coverage == pytest.approx((2 / 3 + 0) / 2)
     assert found.width == (4 + 20) / 2
     assert (found.engines, found.windows) == (2, 4)
@@ -20,7 +20,7 @@ def test_engines_weigh_the_same_whatever_their_number_of_windows():
 
 def test_with_one_window_an_engine_it_is_the_share():
     true = np.arange(10)
-    found = coverage(np.full(10, 2.0), np.full(10, 8.0), true, true)
+    found = interval_coverage(np.full(10, 2.0), np.full(10, 8.0), true, true)
     assert found.coverage == pytest.approx(0.7)
     exact = stats.binomtest(7, 10).proportion_ci(0.95, method="exact")
     assert found.interval == pytest.approx((exact.low, exact.high))
@@ -49,6 +49,6 @@ def test_means_of_truths_are_shares():
 def test_shapes_that_differ_and_nothing_at_all_are_refused():
     ends, engine = np.zeros(3), np.arange(3)
     with pytest.raises(ValueError, match=r"same shape, found \[3\], \[3\], \[3, 1\], \[3\]"):
-        coverage(ends, ends, np.zeros((3, 1)), engine)
+        interval_coverage(ends, ends, np.zeros((3, 1)), engine)
     with pytest.raises(ValueError, match="at least one interval"):
-        coverage(*(np.zeros(0),) * 4)
+        interval_coverage(*(np.zeros(0),) * 4)

@@ -5,12 +5,11 @@ from hypothesis import strategies as st
 
 from cmapss_rul.metrics.prognostics import (
     alpha_lambda,
-    at_share,
     convergence,
     cumulative_relative_accuracy,
     end_of_life,
+    index_at_lambda,
     prognostic_horizon,
-    prognostics,
     relative_accuracy,
 )
 
@@ -41,7 +40,7 @@ def test_the_failure_is_where_the_rul_runs_out():
 )
 def test_the_moment_lambda_is_the_first_cycle_at_or_after_it(share, rows, expected):
     # half-way from 10 to 110 is cycle 60, the row of index 50
-    assert at_share(CYCLE[:rows], TRUE[:rows], share) == expected
+    assert index_at_lambda(CYCLE[:rows], TRUE[:rows], share) == expected
 
 
 @pytest.mark.parametrize(
@@ -110,13 +109,13 @@ def test_an_error_that_vanishes_early_converges_faster():
 
 
 def test_what_is_not_defined_is_none():
-    one = prognostics(CYCLE[:1], TRUE[:1], TRUE[:1])
+    one = prognostic_metrics(CYCLE[:1], TRUE[:1], TRUE[:1])
     assert one.alpha_lambda is None
     assert one.relative_accuracy is None
     assert one.convergence is None
     assert one.prognostic_horizon == 100
     assert one.cumulative_relative_accuracy == 1
-    assert prognostics(CYCLE, TRUE, TRUE).convergence is None  # never wrong
+    assert prognostic_metrics(CYCLE, TRUE, TRUE).convergence is None  # never wrong
 
 
 def test_shapes_must_agree():
@@ -129,7 +128,7 @@ def test_shapes_must_agree():
 def test_metrics_stay_in_their_ranges(predicted, rest):
     n = len(predicted)
     cycle, true = np.arange(1, n + 1), np.arange(n - 1, -1, -1) + rest
-    found = prognostics(cycle, np.array(predicted), true)
+    found = prognostic_metrics(cycle, np.array(predicted), true)
     end = n + rest
     if found.prognostic_horizon is not None:
         assert rest <= found.prognostic_horizon <= end - 1

@@ -9,7 +9,7 @@ from cmapss_rul.metrics.published import (
     PUBLISHED,
     SUBSETS,
     TRUST,
-    Figure,
+    PublishedResult,
     as_markdown,
 )
 
@@ -28,9 +28,9 @@ def test_the_subsets_are_those_of_the_data():
 def test_every_entry_is_whole():
     assert len({entry.method for entry in PUBLISHED}) == len(PUBLISHED) == 10
     for entry in PUBLISHED:
-        assert entry.figures.keys() <= set(SUBSETS)
+        assert entry.results.keys() <= set(SUBSETS)
         assert entry.trust in TRUST
-        for figure in entry.figures.values():
+        for figure in entry.results.values():
             assert 5 < figure.rmse < 25
             assert figure.nasa is None or 100 < figure.nasa < 5000
 
@@ -42,12 +42,12 @@ def test_every_degree_of_trust_occurs():
 @pytest.mark.parametrize(
     ("method", "subset", "figure"),
     [
-        ("DCNN", "FD001", Figure(12.61, 274)),
-        ("DCNN", "FD004", Figure(23.31)),
-        ("FFVE", "FD003", Figure(12.43, 302)),
-        ("STAR", "FD002", Figure(13.47, 784)),
-        ("AMNL", "FD002", Figure(6.74, sd=0.91)),
-        ("CNN-BiLSTM", "FD001", Figure(17.52, 922)),
+        ("DCNN", "FD001", PublishedResult(12.61, 274)),
+        ("DCNN", "FD004", PublishedResult(23.31)),
+        ("FFVE", "FD003", PublishedResult(12.43, 302)),
+        ("STAR", "FD002", PublishedResult(13.47, 784)),
+        ("AMNL", "FD002", PublishedResult(6.74, sd=0.91)),
+        ("CNN-BiLSTM", "FD001", PublishedResult(17.52, 922)),
     ],
 )
 def test_figures_as_printed(method, subset, figure):
@@ -57,7 +57,7 @@ def test_figures_as_printed(method, subset, figure):
 def test_the_best_that_others_got_again():
     """12.31, 12.55, 12.43 and 14.08: what a new figure is to be measured by."""
     best = [
-        min(entry.figures[name].rmse for entry in PUBLISHED if entry.trust in REPRODUCED)
+        min(entry.results[name].rmse for entry in PUBLISHED if entry.trust in REPRODUCED)
         for name in SUBSETS
     ]
     assert best == [12.31, 12.55, 12.43, 14.08]
@@ -65,14 +65,14 @@ def test_the_best_that_others_got_again():
 
 def test_what_is_below_the_alarm_was_chosen_on_the_test_set():
     for entry in PUBLISHED:
-        if any(figure.rmse < LEAKAGE_ALARM for figure in entry.figures.values()):
+        if any(figure.rmse < LEAKAGE_ALARM for figure in entry.results.values()):
             assert entry.trust == "chosen on the test set"
 
 
 def test_reproduced_figures_lie_in_or_near_the_honest_band():
     for entry in PUBLISHED:
         if entry.trust in REPRODUCED:
-            for name, figure in entry.figures.items():
+            for name, figure in entry.results.items():
                 low, high = HONEST_BAND[name]
                 assert low - 0.1 <= figure.rmse <= high + 0.1
 

@@ -1,8 +1,11 @@
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
-from cmapss_rul.model.network import InputNoise, NetworkConfig, Output
+from cmapss_rul.data.windows import Windows
+from cmapss_rul.model.network import InputNoise, NetworkConfig, Output, predict
+from tests.data._fleets import fleet_of
 
 PUBLISHED = {
     "cnn": {
@@ -34,7 +37,7 @@ def small(**changes):
 
 def test_published_network_has_the_published_parameters():
     network = NetworkConfig.model_validate(PUBLISHED).build(features=17, classes=3, cap=125)
-    assert network.parts() == {
+    assert network.parameter_counts() == {
         "cnn": 53_184,
         "bilstm": 2_236_416,
         "attention": 1_051_648,
@@ -54,7 +57,7 @@ def test_published_network_answers():
 
 def test_default_network_is_small():
     network = NetworkConfig().build(features=15, classes=3, cap=125)
-    assert 50_000 < sum(network.parts().values()) < 200_000
+    assert 50_000 < sum(network.parameter_counts().values()) < 200_000
 
 
 @pytest.mark.parametrize("attention", ["last_state", "self", "none"])
@@ -79,8 +82,8 @@ def test_every_parameter_is_trained():
 
 def test_parts_add_up_to_the_whole():
     network = small()
-    assert sum(network.parts().values()) == sum(map(torch.numel, network.parameters()))
-    assert list(network.parts()) == [
+    assert sum(network.parameter_counts().values()) == sum(map(torch.numel, network.parameters()))
+    assert list(network.parameter_counts()) == [
         "cnn",
         "bilstm",
         "attention",
@@ -186,3 +189,49 @@ def test_other_noise_is_refused(noise):
 def test_configuration_goes_out_and_in():
     config = NetworkConfig.model_validate(PUBLISHED)
     assert NetworkConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.fixture
+def windows():
+    fleet = fleet_of(9, 4)
+    series = torch.randn(fleet.rows, 3, generator=torch.Generator().manual_seed(0))
+    return Windows.every_cycle(series, fleet, 5)
+
+
+class Marker(nn.Module):
+    """Answers with the window's last value; remembers the batches it saw."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, windows):
+        self.seen.append((len(windows), self.training))
+        return Output(windows[:, -1, 0], windows[:, -1, :])
+
+
+def test_every_window_is_predicted_in_order_and_in_batches(windows):
+    marker = Marker()
+    rul, probabilities = predict(marker, windows, batch_size=5)
+    assert torch.equal(rul, windows.series[:, 0])
+    assert [size for size, _ in marker.seen] == [5, 5, 3]
+    assert torch.allclose(probabilities.sum(dim=1), torch.ones(13))
+    assert torch.equal(probabilities.argmax(dim=1), windows.series.argmax(dim=1))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_prediction_is_in_evaluation_mode_and_puts_the_mode_back(windows, training):
+    marker = Marker().train(training)
+    predict(marker, windows)
+    assert marker.seen == [(13, False)]
+    assert marker.training is training
+
+
+def test_no_gradient_no_draw_and_nearly_the_same_for_any_batch_size(windows):
+    network = NetworkConfig(input_noise=1.0).build(features=3, classes=2, cap=125)
+    before = torch.get_rng_state()
+    once, again = predict(network, windows), predict(network, windows, batch_size=2)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not once[0].requires_grad
+    assert once[0].shape == (13,)
+    torch.testing.assert_close(once, again, rtol=1e-4, atol=1e-4)

@@ -9,8 +9,8 @@ import pytest
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.trainset import prepare_training_data
-from cmapss_rul.intervals.calibration import Calibration, HeldOut, calibrate
-from cmapss_rul.model.predict import predict
+from cmapss_rul.intervals.calibration import Calibration, HeldOutPredictions, fit_calibration
+from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
 from cmapss_rul.system.locks import owned
 from cmapss_rul.system.signals import Interrupted
@@ -71,11 +71,13 @@ def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
     def held_out(side):
         rul, _ = predict(model.network, side.windows)
         engine = side.windows.starts.numpy()
-        return HeldOut(rul.clamp(0, 125).double().numpy(), side.rul.double().numpy(), engine)
+        return HeldOutPredictions(
+            rul.clamp(0, 125).double().numpy(), side.rul.double().numpy(), engine
+        )
 
     fresh = held_out(data.calibration) if kind == "calibration" else None
     engines = getattr(data.split, kind).tolist()
-    expected = calibrate(held_out(data.validation), fresh, engines, (0.8, 0.9, 0.95), 125)
+    expected = fit_calibration(held_out(data.validation), fresh, engines, (0.8, 0.9, 0.95), 125)
     assert model.calibration == expected
     assert (model.calibration.kind, model.calibration.levels) == (kind, [0.8])
     assert model.calibration.engines == engines

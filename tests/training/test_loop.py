@@ -10,8 +10,7 @@ import torch
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.windows import Batch
 from cmapss_rul.metrics.regression import nasa_mean, rmse
-from cmapss_rul.model.network import Network
-from cmapss_rul.model.predict import predict
+from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training import checkpoint
