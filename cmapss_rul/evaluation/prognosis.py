@@ -13,6 +13,7 @@ from cmapss_rul.metrics.prognostics import (
     HORIZON_ALPHA,
     LAMBDA,
     PrognosticMetrics,
+    prognostic_metrics,
 )
 
 _NAMES = [field.name for field in dataclasses.fields(PrognosticMetrics)]

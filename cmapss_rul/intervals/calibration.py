@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cmapss_rul.intervals.conformal import (
     PREFERRED,
+    conformal_quantile,
     engine_weights,
     engines_needed,
     preferred,

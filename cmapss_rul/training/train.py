@@ -270,6 +270,7 @@ def _note_size(loop: Loop) -> None:
     loop.reporter.detail(
         f"{len(loop.training)} training, {len(loop.validation)} validation and "
         f"{len(loop.calibration)} calibration windows, "
-        f"{sum(loop.trainer.network.parameter_counts().values())} parameters, {loop.trainer.device}, "
+        f"{sum(loop.trainer.network.parameter_counts().values())} parameters, "
+        f"{loop.trainer.device}, "
         f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     )

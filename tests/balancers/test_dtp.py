@@ -87,7 +87,7 @@ def test_other_options_are_refused(options):
         DTPConfig(**options)
 
 
-def test_by_hand():
+def test_kpis_by_hand():
     # Errors 0, 10, 10.5 and −10: three are close. Classes 2, 0, 1 and 1 of 2, 1, 1 and 1: three.
     rul = torch.tensor([30.0, 40.0, 60.5, 80.0])
     true = torch.tensor([30.0, 30.0, 50.0, 90.0])

@@ -10,6 +10,7 @@ from cmapss_rul.metrics.prognostics import (
     end_of_life,
     index_at_lambda,
     prognostic_horizon,
+    prognostic_metrics,
     relative_accuracy,
 )
 
