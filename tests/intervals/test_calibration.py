@@ -14,7 +14,7 @@ from cmapss_rul.intervals.calibration import (
     unsupported_reason,
     validate_levels,
 )
-from cmapss_rul.intervals.scales import Scales
+from cmapss_rul.intervals.scales import ScaleCurve
 from cmapss_rul.system.errors import UsageError
 
 PLAIN = {
@@ -106,7 +106,7 @@ def test_validation_engines_are_scored_by_the_scales_of_other_ones():
     strange = HeldOutPredictions(np.where(odd, np.clip(plain.true + 60, 0, 125), plain.predicted),
                       plain.true, plain.engine)  # fmt: skip
     found = fit_calibration(strange, None, list(range(9)), (0.9,), 125)
-    scales = Scales.fit(strange.predicted, strange.true, strange.engine, found.form)
+    scales = ScaleCurve.fit(strange.predicted, strange.true, strange.engine, found.form)
     by_itself = scales.at(strange.predicted).scores(strange.predicted, strange.true)
     assert found.quantiles[0] > by_itself.max()
 

@@ -54,7 +54,7 @@ def test_the_cone_at_half_way_is_a_fifth_of_the_true_rul(off, expected):
 
 def test_alpha_and_lambda_are_parameters():
     assert alpha_lambda(CYCLE, late_by(10), TRUE, alpha=0.1) is False
-    assert alpha_lambda(CYCLE, late_by(10), TRUE, alpha=0.1, share=0.0) is True  # RUL 100
+    assert alpha_lambda(CYCLE, late_by(10), TRUE, alpha=0.1, lam=0.0) is True  # RUL 100
 
 
 def test_only_the_moment_lambda_counts():
@@ -85,7 +85,7 @@ def test_relative_accuracy_at_half_way(off, expected):
 
 
 def test_at_the_failure_itself_there_is_no_relative_accuracy():
-    assert relative_accuracy(CYCLE, TRUE, TRUE, share=1.0) is None
+    assert relative_accuracy(CYCLE, TRUE, TRUE, lam=1.0) is None
     assert cumulative_relative_accuracy(np.array([3.0]), np.array([0])) is None
 
 

@@ -51,7 +51,7 @@ def test_every_degree_of_trust_occurs():
     ],
 )
 def test_figures_as_printed(method, subset, figure):
-    assert by_method(method).figures[subset] == figure
+    assert by_method(method).results[subset] == figure
 
 
 def test_the_best_that_others_got_again():
