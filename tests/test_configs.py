@@ -6,7 +6,7 @@ import pytest
 
 from cmapss_rul import load_config, load_data, restore, train
 from cmapss_rul.balancers import BalancerConfig
-from cmapss_rul.config.shipped import shipped
+from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.data.columns import CONDITIONS, FAULTS
 from cmapss_rul.data.simulate import simulate
 
@@ -26,19 +26,19 @@ SHORT = ["train.epochs=1", "train.window_share=0.02", "train.threads=1"]
 
 def test_the_list_is_complete():
     subsets = {"fd001", "fd002", "fd003", "fd004"}
-    assert set(shipped()) == subsets | {"demo", "published"} | set(BALANCERS)
+    assert set(shipped_configs()) == subsets | {"demo", "published"} | set(BALANCERS)
 
 
 def test_each_balancer_of_the_union_has_an_example():
     members = BalancerConfig.__args__[0].__args__
     names = {member.model_fields["name"].default for member in members}
     extra = {name for name in names if name.startswith("torchjd:")}  # of an optional package
-    assert names - extra == set(BALANCERS) <= set(shipped())
+    assert names - extra == set(BALANCERS) <= set(shipped_configs())
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(shipped_configs()))
 def test_opens_with_what_it_is_and_the_command(name):
-    text = shipped()[name].read_text(encoding="utf-8")
+    text = shipped_configs()[name].read_text(encoding="utf-8")
     comment = re.match(r"(#.*\n)+", text)[0]
     assert f"rul train --config {name}\n" in comment
     assert "RMSE" in comment
@@ -62,7 +62,7 @@ def test_the_published_network_has_the_published_size(official):
     assert sum(network.parameter_counts().values()) == 3_497_476
 
 
-@pytest.mark.parametrize("name", sorted(set(shipped()) - {"published"}))
+@pytest.mark.parametrize("name", sorted(set(shipped_configs()) - {"published"}))
 def test_one_epoch_of_each(name, tmp_path):
     data = load_config(name).data
     for subset in (data.subset, *data.auxiliary):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from cmapss_rul.config.shipped import shipped
+from cmapss_rul.config.shipped import shipped_configs
 
 _BALANCERS = Path(__file__).resolve().parents[1] / "balancers"
 _NAME = re.compile(r'name: Literal\["([^"]+)"\]')
@@ -16,12 +16,12 @@ _NAME = re.compile(r'name: Literal\["([^"]+)"\]')
 
 def configurations(incomplete: str) -> list[str]:
     """Shipped configurations."""
-    return _starting(incomplete, shipped())
+    return _starting(incomplete, shipped_configs())
 
 
 def configuration_lists(incomplete: str) -> list[str]:
     """Shipped configurations, the last one of a list with commas."""
-    return _listed(incomplete, shipped())
+    return _listed(incomplete, shipped_configs())
 
 
 def balancer_lists(incomplete: str) -> list[str]:

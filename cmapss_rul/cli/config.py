@@ -30,7 +30,7 @@ def show(name: _Named, sets: Sets = None) -> None:
       rul train --config mine.yaml
     """
     from cmapss_rul.config.load import load
-    from cmapss_rul.config.show import to_yaml
+    from cmapss_rul.config.yaml import to_yaml
     from cmapss_rul.training.config import RunConfig
 
     typer.echo(to_yaml(load(RunConfig, name, sets or ())), nl=False)
@@ -113,11 +113,13 @@ def list_all(
       rul config list
       rul config list --json
     """
-    from cmapss_rul.config.catalogue import choices, configurations
+    from cmapss_rul.config.schema import NamedOption, choices
+    from cmapss_rul.config.shipped import describe_config, shipped_configs
     from cmapss_rul.display.text import json_text
     from cmapss_rul.training.config import RunConfig
 
-    files, parts = configurations(), choices(RunConfig)
+    files = [NamedOption(name, describe_config(path)) for name, path in shipped_configs().items()]
+    parts = choices(RunConfig)
     if as_json:
         plain = {
             "configurations": [file._asdict() for file in files],

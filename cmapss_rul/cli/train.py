@@ -73,10 +73,10 @@ def train(
     """
     from contextlib import ExitStack
 
-    from cmapss_rul.config.shipped import resolve
+    from cmapss_rul.config.shipped import find_config
 
     if config is not None and os.environ.get("WORLD_SIZE", "1") == "1":  # ranks say it once, later
-        resolve(config)  # a wrong name is refused before anything heavy is imported
+        find_config(config)  # a wrong name is refused before anything heavy is imported
 
     from cmapss_rul.cli.progress import Progress
     from cmapss_rul.display.text import shell_word

@@ -1,1 +1,1 @@
-"""Configuration: the frozen base, YAML, overrides and error texts."""
+"""Configuration: the frozen base class, YAML, overrides and error messages."""

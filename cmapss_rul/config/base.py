@@ -21,9 +21,9 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 class Config(BaseModel):
     """Base of every part of a configuration.
 
-    Frozen, unknown keys refused, defaults validated, infinities and NaN refused. Numbers may
-    be texts (`1e-3` and `1e3`, which YAML reads as texts) but never booleans. Where a mapping
-    for a union leaves out `name`, that of the field's default is meant. The `description` of a
+    Immutable; unknown keys, infinities and NaN are refused; defaults are validated. Numbers may
+    be strings (YAML 1.1 reads `1e-3` and `1e3` as strings) but never booleans. Where a mapping
+    for a union has no `name`, the name of the field's default is used. The `description` of a
     field is its help text, its YAML comment and its documentation.
     """
 
@@ -34,21 +34,21 @@ class Config(BaseModel):
         allow_inf_nan=False,
     )
 
-    # On the model, for pydantic takes no 'before' validator on a union's discriminator.
+    # On the model: pydantic allows no 'before' validator on the discriminator of a union.
     @model_validator(mode="before")
     @classmethod
-    def _as_meant(cls, values: Any) -> Any:
+    def _normalise(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
         fields = cls.model_fields
         return {
-            key: _as_meant(value, fields[key]) if key in fields else value
+            key: _normalise(value, fields[key]) if key in fields else value
             for key, value in values.items()
         }
 
 
 class _Boolean:
-    """Stands for a boolean where a number is due: pydantic would take `true` for 1."""
+    """Replaces a boolean where a number is expected: pydantic would accept `true` as 1."""
 
     def __init__(self, value: bool) -> None:
         self._text = str(value).lower()
@@ -57,18 +57,18 @@ class _Boolean:
         return self._text
 
 
-def _as_meant(value: Any, field: FieldInfo) -> Any:
+def _normalise(value: Any, field: FieldInfo) -> Any:
     if isinstance(value, Mapping):
-        return _with_name(value, field)
-    mentioned = set(_mentioned(field.annotation))
-    if not mentioned & {bool, Any}:
-        value = _each(value, lambda item: _Boolean(item) if isinstance(item, bool) else item)
-    if int in mentioned and not mentioned & {float, str, Any}:
-        value = _each(value, _whole_number)
+        return _add_default_name(value, field)
+    kinds = set(_types_in(field.annotation))
+    if not kinds & {bool, Any}:
+        value = _map_items(value, lambda item: _Boolean(item) if isinstance(item, bool) else item)
+    if int in kinds and not kinds & {float, str, Any}:
+        value = _map_items(value, _whole_number)
     return value
 
 
-def _with_name(value: Mapping[Any, Any], field: FieldInfo) -> Mapping[Any, Any]:
+def _add_default_name(value: Mapping[Any, Any], field: FieldInfo) -> Mapping[Any, Any]:
     if "name" in value or field.is_required():
         return value
     default = field.get_default(call_default_factory=True, validated_data={})
@@ -76,24 +76,24 @@ def _with_name(value: Mapping[Any, Any], field: FieldInfo) -> Mapping[Any, Any]:
     return value if name is None else {"name": name, **value}
 
 
-def _each(value: Any, change: typing.Callable[[Any], Any]) -> Any:
+def _map_items(value: Any, change: typing.Callable[[Any], Any]) -> Any:
     if isinstance(value, list | tuple):
-        return [_each(item, change) for item in value]
+        return [_map_items(item, change) for item in value]
     return change(value)
 
 
 def _whole_number(value: Any) -> Any:
-    """Turn a text such as `1e3` into the whole number it is; leave anything else alone."""
+    """Convert a string such as `1e3` to a whole number; return anything else unchanged."""
     if not isinstance(value, str) or not _EXPONENT.fullmatch(value.strip()):
         return value
     number = Decimal(value.strip())
     return int(number) if number == number.to_integral_value() else value
 
 
-def _mentioned(annotation: Any) -> list[Any]:
-    """List the plain types that an annotation speaks of, those of its literals included."""
+def _types_in(annotation: Any) -> list[Any]:
+    """List the plain types in an annotation, those of its literals included."""
     if typing.get_origin(annotation) is typing.Literal:
         return [type(option) for option in typing.get_args(annotation)]
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
-        return [kind for part in typing.get_args(annotation) for kind in _mentioned(part)]
+        return [kind for part in typing.get_args(annotation) for kind in _types_in(part)]
     return [annotation]

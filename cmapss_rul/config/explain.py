@@ -1,7 +1,6 @@
-"""One line for all errors of a configuration: by key, what was found, what was expected."""
+"""All validation errors of a configuration in one line: key, what was expected, what was found."""
 
 import re
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,16 +8,17 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cmapss_rul.config.places import Place, models_in, place, tags
-from cmapss_rul.display.text import by_nearness, nearest, one_line, printable
+from cmapss_rul.config.schema import Place, dotted_keys, find_place, tags
+from cmapss_rul.display.text import by_nearness, nearest
+from cmapss_rul.system.text import one_line, printable
 
 _LONGEST_VALUE = 60
 _MOST_ERRORS = 50
 
-_WORDS = {
+_MESSAGES = {
     "missing": "is missing",
-    "frozen_instance": "cannot be changed: configurations are frozen; load another one",
-    "frozen_field": "cannot be changed: configurations are frozen; load another one",
+    "frozen_instance": "cannot be changed: configurations are immutable; load another one",
+    "frozen_field": "cannot be changed: configurations are immutable; load another one",
 }
 
 _EXPECTED = {
@@ -31,8 +31,8 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "bool_parsing": "true or false",
     "bool_type": "true or false",
-    "string_unicode": "a text without lone surrogates",
-    "string_type": "a text (quote it if it is meant as one)",
+    "string_unicode": "a string without lone surrogates",
+    "string_type": "a string (quote it if it is meant as one)",
     "none_required": "null",
     "dict_type": "a mapping of keys",
     "mapping_type": "a mapping of keys",
@@ -43,16 +43,16 @@ _EXPECTED = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "multiple_of": "a multiple of {multiple_of}",
-    "string_too_short": "a text of at least {min_length} characters",
-    "string_too_long": "a text of at most {max_length} characters",
-    "string_pattern_mismatch": "a text that matches {pattern}",
+    "string_too_short": "a string of at least {min_length} characters",
+    "string_too_long": "a string of at most {max_length} characters",
+    "string_pattern_mismatch": "a string that matches {pattern}",
     "too_short": "at least {min_length} values",
     "too_long": "at most {max_length} values",
 }
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Say all errors of a configuration in one line.
+    """Describe all errors of a configuration in one line.
 
     Args:
         error: what pydantic raised.
@@ -61,83 +61,85 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     Returns:
         `key: what was expected, what was found`, the errors separated by semicolons.
     """
-    told: dict[str, _Told] = {}
+    described: dict[str, _KeyErrors] = {}
     left_out = 0
     for details in error.errors(include_url=False):
-        if len(told) == _MOST_ERRORS:  # more are of no use, and suggestions take their time
+        if len(described) == _MOST_ERRORS:  # computing suggestions for thousands takes seconds
             left_out += 1
             continue
-        entry = _tell(details, place(model, details["loc"]), model)
-        former = told.get(entry.key)
-        told[entry.key] = former.joined(entry) if former else entry
-    # In a union of a number and a list, `[1, x]` is also said to be no number: not what matters.
-    keys = [key for key in told if not any(other.startswith(f"{key}[") for other in told)]
-    lines = [told[key].text() for key in keys] + ([f"and {left_out} more"] if left_out else [])
+        entry = _describe(details, find_place(model, details["loc"]), model)
+        former = described.get(entry.key)
+        described[entry.key] = former.merge(entry) if former else entry
+    # In a union of a number and a list, pydantic reports `[1, x]` also as not a number: drop that.
+    keys = [key for key in described if not any(k.startswith(f"{key}[") for k in described)]
+    lines = [described[key].text() for key in keys] + ([f"and {left_out} more"] if left_out else [])
     return one_line("; ".join(lines))
 
 
 @dataclass(frozen=True)
-class _Told:
-    """One key's errors: what is wrong in words, or what was expected and found."""
+class _KeyErrors:
+    """Errors of one key: a message, or what was expected and found."""
 
     key: str
-    words: str = ""
+    message: str = ""
     expected: tuple[str, ...] = ()
     found: str = ""
 
-    def joined(self, other: "_Told") -> "_Told":
-        """Join what the members of a union expected: any of them will do."""
+    def merge(self, other: "_KeyErrors") -> "_KeyErrors":
+        """Join what the members of a union expected: any of them is valid."""
         expected = tuple(dict.fromkeys(self.expected + other.expected))
-        words = " or ".join(dict.fromkeys(filter(None, (self.words, other.words))))
-        return replace(self, words=words, expected=expected)
+        message = " or ".join(dict.fromkeys(filter(None, (self.message, other.message))))
+        return replace(self, message=message, expected=expected)
 
     def text(self) -> str:
-        prefix = f"{printable(self.key)}: " if self.key else ""
-        if self.words:
-            return prefix + self.words
+        prefix = f"{self.key}: " if self.key else ""
+        if self.message:
+            return prefix + self.message
         return f"{prefix}expected {' or '.join(self.expected)}, found {self.found}"
 
 
-def _tell(details: ErrorDetails, where: Place, model: type[BaseModel]) -> _Told:
-    kind, found = details["type"], show_value(details["input"])
+def _describe(details: ErrorDetails, where: Place, model: type[BaseModel]) -> _KeyErrors:
+    kind, found = details["type"], format_value(details["input"])
     if kind == "extra_forbidden":
-        return _Told(where.key, _unknown_key(str(details["loc"][-1]), where, model))
-    if kind in _WORDS:
-        return _Told(where.key, _WORDS[kind])
+        return _KeyErrors(where.key, _unknown_key(str(details["loc"][-1]), where, model))
+    if kind in _MESSAGES:
+        return _KeyErrors(where.key, _MESSAGES[kind])
     if kind in ("value_error", "assertion_error"):
         text = details["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        return _Told(where.key, text.rstrip("."))
+        return _KeyErrors(where.key, text.rstrip("."))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _member(details["input"], where)
+        return _unknown_member(details["input"], where)
     if kind == "literal_error":
         listed = details["ctx"]["expected"]
         options = re.findall(r"'([^']*)'", listed) or re.split(r", | or ", listed)
-        return _Told(where.key, expected=(_one_of(options, details["input"]),), found=found)
+        return _KeyErrors(where.key, expected=(_one_of(options, details["input"]),), found=found)
     if kind in ("model_type", "model_attributes_type"):
-        return _Told(where.key, expected=(_keys_of_its_own(where, details["input"]),), found=found)
+        return _KeyErrors(where.key, expected=(_nested_keys(where, details["input"]),), found=found)
     if kind in ("too_short", "too_long"):
         found = str(details["ctx"]["actual_length"])
     if kind not in _EXPECTED:
-        return _Told(where.key, f"{one_line(details['msg'])}, found {found}")
+        return _KeyErrors(where.key, f"{one_line(details['msg'])}, found {found}")
     context = {name: _plain(value) for name, value in details.get("ctx", {}).items()}
     or_null = ("null",) if where.nullable and kind.endswith(("_type", "_parsing")) else ()
     expected = _EXPECTED[kind].format_map(context)
-    return _Told(where.key, expected=(expected, *or_null), found=found)
+    return _KeyErrors(where.key, expected=(expected, *or_null), found=found)
 
 
-def _keys_of_its_own(where: Place, found: Any) -> str:
+def _nested_keys(where: Place, found: Any) -> str:
     prefix = f"{where.key}." if where.key else ""
     members = [tag for member in where.models for tag in tags(member)]
     if members:
-        return f"keys of its own with {prefix}name, {_one_of(members, found)}"
+        return f"a mapping with {prefix}name, {_one_of(members, found)}"
     first = next((name for member in where.models for name in member.model_fields), "")
-    return f"keys of its own, such as {prefix}{first}"
+    return f"a mapping with keys such as {prefix}{first}"
 
 
 def _unknown_key(word: str, where: Place, model: type[BaseModel]) -> str:
     prefix = where.key.removesuffix(word)
     fields = [name for parent in where.parents for name in parent.model_fields]
-    owners = [tag for member in where.others if word in member.model_fields for tag in tags(member)]
+    owners = [
+        tag for member in where.siblings if word in member.model_fields for tag in tags(member)
+    ]
     if owners:
         has = ", ".join(name for name in fields if name != "name") or "none"
         return f"unknown key; it belongs to {prefix}name={' or '.join(owners)}; keys here: {has}"
@@ -150,17 +152,17 @@ def _unknown_key(word: str, where: Place, model: type[BaseModel]) -> str:
     return f"unknown key; {hint}{there}: {', '.join(fields) or 'none'}"
 
 
-def _member(given: Any, where: Place) -> _Told:
+def _unknown_member(given: Any, where: Place) -> _KeyErrors:
     options = [tag for member in where.models for tag in tags(member)]
     key = f"{where.key}.name".lstrip(".")
     if isinstance(given, Mapping) and "name" not in given:
-        return _Told(key, f"is missing; expected {_one_of(options, '')}")
+        return _KeyErrors(key, f"is missing; expected {_one_of(options, '')}")
     word = given["name"] if isinstance(given, Mapping) else given
     for member in where.models:
         reason = getattr(member, "refused", {}).get(word) if isinstance(word, str) else None
         if reason:
-            return _Told(key, f"{word} is refused: {reason}")
-    return _Told(key, expected=(_one_of(options, word),), found=show_value(word))
+            return _KeyErrors(key, f"{word} is not available: {reason}")
+    return _KeyErrors(key, expected=(_one_of(options, word),), found=format_value(word))
 
 
 def _one_of(options: list[str], word: object) -> str:
@@ -169,14 +171,14 @@ def _one_of(options: list[str], word: object) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Show the bound 0.0 as 0."""
+    """Format the bound 0.0 as 0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def show_value(value: Any) -> str:
-    """Show a found value as its YAML author would recognise it, in at most 60 characters.
+def format_value(value: Any) -> str:
+    """Format a found value as in YAML, in at most 60 characters.
 
-    >>> show_value(True), show_value(None), show_value("a b"), show_value([1, None])
+    >>> format_value(True), format_value(None), format_value("a b"), format_value([1, None])
     ('true', 'null', "'a b'", '[1, null]')
     """
     if value is None or isinstance(value, bool):
@@ -188,32 +190,10 @@ def show_value(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list | tuple):
-        inner = ", ".join(show_value(item) for item in value[:4])
+        inner = ", ".join(format_value(item) for item in value[:4])
         return f"[{inner}{', …' if len(value) > 4 else ''}]"
     try:
         shown = printable(value)
-    except ValueError:  # Python refuses to write out integers of more than 4,300 digits
+    except ValueError:  # Python does not format integers of more than 4,300 digits
         return "a number of thousands of digits"
     return shown if len(shown) <= _LONGEST_VALUE else shown[: _LONGEST_VALUE - 1] + "…"
-
-
-def dotted_keys(model: type[BaseModel]) -> list[str]:
-    """List the dotted keys of a configuration class, members of unions included, level by level.
-
-    Args:
-        model: the class.
-
-    Returns:
-        Such as `seed`, `data`, …, `data.subset`, …
-    """
-    keys: list[str] = []
-    level: list[tuple[str, type[BaseModel]]] = [("", model)]
-    while level:
-        deeper: list[tuple[str, type[BaseModel]]] = []
-        for prefix, part in level:
-            for name, field in part.model_fields.items():
-                keys.append(f"{prefix}{name}")
-                if typing.get_origin(field.annotation) is not tuple:  # a list's items have no key
-                    deeper += [(f"{prefix}{name}.", m) for m in models_in(field.annotation)]
-        level = deeper
-    return list(dict.fromkeys(keys))

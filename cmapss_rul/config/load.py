@@ -1,5 +1,6 @@
-"""The one way in: YAML, then `--set`, then a validated and frozen object."""
+"""The one way in: YAML, then `--set key.sub=value`, then a validated and frozen object."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,10 +9,8 @@ from pydantic import ValidationError
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.config.explain import explain
-from cmapss_rul.config.overrides import apply_overrides
-from cmapss_rul.config.shipped import resolve
-from cmapss_rul.config.yaml import read_yaml
-from cmapss_rul.display.text import printable
+from cmapss_rul.config.shipped import find_config
+from cmapss_rul.config.yaml import parse_yaml, read_yaml
 from cmapss_rul.system.errors import UsageError
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -29,10 +28,10 @@ def load(model: type[ConfigT], name_or_path: str | Path, sets: Sequence[str] = (
         The validated object.
 
     Raises:
-        UsageError: no such configuration, no valid YAML, or wrong keys and values, all named.
+        UsageError: no such configuration, invalid YAML, or wrong keys and values, all listed.
     """
-    _, path = resolve(name_or_path)
-    return from_mapping(model, read_yaml(path), sets, where=printable(path))
+    _, path = find_config(name_or_path)
+    return from_mapping(model, read_yaml(path), sets, where=str(path))
 
 
 def from_mapping(
@@ -45,7 +44,7 @@ def from_mapping(
 
     Args:
         model: class of the configuration.
-        mapping: what a YAML file or a checkpoint holds; it is not changed.
+        mapping: content of a YAML file or of a checkpoint; it is not changed.
         sets: overrides such as `train.epochs=1`, in order.
         where: what the error line begins with, the file's name say.
 
@@ -61,3 +60,58 @@ def from_mapping(
     except ValidationError as error:
         origin = f"{where} with --set" if sets else where
         raise UsageError(f"{origin}: {explain(error, model)}") from None
+
+
+def apply_overrides(mapping: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:
+    """Apply overrides in order to a copy of a mapping.
+
+    Setting the `name` of a mapping to another value drops its other keys: they belong to the
+    member of the union that was there before.
+
+    Args:
+        mapping: nested keys and values, as read from YAML.
+        sets: texts `key.sub=value`, whose values are read as YAML.
+
+    Returns:
+        The changed copy, not validated yet.
+
+    Raises:
+        UsageError: no `=`, an empty key, invalid YAML, or a path through a value.
+
+    >>> apply_overrides({"balancer": {"name": "fixed", "weights": [1, 1]}}, ["balancer.name=amnl"])
+    {'balancer': {'name': 'amnl'}}
+    """
+    values = copy.deepcopy(dict(mapping))
+    for text in sets:
+        keys, value = _parse(text)
+        _put(values, keys, value)
+    return values
+
+
+def _parse(text: str) -> tuple[list[str], Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set {text}: expected KEY=VALUE, such as --set train.epochs=1")
+    keys = key.strip().split(".")
+    if not all(keys):
+        raise UsageError(
+            f"--set {text}: the key before '=' has an empty part; expected a dotted key such as "
+            "train.epochs"
+        )
+    return keys, parse_yaml(value, f"--set {key}")
+
+
+def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
+    *path, last = keys
+    for depth, key in enumerate(path, start=1):
+        if values.get(key) is None:
+            values[key] = {}
+        values = values[key]
+        if not isinstance(values, dict):
+            raise UsageError(
+                f"--set {'.'.join(keys)}: {'.'.join(path[:depth])} is a value, expected a mapping "
+                "of keys"
+            )
+    if last == "name" and values.get("name", value) != value:
+        values.clear()
+    values[last] = value

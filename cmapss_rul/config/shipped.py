@@ -1,15 +1,16 @@
-"""The configurations that come with the package, and how a user names one."""
+"""The configurations that come with the package, and how a user selects one."""
 
 import contextlib
 from pathlib import Path
 
-from cmapss_rul.display.text import by_nearness, printable
+from cmapss_rul.display.text import by_nearness
 from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.text import one_line
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def shipped() -> dict[str, Path]:
+def shipped_configs() -> dict[str, Path]:
     """Find the shipped configurations: in a wheel inside the package, else in the checkout.
 
     Returns:
@@ -20,7 +21,14 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def resolve(name_or_path: str | Path) -> tuple[str, Path]:
+def describe_config(path: Path) -> str:
+    """Return the first line of a configuration's opening comment; empty if it has none."""
+    with path.open(encoding="utf-8") as file:
+        first = file.readline().strip()
+    return one_line(first.lstrip("# ")) if first.startswith("#") else ""
+
+
+def find_config(name_or_path: str | Path) -> tuple[str, Path]:
     """Find the configuration that a user means.
 
     Args:
@@ -36,12 +44,12 @@ def resolve(name_or_path: str | Path) -> tuple[str, Path]:
     with contextlib.suppress(OSError):  # a name too long for the system is no file either
         if path.exists() and not path.is_dir():
             return path.stem, path
-    known = shipped()
+    known = shipped_configs()
     name = str(name_or_path).removesuffix(".yaml")
     if name in known:
         return name, known[name]
     listed = ", ".join(by_nearness(path.stem, known)) or "none"
     raise UsageError(
-        f"configuration '{printable(name_or_path)}' is neither a YAML file nor a shipped name; "
+        f"configuration '{name_or_path}' is neither a YAML file nor a shipped name; "
         f"shipped: {listed}"
     )

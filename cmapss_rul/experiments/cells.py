@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cmapss_rul.config.load import from_mapping
-from cmapss_rul.config.overrides import apply_overrides
-from cmapss_rul.config.places import models_in, tags
+from cmapss_rul.config.load import apply_overrides, from_mapping
+from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import printable
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of

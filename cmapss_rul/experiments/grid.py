@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.balancers.torchjd import REFUSED
-from cmapss_rul.config.catalogue import choices
-from cmapss_rul.config.shipped import resolve, shipped
+from cmapss_rul.config.schema import choices
+from cmapss_rul.config.shipped import find_config, shipped_configs
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.display.text import by_nearness, nearest, printable
 from cmapss_rul.experiments.cells import Cell, Source, folder_name
@@ -121,7 +121,7 @@ def _found(configs: Sequence[str], balancers: Sequence[str]) -> dict[str, Path]:
     wrong = []
     for word in configs:
         try:
-            name, path = resolve(word)
+            name, path = find_config(word)
         except UsageError:
             wrong.append(word)
             continue
@@ -131,7 +131,9 @@ def _found(configs: Sequence[str], balancers: Sequence[str]) -> dict[str, Path]:
                 f"{printable(path)}; rename one, its name is that of its runs"
             )
         found[name] = path
-    problems = [_unknown("--config", "configuration", wrong, configs, shipped())] if wrong else []
+    problems = (
+        [_unknown("--config", "configuration", wrong, configs, shipped_configs())] if wrong else []
+    )
     known = [choice.name for choice in choices(RunConfig)["balancer.name"]]
     wrong = [name for name in balancers if name not in known]
     if wrong:

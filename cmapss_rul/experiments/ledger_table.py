@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cmapss_rul.config.catalogue import choices
+from cmapss_rul.config.schema import choices
 from cmapss_rul.display.markdown import folded, table
 from cmapss_rul.experiments.table import share, spread
 from cmapss_rul.training.config import RunConfig

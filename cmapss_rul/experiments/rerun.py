@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from scipy import stats
 
-from cmapss_rul.config.shipped import shipped
+from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.display.text import by_nearness, finite, json_text, printable
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.grid import Grid, make_grid
@@ -76,7 +76,7 @@ class OutsideSpread(RulError):
 
 def shipped_ledger() -> Path:
     """Where the ledger of the shipped configurations stands: beside them."""
-    return next(iter(shipped().values())).with_name(NAME)
+    return next(iter(shipped_configs().values())).with_name(NAME)
 
 
 def find(ledger: Mapping[str, Any], config: str, label: str) -> Mapping[str, Any]:

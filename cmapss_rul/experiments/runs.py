@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from cmapss_rul.config.show import to_yaml
+from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.data.columns import FileKind
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.preprocess import Preprocessor

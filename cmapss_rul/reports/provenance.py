@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmapss_rul.config.show import to_yaml
+from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.reports import interpretation, training_curves

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cmapss_rul.config.load import from_mapping
-from cmapss_rul.config.show import in_yaml
-from cmapss_rul.config.yaml import MAX_BYTES, parse_yaml
+from cmapss_rul.config.yaml import MAX_BYTES, parse_yaml, quote_yaml
 from cmapss_rul.data.survey import NumericColumn, Survey
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import UsageError
@@ -58,9 +57,9 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     yield "# Each record is taken to end at the failure: no file shows whether it does. What stands"
     yield "# here follows from names and ranges; read it before you train."
     yield "data:"
-    yield f"  train: {in_yaml(str(file))}"
-    yield f"  engine: {in_yaml(found.engine)}"
-    yield f"  cycle: {in_yaml(found.cycle)}"
+    yield f"  train: {quote_yaml(str(file))}"
+    yield f"  engine: {quote_yaml(found.engine)}"
+    yield f"  cycle: {quote_yaml(found.cycle)}"
     yield from _columns(
         "settings",
         "how the engine is operated; move names here from sensors",
@@ -96,7 +95,7 @@ def _columns(
     yield f"  {key}:" if columns else f"  {key}: []"
     for column in columns:
         few = f"; {column.levels} levels: {doubt}" if doubt and column.levels > 1 else ""
-        yield f"    - {in_yaml(column.name)}  # {column.low:.6g} … {column.high:.6g}{few}"
+        yield f"    - {quote_yaml(column.name)}  # {column.low:.6g} … {column.high:.6g}{few}"
 
 
 def _conditions(found: Survey) -> Iterator[str]:

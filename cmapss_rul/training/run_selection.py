@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmapss_rul.config.load import from_mapping
-from cmapss_rul.config.shipped import resolve, shipped
+from cmapss_rul.config.shipped import find_config, shipped_configs
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training import checkpoint
@@ -59,10 +59,11 @@ def choose(
     if name is None:
         if named is None:
             raise UsageError(
-                f"--config is missing; name a YAML file or one of: {', '.join(sorted(shipped()))}"
+                "--config is missing; name a YAML file or one of: "
+                f"{', '.join(sorted(shipped_configs()))}"
             )
         return Choice(_with_data(_config_of(named, sets), data), named.path)
-    run_name, file = resolve(name)
+    run_name, file = find_config(name)
     config = _with_data(load_config(file, sets), data)
     if resume is None:
         return Choice(config, output or next_folder(run_name, config.seed, root).path)

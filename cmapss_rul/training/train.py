@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cmapss_rul.config.show import to_yaml
+from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import CheckpointError, UsageError

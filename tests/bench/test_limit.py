@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cmapss_rul.bench import limit
 from cmapss_rul.bench.limit import Product, Share, measure, products, products_of, step_of
-from cmapss_rul.config.shipped import shipped
+from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.training.config import load_config
 from tests.training.inputs import tiny
 
@@ -115,7 +115,7 @@ def test_work_of_the_shipped_networks():
     assert sum(product.flops for product in found) == 2 * sum(terms.values())
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(shipped_configs()))
 def test_every_shipped_configuration_has_a_list(name):
     assert all(min(product[1:]) > 0 for product in products(load_config(name)))
 

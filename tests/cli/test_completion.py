@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from cmapss_rul.cli.completion import balancer_lists, configurations, runs, runs_to_resume
-from cmapss_rul.config.catalogue import choices
-from cmapss_rul.config.shipped import shipped
+from cmapss_rul.config.schema import choices
+from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.training.config import RunConfig
 
 
@@ -83,7 +83,7 @@ def test_the_names_are_those_of_the_configuration(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = choices(RunConfig)["balancer.name"]
     assert sorted(balancer_lists("")) == sorted(choice.name for choice in known)
-    assert configurations("") == list(shipped())
+    assert configurations("") == list(shipped_configs())
     assert runs("") == []
     assert runs_to_resume("") == ["auto"]
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from cmapss_rul.config.load import load
-from cmapss_rul.config.shipped import shipped
+from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.training.config import RunConfig
 from tests.data._own import write_own
 
@@ -83,12 +83,12 @@ def test_validate_names_all_errors_at_once(rul, small):
         ("seed=" + "9" * 5000, "--set seed, line 1: "),
         (
             "balancer=gradnorm",
-            "balancer: expected keys of its own with balancer.name, one of gradnorm",
+            "balancer: expected a mapping with balancer.name, one of gradnorm",
         ),
         ("balancer.name=gradnrom", "balancer.name: expected one of gradnorm"),
         ("balancer.alpha=1", "balancer.alpha: unknown key; it belongs to balancer.name=gradnorm"),
         ("data.subset=FD1", "data.subset: expected one of FD001"),
-        ("data=[]", "data: expected keys of its own, such as data.subset, found []"),
+        ("data=[]", "data: expected a mapping with keys such as data.subset, found []"),
         ("loss.health.boundaries=[50, 125]", "loss.health"),
         ("data.cap=60", "125"),
     ],
@@ -110,7 +110,7 @@ def test_a_wrong_value_is_named_in_one_line(rul, small, override, message):
         (b"a: [1\n", "line 2: "),
         (b"a: \xff\n", "line 1: not UTF-8"),
         (b"a: !!python/object/apply:os.system [ls]\n", "line 1: the tag"),
-        (b"seed: 1\nseed: 2\n", "line 2: key 'seed' was given before"),
+        (b"seed: 1\nseed: 2\n", "line 2: duplicate key 'seed'"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(rul, tmp_path, content, message):
@@ -129,7 +129,7 @@ def test_an_absent_configuration_lists_the_shipped_ones(rul):
     assert "configuration 'fd01' is neither a YAML file nor a shipped name; shipped: fd0" in err
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(shipped_configs()))
 def test_every_shipped_configuration_is_valid(rul, name):
     assert rul("config", "validate", name) == (0, "valid\n", "")
 
@@ -139,7 +139,7 @@ def test_list_names_what_can_be_chosen(rul):
     assert (code, err) == (0, "")
     for title in ("configurations (", "models (", "losses (", "balancers ("):
         assert f"\n{title}" in f"\n{out}"
-    for name in (*shipped(), "last_state", "weighted_mse", "amnl_ema", "gradnorm"):
+    for name in (*shipped_configs(), "last_state", "weighted_mse", "amnl_ema", "gradnorm"):
         assert f"\n  {name} " in out
     assert "\x1b" not in out
 
@@ -148,7 +148,7 @@ def test_the_list_as_json_holds_the_same(rul):
     code, out, err = rul("config", "list", "--json")
     assert (code, err) == (0, "")
     listed = json.loads(out)
-    assert [row["name"] for row in listed["configurations"]] == list(shipped())
+    assert [row["name"] for row in listed["configurations"]] == list(shipped_configs())
     assert all(row["description"] for row in listed["configurations"])
     balancers = [row["name"] for row in listed["choices"]["balancer.name"]]
     main, more = balancers[:5], [name for name in balancers[5:] if "torchjd:" not in name]

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cmapss_rul.config.explain import dotted_keys, explain, show_value
+from cmapss_rul.config.explain import explain, format_value
+from cmapss_rul.config.schema import dotted_keys
 
 from ._models import Needy, Run
 
@@ -41,12 +42,12 @@ def told(values, model=Run):
         ({"data": {"smooth": []}}, "data.smooth: expected true or false, found []"),
         (
             {"data": {"dir": 3}},
-            "data.dir: expected a text (quote it if it is meant as one), found 3",
+            "data.dir: expected a string (quote it if it is meant as one), found 3",
         ),
         ({"data": {"columns": "a"}}, "data.columns: expected a list, found 'a'"),
         (
             {"data": {"columns": ["a", 1]}},
-            "data.columns[1]: expected a text (quote it if it is meant as one), found 1",
+            "data.columns[1]: expected a string (quote it if it is meant as one), found 1",
         ),
         # wrong values
         ({"seed": -1}, "seed: expected at least 0, found -1"),
@@ -65,12 +66,12 @@ def told(values, model=Run):
             "train.threads: expected a whole number or null, found false",
         ),
         ({"train": {"threads": 3}}, "train.threads: expected a multiple of 2, found 3"),
-        ({"data": {"dir": ""}}, "data.dir: expected a text of at least 1 characters, found ''"),
+        ({"data": {"dir": ""}}, "data.dir: expected a string of at least 1 characters, found ''"),
         (
             {"data": {"dir": "x" * 501}},
-            f"data.dir: expected a text of at most 500 characters, found '{'x' * 59}…'",
+            f"data.dir: expected a string of at most 500 characters, found '{'x' * 59}…'",
         ),
-        ({"data": {"code": "1"}}, "data.code: expected a text that matches ^[a-z], found '1'"),
+        ({"data": {"code": "1"}}, "data.code: expected a string that matches ^[a-z], found '1'"),
         ({"data": {"layers": 3}}, "data.layers: expected one of 1, 2, found 3"),
         ({"balancer": {"weights": [1]}}, "balancer.weights: expected at least 2 values, found 1"),
         (
@@ -110,7 +111,7 @@ def told(values, model=Run):
         ),
         (
             {"balancer": "gradnorm"},
-            "balancer: expected keys of its own with balancer.name, "
+            "balancer: expected a mapping with balancer.name, "
             "one of gradnorm, plain, fixed, found 'gradnorm'",
         ),
         (
@@ -138,9 +139,9 @@ def told(values, model=Run):
         # whole parts
         (
             {"train": [1, 2]},
-            "train: expected keys of its own, such as train.epochs, found [1, 2]",
+            "train: expected a mapping with keys such as train.epochs, found [1, 2]",
         ),
-        ({"train": None}, "train: expected keys of its own, such as train.epochs, found null"),
+        ({"train": None}, "train: expected a mapping with keys such as train.epochs, found null"),
         # a part's and the whole's own checks
         ({"data": {"columns": ["a", "a"]}}, "data: columns should name each column once"),
         ({"seed": 7}, "seed 7 brings bad luck with this folder"),
@@ -180,12 +181,12 @@ def test_a_frozen_object_says_so():
     with pytest.raises(ValidationError) as caught:
         Run().seed = 3
     assert explain(caught.value, Run) == (
-        "seed: cannot be changed: configurations are frozen; load another one"
+        "seed: cannot be changed: configurations are immutable; load another one"
     )
 
 
 def test_the_top_itself_can_be_wrong():
-    assert told([1]) == "expected keys of its own, such as seed, found [1]"
+    assert told([1]) == "expected a mapping with keys such as seed, found [1]"
 
 
 def test_foreign_texts_are_shown_not_obeyed():
@@ -196,7 +197,7 @@ def test_foreign_texts_are_shown_not_obeyed():
 
 
 def test_numbers_too_long_to_write_are_named():
-    assert show_value(10**5000) == "a number of thousands of digits"
+    assert format_value(10**5000) == "a number of thousands of digits"
     assert told({"seed": -(10**5000)}) == (
         "seed: expected at least 0, found a number of thousands of digits"
     )
@@ -217,7 +218,7 @@ def test_numbers_too_long_to_write_are_named():
     ],
 )
 def test_found_values_look_like_their_yaml(value, shown):
-    assert show_value(value) == shown
+    assert format_value(value) == shown
 
 
 def test_keys_are_listed_by_level():

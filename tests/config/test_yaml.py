@@ -1,12 +1,16 @@
 import datetime
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cmapss_rul.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
+from cmapss_rul.config.load import from_mapping, load
+from cmapss_rul.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml, to_yaml
 from cmapss_rul.system.errors import UsageError
+
+from ._models import Data, Fixed, GradNorm, Plain, Run, Train
 
 
 def written(folder, content):
@@ -74,7 +78,7 @@ def test_values_are_read_as_people_mean_them(text, value):
         ("- a\n- b\n", "a list"),
         ("", "nothing"),
         ("# only a comment\n", "nothing"),
-        ("fd001", "a text"),
+        ("fd001", "a string"),
         ("3", "a single value"),
     ],
 )
@@ -88,11 +92,11 @@ def test_the_top_must_be_a_mapping(tmp_path, content, found):
     ("content", "message"),
     [
         (b"a: 1\nb: \xff\n", ", line 2: not UTF-8; save the file as UTF-8"),
-        ("a: 1\nb: 2\na: 3\n", ", line 3: key 'a' was given before, in line 1"),
-        ("x:\n  a: 1\n  'a': 1\n", ", line 3: key 'a' was given before, in line 2"),
-        ("a: &x 1\nb: *x\n", ", line 1: anchors and aliases are not taken (found 'x')"),
-        ("a: *x\n", ", line 1: anchors and aliases are not taken (found 'x')"),
-        ("a:\n  <<: {b: 1}\n", ", line 2: merge keys (<<) are not taken"),
+        ("a: 1\nb: 2\na: 3\n", ", line 3: duplicate key 'a', first given in line 1"),
+        ("x:\n  a: 1\n  'a': 1\n", ", line 3: duplicate key 'a', first given in line 2"),
+        ("a: &x 1\nb: *x\n", ", line 1: anchors and aliases are not supported (found 'x')"),
+        ("a: *x\n", ", line 1: anchors and aliases are not supported (found 'x')"),
+        ("a:\n  <<: {b: 1}\n", ", line 2: merge keys (<<) are not supported"),
         (
             "a: 1\n---\nb: 2\n",
             ", line 2: expected a single document in the stream, but found another",
@@ -100,11 +104,11 @@ def test_the_top_must_be_a_mapping(tmp_path, content, found):
         ("a: 1\nb:\n\tc: 3", ", line 3: a tab where a value should begin; indent with spaces"),
         ("a: 1\nb:\t2\n", ", line 2: a tab where a value should begin; indent with spaces"),
         ("a: b: c\n", ", line 1: mapping values are not allowed here"),
-        ("a: 1\nb: \x00\n", ", line 2: control character '\\x00' is not taken"),
-        ("a: 1\n1: 2\n", ", line 2: a key should be a text, found '1'; quote it"),
-        ("a: 1\ntrue: 2\n", ", line 2: a key should be a text, found 'true'; quote it"),
-        ("? [a, b]\n: 2\n", ", line 1: a key should be a text, found a list; quote it"),
-        ("? {a: b}\n: 2\n", ", line 1: a key should be a text, found a mapping; quote it"),
+        ("a: 1\nb: \x00\n", ", line 2: control character '\\x00' is not allowed"),
+        ("a: 1\n1: 2\n", ", line 2: found '1' as a key, expected a string; quote it"),
+        ("a: 1\ntrue: 2\n", ", line 2: found 'true' as a key, expected a string; quote it"),
+        ("? [a, b]\n: 2\n", ", line 1: found a list as a key, expected a string; quote it"),
+        ("? {a: b}\n: 2\n", ", line 1: found a mapping as a key, expected a string; quote it"),
         ("a: [1, 2\nb: 3\n", ", line 2: expected ',' or ']', but got ':'"),
         ("a: [1\n", ", line 2: expected ',' or ']', but got the end"),
         ("a: 'open\n", ", line 2: found unexpected end"),
@@ -136,7 +140,7 @@ def test_tags_run_no_code(tmp_path, tag):
     trace = tmp_path / "trace"
     message = refusal(tmp_path, f"a: {tag.format(trace)}\n")
     assert "line 1" in message
-    assert "is not taken; plain values only" in message
+    assert "is not supported, expected a plain value" in message
     assert not trace.exists()
 
 
@@ -241,3 +245,118 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory, content):
     except UsageError as error:
         message = str(error)
     assert message.isprintable()
+
+
+def back(config, *, comments=True):
+    return from_mapping(type(config), parse_yaml(to_yaml(config, comments=comments), "shown"))
+
+
+def test_the_yaml_of_a_small_configuration():
+    config = Run(balancer=GradNorm(alpha=2), others=(Plain(), Fixed()), steps=())
+    assert to_yaml(config) == "\n".join(
+        [
+            "# Seed.",
+            "seed: 0",
+            "",
+            "# What is read.",
+            "data:",
+            "  subset: FD001",
+            "  layers: 1",
+            "  # " + ("Folder " * 13).strip(),
+            "  # " + ("Folder " * 13).strip(),
+            "  # " + ("Folder " * 13).strip(),
+            "  # Folder",
+            "  dir: data/raw",
+            "  columns: [a, b]",
+            "  smooth: false",
+            "  code: a",
+            "",
+            "# How two losses become one.",
+            "balancer:",
+            "  # Equal gradient norms.",
+            "  name: gradnorm",
+            "  alpha: 2.0",
+            "others: [{name: plain}, {name: fixed, weights: [1.0, 1.0]}]",
+            "steps: []",
+            "train:",
+            "  # Epochs at most.",
+            "  epochs: 1",
+            "  batch_size: 256",
+            "  rate: 1.0e-05",
+            "  threads: null",
+            "  stop: 1",
+            "empty: {}",
+            "",
+        ]
+    )
+
+
+def test_without_comments_the_keys_stay():
+    text = to_yaml(Run(), comments=False)
+    assert "#" not in text
+    assert "" not in text.split("\n")[:-1]
+    assert parse_yaml(text, "x") == parse_yaml(to_yaml(Run()), "x")
+
+
+def test_no_line_is_longer_than_100():
+    config = Run(data=Data(columns=tuple(f"sensor_{i}" for i in range(60))))
+    lines = to_yaml(config).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert back(config) == config
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1", "1e-3", "null", "true", "no", "010", "1:30", "2020-01-02", "a: b", "# x", "", " a ",
+     "a\nb", "a\x85b", "\u2028", "\ttab",
+     "it's", '"', "é", "\x00", "<<", "=", "-", "[a]", "*a", "&a", "!a", "%a", "@"],
+)  # fmt: skip
+def test_texts_that_look_like_something_else_come_back(text):
+    config = Run(data=Data(dir=f"{text}" or "x", columns=(text, "b")))
+    assert back(config) == config
+
+
+@pytest.mark.parametrize("text", ["a\u202eb", "\u2028", "é\x85", "\u200f"])
+def test_what_a_terminal_would_obey_is_escaped(text):
+    """Found by fuzz_config, seed 603: a bidi mark stood there as it was."""
+    config = Run(data=Data(dir=text, columns=(text, "b")))
+    assert to_yaml(config).replace("\n", "").isprintable()
+    assert back(config) == config
+
+
+@pytest.mark.parametrize("number", [1e-5, 1e-3, 0.1 + 0.2, 5e-324, 1 - 2**-53])
+def test_reals_come_back_exactly(number):
+    config = Run(train=Train(rate=number))
+    assert back(config).train.rate == number
+
+
+def test_what_is_shown_is_loaded_from_a_file(tmp_path):
+    config = Run(seed=3, balancer=GradNorm(), train=Train(stop="auto", threads=4))
+    path = tmp_path / "shown.yaml"
+    path.write_text(to_yaml(config), encoding="utf-8")
+    assert load(Run, path) == config
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+balancers: Any = st.one_of(
+    st.builds(Plain),
+    st.builds(Fixed, weights=st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 2)),
+    st.builds(GradNorm, alpha=st.floats(1e-300, 10)),
+)
+runs = st.builds(
+    Run,
+    seed=st.integers(8, 10**30),
+    data=st.builds(Data, dir=texts, columns=st.lists(texts, unique=True, max_size=30).map(tuple)),
+    balancer=balancers,
+    others=st.lists(balancers, max_size=3).map(tuple),
+    train=st.builds(
+        Train,
+        threads=st.none() | st.just(8),
+        stop=st.integers() | st.just("auto") | st.lists(st.integers()).map(tuple),
+    ),
+)
+
+
+@given(runs, st.booleans())
+def test_every_configuration_comes_back(config, comments):
+    assert back(config, comments=comments) == config

@@ -9,7 +9,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cmapss_rul.cli import app
-from cmapss_rul.config.show import to_yaml
+from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.table import render
 from cmapss_rul.reports import predicted

@@ -11,18 +11,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from cmapss_rul.config.explain import dotted_keys
 from cmapss_rul.config.load import from_mapping
-from cmapss_rul.config.shipped import shipped
-from cmapss_rul.config.show import to_yaml
-from cmapss_rul.config.yaml import parse_yaml, read_yaml
+from cmapss_rul.config.schema import dotted_keys
+from cmapss_rul.config.shipped import shipped_configs
+from cmapss_rul.config.yaml import parse_yaml, read_yaml, to_yaml
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 from tests.torture import fuzzing
 from tests.torture.counts import Counts
 from tests.torture.fuzzing import Defect, Target, require_one_line
 
-_SHIPPED = {name: path.read_bytes() for name, path in shipped().items()}
+_SHIPPED = {name: path.read_bytes() for name, path in shipped_configs().items()}
 
 
 class Checker:
@@ -31,7 +30,7 @@ class Checker:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._path = Path(self._folder.name) / "a.yaml"
-        self._base = read_yaml(shipped()["fd001"])
+        self._base = read_yaml(shipped_configs()["fd001"])
 
     def __call__(self, data: bytes) -> bool:
         """Load one input."""

@@ -1,6 +1,6 @@
 import pytest
 
-from cmapss_rul.config.places import models_in, place, tags
+from cmapss_rul.config.schema import NamedOption, choices, find_place, models_in, tags
 
 from ._models import Balancer, Fixed, GradNorm, Plain, Run, Train
 
@@ -23,26 +23,26 @@ from ._models import Balancer, Fixed, GradNorm, Plain, Run, Train
     ],
 )
 def test_the_key_is_the_one_that_the_user_wrote(loc, key):
-    assert place(Run, loc).key == key
+    assert find_place(Run, loc).key == key
 
 
 def test_models_around_a_place():
-    here = place(Run, ("balancer", "gradnorm", "weights"))
+    here = find_place(Run, ("balancer", "gradnorm", "weights"))
     assert here.parents == (GradNorm,)
-    assert here.others == (Fixed, GradNorm, Plain)
-    assert place(Run, ("balancer",)).models == (Fixed, GradNorm, Plain)
-    assert place(Run, ("train", "epochs")).parents == (Train,)
-    assert place(Run, ("train", "epochs")).models == ()
+    assert here.siblings == (Fixed, GradNorm, Plain)
+    assert find_place(Run, ("balancer",)).models == (Fixed, GradNorm, Plain)
+    assert find_place(Run, ("train", "epochs")).parents == (Train,)
+    assert find_place(Run, ("train", "epochs")).models == ()
 
 
 def test_null_is_known_to_be_taken():
-    assert place(Run, ("train", "threads")).nullable
-    assert not place(Run, ("train", "epochs")).nullable
-    assert not place(Run, ("train", "threads", 0)).nullable
+    assert find_place(Run, ("train", "threads")).nullable
+    assert not find_place(Run, ("train", "epochs")).nullable
+    assert not find_place(Run, ("train", "threads", 0)).nullable
 
 
 def test_a_key_named_like_a_member_is_a_key():
-    assert place(Run, ("balancer", "fixed", "fixed")).key == "balancer.fixed"
+    assert find_place(Run, ("balancer", "fixed", "fixed")).key == "balancer.fixed"
 
 
 def test_tags_are_the_values_of_name():
@@ -57,3 +57,18 @@ def test_models_are_found_through_unions_lists_and_annotations():
     assert models_in(list[int] | dict[str, Train]) == (Train,)
     assert models_in(int) == ()
     assert models_in(tuple[int, ...]) == ()
+
+
+def test_unions_are_listed_by_the_key_that_chooses():
+    assert choices(Run) == {
+        "balancer.name": [
+            NamedOption("fixed", "Constant weights."),
+            NamedOption("gradnorm", "Equal gradient norms."),
+            NamedOption("plain", "Nothing to set."),
+        ],
+        "others.name": [
+            NamedOption("fixed", "Constant weights."),
+            NamedOption("gradnorm", "Equal gradient norms."),
+            NamedOption("plain", "Nothing to set."),
+        ],
+    }

@@ -1,0 +1,154 @@
+"""Walks over configuration classes: keys, members of unions, and the place of an error."""
+
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+Model = type[BaseModel]
+
+
+class NamedOption(NamedTuple):
+    """One name that a configuration may give."""
+
+    name: str
+    description: str
+
+
+def choices(model: Model) -> dict[str, list[NamedOption]]:
+    """List the members of every union in a configuration, by the dotted key that selects one.
+
+    Args:
+        model: class of the configuration.
+
+    Returns:
+        Such as `balancer.name` → the balancers, each described by the text of its `name`, else
+        by the first line of its docstring.
+    """
+    found: dict[str, list[NamedOption]] = {}
+    for prefix, name, annotation in _walk(model):
+        members = models_in(annotation)
+        if len(members) > 1:
+            found[f"{prefix}{name}.name"] = [
+                NamedOption(tag, _summary(member)) for member in members for tag in tags(member)
+            ]
+    return found
+
+
+def dotted_keys(model: Model) -> list[str]:
+    """List the dotted keys of a configuration class, members of unions included, level by level.
+
+    Args:
+        model: the class.
+
+    Returns:
+        Such as `seed`, `data`, …, `data.subset`, …
+    """
+    keys = dict.fromkeys(f"{prefix}{name}" for prefix, name, _ in _walk(model, lists=False))
+    return sorted(keys, key=lambda key: key.count("."))
+
+
+def tags(model: Model) -> tuple[str, ...]:
+    """Return the values of `name` that select this member of a union."""
+    field = model.model_fields.get("name")
+    if field is None or typing.get_origin(field.annotation) is not typing.Literal:
+        return ()
+    return tuple(str(option) for option in typing.get_args(field.annotation))
+
+
+def models_in(annotation: Any) -> tuple[Model, ...]:
+    """Return the models that an annotation mentions, through unions, lists and tuples.
+
+    >>> from cmapss_rul.config.base import Config
+    >>> models_in(tuple[Config, ...] | None) == (Config,)
+    True
+    """
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return (annotation,) if issubclass(annotation, BaseModel) else ()
+    if typing.get_origin(annotation) is typing.Literal:
+        return ()
+    return tuple(m for argument in typing.get_args(annotation) for m in models_in(argument))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an error is.
+
+    Attributes:
+        key: dotted key as the user writes it, such as `loss.health.boundaries[0]`; empty at
+            the top.
+        models: the configuration classes that a mapping at this place may be.
+        parents: those of the mapping that holds the last key.
+        siblings: where that mapping is a member of a union, all members.
+        nullable: whether null is accepted here.
+    """
+
+    key: str
+    models: tuple[Model, ...]
+    parents: tuple[Model, ...]
+    siblings: tuple[Model, ...] = ()
+    nullable: bool = False
+
+
+def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
+    """Walk down a model along the `loc` of a pydantic error.
+
+    pydantic puts more into `loc` than the user wrote: the tag of a discriminated union's
+    member, and the type that was tried in a plain union. Both are left out of the key.
+
+    Args:
+        model: the class that was validated.
+        loc: where the error is, from `ValidationError.errors()`.
+
+    Returns:
+        The key and the classes there.
+    """
+    parts: list[str] = []
+    models: tuple[Model, ...] = (model,)
+    parents: tuple[Model, ...] = ()
+    union: tuple[Model, ...] = ()
+    siblings: tuple[Model, ...] = ()
+    tag_may_follow = nullable = False
+    for item in loc:
+        if isinstance(item, int):
+            nullable = False
+            parts[-1:] = [f"{parts[-1] if parts else ''}[{item}]"]
+            continue
+        tagged = tuple(m for m in models if item in tags(m)) if tag_may_follow else ()
+        if tagged:
+            models, tag_may_follow = tagged, False
+        elif models:
+            parts.append(item)
+            parents, siblings, field = models, union, _field(models, item)
+            models = union = models_in(field.annotation) if field else ()
+            tag_may_follow = len(models) > 1
+            nullable = field is not None and types.NoneType in typing.get_args(field.annotation)
+    return Place(".".join(parts), models, parents, siblings, nullable)
+
+
+def _field(models: tuple[Model, ...], name: str) -> Any:
+    return next((m.model_fields[name] for m in models if name in m.model_fields), None)
+
+
+def _walk(
+    model: Model, prefix: str = "", *, lists: bool = True
+) -> typing.Iterator[tuple[str, str, Any]]:
+    """Yield prefix, name and annotation of every field, depth first.
+
+    Args:
+        model: where the walk begins.
+        prefix: of its keys.
+        lists: whether the items of tuples are entered; no dotted key leads to them.
+    """
+    for name, field in model.model_fields.items():
+        yield prefix, name, field.annotation
+        if lists or typing.get_origin(field.annotation) is not tuple:
+            for member in models_in(field.annotation):
+                yield from _walk(member, f"{prefix}{name}.", lists=lists)
+
+
+def _summary(model: Model) -> str:
+    described = model.model_fields["name"].description
+    return described or (model.__doc__ or "").strip().partition("\n")[0]
