@@ -1,0 +1,169 @@
+"""Pages of the repository that hold tables generated from data, and their expected content.
+
+A generated table stands between two comments, `<!-- NAME: written by …` and `<!-- end of NAME -->`.
+Its page is found by them, so a table moves to another page by moving the two comments.
+
+    python -m scripts.pages     bring all pages up to date (scripts/write-tables)
+"""
+
+import os
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cmapss_rul.experiments import ledger
+from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.experiments.table import spread
+from cmapss_rul.metrics.published import as_markdown as published_table
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.files import write_whole
+from cmapss_rul.training.config import RunConfig, load_config
+from scripts.bench_table import bench_table, read_benchmarks
+from scripts.ledger_table import ledger_table
+
+LEDGER = Path("configs/ledger.json")
+PAGES = ("README.md", "docs/*.md", "configs/*.md")
+"""Where the marked places of tables are looked for, as glob patterns."""
+
+_MEASURED = re.compile(r"^# Measured .*\n(?:# .*\n)*", re.MULTILINE)
+"""The lines of a configuration's opening comment that state its results."""
+
+
+# ---- marked places ---------------------------------------------------------------------------
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return (
+        f"<!-- {name}: written by scripts/write-tables, never by hand -->",
+        f"<!-- end of {name} -->",
+    )
+
+
+def marked_content(page: str, name: str) -> str:
+    """Return what stands between the two marks of a place in a page.
+
+    Raises:
+        UsageError: the page has not exactly one such place.
+    """
+    return _split_at_marks(page, name)[1]
+
+
+def replace_marked(page: str, name: str, content: str) -> str:
+    """Return the page with other content between the two marks of a place.
+
+    Args:
+        page: Markdown with both marks, each on a line of its own.
+        name: of the place.
+        content: without empty lines around it.
+
+    Raises:
+        UsageError: the page has not exactly one such place.
+    """
+    before, _, after = _split_at_marks(page, name)
+    return f"{before}\n{content}\n{after}"
+
+
+def _split_at_marks(page: str, name: str) -> tuple[str, str, str]:
+    first, last = _marks(name)
+    start, end = page.find(f"{first}\n"), page.find(f"\n{last}")
+    if (page.count(first), page.count(last)) != (1, 1) or not 0 <= start < end:
+        raise UsageError(
+            f"the page has no place for '{name}': expected the line {first} once, and "
+            f"the line {last} once, below it"
+        )
+    return page[: start + len(first)], page[start + len(first) + 1 : end], page[end + 1 :]
+
+
+def page_of(root: Path, name: str) -> Path:
+    """Find the page that has the marked place of a table.
+
+    Raises:
+        UsageError: no page has it, or several have.
+    """
+    first, _ = _marks(name)
+    candidates = (path for pattern in PAGES for path in sorted(root.glob(pattern)))
+    found = [path for path in candidates if first in path.read_text(encoding="utf-8")]
+    if len(found) != 1:
+        names = ", ".join(str(path.relative_to(root)) for path in found) or "no page"
+        raise UsageError(
+            f"no place for '{name}': found the line {first} in {names}; expected it in one page "
+            f"of {', '.join(PAGES)}"
+        )
+    return found[0]
+
+
+# ---- expected content ------------------------------------------------------------------------
+
+
+def expected_pages(root: Path) -> dict[Path, str]:
+    """Return the expected text of each page with a generated table and of each configuration.
+
+    A table whose data are missing is left as it is, and so is the comment of a configuration
+    that the ledger lacks.
+
+    Args:
+        root: of the repository.
+
+    Raises:
+        UsageError: the ledger is not readable, or no page has a place for a table.
+    """
+    expected: dict[Path, str] = {}
+    if (root / LEDGER).exists():
+        expected = _configurations(root, ledger.read(root / LEDGER))
+    for name, table in _tables(root):
+        page = page_of(root, name)
+        text = expected.get(page) or page.read_text(encoding="utf-8")
+        expected[page] = replace_marked(text, name, table)
+    return expected
+
+
+def _tables(root: Path) -> Iterator[tuple[str, str]]:
+    """Name and Markdown of each table whose data are there."""
+    yield "published figures", published_table()
+    if (root / LEDGER).exists():
+        link = os.path.relpath(root / LEDGER, page_of(root, "ledger").parent)
+        yield "ledger", ledger_table(ledger.read(root / LEDGER), Path(link).as_posix())
+    if benchmarks := read_benchmarks(root):
+        yield "bench", bench_table(benchmarks)
+
+
+def _configurations(root: Path, found: Mapping[str, Any]) -> dict[Path, str]:
+    """Shipped configurations, with the results in their opening comments up to date."""
+    cells = {
+        config_digest(RunConfig.model_validate(cell["configuration"])): cell
+        for cell in found["cells"]
+        if not cell["settings"]
+    }
+    expected = {}
+    for path in sorted((root / "configs").glob("*.yaml")):
+        cell = cells.get(config_digest(load_config(path)))
+        if cell is not None:
+            text = path.read_text(encoding="utf-8")
+            expected[path] = _MEASURED.sub(_comment(cell), text, count=1)
+    return expected
+
+
+def _comment(cell: Mapping[str, Any]) -> str:
+    """The results of a cell, as comment lines of a configuration."""
+    seconds = cell["seconds"]["mean"]
+    text = (
+        f"Measured over {cell['n_seeds']} seeds: RMSE {spread(cell['rmse'], 2)} and NASA score "
+        f"{spread(cell['nasa'], 0)} on the last window of each test engine, capped labels; "
+        f"{seconds:.0f} s a run on one thread, {seconds / 60:.1f} minutes (configs/ledger.json)."
+    )
+    return textwrap.indent(textwrap.fill(text, 98), "# ") + "\n"
+
+
+def update_pages(root: Path) -> list[Path]:
+    """Write every page that is out of date, and return those that changed."""
+    expected = expected_pages(root)
+    changed = [path for path, text in expected.items() if path.read_text("utf-8") != text]
+    for path in changed:
+        write_whole(path, expected[path])
+    return changed
+
+
+if __name__ == "__main__":
+    print("\n".join(f"{path}: written" for path in sorted(update_pages(Path()))) or "up to date")
