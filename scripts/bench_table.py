@@ -7,7 +7,7 @@ from typing import Any
 
 from cmapss_rul.bench.machine import sentence
 from cmapss_rul.bench.requirements import Row, remarks, rows
-from cmapss_rul.display.markdown import table
+from cmapss_rul.display.table import Code, Table, to_markdown
 
 BENCHMARKS = tuple(Path(f"configs/bench-fd00{number}.json") for number in (1, 2, 3, 4))
 """Written by `rul bench --subset … --output …`, one file a subset; any of them may be missing."""
@@ -23,3 +23,36 @@ def read_benchmarks(root: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
+def bench_table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Lay results out side by side in Markdown, a column a subset; marks what misses its limit.
+
+    Args:
+        results: at least one, each of another subset.
+    """
+    columns = [{row.key: row for row in rows(result)} for result in results]
+    lines = [
+        [Code(key), *(_cell(column.get(key)) for column in columns), row.requirement]
+        for key, row in columns[0].items()
+    ]
+    head = ["median ± spread", *(str(result["subset"]) for result in results), "required"]
+    notes = [
+        f"{result['subset']}: {note}."
+        for result in results
+        for note in (_conditions(result), *remarks(result))
+    ]
+    return to_markdown(Table("", head, lines, notes=notes))
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    return f"{row.value}, missed" if row.met is False else row.value
+
+
+def _conditions(result: Mapping[str, Any]) -> str:
+    """Data, threads, duration, date and machine of a benchmark."""
+    return (
+        f"{result['files']}, {result['threads']} threads per process, "
+        f"{result['minutes']:.0f} minutes, {result['started'][:10]}; "
+        f"{sentence(dict(result['machine']))}"
+    )

@@ -1,44 +1,51 @@
-"""The ledger as Markdown, for the README: figures, what they show, and two ways of choosing."""
+"""The ledger as Markdown: results, significant differences, optimism of two ways of selection."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cmapss_rul.config.schema import choices
-from cmapss_rul.display.markdown import folded, table
+from cmapss_rul.display.table import Bold, Code, Table, to_markdown
 from cmapss_rul.experiments.table import share, spread
 from cmapss_rul.training.config import RunConfig
 
 Entry = Mapping[str, Any]
-_HOW_SHOWN = (
-    "Shown means: the paired t test over seeds holds at 5 % after Holm's correction for all pairs "
-    "of the subset, and the bootstrap over test engines agrees. In brackets: 95 % intervals over "
-    "seeds. A figure is bold where it is shown to be below every other one of its column."
+_SIGNIFICANCE = (
+    "A difference is significant where the paired t test over seeds rejects at 5 % after Holm's "
+    "correction for all pairs of the subset and the bootstrap over test engines agrees. In "
+    "brackets: 95 % intervals over seeds. A result is bold where its RMSE is significantly below "
+    "every other one of its column."
 )
 
 
-def as_markdown(ledger: Mapping[str, Any]) -> str:
+def ledger_table(ledger: Mapping[str, Any], link: str = "configs/ledger.json") -> str:
     """Lay a ledger out for a page.
 
-    The lowest RMSE of a column is bold only where it is shown to be lower than every other
+    The lowest RMSE of a column is bold only where it is significantly lower than every other
     one there, which is seldom.
 
     Args:
         ledger: as `ledger.read` gives it, with at least one cell.
+        link: path from the page to the ledger.
     """
     cells = [cell for cell in ledger["cells"] if cell["n_seeds"]]
-    honest = [cell for cell in cells if not cell["leak"]]
+    proper = [cell for cell in cells if not cell["leak"]]
     parts = [
-        "From [configs/ledger.json](configs/ledger.json): RMSE in cycles / NASA score, last window "
-        f"of each test engine, capped labels, mean ± sd over {_seeds(honest)}.",
-        _main_table(honest, ledger),
-        "\n".join(f"- {line}" for line in _findings(honest, ledger["pairs"])),
-        _HOW_SHOWN if ledger["pairs"] else "",
-        f"{_protocol(honest)} `scripts/rerun-cell {honest[0]['config']} {honest[0]['balancer']}` "
-        "makes a cell again and says whether it falls inside the spread.",
-        folded("Every cell: other protocols, validation, clipping, time", _long_table(cells)),
+        f"From [configs/ledger.json]({link}): RMSE in cycles / NASA score, last window "
+        f"of each test engine, capped labels, mean ± sd over {_seeds(proper)}.",
+        _main_table(proper, ledger),
+        "\n".join(f"- {line}" for line in _findings(proper, ledger["pairs"])),
+        _SIGNIFICANCE if ledger["pairs"] else "",
+        f"{_protocol(proper)} `scripts/rerun-cell {proper[0]['config']} {proper[0]['balancer']}` "
+        "repeats a cell and checks whether it falls inside the spread.",
+        _folded("Every cell: other protocols, validation, clipping, time", _long_table(cells)),
         *_optimism(ledger),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _folded(summary: str, content: str) -> str:
+    """Hide a long part behind a line that opens it; Markdown in it needs the empty lines."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
 # ---- the main table ------------------------------------------------------------------------
@@ -46,26 +53,26 @@ def as_markdown(ledger: Mapping[str, Any]) -> str:
 
 def _main_table(cells: Sequence[Entry], ledger: Mapping[str, Any]) -> str:
     configs = list(dict.fromkeys(cell["config"] for cell in cells))
-    by_place = {(cell["config"], cell["label"]): cell for cell in cells}
-    bold = {(config, _shown_lowest(config, cells, ledger["pairs"])) for config in configs}
+    by_key = {(cell["config"], cell["label"]): cell for cell in cells}
+    bold = {(config, _significantly_lowest(config, cells, ledger["pairs"])) for config in configs}
     ranks = ledger.get("ranks") or {"labels": [], "mean": [], "configs": []}
     mean_rank = dict(zip(ranks["labels"], ranks["mean"], strict=True))
     rows = []
     for label in _labels(cells):
-        row = [f"`{label}`"]
+        row: list[str] = [Code(label)]
         for config in configs:
-            cell = by_place.get((config, label))
-            text = "" if cell is None else _figures(cell)
-            row.append(f"**{text}**" if (config, label) in bold else text)
+            cell = by_key.get((config, label))
+            text = "" if cell is None else _result(cell)
+            row.append(Bold(text) if (config, label) in bold else text)
         rank = mean_rank.get(label)
         rows.append([*row, "" if rank is None else f"{rank:.2f}"])
     head = ["balancer", *(_heading(config, cells) for config in configs), "mean rank"]
     if not mean_rank:
         head, rows = head[:-1], [row[:-1] for row in rows]
-    return table(head, rows, right=range(1, len(head)))
+    return to_markdown(Table("", head, rows))
 
 
-def _figures(cell: Entry) -> str:
+def _result(cell: Entry) -> str:
     return f"{spread(cell['rmse'], 2)} / {spread(cell['nasa'], 0)}"
 
 
@@ -89,18 +96,20 @@ def _seeds(cells: Sequence[Entry]) -> str:
     return f"{count} seeds" if count > 1 else "one seed, which has no sd"
 
 
-# ---- what the figures show -----------------------------------------------------------------
+# ---- significant differences -----------------------------------------------------------------
 
 
-def _shown_lowest(config: str, cells: Sequence[Entry], pairs: Sequence[Entry]) -> str | None:
-    """Label of the cell that is shown to have a lower RMSE than every other; None without one."""
+def _significantly_lowest(
+    config: str, cells: Sequence[Entry], pairs: Sequence[Entry]
+) -> str | None:
+    """Label of the cell whose RMSE is significantly below every other; None without one."""
     labels = {cell["label"] for cell in cells if cell["config"] == config}
-    beaten: dict[str, set[str]] = {}
+    above: dict[str, set[str]] = {}
     for pair in pairs:
         if pair["config"] == config and pair["shown"]:
             low, high = _ordered(pair)
-            beaten.setdefault(low, set()).add(high)
-    return next((low for low, high in beaten.items() if high | {low} >= labels), None)
+            above.setdefault(low, set()).add(high)
+    return next((low for low, high in above.items() if high | {low} >= labels), None)
 
 
 def _ordered(pair: Entry) -> tuple[str, str]:
@@ -110,30 +119,31 @@ def _ordered(pair: Entry) -> tuple[str, str]:
 
 
 def _findings(cells: Sequence[Entry], pairs: Sequence[Entry]) -> Iterator[str]:
-    """Say of each configuration which differences are shown, and of how many pairs."""
+    """List the significant differences of each configuration, and the number of pairs tested."""
     for config in dict.fromkeys(cell["config"] for cell in cells):
         labels = {cell["label"] for cell in cells if cell["config"] == config}
         family = [p for p in pairs if p["config"] == config and {p["a"], p["b"]} <= labels]
-        shown = [pair for pair in family if pair["shown"]]
+        significant = [pair for pair in family if pair["shown"]]
         if not family:
             continue
         heading = _heading(config, cells)
-        if shown:
-            told = "; ".join(_below(shown, _labels(cells)))
-            yield f"{heading}: a difference is shown in {len(shown)} of {_pairs(family)}: {told}."
+        if significant:
+            details = "; ".join(_below(significant, _labels(cells)))
+            count = f"{len(significant)} of {_pairs(family)}"
+            yield f"{heading}: a significant difference in {count}: {details}."
         else:
             any_of = "any of " if len(family) > 1 else ""
-            yield f"{heading}: no difference shown in {any_of}{_pairs(family)}."
+            yield f"{heading}: no significant difference in {any_of}{_pairs(family)}."
 
 
 def _pairs(family: Sequence[Entry]) -> str:
     return f"{len(family)} pairs" if len(family) > 1 else "the one pair"
 
 
-def _below(shown: Sequence[Entry], order: Sequence[str]) -> Iterator[str]:
+def _below(pairs: Sequence[Entry], order: Sequence[str]) -> Iterator[str]:
     """Group the differences by the cell with the higher RMSE, in the order of the table."""
     groups: dict[str, list[str]] = {}
-    for pair in sorted(shown, key=lambda pair: [order.index(label) for label in _ordered(pair)]):
+    for pair in sorted(pairs, key=lambda pair: [order.index(label) for label in _ordered(pair)]):
         low, high = _ordered(pair)
         first, last = sorted(abs(bound) for bound in pair["paired_t"]["interval"])
         gap = abs(pair["paired_t"]["mean"])
@@ -142,11 +152,11 @@ def _below(shown: Sequence[Entry], order: Sequence[str]) -> Iterator[str]:
         yield f"below `{high}`: {', '.join(groups[high])}"
 
 
-# ---- protocol, other figures, optimism -----------------------------------------------------
+# ---- protocol, other metrics, optimism ------------------------------------------------------
 
 
 def _protocol(cells: Sequence[Entry]) -> str:
-    """Say under which protocol all cells were made; what differs between cells is listed."""
+    """Describe the protocol of all cells; where cells differ, all values are listed."""
     protocols = [cell["protocol"] for cell in cells]
     fraction = _values(f"{p['split']['fraction']:.0%}" for p in protocols)
     versions = (f"{name} {text}" for c in cells for name, text in c["versions"].items())
@@ -155,21 +165,21 @@ def _protocol(cells: Sequence[Entry]) -> str:
         f"{_values(p['cap'] for p in protocols)}; windows of "
         f"{_values(p['window'] for p in protocols)} cycles, short records padded and none dropped; "
         f"{fraction} of the training {_values(p['split']['by'] for p in protocols)}, drawn by the "
-        f"seed, validate; {_also_trained_on(cells)}the epoch is chosen by "
-        f"{_values(p['selection'] for p in protocols)}; test files looked at once, after "
-        "all runs. Made with "
-        f"{', '.join(dict.fromkeys(versions))}, at commit {_values(c['commit'] for c in cells)}."
+        f"seed, for validation; {_also_trained_on(cells)}epoch selected by "
+        f"{_values(p['selection'] for p in protocols)}; test-set evaluation once, after "
+        "all runs. Versions: "
+        f"{', '.join(dict.fromkeys(versions))}, commit {_values(c['commit'] for c in cells)}."
     )
 
 
 def _also_trained_on(cells: Sequence[Entry]) -> str:
-    """Say which other subsets' engines trained, for each configuration."""
+    """Name the auxiliary subsets that each configuration trains on."""
     others = dict.fromkeys(
         f"{' and '.join(cell['protocol']['auxiliary'])} for {_heading(cell['config'], cells)}"
         for cell in cells
         if cell["protocol"]["auxiliary"]
     )
-    return f"the train files of other subsets train too ({', '.join(others)}); " if others else ""
+    return f"trained also on train files of other subsets ({', '.join(others)}); " if others else ""
 
 
 def _values(values: Iterable[Any]) -> str:
@@ -178,14 +188,15 @@ def _values(values: Iterable[Any]) -> str:
 
 def _long_table(cells: Sequence[Entry]) -> str:
     head = [
-        "configuration", "cell", "seeds", "RMSE raw", "NASA raw", "RMSE every cycle",
+        "configuration", "cell", "split by", "seeds", "RMSE raw", "NASA raw", "RMSE every cycle",
         "RMSE every cycle, raw", "validation RMSE", "clipped", "epochs", "seconds",
     ]  # fmt: skip
     order = {label: place for place, label in enumerate(_labels(cells))}
     rows = [
         [
             cell["config"],
-            f"`{cell['label']}`" + (" (leak)" if cell["leak"] else ""),
+            Code(cell["label"]),
+            cell["protocol"]["split"]["by"] + (" (leak)" if cell["leak"] else ""),
             str(cell["n_seeds"]),
             spread(cell["last_raw"]["rmse"], 2),
             spread(cell["last_raw"]["nasa"], 0),
@@ -198,30 +209,39 @@ def _long_table(cells: Sequence[Entry]) -> str:
         ]
         for cell in sorted(cells, key=lambda c: (c["config"], order[c["label"]]))
     ]
-    return table(head, rows, right=range(2, len(head)))
+    return to_markdown(Table("", head, rows, align="lll" + "r" * (len(head) - 3)))
 
 
 def _optimism(ledger: Mapping[str, Any]) -> Iterator[str]:
     oracle, leak = ledger.get("oracle") or [], ledger.get("leak") or []
     if oracle or leak:
         yield (
-            "What two usual ways of choosing feign, in cycles of RMSE, with 95 % intervals over "
-            "seeds:"
+            "Optimism of test-set selection and of window splits, in cycles of RMSE, with 95 % "
+            "intervals over seeds:"
         )
     if oracle:
-        yield table(
-            ["subset", "seeds", f"chosen by validation − best test epoch ({oracle[0]['mark']})"],
-            [[e["subset"], str(e["n_seeds"]), _interval(e["optimism"])] for e in oracle],
-            right={1, 2},
-        )
+        head = [
+            "subset",
+            "seeds",
+            f"selected by validation − best test epoch ({oracle[0]['mark']})",
+        ]
+        rows = [[e["subset"], str(e["n_seeds"]), _interval(e["optimism"])] for e in oracle]
+        yield to_markdown(Table("", head, rows))
     if leak:
-        yield table(
-            ["configuration", "cell", "seeds", "test − validation, split by windows (leak)",
-             "the same, split by engines", "optimism of the leak"],
-            [[e["config"], f"`{e['cell']}`", str(e["n_seeds"]), _interval(e["gap_windows"]),
-              _interval(e["gap_engines"]), _interval(e["optimism"])] for e in leak],
-            right=range(2, 6),
-        )  # fmt: skip
+        head = [
+            "configuration", "cell", "seeds", "test − validation, split by windows (leak)",
+            "the same, split by engines", "optimism of the leak",
+        ]  # fmt: skip
+        rows = [
+            [
+                e["config"],
+                Code(e["cell"]),
+                str(e["n_seeds"]),
+                *(_interval(e[key]) for key in ("gap_windows", "gap_engines", "optimism")),
+            ]
+            for e in leak
+        ]
+        yield to_markdown(Table("", head, rows, align="llrrrr"))
 
 
 def _interval(found: Mapping[str, Any] | None) -> str:

@@ -1,11 +1,11 @@
-"""A cell of the ledger made again: is it the same, and does it fall inside the spread?
+"""Repeat a cell of the ledger: are the results identical, or inside the spread over seeds?
 
-A figure of a new run is inside where it lies in the t prediction interval of the ledger's seeds,
-mean ± t(n − 1) · sd · √(1 + 1/n): with five seeds, mean ± 3.0 sd. That is the range for one more
-run of the same kind, at 95 %, while mean ± 2 sd would take the sd of a few seeds for the true
-one. A seed of the ledger that was made on an equal machine with equal versions gives the same
-figures to the last bit; how far others may lie apart nobody promises, so for them, too, the
-interval decides. One seed of the ledger has no spread, and then only the same figures count.
+A metric of a new run is inside where it lies in the t prediction interval of the ledger's seeds,
+mean ± t(n − 1) · sd · √(1 + 1/n): with five seeds, mean ± 3.0 sd. That is the 95 % range for one
+more run of the same kind; mean ± 2 sd would take the sd of a few seeds for the true one. A seed of
+the ledger gives results equal to the last bit on an equal machine with equal versions. Elsewhere
+the interval decides for known seeds, too, since nothing bounds how far rounding carries training.
+A ledger with one seed has no spread, and then only identical results count.
 """
 
 import dataclasses
@@ -17,14 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 from scipy import stats
 
 from cmapss_rul.config.shipped import shipped_configs
-from cmapss_rul.display.text import by_nearness, finite, json_text, printable
+from cmapss_rul.display.table import Bold, Table
+from cmapss_rul.display.text import by_nearness, finite, json_text
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.grid import Grid, make_grid
 from cmapss_rul.experiments.identity import comparable, differences
@@ -34,23 +31,23 @@ from cmapss_rul.system.errors import RulError, UsageError
 
 NAME = "ledger.json"
 SAME = 1e-9
-"""Relative difference below which two figures are the same; what a machine changes is larger."""
+"""Relative difference below which two values are identical; other machines differ by more."""
 _NOT_COMPARED = {"run", "seconds"}
-_WAYS = dict(zip(FIGURES, ("", " raw", " every cycle", " every cycle, raw"), strict=True))
-"""What each way to score adds to a figure's name; nothing for the last window, capped."""
+_SUFFIXES = dict(zip(FIGURES, ("", " raw", " every cycle", " every cycle, raw"), strict=True))
+"""Suffix of a metric's name for each way of scoring; none for the last window, capped."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One figure of one run against the ledger.
+    """One metric of one run against the ledger.
 
     Attributes:
         seed: of the run.
-        figure: its name.
+        figure: name of the metric.
         value: of the new run; None where it is too large for a number.
         ledger: mean over the ledger's seeds.
         interval: in which one more run is expected; None without a spread.
-        same: the run repeats the ledger's run of that seed, figure by figure.
+        same: all metrics of the run equal those of the ledger's run of that seed.
         inside: the verdict.
     """
 
@@ -64,22 +61,22 @@ class Verdict:
 
 
 class OutsideSpread(RulError):
-    """Figures of a cell made again fall outside of the ledger's spread."""
+    """Results of a repeated cell fall outside of the ledger's spread."""
 
     def __init__(self, verdicts: Sequence[Verdict]) -> None:
         outside = sum(not verdict.inside for verdict in verdicts)
         super().__init__(
-            f"{outside} of {len(verdicts)} figures fall outside of the ledger's spread; one in "
-            "twenty does so by chance where the seed is new"
+            f"{outside} of {len(verdicts)} metrics fall outside of the ledger's spread; with a new "
+            "seed one in twenty does so by chance"
         )
 
 
 def shipped_ledger() -> Path:
-    """Where the ledger of the shipped configurations stands: beside them."""
+    """Path of the ledger of the shipped configurations, which is in their folder."""
     return next(iter(shipped_configs().values())).with_name(NAME)
 
 
-def find(ledger: Mapping[str, Any], config: str, label: str) -> Mapping[str, Any]:
+def find_cell(ledger: Mapping[str, Any], config: str, label: str) -> Mapping[str, Any]:
     """Return a cell of the ledger.
 
     Args:
@@ -88,27 +85,27 @@ def find(ledger: Mapping[str, Any], config: str, label: str) -> Mapping[str, Any
         label: the balancer, then the grid's settings as `key=value`.
 
     Raises:
-        UsageError: there is none; those that there are, the nearest first.
+        UsageError: there is none; lists the existing ones, the nearest first.
     """
     name = Path(config).name.removesuffix(".yaml")
     labels = [cell["label"] for cell in ledger["cells"] if cell["config"] == name]
     if not labels:
         known = dict.fromkeys(cell["config"] for cell in ledger["cells"])
         raise UsageError(
-            f"the ledger has no configuration '{printable(name)}'; expected of: "
-            f"{', '.join(by_nearness(name, known)) or 'none, it is empty'}"
+            f"the ledger has no configuration '{name}'; expected of: "
+            f"{', '.join(by_nearness(name, known)) or 'none, the ledger is empty'}"
         )
     for cell in ledger["cells"]:
         if (cell["config"], cell["label"]) == (name, label):
             found: Mapping[str, Any] = cell
             return found
     raise UsageError(
-        f"the ledger has no cell '{printable(label)}' of {printable(name)}; expected of: "
+        f"the ledger has no cell '{label}' of {name}; expected of: "
         f"{', '.join(by_nearness(label, labels))}"
     )
 
 
-def grid_of(
+def grid_of_cell(
     cell: Mapping[str, Any],
     config: str | None = None,
     seeds: Sequence[int] = (0,),
@@ -123,8 +120,8 @@ def grid_of(
         data: folder of the data; that of the configuration by default.
 
     Raises:
-        UsageError: the configuration is no longer the one that the ledger's figures are of. A key
-            that came later is no difference where it stands at its default.
+        UsageError: the configuration is no longer that of the ledger. A key that was added later
+            is no difference where it has its default.
     """
     grid = make_grid(
         [config or cell["config"]],
@@ -134,25 +131,25 @@ def grid_of(
         sets=[] if data is None else [f"data.dir={json.dumps(str(data))}"],
     )
     name, now = f"{cell['config']} {cell['label']}", comparable(grid.cells[0].resolved)
-    then = cell.get("configuration", {})  # which a ledger of the first version lacks
+    then = cell.get("configuration", {})  # missing in ledgers of the first version
     changed = differences({"cells": {name: then}}, {"cells": {name: now}}) if then else ["none"]
     if changed:
         raise UsageError(
-            f"the configuration is not the one of the ledger: {'; '.join(changed[:20])}; fill the "
-            "ledger anew with rul compare --ledger"
+            f"the configuration differs from that of the ledger: {'; '.join(changed[:20])}; update "
+            "the ledger with rul compare --ledger"
         )
     return grid
 
 
 def judge(cell: Mapping[str, Any], comparison: Comparison) -> list[Verdict]:
-    """Say of each figure of each new run whether it falls inside the ledger's spread.
+    """Check of each metric of each new run whether it falls inside the ledger's spread.
 
     Args:
         cell: of the ledger.
-        comparison: of a grid that `grid_of` made of it.
+        comparison: of a grid that `grid_of_cell` made of it.
 
     Raises:
-        RulError: the runs were made from other files than the ledger's.
+        RulError: the runs were trained on other files than the ledger's.
     """
     (new,) = comparison.plain["cells"]
     _check_same_data(cell, new)
@@ -160,7 +157,7 @@ def judge(cell: Mapping[str, Any], comparison: Comparison) -> list[Verdict]:
     verdicts = []
     for result, run in zip(comparison.results, new["runs"], strict=True):
         same = _same(former.get(run["seed"]), run)
-        for name, (known, value) in _figures(cell, result).items():
+        for name, (known, value) in _metrics(cell, result).items():
             interval = prediction_interval(known["mean"], known["sd"], cell["n_seeds"])
             inside = same or (
                 value is not None and interval is not None and interval[0] <= value <= interval[1]
@@ -172,7 +169,7 @@ def judge(cell: Mapping[str, Any], comparison: Comparison) -> list[Verdict]:
 
 
 def prediction_interval(mean: float | None, sd: float | None, n: int) -> tuple[float, float] | None:
-    """Range at `LEVEL` for one more run, from n runs, cut at 0; None without a spread.
+    """Interval at `LEVEL` for one more run, from n runs, cut at 0; None without a spread.
 
     >>> [round(bound, 3) for bound in prediction_interval(10.0, 1.0, 5)]  # 2.7764 · √1.2 = 3.041
     [6.959, 13.041]
@@ -183,21 +180,21 @@ def prediction_interval(mean: float | None, sd: float | None, n: int) -> tuple[f
     return max(0.0, mean - half), mean + half
 
 
-def _figures(
+def _metrics(
     cell: Mapping[str, Any], result: Result
 ) -> dict[str, tuple[Mapping[str, float | None], float | None]]:
-    """Name → the ledger's mean and sd, and the new run's figure."""
+    """Name → the ledger's mean and sd, and the new run's value."""
     found: dict[str, tuple[Mapping[str, float | None], float | None]] = {}
-    for way, added in _WAYS.items():
+    for way, suffix in _SUFFIXES.items():
         scores = cell if way == "last_capped" else cell[way]
-        for figure in ("rmse", "nasa"):
-            found[f"{figure.upper()}{added}"] = (scores[figure], result.score(way, figure))
+        for metric in ("rmse", "nasa"):
+            found[f"{metric.upper()}{suffix}"] = (scores[metric], result.score(way, metric))
     found["RMSE of validation"] = (cell["validation"]["rmse"], float(result.best["val_rmse"]))
     return found
 
 
 def _same(former: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
-    """Whether a run repeats the ledger's: every figure but times; the oracle's are not made."""
+    """Whether a run equals the ledger's in every metric; times and the oracle's do not count."""
     return former is not None and all(
         _equal(value, former.get(name)) for name, value in now.items() if name not in _NOT_COMPARED
     )
@@ -213,8 +210,8 @@ def _check_same_data(cell: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     for name, file in new["data"].items():
         if file["canonical_sha256"] != cell["data"][name]["canonical_sha256"]:
             raise RulError(
-                f"{printable(name)} is not the file that the ledger's figures were made from; "
-                "name the folder of that one with --data"
+                f"{name} is not the file that the ledger's runs were trained on; name the "
+                "folder with that file by --data"
             )
 
 
@@ -223,37 +220,34 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
     return json_text(finite([dataclasses.asdict(verdict) for verdict in verdicts])) + "\n"
 
 
-def render(
+def verdict_table(
     verdicts: Sequence[Verdict], cell: Mapping[str, Any], comparison: Comparison
-) -> RenderableType:
-    """Lay the verdicts out for the terminal, with what was different when the ledger was made."""
+) -> Table:
+    """Lay the verdicts out, with the versions and commits that differ from the ledger's."""
     (new,) = comparison.plain["cells"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("figure", overflow="fold")
-    for name in ("ledger", "expected", "now"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    rows: list[list[str]] = []
     for seed, group in itertools.groupby(verdicts, key=lambda verdict: verdict.seed):
-        table.add_row(Text(f"seed {seed}", style="bold"))
-        for verdict in group:
-            table.add_row(verdict.figure, *_shown(verdict))
-    lines = [f"{n} now; when the ledger was made, {t}" for n, t in differing(cell, new)]
-    title = f"{new['config']}, {new['label']}: {new['files']}; ledger: {cell['n_seeds']} seeds"
-    return Group(
-        Text(printable(title), style="bold"), table, *(Text(printable(line)) for line in lines)
+        rows.append([Bold(f"seed {seed}")])
+        rows += [[verdict.figure, *_columns(verdict)] for verdict in group]
+    return Table(
+        f"{new['config']}, {new['label']}: {new['files']}; ledger: {cell['n_seeds']} seeds",
+        ["metric", "ledger", "expected", "now", "verdict"],
+        rows,
+        align="lrrrl",
+        notes=[f"{now} now; in the ledger {then}" for now, then in version_differences(cell, new)],
     )
 
 
-def _shown(verdict: Verdict) -> Iterator[str]:
+def _columns(verdict: Verdict) -> Iterator[str]:
     yield _number(verdict.ledger)
     low, high = verdict.interval or (None, None)
     yield "–" if verdict.interval is None else f"{_number(low)} to {_number(high)}"
     yield _number(verdict.value)
-    yield "the same" if verdict.same else "inside" if verdict.inside else "outside"
+    yield "identical" if verdict.same else "inside" if verdict.inside else "outside"
 
 
 def _number(value: float | None) -> str:
-    """Show a figure with what digits it deserves.
+    """Format a metric with about four significant digits.
 
     >>> _number(12.3456), _number(1234.5), _number(1.5e8), _number(None)
     ('12.35', '1,234', '1.5e+08', '–')
@@ -265,8 +259,10 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
-def differing(cell: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what was different when the ledger's cell was made: now, and then."""
+def version_differences(
+    cell: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Yield versions and commits that differ: those of now, and those of the ledger's cell."""
     then, now = ({**each["versions"], "commit": each["commit"]} for each in (cell, new))
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):

@@ -1,4 +1,4 @@
-"""`scripts/rerun-cell`: a cell of the ledger made again, and held against it."""
+"""`scripts/rerun-cell`: repeat a cell of the ledger and compare the results."""
 
 import tempfile
 from pathlib import Path
@@ -30,18 +30,19 @@ def rerun_cell(
     seed: Annotated[
         list[int] | None,
         typer.Option(
-            min=0, metavar="N", help="Of the run; the ledger's first by default. Repeatable."
+            min=0, metavar="N", help="Seed of the run; the ledger's first by default. Repeatable."
         ),
     ] = None,
     ledger: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="By default that of the shipped ones.")
+        Path | None,
+        typer.Option(metavar="FILE", help="By default that of the configurations."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the data files.")
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep the runs there, and go on where they stopped."),
+        typer.Option(metavar="DIR", help="Save the runs there, and resume them if they exist."),
     ] = None,
     jobs: Annotated[
         int | None,
@@ -57,43 +58,44 @@ def rerun_cell(
         bool, typer.Option("--json", help="Print the verdicts as JSON to stdout, nothing else.")
     ] = False,
 ) -> None:
-    """Make a cell of the ledger again and say whether it falls inside the ledger's spread.
+    """Repeat a cell of the ledger and check whether it falls inside the ledger's spread.
 
-    Trains and evaluates the configuration as `rul compare` does, and judges each figure:
+    Trains and evaluates the configuration as `rul compare` does, and judges each metric:
 
     \b
-    the same  the run repeats the ledger's run of that seed, every figure of it.
-              Expected on an equal machine with equal versions, and there alone:
-              other processors round otherwise, and training makes much of it.
-    inside    else: the figure lies in mean ± t(n−1) · sd · √(1 + 1/n) of the
-              ledger's n seeds, the range in which one more run is expected at
-              95 %; with 5 seeds, mean ± 3.0 sd. Mean ± 2 sd would take the sd
-              of a few seeds for the true one.
-    outside   neither; exit 1. Of the figures of a new seed one in twenty is
-              outside by chance.
+    identical  every metric equals that of the ledger's run of the same seed.
+               Expected only on an equal machine with equal versions: other
+               processors round differently, and training amplifies that.
+    inside     otherwise: the metric lies in mean ± t(n−1) · sd · √(1 + 1/n) of
+               the ledger's n seeds, the 95 % prediction interval for one more
+               run; with 5 seeds, mean ± 3.0 sd. Mean ± 2 sd would take the sd
+               of a few seeds for the true one.
+    outside    neither; exit 1. With a new seed, one metric in twenty is outside
+               by chance.
 
-    Refused: a configuration that is no longer the ledger's, and other data files.
+    An error: a configuration that differs from the ledger's, or other data files.
 
     \b
     Example:
       scripts/rerun-cell fd001 amnl
       scripts/rerun-cell fd003 gradnorm --seed 0 --seed 7 --output reruns
     """
-    from cmapss_rul.experiments import rerun
+    from cmapss_rul.display.table import to_terminal
     from cmapss_rul.experiments.compare import Options, RunsFailed, compare
     from cmapss_rul.experiments.ledger import read
+    from scripts import rerun
 
     found = read(ledger or rerun.shipped_ledger())
-    known = rerun.find(found, config, cell)
+    known = rerun.find_cell(found, config, cell)
     seeds = list(dict.fromkeys(seed or [known["runs"][0]["seed"]]))
-    grid = rerun.grid_of(known, config, seeds, data)
+    grid = rerun.grid_of_cell(known, config, seeds, data)
 
     from cmapss_rul.cli.grid_progress import GridProgress
 
     progress = GridProgress(quiet_stdout=as_json)
-    with tempfile.TemporaryDirectory(prefix="rerun-cell-") as spare:
+    with tempfile.TemporaryDirectory(prefix="rerun-cell-") as temporary:
         try:
-            made = compare(grid, output or Path(spare, "grid"), Options(jobs, device), progress)
+            made = compare(grid, output or Path(temporary, "grid"), Options(jobs, device), progress)
         finally:
             progress.close()
     if made.missing:
@@ -102,7 +104,7 @@ def rerun_cell(
     if as_json:
         typer.echo(rerun.as_json(verdicts), nl=False)
     else:
-        show(rerun.render(verdicts, known, made))
+        show(to_terminal(rerun.verdict_table(verdicts, known, made)))
     if not all(verdict.inside for verdict in verdicts):
         raise rerun.OutsideSpread(verdicts)
 

@@ -26,7 +26,7 @@ def blocks(language: str, page: str = "README.md") -> list[str]:
 def rul_lines() -> list[str]:
     """The commands, but for those that made the ledger: hours, and minutes in the short form.
 
-    What they gave is held against the shipped configurations by tests/test_tables.py.
+    tests/scripts/test_repository_tables.py compares the ledger with the shipped configurations.
     """
     lines = [line for block in blocks("sh") for line in block.splitlines() if "rul " in line]
     return [line for line in lines if "--ledger" not in line]

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 import torch
 
-from cmapss_rul.cli import main, rerun_cell
+from cmapss_rul.cli import main
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.display.text import json_text, shell_word
@@ -145,17 +145,6 @@ def test_calibrate_and_export_such_a_run(rul, trained):
     assert r"a\x1b[31m\x9b2J\u202eb/model.pt2" in out
     code, out, _ = rul("export", str(trained), "--format", "torch-export", "--json")
     assert json.loads(out)["file"] == str(trained / "model.pt2")
-
-
-@pytest.mark.parametrize("name", [EVIL, LINE, "\udc80"])
-def test_words_of_a_rerun(capsys, name):
-    for words in ([name, "amnl"], ["fd001", name], ["fd001", "amnl", "--ledger", name]):
-        with pytest.raises(SystemExit) as ended:
-            main(words, application=rerun_cell.app, name=rerun_cell.NAME)
-        err = capsys.readouterr().err
-        assert ended.value.code == 2
-        assert harmless(err)
-        assert err.count("\n") == 1
 
 
 def test_a_stranger_s_checkpoint_with_such_texts(rul, trained, tmp_path):

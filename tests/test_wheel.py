@@ -60,6 +60,12 @@ def test_it_holds_nothing_else(names):
     assert not any(re.search(r"(train|test|RUL)_FD00\d|\.pt$", name) for name in names)
 
 
+def test_code_for_this_repository_alone_is_not_in_it(names):
+    modules = {Path(name).name for name in tracked("scripts") if name.endswith(".py")}
+    assert {"pages.py", "ledger_table.py", "rerun.py", "rerun_cell.py", "bench_table.py"} <= modules
+    assert not {name for name in names if Path(name).name in modules}
+
+
 def test_its_information_names_licence_version_and_command(wheel, names):
     (licence,) = (name for name in names if name.endswith("licenses/LICENSE"))
     folder = licence.partition("/")[0]

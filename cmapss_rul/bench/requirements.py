@@ -17,13 +17,13 @@ class Row(NamedTuple):
     Attributes:
         key: of the figure in the JSON.
         value: what was found.
-        demand: what it must reach; empty where it only has to be said.
-        met: whether it does; None where nothing is demanded, or nothing was found.
+        requirement: what it must reach; empty where it only has to be said.
+        met: whether it does; None where nothing is requiremented, or nothing was found.
     """
 
     key: str
     value: str
-    demand: str
+    requirement: str
     met: bool | None
 
 
@@ -56,23 +56,27 @@ def _row(
     result: Mapping[str, Any],
     key: str,
     digits: int = 3,
-    demand: str = "",
+    requirement: str = "",
     met: bool | None = None,
 ) -> Row:
     value, spread = at(result, key), at(result, f"{key}_spread")
     if value is None:
-        return Row(key, result.get("peer_missing") or "not measured", demand, None)
-    return Row(key, f"{number(value, digits)} ± {number(spread, digits)}", demand, met)
+        return Row(key, result.get("peer_missing") or "not measured", requirement, None)
+    return Row(key, f"{number(value, digits)} ± {number(spread, digits)}", requirement, met)
 
 
 def _least(result: Mapping[str, Any], key: str, limit: float) -> Row:
     value = at(result, key)
-    return _row(result, key, demand=f"≥ {limit:g}", met=None if value is None else value >= limit)
+    return _row(
+        result, key, requirement=f"≥ {limit:g}", met=None if value is None else value >= limit
+    )
 
 
 def _most(result: Mapping[str, Any], key: str, limit: float) -> Row:
     value = at(result, key)
-    return _row(result, key, demand=f"≤ {limit:g}", met=None if value is None else value <= limit)
+    return _row(
+        result, key, requirement=f"≤ {limit:g}", met=None if value is None else value <= limit
+    )
 
 
 def _below_peer(result: Mapping[str, Any]) -> Row:
@@ -82,8 +86,8 @@ def _below_peer(result: Mapping[str, Any]) -> Row:
     limit = PEER_MEMORY_MB.get(str(result.get("subset"))) if theirs is None else theirs
     if ours is None or limit is None:
         return _row(result, key, 0)
-    demand = "< the peer's" if theirs is not None else f"< {number(limit, 0)}"
-    return _row(result, key, 0, demand, ours < limit)
+    requirement = "< the peer's" if theirs is not None else f"< {number(limit, 0)}"
+    return _row(result, key, 0, requirement, ours < limit)
 
 
 def _loader(result: Mapping[str, Any]) -> Iterator[Row]:

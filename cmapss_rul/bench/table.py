@@ -20,7 +20,7 @@ def render(result: Mapping[str, Any]) -> RenderableType:
     for name in ("median ± spread", "must reach", "does"):
         table.add_column(name, justify="right")
     for row in rows(result):
-        table.add_row(row.key, row.value, row.demand, _word(row.met))
+        table.add_row(row.key, row.value, row.requirement, _word(row.met))
     lines = [
         f"{result['subset']}, {result['files']}, {result['threads']} threads a side, "
         f"{result['minutes']:.1f} minutes",

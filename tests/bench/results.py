@@ -1,4 +1,4 @@
-"""A result made by hand, in which every demand is just met."""
+"""A result made by hand, in which every requirement is just met."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""All measurements together: one result, the demands' keys, the machine, nothing left behind."""
+"""All measurements together: one result, all keys, the machine, nothing left behind."""
 
 import dataclasses
 import json
@@ -100,7 +100,7 @@ def shown(plain):
     return capture.get()
 
 
-def test_the_table_shows_demands_and_whether_they_are_met():
+def test_the_table_shows_requirements_and_whether_they_are_met():
     lines = shown(result(step={"ratio_to_usual_loop": 0.5, "ratio_to_usual_loop_spread": 0.1}))
     row = next(line for line in lines.splitlines() if "step.ratio_to_usual" in line)
     assert row.split() == ["step.ratio_to_usual_loop", "0.500", "±", "0.100", "≥", "1", "NO"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "audit"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "audit"
 KNOWN = {"name": "jinja2", "version": "2.10", "vulns": [{"id": "CVE-1", "fix_versions": ["2.11"]}]}
 CLEAN = {"name": "torch", "version": "2.13.0", "vulns": []}
 BAD = {"name": "numpy", "version": "2.0", "vulns": [{"id": "CVE-2", "fix_versions": []}]}

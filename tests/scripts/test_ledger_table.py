@@ -1,4 +1,4 @@
-"""The ledger as Markdown: every figure in its place, bold only what is shown."""
+"""The ledger as Markdown: every figure in its place, bold only what is significant."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 
 from cmapss_rul.experiments import ledger
-from cmapss_rul.experiments.ledger_table import as_markdown
+from scripts.ledger_table import ledger_table
 from tests.experiments.inputs import comparison, grid
 
 SEEDS = (0, 1, 2, 3)
@@ -44,97 +44,104 @@ def test_balancers_by_subsets_in_the_packages_order(tmp_path):
         compared({"gradnorm": C, "fixed": B, "amnl": B}, "fd001", "fd003"),
         compared({"dtp": A}, "fd001"),
     )
-    head, *table = rows(as_markdown(found))
+    head, *table = rows(ledger_table(found))
     assert head == ["balancer", "FD001", "FD003", "mean rank"]
     assert [row[0] for row in table] == ["`fixed`", "`amnl`", "`gradnorm`", "`dtp`"]
     assert table[0] == ["`fixed`", "12.15 ± 0.13 / 122 ± 1", "12.15 ± 0.13 / 122 ± 1", "1.50"]
     assert table[3] == ["`dtp`", "11.15 ± 0.13 / 112 ± 1", "", ""]
 
 
-def test_the_lowest_is_bold_where_it_is_shown_to_be_below_every_other(tmp_path):
+def test_the_lowest_is_bold_where_it_is_significantly_below_every_other(tmp_path):
     found = filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A, "dtp": C}))
-    _, fixed, amnl, dtp = rows(as_markdown(found))
+    _, fixed, amnl, dtp = rows(ledger_table(found))
     assert amnl[1].startswith("**11.15 ± 0.13 / ")
     assert amnl[1].endswith("**")
     assert "**" not in fixed[1] + dtp[1]
 
 
-def test_nothing_is_bold_where_one_other_is_not_shown_to_be_higher(tmp_path):
+def test_nothing_is_bold_where_one_other_is_not_significantly_higher(tmp_path):
     found = filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A, "dtp": [9, 12, 13, 12]}))
-    assert "**" not in as_markdown(found)
+    assert "**" not in ledger_table(found)
     # nor where the ledger lacks the pairs, as after two grids
     apart = filled(tmp_path / "m.json", compared({"fixed": B}), compared({"amnl": A}))
-    assert "**" not in as_markdown(apart)
+    assert "**" not in ledger_table(apart)
 
 
 def test_findings_name_the_differences_with_their_intervals(tmp_path):
     """Differences fixed − amnl are 1.0, 1.1, 1.0, 0.9: 1.0 ± 3.1824 · 0.08165 / 2."""
-    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A, "dtp": C})))
+    text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A, "dtp": C})))
     (line,) = (line for line in text.splitlines() if line.startswith("- FD001: "))
-    assert line.startswith("- FD001: a difference is shown in 2 of 3 pairs: below `fixed`: `amnl`")
+    assert line.startswith(
+        "- FD001: a significant difference in 2 of 3 pairs: below `fixed`: `amnl`"
+    )
     assert "below `fixed`: `amnl` by 1.00 (0.87 to 1.13); below `dtp`: `amnl` by 1.00 (" in line
-    assert "holds at 5 % after Holm's correction" in text
+    assert "rejects at 5 % after Holm's correction" in text
 
 
-def test_no_difference_is_said_as_such(tmp_path):
-    text = as_markdown(
+def test_without_a_significant_difference(tmp_path):
+    text = ledger_table(
         filled(tmp_path / "l.json", compared({"fixed": B, "amnl": C}, "fd001", "fd003"))
     )
-    assert "- FD001: no difference shown in the one pair." in text
-    assert "- FD003: no difference shown in the one pair." in text
+    assert "- FD001: no significant difference in the one pair." in text
+    assert "- FD003: no significant difference in the one pair." in text
     three = filled(tmp_path / "m.json", compared({"fixed": B, "amnl": C, "dtp": B}))
-    assert "- FD001: no difference shown in any of 3 pairs." in as_markdown(three)
+    assert "- FD001: no significant difference in any of 3 pairs." in ledger_table(three)
 
 
-def test_the_protocol_and_how_to_make_a_cell_again(tmp_path):
-    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B})))
+def test_the_protocol_and_how_to_repeat_a_cell(tmp_path):
+    text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B})))
     assert "over 4 seeds." in text
     assert (
         "Protocol: official files; RUL capped at 125; windows of 60 cycles, short records padded "
-        "and none dropped; 20% of the training engines, drawn by the seed, validate; the train "
-        "files of other subsets train too (FD002 for FD001); the epoch is chosen by validation "
-        "engines only;"
+        "and none dropped; 20% of the training engines, drawn by the seed, for "
+        "validation; trained also on train files of other subsets (FD002 for FD001); epoch "
+        "selected by validation engines only;"
     ) in text
-    assert re.search(r"Made with torch 2\.13\.0, numpy \S+, scipy \S+, at commit c0ffee\.", text)
-    assert "`scripts/rerun-cell fd001 fixed` makes a cell again" in text
+    assert re.search(r"Versions: torch 2\.13\.0, numpy \S+, scipy \S+, commit c0ffee\.", text)
+    assert "`scripts/rerun-cell fd001 fixed` repeats a cell and checks" in text
 
 
-def test_subsets_that_train_too_are_named_for_each_column(tmp_path):
-    both = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B}, "fd001", "fd004")))
-    assert "train too (FD002 for FD001, FD003 for FD004); the epoch" in both
+def test_auxiliary_subsets_are_named_for_each_column(tmp_path):
+    both = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B}, "fd001", "fd004")))
+    assert "of other subsets (FD002 for FD001, FD003 for FD004); epoch" in both
     made = grid(balancers=["fixed"], seeds=SEEDS, sets=["data.auxiliary=[]"])
-    alone = as_markdown(filled(tmp_path / "m.json", comparison(made, {"fixed": B})))
-    assert "validate; the epoch is chosen by" in alone
+    alone = ledger_table(filled(tmp_path / "m.json", comparison(made, {"fixed": B})))
+    assert "for validation; epoch selected by" in alone
 
 
-def test_simulated_data_are_said(tmp_path):
-    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B}, simulated=True)))
+def test_simulated_data_are_named(tmp_path):
+    text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B}, simulated=True)))
     assert "Protocol: simulated, not the official files;" in text
 
 
+def test_a_folded_part_keeps_its_empty_lines_or_a_table_in_it_is_none(tmp_path):
+    text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B})))
+    assert re.search(r"<details>\n<summary>.*</summary>\n\n\| .*\|\n\n</details>", text, re.DOTALL)
+
+
 def test_other_protocols_and_effort_stand_folded(tmp_path):
-    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A})))
+    text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A})))
     folded = text[text.index("<details>") : text.index("</details>")]
     _, fixed, _ = rows(folded, "configuration")
     assert fixed == [
-        "fd001", "`fixed`", "4", "22.15 ± 0.13", "222 ± 1", "13.15 ± 0.13", "32.15 ± 0.13",
-        "14.15 ± 0.13", "50%", "3 ± 0", "30 ± 0",
+        "fd001", "`fixed`", "engines", "4", "22.15 ± 0.13", "222 ± 1", "13.15 ± 0.13",
+        "32.15 ± 0.13", "14.15 ± 0.13", "50%", "3 ± 0", "30 ± 0",
     ]  # fmt: skip
 
 
-def test_one_seed_has_no_spread_and_different_counts_are_said(tmp_path):
-    one = as_markdown(filled(tmp_path / "l.json", compared({"fixed": [12.0]}, seeds=(0,))))
+def test_one_seed_has_no_spread_and_different_counts_are_named(tmp_path):
+    one = ledger_table(filled(tmp_path / "l.json", compared({"fixed": [12.0]}, seeds=(0,))))
     assert "over one seed, which has no sd." in one
     assert rows(one)[1] == ["`fixed`", "12.00 / 120"]
-    assert "Shown means" not in one
+    assert "Holm" not in one
     two = filled(
         tmp_path / "m.json", compared({"fixed": B}), compared({"amnl": [1, 2]}, seeds=(0, 1))
     )
-    assert "over 2 to 4 seeds, counted below." in as_markdown(two)
+    assert "over 2 to 4 seeds, counted below." in ledger_table(two)
 
 
 def test_a_configuration_of_ones_own_is_named_beside_its_subset(tmp_path):
-    text = as_markdown(filled(tmp_path / "l.json", compared({"gradnorm": B}, "gradnorm")))
+    text = ledger_table(filled(tmp_path / "l.json", compared({"gradnorm": B}, "gradnorm")))
     assert rows(text)[0][1] == "gradnorm (FD001)"
 
 
@@ -145,18 +152,22 @@ def leaky(oracle=None):
     return compared(figures, axes=axes, **changes)
 
 
-def test_a_leak_is_in_no_honest_table_and_marked_where_it_is(tmp_path):
+def test_a_leak_is_in_no_main_table_and_marked_where_it_is(tmp_path):
     found = filled(tmp_path / "l.json", compared({"fixed": C, "amnl": B}), leaky({}))
-    text = as_markdown(found)
+    text = ledger_table(found)
     assert [row[0] for row in rows(text)[1:]] == ["`fixed`", "`amnl`"]
-    assert rows(text, "configuration")[3][:2] == ["fd001", "`amnl split.by=windows` (leak)"]
-    assert "no difference shown in the one pair" in text
+    assert rows(text, "configuration")[3][:3] == [
+        "fd001",
+        "`amnl split.by=windows`",
+        "windows (leak)",
+    ]
+    assert "no significant difference in the one pair" in text
     for line in text.splitlines():
         assert "windows`" not in line or "(leak)" in line
 
 
 @pytest.fixture
-def feigned(tmp_path):
+def optimistic(tmp_path):
     """A ledger whose runs have a best test epoch lower by 0.5, and a split by windows."""
     made = grid(
         balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, oracle=True, seeds=(0, 1)
@@ -166,12 +177,12 @@ def feigned(tmp_path):
     return filled(tmp_path / "l.json", found)
 
 
-def test_the_oracle_and_the_leak_have_tables_of_their_own(feigned):
-    text = as_markdown(feigned)
-    assert "What two usual ways of choosing feign" in text
+def test_the_oracle_and_the_leak_have_tables_of_their_own(optimistic):
+    text = ledger_table(optimistic)
+    assert "Optimism of test-set selection and of window splits" in text
     head, row = rows(text, "subset")
     assert head[-1].endswith("(oracle: chosen on the test set)")
-    oracle = feigned["oracle"][0]["optimism"]
+    oracle = optimistic["oracle"][0]["optimism"]
     low, high = oracle["interval"]
     assert row == ["FD001", "2", f"{oracle['mean']:.2f} ({low:.2f} to {high:.2f})"]
     leak_table = text[text.index("| configuration | cell | seeds | test − validation") :]
@@ -181,15 +192,15 @@ def test_the_oracle_and_the_leak_have_tables_of_their_own(feigned):
     assert row[5] == "0.00 (0.00 to 0.00)"  # both splits have gaps of −1
 
 
-def test_one_seed_and_nothing_known_are_said(feigned):
-    feigned["oracle"][0]["optimism"] |= {"interval": None}
-    feigned["leak"][0]["optimism"] = None
-    text = as_markdown(feigned)
+def test_one_seed_and_nothing_known_are_marked(optimistic):
+    optimistic["oracle"][0]["optimism"] |= {"interval": None}
+    optimistic["leak"][0]["optimism"] = None
+    text = ledger_table(optimistic)
     assert rows(text, "subset")[1][2].endswith(" (one seed)")
     assert text.splitlines()[-1].endswith("| – |")
 
 
 def test_without_oracle_and_leak_nothing_is_said_of_them(tmp_path):
-    text = as_markdown(filled(tmp_path / "l.json", compared({"fixed": B})))
-    assert "feign" not in text
+    text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B})))
+    assert "Optimism" not in text
     assert "oracle" not in text

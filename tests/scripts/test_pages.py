@@ -4,16 +4,25 @@ import json
 
 import pytest
 
-from cmapss_rul.bench.kept import KEPT
-from cmapss_rul.display.markdown import marked
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.metrics.published import as_markdown
-from cmapss_rul.pages import LEDGER, pages, write
 from cmapss_rul.system.errors import UsageError
+from scripts.bench_table import BENCHMARKS
+from scripts.pages import (
+    LEDGER,
+    expected_pages,
+    marked_content,
+    page_of,
+    replace_marked,
+    update_pages,
+)
 from tests.bench.results import result
 from tests.experiments.inputs import comparison, grid
 
+FIRST = "<!-- figures: written by scripts/write-tables, never by hand -->"
+LAST = "<!-- end of figures -->"
+PAGE = f"# Title\n\n{FIRST}\nold\n\nolder\n{LAST}\nafter\n"
 PUBLISHED = "configs/published-figures.md"
 
 
@@ -33,9 +42,9 @@ def root(tmp_path):
 
 
 def test_without_a_ledger_the_readme_is_left_alone(root):
-    assert write(root) == [root / PUBLISHED]
+    assert update_pages(root) == [root / PUBLISHED]
     text = (root / PUBLISHED).read_text()
-    assert marked(text, "published figures") == as_markdown()
+    assert marked_content(text, "published figures") == as_markdown()
     assert text.startswith("# A page\n")
     assert text.endswith("\n\nThe end.\n")
     assert (root / "README.md").read_text() == page("ledger")
@@ -44,23 +53,23 @@ def test_without_a_ledger_the_readme_is_left_alone(root):
 def test_both_pages_are_written_once(root):
     made = grid(balancers=["fixed", "amnl"], seeds=(0, 1))
     ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0], "amnl": [11.0, 12.5]}))
-    assert sorted(path.name for path in write(root)) == ["README.md", "published-figures.md"]
+    assert sorted(path.name for path in update_pages(root)) == ["README.md", "published-figures.md"]
     assert "| `fixed` | 12.50 ± 0.71 / 125 ± 7 |" in (root / "README.md").read_text()
-    assert write(root) == []
-    assert pages(root) == {path: path.read_text() for path in pages(root)}
+    assert update_pages(root) == []
+    assert expected_pages(root) == {path: path.read_text() for path in expected_pages(root)}
 
 
 def test_a_page_may_hold_two_tables(root):
     made = grid(balancers=["fixed"], seeds=(0, 1))
     ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
-    (root / KEPT[0]).write_text(json.dumps(result()))
+    (root / BENCHMARKS[0]).write_text(json.dumps(result()))
     (root / "README.md").write_text(page("ledger") + page("bench"))
-    write(root)
+    update_pages(root)
     text = (root / "README.md").read_text()
-    assert "12.50 ± 0.71" in marked(text, "ledger")
-    assert "| `step.ratio_to_usual_loop` | 1.000 ± 0.100 | ≥ 1 |" in marked(text, "bench")
+    assert "12.50 ± 0.71" in marked_content(text, "ledger")
+    assert "| `step.ratio_to_usual_loop` | 1.000 ± 0.100 | ≥ 1 |" in marked_content(text, "bench")
     assert text.count("\n\nThe end.\n") == 2
-    assert write(root) == []
+    assert update_pages(root) == []
 
 
 def test_figures_of_a_configuration_stand_in_its_comment(root):
@@ -71,17 +80,73 @@ def test_figures_of_a_configuration_stand_in_its_comment(root):
     (root / "configs" / "other.yaml").write_text(text + "train: {epochs: 3}\n")
     made = make_grid([str(root / "configs" / "mine.yaml")], seeds=[0, 1])
     ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
-    assert root / "configs" / "mine.yaml" in write(root)
+    assert root / "configs" / "mine.yaml" in update_pages(root)
     found = (root / "configs" / "mine.yaml").read_text()
     assert found.startswith("# FD001.\n#\n# Measured over 2 seeds: RMSE 12.50 ± 0.71 and NASA ")
     assert found.endswith("\n#\ndata:\n  subset: FD001\nbalancer: {name: fixed}\n")
     assert "long ago" not in found
     assert "whim" not in found
     assert (root / "configs" / "other.yaml").read_text() == text + "train: {epochs: 3}\n"
-    assert write(root) == []
+    assert update_pages(root) == []
 
 
-def test_a_page_without_its_place_is_said(root):
+def test_a_table_without_a_place_is_an_error(root):
     (root / PUBLISHED).write_text("# A page\n")
     with pytest.raises(UsageError, match="no place for 'published figures'"):
-        write(root)
+        update_pages(root)
+
+
+def test_a_table_with_two_places_is_an_error(root):
+    (root / "docs").mkdir()
+    (root / "docs" / "other.md").write_text(page("published figures"))
+    with pytest.raises(UsageError, match=r"in docs/other.md, configs/published-figures.md; expe"):
+        update_pages(root)
+
+
+def test_a_page_is_found_by_its_marks_and_links_to_the_ledger_from_there(root):
+    made = grid(balancers=["fixed"], seeds=(0, 1))
+    ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
+    (root / "docs").mkdir()
+    (root / "README.md").rename(root / "docs" / "results.md")
+    assert page_of(root, "ledger") == root / "docs" / "results.md"
+    update_pages(root)
+    assert "[configs/ledger.json](../configs/ledger.json)" in page_of(root, "ledger").read_text()
+
+
+# ---- marked places ---------------------------------------------------------------------------
+
+
+def test_a_place_is_read_and_replaced_and_nothing_else_changes():
+    assert marked_content(PAGE, "figures") == "old\n\nolder"
+    new = replace_marked(PAGE, "figures", "new")
+    assert new == f"# Title\n\n{FIRST}\nnew\n{LAST}\nafter\n"
+    assert replace_marked(new, "figures", "old\n\nolder") == PAGE
+
+
+def test_an_empty_place_can_be_filled():
+    empty = f"{FIRST}\n{LAST}\n"
+    assert marked_content(empty, "figures") == ""
+    assert replace_marked(empty, "figures", "new") == f"{FIRST}\nnew\n{LAST}\n"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        f"{FIRST}\nx\n",
+        f"x\n{LAST}\n",
+        f"{LAST}\nx\n{FIRST}\n",
+        PAGE + PAGE,
+        f"{FIRST}\n{FIRST}\nx\n{LAST}\n",
+        f"{FIRST} x\n{LAST}\n",
+        PAGE.replace("figures", "others"),
+    ],
+)
+def test_a_page_without_one_whole_place_is_refused(page):
+    calls = (
+        lambda: marked_content(page, "figures"),
+        lambda: replace_marked(page, "figures", "x"),
+    )
+    for call in calls:
+        with pytest.raises(UsageError, match="no place for 'figures': expected the line <!-- fig"):
+            call()

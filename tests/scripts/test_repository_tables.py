@@ -5,49 +5,49 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.display.markdown import marked
 from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import digest_of
-from cmapss_rul.experiments.rerun import grid_of
-from cmapss_rul.pages import LEDGER, pages
+from scripts.pages import LEDGER, expected_pages, marked_content, page_of
+from scripts.rerun import grid_of_cell
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAIN = {"fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm"}
 NEW = {"dtp", "dwa", "geometric_mean", "random"}
 
 
-def test_every_page_says_what_the_data_say():
-    for path, wanted in pages(ROOT).items():
+def test_every_page_agrees_with_its_data():
+    for path, wanted in expected_pages(ROOT).items():
         assert path.read_text(encoding="utf-8") == wanted, f"{path.name}: run scripts/write-tables"
 
 
-def test_the_readme_has_a_place_for_the_ledger():
-    assert "FD001 |" in marked((ROOT / "README.md").read_text(encoding="utf-8"), "ledger")
+def test_a_page_has_the_ledger():
+    page = page_of(ROOT, "ledger").read_text(encoding="utf-8")
+    assert "FD001 |" in marked_content(page, "ledger")
 
 
 @pytest.fixture(scope="module")
-def kept():
+def cells():
     """The cells of configs/ledger.json."""
     return ledger.read(ROOT / LEDGER)["cells"]
 
 
-def test_each_shipped_configuration_is_still_the_ledgers(kept):
-    for cell in kept:
-        grid_of(cell)  # refuses one that has changed, and names the keys
+def test_each_shipped_configuration_is_still_that_of_the_ledger(cells):
+    for cell in cells:
+        grid_of_cell(cell)  # refuses one that has changed, and names the keys
         assert digest_of(cell["configuration"]) == cell["config_digest"]
 
 
-def test_the_ledger_has_every_cell_that_was_promised(kept):
+def test_the_ledger_has_every_cell_that_was_promised(cells):
     seeds = {
-        (cell["config"], cell["label"]): {run["seed"] for run in cell["runs"]} for cell in kept
+        (cell["config"], cell["label"]): {run["seed"] for run in cell["runs"]} for cell in cells
     }
     wanted = {(f"fd00{n}", name) for n in (1, 2, 3, 4) for name in MAIN}
     wanted |= {(f"fd00{n}", name) for n in (1, 4) for name in NEW}
     assert {key: seeds.get(key) for key in wanted} == {key: set(range(5)) for key in wanted}
 
 
-def test_the_ledger_was_made_from_the_official_files_and_committed_code(kept):
-    for cell in kept:
+def test_the_ledger_was_made_from_the_official_files_and_committed_code(cells):
+    for cell in cells:
         assert cell["files"] == "official files"
         assert "with changes" not in cell["commit"]
         assert "unknown" not in cell["commit"]

@@ -1,4 +1,4 @@
-"""A cell made again: found, refused or judged."""
+"""A repeated cell: found, refused or judged."""
 
 import copy
 import dataclasses
@@ -9,10 +9,12 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from cmapss_rul.experiments import ledger, rerun
+from cmapss_rul.display.table import to_terminal
+from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training.config import load_config
+from scripts import rerun
 from tests.experiments.inputs import comparison, grid
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -34,12 +36,12 @@ def kept(tmp_path_factory):
 @pytest.fixture
 def fixed(kept):
     """The cell of `fixed`, to be changed at will."""
-    return copy.deepcopy(rerun.find(kept, "fd001", "fixed"))
+    return copy.deepcopy(rerun.find_cell(kept, "fd001", "fixed"))
 
 
 def again(cell, *figures, seeds=(0,), **changes):
     """The comparison of a grid of that cell whose runs gave these figures."""
-    made = rerun.grid_of(cell, seeds=seeds)
+    made = rerun.grid_of_cell(cell, seeds=seeds)
     return comparison(made, {cell["label"]: list(figures)}, **changes)
 
 
@@ -47,8 +49,8 @@ def again(cell, *figures, seeds=(0,), **changes):
 
 
 def test_a_cell_is_found_by_name_or_file(kept):
-    assert rerun.find(kept, "fd001", "amnl")["label"] == "amnl"
-    assert rerun.find(kept, "some/where/fd001.yaml", "amnl")["config"] == "fd001"
+    assert rerun.find_cell(kept, "fd001", "amnl")["label"] == "amnl"
+    assert rerun.find_cell(kept, "some/where/fd001.yaml", "amnl")["config"] == "fd001"
 
 
 @pytest.mark.parametrize(
@@ -61,17 +63,17 @@ def test_a_cell_is_found_by_name_or_file(kept):
 )
 def test_what_is_not_there_is_said_with_what_is(kept, config, label, said):
     with pytest.raises(UsageError) as caught:
-        rerun.find(kept, config, label)
+        rerun.find_cell(kept, config, label)
     assert said in str(caught.value)
 
 
 def test_an_empty_ledger_says_so():
-    with pytest.raises(UsageError, match="expected of: none, it is empty"):
-        rerun.find({"cells": []}, "fd001", "amnl")
+    with pytest.raises(UsageError, match="expected of: none, the ledger is empty"):
+        rerun.find_cell({"cells": []}, "fd001", "amnl")
 
 
 def test_the_grid_is_the_cells_configuration(fixed, tmp_path):
-    made = rerun.grid_of(fixed, seeds=[3, 7], data=tmp_path / "a: b")
+    made = rerun.grid_of_cell(fixed, seeds=[3, 7], data=tmp_path / "a: b")
     assert [run.seed for run in made.runs] == [3, 7]
     wanted = load_config("fd001", ["balancer.name=fixed"])
     assert config_digest(made.cells[0].resolved) == config_digest(wanted)
@@ -79,8 +81,8 @@ def test_the_grid_is_the_cells_configuration(fixed, tmp_path):
 
 
 def test_settings_of_the_grid_are_kept(kept):
-    cell = rerun.find(kept, "fd003", "gradnorm balancer.alpha=0.5")
-    made = rerun.grid_of(cell)
+    cell = rerun.find_cell(kept, "fd003", "gradnorm balancer.alpha=0.5")
+    made = rerun.grid_of_cell(cell)
     assert made.cells[0].label == cell["label"]
     assert made.cells[0].resolved.balancer.alpha == 0.5
 
@@ -89,19 +91,19 @@ def test_a_configuration_that_has_changed_is_refused_with_the_difference(fixed):
     epochs = fixed["configuration"]["train"]["epochs"]
     fixed["configuration"]["train"]["epochs"] = 3
     with pytest.raises(UsageError) as caught:
-        rerun.grid_of(fixed)
+        rerun.grid_of_cell(fixed)
     assert str(caught.value) == (
-        "the configuration is not the one of the ledger: fd001 fixed: train.epochs was 3 and "
-        f"is {epochs}; fill the ledger anew with rul compare --ledger"
+        "the configuration differs from that of the ledger: fd001 fixed: train.epochs was 3 and "
+        f"is {epochs}; update the ledger with rul compare --ledger"
     )
     del fixed["configuration"]
     with pytest.raises(UsageError, match="is not the one of the ledger: none; fill"):
-        rerun.grid_of(fixed)
+        rerun.grid_of_cell(fixed)
 
 
 def test_a_key_that_came_later_is_no_change_where_it_does_nothing(fixed):
     assert fixed["configuration"]["split"].pop("seed") is None
-    rerun.grid_of(fixed)
+    rerun.grid_of_cell(fixed)
 
 
 # ---- inside or outside ---------------------------------------------------------------------
@@ -176,7 +178,7 @@ def test_each_seed_is_judged_alone(fixed):
 
 
 def test_one_seed_has_no_spread_so_that_only_the_same_counts(kept):
-    cell = rerun.find(kept, "fd003", "gradnorm balancer.alpha=0.5")
+    cell = rerun.find_cell(kept, "fd003", "gradnorm balancer.alpha=0.5")
     assert all(v.inside for v in rerun.judge(cell, again(cell, 12.0, seeds=(3,))))
     other = rerun.judge(cell, again(cell, 12.0, seeds=(4,)))
     assert not any(v.inside for v in other)
@@ -200,38 +202,40 @@ def test_the_error_counts_what_is_outside(fixed):
     verdicts = rerun.judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
     error = rerun.OutsideSpread(verdicts)
     assert error.exit_code == 1
-    assert str(error).startswith("9 of 18 figures fall outside of the ledger's spread; one in")
+    assert str(error).startswith("9 of 18 metrics fall outside of the ledger's spread; with")
 
 
-# ---- what is said --------------------------------------------------------------------------
+# ---- output ---------------------------------------------------------------------------------
 
 
 def printed(fixed, made) -> str:
     text = io.StringIO()
-    Console(width=80, file=text).print(rerun.render(rerun.judge(fixed, made), fixed, made))
+    Console(width=80, file=text).print(
+        to_terminal(rerun.verdict_table(rerun.judge(fixed, made), fixed, made))
+    )
     return text.getvalue()
 
 
-def test_the_table_has_a_line_a_figure(fixed):
+def test_the_table_has_a_row_for_each_metric(fixed):
     text = printed(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
     assert text.startswith("fd001, fixed: official files; ledger: 5 seeds\n")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "seed 1" in lines
     assert "seed 8" in lines
-    assert "RMSE 12.00 7.19 to 16.81 11.00 the same" in lines
+    assert "RMSE 12.00 7.19 to 16.81 11.00 identical" in lines
     assert "NASA 120 71.91 to 168 300 outside" in lines
-    assert "ledger was made" not in text
+    assert "in the ledger" not in text
 
 
-def test_what_was_different_then_is_said(fixed):
+def test_versions_that_differ_are_listed(fixed):
     fixed["versions"] |= {"torch": "2.0.0"}
     del fixed["versions"]["scipy"]
     made = again(fixed, 11.0, seeds=(1,))
     made.plain["cells"][0]["commit"] = None
     text = " ".join(printed(fixed, made).split())
-    assert "commit unknown now; when the ledger was made, c0ffee" in text
-    assert "torch 2.13.0 now; when the ledger was made, 2.0.0" in text
-    assert "now; when the ledger was made, unknown" in text
+    assert "commit unknown now; in the ledger c0ffee" in text
+    assert "torch 2.13.0 now; in the ledger 2.0.0" in text
+    assert "now; in the ledger unknown" in text
     assert "numpy" not in text
 
 

@@ -1,4 +1,4 @@
-"""scripts/rerun-cell from the terminal's side, on the ledger of a tiny simulated fleet."""
+"""The command scripts/rerun-cell, on the ledger of a tiny simulated fleet."""
 
 import json
 import shutil
@@ -6,9 +6,10 @@ import shutil
 import pytest
 
 from cmapss_rul.cli import main
-from cmapss_rul.cli.rerun_cell import NAME, app
 from cmapss_rul.experiments import compare, engine
+from scripts.rerun_cell import NAME, app
 from tests.experiments.inputs import run_here
+from tests.test_terminal import harmless
 
 
 @pytest.fixture
@@ -37,11 +38,11 @@ def spoil(tmp_path, change):
     (tmp_path / "ledger.json").write_text(json.dumps(plain))
 
 
-def test_the_ledgers_first_seed_is_the_same(call, tmp_path):
+def test_the_ledgers_first_seed_is_identical(call, tmp_path):
     code, out, err = call("tiny.yaml", "fixed")
     assert (code, err) == (0, "")
     assert "tiny, fixed: simulated, not the official files; ledger: 2 seeds" in out
-    assert out.count("the same") == 9
+    assert out.count("identical") == 9
     assert " seed 0 " in out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger.json", "tiny.yaml"]
 
@@ -55,30 +56,41 @@ def test_an_older_torch_and_another_figure_are_still_inside(call, tmp_path):
     code, out, err = call("tiny.yaml", "fixed", "--seed", "1")
     assert (code, err) == (0, "")
     assert out.count(" inside") == 9
-    assert "when the ledger was made, 2.0" in out
+    assert "in the ledger 2.0" in out
 
 
-def test_outside_is_exit_1_and_says_how_many(call, tmp_path):
+def test_outside_is_exit_1_with_the_number(call, tmp_path):
     def other(cell):
         cell["rmse"] = {"mean": 5.0, "sd": 0.1}
 
     spoil(tmp_path, other)
     code, out, err = call("tiny.yaml", "fixed", "--seed", "7")
     assert code == 1
-    assert err.startswith("rul: error: 1 of 9 figures fall outside of the ledger's spread")
+    assert err.startswith("rul: error: 1 of 9 metrics fall outside of the ledger's spread")
     assert len(err.splitlines()) == 1
     (line,) = (line for line in out.splitlines() if "outside" in line)
     assert line.split()[:5] == ["RMSE", "5.00", "3.44", "to", "6.56"]  # 5 ± 12.706 · 0.1 · √1.5
 
 
-def test_json_and_a_folder_that_is_kept(call, tmp_path):
-    code, out, err = call("tiny.yaml", "fixed", "--seed", "1", "--json", "--output", "kept")
+def test_json_and_an_output_folder(call, tmp_path):
+    code, out, err = call("tiny.yaml", "fixed", "--seed", "1", "--json", "--output", "saved")
     assert code == 0
     assert {entry["seed"] for entry in json.loads(out)} == {1}
     assert "training: 1 run(s)\n" in err
-    assert (tmp_path / "kept/runs/tiny-fixed-s1/best.pt").exists()
-    _, _, err = call("tiny.yaml", "fixed", "--seed", "1", "--json", "--output", "kept")
+    assert (tmp_path / "saved/runs/tiny-fixed-s1/best.pt").exists()
+    _, _, err = call("tiny.yaml", "fixed", "--seed", "1", "--json", "--output", "saved")
     assert "training: 0 run(s), 1 were done before\n" in err
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31m\x9b2J\u202eb", "a\nrul: all is well", "\udc80"])
+def test_hostile_arguments_are_shown_escaped_in_one_line(capsys, name):
+    for words in ([name, "amnl"], ["fd001", name], ["fd001", "amnl", "--ledger", name]):
+        with pytest.raises(SystemExit) as ended:
+            main(words, application=app, name=NAME)
+        err = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert harmless(err)
+        assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -104,7 +116,7 @@ def test_a_changed_configuration_is_refused(call, tmp_path):
     (tmp_path / "tiny.yaml").write_text(text.replace("epochs: 2", "epochs: 3"))
     code, _, err = call("tiny.yaml", "fixed")
     assert code == 2
-    assert "is not the one of the ledger: tiny fixed: train.epochs was 2 and is 3;" in err
+    assert "differs from that of the ledger: tiny fixed: train.epochs was 2 and is 3;" in err
 
 
 def test_a_missing_ledger_is_said(call, tmp_path):
@@ -123,7 +135,7 @@ def test_a_run_that_fails_is_named(call, monkeypatch):
     assert "nowhere.zip" in err
 
 
-def test_the_help_says_the_rule(capsys):
+def test_the_help_states_the_rule(capsys):
     with pytest.raises(SystemExit):
         main(["--help"], application=app, name=NAME)
     out = capsys.readouterr().out
