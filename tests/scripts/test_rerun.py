@@ -97,7 +97,7 @@ def test_a_configuration_that_has_changed_is_refused_with_the_difference(fixed):
         f"is {epochs}; update the ledger with rul compare --ledger"
     )
     del fixed["configuration"]
-    with pytest.raises(UsageError, match="is not the one of the ledger: none; fill"):
+    with pytest.raises(UsageError, match="differs from that of the ledger: none; update"):
         rerun.grid_of_cell(fixed)
 
 
