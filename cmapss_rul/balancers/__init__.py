@@ -1,6 +1,6 @@
-"""How two losses become one.
+"""Loss balancing: methods that combine the RUL and the health loss into one.
 
-README.md beside this file shows how to add a balancer: its file, and its entry in the list.
+README.md in this folder shows how to add one: a file of its own and an entry in the union below.
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""AMNL in its current-value form: each loss divided by itself."""
+"""AMNL, current-value form: each loss divided by its own value."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ class AMNLConfig(Config):
     floors: PositivePair = Field((1.0, 0.1), description="Least divisor of RUL and health loss.")
 
     def build(self) -> "AMNL":
-        """Make the balancer."""
+        """Build the balancer."""
         return AMNL(self.floors)
 
 
@@ -25,10 +25,10 @@ class AMNL(Balancer):
     """Σ ½ Lᵢ / max(sg Lᵢ, fᵢ), where sg stops the gradient and fᵢ is a floor.
 
     Above the floors its gradient is ½∇log L₁ + ½∇log L₂ exactly: that of the log-loss
-    baseline, in the direction of the geometric mean's, whatever the losses' scales. Its value
-    is then 1 always, so it tells nothing about progress.
+    baseline, parallel to that of the geometric mean, whatever the losses' scales. The value of
+    the total is then always 1, so it is no use for curves or early stopping.
 
-    Source: the current-value form of the AMNL book.
+    Source: the current-value form of the AMNL book, with its floors (from the paper).
 
     Args:
         floors: f of the RUL loss (cycles²) and of the health loss.

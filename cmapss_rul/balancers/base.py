@@ -1,4 +1,4 @@
-"""What every balancer is."""
+"""Base class of the balancers, and the weighted sums that they share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,19 +8,19 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-# Bounds that keep a factor, its inverse and its product with a loss inside float32.
+# Within these bounds a factor, its inverse and its product with a loss fit into float32.
 Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
 PositivePair = tuple[Positive, Positive]
 TASKS = ("rul", "health")
 
 
 class BalancedLoss(NamedTuple):
-    """Two losses made one.
+    """Total loss and the weights behind it.
 
     Attributes:
-        total: Scalar with graph; its gradient is what trains the network.
-        weights: [2], without graph: the factor of each loss's gradient in the total, every
-            constant (λ, ½) included, as used in this step.
+        total: Scalar with graph, to call `backward` on.
+        weights: [2], without graph: the factor of each loss's gradient in the gradient of the
+            total, all constants (λ, ½) included.
     """
 
     total: Tensor
@@ -28,40 +28,38 @@ class BalancedLoss(NamedTuple):
 
 
 class Balancer(nn.Module, ABC):
-    """Makes one loss of two, once a training step.
+    """Combines the two losses into one, once per training step.
 
         [RUL loss, health loss] --> Balancer --> total loss, weights
 
-    Whatever a balancer remembers lies in parameters and buffers, and in the optimiser of its
-    own parameters where it has some: saving these two and loading them goes on exactly. No
-    step reads a value back from the device: a start from the first batch is chosen by
-    `torch.where` and not by `if`.
+    All state is in parameters and buffers, and in the optimiser of the balancer's own parameters
+    where it has some: saving and loading these two resumes bit for bit. No step synchronises
+    with the device, so initialisation from the first batch uses `torch.where`, not `if`.
     """
 
     uses_kpis: ClassVar[bool] = False
-    """Whether the method needs the batch's KPIs, which are computed for those alone."""
+    """Whether the method needs the KPIs of each batch, which are computed only then."""
 
     reduce_gradient: Callable[[Tensor], Tensor] | None = None
-    """Makes a gradient of a share of the batch that of the batch, where several ranks train."""
+    """Averages a gradient over all ranks; None where one process trains."""
 
     _optimiser: torch.optim.Optimizer | None = None
 
     def forward(
         self, losses: Tensor, shared: Tensor | None = None, kpis: Tensor | None = None
     ) -> BalancedLoss:
-        """Balance the losses of one training step, and take note of them.
+        """Balance the losses of one training step, and update the balancer's state.
 
         Args:
             losses: [2], RUL and health loss, with graph.
-            shared: Weights of the network's last shared layer, for methods that look at
-                gradients.
-            kpis: [2], of the batch, as from `batch_kpis`, for methods that watch them.
+            shared: Weights of the network's last shared layer, for methods that use gradients.
+            kpis: [2], of the batch, from `dtp.batch_kpis`, for methods with `uses_kpis`.
 
         Returns:
-            The total loss and the weights used in it.
+            The total loss and its weights.
 
         Raises:
-            ValueError: Losses of another shape, or no KPIs where they are watched.
+            ValueError: Losses or KPIs of another shape, or no KPIs where the method needs them.
         """
         if losses.shape != (2,):
             raise ValueError(
@@ -79,13 +77,13 @@ class Balancer(nn.Module, ABC):
 
     @abstractmethod
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:
-        """Do what `forward` says, for losses of the right shape. Every method has its own."""
+        """Combine losses [2], whose shape `forward` has checked; every method implements this."""
 
     def observe(self, kpis: Tensor) -> None:
-        """Take note of the batch's KPIs [2], before its losses are balanced."""
+        """Update the state with the batch's KPIs [2], before its losses are balanced."""
 
     def epoch_end(self, mean_losses: Tensor) -> None:
-        """Take note that an epoch was trained, once after each.
+        """Update the state after each training epoch.
 
         Args:
             mean_losses: [2], RUL and health loss, means over the epoch's windows.
@@ -94,30 +92,31 @@ class Balancer(nn.Module, ABC):
     def optimiser(self) -> torch.optim.Optimizer | None:
         """Return the optimiser of the balancer's own parameters; None where it has none.
 
-        Its learning rate is constant, without warm-up or schedule, and its gradients are not
-        clipped. The training loop steps it beside the network's and keeps its state.
+        Its learning rate is constant, without warm-up or schedule. Its gradients are not clipped:
+        at s₁ = 0 that of `uncertainty` is near 2,000, and a joint norm would shrink the network's
+        step by that factor. The training loop steps it with the network's optimiser and saves it.
         """
         return None
 
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - for members
-        """Return scalars for the log that say whether the method works as meant.
+        """Return scalars for the log that show whether the method works as intended.
 
         Args:
-            losses: [2], those of the step just balanced.
+            losses: [2], of the step just balanced.
         """
         return {}
 
     def _adam(self, learning_rate: float) -> torch.optim.Optimizer:
-        """Return the one Adam of this balancer's parameters."""
+        """Return the Adam of this balancer's parameters, created on the first call."""
         if self._optimiser is None:
-            # The fused kind can be told by `found_inf` to leave out a step whose loss is not
-            # finite, without a look from the host.
+            # Only the fused implementation honours `found_inf`, which skips the step after a
+            # non-finite loss without a host synchronisation.
             self._optimiser = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
         return self._optimiser
 
 
 def weighted_sum(losses: Tensor, weights: Tensor) -> BalancedLoss:
-    """Return Σ wᵢ Lᵢ with its weights, which count as constants.
+    """Return Σ wᵢ Lᵢ and its weights, which are treated as constants.
 
     Args:
         losses: [2], with graph.
@@ -128,9 +127,9 @@ def weighted_sum(losses: Tensor, weights: Tensor) -> BalancedLoss:
 
 
 def normalised_sum(losses: Tensor, divisors: Tensor, scale: float) -> BalancedLoss:
-    """Return Σ scale · Lᵢ / dᵢ with its weights; the divisors count as constants.
+    """Return Σ scale · Lᵢ / dᵢ and its weights; the divisors are treated as constants.
 
-    A loss over itself is exactly 1 here. Times its inverse it would only be nearly so.
+    Divides instead of multiplying by the inverse, so that a loss over itself is exactly 1.
 
     Args:
         losses: [2], with graph.
@@ -142,7 +141,7 @@ def normalised_sum(losses: Tensor, divisors: Tensor, scale: float) -> BalancedLo
 
 
 def per_task(name: str, values: Tensor) -> dict[str, Tensor]:
-    """Name the two entries of a [2] for the log.
+    """Name the two entries of a tensor [2] for the log.
 
     >>> per_task("share", torch.tensor([1.0, 2.0]))
     {'share_rul': tensor(1.), 'share_health': tensor(2.)}

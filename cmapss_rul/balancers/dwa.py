@@ -1,4 +1,4 @@
-"""More weight for the task whose loss falls more slowly (dynamic weight average)."""
+"""Higher weight for the task whose loss falls more slowly (dynamic weight average)."""
 
 from typing import Literal
 
@@ -13,29 +13,30 @@ from cmapss_rul.config.base import Config
 class DWAConfig(Config):
     """Configuration of `dwa`."""
 
-    name: Literal["dwa"] = Field("dwa", description="More for the loss that falls more slowly.")
+    name: Literal["dwa"] = Field(
+        "dwa", description="More weight for the loss that falls more slowly."
+    )
     temperature: float = Field(
-        2.0, ge=1e-3, le=1e6, description="The higher, the more alike the weights."
+        2.0, ge=1e-3, le=1e6, description="Higher values give more equal weights."
     )
 
     def build(self) -> "DWA":
-        """Make the balancer."""
+        """Build the balancer."""
         return DWA(self.temperature)
 
 
 class DWA(Balancer):
     """Σ wᵢ Lᵢ with w = 2 softmax(q / T), where q compares the last two epochs.
 
-    - qᵢ = Lᵢ(t−1) / Lᵢ(t−2), of the mean losses of the two epochs before epoch t: above 1 for
-      a loss that rose;
-    - T > 0 is the temperature. In the first two epochs both weights are 1.
+    - qᵢ = Lᵢ(t−1) / Lᵢ(t−2), the ratio of the mean losses of the two epochs before epoch t,
+      above 1 for a loss that rose;
+    - T > 0 is the temperature (2 in the paper). In the first two epochs both weights are 1.
 
-    The weights tell nothing of the losses' sizes: 1 : 1 leaves the RUL loss in cycles² to
-    dominate as it does with `fixed`.
+    Not scale-invariant: at 1 : 1 the RUL loss in cycles² dominates as it does with `fixed`.
 
     Source: Liu, Johns and Davison 2019, End-to-End Multi-Task Learning with Attention.
-    There the means are over batches, here over the epoch's windows; Lᵢ(t−2) has a floor of
-    1e-8, and so has a weight, which only a rise by dozens of times makes so small.
+    There the means are over batches, here over the epoch's windows. Lᵢ(t−2) and the weights
+    have a floor of 1e-8; a weight gets that small only if a loss grows by dozens of times.
 
     Args:
         temperature: T.
@@ -54,12 +55,12 @@ class DWA(Balancer):
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and this epoch's weights."""
-        # A copy, for `epoch_end` changes the buffer in place.
+        # A copy, because `epoch_end` changes the buffer in place.
         return weighted_sum(losses, self.weights.clone())
 
     @torch.no_grad()
     def epoch_end(self, mean_losses: Tensor) -> None:
-        """Set the weights of the next epoch from the means [2] of this one and the last."""
+        """Compute the next epoch's weights from the means [2] of this epoch and the one before."""
         newest = mean_losses.to(self.last.dtype)
         ratios = newest / self.last.clamp_min(1e-8)
         weights = 2 * torch.softmax(ratios / self.temperature, dim=0)
@@ -72,7 +73,7 @@ class DWA(Balancer):
         return per_task("next_weight", self.weights)
 
     def extra_repr(self) -> str:
-        """Show the temperature, the weights and the last means."""
+        """Show the temperature, the weights and the last epoch's mean losses."""
         return (
             f"temperature={self.temperature}, weights={self.weights.tolist()}, "
             f"last={self.last.tolist()}"

@@ -1,4 +1,4 @@
-"""Constant weights: the baseline."""
+"""Constant weights, the baseline."""
 
 from typing import Literal
 
@@ -16,19 +16,19 @@ class FixedConfig(Config):
     name: Literal["fixed"] = Field("fixed", description="Constant weights.")
     weights: PositivePair = Field((1.0, 1.0), description="λ of the RUL and of the health loss.")
     divisors: PositivePair = Field(
-        (1.0, 1.0), description="Constants that the losses are divided by, [100, 1] say."
+        (1.0, 1.0), description="Constant divisors of the losses, such as [100, 1]."
     )
 
     def build(self) -> "Fixed":
-        """Make the balancer."""
+        """Build the balancer."""
         return Fixed(self.weights, self.divisors)
 
 
 class Fixed(Balancer):
     """Σ λᵢ Lᵢ / dᵢ with constant weights λᵢ and divisors dᵢ.
 
-    With squared errors in cycles² and all constants 1 the RUL loss dominates: at the start
-    its gradient on the last shared layer is some 450 times the other's.
+    With all constants 1 the RUL loss in cycles² dominates: at the start its gradient on the last
+    shared layer is about 450 times that of the health loss (measured).
 
     Args:
         weights: λ of the RUL and of the health loss.

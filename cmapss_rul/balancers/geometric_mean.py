@@ -1,4 +1,4 @@
-"""The geometric mean of the losses (GLS)."""
+"""Geometric mean of the losses (geometric loss strategy, GLS)."""
 
 from typing import Literal
 
@@ -15,24 +15,24 @@ class GeometricMeanConfig(Config):
     name: Literal["geometric_mean"] = Field(
         "geometric_mean", description="Geometric mean of the losses."
     )
-    floor: float = Field(1e-8, ge=1e-12, le=1, description="Least value that a loss counts as.")
+    floor: float = Field(1e-8, ge=1e-12, le=1, description="Lower bound of each loss in the mean.")
 
     def build(self) -> "GeometricMean":
-        """Make the balancer."""
+        """Build the balancer."""
         return GeometricMean(self.floor)
 
 
 class GeometricMean(Balancer):
     """G = exp(½ Σ log max(Lᵢ, f)) = √(L₁L₂) above the floor f.
 
-    Its gradient is Σ ½ G/Lᵢ ∇Lᵢ: that of `amnl` times G, so the relative sizes of the two
-    parts do not depend on the losses' units, while the size of the whole falls with the
-    losses, which is what clipping and AdamW see of the difference.
+    Its gradient is Σ ½ G/Lᵢ ∇Lᵢ, that of `amnl` times G: the ratio of the two terms does not
+    depend on the losses' units, but the norm shrinks as the losses fall. Only clipping and the
+    optimiser's running moments see that difference.
 
     Source: Chennupati, Sistu, Yogamani and Rawashdeh 2019, MultiNet++, the geometric loss
-    strategy, whose weighting of single tasks is left out. The plain root has no gradient at a
-    loss of 0. Below the floor the gradient here is that of ½ G/f, large but finite, where the
-    clamped formula's would be 0 and the task would stand still.
+    strategy, without its optional task weights. The plain square root has NaN gradients at a
+    loss of 0. Below the floor the weight here is ½ G/f, large but finite; differentiating the
+    clamp instead would give 0, and the task would no longer be trained.
 
     Args:
         floor: f.
@@ -51,7 +51,7 @@ class GeometricMean(Balancer):
         values = losses.detach().clamp_min(self.floor)
         mean = values.log().mean().exp()
         weights = 0.5 * mean / values
-        # The value is G, the gradient that of the weights.
+        # The value is G; the gradient is that of the weights, below the floor too.
         return BalancedLoss(mean + (weights * (losses - losses.detach())).sum(), weights)
 
     def extra_repr(self) -> str:

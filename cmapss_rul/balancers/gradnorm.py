@@ -1,4 +1,4 @@
-"""Weights that even out the tasks' gradients."""
+"""Trained weights that balance the gradient norms of the tasks (GradNorm)."""
 
 from typing import Literal
 
@@ -13,34 +13,36 @@ from cmapss_rul.config.base import Config
 class GradNormConfig(Config):
     """Configuration of `gradnorm`."""
 
-    name: Literal["gradnorm"] = Field("gradnorm", description="Gradients of even size.")
+    name: Literal["gradnorm"] = Field(
+        "gradnorm", description="Trained weights for balanced gradient norms."
+    )
     alpha: float = Field(
-        1.5, ge=0, le=10, description="How much more a task that learns slowly gets; 0: none."
+        1.5, ge=0, le=10, description="How strongly slow tasks are favoured; 0: not at all."
     )
     learning_rate: float = Field(
-        0.025, gt=0, le=1, description="Constant rate of the weights' own Adam."
+        0.025, gt=0, le=1, description="Constant learning rate of the weights' own Adam."
     )
 
     def build(self) -> "GradNorm":
-        """Make the balancer."""
+        """Build the balancer."""
         return GradNorm(self.alpha, self.learning_rate)
 
 
 class GradNorm(Balancer):
-    """Σ wᵢ Lᵢ with weights trained towards gradients of the sizes wanted.
+    """Σ wᵢ Lᵢ with weights trained towards target gradient norms.
 
-    The weights follow the gradient of Σ abs(Gᵢ − sg(Ḡ rᵢ^α)), where
+    The weights minimise Σ abs(Gᵢ − sg(Ḡ rᵢ^α)), where
 
     - W are the weights of the last shared layer, Gᵢ = ‖∇_W wᵢLᵢ‖, and Ḡ is their mean;
-    - rᵢ = (Lᵢ / Lᵢ(0)) / mean over the tasks, from unweighted losses: above 1 for the task
-      that has learned less since the first batch, whose losses Lᵢ(0) are;
-    - sg stops the gradient; α ≥ 0.
+    - rᵢ = (Lᵢ / Lᵢ(0)) / mean over the tasks, from unweighted losses, where Lᵢ(0) is the loss of
+      the first batch: above 1 for the task that has learned less since then;
+    - sg stops the gradient; α ≥ 0 (1.5 is usual).
 
-    Source: Chen, Badrinarayanan, Lee and Rabinovich 2018, GradNorm, algorithm 1. There w is
-    trained itself and rescaled to Σw = 2. At gradients of 450 : 1 the w sought is near 0.004
-    and a step takes the raw one below 0, so here w = 2 softmax(v) and v is trained. Much
-    public code differs further: it inverts the exponent, takes r from weighted losses, sets
-    L(0) anew, or lets the weights' loss into the network's gradients.
+    Source: Chen, Badrinarayanan, Lee and Rabinovich 2018, GradNorm, algorithm 1. There w itself
+    is trained and rescaled to Σw = 2. At gradient norms of 450 : 1 (measured) the optimal w₁ is
+    near 0.004, and one step makes a raw w₁ negative, so here w = 2 softmax(v) and v is trained.
+    Much public code departs further: it inverts the exponent, computes r from weighted losses,
+    overwrites L(0), or leaks the weights' loss into the network's gradients.
 
     Args:
         alpha: α.
@@ -61,7 +63,7 @@ class GradNorm(Balancer):
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:
         """Return the total and the weights w.
 
-        The total carries the weights' loss too, with value 0 and a gradient for v alone.
+        The total also carries the weights' loss, with value 0 and a gradient for v only.
 
         Raises:
             ValueError: `shared` is missing.
@@ -76,7 +78,7 @@ class GradNorm(Balancer):
 
     @torch.no_grad()
     def _start(self, losses: Tensor) -> None:
-        """Keep the first batch's losses, and no later ones."""
+        """Store the first batch's losses as L(0); later calls change nothing."""
         first = losses.clamp_min(1e-8).to(self.first.dtype)
         self.first.copy_(torch.where(self.started, self.first, first))
         self.started.fill_(True)
@@ -84,8 +86,8 @@ class GradNorm(Balancer):
     def _norms(self, losses: Tensor, shared: Tensor) -> Tensor:
         """Return ‖∇_W Lᵢ‖ of the unweighted losses, [2], as constants.
 
-        Since w > 0, ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖: no gradient of a gradient is needed, and nothing
-        of the weights' loss can reach the network.
+        Since w > 0, ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖: no second derivative is needed, and the weights'
+        loss cannot reach the network.
         """
         gradients = [
             torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses.unbind()
@@ -96,13 +98,13 @@ class GradNorm(Balancer):
 
     def _gap(self, norms: Tensor, losses: Tensor) -> Tensor:
         """Return Σ abs(Gᵢ − sg(Ḡ rᵢ^α)) of the norms Gᵢ [2]."""
-        wanted = norms.mean() * self._rates(losses).pow(self.alpha)
-        return (norms - wanted.detach()).abs().sum()
+        target = norms.mean() * self._rates(losses).pow(self.alpha)
+        return (norms - target.detach()).abs().sum()
 
     def _rates(self, losses: Tensor) -> Tensor:
         """Return rᵢ, [2]."""
         ratios = losses / self.first
-        # Two losses of exactly 0 have no ratio.
+        # Two losses of exactly 0 would give 0/0.
         return ratios / ratios.mean().clamp_min(1e-30)
 
     def optimiser(self) -> torch.optim.Optimizer:

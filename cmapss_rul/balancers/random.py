@@ -1,4 +1,4 @@
-"""Weights by chance: what a method has to beat."""
+"""Random weights (RLW): the baseline that a method should beat."""
 
 from typing import Literal
 
@@ -13,18 +13,20 @@ from cmapss_rul.config.base import Config
 class RandomConfig(Config):
     """Configuration of `random`."""
 
-    name: Literal["random"] = Field("random", description="Weights by chance, anew each step.")
+    name: Literal["random"] = Field(
+        "random", description="Random weights, drawn anew in each step."
+    )
 
     def build(self) -> "Random":
-        """Make the balancer."""
+        """Build the balancer."""
         return Random()
 
 
 class Random(Balancer):
     """Σ wᵢ Lᵢ with w = softmax(z), where z is drawn from N(0, 1) for each loss and step.
 
-    The draws come from torch's global generator of the losses' device: seeded with the run,
-    saved with it, and shared with dropout. In expectation both weights are ½.
+    The draws come from torch's global generator on the losses' device, which is seeded and saved
+    with the run and shared with dropout. In expectation both weights are ½.
 
     Source: Lin, Ye, Zhang and Tsang 2022, Reasonable Effectiveness of Random Weighting,
     algorithm 2, normal distribution.
@@ -35,5 +37,5 @@ class Random(Balancer):
         return weighted_sum(losses, torch.softmax(torch.randn_like(losses), dim=0))
 
     def extra_repr(self) -> str:
-        """Show what is drawn from."""
+        """Show the distribution."""
         return "draws='normal'"

@@ -1,7 +1,6 @@
-"""Scalarizers of the package torchjd, an optional extra, as balancers.
+"""Scalarizers of the package torchjd, an optional extra, wrapped as balancers.
 
-Their formulas, arguments and code are torchjd's. Its other scalarizers are refused: see
-`REFUSED`.
+Formulas, arguments and code are torchjd's; the scalarizers in `REFUSED` are not offered.
 """
 
 import importlib
@@ -14,27 +13,26 @@ from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import BalancedLoss, Balancer, PositivePair
 from cmapss_rul.config.base import Config
-from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import UsageError
 
 REFUSED = {
     "torchjd:cosmos": "at small losses its cosine gives a loss a negative weight",
-    "torchjd:dwa": "its epoch means are kept outside state_dict, so no run could go on exactly; "
+    "torchjd:dwa": "its epoch means are outside state_dict, so a run could not resume exactly; "
     "use dwa",
-    "torchjd:famo": "its Adam is kept outside state_dict, so no run could go on exactly, and it "
+    "torchjd:famo": "its Adam is outside state_dict, so a run could not resume exactly, and it "
     "needs every batch's losses a second time, after the step",
-    "torchjd:geometric_mean": "its gradient is not finite at a loss of 0, and it waits for the "
-    "device in every step; use geometric_mean",
+    "torchjd:geometric_mean": "its gradient is not finite at a loss of 0, and it synchronises "
+    "with the device in every step; use geometric_mean",
     "torchjd:pbi": "a penalty of the usual size gives the smaller loss a negative weight",
 }
-"""Names of scalarizers that do not pass what every balancer has to, with the reason."""
+"""Scalarizers that fail the requirements of every balancer (README.md), with the reason."""
 
 LEAST_WEIGHT = 1e-12
 Bound = Annotated[float, Field(ge=-1e12, le=1e12)]
 
 
 class ScalarizerConfig(Config):
-    """What the configurations have in common."""
+    """Base of the scalarizers' configurations."""
 
     refused: ClassVar[Mapping[str, str]] = REFUSED
 
@@ -43,15 +41,15 @@ class TorchJDConstantConfig(ScalarizerConfig):
     """Configuration of `torchjd:constant`."""
 
     name: Literal["torchjd:constant"] = Field(
-        "torchjd:constant", description="torchjd's Constant: what `fixed` is here."
+        "torchjd:constant", description="torchjd's Constant, the same as `fixed`."
     )
     weights: PositivePair = Field(
         (1.0, 1.0), description="Weight of the RUL and of the health loss."
     )
 
     def build(self) -> "TorchJD":
-        """Make the balancer."""
-        return TorchJD(scalarizer("Constant", weights=torch.tensor(self.weights)))
+        """Build the balancer."""
+        return TorchJD(build_scalarizer("Constant", weights=torch.tensor(self.weights)))
 
 
 class TorchJDIMTLLConfig(ScalarizerConfig):
@@ -61,12 +59,12 @@ class TorchJDIMTLLConfig(ScalarizerConfig):
         "torchjd:imtl_l", description="torchjd's IMTLL: learned scales, from 1 : 1."
     )
     learning_rate: float = Field(
-        1e-2, gt=0, le=1, description="Constant rate of the scales' own Adam."
+        1e-2, gt=0, le=1, description="Constant learning rate of the scales' own Adam."
     )
 
     def build(self) -> "TorchJD":
-        """Make the balancer."""
-        return TorchJD(scalarizer("IMTLL", shape=2), self.learning_rate)
+        """Build the balancer."""
+        return TorchJD(build_scalarizer("IMTLL", shape=2), self.learning_rate)
 
 
 class TorchJDMeanConfig(ScalarizerConfig):
@@ -75,20 +73,20 @@ class TorchJDMeanConfig(ScalarizerConfig):
     name: Literal["torchjd:mean"] = Field("torchjd:mean", description="torchjd's Mean: ½ each.")
 
     def build(self) -> "TorchJD":
-        """Make the balancer."""
-        return TorchJD(scalarizer("Mean"))
+        """Build the balancer."""
+        return TorchJD(build_scalarizer("Mean"))
 
 
 class TorchJDRandomConfig(ScalarizerConfig):
     """Configuration of `torchjd:random`."""
 
     name: Literal["torchjd:random"] = Field(
-        "torchjd:random", description="torchjd's Random: what `random` is here."
+        "torchjd:random", description="torchjd's Random, the same as `random`."
     )
 
     def build(self) -> "TorchJD":
-        """Make the balancer."""
-        return TorchJD(scalarizer("Random"))
+        """Build the balancer."""
+        return TorchJD(build_scalarizer("Random"))
 
 
 class TorchJDSTCHConfig(ScalarizerConfig):
@@ -97,19 +95,19 @@ class TorchJDSTCHConfig(ScalarizerConfig):
     name: Literal["torchjd:stch"] = Field(
         "torchjd:stch", description="torchjd's STCH: a smooth maximum of the losses."
     )
-    mu: float = Field(1.0, ge=1e-3, le=1e9, description="The lower, the nearer to the maximum.")
+    mu: float = Field(1.0, ge=1e-3, le=1e9, description="Lower values are closer to the maximum.")
     weights: PositivePair = Field(
         (1e-3, 1.0),
-        description="Preference for the RUL and the health loss; it also makes their units one.",
+        description="Weight of the RUL and of the health loss, which also aligns their scales.",
     )
     reference: tuple[Bound, Bound] = Field(
         (0.0, 0.0), description="Best possible RUL and health loss."
     )
 
     def build(self) -> "TorchJD":
-        """Make the balancer."""
+        """Build the balancer."""
         weights, reference = torch.tensor(self.weights), torch.tensor(self.reference)
-        return TorchJD(scalarizer("STCH", mu=self.mu, weights=weights, reference=reference))
+        return TorchJD(build_scalarizer("STCH", mu=self.mu, weights=weights, reference=reference))
 
 
 class TorchJDSumConfig(ScalarizerConfig):
@@ -118,8 +116,8 @@ class TorchJDSumConfig(ScalarizerConfig):
     name: Literal["torchjd:sum"] = Field("torchjd:sum", description="torchjd's Sum: 1 each.")
 
     def build(self) -> "TorchJD":
-        """Make the balancer."""
-        return TorchJD(scalarizer("Sum"))
+        """Build the balancer."""
+        return TorchJD(build_scalarizer("Sum"))
 
 
 class TorchJDUWConfig(ScalarizerConfig):
@@ -129,12 +127,12 @@ class TorchJDUWConfig(ScalarizerConfig):
         "torchjd:uw", description="torchjd's UW: learned noise levels, symmetric, from 1 : 1."
     )
     learning_rate: float = Field(
-        1e-2, gt=0, le=1, description="Constant rate of the noise levels' own Adam."
+        1e-2, gt=0, le=1, description="Constant learning rate of the noise levels' own Adam."
     )
 
     def build(self) -> "TorchJD":
-        """Make the balancer."""
-        return TorchJD(scalarizer("UW", shape=2), self.learning_rate)
+        """Build the balancer."""
+        return TorchJD(build_scalarizer("UW", shape=2), self.learning_rate)
 
 
 TorchJDConfig = (
@@ -158,16 +156,16 @@ class TorchJD(Balancer):
     - `stch`: μ log Σ exp(wᵢ (Lᵢ − zᵢ) / μ)
     - `uw`: Σ ½ e^(−sᵢ) Lᵢ + ½ sᵢ, s trained from 0
 
-    Source: the package torchjd, 0.18, whose class docstrings name the papers. It differs in
-    this: what is trained has an Adam of its own; vectors given as arguments are buffers, so
-    that they are saved and moved; and a weight that `stch` leaves at 0, because the larger
-    loss's exponential is all that float32 sees, is 1e-12.
+    Source: the package torchjd, 0.18 (https://github.com/SimplexLab/TorchJD), whose class
+    docstrings name the papers. Differences: trained parameters have their own Adam; tensor
+    arguments become buffers, so that they are saved and moved; a weight of `stch` that underflows
+    to 0 in float32 is raised to 1e-12.
 
-    From s = 0 it takes about ln L / rate steps until the RUL loss is balanced, 830 at a loss
-    of 4000 and the default rate; `uncertainty` starts there.
+    From s = 0 it takes about ln L / rate steps until the RUL loss is balanced: 830 at a loss of
+    4000 and the default rate. `uncertainty` starts at the balanced value.
 
     Args:
-        scalarizer: Of torchjd.
+        scalarizer: torchjd's module.
         learning_rate: Of the optimiser of the scalarizer's parameters; None where it has none.
     """
 
@@ -185,16 +183,16 @@ class TorchJD(Balancer):
         total = self.scalarizer(losses)
         (slopes,) = torch.autograd.grad(total, losses, retain_graph=True)
         weights = slopes.clamp_min(LEAST_WEIGHT)
-        # The second term has value 0 and the gradient that a floored weight lacks.
-        raised = ((weights - slopes) * (losses - losses.detach())).sum()
-        return BalancedLoss(total + raised, weights)
+        # Value 0, with the gradient that is missing where a weight was raised to its minimum.
+        correction = ((weights - slopes) * (losses - losses.detach())).sum()
+        return BalancedLoss(total + correction, weights)
 
     def optimiser(self) -> torch.optim.Optimizer | None:
         """Return the Adam of the scalarizer's parameters, where it has some."""
         return None if self.learning_rate is None else self._adam(self.learning_rate)
 
     def __repr__(self) -> str:
-        """Show the scalarizer, the learning rate and what was learned, in one line."""
+        """Show the scalarizer, the learning rate and the learned parameters in one line."""
         learned = [
             f", {name.removeprefix('scalarizer.')}={value.tolist()}"
             for name, value in self.named_parameters()
@@ -203,12 +201,12 @@ class TorchJD(Balancer):
         return f"TorchJD(scalarizer={self.scalarizer!r}{rate}{''.join(learned)})"
 
 
-def scalarizer(kind: str, **arguments: Any) -> nn.Module:
-    """Make a scalarizer of torchjd.
+def build_scalarizer(kind: str, **arguments: Any) -> nn.Module:
+    """Instantiate a scalarizer of torchjd.
 
     Args:
-        kind: Its class.
-        arguments: Of the class.
+        kind: Name of its class.
+        arguments: Of its constructor.
 
     Raises:
         UsageError: torchjd is not installed.
@@ -218,8 +216,8 @@ def scalarizer(kind: str, **arguments: Any) -> nn.Module:
     except ImportError as error:
         raise UsageError(
             f"balancer.name: torchjd's {kind} needs the package torchjd, which cannot be imported "
-            f"({one_line(error)}); install it with: pip install 'cmapss_rul[torchjd]', or choose "
+            f"({error}); install it with: pip install 'cmapss_rul[torchjd]', or choose "
             "another balancer"
         ) from error
-    made: nn.Module = getattr(module, kind)(**arguments)
-    return made
+    scalarizer: nn.Module = getattr(module, kind)(**arguments)
+    return scalarizer

@@ -60,8 +60,8 @@ def test_the_ends_by_hand():
 def test_the_kind_decides_what_must_be_said():
     assert Calibration(**PLAIN).caveat == CHOSE == "these engines also chose the epoch"
     assert Calibration(**{**PLAIN, "kind": "calibration"}).caveat == ""
-    assert Calibration(**PLAIN).level == 0.9
-    assert Calibration(**{**PLAIN, "levels": [], "quantiles": []}).level is None
+    assert Calibration(**PLAIN).default_level == 0.9
+    assert Calibration(**{**PLAIN, "levels": [], "quantiles": []}).default_level is None
 
 
 def test_levels_that_are_not_supported_are_left_out():
