@@ -1,4 +1,4 @@
-"""Loss of the health task, and the boundaries that make classes of RUL."""
+"""Loss of the health task, and the RUL boundaries of its classes."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -14,25 +14,26 @@ from cmapss_rul.config.base import Config
 class HealthLossConfig(Config):
     """The `loss.health` part of a configuration.
 
-    Classes are numbered in order of decay, 0 the healthiest. A RUL on a boundary belongs to
-    the worse side, except on a boundary equal to the cap: there it is the healthier side,
-    since no capped label lies above.
+    Classes are numbered in order of degradation, 0 the healthiest. A RUL equal to a boundary
+    belongs to the worse class, except at a boundary equal to the cap, where it belongs to the
+    healthier one: no capped label is larger, so that class would never occur. Published
+    boundaries disagree; 125/50 is one of several.
     """
 
     boundaries: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = Field(
         (125, 50),
         max_length=63,
-        description="Falling RUL values between the health classes, cycles.",
+        description="RUL boundaries between the health classes, descending, cycles.",
     )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="Share of each label that is spread over all classes."
+        0.0, ge=0, lt=1, description="Part of each label that is spread evenly over all classes."
     )
 
     @field_validator("boundaries")
     @classmethod
-    def _fall(cls, boundaries: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_descending(cls, boundaries: tuple[int, ...]) -> tuple[int, ...]:
         if any(low >= high for high, low in pairwise(boundaries)):
-            raise ValueError(f"should fall from one to the next, found {list(boundaries)}")
+            raise ValueError(f"should be descending, found {list(boundaries)}")
         return boundaries
 
     @property
@@ -41,7 +42,7 @@ class HealthLossConfig(Config):
         return len(self.boundaries) + 1
 
     def check(self, cap: int) -> None:
-        """Refuse boundaries that leave a class without any label.
+        """Reject boundaries that leave a class without labels.
 
         Args:
             cap: Cap of the RUL labels, whole cycles.
@@ -56,7 +57,7 @@ class HealthLossConfig(Config):
                 f"no capped RUL lies above a boundary over the cap, so class 0 cannot occur: "
                 f"loss.health.boundaries should be at most data.cap, {found}"
             )
-        # The cap itself is class 0, so class 1 begins one cycle below it.
+        # RUL = cap is class 0, so class 1 begins one cycle below the cap.
         if first == cap and others and others[0] == cap - 1:
             raise ValueError(
                 "no whole RUL lies between the cap and the cycle below it, so class 1 cannot "
@@ -64,7 +65,7 @@ class HealthLossConfig(Config):
             )
 
     def build(self) -> "CrossEntropy":
-        """Make the loss."""
+        """Build the loss."""
         return CrossEntropy(self.classes, self.label_smoothing)
 
 
@@ -73,7 +74,7 @@ class CrossEntropy(nn.Module):
 
     Args:
         classes: Number of classes K.
-        label_smoothing: Share ε of each label that is spread evenly over all K classes.
+        label_smoothing: Part ε of each label that is spread evenly over all K classes.
 
     Shapes:
         logits: [batch, class].
@@ -90,7 +91,7 @@ class CrossEntropy(nn.Module):
         self.label_smoothing = label_smoothing
 
     def sum_and_weight(self, logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return numerator and denominator of the mean, two scalars.
+        """Return numerator and denominator of the mean, two scalars that can be summed over ranks.
 
         Raises:
             ValueError: Shapes that are not [batch, K] and [batch].

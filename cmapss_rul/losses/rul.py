@@ -1,7 +1,7 @@
 """Losses of the RUL task. Targets and predictions are in cycles.
 
-Cycles and not shares of the cap: with targets in [0, 1] the squared error falls under the
-floor of 1.0 that `amnl` divides by, which would silently turn it into a fixed weight.
+Targets are not scaled to [0, 1]: the squared error would fall below the floor of 1.0 in `amnl`,
+which would silently become a fixed weight.
 """
 
 from abc import ABC, abstractmethod
@@ -18,10 +18,12 @@ from cmapss_rul.config.base import Config
 class WeightedMSEConfig(Config):
     """Configuration of `weighted_mse`."""
 
-    name: Literal["weighted_mse"] = Field("weighted_mse", description="Failure counts double.")
+    name: Literal["weighted_mse"] = Field(
+        "weighted_mse", description="Squared error, double weight at failure."
+    )
 
     def build(self, cap: int) -> "WeightedMSE":
-        """Make the loss for labels capped at `cap` cycles."""
+        """Build the loss for labels capped at `cap` cycles."""
         return WeightedMSE(cap)
 
 
@@ -30,21 +32,21 @@ class MSEConfig(Config):
 
     name: Literal["mse"] = Field("mse", description="Mean squared error.")
 
-    def build(self, cap: int) -> "MSE":  # noqa: ARG002 - every member is built alike
-        """Make the loss."""
+    def build(self, cap: int) -> "MSE":  # noqa: ARG002 - one signature for all
+        """Build the loss."""
         return MSE()
 
 
 class HuberConfig(Config):
     """Configuration of `huber`."""
 
-    name: Literal["huber"] = Field("huber", description="Squares near 0, straight beyond.")
+    name: Literal["huber"] = Field("huber", description="Quadratic near 0, linear beyond.")
     delta: float = Field(
-        10.0, gt=0, le=1e6, description="Error where the straight part begins, cycles."
+        10.0, gt=0, le=1e6, description="Error at which the linear part begins, cycles."
     )
 
-    def build(self, cap: int) -> "Huber":  # noqa: ARG002 - every member is built alike
-        """Make the loss."""
+    def build(self, cap: int) -> "Huber":  # noqa: ARG002 - one signature for all
+        """Build the loss."""
         return Huber(self.delta)
 
 
@@ -52,7 +54,7 @@ RulLossConfig = Annotated[WeightedMSEConfig | MSEConfig | HuberConfig, Field(dis
 
 
 class RulLoss(nn.Module, ABC):
-    """A weighted mean Σ wᵢ eᵢ / Σ wᵢ of the windows' errors eᵢ.
+    """Weighted mean Σ wᵢ eᵢ / Σ wᵢ of the windows' errors eᵢ.
 
     Shapes:
         predicted: [batch], cycles.
@@ -65,15 +67,15 @@ class RulLoss(nn.Module, ABC):
         """Return the error eᵢ of each window, [batch]."""
 
     def weights(self, target: Tensor) -> Tensor:
-        """Return the weight wᵢ of each window, [batch]; 1 unless a loss says otherwise."""
+        """Return the weight wᵢ of each window, [batch]; 1 by default."""
         return torch.ones_like(target)
 
     def sum_and_weight(self, predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return numerator and denominator of the mean, two scalars.
+        """Return numerator and denominator of the mean, two scalars that can be summed over ranks.
 
         Raises:
-            ValueError: Shapes differ; [batch] against [batch, 1] would be spread out to every
-                prediction against every target.
+            ValueError: Shapes differ; [batch] against [batch, 1] would silently broadcast to
+                [batch, batch].
         """
         if predicted.shape != target.shape:
             raise ValueError(
@@ -90,7 +92,7 @@ class RulLoss(nn.Module, ABC):
 
 
 class WeightedMSE(RulLoss):
-    """Squared error in cycles² that counts double at failure.
+    """Weighted mean squared error, cycles², with double weight at failure.
 
     Σ wᵢ (ŷᵢ − yᵢ)² / Σ wᵢ with wᵢ = 2 − min(yᵢ, cap) / cap: 2 at failure, 1 when healthy,
     where ŷᵢ is the predicted and yᵢ the true RUL.
@@ -133,7 +135,7 @@ class Huber(RulLoss):
     Source: Huber 1964.
 
     Args:
-        delta: Error where the straight part begins, cycles.
+        delta: Error at which the linear part begins, cycles.
     """
 
     def __init__(self, delta: float) -> None:

@@ -1,1 +1,1 @@
-"""CNN, BiLSTM, attention and two heads."""
+"""The network: CNN, BiLSTM, attention, shared layers and two heads."""

@@ -1,4 +1,4 @@
-"""The recurrent part of the network."""
+"""Bidirectional LSTM over the steps of a window."""
 
 from typing import cast
 
@@ -12,23 +12,23 @@ class BiLSTMConfig(Config):
     """The `model.bilstm` part of a configuration."""
 
     hidden: Width = Field(64, description="Width of the state in each direction.")
-    layers: int = Field(1, ge=1, le=16, description="Layers, one on top of the other.")
-    dropout: Rate = Field(0.0, description="Dropout between the layers; one layer has none.")
+    layers: int = Field(1, ge=1, le=16, description="Stacked layers.")
+    dropout: Rate = Field(0.0, description="Dropout between the layers; no effect with one layer.")
 
     def build(self, features: int) -> "BiLSTM":
-        """Make the BiLSTM for sequences of `features` columns."""
+        """Build the BiLSTM for sequences of `features` columns."""
         return BiLSTM(self, features)
 
 
 class BiLSTM(nn.Module):
-    """LSTM that reads the window in both directions.
+    """Bidirectional LSTM.
 
     Args:
         config: Widths and options.
         features: Columns of the sequence.
 
     Attributes:
-        features: Columns of the states: `hidden` forwards, then `hidden` backwards.
+        features: Width of the states: `hidden` forward, then `hidden` backward.
 
     Shapes:
         sequence: [batch, window, feature].
@@ -45,7 +45,7 @@ class BiLSTM(nn.Module):
             config.layers,
             batch_first=True,
             bidirectional=True,
-            # PyTorch warns about a dropout that has no pair of layers to stand between.
+            # PyTorch warns about dropout with a single layer.
             dropout=config.dropout if config.layers > 1 else 0.0,
         )
         self.features = 2 * config.hidden

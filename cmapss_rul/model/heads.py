@@ -1,4 +1,4 @@
-"""Fully connected layers: those that both tasks share, and the two heads."""
+"""Fully connected layers: the shared ones and the two heads."""
 
 from typing import Annotated, Literal, cast
 
@@ -17,8 +17,8 @@ class SharedConfig(Config):
     dropout: Rate = Field(0.0, description="Dropout after each layer.")
 
     def build(self, features: int) -> nn.Sequential:
-        """Make the layers, [batch, feature] → [batch, last width]."""
-        return _layers(features, self.hidden, self.dropout)
+        """Build the layers, [batch, feature] → [batch, last width]."""
+        return _build_layers(features, self.hidden, self.dropout)
 
 
 class RulHeadConfig(Config):
@@ -29,11 +29,11 @@ class RulHeadConfig(Config):
     output: Literal["cap", "cycles"] = Field(
         "cap",
         description="'cap': cap × (0.5 + z) for the last layer's z, so that an untrained network "
-        "predicts half the cap; 'cycles': z as it is.",
+        "predicts half the cap; 'cycles': z itself.",
     )
 
     def build(self, features: int, cap: int) -> "RulHead":
-        """Make the head for shared features, with the cap of the labels in cycles."""
+        """Build the head for shared features; the cap is in cycles."""
         return RulHead(self, features, cap)
 
 
@@ -44,17 +44,17 @@ class HealthHeadConfig(Config):
     dropout: Rate = Field(0.0, description="Dropout after each of them.")
 
     def build(self, features: int, classes: int) -> nn.Sequential:
-        """Make the head, [batch, feature] → logits [batch, class]."""
+        """Build the head, [batch, feature] → logits [batch, class]."""
         width = (features, *self.hidden)[-1]
-        layers = _layers(features, self.hidden, self.dropout)
+        layers = _build_layers(features, self.hidden, self.dropout)
         return layers.append(nn.Linear(width, classes))
 
 
 class RulHead(nn.Module):
-    """Layers from the shared features to a RUL in cycles.
+    """RUL head: shared features to RUL in cycles.
 
-    The fixed map `cap × (0.5 + z)` puts the start into the middle of the labels' range. With
-    z itself in cycles the first epochs go into learning that offset.
+    With `output: cap` the fixed map cap × (0.5 + z) starts in the middle of the label range. With
+    z itself in cycles the first epochs are spent on learning that offset.
 
     Shapes:
         features: [batch, feature].
@@ -63,7 +63,7 @@ class RulHead(nn.Module):
 
     def __init__(self, config: RulHeadConfig, features: int, cap: int) -> None:
         super().__init__()
-        self.hidden = _layers(features, config.hidden, config.dropout)
+        self.hidden = _build_layers(features, config.hidden, config.dropout)
         self.last = nn.Linear((features, *config.hidden)[-1], 1)
         self.scale = float(cap) if config.output == "cap" else 1.0
         self.offset = 0.5 * cap if config.output == "cap" else 0.0
@@ -71,12 +71,12 @@ class RulHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return the RUL [batch] in cycles."""
         z = cast(Tensor, self.last(self.hidden(features))).squeeze(1)
-        # Under mixed precision z has 8 or 11 bits: too few for cycles, so the map has more.
+        # Under mixed precision z has 8 or 11 significant bits, too few for cycles.
         return self.offset + self.scale * z.to(self.last.weight.dtype)
 
 
-def _layers(features: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential:
-    """Linear, ReLU and dropout for each width."""
+def _build_layers(features: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential:
+    """Stack Linear, ReLU and dropout for each width."""
     layers: list[nn.Module] = []
     for inputs, outputs in zip((features, *widths), widths, strict=False):
         layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]

@@ -101,7 +101,7 @@ def test_check_refuses_exactly_where_a_class_cannot_occur(boundaries, cap):
 def test_boundaries_that_do_not_fall_are_refused(boundaries):
     with pytest.raises(ValidationError) as caught:
         HealthLossConfig(boundaries=boundaries)
-    assert f"should fall from one to the next, found {boundaries}" in str(caught.value)
+    assert f"should be descending, found {boundaries}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,11 @@ def test_a_best_that_is_written_again_has_its_intervals(sixteen, tmp_path):
 
 def test_where_no_level_is_supported_training_works(finished_run):
     calibration = restore(finished_run).calibration
-    assert (len(calibration.engines), calibration.levels, calibration.level) == (2, [], None)
+    assert (len(calibration.engines), calibration.levels, calibration.default_level) == (
+        2,
+        [],
+        None,
+    )
 
 
 def test_a_split_by_windows_has_no_engine_to_calibrate(eight, tmp_path):
