@@ -1,1 +1,1 @@
-"""Intervals around predictions of RUL that hold as often as they say: conformal by engine."""
+"""Prediction intervals of the RUL: hierarchical conformal prediction with engines as the units."""

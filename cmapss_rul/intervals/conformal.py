@@ -1,8 +1,10 @@
-"""The quantile of hierarchical conformal prediction, where engines are the independent units.
+"""Quantile of hierarchical conformal prediction, with engines as the exchangeable units.
 
-The cycles of one engine are nearly copies of each other, so K engines are K observations, however
-many cycles they have. Source: Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference
-with hierarchical data", 2023, arXiv:2306.06342, method HCP.
+The cycles of one engine are strongly correlated, so K engines count as K observations, however
+many cycles they have; treating cycles as exchangeable would make intervals too narrow.
+
+Source: Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with hierarchical data",
+2023, arXiv:2306.06342, method HCP.
 """
 
 import math
@@ -16,39 +18,39 @@ from cmapss_rul.system.errors import UsageError
 
 DEFAULT_LEVELS = (0.8, 0.9, 0.95)
 PREFERRED = 0.9
-"""Where one level is to be shown, it is the one nearest to this."""
+"""The default level is the supported one nearest to this."""
 
 _ROUNDING = 1e-9
-"""Far above the rounding of a sum of shares, far below the share of any engine."""
+"""Well above the rounding error of a sum of weights, well below the weight of any engine."""
 
 
-def engine_weights(engine: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
-    """The weight of each cycle where every engine weighs the same, and the number of engines.
+def engine_weights(engine: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weight of each cycle such that all engines have the same total weight.
 
     Args:
         engine: [cycle], a number for each engine.
 
     Returns:
-        share: [cycle], sums to 1; those of one engine are equal.
-        engines: K.
+        weights: [cycle], sum 1; equal within an engine.
 
-    >>> engine_weights(np.array([4, 4, 9]))[0].tolist()
+    >>> engine_weights(np.array([4, 4, 9])).tolist()
     [0.25, 0.25, 0.5]
     """
     _, inverse, cycles = np.unique(engine, return_inverse=True, return_counts=True)
-    return 1.0 / (len(cycles) * cycles[inverse]), len(cycles)
+    weights: NDArray[np.float64] = 1.0 / (len(cycles) * cycles[inverse])
+    return weights
 
 
 def conformal_quantile(
     scores: NDArray[np.float64], engine: NDArray[np.int64], level: float
 ) -> float:
-    """The score under which a cycle of a further engine falls with at least this probability.
+    """Upper bound of the score of a new engine's cycle, at a coverage probability.
 
     q = quantile of Σₖ Σᵢ 1/((K + 1)·nₖ)·δ(sₖᵢ) + 1/(K + 1)·δ(∞) at the level, where sₖᵢ is the
-    score of cycle i of engine k, which has nₖ cycles. P(s ≤ q) ≥ level for a cycle drawn evenly
-    from all those of a further engine, if the K + 1 engines are exchangeable and the scores were
-    defined without looking at them. A mean over draws of all engines: nothing is promised for
-    the cycles of one engine, or of one RUL.
+    score of cycle i of engine k, which has nₖ cycles. P(s ≤ q) ≥ level for a cycle drawn uniformly
+    from those of a new engine, if the K + 1 engines are exchangeable and the score function does
+    not depend on them. The coverage is marginal, over draws of all engines: there is no guarantee
+    for a particular engine or a particular RUL.
 
     Args:
         scores: [cycle].
@@ -61,17 +63,17 @@ def conformal_quantile(
     >>> conformal_quantile(np.array([1.0, 2.0, 5.0]), np.array([1, 1, 2]), 0.5)
     5.0
     """
-    share, engines = engine_weights(engine)
+    engines = len(np.unique(engine))
     order = np.argsort(scores, kind="stable")
-    mass = np.cumsum(share[order]) * engines / (engines + 1)
+    mass = np.cumsum(engine_weights(engine)[order]) * engines / (engines + 1)
     reached = int(np.searchsorted(mass, level - _ROUNDING))
     return float(scores[order[reached]]) if reached < len(scores) else math.inf
 
 
 def engines_needed(level: float) -> int:
-    """The smallest number of engines that supports a level: K/(K + 1) ≥ level.
+    """Smallest number of engines K that supports a level: K/(K + 1) ≥ level.
 
-    The level counts as the decimal number that it is written as.
+    The level is taken as the decimal number that it prints as; the float 0.9 would need ten.
 
     >>> [engines_needed(level) for level in (0.5, 0.8, 0.9, 0.95, 0.99)]
     [1, 4, 9, 19, 99]
@@ -81,18 +83,18 @@ def engines_needed(level: float) -> int:
 
 
 def validate_level(level: float) -> float:
-    """Return a level, refused where it is none.
+    """Return a level after checking it.
 
     Raises:
-        UsageError: the level does not lie between 0 and 1.
+        UsageError: the level is outside (0, 1).
     """
     if not 0 < level < 1:
-        raise UsageError(f"found level {level:g}, expected a number between 0 and 1, 0.9 say")
+        raise UsageError(f"found level {level:g}, expected a number between 0 and 1, such as 0.9")
     return level
 
 
 def supported_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]:
-    """Those of some levels that so many engines support, rising.
+    """Return the levels that a number of engines supports, ascending.
 
     >>> supported_levels((0.95, 0.8, 0.9), 10)
     (0.8, 0.9)
@@ -100,10 +102,10 @@ def supported_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]
     return tuple(sorted({level for level in levels if engines_needed(level) <= engines}))
 
 
-def preferred(levels: Iterable[float]) -> float | None:
-    """The level nearest to 0.9, of two the higher one; None where there is none.
+def preferred_level(levels: Iterable[float]) -> float | None:
+    """Return the level nearest to 0.9, the higher one of two; None for no levels.
 
-    >>> preferred((0.8, 0.85, 0.95)), preferred(())
+    >>> preferred_level((0.8, 0.85, 0.95)), preferred_level(())
     (0.95, None)
     """
     return min(levels, key=lambda level: (round(abs(level - PREFERRED), 9), -level), default=None)

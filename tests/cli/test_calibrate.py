@@ -56,7 +56,7 @@ def test_the_levels_asked_for_are_those_that_predict_takes(rul, run_folder, trai
     [
         (["--level", "high"], "--level: found high, expected numbers such as 0.8,0.9"),
         (["--level", "0.8,"], "--level: found 0.8,, expected numbers"),
-        (["--level", "0.9"], "support levels up to 5/6; level 0.9 takes at least 9"),
+        (["--level", "0.9"], "support levels up to 5/6; level 0.9 needs at least 9"),
         (["--level", "80"], "found level 80, expected a number between 0 and 1"),
         (["--device", "tpu"], "expected one of auto, cpu, cuda"),
     ],

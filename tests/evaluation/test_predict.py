@@ -164,7 +164,7 @@ def test_too_few_engines_for_any_level_are_said_in_the_note(model, frame):
     table = predicted(calibrated(model, engines=[1, 2], levels=[], quantiles=[]), frame)
     assert table["rul_upper"].isna().all()
     assert table["note"].unique().tolist() == [
-        "no intervals: 2 calibration engines for levels 0.8, 0.9, 0.95, of which 0.8 takes at "
+        "no intervals: 2 calibration engines for levels 0.8, 0.9, 0.95, of which 0.8 needs at "
         "least 4"
     ]
 

@@ -170,9 +170,9 @@ def test_a_level_asked_for_that_is_not_supported_names_the_number_that_is_needed
     with pytest.raises(UsageError) as caught:
         validate_levels([0.8, 0.95], 10)
     assert str(caught.value) == (
-        "found 10 calibration engines, which support levels up to 10/11; level 0.95 takes at "
+        "found 10 calibration engines, which support levels up to 10/11; level 0.95 needs at "
         "least 19"
     )
     assert unsupported_reason(1, (0.8, 0.9)) == (
-        "1 calibration engine for levels 0.8, 0.9, of which 0.8 takes at least 4"
+        "1 calibration engine for levels 0.8, 0.9, of which 0.8 needs at least 4"
     )

@@ -11,7 +11,7 @@ from cmapss_rul.intervals.conformal import (
     conformal_quantile,
     engine_weights,
     engines_needed,
-    preferred,
+    preferred_level,
     supported_levels,
     validate_level,
 )
@@ -122,7 +122,7 @@ def test_the_smallest_number_of_engines_is_exact():
     [((0.8, 0.9, 0.95), 0.9), ((0.8,), 0.8), ((0.5, 0.8, 0.99), 0.99), ((), None)],
 )
 def test_the_level_to_show(levels, nearest):
-    assert preferred(levels) == nearest
+    assert preferred_level(levels) == nearest
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 90.0, math.nan, math.inf])

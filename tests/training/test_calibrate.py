@@ -170,8 +170,8 @@ def test_a_run_from_before_there_were_such_engines_is_calibrated(own):
 @pytest.mark.parametrize(
     ("levels", "message"),
     [
-        ([0.9], r"found 8 calibration engines, .* up to 8/9; level 0\.9 takes at least 9$"),
-        ([0.5, 0.99], r"level 0\.99 takes at least 99$"),
+        ([0.9], r"found 8 calibration engines, .* up to 8/9; level 0\.9 needs at least 9$"),
+        ([0.5, 0.99], r"level 0\.99 needs at least 99$"),
         ([1.0], "expected a number between 0 and 1"),
         ([float("nan")], "expected a number between 0 and 1"),
     ],
@@ -184,7 +184,7 @@ def test_levels_that_cannot_be_are_refused_and_nothing_is_written(own, levels, m
 
 
 def test_too_few_engines_for_any_default_level(own_run):
-    with pytest.raises(UsageError, match=r"2 calibration engines .* 0\.8 takes at least 4"):
+    with pytest.raises(UsageError, match=r"2 calibration engines .* 0\.8 needs at least 4"):
         calibrate_run(own_run)
     assert calibrate_run(own_run, [0.6]).calibration.levels == [0.6]
 
