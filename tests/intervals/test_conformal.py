@@ -127,5 +127,5 @@ def test_the_level_to_show(levels, nearest):
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 90.0, math.nan, math.inf])
 def test_what_is_no_level_is_refused(level):
-    with pytest.raises(UsageError, match=r"expected a number between 0 and 1, 0\.9 say"):
+    with pytest.raises(UsageError, match=r"expected a number between 0 and 1, such as 0\.9"):
         validate_level(level)
