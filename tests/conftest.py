@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from cmapss_rul.data import sources, transfer
-from cmapss_rul.data.columns import SUBSETS
+from cmapss_rul.data.columns import SUBSETS, file_names
 from cmapss_rul.data.simulate import simulate
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def official(tmp_path_factory) -> Path:
     if not _SOURCE:
         pytest.skip(f"needs the official C-MAPSS files: {sources.VARIABLE} is not set")
     folder = tmp_path_factory.mktemp("official")
-    names = sources.file_names(SUBSETS)
+    names = file_names(SUBSETS)
     fetched = sources.fetch(names, folder, _SOURCE, progress=False)
     if not all(origin.official for origin in fetched.written):
         pytest.skip(f"needs the official C-MAPSS files: {sources.VARIABLE} has others")

@@ -44,7 +44,7 @@ def bench(
       rul bench --subset FD004 --output fd004.json
       rul bench --scale --output scale.json
     """
-    from cmapss_rul.data.sources import parse_subsets
+    from cmapss_rul.data.columns import parse_subsets
     from cmapss_rul.evaluation.save import check_writable
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.system.files import write_whole

@@ -44,7 +44,8 @@ def download_data(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.data.sources import fetch, file_names, parse_subsets
+    from cmapss_rul.data.columns import file_names, parse_subsets
+    from cmapss_rul.data.sources import fetch
     from cmapss_rul.display.text import json_text, printable
 
     fetched = fetch(file_names(parse_subsets(subset)), directory, source, force=force)

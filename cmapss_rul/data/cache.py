@@ -1,10 +1,12 @@
-"""Train files as arrays, kept so that each is parsed once.
+"""Cache of train files as arrays, so that each text is parsed once.
 
-An entry is one file, `train_FD001-<key>.rows`: a seal, then engine, cycle and values of every
-row as they stand in a `Fleet`, eight bytes a number, lowest byte first. The key names the text
-file by its digest, this format and the version of the package; the seal is a SHA-256 of the key
-and of all numbers, so that what is damaged, cut or under another entry's name is not used.
-Entries come from train files alone: test and RUL files are read anew each time.
+An entry is one file, `train_FD001-<key>.rows`: a digest, then engine, cycle and values of every
+row as in a `Fleet`, eight bytes a number, little-endian. The key names the text file by its
+digest, this format and the version of the package. The digest is a SHA-256 of the entry's name
+and of all numbers: an entry that is damaged, truncated or renamed is not used.
+
+Only train files are cached. Test and RUL files are parsed anew each time, so that nothing of
+them is left behind where training could find it.
 """
 
 import hashlib
@@ -17,8 +19,8 @@ import numpy as np
 
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.lines import Readable
 from cmapss_rul.data.reader import open_text, parse_fleet
+from cmapss_rul.data.verification import digest_file, file_stamp
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.files import sweep, whole_file
@@ -26,15 +28,15 @@ from cmapss_rul.system.locks import in_turn
 from cmapss_rul.version import __version__
 
 FORMAT = 1
-"""To be raised whenever the reader or the layout of an entry changes what is read."""
+"""To be incremented whenever the reader or the layout of an entry changes what is read."""
 
-_OWN_FOLDERS = (Path("data/raw"), Path("data/simulated"))
-_NUMBERS_A_ROW = 2 + len(COLUMNS)
-_SEAL_BYTES = hashlib.sha256().digest_size
+_DEFAULT_FOLDERS = (Path("data/raw"), Path("data/simulated"))
+_NUMBERS_PER_ROW = 2 + len(COLUMNS)
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def cache_folder(path: Path) -> Path:
-    """Where the entry of a train file stands: in a folder of its own near the file.
+    """Folder of a train file's entry: near the file, and never above a user's own folder.
 
     >>> print(cache_folder(Path("data/raw/train_FD001.txt")))
     data/cache
@@ -42,12 +44,12 @@ def cache_folder(path: Path) -> Path:
     /mnt/fleets/cache
     """
     folder = path.parent
-    own = any(folder.parts[-2:] == known.parts for known in _OWN_FOLDERS)
-    return (folder.parent if own else folder) / "cache"
+    default = any(folder.parts[-2:] == known.parts for known in _DEFAULT_FOLDERS)
+    return (folder.parent if default else folder) / "cache"
 
 
 def cache_entry(path: Path, sha256: str) -> Path:
-    """The entry of a train file.
+    """Path of a train file's entry.
 
     Args:
         path: of the train file.
@@ -58,17 +60,17 @@ def cache_entry(path: Path, sha256: str) -> Path:
 
 
 def read_cached_train(path: Path, sha256: str) -> Fleet:
-    """Read a train file, from its entry where there is a whole one; else make the entry.
+    """Read a train file from its cache entry, which is created or replaced where needed.
 
-    Where the folder cannot be written there is no entry, and nothing else changes. Of two
-    processes that would make one, the second waits and uses what the first made.
+    A folder that cannot be written means no entry, and nothing else. Of two processes that need
+    the same entry, the second waits and uses the one of the first.
 
     Args:
         path: of the train file.
         sha256: of its bytes.
 
     Raises:
-        DataError: the file cannot be read, is not as it should be, or was changed meanwhile.
+        DataError: the file cannot be read, is invalid, or has changed since it was hashed.
     """
     entry = cache_entry(path, sha256)
     fleet = _load(entry)
@@ -79,16 +81,16 @@ def read_cached_train(path: Path, sha256: str) -> Fleet:
             stack.enter_context(in_turn(entry.parent))
         except DataError:
             return _parse(path, sha256)
-        fleet = _load(entry)  # whoever had the turn before may have made it
+        fleet = _load(entry)  # another process may have written it while this one waited
         if fleet is None:
-            fleet = _make(path, sha256, entry)
+            fleet = _create(path, sha256, entry)
     return fleet
 
 
-def _make(path: Path, sha256: str, entry: Path) -> Fleet:
+def _create(path: Path, sha256: str, entry: Path) -> Fleet:
     if entry.exists():
         logging.getLogger(__name__).warning(
-            "%s is damaged or unfinished, and is made again", printable(entry)
+            "%s is damaged or incomplete, and is created again", printable(entry)
         )
     fleet = _parse(path, sha256)
     with suppress(OSError):  # a full disk: the next call tries again
@@ -98,33 +100,23 @@ def _make(path: Path, sha256: str, entry: Path) -> Fleet:
 
 
 def _parse(path: Path, sha256: str) -> Fleet:
+    """Parse the text, and make sure that it is the one that was hashed.
+
+    An entry with other numbers than those of its digest would be wrong for ever. The digest of
+    an unchanged file is remembered, so the bytes are not hashed a second time.
+    """
     with open_text(path) as file:
-        stream = _Digested(file)
-        fleet = parse_fleet(stream, printable(path))
-    if stream.sha256 != sha256:
+        stamp = file_stamp(file)
+        found = digest_file(file, path.name)
+        file.seek(0)
+        fleet = parse_fleet(file, str(path))
+        changed = file_stamp(file) != stamp
+    if changed or found.sha256 != sha256:
         raise DataError(
-            f"{printable(path)}: found other bytes than a moment ago, expected a file that stays "
-            "as it is; run the command again when nothing writes into it"
+            f"{path}: found other bytes than a moment ago, expected a file that does not change; "
+            "run the command again when nothing writes to it"
         )
     return fleet
-
-
-class _Digested:
-    """A stream that is digested while it is read."""
-
-    def __init__(self, stream: Readable) -> None:
-        self._stream, self._digest = stream, hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        """Read on."""
-        piece = self._stream.read(size)
-        self._digest.update(piece)
-        return piece
-
-    @property
-    def sha256(self) -> str:
-        """Of all that was read."""
-        return self._digest.hexdigest()
 
 
 def _store(entry: Path, fleet: Fleet) -> None:
@@ -133,11 +125,11 @@ def _store(entry: Path, fleet: Fleet) -> None:
         np.ascontiguousarray(fleet.cycle, "<i8").data,
         np.ascontiguousarray(fleet.values, "<f8").data,
     ]
-    seal = hashlib.sha256(entry.name.encode())
+    digest = hashlib.sha256(entry.name.encode())
     for part in parts:
-        seal.update(part)
+        digest.update(part)
     with whole_file(entry) as file:
-        file.write(seal.digest())
+        file.write(digest.digest())
         for part in parts:
             file.write(part)
 
@@ -145,21 +137,21 @@ def _store(entry: Path, fleet: Fleet) -> None:
 def _load(entry: Path) -> Fleet | None:
     """The fleet of an entry; None where there is none, or it is not as it was written.
 
-    The numbers stay in the file's own pages, which cost far less than fresh ones, until someone
-    writes into them. Entries are replaced and never written into, so they stay as they were read.
+    The arrays use the file's own pages (copy on write), which costs far less than allocating new
+    ones. That is safe because entries are replaced and never written to.
     """
     try:
         with entry.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except (OSError, ValueError):  # the latter where it is empty
         return None
-    rows, rest = divmod(len(content) - _SEAL_BYTES, 8 * _NUMBERS_A_ROW)
+    rows, rest = divmod(len(content) - _DIGEST_BYTES, 8 * _NUMBERS_PER_ROW)
     if rows < 1 or rest:
         return None
-    seal, numbers = content[:_SEAL_BYTES], np.frombuffer(content, "<i8", offset=_SEAL_BYTES)
+    numbers = np.frombuffer(content, "<i8", offset=_DIGEST_BYTES)
     found = hashlib.sha256(entry.name.encode())
     found.update(numbers.data)
-    if found.digest() != seal:
+    if found.digest() != content[:_DIGEST_BYTES]:
         return None
     engine, cycle, values = np.split(numbers, [rows, 2 * rows])
     return Fleet.from_rows(engine, cycle, values.view("<f8").reshape(rows, len(COLUMNS)))

@@ -1,32 +1,54 @@
-"""Names of the subsets, the files and the columns of C-MAPSS, and aliases of the columns.
+"""Names of the subsets, files and columns of C-MAPSS, and aliases of the columns.
 
-A fleet of one's own has column names of its own, which are matched exactly. Aliases apply to
-the C-MAPSS names only; case, spaces and punctuation are ignored.
+Imported by nearly everything, so it imports next to nothing itself.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
-from cmapss_rul.display.text import nearest, printable
-from cmapss_rul.system.errors import DataError
+from cmapss_rul.display.text import by_nearness, nearest
+from cmapss_rul.system.errors import DataError, UsageError
 
 SubsetName = Literal["FD001", "FD002", "FD003", "FD004"]
 FileKind = Literal["train", "test", "RUL"]
 
 SUBSETS: tuple[SubsetName, ...] = ("FD001", "FD002", "FD003", "FD004")
+FILE_KINDS: tuple[FileKind, ...] = ("train", "test", "RUL")
+ENGINE, CYCLE = "unit", "cycle"
 SETTINGS: tuple[str, ...] = tuple(f"setting_{i}" for i in range(1, 4))
 SENSORS: tuple[str, ...] = tuple(f"sensor_{i}" for i in range(1, 22))
 COLUMNS: tuple[str, ...] = SETTINGS + SENSORS
 """The 24 measured columns in the order of the files, after unit and cycle."""
+FILE_COLUMNS = (ENGINE, CYCLE, *COLUMNS)
+"""All 26 columns in the order of the files."""
 
 LITERATURE_SENSORS: tuple[str, ...] = tuple(
     f"sensor_{i}" for i in (2, 3, 4, 7, 8, 9, 11, 12, 13, 14, 15, 17, 20, 21)
 )
-"""The 14 sensors that most papers keep: those that vary in FD001."""
+"""The 14 sensors that most papers use: those that vary in FD001."""
 
 CONDITIONS: dict[SubsetName, int] = {"FD001": 1, "FD002": 6, "FD003": 1, "FD004": 6}
 FAULTS: dict[SubsetName, int] = {"FD001": 1, "FD002": 1, "FD003": 2, "FD004": 2}
+
+_ENGINE_WORDS = ("unit", "engine")
+_ENGINE_ALIASES = {
+    "id",
+    *_ENGINE_WORDS,
+    *(word + ending for word in _ENGINE_WORDS for ending in ("id", "no", "nr", "number")),
+}
+_CYCLE_ALIASES = {
+    "cycle", "cycles", "timecycle", "timecycles", "timeincycles", "time", "cyclenumber",
+}  # fmt: skip
+_SETTING_ALIAS = re.compile(r"(?:(?:op|operational|operating)?(?:setting|set)|os|op)0*([1-9])")
+_SENSOR_ALIAS = re.compile(r"(?:s|sm|sensor|sensormeasurement)0*([1-9][0-9]?)")
+_SETTING_SYMBOLS = ("altitude", "mach", "tra")
+# Saxena, Goebel, Simon and Eklund, PHM 2008, table 2, in the order of the files
+_SENSOR_SYMBOLS = (
+    "t2", "t24", "t30", "t50", "p2", "p15", "p30", "nf", "nc", "epr", "ps30", "phi", "nrf",
+    "nrc", "bpr", "farb", "htbleed", "nfdmd", "pcnfrdmd", "w31", "w32",
+)  # fmt: skip
+_SYMBOLS = dict(zip((*_SETTING_SYMBOLS, *_SENSOR_SYMBOLS), COLUMNS, strict=True))
 
 
 def file_name(kind: FileKind, subset: SubsetName) -> str:
@@ -47,116 +69,136 @@ def subset_of(name: str) -> str:
     return name.removesuffix(".txt").rpartition("_")[2]
 
 
-ENGINE, CYCLE = "unit", "cycle"
-OURS = (ENGINE, CYCLE, *COLUMNS)
-"""Our own names, in the order of the text files."""
+def parse_subsets(text: str) -> tuple[SubsetName, ...]:
+    """Parse a comma-separated list of subsets.
 
-_ENGINE_WORDS = ("unit", "engine")
-_ENGINES = {
-    "id",
-    *_ENGINE_WORDS,
-    *(word + end for word in _ENGINE_WORDS for end in ("id", "no", "nr", "number")),
-}
-_CYCLES = {"cycle", "cycles", "timecycle", "timecycles", "timeincycles", "time", "cyclenumber"}
-_SETTING = re.compile(r"(?:(?:op|operational|operating)?(?:setting|set)|os|op)0*([1-9])")
-_SENSOR = re.compile(r"(?:s|sm|sensor|sensormeasurement)0*([1-9][0-9]?)")
-_SETTING_SYMBOLS = ("altitude", "mach", "tra")
-# Saxena, Goebel, Simon and Eklund, PHM 2008, table 2, in the order of the files
-_SENSOR_SYMBOLS = (
-    "t2", "t24", "t30", "t50", "p2", "p15", "p30", "nf", "nc", "epr", "ps30", "phi", "nrf",
-    "nrc", "bpr", "farb", "htbleed", "nfdmd", "pcnfrdmd", "w31", "w32",
-)  # fmt: skip
-_SYMBOLS = dict(zip((*_SETTING_SYMBOLS, *_SENSOR_SYMBOLS), COLUMNS, strict=True))
+    >>> parse_subsets("FD003, fd001")
+    ('FD001', 'FD003')
+
+    Raises:
+        UsageError: a name that is no subset.
+    """
+    wanted = [part.strip().upper() for part in text.split(",") if part.strip()]
+    for name in wanted:
+        if name not in SUBSETS:
+            first = nearest(name, SUBSETS)
+            hint = f"; perhaps {first} was meant" if first else ""
+            raise UsageError(
+                f"subset '{name}' is unknown{hint}; expected any of "
+                f"{', '.join(by_nearness(name, SUBSETS))}"
+            )
+    if not wanted:
+        raise UsageError(f"no subset was named; expected any of {', '.join(SUBSETS)}")
+    return tuple(name for name in SUBSETS if name in wanted)
 
 
-def canonical(name: str) -> str | None:
-    """Our name of a column, or None where it is none of C-MAPSS's.
+def file_names(subsets: Iterable[SubsetName]) -> tuple[str, ...]:
+    """Names of the three files of each subset."""
+    return tuple(file_name(kind, subset) for subset in subsets for kind in FILE_KINDS)
 
-    >>> canonical("Sensor Measurement 07"), canonical("time_in_cycles"), canonical("RUL")
-    ('sensor_7', 'cycle', None)
+
+def resolve_alias(name: str) -> str | None:
+    """C-MAPSS name of a column, or None; case, spaces and punctuation are ignored.
+
+    >>> resolve_alias("Sensor Measurement 07"), resolve_alias("time_in_cycles")
+    ('sensor_7', 'cycle')
+    >>> resolve_alias("RUL")
     """
     key = re.sub(r"[^a-z0-9]", "", name.lower())
-    if key in _ENGINES:
+    if key in _ENGINE_ALIASES:
         return ENGINE
-    if key in _CYCLES:
+    if key in _CYCLE_ALIASES:
         return CYCLE
     found = _SYMBOLS.get(key)
-    for kind, pattern in (("setting", _SETTING), ("sensor", _SENSOR)):
+    for kind, pattern in (("setting", _SETTING_ALIAS), ("sensor", _SENSOR_ALIAS)):
         if match := pattern.fullmatch(key):
             found = f"{kind}_{match[1]}"
     return found if found in COLUMNS else None
 
 
-def locate(
+def find_columns(
     header: Sequence[str],
     needed: Collection[str],
-    name: str,
+    table: str,
     optional: Collection[str] = (),
-    given: Mapping[str, str] | None = None,
+    key_columns: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
-    """Find the columns of a table by their names.
+    """Find the columns of a table by name.
 
-    A column under the very name that is looked for goes before one that only means the same;
-    columns that nobody looks for may be named anything.
+    An exact name takes precedence over an alias. Columns that are not asked for may have any
+    name.
 
     Args:
         header: names of the table's columns.
-        needed: names of those that must be there, ours or a user's own; unit and cycle always
-            must.
-        name: of the table, in error texts.
-        optional: names of those that are found where they are there.
-        given: the user's own names of unit and cycle; their usual spellings are not tried then.
+        needed: required columns, by their C-MAPSS names or a user's own, besides unit and cycle.
+        table: name of the table in error messages.
+        optional: columns that are found where they exist.
+        key_columns: the user's own names of unit and cycle; aliases of these are then ignored.
 
     Returns:
-        Position of each of these columns that is present.
+        Position of each of these columns that exists.
 
     Raises:
         DataError: a needed column is missing, or two columns mean the same one.
     """
-    exact = {word: word for word in (ENGINE, CYCLE, *needed, *optional)}
-    if given:
-        exact = {given.get(word, word): word for word in exact}
-    spelled = {word for word in exact.values() if word not in (given or {})}
+    own = key_columns or {}
+    wanted = {own.get(name, name): name for name in (ENGINE, CYCLE, *needed, *optional)}
+    with_aliases = {name for name in wanted.values() if name not in own}
+
+    def by_alias(name: str) -> str | None:
+        column = resolve_alias(name)
+        return column if column in with_aliases else None
+
     found: dict[str, int] = {}
-    for own in (True, False):
-        taken = frozenset(found)
-        positions = frozenset(found.values())
-        for position, word in enumerate(header):
-            meant = exact.get(word.strip()) if own else canonical(word)
-            if meant is None or meant in taken or position in positions:
-                continue
-            if not own and meant not in spelled:
-                continue
-            if meant in found:
-                raise DataError(
-                    f"{name}: the columns '{printable(header[found[meant]])}' and "
-                    f"'{printable(word)}' both mean {printable(meant)}; rename or remove one"
-                )
-            found[meant] = position
+    _add_positions(found, header, lambda name: wanted.get(name.strip()), table)
+    _add_positions(found, header, by_alias, table)
     missing = [
-        word
-        for word, meant in exact.items()
-        if meant not in found and meant in (ENGINE, CYCLE, *needed)
+        name
+        for name, column in wanted.items()
+        if column not in found and column in (ENGINE, CYCLE, *needed)
     ]
     if missing:
-        other = missing[0] not in OURS  # a column that means another one of ours is not meant
-        unused = [
-            word
-            for place, word in enumerate(header)
-            if place not in found.values() and (other or canonical(word) is None)
-        ]
-        raise DataError(f"{name}: {_missing(missing, header, unused)}")
+        raise DataError(f"{table}: {_describe_missing(missing, header, found)}")
     return found
 
 
-def _missing(missing: Sequence[str], header: Sequence[str], unused: Sequence[str]) -> str:
-    first, others = printable(missing[0]), missing[1:]
+def _add_positions(
+    found: dict[str, int],
+    header: Sequence[str],
+    column_of: Callable[[str], str | None],
+    table: str,
+) -> None:
+    """Add the columns that are not found yet; refuse two columns with the same meaning."""
+    before, taken = frozenset(found), frozenset(found.values())
+    for position, name in enumerate(header):
+        column = column_of(name)
+        if column is None or column in before or position in taken:
+            continue
+        if column in found:
+            raise DataError(
+                f"{table}: the columns '{header[found[column]]}' and '{name}' both mean "
+                f"{column}; rename or remove one"
+            )
+        found[column] = position
+
+
+def _describe_missing(
+    missing: Sequence[str], header: Sequence[str], found: Mapping[str, int]
+) -> str:
+    first, others = missing[0], missing[1:]
     text = f"the column {first} is missing"
     if others:
-        listed = ", ".join(map(printable, others[:5])) + (" …" if len(others) > 5 else "")
+        listed = ", ".join(others[:5]) + (" …" if len(others) > 5 else "")
         text += f" (as {'are' if others[1:] else 'is'} {listed})"
-    near = nearest(missing[0], unused)
+    # a column that means another C-MAPSS column is no misspelling of this one
+    own = first not in FILE_COLUMNS
+    unused = [
+        name
+        for position, name in enumerate(header)
+        if position not in found.values() and (own or resolve_alias(name) is None)
+    ]
+    near = nearest(first, unused)
     if near is not None:
-        return f"{text}; the nearest present is '{printable(near)}'"
-    present = ", ".join(f"'{printable(column)}'" for column in header[:6])
+        return f"{text}; the nearest present is '{near}'"
+    present = ", ".join(f"'{name}'" for name in header[:6])
     return f"{text}; found {present}{' …' if len(header) > 6 else ''}"

@@ -1,4 +1,4 @@
-"""Operating conditions: the few combinations of settings that an engine flies in."""
+"""Operating conditions: the few combinations of settings at which engines operate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,25 +13,32 @@ from cmapss_rul.data.fleet import row_blocks
 from cmapss_rul.system.errors import DataError
 
 CMAPSS_DECIMALS = (0, 2, 0)
-"""Decimals after which the settings of C-MAPSS are exact: altitude, Mach number, TRA."""
+"""Decimals to which the settings of C-MAPSS are rounded: altitude, Mach number, TRA.
 
-MOST_CONDITIONS = 50
-"""More distinct conditions than this are no conditions but a continuum."""
+*Measured*: so rounded, the rows of FD002 and FD004 form exactly six combinations, in the test
+files the same ones as in the train files (tests/data/test_conditions.py).
+"""
 
-OwnName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+MAX_CONDITIONS = 50
+"""More combinations than this are a continuum rather than operating conditions."""
+
+_BLOCK_COMBINATIONS = 4096
+"""Combinations whose distances are computed at a time: a user's file may have millions."""
+
+ColumnName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 """Name of a column of a user's own file."""
 
 
 class BySettings(Config):
-    """A condition is a combination of settings, rounded."""
+    """A condition is a combination of rounded settings."""
 
     name: Literal["settings"] = Field(
-        "settings", description="Combinations of the settings, rounded, are the conditions."
+        "settings", description="Combinations of the rounded settings are the conditions."
     )
     decimals: tuple[Annotated[int, Field(ge=-9, le=9)], ...] | None = Field(
         None,
         max_length=50,
-        description="Decimals that each setting is rounded to, -1 meaning tens; null for those "
+        description="Decimals to which each setting is rounded, -1 meaning tens; null for those "
         "of C-MAPSS: 0, 2, 0.",
     )
 
@@ -40,16 +47,16 @@ class ByColumn(Config):
     """A condition is a value of one column."""
 
     name: Literal["column"] = Field(
-        "column", description="The values of one column, numbers, are the conditions."
+        "column", description="The values of one numeric column are the conditions."
     )
-    column: OwnName = Field(description="Name of the column; each of its values is a condition.")
+    column: ColumnName = Field(description="Name of the column; each of its values is a condition.")
 
 
 class NoConditions(Config):
-    """All rows are of one condition."""
+    """All rows have one condition."""
 
     name: Literal["none"] = Field(
-        "none", description="One condition: sensors are scaled over all rows at once."
+        "none", description="A single condition: sensors are scaled over all rows at once."
     )
 
 
@@ -58,13 +65,13 @@ ConditionsConfig = Annotated[BySettings | ByColumn | NoConditions, Field(discrim
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """The operating conditions of a training set.
+    """The operating conditions of the training engines.
 
-    What tells them apart are keys: rounded settings, one column, or nothing at all.
+    Each is identified by its keys: rounded settings, the value of one column, or nothing.
 
     Attributes:
-        table: [condition, key], rounded keys, in rising order.
-        decimals: [key], what each key is rounded to; None takes them as they are.
+        table: [condition, key], rounded keys, in ascending order.
+        decimals: [key], to which each key is rounded; None leaves them unrounded.
     """
 
     table: NDArray[np.float64]
@@ -77,31 +84,31 @@ class Conditions:
         """Collect the conditions that occur.
 
         Args:
-            keys: [row, key], raw; without any key all rows are of one condition.
-            decimals: [key], what to round each key to; None takes them as they are.
+            keys: [row, key], raw; without any key all rows have one condition.
+            decimals: [key], to which each key is rounded; None leaves them unrounded.
 
         Raises:
-            DataError: when there are more than 50.
+            DataError: there are more than 50.
         """
-        exact = None if decimals is None else tuple(decimals)
-        if not keys.shape[1]:  # numpy finds no unique rows where rows are empty
-            return cls(np.zeros((1, 0)), exact)
-        found = [_distinct(_rounded(keys[block], exact)) for block in row_blocks(len(keys))]
+        decimals = None if decimals is None else tuple(decimals)
+        if not keys.shape[1]:  # NumPy finds no unique rows among rows of no columns
+            return cls(np.zeros((1, 0)), decimals)
+        found = [_distinct(_round(keys[block], decimals)) for block in row_blocks(len(keys))]
         table = np.unique(np.concatenate(found), axis=0)
-        if len(table) > MOST_CONDITIONS:
-            what = "the settings, rounded," if exact is not None else "the values of that column"
+        if len(table) > MAX_CONDITIONS:
+            keys_text = "the values of that column" if decimals is None else "the rounded settings"
             raise DataError(
-                f"{what} form {len(table)} operating conditions; expected at most "
-                f"{MOST_CONDITIONS}: are the columns the right ones? Else round more "
+                f"{keys_text} form {len(table)} operating conditions; expected at most "
+                f"{MAX_CONDITIONS}: are the columns the right ones? Otherwise round more "
                 "(data.conditions.decimals), or set data.conditions.name to none"
             )
-        return cls(table, exact)
+        return cls(table, decimals)
 
     def assign(self, keys: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Index of each row's condition; of the nearest one where it is unknown.
+        """Index of each row's condition; an unknown one is assigned to the nearest.
 
         Nearest: the smallest sum of squared differences, each key divided by its range over
-        the known conditions.
+        the known conditions, so that altitude in 1000 ft does not outweigh the Mach number.
 
         Args:
             keys: [row, key], raw.
@@ -113,54 +120,54 @@ class Conditions:
             return np.zeros(len(keys), dtype=np.int64)
         condition = np.full(len(keys), -1)
         for block in row_blocks(len(keys)):
-            rounded = _rounded(keys[block], self.decimals)
+            rounded = _round(keys[block], self.decimals)
             for index, known in enumerate(self.table):
-                condition[block][_equal(rounded, known)] = index
-        strange = np.flatnonzero(condition < 0)
-        if len(strange):
-            condition[strange] = self._nearest(_rounded(keys[strange], self.decimals))
+                condition[block][_equals(rounded, known)] = index
+        unknown = np.flatnonzero(condition < 0)
+        if len(unknown):
+            condition[unknown] = self._nearest(_round(keys[unknown], self.decimals))
         return condition
 
     def _nearest(self, rounded: NDArray[np.float64]) -> NDArray[np.int64]:
-        found, inverse = np.unique(rounded, axis=0, return_inverse=True)
+        combinations, inverse = np.unique(rounded, axis=0, return_inverse=True)
         span = np.ptp(self.table, axis=0)
         scale = np.where(span > 0, span, 1.0)
-        nearest = np.empty(len(found), dtype=np.int64)
-        for start in range(0, len(found), _AT_ONCE):
-            off = (found[start : start + _AT_ONCE, None] - self.table) / scale
-            nearest[start : start + _AT_ONCE] = (off**2).sum(axis=-1).argmin(axis=1)
+        nearest = np.empty(len(combinations), dtype=np.int64)
+        for start in range(0, len(combinations), _BLOCK_COMBINATIONS):
+            block = slice(start, start + _BLOCK_COMBINATIONS)
+            difference = (combinations[block, None] - self.table) / scale
+            nearest[block] = (difference**2).sum(axis=-1).argmin(axis=1)
         assigned: NDArray[np.int64] = nearest[inverse.ravel()]
         return assigned
 
     def is_unknown(self, keys: NDArray[np.float64]) -> NDArray[np.bool_]:
         """[row], whether a row's condition did not occur in training."""
-        differs = _rounded(keys, self.decimals) != self.table[self.assign(keys)]
+        differs = _round(keys, self.decimals) != self.table[self.assign(keys)]
         return np.asarray(differs.any(axis=1))
 
 
-_AT_ONCE = 4096
-"""Combinations whose distances are in memory at a time: a user's file may hold millions."""
-
-
 def _distinct(rounded: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The conditions that occur, in any order; of more than 50 it may name some twice."""
+    """The conditions that occur, in any order; beyond 50 the remaining rows are left as they are.
+
+    With few conditions this is far less work than sorting all rows.
+    """
     found: list[NDArray[np.float64]] = []
-    while len(rounded) and len(found) <= MOST_CONDITIONS:  # few: no need to sort the rows
+    while len(rounded) and len(found) <= MAX_CONDITIONS:
         found.append(rounded[0])
-        rounded = rounded.compress(~_equal(rounded, rounded[0]), axis=0)
+        rounded = rounded.compress(~_equals(rounded, rounded[0]), axis=0)
     return np.concatenate([np.reshape(found, (-1, rounded.shape[1])), rounded])
 
 
-def _equal(rounded: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """[row], whether a row is in a condition; column by column, which is faster."""
+def _equals(rounded: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """[row], whether a row has a condition; column by column, which is faster."""
     same: NDArray[np.bool_] = rounded[:, 0] == known[0]
     for i in range(1, len(known)):
         same &= rounded[:, i] == known[i]
     return same
 
 
-def _rounded(keys: NDArray[np.float64], decimals: tuple[int, ...] | None) -> NDArray[np.float64]:
-    if decimals is None or not decimals:
+def _round(keys: NDArray[np.float64], decimals: tuple[int, ...] | None) -> NDArray[np.float64]:
+    if not decimals:
         return keys + 0.0  # −0.0 becomes 0.0
     columns = [np.round(keys[:, i], places) for i, places in enumerate(decimals)]
     return np.stack(columns, axis=1) + 0.0

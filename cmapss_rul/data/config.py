@@ -1,4 +1,4 @@
-"""What is read, and how a window is made of it."""
+"""The `data` part of a configuration: which files and columns, and how windows are made."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,39 +20,39 @@ from cmapss_rul.data.conditions import (
     CMAPSS_DECIMALS,
     ByColumn,
     BySettings,
+    ColumnName,
     ConditionsConfig,
-    OwnName,
 )
-from cmapss_rul.display.text import by_nearness, printable
+from cmapss_rul.display.text import by_nearness
 
 _DEFAULT_DIRS = {"official": "data/raw", "simulated": "data/simulated"}
-MOST_COLUMNS = 1000
+MAX_COLUMNS = 1000
 
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
-OwnNames = Annotated[tuple[OwnName, ...], Field(max_length=MOST_COLUMNS)]
+ColumnNames = Annotated[tuple[ColumnName, ...], Field(max_length=MAX_COLUMNS)]
 
 OWN_FILES = ("train", "test", "rul_file")
-"""Keys of a user's own files: paths."""
+"""Keys of the paths of a user's own files."""
 
 _OWN = (*OWN_FILES, "rul_column", "engine", "cycle", "settings", "sensors")
-"""Keys that mean nothing where `train` names no file."""
+"""Keys that have no meaning where `train` names no file."""
 
 
 class DataConfig(Config):
     """The `data` part of a configuration: a subset of C-MAPSS, or a user's own fleet."""
 
     subset: SubsetName = Field(
-        "FD001", description="Subset of C-MAPSS: FD001 … FD004; without effect beside train."
+        "FD001", description="Subset of C-MAPSS: FD001 … FD004; ignored where train is set."
     )
     auxiliary: tuple[SubsetName, ...] = Field(
         (),
         max_length=3,
-        description="Other subsets whose train files are trained on too, each scaled by its own "
-        "statistics; validation and test stay with `subset`.",
+        description="Other subsets whose train files are trained on, too, each scaled by its own "
+        "statistics; validation and test use `subset` only.",
     )
     source: Literal["official", "simulated"] = Field(
         "official",
-        description="'official' files are downloaded where missing; 'simulated' ones are made.",
+        description="'official' files are downloaded if missing; 'simulated' ones are generated.",
     )
     dir: FilePath = Field(
         "data/raw",
@@ -62,49 +62,50 @@ class DataConfig(Config):
     train: FilePath | None = Field(
         None,
         description="A file of your own instead of C-MAPSS: CSV, Parquet or C-MAPSS text, relative "
-        "to the working folder; each record is taken to end at the failure. Nothing is downloaded.",
+        "to the working folder; each record is assumed to end with the failure.",
     )
     test: FilePath | None = Field(
         None,
         description="Your own test file: records that end before the failure. Null: split.test of "
-        "the engines of train are set aside.",
+        "the engines of train are held out.",
     )
     rul_file: FilePath | None = Field(
         None,
         description="RUL at the end of each record of test: one whole number a line, in the order "
-        "in which the engines first occur there.",
+        "of the engines' first rows there.",
     )
-    rul_column: OwnName | None = Field(
-        None, description="Or the column of test that holds it; an engine's last row counts."
+    rul_column: ColumnName | None = Field(
+        None, description="Or the column of test with the RUL; an engine's last row counts."
     )
-    engine: OwnName | None = Field(
-        None, description="Your name of the engine's column; null for unit and other usual ones."
+    engine: ColumnName | None = Field(
+        None, description="Name of the engine column in your file; null for unit and its aliases."
     )
-    cycle: OwnName | None = Field(
-        None, description="Your name of the cycle's column; null for cycle and other usual ones."
+    cycle: ColumnName | None = Field(
+        None, description="Name of the cycle column in your file; null for cycle and its aliases."
     )
-    settings: OwnNames | None = Field(
+    settings: ColumnNames | None = Field(
         None,
-        description="Your columns that say how the engine is operated; scaled over all rows. Null: "
-        "none, or setting_1 … setting_3 where sensors is null too.",
+        description="Your columns of operational settings; scaled over all rows. Null: none, or "
+        "setting_1 … setting_3 where sensors is null, too.",
     )
-    sensors: Annotated[OwnNames, Field(min_length=1)] | None = Field(
+    sensors: Annotated[ColumnNames, Field(min_length=1)] | None = Field(
         None,
-        description="Your columns that are measured; scaled per operating condition. Null for "
-        "sensor_1 … sensor_21 and their usual names.",
+        description="Your columns of measurements; scaled per operating condition. Null for "
+        "sensor_1 … sensor_21 and their aliases.",
     )
     conditions: ConditionsConfig = Field(
-        BySettings(), description="What tells operating conditions apart."
+        BySettings(), description="What defines the operating conditions."
     )
     cap: int = Field(125, ge=1, le=100_000, description="Cap of the RUL label, cycles.")
     window: int = Field(60, ge=1, le=10_000, description="Length of a window, cycles.")
-    columns: Annotated[OwnNames, Field(min_length=1)] = Field(
+    columns: Annotated[ColumnNames, Field(min_length=1)] = Field(
         LITERATURE_SENSORS,
-        description="Settings and sensors that the network sees, by name; all of your own sensors "
-        "by default.",
+        description="Settings and sensors that are inputs of the network, by name; by default all "
+        "of your own sensors.",
     )
     cycle_count: bool = Field(
-        True, description="Also show the network the cycle count since the record's start ÷ 200."
+        True,
+        description="Whether the cycle count since the record's start, ÷ 200, is an input, too.",
     )
     smoothing: float | None = Field(
         None,
@@ -116,36 +117,36 @@ class DataConfig(Config):
 
     @property
     def own(self) -> bool:
-        """Whether the records are a user's own, and not those of C-MAPSS."""
+        """Whether the records are a user's own rather than those of C-MAPSS."""
         return self.train is not None
 
     @property
     def fleet_name(self) -> str:
-        """The subset, or the name of the user's own file without its ending."""
+        """The subset, or the name of the user's own file without its suffix."""
         return self.subset if self.train is None else Path(self.train).stem
 
     @property
     def setting_names(self) -> tuple[str, ...]:
-        """The settings, by our names or the user's."""
+        """Names of the settings: those of C-MAPSS or the user's own."""
         if self.settings is None:
             return SETTINGS if self.sensors is None else ()
         return self.settings
 
     @property
     def sensor_names(self) -> tuple[str, ...]:
-        """The sensors, by our names or the user's."""
+        """Names of the sensors: those of C-MAPSS or the user's own."""
         return SENSORS if self.sensors is None else self.sensors
 
     @property
     def condition_keys(self) -> tuple[str, ...]:
-        """Names of the columns that tell the operating conditions apart."""
+        """Names of the columns that define the operating conditions."""
         if isinstance(self.conditions, ByColumn):
             return (self.conditions.column,)
         return self.setting_names if isinstance(self.conditions, BySettings) else ()
 
     @property
     def condition_decimals(self) -> tuple[int, ...] | None:
-        """What each of these columns is rounded to; None takes the values as they are."""
+        """Decimals to which each of these columns is rounded; None for no rounding."""
         if not isinstance(self.conditions, BySettings):
             return None
         if self.conditions.decimals is not None:
@@ -155,8 +156,8 @@ class DataConfig(Config):
     @property
     def raw_columns(self) -> tuple[str, ...]:
         """Names of the raw columns of a fleet, in their order."""
-        known = (*self.setting_names, *self.condition_keys, *self.sensor_names)
-        return tuple(dict.fromkeys(known))
+        names = (*self.setting_names, *self.condition_keys, *self.sensor_names)
+        return tuple(dict.fromkeys(names))
 
     @property
     def own_files(self) -> dict[str, str]:
@@ -165,20 +166,20 @@ class DataConfig(Config):
         return {key: path for key, path in paths.items() if path is not None}
 
     def moved_to(self, folder: str | Path) -> "DataConfig":
-        """Return the same with its files, own ones by their names, in another folder."""
+        """Return a copy with the files, own ones by their names, in another folder."""
         moved = {k: str(Path(folder) / Path(path).name) for k, path in self.own_files.items()}
         return self.model_copy(update={"dir": str(folder), **moved})
 
     @field_validator("dir", *OWN_FILES)
     @classmethod
     def _is_a_path(cls, value: str | None) -> str | None:
-        if value is not None and "\0" in value:  # the system calls take none, and say so too late
-            raise ValueError("a path holds no NUL character")
+        if value is not None and "\0" in value:  # otherwise an error when the file is opened
+            raise ValueError("a path cannot contain a NUL character")
         return value
 
     @model_validator(mode="before")
     @classmethod
-    def _one_follows_from_another(cls, values: Any) -> Any:
+    def _set_dependent_defaults(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
         values = dict(values)
@@ -190,16 +191,18 @@ class DataConfig(Config):
 
     @field_validator("settings", "sensors", "columns")
     @classmethod
-    def _once(cls, names: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+    def _names_once(
+        cls, names: tuple[str, ...] | None, info: ValidationInfo
+    ) -> tuple[str, ...] | None:
         twice = [name for name in names or () if (names or ()).count(name) > 1]
         if twice:
             raise ValueError(
-                f"{info.field_name} should name each column once, found {_shown(twice[0])} twice"
+                f"{info.field_name} should name each column once, found '{twice[0]}' twice"
             )
         return names
 
     @model_validator(mode="after")
-    def _other_subsets_once(self) -> "DataConfig":
+    def _auxiliary_once(self) -> "DataConfig":
         if len({self.subset, *self.auxiliary}) != 1 + len(self.auxiliary):
             raise ValueError(
                 f"auxiliary should name each other subset once, found "
@@ -209,59 +212,59 @@ class DataConfig(Config):
 
     @model_validator(mode="after")
     def _columns_fit(self) -> "DataConfig":
-        for problem in (*self._own_keys(), *self._roles(), *self._known_columns()):
+        for problem in (*self._key_problems(), *self._role_problems(), *self._column_problems()):
             raise ValueError(problem)
         return self
 
-    def _own_keys(self) -> Iterator[str]:
-        """What is wrong with the keys of a user's own files."""
+    def _key_problems(self) -> Iterator[str]:
+        """Contradictions between the keys of a user's own files."""
         if self.train is None:
             for key in _OWN:
                 if getattr(self, key) is not None:
-                    yield f"{key} is for a fleet of your own; name its file as data.train, too"
+                    yield f"{key} is for a fleet of your own; set data.train to its file, too"
             return
         if self.source != "official":
-            yield "source and train are both given; leave source out, or train"
+            yield "source and train are both set; leave out one of them"
         if self.auxiliary:
-            yield "auxiliary adds subsets of C-MAPSS to one of them; beside train it is to be []"
+            yield "auxiliary adds subsets of C-MAPSS to one of them; with train it must be []"
         if self.settings is not None and self.sensors is None:
-            yield "settings names columns of your own; name the sensors, too"
-        told = [key for key in ("rul_file", "rul_column") if getattr(self, key) is not None]
-        if self.test is None and told:
-            yield f"{told[0]} belongs to a file of test records; name it as data.test"
+            yield "settings names columns of your own; set sensors, too"
+        rul_keys = [key for key in ("rul_file", "rul_column") if getattr(self, key) is not None]
+        if self.test is None and rul_keys:
+            yield f"{rul_keys[0]} belongs to a file of test records; set data.test to it"
         if self.test == self.train:
-            yield "test and train name the same file; leave test out to set engines of it aside"
-        if self.test is not None and len(told) != 1:
+            yield "test and train are the same file; leave test out to hold out engines of it"
+        if self.test is not None and len(rul_keys) != 1:
             yield "test needs the RUL of its records: either rul_file or rul_column"
 
-    def _roles(self) -> Iterator[str]:
-        """Columns that are said to be two things at once."""
-        one = dict.fromkeys(self.setting_names, "a setting")
+    def _role_problems(self) -> Iterator[str]:
+        """Columns with two roles."""
+        roles = dict.fromkeys(self.setting_names, "a setting")
         for name in self.sensor_names:
-            if name in one:
-                yield f"settings and sensors both name {_shown(name)}; a column is one of them"
-        one |= dict.fromkeys(self.sensor_names, "a sensor")
+            if name in roles:
+                yield f"settings and sensors both name '{name}'; a column is one of them"
+        roles |= dict.fromkeys(self.sensor_names, "a sensor")
         for name in (ENGINE, CYCLE):
-            if name in one:
-                yield f"{_shown(name)} cannot be the name of {one[name]}; rename the column"
+            if name in roles:
+                yield f"'{name}' cannot be the name of {roles[name]}; rename the column"
         own = {key: getattr(self, key) for key in ("engine", "cycle", "rul_column")}
-        if isinstance(self.conditions, ByColumn) and self.conditions.column not in one:
-            one[self.conditions.column] = "the column of conditions"
+        if isinstance(self.conditions, ByColumn) and self.conditions.column not in roles:
+            roles[self.conditions.column] = "the column of conditions"
         for key, name in own.items():
-            if name in one:
-                yield f"{_shown(name)} is the column {key}, and cannot be {one[name]}, too"
+            if name in roles:
+                yield f"'{name}' is the column {key}, and cannot be {roles[name]}, too"
             if name is not None:
-                one[name] = f"the column {key}"
+                roles[name] = f"the column {key}"
 
-    def _known_columns(self) -> Iterator[str]:
-        """Columns that nothing is known of, and decimals that do not fit the settings."""
+    def _column_problems(self) -> Iterator[str]:
+        """Unknown columns, and decimals that do not match the settings."""
         known = self.setting_names + self.sensor_names
         for name in self.columns:
             if name not in known:
-                yield f"columns names {_shown(name)}; {_one_of(name, known)}"
+                yield f"columns names '{name}'; {_suggest(name, known)}"
         keys = self.condition_keys
-        if not self.own and (strange := [key for key in keys if key not in COLUMNS]):
-            yield f"conditions.column names {_shown(strange[0])}; {_one_of(strange[0], known)}"
+        if not self.own and (unknown := [key for key in keys if key not in COLUMNS]):
+            yield f"conditions.column names '{unknown[0]}'; {_suggest(unknown[0], known)}"
         decimals = self.condition_decimals
         if decimals is not None and len(decimals) != len(keys):
             found = "none" if not decimals else str(len(decimals))
@@ -271,10 +274,6 @@ class DataConfig(Config):
             )
 
 
-def _shown(name: str) -> str:
-    return f"'{printable(name)}'"
-
-
-def _one_of(name: str, known: Sequence[str]) -> str:
-    near = ", ".join(map(printable, by_nearness(name, known)[:5]))
+def _suggest(name: str, known: Sequence[str]) -> str:
+    near = ", ".join(by_nearness(name, known)[:5])
     return f"expected settings or sensors, such as {near}"

@@ -1,7 +1,7 @@
-"""The simulated engines: hidden wear, and the sensors that feel it.
+"""Degradation of simulated engines: hidden damage, and the sensors that respond to it.
 
-An engine is healthy until its decay sets in; then its damage grows exponentially until it
-fails:
+An engine is healthy until its degradation sets in; then its damage grows exponentially until
+it fails:
 
     d(t) = f · (exp(a·x) − 1) / (exp(a) − 1),   x = clip((t − onset) / (life − onset), 0, 1)
 
@@ -9,8 +9,8 @@ fails:
 
 with c the operating condition of the cycle, k the engine's fault mode, f, a, w, offset and
 share drawn for each engine, and drift scaled by level[c, s] / level[sea level, s]. Levels,
-drifts and noise are of the size seen in the train files of FD001 to FD003 (means over cycles
-far from failure, and over the last eight); the shape of the decay is a guess.
+drifts and noise have the sizes *measured* in the train files of FD001 to FD003 (means over
+cycles far from failure, and over the last eight); the shape of the degradation is a *guess*.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import SENSORS, SETTINGS
 
-SHORTEST_LIFE = 50
-SHORTEST_RECORD = 20
-LONGEST_RUL = 195
-_LONGEST_LIFE = 540
-_BATCH = 250  # engines at once: keeps memory flat
+MIN_LIFE = 50
+MIN_RECORD = 20
+MAX_RUL = 195
+_MAX_LIFE = 540
+_BATCH = 250  # engines generated at once: bounds the memory
 
 CONDITIONS = np.array(
     [
@@ -67,34 +67,34 @@ _DRIFTS = np.array(
     ]
 )  # fmt: skip
 
-# [sensor], standard deviation from cycle to cycle; 0 for the sensors that say nothing
+# [sensor], standard deviation from cycle to cycle; 0 for the constant sensors
 _NOISE = np.array(
     [0, 0.33, 4.3, 4.8, 0, 0.002, 0.47, 0.045, 5.0, 0, 0.14,
      0.38, 0.045, 4.8, 0.022, 0, 1.0, 0, 0, 0.11, 0.066]
 )  # fmt: skip
 
 DECIMALS = (0, 0, 4, 4, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4, 2, 0, 0, 2, 2, 4)
-"""Digits behind the point in C-MAPSS's files: unit, cycle, settings, sensors."""
+"""Digits after the point in C-MAPSS's files: unit, cycle, settings, sensors."""
 
 
 @dataclass(frozen=True)
 class Engines:
-    """What is drawn once for each engine; all arrays are [engine] but `offset`.
+    """Random parameters of engines; all arrays are [engine] but `share` and `offset`.
 
     Attributes:
         life: cycles until failure.
         onset: last healthy cycle.
-        bend: exponent a of the decay.
+        exponent: a of the degradation.
         damage: damage f at failure, in units of the drifts.
-        wear: share of the drift that slow wear adds over a life.
-        share: the engine's own strength of each drift, [engine, sensor].
+        wear: w, share of the drift that slow linear wear adds over a life.
+        share: strength of each drift in this engine, [engine, sensor].
         fault: index of the fault mode.
-        offset: the engine's own level, [engine, sensor].
+        offset: deviation from the mean level in this engine, [engine, sensor].
     """
 
     life: NDArray[np.int64]
     onset: NDArray[np.float64]
-    bend: NDArray[np.float64]
+    exponent: NDArray[np.float64]
     damage: NDArray[np.float64]
     wear: NDArray[np.float64]
     share: NDArray[np.float64]
@@ -105,12 +105,12 @@ class Engines:
 def draw_engines(rng: np.random.Generator, count: int, faults: int) -> Engines:
     """Draw engines with lives of at least 50 and mostly of 120 to 360 cycles."""
     life = np.rint(205 * np.exp(0.24 * rng.standard_normal(count)))
-    life = np.clip(life, SHORTEST_LIFE, _LONGEST_LIFE).astype(np.int64)
+    life = np.clip(life, MIN_LIFE, _MAX_LIFE).astype(np.int64)
     decay = np.minimum(125 * np.exp(0.18 * rng.standard_normal(count)), 0.9 * life)
     return Engines(
         life=life,
         onset=life - decay,
-        bend=rng.uniform(2.0, 4.0, count),
+        exponent=rng.uniform(2.0, 4.0, count),
         damage=1 + 0.1 * rng.standard_normal(count),
         wear=rng.uniform(0.0, 0.1, count),
         share=1 + 0.08 * rng.standard_normal((count, len(SENSORS))),
@@ -123,19 +123,19 @@ def draw_records(
     rng: np.random.Generator, engines: Engines, lengths: NDArray[np.int64], conditions: int
 ) -> NDArray[np.float64]:
     """Draw the first `lengths` cycles of each engine: [row, 25], the cycle and 24 columns."""
-    which = np.repeat(np.arange(len(lengths)), lengths)
+    engine = np.repeat(np.arange(len(lengths)), lengths)
     starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    cycle = np.arange(len(which)) - starts + 1
-    condition = rng.integers(0, conditions, len(which))
+    cycle = np.arange(len(engine)) - starts + 1
+    condition = rng.integers(0, conditions, len(engine))
 
-    life, onset, bend = engines.life[which], engines.onset[which], engines.bend[which]
+    life, onset, exponent = engines.life[engine], engines.onset[engine], engines.exponent[engine]
     x = np.clip((cycle - onset) / (life - onset), 0, 1)
-    damage = engines.damage[which] * np.expm1(bend * x) / np.expm1(bend)
-    decay = engines.wear[which] * cycle / life + damage
+    damage = engines.damage[engine] * np.expm1(exponent * x) / np.expm1(exponent)
+    decay = engines.wear[engine] * cycle / life + damage
 
     levels = _LEVELS[condition]
-    drift = _DRIFTS[engines.fault[which]] * levels / _LEVELS[0]
-    sensors = levels + engines.offset[which] + engines.share[which] * drift * decay[:, None]
+    drift = _DRIFTS[engines.fault[engine]] * levels / _LEVELS[0]
+    sensors = levels + engines.offset[engine] + engines.share[engine] * drift * decay[:, None]
     sensors += _NOISE * rng.standard_normal(sensors.shape)
     return np.column_stack([cycle, _settings(rng, condition, conditions), sensors])
 
@@ -143,7 +143,7 @@ def draw_records(
 def _settings(
     rng: np.random.Generator, condition: NDArray[np.int64], conditions: int
 ) -> NDArray[np.float64]:
-    """Draw settings that lie near their condition: exact after rounding to 0, 2, 0 decimals."""
+    """Draw settings with jitter; rounded to 0, 2, 0 decimals they are exactly the condition."""
     rows = len(condition)
     jitter = np.zeros((rows, len(SETTINGS)))
     if conditions == 1:
@@ -158,7 +158,7 @@ def _settings(
 def failure_records(
     seed: int, engines: int, conditions: int, faults: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield run-to-failure records, [row, 26], some engines at a time."""
+    """Yield run-to-failure records, [row, 26], in batches of engines."""
     rng = np.random.default_rng([seed, conditions, faults, 0])
     for first, count in _batches(engines):
         drawn = draw_engines(rng, count, faults)
@@ -170,12 +170,12 @@ def truncated_records(
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
     """Yield truncated records, [row, 26], and the true RUL of their engines, [engine], cycles.
 
-    The RUL is drawn between 1 and 195 such that at least 20 cycles are left in the record.
+    The RUL is drawn from 1 to 195 such that at least 20 cycles remain in the record.
     """
     rng = np.random.default_rng([seed, conditions, faults, 1])
     for first, count in _batches(engines):
         drawn = draw_engines(rng, count, faults)
-        longest = np.minimum(drawn.life - SHORTEST_RECORD, LONGEST_RUL)
+        longest = np.minimum(drawn.life - MIN_RECORD, MAX_RUL)
         rul = rng.integers(1, longest, endpoint=True)
         lengths = drawn.life - rul
         yield _numbered(first, lengths, draw_records(rng, drawn, lengths, conditions)), rul

@@ -1,4 +1,4 @@
-"""The records of a fleet in memory: what the reader returns and everything else uses."""
+"""The records of a fleet in memory, as the readers return them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _BLOCK_ROWS = 1 << 12
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
-    """Yield all rows in order, some at a time: what is worked out by blocks needs little memory.
+    """Yield all rows in order, in blocks, so that intermediate arrays stay small.
 
     >>> [block.stop - block.start for block in row_blocks(5_000)]
     [4096, 904]
@@ -26,12 +26,12 @@ class Fleet:
     """Records of several engines, one row a cycle, engines one after another.
 
     Attributes:
-        engine: [row], number of the engine (the files call it unit), rising.
-        cycle: [row], cycle since the start of the engine's record, from 1 without a gap.
+        engine: [row], number of the engine (the files call it unit), ascending.
+        cycle: [row], ascending within an engine; from 1 without a gap in C-MAPSS's files.
         values: [row, column], raw settings and sensors in the order of `columns`.
         starts: [engine], first row of each engine.
         lengths: [engine], number of rows of each engine.
-        columns: names of the columns of `values`; the 24 of C-MAPSS, unless it is a user's own.
+        columns: names of the columns of `values`: the 24 of C-MAPSS, or a user's own.
     """
 
     engine: NDArray[np.int64]
@@ -49,7 +49,7 @@ class Fleet:
         values: NDArray[np.float64],
         columns: tuple[str, ...] = COLUMNS,
     ) -> "Fleet":
-        """Join columns whose engines stand one after another, as the files have them."""
+        """Build a fleet from columns in which the rows of each engine are contiguous."""
         starts = np.flatnonzero(np.diff(engine, prepend=engine[:1] - 1))
         lengths = np.diff(starts, append=len(engine))
         return cls(engine, cycle, values, starts, lengths, columns)
@@ -77,7 +77,7 @@ class Fleet:
     def column_values(
         self, columns: Sequence[str], rows: slice | NDArray[np.bool_] = slice(None)
     ) -> NDArray[np.float64]:
-        """[row, column], a copy of the columns of those names, in their order.
+        """[row, column], a copy of the named columns, in the given order.
 
         Args:
             columns: their names.
@@ -86,25 +86,25 @@ class Fleet:
         wanted = np.array([self.columns.index(name) for name in columns], dtype=np.int64)
         if isinstance(rows, slice):
             return self.values[rows].take(wanted, axis=1)
-        picked, stop = np.empty((np.count_nonzero(rows), len(wanted))), 0
+        copied, stop = np.empty((np.count_nonzero(rows), len(wanted))), 0
         for block in row_blocks(self.rows):
             part = self.values[block].compress(rows[block], axis=0).take(wanted, axis=1)
             start, stop = stop, stop + len(part)
-            picked[start:stop] = part
-        return picked
+            copied[start:stop] = part
+        return copied
 
     def select_engines(self, engines: NDArray[np.int64]) -> "Fleet":
-        """Return the fleet of the named engines alone, in the order of the file."""
-        return self._at(np.isin(self.engine, engines))
+        """Return the fleet of these engines only, in the order of the file."""
+        return self._filter(np.isin(self.engine, engines))
 
     def truncate(self, lengths: NDArray[np.int64]) -> "Fleet":
-        """Return the first rows of each engine alone.
+        """Return the first rows of each engine.
 
         Args:
-            lengths: [engine], rows to keep, at least 1.
+            lengths: [engine], number of rows, at least 1.
         """
-        since = np.arange(self.rows) - np.repeat(self.starts, self.lengths)
-        return self._at(since < np.repeat(lengths, self.lengths))
+        rows_before = np.arange(self.rows) - self.row_starts
+        return self._filter(rows_before < np.repeat(lengths, self.lengths))
 
-    def _at(self, keep: NDArray[np.bool_]) -> "Fleet":
-        return Fleet.from_rows(self.engine[keep], self.cycle[keep], self.values[keep], self.columns)
+    def _filter(self, mask: NDArray[np.bool_]) -> "Fleet":
+        return Fleet.from_rows(self.engine[mask], self.cycle[mask], self.values[mask], self.columns)

@@ -1,4 +1,4 @@
-"""Where labels come from: remaining useful life in cycles, and health classes made of it."""
+"""Labels: remaining useful life (RUL) in cycles, and health classes of it."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,9 @@ from cmapss_rul.data.fleet import Fleet
 
 
 def run_to_failure_rul(fleet: Fleet) -> NDArray[np.int64]:
-    """RUL of each row of a fleet that ran to failure: 0 at the engine's last cycle.
+    """RUL of each row of records that end with the failure.
+
+    RUL is the number of cycles that still follow: 0, not 1, at an engine's last cycle.
 
     Returns:
         rul: [row], cycles.
@@ -18,21 +20,24 @@ def run_to_failure_rul(fleet: Fleet) -> NDArray[np.int64]:
 
 
 def truncated_rul(fleet: Fleet, rul: NDArray[np.int64]) -> NDArray[np.int64]:
-    """RUL of each row of a fleet whose records were cut before the failure.
+    """RUL of each row of records that end before the failure.
 
     Args:
-        fleet: the cut records.
+        fleet: the truncated records.
         rul: [engine], true RUL at the last row of each engine, cycles.
 
     Returns:
-        rul: [row], cycles: that of the engine plus the rows that still follow.
+        rul: [row], cycles: the engine's RUL plus the number of rows that follow.
     """
     last = np.repeat(fleet.last_rows, fleet.lengths)
     return np.repeat(rul, fleet.lengths) + last - np.arange(fleet.rows)
 
 
 def cap_rul(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
-    """Piecewise-linear label: an engine far from failure counts as `cap` cycles away.
+    """Piecewise-linear label: constant at `cap` far from failure, then falling by 1 a cycle.
+
+    The sensors of a healthy engine do not show how far away its failure is, so a network could
+    only memorise larger labels.
 
     >>> cap_rul(np.array([300, 125, 7]), 125)
     array([125, 125,   7])
@@ -41,19 +46,20 @@ def cap_rul(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
 
 
 def health_class_names(boundaries: Sequence[int], cap: int) -> list[str]:
-    """The capped RUL of each health class, in words, the healthiest first.
+    """Name each health class by its range of capped RUL, the healthiest first.
 
     Args:
-        boundaries: falling, cycles.
+        boundaries: descending, cycles.
         cap: cap of the labels, cycles.
 
     >>> health_class_names((125, 50), 125), health_class_names((80, 30), 125)
     (['125', '51–124', '0–50'], ['81–125', '31–80', '0–30'])
     """
-    # the highest RUL of each class but the healthiest
-    tops = [cap, *(b - 1 if b == cap else b for b in boundaries)]
-    lows = [*(top + 1 for top in tops[1:]), 0]
-    return [str(low) if low == top else f"{low}–{top}" for low, top in zip(lows, tops, strict=True)]
+    highs = [cap, *(b - 1 if b == cap else b for b in boundaries)]
+    lows = [*(high + 1 for high in highs[1:]), 0]
+    return [
+        str(low) if low == high else f"{low}–{high}" for low, high in zip(lows, highs, strict=True)
+    ]
 
 
 def health_classes(
@@ -61,13 +67,12 @@ def health_classes(
 ) -> NDArray[np.int64]:
     """Health class of each capped RUL, 0 the healthiest.
 
-    The class is the number of boundaries on whose worse side the RUL lies. RUL ≤ b is the
-    worse side of boundary b; for a boundary equal to the cap it is RUL < b, for otherwise
-    no capped label would ever be healthy.
+    The class is the number of boundaries on whose worse side the RUL lies: RUL ≤ b for a
+    boundary b.
 
     Args:
         rul: [row], capped, cycles.
-        boundaries: falling, cycles.
+        boundaries: descending, cycles.
         cap: cap of the labels, cycles.
 
     Returns:
@@ -78,5 +83,6 @@ def health_classes(
     """
     classes = np.zeros(len(rul), dtype=np.int64)
     for boundary in boundaries:
+        # no capped label exceeds the cap: with ≤ at a boundary equal to it, class 0 were empty
         classes += (rul < boundary) if boundary == cap else (rul <= boundary)
     return classes

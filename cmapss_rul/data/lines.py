@@ -4,20 +4,18 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
 
 BLOCK_BYTES = 1 << 24
-LONGEST_LINE = 1 << 20
-PARQUET = b"PAR1"
-"""How a Parquet file begins."""
+MAX_LINE_BYTES = 1 << 20
+PARQUET_MAGIC = b"PAR1"
 
 NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""A decimal number; NaN, infinities, hexadecimal digits and `1_0` are none."""
+"""A decimal number; NaN, infinities, hexadecimal digits and `1_0` do not match."""
 
-_NO_TEXT = re.compile(rb"[^\t\n\v\f\r\x20-\x7e]")
+_NON_TEXT_BYTE = re.compile(rb"[^\t\n\v\f\r\x20-\x7e]")
 _TAIL_BYTES = 1 << 13
-_FOREIGN_STARTS = {
+_FOREIGN_FORMATS = {
     b"<": "an HTML or XML page",
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive",
@@ -28,19 +26,19 @@ _FOREIGN_STARTS = {
 
 
 class Readable(Protocol):
-    """What the readers ask of a stream."""
+    """A binary stream, as far as the readers need one."""
 
     def read(self, size: int, /) -> bytes:
-        """Read at most so many bytes; none at the end."""
+        """Read at most `size` bytes; none at the end."""
         ...
 
 
-def blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Yield a file in blocks that end where a line ends: LF, CRLF or CR.
+def line_blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Yield a file in blocks that end with a line: at LF, CRLF or CR.
 
     Args:
         stream: the file's bytes.
-        name: the file in error texts.
+        name: the file in error messages.
         size: bytes to read at once.
 
     Raises:
@@ -54,9 +52,9 @@ def blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterator[byt
         if cut:
             yield text[:cut]
         rest = text[cut:]
-        if len(rest) > LONGEST_LINE:
+        if len(rest) > MAX_LINE_BYTES:
             raise DataError(
-                f"{name}: {foreign_kind(text) or 'a line of more than 1 MiB'} was found, "
+                f"{name}: found {foreign_format(text) or 'a line of more than 1 MiB'}, "
                 "expected rows of numbers"
             )
     if rest:
@@ -64,21 +62,21 @@ def blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterator[byt
 
 
 class Tail:
-    """The last bytes of a file that was read in blocks, to tell whether it was cut."""
+    """The last bytes of a file that is read in blocks, to detect a truncated download."""
 
     def __init__(self) -> None:
         self._bytes = b""
 
     def add(self, block: bytes) -> None:
-        """Take the next block."""
+        """Add the next block."""
         self._bytes = (self._bytes + block[-_TAIL_BYTES:])[-_TAIL_BYTES:]
 
     @property
-    def looks_cut(self) -> bool:
+    def looks_truncated(self) -> bool:
         """Whether the file may end inside its last number.
 
-        A last number with a line end or a space behind it is whole. Without one, the row must
-        be shaped like the row before it: no white space at the end, as many decimals.
+        A last number followed by a line end or a space is complete. Otherwise the row must have
+        the format of the row before it: no trailing white space, as many decimals.
         """
         if not self._bytes or self._bytes[-1:].isspace():
             return False
@@ -93,22 +91,22 @@ def _decimals(line: bytes) -> int:
     return len(tokens[-1].partition(b".")[2]) if tokens else 0
 
 
-def foreign_kind(start: bytes) -> str | None:
-    """Say what a file is that is plainly no table, by its first bytes."""
+def foreign_format(start: bytes) -> str | None:
+    """Recognise by its first bytes a file that is no table of text; None for all others."""
     head = start[:1024].lstrip()
-    for mark, kind in _FOREIGN_STARTS.items():
-        if head.startswith(mark):
-            return kind
+    for magic, description in _FOREIGN_FORMATS.items():
+        if head.startswith(magic):
+            return description
     return None
 
 
-def no_text(line: bytes) -> str | None:
-    """Describe the first byte of a line that no plain text holds, or return None."""
-    found = _NO_TEXT.search(line)
+def non_text_byte(line: bytes) -> str | None:
+    """Describe the first byte of a line that is not plain text, or return None."""
+    found = _NON_TEXT_BYTE.search(line)
     return f"the byte 0x{line[found.start()]:02x}" if found else None
 
 
-def shown(token: bytes) -> str:
-    """Show a foreign token, shortened, in quotes."""
-    text = printable(token[:24].decode("ascii", "backslashreplace"))
+def quote_token(token: bytes) -> str:
+    """Quote an invalid token for an error message, shortened."""
+    text = token[:24].decode("ascii", "backslashreplace")
     return f"'{text}{'…' if len(token) > 24 else ''}'"

@@ -1,4 +1,7 @@
-"""From raw rows to the network's features, with statistics of training engines only."""
+"""Preprocessing: from raw rows to the network's features, fitted on training engines only.
+
+raw rows → operating condition → scaled columns → smoothing → cycle count appended
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,18 +21,18 @@ CYCLE_UNIT = 200
 
 @dataclass(frozen=True, eq=False)
 class Scaler:
-    """Per-condition standardisation, fitted on training engines.
+    """Standardisation per operating condition, fitted on training engines.
 
-    scaled = (raw − centre) · factor, with the row's condition picking the row of `centre`
-    and `factor`. Settings have the same centre and factor in every condition. A column whose
-    maximum equals its minimum is constant there: its factor is 0. (Its standard deviation
-    may be a rounding error instead of 0, and dividing by that would blow up noise.)
+    scaled = (raw − centre) · factor, with centre and factor of the row's condition. With six
+    conditions most of a sensor's variance is between conditions, and would hide the wear.
+    Settings, which define the conditions, have the same centre and factor in each: scaled per
+    condition, nothing but their jitter would be left.
 
     Attributes:
-        centre: [condition, column], raw units.
-        factor: [condition, column], one over the standard deviation, or 0.
-        low: [condition, column], the least raw value that it was fitted on.
-        high: [condition, column], the greatest.
+        centre: [condition, column], mean, raw units.
+        factor: [condition, column], one over the standard deviation; 0 for a constant column.
+        low: [condition, column], minimum of the raw values that it was fitted on.
+        high: [condition, column], their maximum.
     """
 
     centre: NDArray[np.float64]
@@ -53,12 +56,12 @@ class Scaler:
             conditions: number of conditions; each occurs in the rows.
             is_setting: [column], whether it is scaled over all conditions at once.
         """
-        own = _statistics(values, [condition == index for index in range(conditions)])
+        statistics = _statistics(values, [condition == index for index in range(conditions)])
         if is_setting.any():
             overall = _statistics(values, [np.ones(len(values), dtype=np.bool_)])
-            for target, of_all in zip(own, overall, strict=True):
-                target[:, is_setting] = of_all[:, is_setting]
-        return cls(*own)
+            for per_condition, of_all in zip(statistics, overall, strict=True):
+                per_condition[:, is_setting] = of_all[:, is_setting]
+        return cls(*statistics)
 
     def transform(
         self, values: NDArray[np.float64], condition: NDArray[np.int64]
@@ -79,14 +82,11 @@ class Scaler:
     def out_of_range(
         self, values: NDArray[np.float64], condition: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """Tell the values that lie outside the range that the scaler was fitted on.
+        """[row, column], whether a value is outside the range that the scaler was fitted on.
 
         Args:
             values: [row, column], raw, the columns that the scaler was fitted on.
             condition: [row], index of each row's operating condition.
-
-        Returns:
-            beyond: [row, column].
         """
         return np.asarray((values < self.low[condition]) | (values > self.high[condition]))
 
@@ -94,26 +94,30 @@ class Scaler:
 def _statistics(
     values: NDArray[np.float64], groups: Sequence[NDArray[np.bool_]]
 ) -> tuple[NDArray[np.float64], ...]:
-    """Centre, factor, least and greatest value, [group, column] each, of groups of rows."""
+    """Centre, factor, minimum and maximum, [group, column] each, of groups of rows."""
     shape = len(groups), values.shape[1]
     low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
     total, squares = np.zeros(shape), np.zeros(shape)
-    for index, rows in _grouped(values, groups):
+    for index, rows in _group_blocks(values, groups):
         low[index] = np.minimum(low[index], rows.min(axis=0))
         high[index] = np.maximum(high[index], rows.max(axis=0))
-        total[index] = _added(total[index], rows)
+        total[index] = _add_rows(total[index], rows)
     counts = np.array([[np.count_nonzero(group)] for group in groups])
     centre = total / counts
-    for index, rows in _grouped(values, groups):
-        squares[index] = _added(squares[index], (rows - centre[index]) ** 2)
-    deviation = np.where(high == low, 1.0, np.sqrt(squares / counts))
-    return centre, np.where(high == low, 0.0, 1.0 / deviation), low, high
+    # a second pass: mean square minus squared mean would cancel digits where sensors barely vary
+    for index, rows in _group_blocks(values, groups):
+        squares[index] = _add_rows(squares[index], (rows - centre[index]) ** 2)
+    # A constant column is recognised by its range: its standard deviation may be a rounding
+    # error instead of 0, and dividing by that would amplify noise.
+    constant = high == low
+    deviation = np.where(constant, 1.0, np.sqrt(squares / counts))
+    return centre, np.where(constant, 0.0, 1.0 / deviation), low, high
 
 
-def _grouped(
+def _group_blocks(
     values: NDArray[np.float64], groups: Sequence[NDArray[np.bool_]]
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield the number of a group and some of its rows, [row, column], until all were there."""
+    """Yield index and rows of each group, [row, column], block by block."""
     for block in row_blocks(len(values)):
         for index, group in enumerate(groups):
             rows = values[block].compress(group[block], axis=0)
@@ -121,7 +125,7 @@ def _grouped(
                 yield index, rows
 
 
-def _added(total: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _add_rows(total: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Add rows one after another, so that the sum does not depend on the size of the blocks."""
     return np.asarray(np.concatenate([total[None], rows]).sum(axis=0))
 
@@ -132,9 +136,9 @@ class Preprocessor:
 
     Attributes:
         columns: names of the settings and sensors used.
-        cycle_count: whether the cycle count is a feature too (the last one).
+        cycle_count: whether the cycle count is a feature, too (the last one).
         smoothing: weight of the newest row in exponential smoothing, or None.
-        keys: names of the columns that tell the operating conditions apart.
+        keys: names of the columns that define the operating conditions.
         conditions: the operating conditions of the training engines.
         scaler: fitted on the training engines.
     """
@@ -154,18 +158,17 @@ class Preprocessor:
 
         Args:
             fleet: the records.
-            config: which columns, and what else the network sees.
-            engines: [engine], the training engines; of others nothing is seen. All by default.
+            config: which columns, and which other features.
+            engines: [engine], the training engines, which alone are used. All by default.
         """
         rows = slice(None) if engines is None else np.isin(fleet.engine, engines)
         keys = fleet.column_values(config.condition_keys, rows)
         conditions = Conditions.fit(keys, config.condition_decimals)
-        is_setting = np.array([name in config.setting_names for name in config.columns])
         scaler = Scaler.fit(
             fleet.column_values(config.columns, rows),
             conditions.assign(keys),
             len(conditions.table),
-            is_setting,
+            is_setting=np.array([name in config.setting_names for name in config.columns]),
         )
         return cls(
             config.columns,
@@ -192,11 +195,10 @@ class Preprocessor:
         """
         features = np.empty((fleet.rows, len(self.features)), np.float32)
         scaled = features[:, : len(self.columns)]
-        for block in row_blocks(fleet.rows):  # what is in double precision stays small
+        for block in row_blocks(fleet.rows):  # bounds the memory of the double-precision arrays
             condition = self.conditions.assign(fleet.column_values(self.keys, block))
-            scaled[block] = self.scaler.transform(
-                fleet.column_values(self.columns, block), condition
-            )
+            raw = fleet.column_values(self.columns, block)
+            scaled[block] = self.scaler.transform(raw, condition)
             if self.cycle_count:
                 features[block, -1] = fleet.cycle[block] / CYCLE_UNIT
         if self.smoothing is not None:
@@ -212,12 +214,11 @@ class Preprocessor:
         return self.conditions.is_unknown(fleet.column_values(self.keys))
 
     def out_of_range(self, fleet: Fleet) -> NDArray[np.bool_]:
-        """[row, column], whether a raw value lies outside the range of the training engines.
+        """[row, column], whether a raw value is outside the range of the training engines.
 
         The range is that of the row's operating condition, or of all rows for a setting.
         """
-        condition = self.condition(fleet)
-        return self.scaler.out_of_range(fleet.column_values(self.columns), condition)
+        return self.scaler.out_of_range(fleet.column_values(self.columns), self.condition(fleet))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything as plain values and tensors, for a checkpoint."""
@@ -234,11 +235,11 @@ class Preprocessor:
 
     @classmethod
     def from_state(cls, state: dict[str, Any], config: DataConfig) -> "Preprocessor":
-        """The inverse of `state_dict`.
+        """Restore a preprocessor.
 
         Args:
-            state: what it gave.
-            config: that it was fitted with, which says how conditions are told.
+            state: its `state_dict`.
+            config: that it was fitted with, which has the keys of the conditions.
         """
         return cls(
             columns=tuple(state["columns"]),
@@ -251,7 +252,10 @@ class Preprocessor:
 
 
 def _smooth(features: NDArray[np.float32], fleet: Fleet, weight: float) -> None:
-    """Smooth in place: yₜ = weight·xₜ + (1 − weight)·yₜ₋₁, y₁ = x₁, all engines at a time."""
+    """Smooth in place: yₜ = weight·xₜ + (1 − weight)·yₜ₋₁, y₁ = x₁, all engines at a time.
+
+    Before windowing: a window then carries the engine's history from before it, too.
+    """
     for step in range(1, int(fleet.lengths.max())):
         rows = fleet.starts[fleet.lengths > step] + step
         features[rows] += (1 - weight) * (features[rows - 1] - features[rows])

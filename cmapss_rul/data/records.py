@@ -1,4 +1,4 @@
-"""A user's own file as a fleet, with what is unusual about it kept beside it."""
+"""Records of engines from a user's own file, in any row order."""
 
 import re
 from dataclasses import dataclass
@@ -12,28 +12,26 @@ from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.tables import ColumnRequest, NumericTable, parse_table
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import DataError
 
-_LATEST = 10**9
-_WHOLE = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
+_MAX_CYCLE = 10**9
+_INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
 
 ALLOW_GAPS = "--allow-gaps predicts all the same, and marks it"
-NO_GAPS = "without every cycle the RUL of the others is not known; fill the gap, or leave it out"
+NO_GAPS = "the RUL of the other cycles is unknown then; fill the gap, or leave the engine out"
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """Records of engines, one after another, each by rising cycles.
+    """Records of engines, one after another, each by ascending cycles.
 
     Attributes:
-        fleet: engines numbered 1, 2, … as they first occur in the file, cycles as the file
-            counts them.
-        names: [engine], what the file calls each engine: whole numbers where all are.
-        missing_cycles: [row], cycles that the engine's record lacks before the row, from its first
-            row on.
-        has_condition_columns: whether the file has every column of the conditions.
-        extra: [row], a further column that was asked for; None without one.
+        fleet: engines numbered 1, 2, … in the order of their first rows in the file, cycles as
+            the file counts them.
+        names: [engine], the engines' names in the file: whole numbers where all are.
+        missing_cycles: [row], number of cycles missing in the engine's record before the row.
+        has_condition_columns: whether the file has every column of the operating conditions.
+        extra: [row], an additional column that was requested, or None.
     """
 
     fleet: Fleet
@@ -42,142 +40,158 @@ class Records:
     has_condition_columns: bool
     extra: NDArray[np.float64] | None = None
 
+    def name_at(self, row: int) -> int | str:
+        """Name of the engine of a row."""
+        return self.names[self.fleet.engine[row] - 1]
+
 
 def read_records(
     content: bytes,
     name: str,
     config: DataConfig,
-    known: Conditions | None = None,
+    conditions: Conditions | None = None,
     *,
     extra: str | None = None,
     gaps: str | None = NO_GAPS,
 ) -> Records:
-    """Read records of engines, whatever their order in the file.
+    """Read records of engines, in any row order.
 
-    Needed are unit, cycle and the columns that the network sees, and those that tell operating
-    conditions apart. A model that knows a single condition does without the latter.
+    Required columns are unit, cycle, those that the network sees, and those of the operating
+    conditions. A model with a single condition needs none of the latter.
 
     Args:
         content: bytes of the file: C-MAPSS text, CSV with a header, or Parquet.
-        name: of the file, in error texts.
+        name: of the file, in error messages.
         config: which columns, under which names.
-        known: the conditions of a trained model; None where they are to be found out.
-        extra: name of a further column that must be there.
-        gaps: what to do about records that lack cycles, for the error; None takes them.
+        conditions: of a trained model; None where they are fitted to these records later.
+        extra: name of an additional column, which is then required.
+        gaps: what to do about missing cycles, for the error message; None accepts them.
 
     Raises:
-        DataError: one line with the place, what was found and what was expected.
+        DataError: one line with the position, what was found and what was expected.
     """
-    single = known is not None and len(known.table) == 1
-    keys = () if single else config.condition_keys
-    own = {ENGINE: config.engine, CYCLE: config.cycle}
-    asked = ColumnRequest(
-        needed=[*keys, *config.columns, *([] if extra is None else [extra])],
+    single = conditions is not None and len(conditions.table) == 1
+    key_columns = {ENGINE: config.engine, CYCLE: config.cycle}
+    request = ColumnRequest(
+        needed=[
+            *(() if single else config.condition_keys),
+            *config.columns,
+            *([] if extra is None else [extra]),
+        ],
         optional=config.condition_keys,
-        given={word: given for word, given in own.items() if given is not None},
+        key_columns={key: own for key, own in key_columns.items() if own is not None},
     )
-    table = parse_table(content, printable(name), asked)
-    names, number = _engines(table)
-    cycle = _cycles(table)
-    order = np.lexsort((cycle, number))
-    values = _values(table, config, known)[order]
-    fleet = Fleet.from_rows(number[order], cycle[order], values, config.raw_columns)
-    return Records(
+    table = parse_table(content, name, request)
+    names, engine = _number_engines(table)
+    cycle = _whole_cycles(table)
+    order = np.lexsort((cycle, engine))
+    values = _raw_values(table, config, conditions)[order]
+    fleet = Fleet.from_rows(engine[order], cycle[order], values, config.raw_columns)
+    records = Records(
         fleet,
         names,
-        _missing(fleet, names, table.line[order], table, gaps),
+        _count_missing(fleet),
         has_condition_columns=set(config.condition_keys) <= set(table.columns),
         extra=None if extra is None else table.numbers[order, table.columns.index(extra)],
     )
+    _check_steps(records, table, table.row_numbers[order], gaps)
+    return records
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file whole.
+    """Read a whole file.
 
     Raises:
-        DataError: naming the path and the reason.
+        DataError: with the path and the reason.
     """
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{printable(path)}: cannot be read: {one_line(reason)}") from error
+        raise DataError(f"{path}: cannot be read: {reason}") from error
 
 
-def _engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray[np.int64]]:
-    """Names of the engines as they first occur, and for each row the number in that order."""
+def _number_engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray[np.int64]]:
+    """Names of the engines in the order of their first rows, and each row's number, from 1."""
     unique, first, inverse = np.unique(table.engine, return_index=True, return_inverse=True)
     if unique[0] == "":
-        row = first[0]
         raise DataError(
-            f"{table.name}, {table.counts} {table.line[row]}: found no name of the engine, "
-            "expected one in each row"
+            f"{table.name}, {table.row_unit} {table.row_numbers[first[0]]}: found no name of the "
+            "engine, expected one in each row"
         )
-    matches = [_WHOLE.fullmatch(str(text)) for text in unique]
-    whole = all(match is not None for match in matches)
-    keys = [int(match[1]) for match in matches if match] if whole else [str(t) for t in unique]
-    # '1' and '1.0' are the same engine
+    matches = [_INTEGER.fullmatch(str(text)) for text in unique]
+    integers = [int(match[1]) for match in matches if match]  # '1' and '1.0' are one engine
+    keys = integers if len(integers) == len(unique) else [str(text) for text in unique]
     numbers: dict[int | str, int] = {}
     for i in np.argsort(first):
         numbers.setdefault(keys[i], len(numbers) + 1)
-    number = np.array([numbers[key] for key in keys], dtype=np.int64)[inverse]
-    return [*numbers], number  # type: ignore[return-value]
+    engine = np.array([numbers[key] for key in keys], dtype=np.int64)[inverse]
+    return [*numbers], engine  # type: ignore[return-value]
 
 
-def _cycles(table: NumericTable) -> NDArray[np.int64]:
+def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:
     cycle = table.numbers[:, 0]
-    bad = np.flatnonzero((cycle != np.floor(cycle)) | (cycle < 1) | (cycle > _LATEST))
-    if len(bad):
+    invalid = np.flatnonzero((cycle != np.floor(cycle)) | (cycle < 1) | (cycle > _MAX_CYCLE))
+    if len(invalid):
+        row = invalid[0]
         raise DataError(
-            f"{table.name}, {table.counts} {table.line[bad[0]]}: found cycle "
-            f"{cycle[bad[0]]:.15g}, expected a whole number from 1 on"
+            f"{table.name}, {table.row_unit} {table.row_numbers[row]}: found cycle "
+            f"{cycle[row]:.15g}, expected a whole number from 1 on"
         )
     return cycle.astype(np.int64)
 
 
-def _values(
-    table: NumericTable, config: DataConfig, known: Conditions | None
+def _raw_values(
+    table: NumericTable, config: DataConfig, conditions: Conditions | None
 ) -> NDArray[np.float64]:
-    """[row, column]; where the file does not tell the condition, it is the model's only one."""
-    columns = {name: i for i, name in enumerate(config.raw_columns)}
-    values = np.zeros((len(table.numbers), len(columns)))
-    if known is not None:
-        values[:, [columns[key] for key in config.condition_keys]] = known.table[0]
+    """[row, column]; absent columns of the conditions take those of the model's first one.
+
+    They may be absent only where the model has a single condition.
+    """
+    index = {name: i for i, name in enumerate(config.raw_columns)}
+    values = np.zeros((len(table.numbers), len(index)))
+    if conditions is not None:
+        values[:, [index[key] for key in config.condition_keys]] = conditions.table[0]
     for i, column in enumerate(table.columns):
-        if column in columns:
-            values[:, columns[column]] = table.numbers[:, i]
+        if column in index:
+            values[:, index[column]] = table.numbers[:, i]
     return values
 
 
-def _missing(
-    fleet: Fleet,
-    names: list[int] | list[str],
-    line: NDArray[np.int64],
-    table: NumericTable,
-    hint: str | None,
-) -> NDArray[np.int64]:
-    """[row], cycles missing so far; refuses repeats always, and gaps where there is a hint."""
+def _cycle_steps(fleet: Fleet) -> NDArray[np.int64]:
+    """[row], cycles since the engine's row before; 1 for its first row, whatever its cycle."""
     step = np.diff(fleet.cycle, prepend=0)
     step[fleet.starts] = 1
-    repeats = np.flatnonzero(step == 0)
-    if len(repeats):
-        row = repeats[0]
-        raise DataError(
-            f"{table.name}, {table.counts}s {line[row - 1]} and {line[row]}: found cycle "
-            f"{fleet.cycle[row]} of engine {_shown(fleet, names, row)} twice, expected each "
-            "cycle once"
-        )
-    gaps = np.flatnonzero(step > 1)
-    if len(gaps) and hint is not None:
-        row = gaps[0]
-        raise DataError(
-            f"{table.name}, {table.counts} {line[row]}: found cycle {fleet.cycle[row]} of engine "
-            f"{_shown(fleet, names, row)} after cycle {fleet.cycle[row - 1]}, expected no gap; "
-            f"{hint}"
-        )
-    total = np.cumsum(step - 1)
+    return step
+
+
+def _count_missing(fleet: Fleet) -> NDArray[np.int64]:
+    total = np.cumsum(_cycle_steps(fleet) - 1)
     return np.asarray(total - total[fleet.row_starts])
 
 
-def _shown(fleet: Fleet, names: list[int] | list[str], row: int) -> str:
-    return printable(names[fleet.engine[row] - 1])
+def _check_steps(
+    records: Records, table: NumericTable, row_numbers: NDArray[np.int64], hint: str | None
+) -> None:
+    """Refuse repeated cycles, and gaps where there is a hint what to do about them.
+
+    Args:
+        records: the rows, sorted.
+        table: the file.
+        row_numbers: [row], position of each sorted row in the file.
+        hint: what to do about a gap.
+    """
+    cycle, step = records.fleet.cycle, _cycle_steps(records.fleet)
+    repeats, gaps = np.flatnonzero(step == 0), np.flatnonzero(step > 1)
+    if len(repeats):
+        row = repeats[0]
+        raise DataError(
+            f"{table.name}, {table.row_unit}s {row_numbers[row - 1]} and {row_numbers[row]}: found "
+            f"cycle {cycle[row]} of engine {records.name_at(row)} twice, expected each cycle once"
+        )
+    if len(gaps) and hint is not None:
+        row = gaps[0]
+        raise DataError(
+            f"{table.name}, {table.row_unit} {row_numbers[row]}: found cycle {cycle[row]} of "
+            f"engine {records.name_at(row)} after cycle {cycle[row - 1]}, expected no gap; {hint}"
+        )

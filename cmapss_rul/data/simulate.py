@@ -11,28 +11,36 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import CONDITIONS, FAULTS, SUBSETS, FileKind, SubsetName, file_name
+from cmapss_rul.data.columns import (
+    CONDITIONS,
+    FAULTS,
+    FILE_KINDS,
+    SUBSETS,
+    FileKind,
+    SubsetName,
+    file_name,
+)
 from cmapss_rul.data.degradation import DECIMALS, failure_records, truncated_records
 from cmapss_rul.data.verification import manifest_path, provenance
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.files import sweep, whole_file, write_whole
 from cmapss_rul.system.locks import in_turn
 
-KINDS: tuple[FileKind, ...] = ("train", "test", "RUL")
-MOST_ENGINES = 1_000_000
+MAX_ENGINES = 1_000_000
 _ROW_END = b" \n"  # C-MAPSS ends a row with two spaces
+_SPACE, _POINT, _MINUS, _ZERO = b" .-0"
+_PADDING = 0
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a simulated fleet is made from; the same parameters give the same bytes.
+    """Parameters of a simulated fleet; the same parameters give the same bytes.
 
     Attributes:
         engines: number of training engines, and of test engines.
         conditions: operating conditions, 1 or 6.
         faults: fault modes, 1 or 2.
-        seed: of all draws.
+        seed: of all random draws.
     """
 
     engines: int = 100
@@ -41,19 +49,19 @@ class Parameters:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        bounds: dict[str, tuple[bool, str]] = {
-            "engines": (1 <= self.engines <= MOST_ENGINES, f"1 to {MOST_ENGINES}"),
+        checks: dict[str, tuple[bool, str]] = {
+            "engines": (1 <= self.engines <= MAX_ENGINES, f"1 to {MAX_ENGINES}"),
             "conditions": (self.conditions in (1, 6), "1 or 6"),
             "faults": (self.faults in (1, 2), "1 or 2"),
             "seed": (0 <= self.seed < 2**63, "a whole number from 0 to 2**63 - 1"),
         }
-        for name, (good, expected) in bounds.items():
-            if not good:
+        for name, (valid, expected) in checks.items():
+            if not valid:
                 raise UsageError(f"{name}: found {getattr(self, name)}, expected {expected}")
 
     @property
     def subset(self) -> SubsetName:
-        """The subset that the fleet mimics.
+        """The subset with these conditions and faults.
 
         >>> Parameters(conditions=6, faults=2).subset
         'FD004'
@@ -61,21 +69,16 @@ class Parameters:
         kind = (self.conditions, self.faults)
         return next(name for name in SUBSETS if (CONDITIONS[name], FAULTS[name]) == kind)
 
-    @property
-    def command(self) -> str:
-        """The options that make this fleet."""
-        return " ".join(f"--{name} {value}" for name, value in asdict(self).items())
-
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """What `simulate` did.
+    """Result of `simulate`.
 
     Attributes:
-        directory: where the fleet lies.
-        parameters: what it was made from.
+        directory: of the fleet.
+        parameters: of the fleet.
         written: names of the files that were written.
-        unchanged: names of those that were there and left as they are.
+        unchanged: names of those that were there already.
     """
 
     directory: Path
@@ -91,42 +94,41 @@ def simulate(
     conditions: int = 1,
     faults: int = 1,
     seed: int = 0,
-    kinds: Sequence[FileKind] = KINDS,
+    kinds: Sequence[FileKind] = FILE_KINDS,
 ) -> SimulationResult:
-    """Write a simulated fleet and its manifest, or leave an equal one as it is.
+    """Write a simulated fleet and its manifest; the same fleet is left unchanged.
 
     Args:
-        directory: folder of the files; made where it is missing.
+        directory: folder of the files; created if missing.
         engines: number of training engines, and of test engines.
         conditions: operating conditions, 1 or 6.
         faults: fault modes, 1 or 2.
-        seed: of all draws; the same seed gives the same bytes.
-        kinds: the files wanted; no other file is written, opened or looked into.
+        seed: of all random draws; the same seed gives the same bytes.
+        kinds: the files wanted; no other file is written or opened.
 
     Returns:
         What was written and what was there.
 
     Raises:
-        UsageError: a parameter out of its range.
-        DataError: the folder holds files of the subset that were not made this way, or cannot
-            be written.
+        UsageError: a parameter is out of range.
+        DataError: the folder has files of the subset that were made otherwise, or cannot be
+            written.
     """
     parameters = Parameters(engines, conditions, faults, seed)
     wanted = {kind: file_name(kind, parameters.subset) for kind in kinds}
     written: tuple[str, ...] = ()
     try:
-        known, missing = _standing(directory, parameters, wanted)
+        known, missing = _inspect_folder(directory, parameters, wanted)
         if missing or known is None:
             with in_turn(directory):
-                # again: whoever had the turn before may have made them
-                known, missing = _standing(directory, parameters, wanted)
+                # again: another process may have written them while this one waited
+                known, missing = _inspect_folder(directory, parameters, wanted)
                 if missing or known is None:
                     sweep(directory)
                     _write(directory, parameters, missing, known)
                     written = tuple(missing.values())
     except OSError as error:
-        reason = one_line(error.strerror or error)
-        raise DataError(f"{printable(directory)}: cannot be written: {reason}") from error
+        raise DataError(f"{directory}: cannot be written: {error.strerror or error}") from error
     unchanged = tuple(name for name in wanted.values() if name not in written)
     return SimulationResult(directory, parameters, written, unchanged)
 
@@ -147,15 +149,15 @@ def read_manifest(directory: Path, subset: SubsetName) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise DataError(
-        f"{printable(path)}: found no manifest of `rul simulate`; remove the {subset} files of "
-        "this folder, or take another folder"
+        f"{path}: found no manifest of `rul simulate`; remove the {subset} files of this folder, "
+        "or use another folder"
     )
 
 
-def _standing(
+def _inspect_folder(
     directory: Path, parameters: Parameters, wanted: Mapping[FileKind, str]
 ) -> tuple[Mapping[str, str] | None, dict[FileKind, str]]:
-    """Digests that an earlier call noted, and the files that are not there."""
+    """Digests in the manifest of an earlier call, and the files that are missing."""
     known = _known_digests(directory, parameters, wanted.values())
     return known, {k: name for k, name in wanted.items() if not (directory / name).exists()}
 
@@ -163,44 +165,44 @@ def _standing(
 def _known_digests(
     directory: Path, parameters: Parameters, names: Iterable[str]
 ) -> Mapping[str, str] | None:
-    """Digests that an earlier call noted, after a check that the folder is its work.
+    """Digests in the manifest, after a check that the files are those of an earlier call.
 
     Returns None for a folder without files of the subset.
     """
     subset = parameters.subset
-    # files first, manifest second: a process beside this one writes them the other way round
-    standing = [file_name(k, subset) for k in KINDS if (directory / file_name(k, subset)).exists()]
+    # files first, manifest second: a process that writes them has the opposite order
+    paths = [directory / file_name(kind, subset) for kind in FILE_KINDS]
+    existing = [path for path in paths if path.exists()]
     manifest = read_manifest(directory, subset)
     if manifest is None:
-        if standing:
+        if existing:
             raise DataError(
-                f"{printable(directory / standing[0])}: was not made by `rul simulate` (there is "
-                f"no {manifest_path(directory, subset).name} beside it); take another folder"
+                f"{existing[0]}: was not made by `rul simulate` (there is no "
+                f"{manifest_path(directory, subset).name} beside it); use another folder"
             )
         return None
-    _refuse_other_parameters(directory, parameters, manifest["parameters"])
+    _check_parameters(directory, parameters, manifest["parameters"])
     digests: dict[str, str] = manifest["files"]
-    for name in names:
-        if name in standing and provenance(directory / name).sha256 != digests.get(name):
+    for path in existing:
+        if path.name in names and provenance(path).sha256 != digests.get(path.name):
             raise DataError(
-                f"{printable(directory / name)}: was altered after `rul simulate` made it; "
-                "remove it, and it is made again, or take another folder"
+                f"{path}: was altered after `rul simulate` made it; remove it, and it is made "
+                "again, or use another folder"
             )
     return digests
 
 
-def _refuse_other_parameters(directory: Path, wanted: Parameters, found: Any) -> None:
-    expected = asdict(wanted)
+def _check_parameters(directory: Path, wanted: Parameters, found: Any) -> None:
     found = found if isinstance(found, dict) else {}
     differences = [
-        f"{name} {printable(found.get(name))}, not {value}"
-        for name, value in expected.items()
+        f"{name} {found.get(name)}, not {value}"
+        for name, value in asdict(wanted).items()
         if found.get(name) != value
     ]
     if differences:
         raise DataError(
-            f"{printable(directory)}: holds a simulated {wanted.subset} made with "
-            f"{', '.join(differences)}; take another folder, or the same parameters"
+            f"{directory}: has a simulated {wanted.subset} made with {', '.join(differences)}; "
+            "use another folder, or the same parameters"
         )
 
 
@@ -210,7 +212,7 @@ def _write(
     missing: Mapping[FileKind, str],
     known: Mapping[str, str] | None,
 ) -> None:
-    """Write the missing files; all of them take their names at the end, or none does."""
+    """Write the missing files; either all of them take their names at the end, or none."""
     with contextlib.ExitStack() as stack:
         streams = {
             kind: stack.enter_context(whole_file(directory / name))
@@ -218,13 +220,13 @@ def _write(
         }
         digests = _generate(parameters, streams)
         if known is None:
-            # before the files: a file without a manifest would count as foreign
+            # before the files: without a manifest they would not count as simulated
             write_whole(manifest_path(directory, parameters.subset), _manifest(parameters, digests))
         for name in missing.values():
             if known is not None and known.get(name) != digests[name]:
                 raise DataError(
-                    f"{printable(directory / name)}: cannot be made again as it was, because "
-                    "this version of numpy or of the package draws otherwise; remove the "
+                    f"{directory / name}: cannot be made again as it was, because this version "
+                    "of numpy or of the package draws other random numbers; remove the "
                     f"{parameters.subset} files and the manifest of this folder"
                 )
 
@@ -242,67 +244,66 @@ def _manifest(parameters: Parameters, digests: Mapping[str, str]) -> str:
 
 
 def _generate(parameters: Parameters, streams: Mapping[FileKind, BinaryIO]) -> dict[str, str]:
-    """Make all three files, write those that have a stream, and digest each."""
-    hashes = {kind: hashlib.sha256() for kind in KINDS}
+    """Generate all three files, write those that have a stream, and return their digests."""
+    hashes = {kind: hashlib.sha256() for kind in FILE_KINDS}
 
-    def put(kind: FileKind, text: bytes) -> None:
+    def write(kind: FileKind, text: bytes) -> None:
         hashes[kind].update(text)
         if kind in streams:
             streams[kind].write(text)
 
-    _fill(parameters, put)
-    return {file_name(kind, parameters.subset): hashes[kind].hexdigest() for kind in KINDS}
+    _generate_rows(parameters, write)
+    return {file_name(kind, parameters.subset): hashes[kind].hexdigest() for kind in FILE_KINDS}
 
 
-def _fill(parameters: Parameters, put: Callable[[FileKind, bytes], None]) -> None:
+def _generate_rows(parameters: Parameters, write: Callable[[FileKind, bytes], None]) -> None:
     p = parameters
     for rows in failure_records(p.seed, p.engines, p.conditions, p.faults):
-        put("train", fixed_point(rows, DECIMALS, _ROW_END))
+        write("train", fixed_point(rows, DECIMALS, _ROW_END))
     for rows, rul in truncated_records(p.seed, p.engines, p.conditions, p.faults):
-        put("test", fixed_point(rows, DECIMALS, _ROW_END))
-        put("RUL", fixed_point(rul[:, None].astype(float), [0]))
-
-
-_SPACE, _POINT, _MINUS, _ZERO = b" .-0"
-_NOTHING = 0
+        write("test", fixed_point(rows, DECIMALS, _ROW_END))
+        write("RUL", fixed_point(rul[:, None].astype(float), [0]))
 
 
 def fixed_point(values: NDArray[np.float64], decimals: Sequence[int], end: bytes = b"\n") -> bytes:
-    r"""Write a table as text, a space behind each number and `end` behind each row.
+    r"""Format a table as text, a space after each number and `end` after each row.
+
+    Whole columns are formatted with array arithmetic: number by number, 10,000 engines would
+    take minutes instead of seconds.
 
     Args:
         values: [row, column], finite, at most 2**53 after multiplication by 10**decimals.
-        decimals: [column], digits behind the point.
-        end: what closes a row.
+        decimals: [column], digits after the point.
+        end: ends a row.
 
     >>> fixed_point(np.array([[1.0, -0.25], [30.0, 641.826]]), [0, 2])
     b'1 -0.25 \n30 641.83 \n'
     """
     if not len(values):
         return b""
-    columns = [_column(values[:, i], places) for i, places in enumerate(decimals)]
+    columns = [_format_column(values[:, i], places) for i, places in enumerate(decimals)]
     ends = np.broadcast_to(np.frombuffer(end, np.uint8), (len(values), len(end)))
     characters = np.concatenate([*columns, ends], axis=1).ravel()
-    return bytes(characters[characters != _NOTHING])
+    return bytes(characters[characters != _PADDING])
 
 
-def _column(values: NDArray[np.float64], decimals: int) -> NDArray[np.uint8]:
-    """Characters of one column, [row, width]; `_NOTHING` stands where a row is shorter."""
+def _format_column(values: NDArray[np.float64], decimals: int) -> NDArray[np.uint8]:
+    """Characters of one column, [row, width], with `_PADDING` where a number is shorter."""
     scaled = np.rint(values * 10**decimals).astype(np.int64)
     rest = np.abs(scaled)
     digits = max(len(str(rest.max())), decimals + 1)
     width = 1 + digits + (decimals > 0) + 1
-    characters = np.full((len(values), width), _NOTHING, dtype=np.uint8)
+    characters = np.full((len(values), width), _PADDING, dtype=np.uint8)
     characters[:, -1] = _SPACE
     place = width - 2
     for digit in range(digits):
         if digit == decimals and decimals > 0:
             characters[:, place] = _POINT
             place -= 1
-        # a digit in front of the point is written unless it would be a leading zero
+        # a digit before the point is written unless it would be a leading zero
         written = rest > 0 if digit > decimals else np.True_
         rest, units = np.divmod(rest, 10)
-        characters[:, place] = np.where(written, units + _ZERO, _NOTHING)
+        characters[:, place] = np.where(written, units + _ZERO, _PADDING)
         place -= 1
-    characters[:, 0] = np.where(scaled < 0, _MINUS, _NOTHING)
+    characters[:, 0] = np.where(scaled < 0, _MINUS, _PADDING)
     return characters

@@ -1,4 +1,9 @@
-"""Which engines train, validate and calibrate; or windows, as half of the public code does."""
+"""The split: which engines train, validate, calibrate and test.
+
+The default splits by engine. Windows of one engine overlap and share its individual wear, so
+windows split at random leak training data into validation, as in much published code; that
+split is offered only to measure how optimistic it is.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -12,17 +17,19 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.system.errors import DataError
 
 LEAK = "a leak: the windows that validate come from the engines that train"
-"""How everything that comes from a split by windows is marked."""
+"""Marks every result of a split by windows."""
 
 
 @dataclass(frozen=True, eq=False)
 class EngineSplit:
-    """Which engines do what; by engines none does two things, by windows each trains and selects.
+    """Numbers of the engines in each part, ascending.
+
+    Split by engines, no engine is in two parts; by windows, all both train and validate.
 
     Attributes:
-        training: numbers of the engines, rising.
-        validation: numbers of the engines, rising.
-        calibration: numbers of the engines kept for the intervals, rising; mostly none.
+        training: engines whose windows train.
+        validation: engines whose windows select the epoch.
+        calibration: engines held out for the intervals only; usually none.
     """
 
     training: NDArray[np.int64]
@@ -31,13 +38,7 @@ class EngineSplit:
 
 
 class RowSplit(NamedTuple):
-    """Rows of a fleet at which windows end; no row is on both sides.
-
-    Attributes:
-        training: rows whose windows train, rising.
-        validation: rows whose windows select, rising.
-        calibration: rows whose windows are behind the intervals alone, rising.
-    """
+    """Rows of a fleet at which the windows of each part end, ascending; no row is in two parts."""
 
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -49,8 +50,8 @@ class SplitConfig(Config):
 
     by: Literal["engines", "windows"] = Field(
         "engines",
-        description="Whole engines go to one side; or single windows, drawn at random: a leak, "
-        "there to measure what it feigns.",
+        description="Split whole engines; or single windows at random, which is a leak, to measure "
+        "how optimistic it is.",
     )
     validation: float = Field(
         0.2,
@@ -62,25 +63,28 @@ class SplitConfig(Config):
         0.0,
         ge=0,
         lt=1,
-        description="Share of the engines that neither train nor select, so that the intervals "
-        "made from them hold exactly; 0 makes them from the engines that select.",
+        description="Share of the engines held out from training and validation, so that the "
+        "intervals made from them are exact; 0 makes the intervals from the validation engines.",
     )
     test: float = Field(
         0.2,
         ge=0,
         lt=1,
-        description="Share of the engines of data.train that are set aside to test on, before any "
-        "other split; only where data.train is set and data.test is not.",
+        description="Share of the engines of data.train held out as test set, before any other "
+        "split; only where data.train is set and data.test is not.",
     )
     test_seed: int = Field(
-        0, ge=0, lt=2**63, description="Seed that draws them, and the cycles at which they are cut."
+        0,
+        ge=0,
+        lt=2**63,
+        description="Seed that draws them, and the cycles at which their records are truncated.",
     )
     seed: int | None = Field(
         None,
         ge=0,
         lt=2**63,
-        description="Seed of the split; null takes the run's seed. A number holds the split "
-        "while the seed varies.",
+        description="Seed of the split; null uses the run's seed. A number fixes the split "
+        "while the run's seed varies.",
     )
 
     @model_validator(mode="after")
@@ -99,62 +103,64 @@ class SplitConfig(Config):
     def hold_out_test(
         self, engines: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Draw the engines of a user's training file that are kept to test on.
+        """Draw the engines of a user's training file that are held out as test set.
+
+        A seed of their own draws them, so that they stay the same whatever else is varied.
 
         Args:
             engines: [engine], their numbers.
 
         Returns:
-            Numbers of the engines for all other splits, and of those set aside, both rising.
+            Numbers of the engines for all other splits, and of those held out, both ascending.
 
         Raises:
-            DataError: when there are too few engines for each purpose to have one.
+            DataError: there are too few engines for each part to have one.
         """
         engines = np.sort(engines)
         if self.test == 0:
             return engines, engines[:0]
-        kept = 3 if self.calibration else 2
-        if len(engines) <= kept:
+        reserved = 3 if self.calibration else 2
+        if len(engines) <= reserved:
             raise DataError(
                 f"found {len(engines)} engine(s) in the training file; expected at least "
-                f"{kept + 1}: one to train on, one to validate on, "
+                f"{reserved + 1}: one to train on, one to validate on, "
                 + ("one to calibrate with, " if self.calibration else "")
-                + "and one set aside to test on; name a file of test "
+                + "and one held out to test on; name a file of test "
                 "records as data.test, or set split.test to 0"
             )
-        count = min(max(round(self.test * len(engines)), 1), len(engines) - kept)
+        count = min(max(round(self.test * len(engines)), 1), len(engines) - reserved)
         drawn = np.random.default_rng(self.test_seed).permutation(engines)
         return np.sort(drawn[count:]), np.sort(drawn[:count])
 
     def draw_cutoffs(self, lives: NDArray[np.int64], window: int) -> NDArray[np.int64]:
-        """Draw where the engines set aside are cut: each once, by a generator of its own.
+        """Draw the cycle at which the record of each held-out engine is truncated.
 
-        The last cycle that is kept lies between min(window, life − 1) and life − 1, each as
-        likely as any other. Which it is follows from one number an engine, whatever the window.
+        Uniform from min(window, life − 1) to life − 1. One uniform number an engine is scaled to
+        this range, so that the window does not change the random numbers.
 
         Args:
             lives: [engine], cycles until the failure, at least 2.
             window: length of a window, cycles.
 
         Returns:
-            kept: [engine], cycles.
+            cutoff: [engine], last cycle of the truncated record.
         """
-        least = np.minimum(window, lives - 1)
+        shortest = np.minimum(window, lives - 1)
         drawn = np.random.default_rng([self.test_seed, 1]).random(len(lives))
-        kept: NDArray[np.int64] = least + (drawn * (lives - least)).astype(np.int64)
-        return kept
+        cutoff: NDArray[np.int64] = shortest + (drawn * (lives - shortest)).astype(np.int64)
+        return cutoff
 
     def split_engines(self, engines: NDArray[np.int64], seed: int) -> EngineSplit:
         """Draw validation and calibration engines with a generator of the split's own.
 
-        The validation engines are the same ones whether others calibrate or not.
+        The validation engines do not depend on whether others are held out for calibration.
 
         Args:
             engines: [engine], their numbers.
             seed: the run's seed, used where `seed` is null.
 
         Raises:
-            DataError: when there are fewer engines than kinds of them.
+            DataError: there are fewer engines than parts.
         """
         if len(engines) < 2:
             raise DataError(
@@ -174,25 +180,29 @@ class SplitConfig(Config):
         return split
 
     def split_rows(self, fleet: Fleet, split: EngineSplit, seed: int) -> RowSplit:
-        """Tell the rows apart whose windows train, select and calibrate.
+        """Assign the rows at which windows end to the parts.
 
         Args:
             fleet: the records of the train file.
-            split: what `draw` gave for its engines and the same seed.
+            split: of its engines, by `split_engines` with the same seed.
             seed: the run's seed, used where `seed` is null.
         """
         if self.by == "windows":
             return RowSplit(*self._partition(np.arange(fleet.rows), seed))
-        sides = (split.training, split.validation, split.calibration)
-        return RowSplit(*(np.flatnonzero(np.isin(fleet.engine, side)) for side in sides))
+        parts = (split.training, split.validation, split.calibration)
+        return RowSplit(*(np.flatnonzero(np.isin(fleet.engine, part)) for part in parts))
 
     def _partition(
         self, numbers: NDArray[np.int64], seed: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Part rising numbers into those that train, validate and calibrate, each rising."""
-        count = min(max(round(self.validation * len(numbers)), 1), len(numbers) - 1)
-        kept = max(round(self.calibration * len(numbers)), 1) if self.calibration else 0
-        until = min(count + kept, len(numbers) - 1)
+        """Draw the numbers that train, validate and calibrate, each ascending.
+
+        One permutation serves all parts, and validation is its front: its engines stay the same
+        when a share of calibration is added behind them. Both leave at least one to train on.
+        """
+        validation = min(max(round(self.validation * len(numbers)), 1), len(numbers) - 1)
+        calibration = max(round(self.calibration * len(numbers)), 1) if self.calibration else 0
+        end = min(validation + calibration, len(numbers) - 1)
         generator = np.random.default_rng(seed if self.seed is None else self.seed)
         drawn = generator.permutation(numbers)
-        return np.sort(drawn[until:]), np.sort(drawn[:count]), np.sort(drawn[count:until])
+        return np.sort(drawn[end:]), np.sort(drawn[:validation]), np.sort(drawn[validation:end])

@@ -1,4 +1,4 @@
-"""What a user's file seems to hold, as far as its header and its numbers tell: a first guess."""
+"""Survey of a user's file: a first guess at its columns, from its header and its numbers."""
 
 import re
 from collections.abc import Sequence
@@ -8,30 +8,29 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import CYCLE, ENGINE, SETTINGS, canonical, locate
-from cmapss_rul.data.conditions import MOST_CONDITIONS, NoConditions
-from cmapss_rul.data.config import MOST_COLUMNS, DataConfig
+from cmapss_rul.data.columns import CYCLE, ENGINE, SETTINGS, find_columns, resolve_alias
+from cmapss_rul.data.conditions import MAX_CONDITIONS, NoConditions
+from cmapss_rul.data.config import MAX_COLUMNS, DataConfig
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.lines import PARQUET
+from cmapss_rul.data.lines import PARQUET_MAGIC
 from cmapss_rul.data.records import read_records
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.tables import is_number, read_parquet, text_rows
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError, UsageError
 
-_LOOK = 200
-"""Rows from which it is told whether a column holds numbers."""
+_SAMPLE_ROWS = 200
+"""Rows from which it is decided whether a column is numeric."""
 
-_LONGEST_NAME = 200
-_LABELS = {
+_MAX_NAME_LENGTH = 200
+_LABEL_NAMES = {
     "rul", "ttf", "label", "target", "remainingusefullife", "remaininglife", "remainingcycles",
     "timetofailure", "cyclestofailure",
 }  # fmt: skip
-_CLOSE = 0.3
-"""Settings are held to lie on a grid if none is further from it than this part of its step."""
+_GRID_TOLERANCE = 0.3
+"""Settings are on a grid if none is further from it than this part of its step."""
 
-_MOST_LEVELS = 10
-"""A setting with more levels is taken for one that varies freely."""
+_MAX_LEVELS = 10
+"""A setting with more levels is assumed to vary freely."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,9 @@ class NumericColumn:
 
     Attributes:
         name: in the file.
-        low: least value.
-        high: greatest value.
-        levels: number of levels near which all values lie, where they are few; else 1.
+        low: minimum.
+        high: maximum.
+        levels: number of levels near which all values are, where they are few; otherwise 1.
     """
 
     name: str
@@ -51,27 +50,27 @@ class NumericColumn:
     levels: int = 1
 
     @classmethod
-    def of(cls, name: str, values: NDArray[np.float64]) -> "NumericColumn":
-        """Look through the values of a column, [row]."""
-        levels = len(np.unique(np.round(values, _decimals(values))))
-        few = levels if levels <= _MOST_LEVELS else 1
+    def from_values(cls, name: str, values: NDArray[np.float64]) -> "NumericColumn":
+        """Summarise the values of a column, [row]."""
+        levels = len(np.unique(np.round(values, _grid_decimals(values))))
+        few = levels if levels <= _MAX_LEVELS else 1
         return cls(name, float(values.min()), float(values.max()), few)
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What a file seems to hold.
+    """What a file seems to contain.
 
     Attributes:
-        engine: name of the column that tells the engines apart.
+        engine: name of the column that identifies the engine.
         cycle: name of the column that counts the cycles.
         engines: number of engines in the file.
-        lives: [engine], rows of each engine that split.test, by its default, leaves to train;
-            of these is all that follows.
-        settings: what the engines are operated at.
-        sensors: all other columns of numbers that vary.
-        left_out: name of each other column, and why it is none of them.
-        decimals: of the settings, after which they form few conditions; none where they do not.
+        lives: [engine], rows of each engine that the default of split.test leaves for training;
+            everything below is computed from these.
+        settings: columns of operational settings.
+        sensors: all other numeric columns that vary.
+        left_out: name of each other column, and the reason.
+        decimals: of the settings, to which they form few conditions; empty where they do not.
         conditions: number of combinations of the settings so rounded.
     """
 
@@ -89,44 +88,44 @@ class Survey:
 def survey(
     content: bytes, name: str, *, engine: str | None = None, cycle: str | None = None
 ) -> Survey:
-    """Look through a file of records until the failure.
+    """Survey a file of run-to-failure records.
 
     Args:
         content: bytes of the file: C-MAPSS text, CSV with a header, or Parquet.
-        name: of the file, in error texts.
-        engine: name of the column that tells the engines apart; one of the usual by default.
-        cycle: name of the column that counts the cycles; one of the usual by default.
+        name: of the file, in error messages.
+        engine: name of the column that identifies the engine; one of the aliases by default.
+        cycle: name of the column that counts the cycles; one of the aliases by default.
 
     Raises:
-        DataError: it is no such table; one line with the place.
-        UsageError: no column has the name of engine or cycle, and none was named.
+        DataError: it is no such table; one line with the position.
+        UsageError: engine or cycle was not named, and no column has an alias of it.
     """
-    header, holds_numbers = _header(content, printable(name))
-    engine, cycle = _keys(header, printable(name), engine, cycle)
-    columns, left_out = _candidates(header, holds_numbers, {engine, cycle})
+    header, is_numeric = _read_header(content, name)
+    engine, cycle = _find_keys(header, name, engine, cycle)
+    columns, left_out = _candidates(header, is_numeric, {engine, cycle})
     if not columns:
-        raise DataError(f"{printable(name)}: found no column of numbers beside engine and cycle")
-    if len(columns) > MOST_COLUMNS:
+        raise DataError(f"{name}: found no numeric column besides engine and cycle")
+    if len(columns) > MAX_COLUMNS:
         raise DataError(
-            f"{printable(name)}: found {len(columns)} columns of numbers, expected at most "
-            f"{MOST_COLUMNS}; leave those out that are no measurements"
+            f"{name}: found {len(columns)} numeric columns, expected at most {MAX_COLUMNS}; "
+            "remove those that are no measurements"
         )
     config = DataConfig(
         train=name, engine=engine, cycle=cycle, sensors=tuple(columns), conditions=NoConditions()
     )
     whole = read_records(content, name, config).fleet
-    fleet = _seen(whole)
+    fleet = _without_test_engines(whole)
     settings: list[NumericColumn] = []
     sensors: list[NumericColumn] = []
     for column in columns:
         values = fleet.column_values([column])[:, 0]
-        if reason := _useless(column, values, fleet):
+        if reason := _reason_to_leave_out(column, values, fleet):
             left_out.append((column, reason))
             continue
-        kind = settings if _is_setting(column) else sensors
-        kind.append(NumericColumn.of(column, values))
+        target = settings if _is_setting(column) else sensors
+        target.append(NumericColumn.from_values(column, values))
     if not sensors:
-        raise DataError(f"{printable(name)}: found no column of numbers that varies, for sensors")
+        raise DataError(f"{name}: found no numeric column that varies, for sensors")
     decimals, conditions = _grid(fleet.column_values([column.name for column in settings]))
     return Survey(
         engine=engine,
@@ -141,37 +140,35 @@ def survey(
     )
 
 
-def _seen(fleet: Fleet) -> Fleet:
-    """The engines that training would see: what is guessed for it must not know the others."""
+def _without_test_engines(fleet: Fleet) -> Fleet:
+    """The engines left for training: a configuration guessed from all would know the test set."""
     engines = fleet.engines
-    return (
-        fleet if len(engines) < 3 else fleet.select_engines(SplitConfig().hold_out_test(engines)[0])
-    )
+    if len(engines) < 3:
+        return fleet
+    return fleet.select_engines(SplitConfig().hold_out_test(engines)[0])
 
 
-def _header(content: bytes, name: str) -> tuple[list[str], list[bool]]:
-    """Names of the columns, and whether each holds numbers."""
-    if content.startswith(PARQUET):
+def _read_header(content: bytes, name: str) -> tuple[list[str], list[bool]]:
+    """Names of the columns, and whether each is numeric."""
+    if content.startswith(PARQUET_MAGIC):
         from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
         frame = read_parquet(content, name)
         kinds = [is_numeric_dtype(kind) and not is_bool_dtype(kind) for kind in frame.dtypes]
         return [str(column) for column in frame.columns], kinds
     rows, header, _ = text_rows(content, name)
-    first = [row for _, row in islice(rows, _LOOK) if len(row) == len(header)]
-    counts = [sum(is_number(row[i]) for row in first) for i in range(len(header))]
-    return list(header), [2 * count > len(first) for count in counts]
+    sample = [row for _, row in islice(rows, _SAMPLE_ROWS) if len(row) == len(header)]
+    counts = [sum(is_number(row[i]) for row in sample) for i in range(len(header))]
+    return list(header), [2 * count > len(sample) for count in counts]
 
 
-def _keys(
+def _find_keys(
     header: Sequence[str], name: str, engine: str | None, cycle: str | None
 ) -> tuple[str, str]:
-    """Names of the columns of engine and cycle, as the header has them."""
-    given = {ENGINE: engine, CYCLE: cycle}
+    """Names of the columns of engine and cycle, as in the header."""
+    named = {key: own for key, own in ((ENGINE, engine), (CYCLE, cycle)) if own is not None}
     try:
-        found = locate(
-            header, (), name, given={k: word for k, word in given.items() if word is not None}
-        )
+        found = find_columns(header, (), name, key_columns=named)
     except DataError as error:
         raise UsageError(
             f"{error}; name the columns of engine and cycle with --engine and --cycle"
@@ -180,64 +177,65 @@ def _keys(
 
 
 def _candidates(
-    header: Sequence[str], holds_numbers: Sequence[bool], keys: set[str]
+    header: Sequence[str], is_numeric: Sequence[bool], keys: set[str]
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Columns of numbers with usable names, and the others with the reason."""
+    """Numeric columns with usable names, and the others with the reason."""
     columns: list[str] = []
     left_out: list[tuple[str, str]] = []
-    names = [word.strip() for word in header]
-    for word, numbers in zip(names, holds_numbers, strict=True):
-        if word in keys:
+    names = [name.strip() for name in header]
+    for name, numeric in zip(names, is_numeric, strict=True):
+        if name in keys:
             continue
-        if not word or len(word) > _LONGEST_NAME or word in (ENGINE, CYCLE):
-            left_out.append((word[:_LONGEST_NAME], "its name cannot be used; rename it"))
-        elif names.count(word) > 1:
-            left_out.append((word, "stands more than once in the header; rename it"))
-        elif not numbers:
-            left_out.append((word, "holds other things than numbers"))
+        if not name or len(name) > _MAX_NAME_LENGTH or name in (ENGINE, CYCLE):
+            left_out.append((name[:_MAX_NAME_LENGTH], "its name cannot be used; rename it"))
+        elif names.count(name) > 1:
+            left_out.append((name, "occurs more than once in the header; rename it"))
+        elif not numeric:
+            left_out.append((name, "has values other than numbers"))
         else:
-            columns.append(word)
+            columns.append(name)
     return columns, left_out
 
 
-def _useless(column: str, values: NDArray[np.float64], fleet: Fleet) -> str:
-    """Why a column of numbers is no input, if it is none."""
+def _reason_to_leave_out(column: str, values: NDArray[np.float64], fleet: Fleet) -> str:
+    """Why a numeric column is no input, or an empty text."""
     if values.min() == values.max():
         return f"is always {values[0]:.6g}"
-    if re.sub(r"[^a-z]", "", column.lower()) in _LABELS or _counts_down(values, fleet):
+    if re.sub(r"[^a-z]", "", column.lower()) in _LABEL_NAMES or _counts_down(values, fleet):
         return "seems to be the label, which would leave nothing to learn"
     return ""
 
 
 def _counts_down(values: NDArray[np.float64], fleet: Fleet) -> bool:
-    """Whether a column falls by 1 a cycle, or stays, and ends alike for all engines."""
+    """Whether a column decreases by 1 or 0 a cycle, to the same last value for all engines."""
     step = np.delete(np.diff(values), fleet.last_rows[:-1])
-    ends = values[fleet.last_rows]
-    return bool(len(step) and np.isin(step, (0, -1)).all() and (ends == ends[0]).all())
+    last = values[fleet.last_rows]
+    return bool(len(step) and np.isin(step, (0, -1)).all() and (last == last[0]).all())
 
 
 def _is_setting(column: str) -> bool:
-    first = re.split(r"[\s_-]", column)[0]  # 'altitude ft'
-    return bool({canonical(column), canonical(first)} & {*SETTINGS}) or "setting" in column.lower()
+    first_word = re.split(r"[\s_-]", column)[0]  # 'altitude ft'
+    names = {resolve_alias(column), resolve_alias(first_word)}
+    return bool(names & {*SETTINGS}) or "setting" in column.lower()
 
 
 def _grid(settings: NDArray[np.float64]) -> tuple[list[int], int]:
-    """Decimals that round settings to a grid near which all of them lie, and its points in use."""
+    """Decimals that round settings to a grid near which all of them are, and its points in use."""
     if not settings.shape[1]:
         return [], 1
-    decimals = [_decimals(column) for column in settings.T]
+    decimals = [_grid_decimals(column) for column in settings.T]
     rounded = [np.round(c, places) for c, places in zip(settings.T, decimals, strict=True)]
     count = len(np.unique(np.stack(rounded, axis=1) + 0.0, axis=0))
-    return (decimals, count) if count <= MOST_CONDITIONS else ([], count)
+    return (decimals, count) if count <= MAX_CONDITIONS else ([], count)
 
 
-def _decimals(values: NDArray[np.float64]) -> int:
-    """Decimals that leave few levels, or a single one of a setting that varies freely."""
-    # beyond nine decimals none is taken, and a range may be too small for its logarithm
-    finest = round(-np.log10(max(np.ptp(values) / MOST_CONDITIONS, 1e-9)))
+def _grid_decimals(values: NDArray[np.float64]) -> int:
+    """Decimals that leave few levels, or a single one for a setting that varies freely."""
+    # at most nine decimals are allowed, and the logarithm of a tiny range may not exist
+    finest = round(-np.log10(max(np.ptp(values) / MAX_CONDITIONS, 1e-9)))
     for places in range(max(finest, -9), -9, -1):
         rounded = np.round(values, places)
-        close = np.abs(values - rounded).max() <= _CLOSE * 10.0**-places
-        if close and len(np.unique(rounded)) <= _MOST_LEVELS:
+        close = np.abs(values - rounded).max() <= _GRID_TOLERANCE * 10.0**-places
+        if close and len(np.unique(rounded)) <= _MAX_LEVELS:
             return places
     return -9

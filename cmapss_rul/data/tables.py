@@ -1,8 +1,8 @@
-"""Other people's tables: C-MAPSS text, CSV with a header, Parquet.
+"""Tables of any origin: C-MAPSS text, CSV with a header, Parquet.
 
-Looser than the reader of the official files: rows and columns may stand in any order, engines
-may have any name, and only the columns asked for are looked at. What is looked at is strict:
-a cell that is no finite number is an error that names its place.
+Less strict than the reader of the official files: rows and columns may have any order, engines
+any names, and other columns are not read. A requested cell that is not a finite number is an
+error that names its position.
 """
 
 import csv
@@ -15,99 +15,100 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import CYCLE, ENGINE, OURS, locate
-from cmapss_rul.data.lines import NUMBER, PARQUET, foreign_kind
-from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, find_columns
+from cmapss_rul.data.lines import NUMBER, PARQUET_MAGIC, foreign_format
+from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CHUNK = 8192  # rows at a time: bounds what the cells of a large file need as texts
-_PLAIN = frozenset("0123456789+-.eE")
-_LARGEST = 1e30  # larger numbers are no measurements, and overflow later on
-_EXPECTED = f"expected a finite number (of at most {_LARGEST:g})"
+_CHUNK_ROWS = 8192  # bounds the memory that the cells of a large file need as strings
+_NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
+_MAX_VALUE = 1e30  # larger numbers are not measurements, and overflow in float32 later on
+_EXPECTED = f"expected a finite number (of at most {_MAX_VALUE:g})"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+NumberedRow = tuple[int, list[str]]
+"""Line number, from 1, and cells."""
 
 
 @dataclass(frozen=True, eq=False)
 class NumericTable:
-    """The columns of a file that were asked for, row by row as they stand in it.
+    """The requested columns of a file, in the file's row order.
 
     Attributes:
-        name: of the file, in error texts.
+        name: of the file, in error messages.
         engine: [row], name of each row's engine, as text.
         numbers: [row, column], finite, at most 1e30.
-        columns: names of the columns of `numbers`, as they were asked for; the cycle is the first.
-        line: [row], line of the file, or row of a Parquet file, from 1.
-        counts: what `line` counts: 'line' or 'row'.
+        columns: names of the columns of `numbers`, as requested; the cycle is the first.
+        row_numbers: [row], line of a text file, or row of a Parquet file, from 1.
+        row_unit: unit of `row_numbers`: 'line' or 'row'.
     """
 
     name: str
     engine: NDArray[np.str_]
     numbers: NDArray[np.float64]
     columns: tuple[str, ...]
-    line: NDArray[np.int64]
-    counts: str
+    row_numbers: NDArray[np.int64]
+    row_unit: str
 
 
 @dataclass(frozen=True)
 class ColumnRequest:
-    """Columns to look for: by our names, whose usual spellings count, or by a user's own.
+    """Columns to read, by their C-MAPSS names (aliases count) or by a user's own.
 
     Attributes:
-        needed: must be there, besides unit and cycle.
-        optional: are read where they are there.
-        given: the user's own names of unit and cycle.
+        needed: required, besides unit and cycle.
+        optional: read where they exist.
+        key_columns: the user's own names of unit and cycle.
     """
 
     needed: Sequence[str]
     optional: Sequence[str] = ()
-    given: Mapping[str, str] = field(default_factory=dict)
+    key_columns: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, header: Sequence[str], name: str) -> dict[str, int]:
-        """Position of each column that is there; one that must be and is not is an error."""
-        return locate(header, self.needed, name, self.optional, self.given)
+        """Position of each column that exists; a missing needed one is an error."""
+        return find_columns(header, self.needed, name, self.optional, self.key_columns)
 
-    def there(self, place: Collection[str]) -> tuple[str, ...]:
-        """Names of the columns that were found, the cycle first."""
-        asked = dict.fromkeys((*self.needed, *self.optional))
-        return (CYCLE, *(column for column in asked if column in place))
+    def value_columns(self, positions: Collection[str]) -> tuple[str, ...]:
+        """Names of the columns of numbers that were found, the cycle first."""
+        requested = dict.fromkeys((*self.needed, *self.optional))
+        return (CYCLE, *(column for column in requested if column in positions))
 
 
-def parse_table(content: bytes, name: str, asked: ColumnRequest) -> NumericTable:
-    """Read a table from the bytes of a file, whose kind the bytes tell.
+def parse_table(content: bytes, name: str, request: ColumnRequest) -> NumericTable:
+    """Parse a file whose format is recognised by its bytes.
 
     Args:
         content: of the file.
-        name: of the file, in error texts.
-        asked: the columns to read.
+        name: of the file, in error messages.
+        request: the columns to read.
 
     Raises:
-        DataError: one line with the place, what was found and what was expected.
+        DataError: one line with the position, what was found and what was expected.
     """
-    if content.startswith(PARQUET):
-        return _parquet(content, name, asked)
-    rows, header, numbered = text_rows(content, name)
-    return _rows_to_table(rows, header, name, asked, numbered=numbered)
+    if content.startswith(PARQUET_MAGIC):
+        return _parse_parquet(content, name, request)
+    rows, header, has_header = text_rows(content, name)
+    return _parse_rows(rows, header, name, request, has_header=has_header)
 
 
-def text_rows(
-    content: bytes, name: str
-) -> tuple[Iterator[tuple[int, list[str]]], Sequence[str], bool]:
+def text_rows(content: bytes, name: str) -> tuple[Iterator[NumberedRow], Sequence[str], bool]:
     """Open a table of text.
 
     Returns:
-        Rows of texts with their lines; names of the columns; and whether these are not in the
-        file, which is C-MAPSS text then.
+        Rows of cells with their line numbers; names of the columns; and whether the file has a
+        header. Without one it is C-MAPSS text.
 
     Raises:
-        DataError: it is no table.
+        DataError: the file is no table.
     """
     content = content.removeprefix(_BYTE_ORDER_MARK)
-    if kind := foreign_kind(content):
-        raise DataError(f"{name}: found {kind}, expected C-MAPSS text, CSV or Parquet")
-    # bytes that are no UTF-8 harm nobody in a column that is not looked at
+    if found := foreign_format(content):
+        raise DataError(f"{name}: found {found}, expected C-MAPSS text, CSV or Parquet")
+    # bytes that are not UTF-8 do no harm in columns that are not read
     text = content.decode("utf-8", "backslashreplace")
     lines = _lines(text)
     first = next(lines, None)
@@ -116,12 +117,12 @@ def text_rows(
     separator = _separator(first[1])
     if separator is None and _mostly_numbers(first[1].split()):
         rows = ((line, row.split()) for line, row in chain([first], lines))
-        return rows, OURS, True
+        return rows, FILE_COLUMNS, False
     cells = _cells(text, separator, name)
     _, header = next(cells, (first[0], []))
     if not header:
         raise DataError(
-            f"{name}, line {first[0]}: found separators alone, expected a header with the names "
+            f"{name}, line {first[0]}: found only separators, expected a header with the names "
             "of the columns"
         )
     if _mostly_numbers(header):
@@ -129,7 +130,7 @@ def text_rows(
             f"{name}, line {first[0]}: found numbers, expected a header with the names of the "
             "columns (text without a header has spaces between its 26 numbers)"
         )
-    return cells, header, False
+    return cells, header, True
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -144,16 +145,15 @@ def _separator(header: str) -> str | None:
     best = max(counts, key=lambda character: counts[character])
     if counts[best]:
         return best
-    words = header.split()
-    return "\t" if "\t" in header and not _mostly_numbers(words) else None
+    return "\t" if "\t" in header and not _mostly_numbers(header.split()) else None
 
 
-def _cells(text: str, separator: str | None, name: str) -> Iterator[tuple[int, list[str]]]:
+def _cells(text: str, separator: str | None, name: str) -> Iterator[NumberedRow]:
     """Cells of each row that is not blank, with its last line."""
     if separator is None:
         yield from ((line, row.split()) for line, row in _lines(text))
         return
-    # strict: a quote that is left open would swallow the rows after it
+    # strict: otherwise an unclosed quote would silently swallow the rows after it
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for row in reader:
@@ -161,13 +161,13 @@ def _cells(text: str, separator: str | None, name: str) -> Iterator[tuple[int, l
                 yield reader.line_num, row
     except csv.Error as error:
         raise DataError(
-            f"{name}, line {reader.line_num}: found no row ({one_line(error)}), expected cells "
-            "with each quote closed at the cell's end"
+            f"{name}, line {reader.line_num}: found an invalid row ({one_line(error)}), expected "
+            "cells with each quote closed at the cell's end"
         ) from error
 
 
 def _mostly_numbers(cells: Sequence[str]) -> bool:
-    """Whether a line is a row, with a wrong cell perhaps, rather than a header."""
+    """Whether a line is a row, perhaps with an invalid cell, rather than a header."""
     return 2 * sum(map(is_number, cells)) >= len(cells)
 
 
@@ -176,78 +176,78 @@ def is_number(cell: str) -> bool:
     return bool(NUMBER.fullmatch(cell.strip().encode()))
 
 
-def _rows_to_table(
-    rows: Iterator[tuple[int, list[str]]],
+def _parse_rows(
+    rows: Iterator[NumberedRow],
     header: Sequence[str],
     name: str,
-    asked: ColumnRequest,
+    request: ColumnRequest,
     *,
-    numbered: bool,
+    has_header: bool,
 ) -> NumericTable:
-    """Read rows of texts; `numbered`: without a header, where the engine is a number too."""
-    place = asked.find(header, name)
-    columns = asked.there(place)
-    picked = [place[column] for column in columns]
-    checked = [place[ENGINE], *picked] if numbered else picked
+    positions = request.find(header, name)
+    columns = request.value_columns(positions)
+    wanted = [positions[column] for column in columns]
+    # without a header the engine must be a number, too; with one it may be any text
+    checked = wanted if has_header else [positions[ENGINE], *wanted]
     engines: list[str] = []
     lines: list[int] = []
     parts: list[NDArray[np.float64]] = []
-    while chunk := list(islice(rows, _CHUNK)):
+    while chunk := list(islice(rows, _CHUNK_ROWS)):
         for line, row in chunk:
             if len(row) != len(header):
                 raise DataError(
                     f"{name}, line {line}: found {len(row)} column(s), expected {len(header)}"
-                    + (" (unit, cycle, 3 settings, 21 sensors)" if numbered else "")
+                    + ("" if has_header else " (unit, cycle, 3 settings, 21 sensors)")
                 )
-        engines += [row[place[ENGINE]].strip() for _, row in chunk]
+        engines += [row[positions[ENGINE]].strip() for _, row in chunk]
         lines += [line for line, _ in chunk]
-        numbers = _numbers(chunk, checked, header, name)
-        parts.append(numbers[:, -len(columns) :])
+        parts.append(_parse_cells(chunk, checked, header, name)[:, -len(columns) :])
     if not parts:
         raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
-    names = _names(engines, lines, name, "line")
-    return NumericTable(name, names, np.concatenate(parts), columns, np.array(lines), counts="line")
+    names = _engine_names(engines, lines, name, "line")
+    return NumericTable(name, names, np.concatenate(parts), columns, np.array(lines), "line")
 
 
-def _names(
-    engines: Sequence[str], lines: Sequence[int], name: str, counts: str
+def _engine_names(
+    engines: Sequence[str], row_numbers: Sequence[int], name: str, row_unit: str
 ) -> NDArray[np.str_]:
-    """[row], names of engines; numpy would take one that ends with NUL for another one."""
-    for engine, line in zip(engines, lines, strict=True):
+    """[row], names of engines; NUL is refused, since NumPy strips it from the end of a string."""
+    for engine, number in zip(engines, row_numbers, strict=True):
         if "\0" in engine:
             raise DataError(
-                f"{name}, {counts} {line}: found a NUL character in the engine's name "
-                f"'{printable(engine[:24])}', expected text"
+                f"{name}, {row_unit} {number}: found a NUL character in the engine's name "
+                f"'{engine[:24]}', expected text"
             )
     return np.array(engines)
 
 
-def _numbers(
-    chunk: Sequence[tuple[int, list[str]]], picked: Sequence[int], header: Sequence[str], name: str
+def _parse_cells(
+    chunk: Sequence[NumberedRow], columns: Sequence[int], header: Sequence[str], name: str
 ) -> NDArray[np.float64]:
-    """Turn the picked cells of some rows into numbers, [row, picked]."""
-    texts = [[row[i].strip() for i in picked] for _, row in chunk]
-    if _PLAIN.issuperset("".join(map("".join, texts))):
+    """Parse some columns of some rows, [row, column]."""
+    texts = [[row[i].strip() for i in columns] for _, row in chunk]
+    # NumPy alone would also accept nan, infinities and underscores
+    if _NUMBER_CHARACTERS.issuperset("".join(map("".join, texts))):
         try:
             numbers = np.array(texts).astype(np.float64)
         except ValueError:
             numbers = np.array(np.nan)
-        if (np.abs(numbers) <= _LARGEST).all():  # NaN is not
+        if (np.abs(numbers) <= _MAX_VALUE).all():  # false for NaN
             return numbers
-    raise _bad_cell(chunk, picked, header, name)
+    raise _invalid_cell(chunk, columns, header, name)
 
 
-def _bad_cell(
-    chunk: Sequence[tuple[int, list[str]]], picked: Sequence[int], header: Sequence[str], name: str
+def _invalid_cell(
+    chunk: Sequence[NumberedRow], columns: Sequence[int], header: Sequence[str], name: str
 ) -> DataError:
-    """Say which cell of the picked ones is the first that is no number within reason."""
+    """Name the first of the checked cells that is not a finite number of sensible size."""
     for line, row in chunk:
-        for i in picked:
-            if not is_number(row[i]) or abs(float(row[i])) > _LARGEST:
-                found = f"'{printable(row[i][:24])}'" if row[i].strip() else "nothing"
+        for i in columns:
+            if not is_number(row[i]) or abs(float(row[i])) > _MAX_VALUE:
+                found = f"'{row[i][:24]}'" if row[i].strip() else "nothing"
                 return DataError(
-                    f"{name}, line {line}: found {found} in column {i + 1} "
-                    f"({printable(header[i])}), {_EXPECTED}"
+                    f"{name}, line {line}: found {found} in column {i + 1} ({header[i]}), "
+                    f"{_EXPECTED}"
                 )
     raise AssertionError  # the caller has found one
 
@@ -256,7 +256,7 @@ def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
     """Read a Parquet file, its index as columns.
 
     Raises:
-        DataError: it is none, holds no row, or pyarrow is missing.
+        DataError: the file is not Parquet, or pyarrow is not installed.
     """
     import pandas as pd
 
@@ -267,35 +267,35 @@ def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
             f"{name}: reading Parquet needs pyarrow; pip install 'cmapss_rul[parquet]', "
             "or save the table as CSV"
         ) from error
-    except (ValueError, OSError) as error:  # pyarrow's own errors are of these kinds
-        raise DataError(f"{name}: is no whole Parquet file: {one_line(error)[:200]}") from error
+    except (ValueError, OSError) as error:  # pyarrow's own errors are subclasses of these
+        raise DataError(f"{name}: is no complete Parquet file: {one_line(error)[:200]}") from error
     if any(level is not None for level in frame.index.names):
         frame = frame.reset_index()  # unit and cycle are often the index
     return frame
 
 
-def _parquet(content: bytes, name: str, asked: ColumnRequest) -> NumericTable:
+def _parse_parquet(content: bytes, name: str, request: ColumnRequest) -> NumericTable:
     import pandas as pd
 
     frame = read_parquet(content, name)
     header = [str(column) for column in frame.columns]
-    place = asked.find(header, name)
-    columns = asked.there(place)
+    positions = request.find(header, name)
+    columns = request.value_columns(positions)
     if frame.empty:
         raise DataError(f"{name}: found no rows, expected rows of numbers")
     numbers = np.empty((len(frame), len(columns)))
     for i, column in enumerate(columns):
-        series = frame.iloc[:, place[column]]
+        position = positions[column]
+        series = frame.iloc[:, position]
         numbers[:, i] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        bad = np.flatnonzero(~(np.abs(numbers[:, i]) <= _LARGEST))
-        if len(bad):
+        invalid = np.flatnonzero(~(np.abs(numbers[:, i]) <= _MAX_VALUE))
+        if len(invalid):
             raise DataError(
-                f"{name}, row {bad[0] + 1}: found '{printable(series.iloc[bad[0]])}' in column "
-                f"{place[column] + 1} ({printable(header[place[column]])}), {_EXPECTED}"
+                f"{name}, row {invalid[0] + 1}: found '{series.iloc[invalid[0]]}' in column "
+                f"{position + 1} ({header[position]}), {_EXPECTED}"
             )
-    engine = frame.iloc[:, place[ENGINE]]
+    engine = frame.iloc[:, positions[ENGINE]]
     texts = np.where(engine.isna(), "", engine.astype(str).str.strip()).tolist()
-    lines = np.arange(1, len(frame) + 1)
-    return NumericTable(
-        name, _names(texts, lines.tolist(), name, "row"), numbers, columns, lines, "row"
-    )
+    row_numbers = np.arange(1, len(frame) + 1)
+    names = _engine_names(texts, row_numbers.tolist(), name, "row")
+    return NumericTable(name, names, numbers, columns, row_numbers, "row")

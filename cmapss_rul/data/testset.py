@@ -1,7 +1,7 @@
-"""Records that end before the failure, with their RUL: what a trained network is tested on.
+"""The test set: records that end before the failure, with their true RUL.
 
-C-MAPSS has files of them, and a user may have; else whole engines of the user's training file
-are set aside, and each is cut once.
+C-MAPSS has files of them, and a user may have one. Otherwise whole engines of the user's
+training file are held out, and the record of each is truncated once.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import truncated_rul
-from cmapss_rul.data.reader import read_fleet, read_rul
+from cmapss_rul.data.reader import MAX_RUL, read_fleet, read_rul
 from cmapss_rul.data.records import Records, read_file, read_records
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.data.verification import Provenance, provenance
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
-
-_LONGEST_RUL = 10**9
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +26,12 @@ class EvaluationSet:
     """Engines to test on, and where they come from.
 
     Attributes:
-        fleet: the records, cut before the failure.
-        rul: [engine], true RUL at each record's last row, cycles; None where none was asked for.
+        fleet: the truncated records.
+        rul: [engine], true RUL at each record's last row, cycles; None where not requested.
         names: what the file calls engines 1, 2, … of the fleet's numbers.
         sources: the files that were read.
-        held_out: [engine], numbers of the engines that were set aside in the training file;
-            empty where they come from a file of their own.
+        held_out: [engine], numbers of the engines held out from the training file; empty where
+            they come from a file of their own.
     """
 
     fleet: Fleet
@@ -46,9 +43,9 @@ class EvaluationSet:
     @property
     def engine_of_rows(self) -> NDArray[np.int64] | NDArray[np.str_]:
         """[row], what the file calls each row's engine."""
-        if isinstance(self.names[0], int):
-            return np.array(self.names, dtype=np.int64)[self.fleet.engine - 1]
-        return np.array(self.names, dtype=np.str_)[self.fleet.engine - 1]
+        dtype = np.int64 if isinstance(self.names[0], int) else np.str_
+        names: NDArray[np.int64] | NDArray[np.str_] = np.array(self.names, dtype=dtype)
+        return names[self.fleet.engine - 1]
 
 
 def read_test_set(
@@ -58,73 +55,66 @@ def read_test_set(
 
     Args:
         config: which files.
-        split: how engines are set aside where a user has no test file.
-        labels: whether the RUL is asked for, too; else a RUL file is not opened.
-        progress: whether a download shows how far it is, on stderr.
+        split: how engines are held out where a user has no test file.
+        labels: whether to read the RUL; otherwise no RUL file is opened.
+        progress: show a progress bar on stderr while downloading.
 
     Raises:
-        DataError: a file is not to be had, or is not as it should be.
+        DataError: a file is invalid, or missing and cannot be fetched.
     """
     if config.own and config.test is None:
-        return _held_out(config, split)
-    wants_file = labels and (not config.own or config.rul_file is not None)
-    paths = ensure_files(config, ("test", "RUL") if wants_file else ("test",), progress=progress)
+        return _held_out_engines(config, split)
+    has_rul_file = labels and (not config.own or config.rul_file is not None)
+    paths = ensure_files(config, ("test", "RUL") if has_rul_file else ("test",), progress=progress)
+    records = None
     if config.own:
-        records = read_records(
-            read_file(paths["test"]),
-            str(paths["test"]),
-            config,
-            extra=config.rul_column if labels else None,
-        )
-        fleet, names = records.fleet, records.names
-    else:
-        fleet = read_fleet(paths["test"])
-        names = [int(number) for number in fleet.engines]
+        column = config.rul_column if labels else None
+        content, name = read_file(paths["test"]), str(paths["test"])
+        records = read_records(content, name, config, extra=column)
+    fleet = read_fleet(paths["test"]) if records is None else records.fleet
+    names = fleet.engines.tolist() if records is None else records.names
     rul = None
-    if wants_file:
+    if has_rul_file:
         rul = read_rul(paths["RUL"], len(fleet.starts))
-    elif labels:
+    elif labels and records is not None:
         rul = _rul_of_column(records, str(paths["test"]), config.rul_column)
     sources = [provenance(path) for path in paths.values()]
     return EvaluationSet(fleet, rul, names, sources, np.zeros(0, dtype=np.int64))
 
 
-def _held_out(config: DataConfig, split: SplitConfig) -> EvaluationSet:
-    """The engines of the training file that no training has seen, each cut once."""
+def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
+    """The engines of the training file held out from training, each truncated once."""
     path = ensure_files(config, ["train"])["train"]
     source = provenance(path)
     records = read_train_records(config, path, source.sha256)
-    _, aside = split.hold_out_test(records.fleet.engines)
-    if not len(aside):
+    _, held_out = split.hold_out_test(records.fleet.engines)
+    if not len(held_out):
         raise DataError(
-            f"{printable(path)}: no engine was set aside to test on, because split.test is 0; "
-            "name a file of test records as data.test, or train anew with split.test above 0"
+            f"{path}: no engine was held out to test on, because split.test is 0; name a file of "
+            "test records as data.test, or train anew with split.test above 0"
         )
-    whole = records.fleet.select_engines(aside)
+    whole = records.fleet.select_engines(held_out)
     lengths = split.draw_cutoffs(whole.lengths, config.window)
-    return EvaluationSet(
-        whole.truncate(lengths), whole.lengths - lengths, records.names, [source], aside
-    )
+    rul = whole.lengths - lengths
+    return EvaluationSet(whole.truncate(lengths), rul, records.names, [source], held_out)
 
 
 def _rul_of_column(records: Records, name: str, column: str | None) -> NDArray[np.int64]:
     """[engine], RUL at the last row, from a column that agrees with it in the other rows.
 
-    A row may tell the RUL of its own cycle, capped or not, or that of the engine's last one.
+    A row may state the RUL at its own cycle, capped or not, or that at the engine's last one.
     """
-    fleet, told = records.fleet, records.extra
-    assert told is not None
-    rul = told[fleet.starts + fleet.lengths - 1]
-    whole: NDArray[np.int64] = np.clip(np.floor(rul), 0, _LONGEST_RUL).astype(np.int64)
-    least, most = np.repeat(whole, fleet.lengths), truncated_rul(fleet, whole)
-    wrong = (told != np.floor(told)) | (told < least) | (told > most)
-    rows = np.flatnonzero(wrong)
-    if len(rows):
-        row = rows[0]
-        engine = printable(records.names[fleet.engine[row] - 1])
+    fleet, stated = records.fleet, records.extra
+    assert stated is not None
+    last = stated[fleet.last_rows]
+    rul: NDArray[np.int64] = np.clip(np.floor(last), 0, MAX_RUL).astype(np.int64)
+    low, high = np.repeat(rul, fleet.lengths), truncated_rul(fleet, rul)
+    wrong = np.flatnonzero((stated != np.floor(stated)) | (stated < low) | (stated > high))
+    if len(wrong):
+        row = wrong[0]
         raise DataError(
-            f"{printable(name)}: found {told[row]:.15g} in column {printable(column)} at cycle "
-            f"{fleet.cycle[row]} of engine {engine}, expected a whole number of cycles, 0 or "
-            "more, that fits the one at the end of its record"
+            f"{name}: found {stated[row]:.15g} in column {column} at cycle {fleet.cycle[row]} of "
+            f"engine {records.name_at(row)}, expected a whole number of cycles, 0 or more, that "
+            "agrees with the one at the end of its record"
         )
-    return whole
+    return rul

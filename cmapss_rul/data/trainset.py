@@ -1,4 +1,8 @@
-"""The training set: train files read, split, scaled and labelled, as windows."""
+"""The training set: from train files to labelled windows.
+
+train file → records → split by engine → capped RUL and health class of each row
+→ conditions and scaling, fitted on training engines → windows
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,55 +20,51 @@ from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.records import Records, read_file, read_records
 from cmapss_rul.data.split import EngineSplit, SplitConfig
 from cmapss_rul.data.windows import LabelledWindows, Windows
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
 
 
 def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
-    """Read a train file; every record in it is taken to end at the failure.
+    """Read a train file; every record in it is assumed to end with the failure.
 
-    A user's own file may hold the engines set aside to test on, so it is not cached.
+    A user's own file is not cached: it may contain the engines held out as test set.
 
     Args:
-        config: whether it is one of C-MAPSS or a user's own, and which columns this has.
+        config: whether it is a file of C-MAPSS or a user's own, and which columns this has.
         file: its path.
         sha256: of its bytes.
 
     Raises:
-        DataError: the file is not as it should be.
+        DataError: the file is invalid.
     """
     if not config.own:
         fleet = read_cached_train(file, sha256)
-        names = [int(number) for number in fleet.engines]
-        return Records(
-            fleet, names, np.zeros(fleet.rows, dtype=np.int64), has_condition_columns=True
-        )
+        no_gaps = np.zeros(fleet.rows, dtype=np.int64)
+        return Records(fleet, fleet.engines.tolist(), no_gaps, has_condition_columns=True)
     records = read_records(read_file(file), str(file), config)
     short = np.flatnonzero(records.fleet.lengths < 2)
     if len(short):
         raise DataError(
-            f"{printable(file)}: found a single cycle of engine "
-            f"{printable(records.names[short[0]])}, expected its record until the failure; "
-            "leave the engine out"
+            f"{file}: found a single cycle of engine {records.names[short[0]]}, expected its "
+            "record until the failure; leave the engine out"
         )
     return records
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Everything that training takes from the train file, and from auxiliary ones.
+    """Everything that training uses of the train file, and of auxiliary ones.
 
     Attributes:
-        training: windows at every cycle of the training engines; split by windows, those
-            that were not drawn to validate; and then those of every engine of the auxiliary
-            fleets.
+        training: windows at every cycle of the training engines (split by windows: those not
+            drawn for validation), and then those of every engine of the auxiliary fleets.
         validation: windows at every cycle of the validation engines, or those drawn.
-        calibration: windows at every cycle of the engines kept for the intervals; mostly none.
+        calibration: windows at every cycle of the engines held out for the intervals; usually
+            none.
         preprocessor: fitted on the training engines.
-        split: which engines are which.
+        split: which engines are in which part.
         mean_label: mean of the capped labels over every row of the file, cycles, whatever
-            the split: the constant that an honest baseline predicts.
-        auxiliary: how many of the windows of training, its last ones, are of auxiliary fleets.
+            the split: the constant that a baseline without knowledge of the test set predicts.
+        auxiliary: how many of the windows of training, the last ones, are of auxiliary fleets.
     """
 
     training: LabelledWindows
@@ -93,34 +93,36 @@ def prepare_training_data(
         fleet: the records of the train file.
         data: columns, window and cap.
         split: how validation and calibration engines are drawn.
-        boundaries: of the health classes, falling, cycles.
+        boundaries: of the health classes, descending, cycles.
         seed: the run's seed, for a split without one of its own.
         auxiliary: records of other train files.
 
     Raises:
-        DataError: when there are too few engines, or too many operating conditions.
+        DataError: there are too few engines, or too many operating conditions.
     """
-    parts = split.split_engines(fleet.engines, seed)
-    rows = split.split_rows(fleet, parts, seed)
-    preprocessor = Preprocessor.fit(fleet, data, parts.training)
+    engines = split.split_engines(fleet.engines, seed)
+    rows = split.split_rows(fleet, engines, seed)
+    # scaling statistics of validation engines would leak into training
+    preprocessor = Preprocessor.fit(fleet, data, engines.training)
     rul = cap_rul(run_to_failure_rul(fleet), data.cap)
-    training, validation, calibration = _labelled(fleet, rul, preprocessor, data, boundaries, rows)
+    training, validation, calibration = _label(fleet, rul, preprocessor, data, boundaries, rows)
     sets = [training]
     for other in auxiliary:
-        theirs, every = cap_rul(run_to_failure_rul(other), data.cap), [np.arange(other.rows)]
-        sets += _labelled(other, theirs, Preprocessor.fit(other, data), data, boundaries, every)
+        other_rul = cap_rul(run_to_failure_rul(other), data.cap)
+        other_preprocessor, all_rows = Preprocessor.fit(other, data), np.arange(other.rows)
+        sets += _label(other, other_rul, other_preprocessor, data, boundaries, [all_rows])
     return TrainingData(
         training=LabelledWindows.concatenate(sets),
         validation=validation,
         calibration=calibration,
         preprocessor=preprocessor,
-        split=parts,
+        split=engines,
         mean_label=float(rul.mean()),
         auxiliary=sum(other.rows for other in auxiliary),
     )
 
 
-def _labelled(
+def _label(
     fleet: Fleet,
     rul: NDArray[np.int64],
     preprocessor: Preprocessor,
@@ -130,8 +132,8 @@ def _labelled(
 ) -> list[LabelledWindows]:
     """Windows and labels, of the capped RUL, at each part of a fleet's rows.
 
-    All parts share one series. Rows are picked by NumPy: the first index operation of a process
-    in PyTorch costs more than the rest of this together.
+    All parts share one series. Rows are indexed in NumPy: the first index operation of a process
+    in PyTorch takes longer than all the rest here.
     """
     series = torch.from_numpy(preprocessor.transform(fleet))
     labels, health = rul.astype(np.float32), health_classes(rul, boundaries, data.cap)

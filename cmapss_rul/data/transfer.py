@@ -1,4 +1,8 @@
-"""One download over http or https, bounded in size, time and patience."""
+"""One download over http or https, bounded in size and time.
+
+httpx does the transfer. Our own are the bounds that it lacks: the total size, the total time,
+and a second attempt only after failures that may pass.
+"""
 
 import contextlib
 import socket
@@ -10,30 +14,30 @@ from typing import Any, BinaryIO
 import httpx
 from tqdm import tqdm
 
-from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.version import __version__
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 ATTEMPTS = 3
 FIRST_PAUSE = 1.0  # seconds before the second attempt; doubled before each later one
-LONGEST_SECONDS = 3600.0
-PATIENCE = 60.0  # seconds for the start; from then on the mean rate must be SLOWEST
-SLOWEST = 4096.0  # bytes a second
+MAX_SECONDS = 3600.0
+GRACE_SECONDS = 60.0  # for the start; from then on the mean rate must be MIN_RATE
+MIN_RATE = 4096.0  # bytes a second
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-_MOST_REDIRECTS = 5
-_PASSING = (408, 425, 429)  # with 5xx: answers that may change in a moment
+_MAX_REDIRECTS = 5
+_TRANSIENT_STATUS = (408, 425, 429)  # besides 5xx
 
 
-class _Passing(Exception):
+class _TransientError(Exception):
     """A failure that another attempt may not have."""
 
 
-class _Watch:
-    """Cuts the connection to a server that is too slow.
+class _Watchdog:
+    """Closes the connection to a server that is too slow.
 
-    httpx bounds the time of each read, not their sum: a byte every two seconds, of a header
-    say, would keep it busy for days.
+    httpx bounds the time of each read, not their sum: one byte every two seconds, even of a
+    header, would keep it busy for days.
     """
 
     def __init__(self) -> None:
@@ -45,9 +49,9 @@ class _Watch:
 
     def trace(self, _event: str, info: Mapping[str, Any]) -> None:
         """Remember the newest connection; httpx calls this at each step."""
-        look_up = getattr(info.get("return_value"), "get_extra_info", None)
-        if look_up is not None:
-            self._socket = look_up("socket") or self._socket
+        extra_info = getattr(info.get("return_value"), "get_extra_info", None)
+        if extra_info is not None:
+            self._socket = extra_info("socket") or self._socket
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -62,9 +66,9 @@ class _Watch:
     def _watch(self) -> None:
         while not self._done.wait(0.1):
             seconds = time.monotonic() - self._start
-            if seconds > LONGEST_SECONDS:
-                self.expired = f"took longer than {LONGEST_SECONDS:.0f} s"
-            elif seconds > PATIENCE + self.received / SLOWEST:
+            if seconds > MAX_SECONDS:
+                self.expired = f"took longer than {MAX_SECONDS:.0f} s"
+            elif seconds > GRACE_SECONDS + self.received / MIN_RATE:
                 self.expired = f"is too slow: {self.received} bytes in {seconds:.0f} s"
             if self.expired and self._socket is not None:
                 with contextlib.suppress(OSError):  # of the plain socket, TLS or not
@@ -72,12 +76,12 @@ class _Watch:
 
 
 def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
-    """Write what a URL serves into an open file.
+    """Write the response to a URL into an open file.
 
     Args:
         url: http or https; up to five redirects to either are followed.
-        target: open for writing; can seek. Holds an unknown part of the body after an error.
-        progress: draw a progress bar, if standard error is a terminal.
+        target: open for writing; can seek. After an error its content is undefined.
+        progress: show a progress bar, if standard error is a terminal.
 
     Raises:
         DataError: what the server answered, in one line without the URL.
@@ -90,7 +94,7 @@ def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
         target.truncate()
         try:
             _download_once(url, target, progress=progress)
-        except _Passing as error:
+        except _TransientError as error:
             reason = str(error)
         else:
             target.flush()
@@ -99,52 +103,54 @@ def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
 
 
 def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
-    watch = _Watch()
+    watchdog = _Watchdog()
     try:
         with (
-            watch.running(),
+            watchdog.running(),
             httpx.Client(
                 timeout=_TIMEOUT,
                 follow_redirects=True,
-                max_redirects=_MOST_REDIRECTS,
+                max_redirects=_MAX_REDIRECTS,
                 headers={"Accept-Encoding": "identity", "User-Agent": f"cmapss_rul/{__version__}"},
             ) as client,
-            client.stream("GET", url, extensions={"trace": watch.trace}) as response,
+            client.stream("GET", url, extensions={"trace": watchdog.trace}) as response,
         ):
-            _refuse_status(response)
-            _copy(response, target, watch, progress=progress)
+            _check_status(response)
+            _copy(response, target, watchdog, progress=progress)
     except httpx.TooManyRedirects as error:
-        raise DataError(f"redirects more than {_MOST_REDIRECTS} times") from error
+        raise DataError(f"redirects more than {_MAX_REDIRECTS} times") from error
     except httpx.UnsupportedProtocol as error:
         raise DataError("leads to an address that is neither http nor https") from error
-    except httpx.ConnectTimeout as error:  # not tried again: without a network each try is slow
+    except httpx.ConnectTimeout as error:  # no second attempt: without a network each is slow
         raise DataError("no answer within 10 s") from error
     except httpx.TransportError as error:
-        if watch.expired:
-            raise DataError(watch.expired) from error
-        raise _Passing(one_line(error) or type(error).__name__) from error
+        if watchdog.expired:
+            raise DataError(watchdog.expired) from error
+        raise _TransientError(one_line(error) or type(error).__name__) from error
     except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
         raise DataError(one_line(error) or type(error).__name__) from error
 
 
-def _refuse_status(response: httpx.Response) -> None:
+def _check_status(response: httpx.Response) -> None:
     code = response.status_code
     if code == httpx.codes.OK:
         return
-    text = f"answered {code} {printable(response.reason_phrase)}".rstrip()
-    if code in _PASSING or response.is_server_error:
-        raise _Passing(text)
+    text = f"answered {code} {response.reason_phrase}".rstrip()
+    if code in _TRANSIENT_STATUS or response.is_server_error:
+        raise _TransientError(text)
     raise DataError(text)
 
 
-def _copy(response: httpx.Response, target: BinaryIO, watch: _Watch, *, progress: bool) -> None:
+def _copy(
+    response: httpx.Response, target: BinaryIO, watchdog: _Watchdog, *, progress: bool
+) -> None:
     if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
-        # not asked for; unpacking it would take as much memory as the server likes
-        raise DataError(f"answered in the encoding {printable(encoding)}, expected plain bytes")
-    promised = response.headers.get("Content-Length", "")
-    length = int(promised) if promised.isdecimal() else None
-    too_large = f"is larger than {MOST_BYTES} bytes, expected an archive of about 12 MB"
-    if length is not None and length > MOST_BYTES:
+        # not requested; a small body could decompress to any size in memory
+        raise DataError(f"answered in the encoding {encoding}, expected plain bytes")
+    stated = response.headers.get("Content-Length", "")
+    length = int(stated) if stated.isdecimal() else None
+    too_large = f"is larger than {MAX_BYTES} bytes, expected an archive of about 12 MB"
+    if length is not None and length > MAX_BYTES:
         raise DataError(too_large)
     with tqdm(
         total=length,
@@ -155,11 +161,11 @@ def _copy(response: httpx.Response, target: BinaryIO, watch: _Watch, *, progress
         disable=None if progress else True,  # None: only on a terminal
     ) as bar:
         for chunk in response.iter_raw():
-            watch.received += target.write(chunk)
+            watchdog.received += target.write(chunk)
             bar.update(len(chunk))
-            if watch.received > MOST_BYTES:
+            if watchdog.received > MAX_BYTES:
                 raise DataError(too_large)
-    if watch.expired:
-        raise DataError(watch.expired)
+    if watchdog.expired:
+        raise DataError(watchdog.expired)
     if length is not None and response.num_bytes_downloaded != length:
-        raise _Passing(f"sent {response.num_bytes_downloaded} of {length} bytes")
+        raise _TransientError(f"sent {response.num_bytes_downloaded} of {length} bytes")

@@ -1,18 +1,19 @@
-"""Verification of data files: their digests, their provenance, and the strict reader."""
+"""Verification of data files: digests, provenance, and the check by the strict reader."""
 
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from cmapss_rul.data.archive import Member
 from cmapss_rul.data.columns import subset_of
-from cmapss_rul.data.lines import PARQUET, blocks
+from cmapss_rul.data.lines import PARQUET_MAGIC, Readable, line_blocks
 from cmapss_rul.data.reader import parse_fleet, parse_rul
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import DataError
 
 DIGESTS: dict[str, str] = {
@@ -47,20 +48,28 @@ CANONICAL_DIGESTS: dict[str, str] = {
 }
 """SHA-256 of each file's canonical form: LF, lines stripped on the right, one LF at the end."""
 
-_USUAL = b"0123456789+-.eE \n"
+_REGULAR_BYTES = b"0123456789+-.eE \n"
+_TICK = 100_000_000
+"""Nanoseconds after which a further write surely changes a file's times.
+
+Linux sets them by its clock tick, of 10 ms at most; ten times that is a *guess*.
+"""
+
+_remembered: dict[tuple[int, ...], tuple[str, str]] = {}
+"""Both digests of files that this process has hashed, by `file_stamp`."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a file is.
+    """Identity and origin of a file.
 
     Attributes:
         name: the file's name, `train_FD001.txt` say.
         sha256: digest of its bytes.
-        canonical_sha256: digest of its canonical form, which other line endings and trailing
-            spaces leave as it is.
+        canonical_sha256: digest of its canonical form, which does not depend on line endings and
+            trailing spaces.
         official: it is NASA's file of that name.
-        simulated: `rul simulate` made it: the manifest beside it lists its digest.
+        simulated: `rul simulate` wrote it: the manifest beside it lists its digest.
     """
 
     name: str
@@ -69,90 +78,123 @@ class Provenance:
     official: bool
     simulated: bool
 
+    @classmethod
+    def from_digests(cls, name: str, sha256: str, canonical_sha256: str) -> "Provenance":
+        """Provenance as far as the digests alone show it: no manifest is read."""
+        official = CANONICAL_DIGESTS.get(name) == canonical_sha256
+        return cls(name, sha256, canonical_sha256, official, simulated=False)
+
     @property
     def mark(self) -> str:
-        """How figures made from the file are marked."""
+        """How results from the file are marked."""
         if self.official:
             return "official files"
         return "simulated" if self.simulated else "not the official files"
 
 
 def provenance(path: Path) -> Provenance:
-    """Digest a file and say what it is; no other file is opened but the manifest beside it.
+    """Digest a file and determine its origin; besides it only its manifest is read.
 
     Raises:
         DataError: the file cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            binary = stream.read(len(PARQUET)) == PARQUET
-            stream.seek(0)
-            if binary:  # it has no lines, and no other form
-                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-                return Provenance(path.name, sha256, sha256, official=False, simulated=False)
-            found = _as_served(stream, path.name) or digest(stream, path.name)
+        with path.open("rb") as file:
+            found = digest_file(file, path.name)
     except OSError as error:
-        reason = one_line(error.strerror or error)
-        raise DataError(f"{printable(path)}: cannot be read: {reason}") from error
-    simulated = found.sha256 == manifest_digests(path.parent, path.name).get(path.name)
-    return Provenance(found.name, found.sha256, found.canonical_sha256, found.official, simulated)
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    listed = manifest_digests(path.parent, path.name).get(path.name)
+    return replace(found, simulated=found.sha256 == listed)
 
 
-def _as_served(stream: BinaryIO, name: str) -> Provenance | None:
-    """Recognise NASA's very bytes, whose canonical form is known; else rewind and return None."""
-    sha256 = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+def file_stamp(file: BinaryIO) -> tuple[int, ...]:
+    """Identity, size and times of an open file, which differ after a write to it."""
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def digest_file(file: BinaryIO, name: str) -> Provenance:
+    """Digest an open file, at its start; its manifest is not read.
+
+    A file that this process has hashed is not hashed again while its stamp is the same. It is
+    remembered only if it was not written a moment ago: a further write could then leave its
+    times as they are.
+    """
+    stamp, now = file_stamp(file), time.time_ns()
+    digests = _remembered.get(stamp)
+    if digests is None:
+        digests = _hash_file(file, name)
+        if now - max(stamp[-2:]) > _TICK and file_stamp(file) == stamp:
+            _remembered[stamp] = digests
+    return Provenance.from_digests(name, *digests)
+
+
+def _hash_file(file: BinaryIO, name: str) -> tuple[str, str]:
+    """SHA-256 of the bytes and of the canonical form."""
+    is_parquet = file.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
+    file.seek(0)
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    if is_parquet:  # not lines of text: its only form is canonical
+        return sha256, sha256
     if sha256 == DIGESTS.get(name):
-        return Provenance(name, sha256, CANONICAL_DIGESTS[name], official=True, simulated=False)
-    stream.seek(0)
-    return None
+        return sha256, CANONICAL_DIGESTS[name]
+    file.seek(0)
+    return sha256, _canonical_sha256(line_blocks(file, name))
 
 
-def digest(stream: BinaryIO, name: str) -> Provenance:
-    """Digest an open file; its manifest, if any, is not looked for."""
-    plain, canonical = hashlib.sha256(), hashlib.sha256()
-    line_ends = 0  # held back until more text follows, so that blank lines at the end fall away
-    for block in blocks(stream, printable(name)):
-        plain.update(block)
-        text = _stripped(block)
+def digest_stream(stream: Readable, name: str) -> Provenance:
+    """Digest a stream that can be read once; its manifest, if any, is not read."""
+    plain = hashlib.sha256()
+
+    def hashed_blocks() -> Iterator[bytes]:
+        for block in line_blocks(stream, name):
+            plain.update(block)
+            yield block
+
+    canonical = _canonical_sha256(hashed_blocks())
+    return Provenance.from_digests(name, plain.hexdigest(), canonical)
+
+
+def _canonical_sha256(blocks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    line_ends = 0  # held back until more text follows, so that blank lines at the end do not count
+    for block in blocks:
+        text = _strip_lines(block)
         body = text.rstrip(b"\n")
         if body:
-            canonical.update(b"\n" * line_ends + body)
+            digest.update(b"\n" * line_ends + body)
             line_ends = 0
         line_ends += len(text) - len(body) + 1
     if line_ends:
-        canonical.update(b"\n")
-    canonical_sha256 = canonical.hexdigest()
-    official = CANONICAL_DIGESTS.get(name) == canonical_sha256
-    return Provenance(name, plain.hexdigest(), canonical_sha256, official, simulated=False)
+        digest.update(b"\n")
+    return digest.hexdigest()
 
 
-def _stripped(block: bytes) -> bytes:
+def _strip_lines(block: bytes) -> bytes:
     """The lines of a block, stripped on the right, with LF between them."""
-    if not block.translate(None, _USUAL):  # no white space but spaces and LF
-        lean = block.replace(b"  \n", b"\n").replace(b" \n", b"\n")  # NASA's ends first
-        if b" \n" not in lean:
-            return lean[:-1] if lean.endswith(b"\n") else lean.rstrip(b" ")
+    if not block.translate(None, _REGULAR_BYTES):  # no white space other than spaces and LF
+        text = block.replace(b"  \n", b"\n").replace(b" \n", b"\n")  # NASA's line endings
+        if b" \n" not in text:
+            return text[:-1] if text.endswith(b"\n") else text.rstrip(b" ")
     return b"\n".join([line.rstrip() for line in block.splitlines()])
 
 
 def manifest_path(directory: Path, subset: str) -> Path:
-    """Where the manifest of a simulated subset stands."""
+    """Path of the manifest of a simulated subset."""
     return directory / f"manifest_{subset}.json"
 
 
 def manifest_digests(directory: Path, name: str) -> dict[str, str]:
     """Digests that the manifest of a file's subset lists; empty without a valid manifest."""
-    subset = subset_of(name)
     try:
-        manifest = json.loads(manifest_path(directory, subset).read_bytes())
-        files = manifest["files"]
-        return {str(key): str(value) for key, value in files.items()}
+        manifest = json.loads(manifest_path(directory, subset_of(name)).read_bytes())
+        return {str(key): str(value) for key, value in manifest["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
 def path_exists(path: Path) -> bool:
-    """Whether something has that name.
+    """Whether a path exists.
 
     Raises:
         DataError: the system cannot tell: no permission, or a name that is too long.
@@ -160,103 +202,108 @@ def path_exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
-        reason = one_line(error.strerror or error)
-        raise DataError(f"{printable(path)}: cannot be looked for: {reason}") from error
+        raise DataError(f"{path}: cannot be accessed: {error.strerror or error}") from error
 
 
 @dataclass
 class FolderCheck:
-    """The needed files as they lie in the data folder.
+    """The needed files that are in the data folder.
 
     Attributes:
-        good: by name.
-        refused: what is wrong with each of the others.
+        valid: by name.
+        rejected: what is wrong with each of the others.
     """
 
-    good: dict[str, Provenance] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    valid: dict[str, Provenance] = field(default_factory=dict)
+    rejected: list[str] = field(default_factory=list)
 
 
 def verify_source(
     members: dict[str, Member],
     names: Sequence[str],
     directory: Path,
-    where: str,
+    label: str,
     *,
     official: bool,
 ) -> tuple[Provenance, ...]:
-    """Examine every needed file of a source before any is written.
+    """Verify every needed file of a source before any is written.
 
     Args:
-        members: what the source holds, by name.
+        members: what the source has, by name.
         names: of the files needed.
-        directory: the data folder, whose test files the RUL files must fit.
-        where: the source in error texts.
-        official: take official files alone.
+        directory: the data folder, with whose test files the RUL files must agree.
+        label: the source in error messages.
+        official: accept official files only.
 
     Returns:
-        What each file is, in the order of the names.
+        Provenance of each file, in the order of the names.
 
     Raises:
-        DataError: a file is missing, is not official, or is not as it should be.
+        DataError: a file is missing, is not official, or is invalid.
     """
     if missing := [name for name in names if name not in members]:
-        raise DataError(f"{where}: holds no {', '.join(missing)}")
-    found = []
+        raise DataError(f"{label}: has no {', '.join(missing)}")
+    found: dict[str, Provenance] = {}
     engines: dict[str, int | None] = {}
-    for name in sorted(names, key=_test_before_rul):
+    for name in sorted(names, key=_rul_last):
         member = members[name]
-        with member.opened() as stream:
-            origin = digest(stream, name)
-        if official and not origin.official:
+        with member.reading() as stream:
+            found[name] = digest_stream(stream, name)
+        if official and not found[name].official:
             raise DataError(
-                f"{member.where}: is not the official file (sha256 {origin.sha256}, "
+                f"{member.label}: is not the official file (sha256 {found[name].sha256}, "
                 f"expected {DIGESTS[name]})"
             )
-        _read(member, directory, engines)
-        found.append(origin)
-    return tuple(sorted(found, key=lambda origin: names.index(origin.name)))
+        _parse_strictly(member, directory, engines)
+    return tuple(found[name] for name in names)
 
 
 def verify_folder(names: Sequence[str], directory: Path) -> FolderCheck:
-    """Examine those of the needed files that lie in the data folder."""
-    standing = FolderCheck()
+    """Verify those of the needed files that are in the data folder."""
+    check = FolderCheck()
     engines: dict[str, int | None] = {}
-    for name in sorted(names, key=_test_before_rul):
+    for name in sorted(names, key=_rul_last):
         path = directory / name
         if not path_exists(path):
             continue
         try:
             if not path.is_file():
-                raise DataError(f"{printable(path)}: found no regular file, expected a text file")
-            _read(Member.at(path, printable(path)), directory, engines)
-            standing.good[name] = provenance(path)
+                raise DataError(f"{path}: found no regular file, expected a text file")
+            _parse_strictly(Member.from_path(path, str(path)), directory, engines)
+            check.valid[name] = provenance(path)
         except DataError as error:
-            standing.refused.append(str(error))
-    return standing
+            check.rejected.append(str(error))
+    return check
 
 
-def _test_before_rul(name: str) -> bool:
+def _rul_last(name: str) -> bool:
+    """Sorting key: a RUL file is checked against its test file, which must come before it."""
     return name.startswith("RUL")
 
 
-def _read(member: Member, directory: Path, engines: dict[str, int | None]) -> None:
-    """Put one file through the strict reader; RUL files must fit their test file."""
+def _parse_strictly(member: Member, directory: Path, engines: dict[str, int | None]) -> None:
+    """Parse a file with the strict reader; a RUL file must agree with its test file.
+
+    Args:
+        member: the file.
+        directory: the data folder, for the test file of a RUL file that comes alone.
+        engines: number of engines of each subset's test file, filled as test files are parsed.
+    """
     subset = subset_of(member.name)
     if member.name.startswith("RUL"):
         if subset not in engines:
-            engines[subset] = _engines_in_place(directory / f"test_{subset}.txt")
-        with member.opened() as stream:
-            parse_rul(stream, member.where, engines[subset])
+            engines[subset] = _count_test_engines(directory / f"test_{subset}.txt")
+        with member.reading() as stream:
+            parse_rul(stream, member.label, engines[subset])
         return
-    with member.opened() as stream:
-        fleet = parse_fleet(stream, member.where)
+    with member.reading() as stream:
+        fleet = parse_fleet(stream, member.label)
     if member.name.startswith("test"):
         engines[subset] = len(fleet.starts)
 
 
-def _engines_in_place(path: Path) -> int | None:
-    """Count the engines of a test file that lies in the data folder already, if it is good."""
+def _count_test_engines(path: Path) -> int | None:
+    """Number of engines of a test file in the data folder; None without a valid one."""
     with contextlib.suppress(DataError, OSError), path.open("rb") as stream:
         return len(parse_fleet(stream, str(path)).starts)
     return None

@@ -1,4 +1,4 @@
-"""Windows, gathered by index from one flat array and never materialised as a set."""
+"""Windows of a fleet and their labels: gathered by index, never copied out as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from cmapss_rul.data.fleet import Fleet
 class Windows:
     """One window for each chosen row: the `length` rows that end there.
 
-    Where an engine has fewer rows up to there, its first row is repeated at the front, so
-    that every row of every engine has a window. Memory is the series plus two numbers a
-    window, whatever the length.
+    Where an engine has fewer rows up to there, its first row is repeated at the front (front
+    padding), so that every row of every engine has a window. Memory is the series plus two
+    numbers a window, whatever the length.
 
     Attributes:
         series: [row, feature], scaled rows of all engines, one engine after another.
         starts: [window], first row of the window's engine.
-        ends: [window], the row at which the window ends.
+        ends: [window], last row of the window.
         length: rows in a window.
 
     >>> series = torch.arange(5.0).unsqueeze(1)  # engines of 3 and of 2 rows
@@ -42,29 +42,12 @@ class Windows:
         cls, series: Tensor, fleet: Fleet, rows: NDArray[np.int64], length: int
     ) -> "Windows":
         """Windows that end at the given rows of a fleet, on the series' device."""
-        starts = fleet.row_starts[rows]
         device = series.device
         return cls(
             series,
-            torch.from_numpy(starts).to(device),
+            torch.from_numpy(fleet.row_starts[rows]).to(device),
             torch.from_numpy(rows).to(device),
             length,
-        )
-
-    @classmethod
-    def concatenate(cls, parts: Sequence["Windows"]) -> "Windows":
-        """All windows of several sets, one set after another.
-
-        Args:
-            parts: at least one, of windows of one length.
-        """
-        first_rows = np.cumsum([0, *(len(part.series) for part in parts)]).tolist()
-        moved = list(zip(parts, first_rows, strict=False))
-        return cls(
-            torch.cat([part.series for part in parts]),
-            torch.cat([part.starts + first for part, first in moved]),
-            torch.cat([part.ends + first for part, first in moved]),
-            parts[0].length,
         )
 
     @classmethod
@@ -74,8 +57,24 @@ class Windows:
 
     @classmethod
     def last_cycle(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
-        """One window an engine, at its last row."""
+        """One window for each engine, at its last row."""
         return cls.ending_at(series, fleet, fleet.last_rows, length)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Windows"]) -> "Windows":
+        """All windows of several sets, one set after another.
+
+        Args:
+            parts: at least one, of windows of one length.
+        """
+        offsets = np.cumsum([0, *(len(part.series) for part in parts)]).tolist()
+        shifted = list(zip(parts, offsets, strict=False))  # the last offset is the total
+        return cls(
+            torch.cat([part.series for part in parts]),
+            torch.cat([part.starts + offset for part, offset in shifted]),
+            torch.cat([part.ends + offset for part, offset in shifted]),
+            parts[0].length,
+        )
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -91,8 +90,10 @@ class Windows:
         """
         offsets = torch.arange(1 - self.length, 1, device=self.ends.device)
         rows = self.ends[index].unsqueeze(1) + offsets
+        # Front padding: a row before the engine's first one would belong to another engine.
+        # Repeating a real row keeps the features in their range, which zeros would not.
         rows = torch.maximum(rows, self.starts[index].unsqueeze(1))
-        # Whole rows are copied, where `self.series[rows]` looks up value by value.
+        # index_select copies whole rows, where `self.series[rows]` looks up value by value.
         return torch.unflatten(self.series.index_select(0, rows.view(-1)), 0, rows.shape)
 
     def select(self, index: Tensor) -> "Windows":
@@ -104,7 +105,7 @@ class Windows:
         return replace(self, starts=self.starts[index], ends=self.ends[index])
 
     def to(self, device: torch.device) -> "Windows":
-        """Return the windows on another device, the series and all."""
+        """Return the windows on another device, including the series."""
         return replace(
             self,
             series=self.series.to(device),
@@ -114,7 +115,7 @@ class Windows:
 
     @property
     def padded(self) -> Tensor:
-        """[window], whether rows before the engine's first had to be made up."""
+        """[window], whether the window has repeated rows at the front."""
         return self.ends - self.starts + 1 < self.length
 
 
@@ -134,7 +135,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LabelledWindows:
-    """Windows with their labels.
+    """Windows with the labels of their last rows.
 
     Attributes:
         windows: the inputs.
@@ -162,7 +163,7 @@ class LabelledWindows:
         """All windows of several sets, one set after another.
 
         Args:
-            parts: at least one, of windows of one length; one alone stays as it is.
+            parts: at least one, of windows of one length; a single one is returned as it is.
         """
         if len(parts) == 1:
             return parts[0]
@@ -181,5 +182,5 @@ class LabelledWindows:
         return LabelledWindows(self.windows.select(index), self.rul[index], self.health[index])
 
     def to(self, device: torch.device) -> "LabelledWindows":
-        """Return the set on another device, the series and all."""
+        """Return the set on another device, including the series."""
         return LabelledWindows(self.windows.to(device), self.rul.to(device), self.health.to(device))

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
-from cmapss_rul.data.conditions import MOST_CONDITIONS
+from cmapss_rul.data.conditions import MAX_CONDITIONS
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import COLUMNS
@@ -142,7 +142,7 @@ def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
     if own != (data.columns, data.cycle_count, data.smoothing):
         raise ValueError("its preprocessor is not that of its configuration")
     table = _numbers(state["conditions"], "conditions")
-    if table.shape[1:] != (len(data.condition_keys),) or not 1 <= len(table) <= MOST_CONDITIONS:
+    if table.shape[1:] != (len(data.condition_keys),) or not 1 <= len(table) <= MAX_CONDITIONS:
         raise ValueError(f"preprocessor conditions: found shape {table.shape}")
     expected = (len(table), len(data.columns))
     for name in ("centre", "factor", "low", "high"):

@@ -53,7 +53,7 @@ def test_a_refused_file_is_noted_on_stderr(tmp_path):
     (tmp_path / "raw" / "RUL_FD001.txt").write_text("x\n")
     result = run("--source", "own.zip", "--subset", "FD001", "--dir", "raw")
     assert result.stderr == (
-        "note: raw/RUL_FD001.txt, line 1: found 'x', expected a RUL: a whole number of cycles\n"
+        "note: raw/RUL_FD001.txt, line 1: found 'x', expected a RUL: a whole number of cycles, 0 or more\n"
     )
 
 

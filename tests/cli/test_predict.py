@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from cmapss_rul.data.columns import COLUMNS, canonical
+from cmapss_rul.data.columns import COLUMNS, resolve_alias
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_every_spelling_that_the_help_names_is_understood(rul):
     for line in table[: table.index("    symbols")].strip().splitlines():
         name, *spellings = re.split(r"[\s,]+", line.strip())
         assert spellings
-        assert {canonical(spelling) for spelling in spellings} == {name}
-    assert [canonical(word) for word in re.split(r"[\s,]+", symbols.strip())[1:]] == [
+        assert {resolve_alias(spelling) for spelling in spellings} == {name}
+    assert [resolve_alias(word) for word in re.split(r"[\s,]+", symbols.strip())[1:]] == [
         *COLUMNS[:1], "setting_2", "setting_3", *COLUMNS[3:],
     ]  # fmt: skip

@@ -128,7 +128,7 @@ def test_absurd_sizes(monkeypatch):
         contents(zipped({"RUL_FD001.txt": bytes(10**7)}))
     with pytest.raises(DataError, match="more than texts of numbers do"):
         contents(zipped({"CMAPSSData.zip": bytes(10**7)}))
-    monkeypatch.setattr(module, "MOST_MEMBER_BYTES", 5)
+    monkeypatch.setattr(module, "MAX_MEMBER_BYTES", 5)
     with pytest.raises(DataError, match="unpacks to 13 bytes, more than is sensible"):
         contents(WHOLE, ["RUL_FD001.txt"])
 

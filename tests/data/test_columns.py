@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.data.columns import COLUMNS, OURS, canonical, locate
+from cmapss_rul.data.columns import COLUMNS, FILE_COLUMNS, resolve_alias, find_columns
 from cmapss_rul.system.errors import DataError
 
 SYMBOLS = (
@@ -11,9 +11,9 @@ SYMBOLS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", FILE_COLUMNS)
 def test_our_own_names_mean_themselves(name):
-    assert canonical(name) == name
+    assert resolve_alias(name) == name
 
 
 @pytest.mark.parametrize(
@@ -34,35 +34,35 @@ def test_our_own_names_mean_themselves(name):
     ],
 )
 def test_the_usual_spellings(spelling, name):
-    assert canonical(spelling) == name
+    assert resolve_alias(spelling) == name
 
 
 def test_the_symbols_are_the_sensors_in_the_order_of_the_files():
-    assert [canonical(symbol) for symbol in SYMBOLS] == [f"sensor_{i}" for i in range(1, 22)]
-    assert [canonical(word) for word in ("altitude", "Mach", "TRA")] == list(COLUMNS[:3])
+    assert [resolve_alias(symbol) for symbol in SYMBOLS] == [f"sensor_{i}" for i in range(1, 22)]
+    assert [resolve_alias(word) for word in ("altitude", "Mach", "TRA")] == list(COLUMNS[:3])
 
 
 @pytest.mark.parametrize(
     "name", ["RUL", "sensor_22", "sensor_0", "setting_4", "s", "", "sensor", "sensor_1a", "date"]
 )
 def test_other_names_mean_nothing(name):
-    assert canonical(name) is None
+    assert resolve_alias(name) is None
 
 
 @given(st.text(max_size=12))
 def test_any_text_means_one_of_ours_or_nothing(text):
-    assert canonical(text) in (None, *OURS)
+    assert resolve_alias(text) in (None, *FILE_COLUMNS)
 
 
-@given(st.permutations(OURS))
+@given(st.permutations(FILE_COLUMNS))
 def test_columns_are_found_in_any_order(header):
-    assert {name: header[i] for name, i in locate(header, COLUMNS, "f").items()} == {
-        name: name for name in OURS
+    assert {name: header[i] for name, i in find_columns(header, COLUMNS, "f").items()} == {
+        name: name for name in FILE_COLUMNS
     }
 
 
 def test_only_what_is_needed_must_be_there():
-    assert locate(["engine", "RUL", "time", "s2"], ["sensor_2"], "f") == {
+    assert find_columns(["engine", "RUL", "time", "s2"], ["sensor_2"], "f") == {
         "unit": 0,
         "cycle": 2,
         "sensor_2": 3,
@@ -70,14 +70,14 @@ def test_only_what_is_needed_must_be_there():
 
 
 def test_our_own_name_goes_first_and_two_others_are_refused():
-    assert locate(["id", "unit", "cycle"], [], "f")["unit"] == 1
+    assert find_columns(["id", "unit", "cycle"], [], "f")["unit"] == 1
     with pytest.raises(DataError) as caught:
-        locate(["id", "engine", "cycle"], [], "f.csv")
+        find_columns(["id", "engine", "cycle"], [], "f.csv")
     assert str(caught.value) == (
         "f.csv: the columns 'id' and 'engine' both mean unit; rename or remove one"
     )
     with pytest.raises(DataError, match="both mean cycle"):
-        locate(["unit", "cycle", "cycle"], [], "f")
+        find_columns(["unit", "cycle", "cycle"], [], "f")
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_our_own_name_goes_first_and_two_others_are_refused():
 )
 def test_a_missing_column_is_named_with_what_is_there(header, message):
     with pytest.raises(DataError) as caught:
-        locate(header, ["sensor_2"], "f.csv")
+        find_columns(header, ["sensor_2"], "f.csv")
     assert str(caught.value).startswith(f"f.csv: {message}")
     assert str(caught.value).isprintable()
 
 
 def test_many_missing_columns_are_not_all_named():
     with pytest.raises(DataError) as caught:
-        locate(["unit", "cycle", *"abcdefgh"], COLUMNS, "f")
+        find_columns(["unit", "cycle", *"abcdefgh"], COLUMNS, "f")
     assert "sensor_3 …)" in str(caught.value)
     assert str(caught.value).endswith("'d' …")
 
@@ -111,21 +111,25 @@ GIVEN = {"unit": "asset", "cycle": "hour"}
 
 def test_names_of_ones_own_are_taken_as_they_stand():
     header = ["time", " hour", "asset", "id", "s2", "Temp"]
-    found = locate(header, ["time", "Temp"], "f", given=GIVEN)
+    found = find_columns(header, ["time", "Temp"], "f", key_columns=GIVEN)
     assert found == {"unit": 2, "cycle": 1, "time": 0, "Temp": 5}
     with pytest.raises(DataError, match="column temp is missing; the nearest present is 'Temp'"):
-        locate(header, ["temp"], "f", given=GIVEN)
+        find_columns(header, ["temp"], "f", key_columns=GIVEN)
     with pytest.raises(DataError, match="f: the column asset is missing; the nearest present"):
-        locate(["assets", "hour"], [], "f", given=GIVEN)
+        find_columns(["assets", "hour"], [], "f", key_columns=GIVEN)
 
 
 def test_a_name_of_ones_own_takes_no_column_from_another():
     header = ["engine", "time", "time_cycles"]  # 'time' is a sensor here, and no cycle
-    assert locate(header, ["time"], "f") == {"unit": 0, "time": 1, "cycle": 2}
+    assert find_columns(header, ["time"], "f") == {"unit": 0, "time": 1, "cycle": 2}
     with pytest.raises(DataError, match="the columns 'a' and 'a ' both mean a; rename"):
-        locate(["unit", "cycle", "a", "a "], ["a"], "f")
+        find_columns(["unit", "cycle", "a", "a "], ["a"], "f")
 
 
 def test_optional_columns_are_found_and_others_may_be_there_twice():
     header = ["unit", "cycle", "s1", "sensor1", "T24"]
-    assert locate(header, [], "f", optional=["sensor_2"]) == {"unit": 0, "cycle": 1, "sensor_2": 4}
+    assert find_columns(header, [], "f", optional=["sensor_2"]) == {
+        "unit": 0,
+        "cycle": 1,
+        "sensor_2": 4,
+    }

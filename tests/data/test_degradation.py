@@ -11,7 +11,7 @@ def one_engine(life: int, fault: int = 0) -> Engines:
     return Engines(
         life=np.array([life]),
         onset=np.array([life / 2]),
-        bend=np.array([2.0]),
+        exponent=np.array([2.0]),
         damage=np.array([1.0]),
         wear=np.array([0.0]),
         share=np.ones((1, 21)),

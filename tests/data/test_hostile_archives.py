@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.data.archive import MOST_DIRECTORY_BYTES, open_archive
+from cmapss_rul.data.archive import MAX_DIRECTORY_BYTES, open_archive
 from cmapss_rul.data.columns import file_name
-from cmapss_rul.data.sources import fetch, file_names
+from cmapss_rul.data.columns import file_names
+from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
 
@@ -195,7 +196,7 @@ def test_a_million_entries_cost_the_end_of_the_file_alone(wide):
 
 def test_the_most_entries_that_are_read_take_little_memory():
     """As many as the limit on the directory lets through."""
-    count = MOST_DIRECTORY_BYTES // 50
+    count = MAX_DIRECTORY_BYTES // 50
     directory = b"".join(
         b"PK\x01\x02" + bytes(24) + b"\4\0" + bytes(16) + b"%04d" % (i % 10_000)
         for i in range(count)

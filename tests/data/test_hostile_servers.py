@@ -6,7 +6,8 @@ import tempfile
 import pytest
 
 from cmapss_rul.data import transfer
-from cmapss_rul.data.sources import fetch, file_names
+from cmapss_rul.data.columns import file_names
+from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import DataError
 from tests.data._server import body, reset, serve, status
 from tests.data._texts import small_set, zipped
@@ -68,9 +69,9 @@ SERVERS = {
 def test_refused_in_one_line_and_nothing_is_written(kind, tmp_path, monkeypatch):
     plan, message = SERVERS[kind]
     if "drip" in kind:
-        monkeypatch.setattr(transfer, "PATIENCE", 0.2)
-        monkeypatch.setattr(transfer, "SLOWEST", 1e9)
-    monkeypatch.setattr(transfer, "MOST_BYTES", 1_000_000)
+        monkeypatch.setattr(transfer, "GRACE_SECONDS", 0.2)
+        monkeypatch.setattr(transfer, "MIN_RATE", 1e9)
+    monkeypatch.setattr(transfer, "MAX_BYTES", 1_000_000)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     with serve(a=plan) as (address, asked):

@@ -90,7 +90,7 @@ def test_no_number(token, separator):
         ("".join(f"{line.strip()} {line}" for line in LINES), "line 1: found 52 column(s)"),
         (with_line(5, row(2, 3)), "line 5: found cycle 3 of unit 2 after cycle 1 (a gap)"),
         (with_line(5, row(2, 1)), "line 5: found cycle 1 of unit 2 after cycle 1 (a repeat)"),
-        (with_line(3, row(1, 1)), "line 3: found cycle 1 of unit 1 after cycle 2 (a jump)"),
+        (with_line(3, row(1, 1)), "line 3: found cycle 1 of unit 1 after cycle 2 (a jump back)"),
         (with_line(4, row(3, 1)), "line 4: found unit 3 after unit 1, expected units 1, 2, …"),
         (with_line(6, row(1, 4)), "line 6: found unit 1 after unit 2, expected units 1, 2, …"),
         (with_line(4, row(2, 2)), "line 4: found cycle 2 at the start of unit 2, expected 1"),

@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.data import sources, verification
-from cmapss_rul.data.columns import SUBSETS
+from cmapss_rul.data.columns import SUBSETS, file_names, parse_subsets
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.sources import (
     PUBLIC_SOURCES,
     VARIABLE,
     displayed_url,
     fetch,
-    file_names,
-    parse_subsets,
 )
 from cmapss_rul.data.verification import CANONICAL_DIGESTS, DIGESTS, Provenance
 from cmapss_rul.system.errors import DataError, UsageError
@@ -269,7 +267,7 @@ def test_a_bad_file_in_place_is_named_and_replaced_from_a_good_source_only(tmp_p
         get(tmp_path, archive(tmp_path, without("train_FD001.txt")))
     text = f"{tmp_path / 'raw' / 'train_FD001.txt'}, line 7: found 12 column(s)"
     assert str(caught.value).startswith(text)
-    assert "it was cut (it stays as it is); train_FD001.txt could not be fetched" in str(
+    assert "it was truncated (it is left as it is); train_FD001.txt could not be fetched" in str(
         caught.value
     )
     assert laid(tmp_path / "raw")["train_FD001.txt"] == bad

@@ -63,7 +63,7 @@ def test_engine_and_cycle_have_usual_names_or_are_named(tmp_path):
 
 def test_a_cell_that_no_table_has():
     huge = ("a,b\n1,2\n" + '"' + "9" * 200_000).encode()
-    with pytest.raises(DataError, match=r"f, line \d+: found no row \(field larger"):
+    with pytest.raises(DataError, match=r"f, line \d+: found an invalid row \(field larger"):
         survey(huge, "f", engine="a", cycle="b")
 
 
@@ -127,7 +127,7 @@ def test_a_setting_that_varies_freely_makes_no_conditions(values):
     ],
 )
 def test_columns_of_few_levels(values, levels):
-    column = NumericColumn.of("load", values)
+    column = NumericColumn.from_values("load", values)
     assert (column.low, column.high, column.levels) == (values.min(), values.max(), levels)
 
 
@@ -178,7 +178,7 @@ def test_a_bad_cell_in_a_column_of_numbers_is_named():
 def test_a_cell_without_an_end_is_refused(line):
     rows = [HEADER, *own_rows()]
     rows[line - 1] += "," + "9" * 200_000
-    with pytest.raises(DataError, match=r"f, line \d+: found no row \(field larger"):
+    with pytest.raises(DataError, match=r"f, line \d+: found an invalid row \(field larger"):
         survey("\n".join(rows).encode(), "f", engine="asset", cycle="hour")
 
 

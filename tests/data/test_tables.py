@@ -41,7 +41,7 @@ def test_text_without_a_header_has_the_columns_of_the_files():
     assert table.columns == ("cycle", *COLUMNS)
     assert table.numbers[:, 0].tolist() == [1, 2, 1]
     assert (table.numbers[:, 1:] == 1.5).all()
-    assert table.line.tolist() == [1, 2, 3]
+    assert table.row_numbers.tolist() == [1, 2, 3]
 
 
 def test_text_gives_the_numbers_that_the_strict_reader_gives():
@@ -82,7 +82,7 @@ def test_quotes_and_bytes_that_are_no_utf_8():
     text = b'unit,cycle,"a, b",sensor_2\n"1","1","\xff\n","5"\n2,1,x,6\n'
     table = parse(text)
     assert table.numbers.tolist() == [[1, 5], [1, 6]]
-    assert table.line.tolist() == [3, 4]
+    assert table.row_numbers.tolist() == [3, 4]
 
 
 def test_more_rows_than_a_chunk_holds():
@@ -116,20 +116,20 @@ def test_more_rows_than_a_chunk_holds():
         (row(1, 1) + row(1, 2, "\x1b"), "f, line 2: found '\\x1b' in column 7 (sensor_2)"),
         ("<html>", "f: found an HTML or XML page, expected C-MAPSS text, CSV or Parquet"),
         (b"PK\x03\x04", "f: found a zip archive"),
-        (b"PAR1 and no more", "f: is no whole Parquet file"),
+        (b"PAR1 and no more", "f: is no complete Parquet file"),
         ("unit,cycle,s2\n1,1,\0\n", "f, line 2: found '\\x00' in column 3"),
-        ('unit,cycle,s2\n"' + "9" * 200_000, "f, line 2: found no row (field larger than"),
-        ('unit,cycle,"' + "9" * 200_000, "f, line 1: found no row (field larger than"),
+        ('unit,cycle,s2\n"' + "9" * 200_000, "f, line 2: found an invalid row (field larger than"),
+        ('unit,cycle,"' + "9" * 200_000, "f, line 1: found an invalid row (field larger than"),
         (
             'unit,cycle,s2,n\n1,1,1,"a\n1,2,1,b\n',
-            "f, line 3: found no row (unexpected end of data)",
+            "f, line 3: found an invalid row (unexpected end of data)",
         ),
-        ('unit,cycle,s2\n1,1,"1"2\n', "f, line 2: found no row (',' expected after '\"')"),
+        ('unit,cycle,s2\n1,1,"1"2\n', "f, line 2: found an invalid row (',' expected after '\"')"),
         (
             "unit,cycle,s2\np\0,1,1\n",
             "f, line 2: found a NUL character in the engine's name 'p\\x00'",
         ),
-        ("\n,,,\n", "f, line 2: found separators alone, expected a header with the names of"),
+        ("\n,,,\n", "f, line 2: found only separators, expected a header with the names of"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_its_place(content, message):
@@ -147,7 +147,7 @@ def test_parquet_is_told_by_its_bytes():
     table = parse(parquet(FRAME))
     assert table.engine.tolist() == ["3", "3"]
     assert table.numbers.tolist() == [[1, 0.1], [2, 0.2]]
-    assert (table.counts, table.line.tolist()) == ("row", [1, 2])
+    assert (table.row_unit, table.row_numbers.tolist()) == ("row", [1, 2])
 
 
 def test_the_index_of_a_parquet_file_counts_as_columns():

@@ -65,7 +65,7 @@ def test_failures_in_one_line(answer, times, message):
 
 
 def test_a_body_without_end_is_bounded(monkeypatch):
-    monkeypatch.setattr(transfer, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(transfer, "MAX_BYTES", 100_000)
     message = "is larger than 100000 bytes"
     with serve(a=[body(CONTENT, None)]) as (address, _), pytest.raises(DataError, match=message):
         get(f"{address}/a")
@@ -104,8 +104,8 @@ def hung_up(handler):
 @pytest.mark.parametrize("answer", [drip, drip_of_headers, drip_of_chunks])
 def test_a_trickle_is_cut_off_wherever_it_is(monkeypatch, answer):
     """Bytes come all the time, so no read ever waits: only the sum of the time can end it."""
-    monkeypatch.setattr(transfer, "PATIENCE", 0.2)
-    monkeypatch.setattr(transfer, "SLOWEST", 1e9)
+    monkeypatch.setattr(transfer, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(transfer, "MIN_RATE", 1e9)
     with serve(a=[answer]) as (address, asked):
         with pytest.raises(DataError, match=r"is too slow: [0-9]+ bytes in 0 s"):
             get(f"{address}/a")
@@ -113,15 +113,15 @@ def test_a_trickle_is_cut_off_wherever_it_is(monkeypatch, answer):
 
 
 def test_a_steady_stream_ends_too(monkeypatch):
-    monkeypatch.setattr(transfer, "LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr(transfer, "MAX_SECONDS", 0.2)
     with serve(a=[drip]) as (address, _), pytest.raises(DataError, match=r"took longer than 0 s"):
         get(f"{address}/a")
 
 
 def test_a_slow_body_that_just_ends_is_not_taken_for_whole(monkeypatch):
     """Without a length the end of the connection is the end of the body."""
-    monkeypatch.setattr(transfer, "PATIENCE", 0.2)
-    monkeypatch.setattr(transfer, "SLOWEST", 1e9)
+    monkeypatch.setattr(transfer, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(transfer, "MIN_RATE", 1e9)
 
     def answer(handler):
         body(b"x", None)(handler)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cmapss_rul.data.archive import Member
 from cmapss_rul.data.columns import SUBSETS
-from cmapss_rul.data.sources import file_names
+from cmapss_rul.data.columns import file_names
 from cmapss_rul.data.verification import (
     CANONICAL_DIGESTS,
     DIGESTS,

@@ -13,7 +13,7 @@ import numpy as np
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import parse_yaml
-from cmapss_rul.data.columns import CYCLE, ENGINE, OURS
+from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS
 from cmapss_rul.data.survey import survey
 from cmapss_rul.data.tables import ColumnRequest, NumericTable, parse_table
 from cmapss_rul.system.errors import DataError, UsageError
@@ -25,14 +25,14 @@ from tests.torture import fuzzing
 from tests.torture.counts import Counts
 from tests.torture.fuzzing import Defect, Target, require_one_line
 
-_OWN = ColumnRequest(["load %", "temp"], given={ENGINE: "asset", CYCLE: "hour"})
+_OWN = ColumnRequest(["load %", "temp"], key_columns={ENGINE: "asset", CYCLE: "hour"})
 _PLAIN = ColumnRequest(["setting_1", "sensor_21"])
 _DRAFTED = 8  # one in so many is drafted: it takes longer than all else
 
 
 def check(data: bytes) -> bool:
     """Read the bytes under a user's names, as C-MAPSS text, and look through them."""
-    unnamed = list(OURS)
+    unnamed = list(FILE_COLUMNS)
     own = _compare(data, _OWN, slow_table(data, "asset", ["hour", "load %", "temp"], unnamed))
     slow = slow_table(data, ENGINE, [CYCLE, "setting_1", "sensor_21"], unnamed)
     plain = _compare(data, _PLAIN, slow, spelled=True)
@@ -59,7 +59,7 @@ def _compare(
 
 
 def _rows(table: NumericTable) -> str:
-    columns = (table.line.tolist(), table.engine.tolist(), table.numbers.tolist())
+    columns = (table.row_numbers.tolist(), table.engine.tolist(), table.numbers.tolist())
     if table.numbers.dtype != np.float64:
         raise Defect(f"numbers of {table.numbers.dtype}")
     return repr([Row(*row) for row in zip(*columns, strict=True)])
