@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.columns import file_names
+from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import LOCK, OWNER, in_turn

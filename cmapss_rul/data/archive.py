@@ -108,7 +108,8 @@ def open_archive(
             raise DataError(f"{_member_label(label, info)} is {reason}; this is refused")
         seen.add(info.filename)
     files = [info for info in archive.infolist() if not info.is_dir()]
-    found = {name: info for name in names if (info := _find(files, name, label)) is not None}
+    candidates = {name: _find(files, name, label) for name in names}
+    found = {name: info for name, info in candidates.items() if info is not None}
     if not found and (inner := _find_inner_archive(files, label)):
         return _open_inner(archive, inner, label, names, stack, depth)
     for info in found.values():

@@ -42,7 +42,7 @@ class Records:
 
     def name_at(self, row: int) -> int | str:
         """Name of the engine of a row."""
-        return self.names[self.fleet.engine[row] - 1]
+        return self.names[int(self.fleet.engine[row]) - 1]
 
 
 def read_records(

@@ -43,9 +43,9 @@ class EvaluationSet:
     @property
     def engine_of_rows(self) -> NDArray[np.int64] | NDArray[np.str_]:
         """[row], what the file calls each row's engine."""
-        dtype = np.int64 if isinstance(self.names[0], int) else np.str_
-        names: NDArray[np.int64] | NDArray[np.str_] = np.array(self.names, dtype=dtype)
-        return names[self.fleet.engine - 1]
+        if isinstance(self.names[0], int):
+            return np.array(self.names, dtype=np.int64)[self.fleet.engine - 1]
+        return np.array(self.names, dtype=np.str_)[self.fleet.engine - 1]
 
 
 def read_test_set(

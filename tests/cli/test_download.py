@@ -53,7 +53,8 @@ def test_a_refused_file_is_noted_on_stderr(tmp_path):
     (tmp_path / "raw" / "RUL_FD001.txt").write_text("x\n")
     result = run("--source", "own.zip", "--subset", "FD001", "--dir", "raw")
     assert result.stderr == (
-        "note: raw/RUL_FD001.txt, line 1: found 'x', expected a RUL: a whole number of cycles, 0 or more\n"
+        "note: raw/RUL_FD001.txt, line 1: found 'x', expected a RUL: a whole number of cycles, "
+        "0 or more\n"
     )
 
 
@@ -68,7 +69,7 @@ def test_errors(tmp_path):
     assert "expected a zip archive, a folder" in run("--source", "s3://a", error=UsageError)
     text = run("--source", "own.zip", error=DataError)
     assert (
-        "12 files could not be fetched into data/raw: --source own.zip: holds no train_FD" in text
+        "12 files could not be fetched into data/raw: --source own.zip: has no train_FD" in text
     )
     assert [path.name for path in tmp_path.iterdir()] == ["own.zip"]
 

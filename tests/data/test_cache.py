@@ -1,15 +1,17 @@
 """Entries of train files: used while they are whole, made where they are not, never needed."""
 
+import hashlib
 import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cmapss_rul.data import cache
+from cmapss_rul.data import cache, verification
 from cmapss_rul.data.cache import cache_entry, cache_folder, read_cached_train
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
@@ -145,7 +147,7 @@ def test_a_damaged_entry_is_made_again_with_one_line(path, caplog, unread, damag
     whole = entry.read_bytes()
     entry.write_bytes(damage(whole))
     assert_same(read(path), plain)
-    assert caplog.messages == [f"{entry} is damaged or unfinished, and is made again"]
+    assert caplog.messages == [f"{entry} is damaged or incomplete, and is created again"]
     assert entry.read_bytes() == whole
     unread()
     assert_same(read(path), plain)
@@ -208,6 +210,41 @@ def test_a_file_that_changes_while_it_is_read_is_refused(path):
         read_cached_train(path, before)
     assert str(caught.value).startswith(f"{path}: found other bytes than a moment ago, expected")
     assert names(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("size", ["other", "same"])
+def test_a_file_that_changes_while_it_is_parsed_is_refused(path, monkeypatch, size):
+    def parse_while_it_changes(*_):
+        fleet = read_fleet(path)
+        time.sleep(0.05)  # longer than a tick of the file system's clock
+        content = path.read_bytes()
+        path.write_bytes(content[:-3] + b"9" + content[-2:] + b"\n" * (size == "other"))
+        return fleet
+
+    before = provenance(path).sha256
+    monkeypatch.setattr(cache, "parse_fleet", parse_while_it_changes)
+    with pytest.raises(DataError, match="found other bytes than a moment ago"):
+        read_cached_train(path, before)
+    assert names(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize(("tick", "times"), [(-(10**18), 1), (10**18, 2)], ids=["old", "just now"])
+def test_on_a_miss_a_file_is_hashed_once_unless_it_was_written_just_now(
+    path, monkeypatch, tick, times
+):
+    hashed = []
+    file_digest = hashlib.file_digest
+
+    def counted(file, kind):
+        hashed.append(file.name)
+        return file_digest(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    monkeypatch.setattr(verification, "_TICK", tick)
+    monkeypatch.setattr(verification, "_remembered", {})
+    read(path)
+    assert hashed == [str(path)] * times
+    assert names(path.parent) == ["cache", path.name]
 
 
 def test_the_second_of_two_waits_and_uses_what_the_first_made(path, caplog, unread):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.data.columns import COLUMNS, FILE_COLUMNS, resolve_alias, find_columns
+from cmapss_rul.data.columns import COLUMNS, FILE_COLUMNS, find_columns, resolve_alias
 from cmapss_rul.system.errors import DataError
 
 SYMBOLS = (

@@ -58,12 +58,15 @@ def test_own_files_move_by_their_names():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"train": None}, "sensors is for a fleet of your own; name its file as data.train, too"),
-        ({"source": "simulated"}, "source and train are both given"),
-        ({"auxiliary": ["FD002"]}, r"auxiliary adds subsets of C-MAPSS .* it is to be \[\]"),
-        ({"sensors": None, "settings": ["a"]}, "settings names columns of your own; name the sens"),
-        ({"rul_file": "r.txt"}, "rul_file belongs to a file of test records; name it as data.test"),
-        ({"test": "my.csv", "rul_column": "R"}, "test and train name the same file; leave test"),
+        ({"train": None}, "sensors is for a fleet of your own; set data.train to its file, too"),
+        ({"source": "simulated"}, "source and train are both set"),
+        (
+            {"auxiliary": ["FD002"]},
+            r"auxiliary adds subsets .* with train it must be \[\]",
+        ),
+        ({"sensors": None, "settings": ["a"]}, "settings names columns of your own; set sensors"),
+        ({"rul_file": "r.txt"}, "rul_file belongs to a file of test records; set data.test to it"),
+        ({"test": "my.csv", "rul_column": "R"}, "test and train are the same file; leave test"),
         ({"test": "t.csv"}, "test needs the RUL of its records: either rul_file or rul_column"),
         ({"test": "t", "rul_file": "r", "rul_column": "R"}, "either rul_file or rul_column"),
         ({"settings": ["temp"]}, "settings and sensors both name 'temp'; a column is one of them"),

@@ -102,7 +102,7 @@ def test_foreign_files_do_not_pass_for_simulated(tmp_path):
 def test_simulated_files_are_not_completed_by_a_download(tmp_path):
     simulate(tmp_path / "raw", engines=2)
     (tmp_path / "raw" / "RUL_FD001.txt").unlink()
-    with pytest.raises(DataError, match="holds a simulated FD001"):
+    with pytest.raises(DataError, match="contains a simulated FD001"):
         ensure_files(config(tmp_path / "raw"), ["RUL"])
 
 

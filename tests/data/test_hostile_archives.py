@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.data.archive import MAX_DIRECTORY_BYTES, open_archive
-from cmapss_rul.data.columns import file_name
-from cmapss_rul.data.columns import file_names
+from cmapss_rul.data.columns import file_name, file_names
 from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import small_set, zipped
@@ -120,13 +119,13 @@ HOSTILE = {
     ),
     "no name": (lambda: entry(""), "member '' is without a name"),
     "control characters": (lambda: entry("\x1b[2J\n/../x"), r"'\x1b[2J\n/../x' is a path that"),
-    "twice, needed": (lambda: twice(RUL), f"member '{RUL}' is there twice"),
-    "twice, not needed": (lambda: twice("readme.txt"), "member 'readme.txt' is there twice"),
+    "twice, needed": (lambda: twice(RUL), f"member '{RUL}' is a duplicate"),
+    "twice, not needed": (lambda: twice("readme.txt"), "member 'readme.txt' is a duplicate"),
     "encrypted": (lambda: lying({"flags": 1}, {"flags": 1}), f"'{RUL}' is encrypted"),
     "encrypted strongly": (lambda: lying({}, {"flags": 64}), f"'{RUL}' is encrypted"),
     "encrypted inside": (
         lambda: zipped({"a.zip": lying({}, {"flags": 1})}),
-        f"member 'a.zip': member '{RUL}' is encrypted",
+        f"member 'a.zip', member '{RUL}' is encrypted",
     ),
     "ratio": (lambda: zipped({**FILES, RUL: b"1\n" * 10**7}), "more than texts of numbers do"),
     "ratio inside": (lambda: zipped({"a.zip": zipped({RUL: bytes(10**7)})}), "more than texts"),
@@ -135,13 +134,13 @@ HOSTILE = {
     "nested often": (lambda: nested(40), "is an archive nested deeper than NASA's"),
     "says it is shorter": (shorter, f"'{RUL}': cannot be read: Bad CRC-32"),
     "says it is longer": (longer, f"'{RUL}': cannot be read: it is not as long as the archive"),
-    "says it is huge": (lambda: lying({}, {"size": 2**32 - 2}), "more than is sensible"),
+    "says it is huge": (lambda: lying({}, {"size": 2**32 - 2}), "expected at most"),
     "wrong checksum": (lambda: lying({"crc": 7}, {"crc": 7}), "Bad CRC-32"),
     "another name inside": (lambda: lying({"name length": 3}, {}), "cannot be read: File name"),
     "another's place": (lambda: lying({}, {"place": 0}), "cannot be read: File name in directory"),
     "a name beyond the list": (
         lambda: lying({}, {"listed name length": len(RUL) + 2}),
-        "its list of members does not end where it says",
+        "its list of members does not end where it should",
     ),
     "a place beyond the end": (lambda: lying({}, {"place": 10**9}), "cannot be read"),
     "10**6 entries": (lambda: million(wide=False), "lists too many members"),
@@ -205,7 +204,7 @@ def test_the_most_entries_that_are_read_take_little_memory():
     file = Counting(directory + end)
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match="is there twice"):
+        with pytest.raises(DataError, match="is a duplicate"):
             open_archive(file, "a.zip", NAMES, contextlib.ExitStack())
         assert tracemalloc.get_traced_memory()[1] < 40 << 20
     finally:

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.data.lines import NUMBER, Tail, blocks, foreign_kind, no_text, shown
+from cmapss_rul.data.lines import (
+    NUMBER,
+    Tail,
+    foreign_format,
+    line_blocks,
+    non_text_byte,
+    quote_token,
+)
+from cmapss_rul.system.errors import DataError
 
 
 @given(st.text("0123456789+-.eE_xn", max_size=8))
@@ -20,7 +28,7 @@ def test_a_number_is_what_python_reads_in_plain_digits(text):
 
 @given(st.text("1 \r\n", max_size=60), st.integers(1, 9))
 def test_blocks_end_where_lines_end(text, size):
-    found = list(blocks(io.BytesIO(text.encode()), "x", size))
+    found = list(line_blocks(io.BytesIO(text.encode()), "x", size))
     assert b"".join(found) == text.encode()
     assert all(block.endswith((b"\n", b"\r")) for block in found[:-1])
     # no CRLF is torn apart
@@ -47,7 +55,7 @@ def test_tail(text, cut, size):
     tail = Tail()
     for start in range(0, len(text), size):
         tail.add(text[start : start + size])
-    assert tail.looks_cut is cut
+    assert tail.looks_truncated is cut
 
 
 def test_tail_keeps_little():
@@ -55,7 +63,7 @@ def test_tail_keeps_little():
     for _ in range(50):
         tail.add(b"1 2.5\n" * 10_000)
     tail.add(b"1 2.5")
-    assert not tail.looks_cut
+    assert not tail.looks_truncated
 
 
 @pytest.mark.parametrize(
@@ -69,13 +77,13 @@ def test_tail_keeps_little():
         (b"", None),
     ],
 )
-def test_foreign_kinds(start, kind):
-    assert foreign_kind(start) == kind
+def test_foreign_formats(start, kind):
+    assert foreign_format(start) == kind
 
 
 def test_bytes_and_tokens_are_shown_harmlessly():
-    assert no_text(b"1 2\t3\r\n") is None
-    assert no_text(b"1 \x7f") == "the byte 0x7f"
-    assert shown(b"abc") == "'abc'"
-    assert shown(b"\xff\x1b") == r"'\xff\x1b'"
-    assert re.fullmatch(r"'x{24}…'", shown(b"x" * 25))
+    assert non_text_byte(b"1 2\t3\r\n") is None
+    assert non_text_byte(b"1 \x7f") == "the byte 0x7f"
+    assert quote_token(b"abc") == "'abc'"
+    assert str(DataError(quote_token(b"\xff\x1b"))) == r"'\xff\x1b'"
+    assert re.fullmatch(r"'x{24}…'", quote_token(b"x" * 25))

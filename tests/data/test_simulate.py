@@ -156,7 +156,7 @@ def test_only_the_wanted_kinds_are_touched(tmp_path):
 def test_other_parameters_are_refused_by_name(tmp_path):
     simulate(tmp_path, engines=2, seed=1)
     before = contents(tmp_path)
-    with pytest.raises(DataError, match="FD001 made with engines 2, not 3, seed 1, not 0; take"):
+    with pytest.raises(DataError, match="FD001 made with engines 2, not 3, seed 1, not 0; use"):
         simulate(tmp_path, engines=3)
     assert contents(tmp_path) == before
 

@@ -107,11 +107,11 @@ def test_public_sources_are_not_tried_behind_the_variable(tmp_path, monkeypatch)
         (status(404), "answered 404 Not Found"),
         (status(500), "answered 500"),
         (reset, "after 3 attempts"),
-        (body(zipped(FILES), len(zipped(FILES)) - 30), "it was cut"),
+        (body(zipped(FILES), len(zipped(FILES)) - 30), "it was truncated"),
         (body(zipped(FILES), len(zipped(FILES)) + 30), "after 3 attempts"),
         (status(302, Location="/bad"), "redirects more than 5 times"),
         (body(zipped(OTHER)), "train_FD001.txt': is not the official file (sha256 "),
-        (body(zipped({"readme.txt": b""})), "holds no train_FD001.txt, test_FD001.txt, RUL_"),
+        (body(zipped({"readme.txt": b""})), "has no train_FD001.txt, test_FD001.txt, RUL_"),
     ],
 )
 def test_the_next_public_source_is_tried(tmp_path, monkeypatch, bad, answer):
@@ -159,7 +159,7 @@ def without(name: str) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (without("test_FD001.txt"), "holds no test_FD001.txt"),
+        (without("test_FD001.txt"), "has no test_FD001.txt"),
         (
             {**FILES, "test_FD001.txt": FILES["test_FD001.txt"][:-50]},
             "member 'test_FD001.txt', line 5: found 14 column(s)",
@@ -288,7 +288,7 @@ def test_a_simulated_folder_is_not_mixed_with_others(tmp_path):
     before = laid(tmp_path / "raw")
     done = get(tmp_path)
     assert all(origin.simulated for origin in done.unchanged)
-    with pytest.raises(DataError, match=r"holds a simulated FD001, and train_FD001.txt is not"):
+    with pytest.raises(DataError, match=r"contains a simulated FD001, and train_FD001.txt is not"):
         get(tmp_path, archive(tmp_path, FILES), force=True)
     assert laid(tmp_path / "raw") == before
 
@@ -312,7 +312,7 @@ def test_a_source_that_changes_while_it_is_read(tmp_path, monkeypatch):
     def other_digest(_stream, name):
         return Provenance(name, "0" * 64, "0" * 64, official=False, simulated=False)
 
-    monkeypatch.setattr(verification, "digest", other_digest)
+    monkeypatch.setattr(verification, "digest_stream", other_digest)
     with pytest.raises(DataError, match="changed while it was read"):
         get(tmp_path, archive(tmp_path, FILES))
     assert laid(tmp_path / "raw") == {}
@@ -329,9 +329,9 @@ def test_subsets(text, found):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("FD01", "subset 'FD01' is unknown; perhaps FD001 was meant; there are FD001, "),
-        ("FD001,PHM08", "subset 'PHM08' is unknown; there are "),
-        (" , ", "no subset was named; there are FD001, FD002, FD003, FD004"),
+        ("FD01", "subset 'FD01' is unknown; perhaps FD001 was meant; expected any of FD001, "),
+        ("FD001,PHM08", "subset 'PHM08' is unknown; expected any of "),
+        (" , ", "no subset was named; expected any of FD001, FD002, FD003, FD004"),
     ],
 )
 def test_unknown_subsets(text, message):

@@ -35,7 +35,7 @@ def test_the_columns_of_a_file_of_ones_own(tmp_path):
     rows = [row.split(",") for row in own_rows()]
     values = np.array([row[3] for row in rows if row[0] not in aside], dtype=float)
     assert (found.sensors[1].low, found.sensors[1].high) == (values.min(), values.max())
-    assert found.left_out == [("site", "holds other things than numbers")]
+    assert found.left_out == [("site", "has values other than numbers")]
     assert (found.settings, found.decimals) == ([], [])
 
 
@@ -70,7 +70,7 @@ def test_a_cell_that_no_table_has():
 def test_columns_of_one_name_are_left_out():
     found = survey(b"a,b,t,t ,u\n1,1,2,3,4\n1,2,3,4,5\n2,1,4,5,6\n", "f", engine="a", cycle="b")
     assert [column.name for column in found.sensors] == ["u"]
-    assert found.left_out == [("t", "stands more than once in the header; rename it")] * 2
+    assert found.left_out == [("t", "occurs more than once in the header; rename it")] * 2
 
 
 def test_a_setting_whose_range_has_no_logarithm():
@@ -150,8 +150,8 @@ def test_text_and_parquet():
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (rows_of()[["unit", "cycle"]], "found no column of numbers beside engine and cycle"),
-        (rows_of(t=1.0), "found no column of numbers that varies, for sensors"),
+        (rows_of()[["unit", "cycle"]], "found no numeric column besides engine and cycle"),
+        (rows_of(t=1.0), "found no numeric column that varies, for sensors"),
         (pd.concat([rows_of(), rows_of()]), "lines 2 and 62: found cycle 1 of engine 1 twice"),
         (rows_of().drop(index=4), "found cycle 6 of engine 1 after cycle 4, expected no gap"),
     ],
@@ -163,7 +163,7 @@ def test_what_cannot_be_used_is_refused(frame, message):
 
 def test_too_many_columns():
     many = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 1001))).add_prefix("s ")
-    with pytest.raises(DataError, match="found 1002 columns of numbers, expected at most 1000"):
+    with pytest.raises(DataError, match="found 1002 numeric columns, expected at most 1000"):
         found_in(pd.concat([rows_of(), many], axis=1))
 
 

@@ -49,7 +49,7 @@ def test_engines_are_set_aside_and_cut_once(tmp_path):
 
 
 def test_without_engines_set_aside_there_is_nothing_to_test_on(tmp_path):
-    with pytest.raises(DataError, match=r"no engine was set aside .* because split.test is 0;"):
+    with pytest.raises(DataError, match=r"no engine was held out .* because split.test is 0;"):
         read_test_set(config(tmp_path), SplitConfig(test=0))
 
 
@@ -114,8 +114,8 @@ def test_what_is_wrong_with_a_training_file_is_said_in_one_line(tmp_path):
         "my.csv, lines 5 and 102: found cycle 4 of engine p-7 twice, expected each cycle once"
     )
     assert refused(tmp_path, rows[:3] + rows[4:]) == (
-        "my.csv, line 5: found cycle 5 of engine p-7 after cycle 3, expected no gap; without "
-        "every cycle the RUL of the others is not known; fill the gap, or leave it out"
+        "my.csv, line 5: found cycle 5 of engine p-7 after cycle 3, expected no gap; the RUL "
+        "of the other cycles is unknown then; fill the gap, or leave the engine out"
     )
     assert refused(tmp_path, [*rows, "lone,1,0,500,0.1,x"]) == (
         "my.csv: found a single cycle of engine lone, expected its record until the failure; "

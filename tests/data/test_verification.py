@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmapss_rul.data import verification
 from cmapss_rul.data.archive import Member
-from cmapss_rul.data.columns import SUBSETS
-from cmapss_rul.data.columns import file_names
+from cmapss_rul.data.columns import SUBSETS, file_names
 from cmapss_rul.data.verification import (
     CANONICAL_DIGESTS,
     DIGESTS,
-    digest,
+    digest_stream,
     manifest_digests,
     path_exists,
     provenance,
@@ -59,7 +59,21 @@ def test_line_ends_and_trailing_spaces_do_not_change_it(rows, line_end, spaces, 
     plain = "\n".join(row.rstrip() for row in rows).rstrip("\n")
     expected = sha256((plain + "\n").encode() if plain else b"\n")
     dressed = line_end.join(row + spaces for row in rows) + line_end * blank_lines
-    assert digest(io.BytesIO(dressed.encode()), "x").canonical_sha256 == expected
+    assert digest_stream(io.BytesIO(dressed.encode()), "x").canonical_sha256 == expected
+
+
+def test_a_remembered_file_is_hashed_again_once_it_has_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(verification, "_TICK", -(10**18))
+    path = tmp_path / "train_FD001.txt"
+    path.write_bytes(b"1 1\n")
+    assert provenance(path).sha256 == provenance(path).sha256 == sha256(b"1 1\n")
+    for content in (b"1 1 \n", b""):
+        path.write_bytes(content)
+        assert provenance(path).sha256 == sha256(content)
+    other = tmp_path / "other.txt"
+    other.write_bytes(b"1 2\n")
+    other.replace(path)
+    assert provenance(path).sha256 == sha256(b"1 2\n")
 
 
 def test_a_name_has_its_own_digest(tmp_path, monkeypatch):
@@ -92,7 +106,7 @@ def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match=r"train_FD001.txt: cannot be read: No such file"):
         provenance(tmp_path / "train_FD001.txt")
     assert not path_exists(tmp_path / "train_FD001.txt")
-    with pytest.raises(DataError, match="cannot be looked for: File name too long"):
+    with pytest.raises(DataError, match="cannot be accessed: File name too long"):
         path_exists(tmp_path / ("x" * 5000))
 
 
@@ -136,35 +150,35 @@ def folder(tmp_path):
 
 
 def members(folder):
-    return {name: Member.at(folder / name, name) for name in NAMES}
+    return {name: Member.from_path(folder / name, name) for name in NAMES}
 
 
 def test_a_good_folder(folder):
-    standing = verify_folder(NAMES, folder)
-    assert (list(standing.good), standing.refused) == (NAMES, [])
-    assert not any(origin.official for origin in standing.good.values())
+    check = verify_folder(NAMES, folder)
+    assert (list(check.valid), check.rejected) == (NAMES, [])
+    assert not any(origin.official for origin in check.valid.values())
 
 
 def test_a_missing_file_is_neither_good_nor_refused(folder):
     (folder / "train_FD001.txt").unlink()
-    standing = verify_folder(NAMES, folder)
-    assert (list(standing.good), standing.refused) == (NAMES[1:], [])
+    check = verify_folder(NAMES, folder)
+    assert (list(check.valid), check.rejected) == (NAMES[1:], [])
 
 
 def test_what_is_wrong_is_said_and_the_others_are_good(folder):
     (folder / "train_FD001.txt").write_text("x\n")
-    standing = verify_folder(NAMES, folder)
-    assert list(standing.good) == NAMES[1:]
-    assert len(standing.refused) == 1
-    assert standing.refused[0].startswith(f"{folder / 'train_FD001.txt'}, line 1: ")
+    check = verify_folder(NAMES, folder)
+    assert list(check.valid) == NAMES[1:]
+    assert len(check.rejected) == 1
+    assert check.rejected[0].startswith(f"{folder / 'train_FD001.txt'}, line 1: ")
 
 
 @pytest.mark.parametrize("names", [NAMES, ["RUL_FD001.txt"]], ids=len)
 def test_a_rul_file_must_fit_the_test_file_asked_for_or_in_place(folder, names):
     (folder / "RUL_FD001.txt").write_bytes(b"112 \n98 \n")
-    standing = verify_folder(names, folder)
-    assert "RUL_FD001.txt" not in standing.good
-    assert "RUL_FD001.txt" in standing.refused[0]
+    check = verify_folder(names, folder)
+    assert "RUL_FD001.txt" not in check.valid
+    assert "RUL_FD001.txt" in check.rejected[0]
 
 
 def test_a_source_s_files_are_told_in_the_order_asked_for(folder, tmp_path_factory):
@@ -180,7 +194,7 @@ def test_only_official_files_where_they_are_asked_for(folder):
 
 
 def test_what_a_source_lacks_is_named(folder):
-    with pytest.raises(DataError, match=r"^own.zip: holds no test_FD001.txt, RUL_FD001.txt$"):
+    with pytest.raises(DataError, match=r"^own.zip: has no test_FD001.txt, RUL_FD001.txt$"):
         verify_source(
             {NAMES[0]: members(folder)[NAMES[0]]}, NAMES, folder, "own.zip", official=False
         )

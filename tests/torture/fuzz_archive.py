@@ -62,7 +62,7 @@ def _read(data: bytes) -> dict[str, bytes]:
     found = {}
     with contextlib.ExitStack() as stack:
         for name, member in open_archive(io.BytesIO(data), "a.zip", NAMES, stack).items():
-            with member.opened() as stream:
+            with member.reading() as stream:
                 found[name] = stream.read()
     return found
 
