@@ -68,9 +68,7 @@ def test_errors(tmp_path):
     assert "perhaps FD001 was meant" in run("--subset", "FD01", error=UsageError)
     assert "expected a zip archive, a folder" in run("--source", "s3://a", error=UsageError)
     text = run("--source", "own.zip", error=DataError)
-    assert (
-        "12 files could not be fetched into data/raw: --source own.zip: has no train_FD" in text
-    )
+    assert "12 files could not be fetched into data/raw: --source own.zip: has no train_FD" in text
     assert [path.name for path in tmp_path.iterdir()] == ["own.zip"]
 
 
