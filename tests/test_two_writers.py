@@ -113,7 +113,7 @@ def test_of_two_that_fetch_the_second_waits_and_uses_what_is_there(eight, tmp_pa
     folder = tmp_path / "data"
     found = late(lambda: fetch(NAMES, folder, "/nowhere", progress=False), folder, source, caplog)
     assert caplog.messages == [f"waiting for process {os.getpid()}, which writes into {folder}"]
-    assert (len(found.kept), found.written, found.source) == (3, (), None)
+    assert (len(found.unchanged), found.written, found.source) == (3, (), None)
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
 
 
@@ -121,7 +121,7 @@ def test_of_two_that_simulate_the_second_waits_and_uses_what_is_there(eight, tmp
     folder = tmp_path / "data"
     found = late(lambda: simulate(folder, engines=8), folder, eight, caplog)
     assert caplog.messages == [f"waiting for process {os.getpid()}, which writes into {folder}"]
-    assert (len(found.kept), found.written) == (3, ())
+    assert (len(found.unchanged), found.written) == (3, ())
     assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
 
 
