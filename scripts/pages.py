@@ -18,7 +18,7 @@ from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.table import spread
 from cmapss_rul.metrics.published import as_markdown as published_table
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.system.files import write_whole
+from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, load_config
 from scripts.bench_table import bench_table, read_benchmarks
 from scripts.ledger_table import ledger_table
@@ -161,7 +161,7 @@ def update_pages(root: Path) -> list[Path]:
     expected = expected_pages(root)
     changed = [path for path, text in expected.items() if path.read_text("utf-8") != text]
     for path in changed:
-        write_whole(path, expected[path])
+        write_atomic(path, expected[path])
     return changed
 
 

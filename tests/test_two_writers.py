@@ -17,7 +17,7 @@ from cmapss_rul.data.columns import file_names
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.locks import LOCK, OWNER, in_turn
+from cmapss_rul.system.locks import LOCK, OWNER, wait_for_folder
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.train import train
@@ -96,7 +96,7 @@ def test_a_killed_start_leaves_a_folder_that_is_started_in(eight, tmp_path):
 def late(call, folder, files, caplog):
     """Start a call while this thread has the turn, lay the files meanwhile; what it returns."""
     with ThreadPoolExecutor() as pool:
-        with in_turn(folder):
+        with wait_for_folder(folder):
             found = pool.submit(call)
             while not caplog.messages and not found.done():
                 time.sleep(0.01)

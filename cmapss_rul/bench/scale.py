@@ -11,7 +11,7 @@ import torch
 
 from cmapss_rul.bench.workers import once, peak_memory_mb
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.system.files import write_whole
+from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import load_config
 from cmapss_rul.training.inputs import load_data
 
@@ -140,4 +140,4 @@ def draw(points: Sequence[Point], path: Path) -> None:
     time_axes.legend()
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
-    write_whole(path, content.getvalue())
+    write_atomic(path, content.getvalue())

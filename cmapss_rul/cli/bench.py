@@ -47,7 +47,7 @@ def bench(
     from cmapss_rul.data.columns import parse_subsets
     from cmapss_rul.evaluation.save import check_writable
     from cmapss_rul.system.errors import UsageError
-    from cmapss_rul.system.files import write_whole
+    from cmapss_rul.system.files import write_atomic
 
     name, *others = parse_subsets(subset)
     if others:
@@ -69,7 +69,7 @@ def bench(
     else:
         result = measure(name, data_dir=data, device=device, quick=quick, tell=tell)
     text = json_text(finite(result)) + "\n"
-    write_whole(output, text)
+    write_atomic(output, text)
     if as_json:
         typer.echo(text, nl=False)
         return

@@ -89,7 +89,7 @@ def new(
     from cmapss_rul.data.survey import survey
     from cmapss_rul.display.text import printable, shell_word
     from cmapss_rul.system.errors import UsageError
-    from cmapss_rul.system.files import save_whole
+    from cmapss_rul.system.files import save_file
     from cmapss_rul.training.config_template import draft
 
     if output is not None and (output.exists() or output.is_symlink()):
@@ -98,7 +98,7 @@ def new(
     if output is None:
         typer.echo(text, nl=False)
         return
-    save_whole(output, text)
+    save_file(output, text)
     typer.echo(f"saved {printable(output)}; read it, then: rul train --config {shell_word(output)}")
 
 

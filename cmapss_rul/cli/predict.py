@@ -77,7 +77,7 @@ def predict(
     from cmapss_rul.display.text import printable
     from cmapss_rul.evaluation.predict import predict_records, to_csv, to_json
     from cmapss_rul.system.errors import UsageError
-    from cmapss_rul.system.files import save_whole
+    from cmapss_rul.system.files import save_file
     from cmapss_rul.training.checkpoint import restore
 
     if output is not None and file != "-" and output.exists() and output.samefile(file):
@@ -95,5 +95,5 @@ def predict(
     if output is None:
         typer.echo(text, nl=False)
         return
-    save_whole(output, text)
+    save_file(output, text)
     typer.echo(f"saved {printable(output)}: {len(table)} predictions")

@@ -23,8 +23,8 @@ from cmapss_rul.data.reader import open_text, parse_fleet
 from cmapss_rul.data.verification import digest_file, file_stamp
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
-from cmapss_rul.system.files import sweep, whole_file
-from cmapss_rul.system.locks import in_turn
+from cmapss_rul.system.files import remove_partial_files, atomic_file
+from cmapss_rul.system.locks import wait_for_folder
 from cmapss_rul.version import __version__
 
 FORMAT = 1
@@ -78,7 +78,7 @@ def read_cached_train(path: Path, sha256: str) -> Fleet:
         return fleet
     with ExitStack() as stack:
         try:
-            stack.enter_context(in_turn(entry.parent))
+            stack.enter_context(wait_for_folder(entry.parent))
         except DataError:
             return _parse(path, sha256)
         fleet = _load(entry)  # another process may have written it while this one waited
@@ -94,7 +94,7 @@ def _create(path: Path, sha256: str, entry: Path) -> Fleet:
         )
     fleet = _parse(path, sha256)
     with suppress(OSError):  # a full disk: the next call tries again
-        sweep(entry.parent)
+        remove_partial_files(entry.parent)
         _store(entry, fleet)
     return fleet
 
@@ -128,7 +128,7 @@ def _store(entry: Path, fleet: Fleet) -> None:
     digest = hashlib.sha256(entry.name.encode())
     for part in parts:
         digest.update(part)
-    with whole_file(entry) as file:
+    with atomic_file(entry) as file:
         file.write(digest.digest())
         for part in parts:
             file.write(part)

@@ -23,8 +23,8 @@ from cmapss_rul.data.columns import (
 from cmapss_rul.data.degradation import DECIMALS, failure_records, truncated_records
 from cmapss_rul.data.verification import manifest_path, provenance
 from cmapss_rul.system.errors import DataError, UsageError
-from cmapss_rul.system.files import sweep, whole_file, write_whole
-from cmapss_rul.system.locks import in_turn
+from cmapss_rul.system.files import remove_partial_files, atomic_file, write_atomic
+from cmapss_rul.system.locks import wait_for_folder
 
 MAX_ENGINES = 1_000_000
 _ROW_END = b" \n"  # C-MAPSS ends a row with two spaces
@@ -120,11 +120,11 @@ def simulate(
     try:
         known, missing = _inspect_folder(directory, parameters, wanted)
         if missing or known is None:
-            with in_turn(directory):
+            with wait_for_folder(directory):
                 # again: another process may have written them while this one waited
                 known, missing = _inspect_folder(directory, parameters, wanted)
                 if missing or known is None:
-                    sweep(directory)
+                    remove_partial_files(directory)
                     _write(directory, parameters, missing, known)
                     written = tuple(missing.values())
     except OSError as error:
@@ -215,13 +215,13 @@ def _write(
     """Write the missing files; either all of them take their names at the end, or none."""
     with contextlib.ExitStack() as stack:
         streams = {
-            kind: stack.enter_context(whole_file(directory / name))
+            kind: stack.enter_context(atomic_file(directory / name))
             for kind, name in missing.items()
         }
         digests = _generate(parameters, streams)
         if known is None:
             # before the files: without a manifest they would not count as simulated
-            write_whole(manifest_path(directory, parameters.subset), _manifest(parameters, digests))
+            write_atomic(manifest_path(directory, parameters.subset), _manifest(parameters, digests))
         for name in missing.values():
             if known is not None and known.get(name) != digests[name]:
                 raise DataError(

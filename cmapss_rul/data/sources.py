@@ -38,8 +38,8 @@ from cmapss_rul.data.verification import (
 )
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError, UsageError
-from cmapss_rul.system.files import sweep, whole_file
-from cmapss_rul.system.locks import in_turn
+from cmapss_rul.system.files import remove_partial_files, atomic_file
+from cmapss_rul.system.locks import wait_for_folder
 
 VARIABLE = "RUL_DATA_SOURCE"
 PUBLIC_SOURCES: tuple[str, ...] = (
@@ -178,7 +178,7 @@ def fetch(
     valid = {} if force else verify_folder(names, directory).valid
     if valid.keys() >= set(names):
         return FetchResult(directory, unchanged=tuple(valid[name] for name in names))
-    with in_turn(directory):
+    with wait_for_folder(directory):
         return _fetch(names, directory, source, force=force, progress=progress)
 
 
@@ -305,11 +305,11 @@ def _refuse_simulated(directory: Path, needed: Sequence[str]) -> None:
 def _write(members: dict[str, Member], found: Sequence[Provenance], directory: Path) -> None:
     """Write all files under temporary names, then rename them together."""
     try:
-        sweep(directory)
+        remove_partial_files(directory)
         with contextlib.ExitStack() as stack:
             for source in found:
                 member = members[source.name]
-                target = stack.enter_context(whole_file(directory / source.name))
+                target = stack.enter_context(atomic_file(directory / source.name))
                 _copy(member, target, source)
     except OSError as error:
         raise _WriteError(f"{directory}: cannot be written: {error.strerror or error}") from error

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from cmapss_rul.system.files import write_whole
+from cmapss_rul.system.files import write_atomic
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
@@ -56,7 +56,7 @@ def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[
             if figure is not None:
                 drawn = io.BytesIO()
                 figure.savefig(drawn, format=ending, dpi=150, metadata=_DATES[ending])
-                write_whole(path, drawn.getvalue())
+                write_atomic(path, drawn.getvalue())
                 written.append(path)
     return written
 

@@ -24,7 +24,7 @@ from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.evaluation.save import tag_of
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.system.files import save_whole
+from cmapss_rul.system.files import save_file
 from cmapss_rul.training.checkpoint import TrainedModel
 
 Format = Literal["onnx", "torch-export"]
@@ -115,7 +115,7 @@ def export(
             f"the exported model differs from the Python model by {parity.worst:.3g} cycles over "
             f"{parity.engines} test engines, expected at most {TOLERANCE}; nothing was written"
         )
-    save_whole(path, content)
+    save_file(path, content)
     return parity
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.evaluation.evaluate import Evaluation
-from cmapss_rul.system.files import save_whole, unwritable
+from cmapss_rul.system.files import cannot_write, save_file
 from cmapss_rul.training.checkpoint import BEST
 
 ADVICE = "; name another place with --output"
@@ -61,13 +61,13 @@ def check_writable(*paths: Path) -> None:
     try:
         for path in paths:
             if path.is_dir():
-                raise unwritable(path, "a folder of that name is in the way", ADVICE)
+                raise cannot_write(path, "a folder of that name is in the way", ADVICE)
         while not folder.exists() and not folder.is_symlink():
             folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise unwritable(paths[0].parent, error, ADVICE) from error
+        raise cannot_write(paths[0].parent, error, ADVICE) from error
 
 
 def tag_of(checkpoint: Path) -> str:
@@ -87,7 +87,7 @@ def save(evaluation: Evaluation, targets: Targets) -> None:
     """
     contents = {targets.predictions: to_csv(evaluation), targets.figures: to_json(evaluation)}
     for path, content in contents.items():
-        save_whole(path, content, ADVICE)
+        save_file(path, content, ADVICE)
 
 
 def to_json(evaluation: Evaluation) -> str:

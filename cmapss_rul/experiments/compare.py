@@ -18,8 +18,8 @@ from cmapss_rul.experiments.plots import draw
 from cmapss_rul.experiments.results import commit, read_result
 from cmapss_rul.experiments.runs import Damaged, EvaluateJob, TrainJob, is_finished, remove
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.files import sweep, write_whole
-from cmapss_rul.system.locks import names_in, owned
+from cmapss_rul.system.files import remove_partial_files, write_atomic
+from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.training.device import pick_device
 
 ROOT = Path("comparisons")
@@ -160,7 +160,7 @@ def compare(
     if options.ledger is not None:
         ledger.read(options.ledger, to_write=True)
     _refuse_foreign(folder)
-    with owned(folder), engine_of_all as where:
+    with lock_folder(folder), engine_of_all as where:
         _claim(folder, grid)
         errors = _train(grid, folder, options, where, listener)
         if errors and not (options.allow_failed and len(errors) < len(grid.runs)):
@@ -169,9 +169,9 @@ def compare(
         _look(well, folder, options, where, listener)
         results = [read_result(run, folder_of(run, folder)) for run in well]
         comparison = compared(grid, results, errors, folder)
-        write_whole(folder / "comparison.csv", comparison.as_csv())
+        write_atomic(folder / "comparison.csv", comparison.as_csv())
         draw(comparison, folder)
-        write_whole(folder / "comparison.json", comparison.as_json())
+        write_atomic(folder / "comparison.json", comparison.as_json())
     if options.ledger is not None:
         ledger.merge(options.ledger, comparison)
     return comparison
@@ -189,7 +189,7 @@ def _refuse_foreign(folder: Path) -> None:
     """Take no folder that holds something else than a grid."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {printable(folder)}: is no folder; name another")
-    names = names_in(folder)
+    names = entries_in(folder)
     if names and _IDENTITY not in names:
         raise UsageError(
             f"--output {printable(folder)}: holds {printable(min(names))} and no grid; name "
@@ -199,10 +199,10 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _claim(folder: Path, grid: Grid) -> None:
     """Note whose folder it is, or refuse another grid's."""
-    sweep(folder)
+    remove_partial_files(folder)
     path, now = folder / _IDENTITY, grid.identity()
     if not path.exists():
-        write_whole(path, json_text(now, indent=1) + "\n")
+        write_atomic(path, json_text(now, indent=1) + "\n")
         return
     try:
         former = json.loads(path.read_bytes())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cmapss_rul.evaluation.save import Targets
-from cmapss_rul.system.files import write_whole
+from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.runs import RunFolder
 
 
@@ -37,7 +37,7 @@ class Looked:
             runs: name → folder.
         """
         self._digests |= {name: _digests(folder) for name, folder in runs.items()}
-        write_whole(self._path, json.dumps(self._digests, indent=1) + "\n")
+        write_atomic(self._path, json.dumps(self._digests, indent=1) + "\n")
 
 
 def _digests(folder: Path) -> dict[str, str] | None:

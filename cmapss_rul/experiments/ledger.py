@@ -9,8 +9,8 @@ from cmapss_rul.display.text import finite, json_text, one_line, printable
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.pairs import finish, ranks_of
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.system.files import save_whole
-from cmapss_rul.system.locks import in_turn
+from cmapss_rul.system.files import save_file
+from cmapss_rul.system.locks import wait_for_folder
 
 _ABOUT = (
     "Written by `rul compare … --ledger FILE`, never by hand: a cell's figures, with the digest "
@@ -82,9 +82,9 @@ def merge(path: Path, comparison: Comparison) -> None:
         RulError: it cannot be written.
     """
     new = finite(comparison.plain)
-    with in_turn(path.parent):  # of two grids that end at once neither loses its cells
+    with wait_for_folder(path.parent):  # of two grids that end at once neither loses its cells
         plain = _with(read(path, to_write=True), new)
-        save_whole(path, json_text(plain, indent=1) + "\n")
+        save_file(path, json_text(plain, indent=1) + "\n")
 
 
 def _with(ledger: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from typing import Any
 from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.experiments.engine import Listener, Portable, outcome
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.files import write_whole
-from cmapss_rul.system.locks import names_in, owned
+from cmapss_rul.system.files import write_atomic
+from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.training.runs import RunFolder
@@ -225,7 +225,7 @@ def _do(
 
 def _read(folder: Path) -> Files:
     """The files of a run's folder, if there are any."""
-    return {name: (folder / name).read_bytes() for name in names_in(folder)}
+    return {name: (folder / name).read_bytes() for name in entries_in(folder)}
 
 
 def _write(files: Files, folder: Path) -> None:
@@ -233,6 +233,6 @@ def _write(files: Files, folder: Path) -> None:
     if not files:
         return
     last = RunFolder(folder).last.name
-    with owned(folder):
+    with lock_folder(folder):
         for name in sorted(files, key=lambda name: (name == last, name)):
-            write_whole(folder / name, files[name])
+            write_atomic(folder / name, files[name])

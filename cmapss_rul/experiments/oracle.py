@@ -19,7 +19,7 @@ from cmapss_rul.data.testset import read_test_set
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import Network, predict
-from cmapss_rul.system.files import write_whole
+from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.loggers import Reporter
 
 FILE = "oracle.csv"
@@ -61,7 +61,7 @@ class Oracle(Reporter):
         predicted = rul.clamp(0, self.data.cap).double().cpu().numpy()
         notes = {number: found for number, found in read_notes(self.file).items() if number < epoch}
         notes[epoch] = rmse(predicted, self._rul.numpy())
-        write_whole(self.file, _as_csv(notes))
+        write_atomic(self.file, _as_csv(notes))
 
     def _last_windows(self, preprocessor: Preprocessor, device: torch.device) -> Windows:
         tested = read_test_set(self.data, self.split, progress=False)

@@ -22,7 +22,7 @@ from cmapss_rul.experiments.identity import comparable
 from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import CheckpointError, RulError
-from cmapss_rul.system.files import write_whole
+from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.device import pick_device
@@ -78,7 +78,7 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
     make_whole(run, content)
     text = to_yaml(config)
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
-        write_whole(run.config, text)
+        write_atomic(run.config, text)
     return True
 
 
@@ -116,7 +116,7 @@ class _JobReporter(Reporter):
         del epoch, network, preprocessor
         path, text = self.folder / COMMIT, f"{self.commit or ''}\n"
         if not path.is_file() or path.read_bytes() != text.encode():
-            write_whole(path, text)
+            write_atomic(path, text)
 
     def epoch_end(self, row: Row, best: bool) -> None:
         """Send the epoch's validation RMSE."""
@@ -214,7 +214,7 @@ class TrainedElsewhere:
                 content = checkpoint.read(path)
                 checkpoint.write(path, {**content, "host": {**content["host"], **paths}})
         if run.config.exists():
-            write_whole(run.config, to_yaml(self.home.config))
+            write_atomic(run.config, to_yaml(self.home.config))
 
 
 @dataclass(frozen=True)

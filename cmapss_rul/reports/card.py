@@ -11,7 +11,7 @@ from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.interval_table import interval_notes, interval_rows
 from cmapss_rul.reports.metrics import figures_table, warnings_of, yardsticks_table
 from cmapss_rul.reports.page import Table, made_by
-from cmapss_rul.system.files import save_whole
+from cmapss_rul.system.files import save_file
 from cmapss_rul.training.checkpoint import TrainedModel
 
 CARD = "MODEL_CARD.md"
@@ -24,7 +24,7 @@ def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Pat
         RulError: it cannot be written.
     """
     path = folder / CARD
-    save_whole(path, card_of(folder.resolve().name, model, evaluation))
+    save_file(path, card_of(folder.resolve().name, model, evaluation))
     return path
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from cmapss_rul.display import plotting
 from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.save import ADVICE
-from cmapss_rul.system.files import sweep, unwritable, write_whole
+from cmapss_rul.system.files import cannot_write, remove_partial_files, write_atomic
 from cmapss_rul.version import __version__
 
 _LONG = 20
@@ -184,8 +184,8 @@ def write(page: Page, output: Path) -> list[Path]:
     """
     folder = pictures_folder(output)
     try:
-        sweep(output.parent, output.name)
-        sweep(folder)
+        remove_partial_files(output.parent, output.name)
+        remove_partial_files(folder)
         images: dict[str, str] = {}
         written = []
         for section in page.sections:
@@ -194,11 +194,11 @@ def write(page: Page, output: Path) -> list[Path]:
                     files = _files(part, folder)
                     images[part.name] = _address(files[-1])
                     written += files
-        write_whole(
+        write_atomic(
             output, environment().get_template("page.html").render(page=page, images=images)
         )
     except OSError as error:
-        raise unwritable(Path(error.filename or output), error, ADVICE) from error
+        raise cannot_write(Path(error.filename or output), error, ADVICE) from error
     return [output, *written]
 
 
@@ -209,7 +209,7 @@ def _files(part: Picture | Drawn, folder: Path) -> list[Path]:
     copies = []
     for ending in plotting.ENDINGS:
         copies.append(folder / f"{part.name}.{ending}")
-        write_whole(copies[-1], (part.folder / f"{part.name}.{ending}").read_bytes())
+        write_atomic(copies[-1], (part.folder / f"{part.name}.{ending}").read_bytes())
     return copies
 
 

@@ -1,1 +1,1 @@
-"""Files, locks, signals, memory and the errors that a user can cause."""
+"""Files, locks, signals, memory, escaping, and the errors that a user can cause."""

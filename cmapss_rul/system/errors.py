@@ -1,6 +1,6 @@
-"""Errors that a user can cause: one line that says what was found, expected, and what to do.
+"""Errors that a user can cause: one line with what was found, what was expected, what to do.
 
-Anything else that reaches the terminal as a traceback is a defect of this package.
+Any other exception that reaches the terminal is a bug of this package.
 """
 
 from cmapss_rul.system.text import printable
@@ -11,7 +11,7 @@ class RulError(Exception):
 
     exit_code = 1
     word = "error: "
-    """What stands before the message; nothing where the user asked for what happened."""
+    """Prefix of the message; empty where the user asked for what happened."""
 
     def __str__(self) -> str:
         """Return the message with control characters escaped.

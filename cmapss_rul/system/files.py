@@ -1,4 +1,4 @@
-"""Files appear under their name whole or not at all."""
+"""Atomic files: under its name a file is complete, or not there at all."""
 
 import contextlib
 import errno
@@ -9,33 +9,33 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.system.text import one_line, printable
+from cmapss_rul.system.text import one_line
 
 _PART = re.compile(r"^\.(.+)\.(\d+)\.part$")
 _writing: set[str] = set()
-"""Half files that this process is at work on."""
+"""Partial files that this process is writing."""
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its name only once it is complete.
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that gets its name only once it is complete.
 
     The bytes go to `.<name>.<pid>.part` beside it, are flushed to the disk, and are then
-    renamed; the folder is flushed too. After an error nothing is left behind, and a former
-    file of that name is untouched.
+    renamed; the folder is flushed too. After an error nothing is left behind, and an existing
+    file of that name is unchanged.
 
     Args:
-        path: where the file will stand; its folder is made where it is missing.
+        path: of the file; its folder is created where it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _whole_file_in_place(path) as file:
+    with _atomic_file_in_place(path) as file:
         yield file
 
 
 @contextlib.contextmanager
-def _whole_file_in_place(path: Path) -> Iterator[BinaryIO]:
-    """As `whole_file`, in a folder that must be there."""
-    with _half_file(path) as part:
+def _atomic_file_in_place(path: Path) -> Iterator[BinaryIO]:
+    """As `atomic_file`, in a folder that must exist."""
+    with _partial_file(path) as part:
         try:
             with part.open("wb") as file:
                 yield file
@@ -44,15 +44,15 @@ def _whole_file_in_place(path: Path) -> Iterator[BinaryIO]:
             part.replace(path)
         except OSError as error:
             if error.filename in (None, str(part)):
-                error.filename = str(path)  # a full disk does not say where, and `part` is ours
+                error.filename = str(path)  # ENOSPC names no file, and `part` is internal
                 error.filename2 = None
             raise
     flush_folder(path.parent)
 
 
 @contextlib.contextmanager
-def _half_file(path: Path) -> Iterator[Path]:
-    """A name beside a file; what still has it in the end is removed."""
+def _partial_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside a file; whatever still has it at the end is removed."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     mine = str(part.absolute())
     _writing.add(mine)
@@ -64,81 +64,81 @@ def _half_file(path: Path) -> Iterator[Path]:
         _writing.discard(mine)
 
 
-def unwritable(path: Path, reason: OSError | str, advice: str = "") -> RulError:
-    """Say in one line that a file cannot be written.
+def cannot_write(path: Path, reason: OSError | str, advice: str = "") -> RulError:
+    """Return the error for a file that cannot be written.
 
     Args:
         path: of the file, or of its folder.
         reason: why.
-        advice: what else the user should know, after the reason.
+        advice: appended to the message.
 
-    >>> print(unwritable(Path("a.csv"), PermissionError(13, "Permission denied")))
+    >>> print(cannot_write(Path("a.csv"), PermissionError(13, "Permission denied")))
     a.csv: cannot be written (Permission denied)
     """
     text = reason if isinstance(reason, str) else reason.strerror or one_line(reason)
-    return RulError(f"{printable(path)}: cannot be written ({text}){advice}")
+    return RulError(f"{path}: cannot be written ({text}){advice}")
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file in one step; text is encoded as UTF-8."""
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def save_whole(path: Path, content: bytes | str, advice: str = "") -> None:
-    """Write a file where a user wants it, after the half files of it that killed calls left.
+def save_file(path: Path, content: bytes | str, advice: str = "") -> None:
+    """Write a file to a path that the user gave; remove partial files of killed processes first.
 
     Args:
-        path: where it will stand.
+        path: of the file.
         content: of the file; text is encoded as UTF-8.
-        advice: what to do if it cannot be written, after the reason.
+        advice: what to do if it cannot be written, appended to the error message.
 
     Raises:
-        RulError: it cannot be written; a former one of its name is then untouched.
+        RulError: it cannot be written; an existing file of its name is then unchanged.
     """
     try:
-        sweep(path.parent, path.name)
-        write_whole(path, content)
+        remove_partial_files(path.parent, path.name)
+        write_atomic(path, content)
     except OSError as error:
-        raise unwritable(path, error, advice) from error
+        raise cannot_write(path, error, advice) from error
 
 
-def write_proved(path: Path, content: bytes, former: Path | None = None) -> None:
-    """Write a file that takes its name only after it was read back and found the same.
+def write_verified(path: Path, content: bytes, former: Path | None = None) -> None:
+    """Write a file that gets its name only after its bytes were read back and compared.
 
     Args:
-        path: where the file will stand; a folder that has vanished is not made anew.
+        path: of the file; a folder that has vanished is not created again.
         content: of the file.
-        former: a second name for the file that stood there until now. At every moment either
-            name holds a whole file.
+        former: a second name for the file that is replaced. At every moment both names, if
+            they exist, hold a complete file.
     """
-    with _whole_file_in_place(path) as file:
+    with _atomic_file_in_place(path) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
         if Path(file.name).read_bytes() != content:
-            reason = "what was written does not read back the same"
+            reason = "the bytes read back differ from those written"
             raise OSError(errno.EIO, reason, str(path))
         if former is not None and path.exists():
-            also_name(path, former)
+            link_or_copy(path, former)
 
 
-def also_name(path: Path, name: Path) -> None:
-    """Give a file a second name in its folder, which replaces what had it.
+def link_or_copy(path: Path, name: Path) -> None:
+    """Hard-link a file to a second name in its folder, replacing what has that name.
 
-    Where the file system knows no hard links the file is copied.
+    On a file system without hard links the file is copied.
     """
     try:
-        with _half_file(name) as part:
+        with _partial_file(name) as part:
             part.unlink(missing_ok=True)
             part.hardlink_to(path)
             part.replace(name)
     except OSError:
-        write_whole(name, path.read_bytes())
+        write_atomic(name, path.read_bytes())
 
 
 def flush_folder(folder: Path) -> None:
-    """Make a rename inside the folder survive a power cut, where the system can."""
+    """Flush the folder, so that a rename in it survives a power failure, where supported."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -147,12 +147,13 @@ def flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def sweep(folder: Path, name: str | None = None) -> None:
-    """Remove the half files that killed processes left in a folder.
+def remove_partial_files(folder: Path, name: str | None = None) -> None:
+    """Remove the partial files that killed processes left in a folder.
 
     Args:
-        folder: that may be missing.
-        name: of the file whose halves go, in a folder that is not this package's; all by default.
+        folder: may be missing.
+        name: of the only file whose partial files are removed, in a folder of the user's; by
+            default those of all files.
     """
     if not folder.is_dir():
         return
@@ -163,7 +164,11 @@ def sweep(folder: Path, name: str | None = None) -> None:
 
 
 def _abandoned(path: Path, pid: int) -> bool:
-    """Whether nobody writes a half file any more; in a container numbers soon come again."""
+    """Whether no process writes a partial file any more.
+
+    A file with our own process number may be left by a killed process: in a container, process
+    numbers are soon used again.
+    """
     if pid == os.getpid():
         return str(path.absolute()) not in _writing
     return not _alive(pid)

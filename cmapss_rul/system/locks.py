@@ -1,8 +1,8 @@
-"""One process at a time writes into a folder; who only reads never locks.
+"""Locks on folders: one process at a time writes; readers do not lock.
 
-The lock is the kernel's, so that it ends with its process, however that ends. The owner's
-number stands in a file of its own. Both files are hidden, and gone when the owner has ended
-well; a later owner takes over those that a killed one left.
+The lock is the kernel's, so it is released however its process ends. The owner's process number is
+in a second file. Both files are hidden, and removed at the end; those that a killed process left
+are taken over by the next owner.
 """
 
 import contextlib
@@ -15,67 +15,66 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cmapss_rul.system.errors import DataError, RulError
-from cmapss_rul.system.files import sweep, write_whole
-from cmapss_rul.system.text import one_line, printable
+from cmapss_rul.system.files import remove_partial_files, write_atomic
+from cmapss_rul.system.text import printable
 
 LOCK, OWNER = ".lock", ".owner"
 _MOMENT = 0.5
-"""Seconds in which an owner that is about to leave, or to note its number, has done so."""
+"""Seconds to wait for an owner that is about to release the lock or to write its number."""
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Hold a folder while the context lasts.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder while the context lasts.
 
     Args:
-        folder: made where it is missing, and then removed again if nothing came into it.
+        folder: created where it is missing, and then removed again if it is empty at the end.
 
     Raises:
-        RulError: another process holds it; the line names its number.
+        RulError: another process holds the lock; the message names its number.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> with owned(folder):
+    >>> with lock_folder(folder):
     ...     (folder / OWNER).read_text() == str(os.getpid())
     True
     >>> list(folder.iterdir())
     []
     """
-    with _made(folder), _locked(folder) as lock:
+    with _created(folder), _locked(folder) as lock:
         try:
             lock.acquire(timeout=_MOMENT)
         except Timeout:
             raise RulError(
-                f"{printable(folder)} is in use by process {_owner(folder)}; wait until it has "
+                f"{folder} is in use by process {_owner(folder)}; wait until it has "
                 "ended, or name another folder with --output"
             ) from None
-        _note_owner(folder)
+        _write_owner(folder)
         yield
 
 
 @contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
-    """Hold a data folder while the context lasts; wait for whoever holds it, and say for whom.
+def wait_for_folder(folder: Path) -> Iterator[None]:
+    """Lock a data folder while the context lasts; wait, with a warning, while another has it.
 
     Args:
-        folder: made where it is missing, and then removed again if nothing came into it.
+        folder: created where it is missing, and then removed again if it is empty at the end.
 
     Raises:
         DataError: the folder cannot be written.
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(_made(folder))
+            stack.enter_context(_created(folder))
             _wait(stack.enter_context(_locked(folder)), folder)
-            _note_owner(folder)
+            _write_owner(folder)
         except OSError as error:
-            reason = one_line(error.strerror or error)
-            raise DataError(f"{printable(folder)}: cannot be written: {reason}") from error
+            raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
         yield
 
 
-def names_in(folder: Path) -> set[str]:
-    """Names in a folder, less those of locks and half files; none where there is no folder."""
+def entries_in(folder: Path) -> set[str]:
+    """Names in a folder without locks and partial files; empty where there is no folder."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     return {name for name in names - {LOCK, OWNER} if not name.endswith(".part")}
 
@@ -84,27 +83,27 @@ def _wait(lock: FileLock, folder: Path) -> None:
     try:
         lock.acquire(timeout=_MOMENT)
     except Timeout:
-        logging.getLogger(__name__).warning(  # without a handler it goes to stderr
+        logging.getLogger(__name__).warning(  # without a handler, logging prints it to stderr
             "waiting for process %s, which writes into %s", _owner(folder), printable(folder)
         )
         lock.acquire()
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[None]:
+def _created(folder: Path) -> Iterator[None]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
         for path in missing:
-            with contextlib.suppress(OSError):  # something came into it
+            with contextlib.suppress(OSError):  # no longer empty
                 path.rmdir()
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[FileLock]:
-    """A lock to be acquired inside; its files go before it is released, never after."""
+    """Yield a lock to acquire; its files are removed before it is released, never after."""
     lock = FileLock(folder / LOCK)
     try:
         yield lock
@@ -116,9 +115,9 @@ def _locked(folder: Path) -> Iterator[FileLock]:
             lock.release()
 
 
-def _note_owner(folder: Path) -> None:
-    sweep(folder, OWNER)  # the folder of a ledger is the user's, and nobody else sweeps there
-    write_whole(folder / OWNER, str(os.getpid()))
+def _write_owner(folder: Path) -> None:
+    remove_partial_files(folder, OWNER)  # in the folder of a ledger nothing else does
+    write_atomic(folder / OWNER, str(os.getpid()))
 
 
 def _owner(folder: Path) -> str:

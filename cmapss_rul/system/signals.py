@@ -11,8 +11,8 @@ from types import FrameType, TracebackType
 
 from cmapss_rul.system.errors import RulError
 
-STOPPED = "nothing is left half-written, and the same command does it again"
-"""Last words of a command that had nothing to save."""
+STOPPED = "no partial files are left; run the same command again"
+"""Advice at the end of a command that had nothing to save."""
 
 INTERRUPTED = f"rul: interrupted; {STOPPED}", 130
 TERMINATED = f"rul: terminated; {STOPPED}", 143

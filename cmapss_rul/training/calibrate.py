@@ -26,8 +26,8 @@ from cmapss_rul.intervals.calibration import (
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, supported_levels
 from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.files import sweep
-from cmapss_rul.system.locks import owned
+from cmapss_rul.system.files import remove_partial_files
+from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import TrainedModel, from_content
 from cmapss_rul.training.config import RunConfig
@@ -125,8 +125,8 @@ def calibrate_run(
     path = Path(path)
     path = path / checkpoint.BEST if path.is_dir() else path
     checkpoint.read(path)  # a wrong path is an error before the lock, which would make its folder
-    with owned(path.parent):
-        sweep(path.parent)  # what a killed call left
+    with lock_folder(path.parent):
+        remove_partial_files(path.parent)  # what a killed call left
         content = checkpoint.read(path)
         model = from_content(content, path, device)
         wanted = _levels(model, levels)

@@ -38,7 +38,7 @@ from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.system.files import write_proved
+from cmapss_rul.system.files import write_verified
 from cmapss_rul.training.checkpoint_file import open_sealed, seal
 from cmapss_rul.training.checkpoint_schema import check_parts, check_preprocessor, check_weights
 from cmapss_rul.training.config import RunConfig
@@ -69,7 +69,7 @@ def write(path: Path, content: dict[str, Any], former: Path | None = None) -> No
         content: plain dicts, lists, numbers, strings and tensors.
         former: the name under which the checkpoint that stood there is kept, if any.
     """
-    write_proved(path, seal(content), former)
+    write_verified(path, seal(content), former)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.files import write_whole
+from cmapss_rul.system.files import write_atomic
 
 COLUMNS = (
     "epoch",
@@ -38,7 +38,7 @@ Row = Mapping[str, float]
 
 def write_metrics(path: Path, rows: Sequence[Row]) -> None:
     """Write metrics.csv atomically from the loop's history, so that it matches a checkpoint."""
-    write_whole(path, metrics_text(rows))
+    write_atomic(path, metrics_text(rows))
 
 
 def metrics_text(rows: Sequence[Row]) -> str:

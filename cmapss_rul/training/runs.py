@@ -16,7 +16,7 @@ from typing import Any
 
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.system.files import sweep, write_whole
+from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.loggers import Row, metrics_text
 
@@ -143,10 +143,10 @@ def make_whole(run: RunFolder, content: dict[str, Any]) -> None:
         run: its folder.
         content: of `last.pt`.
     """
-    sweep(run.path)
+    remove_partial_files(run.path)
     text = metrics_text(rows_of(content))
     if not run.metrics.is_file() or run.metrics.read_bytes() != text.encode():
-        write_whole(run.metrics, text)
+        write_atomic(run.metrics, text)
 
 
 def finished(content: dict[str, Any]) -> bool:

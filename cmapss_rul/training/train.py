@@ -11,8 +11,8 @@ from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import CheckpointError, UsageError
-from cmapss_rul.system.files import also_name, sweep, write_whole
-from cmapss_rul.system.locks import names_in, owned
+from cmapss_rul.system.files import link_or_copy, remove_partial_files, write_atomic
+from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint_schema import check_parts
@@ -63,7 +63,7 @@ def train(
     ranks, reporter = ranks or Ranks(), Reporters(reporters)
     with ExitStack() as held:
         if resume and ranks.first:
-            held.enter_context(owned(run.path))
+            held.enter_context(lock_folder(run.path))
         content, damage = ranks.of_first(lambda: _content(run, resume))
         if not ranks.of_first(lambda: _goes_on(config, content, run, reporter)):
             return run
@@ -91,7 +91,7 @@ def train(
         )
         if not resume and ranks.first:
             run.path.mkdir(parents=True)  # another process may have taken the name meanwhile
-            held.enter_context(owned(run.path))
+            held.enter_context(lock_folder(run.path))
         _open(loop, content, damage)
         if late := material.late:
             loop.reporter.note(f"{late} records start later than at cycle 1 and keep their count")
@@ -121,7 +121,7 @@ def _content(run: RunFolder, resume: bool) -> tuple[dict[str, Any] | None, str]:
 
 def _refuse_foreign(run: RunFolder) -> None:
     """Start in an existing folder only where a run left it before its first last.pt."""
-    others = names_in(run.path) - {run.config.name, run.log.name, run.best.name}
+    others = entries_in(run.path) - {run.config.name, run.log.name, run.best.name}
     if others:
         raise UsageError(
             f"{run} holds no last.pt to go on from, but holds {printable(min(others))}, so nothing "
@@ -205,8 +205,8 @@ def _open(loop: Loop, content: dict[str, Any] | None, damage: str) -> None:
             loop.state.stale = 0
     if not ranks.first:
         return
-    sweep(run.path)
-    write_whole(run.config, to_yaml(loop.config))
+    remove_partial_files(run.path)
+    write_atomic(run.config, to_yaml(loop.config))
     if content is not None:
         _take_up(loop, content, damage)
     if loop.config.split.by == "windows":
@@ -239,7 +239,7 @@ def _take_up(loop: Loop, content: dict[str, Any], damage: str) -> None:
     write_metrics(run.metrics, loop.rows())
     if damage:  # after metrics.csv, which never shows an epoch that last.pt does not know
         loop.reporter.note(damage)
-        also_name(run.previous, run.last)
+        link_or_copy(run.previous, run.last)
     _mend_best(loop)
     for warning in host_warnings(content, loop.facts):
         loop.reporter.note(warning)

@@ -182,7 +182,7 @@ def test_on_a_full_disk_there_is_no_entry_and_no_failure(path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "whole_file", full)
+    monkeypatch.setattr(cache, "atomic_file", full)
     assert_same(read(path), read_fleet(path))
     assert names(path.parent) == [path.name]
 

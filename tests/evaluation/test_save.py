@@ -205,7 +205,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_former_files(known, tmp_path, mon
     def full(path, _):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(files, "write_whole", full)
+    monkeypatch.setattr(files, "write_atomic", full)
     with pytest.raises(RulError, match=r"predictions\.csv: cannot be written \(No space left"):
         save(known, targets)
     assert targets.figures.read_bytes() == former

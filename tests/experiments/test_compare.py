@@ -17,7 +17,7 @@ from cmapss_rul.experiments import engine, runs
 from cmapss_rul.experiments.compare import Options, RunsFailed, Silent, compare, folder_of
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.locks import owned
+from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.loggers import COLUMNS
 from cmapss_rul.training.runs import RunFolder
@@ -366,7 +366,7 @@ def test_a_grid_file_that_cannot_be_read_is_said(copied):
 
 def test_two_on_one_grid(copied):
     grid, folder = copied
-    with owned(folder), pytest.raises(RulError, match=f"is in use by process {os.getpid()}"):
+    with lock_folder(folder), pytest.raises(RulError, match=f"is in use by process {os.getpid()}"):
         compare(grid, folder)
 
 

@@ -12,7 +12,7 @@ from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.comparison import compared
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.system.errors import RulError, UsageError
-from cmapss_rul.system.locks import LOCK, OWNER, in_turn
+from cmapss_rul.system.locks import LOCK, OWNER, wait_for_folder
 from cmapss_rul.training.config import load_config
 from tests.experiments.inputs import comparison, grid, results
 
@@ -158,7 +158,7 @@ def test_of_two_grids_that_end_at_once_the_second_waits_and_neither_loses_its_ce
     merged(tmp_path / "first.json", "fixed")
     path = tmp_path / "ledger.json"
     with ThreadPoolExecutor() as pool:
-        with in_turn(tmp_path):
+        with wait_for_folder(tmp_path):
             second = pool.submit(merged, path, "amnl")
             while not caplog.messages and not second.done():
                 time.sleep(0.01)

@@ -8,7 +8,13 @@ import pytest
 
 from cmapss_rul.system import files
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.system.files import flush_folder, save_whole, sweep, whole_file, write_whole
+from cmapss_rul.system.files import (
+    atomic_file,
+    flush_folder,
+    remove_partial_files,
+    save_file,
+    write_atomic,
+)
 
 
 def names(folder):
@@ -17,7 +23,7 @@ def names(folder):
 
 def test_a_file_takes_its_name_when_it_is_complete(tmp_path):
     path = tmp_path / "a" / "b" / "x.bin"
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         file.write(b"one")
         assert names(path.parent) == [f".x.bin.{os.getpid()}.part"]
         file.write(b"two")
@@ -29,7 +35,7 @@ def test_a_file_takes_its_name_when_it_is_complete(tmp_path):
 def test_after_an_error_the_former_file_stands_and_nothing_else(tmp_path, error):
     path = tmp_path / "x"
     path.write_text("former")
-    with pytest.raises(error), whole_file(path) as file:  # noqa: PT012
+    with pytest.raises(error), atomic_file(path) as file:  # noqa: PT012
         file.write(b"half")
         raise error
     assert path.read_text() == "former"
@@ -38,15 +44,15 @@ def test_after_an_error_the_former_file_stands_and_nothing_else(tmp_path, error)
 
 def test_a_former_file_is_replaced(tmp_path):
     for text in ("first", "second"):
-        write_whole(tmp_path / "x", text)
+        write_atomic(tmp_path / "x", text)
         assert (tmp_path / "x").read_text() == text
     assert names(tmp_path) == ["x"]
 
 
 def test_text_is_utf_8_and_bytes_are_left_alone(tmp_path):
-    write_whole(tmp_path / "text", "½\r\n")
+    write_atomic(tmp_path / "text", "½\r\n")
     assert (tmp_path / "text").read_bytes() == "½\r\n".encode()
-    write_whole(tmp_path / "bytes", b"\xff\x00")
+    write_atomic(tmp_path / "bytes", b"\xff\x00")
     assert (tmp_path / "bytes").read_bytes() == b"\xff\x00"
 
 
@@ -59,7 +65,7 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left on device") as caught:
-        write_whole(tmp_path / "x", "text")
+        write_atomic(tmp_path / "x", "text")
     assert caught.value.filename == str(tmp_path / "x")
     assert names(tmp_path) == []
 
@@ -68,7 +74,7 @@ def test_other_errors_keep_the_name_they_came_with(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "inner").write_text("")
     with pytest.raises(OSError, match=r"directory|exists|empty") as caught:
-        write_whole(tmp_path / "folder", "text")
+        write_atomic(tmp_path / "folder", "text")
     assert caught.value.filename is not None
     assert names(tmp_path) == ["folder"]
 
@@ -84,9 +90,9 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
     kept = [f".y.{os.getppid()}.part", ".z.part", "x.1.part", ".hidden", "best.pt"]
     for name in (dead, *kept):
         (tmp_path / name).write_text("")
-    sweep(tmp_path)
+    remove_partial_files(tmp_path)
     assert names(tmp_path) == sorted(kept)
-    sweep(tmp_path / "nowhere")
+    remove_partial_files(tmp_path / "nowhere")
 
 
 def test_in_a_users_folder_only_halves_of_the_file_itself_are_swept(tmp_path):
@@ -94,7 +100,7 @@ def test_in_a_users_folder_only_halves_of_the_file_itself_are_swept(tmp_path):
     kept = [f".x.csv.old.{number}.part", f".film.{number}.part", f".x.csv.{os.getppid()}.part"]
     for name in (f".x.csv.{number}.part", *kept):
         (tmp_path / name).write_text("half")
-    save_whole(tmp_path / "x.csv", "whole")
+    save_file(tmp_path / "x.csv", "whole")
     assert (tmp_path / "x.csv").read_text() == "whole"
     assert names(tmp_path) == sorted([*kept, "x.csv"])
 
@@ -103,14 +109,14 @@ def test_what_cannot_be_saved_is_one_line_and_the_former_file_stands(tmp_path):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "former").write_text("")
     with pytest.raises(RulError) as caught:
-        save_whole(tmp_path / "x", "text", "; name another")
+        save_file(tmp_path / "x", "text", "; name another")
     assert str(caught.value) == f"{tmp_path}/x: cannot be written (Is a directory); name another"
     assert names(tmp_path) == ["x"]
 
 
 def test_a_number_too_large_for_a_process_is_left_alone(tmp_path):
     (tmp_path / f".x.{10**30}.part").write_text("")
-    sweep(tmp_path)
+    remove_partial_files(tmp_path)
     assert len(names(tmp_path)) == 1
 
 
@@ -121,7 +127,7 @@ def test_a_process_of_somebody_else_is_alive(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files.os, "kill", denied)
     (tmp_path / ".x.12.part").write_text("")
-    sweep(tmp_path)
+    remove_partial_files(tmp_path)
     assert len(names(tmp_path)) == 1
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.system.errors import DataError, RulError
-from cmapss_rul.system.locks import LOCK, OWNER, in_turn, names_in, owned
+from cmapss_rul.system.locks import LOCK, OWNER, entries_in, lock_folder, wait_for_folder
 
 ROOT = Path(__file__).parents[1]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from cmapss_rul.system.locks import owned
-with owned(Path(sys.argv[1])):
+from cmapss_rul.system.locks import lock_folder
+with lock_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -56,16 +56,16 @@ def names(folder):
 
 
 def test_names_in_a_folder_are_those_that_others_put_there(tmp_path):
-    assert names_in(tmp_path / "none") == set()
+    assert entries_in(tmp_path / "none") == set()
     (tmp_path / "mine").write_text("")
     (tmp_path / ".mine.999999999.part").write_text("")
-    with owned(tmp_path):
-        assert names_in(tmp_path) == {"mine"}
+    with lock_folder(tmp_path):
+        assert entries_in(tmp_path) == {"mine"}
 
 
 def test_a_folder_that_is_held_names_its_owner_and_is_clean_afterwards(tmp_path):
     (tmp_path / "mine").write_text("")
-    with owned(tmp_path):
+    with lock_folder(tmp_path):
         assert names(tmp_path) == [LOCK, OWNER, "mine"]
         assert (tmp_path / OWNER).read_text() == str(os.getpid())
     assert names(tmp_path) == ["mine"]
@@ -73,7 +73,7 @@ def test_a_folder_that_is_held_names_its_owner_and_is_clean_afterwards(tmp_path)
 
 def test_the_second_is_refused_with_the_owners_number(tmp_path, holder):
     first = holder(tmp_path)
-    with pytest.raises(RulError) as caught, owned(tmp_path):
+    with pytest.raises(RulError) as caught, lock_folder(tmp_path):
         pass
     text = str(caught.value)
     assert f"is in use by process {first.pid}; wait" in text
@@ -82,14 +82,14 @@ def test_the_second_is_refused_with_the_owners_number(tmp_path, holder):
     assert names(tmp_path) == [LOCK, OWNER]
     assert (tmp_path / OWNER).read_text() == str(first.pid)
     first.communicate("go\n")
-    with owned(tmp_path):
+    with lock_folder(tmp_path):
         pass
     assert names(tmp_path) == []
 
 
 def test_two_threads_of_one_process_are_two(tmp_path):
-    with owned(tmp_path):
-        refused(owned(tmp_path), RulError, f"by process {os.getpid()};")
+    with lock_folder(tmp_path):
+        refused(lock_folder(tmp_path), RulError, f"by process {os.getpid()};")
 
 
 def test_the_lock_of_a_killed_process_holds_nobody_back(tmp_path, holder):
@@ -97,7 +97,7 @@ def test_the_lock_of_a_killed_process_holds_nobody_back(tmp_path, holder):
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert names(tmp_path) == [LOCK, OWNER]
-    with owned(tmp_path):
+    with lock_folder(tmp_path):
         assert (tmp_path / OWNER).read_text() == str(os.getpid())
     assert names(tmp_path) == []
 
@@ -105,7 +105,7 @@ def test_the_lock_of_a_killed_process_holds_nobody_back(tmp_path, holder):
 def test_the_half_note_of_a_killed_owner_goes_and_files_of_others_stay(tmp_path):
     (tmp_path / f".{OWNER}.999999999.part").write_text("")
     (tmp_path / ".mine.999999999.part").write_text("")
-    with owned(tmp_path):
+    with lock_folder(tmp_path):
         assert names(tmp_path) == [LOCK, ".mine.999999999.part", OWNER]
     assert names(tmp_path) == [".mine.999999999.part"]
 
@@ -116,13 +116,13 @@ def test_an_owner_that_cannot_be_read_is_said_so(tmp_path, holder, note):
     (tmp_path / OWNER).unlink()
     if note is not None:
         (tmp_path / OWNER).write_bytes(note)
-    refused(owned(tmp_path), RulError, r"by process (of unknown number|1\\x1b\[31m);")
+    refused(lock_folder(tmp_path), RulError, r"by process (of unknown number|1\\x1b\[31m);")
 
 
 def test_whoever_waits_says_for_whom_and_then_has_the_turn(tmp_path, holder, caplog):
     first = holder(tmp_path)
     threading.Timer(1.0, lambda: first.stdin.write("go\n") and first.stdin.flush()).start()
-    with in_turn(tmp_path):
+    with wait_for_folder(tmp_path):
         assert (tmp_path / OWNER).read_text() == str(os.getpid())
     assert caplog.messages == [f"waiting for process {first.pid}, which writes into {tmp_path}"]
     assert names(tmp_path) == []
@@ -130,7 +130,7 @@ def test_whoever_waits_says_for_whom_and_then_has_the_turn(tmp_path, holder, cap
 
 def test_without_a_handler_the_wait_is_said_on_stderr(tmp_path, holder):
     first = holder(tmp_path)
-    script = HOLDER.replace("owned", "in_turn")
+    script = HOLDER.replace("lock_folder", "wait_for_folder")
     waiting = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -146,7 +146,7 @@ def test_without_a_handler_the_wait_is_said_on_stderr(tmp_path, holder):
     assert (out, err, waiting.returncode) == ("held\n", "", 0)
 
 
-@pytest.mark.parametrize("lock", [owned, in_turn])
+@pytest.mark.parametrize("lock", [lock_folder, wait_for_folder])
 def test_folders_made_for_nothing_are_removed_and_others_stay(tmp_path, lock):
     with pytest.raises(ValueError, match="mine"), lock(tmp_path / "a" / "b"):
         raise ValueError("mine")
@@ -162,7 +162,7 @@ def test_folders_made_for_nothing_are_removed_and_others_stay(tmp_path, lock):
 
 def test_a_folder_that_vanishes_ends_without_another_error(tmp_path):
     folder = tmp_path / "a"
-    with owned(folder):
+    with lock_folder(folder):
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
@@ -172,6 +172,6 @@ def test_a_folder_that_vanishes_ends_without_another_error(tmp_path):
 def test_a_data_folder_that_cannot_be_written_is_said_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     expected = "file/data: cannot be written: Not a directory"
-    refused(in_turn(tmp_path / "file" / "data"), DataError, expected)
-    with pytest.raises(NotADirectoryError), owned(tmp_path / "file" / "run"):
+    refused(wait_for_folder(tmp_path / "file" / "data"), DataError, expected)
+    with pytest.raises(NotADirectoryError), lock_folder(tmp_path / "file" / "run"):
         pass

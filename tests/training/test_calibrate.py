@@ -12,7 +12,7 @@ from cmapss_rul.data.trainset import prepare_training_data
 from cmapss_rul.intervals.calibration import Calibration, HeldOutPredictions, fit_calibration
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
-from cmapss_rul.system.locks import owned
+from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibrate_run
@@ -210,7 +210,7 @@ def test_what_is_not_there_is_said_and_no_folder_made(tmp_path):
 
 def test_a_run_that_is_being_trained_is_left_alone(own):
     before = (own / "best.pt").read_bytes()
-    with owned(own), pytest.raises(RulError, match="is in use by process"):
+    with lock_folder(own), pytest.raises(RulError, match="is in use by process"):
         calibrate_run(own)
     assert (own / "best.pt").read_bytes() == before
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.system.files import also_name
+from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.loop import Loop
@@ -194,7 +194,7 @@ def test_a_second_name_falls_back_to_a_copy(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", no_links)
     (tmp_path / "a").write_text("new")
     (tmp_path / "b").write_text("old")
-    also_name(tmp_path / "a", tmp_path / "b")
+    link_or_copy(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_text() == "new"
     assert (tmp_path / "a").stat().st_nlink == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
@@ -204,6 +204,6 @@ def test_a_second_name_that_is_there_already_leaves_no_half_file(tmp_path):
     """A rename between two names of one file does nothing, and leaves both."""
     (tmp_path / "a").write_text("new")
     for _ in range(2):
-        also_name(tmp_path / "a", tmp_path / "b")
+        link_or_copy(tmp_path / "a", tmp_path / "b")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
     assert (tmp_path / "a").samefile(tmp_path / "b")

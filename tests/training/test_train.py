@@ -98,7 +98,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, eight, monkeypatch):
 
     def epoch_end(row, best):
         del row, best
-        monkeypatch.setattr(checkpoint, "write_proved", full)
+        monkeypatch.setattr(checkpoint, "write_verified", full)
 
     recorder.epoch_end = epoch_end
     with pytest.raises(OSError, match="No space left"):
