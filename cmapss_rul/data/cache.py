@@ -23,7 +23,7 @@ from cmapss_rul.data.reader import open_text, parse_fleet
 from cmapss_rul.data.verification import digest_file, file_stamp
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
-from cmapss_rul.system.files import remove_partial_files, atomic_file
+from cmapss_rul.system.files import atomic_file, remove_partial_files
 from cmapss_rul.system.locks import wait_for_folder
 from cmapss_rul.version import __version__
 

@@ -23,7 +23,7 @@ from cmapss_rul.data.columns import (
 from cmapss_rul.data.degradation import DECIMALS, failure_records, truncated_records
 from cmapss_rul.data.verification import manifest_path, provenance
 from cmapss_rul.system.errors import DataError, UsageError
-from cmapss_rul.system.files import remove_partial_files, atomic_file, write_atomic
+from cmapss_rul.system.files import atomic_file, remove_partial_files, write_atomic
 from cmapss_rul.system.locks import wait_for_folder
 
 MAX_ENGINES = 1_000_000
@@ -221,7 +221,9 @@ def _write(
         digests = _generate(parameters, streams)
         if known is None:
             # before the files: without a manifest they would not count as simulated
-            write_atomic(manifest_path(directory, parameters.subset), _manifest(parameters, digests))
+            write_atomic(
+                manifest_path(directory, parameters.subset), _manifest(parameters, digests)
+            )
         for name in missing.values():
             if known is not None and known.get(name) != digests[name]:
                 raise DataError(

@@ -38,7 +38,7 @@ from cmapss_rul.data.verification import (
 )
 from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError, UsageError
-from cmapss_rul.system.files import remove_partial_files, atomic_file
+from cmapss_rul.system.files import atomic_file, remove_partial_files
 from cmapss_rul.system.locks import wait_for_folder
 
 VARIABLE = "RUL_DATA_SOURCE"
