@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.bench.machine import sentence
-from cmapss_rul.bench.requirements import Row, remarks, rows
+from cmapss_rul.bench.table import Row, describe_machine, remarks, rows
 from cmapss_rul.display.table import Code, Table, to_markdown
 
 BENCHMARKS = tuple(Path(f"configs/bench-fd00{number}.json") for number in (1, 2, 3, 4))
@@ -54,5 +53,5 @@ def _conditions(result: Mapping[str, Any]) -> str:
     return (
         f"{result['files']}, {result['threads']} threads per process, "
         f"{result['minutes']:.0f} minutes, {result['started'][:10]}; "
-        f"{sentence(dict(result['machine']))}"
+        f"{describe_machine(result['machine'])}"
     )

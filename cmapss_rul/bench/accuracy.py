@@ -1,4 +1,4 @@
-"""Time to a good model, beside the usual loop's."""
+"""Time to a target accuracy, compared with the usual loop."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cmapss_rul.bench.medians import Figure, ratio
-from cmapss_rul.bench.options import Setting, alone, as_usual
-from cmapss_rul.bench.usual import Epoch, UsualLoop
-from cmapss_rul.bench.workers import once
+from cmapss_rul.bench.options import BenchOptions, set_up_torch, without_auxiliary
+from cmapss_rul.bench.summary import Summary, summarise_ratios
+from cmapss_rul.bench.usual_loop import Epoch, UsualLoop
+from cmapss_rul.bench.workers import measure_once
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
@@ -17,14 +17,14 @@ from cmapss_rul.training.loggers import Reporter, Row
 from cmapss_rul.training.train import train
 
 MARGIN = 1.02
-"""A model is good whose validation RMSE is within 2 % of the usual loop's best."""
+"""The target is a validation RMSE within 2 % of the usual loop's best."""
 
 
-class Reached(NamedTuple):
-    """When a run became good.
+class TimeToTarget(NamedTuple):
+    """When a run reached the target.
 
     Attributes:
-        seconds: until then; of the whole run where it never did.
+        seconds: until then; of the whole run where it did not.
         epochs: until then.
         reached: whether it did.
         best: lowest validation RMSE of the run, cycles.
@@ -36,82 +36,84 @@ class Reached(NamedTuple):
     best: float
 
 
-def time_to(epochs: Sequence[Epoch], target: float) -> Reached:
-    """Add up a run's seconds until its validation RMSE first falls to the target.
+def time_to_target(epochs: Sequence[Epoch], target: float) -> TimeToTarget:
+    """Sum the seconds of a run until its validation RMSE first is at most the target.
 
-    >>> time_to([Epoch(2.0, 15.0), Epoch(3.0, 12.0), Epoch(3.0, 13.0)], target=12.5)
-    Reached(seconds=5.0, epochs=2, reached=True, best=12.0)
-    >>> time_to([Epoch(2.0, 15.0), Epoch(3.0, 12.0)], target=11.0).seconds
+    >>> time_to_target([Epoch(2.0, 15.0), Epoch(3.0, 12.0), Epoch(3.0, 13.0)], target=12.5)
+    TimeToTarget(seconds=5.0, epochs=2, reached=True, best=12.0)
+    >>> time_to_target([Epoch(2.0, 15.0), Epoch(3.0, 12.0)], target=11.0).seconds
     5.0
     """
     seconds, best = 0.0, min(epoch.rmse for epoch in epochs)
     for number, epoch in enumerate(epochs, start=1):
         seconds += epoch.seconds
         if epoch.rmse <= target:
-            return Reached(seconds, number, True, best)
-    return Reached(seconds, len(epochs), False, best)
+            return TimeToTarget(seconds, number, True, best)
+    return TimeToTarget(seconds, len(epochs), False, best)
 
 
-def accuracy(setting: Setting) -> dict[str, Any]:
-    """Train both loops from each seed, in turn, and compare the times to a good model.
+def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
+    """Train both loops from each seed, alternately, and compare the times to the target.
 
-    Runs of one seed take the same epochs each time; how long those take changes with the machine.
+    Repeated runs of a seed take the same epochs; only their duration varies with the machine.
     """
-    seeds = setting.sizes.seeds * setting.sizes.repeats
+    seeds = options.sizes.seeds * options.sizes.repeats
     pairs = []
     for number, seed in enumerate(seeds):
-        config = setting.fd001.model_copy(update={"seed": seed})
-        folder = setting.folder / f"accuracy-{number}"
-        theirs = once(usual_run, config, setting.sizes.usual_epochs, setting.device)
-        ours = once(our_run, config, folder, setting.device)
-        pairs.append(compared(theirs, ours))
-    theirs_seconds, our_seconds = (
-        [each.seconds for each in side] for side in zip(*pairs, strict=True)
+        config = options.fd001.model_copy(update={"seed": seed})
+        folder = options.folder / f"accuracy-{number}"
+        usual = measure_once(prepare_usual, config, options.sizes.usual_epochs, options.device)
+        ours = measure_once(prepare_ours, config, folder, options.device)
+        pairs.append(compare_times(usual, ours))
+    usual_seconds, our_seconds = (
+        [run.seconds for run in runs] for runs in zip(*pairs, strict=True)
     )
     return {
-        "accuracy.ratio_to_usual_loop": ratio(theirs_seconds, our_seconds),
-        "accuracy.usual_loop_seconds": Figure.of(theirs_seconds),
-        "accuracy.seconds": Figure.of(our_seconds),
+        "accuracy.ratio_to_usual_loop": summarise_ratios(usual_seconds, our_seconds),
+        "accuracy.usual_loop_seconds": Summary.of(usual_seconds),
+        "accuracy.seconds": Summary.of(our_seconds),
         "accuracy.seeds": [
-            {"seed": seed, "usual_loop": theirs._asdict(), "ours": ours._asdict()}
-            for seed, (theirs, ours) in zip(seeds, pairs, strict=True)
+            {"seed": seed, "usual_loop": usual._asdict(), "ours": ours._asdict()}
+            for seed, (usual, ours) in zip(seeds, pairs, strict=True)
         ],
     }
 
 
-def compared(theirs: Sequence[Epoch], ours: Sequence[Epoch]) -> tuple[Reached, Reached]:
+def compare_times(
+    usual: Sequence[Epoch], ours: Sequence[Epoch]
+) -> tuple[TimeToTarget, TimeToTarget]:
     """Find when either run came within the margin of the usual loop's best."""
-    target = MARGIN * min(epoch.rmse for epoch in theirs)
-    return time_to(theirs, target), time_to(ours, target)
+    target = MARGIN * min(epoch.rmse for epoch in usual)
+    return time_to_target(usual, target), time_to_target(ours, target)
 
 
-def usual_run(config: RunConfig, epochs: int, device: str) -> Callable[[], list[Epoch]]:
-    """Make the usual loop ready: the subset's own engines, the same split, the same windows."""
-    as_usual(config.train.thread_count(), config.seed)
-    data = load_data(alone(config))
+def prepare_usual(config: RunConfig, epochs: int, device: str) -> Callable[[], list[Epoch]]:
+    """Prepare the usual loop: the subset's own engines, the same split, the same windows."""
+    set_up_torch(config.train.thread_count(), config.seed)
+    data = load_data(without_auxiliary(config))
     loop = UsualLoop(config, data, torch.device(device))
     return lambda: list(loop.fit(epochs))
 
 
-def our_run(config: RunConfig, folder: Path, device: str) -> Callable[[], list[Epoch]]:
-    """Make `rul train` ready, which sets threads and seed itself."""
+def prepare_ours(config: RunConfig, folder: Path, device: str) -> Callable[[], list[Epoch]]:
+    """Prepare `rul train`, which sets threads and seed itself."""
     keep_freed_memory()
-    clock = Stopwatch()
+    recorder = EpochRecorder()
 
     def run() -> list[Epoch]:
-        train(config, folder, device=device, reporters=[clock])
-        return clock.epochs
+        train(config, folder, device=device, reporters=[recorder])
+        return recorder.epochs
 
     return run
 
 
-class Stopwatch(Reporter):
-    """A reporter that notes what each epoch took and reached."""
+class EpochRecorder(Reporter):
+    """Records duration and validation RMSE of each epoch."""
 
     def __init__(self) -> None:
         self.epochs: list[Epoch] = []
 
     def epoch_end(self, row: Row, best: bool) -> None:
-        """Note an epoch."""
+        """Record an epoch."""
         del best
         self.epochs.append(Epoch(row["seconds"], row["val_rmse"]))

@@ -1,20 +1,27 @@
-"""From text files to tensors, and from there to batches, beside the peer."""
+"""Preparing data and gathering batches, compared with rul-datasets.
 
+rul-datasets, the peer, is the most complete public loader of these data; it comes with the extra
+`bench`.
+"""
+
+import importlib
+import importlib.util
+import os
 import shutil
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cmapss_rul.bench.medians import Figure, ratio
-from cmapss_rul.bench.options import PEER_WINDOW, Setting, as_ours
-from cmapss_rul.bench.peer import fill_root, peer_data, peer_loader, peer_version
-from cmapss_rul.bench.results import Reading
-from cmapss_rul.bench.workers import Side, in_turn, once, peak_memory_mb
-from cmapss_rul.data.columns import file_name
+from cmapss_rul.bench.options import PEER_WINDOW, BenchOptions, set_up_ours
+from cmapss_rul.bench.summary import Measurement, Summary, summarise_ratios
+from cmapss_rul.bench.workers import Contender, alternate, measure_once, peak_memory_mb
+from cmapss_rul.data.columns import SubsetName, file_name
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
@@ -22,129 +29,228 @@ from cmapss_rul.training.inputs import load_data
 WINDOWS = (30, 60, 120)
 """Lengths of windows that are gathered, cycles."""
 
+PEER_MISSING = "needs rul-datasets and requests: pip install 'cmapss_rul[bench]'"
 
-def data(setting: Setting) -> dict[str, Any]:
-    """Time the way from text files to tensors, each turn in a fresh process, imports aside.
+_DERIVED = ("dev_*", "val_*", "*.pkl")
+"""Files that the peer's first call writes beside the text files."""
+
+
+# ---- measurements ----------------------------------------------------------------------------
+
+
+def measure_data(options: BenchOptions) -> dict[str, Any]:
+    """Time the preparation from text files to tensors without imports, in fresh processes.
 
     Both read one subset with the peer's sensors, window and cap. The peer also reads the test
-    file, since its set-up is one call; ours opens train files alone. Cold is a first call: the
-    peer divides its train file into two text files and keeps its scaler, ours writes its cache.
-    From the cache is a later call of each.
+    file, since it has one call for all; ours opens only train files. Cold is a first call: the
+    peer writes its train file as two text files and saves its scaler, ours writes its cache.
+    Cached is a later call of each.
     """
-    config = _own_copy(setting)
-    sides: dict[str, Callable[[], Reading]] = {
-        "cold": partial(once, our_data, config, fresh=True),
-        "cached": partial(once, our_data, config, fresh=False),
+    config = _copy_train_file(options)
+    contenders: dict[str, Callable[[], Measurement]] = {
+        "cold": partial(measure_once, prepare_our_data, config, fresh=True),
+        "cached": partial(measure_once, prepare_our_data, config, fresh=False),
     }
     if peer_version():
-        peer = partial(once, peer_data, _peer_root(setting), config.data.subset, PEER_WINDOW)
-        sides = {
-            "peer": partial(peer, fresh=True),
-            "peer again": partial(peer, fresh=False),
-            **sides,
+        peer = partial(
+            measure_once, prepare_peer_data, _peer_root(options), config.data.subset, PEER_WINDOW
+        )
+        contenders = {  # each cached call follows the cold call that writes its files
+            "peer cold": partial(peer, fresh=True),
+            "peer cached": partial(peer, fresh=False),
+            **contenders,
         }
-    turns = in_turn(sides, setting.sizes.starts)
-    seconds = {name: [reading.value for reading in side] for name, side in turns.items()}
-    memory = {name: [reading.peak_mb for reading in side] for name, side in turns.items()}
+    turns = alternate(contenders, options.sizes.starts)
+    seconds = {name: [turn.value for turn in each] for name, each in turns.items()}
+    memory = {name: [turn.peak_mb for turn in each] for name, each in turns.items()}
     found: dict[str, Any] = {
         "data.cold_ratio_to_peer": None,
         "data.cached_ratio_to_peer": None,
-        "data.cold_seconds": Figure.of(seconds["cold"]),
-        "data.cached_seconds": Figure.of(seconds["cached"]),
-        "data.peak_memory_mb": Figure.of(memory["cold"]),
+        "data.cold_seconds": Summary.of(seconds["cold"]),
+        "data.cached_seconds": Summary.of(seconds["cached"]),
+        "data.peak_memory_mb": Summary.of(memory["cold"]),
         "data.peer_peak_memory_mb": None,
     }
-    if "peer" in turns:
-        found |= {
-            "data.cold_ratio_to_peer": ratio(seconds["peer"], seconds["cold"]),
-            "data.cached_ratio_to_peer": ratio(seconds["peer again"], seconds["cached"]),
-            "data.peer_cold_seconds": Figure.of(seconds["peer"]),
-            "data.peer_again_seconds": Figure.of(seconds["peer again"]),
-            "data.peer_peak_memory_mb": Figure.of(memory["peer"]),
-        }
-    return found
+    return found | _peer_results(seconds, memory)
 
 
-def _own_copy(setting: Setting) -> RunConfig:
-    """Copy the train file to where its cache can be taken away."""
-    config, folder = setting.plain_data, setting.folder / "ours"
+def _peer_results(
+    seconds: Mapping[str, list[float]], memory: Mapping[str, list[float]]
+) -> dict[str, Any]:
+    if "peer cold" not in seconds:
+        return {}
+    return {
+        "data.cold_ratio_to_peer": summarise_ratios(seconds["peer cold"], seconds["cold"]),
+        "data.cached_ratio_to_peer": summarise_ratios(seconds["peer cached"], seconds["cached"]),
+        "data.peer_cold_seconds": Summary.of(seconds["peer cold"]),
+        "data.peer_again_seconds": Summary.of(seconds["peer cached"]),
+        "data.peer_peak_memory_mb": Summary.of(memory["peer cold"]),
+    }
+
+
+def measure_loader(options: BenchOptions) -> dict[str, Any]:
+    """Time the gathering of shuffled batches by the length of the window, and the peer's loader."""
+    config = options.peer_config
+    contenders = {
+        str(window): Contender(prepare_our_loader, _with_window(config, window), options.threads)
+        for window in WINDOWS
+    }
+    if peer_version():
+        root, batch_size = _peer_root(options), config.train.batch_size
+        contenders["peer"] = Contender(
+            prepare_peer_loader, root, config.data.subset, PEER_WINDOW, batch_size
+        )
+    try:
+        turns = alternate(contenders, options.sizes.passes)
+    finally:
+        for contender in contenders.values():
+            contender.close()
+    rates = {name: Summary.of([turn.value for turn in each]) for name, each in turns.items()}
+    peaks = {name: max(turn.peak_mb for turn in each) for name, each in turns.items()}
+    peer_rate = rates.pop("peer", None)
+    peaks.pop("peer", None)
+    return {
+        "loader.windows_per_second": rates,
+        "loader.peak_memory_mb": peaks,
+        "loader.peer_windows_per_second": peer_rate,
+    }
+
+
+# ---- ours ------------------------------------------------------------------------------------
+
+
+def _copy_train_file(options: BenchOptions) -> RunConfig:
+    """Copy the train file, so that the user's cache is not deleted; return its configuration."""
+    config, folder = options.peer_config, options.folder / "ours"
     folder.mkdir()
     name = file_name("train", config.data.subset)
     shutil.copyfile(Path(config.data.dir) / name, folder / name)
     return config.model_copy(update={"data": config.data.model_copy(update={"dir": str(folder)})})
 
 
-def _peer_root(setting: Setting) -> Path:
-    """The peer's data root, filled once."""
-    root, config = setting.folder / "peer", setting.config
-    if not root.exists():
-        fill_root(Path(config.data.dir), config.data.subset, root)
-    return root
+def _with_window(config: RunConfig, window: int) -> RunConfig:
+    return config.model_copy(update={"data": config.data.model_copy(update={"window": window})})
 
 
-def our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Reading]:
-    """Make ours ready to prepare a subset, imports done.
+def prepare_our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Measurement]:
+    """Import what loading needs; a turn loads the data.
 
     Args:
         config: of the data.
-        fresh: take away the cache, so that it starts from the text file.
+        fresh: delete the cache, so that the turn reads the text file.
     """
     import numpy.ma  # noqa: F401
-    import pandas  # noqa: F401  # both come with their first use, the peer's with its own import
+    import pandas  # noqa: F401  # both are imported at first use, the peer's with its own import
 
     keep_freed_memory()
     if fresh:
         shutil.rmtree(Path(config.data.dir) / "cache", ignore_errors=True)
 
-    def prepare() -> Reading:
+    def load() -> Measurement:
         start = time.perf_counter()
         load_data(config)
-        return Reading(time.perf_counter() - start, peak_memory_mb())
+        return Measurement(time.perf_counter() - start, peak_memory_mb())
 
-    return prepare
-
-
-def loader(setting: Setting) -> dict[str, Any]:
-    """Time the gathering of shuffled batches, by the length of the window, and the peer's."""
-    passes, config = setting.sizes.passes, setting.plain_data
-    sides = {
-        str(window): Side(our_loader, _with_window(config, window), setting.threads)
-        for window in WINDOWS
-    }
-    if peer_version():
-        batch_size = config.train.batch_size
-        sides["peer"] = Side(
-            peer_loader, _peer_root(setting), config.data.subset, PEER_WINDOW, batch_size
-        )
-    try:
-        turns = in_turn(sides, passes)
-    finally:
-        for side in sides.values():
-            side.close()
-    rates = {name: Figure.of([reading.value for reading in side]) for name, side in turns.items()}
-    peaks = {name: max(reading.peak_mb for reading in side) for name, side in turns.items()}
-    theirs = rates.pop("peer", None)
-    peaks.pop("peer", None)
-    return {
-        "loader.windows_per_second": rates,
-        "loader.peak_memory_mb": peaks,
-        "loader.peer_windows_per_second": theirs,
-    }
+    return load
 
 
-def _with_window(config: RunConfig, window: int) -> RunConfig:
-    return config.model_copy(update={"data": config.data.model_copy(update={"window": window})})
-
-
-def our_loader(config: RunConfig, threads: int) -> Callable[[], Reading]:
-    """Make the training windows ready; a turn gathers each of them once, in shuffled batches."""
-    as_ours(threads)
+def prepare_our_loader(config: RunConfig, threads: int) -> Callable[[], Measurement]:
+    """Load the training windows; a turn gathers each of them once, in shuffled batches."""
+    set_up_ours(threads)
     training = load_data(config).training
 
-    def load() -> Reading:
+    def gather() -> Measurement:
         start = time.perf_counter()
         for index in torch.split(torch.randperm(len(training)), config.train.batch_size):
             training.batch(index)
-        return Reading(len(training) / (time.perf_counter() - start), peak_memory_mb())
+        return Measurement(len(training) / (time.perf_counter() - start), peak_memory_mb())
+
+    return gather
+
+
+# ---- the peer --------------------------------------------------------------------------------
+
+
+def peer_version() -> str | None:
+    """Return the peer's version; None where it or a package that it needs is not installed."""
+    if not all(importlib.util.find_spec(name) for name in ("rul_datasets", "requests")):
+        return None
+    return metadata.version("rul-datasets")
+
+
+def fill_peer_root(data: Path, subset: SubsetName, root: Path) -> None:
+    """Copy the user's files to where the peer expects them.
+
+    Args:
+        data: folder of the text files.
+        subset: to copy.
+        root: the peer's data root; created here.
+    """
+    folder = root / "CMAPSS"
+    folder.mkdir(parents=True)
+    for kind in ("train", "test", "RUL"):
+        shutil.copyfile(data / file_name(kind, subset), folder / file_name(kind, subset))
+
+
+def _peer_root(options: BenchOptions) -> Path:
+    """The peer's data root, filled at the first call."""
+    root, data = options.folder / "peer", options.config.data
+    if not root.exists():
+        fill_peer_root(Path(data.dir), data.subset, root)
+    return root
+
+
+def prepare_peer_data(
+    root: Path, subset: SubsetName, window: int, *, fresh: bool
+) -> Callable[[], Measurement]:
+    """Import the peer; a turn prepares a subset.
+
+    Args:
+        root: its data root, filled.
+        subset: one of C-MAPSS.
+        window: cycles in a window.
+        fresh: delete the files of a former call, so that the turn reads the text files.
+    """
+    if fresh:
+        for pattern in _DERIVED:
+            for path in (root / "CMAPSS").glob(pattern):
+                path.unlink()
+    set_up = _import_peer(root, subset, window, batch_size=1)
+
+    def load() -> Measurement:
+        start = time.perf_counter()
+        set_up().to_dataset("dev")
+        return Measurement(time.perf_counter() - start, peak_memory_mb())
 
     return load
+
+
+def prepare_peer_loader(
+    root: Path, subset: SubsetName, window: int, batch_size: int
+) -> Callable[[], Measurement]:
+    """Set up the peer's training loader; a turn iterates over all windows once."""
+    module = _import_peer(root, subset, window, batch_size)()
+
+    def gather() -> Measurement:
+        start, windows = time.perf_counter(), 0
+        for _, rul in module.train_dataloader():
+            windows += len(rul)
+        return Measurement(windows / (time.perf_counter() - start), peak_memory_mb())
+
+    return gather
+
+
+def _import_peer(root: Path, subset: SubsetName, window: int, batch_size: int) -> Callable[[], Any]:
+    """Import the peer; return a function that prepares and sets up its data module."""
+    warnings.simplefilter("ignore")  # it warns at each step of a first call
+    os.environ["RUL_DATASETS_DATA_ROOT"] = str(root)  # read by its import
+    rul_datasets: Any = importlib.import_module("rul_datasets")
+
+    def set_up() -> Any:
+        reader = rul_datasets.CmapssReader(fd=int(subset[2:]), window_size=window)
+        module = rul_datasets.RulDataModule(reader, batch_size)
+        module.prepare_data()
+        module.setup()
+        return module
+
+    return set_up

@@ -1,4 +1,4 @@
-"""Predicting: many windows at a time, and one after another."""
+"""Inference: throughput in batches, and latency of single windows."""
 
 import time
 from collections.abc import Callable
@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from cmapss_rul.bench.medians import Figure
-from cmapss_rul.bench.options import Setting, alone, as_usual, waited_for
-from cmapss_rul.bench.workers import once
+from cmapss_rul.bench.options import BenchOptions, set_up_torch, synchronised, without_auxiliary
+from cmapss_rul.bench.summary import Summary
+from cmapss_rul.bench.workers import measure_once
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.model.network import Network, predict
 from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
 
+_WARM_UP = 20
 
-class Speeds(NamedTuple):
+
+class InferenceTimes(NamedTuple):
     """How fast a network predicts.
 
     Attributes:
@@ -29,45 +31,45 @@ class Speeds(NamedTuple):
     latencies: list[float]
 
 
-def inference(setting: Setting) -> dict[str, Any]:
-    """Predict the training windows of the subset, of which there are enough to be timed."""
-    sizes = setting.sizes
-    speeds = once(
-        predictor,
-        alone(setting.config),
-        setting.device,
-        setting.threads,
+def measure_inference(options: BenchOptions) -> dict[str, Any]:
+    """Predict the training windows of the subset: the test set has too few to be timed."""
+    sizes = options.sizes
+    times = measure_once(
+        prepare_inference,
+        without_auxiliary(options.config),
+        options.device,
+        options.threads,
         sizes.passes,
         sizes.single,
     )
-    slow, slowest = np.quantile(speeds.latencies, [0.5, 0.99])
+    median, p99 = np.quantile(times.latencies, [0.5, 0.99])
     return {
-        "inference.windows_per_second": Figure.of(speeds.rates),
-        "inference.one_window_ms": {"p50": 1e3 * float(slow), "p99": 1e3 * float(slowest)},
+        "inference.windows_per_second": Summary.of(times.rates),
+        "inference.one_window_ms": {"p50": 1e3 * float(median), "p99": 1e3 * float(p99)},
     }
 
 
-def predictor(
+def prepare_inference(
     config: RunConfig, device: str, threads: int, passes: int, single: int
-) -> Callable[[], Speeds]:
-    """Make a network ready, with fresh weights: they do not change its speed."""
-    as_usual(threads)
-    where = torch.device(device)
+) -> Callable[[], InferenceTimes]:
+    """Build a network with fresh weights: they do not change its speed."""
+    set_up_torch(threads)
+    torch_device = torch.device(device)
     data = load_data(config)
-    network = build_network(config, data.preprocessor).to(where)
-    windows = data.training.windows.to(where)
-    some = windows.select(torch.arange(min(len(windows), 8192), device=where))
+    network = build_network(config, data.preprocessor).to(torch_device)
+    windows = data.training.windows.to(torch_device)
+    some = windows.select(torch.arange(min(len(windows), 8192), device=torch_device))
 
-    def measure() -> Speeds:
-        predict(network, some)  # what a first call sets up is not timed
-        rates = [_rate(network, some, where) for _ in range(passes)]
-        return Speeds(rates, _latencies(network, windows, single))
+    def measure() -> InferenceTimes:
+        predict(network, some)  # warm-up: the first call initialises kernels and buffers
+        rates = [_rate(network, some, torch_device) for _ in range(passes)]
+        return InferenceTimes(rates, _latencies(network, windows, single))
 
     return measure
 
 
 def _rate(network: Network, windows: Windows, device: torch.device) -> float:
-    with waited_for(device):
+    with synchronised(device):
         start = time.perf_counter()
         predict(network, windows)
     return len(windows) / (time.perf_counter() - start)
@@ -75,11 +77,11 @@ def _rate(network: Network, windows: Windows, device: torch.device) -> float:
 
 @torch.inference_mode()
 def _latencies(network: Network, windows: Windows, count: int) -> list[float]:
-    """Take windows anywhere in the set, until each one's RUL is a number of Python."""
+    """Draw windows at random; each time ends when the RUL is a Python float."""
     network.eval()
     latencies = []
-    for index in torch.randint(len(windows), (count + 20, 1), device=windows.ends.device):
+    for index in torch.randint(len(windows), (count + _WARM_UP, 1), device=windows.ends.device):
         start = time.perf_counter()
         float(network(windows.gather(index)).rul)
         latencies.append(time.perf_counter() - start)
-    return latencies[20:]  # without those of the warm-up
+    return latencies[_WARM_UP:]

@@ -1,8 +1,8 @@
-"""How near a training step comes to the machine's limit: its matrix products alone.
+"""The lower limit of a training step's time: its matrix products alone.
 
-A step is work that nobody can leave out, the matrix products of the network forwards and
-backwards, and everything around it. Here the products are listed by shape, so that both can be
-timed: the products alone, and the whole step.
+A step consists of the matrix products of the network, forward and backward, which no
+implementation can avoid, and of overhead. The products are listed by shape here, so that both can
+be timed: the products alone, and the whole step.
 """
 
 import time
@@ -18,7 +18,7 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.optimisation import Plan, Trainer
 
 STEADY = Plan(steps=1_000_000, warmup=0)
-"""A plan whose steps all stand behind the warm-up, so that each one is a usual one."""
+"""A schedule in which every measured step is after the warm-up."""
 
 _Layer = TypeVar("_Layer", bound=nn.Module)
 
@@ -27,7 +27,7 @@ class Product(NamedTuple):
     """Matrix products [rows, inner] × [inner, columns] of one shape.
 
     Attributes:
-        part: of the network, and what the product is for.
+        part: of the network, and purpose of the product.
         rows: of the left matrix and of the result.
         inner: columns of the left and rows of the right matrix.
         columns: of the right matrix and of the result.
@@ -47,12 +47,12 @@ class Product(NamedTuple):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations in a step: a multiplication and an addition a term."""
+        """Floating-point operations in a step: one multiplication and one addition per term."""
         return 2 * self.rows * self.inner * self.columns * self.batch * self.calls
 
 
-class Share(NamedTuple):
-    """Times of a step and of its products alone, taken in turn.
+class ProductTimes(NamedTuple):
+    """Times of steps and of their products alone, measured alternately.
 
     Attributes:
         flops: of the products of a step.
@@ -66,26 +66,26 @@ class Share(NamedTuple):
 
     @property
     def shares(self) -> list[float]:
-        """Work of a step by its time, over the rate of the products alone: one for each pair.
+        """Time of the products over time of the step, for each pair of measurements.
 
-        The work is the same on both sides, so this is a ratio of times.
+        Equals the FLOP rate of the step over that of the products, since the FLOPs are the same.
         """
-        return [alone / whole for alone, whole in zip(self.products, self.steps, strict=True)]
+        return [products / step for products, step in zip(self.products, self.steps, strict=True)]
 
 
-def products(config: RunConfig) -> list[Product]:
+def matrix_products(config: RunConfig) -> list[Product]:
     """List every matrix product of a training step of a configuration.
 
-    Counted is what the mathematics needs, however it is computed: convolutions as products of
-    the unfolded window, the LSTM's input as one product for the whole window and its
-    recurrence as one product a step. Left out is what needs no product: the state before the
-    first step is 0, and the gradient of the window is asked for by nobody.
+    The list has what the mathematics needs, however it is computed: convolutions as products of
+    the unfolded window, the LSTM's input as one product for the whole window and its recurrence
+    as one product per step. It has no product with the LSTM's initial state, which is 0, and none
+    for the gradient of the input window, which training does not need.
     """
     network = config.outline()
     batch, window = config.train.batch_size, config.data.window
     steps = window // config.model.cnn.pool
     found: list[Product] = []
-    for layer in _of(network.cnn, nn.Conv1d):
+    for layer in _layers(network.cnn, nn.Conv1d):
         inputs = layer.in_channels * layer.kernel_size[0]
         found += _linear("cnn", batch * window, inputs, layer.out_channels, first=not found)
     found += _lstm(network.bilstm.lstm, batch, steps, first=not found)
@@ -94,35 +94,35 @@ def products(config: RunConfig) -> list[Product]:
     elif isinstance(network.attention, SelfAttention):
         found += _self_attention(network.attention.attention, batch, steps)
     for name in ("shared", "rul_head", "health_head"):
-        for linear in _of(getattr(network, name), nn.Linear):
+        for linear in _layers(getattr(network, name), nn.Linear):
             found += _linear(name, batch, linear.in_features, linear.out_features)
     return found
 
 
-def measure(config: RunConfig, repeats: int, *, warm_up: int = 3) -> Share:
-    """Time training steps and their products alone, in turn: one, the other, one …, many times.
+def measure_products(config: RunConfig, repeats: int, *, warm_up: int = 3) -> ProductTimes:
+    """Time training steps and their products alone, alternately.
 
-    Both run on the CPU with the threads that PyTorch has at the moment, on numbers drawn at
-    random, in the shapes of the configuration's full batch.
+    Both run on the CPU with PyTorch's current number of threads, on random numbers in the shapes
+    of the configuration's full batch.
 
     Args:
-        config: whose network, losses, balancer and optimisers make the step.
-        repeats: pairs that are timed.
-        warm_up: pairs before them that are not.
+        config: of network, losses, balancer and optimisers.
+        repeats: timed pairs.
+        warm_up: pairs before them, not timed.
     """
-    listed = products(config)
+    listed = matrix_products(config)
     with torch.random.fork_rng([]):
         torch.manual_seed(config.seed)
-        step, alone = step_of(config), products_of(listed)
-    pairs = [(_timed(step), _timed(alone)) for _ in range(warm_up + repeats)][warm_up:]
-    return Share(
+        step, products = training_step(config), compute_products(listed)
+    pairs = [(_time(step), _time(products)) for _ in range(warm_up + repeats)][warm_up:]
+    return ProductTimes(
         flops=sum(product.flops for product in listed),
         steps=[pair[0] for pair in pairs],
         products=[pair[1] for pair in pairs],
     )
 
 
-def step_of(config: RunConfig) -> Callable[[], object]:
+def training_step(config: RunConfig) -> Callable[[], object]:
     """Return a function that takes a training step, optimisers included, on one random batch."""
     features = len(config.data.columns) + config.data.cycle_count
     size, classes = config.train.batch_size, config.loss.health.classes
@@ -136,8 +136,8 @@ def step_of(config: RunConfig) -> Callable[[], object]:
     return lambda: trainer.step(batch, 0, STEADY)
 
 
-def products_of(listed: list[Product]) -> Callable[[], object]:
-    """Return a function that computes the listed products, into memory that it has already."""
+def compute_products(listed: list[Product]) -> Callable[[], object]:
+    """Return a function that computes the listed products, into preallocated results."""
     matrices = [_matrices(product) for product in listed]
 
     def compute() -> None:
@@ -158,7 +158,7 @@ def _matrices(product: Product) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _time(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -167,14 +167,14 @@ def _timed(work: Callable[[], object]) -> float:
 # ---- the products of each kind of layer ------------------------------------------------------
 
 
-def _of(part: nn.Module, kind: type[_Layer]) -> list[_Layer]:
+def _layers(part: nn.Module, kind: type[_Layer]) -> list[_Layer]:
     return [layer for layer in part.modules() if isinstance(layer, kind)]
 
 
 def _linear(
     part: str, rows: int, inputs: int, outputs: int, *, first: bool = False, calls: int = 1
 ) -> Iterator[Product]:
-    """[rows, inputs] → [rows, outputs]; a first layer owes nobody the gradient of its input."""
+    """[rows, inputs] → [rows, outputs]; a first layer needs no gradient of its input."""
     yield Product(f"{part} forward", rows, inputs, outputs, calls=calls)
     yield Product(f"{part} gradient of weights", outputs, rows, inputs, calls=calls)
     if not first:
@@ -198,14 +198,14 @@ def _lstm(lstm: nn.LSTM, batch: int, steps: int, *, first: bool) -> Iterator[Pro
 
 
 def _pairs(part: str, batch: int, rows: int, inner: int, columns: int) -> Iterator[Product]:
-    """A product of two matrices that both want a gradient, `batch` times in one call."""
+    """A product of two matrices that both need a gradient, `batch` times in one call."""
     yield Product(f"{part} forward", rows, inner, columns, batch)
     yield Product(f"{part} gradient of left", rows, columns, inner, batch)
     yield Product(f"{part} gradient of right", inner, rows, columns, batch)
 
 
 def _last_state(attention: LastStateAttention, batch: int, steps: int) -> Iterator[Product]:
-    """The query, the keys' matrix on it, its products with all states, and their mean."""
+    """Query, key projection of the query, scores over all states, and their weighted mean."""
     hidden, width = attention.query.weight.shape
     yield from _linear("attention query", batch, width, hidden)
     yield from _linear("attention key", batch, hidden, width)
@@ -214,7 +214,7 @@ def _last_state(attention: LastStateAttention, batch: int, steps: int) -> Iterat
 
 
 def _self_attention(attention: nn.MultiheadAttention, batch: int, steps: int) -> Iterator[Product]:
-    """One query a window, keys and values of all steps, and the layer behind the heads."""
+    """One query per window, keys and values of all steps, and the output projection."""
     width, heads = attention.embed_dim, attention.num_heads
     yield from _linear("attention query", batch, width, width)
     yield from _linear("attention key and value", batch * steps, width, 2 * width)

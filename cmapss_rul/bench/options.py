@@ -1,4 +1,4 @@
-"""What a benchmark measures, and how often."""
+"""What a benchmark measures, and with how many repetitions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,16 +18,16 @@ PEER_WINDOW = 30
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """How often things are done.
+class Repetitions:
+    """How often each measurement is repeated.
 
     Attributes:
-        seeds: of the runs to a good model.
+        seeds: of the runs to the target accuracy.
         repeats: of all these runs.
         usual_epochs: of the usual loop.
-        turns: of a training step, on each side.
-        pairs: of processes, one after another, that share these turns, and those of `published`;
-            where both sides live in one process, so many of these.
+        turns: of a training step, for each contender.
+        pairs: of processes, one after another, among which these turns and the published ones
+            are divided; where both contenders share a process, the number of processes.
         steps: in such a turn.
         published_turns: of the published network's step.
         starts: of whole processes: preparing the data, starting the program.
@@ -47,38 +47,38 @@ class Sizes:
     single: int = 2000
 
 
-QUICK = Sizes(
+QUICK = Repetitions(
     seeds=(0,), repeats=1, turns=10, pairs=2, steps=2, published_turns=3, starts=3, passes=5,
     single=300,
 )  # fmt: skip
-"""A first look: the same measurements, fewer times."""
+"""Of `rul bench --quick`."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class BenchOptions:
     """What is measured.
 
     Attributes:
         config: shipped configuration of the subset.
-        fd001: shipped configuration of FD001, with a split that no seed changes.
+        fd001: shipped configuration of FD001, with one split for all seeds.
         published: configuration of the published network.
         device: where networks run.
-        sizes: how often things are done.
-        folder: for files that are not kept.
+        sizes: numbers of repetitions.
+        folder: for temporary files.
     """
 
     config: RunConfig
     fd001: RunConfig
     published: RunConfig
     device: str
-    sizes: Sizes
+    sizes: Repetitions
     folder: Path
 
     @classmethod
-    def of(
-        cls, subset: SubsetName, data: Path | None, device: str, sizes: Sizes, folder: Path
-    ) -> "Setting":
-        """Take the shipped configurations, with data from the folder asked for."""
+    def for_subset(
+        cls, subset: SubsetName, data: Path | None, device: str, sizes: Repetitions, folder: Path
+    ) -> "BenchOptions":
+        """Take the shipped configurations, with data from another folder if one is given."""
         sets = [] if data is None else [f"data.dir={data}"]
         return cls(
             config=load_config(subset.lower(), sets),
@@ -91,12 +91,12 @@ class Setting:
 
     @property
     def threads(self) -> int:
-        """Threads of every side."""
+        """PyTorch threads of every contender."""
         return self.config.train.thread_count()
 
     @property
-    def plain_data(self) -> RunConfig:
-        """Configuration that reads what the peer reads by default: one subset, 14 sensors."""
+    def peer_config(self) -> RunConfig:
+        """Configuration with the data that the peer reads by default: one subset, 14 sensors."""
         data = DataConfig(
             subset=self.config.data.subset,
             dir=self.config.data.dir,
@@ -106,34 +106,34 @@ class Setting:
         )
         return RunConfig(data=data)
 
-    def provide(self) -> None:
-        """Fetch what is missing, so that no measurement waits for a server."""
+    def fetch_files(self) -> None:
+        """Download missing data files, so that no measurement waits for a server."""
         for config in (self.config, self.fd001):
             ensure_files(config.data, ["train", "test", "RUL"])
             for subset in config.data.auxiliary:
                 ensure_files(config.data.model_copy(update={"subset": subset}), ["train"])
 
 
-def alone(config: RunConfig) -> RunConfig:
-    """Leave out the train files of other subsets."""
+def without_auxiliary(config: RunConfig) -> RunConfig:
+    """Return the configuration without train files of other subsets."""
     return config.model_copy(update={"data": config.data.model_copy(update={"auxiliary": ()})})
 
 
-def as_ours(threads: int, seed: int = 0) -> None:
+def set_up_ours(threads: int, seed: int = 0) -> None:
     """Set a process up as `rul train` does."""
     keep_freed_memory()
-    as_usual(threads, seed)
+    set_up_torch(threads, seed)
 
 
-def as_usual(threads: int, seed: int = 0) -> None:
-    """Set a process up as a script of PyTorch has it, with the threads that both sides get."""
+def set_up_torch(threads: int, seed: int = 0) -> None:
+    """Set a process up like a plain PyTorch script, with the threads that both contenders get."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
 
 
 @contextmanager
-def waited_for(device: torch.device) -> Iterator[None]:
-    """Let a device end its work before the context and in it."""
+def synchronised(device: torch.device) -> Iterator[None]:
+    """Wait for the device before and after the block: CUDA kernels run asynchronously."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     yield

@@ -1,36 +1,43 @@
-"""All measurements of a benchmark, one after another."""
+"""All measurements of a benchmark, one after another, and the machine that they ran on."""
 
+import contextlib
+import os
+import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.bench.accuracy import accuracy
-from cmapss_rul.bench.data import data, loader
-from cmapss_rul.bench.inference import inference
-from cmapss_rul.bench.machine import machine
-from cmapss_rul.bench.medians import nested
-from cmapss_rul.bench.options import QUICK, Setting, Sizes
-from cmapss_rul.bench.peer import MISSING, peer_version
-from cmapss_rul.bench.scale import ENGINES, draw, scale
-from cmapss_rul.bench.startup import startup
-from cmapss_rul.bench.steps import balancers, share_of_matmul_limit, step
+import torch
+
+from cmapss_rul import __version__
+from cmapss_rul.bench.accuracy import measure_accuracy
+from cmapss_rul.bench.data import PEER_MISSING, measure_data, measure_loader, peer_version
+from cmapss_rul.bench.inference import measure_inference
+from cmapss_rul.bench.options import QUICK, BenchOptions, Repetitions
+from cmapss_rul.bench.scale import ENGINES, draw_scale, measure_scale
+from cmapss_rul.bench.startup import measure_startup
+from cmapss_rul.bench.steps import measure_balancers, measure_matmul_shares, measure_steps
+from cmapss_rul.bench.summary import nest_keys
 from cmapss_rul.data.columns import SubsetName, file_name
 from cmapss_rul.data.verification import provenance
+from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.device import pick_device
 
-PARTS: Mapping[str, Callable[[Setting], dict[str, Any]]] = {
-    "starting the program": startup,
-    "text files to tensors": data,
-    "gathering of batches": loader,
-    "training steps": step,
-    "training steps and their matrix products alone": share_of_matmul_limit,
-    "balancers": balancers,
-    "predicting": inference,
-    "time to a good model": accuracy,
+Part = Callable[[BenchOptions], dict[str, Any]]
+PARTS: Mapping[str, Part] = {
+    "startup of the program": measure_startup,
+    "text files to tensors": measure_data,
+    "gathering of batches": measure_loader,
+    "training steps": measure_steps,
+    "training steps and their matrix products alone": measure_matmul_shares,
+    "balancers": measure_balancers,
+    "inference": measure_inference,
+    "time to the target accuracy": measure_accuracy,
 }
 """What is measured, in this order."""
 
@@ -41,84 +48,126 @@ def bench(
     data_dir: Path | None = None,
     device: str = "auto",
     quick: bool = False,
-    tell: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Measure everything that the demands name, on one subset.
+    """Measure speed and memory on one subset.
 
     Args:
         subset: one of C-MAPSS.
         data_dir: folder of the text files; that of the configurations by default.
         device: auto, cpu or cuda, where networks run.
-        quick: the same measurements fewer times, for a first look.
-        tell: told what is measured next.
+        quick: the same measurements with fewer repetitions.
+        report: receives the name of each measurement before it starts.
 
     Returns:
-        Plain values under the demands' keys, `<key>_spread` beside each median.
+        Plain values under the keys of the table, `<key>_spread` beside each median.
 
     Raises:
-        DataError: a file is not to be had.
+        DataError: a file cannot be provided.
         RulError: a measurement failed.
     """
-    where = pick_device(device)
+    torch_device = pick_device(device)
     with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
-        sizes = QUICK if quick else Sizes()
-        setting = Setting.of(subset, data_dir, where.type, sizes, Path(folder))
-        return measured(setting, PARTS, tell) | {"quick": quick}
+        repetitions = QUICK if quick else Repetitions()
+        options = BenchOptions.for_subset(
+            subset, data_dir, torch_device.type, repetitions, Path(folder)
+        )
+        return run_parts(options, PARTS, report) | {"quick": quick}
 
 
-def measured_scale(
-    picture: Path, *, quick: bool = False, tell: Callable[[str], None] = print
+def bench_scale(
+    picture: Path, *, quick: bool = False, report: Callable[[str], None] = print
 ) -> dict[str, Any]:
     """Measure time and memory of simulated fleets, and draw them.
 
     Args:
-        picture: PNG by the number of engines; replaced if it is there.
+        picture: path of the PNG; replaced if it exists.
         quick: leave out the larger fleets.
-        tell: told what is measured next.
+        report: receives the name of each measurement before it starts.
 
     Returns:
-        The machine, and under `points` each `Point` with its time and memory a row.
+        The machine, and under `points` each `Point` with its time and memory per row.
 
     Raises:
         RulError: a measurement failed, or the picture cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
-        points = scale(Path(folder), ENGINES[:3] if quick else ENGINES, tell=tell)
-    draw(points, picture)
+        points = measure_scale(Path(folder), ENGINES[:3] if quick else ENGINES, report=report)
+    draw_scale(points, picture)
     rates = ("microseconds_a_row", "bytes_a_row")
     return {
-        "machine": machine(pick_device("cpu")),
+        "machine": inspect_machine(pick_device("cpu")),
         "points": [
             asdict(point) | {name: getattr(point, name) for name in rates} for point in points
         ],
     }
 
 
-def measured(
-    setting: Setting,
-    parts: Mapping[str, Callable[[Setting], dict[str, Any]]],
-    tell: Callable[[str], None],
+def run_parts(
+    options: BenchOptions, parts: Mapping[str, Part], report: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Do some of the measurements, and say what they were made on."""
-    setting.provide()
+    """Do some of the measurements; the result has their conditions, too."""
+    options.fetch_files()
     start = time.perf_counter()
     flat: dict[str, Any] = {
-        "subset": setting.config.data.subset,
+        "subset": options.config.data.subset,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "files": _files(setting),
-        "machine": machine(pick_device(setting.device)),
-        "threads": setting.threads,
-        "peer_missing": None if peer_version() else MISSING,
-        "sizes": asdict(setting.sizes),
+        "files": _files(options),
+        "machine": inspect_machine(pick_device(options.device)),
+        "threads": options.threads,
+        "peer_missing": None if peer_version() else PEER_MISSING,
+        "sizes": asdict(options.sizes),
     }
-    for name, part in parts.items():
-        tell(name)
-        flat |= part(setting)
+    for name, measure in parts.items():
+        report(name)
+        flat |= measure(options)
     flat["minutes"] = (time.perf_counter() - start) / 60
-    return nested(flat)
+    return nest_keys(flat)
 
 
-def _files(setting: Setting) -> str:
-    own = setting.config.data
+def _files(options: BenchOptions) -> str:
+    own = options.config.data
     file = provenance(Path(own.dir) / file_name("train", own.subset))
     return "official files" if file.official else file.mark
+
+
+# ---- the machine -----------------------------------------------------------------------------
+
+
+def inspect_machine(device: torch.device) -> dict[str, Any]:
+    """Return processor, memory, GPU, system, versions and load; no name of machine or user."""
+    return {
+        "processor": _processor(),
+        "cores": TrainConfig().thread_count(),
+        "memory_mb": _memory_mb(),
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "load_average": _load(),
+        "versions": {
+            "cmapss_rul": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            **{name: metadata.version(name) for name in ("numpy", "pandas")},
+            "rul-datasets": peer_version(),
+        },
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):  # only Linux has it
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory_mb() -> float | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _load() -> float | None:
+    """Load average over the last minute; None where the system has none."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

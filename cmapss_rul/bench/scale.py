@@ -1,4 +1,4 @@
-"""Time and memory by the number of engines and the length of the window, on simulated fleets."""
+"""Time and memory as functions of fleet size and window length, on simulated fleets."""
 
 import io
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from cmapss_rul.bench.workers import once, peak_memory_mb
+from cmapss_rul.bench.workers import measure_once, peak_memory_mb
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import load_config
@@ -22,17 +22,17 @@ _BATCHES, _BATCH_SIZE = 100, 256
 
 @dataclass(frozen=True)
 class Point:
-    """What a process of its own took to make a simulated fleet ready to train on.
+    """Cost of loading a simulated fleet for training, in a process of its own.
 
     Attributes:
         engines: of the train file.
         window: length of a window, cycles.
-        cached: whether the cache had the fleet; else it was read from its text.
+        cached: loaded from the cache; else from the text file.
         rows: of the train file.
-        seconds: from the files to tensors, imports aside.
+        seconds: from files to tensors, without imports.
         gather: seconds to gather one window, in shuffled batches.
-        base_mb: largest resident size before, imports included, MB.
-        peak_mb: largest resident size after all of it, MB.
+        base_mb: peak resident size before, with imports, MB.
+        peak_mb: peak resident size at the end, MB.
     """
 
     engines: int
@@ -46,28 +46,28 @@ class Point:
 
     @property
     def microseconds_a_row(self) -> float:
-        """Time from the files to tensors."""
+        """Time from files to tensors, per row."""
         return 1e6 * self.seconds / self.rows
 
     @property
     def bytes_a_row(self) -> float:
-        """Memory beyond that of the imports."""
+        """Memory beyond that of the imports, per row."""
         return 1e6 * (self.peak_mb - self.base_mb) / self.rows
 
 
-def scale(
+def measure_scale(
     folder: Path,
     engines: Sequence[int] = ENGINES,
     windows: Sequence[int] = WINDOWS,
-    tell: Callable[[str], object] = str,
+    report: Callable[[str], object] = str,
 ) -> list[Point]:
     """Measure each number of engines with the first window, and the largest with each window.
 
     Args:
-        folder: where the fleets are simulated, or lie from a call before.
+        folder: for the simulated fleets; those of a former call are reused.
         engines: numbers of engines, each at least 10.
         windows: lengths, cycles, multiples of the pooling of fd001 (3).
-        tell: told what is measured next.
+        report: receives the name of each measurement before it starts.
 
     Raises:
         RulError: a measurement failed.
@@ -76,31 +76,34 @@ def scale(
     wanted = dict.fromkeys([*((n, first) for n in engines), *((most, w) for w in windows)])
     points = []
     for count, window in wanted:
-        tell(f"{count} engines, windows of {window} cycles")
-        place = folder / str(count)
-        simulate(place, engines=count, kinds=["train"])
-        points += [once(ready, place, count, window, cached=cached) for cached in (False, True)]
+        report(f"{count} engines, windows of {window} cycles")
+        fleet = folder / str(count)
+        simulate(fleet, engines=count, kinds=["train"])
+        points += [
+            measure_once(prepare_point, fleet, count, window, cached=cached)
+            for cached in (False, True)
+        ]
     return points
 
 
-def ready(place: Path, engines: int, window: int, *, cached: bool) -> Callable[[], Point]:
-    """Make a process ready to measure one point, imports done.
+def prepare_point(fleet: Path, engines: int, window: int, *, cached: bool) -> Callable[[], Point]:
+    """Import what loading needs; a turn measures one point.
 
     Args:
-        place: folder of the simulated fleet.
+        fleet: folder of the simulated fleet.
         engines: of it.
         window: length of a window, cycles.
-        cached: leave the cache where it is; else it is taken away.
+        cached: keep the cache; else it is deleted first.
     """
-    import pandas  # noqa: F401  # what parses the text belongs to the imports
+    import pandas  # noqa: F401  # parses the text files; its import is not timed
 
     torch.set_num_threads(1)
-    settings = {"source": "simulated", "dir": place, "auxiliary": [], "window": window}
+    settings = {"source": "simulated", "dir": fleet, "auxiliary": [], "window": window}
     config = load_config("fd001", [f"data.{key}={value}" for key, value in settings.items()])
     if not cached:
-        shutil.rmtree(place / "cache", ignore_errors=True)
+        shutil.rmtree(fleet / "cache", ignore_errors=True)
 
-    def work() -> Point:
+    def measure() -> Point:
         base, start = peak_memory_mb(), time.perf_counter()
         training = load_data(config).training
         seconds, start = time.perf_counter() - start, time.perf_counter()
@@ -110,28 +113,28 @@ def ready(place: Path, engines: int, window: int, *, cached: bool) -> Callable[[
         rows = len(training.windows.series)
         return Point(engines, window, cached, rows, seconds, gather, base, peak_memory_mb())
 
-    return work
+    return measure
 
 
-def draw(points: Sequence[Point], path: Path) -> None:
-    """Draw time and memory of each row by the number of engines, and write a PNG.
+def draw_scale(points: Sequence[Point], path: Path) -> None:
+    """Draw time and memory per row over the number of engines, and write a PNG.
 
     Args:
-        points: of `scale`.
-        path: of the picture; replaced if it is there.
+        points: of `measure_scale`.
+        path: of the picture; replaced if it exists.
     """
     from matplotlib.figure import Figure
 
     window = points[0].window
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     time_axes, memory_axes = figure.subplots(1, 2)
-    for cached, label, style in ((False, "from the text", "o-"), (True, "from the cache", "s--")):
+    for cached, label, style in ((False, "from text", "o-"), (True, "from cache", "s--")):
         own = [point for point in points if point.cached is cached and point.window == window]
         engines = [point.engines for point in own]
         time_axes.plot(engines, [point.microseconds_a_row for point in own], style, label=label)
         memory_axes.plot(engines, [point.bytes_a_row for point in own], style, label=label)
-    time_axes.set_ylabel("time, µs a row")
-    memory_axes.set_ylabel("memory beyond imports, bytes a row")
+    time_axes.set_ylabel("time, µs per row")
+    memory_axes.set_ylabel("memory beyond imports, bytes per row")
     for axes in (time_axes, memory_axes):
         axes.set_xscale("log")
         axes.set_xlabel("engines (about 206 rows each)")

@@ -1,27 +1,24 @@
-"""Training steps: beside the usual loop's, beside the machine's limit, and of each balancer."""
+"""Training steps: of the usual loop, of the matrix products alone, and of each balancer."""
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-from cmapss_rul.balancers import BalancerConfig
-from cmapss_rul.balancers.amnl import AMNLConfig
-from cmapss_rul.balancers.amnl_ema import AMNLEMAConfig
-from cmapss_rul.balancers.dtp import DTPConfig
-from cmapss_rul.balancers.dwa import DWAConfig
-from cmapss_rul.balancers.fixed import FixedConfig
-from cmapss_rul.balancers.geometric_mean import GeometricMeanConfig
-from cmapss_rul.balancers.gradnorm import GradNormConfig
-from cmapss_rul.balancers.random import RandomConfig
-from cmapss_rul.balancers.uncertainty import UncertaintyConfig
+from cmapss_rul.balancers import BalancerConfig, FixedConfig
 from cmapss_rul.bench import limit
-from cmapss_rul.bench.medians import Figure, ratio
-from cmapss_rul.bench.options import Setting, alone, as_ours, as_usual, waited_for
-from cmapss_rul.bench.usual import UsualLoop
-from cmapss_rul.bench.workers import Side, in_turn, once
+from cmapss_rul.bench.options import (
+    BenchOptions,
+    set_up_ours,
+    set_up_torch,
+    synchronised,
+    without_auxiliary,
+)
+from cmapss_rul.bench.summary import Summary, summarise_ratios
+from cmapss_rul.bench.usual_loop import UsualLoop
+from cmapss_rul.bench.workers import Contender, alternate, measure_once
 from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.training.checkpoint import build_network
@@ -29,24 +26,21 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.optimisation import Trainer
 
-BALANCERS: tuple[BalancerConfig, ...] = (
-    AMNLConfig(),
-    AMNLEMAConfig(),
-    UncertaintyConfig(),
-    GradNormConfig(),
-    DTPConfig(),
-    DWAConfig(),
-    GeometricMeanConfig(),
-    RandomConfig(),
+BALANCERS: tuple[BalancerConfig, ...] = tuple(
+    kind()
+    for kind in get_args(get_args(BalancerConfig)[0])
+    if kind is not FixedConfig and "torchjd" not in kind.__name__.lower()
 )
-"""All but `fixed`, which they are compared with, and those of the extra `torchjd`."""
+"""All but `fixed`, with which they are compared, and those of the extra `torchjd`."""
+
+_WARM_UP = 3
 
 
-class Work(NamedTuple):
-    """Where and how a side takes its steps.
+class Turn(NamedTuple):
+    """Where a contender takes its steps, and how many.
 
     Attributes:
-        device: where.
+        device: of the network.
         threads: of PyTorch.
         steps: in a turn.
     """
@@ -56,126 +50,141 @@ class Work(NamedTuple):
     steps: int
 
 
-def step(setting: Setting) -> dict[str, Any]:
-    """Time training steps of both loops in turn, the fetching of their batches included.
+def measure_steps(options: BenchOptions) -> dict[str, Any]:
+    """Time training steps of both loops alternately, including the loading of their batches.
 
-    Some processes are slower than others all their life, so several of each side take part.
+    Each of several pairs of processes does a part of the turns, because a process can be slower
+    than others for its whole life (measured; the cause is unknown).
     """
-    work, config, sizes = _work(setting), alone(setting.config), setting.sizes
-    theirs: list[float] = []
-    own: list[float] = []
+    config, turn, sizes = without_auxiliary(options.config), _turn(options), options.sizes
+    usual_times: list[float] = []
+    our_times: list[float] = []
     for _ in range(sizes.pairs):
-        with Side(usual_steps, config, work) as usual, Side(our_steps, config, work) as ours:
+        with (
+            Contender(prepare_usual_steps, config, turn) as usual,
+            Contender(prepare_our_steps, config, turn) as ours,
+        ):
             pair = {"usual": usual, "ours": ours}
-            turns = in_turn(pair, sizes.turns // sizes.pairs, warm_up=3)
-        theirs += turns["usual"]
-        own += turns["ours"]
+            times = alternate(pair, sizes.turns // sizes.pairs, warm_up=_WARM_UP)
+        usual_times += times["usual"]
+        our_times += times["ours"]
     return {
-        "step.ratio_to_usual_loop": ratio(theirs, own),
-        "step.usual_loop_seconds": Figure.of(theirs),
-        "step.seconds": Figure.of(own),
+        "step.ratio_to_usual_loop": summarise_ratios(usual_times, our_times),
+        "step.usual_loop_seconds": Summary.of(usual_times),
+        "step.seconds": Summary.of(our_times),
     }
 
 
-def balancers(setting: Setting) -> dict[str, Any]:
-    """Time a step of each balancer in turn with one of `fixed`."""
-    figures = once(balancers_and_fixed, alone(setting.config), _work(setting), setting.sizes.turns)
-    return {f"balancers.{name}.ratio_to_fixed": figure for name, figure in figures.items()}
+def measure_balancers(options: BenchOptions) -> dict[str, Any]:
+    """Time steps of each balancer, alternately with steps of `fixed`."""
+    ratios = measure_once(
+        prepare_balancers, without_auxiliary(options.config), _turn(options), options.sizes.turns
+    )
+    return {f"balancers.{name}.ratio_to_fixed": ratio for name, ratio in ratios.items()}
 
 
-def share_of_matmul_limit(setting: Setting) -> dict[str, Any]:
-    """Compare the steps of the shipped and of the published network with their products alone."""
-    sizes, found = setting.sizes, {}
+def measure_matmul_shares(options: BenchOptions) -> dict[str, Any]:
+    """Compare steps of the shipped and of the published network with their matrix products."""
+    sizes, found = options.sizes, {}
     for key, config, turns in (
-        ("step", setting.config, sizes.turns),
-        ("published.step", setting.published, sizes.published_turns),
+        ("step", options.config, sizes.turns),
+        ("published.step", options.published, sizes.published_turns),
     ):
-        each = max(1, turns // sizes.pairs)
-        taken = [
-            once(products_and_steps, config, setting.threads, each) for _ in range(sizes.pairs)
+        turns_each = max(1, turns // sizes.pairs)
+        times = [
+            measure_once(prepare_products, config, options.threads, turns_each)
+            for _ in range(sizes.pairs)
         ]
-        rates = [share.flops / seconds / 1e9 for share in taken for seconds in share.products]
-        shares = [one for share in taken for one in share.shares]
-        found[f"{key}.share_of_matmul_limit"] = Figure.of(shares)
-        found[f"{key}.matmul_gflops_per_second"] = Figure.of(rates)
+        rates = [each.flops / seconds / 1e9 for each in times for seconds in each.products]
+        shares = [share for each in times for share in each.shares]
+        found[f"{key}.share_of_matmul_limit"] = Summary.of(shares)
+        found[f"{key}.matmul_gflops_per_second"] = Summary.of(rates)
     return found
 
 
-def products_and_steps(config: RunConfig, threads: int, turns: int) -> Callable[[], limit.Share]:
-    """Make the measurement of `limit` ready, which is on the CPU and on numbers drawn."""
-    as_ours(threads)
-    return lambda: limit.measure(config, turns)
+def _turn(options: BenchOptions) -> Turn:
+    return Turn(options.device, options.threads, options.sizes.steps)
 
 
-def _work(setting: Setting) -> Work:
-    return Work(setting.device, setting.threads, setting.sizes.steps)
+# ---- contenders ------------------------------------------------------------------------------
 
 
-def usual_steps(config: RunConfig, work: Work) -> Callable[[], float]:
-    """Make the usual loop ready; a turn gives the seconds of a step."""
-    as_usual(work.threads)
-    loop = UsualLoop(config, load_data(config), torch.device(work.device))
+def prepare_products(
+    config: RunConfig, threads: int, turns: int
+) -> Callable[[], limit.ProductTimes]:
+    """Prepare the measurement of `limit`, on the CPU and with random numbers as data."""
+    set_up_ours(threads)
+    return lambda: limit.measure_products(config, turns)
+
+
+def prepare_usual_steps(config: RunConfig, turn: Turn) -> Callable[[], float]:
+    """Prepare the usual loop; a turn returns the seconds of a step."""
+    set_up_torch(turn.threads)
+    loop = UsualLoop(config, load_data(config), torch.device(turn.device))
     loop.network.train()
-    batches = forever(loop.loader)
-    return lambda: timed(lambda: loop.step(next(batches)), work)
+    batches = repeat_forever(loop.loader)
+    return lambda: time_steps(lambda: loop.step(next(batches)), turn)
 
 
-def forever(loader: Any) -> Iterator[list[Tensor]]:
-    """Go through a loader again and again."""
+def repeat_forever(loader: Any) -> Iterator[list[Tensor]]:
+    """Iterate over a loader, epoch after epoch."""
     while True:
         yield from loader
 
 
-def our_steps(config: RunConfig, work: Work) -> Callable[[], float]:
-    """Make our loop ready; a turn gives the seconds of a step."""
-    as_ours(work.threads)
-    take = stepper(config, load_data(config), work)
-    return lambda: timed(take, work)
+def prepare_our_steps(config: RunConfig, turn: Turn) -> Callable[[], float]:
+    """Prepare our loop; a turn returns the seconds of a step."""
+    set_up_ours(turn.threads)
+    step = training_step(config, load_data(config), turn)
+    return lambda: time_steps(step, turn)
 
 
-def balancers_and_fixed(
-    config: RunConfig, work: Work, turns: int
-) -> Callable[[], dict[str, Figure]]:
-    """Make every balancer ready; a turn gives the ratios of their steps to those of `fixed`."""
-    as_ours(work.threads)
+def prepare_balancers(
+    config: RunConfig, turn: Turn, turns: int
+) -> Callable[[], dict[str, Summary]]:
+    """Prepare the data; a turn returns the ratio of each balancer's steps to those of `fixed`."""
+    set_up_ours(turn.threads)
     data = load_data(config)
 
-    def side(balancer: BalancerConfig) -> Callable[[], float]:
-        take = stepper(config.model_copy(update={"balancer": balancer}), data, work)
-        return lambda: timed(take, work)
+    def contender(balancer: BalancerConfig) -> Callable[[], float]:
+        step = training_step(config.model_copy(update={"balancer": balancer}), data, turn)
+        return lambda: time_steps(step, turn)
 
-    def measure() -> dict[str, Figure]:
-        found: dict[str, Figure] = {}
+    def measure() -> dict[str, Summary]:
+        found: dict[str, Summary] = {}
         for balancer in BALANCERS:
-            pair = {"fixed": side(FixedConfig()), "other": side(balancer)}
-            times = in_turn(pair, turns, warm_up=3)
-            found[balancer.name] = ratio(times["other"], times["fixed"])
+            pair = {"fixed": contender(FixedConfig()), "other": contender(balancer)}
+            times = alternate(pair, turns, warm_up=_WARM_UP)
+            found[balancer.name] = summarise_ratios(times["other"], times["fixed"])
         return found
 
     return measure
 
 
-def stepper(config: RunConfig, data: TrainingData, work: Work) -> Callable[[], object]:
+def training_step(config: RunConfig, data: TrainingData, turn: Turn) -> Callable[[], object]:
     """Return a function that gathers a full batch and takes a training step on it."""
-    device = torch.device(work.device)
+    device = torch.device(turn.device)
     trainer = Trainer(config, build_network(config, data.preprocessor), device)
     training = data.training.to(device)
-    indices = orders(training, config.train.batch_size)
+    indices = full_batches(training, config.train.batch_size)
     return lambda: trainer.step(training.batch(next(indices)), 0, limit.STEADY)
 
 
-def orders(labelled: LabelledWindows, batch_size: int) -> Iterator[Tensor]:
-    """Draw full batches of windows, epoch after epoch."""
+def full_batches(labelled: LabelledWindows, batch_size: int) -> Iterator[Tensor]:
+    """Yield indices of full batches of windows, epoch after epoch; a smaller last one is left out.
+
+    Steps on partial batches would take less time and blur the median.
+    """
     size = min(batch_size, len(labelled))
     while True:
         order = torch.randperm(len(labelled)).to(labelled.rul.device)
         yield from (part for part in torch.split(order, size) if len(part) == size)
 
 
-def timed(take: Callable[[], object], work: Work) -> float:
-    """Take the steps of a turn; return the seconds of one."""
-    with waited_for(torch.device(work.device)):
+def time_steps(step: Callable[[], object], turn: Turn) -> float:
+    """Take the steps of a turn; return the mean seconds of one."""
+    with synchronised(torch.device(turn.device)):
         start = time.perf_counter()
-        for _ in range(work.steps):
-            take()
-    return (time.perf_counter() - start) / work.steps
+        for _ in range(turn.steps):
+            step()
+    return (time.perf_counter() - start) / turn.steps

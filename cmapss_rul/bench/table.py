@@ -1,42 +1,55 @@
-"""A benchmark for people."""
+"""The result of a benchmark as a table: each value with its requirement, and what to know of it."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from cmapss_rul.bench.summary import look_up
+from cmapss_rul.display.table import Table
 
-from cmapss_rul.bench.machine import sentence
-from cmapss_rul.bench.requirements import remarks, rows
-from cmapss_rul.display.text import printable
+PEER_MEMORY_MB = {"FD001": 460.0, "FD004": 862.0}
+"""Peak memory of rul-datasets on another machine (measured), for where it is not installed."""
 
-
-def render(result: Mapping[str, Any]) -> RenderableType:
-    """Lay a result out for the terminal: medians, spreads, and what must be reached."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
-    table.add_column("figure", overflow="fold")
-    for name in ("median ± spread", "must reach", "does"):
-        table.add_column(name, justify="right")
-    for row in rows(result):
-        table.add_row(row.key, row.value, row.requirement, _word(row.met))
-    lines = [
-        f"{result['subset']}, {result['files']}, {result['threads']} threads a side, "
-        f"{result['minutes']:.1f} minutes",
-        sentence(result["machine"]),
-    ]
-    notes = [*lines, *remarks(result)]
-    return Group(table, *(Text(printable(note)) for note in ["", *notes]))
+HELP_SECONDS, EVALUATE_SECONDS, FIRST_STEP_SECONDS = 0.3, 4.0, 2.0
+EVALUATE_RATIO = 3.5
+GRADNORM_RATIO, BALANCER_RATIO = 1.5, 1.02
 
 
-def render_scale(result: Mapping[str, Any]) -> RenderableType:
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        key: of the value in the JSON.
+        value: median ± spread.
+        requirement: limit that the median must reach; empty without one.
+        met: whether it does; None without a requirement or a value.
+    """
+
+    key: str
+    value: str
+    requirement: str
+    met: bool | None
+
+
+def result_table(result: Mapping[str, Any]) -> Table:
+    """Lay a result out, with data, threads, duration and machine below."""
+    words = {None: "", True: "yes", False: "NO"}
+    return Table(
+        "",
+        ["key", "median ± spread", "required", "met"],
+        [[row.key, row.value, row.requirement, words[row.met]] for row in rows(result)],
+        notes=[
+            f"{result['subset']}, {result['files']}, {result['threads']} threads per process, "
+            f"{result['minutes']:.1f} minutes",
+            describe_machine(result["machine"]),
+            *remarks(result),
+        ],
+    )
+
+
+def scale_table(result: Mapping[str, Any]) -> Table:
     """Lay the points of a measurement of scale out."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
-    for name in ("engines", "window", "from", "rows", "seconds", "µs a row", "B a row"):
-        table.add_column(name, justify="right")
-    for point in result["points"]:
-        table.add_row(
+    rows = [
+        [
             f"{point['engines']:,}",
             str(point["window"]),
             "cache" if point["cached"] else "text",
@@ -44,9 +57,132 @@ def render_scale(result: Mapping[str, Any]) -> RenderableType:
             f"{point['seconds']:.2f}",
             f"{point['microseconds_a_row']:.2f}",
             f"{point['bytes_a_row']:,.0f}",
+        ]
+        for point in result["points"]
+    ]
+    head = ["engines", "window", "from", "rows", "seconds", "µs per row", "B per row"]
+    return Table("", head, rows, "r" * len(head), notes=[describe_machine(result["machine"])])
+
+
+def describe_machine(machine: Mapping[str, Any]) -> str:
+    """Describe in a line the machine that a benchmark ran on.
+
+    >>> describe_machine({"processor": "X", "cores": 2, "memory_mb": 8000.0, "gpu": None,
+    ...           "system": "Linux", "load_average": 0.5, "versions": {"torch": "2.13.0"}})
+    'X, 2 cores, 8 GB, no GPU, Linux, torch 2.13.0; load average at the start 0.50'
+    """
+    load, memory = machine["load_average"], machine["memory_mb"]
+    parts = [
+        machine["processor"],
+        f"{machine['cores']} cores",
+        "memory unknown" if memory is None else f"{memory / 1000:.0f} GB",
+        machine["gpu"] or "no GPU",
+        machine["system"],
+        f"torch {machine['versions']['torch']}",
+    ]
+    return ", ".join(parts) + ("" if load is None else f"; load average at the start {load:.2f}")
+
+
+def remarks(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what limits the meaning of a result."""
+    if result.get("quick"):
+        yield "quick: few turns and one seed; run it without --quick before you quote a result"
+    if result.get("files") != "official files":
+        yield f"data: {result.get('files')}"
+    yield from dict.fromkeys(  # runs of one seed differ only in their time
+        f"seed {run['seed']}: {name} did not reach the target (best validation RMSE "
+        f"{run[key]['best']:.2f}) and counts with its total time"
+        for run in look_up(result, "accuracy.seeds") or ()
+        for key, name in (("usual_loop", "the usual loop"), ("ours", "ours"))
+        if not run[key]["reached"]
+    )
+
+
+# ---- rows ------------------------------------------------------------------------------------
+
+
+def rows(result: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the rows of a result."""
+    on_gpu = look_up(result, "machine.gpu") is not None
+    yield _at_least(result, "accuracy.ratio_to_usual_loop", 3)
+    yield _at_least(result, "step.ratio_to_usual_loop", 5 if on_gpu else 1)
+    yield _at_least(result, "step.share_of_matmul_limit", 0.65)
+    yield _at_least(result, "published.step.share_of_matmul_limit", 0.89)
+    yield _at_least(result, "data.cold_ratio_to_peer", 1)
+    yield _at_least(result, "data.cached_ratio_to_peer", 10)
+    yield _memory_row(result)
+    yield _row(result, "data.peer_peak_memory_mb", 0)
+    yield from _loader_rows(result)
+    yield _row(result, "inference.windows_per_second", 0)
+    for name, value in (look_up(result, "inference.one_window_ms") or {}).items():
+        yield Row(f"inference.one_window_ms.{name}", format_number(value), "", None)
+    for name in result.get("balancers", {}):
+        limit = GRADNORM_RATIO if name == "gradnorm" else BALANCER_RATIO
+        yield _at_most(result, f"balancers.{name}.ratio_to_fixed", limit)
+    yield _row(result, "startup.import_torch_seconds")
+    yield _at_most(result, "startup.help_seconds", HELP_SECONDS)
+    yield _at_most(result, "startup.evaluate_seconds", EVALUATE_SECONDS)
+    yield _at_most(result, "startup.evaluate_ratio_to_import_torch", EVALUATE_RATIO)
+    yield _at_most(result, "startup.first_step_seconds", FIRST_STEP_SECONDS)
+
+
+def _row(
+    result: Mapping[str, Any],
+    key: str,
+    digits: int = 3,
+    requirement: str = "",
+    met: bool | None = None,
+) -> Row:
+    value, spread = look_up(result, key), look_up(result, f"{key}_spread")
+    if value is None:
+        return Row(key, result.get("peer_missing") or "not measured", requirement, None)
+    text = f"{format_number(value, digits)} ± {format_number(spread, digits)}"
+    return Row(key, text, requirement, met)
+
+
+def _at_least(result: Mapping[str, Any], key: str, limit: float) -> Row:
+    value = look_up(result, key)
+    met = None if value is None else value >= limit
+    return _row(result, key, requirement=f"≥ {limit:g}", met=met)
+
+
+def _at_most(result: Mapping[str, Any], key: str, limit: float) -> Row:
+    value = look_up(result, key)
+    met = None if value is None else value <= limit
+    return _row(result, key, requirement=f"≤ {limit:g}", met=met)
+
+
+def _memory_row(result: Mapping[str, Any]) -> Row:
+    """Compare with the peer in the same run; where it is missing, with `PEER_MEMORY_MB`."""
+    key = "data.peak_memory_mb"
+    ours, peer = look_up(result, key), look_up(result, "data.peer_peak_memory_mb")
+    limit = PEER_MEMORY_MB.get(str(result.get("subset"))) if peer is None else peer
+    if ours is None or limit is None:
+        return _row(result, key, 0)
+    requirement = "< the peer's" if peer is not None else f"< {format_number(limit, 0)}"
+    return _row(result, key, 0, requirement, ours < limit)
+
+
+def _loader_rows(result: Mapping[str, Any]) -> Iterator[Row]:
+    peer = look_up(result, "loader.peer_windows_per_second")
+    rates = look_up(result, "loader.windows_per_second") or {}
+    spreads = look_up(result, "loader.windows_per_second_spread") or {}
+    for window, rate in rates.items():
+        yield Row(
+            f"loader.windows_per_second.{window}",
+            f"{format_number(rate, 0)} ± {format_number(spreads[window], 0)}",
+            "" if peer is None else "≥ the peer's",
+            None if peer is None else rate >= peer,
         )
-    return Group(table, Text("\n" + printable(sentence(result["machine"]))))
+    yield _row(result, "loader.peer_windows_per_second", 0)
+    for window, peak in (look_up(result, "loader.peak_memory_mb") or {}).items():
+        yield Row(f"loader.peak_memory_mb.{window}", format_number(peak, 0), "", None)
 
 
-def _word(met: bool | None) -> str:
-    return "" if met is None else ("yes" if met else "NO")
+def format_number(value: float, digits: int = 3) -> str:
+    """Format a number with separators of thousands.
+
+    >>> format_number(0.65432), format_number(119000.4, 0)
+    ('0.654', '119,000')
+    """
+    return f"{value:,.{digits}f}"

@@ -1,67 +1,55 @@
-"""Processes in which the sides of a measurement take their turns.
+"""Measurements in worker processes that alternate.
 
-Each side lives in a fresh process, set up as its user's would be, so that neither the memory
-nor the settings of one reach the other; and none computes while another one does.
+Each contender of a comparison runs in a fresh process, set up as its user's would be, so that
+neither the memory nor the settings of one affect the other; and only one computes at a time.
 """
 
 import contextlib
-import multiprocessing
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.workers import Handler, Worker
 
 T = TypeVar("T")
 REST = 0.05
-"""Seconds before a turn in which nothing computes: threads of the side before may still spin."""
+"""Seconds of idling before a turn: threads of the process before may still spin (a guess)."""
 
 
-class Side(Generic[T]):
-    """A process that was made ready once, and works whenever it is called.
+class Contender(Generic[T]):
+    """A worker process that is prepared once and then measured turn by turn.
 
     Args:
-        make: makes it ready, and returns the work of one turn; it and its arguments must be
-            picklable.
-        arguments: of `make`, by place.
-        named: of `make`, by name.
+        prepare: prepares the process and returns the function that one turn calls; it and its
+            arguments must be picklable. Called in the process at the first turn.
+        arguments: of `prepare`, by position.
+        named: of `prepare`, by name.
     """
 
-    def __init__(self, make: Callable[..., Callable[[], T]], *arguments: Any, **named: Any) -> None:
-        context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-        self._connection, other = context.Pipe()
-        ready = partial(make, *arguments, **named)
-        self._process = context.Process(
-            target=_serve, args=(other, ready), daemon=True, name=make.__name__
-        )
-        self._process.start()
-        other.close()
+    def __init__(
+        self, prepare: Callable[..., Callable[[], T]], *arguments: Any, **named: Any
+    ) -> None:
+        self._name = prepare.__name__
+        self._worker = Worker(partial(_set_up_turns, partial(prepare, *arguments, **named)))
 
     def __call__(self) -> T:
-        """Rest, take a turn, and return what the work returns.
+        """Rest, do a turn, and return its value.
 
         Raises:
-            RulError: the work failed, or its process died.
+            RulError: the turn failed, or its process died.
         """
         time.sleep(REST)
-        try:
-            self._connection.send(None)
-            error, value = self._connection.recv()
-        except (EOFError, OSError):
-            self._process.join()
-            code = self._process.exitcode
-            error = f"{self._process.name}: its process ended with exit code {code}"
-        if error is not None:
-            raise RulError(error)
-        result: T = value
-        return result
+        self._worker.send(None)
+        end = self._worker.receive()
+        if end.error is not None:
+            raise RulError(f"{self._name}: {end.error}" if self._worker.dead else end.error)
+        value: T = end.value
+        return value
 
     def __enter__(self) -> Self:
         return self
@@ -75,68 +63,62 @@ class Side(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """End the process, whatever it does."""
-        self._connection.close()
-        self._process.kill()  # what it has half done lies in a temporary folder
-        self._process.join()
+        """Kill the process; partial files of it are in a temporary folder."""
+        self._worker.close(kill=True)
 
 
-def once(make: Callable[..., Callable[[], T]], *arguments: Any, **named: Any) -> T:
-    """Take a single turn in a process of its own, made ready by `make` with these arguments."""
-    with Side(make, *arguments, **named) as side:
-        return side()
+def _set_up_turns(prepare: Callable[[], Callable[[], Any]]) -> Handler:
+    turn: Callable[[], Any] | None = None
+
+    def handle(task: None, send: Callable[[Any], None]) -> Any:
+        del task, send
+        nonlocal turn
+        turn = turn or prepare()
+        return turn()
+
+    return handle
 
 
-def in_turn(
-    sides: Mapping[str, Callable[[], T]], turns: int, warm_up: int = 1
+def measure_once(prepare: Callable[..., Callable[[], T]], *arguments: Any, **named: Any) -> T:
+    """Do a single turn in a process of its own; the arguments are those of `Contender`."""
+    with Contender(prepare, *arguments, **named) as contender:
+        return contender()
+
+
+def alternate(
+    contenders: Mapping[str, Callable[[], T]], turns: int, warm_up: int = 1
 ) -> dict[str, list[T]]:
-    """Let sides take their turns one after another, as in A B A B A B.
+    """Interleave the turns of several contenders, as in A B A B A B.
+
+    A machine that is slow for a while then slows neighbouring turns of all contenders alike.
 
     Args:
-        sides: their names, and what does a turn.
-        turns: of each side.
-        warm_up: turns of each side before them, whose results are dropped.
+        contenders: their names, and what does a turn.
+        turns: of each contender.
+        warm_up: turns of each before them, whose values are dropped.
 
     Returns:
-        What each side gave, in the order of its turns.
+        The values of each contender, in the order of its turns.
 
-    >>> in_turn({"A": lambda: 1, "B": lambda: 2}, turns=3)
+    >>> alternate({"A": lambda: 1, "B": lambda: 2}, turns=3)
     {'A': [1, 1, 1], 'B': [2, 2, 2]}
     """
-    found: dict[str, list[T]] = {name: [] for name in sides}
+    values: dict[str, list[T]] = {name: [] for name in contenders}
     for turn in range(warm_up + turns):
-        for name, side in sides.items():
-            value = side()
+        for name, contender in contenders.items():
+            value = contender()
             if turn >= warm_up:
-                found[name].append(value)
-    return found
-
-
-def _serve(connection: Connection, make: Callable[[], Callable[[], Any]]) -> None:
-    """What a side's process does: its work once for each message, until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends this one
-    work: Callable[[], Any] | None = None
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            connection.recv()
-            answer: tuple[str | None, Any]
-            try:
-                work = work or make()
-                answer = None, work()
-            except RulError as error:
-                answer = str(error), None
-            except Exception as error:
-                answer = f"{type(error).__name__}: {one_line(error)}", None
-            connection.send(answer)
+                values[name].append(value)
+    return values
 
 
 def peak_memory_mb() -> float:
-    """Return the largest resident size that this process has had, MB of 10⁶ bytes."""
-    with contextlib.suppress(OSError):  # elsewhere than on Linux
+    """Return the peak resident size of this process, MB of 10⁶ bytes."""
+    with contextlib.suppress(OSError):  # only Linux has it
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):  # rusage would also count the parent before the exec
                 return int(line.split()[1]) * 1024 / 1e6
-    import resource  # unknown to Windows
+    import resource  # missing on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

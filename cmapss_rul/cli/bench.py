@@ -1,4 +1,4 @@
-"""`rul bench`: speed and memory, beside others and beside the limit of the machine."""
+"""`rul bench`: measure speed and memory."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,30 +13,28 @@ def bench(
         str, typer.Option(metavar="NAME", help="Subset of C-MAPSS: FD001 … FD004.")
     ] = "FD001",
     output: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where the JSON goes; replaced if it is there.")
+        Path, typer.Option(metavar="FILE", help="JSON file; replaced if it exists.")
     ] = Path("bench.json"),
     as_json: AsJson = False,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer turns and one seed, for a first look.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions and one seed.")] = False,
     scale: Annotated[
         bool,
         typer.Option(
             "--scale",
-            help="Instead: time and memory of simulated fleets of 100 to 10,000 engines; the "
-            "picture goes beside the JSON, as .png.",
+            help="Instead: time and memory of simulated fleets of 100 to 10,000 engines, with a "
+            "plot as .png beside the JSON.",
         ),
     ] = False,
     data: Data = None,
     device: Device = "auto",
 ) -> None:
-    """Measure speed and memory, beside others.
+    """Measure speed and memory, compared with other implementations.
 
-    Others are the usual loop, rul-datasets, and the machine's matrix products alone. Both sides
-    of a ratio take their turns one after the other, each in a process of its own with the same
-    threads. Figures are medians; the spread is the distance between the quartiles. It takes up
-    to 25 minutes on two cores, a few with --quick; leave the machine alone meanwhile.
-    rul-datasets comes with: pip install 'cmapss_rul[bench]'
+    Baselines are a plain PyTorch loop, rul-datasets, and the matrix products of a step alone.
+    The two contenders of a ratio alternate, each in a process of its own with the same number of
+    threads. Results are medians; the spread is the interquartile range. It takes up to 25
+    minutes on two cores, a few with --quick, during which the machine should be idle.
+    rul-datasets is in the extra: pip install 'cmapss_rul[bench]'
 
     \b
     Examples:
@@ -58,16 +56,16 @@ def bench(
     check_writable(output, *([picture] if scale else []))
 
     from cmapss_rul.bench.run import bench as measure
-    from cmapss_rul.bench.run import measured_scale
+    from cmapss_rul.bench.run import bench_scale
     from cmapss_rul.display.text import finite, json_text, printable
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         typer.echo(f"measuring: {text}", err=True)
 
     if scale:
-        result = measured_scale(picture, quick=quick, tell=tell)
+        result = bench_scale(picture, quick=quick, report=report)
     else:
-        result = measure(name, data_dir=data, device=device, quick=quick, tell=tell)
+        result = measure(name, data_dir=data, device=device, quick=quick, report=report)
     text = json_text(finite(result)) + "\n"
     write_atomic(output, text)
     if as_json:
@@ -75,7 +73,8 @@ def bench(
         return
     from rich.console import Console
 
-    from cmapss_rul.bench.table import render, render_scale
+    from cmapss_rul.bench.table import result_table, scale_table
+    from cmapss_rul.display.table import to_terminal
 
-    Console().print(render_scale(result) if scale else render(result))
+    Console().print(to_terminal(scale_table(result) if scale else result_table(result)))
     typer.echo(f"saved {printable(output)}" + (f" and {printable(picture)}" if scale else ""))

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from cmapss_rul.bench import accuracy, data, inference, startup, steps
-from cmapss_rul.bench.options import Setting, Sizes
+from cmapss_rul.bench.options import BenchOptions, Repetitions
 from tests.training.inputs import tiny
 
-FEW = Sizes(
+FEW = Repetitions(
     seeds=(0, 1),
     repeats=1,
     usual_epochs=2,
@@ -23,7 +23,7 @@ FEW = Sizes(
 
 @pytest.fixture(autouse=True)
 def _as_before():
-    """Put threads and generator back, which a side sets for its process."""
+    """Restore threads and generator, which a contender sets for its process."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng([]):
         yield
@@ -31,20 +31,20 @@ def _as_before():
 
 
 @pytest.fixture
-def setting(eight, tmp_path):
+def options(eight, tmp_path):
     """Tiny configurations, measured few times."""
     config = tiny(eight, split={"seed": 0})
-    return Setting(config, config, config, "cpu", FEW, tmp_path)
+    return BenchOptions(config, config, config, "cpu", FEW, tmp_path)
 
 
 class Here:
-    """Stands in for `Side`: does the same work in this process."""
+    """Stands in for `Contender`: does the same work in this process."""
 
-    def __init__(self, make, *arguments, **named):
-        self.work = make(*arguments, **named)
+    def __init__(self, prepare, *arguments, **named):
+        self.turn = prepare(*arguments, **named)
 
     def __call__(self):
-        return self.work()
+        return self.turn()
 
     def __enter__(self):
         return self
@@ -58,10 +58,13 @@ class Here:
 
 @pytest.fixture
 def here(monkeypatch):
-    """Let no measurement start a process: what is tested is what it measures."""
+    """Measure in this process; test_workers.py has the processes themselves."""
     for module in (accuracy, data, inference, startup, steps):
         monkeypatch.setattr(
-            module, "once", lambda make, *words, **named: make(*words, **named)(), raising=False
+            module,
+            "measure_once",
+            lambda prepare, *arguments, **named: prepare(*arguments, **named)(),
+            raising=False,
         )
-        monkeypatch.setattr(module, "Side", Here, raising=False)
+        monkeypatch.setattr(module, "Contender", Here, raising=False)
         monkeypatch.setattr(module, "peer_version", lambda: None, raising=False)

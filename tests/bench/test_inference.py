@@ -3,21 +3,21 @@
 import pytest
 
 from cmapss_rul.bench import inference as measured
-from cmapss_rul.bench.inference import Speeds, inference, predictor
+from cmapss_rul.bench.inference import InferenceTimes, measure_inference, prepare_inference
 
 
-def test_as_many_as_were_asked_for(setting):
-    speeds = predictor(setting.config, "cpu", threads=1, passes=4, single=5)()
-    assert len(speeds.rates) == 4
-    assert len(speeds.latencies) == 5
-    assert min(speeds.rates + speeds.latencies) > 0
+def test_as_many_as_were_asked_for(options):
+    times = prepare_inference(options.config, "cpu", threads=1, passes=4, single=5)()
+    assert len(times.rates) == 4
+    assert len(times.latencies) == 5
+    assert min(times.rates + times.latencies) > 0
 
 
-def test_latencies_are_said_in_milliseconds(setting, monkeypatch):
+def test_latencies_are_said_in_milliseconds(options, monkeypatch):
     """0 … 100 ms in steps of one: median 50, and 99 at the 99th percentile."""
-    speeds = Speeds([10.0, 30.0], [k / 1000 for k in range(101)])
-    monkeypatch.setattr(measured, "once", lambda *_: speeds)
-    found = inference(setting)
+    times = InferenceTimes([10.0, 30.0], [k / 1000 for k in range(101)])
+    monkeypatch.setattr(measured, "measure_once", lambda *_: times)
+    found = measure_inference(options)
     assert found["inference.windows_per_second"] == (20.0, 10.0)
     assert found["inference.one_window_ms"] == {
         "p50": pytest.approx(50.0),

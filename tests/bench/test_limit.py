@@ -6,7 +6,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from cmapss_rul.bench import limit
-from cmapss_rul.bench.limit import Product, Share, measure, products, products_of, step_of
+from cmapss_rul.bench.limit import (
+    Product,
+    ProductTimes,
+    compute_products,
+    matrix_products,
+    measure_products,
+    training_step,
+)
 from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.training.config import load_config
 from tests.training.inputs import tiny
@@ -22,7 +29,7 @@ def config_of(**model):
 
 
 def by_part(config):
-    return {product.part: product for product in products(config)}
+    return {product.part: product for product in matrix_products(config)}
 
 
 def test_a_product_counts_a_multiplication_and_an_addition_a_term():
@@ -33,7 +40,7 @@ def test_a_product_counts_a_multiplication_and_an_addition_a_term():
 def test_every_product_of_a_small_network_by_hand():
     """20 windows of 6 cycles, 3 steps of 2 cycles each; 3 channels of kernel 3 on 4 columns."""
     config = config_of(cnn={"channels": [3], "kernel": 3, "pool": 2})
-    assert products(config) == [
+    assert matrix_products(config) == [
         Product("cnn forward", 120, 12, 3),
         Product("cnn gradient of weights", 3, 120, 12),
         Product("bilstm input forward", 60, 7, 8, calls=2),
@@ -93,12 +100,12 @@ def test_pytorch_counts_the_same(attention, layers, cnn):
     """But that it multiplies by the states before the first step, which are zeros."""
     attention = {"name": "last_state", **attention}
     config = config_of(cnn=cnn, bilstm={"hidden": 2, "layers": layers}, attention=attention)
-    step = step_of(config)
+    step = training_step(config)
     plain = torch.backends.mkldnn.flags(enabled=False)  # a whole LSTM in one call goes uncounted
     with sdpa_kernel(SDPBackend.MATH), plain, FlopCounterMode(display=False) as counter:
         step()
     of_zeros = Product("", 20, 2, 8, calls=2 * 2 * layers).flops  # forward, and of weights
-    counted = sum(product.flops for product in products(config))
+    counted = sum(product.flops for product in matrix_products(config))
     assert counter.get_total_flops() == counted + of_zeros
 
 
@@ -111,37 +118,37 @@ def test_work_of_the_shipped_networks():
         "attention": 3 * 256 * (2 * 128 * 64 + 2 * 30 * 128),
         "layers": 3 * 256 * (256 * 64 + 64 * 1 + 64 * 3),
     }
-    found = products(load_config("fd001", ["train.batch_size=256"]))
+    found = matrix_products(load_config("fd001", ["train.batch_size=256"]))
     assert sum(product.flops for product in found) == 2 * sum(terms.values())
 
 
 @pytest.mark.parametrize("name", sorted(shipped_configs()))
 def test_every_shipped_configuration_has_a_list(name):
-    assert all(min(product[1:]) > 0 for product in products(load_config(name)))
+    assert all(min(product[1:]) > 0 for product in matrix_products(load_config(name)))
 
 
 def test_products_are_computed_in_their_shapes():
     listed = [Product("one", 2, 3, 4, calls=3), Product("many", 1, 5, 6, batch=7)]
     with FlopCounterMode(display=False) as counter:
-        products_of(listed)()
+        compute_products(listed)()
     assert counter.get_total_flops() == sum(product.flops for product in listed)
 
 
-def test_times_are_taken_in_turn_after_the_warm_up(monkeypatch):
+def test_times_alternate_after_the_warm_up(monkeypatch):
     calls, clock = [], iter(range(1000))
-    monkeypatch.setattr(limit, "step_of", lambda _: lambda: calls.append("step"))
-    monkeypatch.setattr(limit, "products_of", lambda _: lambda: calls.append("products"))
+    monkeypatch.setattr(limit, "training_step", lambda _: lambda: calls.append("step"))
+    monkeypatch.setattr(limit, "compute_products", lambda _: lambda: calls.append("products"))
     monkeypatch.setattr(limit.time, "perf_counter", lambda: float(next(clock)))
     config = config_of()
-    found = measure(config, repeats=3, warm_up=2)
+    found = measure_products(config, repeats=3, warm_up=2)
     assert calls == ["step", "products"] * 5
     assert found.steps == found.products == [1.0] * 3
-    assert found.flops == sum(product.flops for product in products(config))
+    assert found.flops == sum(product.flops for product in matrix_products(config))
 
 
 def test_measuring_leaves_the_random_numbers_alone():
     before = torch.get_rng_state()
-    found = measure(config_of(), repeats=2)
+    found = measure_products(config_of(), repeats=2)
     assert torch.get_rng_state().equal(before)
     assert len(found.steps) == len(found.products) == len(found.shares) == 2
     assert min(found.shares) > 0
@@ -149,4 +156,4 @@ def test_measuring_leaves_the_random_numbers_alone():
 
 def test_a_share_is_a_ratio_of_rates():
     """6 operations in 4 s beside 6 in 1 s: a quarter of the rate."""
-    assert Share(flops=6, steps=[4.0, 2.0], products=[1.0, 1.0]).shares == [0.25, 0.5]
+    assert ProductTimes(flops=6, steps=[4.0, 2.0], products=[1.0, 1.0]).shares == [0.25, 0.5]

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from cmapss_rul.bench import run
-from cmapss_rul.bench.machine import machine, sentence
-from cmapss_rul.bench.medians import Figure, at
-from cmapss_rul.bench.options import QUICK, Setting, Sizes
-from cmapss_rul.bench.run import PARTS, bench, measured
-from cmapss_rul.bench.table import render
+from cmapss_rul.bench.options import QUICK, BenchOptions, Repetitions
+from cmapss_rul.bench.run import PARTS, bench, inspect_machine, run_parts
+from cmapss_rul.bench.summary import Summary, look_up
+from cmapss_rul.bench.table import describe_machine, result_table
+from cmapss_rul.display.table import to_terminal
 from cmapss_rul.training.device import pick_device
 from tests.bench.results import result
 
@@ -28,15 +28,15 @@ KEYS = (
 
 
 @pytest.mark.usefixtures("here")
-def test_every_measurement_gives_its_keys(setting, monkeypatch):
+def test_every_measurement_gives_its_keys(options, monkeypatch):
     monkeypatch.setattr(run, "peer_version", lambda: None)
     told = []
-    small = dataclasses.replace(setting, sizes=dataclasses.replace(setting.sizes, seeds=(0,)))
-    found = measured(small, PARTS, told.append)
+    small = dataclasses.replace(options, sizes=dataclasses.replace(options.sizes, seeds=(0,)))
+    found = run_parts(small, PARTS, told.append)
     assert told == list(PARTS)
     for key in KEYS:
-        assert at(found, key) > 0, key
-        assert at(found, f"{key}_spread") >= 0, key
+        assert look_up(found, key) > 0, key
+        assert look_up(found, f"{key}_spread") >= 0, key
     assert list(found["loader"]["windows_per_second"]) == ["30", "60", "120"]
     assert found["data"]["cold_ratio_to_peer"] is None
     assert found["peer_missing"].startswith("needs rul-datasets and requests")
@@ -51,14 +51,14 @@ def test_every_measurement_gives_its_keys(setting, monkeypatch):
 def test_nothing_is_left_behind(monkeypatch, eight):
     folders = []
 
-    def part(setting):
-        folders.append(setting.folder)
-        (setting.folder / "something").touch()
-        return {"some.figure": Figure(1.0, 0.5)}
+    def part(options):
+        folders.append(options.folder)
+        (options.folder / "something").touch()
+        return {"some.figure": Summary(1.0, 0.5)}
 
     monkeypatch.setattr(run, "PARTS", {"a part": part})
-    monkeypatch.setattr(Setting, "provide", lambda _: None)
-    found = bench("FD001", data_dir=eight, device="cpu", quick=True, tell=folders.append)
+    monkeypatch.setattr(BenchOptions, "fetch_files", lambda _: None)
+    found = bench("FD001", data_dir=eight, device="cpu", quick=True, report=folders.append)
     assert found["some"] == {"figure": 1.0, "figure_spread": 0.5}
     assert found["quick"] is True
     assert folders[0] == "a part"
@@ -66,15 +66,15 @@ def test_nothing_is_left_behind(monkeypatch, eight):
 
 
 def test_the_shipped_configurations_are_measured(tmp_path, eight):
-    setting = Setting.of("FD004", eight, "cpu", Sizes(), tmp_path)
-    assert setting.config.data.subset == "FD004"
-    assert (setting.fd001.data.subset, setting.fd001.split.seed) == ("FD001", 0)
-    assert setting.published.model.bilstm.hidden == 256
-    assert {each.data.dir for each in (setting.config, setting.fd001)} == {str(eight)}
+    options = BenchOptions.for_subset("FD004", eight, "cpu", Repetitions(), tmp_path)
+    assert options.config.data.subset == "FD004"
+    assert (options.fd001.data.subset, options.fd001.split.seed) == ("FD001", 0)
+    assert options.published.model.bilstm.hidden == 256
+    assert {each.data.dir for each in (options.config, options.fd001)} == {str(eight)}
 
 
 def test_quick_does_less_of_the_same():
-    full, quick = (dataclasses.asdict(sizes) for sizes in (Sizes(), QUICK))
+    full, quick = (dataclasses.asdict(sizes) for sizes in (Repetitions(), QUICK))
     assert full["seeds"] == (0, 1, 2)
     assert full["usual_epochs"] == quick["usual_epochs"] == 12
     less = ("repeats", "turns", "pairs", "steps", "published_turns", "starts", "passes", "single")
@@ -82,21 +82,21 @@ def test_quick_does_less_of_the_same():
         assert quick[key] < full[key]
 
 
-def test_the_machine_is_described_and_not_named():
+def test_the_machine_is_described_without_its_name():
     import platform
 
-    described = machine(pick_device("cpu"))
+    described = inspect_machine(pick_device("cpu"))
     assert described["cores"] >= 1
     assert described["gpu"] is None
     assert described["versions"]["torch"]
     assert platform.node() not in json.dumps(described)
-    assert f"{described['cores']} cores" in sentence(described)
+    assert f"{described['cores']} cores" in describe_machine(described)
 
 
 def shown(plain):
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(render(plain))
+        console.print(to_terminal(result_table(plain)))
     return capture.get()
 
 
@@ -106,4 +106,4 @@ def test_the_table_shows_requirements_and_whether_they_are_met():
     assert row.split() == ["step.ratio_to_usual_loop", "0.500", "±", "0.100", "≥", "1", "NO"]
     row = next(line for line in lines.splitlines() if "accuracy." in line)
     assert row.split()[-1] == "yes"
-    assert "FD001, official files, 2 threads a side, 20.2 minutes" in lines
+    assert "FD001, official files, 2 threads per process, 20.2 minutes" in lines

@@ -1,11 +1,11 @@
-"""The measurements of scale measure what they say; how fast it is stands in the benchmark."""
+"""The measurement of scale: what it measures, not how fast it is."""
 
 import dataclasses
 
 import pytest
 
 from cmapss_rul.bench import scale as module
-from cmapss_rul.bench.scale import Point, draw, ready, scale
+from cmapss_rul.bench.scale import Point, draw_scale, measure_scale, prepare_point
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
 
@@ -22,7 +22,7 @@ def test_a_point_is_of_the_fleet_and_leaves_its_cache(tmp_path, cached):
     simulate(tmp_path, engines=10, kinds=["train"])
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "left").write_text("")
-    point = ready(tmp_path, 10, 9, cached=cached)()
+    point = prepare_point(tmp_path, 10, 9, cached=cached)()
     assert point.rows == read_fleet(tmp_path / "train_FD001.txt").rows
     assert (point.engines, point.window, point.cached) == (10, 9, cached)
     assert min(point.seconds, point.gather) > 0
@@ -32,14 +32,14 @@ def test_a_point_is_of_the_fleet_and_leaves_its_cache(tmp_path, cached):
 
 
 def test_every_number_of_engines_and_every_window_is_measured_once(tmp_path, monkeypatch):
-    def once(make, place, engines, window, *, cached):
-        assert make is ready
+    def measure_once(prepare, place, engines, window, *, cached):
+        assert prepare is prepare_point
         assert (place / "train_FD001.txt").exists()
         return dataclasses.replace(POINT, engines=engines, window=window, cached=cached)
 
-    monkeypatch.setattr(module, "once", once)
+    monkeypatch.setattr(module, "measure_once", measure_once)
     told = []
-    points = scale(tmp_path, engines=(10, 12), windows=(5, 6), tell=told.append)
+    points = measure_scale(tmp_path, engines=(10, 12), windows=(5, 6), report=told.append)
     found = [(point.engines, point.window, point.cached) for point in points]
     assert found == [(n, w, c) for n, w in ((10, 5), (12, 5), (12, 6)) for c in (False, True)]
     assert told[0] == "10 engines, windows of 5 cycles"
@@ -52,5 +52,5 @@ def test_the_picture_is_a_png(tmp_path):
         for engines in (100, 1000)
         for cached in (False, True)
     ]
-    draw(points, tmp_path / "scale.png")
+    draw_scale(points, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")

@@ -7,25 +7,32 @@ import torch
 
 from cmapss_rul.balancers import BalancerConfig
 from cmapss_rul.bench import steps
-from cmapss_rul.bench.medians import Figure
-from cmapss_rul.bench.steps import Work, forever, orders, our_steps, timed, usual_steps
+from cmapss_rul.bench.steps import (
+    Turn,
+    full_batches,
+    prepare_our_steps,
+    prepare_usual_steps,
+    repeat_forever,
+    time_steps,
+)
+from cmapss_rul.bench.summary import Summary
 from cmapss_rul.training.inputs import load_data
 
-WORK = Work("cpu", threads=1, steps=3)
+TURN = Turn("cpu", threads=1, steps=3)
 
 
 def test_a_turn_takes_its_steps_and_gives_the_mean(monkeypatch):
     clock = iter([10.0, 16.0])
     monkeypatch.setattr(steps.time, "perf_counter", lambda: next(clock))
     calls = []
-    assert timed(lambda: calls.append(1), WORK) == 2.0
+    assert time_steps(lambda: calls.append(1), TURN) == 2.0
     assert len(calls) == 3
 
 
-def test_batches_are_full_and_go_on_after_an_epoch(setting):
-    training = load_data(setting.config).training
+def test_batches_are_full_and_go_on_after_an_epoch(options):
+    training = load_data(options.config).training
     size = len(training) // 2 - 1  # two in an epoch, and a rest of two that is left out
-    indices = orders(training, size)
+    indices = full_batches(training, size)
     first, second, third = next(indices), next(indices), next(indices)
     assert {len(first), len(second), len(third)} == {size}
     assert len(torch.cat([first, second]).unique()) == 2 * size
@@ -33,18 +40,18 @@ def test_batches_are_full_and_go_on_after_an_epoch(setting):
 
 
 def test_a_loader_starts_again():
-    batches = forever([[1], [2]])
+    batches = repeat_forever([[1], [2]])
     assert [next(batches) for _ in range(5)] == [[1], [2], [1], [2], [1]]
 
 
-@pytest.mark.parametrize("make", [usual_steps, our_steps])
-def test_a_side_gives_the_seconds_of_a_step(setting, make):
-    assert make(setting.config, WORK)() > 0
+@pytest.mark.parametrize("make", [prepare_usual_steps, prepare_our_steps])
+def test_a_side_gives_the_seconds_of_a_step(options, make):
+    assert make(options.config, TURN)() > 0
 
 
 @pytest.mark.usefixtures("here")
-def test_the_keys_of_a_step(setting):
-    found = steps.step(setting)
+def test_the_keys_of_a_step(options):
+    found = steps.measure_steps(options)
     assert found.keys() == {
         "step.ratio_to_usual_loop", "step.usual_loop_seconds", "step.seconds",
     }  # fmt: skip
@@ -52,8 +59,8 @@ def test_the_keys_of_a_step(setting):
 
 
 @pytest.mark.usefixtures("here")
-def test_the_shares_of_both_networks(setting):
-    found = steps.share_of_matmul_limit(setting)
+def test_the_shares_of_both_networks(options):
+    found = steps.measure_matmul_shares(options)
     assert found.keys() == {
         f"{network}.{figure}"
         for network in ("step", "published.step")
@@ -64,9 +71,9 @@ def test_the_shares_of_both_networks(setting):
 
 
 @pytest.mark.usefixtures("here")
-def test_every_balancer_of_the_package_is_compared_with_fixed(setting):
-    found = steps.balancers(setting)
+def test_every_balancer_of_the_package_is_compared_with_fixed(options):
+    found = steps.measure_balancers(options)
     union = typing.get_args(typing.get_args(BalancerConfig)[0])
     names = {kind().name for kind in union if "TorchJD" not in kind.__name__} - {"fixed"}
     assert found.keys() == {f"balancers.{name}.ratio_to_fixed" for name in names}
-    assert all(isinstance(figure, Figure) and figure.median > 0 for figure in found.values())
+    assert all(isinstance(figure, Summary) and figure.median > 0 for figure in found.values())

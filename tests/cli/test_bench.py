@@ -15,7 +15,7 @@ def asked(monkeypatch):
     calls = []
 
     def pretend(subset, **options):
-        options.pop("tell")("a part")
+        options.pop("report")("a part")
         calls.append((subset, options))
         return result(subset=subset)
 
@@ -65,12 +65,12 @@ def test_scale_writes_its_picture_too(rul, tmp_path, monkeypatch):
     point = Point(100, 30, False, 20_000, 0.5, 1e-6, base_mb=200.0, peak_mb=210.0)
     asked = []
 
-    def pretend(folder, engines, tell):
-        tell("one")
+    def pretend(folder, engines, report):
+        report("one")
         asked.append((folder, engines))
         return [point]
 
-    monkeypatch.setattr(run, "scale", pretend)
+    monkeypatch.setattr(run, "measure_scale", pretend)
     path = tmp_path / "scale.json"
     code, out, err = rul("bench", "--scale", "--quick", "--output", path)
     assert (code, err) == (0, "measuring: one\n")

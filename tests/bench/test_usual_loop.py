@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cmapss_rul.bench.usual import UsualLoop, materialised
+from cmapss_rul.bench.usual_loop import UsualLoop, materialise
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.training.inputs import load_data
@@ -60,7 +60,7 @@ def test_its_step_moves_the_weights_as_plain_adam_does(data, loop):
 
 def test_every_window_is_there_once_and_shuffled(data, loop):
     windows = torch.cat([batch[0] for batch in loop.loader])
-    everything = materialised(data.training).tensors[0]
+    everything = materialise(data.training).tensors[0]
     assert windows.shape == everything.shape == (len(data.training), 5, 4)
     assert not torch.equal(windows, everything)
     order = everything.flatten(1).sum(1).sort().values

@@ -1,13 +1,13 @@
-"""What must be reached: met at the limit, missed beyond it, and neither where nothing is known."""
+"""Requirements: met at the limit, missed beyond it, and neither where the value is missing."""
 
 import copy
 
 import pytest
 
-from cmapss_rul.bench.requirements import remarks, rows
+from cmapss_rul.bench.table import remarks, rows
 from tests.bench.results import result
 
-DEMANDS = {
+REQUIREMENTS = {
     "accuracy.ratio_to_usual_loop": "≥ 3",
     "step.ratio_to_usual_loop": "≥ 1",
     "step.share_of_matmul_limit": "≥ 0.65",
@@ -42,14 +42,14 @@ def shifted(key, factor):
 
 def test_every_requirement_is_met_at_its_limit():
     found = {row.key: row.requirement for row in rows(result()) if row.requirement}
-    assert found == DEMANDS
+    assert found == REQUIREMENTS
     assert {row.met for row in rows(result()) if row.requirement} == {True}
     assert {row.met for row in rows(result()) if not row.requirement} == {None}
 
 
-@pytest.mark.parametrize("key", DEMANDS)
+@pytest.mark.parametrize("key", REQUIREMENTS)
 def test_every_requirement_can_be_missed(key):
-    worse = 0.99 if DEMANDS[key].startswith("≥") else 1.01
+    worse = 0.99 if REQUIREMENTS[key].startswith("≥") else 1.01
     found = by_key(shifted(key, worse))
     assert [row.key for row in found.values() if row.met is False] == [key]
 
@@ -86,7 +86,7 @@ def test_what_was_not_measured_is_neither_met_nor_missed():
     assert found["step.ratio_to_usual_loop"].value == "not measured"
 
 
-def test_remarks_say_what_a_reader_must_know():
+def test_remarks():
     assert list(remarks(result())) == []
     run = {"seconds": 20.0, "epochs": 5, "reached": False, "best": 12.345}
     good = {**run, "reached": True}
@@ -99,5 +99,6 @@ def test_remarks_say_what_a_reader_must_know():
     assert quick.startswith("quick: ")
     assert files == "data: simulated"
     assert reached == (
-        "seed 1: ours never became good (best validation RMSE 12.35) and counts as its whole time"
+        "seed 1: ours did not reach the target (best validation RMSE 12.35) and counts with its "
+        "total time"
     )

@@ -1,4 +1,4 @@
-"""Work for the processes of test_sides.py, which must be able to import it."""
+"""Contenders for the processes of test_workers.py, which import this module."""
 
 import os
 
@@ -7,7 +7,7 @@ from cmapss_rul.system.errors import RulError
 
 
 def counter(first, *, by=1):
-    """Count on from turn to turn, in one process."""
+    """Count from turn to turn, in one process."""
     state = [first - by]
 
     def work():
@@ -31,7 +31,7 @@ def failing(error):
 
 
 def memory(megabytes):
-    """Take so much memory, give it back, and say how large the process was."""
+    """Allocate and free so much memory; a turn returns the growth of the peak."""
 
     def work():
         before = peak_memory_mb()

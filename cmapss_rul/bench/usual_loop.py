@@ -1,4 +1,4 @@
-"""The usual loop: what most public code for these data does, and what ours is measured against.
+"""The usual loop: the baseline, written as most public code for these data.
 
 Windows materialised as one tensor, a DataLoader with its defaults, plain Adam at its default
 and constant rate, the sum of the two losses, `.item()` in each step, every window in each epoch.
@@ -20,10 +20,10 @@ from cmapss_rul.training.config import RunConfig
 
 
 class Epoch(NamedTuple):
-    """What a loop has after an epoch.
+    """Result of an epoch.
 
     Attributes:
-        seconds: of its training steps and its validation.
+        seconds: of training steps and validation.
         rmse: over every cycle of the validation engines, clamped to [0, cap], cycles.
     """
 
@@ -35,15 +35,15 @@ class UsualLoop:
     """Network, optimiser and loaders of the usual loop.
 
     Args:
-        config: of the network, the batch size and the cap; nothing else of it is used.
-        data: windows to learn from, and to validate on.
-        device: where to compute.
+        config: network, batch size and cap; nothing else of it is used.
+        data: windows for training and validation.
+        device: of the network.
     """
 
     def __init__(self, config: RunConfig, data: TrainingData, device: torch.device) -> None:
         batch_size = config.train.batch_size
-        self.loader = DataLoader(materialised(data.training), batch_size, shuffle=True)
-        self.validation = DataLoader(materialised(data.validation), batch_size)
+        self.loader = DataLoader(materialise(data.training), batch_size, shuffle=True)
+        self.validation = DataLoader(materialise(data.validation), batch_size)
         self.network = build_network(config, data.preprocessor).to(device)
         self.rul_loss = nn.MSELoss()
         self.health_loss = nn.CrossEntropyLoss()
@@ -73,7 +73,7 @@ class UsualLoop:
         return math.sqrt(squares / count)
 
     def fit(self, epochs: int) -> Iterator[Epoch]:
-        """Train, and say after each epoch how good the network is."""
+        """Train; yield duration and validation RMSE after each epoch."""
         for _ in range(epochs):
             start = time.perf_counter()
             self.network.train()
@@ -83,6 +83,6 @@ class UsualLoop:
             yield Epoch(time.perf_counter() - start, rmse)
 
 
-def materialised(labelled: LabelledWindows) -> TensorDataset:
+def materialise(labelled: LabelledWindows) -> TensorDataset:
     """Copy every window of a set into one tensor."""
     return TensorDataset(*labelled.batch(torch.arange(len(labelled))))

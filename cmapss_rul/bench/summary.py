@@ -1,0 +1,96 @@
+"""Medians and spreads of repeated measurements, and the keys under which a result has them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Measurement(NamedTuple):
+    """A time or a rate, and the memory that went with it.
+
+    Attributes:
+        value: seconds, or windows a second.
+        peak_mb: peak resident size of the process until then, MB.
+    """
+
+    value: float
+    peak_mb: float
+
+
+class Summary(NamedTuple):
+    """Median and interquartile range, in the unit of the values.
+
+    Both are robust: an outlier, caused by another process on the machine, hardly moves them.
+    """
+
+    median: float
+    spread: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Summary":
+        """Summarise values.
+
+        >>> Summary.of([1, 2, 3, 4, 100])
+        Summary(median=3.0, spread=2.0)
+        """
+        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+        return cls(float(middle), float(high - low))
+
+
+def summarise_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> Summary:
+    """Summarise the ratios of neighbouring turns.
+
+    A machine that is slow for a while slows both turns of a pair, which leaves their ratio.
+
+    Args:
+        numerators: [turn].
+        denominators: [turn].
+
+    >>> summarise_ratios([2.0, 6.0, 3.0], [1.0, 2.0, 1.0])
+    Summary(median=3.0, spread=0.5)
+    """
+    return Summary.of([one / other for one, other in zip(numerators, denominators, strict=True)])
+
+
+def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted keys into the nested result of a benchmark.
+
+    A summary becomes two keys, `<key>` with its median and `<key>_spread`; a mapping of summaries
+    becomes two mappings in the same way.
+
+    >>> nest_keys({"a.b": Summary(2.0, 0.5), "a.c": {"30": Summary(1.0, 0.1)}, "d": None})
+    {'a': {'b': 2.0, 'b_spread': 0.5, 'c': {'30': 1.0}, 'c_spread': {'30': 0.1}}, 'd': None}
+    """
+    result: dict[str, Any] = {}
+    for key, value in flat.items():
+        *path, name = key.split(".")
+        parent = result
+        for part in path:
+            parent = parent.setdefault(part, {})
+        if isinstance(value, Summary):
+            parent[name], parent[f"{name}_spread"] = value
+        elif isinstance(value, Mapping) and value and _all_summaries(value):
+            parent[name] = {each: summary.median for each, summary in value.items()}
+            parent[f"{name}_spread"] = {each: summary.spread for each, summary in value.items()}
+        else:
+            parent[name] = value
+    return result
+
+
+def _all_summaries(values: Mapping[str, Any]) -> bool:
+    return all(isinstance(value, Summary) for value in values.values())
+
+
+def look_up(result: Mapping[str, Any], key: str) -> Any:
+    """Look a dotted key up in a result; None where it is missing.
+
+    >>> look_up({"step": {"seconds": 0.1}}, "step.seconds"), look_up({}, "step.seconds")
+    (0.1, None)
+    """
+    value: Any = result
+    for part in key.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
