@@ -1,4 +1,4 @@
-"""scripts/audit: what it says of pip-audit's answers, which it does not simply believe."""
+"""scripts/audit: its verdict on reports of pip-audit, which it does not trust blindly."""
 
 import importlib.machinery
 import importlib.util
@@ -27,8 +27,8 @@ def audit():
     ("canary", "found", "lines", "code"),
     [
         ([KNOWN], [CLEAN], ["1 distributions, no vulnerability known"], 0),
-        ([KNOWN], [CLEAN, BAD], ["numpy 2.0: CVE-2, mended in no version yet"], 1),
-        ([KNOWN], [KNOWN], ["jinja2 2.10: CVE-1, mended in 2.11"], 1),
+        ([KNOWN], [CLEAN, BAD], ["numpy 2.0: CVE-2, fixed in no version yet"], 1),
+        ([KNOWN], [KNOWN], ["jinja2 2.10: CVE-1, fixed in 2.11"], 1),
         (
             [KNOWN],
             [CLEAN, SKIPPED],
@@ -38,13 +38,13 @@ def audit():
         (
             [{**KNOWN, "vulns": []}],
             [CLEAN],
-            ["not audited: the index knows nothing about jinja2==2.10, which is vulnerable"],
+            ["not audited: the index has no advisory for jinja2==2.10, which is vulnerable"],
             3,
         ),
         (
             [{"name": "jinja2", "skip_reason": "not found"}],
             [CLEAN],
-            ["not audited: the index knows nothing about jinja2==2.10, which is vulnerable"],
+            ["not audited: the index has no advisory for jinja2==2.10, which is vulnerable"],
             3,
         ),
         ([KNOWN], [BAD, SKIPPED], ["numpy 2.0", "not audited: torchjd"], 1),
@@ -72,7 +72,7 @@ def pretend(monkeypatch, answer):
 def test_the_whole_command(audit, monkeypatch, capsys):
     pretend(monkeypatch, [KNOWN])
     assert audit.main() == 1
-    assert capsys.readouterr().out == "jinja2 2.10: CVE-1, mended in 2.11\n"
+    assert capsys.readouterr().out == "jinja2 2.10: CVE-1, fixed in 2.11\n"
 
 
 def test_no_answer_is_not_audited(audit, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""The set-up commands, from a fresh copy of what is committed: slow, for they install."""
+"""scripts/quickstart in a fresh clone; slow, because it installs the package."""
 
 import os
 import shutil
@@ -59,14 +59,14 @@ def test_quickstart_with_data_then_again(clone, official):
     assert "runs/quickstart-fd001/evaluation.json" in before
     again = script("quickstart", clone, **settings)
     assert again.returncode == 0, again.stderr
-    assert "left as it is" in again.stdout
+    assert "already trained and evaluated" in again.stdout
     assert state(clone) == before
     assert changed_files(clone) == ""
 
 
 def test_quickstart_without_data_or_network_simulates(clone):
     shutil.rmtree(clone / "data" / "raw", ignore_errors=True)
-    # a proxy that nobody runs keeps the public sources away, as a missing network does
+    # a proxy address without a proxy blocks the public sources like a missing network
     nowhere = "http://127.0.0.1:9"
     first = script("quickstart", clone, https_proxy=nowhere, http_proxy=nowhere)
     assert first.returncode == 0, first.stderr
