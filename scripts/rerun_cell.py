@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli import main
-from cmapss_rul.cli.terminal import show
+from cmapss_rul.cli.output import print_table
 
 NAME = "scripts/rerun-cell"
 app = typer.Typer(
@@ -80,7 +80,6 @@ def rerun_cell(
       scripts/rerun-cell fd001 amnl
       scripts/rerun-cell fd003 gradnorm --seed 0 --seed 7 --output reruns
     """
-    from cmapss_rul.display.table import to_terminal
     from cmapss_rul.experiments.compare import Options, RunsFailed, compare
     from cmapss_rul.experiments.ledger import read
     from scripts import rerun
@@ -90,7 +89,7 @@ def rerun_cell(
     seeds = list(dict.fromkeys(seed or [known["runs"][0]["seed"]]))
     grid = rerun.grid_of_cell(known, config, seeds, data)
 
-    from cmapss_rul.cli.grid_progress import GridProgress
+    from cmapss_rul.cli.progress import GridProgress
 
     progress = GridProgress(quiet_stdout=as_json)
     with tempfile.TemporaryDirectory(prefix="rerun-cell-") as temporary:
@@ -104,7 +103,7 @@ def rerun_cell(
     if as_json:
         typer.echo(rerun.as_json(verdicts), nl=False)
     else:
-        show(to_terminal(rerun.verdict_table(verdicts, known, made)))
+        print_table(rerun.verdict_table(verdicts, known, made))
     if not all(verdict.inside for verdict in verdicts):
         raise rerun.OutsideSpread(verdicts)
 

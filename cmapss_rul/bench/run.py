@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from cmapss_rul import __version__
 from cmapss_rul.bench.accuracy import measure_accuracy
 from cmapss_rul.bench.data import PEER_MISSING, measure_data, measure_loader, peer_version
 from cmapss_rul.bench.inference import measure_inference
@@ -27,6 +26,7 @@ from cmapss_rul.data.columns import SubsetName, file_name
 from cmapss_rul.data.verification import provenance
 from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.device import pick_device
+from cmapss_rul.version import __version__
 
 Part = Callable[[BenchOptions], dict[str, Any]]
 PARTS: Mapping[str, Part] = {

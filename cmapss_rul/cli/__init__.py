@@ -1,12 +1,10 @@
-"""The command line: one file per verb; parse, call the library, print.
+"""The command line, one module per command: parse, call the library, print.
 
-Neither torch nor pandas is imported here or at the top of a verb's file, so that `rul --help`
-answers at once.
+No module here imports torch or pandas at its top, so that `rul --help` answers at once.
 """
 
 import contextlib
 import io
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
@@ -28,7 +26,7 @@ from cmapss_rul.cli import (
     simulate,
     train,
 )
-from cmapss_rul.cli.failures import failure
+from cmapss_rul.cli.output import discard_stdout, error_line, print_line
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import terminable
 
@@ -36,22 +34,22 @@ QUICKSTART = """\
 rul: remaining useful life of turbofan engines on NASA's C-MAPSS data
 
 First steps:
-  rul download-data --subset FD001     get the data, checked by digest
-  rul train --config fd001             train on them, a few minutes on two cores
-  rul evaluate runs/fd001-s0           the figures, with the protocol they were made under
+  rul download-data --subset FD001     download the data and verify their checksums
+  rul train --config fd001             train a model, a few minutes on two cores
+  rul evaluate runs/fd001-s0           metrics on the test set, with their protocol
 
 Without network or data:
-  rul train --config demo              simulates a fleet and trains on it, under a minute
+  rul train --config demo              train on a simulated fleet, less than a minute
 
-Further: `rul config list` names what can be trained, `rul --help` lists every verb.
+More: `rul config list` lists models, losses and balancers, `rul --help` all commands.
 """
 
 
-class Verbs(TyperGroup):
-    """The verbs; an interrupt of any of them is said, which Typer alone does not."""
+class Commands(TyperGroup):
+    """Group of commands whose interrupt is reported, which Typer by itself does not do."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb that was asked for."""
+        """Run the selected command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -60,8 +58,8 @@ class Verbs(TyperGroup):
 
 app = typer.Typer(
     name="rul",
-    cls=Verbs,
-    rich_markup_mode=None,  # help texts and file names hold brackets that are no markup
+    cls=Commands,
+    rich_markup_mode=None,  # brackets in help texts and file names are not markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -75,10 +73,10 @@ def _print_version(wanted: bool) -> None:
     from cmapss_rul.version import __version__
 
     try:
-        torch = metadata.version("torch")  # importing torch itself takes more than a second
+        torch = metadata.version("torch")  # importing torch takes more than a second
     except metadata.PackageNotFoundError:
         torch = "not installed"
-    typer.echo(f"cmapss_rul {__version__}, torch {torch}, Python {platform.python_version()}")
+    print_line(f"cmapss_rul {__version__}, torch {torch}, Python {platform.python_version()}")
     raise typer.Exit
 
 
@@ -102,7 +100,7 @@ def rul(
       rul train --config fd001
       rul evaluate runs/fd001-s0
     """
-    del version  # its callback has answered
+    del version  # handled by its callback
     if context.invoked_subcommand is None:
         typer.echo(QUICKSTART, nl=False)
 
@@ -128,38 +126,29 @@ def main(
 ) -> NoReturn:
     """Run one command and leave with its exit code.
 
-    Every error that a user can cause is one line on stderr. Exit codes: 0 done, 1 failed,
-    2 usage or configuration, 130 interrupted, 143 terminated.
+    Every error that a user can cause is one line on stderr. Exit codes: 0 success, 1 failed run,
+    2 wrong usage or configuration, 130 interrupted, 143 terminated.
 
     Args:
-        arguments: the words after `rul`; those of the process by default.
-        application: whose command it is; the verbs of `rul` by default.
+        arguments: command-line arguments; those of the process by default.
+        application: whose command to run; by default `rul`.
         name: of the application, as help and usage show it.
     """
     keep_freed_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a narrow code page loses no result
+        sys.stdout.reconfigure(errors="backslashreplace")  # for encodings without some characters
     try:
         with terminable():
             command = typer.main.get_command(application or app)
             code = command.main(arguments, prog_name=name, standalone_mode=False)
-        sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
+        sys.stdout.flush()  # a full disk or a closed pipe is noticed here at the latest
     except BaseException as error:
-        told = failure(error)
-        if told is None:
+        described = error_line(error)
+        if described is None:
             raise
-        line, code = told
-        _drop_output()
+        line, code = described
+        discard_stdout()
         if line:
             with contextlib.suppress(OSError):
                 print(line, file=sys.stderr, flush=True)  # noqa: T201
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _drop_output() -> None:
-    """Give up what still waits for stdout when it cannot be written, or Python complains late."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Data, Device
+from cmapss_rul.cli.output import print_line, print_table
 
 
 def bench(
     subset: Annotated[
-        str, typer.Option(metavar="NAME", help="Subset of C-MAPSS: FD001 … FD004.")
+        str, typer.Option(metavar="NAME", help="C-MAPSS subset, FD001 to FD004.")
     ] = "FD001",
     output: Annotated[
         Path, typer.Option(metavar="FILE", help="JSON file; replaced if it exists.")
@@ -28,7 +29,7 @@ def bench(
     data: Data = None,
     device: Device = "auto",
 ) -> None:
-    """Measure speed and memory, compared with other implementations.
+    """Measure speed and memory, compared with baselines.
 
     Baselines are a plain PyTorch loop, rul-datasets, and the matrix products of a step alone.
     The two contenders of a ratio alternate, each in a process of its own with the same number of
@@ -49,18 +50,20 @@ def bench(
 
     name, *others = parse_subsets(subset)
     if others:
-        raise UsageError("--subset: found several subsets, expected one; call it once for each")
+        raise UsageError(
+            "--subset: found several subsets, expected one; run the command once for each"
+        )
     picture = output.parent / f"{output.stem}.png"
     if scale and picture == output:
-        raise UsageError("--output: found a .png, which the picture takes; expected a .json")
+        raise UsageError("--output: found a .png, which is the name of the plot; expected a .json")
     check_writable(output, *([picture] if scale else []))
 
     from cmapss_rul.bench.run import bench as measure
     from cmapss_rul.bench.run import bench_scale
-    from cmapss_rul.display.text import finite, json_text, printable
+    from cmapss_rul.display.text import finite, json_text
 
     def report(text: str) -> None:
-        typer.echo(f"measuring: {text}", err=True)
+        print_line(f"measuring: {text}", err=True)
 
     if scale:
         result = bench_scale(picture, quick=quick, report=report)
@@ -71,10 +74,7 @@ def bench(
     if as_json:
         typer.echo(text, nl=False)
         return
-    from rich.console import Console
-
     from cmapss_rul.bench.table import result_table, scale_table
-    from cmapss_rul.display.table import to_terminal
 
-    Console().print(to_terminal(scale_table(result) if scale else result_table(result)))
-    typer.echo(f"saved {printable(output)}" + (f" and {printable(picture)}" if scale else ""))
+    print_table(scale_table(result) if scale else result_table(result))
+    print_line(f"saved {output}" + (f" and {picture}" if scale else ""))

@@ -1,37 +1,40 @@
-"""`rul calibrate`: intervals for a run that exists."""
+"""`rul calibrate`: prediction intervals for an existing run."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.completion import runs
-from cmapss_rul.cli.options import AsJson, Data, Device
+from cmapss_rul.cli.options import AsJson, Data, Device, complete_run
+from cmapss_rul.cli.output import print_line
 
 
 def calibrate(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN", help="A run folder, or its best.pt.", autocompletion=runs),
+        typer.Argument(
+            metavar="RUN", help="A run folder, or its best.pt.", autocompletion=complete_run
+        ),
     ],
     level: Annotated[
         str,
         typer.Option(
             metavar="LEVEL,…",
-            help="Levels of the intervals; by default 0.8,0.9,0.95, less those not supported.",
+            help="Coverage levels of the intervals; by default those of 0.8,0.9,0.95 that the "
+            "number of calibration engines supports.",
         ),
     ] = "",
     device: Device = "auto",
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a trained run intervals, or intervals at other levels.
+    """Calibrate the prediction intervals of a trained run.
 
-    `rul train` does so by itself. best.pt is written anew as a whole: its entry `calibration`
-    is added or replaced, no other is changed. The intervals are made from the engines that
-    split.calibration kept, else from the validation engines, which also chose the epoch. K
-    engines support levels up to K/(K + 1). Only the train file is opened, and fetched where it
-    is missing.
+    `rul train` does this already; use it for other levels, or for a run without intervals. Only
+    the entry `calibration` of best.pt is added or replaced. Conformal intervals are fitted on the
+    calibration engines (split.calibration), or else on the validation engines, which also
+    selected the epoch. K engines support levels up to K/(K + 1). Reads only the training file,
+    and downloads it if it is missing.
 
     \b
     Example:
@@ -42,26 +45,24 @@ def calibrate(
 
     chosen = pick_device(device)
 
-    from cmapss_rul.display.text import json_text, printable
+    from cmapss_rul.display.text import json_text
     from cmapss_rul.evaluation.intervals import about
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.training.calibrate import calibrate_run
 
     try:
-        levels = [float(word) for word in level.split(",")] if level else None
+        levels = [float(text) for text in level.split(",")] if level else None
     except ValueError:
-        raise UsageError(
-            f"--level: found {printable(level)}, expected numbers such as 0.8,0.9"
-        ) from None
+        raise UsageError(f"--level: found {level}, expected numbers such as 0.8,0.9") from None
     model = calibrate_run(run, levels, device=chosen, data_dir=data)
-    said = about(model)
-    assert said is not None
+    intervals = about(model)
+    assert intervals is not None
     if as_json:
-        typer.echo(json_text({"file": str(model.path), "intervals": said}))
+        typer.echo(json_text({"file": str(model.path), "intervals": intervals}))
         return
-    listed = ", ".join(f"{one:g}" for one in said["levels"])
-    mark = f" ({said['mark']})" if said["mark"] else ""
-    typer.echo(
-        f"saved {printable(model.path)}: intervals at {listed} from {said['engines']} "
-        f"{said['kind']} engines{mark}"
+    levels_text = ", ".join(f"{level:g}" for level in intervals["levels"])
+    caveat = f" ({intervals['mark']})" if intervals["mark"] else ""
+    print_line(
+        f"saved {model.path}: intervals at {levels_text} from {intervals['engines']} "
+        f"{intervals['kind']} engines{caveat}"
     )

@@ -1,13 +1,16 @@
-"""`rul compare`: many runs under one protocol."""
+"""`rul compare`: a grid of runs under one protocol, and the lists in its options."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cmapss_rul.cli.completion import balancer_lists, configuration_lists
-from cmapss_rul.cli.options import AsJson, Device, Sets
-from cmapss_rul.cli.terminal import show
+from cmapss_rul.cli.options import AsJson, Device, Sets, complete_balancers, complete_configs
+from cmapss_rul.cli.output import print_line, print_table
+from cmapss_rul.system.errors import UsageError
+
+_MAX_SEEDS = 1_000
 
 
 def compare(
@@ -17,28 +20,31 @@ def compare(
             "--config",
             "-c",
             metavar="LIST",
-            help="YAML files or shipped names.",
-            autocompletion=configuration_lists,
+            help="YAML files or names of shipped configurations, comma-separated.",
+            autocompletion=complete_configs,
         ),
     ],
     balancer: Annotated[
         str | None,
         typer.Option(
             metavar="LIST",
-            help="Balancers; each configuration's own by default.",
-            autocompletion=balancer_lists,
+            help="Balancers, comma-separated; by default that of each configuration.",
+            autocompletion=complete_balancers,
         ),
     ] = None,
     seeds: Annotated[
         str,
-        typer.Option(metavar="N|LIST", help="How many, from 0 on; or which: '3,7', or '7,'."),
+        typer.Option(
+            metavar="N|LIST",
+            help="Number of seeds, starting at 0; or a list of seeds: '3,7', or '7,' for one.",
+        ),
     ] = "5",
     grid: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=V1,V2",
-            help="Vary one key; the values are YAML. A key that only some balancers have varies "
-            "in those alone. Repeatable.",
+            help="Vary one configuration key; the values are parsed as YAML. A key of some "
+            "balancers only is varied in those. Repeatable.",
         ),
     ] = None,
     sets: Sets = None,
@@ -48,53 +54,61 @@ def compare(
             min=1,
             max=1024,
             metavar="N",
-            help="Processes, of one thread each; the cores by default.",
+            help="Worker processes, of one thread each; by default the number of cores.",
         ),
     ] = None,
     engine: Annotated[
         str,
-        typer.Option(metavar="NAME", help="local: processes of this machine; ray: tasks of Ray."),
+        typer.Option(
+            metavar="NAME", help="local: processes on this machine; ray: tasks of a Ray cluster."
+        ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Of a Ray cluster, or 'auto' on one of its machines; by default a Ray of this "
-            "machine is started. RAY_ADDRESS says the same.",
+            help="Address of the Ray cluster, or 'auto' on one of its machines; by default "
+            "$RAY_ADDRESS, else Ray is started on this machine.",
         ),
     ] = None,
     gpus: Annotated[
         float | None,
         typer.Option(
-            min=0, max=64, help="GPUs that Ray gives each run, 0.25 say; 1 for --device cuda."
+            min=0,
+            max=64,
+            help="GPUs per run with --engine ray, such as 0.25; by default 1 with --device cuda.",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="By default comparisons/<digest of the grid>."),
+        typer.Option(
+            metavar="DIR", help="Output folder; by default comparisons/<digest of the grid>."
+        ),
     ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
     allow_failed: Annotated[
         bool,
-        typer.Option("--allow-failed", help="Look at the test files without the runs that failed."),
+        typer.Option("--allow-failed", help="Evaluate on the test set even if some runs failed."),
     ] = False,
     oracle: Annotated[
         bool,
         typer.Option(
             "--oracle",
-            help="Also note each run's best TEST epoch, to show what choosing by it feigns.",
+            help="Also record each run's best TEST epoch, to measure the optimism of test-set "
+            "selection.",
         ),
     ] = False,
     ledger: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Merge the cells into this JSON as well.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also merge the results into this JSON file."),
     ] = None,
 ) -> None:
     """Compare configurations and balancers over the same seeds.
 
-    Lists have commas. Runs go to DIR/runs, as `rul train` makes them; the same command goes on
-    where it stopped. The test files are opened once, when every run has ended well. Out come
-    tables, sentences, comparison.json, comparison.csv and figures.
+    Runs are saved to DIR/runs as by `rul train`; run the same command again to resume. The test
+    files are opened once, after all runs have finished. Prints tables and a summary with
+    statistical tests, and saves comparison.json, comparison.csv and plots.
 
     \b
     Examples:
@@ -102,25 +116,22 @@ def compare(
       rul compare --config fd001,fd003 --grid train.learning_rate=1e-3,2e-3 --seeds 3,7 --jobs 2
       rul compare --config fd001 --seeds 20 --engine ray --address 10.0.0.1:6379
     """
-    from cmapss_rul.experiments import words
+    configs = parse_names("--config", config)
+    balancers = None if balancer is None else parse_names("--balancer", balancer)
+    seed_list, axes = parse_seeds(seeds), parse_axes(grid or ())
 
-    named = words.names("--config", config)
-    balancers = None if balancer is None else words.names("--balancer", balancer)
-    chosen, axes = words.seeds(seeds), words.axes(grid or ())
-
-    from cmapss_rul.cli.grid_progress import GridProgress
-    from cmapss_rul.display.text import printable
+    from cmapss_rul.cli.progress import GridProgress
     from cmapss_rul.experiments.compare import Options, RunsFailed
     from cmapss_rul.experiments.compare import compare as run_comparison
     from cmapss_rul.experiments.grid import make_grid
 
-    made = make_grid(
-        named, balancers=balancers, seeds=chosen, axes=axes, sets=sets or (), oracle=oracle
+    runs = make_grid(
+        configs, balancers=balancers, seeds=seed_list, axes=axes, sets=sets or (), oracle=oracle
     )
     progress = GridProgress(quiet_stdout=as_json)
     options = Options(jobs, device, allow_failed, ledger, engine, address, gpus)
     try:
-        comparison = run_comparison(made, output, options, progress)
+        comparison = run_comparison(runs, output, options, progress)
     finally:
         progress.close()
     if as_json:
@@ -128,7 +139,120 @@ def compare(
     else:
         from cmapss_rul.experiments.table import render
 
-        show(render(comparison))
-        typer.echo(f"saved in {printable(comparison.folder)}")
+        print_table(render(comparison))
+        print_line(f"saved in {comparison.folder}")
     if comparison.missing:
-        raise RunsFailed(comparison.missing, len(made.runs))
+        raise RunsFailed(comparison.missing, len(runs.runs))
+
+
+def parse_names(option: str, text: str) -> list[str]:
+    """Parse a comma-separated list.
+
+    Args:
+        option: for the error, `--config` say.
+        text: one or more names.
+
+    Raises:
+        UsageError: the list is empty, or names something twice.
+
+    >>> parse_names("--balancer", "fixed, amnl")
+    ['fixed', 'amnl']
+    """
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise UsageError(f"{option}: expected comma-separated names, found nothing")
+    return _reject_duplicates(option, found)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Parse a number of seeds, or a list of seeds.
+
+    Args:
+        text: a number N for the seeds 0 … N − 1; a list if it contains a comma.
+
+    Raises:
+        UsageError: not whole numbers, an empty list, or a duplicate.
+
+    >>> parse_seeds("5"), parse_seeds("3,7"), parse_seeds("7,")
+    ([0, 1, 2, 3, 4], [3, 7], [7])
+    """
+    numbers = [_seed(part.strip(), text) for part in text.split(",") if part.strip()]
+    if "," in text and numbers:
+        return _reject_duplicates("--seeds", numbers)
+    if not numbers or not 1 <= numbers[0] <= _MAX_SEEDS:
+        raise UsageError(
+            f"--seeds {text}: expected a number of seeds from 1 to {_MAX_SEEDS:,}, "
+            "or a list of seeds with a comma, such as 3,7 or 7,"
+        )
+    return list(range(numbers[0]))
+
+
+def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Parse the axes of the grid.
+
+    Args:
+        texts: such as `train.epochs=5,10`; what follows `=` is the inside of a YAML list.
+
+    Returns:
+        Dotted key → its values, in order.
+
+    Raises:
+        UsageError: no key, no values, a duplicate, or a key that another option sets.
+
+    >>> parse_axes(["model.cnn.channels=[32],[32, 32]"])
+    {'model.cnn.channels': [[32], [32, 32]]}
+    """
+    from cmapss_rul.config.yaml import parse_yaml
+
+    fixed = _fixed_keys()
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        key, equals, values = text.partition("=")
+        key = key.strip()
+        if not equals or not all(key.split(".")):
+            raise UsageError(
+                f"--grid {text}: expected KEY=VALUE,VALUE, such as "
+                "--grid train.learning_rate=1e-3,2e-3"
+            )
+        where = f"--grid {key}"
+        if key in fixed:
+            raise UsageError(f"{where}: cannot be varied here; {fixed[key]}")
+        if key in found:
+            raise UsageError(f"{where}: is given twice; give all its values in one --grid")
+        parsed = parse_yaml(f"[{values}]", where)
+        if not isinstance(parsed, list) or not parsed:
+            raise UsageError(f"{where}: expected comma-separated values, found nothing")
+        found[key] = _reject_duplicates(where, parsed)
+    return found
+
+
+def _fixed_keys() -> dict[str, str]:
+    """Keys that are no axis of a grid → what to do instead."""
+    from cmapss_rul.data.config import OWN_FILES
+
+    return {
+        "seed": "set the seeds with --seeds",
+        "balancer.name": "set the balancers with --balancer",
+        "train.threads": "every run of a grid has one thread",
+        "data.dir": "all runs of a comparison share one folder; set it with --set data.dir=DIR",
+        **{
+            f"data.{key}": f"all runs of a comparison share it; set it with --set data.{key}=FILE"
+            for key in OWN_FILES
+        },
+    }
+
+
+def _seed(part: str, text: str) -> int:
+    if not (part.isascii() and part.isdecimal()) or int(part) >= 2**63:
+        raise UsageError(f"--seeds {text}: '{part}' is not a seed; expected whole numbers from 0")
+    return int(part)
+
+
+def _reject_duplicates(option: str, values: list[Any]) -> list[Any]:
+    from cmapss_rul.experiments.identity import as_text
+
+    texts = [as_text(value) for value in values]  # as texts, because in Python True == 1
+    for position, text in enumerate(texts):
+        if text in texts[:position]:
+            raise UsageError(f"{option}: {text} is listed twice; list it once")
+    return values

@@ -1,28 +1,37 @@
-"""`rul config`: look at configurations without running them, and begin one."""
+"""`rul config`: show, validate, create and list configurations."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.completion import configurations
-from cmapss_rul.cli.options import AsJson, Sets
+from cmapss_rul.cli.options import AsJson, Sets, complete_config
+from cmapss_rul.cli.output import print_line
 
-app = typer.Typer(rich_markup_mode=None, help="Show, check, list and begin configurations.")
+app = typer.Typer(
+    rich_markup_mode=None,
+    help="""Show, validate, create and list configurations.
 
-_Named = Annotated[
+    \b
+    Example:
+      rul config list
+      rul config show fd001
+    """,
+)
+
+_Config = Annotated[
     str,
     typer.Argument(
         metavar="NAME-OR-PATH",
-        help="A YAML file or a shipped configuration.",
-        autocompletion=configurations,
+        help="A YAML file, or the name of a shipped configuration.",
+        autocompletion=complete_config,
     ),
 ]
 
 
 @app.command("show")
-def show(name: _Named, sets: Sets = None) -> None:
-    """Print a configuration in full, with what each key means.
+def show(name: _Config, sets: Sets = None) -> None:
+    """Print a configuration with all keys and their descriptions.
 
     \b
     Example:
@@ -37,8 +46,8 @@ def show(name: _Named, sets: Sets = None) -> None:
 
 
 @app.command("validate")
-def validate(name: _Named, sets: Sets = None) -> None:
-    """Check a configuration; all errors are named at once.
+def validate(name: _Config, sets: Sets = None) -> None:
+    """Validate a configuration and report all errors.
 
     \b
     Example:
@@ -48,7 +57,7 @@ def validate(name: _Named, sets: Sets = None) -> None:
     from cmapss_rul.training.config import RunConfig
 
     load(RunConfig, name, sets or ())
-    typer.echo("valid")
+    print_line("valid")
 
 
 @app.command("new")
@@ -56,29 +65,32 @@ def new(
     source: Annotated[
         Path,
         typer.Option(
-            "--from", metavar="FILE", help="Records until the failure: CSV, Parquet, C-MAPSS text."
+            "--from", metavar="FILE", help="Run-to-failure records: CSV, Parquet or C-MAPSS text."
         ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write there; never over an existing file."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write instead of stdout; never overwritten.",
         ),
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The engine's column, if it has no usual name."),
+        typer.Option(metavar="NAME", help="Name of the engine column, if it is not a known alias."),
     ] = None,
     cycle: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The cycle's column, if it has no usual name."),
+        typer.Option(metavar="NAME", help="Name of the cycle column, if it is not a known alias."),
     ] = None,
 ) -> None:
-    """Write a configuration for a fleet of your own.
+    """Create a configuration for your own fleet.
 
-    Guesses settings, sensors, operating conditions, cap and window from the header and the
-    ranges of a file, and says what it left out; prints YAML with comments, to be read and
-    changed. Each record is taken to end at the engine's failure.
+    Infers settings, sensors, operating conditions, RUL cap and window from the header and the
+    value ranges of a file, and prints commented YAML, with the columns it left out, for you to
+    review and edit. Every record is assumed to end with the failure of its engine.
 
     \b
     Example:
@@ -87,26 +99,26 @@ def new(
     """
     from cmapss_rul.data.records import read_file
     from cmapss_rul.data.survey import survey
-    from cmapss_rul.display.text import printable, shell_word
+    from cmapss_rul.display.text import shell_word
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.system.files import save_file
     from cmapss_rul.training.config_template import draft
 
     if output is not None and (output.exists() or output.is_symlink()):
-        raise UsageError(f"{printable(output)}: exists already and is left alone; name another")
+        raise UsageError(f"{output}: exists already and is not overwritten; name another file")
     text = draft(survey(read_file(source), str(source), engine=engine, cycle=cycle), source)
     if output is None:
         typer.echo(text, nl=False)
         return
     save_file(output, text)
-    typer.echo(f"saved {printable(output)}; read it, then: rul train --config {shell_word(output)}")
+    print_line(f"saved {output}; review it, then run: rul train --config {shell_word(output)}")
 
 
 @app.command("list")
 def list_all(
     as_json: AsJson = False,
 ) -> None:
-    """Name the configurations, models, losses and balancers.
+    """List the shipped configurations, models, losses and balancers.
 
     \b
     Example:
@@ -133,10 +145,10 @@ def list_all(
         tables.append((f"{title} (--set {key}=NAME)", rows))
     width = max(len(row.name) for _, rows in tables for row in rows)
     for title, rows in tables:
-        typer.echo(title)
+        print_line(title)
         for row in rows:
-            typer.echo(f"  {row.name:<{width}}  {row.description}".rstrip())
-        typer.echo()
+            print_line(f"  {row.name:<{width}}  {row.description}".rstrip())
+        print_line("")
 
 
 _TITLES = {"model": "models", "loss": "losses", "balancer": "balancers", "train": "training"}

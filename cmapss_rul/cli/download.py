@@ -1,4 +1,4 @@
-"""`rul download-data`: the official files into the data folder."""
+"""`rul download-data`: download the official files into the data folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson
+from cmapss_rul.cli.output import print_line
 
 if TYPE_CHECKING:
     from cmapss_rul.data.verification import Provenance
@@ -16,25 +17,25 @@ def download_data(
         str | None,
         typer.Option(
             metavar="PATH-OR-URL",
-            help="Archive, folder or URL; by default RUL_DATA_SOURCE, else the public sources.",
+            help="Archive, folder or URL; by default $RUL_DATA_SOURCE, else the public mirrors.",
         ),
     ] = None,
     subset: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="Subsets, with commas between them."),
+        typer.Option(metavar="NAMES", help="Comma-separated subsets."),
     ] = "FD001,FD002,FD003,FD004",
-    directory: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Where the files go.")
-    ] = Path("data/raw"),
+    directory: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Data folder.")] = Path(
+        "data/raw"
+    ),
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch again and replace what is there.")
+        bool, typer.Option("--force", help="Download again and replace existing files.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Get the C-MAPSS text files, checked by digest.
+    """Download the C-MAPSS text files and verify their checksums.
 
-    Files that are there and good are kept, without asking any source. Nothing is written
-    unless every file needed is good.
+    Valid files that exist already are kept, without any network access. Nothing is written
+    unless every requested file is valid.
 
     \b
     Example:
@@ -46,11 +47,11 @@ def download_data(
 
     from cmapss_rul.data.columns import file_names, parse_subsets
     from cmapss_rul.data.sources import fetch
-    from cmapss_rul.display.text import json_text, printable
+    from cmapss_rul.display.text import json_text
 
     fetched = fetch(file_names(parse_subsets(subset)), directory, source, force=force)
     for note in (*fetched.answers, *fetched.refused):
-        typer.echo(f"note: {note}", err=True)
+        print_line(f"note: {note}", err=True)
     if as_json:
         plain = [
             {"file": str(directory / origin.name), "written": written, **asdict(origin)}
@@ -59,17 +60,17 @@ def download_data(
         ]
         typer.echo(json_text({"source": fetched.source, "files": plain}))
         return
-    for files, what in ((fetched.unchanged, "was there"), (fetched.written, "written")):
+    for files, state in ((fetched.unchanged, "exists"), (fetched.written, "written")):
         for origin in files:
-            typer.echo(f"{printable(directory / origin.name)}  {what}  {_kind(origin)}")
+            print_line(f"{directory / origin.name}  {state}  {_kind(origin)}")
     if fetched.written:
-        typer.echo(f"{len(fetched.written)} file(s) from {fetched.source}")
+        print_line(f"{len(fetched.written)} file(s) from {fetched.source}")
     else:
-        typer.echo("all files were there; nothing was fetched (--force fetches again)")
+        print_line("all files exist; nothing was downloaded (--force downloads again)")
 
 
 def _kind(origin: "Provenance") -> str:
-    """Say what a file is; for a foreign one with both digests."""
+    """Describe the origin of a file; for an unofficial one with both digests."""
     from cmapss_rul.data.verification import DIGESTS
 
     if origin.official:

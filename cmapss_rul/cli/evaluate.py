@@ -1,4 +1,4 @@
-"""`rul evaluate`: a checkpoint against the test engines."""
+"""`rul evaluate`: test-set evaluation of a checkpoint."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Checkpoint, Data, Device
-from cmapss_rul.cli.terminal import show
+from cmapss_rul.cli.output import print_line, print_table
 
 
 def evaluate(
@@ -14,28 +14,29 @@ def evaluate(
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the files go; beside the checkpoint by default."),
+        typer.Option(
+            metavar="DIR", help="Folder of the saved files; by default that of the checkpoint."
+        ),
     ] = None,
     device: Device = "auto",
     data: Data = None,
 ) -> None:
-    """Evaluate a trained network on its test engines.
+    """Evaluate a trained model on its test engines.
 
-    Prints RMSE, MAE, bias, NASA score, how often the intervals hold, and health figures, with
-    the protocol they were made under, and saves evaluation.json and predictions.csv. Test and
-    RUL file are fetched where they are missing; for a fleet of your own without a test file, the
-    engines that were set aside in the training file are cut and tested on.
+    Prints RMSE, MAE, bias, NASA score, interval coverage and health classification metrics with
+    the evaluation protocol, and saves evaluation.json and predictions.csv. Downloads the test and
+    RUL files if they are missing. For your own fleet without a test file, the engines held out
+    from the training file (split.test) are truncated and used as the test set.
 
     \b
     Example:
       rul evaluate runs/fd001-s0
-      rul evaluate runs/fd001-s0/last.pt --json --output figures
+      rul evaluate runs/fd001-s0/last.pt --json --output results
     """
     from cmapss_rul.training.device import pick_device
 
     chosen = pick_device(device)
 
-    from cmapss_rul.display.text import printable
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
     from cmapss_rul.evaluation.save import Targets, save, to_json
     from cmapss_rul.training.checkpoint import restore
@@ -50,5 +51,5 @@ def evaluate(
         return
     from cmapss_rul.evaluation.table import render
 
-    show(render(evaluation))
-    typer.echo(f"saved {printable(targets.figures)} and {printable(targets.predictions)}")
+    print_table(render(evaluation))
+    print_line(f"saved {targets.figures} and {targets.predictions}")

@@ -1,4 +1,4 @@
-"""`rul export`: a trained model for other systems."""
+"""`rul export`: a trained model as ONNX or torch.export file."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Checkpoint, Data
+from cmapss_rul.cli.output import print_line
 
 
 class Format(StrEnum):
-    """What `--format` takes."""
+    """Values of `--format`."""
 
     onnx = "onnx"
     torch_export = "torch-export"
@@ -19,13 +20,13 @@ class Format(StrEnum):
 def export(
     checkpoint: Checkpoint,
     format: Annotated[
-        Format, typer.Option("--format", help="ONNX, or a file for torch.export.load.")
+        Format, typer.Option("--format", help="ONNX, or a program for torch.export.load.")
     ] = Format.onnx,
     output: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where it goes; by default model.onnx or model.pt2 beside the checkpoint.",
+            help="File to write; by default model.onnx or model.pt2 beside the checkpoint.",
         ),
     ] = None,
     data: Data = None,
@@ -33,11 +34,11 @@ def export(
 ) -> None:
     """Export a model that runs without this package.
 
-    Padding and preprocessing are inside the graph: it takes raw rows and gives RUL, health
-    probabilities and, for a run with intervals, rul_lower and rul_upper at the level nearest to
-    0.9, for any batch size. The file says what it takes and gives, and under which protocol it
-    was made. The export is compared with the Python model over the test engines, whose file is
-    fetched where it is missing, and refused where it differs by more than 0.05 cycles.
+    The graph includes padding and preprocessing. Input are raw rows, in batches of any size;
+    outputs are RUL, health probabilities and, for a calibrated run, rul_lower and rul_upper at
+    the level nearest to 0.9. Metadata in the file describe inputs, outputs and protocol. The
+    export is compared with the Python model on the test engines, whose file is downloaded if it
+    is missing, and refused if predictions differ by more than 0.05 cycles.
 
     \b
     Example:
@@ -46,7 +47,7 @@ def export(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.display.text import json_text, printable
+    from cmapss_rul.display.text import json_text
     from cmapss_rul.evaluation.export import default_path
     from cmapss_rul.evaluation.export import export as export_model
     from cmapss_rul.training.checkpoint import restore
@@ -57,9 +58,9 @@ def export(
     if as_json:
         typer.echo(json_text({"file": str(path), "parity": asdict(parity)}))
         return
-    ends = "" if parity.interval is None else f", interval within {parity.interval:.1e} cycles"
-    typer.echo(
+    bounds = "" if parity.interval is None else f", interval within {parity.interval:.1e} cycles"
+    print_line(
         f"parity with the Python model over {parity.engines} test engines: "
-        f"RUL within {parity.rul:.1e} cycles, probabilities within {parity.health:.1e}{ends}"
+        f"RUL within {parity.rul:.1e} cycles, probabilities within {parity.health:.1e}{bounds}"
     )
-    typer.echo(f"saved {printable(path)}")
+    print_line(f"saved {path}")

@@ -1,18 +1,76 @@
-"""Arguments and options that several verbs share, with one name and help text each."""
+"""Arguments and options that several commands share, and what a shell completes for them.
 
+Completion imports nothing heavy. Where nothing matches, bash and zsh complete file names, so paths
+need no entry here.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.completion import runs
+from cmapss_rul.config.shipped import shipped_configs
+
+_BALANCERS = Path(__file__).resolve().parents[1] / "balancers"
+_NAME = re.compile(r'name: Literal\["([^"]+)"\]')
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Complete the name of a shipped configuration."""
+    return _starting(incomplete, shipped_configs())
+
+
+def complete_configs(incomplete: str) -> list[str]:
+    """Complete the last name of a comma-separated list of shipped configurations."""
+    return _last_starting(incomplete, shipped_configs())
+
+
+def complete_balancers(incomplete: str) -> list[str]:
+    """Complete the last name of a comma-separated list of balancers.
+
+    The names are read from the source files: importing them would import torch, which takes
+    seconds.
+    """
+    files = sorted(_BALANCERS.glob("*.py"))
+    names = [name for file in files for name in _NAME.findall(file.read_text(encoding="utf-8"))]
+    return _last_starting(incomplete, names)
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Complete the name of a folder in `runs`."""
+    return _starting(incomplete, _folders("runs"))
+
+
+def complete_resume(incomplete: str) -> list[str]:
+    """Complete `auto`, or the name of a folder in `runs`."""
+    return _starting(incomplete, ["auto", *_folders("runs")])
+
+
+def _folders(root: str) -> list[str]:
+    found: list[str] = []
+    with contextlib.suppress(OSError):
+        found = sorted(path.as_posix() for path in Path(root).iterdir() if path.is_dir())
+    return [name for name in found if name.isprintable()]  # a shell prints them unescaped
+
+
+def _last_starting(incomplete: str, names: Iterable[str]) -> list[str]:
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in _starting(last, names)]
+
+
+def _starting(incomplete: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
 
 Checkpoint = Annotated[
     Path,
     typer.Argument(
         metavar="CHECKPOINT-OR-RUN",
-        help="A checkpoint, or a run folder, which means its best.pt.",
-        autocompletion=runs,
+        help="A checkpoint file, or a run folder, whose best.pt is then used.",
+        autocompletion=complete_run,
     ),
 ]
 Sets = Annotated[
@@ -20,14 +78,22 @@ Sets = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change one key, such as train.epochs=1; the value is YAML. Repeatable.",
+        help="Override one configuration key, for example train.epochs=1; the value is parsed as "
+        "YAML. Repeatable.",
     ),
 ]
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="DIR", help="Folder of the data; that of the configuration by default."
+        "--data",
+        metavar="DIR",
+        help="Data folder; by default that of the configuration (data.dir).",
     ),
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Give the result as JSON.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="NAME", help="auto, cpu or cuda; auto uses a GPU if there is one."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -1,4 +1,4 @@
-"""`rul predict`: the remaining useful life of a user's own engines."""
+"""`rul predict`: remaining useful life of engines from a file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Checkpoint, Device
+from cmapss_rul.cli.output import print_line
 
 
 def predict(
@@ -14,43 +15,45 @@ def predict(
         str,
         typer.Argument(
             metavar="FILE",
-            help="C-MAPSS text, or CSV or Parquet with column names; - for standard input.",
+            help="C-MAPSS text, or CSV or Parquet with column names; - reads standard input.",
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="OUT", help="Write there instead of to stdout."),
+        typer.Option("--output", "-o", metavar="OUT", help="File to write instead of stdout."),
     ] = None,
     every_cycle: Annotated[
-        bool, typer.Option("--every-cycle", help="One row a cycle instead of one an engine.")
+        bool, typer.Option("--every-cycle", help="One row per cycle instead of one per engine.")
     ] = False,
     level: Annotated[
         float | None,
         typer.Option(
             metavar="LEVEL",
-            help="Level of the intervals, one that was calibrated; the nearest to 0.9 by default.",
+            help="Coverage level of the intervals, one of those calibrated; by default the "
+            "nearest to 0.9.",
         ),
     ] = None,
     allow_gaps: Annotated[
-        bool, typer.Option("--allow-gaps", help="Take records that lack cycles, and mark them.")
+        bool,
+        typer.Option("--allow-gaps", help="Accept records with missing cycles, and mark them."),
     ] = False,
     as_json: AsJson = False,
     device: Device = "auto",
 ) -> None:
-    """Predict the RUL of engines from their records so far.
+    """Predict the RUL of engines from their records to date.
 
-    Prints CSV, one row an engine: engine, cycle, cycles_seen, rul, rul_lower, rul_upper,
-    health, p_0, p_1, …, padded, condition_known, sensors_out_of_range, note. padded: the
-    record is shorter than the window. The two columns after it speak of the cycles in the
-    window: was each operating condition, and each sensor's value, within what training saw?
-    note says where a record starts late or lacks cycles, and at which level the interval from
-    rul_lower to rul_upper holds, or why there is none. RUL and interval are clamped to
-    [0, cap]: what stands at the cap means 'the cap or more'.
+    Prints CSV, one row per engine: engine, cycle, cycles_seen, rul, rul_lower, rul_upper,
+    health, p_0, p_1, …, padded, condition_known, sensors_out_of_range, note.
+    padded: the record is shorter than the window. condition_known: every operating condition in
+    the window occurs in the training data. sensors_out_of_range: sensors whose values in the
+    window leave the range of the training data. note: a late start or missing cycles, and the
+    level of the interval [rul_lower, rul_upper], or why there is none. RUL and interval are
+    clamped to [0, cap]; a value at the cap means 'the cap or more'.
 
-    A model of your own fleet wants the names of its training file. For C-MAPSS's columns:
-    rows may stand in any order, columns too. Needed are unit, cycle and the columns that the
-    model uses; others are ignored. Our names are unit, cycle, setting_1 … setting_3,
-    sensor_1 … sensor_21. Understood as well, whatever the capitals, spaces and underscores:
+    A model of your own fleet expects the column names of its training file. A C-MAPSS model
+    needs unit, cycle and the columns that it uses, named setting_1 … setting_3 and
+    sensor_1 … sensor_21; other columns are ignored. Rows and columns may be in any order. These
+    aliases are accepted too, ignoring case, spaces and underscores:
 
     \b
       unit       engine, unit_number, unit_nr, engine_id, id
@@ -74,14 +77,14 @@ def predict(
     chosen = pick_device(device)
 
     from cmapss_rul.data.records import ALLOW_GAPS, read_file, read_records
-    from cmapss_rul.display.text import printable
     from cmapss_rul.evaluation.predict import predict_records, to_csv, to_json
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.system.files import save_file
+    from cmapss_rul.system.text import printable
     from cmapss_rul.training.checkpoint import restore
 
     if output is not None and file != "-" and output.exists() and output.samefile(file):
-        raise UsageError(f"{printable(output)}: is the file to read; name another one with -o")
+        raise UsageError(f"{output}: is the input file; name another file with -o")
     model = restore(checkpoint, chosen)
     content = sys.stdin.buffer.read() if file == "-" else read_file(Path(file))
     name = "standard input" if file == "-" else file
@@ -89,11 +92,11 @@ def predict(
     records = read_records(content, name, data, known, gaps=None if allow_gaps else ALLOW_GAPS)
     table = predict_records(model, records, every_cycle=every_cycle, level=level)
     if output is None:
-        # the names of engines are foreign; a file given by -o holds them as they are
+        # engine names are untrusted input: escape them on the terminal, not in a file
         table["engine"] = [printable(name) for name in table["engine"]]
     text = to_json(table, model, level) if as_json else to_csv(table)
     if output is None:
         typer.echo(text, nl=False)
         return
     save_file(output, text)
-    typer.echo(f"saved {printable(output)}: {len(table)} predictions")
+    print_line(f"saved {output}: {len(table)} predictions")

@@ -1,4 +1,7 @@
-"""Shows a run on the terminal: a line an epoch on stdout, a live line on stderr."""
+"""Progress on the terminal, of a run and of a grid: plain lines, and a progress bar on stderr.
+
+The bar is shown only where stderr is a terminal.
+"""
 
 import math
 import sys
@@ -6,18 +9,31 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cmapss_rul.display.text import printable
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.loggers import Reporter, Row
 
 
-class Progress(Reporter):
-    """A reporter for people.
+def _open_bar(total: int, unit: str, done: int = 0, *, scale: bool = False) -> "tqdm[Any]":
+    return tqdm(
+        total=total,
+        initial=done,
+        unit=unit,
+        unit_scale=scale,
+        leave=False,
+        file=sys.stderr,
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+    )
 
-    Each epoch is one plain line on stdout. Where stderr is a terminal, a live line below it
-    shows the running epoch, what the last one gave, windows per second and the time left.
+
+class Progress(Reporter):
+    """Prints one line an epoch to stdout.
+
+    The bar shows the current epoch, the metrics of the last one, windows per second and the time
+    left.
 
     Args:
-        epochs: of the run.
+        epochs: number of epochs of the run.
     """
 
     def __init__(self, epochs: int) -> None:
@@ -25,28 +41,21 @@ class Progress(Reporter):
         self._bar: tqdm[Any] | None = None
 
     def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
-        """Open the live line at the first epoch, and name the running one."""
+        """Open the bar at the first epoch, and label it with the current one."""
         if self._bar is None:
-            self._bar = tqdm(
-                total=epochs * windows,
-                initial=(epoch - 1) * windows + done,
-                unit="window",
-                unit_scale=True,
-                leave=False,
-                file=sys.stderr,
-                disable=not sys.stderr.isatty(),
-                dynamic_ncols=True,
+            self._bar = _open_bar(
+                epochs * windows, "window", (epoch - 1) * windows + done, scale=True
             )
         self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
 
     def batch_end(self, windows: int) -> None:
-        """Move the live line on."""
+        """Advance the bar."""
         if self._bar is not None:
             self._bar.update(windows)
 
     def epoch_end(self, row: Row, best: bool) -> None:
         """Print the epoch's line."""
-        self._say(epoch_line(row, self._epochs, best))
+        self._print(epoch_line(row, self._epochs, best))
         if self._bar is not None:
             self._bar.set_postfix_str(
                 f"losses {row['train_rul_loss']:.1f} and {row['train_health_loss']:.3f}, weights "
@@ -57,20 +66,20 @@ class Progress(Reporter):
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._say(printable(text))
+        self._print(printable(text))
 
     def close(self) -> None:
-        """Take the live line away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
 
 
 def epoch_line(row: Row, epochs: int, best: bool) -> str:
-    """One epoch in one line of text."""
+    """Format the metrics of one epoch in one line."""
     width = int(math.log10(max(epochs, 1))) + 1
     return (
         f"epoch {row['epoch']:{width}.0f}/{epochs}  "
@@ -81,3 +90,53 @@ def epoch_line(row: Row, epochs: int, best: bool) -> str:
         f"{row['windows_per_second']:6.0f} windows/s"
         f"{'  best' if best else ''}"
     )
+
+
+class GridProgress:
+    """Prints one line a run; the bar shows the newest epoch of any run.
+
+    Args:
+        quiet_stdout: print to stderr, because stdout is reserved for JSON.
+    """
+
+    def __init__(self, *, quiet_stdout: bool) -> None:
+        self._stream = sys.stderr if quiet_stdout else sys.stdout
+        self._last: dict[str, str] = {}
+        self._bar: tqdm[Any] | None = None
+
+    def phase(self, what: str, jobs: int, done: int) -> None:
+        """Print the number of runs, and open the bar."""
+        self.close()
+        self.note(f"{what}: {jobs} run(s)" + (f", {done} were done before" if done else ""))
+        if jobs:
+            self._bar = _open_bar(jobs, "run")
+            self._bar.set_description(what)
+
+    def started(self, name: str) -> None:
+        """Remember that the run has no epoch yet."""
+        self._last[name] = ""
+
+    def told(self, name: str, what: Any) -> None:
+        """Show the newest epoch of a run in the bar."""
+        self._last[name] = f"epoch {what['epoch']}, val RMSE {what['val_rmse']:.2f}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(printable(f"{name} {self._last[name]}"), refresh=False)
+
+    def ended(self, name: str, error: str | None) -> None:
+        """Print the run's line."""
+        last = self._last.pop(name, "")
+        result = f"failed: {error}" if error is not None else last or "done"
+        self.note(f"{name}  {result}")
+        if self._bar is not None:
+            self._bar.update()
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        tqdm.write(printable(text), file=self._stream)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

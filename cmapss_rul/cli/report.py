@@ -1,12 +1,12 @@
-"""`rul report`: a run or a comparison as a page."""
+"""`rul report`: an HTML report of a run or of a comparison."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.completion import runs
-from cmapss_rul.cli.options import Data, Device
+from cmapss_rul.cli.options import Data, Device, complete_run
+from cmapss_rul.cli.output import print_line
 
 
 def report(
@@ -14,34 +14,33 @@ def report(
         Path,
         typer.Argument(
             metavar="RUN-OR-GRID",
-            help="A run folder, or the folder of rul compare.",
-            autocompletion=runs,
+            help="A run folder, or an output folder of rul compare.",
+            autocompletion=complete_run,
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The page; by default report.html in the folder."),
+        typer.Option(metavar="FILE", help="HTML file; by default report.html in the folder."),
     ] = None,
     device: Device = "auto",
     data: Data = None,
 ) -> None:
-    """Write a page with figures, pictures and protocol.
+    """Write an HTML report with metrics, plots and protocol.
 
-    The page is one HTML file that needs nothing else; each picture is also saved as PNG and SVG in
-    a folder beside it, report-figures. A run's best epoch is evaluated on its test engines, which
-    saves evaluation.json and predictions.csv as `rul evaluate` does, and gets a MODEL_CARD.md in
-    its folder. A comparison is shown as rul compare saved it.
+    The report is one self-contained HTML file; its plots are also saved as PNG and SVG in the
+    folder report-figures beside it. For a run, the best epoch is evaluated on the test engines,
+    evaluation.json and predictions.csv are saved as by `rul evaluate`, and a MODEL_CARD.md is
+    written. For a comparison, the results that rul compare saved are shown.
 
     \b
     Example:
       rul report runs/fd001-s0
       rul report comparisons/3f2a9c41 --output comparison.html
     """
-    from cmapss_rul.display.text import printable
     from cmapss_rul.reports.target import report as write_report
 
     page, *others = write_report(folder, output, device=device, data_dir=data)
     for path in others:
         if path.suffix == ".md":
-            typer.echo(f"saved {printable(path)}")
-    typer.echo(f"saved {printable(page)}, and its pictures beside it")
+            print_line(f"saved {path}")
+    print_line(f"saved {page}, and its plots beside it")

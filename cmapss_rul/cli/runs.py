@@ -1,4 +1,4 @@
-"""`rul runs`: what lies in the folder of runs."""
+"""`rul runs`: list the run folders."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson
+from cmapss_rul.cli.output import print_line
 
 if TYPE_CHECKING:
     from cmapss_rul.training.listing import Listed
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
 
 def runs(
     directory: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Folder of the runs.")
+        Path, typer.Option("--dir", metavar="DIR", help="Folder that holds the run folders.")
     ] = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
-    """List the run folders, each with its state and figures.
+    """List the runs with their state and metrics.
 
-    A run is finished, unfinished (it may be training right now), interrupted (`rul train
-    --resume` goes on with it), damaged, or without a checkpoint. val RMSE is over every cycle
-    of the validation engines; test RMSE over the last windows of the test engines, where
-    `rul evaluate` was run; both on capped labels, in cycles.
+    A run is finished, unfinished (it may be training now), interrupted (`rul train --resume`
+    resumes it), damaged, or has no checkpoint. val RMSE: over all cycles of the validation
+    engines. test RMSE: over the last windows of the test engines, after `rul evaluate`. Both on
+    capped labels, in cycles.
 
     \b
     Example:
@@ -32,13 +33,13 @@ def runs(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.display.text import json_text, printable
+    from cmapss_rul.display.text import json_text
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.training.listing import list_runs
     from cmapss_rul.training.runs import ROOT
 
     if not directory.is_dir() and directory != ROOT:
-        raise UsageError(f"--dir: there is no folder {printable(directory)}")
+        raise UsageError(f"--dir: there is no folder {directory}")
     found = list_runs(directory)
     if as_json:
         plain = [
@@ -46,10 +47,10 @@ def runs(
         ]
         typer.echo(json_text(plain))
     elif not found:
-        typer.echo(f"no runs in {printable(directory)}; rul train --config fd001 makes one")
+        print_line(f"no runs in {directory}; rul train --config fd001 starts one")
     else:
         for line in _table(found):
-            typer.echo(line)
+            print_line(line)
 
 
 _HEADER = ("run", "state", "subset", "balancer", "seed", "val RMSE", "test RMSE", "when")
@@ -57,7 +58,10 @@ _NUMBERS = {"seed", "val RMSE", "test RMSE"}
 
 
 def _table(found: "Sequence[Listed]") -> list[str]:
-    """Lines of a table as wide as its contents, the notes under it."""
+    """Format the lines of the table, and the notes under it.
+
+    As wide as its content, never wrapped, so that each run stays on one line for grep and awk.
+    """
     rows = [_HEADER, *(_cells(run) for run in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [

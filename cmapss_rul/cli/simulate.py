@@ -1,4 +1,4 @@
-"""`rul simulate`: a fleet in C-MAPSS's format, for trials, tests and measurements."""
+"""`rul simulate`: a simulated fleet in the C-MAPSS file format, for tests and benchmarks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,22 +6,28 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson
+from cmapss_rul.cli.output import print_line
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the files.")],
     engines: Annotated[
-        int, typer.Option(metavar="N", help="Number of training engines, and of test engines.")
+        int, typer.Option(metavar="N", help="Number of training engines, and as many test engines.")
     ] = 100,
-    conditions: Annotated[int, typer.Option(metavar="N", help="Operating conditions: 1 or 6.")] = 1,
-    faults: Annotated[int, typer.Option(metavar="N", help="Fault modes: 1 or 2.")] = 1,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same bytes.")] = 0,
+    conditions: Annotated[
+        int, typer.Option(metavar="N", help="Number of operating conditions, 1 or 6.")
+    ] = 1,
+    faults: Annotated[int, typer.Option(metavar="N", help="Number of fault modes, 1 or 2.")] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Random seed; equal seeds give identical files.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a run-to-failure fleet, marked as simulated.
+    """Simulate a run-to-failure fleet.
 
-    Writes a train, a test and a RUL file, named by the subset whose conditions and faults they
-    mimic. The same fleet, where it is there already, is left as it is.
+    Writes a train, a test and a RUL file, named after the C-MAPSS subset with the same numbers of
+    operating conditions and fault modes, and a manifest that marks them as simulated. Files of
+    the same fleet that exist already are kept.
 
     \b
     Example:
@@ -30,7 +36,7 @@ def simulate(
     """
     from cmapss_rul.data.simulate import simulate as simulate_fleet
     from cmapss_rul.data.verification import manifest_path
-    from cmapss_rul.display.text import json_text, printable
+    from cmapss_rul.display.text import json_text
 
     done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
     subset = done.parameters.subset
@@ -42,7 +48,7 @@ def simulate(
         ]
         typer.echo(json_text({"subset": subset, "manifest": str(manifest), "files": files}))
         return
-    for names, what in ((done.written, "written"), (done.unchanged, "was there")):
+    for names, state in ((done.written, "written"), (done.unchanged, "exists")):
         for name in names:
-            typer.echo(f"{printable(out / name)}  {what}  simulated")
-    typer.echo(f"simulated {subset}, {engines} engines; {manifest.name} says with what parameters")
+            print_line(f"{out / name}  {state}  simulated")
+    print_line(f"simulated {subset}, {engines} engines; parameters in {manifest.name}")

@@ -1,4 +1,4 @@
-"""`rul train`: train a configuration, or go on with a run."""
+"""`rul train`: train a model, or resume a run."""
 
 import os
 from enum import StrEnum
@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.completion import configurations, runs_to_resume
-from cmapss_rul.cli.options import Data, Device, Sets
+from cmapss_rul.cli.options import Data, Device, Sets, complete_config, complete_resume
+from cmapss_rul.cli.output import print_line
 
 
 class Logger(StrEnum):
-    """What `--logger` takes."""
+    """Values of `--logger`."""
 
     tensorboard = "tensorboard"
 
@@ -24,19 +24,20 @@ def train(
             "--config",
             "-c",
             metavar="NAME-OR-PATH",
-            help="A YAML file or a shipped configuration.",
-            autocompletion=configurations,
+            help="A YAML file, or the name of a shipped configuration.",
+            autocompletion=complete_config,
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder of the run; by default runs/<config>-s<seed>, then -2, -3."
+            metavar="DIR",
+            help="Run folder; by default runs/<config>-s<seed>, with -2, -3, … if it exists.",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="Seed of the run, before that of the configuration."),
+        typer.Option(min=0, metavar="N", help="Random seed, instead of that of the configuration."),
     ] = None,
     sets: Sets = None,
     data: Data = None,
@@ -45,23 +46,24 @@ def train(
         str | None,
         typer.Option(
             metavar="auto|PATH",
-            help="Go on exactly where a run stopped: 'auto' takes the newest unfinished one of "
-            "this configuration and seed; or name a run folder or its last.pt.",
-            autocompletion=runs_to_resume,
+            help="Resume a run exactly where it stopped: a run folder or its last.pt, or 'auto' "
+            "for the newest unfinished run of this configuration and seed.",
+            autocompletion=complete_resume,
         ),
     ] = None,
     logger: Annotated[
         Logger | None,
         typer.Option(
-            help="Also write the figures of each epoch into the run folder for TensorBoard, "
-            "which is the extra [tensorboard]."
+            help="Also write the metrics of each epoch as TensorBoard events into the run folder; "
+            "needs pip install 'cmapss_rul[tensorboard]'."
         ),
     ] = None,
 ) -> None:
-    """Train a model; only train files are opened.
+    """Train a model.
 
-    The run folder holds config.yaml, metrics.csv, train.log, best.pt and last.pt. Stopped by
-    Ctrl-C or SIGTERM, a run saves and says how to go on.
+    Only training files are opened, never test files. The run folder holds config.yaml,
+    metrics.csv, train.log, best.pt (best epoch on the validation engines) and last.pt. On Ctrl-C
+    or SIGTERM the run saves a checkpoint and prints how to resume.
 
     \b
     Examples:
@@ -75,8 +77,10 @@ def train(
 
     from cmapss_rul.config.shipped import find_config
 
-    if config is not None and os.environ.get("WORLD_SIZE", "1") == "1":  # ranks say it once, later
-        find_config(config)  # a wrong name is refused before anything heavy is imported
+    if (
+        config is not None and os.environ.get("WORLD_SIZE", "1") == "1"
+    ):  # of several ranks, one reports it later
+        find_config(config)  # refuse a wrong name before torch is imported
 
     from cmapss_rul.cli.progress import Progress
     from cmapss_rul.display.text import shell_word
@@ -110,4 +114,4 @@ def train(
             ranks=ranks,
         )
         if ranks.first:
-            typer.echo(f"rul evaluate {shell_word(run.best)}")
+            print_line(f"rul evaluate {shell_word(run.best)}")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cmapss_rul.cli.grid_progress import GridProgress
+from cmapss_rul.cli.progress import GridProgress
 from tests.experiments.inputs import write_config
 
 
@@ -62,7 +62,7 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
         ([], "Missing option '--config'"),
         (["--config", "fd01"], "--config: there is no configuration 'fd01'; expected of: fd001,"),
         (["--config", "tiny.yaml,fd01"], "'fd01' beside tiny.yaml"),
-        (["--config", ","], "--config: expected names with commas"),
+        (["--config", ","], "--config: expected comma-separated names"),
         (["--config", "tiny.yaml", "--balancer", "fixed,amnll"],
          "--balancer: there is no balancer 'amnll' beside fixed; expected of: amnl,"),
         (["--config", "tiny.yaml", "--seeds", "0"], "--seeds 0: expected a number of seeds"),

@@ -7,7 +7,12 @@ import sys
 
 import pytest
 
-from cmapss_rul.cli.completion import balancer_lists, configurations, runs, runs_to_resume
+from cmapss_rul.cli.options import (
+    complete_balancers,
+    complete_config,
+    complete_resume,
+    complete_run,
+)
 from cmapss_rul.config.schema import choices
 from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.training.config import RunConfig
@@ -82,10 +87,10 @@ def test_nothing_heavy_is_imported(folder):
 def test_the_names_are_those_of_the_configuration(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = choices(RunConfig)["balancer.name"]
-    assert sorted(balancer_lists("")) == sorted(choice.name for choice in known)
-    assert configurations("") == list(shipped_configs())
-    assert runs("") == []
-    assert runs_to_resume("") == ["auto"]
+    assert sorted(complete_balancers("")) == sorted(choice.name for choice in known)
+    assert complete_config("") == list(shipped_configs())
+    assert complete_run("") == []
+    assert complete_resume("") == ["auto"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

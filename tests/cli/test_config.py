@@ -178,7 +178,7 @@ def test_new_prints_a_configuration_for_a_file(rul, tmp_path):
     path = tmp_path / "my.yaml"
     code, said, err = rul("config", "new", "--from", file, *names, "--output", path)
     assert (code, err) == (0, "")
-    assert said == f"saved {path}; read it, then: rul train --config {path}\n"
+    assert said == f"saved {path}; review it, then run: rul train --config {path}\n"
     assert path.read_text() == out
     assert load(RunConfig, path).data.columns == ("load %", "temp", "vib")
 
@@ -190,7 +190,7 @@ def test_new_never_writes_over_a_file(rul, tmp_path):
     words = ["--from", file, "--engine", "asset", "--cycle", "hour", "-o", path]
     code, out, err = rul("config", "new", *words)
     assert (code, out) == (2, "")
-    assert err == f"rul: error: {path}: exists already and is left alone; name another\n"
+    assert err == f"rul: error: {path}: exists already and is not overwritten; name another file\n"
     assert path.read_text() == "seed: 1\n"
 
 

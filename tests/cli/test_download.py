@@ -43,8 +43,8 @@ def test_files_of_ones_own_are_named_with_both_digests(tmp_path):
 def test_second_call(tmp_path):
     run("--source", "own.zip", "--subset", "FD001,FD003", "--dir", "there")
     result = run("--subset", "FD003", "--dir", "there")
-    assert "there/test_FD003.txt  was there" in result.stdout
-    assert "nothing was fetched" in result.stdout
+    assert "there/test_FD003.txt  exists" in result.stdout
+    assert "nothing was downloaded" in result.stdout
     assert len(list((tmp_path / "there").iterdir())) == 6
 
 
@@ -61,7 +61,7 @@ def test_a_refused_file_is_noted_on_stderr(tmp_path):
 def test_simulated_files_are_called_so(tmp_path):
     simulate(tmp_path / "raw", engines=2)
     result = run("--subset", "FD001", "--dir", "raw")
-    assert "raw/RUL_FD001.txt  was there  simulated, not the official file" in result.stdout
+    assert "raw/RUL_FD001.txt  exists  simulated, not the official file" in result.stdout
 
 
 def test_errors(tmp_path):

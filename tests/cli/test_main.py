@@ -52,7 +52,7 @@ def test_help_names_every_verb_with_a_line_of_its_own(rul):
 
 
 @pytest.mark.parametrize(
-    "verb", [*VERBS[:-1], "config show", "config validate", "config list"]
+    "verb", [*VERBS[:-1], "config", "config show", "config validate", "config new", "config list"]
 )  # fmt: skip
 def test_the_help_of_each_verb_shows_an_example(rul, verb):
     code, out, err = rul(*verb.split(), "--help")
@@ -151,7 +151,7 @@ def verb(monkeypatch):
     """A function that replaces what the command line runs."""
 
     def replace(action):
-        app = typer.Typer(cls=cli.Verbs, rich_markup_mode=None)
+        app = typer.Typer(cls=cli.Commands, rich_markup_mode=None)
         app.command()(action)
         app.callback()(lambda: None)
         monkeypatch.setattr(cli, "app", app)

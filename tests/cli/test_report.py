@@ -54,7 +54,7 @@ def test_a_run_gets_its_page_its_pictures_and_its_card(rul, run_folder):
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         f"saved {run_folder / 'MODEL_CARD.md'}",
-        f"saved {run_folder / 'report.html'}, and its pictures beside it",
+        f"saved {run_folder / 'report.html'}, and its plots beside it",
     ]
     assert names_in(run_folder) == [
         "MODEL_CARD.md", "best.pt", "evaluation.json", "predictions.csv", "report-figures",

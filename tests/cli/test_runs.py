@@ -59,7 +59,7 @@ def test_json(rul, folder):
 
 def test_no_runs_yet(rul, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert rul("runs") == (0, "no runs in runs; rul train --config fd001 makes one\n", "")
+    assert rul("runs") == (0, "no runs in runs; rul train --config fd001 starts one\n", "")
     assert rul("runs", "--json") == (0, "[]\n", "")
     code, out, err = rul("runs", "--dir", "other")
     assert (code, out) == (2, "")

@@ -23,9 +23,9 @@ def test_writes_and_tells(tmp_path):
         f"{tmp_path}/s/train_FD004.txt  written  simulated",
         f"{tmp_path}/s/test_FD004.txt  written  simulated",
         f"{tmp_path}/s/RUL_FD004.txt  written  simulated",
-        "simulated FD004, 2 engines; manifest_FD004.json says with what parameters",
+        "simulated FD004, 2 engines; parameters in manifest_FD004.json",
     ]
-    assert run(*options, "--seed", 3).stdout.count("was there") == 3
+    assert run(*options, "--seed", 3).stdout.count("exists") == 3
     refused = run(*options).exception
     assert isinstance(refused, DataError)
     assert "made with seed 3, not 0" in str(refused)

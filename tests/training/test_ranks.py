@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from cmapss_rul.cli.failures import failure
+from cmapss_rul.cli.output import error_line
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
 from cmapss_rul.training import checkpoint, ranks
@@ -259,13 +259,13 @@ def test_alone_nothing_is_joined(monkeypatch):
 def test_how_an_end_is_said(error, rank, said):
     told = ranks._told(error, rank, 2)
     assert said in str(told)
-    line, code = failure(told)
+    line, code = error_line(told)
     assert line.startswith("rul: ")
     assert code == (143 if isinstance(error, Interrupted) else getattr(error, "exit_code", 1))
 
 
 def test_what_was_said_elsewhere_is_not_said_again():
-    assert failure(Unsaid()) == ("", 1)
+    assert error_line(Unsaid()) == ("", 1)
 
 
 def test_ranks_that_do_not_find_each_other_are_one_line(monkeypatch):

@@ -1,11 +1,55 @@
+"""Lines for errors, and tables: styled on a terminal that supports it, plain elsewhere."""
+
 import errno
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 import typer
 
-from cmapss_rul.cli.failures import failure
+from cmapss_rul.cli.output import error_line
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.signals import STOPPED, Terminated
+
+SCRIPT = (
+    "from rich.text import Text\n"
+    "from cmapss_rul.cli.output import print_table\n"
+    "print_table(Text('figures', style='bold red'))\n"
+)
+PLAIN = {
+    key: value
+    for key, value in os.environ.items()
+    if key not in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE")
+}
+
+
+def on_a_terminal(**settings):
+    """What the script writes to a terminal."""
+    ours, theirs = pty.openpty()
+    environment = {**PLAIN, "TERM": "xterm", **settings}
+    subprocess.run([sys.executable, "-c", SCRIPT], stdout=theirs, env=environment, check=True)
+    os.close(theirs)
+    said = os.read(ours, 1000)
+    os.close(ours)
+    return said.decode()
+
+
+def test_a_terminal_gets_bold():
+    assert on_a_terminal().startswith("\x1b[1")
+
+
+@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_that_wants_none_gets_none(settings):
+    assert on_a_terminal(**settings) == "figures\r\n"
+
+
+def test_a_pipe_gets_none():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=PLAIN, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "figures\n"
 
 
 @pytest.mark.parametrize(
@@ -52,11 +96,11 @@ from cmapss_rul.system.signals import STOPPED, Terminated
     ],
 )  # fmt: skip
 def test_what_a_user_can_cause_is_one_line(error, line, code):
-    assert failure(error) == (line, code)
+    assert error_line(error) == (line, code)
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("shapes differ"), ValueError("x"), KeyError("x"), SystemExit(3)]
 )
 def test_a_defect_keeps_its_traceback(error):
-    assert failure(error) is None
+    assert error_line(error) is None

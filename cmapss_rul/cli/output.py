@@ -1,27 +1,52 @@
-"""Turns an error that a user can cause into its one line and exit code."""
+"""What a command prints: lines and tables on stdout, and for an error one line on stderr.
+
+All text is escaped here, so no command escapes the names that it prints.
+"""
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
 
 import typer
 
-from cmapss_rul.display.text import one_line, printable
+from cmapss_rul.display.table import Table, to_terminal
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import INTERRUPTED, TERMINATED, Terminated
+from cmapss_rul.system.text import one_line, printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def failure(error: BaseException) -> tuple[str, int] | None:
-    """Say an error in one line.
+def print_line(text: str, *, err: bool = False) -> None:
+    """Print one line, control characters escaped, to stdout or stderr."""
+    typer.echo(printable(text), err=err)
+
+
+def print_table(table: "Table | RenderableType") -> None:
+    """Print to stdout: bold and dim on a terminal, plain through a pipe or under NO_COLOR."""
+    from rich.console import Console
+
+    drawn = to_terminal(table) if isinstance(table, Table) else table
+    Console(color_system=None if os.environ.get("NO_COLOR") else "auto").print(drawn)
+
+
+def error_line(error: BaseException) -> tuple[str, int] | None:
+    """Describe an error in one line.
 
     Args:
-        error: what a command raised.
+        error: raised by a command.
 
     Returns:
-        The line for stderr (empty where nothing is to be said) and the exit code; None for an
-        error that is a defect of this package and deserves its traceback.
+        The line for stderr (empty where nothing is to be printed) and the exit code; None for an
+        error that is a bug of this package and keeps its traceback.
     """
     match error:
         case BrokenPipeError():
-            return "", 1  # the reader of our output, `head` say, has had enough
+            return "", 1  # the reader of our output, `head` say, has closed the pipe
         case RulError():
             return _line(error, error.word) if str(error) else "", error.exit_code
         case typer.TyperException():
@@ -49,9 +74,9 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     if context is None:
         return message
-    verbs = ", ".join(getattr(context.command, "commands", ()))
+    commands = ", ".join(getattr(context.command, "commands", ()))
     if message.startswith(("Missing command", "No such command")) and not message.endswith("?"):
-        message = f"{message}, expected one of {verbs}"
+        message = f"{message}, expected one of {commands}"
     separator = " See" if message.endswith("?") else "; see"
     return f"{message}{separator} '{context.command_path} --help'"
 
@@ -60,3 +85,12 @@ def _system(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
     names = [printable(name) for name in (error.filename, error.filename2) if name is not None]
     return f"{' → '.join(names)}: {reason}" if names else reason
+
+
+def discard_stdout() -> None:
+    """Drop buffered output if stdout cannot be written; else Python reports it again at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
