@@ -5,6 +5,7 @@ Imported by nearly everything, so it imports next to nothing itself.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cmapss_rul.display.text import by_nearness, nearest
@@ -116,33 +117,36 @@ def resolve_alias(name: str) -> str | None:
     return found if found in COLUMNS else None
 
 
-def find_columns(
-    header: Sequence[str],
-    needed: Collection[str],
-    table: str,
-    optional: Collection[str] = (),
-    key_columns: Mapping[str, str] | None = None,
-) -> dict[str, int]:
-    """Find the columns of a table by name.
+@dataclass(frozen=True)
+class ColumnRequest:
+    """Columns to find in a table, by their C-MAPSS names (aliases count) or by a user's own.
 
-    An exact name takes precedence over an alias. Columns that are not asked for may have any
-    name.
+    Attributes:
+        needed: required columns, besides unit and cycle.
+        optional: columns that are found where they exist.
+        key_columns: the user's own names of unit and cycle; their aliases are then ignored.
+    """
+
+    needed: Collection[str] = ()
+    optional: Collection[str] = ()
+    key_columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_columns(header: Sequence[str], request: ColumnRequest, table: str) -> dict[str, int]:
+    """Find the position of each requested column of a table that exists.
+
+    An exact name takes precedence over an alias. Other columns may have any name.
 
     Args:
         header: names of the table's columns.
-        needed: required columns, by their C-MAPSS names or a user's own, besides unit and cycle.
+        request: the columns to find.
         table: name of the table in error messages.
-        optional: columns that are found where they exist.
-        key_columns: the user's own names of unit and cycle; aliases of these are then ignored.
-
-    Returns:
-        Position of each of these columns that exists.
 
     Raises:
         DataError: a needed column is missing, or two columns mean the same one.
     """
-    own = key_columns or {}
-    wanted = {own.get(name, name): name for name in (ENGINE, CYCLE, *needed, *optional)}
+    own, needed = request.key_columns, (ENGINE, CYCLE, *request.needed)
+    wanted = {own.get(name, name): name for name in (*needed, *request.optional)}
     with_aliases = {name for name in wanted.values() if name not in own}
 
     def by_alias(name: str) -> str | None:
@@ -152,11 +156,7 @@ def find_columns(
     found: dict[str, int] = {}
     _add_positions(found, header, lambda name: wanted.get(name.strip()), table)
     _add_positions(found, header, by_alias, table)
-    missing = [
-        name
-        for name, column in wanted.items()
-        if column not in found and column in (ENGINE, CYCLE, *needed)
-    ]
+    missing = [name for name, column in wanted.items() if column not in found and column in needed]
     if missing:
         raise DataError(f"{table}: {_describe_missing(missing, header, found)}")
     return found

@@ -1,8 +1,7 @@
 """The strict reader of C-MAPSS text files: train, test and RUL files.
 
-Regular files are parsed in blocks of 16 MiB by the C parsers of pandas or NumPy. A block with
-anything unusual is parsed line by line instead, which finds the first invalid line for the
-error message.
+Regular files are parsed by NumPy in blocks of 16 MiB. A block with anything unusual is parsed
+line by line instead, which finds the first invalid line for the error message.
 """
 
 import io
@@ -175,8 +174,11 @@ def _parse_fast(block: bytes, position: _Position) -> NDArray[np.float64] | None
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    if not block.strip():
+        return None
     try:
-        table = _parse_short(block) if _has_only_short_numbers(block) else _parse_exact(block)
+        # rounds each number once, to the nearest float; *measured*: faster than pandas.read_csv
+        table = np.loadtxt(io.BytesIO(block), comments=None, ndmin=2)
     except (ValueError, OverflowError):
         return None
     valid = (
@@ -189,42 +191,6 @@ def _parse_fast(block: bytes, position: _Position) -> NDArray[np.float64] | None
     position.line += lines
     position.engine, position.cycle = table[-1, 0], table[-1, 1]
     return table
-
-
-def _has_only_short_numbers(block: bytes) -> bool:
-    """Whether every number has at most 15 characters and no exponent.
-
-    Such a number is a whole number below 2**53 divided by a power of ten that a float holds
-    exactly. One rounding gives the nearest float, so that even a simple parser is exact.
-    """
-    if b"e" in block or b"E" in block:
-        return False
-    spaces = np.flatnonzero(np.frombuffer(block, np.uint8) <= ord(" "))
-    return bool(np.diff(spaces, prepend=-1, append=len(block)).max() <= 16)
-
-
-def _parse_short(block: bytes) -> NDArray[np.float64]:
-    """Parse short plain numbers, fast. A table of another width is a ValueError."""
-    import pandas as pd  # here: the import takes longer than reading a file
-
-    frame = pd.read_csv(
-        io.BytesIO(block),
-        sep=r"\s+",
-        header=None,
-        names=range(_WIDTH + 1),  # one column more than there should be: it must stay empty
-        dtype=np.float64,
-    )
-    table = frame.to_numpy()
-    if not np.isnan(table[:, _WIDTH]).all():
-        raise ValueError
-    return table[:, :_WIDTH]
-
-
-def _parse_exact(block: bytes) -> NDArray[np.float64]:
-    """Parse numbers of any length: exact, three times slower."""
-    if not block.strip():
-        raise ValueError
-    return np.loadtxt(io.BytesIO(block), comments=None, ndmin=2)
 
 
 def _in_sequence(

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import CYCLE, ENGINE
+from cmapss_rul.data.columns import CYCLE, ENGINE, ColumnRequest
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.tables import ColumnRequest, NumericTable, parse_table
+from cmapss_rul.data.tables import NumericTable, parse_table
 from cmapss_rul.system.errors import DataError
 
 _MAX_CYCLE = 10**9

@@ -75,13 +75,11 @@ class SimulationResult:
     """Result of `simulate`.
 
     Attributes:
-        directory: of the fleet.
         parameters: of the fleet.
         written: names of the files that were written.
         unchanged: names of those that were there already.
     """
 
-    directory: Path
     parameters: Parameters
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
@@ -130,7 +128,7 @@ def simulate(
     except OSError as error:
         raise DataError(f"{directory}: cannot be written: {error.strerror or error}") from error
     unchanged = tuple(name for name in wanted.values() if name not in written)
-    return SimulationResult(directory, parameters, written, unchanged)
+    return SimulationResult(parameters, written, unchanged)
 
 
 def read_manifest(directory: Path, subset: SubsetName) -> dict[str, Any] | None:

@@ -60,7 +60,6 @@ class FetchResult:
     """Result of `fetch`.
 
     Attributes:
-        directory: the data folder.
         source: what served the written files; None where nothing had to be fetched.
         written: the files that were written.
         unchanged: the files that were there and valid.
@@ -68,7 +67,6 @@ class FetchResult:
         answers: why sources that were tried earlier did not serve.
     """
 
-    directory: Path
     source: str | None = None
     written: tuple[Provenance, ...] = ()
     unchanged: tuple[Provenance, ...] = ()
@@ -177,7 +175,7 @@ def fetch(
         raise DataError(f"{directory}: found a file, expected a folder")
     valid = {} if force else verify_folder(names, directory).valid
     if valid.keys() >= set(names):
-        return FetchResult(directory, unchanged=tuple(valid[name] for name in names))
+        return FetchResult(unchanged=tuple(valid[name] for name in names))
     with wait_for_folder(directory):
         return _fetch(names, directory, source, force=force, progress=progress)
 
@@ -190,7 +188,7 @@ def _fetch(
     needed = [name for name in names if name not in check.valid]
     unchanged = tuple(check.valid[name] for name in names if name in check.valid)
     if not needed:
-        return FetchResult(directory, unchanged=unchanged)
+        return FetchResult(unchanged=unchanged)
     _refuse_simulated(directory, needed)
     answers: list[str] = []
     sources = _list_sources(source)
@@ -208,7 +206,7 @@ def _fetch(
             answers.append(str(error))
             continue
         refused, earlier = tuple(check.rejected), tuple(answers)
-        return FetchResult(directory, candidate.label, found, unchanged, refused, earlier)
+        return FetchResult(candidate.label, found, unchanged, refused, earlier)
     raise DataError(_describe_failure(needed, directory, check, sources, answers))
 
 

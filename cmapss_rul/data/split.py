@@ -5,7 +5,6 @@ windows split at random leak training data into validation, as in much published
 split is offered only to measure how optimistic it is.
 """
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,25 +19,17 @@ LEAK = "a leak: the windows that validate come from the engines that train"
 """Marks every result of a split by windows."""
 
 
-@dataclass(frozen=True, eq=False)
-class EngineSplit:
-    """Numbers of the engines in each part, ascending.
+class Partition(NamedTuple):
+    """What trains, validates and calibrates: numbers of engines, or rows at which windows end.
 
-    Split by engines, no engine is in two parts; by windows, all both train and validate.
+    No row is in two parts. Nor is an engine, unless windows are split: then all both train and
+    validate.
 
     Attributes:
-        training: engines whose windows train.
-        validation: engines whose windows select the epoch.
-        calibration: engines held out for the intervals only; usually none.
+        training: whose windows train, ascending.
+        validation: whose windows select the epoch, ascending.
+        calibration: held out for the intervals only, ascending; usually empty.
     """
-
-    training: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    calibration: NDArray[np.int64]
-
-
-class RowSplit(NamedTuple):
-    """Rows of a fleet at which the windows of each part end, ascending; no row is in two parts."""
 
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -150,7 +141,7 @@ class SplitConfig(Config):
         cutoff: NDArray[np.int64] = shortest + (drawn * (lives - shortest)).astype(np.int64)
         return cutoff
 
-    def split_engines(self, engines: NDArray[np.int64], seed: int) -> EngineSplit:
+    def split_engines(self, engines: NDArray[np.int64], seed: int) -> Partition:
         """Draw validation and calibration engines with a generator of the split's own.
 
         The validation engines do not depend on whether others are held out for calibration.
@@ -169,8 +160,8 @@ class SplitConfig(Config):
             )
         engines = np.sort(engines)
         if self.by == "windows":
-            return EngineSplit(training=engines, validation=engines, calibration=engines[:0])
-        split = EngineSplit(*self._partition(engines, seed))
+            return Partition(training=engines, validation=engines, calibration=engines[:0])
+        split = self._partition(engines, seed)
         if self.calibration and not len(split.calibration):
             raise DataError(
                 f"found {len(engines)} engines in the training file, of which "
@@ -179,7 +170,7 @@ class SplitConfig(Config):
             )
         return split
 
-    def split_rows(self, fleet: Fleet, split: EngineSplit, seed: int) -> RowSplit:
+    def split_rows(self, fleet: Fleet, split: Partition, seed: int) -> Partition:
         """Assign the rows at which windows end to the parts.
 
         Args:
@@ -188,13 +179,10 @@ class SplitConfig(Config):
             seed: the run's seed, used where `seed` is null.
         """
         if self.by == "windows":
-            return RowSplit(*self._partition(np.arange(fleet.rows), seed))
-        parts = (split.training, split.validation, split.calibration)
-        return RowSplit(*(np.flatnonzero(np.isin(fleet.engine, part)) for part in parts))
+            return self._partition(np.arange(fleet.rows), seed)
+        return Partition(*(np.flatnonzero(np.isin(fleet.engine, part)) for part in split))
 
-    def _partition(
-        self, numbers: NDArray[np.int64], seed: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    def _partition(self, numbers: NDArray[np.int64], seed: int) -> Partition:
         """Draw the numbers that train, validate and calibrate, each ascending.
 
         One permutation serves all parts, and validation is its front: its engines stay the same
@@ -205,4 +193,8 @@ class SplitConfig(Config):
         end = min(validation + calibration, len(numbers) - 1)
         generator = np.random.default_rng(seed if self.seed is None else self.seed)
         drawn = generator.permutation(numbers)
-        return np.sort(drawn[end:]), np.sort(drawn[:validation]), np.sort(drawn[validation:end])
+        return Partition(
+            training=np.sort(drawn[end:]),
+            validation=np.sort(drawn[:validation]),
+            calibration=np.sort(drawn[validation:end]),
+        )

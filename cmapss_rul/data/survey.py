@@ -8,7 +8,14 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import CYCLE, ENGINE, SETTINGS, find_columns, resolve_alias
+from cmapss_rul.data.columns import (
+    CYCLE,
+    ENGINE,
+    SETTINGS,
+    ColumnRequest,
+    find_columns,
+    resolve_alias,
+)
 from cmapss_rul.data.conditions import MAX_CONDITIONS, NoConditions
 from cmapss_rul.data.config import MAX_COLUMNS, DataConfig
 from cmapss_rul.data.fleet import Fleet
@@ -168,7 +175,7 @@ def _find_keys(
     """Names of the columns of engine and cycle, as in the header."""
     named = {key: own for key, own in ((ENGINE, engine), (CYCLE, cycle)) if own is not None}
     try:
-        found = find_columns(header, (), name, key_columns=named)
+        found = find_columns(header, ColumnRequest(key_columns=named), name)
     except DataError as error:
         raise UsageError(
             f"{error}; name the columns of engine and cycle with --engine and --cycle"

@@ -7,15 +7,15 @@ error that names its position.
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, find_columns
+from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, ColumnRequest, find_columns
 from cmapss_rul.data.lines import NUMBER, PARQUET_MAGIC, foreign_format
 from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import DataError
@@ -52,30 +52,6 @@ class NumericTable:
     columns: tuple[str, ...]
     row_numbers: NDArray[np.int64]
     row_unit: str
-
-
-@dataclass(frozen=True)
-class ColumnRequest:
-    """Columns to read, by their C-MAPSS names (aliases count) or by a user's own.
-
-    Attributes:
-        needed: required, besides unit and cycle.
-        optional: read where they exist.
-        key_columns: the user's own names of unit and cycle.
-    """
-
-    needed: Sequence[str]
-    optional: Sequence[str] = ()
-    key_columns: Mapping[str, str] = field(default_factory=dict)
-
-    def find(self, header: Sequence[str], name: str) -> dict[str, int]:
-        """Position of each column that exists; a missing needed one is an error."""
-        return find_columns(header, self.needed, name, self.optional, self.key_columns)
-
-    def value_columns(self, positions: Collection[str]) -> tuple[str, ...]:
-        """Names of the columns of numbers that were found, the cycle first."""
-        requested = dict.fromkeys((*self.needed, *self.optional))
-        return (CYCLE, *(column for column in requested if column in positions))
 
 
 def parse_table(content: bytes, name: str, request: ColumnRequest) -> NumericTable:
@@ -184,8 +160,8 @@ def _parse_rows(
     *,
     has_header: bool,
 ) -> NumericTable:
-    positions = request.find(header, name)
-    columns = request.value_columns(positions)
+    positions = find_columns(header, request, name)
+    columns = _value_columns(request, positions)
     wanted = [positions[column] for column in columns]
     # without a header the engine must be a number, too; with one it may be any text
     checked = wanted if has_header else [positions[ENGINE], *wanted]
@@ -206,6 +182,12 @@ def _parse_rows(
         raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
     names = _engine_names(engines, lines, name, "line")
     return NumericTable(name, names, np.concatenate(parts), columns, np.array(lines), "line")
+
+
+def _value_columns(request: ColumnRequest, found: Collection[str]) -> tuple[str, ...]:
+    """Names of the columns of numbers that were found, the cycle first."""
+    requested = dict.fromkeys((*request.needed, *request.optional))
+    return (CYCLE, *(column for column in requested if column in found))
 
 
 def _engine_names(
@@ -279,8 +261,8 @@ def _parse_parquet(content: bytes, name: str, request: ColumnRequest) -> Numeric
 
     frame = read_parquet(content, name)
     header = [str(column) for column in frame.columns]
-    positions = request.find(header, name)
-    columns = request.value_columns(positions)
+    positions = find_columns(header, request, name)
+    columns = _value_columns(request, positions)
     if frame.empty:
         raise DataError(f"{name}: found no rows, expected rows of numbers")
     numbers = np.empty((len(frame), len(columns)))

@@ -18,7 +18,7 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import cap_rul, health_classes, run_to_failure_rul
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.records import Records, read_file, read_records
-from cmapss_rul.data.split import EngineSplit, SplitConfig
+from cmapss_rul.data.split import Partition, SplitConfig
 from cmapss_rul.data.windows import LabelledWindows, Windows
 from cmapss_rul.system.errors import DataError
 
@@ -61,7 +61,7 @@ class TrainingData:
         calibration: windows at every cycle of the engines held out for the intervals; usually
             none.
         preprocessor: fitted on the training engines.
-        split: which engines are in which part.
+        split: numbers of the engines in each part.
         mean_label: mean of the capped labels over every row of the file, cycles, whatever
             the split: the constant that a baseline without knowledge of the test set predicts.
         auxiliary: how many of the windows of training, the last ones, are of auxiliary fleets.
@@ -71,7 +71,7 @@ class TrainingData:
     validation: LabelledWindows
     calibration: LabelledWindows
     preprocessor: Preprocessor
-    split: EngineSplit
+    split: Partition
     mean_label: float
     auxiliary: int = 0
 

@@ -167,5 +167,3 @@ def _copy(
                 raise DataError(too_large)
     if watchdog.expired:
         raise DataError(watchdog.expired)
-    if length is not None and response.num_bytes_downloaded != length:
-        raise _TransientError(f"sent {response.num_bytes_downloaded} of {length} bytes")

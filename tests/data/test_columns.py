@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.data.columns import COLUMNS, FILE_COLUMNS, find_columns, resolve_alias
+from cmapss_rul.data.columns import (
+    COLUMNS,
+    FILE_COLUMNS,
+    ColumnRequest,
+    find_columns,
+    resolve_alias,
+)
 from cmapss_rul.system.errors import DataError
 
 SYMBOLS = (
@@ -56,13 +62,13 @@ def test_any_text_means_one_of_ours_or_nothing(text):
 
 @given(st.permutations(FILE_COLUMNS))
 def test_columns_are_found_in_any_order(header):
-    assert {name: header[i] for name, i in find_columns(header, COLUMNS, "f").items()} == {
-        name: name for name in FILE_COLUMNS
-    }
+    assert {
+        name: header[i] for name, i in find_columns(header, ColumnRequest(COLUMNS), "f").items()
+    } == {name: name for name in FILE_COLUMNS}
 
 
 def test_only_what_is_needed_must_be_there():
-    assert find_columns(["engine", "RUL", "time", "s2"], ["sensor_2"], "f") == {
+    assert find_columns(["engine", "RUL", "time", "s2"], ColumnRequest(["sensor_2"]), "f") == {
         "unit": 0,
         "cycle": 2,
         "sensor_2": 3,
@@ -70,14 +76,14 @@ def test_only_what_is_needed_must_be_there():
 
 
 def test_our_own_name_goes_first_and_two_others_are_refused():
-    assert find_columns(["id", "unit", "cycle"], [], "f")["unit"] == 1
+    assert find_columns(["id", "unit", "cycle"], ColumnRequest([]), "f")["unit"] == 1
     with pytest.raises(DataError) as caught:
-        find_columns(["id", "engine", "cycle"], [], "f.csv")
+        find_columns(["id", "engine", "cycle"], ColumnRequest([]), "f.csv")
     assert str(caught.value) == (
         "f.csv: the columns 'id' and 'engine' both mean unit; rename or remove one"
     )
     with pytest.raises(DataError, match="both mean cycle"):
-        find_columns(["unit", "cycle", "cycle"], [], "f")
+        find_columns(["unit", "cycle", "cycle"], ColumnRequest([]), "f")
 
 
 @pytest.mark.parametrize(
@@ -94,14 +100,14 @@ def test_our_own_name_goes_first_and_two_others_are_refused():
 )
 def test_a_missing_column_is_named_with_what_is_there(header, message):
     with pytest.raises(DataError) as caught:
-        find_columns(header, ["sensor_2"], "f.csv")
+        find_columns(header, ColumnRequest(["sensor_2"]), "f.csv")
     assert str(caught.value).startswith(f"f.csv: {message}")
     assert str(caught.value).isprintable()
 
 
 def test_many_missing_columns_are_not_all_named():
     with pytest.raises(DataError) as caught:
-        find_columns(["unit", "cycle", *"abcdefgh"], COLUMNS, "f")
+        find_columns(["unit", "cycle", *"abcdefgh"], ColumnRequest(COLUMNS), "f")
     assert "sensor_3 …)" in str(caught.value)
     assert str(caught.value).endswith("'d' …")
 
@@ -111,24 +117,24 @@ GIVEN = {"unit": "asset", "cycle": "hour"}
 
 def test_names_of_ones_own_are_taken_as_they_stand():
     header = ["time", " hour", "asset", "id", "s2", "Temp"]
-    found = find_columns(header, ["time", "Temp"], "f", key_columns=GIVEN)
+    found = find_columns(header, ColumnRequest(["time", "Temp"], key_columns=GIVEN), "f")
     assert found == {"unit": 2, "cycle": 1, "time": 0, "Temp": 5}
     with pytest.raises(DataError, match="column temp is missing; the nearest present is 'Temp'"):
-        find_columns(header, ["temp"], "f", key_columns=GIVEN)
+        find_columns(header, ColumnRequest(["temp"], key_columns=GIVEN), "f")
     with pytest.raises(DataError, match="f: the column asset is missing; the nearest present"):
-        find_columns(["assets", "hour"], [], "f", key_columns=GIVEN)
+        find_columns(["assets", "hour"], ColumnRequest([], key_columns=GIVEN), "f")
 
 
 def test_a_name_of_ones_own_takes_no_column_from_another():
     header = ["engine", "time", "time_cycles"]  # 'time' is a sensor here, and no cycle
-    assert find_columns(header, ["time"], "f") == {"unit": 0, "time": 1, "cycle": 2}
+    assert find_columns(header, ColumnRequest(["time"]), "f") == {"unit": 0, "time": 1, "cycle": 2}
     with pytest.raises(DataError, match="the columns 'a' and 'a ' both mean a; rename"):
-        find_columns(["unit", "cycle", "a", "a "], ["a"], "f")
+        find_columns(["unit", "cycle", "a", "a "], ColumnRequest(["a"]), "f")
 
 
 def test_optional_columns_are_found_and_others_may_be_there_twice():
     header = ["unit", "cycle", "s1", "sensor1", "T24"]
-    assert find_columns(header, [], "f", optional=["sensor_2"]) == {
+    assert find_columns(header, ColumnRequest([], optional=["sensor_2"]), "f") == {
         "unit": 0,
         "cycle": 1,
         "sensor_2": 4,

@@ -148,7 +148,7 @@ def test_a_line_without_end_is_refused_before_memory_fills(monkeypatch):
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 1000)
     with pytest.raises(DataError, match=r"found a line of more than 1 MiB"):
         parse("1 " * 600)
-    with pytest.raises(DataError, match="an HTML or XML page was found"):
+    with pytest.raises(DataError, match="found an HTML or XML page"):
         parse("<html>" * 600)
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmapss_rul.data.columns import COLUMNS
+from cmapss_rul.data.columns import COLUMNS, ColumnRequest
 from cmapss_rul.data.reader import parse_fleet
-from cmapss_rul.data.tables import ColumnRequest, parse_table
+from cmapss_rul.data.tables import parse_table
 from cmapss_rul.system.errors import DataError
 from tests.data._texts import fleet_text, row
 

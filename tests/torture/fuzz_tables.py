@@ -13,9 +13,9 @@ import numpy as np
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import parse_yaml
-from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS
+from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, ColumnRequest
 from cmapss_rul.data.survey import survey
-from cmapss_rul.data.tables import ColumnRequest, NumericTable, parse_table
+from cmapss_rul.data.tables import NumericTable, parse_table
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.config_template import draft
