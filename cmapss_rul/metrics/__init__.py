@@ -1,1 +1,1 @@
-"""RMSE, NASA score and the rest; floors and baselines."""
+"""Metrics of RUL, health class, intervals and prognostics; bootstrap; published results."""

@@ -1,4 +1,4 @@
-"""Bands of true RUL, so that a figure can be seen where the RUL is low and where it is high."""
+"""Bands of true RUL, to break metrics down by remaining life."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ _BANDS = 5
 
 
 def rul_bands(cap: int) -> list[tuple[int, int | None]]:
-    """Five bands of even width up to the cap, and one from the cap on.
+    """Return five bands of equal width below the cap, and one from the cap upwards.
 
     Args:
         cap: of the labels, cycles.
 
     Returns:
-        The first RUL of each band, and the first one above it; None for no end.
+        Of each band the lowest RUL and the exclusive upper bound; None where there is none.
 
     >>> rul_bands(125)
     [(0, 25), (25, 50), (50, 75), (75, 100), (100, 125), (125, None)]
@@ -25,7 +25,7 @@ def rul_bands(cap: int) -> list[tuple[int, int | None]]:
 
 
 def in_band(rul: NDArray[Any], low: int, below: int | None) -> NDArray[np.bool_]:
-    """[n], which RUL lie in a band.
+    """Return whether each RUL lies in a band, [n].
 
     >>> in_band(np.array([24, 25, 49, 50]), 25, 50)
     array([False,  True,  True, False])
@@ -34,7 +34,7 @@ def in_band(rul: NDArray[Any], low: int, below: int | None) -> NDArray[np.bool_]
 
 
 def band_name(low: int, below: int | None) -> str:
-    """Name a band.
+    """Format a band for tables and plots.
 
     >>> band_name(0, 25), band_name(125, None)
     ('0–24', '125 or more')

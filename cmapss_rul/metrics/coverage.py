@@ -1,4 +1,4 @@
-"""How often intervals hold the truth, and how wide they are; engines are the independent units."""
+"""Coverage and width of prediction intervals, with engines as the independent units."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 from scipy import special  # scipy.stats takes half a second longer to import
 
 _OUTSIDE = 0.05
-"""Probability that the binomial interval leaves out the truth."""
+"""One minus the confidence level of the binomial interval."""
 
 _ROUNDING = 1e-9
-"""Far above the rounding of a mean of shares, far below one window of any test."""
+"""Well above the rounding error of a mean of shares, well below one window of any test."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often some intervals held.
+    """Empirical coverage and width of some intervals.
 
     Attributes:
-        coverage: mean over the engines of the share of each one's windows whose truth lies in
-            the interval, ends included: what conformal prediction by engine promises. For one
-            window an engine it is the plain share.
-        interval: 95 % binomial interval of it, with the engines as trials.
-        width: mean over the engines of the mean width of each one's intervals, cycles.
+        coverage: share of windows whose true RUL lies in the interval, bounds included; first
+            per engine, then the mean over engines, as in the guarantee of hierarchical conformal
+            prediction. With one window per engine it is the plain share.
+        interval: 95 % binomial interval of the coverage, with the engines as trials.
+        width: mean width, cycles, first per engine, then over engines.
         engines: number of engines.
         windows: number of windows.
     """
@@ -38,7 +38,7 @@ class Coverage:
 def interval_coverage(
     lower: NDArray[Any], upper: NDArray[Any], true: NDArray[Any], engine: NDArray[Any]
 ) -> Coverage:
-    """Work out how often intervals hold.
+    """Compute coverage and width of intervals.
 
     Args:
         lower: [window], cycles.
@@ -62,14 +62,14 @@ def interval_coverage(
         )
     if not lower.size:
         raise ValueError("there should be at least one interval, found none")
-    held = mean_by_engine((lower <= true) & (true <= upper), engine)
+    covered = mean_by_engine((lower <= true) & (true <= upper), engine)
     engines = len(np.unique(engine))
     width = mean_by_engine(upper.astype(np.float64) - lower, engine)
-    return Coverage(held, binomial_interval(held, engines), width, engines, len(lower))
+    return Coverage(covered, binomial_interval(covered, engines), width, engines, len(lower))
 
 
 def mean_by_engine(values: NDArray[Any], engine: NDArray[Any]) -> float:
-    """Mean over the engines of the mean over each one's windows.
+    """Mean over engines of the per-engine mean.
 
     Args:
         values: [window].
@@ -85,10 +85,10 @@ def mean_by_engine(values: NDArray[Any], engine: NDArray[Any]) -> float:
 def binomial_interval(share: float, trials: int) -> tuple[float, float]:
     """95 % interval of a probability from the share of successes (Clopper and Pearson 1934).
 
-    Lower end: the 0.025 quantile of Beta(s, n − s + 1), upper end: the 0.975 quantile of
-    Beta(s + 1, n − s), for s successes in n trials. A mean of n shares between 0 and 1 varies at
-    most as much as a share of n successes, so for windows of n engines, where s need not be
-    whole, it is a careful one.
+    Lower bound: the 0.025 quantile of Beta(s, n − s + 1); upper bound: the 0.975 quantile of
+    Beta(s + 1, n − s), for s successes in n trials. With several windows per engine s need not be
+    an integer. A mean of n shares in [0, 1] has at most the variance of n binary trials, so the
+    interval is conservative there.
 
     Args:
         share: of successes, s/n.

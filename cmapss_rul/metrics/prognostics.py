@@ -1,15 +1,15 @@
-"""Metrics of a prediction that goes on while an engine ages, one engine at a time.
+"""Prognostics metrics of the RUL predicted over the life of one engine.
 
-Source of all of them: Saxena, Celaya, Saha, Saha and Goebel, "Metrics for Offline Evaluation of
+Source of all metrics: Saxena, Celaya, Saha, Saha and Goebel, "Metrics for Offline Evaluation of
 Prognostic Performance", International Journal of Prognostics and Health Management 1 (2010).
 Symbols: t a cycle, r(t) the predicted and r*(t) the true RUL there, t_EoL the cycle of the
 failure (r* = 0), t_P the first cycle of the predictions that are scored.
 
-Where this differs from the paper: predictions are points, so a criterion on the probability
-mass within bounds (β) becomes 'within the bounds or not'.
+Difference from the paper: predictions are points, so the criterion on the probability mass
+within bounds (β) becomes 'within the bounds or not'.
 
-Every function takes `cycle`, `predicted` and `true` of one shape [n], n ≥ 1, cycles rising.
-What is not defined for an engine is None, never a number that stands for nothing.
+Every function takes `cycle`, `predicted` and `true` of the same shape [n], n ≥ 1, cycles ascending.
+A metric that is undefined for an engine is None, never a placeholder number.
 """
 
 from dataclasses import dataclass
@@ -21,28 +21,28 @@ from numpy.typing import NDArray
 from cmapss_rul.metrics.regression import errors
 
 ALPHA = 0.2
-"""Half-width of the α-λ cone, as a share of the true RUL."""
+"""Half-width of the α-λ cone, as a fraction of the true RUL."""
 
 HORIZON_ALPHA = 0.05
-"""Half-width of the band of the prognostic horizon, as a share of t_EoL."""
+"""Half-width of the band of the prognostic horizon, as a fraction of t_EoL."""
 
 LAMBDA = 0.5
-"""The moment of the α-λ test: this share of the way from t_P to t_EoL."""
+"""Time of the α-λ test, as a fraction of the time from t_P to t_EoL."""
 
 
 @dataclass(frozen=True)
 class PrognosticMetrics:
-    """The metrics of one engine.
+    """Prognostics metrics of one engine.
 
     Attributes:
         alpha_lambda: whether the prediction at λ lies within the cone; None where the record
-            ends before.
+            ends earlier.
         prognostic_horizon: cycles from the first prediction within the band to the failure;
-            None where no prediction is.
-        relative_accuracy: at λ; 1 is perfect, below 0 is an error larger than the RUL.
-        cumulative_relative_accuracy: mean over all cycles before the failure.
+            None where there is none.
+        relative_accuracy: at λ; 1 is perfect, negative is an error larger than the RUL.
+        cumulative_relative_accuracy: mean relative accuracy before the failure.
         convergence: how slowly the absolute error shrinks, lower is faster; None for a single
-            prediction and for one that is never wrong.
+            prediction and where there is no error.
     """
 
     alpha_lambda: bool | None
@@ -55,7 +55,7 @@ class PrognosticMetrics:
 def prognostic_metrics(
     cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any]
 ) -> PrognosticMetrics:
-    """Work out all metrics of one engine with the default α and λ."""
+    """Compute all metrics of one engine with the default α and λ."""
     return PrognosticMetrics(
         alpha_lambda=alpha_lambda(cycle, predicted, true),
         prognostic_horizon=prognostic_horizon(cycle, predicted, true),
@@ -66,7 +66,7 @@ def prognostic_metrics(
 
 
 def end_of_life(cycle: NDArray[np.int64], true: NDArray[Any]) -> int:
-    """t_EoL = t + r*(t), the cycle of the failure, also beyond the record's end.
+    """t_EoL = t + r*(t), the cycle of the failure, possibly beyond the end of the record.
 
     >>> end_of_life(np.array([5, 6]), np.array([10, 9]))
     15
@@ -106,7 +106,7 @@ def alpha_lambda(
 ) -> bool | None:
     """α-λ accuracy: (1 − α)·r*(t_λ) ≤ r(t_λ) ≤ (1 + α)·r*(t_λ).
 
-    The mean over engines is the share of them that are right half-way.
+    Its mean over engines is the share of engines with a correct prediction at λ.
 
     Args:
         cycle: [n].
@@ -123,7 +123,7 @@ def alpha_lambda(
     """
     off = errors(predicted, true)
     index = index_at_lambda(cycle, true, lam)
-    # a margin for numbers such as 1.2 · 10, which a float holds a little off
+    # A tolerance for values such as 1.2 · 10, which floats represent inexactly.
     return None if index is None else bool(abs(off[index]) <= alpha * true[index] + 1e-9)
 
 
@@ -135,24 +135,24 @@ def prognostic_horizon(
 ) -> int | None:
     """PH = t_EoL − t_i, t_i the first cycle with |r(t_i) − r*(t_i)| ≤ α·t_EoL.
 
-    How long before the failure the first prediction is good enough to act on. As in the paper
-    it is the first, whether later ones leave the band again or not.
+    How long before the failure a prediction is first accurate enough to act on. As in the paper
+    only the first one counts, even if later ones leave the band again.
 
     Args:
         cycle: [n].
         predicted: [n], RUL, cycles.
         true: [n], RUL, cycles.
-        alpha: α, half-width of the band as a share of t_EoL.
+        alpha: α, half-width of the band as a fraction of t_EoL.
 
     Returns:
-        Cycles; None where no prediction of the record lies within the band.
+        Cycles; None where no prediction lies within the band.
 
     >>> prognostic_horizon(np.array([98, 99]), np.array([9, 5]), np.array([2, 1]))
     1
     """
     end = end_of_life(cycle, true)
-    good = np.flatnonzero(np.abs(errors(predicted, true)) <= alpha * end + 1e-9)
-    return int(end - cycle[good[0]]) if len(good) else None
+    within = np.flatnonzero(np.abs(errors(predicted, true)) <= alpha * end + 1e-9)
+    return int(end - cycle[within[0]]) if len(within) else None
 
 
 def relative_accuracy(
@@ -170,7 +170,7 @@ def relative_accuracy(
         lam: λ.
 
     Returns:
-        None where the record ends before t_λ, or fails just there.
+        None where the record ends before t_λ, or the true RUL there is 0.
 
     >>> relative_accuracy(np.array([1, 2, 3]), np.array([9, 9, 3]), np.array([4, 3, 2]))
     0.5
@@ -183,14 +183,14 @@ def relative_accuracy(
 def cumulative_relative_accuracy(predicted: NDArray[Any], true: NDArray[Any]) -> float | None:
     """CRA = mean over t of 1 − |r*(t) − r(t)| / r*(t), all weights equal.
 
-    The cycle of the failure, where r* is 0 and the quotient is none, is left out.
+    The cycle of the failure is left out, since the quotient is undefined at r* = 0.
 
     Args:
         predicted: [n], RUL, cycles.
         true: [n], RUL, cycles.
 
     Returns:
-        None where only the failure is there.
+        None where the failure is the only cycle.
 
     >>> cumulative_relative_accuracy(np.array([4, 1, 5]), np.array([2, 1, 0]))
     0.5
@@ -203,16 +203,16 @@ def cumulative_relative_accuracy(predicted: NDArray[Any], true: NDArray[Any]) ->
 def convergence(
     cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any]
 ) -> float | None:
-    """Distance from (t_P, 0) to the centre of the area under the error.
+    """Convergence C_M: distance from (t_P, 0) to the centroid of the area under the error curve.
 
-    With M(t) = |r(t) − r*(t)| held from each cycle to the next,
+    With M(t) = |r(t) − r*(t)|, constant from each cycle to the next,
 
         C_M = √((x − t_P)² + y²),
         x = ½ Σ (t_{i+1}² − t_i²)·M(t_i) / A,  y = ½ Σ (t_{i+1} − t_i)·M(t_i)² / A,
         A = Σ (t_{i+1} − t_i)·M(t_i).
 
-    Lower is faster: an error that is large at the start and small later has its centre near
-    t_P. Compare it between networks on the same engines only, for it grows with the record.
+    Lower is faster: an error that is large at first and small later has its centroid near t_P.
+    Comparable on the same engines only, because it grows with the length of the record.
 
     Args:
         cycle: [n].
@@ -220,13 +220,13 @@ def convergence(
         true: [n], RUL, cycles.
 
     Returns:
-        None for a single prediction, and where M is 0 throughout.
+        None for a single prediction, and where M is 0 everywhere.
 
     >>> convergence(np.array([1, 2, 4]), np.array([6, 1, 1]), np.array([3, 2, 0])).__round__(4)
     1.5556
     """
     error = np.abs(errors(predicted, true))[:-1]
-    time = cycle - cycle[0]  # so that x − t_P is x
+    time = cycle - cycle[0]  # t_P = 0, so x − t_P is x
     step = np.diff(time)
     area = float(np.sum(step * error))
     if area == 0:

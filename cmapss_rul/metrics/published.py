@@ -1,15 +1,14 @@
-"""Figures that others have published for C-MAPSS, and how far each can be trusted.
+"""Published results on C-MAPSS, and how far each can be trusted.
 
-All are last-window figures as printed; few say whether their labels were capped, and most come
-from one run or from the best of many. So they are context for a figure and no baseline to beat
-by a tenth of a cycle.
+All are last-window results as printed. Few papers state whether labels were capped, and most
+report one run or the best of many. They are context, not a baseline to beat by a tenth of a cycle.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cmapss_rul.display.markdown import table
+from cmapss_rul.display.table import Table, to_markdown
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 
@@ -17,25 +16,25 @@ Trust = Literal[
     "reproduced", "run again by others", "the authors' own", "second-hand", "chosen on the test set"
 ]
 TRUST: dict[Trust, str] = {
-    "reproduced": "others got it from the published weights, with engines held out and capped "
-    "labels",
+    "reproduced": "confirmed by others from the published weights, with engines held out and "
+    "capped labels",
     "run again by others": "a third party trained the method under that same protocol",
-    "the authors' own": "printed by the authors; no independent repeat is known here",
+    "the authors' own": "reported by the authors; no independent replication is known",
     "second-hand": "taken from another source than the original",
-    "chosen on the test set": "the epoch was the one with the lowest test error, so the figure "
+    "chosen on the test set": "the epoch with the lowest test error was reported, so the result "
     "is an oracle's",
 }
-"""What each degree of trust means, from the most to the least."""
+"""Meaning of each trust level, from most to least trusted."""
 
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """One published figure.
+    """One published result.
 
     Attributes:
         rmse: last window, cycles.
-        nasa: NASA score, a sum over the engines; None where none was printed.
-        sd: of RMSE over seeds; None where one run, or an unknown number, is behind it.
+        nasa: NASA score, a sum over the engines; None where not reported.
+        sd: standard deviation of the RMSE over seeds; None for one run or an unknown number.
     """
 
     rmse: float
@@ -45,13 +44,13 @@ class PublishedResult:
 
 @dataclass(frozen=True)
 class PublishedMethod:
-    """What one source says of one method.
+    """Results of one method from one source.
 
     Attributes:
         method: name, with authors or year.
-        results: by subset; those that were not published are missing.
+        results: by subset; subsets without a published result are missing.
         trust: a key of `TRUST`.
-        note: what a reader must know besides; may be empty.
+        note: what else a reader must know; may be empty.
     """
 
     method: str
@@ -123,7 +122,7 @@ PUBLISHED: tuple[PublishedMethod, ...] = (
         "cap 130; the nearest honest comparator to the network here",
     ),
 )
-"""In the order of their years; the last two are the nearest relatives of this package."""
+"""Chronological; the last two are the closest to this package."""
 
 HONEST_BAND: dict[str, tuple[float, float]] = {
     "FD001": (12.0, 13.5),
@@ -131,41 +130,38 @@ HONEST_BAND: dict[str, tuple[float, float]] = {
     "FD003": (11.5, 12.6),
     "FD004": (14.0, 16.5),
 }
-"""RMSE that honest protocols reach: engines held out, chosen by validation, capped labels."""
+"""RMSE range of honest protocols: engines held out, epoch chosen by validation, capped labels."""
 
 LEAKAGE_ALARM = 10.0
-"""A last-window RMSE below this, cycles, is taken for a leak until it is shown to be none."""
+"""A last-window RMSE below this, cycles, is presumed a leak until proven otherwise."""
 
 
 def as_markdown() -> str:
-    """Lay all published figures out as a table, with what the degrees of trust mean below it."""
+    """Return all published results as a Markdown table, with the meaning of each trust level."""
     rows = [
-        [entry.method, *(_shown(entry.results.get(name)) for name in SUBSETS), _trust(entry)]
+        [entry.method, *(_format(entry.results.get(name)) for name in SUBSETS), _trust_note(entry)]
         for entry in PUBLISHED
     ]
     band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
-    rows.append(["what honest protocols reach", *band, ""])
+    rows.append(["range of honest protocols", *band, ""])
+    table = Table("", ["method", *SUBSETS, "trust"], rows, align="lrrrrl")
     return "\n".join(
-        [table(["method", *SUBSETS, "trust"], rows, right=range(1, 5)), "", *_meanings()]
+        [to_markdown(table), "", *(f"- *{name}*: {meaning}." for name, meaning in TRUST.items())]
     )
 
 
-def _shown(figure: PublishedResult | None) -> str:
-    """Show one figure.
+def _format(result: PublishedResult | None) -> str:
+    """Format one result.
 
-    >>> _shown(PublishedResult(12.61, 274)), _shown(PublishedResult(6.74, sd=0.91)), _shown(None)
+    >>> _format(PublishedResult(12.61, 274)), _format(PublishedResult(6.74, sd=0.91)), _format(None)
     ('12.61 / 274', '6.74 ± 0.91', '')
     """
-    if figure is None:
+    if result is None:
         return ""
-    spread = "" if figure.sd is None else f" ± {figure.sd:.2f}"
-    score = "" if figure.nasa is None else f" / {figure.nasa:,.0f}"
-    return f"{figure.rmse:.2f}{spread}{score}"
+    spread = "" if result.sd is None else f" ± {result.sd:.2f}"
+    score = "" if result.nasa is None else f" / {result.nasa:,.0f}"
+    return f"{result.rmse:.2f}{spread}{score}"
 
 
-def _trust(entry: PublishedMethod) -> str:
+def _trust_note(entry: PublishedMethod) -> str:
     return entry.trust + (f": {entry.note}" if entry.note else "")
-
-
-def _meanings() -> Iterator[str]:
-    yield from (f"- *{name}*: {meaning}." for name, meaning in TRUST.items())
