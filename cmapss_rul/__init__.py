@@ -1,6 +1,6 @@
 """Remaining useful life of turbofan engines on NASA's C-MAPSS data.
 
-The names below are imported when they are first used, so that `import cmapss_rul` is cheap.
+The names below are imported on first use, so that `import cmapss_rul` does not import torch.
 """
 
 import importlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cmapss_rul.training.inputs import load_data as load_data
     from cmapss_rul.training.train import train as train
 
-_HOMES = {
+_MODULES = {
     "RulError": "system.errors",
     "Evaluation": "evaluation.evaluate",
     "evaluate": "evaluation.evaluate",
@@ -32,13 +32,13 @@ _HOMES = {
     "load_data": "training.inputs",
     "train": "training.train",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = ["__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'cmapss_rul' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"cmapss_rul.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"cmapss_rul.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

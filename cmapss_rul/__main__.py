@@ -1,4 +1,4 @@
-"""The command `rul`, and `python -m cmapss_rul`: signals are heeded before anything is imported."""
+"""The command `rul`, also `python -m cmapss_rul`; handles signals before heavy imports."""
 
 import gc
 import sys
@@ -19,7 +19,7 @@ def main() -> NoReturn:
     except Terminated:
         _leave(*TERMINATED)
     finally:
-        gc.freeze()  # or the collector walks over all of torch once more before the process ends
+        gc.freeze()  # saves a last garbage collection over all objects of torch
 
 
 def _leave(line: str, code: int) -> NoReturn:

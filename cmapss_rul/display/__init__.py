@@ -1,1 +1,1 @@
-"""Text, Markdown and plots, as they are shown to people."""
+"""Text, tables and plots for people to read."""

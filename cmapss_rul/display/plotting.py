@@ -1,7 +1,7 @@
-"""What all pictures share: colours, dashes, markers, axes, and how they are saved.
+"""Style of all plots: colours, dashes, markers, axes, and saving as PNG and SVG.
 
-The colours are those of Okabe and Ito, which colour-blind readers tell apart; dashes and markers
-do so in grey.
+The colours are the palette of Okabe and Ito, which colour-blind readers can distinguish; dashes
+and markers distinguish the lines in greyscale.
 """
 
 import io
@@ -23,8 +23,8 @@ DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1
 MARKERS = "osD^vPX*"
 ENDINGS = ("png", "svg")
 _SETTINGS: Any = {
-    "svg.hashsalt": "cmapss_rul",  # equal data give equal bytes
-    "text.parse_math": False,  # a name may hold a dollar sign
+    "svg.hashsalt": "cmapss_rul",  # deterministic ids, so that equal data give identical files
+    "text.parse_math": False,  # a name may contain a dollar sign
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,15 +37,15 @@ _FINE_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
 def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[Path]:
-    """Draw a picture and save it as PNG and SVG; take the files away if there is none.
+    """Draw a plot and save it as PNG and SVG; remove existing files if there is none.
 
     Args:
-        picture: draws it, in the style of all pictures; None where there is nothing to draw.
-        folder: where the files go.
-        name: of both files, without their endings.
+        picture: draws the figure; returns None where there is nothing to plot.
+        folder: of the files.
+        name: of both files, without suffix.
 
     Returns:
-        The files that were written, PNG and SVG.
+        The written files, PNG and SVG.
     """
     written = []
     with mpl.rc_context(_SETTINGS):
@@ -62,7 +62,7 @@ def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[
 
 
 def log_scale(axes: Axes) -> None:
-    """Scale the upright axis by powers, with plain numbers beside it."""
+    """Set the y axis to log scale, with plain numbers as tick labels."""
     axes.set_yscale("log", nonpositive="mask")
     low, high = axes.get_ylim()
     decades = math.log10(high / low)
@@ -73,10 +73,10 @@ def log_scale(axes: Axes) -> None:
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Let no tick of the level axis stand between whole numbers: epochs, engines."""
+    """Restrict the ticks of the x axis to whole numbers, such as epochs or engines."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def wrapped(text: str, width: int = 30) -> str:
-    """Break a text into lines of at most `width` characters."""
+    """Wrap a text to lines of at most `width` characters."""
     return "\n".join(textwrap.wrap(text, width)) or text

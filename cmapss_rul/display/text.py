@@ -1,4 +1,4 @@
-"""Small helpers for texts that people read."""
+"""Helpers for text output: quoting, JSON, suggestions of similar names."""
 
 import difflib
 import json
@@ -13,7 +13,7 @@ from cmapss_rul.system.text import printable as printable
 
 
 def shell_word(text: object) -> str:
-    r"""Quote a word for a shell; bash and zsh read control characters back as they were.
+    r"""Quote a word for a shell; control characters are quoted as bash and zsh read them.
 
     >>> print(shell_word("my runs/a"), shell_word("a\x1b[31m"))
     'my runs/a' $'a\x1b[31m'
@@ -29,7 +29,7 @@ def shell_word(text: object) -> str:
 
 
 def finite(value: Any) -> Any:
-    """Return plain values with None for every number that is not finite.
+    """Replace every number that is not finite by None, in nested dicts and lists.
 
     >>> finite({"a": [1.5, float("nan")], "b": float("inf")})
     {'a': [1.5, None], 'b': None}
@@ -42,11 +42,11 @@ def finite(value: Any) -> Any:
 
 
 def json_text(value: object, indent: int = 2) -> str:
-    r"""Write strict JSON whose foreign texts a terminal shows and does not obey.
+    r"""Write strict JSON with control characters escaped, safe to print on a terminal.
 
     Args:
         value: plain values, all numbers finite.
-        indent: spaces a level.
+        indent: spaces per level.
 
     >>> print(json_text(["é", "a\x9b31m"]))
     [
@@ -61,7 +61,7 @@ def json_text(value: object, indent: int = 2) -> str:
 
 
 def by_nearness(word: str, options: Iterable[str]) -> list[str]:
-    """Order the options, the nearest to a mistyped word first.
+    """Sort the options by similarity to a mistyped word.
 
     >>> by_nearness("gradnrom", ["amnl", "gradnorm", "fixed"])[0]
     'gradnorm'
@@ -74,7 +74,7 @@ def by_nearness(word: str, options: Iterable[str]) -> list[str]:
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
-    """Return the option that was probably meant, or None where nothing is near.
+    """Return the option most similar to a mistyped word, or None if none is similar.
 
     >>> nearest("batchsize", ["batch_size", "epochs"])
     'batch_size'

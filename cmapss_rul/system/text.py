@@ -2,7 +2,7 @@
 
 
 def printable(text: object) -> str:
-    r"""Show control characters of a foreign name instead of obeying them.
+    r"""Escape control characters, so that a terminal shows them instead of obeying them.
 
     >>> printable("a\x1b[31mb\n")
     'a\\x1b[31mb\\n'
@@ -11,5 +11,5 @@ def printable(text: object) -> str:
 
 
 def one_line(text: object) -> str:
-    """Fold white space so that a foreign message fits on one line."""
+    """Collapse white space and escape control characters, for a message on one line."""
     return printable(" ".join(str(text).split()))
