@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate
     from cmapss_rul.system.errors import RulError as RulError
     from cmapss_rul.training.calibrate import calibrate_run as calibrate_run
-    from cmapss_rul.training.checkpoint import TrainedModel as TrainedModel
-    from cmapss_rul.training.checkpoint import restore as restore
     from cmapss_rul.training.config import RunConfig as RunConfig
     from cmapss_rul.training.config import load_config as load_config
     from cmapss_rul.training.inputs import load_data as load_data
     from cmapss_rul.training.train import train as train
+    from cmapss_rul.training.trained_model import TrainedModel as TrainedModel
+    from cmapss_rul.training.trained_model import restore as restore
 
 _MODULES = {
     "RulError": "system.errors",
     "Evaluation": "evaluation.evaluate",
     "evaluate": "evaluation.evaluate",
     "calibrate_run": "training.calibrate",
-    "TrainedModel": "training.checkpoint",
-    "restore": "training.checkpoint",
+    "TrainedModel": "training.trained_model",
+    "restore": "training.trained_model",
     "RunConfig": "training.config",
     "load_config": "training.config",
     "load_data": "training.inputs",

@@ -21,6 +21,7 @@ from cmapss_rul.system.locks import LOCK, OWNER, wait_for_folder
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import Stopper, plain, tiny
 
 ROOT = Path(__file__).parents[1]
@@ -80,7 +81,7 @@ def test_the_lock_of_a_killed_run_holds_nobody_back(endless):
 
 def test_readers_do_not_lock(endless):
     process, _, folder = endless
-    assert checkpoint.restore(folder).epoch >= 1
+    assert restore(folder).epoch >= 1
     assert process.poll() is None
 
 

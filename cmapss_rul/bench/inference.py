@@ -12,7 +12,6 @@ from cmapss_rul.bench.summary import Summary
 from cmapss_rul.bench.workers import measure_once
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.model.network import Network, predict
-from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
 
@@ -56,7 +55,7 @@ def prepare_inference(
     set_up_torch(threads)
     torch_device = torch.device(device)
     data = load_data(config)
-    network = build_network(config, data.preprocessor).to(torch_device)
+    network = config.build_network().to(torch_device)
     windows = data.training.windows.to(torch_device)
     some = windows.select(torch.arange(min(len(windows), 8192), device=torch_device))
 

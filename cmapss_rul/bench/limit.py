@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from cmapss_rul.data.windows import Batch
 from cmapss_rul.model.attention import LastStateAttention, SelfAttention
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.optimisation import Plan, Trainer
+from cmapss_rul.training.optimisation import StepPlan, Trainer
 
-STEADY = Plan(steps=1_000_000, warmup=0)
+STEADY = StepPlan(steps=1_000_000, warmup=0)
 """A schedule in which every measured step is after the warm-up."""
 
 _Layer = TypeVar("_Layer", bound=nn.Module)

@@ -21,7 +21,6 @@ from cmapss_rul.bench.usual_loop import UsualLoop
 from cmapss_rul.bench.workers import Contender, alternate, measure_once
 from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
-from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.optimisation import Trainer
@@ -164,7 +163,7 @@ def prepare_balancers(
 def training_step(config: RunConfig, data: TrainingData, turn: Turn) -> Callable[[], object]:
     """Return a function that gathers a full batch and takes a training step on it."""
     device = torch.device(turn.device)
-    trainer = Trainer(config, build_network(config, data.preprocessor), device)
+    trainer = Trainer(config, config.build_network(), device)
     training = data.training.to(device)
     indices = full_batches(training, config.train.batch_size)
     return lambda: trainer.step(training.batch(next(indices)), 0, limit.STEADY)

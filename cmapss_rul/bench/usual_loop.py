@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
-from cmapss_rul.training.checkpoint import build_network
 from cmapss_rul.training.config import RunConfig
 
 
@@ -44,7 +43,7 @@ class UsualLoop:
         batch_size = config.train.batch_size
         self.loader = DataLoader(materialise(data.training), batch_size, shuffle=True)
         self.validation = DataLoader(materialise(data.validation), batch_size)
-        self.network = build_network(config, data.preprocessor).to(device)
+        self.network = config.build_network().to(device)
         self.rul_loss = nn.MSELoss()
         self.health_loss = nn.CrossEntropyLoss()
         self.optimiser = torch.optim.Adam(self.network.parameters())

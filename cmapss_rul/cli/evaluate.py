@@ -39,7 +39,7 @@ def evaluate(
 
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
     from cmapss_rul.evaluation.save import Targets, save, to_json
-    from cmapss_rul.training.checkpoint import restore
+    from cmapss_rul.training.trained_model import restore
 
     model = restore(checkpoint, chosen)
     targets = Targets.of(model.path, output)

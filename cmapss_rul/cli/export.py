@@ -50,7 +50,7 @@ def export(
     from cmapss_rul.display.text import json_text
     from cmapss_rul.evaluation.export import default_path
     from cmapss_rul.evaluation.export import export as export_model
-    from cmapss_rul.training.checkpoint import restore
+    from cmapss_rul.training.trained_model import restore
 
     model = restore(checkpoint)
     path = output or default_path(model.path, format.value)

@@ -81,7 +81,7 @@ def predict(
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.system.files import save_file
     from cmapss_rul.system.text import printable
-    from cmapss_rul.training.checkpoint import restore
+    from cmapss_rul.training.trained_model import restore
 
     if output is not None and file != "-" and output.exists() and output.samefile(file):
         raise UsageError(f"{output}: is the input file; name another file with -o")

@@ -10,7 +10,7 @@ from cmapss_rul.cli.options import AsJson
 from cmapss_rul.cli.output import print_line
 
 if TYPE_CHECKING:
-    from cmapss_rul.training.listing import Listed
+    from cmapss_rul.training.listing import ListedRun
 
 
 def runs(
@@ -57,7 +57,7 @@ _HEADER = ("run", "state", "subset", "balancer", "seed", "val RMSE", "test RMSE"
 _NUMBERS = {"seed", "val RMSE", "test RMSE"}
 
 
-def _table(found: "Sequence[Listed]") -> list[str]:
+def _table(found: "Sequence[ListedRun]") -> list[str]:
     """Format the lines of the table, and the notes under it.
 
     As wide as its content, never wrapped, so that each run stays on one line for grep and awk.
@@ -75,7 +75,7 @@ def _table(found: "Sequence[Listed]") -> list[str]:
     return [*lines, *([""] if notes else []), *notes]
 
 
-def _cells(run: "Listed") -> tuple[str, ...]:
+def _cells(run: "ListedRun") -> tuple[str, ...]:
     return (
         run.name,
         run.state,

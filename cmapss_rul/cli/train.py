@@ -85,33 +85,29 @@ def train(
     from cmapss_rul.cli.progress import Progress
     from cmapss_rul.display.text import shell_word
     from cmapss_rul.training.loggers import Reporter, TensorBoard
-    from cmapss_rul.training.ranks import joined
-    from cmapss_rul.training.run_selection import choose
-    from cmapss_rul.training.runs import RunFolder
+    from cmapss_rul.training.ranks import join_process_group
+    from cmapss_rul.training.run_selection import select_run
     from cmapss_rul.training.train import train as run_training
 
     with ExitStack() as closing:
-        ranks = closing.enter_context(joined(device))
-        chosen = ranks.of_first(
-            lambda: choose(
-                config, output=output, seed=seed, sets=sets or [], data=data, resume=resume
-            )
+        group = closing.enter_context(join_process_group(device))
+        selection = group.on_first_rank(
+            select_run, config, output=output, seed=seed, sets=sets or [], data=data, resume=resume
         )
-        progress = Progress(chosen.config.train.epochs)
+        progress = Progress(selection.config.train.epochs)
         closing.callback(progress.close)
         reporters: list[Reporter] = [progress]
-        if logger is not None and ranks.first:
-            metrics = RunFolder(chosen.folder).metrics
-            reporters.insert(0, closing.enter_context(TensorBoard(metrics)))
-        if chosen.note and ranks.first:
-            progress.note(chosen.note)
+        if logger is not None and group.first:
+            reporters.insert(0, closing.enter_context(TensorBoard(selection.run.metrics)))
+        if selection.note and group.first:
+            progress.note(selection.note)
         run = run_training(
-            chosen.config,
-            chosen.folder,
+            selection.config,
+            selection.run,
             resume=resume is not None,
             device=device,
             reporters=reporters,
-            ranks=ranks,
+            group=group,
         )
-        if ranks.first:
+        if group.first:
             print_line(f"rul evaluate {shell_word(run.best)}")

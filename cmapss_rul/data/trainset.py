@@ -5,7 +5,7 @@ train file → records → split by engine → capped RUL and health class of ea
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,15 @@ class TrainingData:
     split: Partition
     mean_label: float
     auxiliary: int = 0
+
+    def to(self, device: torch.device) -> "TrainingData":
+        """Return the windows on another device."""
+        return replace(
+            self,
+            training=self.training.to(device),
+            validation=self.validation.to(device),
+            calibration=self.calibration.to(device),
+        )
 
 
 def prepare_training_data(

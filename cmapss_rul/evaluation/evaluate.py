@@ -31,7 +31,7 @@ from cmapss_rul.metrics.health import (
 )
 from cmapss_rul.metrics.regression import constant_baseline, perfect_under_cap, regression_metrics
 from cmapss_rul.system.errors import DataError
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ def evaluate(
         metrics={windows: metrics_of(*pair) for windows, pair in scored.items()},
         health={windows: health_of(*pair) for windows, pair in scored.items()},
         floors=floors(truths, config.cap),
-        baselines=baselines(truths, model.data["mean_label"], held_out=bool(len(tested.held_out))),
+        baselines=baselines(truths, model.data.mean_label, held_out=bool(len(tested.held_out))),
         prognostics=prognostics_of(predictions, truth, fleet.starts, config.cap),
         intervals=coverage_of(model, predictions, truth, last),
         ends=None if (level := level_of(model)) is None else ends_of(model, predictions.rul, level),
@@ -152,7 +152,7 @@ def unseen_by(
     if data_dir is not None:
         config = config.moved_to(data_dir)
     tested = read_test_set(config, model.config.split, labels=labels, progress=progress)
-    trained = model.data["canonical_sha256"]
+    trained = model.data.canonical_sha256
     same = tested.sources[0].canonical_sha256 == trained
     name = printable(tested.sources[0].name)
     if len(tested.held_out):
@@ -162,10 +162,10 @@ def unseen_by(
                 f"{tested.sources[0].canonical_sha256[:12]}…), so its engines that were set aside "
                 "are not known; put the former file back, or train anew"
             )
-        if tested.held_out.tolist() != model.test_engines:
+        if tested.held_out.tolist() != model.engines.test:
             raise DataError(
                 f"{name}: other engines are set aside now than at the training; evaluate with the "
-                f"version of cmapss_rul that trained ({printable(model.versions['cmapss_rul'])})"
+                f"version of cmapss_rul that trained ({printable(model.versions.cmapss_rul)})"
             )
     elif config.own and same:
         raise DataError(

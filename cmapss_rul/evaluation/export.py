@@ -25,7 +25,7 @@ from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.evaluation.save import tag_of
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.files import save_file
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 Format = Literal["onnx", "torch-export"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2"}

@@ -13,7 +13,7 @@ from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, validate_level
 from cmapss_rul.metrics.bands import in_band, rul_bands
 from cmapss_rul.metrics.coverage import interval_coverage, mean_by_engine
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 PROMISE = (
     "at least the level, for a cycle drawn evenly from the whole life of an engine like those it "

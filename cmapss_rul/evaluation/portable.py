@@ -11,7 +11,7 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.preprocess import CYCLE_UNIT
 from cmapss_rul.evaluation.intervals import level_of
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 _PLACES = 6
 """Digits behind the point that are tried; C-MAPSS has at most 4."""

@@ -12,7 +12,7 @@ from cmapss_rul.data.records import Records
 from cmapss_rul.display.text import json_text
 from cmapss_rul.evaluation.intervals import Ends, about, ends_of, level_of, why_none
 from cmapss_rul.evaluation.predictions import Predictions, predict_fleet
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, eq=False)

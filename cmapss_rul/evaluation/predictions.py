@@ -13,8 +13,8 @@ from cmapss_rul.data.windows import Windows
 from cmapss_rul.display.text import printable
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.training.checkpoint import TrainedModel
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, eq=False)

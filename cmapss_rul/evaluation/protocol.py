@@ -8,7 +8,8 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.display.text import counted
-from cmapss_rul.training.checkpoint import TrainedModel, versions
+from cmapss_rul.training.checkpoint import Versions
+from cmapss_rul.training.trained_model import TrainedModel
 
 HELD_OUT = "held-out engines of the same file"
 """How figures are marked that were made without a test file."""
@@ -91,8 +92,7 @@ class Protocol:
             tested: the test engines, and where they come from.
         """
         data, fleet = model.config.data, tested.fleet
-        trained = (model.data, *model.data["auxiliary"])
-        digest = {file["name"]: _digest(file) for file in trained}
+        digest = {file.name: _digest(file.model_dump()) for file in model.data.files}
         for file in tested.sources:
             found = _digest(dataclasses.asdict(file))
             other = digest.get(file.name, found) != found  # files of one name in two folders
@@ -119,7 +119,7 @@ class Protocol:
             padding="front, by repeating the first cycle; no engine dropped",
             inputs=list(model.preprocessor.features),
             smoothing=data.smoothing,
-            auxiliary={file["subset"]: file["engines"] for file in model.data["auxiliary"]},
+            auxiliary={file.subset: file.engines for file in model.data.auxiliary},
             split=_split(model),
             selection=_selection(model),
             epoch=model.epoch,
@@ -127,7 +127,10 @@ class Protocol:
             clamp=[0, data.cap],
             seed=model.config.seed,
             runs="one run is one seed: the spread between seeds is not in the interval",
-            versions={"trained": dict(model.versions), "evaluated": versions()},
+            versions={
+                "trained": model.versions.model_dump(),
+                "evaluated": Versions.current().model_dump(),
+            },
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -188,7 +191,7 @@ def _selection(model: TrainedModel) -> str:
 
 def _split(model: TrainedModel) -> dict[str, Any]:
     split = model.config.split
-    aside = {"test": split.test, "test_seed": split.test_seed} if model.test_engines else {}
+    aside = {"test": split.test, "test_seed": split.test_seed} if model.engines.test else {}
     return {
         **aside,
         "by": split.by,
@@ -196,9 +199,9 @@ def _split(model: TrainedModel) -> dict[str, Any]:
         "fraction": split.validation,
         "calibration": split.calibration,
         "seed": model.config.seed if split.seed is None else split.seed,
-        "training_engines": len(model.training_engines),
-        "validation_engines": len(model.validation_engines),
-        "calibration_engines": len(model.calibration_engines),
+        "training_engines": len(model.engines.training),
+        "validation_engines": len(model.engines.validation),
+        "calibration_engines": len(model.engines.calibration),
     }
 
 

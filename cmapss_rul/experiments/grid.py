@@ -13,8 +13,7 @@ from cmapss_rul.display.text import by_nearness, nearest, printable
 from cmapss_rul.experiments.cells import Cell, Source, folder_name
 from cmapss_rul.experiments.identity import comparable, digest_of
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.resume import flat
+from cmapss_rul.training.config import RunConfig, flatten
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def _refuse_unknown_keys(
     options = [("--grid", key) for key in axes]
     keys = [text.partition("=")[0].strip() for text in sets]
     options += [("--set", key) for key in keys if key.startswith("balancer.")]
-    known = {key for cell in cells for key in flat(cell.resolved.model_dump())}
+    known = {key for cell in cells for key in flatten(cell.resolved.model_dump())}
     for option, key in options:
         if key not in taken:
             meant = nearest(key, known)

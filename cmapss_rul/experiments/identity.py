@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cmapss_rul.display.text import printable
-from cmapss_rul.training.config import RunConfig, completed
-from cmapss_rul.training.resume import flat
+from cmapss_rul.training.config import RunConfig, completed, flatten
 
 
 def comparable(config: RunConfig) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def differences(former: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found += [f"it also has the cell '{printable(name)}'" for name in then if name not in here]
     found += [f"it lacks the cell '{printable(name)}'" for name in here if name not in then]
     for name in [name for name in here if name in then]:
-        one, other = flat(completed(then[name])), flat(here[name])
+        one, other = flatten(completed(then[name])), flatten(here[name])
         found += [
             f"{printable(name)}: {key} was {printable(one.get(key, 'absent'))} and is "
             f"{printable(other.get(key, 'absent'))}"

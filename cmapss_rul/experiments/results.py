@@ -16,9 +16,8 @@ from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.oracle import path_of, read_notes
 from cmapss_rul.experiments.runs import COMMIT
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.training import checkpoint
 from cmapss_rul.training.loggers import Row
-from cmapss_rul.training.runs import RunFolder, rows_of
+from cmapss_rul.training.runs import RunFolder
 
 FIGURES = {
     "last_capped": ("last", "capped"),
@@ -104,16 +103,17 @@ def read_result(run: GridRun, folder: Path) -> Result:
     Raises:
         RulError: a file is missing or is not as it was written.
     """
-    targets = Targets.of(RunFolder(folder).best)
-    content = checkpoint.read(RunFolder(folder).last)
+    files = RunFolder(folder)
+    targets = Targets.of(files.best)
+    last = files.open(files.last)
     try:
         evaluation = json.loads(targets.figures.read_bytes())
         table = pd.read_csv(targets.predictions, dtype={"engine": str}, keep_default_na=False)
         true = table["true_rul_capped"].to_numpy(dtype=np.float64)
         return Result(
             run=run,
-            rows=rows_of(content),
-            best_epoch=content["loop"]["best_epoch"],
+            rows=last.rows,
+            best_epoch=last.loop.best_epoch,
             evaluation=evaluation,
             engines=table["engine"].to_numpy(dtype=np.object_),
             true=true,

@@ -24,11 +24,13 @@ from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import CheckpointError, RulError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training import checkpoint
+from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.loggers import Reporter, Row
-from cmapss_rul.training.runs import RunFolder, finished, make_whole, newest
+from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import TrainedModel, restore
 
 COMMIT = "commit.txt"
 """File of a run folder that names the commit of the code that finished the run."""
@@ -62,37 +64,37 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
         return False
     try:
         # training goes on from the one before a damaged one, and says so
-        content, damage = newest(run)
-        _check_same(config, content, run.previous if damage else run.last)
-        epochs = len(content["loop"]["history"])
+        last, _ = run.newest()
+        _check_same(config, last)
+        epochs = last.loop.epoch
         if epochs and not run.best.exists():
             raise Damaged("best.pt is missing")
         if run.best.exists():
-            _check_same(config, checkpoint.read(run.best), run.best)
+            _check_same(config, run.open(run.best))
     except CheckpointError as error:
         raise Damaged(one_line(error)) from error
     if oracle and not set(range(1, epochs + 1)) <= read_notes(path_of(folder)).keys():
         raise Damaged("oracle.csv is missing, or epochs in it are")
-    if not finished(content):
+    if not last.is_finished():
         return False
-    make_whole(run, content)
+    run.repair(last)
     text = to_yaml(config)
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
         write_atomic(run.config, text)
     return True
 
 
-def _check_same(config: RunConfig, content: dict[str, Any], path: Path) -> None:
+def _check_same(config: RunConfig, found: Checkpoint) -> None:
     """Refuse a checkpoint's content that is of another configuration or seed, or misshapen.
 
     A run whose weights do not load is misshapen too: neither training nor evaluation would ever
     get past it.
     """
-    found = checkpoint.from_content(content, path).config
-    if comparable(found) != comparable(config):
-        raise Damaged(f"{path.name} is of another configuration")
-    if found.seed != config.seed:
-        raise Damaged(f"{path.name} is of another seed")
+    own = TrainedModel.from_checkpoint(found).config
+    if comparable(own) != comparable(config):
+        raise Damaged(f"{found.path.name} is of another configuration")
+    if own.seed != config.seed:
+        raise Damaged(f"{found.path.name} is of another seed")
 
 
 def remove(folder: Path) -> None:
@@ -239,7 +241,7 @@ class EvaluateJob:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            model = checkpoint.restore(self.folder, pick_device(self.device))
+            model = restore(self.folder, pick_device(self.device))
             here = model.config.model_copy(update={"data": self.config.data})  # files of now
             evaluation = evaluate(dataclasses.replace(model, config=here), progress=False)
         finally:

@@ -16,7 +16,7 @@ from cmapss_rul.metrics.bands import band_name, in_band, rul_bands
 from cmapss_rul.metrics.regression import regression_metrics
 from cmapss_rul.reports.page import Table
 from cmapss_rul.reports.predicted import WIDTH
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 Groups = dict[str, NDArray[np.int64]]
 """Name of a group of windows → their rows of the test file."""

@@ -12,7 +12,7 @@ from cmapss_rul.evaluation.interval_table import interval_notes, interval_rows
 from cmapss_rul.reports.metrics import figures_table, warnings_of, yardsticks_table
 from cmapss_rul.reports.page import Table, made_by
 from cmapss_rul.system.files import save_file
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 CARD = "MODEL_CARD.md"
 
@@ -104,14 +104,14 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
         if protocol.official
         else ""
     )
-    kept = len(model.calibration_engines)
+    kept = len(model.engines.calibration)
     calibrated = f"{kept} calibrated the intervals, " if kept else ""
     others = [f"all {count} of {name}" for name, count in protocol.auxiliary.items()]
     auxiliary = escaped("".join(f" and {other}" for other in others))
     yield (
         f"{escaped(protocol.subset)}, {escaped(protocol.files)}.{source} "
-        f"{len(model.training_engines)} engines trained{auxiliary}, "
-        f"{len(model.validation_engines)} chose the epoch, {calibrated}{protocol.engines} tested."
+        f"{len(model.engines.training)} engines trained{auxiliary}, "
+        f"{len(model.engines.validation)} chose the epoch, {calibrated}{protocol.engines} tested."
     )
     digests = [(name, file["sha256"]) for name, file in protocol.digest.items()]
     yield _two_columns(["file", "SHA-256"], digests)

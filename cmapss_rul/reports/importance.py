@@ -10,7 +10,7 @@ from cmapss_rul.data.windows import Windows
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import PREDICTION_BATCH
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 WINDOWS = 1_000
 REPEATS = 5

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.model.network import PREDICTION_BATCH
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, eq=False)

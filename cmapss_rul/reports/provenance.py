@@ -15,9 +15,9 @@ from cmapss_rul.reports.importance import importance_of
 from cmapss_rul.reports.looking_back import looking_back
 from cmapss_rul.reports.page import Lines, Missing, Part, Picture, Table
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.training.checkpoint import TrainedModel
 from cmapss_rul.training.loggers import read_metrics
 from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trained_model import TrainedModel
 
 
 def training(folder: Path, model: TrainedModel) -> Iterator[Part]:

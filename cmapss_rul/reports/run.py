@@ -8,8 +8,8 @@ from cmapss_rul.reports import provenance, scored
 from cmapss_rul.reports.card import write_card
 from cmapss_rul.reports.metrics import key_figures, warnings_of
 from cmapss_rul.reports.page import Page, Section, made_by, write
-from cmapss_rul.training.checkpoint import TrainedModel, restore
 from cmapss_rul.training.device import pick_device
+from cmapss_rul.training.trained_model import TrainedModel, restore
 
 
 def report_run(

@@ -13,7 +13,7 @@ from cmapss_rul.reports import by_group, interpretation
 from cmapss_rul.reports import predicted as drawn
 from cmapss_rul.reports.metrics import figures_table, published_parts, yardsticks_table
 from cmapss_rul.reports.page import Missing, Part, Picture, Table, Text
-from cmapss_rul.training.checkpoint import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel
 
 
 def figures(evaluation: Evaluation) -> Iterator[Part]:

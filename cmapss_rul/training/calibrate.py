@@ -1,6 +1,6 @@
-"""The intervals of a network: made whenever best.pt is written, or later for an existing run."""
+"""Prediction intervals of a network: fitted whenever best.pt is written, or later for a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.data.verification import provenance
 from cmapss_rul.data.windows import LabelledWindows, Windows
-from cmapss_rul.display.text import printable
 from cmapss_rul.intervals.calibration import (
     Calibration,
     HeldOutPredictions,
@@ -29,25 +28,26 @@ from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import remove_partial_files
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import TrainedModel, from_content
+from cmapss_rul.training.checkpoint import Checkpoint, EngineNumbers
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.trained_model import TrainedModel, checkpoint_path
 
 
-def calibration_of(
+def calibrate_network(
     network: Network,
     config: RunConfig,
-    split: Mapping[str, list[int]],
+    engines: EngineNumbers,
     validation: HeldOutPredictions,
     calibration: LabelledWindows,
 ) -> Calibration | None:
-    """Make the intervals of the network that is about to become best.pt.
+    """Fit the intervals of the network that is about to become best.pt.
 
     Args:
         network: with the weights that evaluation uses.
         config: of the run.
-        split: numbers of the engines, as a checkpoint holds them.
-        validation: what the network gives for the validation engines.
-        calibration: windows of the engines kept for the intervals, if any.
+        engines: numbers of the engines by their use.
+        validation: predictions for the validation engines.
+        calibration: windows of the calibration engines, if any.
 
     Returns:
         Intervals at the default levels, less those that the engines do not support; None where
@@ -57,13 +57,13 @@ def calibration_of(
         return None
     cap = config.data.cap
     own = None
-    if split["calibration"]:
-        own = held_out(clamped(network, calibration.windows, cap), calibration)
-    engines = split["calibration"] or split["validation"]
-    return fit_calibration(validation, own, engines, DEFAULT_LEVELS, cap)
+    if engines.calibration:
+        own = held_out(predict_clamped(network, calibration.windows, cap), calibration)
+    used = engines.calibration or engines.validation
+    return fit_calibration(validation, own, used, DEFAULT_LEVELS, cap)
 
 
-def clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]:
+def predict_clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]:
     """Predict windows of engines that did not train, clamped to [0, cap].
 
     Args:
@@ -80,8 +80,8 @@ def clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]
     rul, _ = predict(network, windows)
     if not rul.isfinite().all():
         raise RulError(
-            "a prediction for an engine that calibrates was not finite; "
-            "try a smaller train.learning_rate"
+            "a prediction for a calibration engine was not finite; try a smaller "
+            "train.learning_rate"
         )
     return rul.clamp(0, cap).double().cpu().numpy()
 
@@ -100,96 +100,97 @@ def calibrate_run(
     data_dir: Path | str | None = None,
     progress: bool = True,
 ) -> TrainedModel:
-    """Give an existing run intervals, made from the engines that it held out of training.
+    """Give an existing run intervals, fitted on the engines that it held out of training.
 
-    The checkpoint is written anew as a whole, or not at all: its entry `calibration` is added
-    or replaced, and no other is changed. The train file is fetched where it is missing.
+    The checkpoint is rewritten as a whole, or not at all: its entry `calibration` is added or
+    replaced, and no other is changed. The train file is fetched where it is missing.
 
     Args:
         path: a run folder, which means its best.pt, or a checkpoint of the best epoch.
         levels: of the intervals; by default 0.8, 0.9 and 0.95, less those not supported.
         device: where the network computes.
         data_dir: folder of the train file; that of the run by default.
-        progress: whether a download shows how far it is, on stderr.
+        progress: whether a download shows its progress, on stderr.
 
     Returns:
-        The model with its intervals, as it now stands in the file.
+        The model with its intervals, as it is in the file.
 
     Raises:
         UsageError: a level is not supported, with the smallest number of engines that supports
             it; the run cannot be calibrated; the train file is another one.
         CheckpointError: with the path and what is wrong with the file.
-        DataError: the train file cannot be got or cannot be read.
+        DataError: the train file cannot be obtained or read.
         RulError: another process trains in the folder.
     """
-    path = Path(path)
-    path = path / checkpoint.BEST if path.is_dir() else path
-    checkpoint.read(path)  # a wrong path is an error before the lock, which would make its folder
+    path = checkpoint_path(path)
+    if not path.is_file():
+        checkpoint.read(path)  # raises, before the lock would create the folder of a wrong path
     with lock_folder(path.parent):
-        remove_partial_files(path.parent)  # what a killed call left
-        content = checkpoint.read(path)
-        model = from_content(content, path, device)
-        wanted = _levels(model, levels)
-        fleet = _train_file(model, data_dir, progress)
+        remove_partial_files(path.parent)  # partial files of a killed call
+        found = Checkpoint.from_content(checkpoint.read(path), path)
+        model = TrainedModel.from_checkpoint(found, device)
+        wanted = _supported_levels(model, levels)
+        fleet = _read_train_file(model, data_dir, progress)
+        own = None
+        if model.engines.calibration:
+            own = _predict_engines(model, fleet, model.engines.calibration)
         calibration = fit_calibration(
-            _of_engines(model, fleet, model.validation_engines),
-            _of_engines(model, fleet, model.calibration_engines)
-            if model.calibration_engines
-            else None,
-            calibrating(model),
+            _predict_engines(model, fleet, model.engines.validation),
+            own,
+            calibration_engines(model),
             wanted,
             model.config.data.cap,
         )
-        checkpoint.write(path, {**content, "calibration": calibration.model_dump()})
+        checkpoint.write(path, {**found.content, "calibration": calibration.model_dump()})
     return replace(model, calibration=calibration)
 
 
-def calibrating(model: TrainedModel) -> list[int]:
-    """Numbers of the engines that intervals are made from."""
-    return model.calibration_engines or model.validation_engines
+def calibration_engines(model: TrainedModel) -> list[int]:
+    """Numbers of the engines that intervals are fitted on."""
+    return model.engines.calibration or model.engines.validation
 
 
-def _levels(model: TrainedModel, levels: Sequence[float] | None) -> tuple[float, ...]:
-    """The levels wanted, refused where the run does not bear one of them."""
-    name = printable(model.path)
+def _supported_levels(model: TrainedModel, levels: Sequence[float] | None) -> tuple[float, ...]:
+    """Return the levels wanted; refuse a run that does not support one of them."""
     if model.config.split.by == "windows":
-        raise UsageError(f"{name}: {LEAK}; intervals take engines that did not train")
+        raise UsageError(f"{model.path}: {LEAK}; intervals take engines that did not train")
     if model.epoch != model.best_epoch:
         raise UsageError(
-            f"{name}: found epoch {model.epoch}, expected the one that validation chose, "
+            f"{model.path}: found epoch {model.epoch}, expected the one that validation chose, "
             f"{model.best_epoch}; name the run folder or its best.pt"
         )
-    engines = len(calibrating(model))
+    engines = len(calibration_engines(model))
     if levels:
         return validate_levels(levels, engines)
     if not supported_levels(DEFAULT_LEVELS, engines):
-        raise UsageError(
-            f"{name}: {unsupported_reason(engines, DEFAULT_LEVELS)}; --level names another"
-        )
+        reason = unsupported_reason(engines, DEFAULT_LEVELS)
+        raise UsageError(f"{model.path}: {reason}; --level names another")
     return DEFAULT_LEVELS
 
 
-def _train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool) -> Fleet:
-    """The fleet that the run trained on, refused where the file is another one."""
+def _read_train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool) -> Fleet:
+    """Read the fleet that the run trained on; refuse another file."""
     config = model.config.data
     if data_dir is not None:
         config = config.moved_to(data_dir)
     file = ensure_files(config, ["train"], progress=progress)["train"]
     found = provenance(file)
-    if found.canonical_sha256 != model.data["canonical_sha256"]:
+    if found.canonical_sha256 != model.data.canonical_sha256:
         raise UsageError(
-            f"{printable(file)}: found SHA-256 {found.sha256[:12]}…, expected the file that the "
-            f"run trained on, {printable(model.data['sha256'])[:12]}…; name its folder with --data"
+            f"{file}: found SHA-256 {found.sha256[:12]}…, expected the file that the "
+            f"run trained on, {model.data.sha256[:12]}…; name its folder with --data"
         )
     return read_train_records(config, file, found.sha256).fleet
 
 
-def _of_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOutPredictions:
-    """What the model gives at every cycle of some engines of the train file."""
-    some = fleet.select_engines(np.array(engines))
+def _predict_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOutPredictions:
+    """Predict at every cycle of some engines of the train file."""
+    selected = fleet.select_engines(np.array(engines))
     device = next(model.network.parameters()).device
-    series = torch.from_numpy(model.preprocessor.transform(some)).to(device)
+    series = torch.from_numpy(model.preprocessor.transform(selected)).to(device)
     data = model.config.data
-    windows = Windows.every_cycle(series, some, data.window)
-    true = cap_rul(run_to_failure_rul(some), data.cap).astype(np.float64)
-    return HeldOutPredictions(clamped(model.network, windows, data.cap), true, some.engine)
+    windows = Windows.every_cycle(series, selected, data.window)
+    true = cap_rul(run_to_failure_rul(selected), data.cap).astype(np.float64)
+    return HeldOutPredictions(
+        predict_clamped(model.network, windows, data.cap), true, selected.engine
+    )

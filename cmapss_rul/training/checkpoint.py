@@ -1,23 +1,23 @@
-"""Checkpoints: one file of plain values and tensors, whole or not at all.
+"""Checkpoints: what the file holds, as classes, and how it is read and written.
 
     format_version      of this layout
     versions            of package, torch and Python
     config              resolved, without paths
-    data                subset, digest of the train file, official or not, mean label; the
-                        same of auxiliary train files
+    data                train file: subset, digests, official or not, mean label; auxiliary ones
     preprocessor        columns, conditions, centre, factor and ranges of the scaling
-    split               numbers of the training, validation and calibration engines, and of
-                        those set aside to test on
-    model               weights that evaluation uses
-    model_raw           weights that training goes on from, where they differ
-    optimiser, schedule, balancer, balancer_optimiser
-    rng                 of every generator
-    loop                epoch, batch, step, sums, best, stale, history: see `LoopState`
+    split               numbers of the training, validation, calibration and held-out test engines
     host                paths, device, threads, times: all that may differ between equal runs
-    calibration         in best.pt: what the intervals are made of, see `Calibration`
+    model               weights that evaluation uses
+    model_raw           weights that training resumes from, where they differ
+    optimiser, schedule, balancer, balancer_optimiser
+    rng                 states of the random generators
+    loop                epoch, batch, step, sums, best, stale, history
+    calibration         in best.pt: the basis of the intervals
 
-The file ends with a SHA-256 of all bytes before it, which is checked before anything is
-unpickled: see `sealed`. What the parts must hold is said in `parts`.
+The classes below are both the schema and the objects that a run works with: the loop advances
+`LoopState` and `Clock` and saves them as they are. A new field is declared here and nowhere else;
+with a default value, older checkpoints still load. The tensors are checked by whoever loads them:
+`trained_model` and `Trainer.load_state_dict`. The bytes are described in `checkpoint_file`.
 """
 
 import math
@@ -25,23 +25,27 @@ import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from cmapss_rul.config.explain import explain
-from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.system.files import write_verified
+from cmapss_rul.system.text import one_line
 from cmapss_rul.training.checkpoint_file import open_sealed, seal
-from cmapss_rul.training.checkpoint_schema import check_parts, check_preprocessor, check_weights
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.loggers import COLUMNS, TIMES, Row
 from cmapss_rul.version import __version__
 
 FORMAT_VERSION = 1
@@ -51,61 +55,244 @@ BEST = "best.pt"
 PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
 """Top-level keys without which a checkpoint is of no use."""
 
-
-def versions() -> dict[str, str]:
-    """Versions that a figure depends on."""
-    return {
-        "cmapss_rul": __version__,
-        "torch": str(torch.__version__),  # a text: its own class is no plain value
-        "python": platform.python_version(),
-    }
-
-
-def write(path: Path, content: dict[str, Any], former: Path | None = None) -> None:
-    """Write a checkpoint in one step, after it was read back.
-
-    Args:
-        path: where it will stand.
-        content: plain dicts, lists, numbers, strings and tensors.
-        former: the name under which the checkpoint that stood there is kept, if any.
-    """
-    write_verified(path, seal(content), former)
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that is whole, of this format, and free of code.
-
-    Raises:
-        CheckpointError: with the path and what is wrong with the file.
-    """
-    name = printable(path)
-    if not path.exists():
-        raise CheckpointError(f"{name}: there is no such checkpoint{_beside(path)}")
-    return _of_this_format(open_sealed(path), name)
-
-
-def _of_this_format(content: Any, name: str) -> dict[str, Any]:
-    found = content.get("format_version") if isinstance(content, dict) else None
-    if type(found) is not int or found != FORMAT_VERSION:  # a tensor answers with a tensor
-        raise CheckpointError(
-            f"{name}: found checkpoint format {printable(found)}, expected {FORMAT_VERSION}; "
-            "train again, or use the version of cmapss_rul that wrote it"
-        )
-    missing = [part for part in PARTS if not isinstance(content.get(part), dict)]
-    if missing:
-        raise CheckpointError(f"{name}: without its part {missing[0]}; train again")
-    return dict(content)
-
+MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
+"""What a training step measures, in the order of `LoopState.sums`."""
 
 MISSHAPEN = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
-"""What values raise that are missing or have another shape than expected."""
+"""Exceptions of values that are missing or have another shape than expected."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Part(BaseModel):
+    """A part of a checkpoint: accepts no value of another type, ignores unknown keys.
+
+    Strict, because pydantic would otherwise turn a text into a number; unknown keys are those
+    that a later version adds.
+    """
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class Versions(Part):
+    """Versions that a result depends on."""
+
+    cmapss_rul: str
+    torch: str
+    python: str
+
+    @classmethod
+    def current(cls) -> "Versions":
+        """Versions of this process."""
+        return cls(
+            cmapss_rul=__version__,
+            torch=str(torch.__version__),  # its own class is no plain value
+            python=platform.python_version(),
+        )
+
+
+class TrainFile(Part):
+    """A file to train on."""
+
+    subset: str
+    name: str
+    sha256: str
+    canonical_sha256: str
+    official: bool
+    simulated: bool
+
+
+class AuxiliaryFile(TrainFile):
+    """A train file of another subset, all of whose engines train."""
+
+    engines: Count
+
+
+class RunData(TrainFile):
+    """The train file of a run, and the auxiliary ones."""
+
+    mean_label: float = Field(allow_inf_nan=False)
+    auxiliary: list[AuxiliaryFile] = Field(max_length=3)
+
+    @property
+    def files(self) -> list[TrainFile]:
+        """All train files, auxiliary ones last."""
+        return [self, *self.auxiliary]
+
+
+class EngineNumbers(Part):
+    """Numbers of the engines by their use.
+
+    `test` are engines that were held out of the user's train file; C-MAPSS has test files.
+    """
+
+    training: list[Count] = Field(min_length=1)
+    validation: list[Count] = Field(min_length=1)
+    calibration: list[Count] = []
+    test: list[Count] = []
+
+
+class LoopState(Part):
+    """Position of the training loop.
+
+    Attributes:
+        epoch: finished epochs.
+        batch: batches done in the running epoch.
+        step: steps done in the run.
+        sums: of `MEASURES` over the running epoch; losses times the windows of their batch.
+        best_rmse: the lowest validation RMSE so far, cycles.
+        best_epoch: its epoch.
+        stale: epochs since then.
+        history: rows of metrics.csv without times.
+    """
+
+    epoch: Count = 0
+    batch: Count = 0
+    step: Count = 0
+    sums: list[float] = Field([0.0] * len(MEASURES), min_length=6, max_length=6)
+    best_rmse: float = math.inf
+    best_epoch: Count = 0
+    stale: Count = 0
+    # float alone would turn the epochs of a resumed run into 1.0, 2.0, … in metrics.csv
+    history: list[dict[str, int | float]] = []
+
+    def is_finished(self, epochs: int, patience: int | None) -> bool:
+        """Whether the last epoch, or early stopping after a whole epoch, was reached."""
+        stopped = patience is not None and self.stale >= patience and not self.batch
+        return bool(self.epoch >= epochs or stopped)
+
+
+class Clock(Part):
+    """Times, kept apart from the state because they differ between equal runs.
+
+    Attributes:
+        training: seconds of training in the running epoch.
+        rows: `windows_per_second` and `seconds` of each finished epoch.
+    """
+
+    training: float = 0.0
+    rows: list[dict[str, int | float]] = []
+
+    def end_epoch(self, windows: int, evaluating: float) -> None:
+        """Add the times of an epoch that trained on so many windows."""
+        rate = windows / max(self.training, 1e-9)
+        seconds = self.training + evaluating
+        self.rows.append({"windows_per_second": round(rate, 1), "seconds": round(seconds, 3)})
+        self.training = 0.0
+
+
+class Host(Part):
+    """All that may differ between equal runs."""
+
+    folder: str
+    data_dir: str
+    files: dict[str, str] = {}
+    device: str
+    threads: Count
+    ranks: Count = 1
+    clock: Clock
+
+
+class RunRecord(Part):
+    """The parts of a checkpoint that stay as they are during a run, the clock aside."""
+
+    versions: Versions
+    config: dict[str, Any]
+    data: RunData
+    preprocessor: dict[str, Any]
+    split: EngineNumbers
+    host: Host
+
+
+class Checkpoint(RunRecord):
+    """A checkpoint that was read: its plain parts as objects, and the content they came from."""
+
+    model: dict[str, Any]
+    loop: LoopState
+    calibration: Calibration | None = None
+    _path: Path = PrivateAttr()
+    _content: dict[str, Any] = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> "Checkpoint":
+        rows, times = self.loop.history, self.host.clock.rows
+        metrics = set(COLUMNS) - set(TIMES)
+        if len(rows) != self.loop.epoch or any(row.keys() != metrics for row in rows):
+            raise ValueError("the rows of its history do not fit metrics.csv")
+        if len(times) != len(rows) or any(row.keys() != set(TIMES) for row in times):
+            raise ValueError("the times of its history do not fit metrics.csv")
+        return self
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any], path: Path) -> "Checkpoint":
+        """Check the plain parts of a checkpoint's content.
+
+        Args:
+            content: as `read` returned it.
+            path: where it came from, for errors.
+
+        Raises:
+            CheckpointError: with the path and what is wrong with the content.
+        """
+        with refuse_misshapen(path):
+            try:
+                found = cls.model_validate(content)
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False)[0]
+                where = ".".join(map(str, first["loc"])) or "parts"
+                raise ValueError(f"{where}: {first['msg']}") from error
+        found._path, found._content = path, content
+        return found
+
+    @property
+    def path(self) -> Path:
+        """Where it came from."""
+        return self._path
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The whole file as plain values and tensors, unknown keys included; not to be changed."""
+        return self._content
+
+    @property
+    def rows(self) -> list[Row]:
+        """Rows of metrics.csv."""
+        return metrics_rows(self.loop, self.host.clock)
+
+    def is_finished(self) -> bool:
+        """Whether the run has no epoch left to train, by its own configuration."""
+        with refuse_misshapen(self.path):
+            train = self.config["train"]
+            return self.loop.is_finished(train["epochs"], train["patience"])
+
+    def run_config(self) -> RunConfig:
+        """Validate the configuration, with the paths of the data put back.
+
+        Raises:
+            CheckpointError: this version of the package does not accept it.
+        """
+        with refuse_misshapen(self.path):
+            data = {**self.config["data"], "dir": self.host.data_dir, **self.host.files}
+        try:
+            return RunConfig.model_validate({**self.config, "data": data})
+        except ValidationError as error:
+            raise CheckpointError(
+                f"{self.path}: its configuration is not valid for this version of cmapss_rul "
+                f"({explain(error, RunConfig)}); train again, or use version "
+                f"{self.versions.cmapss_rul}, which wrote it"
+            ) from error
+
+
+def metrics_rows(state: LoopState, clock: Clock) -> list[Row]:
+    """Rows of metrics.csv: the metrics of an epoch, then its times."""
+    return [{**row, **times} for row, times in zip(state.history, clock.rows, strict=True)]
 
 
 @contextmanager
-def whole_parts(path: Path) -> Iterator[None]:
+def refuse_misshapen(path: Path) -> Iterator[None]:
     """Turn what a missing or misshapen part of a checkpoint raises into a CheckpointError.
 
-    An odd value is taken or refused in that one line: torch's warnings about it are kept in.
+    PyTorch's warnings about odd values are suppressed: the one line of the error suffices.
     """
     try:
         with warnings.catch_warnings():
@@ -113,130 +300,53 @@ def whole_parts(path: Path) -> Iterator[None]:
             yield
     except (*MISSHAPEN, RuntimeError) as error:
         raise CheckpointError(
-            f"{printable(path)}: a part is missing or has another shape: {one_line(error)[:200]}; "
+            f"{path}: a part is missing or has another shape: {one_line(error)[:200]}; "
             "train again, or use the version of cmapss_rul that wrote it"
         ) from error
 
 
-def _beside(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f" (and no folder {printable(path.parent)})"
-    found = sorted(printable(other.name) for other in path.parent.glob("*.pt"))
-    return f"; its folder holds {', '.join(found) if found else 'no checkpoint'}"
-
-
-def config_of(content: dict[str, Any], path: Path) -> RunConfig:
-    """Validate the configuration in a checkpoint, with the path to the data put back.
-
-    Raises:
-        CheckpointError: when this version of the package does not take it.
-    """
-    with whole_parts(path):
-        check_parts(content)
-        plain = {**content["config"]}
-        files = content["host"].get("files", {})
-        plain["data"] = {**plain["data"], "dir": content["host"]["data_dir"], **files}
-    try:
-        return RunConfig.model_validate(plain)
-    except ValidationError as error:
-        raise CheckpointError(
-            f"{printable(path)}: its configuration is not valid for this version of cmapss_rul "
-            f"({explain(error, RunConfig)}); train again, or use the version "
-            f"{printable(content['versions']['cmapss_rul'])} that wrote it"
-        ) from error
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedModel:
-    """A checkpoint, ready to predict.
-
-    Attributes:
-        path: of the checkpoint.
-        config: of the run.
-        network: in evaluation mode, with the weights that evaluation uses.
-        preprocessor: fitted on the training engines.
-        data: `subset` (or the name of a user's own file), `name`, `sha256`, `canonical_sha256`,
-            `official`, `simulated` of the train file; `mean_label`, the mean capped label over
-            all its rows but those of engines set aside to test on, cycles; and `auxiliary`, the
-            same of other subsets' train files, with their `engines`.
-        training_engines: numbers of the engines that trained.
-        validation_engines: numbers of the engines that chose the epoch.
-        calibration_engines: numbers of the engines kept for the intervals; mostly none.
-        test_engines: numbers of the engines that were set aside in the train file, if any.
-        epoch: finished epochs.
-        best_epoch: the epoch that validation had chosen by then.
-        val_rmse: over every cycle of the validation engines, capped labels, cycles.
-        versions: of package, torch and Python at training.
-        calibration: what the intervals are made of; None where there are none.
-    """
-
-    path: Path
-    config: RunConfig
-    network: Network
-    preprocessor: Preprocessor
-    data: dict[str, Any]
-    training_engines: list[int]
-    validation_engines: list[int]
-    calibration_engines: list[int]
-    test_engines: list[int]
-    epoch: int
-    best_epoch: int
-    val_rmse: float
-    versions: dict[str, str]
-    calibration: Calibration | None = None
-
-
-def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
-    """Load a checkpoint for prediction.
+def write(path: Path, content: dict[str, Any], former: Path | None = None) -> None:
+    """Write a checkpoint atomically, after reading the bytes back.
 
     Args:
-        path: a checkpoint, or a run folder, which means its `best.pt`.
-        device: where the network will compute.
+        path: of the file.
+        content: plain dicts, lists, numbers, strings and tensors.
+        former: new name for the checkpoint that is at `path` now, if it is to be retained.
+    """
+    write_verified(path, seal(content), former)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the content of a checkpoint that is undamaged, of this format, and free of code.
 
     Raises:
         CheckpointError: with the path and what is wrong with the file.
     """
-    path = Path(path)
-    path = path / BEST if path.is_dir() else path
-    return from_content(read(path), path, device)
+    if not path.exists():
+        raise CheckpointError(f"{path}: there is no such checkpoint{_alternatives(path)}")
+    return check_format(open_sealed(path), path)
 
 
-def from_content(
-    content: dict[str, Any], path: Path, device: torch.device | str = "cpu"
-) -> TrainedModel:
-    """Make a trained model of a checkpoint's content.
+def check_format(content: Any, path: Path) -> dict[str, Any]:
+    """Refuse content of another format, or without one of `PARTS`.
 
     Raises:
-        CheckpointError: with the path and what is wrong with the content.
+        CheckpointError: with the path and what is wrong.
     """
-    with whole_parts(path):
-        config = config_of(content, path)
-        check_preprocessor(content["preprocessor"], config)
-        check_weights(content["model"], config.outline().state_dict())
-        preprocessor = Preprocessor.from_state(content["preprocessor"], config.data)
-        network = build_network(config, preprocessor)
-        network.load_state_dict(content["model"])
-        entry = content.get("calibration")
-        history = content["loop"]["history"] or [{"epoch": 0, "val_rmse": math.inf}]
-        return TrainedModel(
-            path=path,
-            config=config,
-            network=network.to(device).eval(),
-            preprocessor=preprocessor,
-            data=content["data"],
-            training_engines=content["split"]["training"],
-            validation_engines=content["split"]["validation"],
-            calibration_engines=content["split"].get("calibration", []),
-            test_engines=content["split"].get("test", []),
-            epoch=history[-1]["epoch"],
-            best_epoch=content["loop"]["best_epoch"],
-            val_rmse=history[-1]["val_rmse"],
-            versions=content["versions"],
-            calibration=None if entry is None else Calibration.model_validate(entry),
+    found = content.get("format_version") if isinstance(content, dict) else None
+    if type(found) is not int or found != FORMAT_VERSION:  # a tensor would compare to a tensor
+        raise CheckpointError(
+            f"{path}: found checkpoint format {found}, expected {FORMAT_VERSION}; "
+            "train again, or use the version of cmapss_rul that wrote it"
         )
+    missing = [part for part in PARTS if not isinstance(content.get(part), dict)]
+    if missing:
+        raise CheckpointError(f"{path}: without its part {missing[0]}; train again")
+    return dict(content)
 
 
-def build_network(config: RunConfig, preprocessor: Preprocessor) -> Network:
-    """Build the network that fits the data, with fresh weights."""
-    features = len(preprocessor.features)
-    return config.model.build(features, config.loss.health.classes, config.data.cap)
+def _alternatives(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (and no folder {path.parent})"
+    found = sorted(other.name for other in path.parent.glob("*.pt"))
+    return f"; its folder holds {', '.join(found) if found else 'no checkpoint'}"

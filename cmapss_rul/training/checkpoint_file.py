@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import CheckpointError
+from cmapss_rul.system.text import one_line, printable
 
 MOST_BYTES = 2**31
 """The limits on the network allow a checkpoint of about this size."""

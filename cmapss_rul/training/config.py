@@ -141,11 +141,15 @@ class RunConfig(Config):
             )
         return self
 
-    def outline(self) -> Network:
-        """Return the network with the shapes of its weights, for which no memory is taken."""
+    def build_network(self) -> Network:
+        """Build the network with fresh weights, from PyTorch's global generator."""
         features = len(self.data.columns) + self.data.cycle_count
+        return self.model.build(features, self.loss.health.classes, self.data.cap)
+
+    def outline(self) -> Network:
+        """Build the network with the shapes of its weights, but no memory for them."""
         with torch.device("meta"):
-            return self.model.build(features, self.loss.health.classes, self.data.cap)
+            return self.build_network()
 
     def without_host_facts(self) -> dict[str, Any]:
         """Plain values that decide the result: all but the folders of data."""
@@ -168,6 +172,21 @@ def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
         return RunConfig.model_validate(plain).without_host_facts()
     except ValidationError:
         return dict(plain)
+
+
+def flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn nested mappings into one with dotted keys.
+
+    >>> flatten({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    found: dict[str, Any] = {}
+    for key, value in plain.items():
+        if isinstance(value, Mapping):
+            found.update(flatten(value, f"{prefix}{key}."))
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def load_config(name_or_path: str | Path, sets: Sequence[str] = ()) -> RunConfig:

@@ -9,8 +9,8 @@ import numpy as np
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import MAX_BYTES, parse_yaml, quote_yaml
 from cmapss_rul.data.survey import NumericColumn, Survey
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig
 
 _STEPS = 1000

@@ -2,8 +2,8 @@
 
 import torch
 
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.text import printable
 
 DEVICES = ("auto", "cpu", "cuda")
 

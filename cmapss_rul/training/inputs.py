@@ -1,9 +1,8 @@
-"""What a run trains on: its train files, found, read and prepared."""
+"""The train files of a run: found, read and prepared."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,27 +11,28 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.trainset import TrainingData, prepare_training_data, read_train_records
 from cmapss_rul.data.verification import Provenance, provenance
+from cmapss_rul.training.checkpoint import AuxiliaryFile, RunData
 from cmapss_rul.training.config import RunConfig
 
 
 @dataclass(frozen=True)
 class TrainFiles:
-    """The train file of a configuration, and then the auxiliary ones.
+    """The train file of a configuration, then the auxiliary ones.
 
     Attributes:
         paths: of the files.
-        sources: where each comes from.
+        sources: name, digests and origin of each.
     """
 
     paths: Sequence[Path]
     sources: Sequence[Provenance]
 
     @classmethod
-    def of(cls, config: RunConfig) -> "TrainFiles":
+    def find(cls, config: RunConfig) -> "TrainFiles":
         """Find the files, fetched where they are missing.
 
         Raises:
-            DataError: a file is not to be had, or cannot be read.
+            DataError: a file cannot be obtained or read.
         """
         subsets = (config.data.subset, *config.data.auxiliary)
         wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
@@ -41,30 +41,29 @@ class TrainFiles:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
-    """Train files, read and prepared; their raw rows are not kept.
+class RunInputs:
+    """Train files, read and prepared; their raw rows are not retained.
 
     Attributes:
         data: windows and labels.
-        test: [engine], numbers of the engines that were set aside to test on; mostly none.
-        facts: the `data` part of a checkpoint.
-        late: number of records that start later than at cycle 1.
+        test: [engine], numbers of the engines held out of the train file to test on; mostly none.
+        files: what a checkpoint records about the files.
+        late_records: number of records that start later than at cycle 1.
     """
 
     data: TrainingData
     test: NDArray[np.int64]
-    facts: dict[str, Any]
-    late: int
+    files: RunData
+    late_records: int
 
     @classmethod
-    def of(cls, config: RunConfig, files: TrainFiles) -> "Material":
+    def prepare(cls, config: RunConfig, files: TrainFiles) -> "RunInputs":
         """Read and prepare the files.
 
-        Engines that are set aside to test on are gone before anything is worked out from the
-        records.
+        Held-out test engines are removed before any statistic is computed.
 
         Raises:
-            DataError: a file is not as it should be.
+            DataError: a file is malformed.
         """
         fleets = [
             read_train_records(config.data, path, source.sha256).fleet
@@ -80,31 +79,31 @@ class Material:
             fleet, config.data, config.split, boundaries, config.seed, auxiliary
         )
         late = int((fleet.cycle[fleet.starts] > 1).sum())
-        return cls(data, test, _facts(config, data, files.sources, auxiliary), late)
+        return cls(data, test, _describe(config, data, files.sources, auxiliary), late)
 
 
 def load_data(config: RunConfig) -> TrainingData:
     """Read and prepare the train files of a configuration, fetched where they are missing.
 
     Raises:
-        DataError: a file is not to be had, or is not as it should be.
+        DataError: a file cannot be obtained or is malformed.
     """
-    return Material.of(config, TrainFiles.of(config)).data
+    return RunInputs.prepare(config, TrainFiles.find(config)).data
 
 
-def _facts(
+def _describe(
     config: RunConfig,
     data: TrainingData,
     sources: Sequence[Provenance],
     auxiliary: Sequence[Fleet],
-) -> dict[str, Any]:
+) -> RunData:
     own, *others = map(asdict, sources)
-    return {
-        "subset": config.data.fleet_name,
+    return RunData(
+        subset=config.data.fleet_name,
         **own,
-        "mean_label": data.mean_label,
-        "auxiliary": [
-            {"subset": subset, "engines": len(fleet.starts), **other}
+        mean_label=data.mean_label,
+        auxiliary=[
+            AuxiliaryFile(subset=subset, engines=len(fleet.starts), **other)
             for subset, fleet, other in zip(config.data.auxiliary, auxiliary, others, strict=True)
         ],
-    }
+    )

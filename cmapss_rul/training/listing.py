@@ -1,7 +1,8 @@
-"""What lies in a folder of runs, whatever state it is in."""
+"""List of the runs in a folder, whatever state they are in."""
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,33 +10,33 @@ from typing import Any, Literal
 
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.training import checkpoint
-from cmapss_rul.training.runs import RunFolder, finished, newest
+from cmapss_rul.system.text import one_line, printable
+from cmapss_rul.training.checkpoint import MISSHAPEN, Checkpoint
+from cmapss_rul.training.runs import RunFolder
 
 State = Literal["finished", "unfinished", "interrupted", "damaged", "no checkpoint"]
 
-_FAULTS = (RulError, OSError, *checkpoint.MISSHAPEN)
-"""All that a strange file raises: a list of runs goes on to the next one."""
+_FAULTS = (RulError, OSError, *MISSHAPEN)
+"""All that a malformed file raises; the list continues with the next run."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One run of a list; what is not known is None.
+class ListedRun:
+    """A run of the list; unknown values are None.
 
     Attributes:
         name: of the folder.
         state: 'finished' by its epochs or early stopping; 'unfinished' between two epochs,
-            which it may be training right now; 'interrupted' inside an epoch by a signal, and
+            where it may be training right now; 'interrupted' inside an epoch by a signal, and
             saved; 'damaged', with the reason in `note`; 'no checkpoint' yet.
         subset: of C-MAPSS, or the name of the user's own file.
         balancer: name.
         seed: of the run.
         val_rmse: the lowest over every cycle of the validation engines, capped, cycles.
-        test_rmse: last window, capped, cycles, of an evaluation of the present best.pt.
+        test_rmse: last window, capped, cycles, of an evaluation of the current best.pt.
         when: the checkpoint was last written, in UTC.
-        note: what must be said beside the figures.
+        note: what limits the metrics.
     """
 
     name: str
@@ -49,21 +50,21 @@ class Listed:
     note: str = ""
 
 
-def list_runs(root: Path) -> list[Listed]:
+def list_runs(root: Path) -> list[ListedRun]:
     """List the run folders in a folder, by name; 's10' comes after 's9'.
 
-    A folder counts as a run that holds at least one file by the name of a run's.
+    A folder counts as a run if it has at least one file with the name of a run's.
 
     Args:
         root: the folder; where there is none, there are no runs.
     """
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    runs = [RunFolder(path) for path in sorted(folders, key=_natural)]
-    return [look_at(run) for run in runs if _is_run(run)]
+    runs = [RunFolder(path) for path in sorted(folders, key=_natural_order)]
+    return [describe_run(run) for run in runs if _is_run(run)]
 
 
-def _natural(path: Path) -> list[Any]:
-    """Digits of a name compare as numbers: texts and numbers alternate, so types never mix."""
+def _natural_order(path: Path) -> list[Any]:
+    """Sort key by which digits compare as numbers; texts and numbers alternate in it."""
     parts = re.split(r"([0-9]+)", path.name)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
@@ -71,67 +72,72 @@ def _natural(path: Path) -> list[Any]:
 def _is_run(run: RunFolder) -> bool:
     try:
         return (
-            any(path.exists() for path in (run.config, run.metrics, run.log, run.best)) or run.saved
+            any(path.exists() for path in (run.config, run.metrics, run.log, run.best))
+            or run.resumable
         )
     except OSError:  # a folder that may not be entered is listed as damaged
         return True
 
 
-def look_at(run: RunFolder) -> Listed:
-    """Say what is in a run folder; never fails over what stands in its files."""
+def describe_run(run: RunFolder) -> ListedRun:
+    """Describe a run folder; never fails, whatever its files hold."""
     name = printable(run.path.name)
     try:
-        if not (run.best.exists() or run.saved):
-            return Listed(name, "no checkpoint", **_settings(_config_file(run)))
-        best = checkpoint.read(run.best) if run.best.exists() else {}
-        if run.saved:
-            return _from_checkpoint(name, run)
+        if not (run.best.exists() or run.resumable):
+            return ListedRun(name, "no checkpoint", **_settings(_read_config(run)))
+        best = run.open(run.best) if run.best.exists() else None
+        if run.resumable:
+            return _describe_checkpoint(name, run)
         if run.metrics.exists():
             raise RulError("last.pt is missing")
         # killed between its first best.pt and its first last.pt
-        return Listed(name, "unfinished", **_settings(best["config"]), when=_when(run.best))
+        config = best.config if best else None
+        return ListedRun(name, "unfinished", **_settings(config), when=_modified(run.best))
     except _FAULTS as error:
-        return Listed(
-            name, "damaged", **_settings(_config_file(run)), note=one_line(_reason(error, run))
-        )
+        settings = _settings(_read_config(run))
+        return ListedRun(name, "damaged", **settings, note=one_line(_reason(error, run)))
 
 
-def _from_checkpoint(name: str, run: RunFolder) -> Listed:
-    content, wrong = newest(run)
-    loop = content["loop"]
-    state: State = (
-        "finished" if finished(content) else "interrupted" if loop["batch"] else "unfinished"
-    )
-    notes = [LEAK] if content["config"]["split"].get("by") == "windows" else []
-    kept = content["split"].get("calibration", [])
-    if kept:
-        notes.append(f"{len(kept)} engines calibrate the intervals, so fewer trained")
-    files = [content["data"], *content["data"]["auxiliary"]]
-    if content["config"]["data"].get("train") is not None:
-        notes.append("own file")
-    elif any(file["simulated"] for file in files):
-        notes.append("simulated data")
-    elif not all(file["official"] for file in files):
-        notes.append("not the official files")
-    trained = bool(loop["best_epoch"])
+def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
+    last, damage = run.newest()
+    loop = last.loop
+    state: State = "interrupted" if loop.batch else "unfinished"
+    if last.is_finished():
+        state = "finished"
+    trained = bool(loop.best_epoch)
     if trained and not run.best.exists():
-        wrong = wrong or "best.pt is missing"
-    if wrong:
-        state, notes = "damaged", [one_line(wrong.replace(f"{run}/", "")), *notes]
-    test_rmse, word = _tested(run, loop["best_epoch"])
-    return Listed(
+        damage = damage or "best.pt is missing"
+    notes = list(_notes(last))
+    if damage:
+        state, notes = "damaged", [one_line(damage.replace(f"{run}/", "")), *notes]
+    test_rmse, reason = _read_test_rmse(run, loop.best_epoch)
+    return ListedRun(
         name,
         state,
-        **_settings(content["config"]),
-        val_rmse=float(loop["best_rmse"]) if trained else None,
+        **_settings(last.config),
+        val_rmse=loop.best_rmse if trained else None,
         test_rmse=test_rmse,
-        when=_when(run.last if run.last.exists() else run.previous),
-        note="; ".join([*notes, *([word] if word else [])]),
+        when=_modified(run.last if run.last.exists() else run.previous),
+        note="; ".join([*notes, *([reason] if reason else [])]),
     )
 
 
-def _tested(run: RunFolder, best_epoch: int) -> tuple[float | None, str]:
-    """Test RMSE from evaluation.json, and a word about why there is none."""
+def _notes(last: Checkpoint) -> Iterator[str]:
+    """Yield what limits the metrics of a run."""
+    if last.config["split"].get("by") == "windows":
+        yield LEAK
+    if count := len(last.split.calibration):
+        yield f"{count} engines calibrate the intervals, so fewer trained"
+    if last.config["data"].get("train") is not None:
+        yield "own file"
+    elif any(file.simulated for file in last.data.files):
+        yield "simulated data"
+    elif not all(file.official for file in last.data.files):
+        yield "not the official files"
+
+
+def _read_test_rmse(run: RunFolder, best_epoch: int) -> tuple[float | None, str]:
+    """Read the test RMSE from evaluation.json, or the reason why there is none."""
     path = run.path / "evaluation.json"
     if not path.is_file():
         return None, ""
@@ -145,7 +151,7 @@ def _tested(run: RunFolder, best_epoch: int) -> tuple[float | None, str]:
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """Subset, balancer and seed of a configuration, as far as they are what they should be."""
+    """Subset, balancer and seed of a configuration, as far as their types are right."""
 
     def value(kind: type, *keys: str) -> Any:
         found = config
@@ -164,18 +170,18 @@ def _settings(config: Any) -> dict[str, Any]:
     }
 
 
-def _config_file(run: RunFolder) -> Any:
+def _read_config(run: RunFolder) -> Any:
     try:
         return read_yaml(run.config) if run.config.is_file() else None
     except _FAULTS:
         return None
 
 
-def _when(path: Path) -> datetime:
+def _modified(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _reason(error: BaseException, run: RunFolder) -> str:
-    """The error's text, without the folder, whose name stands beside it."""
+    """Text of an error, without the folder, which the list names beside it."""
     text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
     return (text or type(error).__name__).replace(f"{run}/", "")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import write_atomic
+from cmapss_rul.system.text import one_line, printable
 
 COLUMNS = (
     "epoch",

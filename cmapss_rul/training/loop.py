@@ -3,74 +3,37 @@
 import math
 import signal
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
-from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
+from cmapss_rul.display.text import shell_word
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.calibrate import calibration_of, clamped, held_out
+from cmapss_rul.training.calibrate import calibrate_network, held_out, predict_clamped
+from cmapss_rul.training.checkpoint import (
+    FORMAT_VERSION,
+    MEASURES,
+    Checkpoint,
+    LoopState,
+    RunRecord,
+    metrics_rows,
+    refuse_misshapen,
+)
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Reporter, Row, write_metrics
-from cmapss_rul.training.optimisation import MEASURES, NEVER, Plan, Trainer
-from cmapss_rul.training.runs import RunFolder, finished, rows_of
-
-
-@dataclass
-class LoopState:
-    """Where the loop stands: saved as it is.
-
-    Attributes:
-        epoch: finished epochs.
-        batch: batches done in the running epoch.
-        step: steps done in the run.
-        sums: of `MEASURES` over the running epoch; losses times the windows of their batch.
-        best_rmse: the lowest validation RMSE so far, cycles.
-        best_epoch: its epoch.
-        stale: epochs since then.
-        history: rows of metrics.csv without times.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    sums: list[float] = field(default_factory=lambda: [0.0] * len(MEASURES))
-    best_rmse: float = math.inf
-    best_epoch: int = 0
-    stale: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass
-class Clock:
-    """Times, kept apart from the state because they differ between equal runs.
-
-    Attributes:
-        training: seconds of training in the running epoch.
-        rows: `windows_per_second` and `seconds` of each finished epoch.
-    """
-
-    training: float = 0.0
-    rows: list[dict[str, float]] = field(default_factory=list)
-
-    def end_epoch(self, windows: int, evaluating: float) -> None:
-        """Note the times of an epoch that trained on so many windows."""
-        rate = windows / max(self.training, 1e-9)
-        seconds = self.training + evaluating
-        self.rows.append({"windows_per_second": round(rate, 1), "seconds": round(seconds, 3)})
-        self.training = 0.0
+from cmapss_rul.training.optimisation import NEVER, StepPlan, Trainer
+from cmapss_rul.training.runs import RunFolder
 
 
 @dataclass
@@ -81,33 +44,22 @@ class Loop:
         config: of the run.
         run: its folder.
         trainer: network, losses, balancer, optimisers.
-        training: windows of the training engines, on the trainer's device; those of auxiliary
-            fleets last.
-        auxiliary: how many of them are of auxiliary fleets.
-        validation: windows of the validation engines, on the trainer's device.
-        calibration: windows of the engines kept for the intervals, on the trainer's device.
-        facts: the parts of a checkpoint that do not change during a run.
-        preprocessor: fitted on the training engines, for the reporter.
+        data: on the trainer's device.
+        record: the parts of a checkpoint that stay as they are, and the clock.
         reporter: receives the events of the run.
         stop: asked after each step.
-        state: where the loop stands.
-        clock: times.
+        state: position of the loop.
         predicted: RUL of the validation windows in the last evaluation, clamped, cycles.
     """
 
     config: RunConfig
     run: RunFolder
     trainer: Trainer
-    training: LabelledWindows
-    auxiliary: int
-    validation: LabelledWindows
-    calibration: LabelledWindows
-    facts: dict[str, Any]
-    preprocessor: Preprocessor
+    data: TrainingData
+    record: RunRecord
     reporter: Reporter
     stop: StopSignals
     state: LoopState = field(default_factory=LoopState)
-    clock: Clock = field(default_factory=Clock)
     predicted: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def fit(self) -> None:
@@ -117,156 +69,168 @@ class Loop:
             RulError: when the loss or its gradient is not finite; names the step.
             Interrupted: after a signal, with `last.pt` saved.
         """
-        self.check()
-        while not self.done():
+        self.check_evaluation()
+        while not self.is_finished():
             self.train_epoch()
             best = self.evaluate_epoch()
             network = self.trainer.evaluation_network()
-            self.reporter.evaluated(self.state.epoch, network, self.preprocessor)
-            if best:  # before last.pt: whoever is killed in between does this epoch again
+            self.reporter.evaluated(self.state.epoch, network, self.data.preprocessor)
+            # best.pt goes first: killed in between, the process resumes from the old last.pt,
+            # trains this epoch again and writes the same best.pt again
+            if best:
                 self.save_best()
-            self.save(self.run.last, former=self.run.previous)
-            if self.trainer.ranks.first:
-                write_metrics(self.run.metrics, self.rows())
-            self.reporter.epoch_end(self.rows()[-1], best)
-            self.heed_signals()
+            self.save_last()
+            if self.trainer.group.first:
+                write_metrics(self.run.metrics, self.rows)
+            self.reporter.epoch_end(self.rows[-1], best)
+            self.raise_if_stopped()
 
-    def done(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the last epoch or early stopping was reached."""
-        return finished({"config": self.config.without_host_facts(), **self.standing()})
+        return self.state.is_finished(self.config.train.epochs, self.config.train.patience)
 
-    def check(self) -> None:
+    def check_evaluation(self) -> None:
         """Evaluate two batches before the first step, so that a fault shows at once."""
         if self.state.step == 0:
-            some = min(2 * self.config.train.batch_size, len(self.validation))
-            self.evaluate(self.validation.select(torch.arange(some, device=self.trainer.device)))
+            some = min(2 * self.config.train.batch_size, len(self.data.validation))
+            index = torch.arange(some, device=self.trainer.device)
+            self.evaluate(self.data.validation.select(index))
 
     # ---- train an epoch ---------------------------------------------------------------------
 
     def train_epoch(self) -> None:
         """Take the steps of an epoch that are not done yet."""
-        state, batches, ranks = self.state, self.batches(), self.trainer.ranks
-        plan = Plan.of(self.config, len(batches))
+        state, batches, group = self.state, self.draw_batches(), self.trainer.group
+        plan = StepPlan.count(self.config, len(batches))
         sums = torch.tensor(state.sums, dtype=torch.float64, device=self.trainer.device)
         done = sum(map(len, batches[: state.batch]))
-        self.reporter.epoch_start(state.epoch + 1, self.config.train.epochs, self.drawn, done)
+        epochs, windows = self.config.train.epochs, self.windows_per_epoch
+        self.reporter.epoch_start(state.epoch + 1, epochs, windows, done)
         start = time.perf_counter()
         for index in batches[state.batch :]:
-            batch = self.training.batch(ranks.share(index))
+            batch = self.data.training.batch(group.local_share(index))
             measures = self.trainer.step(batch, state.step, plan)
+            # losses are means over a batch, so they are weighted by its windows: batches differ
+            # by one window, and the mean over the epoch is that over all its windows
             sums[:2] += len(index) * measures[:2]
             sums[2:] += measures[2:]
             state.batch += 1
             state.step += 1
             self.reporter.batch_end(len(index))
-            ranks.agree(self.stop)
+            group.share_signal(self.stop)
             if self.stop.received is not None:
                 break
-        state.sums = sums.tolist()  # the one place in an epoch's steps that waits for the device
-        self.clock.training += time.perf_counter() - start
-        self.refuse_non_finite()
+        state.sums = sums.tolist()  # the only place in an epoch's steps that waits for the device
+        self.record.host.clock.training += time.perf_counter() - start
+        self.check_finite()
         if state.batch < len(batches):
-            self.save(self.run.last, former=self.run.previous)
-            self.heed_signals()
+            self.save_last()
+            self.raise_if_stopped()
 
     @property
-    def shares(self) -> list[tuple[int, int]]:
-        """Sets that an epoch draws from, one behind the other in `training`: windows and draws."""
-        train, windows = self.config.train, len(self.training)
+    def draws(self) -> list[tuple[int, int]]:
+        """(windows, draws in an epoch) of each set, in their order in the training windows."""
+        train, windows = self.config.train, len(self.data.training)
         sizes, shares = [windows], [train.window_share]
-        if self.auxiliary and train.auxiliary_share is not None:
-            sizes = [windows - self.auxiliary, self.auxiliary]
+        if self.data.auxiliary and train.auxiliary_share is not None:
+            sizes = [windows - self.data.auxiliary, self.data.auxiliary]
             shares = [train.window_share, train.auxiliary_share]
         return [(n, max(1, round(share * n))) for n, share in zip(sizes, shares, strict=True)]
 
     @property
-    def drawn(self) -> int:
-        """Windows in an epoch."""
-        return sum(draws for _, draws in self.shares)
+    def windows_per_epoch(self) -> int:
+        """Windows that are drawn for an epoch."""
+        return sum(draws for _, draws in self.draws)
 
-    def batches(self) -> list[Tensor]:
+    def draw_batches(self) -> list[Tensor]:
         """Draw the windows of the running epoch, in batches of nearly equal size.
 
-        The order depends on the seed and the epoch alone, so that it needs no state. Epochs
-        count from 1 there: [seed, 0] is the generator that draws the split.
+        The order depends on the seed and the epoch alone, so that a checkpoint needs no state for
+        it and every rank draws the same. Epochs count from 1 here: [seed, 0] draws the split.
         """
         generator = np.random.default_rng([self.config.seed, self.state.epoch + 1])
         drawn, first = [], 0
-        for windows, draws in self.shares:
+        for windows, draws in self.draws:
             drawn.append(first + generator.permutation(windows)[:draws])
             first += windows
         picked = drawn[0] if len(drawn) == 1 else generator.permutation(np.concatenate(drawn))
         order = torch.from_numpy(picked).to(self.trainer.device)
         return list(order.tensor_split(math.ceil(len(order) / self.config.train.batch_size)))
 
-    def refuse_non_finite(self) -> None:
-        """Stop at a loss or gradient that was not finite; the last checkpoint stays."""
+    def check_finite(self) -> None:
+        """Stop at a loss or gradient that was not finite; the last checkpoint is retained.
+
+        The trainer raises its flag on the device; it is read here, once an epoch, because each
+        read waits for the device.
+        """
         bad = int(self.trainer.first_bad)
         if bad < NEVER:
-            kept = f"{self.run.last} is kept" if self.run.last.exists() else "nothing was saved yet"
+            saved = self.run.last.exists()
+            saved_text = f"{self.run.last} is retained" if saved else "nothing was saved yet"
             raise RulError(
                 f"the loss or its gradient was not finite at step {bad + 1} (epoch "
-                f"{self.state.epoch + 1}); {kept}; try a smaller train.learning_rate"
+                f"{self.state.epoch + 1}); {saved_text}; try a smaller train.learning_rate"
             )
 
-    def heed_signals(self) -> None:
-        """Leave after a signal; `last.pt` was just saved."""
-        self.trainer.ranks.agree(self.stop)
+    def raise_if_stopped(self) -> None:
+        """End the run after a signal; `last.pt` was just saved."""
+        self.trainer.group.share_signal(self.stop)
         number = self.stop.received
-        if number is not None and not self.done():
+        if number is not None and not self.is_finished():
             raise Interrupted(
-                f"stopped by {signal.Signals(number).name} in epoch {self.state.epoch + 1}, all is "
-                f"saved; go on with: rul train --resume {shell_word(self.run.path)}",
+                f"stopped by {signal.Signals(number).name} in epoch {self.state.epoch + 1}, the "
+                f"state is saved; resume with: rul train --resume {shell_word(self.run.path)}",
                 exit_code=128 + number,
             )
 
     # ---- evaluate ---------------------------------------------------------------------------
 
     def evaluate_epoch(self) -> bool:
-        """Evaluate, note the epoch's row, and move the state to the next epoch.
+        """Evaluate, add the epoch's row, and move the state to the next epoch.
 
         Returns:
             Whether the epoch is the best so far.
         """
         state, start = self.state, time.perf_counter()
-        measured = self.trainer.ranks.of_first(lambda: self.evaluate(self.validation))
+        measured = self.trainer.group.on_first_rank(self.evaluate, self.data.validation)
         row = {"epoch": state.epoch + 1, **self.training_means(), **measured}
         best = measured["val_rmse"] < state.best_rmse
         state.stale = 0 if best else state.stale + 1
         if best:
             state.best_rmse, state.best_epoch = measured["val_rmse"], state.epoch + 1
         self.trainer.schedule.epoch_end(measured["val_rmse"])
-        self.end_balancers_epoch(row)
-        self.clock.end_epoch(self.drawn, time.perf_counter() - start)
+        self.end_balancer_epoch(row)
+        seconds = time.perf_counter() - start
+        self.record.host.clock.end_epoch(self.windows_per_epoch, seconds)
         state.history.append(row)
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, [0.0] * len(MEASURES)
         return best
 
-    def end_balancers_epoch(self, row: Row) -> None:
-        """Tell the balancer the epoch's mean losses, and log what it has to say about them."""
+    def end_balancer_epoch(self, row: Row) -> None:
+        """Pass the epoch's mean losses to the balancer, and log its diagnostics."""
         losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
         losses = losses.to(self.trainer.device)
         self.trainer.balancer.epoch_end(losses)
         values = self.trainer.balancer.diagnostics(losses)
         if values:
-            said = ", ".join(f"{name} {float(value):.6g}" for name, value in values.items())
-            self.reporter.detail(f"epoch {row['epoch']}: {said}")
+            text = ", ".join(f"{name} {float(value):.6g}" for name, value in values.items())
+            self.reporter.detail(f"epoch {row['epoch']}: {text}")
 
     def training_means(self) -> dict[str, float]:
         """Means over the epoch: losses over its windows, the rest over its steps."""
         rul, health, *rest = self.state.sums
-        steps = self.state.batch
+        steps, windows = self.state.batch, self.windows_per_epoch
         names = ("weight_rul", "weight_health", "grad_norm", "clipped_share")
-        plan = Plan.of(self.config, steps)
+        plan = StepPlan.count(self.config, steps)
         return {
-            "train_rul_loss": rul / self.drawn,
-            "train_health_loss": health / self.drawn,
+            "train_rul_loss": rul / windows,
+            "train_health_loss": health / windows,
             **{name: total / steps for name, total in zip(names, rest, strict=True)},
-            "learning_rate": self.trainer.rate(self.state.step - 1, plan),
+            "learning_rate": self.trainer.learning_rate(self.state.step - 1, plan),
         }
 
     def evaluate(self, labelled: LabelledWindows) -> dict[str, float]:
-        """Figures over windows, with the weights that evaluation uses.
+        """Compute validation metrics, with the weights that evaluation uses.
 
         Raises:
             RulError: when a prediction is not finite.
@@ -288,67 +252,70 @@ class Loop:
 
     # ---- save -------------------------------------------------------------------------------
 
+    @property
     def rows(self) -> list[Row]:
         """Rows of metrics.csv."""
-        return rows_of(self.standing())
-
-    def standing(self) -> dict[str, Any]:
-        """The parts of a checkpoint that say where the loop stands."""
-        return {
-            "loop": asdict(self.state),
-            "host": {**self.facts["host"], "clock": asdict(self.clock)},
-        }
+        return metrics_rows(self.state, self.record.host.clock)
 
     def save_best(self) -> None:
         """Write best.pt with the intervals of its network.
 
-        They depend on its weights alone and are in the file from its first byte on, so that it
-        has them wherever the run is killed, and the same ones as a run that was not.
+        They follow from its weights and are part of the file when it appears, so that they are
+        there wherever the process is killed, and equal those of a run that was not.
         """
-        if not self.trainer.ranks.first:
+        if not self.trainer.group.first:
             return
-        network, cap = self.trainer.evaluation_network(), self.config.data.cap
-        validated = self.predicted  # in the epoch's evaluation; not yet where best.pt is mended
-        if len(validated) != len(self.validation):
-            validated = clamped(network, self.validation.windows, cap)
-        calibration = calibration_of(
+        network, validation = self.trainer.evaluation_network(), self.data.validation
+        predicted = self.predicted
+        if len(predicted) != len(validation):  # best.pt is repaired before any evaluation
+            predicted = predict_clamped(network, validation.windows, self.config.data.cap)
+        calibration = calibrate_network(
             network,
             self.config,
-            self.facts["split"],
-            held_out(validated, self.validation),
-            self.calibration,
+            self.record.split,
+            held_out(predicted, validation),
+            self.data.calibration,
         )
         self.save(self.run.best, calibration=calibration)
+
+    def save_last(self) -> None:
+        """Write last.pt; the one before it becomes previous.pt."""
+        self.save(self.run.last, former=self.run.previous)
 
     def save(
         self, path: Path, former: Path | None = None, calibration: Calibration | None = None
     ) -> None:
-        """Write a checkpoint from which the loop goes on exactly.
+        """Write a checkpoint from which the loop resumes exactly.
 
         Args:
-            path: where it will stand.
-            former: the name under which the checkpoint that stood there is kept, if any.
-            calibration: what its intervals are made of, if any.
+            path: of the file.
+            former: new name of the checkpoint that is at `path` now, if it is to be retained.
+            calibration: the basis of its intervals, if any.
         """
-        if not self.trainer.ranks.first:
+        if not self.trainer.group.first:
             return
         content = {
-            **self.facts,
+            "format_version": FORMAT_VERSION,
+            **self.record.model_dump(),
             **self.trainer.state_dict(),
             "rng": rng_state(self.trainer.device),
-            **self.standing(),
+            "loop": self.state.model_dump(),
         }
         if calibration is not None:
             content["calibration"] = calibration.model_dump()
         checkpoint.write(path, content, former)
 
-    def load(self, content: dict[str, Any]) -> None:
-        """Go on from a checkpoint's content."""
-        with checkpoint.whole_parts(self.run.last):
-            self.trainer.load_state_dict(content)
-            self.state = LoopState(**content["loop"])
-            self.clock = Clock(**content["host"]["clock"])
-            set_rng_state(content["rng"], self.trainer.device)
+    def load(self, found: Checkpoint) -> None:
+        """Resume from a checkpoint.
+
+        Raises:
+            CheckpointError: with the path and what does not fit.
+        """
+        with refuse_misshapen(found.path):
+            self.trainer.load_state_dict(found.content)
+            self.state = found.loop
+            self.record.host.clock = found.host.clock
+            set_rng_state(found.content["rng"], self.trainer.device)
 
 
 def rng_state(device: torch.device) -> dict[str, Tensor | None]:
@@ -358,7 +325,7 @@ def rng_state(device: torch.device) -> dict[str, Tensor | None]:
 
 
 def set_rng_state(state: dict[str, Tensor | None], device: torch.device) -> None:
-    """The inverse of `rng_state`; a generator that was not saved keeps its state."""
+    """Restore what `rng_state` returned; a generator that was not saved keeps its state."""
     if state["cpu"] is not None:
         torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None and device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Muon: momentum whose direction is made orthogonal, for the matrices inside a network."""
+"""Muon: momentum with an orthogonalised direction, for the matrices inside a network."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 MOMENTUM = 0.95
+"""From the source, as the next line."""
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ROUNDS = 2
-"""The source takes 5; here a network learned as fast with 2, which take less time."""
+"""Measured: the source takes 5; here a network learned as fast with 2, which take less time."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8
-"""AdamW's, as PyTorch has them by default."""
+"""PyTorch's defaults of AdamW."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -23,12 +24,12 @@ class Muon(torch.optim.Optimizer):
     - O: U with each singular value σ replaced by one near 1, see `orthogonal`;
     - W ← (1 − rate · decay) W − rate · 0.2 √(longer side of W) · O.
 
-    The last factor gives a step the size that AdamW's has, so that both take one learning rate.
+    The last factor gives a step the size that AdamW's has, so that one learning rate serves both.
 
-    PyTorch's own `torch.optim.Muon` does the same, but in bfloat16 and matrix by matrix, which
-    takes more than twice as long here, and it knows no `found_inf`, by which an optimiser is kept
-    from a step that is not finite without waiting for the device. AdamW's step is PyTorch's fused
-    one, called from here because a second optimiser takes longer to get there than it computes.
+    PyTorch's own `torch.optim.Muon` does the same, but in bfloat16 and matrix by matrix: measured,
+    more than twice as long here. It also has no `found_inf`, which blocks a step that is not
+    finite without waiting for the device. AdamW's step is PyTorch's fused kernel, called from here
+    because, measured, a second optimiser spends more time on the way to it than in it.
 
     Source: Jordan et al. 2024, Muon: An optimizer for hidden layers in neural networks; the
     factor is that of Liu et al. 2025, Muon is scalable for LLM training, section 2.2.
@@ -58,7 +59,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Take a step with the gradients that are there."""
+        """Update the weights by their gradients."""
         del closure
         for group, take in zip(self.param_groups, (self._muon, self._adamw), strict=True):
             if group["params"]:
@@ -74,7 +75,7 @@ class Muon(torch.optim.Optimizer):
         if self.found_inf is None:
             torch._foreach_copy_(weights, moves)
             return
-        free = self.found_inf == 0
+        free = self.found_inf == 0  # a tensor: `if` would wait for the device
         for weight, moved in zip(weights, moves, strict=True):
             torch.where(free, moved, weight, out=weight)
 
@@ -100,7 +101,7 @@ class Muon(torch.optim.Optimizer):
         )
 
     def _states(self, weights: list[Tensor], *names: str) -> list[list[Tensor]]:
-        """What is remembered under each name, weight by weight; zeros at first."""
+        """State tensors by name, one a weight; zeros at first."""
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
             if not state:
@@ -110,7 +111,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(parts: Sequence[Tensor], rounds: int = ROUNDS) -> list[Tensor]:
-    """Bring the singular values of matrices near 1 and leave their directions.
+    """Bring the singular values of matrices near 1 and retain their directions.
 
     Each round takes the singular values σ of a matrix, divided by its Frobenius norm at first,
     to 3.4445 σ − 4.775 σ³ + 2.0315 σ⁵. With P(S) that polynomial by powers of S = Uᵀ U, a round
@@ -130,7 +131,7 @@ def orthogonal(parts: Sequence[Tensor], rounds: int = ROUNDS) -> list[Tensor]:
     torch._foreach_copy_(_like(whole, parts), list(parts))
     square = whole.mT @ whole
     size = square.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30).view(-1, 1, 1)
-    square /= size  # the trace of Uᵀ U is the square of its Frobenius norm
+    square /= size  # the trace of Uᵀ U is the square of the Frobenius norm of U
     product = square
     for done in range(rounds):
         factor = torch.baddbmm(square, square, square, beta=b, alpha=c)
@@ -142,5 +143,5 @@ def orthogonal(parts: Sequence[Tensor], rounds: int = ROUNDS) -> list[Tensor]:
 
 
 def _like(whole: Tensor, parts: Sequence[Tensor]) -> list[Tensor]:
-    """The corners of a batch of matrices that have the parts' shapes."""
+    """Top left corners of a batch of matrices, in the parts' shapes."""
     return [one[: part.shape[0], : part.shape[1]] for one, part in zip(whole, parts, strict=True)]

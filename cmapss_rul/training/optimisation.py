@@ -13,33 +13,30 @@ from cmapss_rul.balancers.dtp import batch_kpis
 from cmapss_rul.data.windows import Batch
 from cmapss_rul.losses import CrossEntropy, RulLoss
 from cmapss_rul.model.network import Network
-from cmapss_rul.training.checkpoint_schema import check_weights
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.muon import Muon
-from cmapss_rul.training.ranks import Ranks
+from cmapss_rul.training.ranks import ProcessGroup
 from cmapss_rul.training.schedule import Schedule, warmup_factor
-
-MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
-"""What a step measures, in the order of its result."""
+from cmapss_rul.training.trained_model import check_weights
 
 NEVER = 2**62
-"""The number of the first bad step where there was none."""
+"""Value of `Trainer.first_bad` as long as every step was finite."""
 
 
 @dataclass
-class Plan:
-    """How many steps there are, for the schedule.
+class StepPlan:
+    """Number of steps, for the schedule.
 
     Attributes:
         steps: of the whole run.
-        warmup: of them, with a rising rate.
+        warmup: the first of them, in which the learning rate increases.
     """
 
     steps: int
     warmup: int
 
     @classmethod
-    def of(cls, config: RunConfig, steps_per_epoch: int) -> "Plan":
+    def count(cls, config: RunConfig, steps_per_epoch: int) -> "StepPlan":
         """Count steps; the warm-up takes at most half of the run."""
         steps = config.train.epochs * steps_per_epoch
         return cls(steps, min(round(config.train.warmup * steps_per_epoch), steps // 2))
@@ -49,14 +46,14 @@ class Trainer:
     """Network, losses, balancer, optimisers and averaged weights, and the step that joins them.
 
     Nothing in a step waits for the device. A total loss or a gradient norm that is not finite
-    raises a flag there: it holds the number of the first bad step and blocks every later
-    update of the weights; the loop reads it once an epoch.
+    sets `first_bad` there, the number of the first such step, which blocks every later update
+    of the weights; the loop reads it once an epoch.
 
     Args:
         config: of the run.
         network: moved to `device`.
         device: where to compute.
-        ranks: processes that take the steps together; this one alone by default.
+        group: processes that take the steps together; this one alone by default.
     """
 
     def __init__(
@@ -64,21 +61,21 @@ class Trainer:
         config: RunConfig,
         network: Network,
         device: torch.device,
-        ranks: Ranks | None = None,
+        group: ProcessGroup | None = None,
     ) -> None:
         train = config.train
         self.config = train
         self.seed = config.seed
         self.device = device
-        self.ranks = ranks or Ranks()
-        self.network = self.ranks.prepared(network).to(device)
+        self.group = group or ProcessGroup()
+        self.network = self.group.with_joint_batch_norm(network).to(device)
         half = train.mixed_precision and device.type == "cuda"
         self.precision = torch.autocast("cuda", torch.bfloat16) if half else nullcontext()
         self.rul_loss: RulLoss = config.loss.rul.build(config.data.cap).to(device)
         self.health_loss: CrossEntropy = config.loss.health.build().to(device)
         self.balancer: Balancer = config.balancer.build().to(device)
-        if self.ranks.size > 1:
-            self.balancer.reduce_gradient = self.ranks.mean
+        if self.group.size > 1:
+            self.balancer.reduce_gradient = self.group.mean_gradient
         self.schedule: Schedule = train.schedule.build()
         self.weights: list[Tensor] = list(self.network.parameters())
         self.optimiser = self._network_optimiser()
@@ -88,7 +85,8 @@ class Trainer:
         if train.ema is not None:
             self.averaged = copy.deepcopy(self.network).requires_grad_(False)
             self.averaged_weights: list[Tensor] = list(self.averaged.parameters())
-        self.forward = self.ranks.wrapped(self.network)  # after the copy, which is not shared
+        # after the copy: DistributedDataParallel would synchronise the averaged weights as well
+        self.forward = self.group.distribute(self.network)
         self.first_bad = torch.full((), NEVER, dtype=torch.int64, device=device)
 
     def _network_optimiser(self) -> torch.optim.Optimizer:
@@ -100,13 +98,13 @@ class Trainer:
         others = [weight for weight in self.weights if id(weight) not in matrices]
         return Muon(matrices.values(), others, lr=rate, weight_decay=decay)
 
-    def rate(self, step: int, plan: Plan) -> float:
+    def learning_rate(self, step: int, plan: StepPlan) -> float:
         """Learning rate of a step, counted from 0."""
         progress = (step - plan.warmup) / max(plan.steps - plan.warmup, 1)
         factor = self.schedule.factor(min(max(progress, 0.0), 1.0))
         return self.config.learning_rate * warmup_factor(step, plan.warmup) * factor
 
-    def step(self, batch: Batch, step: int, plan: Plan) -> Tensor:
+    def step(self, batch: Batch, step: int, plan: StepPlan) -> Tensor:
         """Take one step.
 
         Args:
@@ -117,14 +115,14 @@ class Trainer:
         Returns:
             measures: [6], in the order of `MEASURES`, not read back from the device.
         """
-        for weight in self.trained:
+        for weight in self.trained:  # faster than zero_grad() of both: see README.md
             weight.grad = None
         losses, kpis = self._losses(batch, step)
         total, weights = self.balancer(losses, self.network.shared_weight, kpis)
         total.backward()
         norm = self._clip()
         self._flag(total, norm, step)
-        rate = self.rate(step, plan)
+        rate = self.learning_rate(step, plan)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         for optimiser in self._optimisers():
@@ -138,8 +136,11 @@ class Trainer:
         return [self.optimiser] if own is None else [self.optimiser, own]
 
     def _losses(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
-        """Losses [2] and, where the balancer watches them, KPIs [2]."""
-        with self.ranks.own_draws(self.seed, step), self.precision:
+        """Compute the losses [2] and, where the balancer watches them, KPIs [2].
+
+        Only the forward pass is autocast; the losses are computed in float32.
+        """
+        with self.group.rank_generator(self.seed, step), self.precision:
             output = self.forward(batch.windows)
         rul = self.rul_loss.sum_and_weight(output.rul.float(), batch.rul)
         health = self.health_loss.sum_and_weight(output.health.float(), batch.health)
@@ -147,7 +148,7 @@ class Trainer:
         if self.balancer.uses_kpis:
             kpis = batch_kpis(output.rul, output.health, batch.rul, batch.health)
         over, under = (torch.stack(part) for part in zip(rul, health, strict=True))
-        return self.ranks.means(over, under, kpis, len(batch.rul))
+        return self.group.batch_means(over, under, kpis, len(batch.rul))
 
     def _clip(self) -> Tensor:
         """Clip the network's gradient, never the balancer's; return the norm before."""
@@ -158,17 +159,18 @@ class Trainer:
         return norm
 
     def _flag(self, total: Tensor, norm: Tensor, step: int) -> None:
+        """Note a step that is not finite, and block the updates from then on."""
         bad_now = torch.where((total.detach() + norm).isfinite(), NEVER, step)
         self.first_bad = torch.minimum(self.first_bad, bad_now)
         blocked = (self.first_bad <= step).float()
-        for optimiser in self._optimisers():  # what GradScaler does to fused optimisers
+        for optimiser in self._optimisers():  # as GradScaler does: fused kernels read it themselves
             optimiser.found_inf = blocked  # type: ignore[attr-defined]
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
         """Move the averaged weights: a ← d·a + (1 − d)·w, d = min(ema, (1 + t)/(10 + t)).
 
-        The rising d lets the average forget the random start soon.
+        d increases with the step t, so that the average soon forgets the random start.
         """
         if self.averaged is not None and self.config.ema is not None:
             decay = min(self.config.ema, (1 + step) / (10 + step))
@@ -184,7 +186,7 @@ class Trainer:
         return self.averaged
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that going on exactly needs, as plain values and tensors."""
+        """Everything that an exact resumption needs, as plain values and tensors."""
         own = self.balancer_optimiser
         state = {
             "model": dict(self.evaluation_network().state_dict()),
@@ -198,7 +200,7 @@ class Trainer:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`.
+        """Load what `state_dict` returned.
 
         Raises:
             ValueError: a state does not fit, or is not finite.
@@ -219,7 +221,7 @@ class Trainer:
 
 
 def _load(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimiser's state after a look at it, for PyTorch takes any.
+    """Load an optimiser's state and check that it fits, because PyTorch accepts any.
 
     Raises:
         ValueError: other settings than the configuration's, or moments of another shape.

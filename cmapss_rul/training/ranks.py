@@ -1,8 +1,8 @@
 """Processes that train one network together, each on its share of every batch.
 
 `torchrun` starts them and numbers them from 0: their ranks. All draw the same windows in the
-same order, see the losses of the whole batch and hold the same weights; rank 0 alone evaluates,
-writes and reports. A process without torchrun is a rank of its own: `Ranks`.
+same order, see the losses of the whole batch and have the same weights; rank 0 alone evaluates,
+writes and reports. Without torchrun the group is one process: `ProcessGroup`.
 """
 
 import os
@@ -11,33 +11,34 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmapss_rul.display.text import one_line
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
+from cmapss_rul.system.text import one_line
 from cmapss_rul.training.device import pick_device
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
-class Ranks:
-    """One process that trains alone.
+class ProcessGroup:
+    """A group of one process; the base of those with several.
 
     Attributes:
         rank: number of this process.
-        size: how many processes there are.
-        names: of all of them, in one line; empty for one that is alone.
+        size: number of processes.
+        description: of all of them, in one line; empty for a single one.
     """
 
     rank: int = 0
     size: int = 1
-    names: str = ""
+    description: str = ""
 
     @property
     def first(self) -> bool:
@@ -45,61 +46,61 @@ class Ranks:
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
-        """Where this process computes; see `pick_device`."""
+        """Return the device of this process; see `pick_device`."""
         return pick_device(name)
 
-    def of_first(self, call: Callable[[], _T]) -> _T:
-        """What a call gives on rank 0, where alone it is made; plain values and configurations."""
-        return call()
+    def on_first_rank(self, call: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T:
+        """Make a call on rank 0 only, and return its result on all; it must be picklable."""
+        return call(*args, **options)
 
-    def agree(self, stop: StopSignals) -> None:
-        """Let every rank have received the signal that one has."""
+    def share_signal(self, stop: StopSignals) -> None:
+        """Broadcast a received signal to all ranks."""
 
-    def prepared(self, network: Network) -> Network:
-        """A network whose statistics are those of whole batches.
+    def with_joint_batch_norm(self, network: Network) -> Network:
+        """Return the network with batch normalisation over whole batches.
 
         Raises:
-            UsageError: it cannot have them.
+            UsageError: that cannot be had here.
         """
         return network
 
-    def wrapped(self, network: Network) -> nn.Module:
-        """A module whose forward is the network's and whose gradients are those of all ranks."""
+    def distribute(self, network: Network) -> nn.Module:
+        """Return a module that computes the network, with gradients averaged over the ranks."""
         return network
 
-    def share(self, index: Tensor) -> Tensor:
-        """This rank's windows of a batch [batch].
+    def local_share(self, index: Tensor) -> Tensor:
+        """Return this rank's windows of a batch [batch].
 
         Raises:
             UsageError: there are fewer windows than ranks.
         """
         return index
 
-    def own_draws(self, seed: int, step: int) -> AbstractContextManager[None]:
+    def rank_generator(self, seed: int, step: int) -> AbstractContextManager[None]:
         """Draw dropout and noise of a step apart from the draws that all ranks share."""
         del seed, step
         return nullcontext()
 
-    def means(
+    def batch_means(
         self, over: Tensor, under: Tensor, kpis: Tensor | None, windows: int
     ) -> tuple[Tensor, Tensor | None]:
-        """Losses and KPIs of the whole batch.
+        """Return losses and KPIs of the whole batch.
 
         Args:
             over: [2], numerators of the losses on this rank's windows, with graph.
             under: [2], their denominators.
             kpis: [2], of this rank's windows, if they are watched.
-            windows: how many these are.
+            windows: number of these windows.
         """
         del windows
         return over / under, kpis
 
-    def mean(self, gradient: Tensor) -> Tensor:
-        """The gradient of the whole batch, from that of this rank."""
+    def mean_gradient(self, gradient: Tensor) -> Tensor:
+        """Return the gradient of the whole batch, from that of this rank."""
         return gradient
 
 
-class Joined(Ranks):
+class DistributedGroup(ProcessGroup):
     """One of several processes.
 
     A loss of the batch is the sum of the ranks' numerators over the sum of their denominators.
@@ -108,48 +109,52 @@ class Joined(Ranks):
     the gradient of the whole batch.
 
     Args:
-        where: where this rank computes.
+        device: of this rank.
     """
 
-    def __init__(self, where: torch.device) -> None:
+    def __init__(self, device: torch.device) -> None:
         from torch import distributed  # here and below: only where there are ranks
 
         self._comm = distributed
-        self._where = where
+        self._device = device
         self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
-        mine = f"rank {self.rank} ({platform.node()}, process {os.getpid()}, {where})"
-        all_names: list[Any] = [None] * self.size
-        distributed.all_gather_object(all_names, mine)
-        backend = "gloo" if where.type == "cpu" else "NCCL"
-        self.names = f"{self.size} ranks, joined by {backend}: {', '.join(all_names)}"
+        own = f"rank {self.rank} ({platform.node()}, process {os.getpid()}, {device})"
+        ranks: list[Any] = [None] * self.size
+        distributed.all_gather_object(ranks, own)
+        backend = "gloo" if device.type == "cpu" else "NCCL"
+        self.description = f"{self.size} ranks, joined by {backend}: {', '.join(ranks)}"
 
     def device(self, name: str) -> torch.device:
-        """Where this process computes."""
+        """Return the device of this rank."""
         del name
-        return self._where
+        return self._device
 
-    def of_first(self, call: Callable[[], _T]) -> _T:
-        """What a call gives on rank 0, where alone it is made; plain values and configurations."""
-        found: list[Any] = [call() if self.first else None]
+    def on_first_rank(self, call: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T:
+        """Make a call on rank 0 only, and broadcast its result; it must be picklable."""
+        found: list[Any] = [call(*args, **options) if self.first else None]
         self._comm.broadcast_object_list(found)
         value: _T = found[0]
         return value
 
-    def agree(self, stop: StopSignals) -> None:
-        """Let every rank have received the signal that one has, through the CPU."""
+    def share_signal(self, stop: StopSignals) -> None:
+        """Broadcast a received signal to all ranks, through the CPU.
+
+        torchrun signals its processes one after the other. A rank that left the loop by itself
+        would let the others wait for it in their next sum, so all leave after the same step.
+        """
         number = torch.tensor(stop.received or 0)
         self._comm.all_reduce(number, self._comm.ReduceOp.MAX)
         stop.received = int(number) or None
 
-    def prepared(self, network: Network) -> Network:
-        """A network whose batch normalisation is that of whole batches: on GPUs alone.
+    def with_joint_batch_norm(self, network: Network) -> Network:
+        """Return the network with SyncBatchNorm, which PyTorch has for GPUs only.
 
         Raises:
-            UsageError: it has one, on CPUs.
+            UsageError: it has batch normalisation, on CPUs.
         """
         if not any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
             return network
-        if self._where.type == "cpu":
+        if self._device.type == "cpu":
             raise UsageError(
                 f"model.cnn.batch_norm: found true with {self.size} ranks on CPUs, where its "
                 "statistics would be those of a share of the batch; train without torchrun, on "
@@ -159,13 +164,13 @@ class Joined(Ranks):
         converted: Network = convert(network)
         return converted
 
-    def wrapped(self, network: Network) -> nn.Module:
-        """The network in DistributedDataParallel, which gives all ranks the weights of rank 0."""
-        devices = None if self._where.type == "cpu" else [self._where]
+    def distribute(self, network: Network) -> nn.Module:
+        """Wrap the network in DistributedDataParallel, which also copies rank 0's weights."""
+        devices = None if self._device.type == "cpu" else [self._device]
         return nn.parallel.DistributedDataParallel(network, device_ids=devices)
 
-    def share(self, index: Tensor) -> Tensor:
-        """This rank's windows of a batch [batch]; the first ranks have one more where it is odd.
+    def local_share(self, index: Tensor) -> Tensor:
+        """Return this rank's windows of a batch [batch]; the first ranks take what is left over.
 
         Raises:
             UsageError: there are fewer windows than ranks.
@@ -178,56 +183,58 @@ class Joined(Ranks):
         return index.tensor_split(self.size)[self.rank]
 
     @contextmanager
-    def own_draws(self, seed: int, step: int) -> Iterator[None]:
+    def rank_generator(self, seed: int, step: int) -> Iterator[None]:
         """Draw from a generator of this rank and step.
 
-        The global generators stay the same on all ranks, for balancers that draw, and hold all
-        that going on exactly needs.
+        The ranks would otherwise drop the same units in their different windows. The global
+        generators stay equal on all ranks, for balancers that draw, and their state in the
+        checkpoint is all that an exact resumption needs.
         """
         own = np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)[0]
-        with torch.random.fork_rng([] if self._where.type == "cpu" else [self._where]):
+        with torch.random.fork_rng([] if self._device.type == "cpu" else [self._device]):
             torch.manual_seed(int(own))
             yield
 
-    def means(
+    def batch_means(
         self, over: Tensor, under: Tensor, kpis: Tensor | None, windows: int
     ) -> tuple[Tensor, Tensor | None]:
-        """Losses and KPIs of the whole batch, summed over ranks in one go."""
+        """Return losses and KPIs of the whole batch, by a single sum over the ranks."""
         counted = torch.full_like(under[:1], windows)
         parts = [over, under, counted] + ([] if kpis is None else [kpis * windows])
         sums = torch.cat(parts).detach()
         self._comm.all_reduce(sums)
-        joint = sums[:2] + self.size * (over - over.detach())  # the second term has value 0
+        # the second term has value 0: it only gives the sum, which has no graph, a gradient
+        joint = sums[:2] + self.size * (over - over.detach())
         return joint / sums[2:4], None if kpis is None else sums[5:] / sums[4]
 
-    def mean(self, gradient: Tensor) -> Tensor:
-        """The gradient of the whole batch: the mean over ranks, as for the network's weights."""
+    def mean_gradient(self, gradient: Tensor) -> Tensor:
+        """Return the gradient of the whole batch: the mean over ranks, as for the weights."""
         joint = gradient.clone()
         self._comm.all_reduce(joint)
         return joint / self.size
 
 
-class Unsaid(RulError):
-    """Another rank has said why all of them end: an error without a message, which is not said."""
+class AlreadyReported(RulError):
+    """Raised on the other ranks once one has reported the failure; prints nothing."""
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Ranks]:
+def join_process_group(device: str) -> Iterator[ProcessGroup]:
     """Join the other processes that torchrun has started, if it has.
 
-    Whatever ends one rank ends all: the others meet its absence in the next step. One of them
-    says so, unless the first to end has said why.
+    A failure of one rank ends all: the others fail in their next sum. One of them reports that,
+    unless the rank that failed has reported the reason.
 
     Args:
         device: auto, cpu or cuda.
 
     Raises:
         UsageError: there is no such device, or fewer GPUs here than ranks.
-        RulError: a rank has ended, or is not to be found.
-        Unsaid: and that was said elsewhere.
+        RulError: a rank has ended, or cannot be found.
+        AlreadyReported: another rank has reported the failure.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Ranks()
+        yield ProcessGroup()
         return
     from torch import distributed
     from torch.distributed.rendezvous import rendezvous
@@ -237,31 +244,32 @@ def joined(device: str) -> Iterator[Ranks]:
     except (RuntimeError, ValueError) as error:
         raise RulError(f"torchrun: the ranks cannot find each other: {one_line(error)}") from error
     try:
-        where = _own_device(device)
-        backend = "gloo" if where.type == "cpu" else "cpu:gloo,cuda:nccl"
+        own_device = _device_of_rank(device)
+        backend = "gloo" if own_device.type == "cpu" else "cpu:gloo,cuda:nccl"
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
-        yield Joined(where)
+        yield DistributedGroup(own_device)
     except BaseException as error:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, while this is said
-        if not _may_speak(store):
-            raise Unsaid from None
-        raise _told(error, rank, size) from error
+            # torchrun sends it as soon as one rank has ended; this one may have to report first
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if not _reports_first(store):
+            raise AlreadyReported from None
+        raise _reported_error(error, rank, size) from error
     distributed.destroy_process_group()
 
 
-def _may_speak(store: Any) -> bool:
-    """Whether no rank has said yet why all of them end; asked once."""
-    with suppress(RuntimeError):  # torchrun is gone, and nobody else can be asked
+def _reports_first(store: Any) -> bool:
+    """Whether no rank has reported the failure yet; counts the call as a report."""
+    with suppress(RuntimeError):  # torchrun has ended, and no other rank can be asked
         return bool(store.add("cmapss_rul ends", 1) == 1)
     return True
 
 
-def _own_device(name: str) -> torch.device:
-    """This rank's device: the GPU of its number on its machine."""
-    where = pick_device(name)
-    if where.type == "cpu":
-        return where
+def _device_of_rank(name: str) -> torch.device:
+    """Return this rank's device: on GPUs the one of its number on its machine."""
+    device = pick_device(name)
+    if device.type == "cpu":
+        return device
     number = int(os.environ.get("LOCAL_RANK", "0"))
     if number >= torch.cuda.device_count():
         raise UsageError(
@@ -272,21 +280,21 @@ def _own_device(name: str) -> torch.device:
     return torch.device("cuda", number)
 
 
-def _told(error: BaseException, rank: int, size: int) -> BaseException:
-    """The error that ends all ranks, as it is to be said."""
-    if isinstance(error, Terminated) or _is_of_an_absence(error):
+def _reported_error(error: BaseException, rank: int, size: int) -> BaseException:
+    """Return the error that ends all ranks, as it is reported."""
+    if isinstance(error, Terminated) or _is_lost_connection(error):
         return RulError(
             f"a rank has ended or was ended, so rank {rank} of {size} ends too; the last "
-            "checkpoint is kept, go on with the same command and --resume auto"
+            "checkpoint is retained, resume with the same command and --resume auto"
         )
     if isinstance(error, RulError) and not isinstance(error, Interrupted) and rank:
-        told = RulError(f"rank {rank}: {error}")
-        told.exit_code = error.exit_code
-        return told
+        reported = RulError(f"rank {rank}: {error}")
+        reported.exit_code = error.exit_code
+        return reported
     return error
 
 
-def _is_of_an_absence(error: BaseException) -> bool:
+def _is_lost_connection(error: BaseException) -> bool:
     """Whether another rank could not be reached."""
     from torch.distributed import DistError
 

@@ -1,92 +1,191 @@
-"""When a run may go on: same configuration, same data, and a word about the rest."""
+"""Resuming a run: whether it may be resumed, and how its loop and its files are brought there."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from cmapss_rul.data.verification import Provenance
-from cmapss_rul.display.text import printable
-from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.config import RunConfig, completed
-from cmapss_rul.training.runs import finished
+from cmapss_rul.system.errors import CheckpointError, UsageError
+from cmapss_rul.system.files import link_or_copy
+from cmapss_rul.system.locks import entries_in
+from cmapss_rul.system.text import printable
+from cmapss_rul.training import checkpoint as checkpoints
+from cmapss_rul.training.checkpoint import Checkpoint, RunRecord, refuse_misshapen
+from cmapss_rul.training.config import RunConfig, completed, flatten
+from cmapss_rul.training.loggers import Reporter, write_metrics
+from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.runs import RunFolder
 
-_FREE = {"train.threads"}
-"""Keys that may change: they shape the result in its last bits at most."""
+_MAY_CHANGE = {"train.threads"}
+"""Keys that may differ when a run resumes: they change the result in its last bits at most."""
+
+
+def open_checkpoint(run: RunFolder, resume: bool) -> tuple[Checkpoint | None, str]:
+    """Read the checkpoint to resume from, if any; refuse a folder that must not be used.
+
+    Returns:
+        The checkpoint, None for a new run; and what is wrong with `last.pt` where the checkpoint
+        is from `previous.pt`.
+
+    Raises:
+        UsageError: the folder exists, or is not a run's.
+        CheckpointError: no checkpoint in it can be used.
+    """
+    if not resume:
+        if run.path.exists():
+            raise UsageError(
+                f"{run} exists already and is left alone; resume it by --resume auto, "
+                "or name another folder with --output"
+            )
+        return None, ""
+    if run.resumable:
+        return run.newest()
+    # a run leaves these before its first last.pt; anything else belongs to somebody else
+    others = entries_in(run.path) - {run.config.name, run.log.name, run.best.name}
+    if others:
+        raise UsageError(
+            f"{run} has no last.pt to resume from, but has {min(others)}, so no run is "
+            "started in it; name another folder with --output"
+        )
+    return None, ""
+
+
+def has_epochs_left(
+    config: RunConfig, checkpoint: Checkpoint, run: RunFolder, reporter: Reporter
+) -> bool:
+    """Whether there is something left to train; reports where there is not, or is more.
+
+    A finished run's files are repaired.
+
+    Raises:
+        UsageError: another configuration than the run's.
+        CheckpointError: its configuration is misshapen.
+    """
+    check_same_run(config, [], checkpoint)
+    if not checkpoint.is_finished():
+        return True
+    epochs = checkpoint.config["train"]["epochs"]
+    if config.train.epochs <= epochs:
+        reporter.note(f"{run} is finished after {checkpoint.loop.epoch} epochs: nothing to do")
+        run.repair(checkpoint)
+        return False
+    reporter.note(f"{run} was finished at {epochs} epochs and is trained to {config.train.epochs}")
+    if config.train.schedule.build().depends_on_length:
+        reporter.note(
+            f"the schedule '{config.train.schedule.name}' depends on the number of epochs: "
+            "the result is not that of a longer run from the start"
+        )
+    return True
 
 
 def check_same_run(
-    config: RunConfig, sources: Sequence[Provenance], content: dict[str, Any], path: Path
+    config: RunConfig, sources: Sequence[Provenance], checkpoint: Checkpoint
 ) -> None:
-    """Refuse to go on with another configuration or with other data.
+    """Refuse to resume with another configuration or with other data.
 
     Args:
-        config: of now.
-        sources: of the train files of now, auxiliary ones last; none when not known yet.
-        content: of `last.pt`.
-        path: of `last.pt`, for the error.
+        config: of this process.
+        sources: of the train files of this process, auxiliary ones last; empty if not known yet.
+        checkpoint: to resume from.
 
     Raises:
         UsageError: naming each changed key with both values.
+        CheckpointError: the configuration in the checkpoint is misshapen.
     """
-    then, now = flat(completed(content["config"])), flat(config.without_host_facts())
-    free = set(_FREE)
-    if finished(content) and config.train.epochs > then["train.epochs"]:
-        free.add("train.epochs")
-    changed = [
-        f"{key} was {printable(then.get(key, 'absent'))} and is {printable(now.get(key, 'absent'))}"
-        for key in sorted(then.keys() | now.keys())
-        if key not in free and then.get(key) != now.get(key)
-    ]
-    data = content["data"]
+    with refuse_misshapen(checkpoint.path):
+        then, now = flatten(completed(checkpoint.config)), flatten(config.without_host_facts())
+        may_change = set(_MAY_CHANGE)
+        if checkpoint.is_finished() and config.train.epochs > then["train.epochs"]:
+            may_change.add("train.epochs")
+        changed = [
+            f"{key} was {then.get(key, 'absent')} and is {now.get(key, 'absent')}"
+            for key in sorted(then.keys() | now.keys())
+            if key not in may_change and then.get(key) != now.get(key)
+        ]
     changed += [
-        f"data: {printable(here.name)} had SHA-256 {there['sha256'][:12]}… "
-        f"and has {here.sha256[:12]}…"
-        for there, here in zip((data, *data["auxiliary"]), sources, strict=False)
-        if here.canonical_sha256 != there["canonical_sha256"]
+        f"data: {here.name} had SHA-256 {there.sha256[:12]}… and has {here.sha256[:12]}…"
+        for there, here in zip(checkpoint.data.files, sources, strict=False)
+        if here.canonical_sha256 != there.canonical_sha256
     ]
     if changed:
         raise UsageError(
-            f"{printable(path)} belongs to another run: {'; '.join(changed)}; "
+            f"{checkpoint.path} belongs to another run: {'; '.join(changed)}; "
             "undo the change, or start a new run without --resume"
         )
 
 
-def flat(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted keys of nested mappings.
+def resume_loop(loop: Loop, checkpoint: Checkpoint) -> None:
+    """Load a checkpoint into a loop that has not started yet.
 
-    >>> flat({"a": {"b": 1}, "c": [2]})
-    {'a.b': 1, 'c': [2]}
+    Raises:
+        CheckpointError: the state does not fit the network or its optimisers.
     """
-    found: dict[str, Any] = {}
-    for key, value in plain.items():
-        if isinstance(value, Mapping):
-            found.update(flat(value, f"{prefix}{key}."))
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
+    loop.load(checkpoint)
+    loop.run.release()  # the optimisers may share tensors with what was read
+    if loop.is_finished():  # stopped early, and more epochs were asked for: patience counts anew
+        loop.state.stale = 0
 
 
-def host_warnings(content: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
-    """Say what may change the result, most of it in its last bits alone.
+def resume_files(loop: Loop, checkpoint: Checkpoint, damage: str) -> None:
+    """Bring the files of the run to the state of its loop.
 
     Args:
-        content: of `last.pt`.
-        facts: of now, as a checkpoint would hold them.
+        loop: with the checkpoint loaded.
+        checkpoint: to resume from.
+        damage: what is wrong with `last.pt`, if the checkpoint is from `previous.pt`.
+
+    Raises:
+        CheckpointError: best.pt is damaged, and the state at hand is not that of its epoch.
     """
-    ranks = (content["host"].get("ranks", 1), facts["host"]["ranks"])
-    if ranks[0] != ranks[1]:
+    run, reporter = loop.run, loop.reporter
+    write_metrics(run.metrics, loop.rows)
+    if damage:  # after metrics.csv, which never has an epoch that last.pt lacks
+        reporter.note(damage)
+        link_or_copy(run.previous, run.last)
+    _repair_best(loop)
+    for warning in host_warnings(checkpoint, loop.record):
+        reporter.note(warning)
+    reporter.note(f"resuming after epoch {loop.state.epoch}, batch {loop.state.batch}")
+
+
+def _repair_best(loop: Loop) -> None:
+    """Rewrite a damaged best.pt where the state at hand is the best one.
+
+    Raises:
+        CheckpointError: another state was.
+    """
+    state = loop.state
+    if not state.best_epoch:
+        return
+    try:
+        checkpoints.read(loop.run.best)
+    except CheckpointError as error:
+        if state.best_epoch != state.epoch or state.batch:
+            raise CheckpointError(
+                f"{error} (resuming would not bring back epoch {state.best_epoch})"
+            ) from error
+        loop.save_best()
+        loop.reporter.note(f"{error}; it was written again")
+
+
+def host_warnings(then: RunRecord, now: RunRecord) -> Iterator[str]:
+    """Name what may change the result, most of it in its last bits only.
+
+    Args:
+        then: of the checkpoint.
+        now: of this process.
+    """
+    if then.host.ranks != now.host.ranks:
         yield (
-            f"warning: the number of ranks was {printable(ranks[0])} and is {ranks[1]}: the run "
-            "goes on, but dropout and noise are drawn otherwise"
+            f"warning: the number of ranks was {then.host.ranks} and is {now.host.ranks}: the run "
+            "resumes, but dropout and noise are drawn differently"
         )
     pairs = {
-        "torch": (content["versions"]["torch"], facts["versions"]["torch"]),
-        "device": (content["host"]["device"], facts["host"]["device"]),
-        "number of threads": (content["host"]["threads"], facts["host"]["threads"]),
+        "torch": (then.versions.torch, now.versions.torch),
+        "device": (then.host.device, now.host.device),
+        "number of threads": (then.host.threads, now.host.threads),
     }
-    for name, (then, now) in pairs.items():
-        if then != now:
+    for name, (former, current) in pairs.items():
+        if former != current:
             yield (
-                f"warning: the {name} was {printable(then)} and is {printable(now)}: "
-                "the run goes on, but its last bits may differ"
+                f"warning: the {name} was {printable(former)} and is {printable(current)}: "
+                "the run resumes, but its last bits may differ"
             )

@@ -1,33 +1,47 @@
-"""Run folders: what they hold, how they are named, and which of them is unfinished.
+"""Run folders: what they hold, how they are numbered, and which of them is unfinished.
 
 runs/<config>-s<seed>/, then …-2, …-3
     config.yaml     resolved; trains again as it is
     metrics.csv     one row an epoch
-    train.log       what happened, with times
+    train.log       messages and epochs, with times
     best.pt         the epoch that validation chose
-    last.pt         where training goes on
+    last.pt         where training resumes
     previous.pt     the last.pt before that, should it be damaged
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
+from cmapss_rul.system.text import printable
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.loggers import Row, metrics_text
+from cmapss_rul.training.checkpoint import Checkpoint
+from cmapss_rul.training.loggers import metrics_text
 
 ROOT = Path("runs")
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """The files of one run."""
+    """The files of one run.
 
-    path: Path
+    A checkpoint is read once and remembered until its file changes or `release` is called, so
+    whoever passes the same object on need not pass on what was read. Pickled, only the path goes.
+
+    Args:
+        path: of the folder; need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._contents: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
+
+    def __reduce__(self) -> tuple[type["RunFolder"], tuple[Path]]:
+        return RunFolder, (self.path,)
+
+    def __str__(self) -> str:
+        return printable(self.path)
 
     @property
     def config(self) -> Path:
@@ -41,7 +55,7 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """What happened, with times."""
+        """Messages and epochs, with times."""
         return self.path / "train.log"
 
     @property
@@ -51,44 +65,76 @@ class RunFolder:
 
     @property
     def last(self) -> Path:
-        """Where training goes on."""
+        """Where training resumes."""
         return self.path / "last.pt"
 
     @property
     def previous(self) -> Path:
-        """Where training goes on if `last` is damaged."""
+        """Where training resumes if `last` is damaged."""
         return self.path / "previous.pt"
 
     @property
-    def saved(self) -> bool:
-        """Whether there is something to go on from."""
+    def resumable(self) -> bool:
+        """Whether there is a checkpoint to resume from."""
         return self.last.exists() or self.previous.exists()
 
-    def __str__(self) -> str:
-        return printable(self.path)
+    def newest(self) -> tuple[Checkpoint, str]:
+        """Read the newest undamaged checkpoint to resume from.
 
+        Returns:
+            The checkpoint, and what is wrong with `last.pt` where it is `previous.pt`.
 
-def newest(run: RunFolder) -> tuple[dict[str, Any], str]:
-    """Content of the newest checkpoint to go on from that is whole.
-
-    Returns:
-        The content, and what is wrong with `last.pt` where it is not from there.
-
-    Raises:
-        CheckpointError: about `last.pt`, if none is whole.
-    """
-    try:
-        return checkpoint.read(run.last), ""
-    except CheckpointError as error:
+        Raises:
+            CheckpointError: about `last.pt`, if both are damaged; or a part is misshapen.
+        """
         try:
-            content = checkpoint.read(run.previous)
-        except CheckpointError:
-            raise error from None
-        return content, f"{error}; going on from {run.previous.name}, the checkpoint before it"
+            content = self._read(self.last)
+        except CheckpointError as error:
+            try:
+                content = self._read(self.previous)
+            except CheckpointError:
+                raise error from None
+            damage = f"{error}; resuming from {self.previous.name}, the checkpoint before it"
+            return Checkpoint.from_content(content, self.previous), damage
+        return Checkpoint.from_content(content, self.last), ""
+
+    def open(self, path: Path) -> Checkpoint:
+        """Read one of the folder's checkpoints.
+
+        Raises:
+            CheckpointError: with the path and what is wrong with the file.
+        """
+        return Checkpoint.from_content(self._read(path), path)
+
+    def release(self) -> None:
+        """Forget what was read."""
+        self._contents.clear()
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            status = path.stat()
+        except OSError:
+            return checkpoint.read(path)  # which raises with the reason
+        # each write makes a new file under the old name, so these three tell whether it changed
+        version = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if path not in self._contents or self._contents[path][0] != version:
+            self._contents[path] = version, checkpoint.read(path)
+        return self._contents[path][1]
+
+    def repair(self, last: Checkpoint) -> None:
+        """Complete the folder of a finished run whose process was killed at the very end.
+
+        Args:
+            last: content of `last.pt`, from which metrics.csv follows.
+        """
+        remove_partial_files(self.path)
+        text = metrics_text(last.rows)
+        if not self.metrics.is_file() or self.metrics.read_bytes() != text.encode():
+            write_atomic(self.metrics, text)
 
 
-def numbered(name: str, seed: int, root: Path = ROOT) -> list[RunFolder]:
-    """Folders of a configuration's name and seed that exist, the newest (highest) last."""
+def numbered_folders(name: str, seed: int, root: Path = ROOT) -> list[RunFolder]:
+    """Find the folders of a configuration's name and seed, the newest (highest) last."""
     pattern = re.compile(re.escape(f"{name}-s{seed}") + r"(?:-(\d+))?")
     found = []
     for path in root.iterdir() if root.is_dir() else ():
@@ -99,63 +145,28 @@ def numbered(name: str, seed: int, root: Path = ROOT) -> list[RunFolder]:
 
 
 def next_folder(name: str, seed: int, root: Path = ROOT) -> RunFolder:
-    """A folder that does not exist yet: `<name>-s<seed>`, then `…-2`, `…-3`."""
+    """Name a folder that does not exist yet: `<name>-s<seed>`, then `…-2`, `…-3`."""
     first = root / f"{name}-s{seed}"
-    existing = numbered(name, seed, root)
+    existing = numbered_folders(name, seed, root)
     if not existing:
         return RunFolder(first)
     suffix = existing[-1].path.name.removeprefix(first.name)
     return RunFolder(root / f"{first.name}-{int(suffix[1:] or 1) + 1}")
 
 
-def to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | None:
-    """The newest unfinished run of a name and seed; else the newest; None where there is none.
+def folder_to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | None:
+    """Find the newest unfinished run of a name and seed; else the newest; None without any.
 
-    A folder without a checkpoint was stopped before its first checkpoint, and is unfinished; one
-    that has rows in metrics.csv has lost its `last.pt`, and cannot be gone on with.
+    A folder without a checkpoint was stopped before its first one, and is unfinished; one that
+    has metrics.csv as well has lost its `last.pt`, and cannot be resumed.
     """
-    existing = numbered(name, seed, root)
+    existing = numbered_folders(name, seed, root)
     for run in reversed(existing):
-        if not run.saved:
+        if not run.resumable:
             unfinished = not run.metrics.exists()
         else:
-            with checkpoint.whole_parts(run.last):
-                unfinished = not finished(newest(run)[0])
+            unfinished = not run.newest()[0].is_finished()
         if unfinished:
             return run
+        run.release()
     return existing[-1] if existing else None
-
-
-def rows_of(content: dict[str, Any]) -> list[Row]:
-    """Rows of metrics.csv: an epoch's figures, then its times.
-
-    Args:
-        content: of a checkpoint.
-    """
-    history, times = content["loop"]["history"], content["host"]["clock"]["rows"]
-    return [{**row, **own} for row, own in zip(history, times, strict=True)]
-
-
-def make_whole(run: RunFolder, content: dict[str, Any]) -> None:
-    """Make a finished run's folder what it would be, had its process not been killed at the end.
-
-    Args:
-        run: its folder.
-        content: of `last.pt`.
-    """
-    remove_partial_files(run.path)
-    text = metrics_text(rows_of(content))
-    if not run.metrics.is_file() or run.metrics.read_bytes() != text.encode():
-        write_atomic(run.metrics, text)
-
-
-def finished(content: dict[str, Any]) -> bool:
-    """Whether a checkpoint's last epoch, or early stopping, was reached.
-
-    Args:
-        content: of `last.pt`, its parts `config` and `loop` at least.
-    """
-    train, loop = content["config"]["train"], content["loop"]
-    patience = train["patience"]
-    stopped = patience is not None and loop["stale"] >= patience
-    return bool(loop["epoch"] >= train["epochs"] or (stopped and not loop["batch"]))

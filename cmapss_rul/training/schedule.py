@@ -1,8 +1,8 @@
 """The learning rate: a linear warm-up, then one of three schedules.
 
-A schedule is a function of the step, of the number of steps, and of what validation said; it
-is a factor of `train.learning_rate`. It touches the network's optimiser only: what a balancer
-learns has a constant rate of its own.
+A schedule is a function of the step, of the number of steps, and of the validation RMSE; it is
+a factor of `train.learning_rate`. It acts on the network's optimiser only: a balancer that learns
+has a constant rate of its own.
 """
 
 import math
@@ -32,18 +32,22 @@ class Schedule:
         return 1.0
 
     def epoch_end(self, val_rmse: float) -> None:
-        """Take note of what validation said after an epoch."""
+        """Update the state by the validation RMSE of an epoch."""
 
     def state_dict(self) -> dict[str, Any]:
         """State as plain values."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Load what `state_dict` returned."""
 
 
 class Cosine(Schedule):
-    """Half a cosine from 1 down to `final`, which the step after the last would have."""
+    """Half a cosine from 1 down to `final`, which the step after the last would have.
+
+    The factor depends on the share of steps done, so training on after the last epoch gives
+    another run than the longer one from the start: `depends_on_length`.
+    """
 
     depends_on_length = True
 
@@ -58,8 +62,8 @@ class Cosine(Schedule):
 class Plateau(Schedule):
     """Multiply by `decay` whenever validation has not improved for more than `patience` epochs.
 
-    The rule of PyTorch's ReduceLROnPlateau with threshold 0, on top of which a warm-up can
-    stand; `floor` is a share of the peak rate.
+    The rule of PyTorch's ReduceLROnPlateau with threshold 0, but as a factor, so that it can be
+    combined with a warm-up; `floor` is a share of the peak rate.
     """
 
     def __init__(self, decay: float, patience: int, floor: float) -> None:
@@ -91,7 +95,7 @@ class Plateau(Schedule):
         return {"current": self.current, "best": self.best, "stale": self.stale}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Load what `state_dict` returned."""
         self.current = float(state["current"])
         self.best = float(state["best"])
         self.stale = int(state["stale"])
@@ -137,7 +141,7 @@ ScheduleConfig = Annotated[
 
 
 def warmup_factor(step: int, warmup_steps: int) -> float:
-    """Linear rise to 1 over the first steps.
+    """Linear increase to 1 over the first steps.
 
     >>> [warmup_factor(step, 4) for step in (0, 1, 3, 4)]
     [0.25, 0.5, 1.0, 1.0]

@@ -211,7 +211,7 @@ def test_a_signal_from_outside_saves_and_says_how_to_go_on(tmp_path, number, cod
     assert err.count("\n") == 1
     assert signal.Signals(number).name in err
     assert "rul evaluate" not in out
-    command = re.search(r"go on with: (rul train --resume \S+)", err)[1]
+    command = re.search(r"resume with: (rul train --resume \S+)", err)[1]
     assert shlex.split(command) == ["rul", "train", "--resume", "runs/mine-s0"]
     stopped = checkpoint.read(tmp_path / "runs/mine-s0/last.pt")
     assert stopped["loop"]["step"] >= 1

@@ -12,11 +12,10 @@ from cmapss_rul.data.verification import provenance
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Output
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import TrainedModel, restore
-from cmapss_rul.training.checkpoint_schema import TIMES
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import COLUMNS
+from cmapss_rul.training.loggers import COLUMNS, TIMES
 from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import TrainedModel, restore
 from tests.data._own import KEYS
 
 TINY = {
@@ -67,7 +66,7 @@ def content_for(config: RunConfig) -> dict:
         read_fleet(file), config.data, config.split, boundaries, config.seed
     )
     torch.manual_seed(1)
-    network = checkpoint.build_network(config, data.preprocessor)
+    network = config.build_network()
     source = dataclasses.asdict(provenance(file))
     return {
         "format_version": checkpoint.FORMAT_VERSION,
@@ -116,12 +115,12 @@ INTERVALS = Calibration(
 """At level 0.8 a prediction of 25 gives 21 to 33, one of 75 gives 61 to 83."""
 
 
-def calibrated(model: checkpoint.TrainedModel, **changes) -> checkpoint.TrainedModel:
+def calibrated(model: TrainedModel, **changes) -> TrainedModel:
     """The same model with intervals that are known."""
     return dataclasses.replace(model, calibration=INTERVALS.model_copy(update=changes))
 
 
-def countdown(model: checkpoint.TrainedModel, start: float = 200.0) -> checkpoint.TrainedModel:
+def countdown(model: TrainedModel, start: float = 200.0) -> TrainedModel:
     """The same model with answers that are known."""
     return dataclasses.replace(model, network=Countdown(start))
 

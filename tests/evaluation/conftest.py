@@ -3,7 +3,7 @@
 import pytest
 
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.trained_model import restore
 from tests.evaluation._models import calibrated, config_for, countdown, write_checkpoint
 
 

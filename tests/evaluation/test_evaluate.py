@@ -14,7 +14,7 @@ from cmapss_rul.evaluation.save import to_csv
 from cmapss_rul.metrics.bootstrap import rmse_interval
 from cmapss_rul.metrics.regression import mae, nasa_score, rmse
 from cmapss_rul.system.errors import DataError
-from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.trained_model import restore
 from tests.evaluation._models import config_for, content_for, countdown, write_checkpoint
 
 NAMES = ["rmse", "rmse_interval", "mae", "bias", "nasa", "nasa_mean"]

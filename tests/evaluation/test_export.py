@@ -20,8 +20,8 @@ from cmapss_rul.evaluation.export import Parity, default_path, export, parity_of
 from cmapss_rul.evaluation.portable import Interval, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.trained_model import restore
 from tests.evaluation._models import TINY, calibrated, config_for, write_checkpoint
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.intervals import about, ends_of, level_of, why_none
 from cmapss_rul.evaluation.save import to_json
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.trained_model import restore
 from tests.evaluation._models import INTERVALS, calibrated, config_for, write_checkpoint
 
 

@@ -31,7 +31,7 @@ def test_the_protocol_says_where_the_engines_come_from(model, found):
     plain = json.loads(to_json(found))["protocol"]
     assert plain["tested_on"] == "held-out engines of the same file"
     assert (plain["subset"], plain["files"], plain["official"]) == ("my", "own files", False)
-    assert plain["engines"] == len(model.test_engines) == 2
+    assert plain["engines"] == len(model.engines.test) == 2
     assert (plain["split"]["test"], plain["split"]["test_seed"]) == (0.2, 0)
     assert list(plain["digest"]) == ["my.csv"]
     lines = dict(found.protocol.lines())
@@ -42,7 +42,7 @@ def test_the_protocol_says_where_the_engines_come_from(model, found):
 
 def test_engines_keep_their_names_and_the_rul_is_that_of_their_lives(model, found):
     table = table_of_last(found)
-    assert set(table["engine"]) == {list(LIVES)[number - 1] for number in model.test_engines}
+    assert set(table["engine"]) == {list(LIVES)[number - 1] for number in model.engines.test}
     lives = table["engine"].map(LIVES)
     assert (table["cycle"] + table["true_rul_raw"] == lives).all()
     assert (table["true_rul_capped"] == np.minimum(table["true_rul_raw"], 10)).all()

@@ -10,7 +10,7 @@ from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.evaluation.portable import Portable, as_written, inputs_of
 from cmapss_rul.evaluation.predictions import predict_fleet
-from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.trained_model import restore
 from tests.data._fleets import fleet_of
 from tests.evaluation._models import config_for, write_checkpoint
 

@@ -12,7 +12,8 @@ from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.data.verification import Provenance
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.protocol import Protocol
-from cmapss_rul.training.checkpoint import restore, versions
+from cmapss_rul.training.checkpoint import Versions
+from cmapss_rul.training.trained_model import restore
 from tests.evaluation._models import config_for, countdown, write_checkpoint
 
 
@@ -38,7 +39,9 @@ def test_it_says_all_that_was_asked_for(evaluation, fleet_dir):
     assert "validation engines only" in protocol["selection"]
     assert "training engines only" in protocol["scaling"]
     assert "one run is one seed" in protocol["runs"]
-    assert protocol["versions"] == {"trained": versions(), "evaluated": versions()}
+    assert protocol["versions"] == dict.fromkeys(
+        ("trained", "evaluated"), Versions.current().model_dump()
+    )
     assert protocol["inputs"][-1] == "cycle_count"
 
 

@@ -8,8 +8,8 @@ from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import restore
 from tests.experiments.inputs import write_config
 from tests.training.inputs import Stopper, assert_same_run
 

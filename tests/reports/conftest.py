@@ -8,7 +8,7 @@ import pytest
 from cmapss_rul.evaluation.evaluate import Evaluation, evaluate
 from cmapss_rul.reports.target import report
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import TrainedModel, restore
+from cmapss_rul.training.trained_model import TrainedModel, restore
 from tests.evaluation._models import INTERVALS, config_for, content_for, countdown
 from tests.reports.inputs import write_rows
 

@@ -17,7 +17,7 @@ from cmapss_rul.reports.card import CARD, card_of
 from cmapss_rul.reports.page import write
 from cmapss_rul.reports.run import page_of
 from cmapss_rul.reports.target import report
-from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.trained_model import restore
 from tests.data._own import LIVES, own_rows, write_own
 from tests.evaluation._models import calibrated, countdown, trained
 from tests.reports.inputs import Seen

@@ -12,8 +12,8 @@ from cmapss_rul.reports.card import CARD, card_of
 from cmapss_rul.reports.page import Lines, Missing, Picture, Table, Text
 from cmapss_rul.reports.run import page_of
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trained_model import restore
 from tests.reports.inputs import Seen
 
 PICTURES = {

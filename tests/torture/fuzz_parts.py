@@ -24,14 +24,14 @@ from torch import Tensor
 from cmapss_rul.evaluation.intervals import about, ends_of
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint_schema import check_parts
+from cmapss_rul.training.checkpoint import Checkpoint, check_format, refuse_misshapen
 from cmapss_rul.training.config import load_config
 from cmapss_rul.training.loggers import metrics_text
-from cmapss_rul.training.loop import Clock, LoopState, set_rng_state
+from cmapss_rul.training.loop import set_rng_state
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.resume import check_same_run, host_warnings
-from cmapss_rul.training.runs import finished, rows_of
 from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import TrainedModel
 from tests.torture import fuzzing
 from tests.torture.counts import Counts
 from tests.torture.fuzzing import Defect, Target, require_one_line
@@ -157,8 +157,9 @@ def check(data: bytes) -> bool:
     content = edited(copy.deepcopy(original), data)
     try:
         with warnings.catch_warnings(record=True) as warned:
-            model = checkpoint.from_content(checkpoint._of_this_format(content, str(_PATH)), _PATH)
-            _take_up(content, original)
+            found = Checkpoint.from_content(check_format(content, _PATH), _PATH)
+            model = TrainedModel.from_checkpoint(found)
+            _resume(found, Checkpoint.from_content(original, _PATH))
     except (CheckpointError, UsageError) as error:
         require_one_line(str(error))
         if not str(error).startswith(str(_PATH)):
@@ -172,28 +173,21 @@ def check(data: bytes) -> bool:
     return True
 
 
-def _take_up(content: dict[str, Any], original: dict[str, Any]) -> None:
-    """What `train` does with the content of last.pt, up to its first step."""
-    config = checkpoint.config_of(original, _PATH)
-    with checkpoint.whole_parts(_PATH):
-        check_parts(content)
-        check_same_run(config, [], content, _PATH)
-        finished(content)
-    state = original["preprocessor"]
-    preprocessor = checkpoint.Preprocessor.from_state(state, config.data)
-    network = checkpoint.build_network(config, preprocessor)
-    trainer = Trainer(config, network, torch.device("cpu"))
-    with checkpoint.whole_parts(_PATH):
-        trainer.load_state_dict(content)
-        LoopState(**content["loop"])
-        Clock(**content["host"]["clock"])
-        set_rng_state(content["rng"], torch.device("cpu"))
-    metrics_text(rows_of(content))
-    for warning in host_warnings(content, original):
+def _resume(found: Checkpoint, original: Checkpoint) -> None:
+    """What `train` does with last.pt, up to its first step."""
+    config = original.run_config()
+    check_same_run(config, [], found)
+    found.is_finished()
+    trainer = Trainer(config, config.build_network(), torch.device("cpu"))
+    with refuse_misshapen(_PATH):
+        trainer.load_state_dict(found.content)
+        set_rng_state(found.content["rng"], torch.device("cpu"))
+    metrics_text(found.rows)
+    for warning in host_warnings(found, original):
         require_one_line(warning)
 
 
-def _check_intervals(model: checkpoint.TrainedModel) -> None:
+def _check_intervals(model: TrainedModel) -> None:
     cap = model.config.data.cap
     assert model.calibration is not None
     for level in model.calibration.levels:

@@ -9,7 +9,7 @@ import torch
 
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import Reporter
+from cmapss_rul.training.loggers import COLUMNS, TIMES, Reporter
 from cmapss_rul.training.train import train
 
 MODEL = {
@@ -91,6 +91,41 @@ class Stopper(Recorder):
         super().epoch_end(row, best)
         if row["epoch"] == self._epoch:
             signal.raise_signal(self._number)
+
+
+def made_content(
+    *,
+    config: dict[str, Any] | None = None,
+    split: dict[str, list[int]] | None = None,
+    data: dict[str, Any] | None = None,
+    host: dict[str, Any] | None = None,
+    **loop: Any,
+) -> dict[str, Any]:
+    """Content of a checkpoint whose plain parts are whole, without weights; `loop` may change."""
+    epochs = loop.get("epoch", 0)
+    row = dict.fromkeys(COLUMNS[1:-2], 1.0)
+    file = {"subset": "FD001", "name": "train_FD001.txt", "sha256": "b" * 64}
+    file |= {"canonical_sha256": "c" * 64, "official": True, "simulated": False}
+    clock = {"training": 0.0, "rows": [dict.fromkeys(TIMES, 1.0)] * epochs}
+    auxiliary = [{**file, "engines": 3, **other} for other in (data or {}).get("auxiliary", [])]
+    return {
+        "format_version": checkpoint.FORMAT_VERSION,
+        "versions": {"cmapss_rul": "0.1.0", "torch": "2.13.0", "python": "3.12"},
+        "config": config or {},
+        "data": {"mean_label": 80.0, **file, **(data or {}), "auxiliary": auxiliary},
+        "preprocessor": {},
+        "split": {"training": [1], "validation": [2], **(split or {})},
+        "host": {
+            "folder": "", "data_dir": "", "device": "cpu", "threads": 2, "ranks": 1,
+            **(host or {}), "clock": clock,
+        },
+        "model": {},
+        "loop": {
+            "epoch": 0, "batch": 0, "step": 0, "sums": [0.0] * 6, "best_rmse": 11.5,
+            "best_epoch": 0, "stale": 0,
+            "history": [{"epoch": epoch, **row} for epoch in range(1, epochs + 1)], **loop,
+        },
+    }  # fmt: skip
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

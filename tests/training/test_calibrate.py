@@ -16,8 +16,8 @@ from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibrate_run
-from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import Stopper, assert_same_run, differences, everything, tiny
 
 SPLIT = {"validation": 0.5, "calibration": 0.25}
@@ -85,10 +85,10 @@ def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
 
 def test_engines_that_calibrate_neither_train_nor_validate(trained):
     plain, kept = (restore(trained[kind]) for kind in ("validation", "calibration"))
-    assert (len(kept.training_engines), len(kept.calibration_engines)) == (4, 4)
-    assert plain.calibration_engines == []
-    assert kept.validation_engines == plain.validation_engines
-    assert set(kept.training_engines) | set(kept.calibration_engines) == set(plain.training_engines)
+    assert (len(kept.engines.training), len(kept.engines.calibration)) == (4, 4)
+    assert plain.engines.calibration == []
+    assert kept.engines.validation == plain.engines.validation
+    assert set(kept.engines.training) | set(kept.engines.calibration) == set(plain.engines.training)
 
 
 def test_only_best_holds_the_entry(trained):
@@ -224,7 +224,7 @@ def test_a_prediction_that_is_not_finite_is_refused(own, monkeypatch):
 
     monkeypatch.setattr("cmapss_rul.training.calibrate.predict", spoilt)
     before = everything(own)
-    with pytest.raises(RulError, match="an engine that calibrates was not finite"):
+    with pytest.raises(RulError, match="a calibration engine was not finite"):
         calibrate_run(own)
     assert everything(own) == before
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import config_of, read, restore, write
+from cmapss_rul.training.checkpoint import Checkpoint, read, write
 from cmapss_rul.training.inputs import load_data
+from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import differences, tiny
 
 PLAIN = (dict, list, str, int, float, bool, type(None), torch.Tensor)
@@ -83,12 +84,12 @@ def test_the_restored_model_is_what_was_trained(finished_run, eight):
     assert model.config == tiny(eight)
     assert not model.network.training
     assert differences(dict(model.network.state_dict()), content["model"]) == []
-    assert model.training_engines == data.split.training.tolist()
-    assert model.validation_engines == data.split.validation.tolist()
-    assert model.data["mean_label"] == data.mean_label
+    assert model.engines.training == data.split.training.tolist()
+    assert model.engines.validation == data.split.validation.tolist()
+    assert model.data.mean_label == data.mean_label
     assert model.epoch == content["loop"]["best_epoch"]
     assert model.val_rmse == content["loop"]["best_rmse"]
-    assert set(model.versions) == {"cmapss_rul", "torch", "python"}
+    assert set(model.versions.model_dump()) == {"cmapss_rul", "torch", "python"}
     fleet = read_fleet(eight / "train_FD001.txt")
     expected = data.preprocessor.transform(fleet)
     assert (model.preprocessor.transform(fleet) == expected).all()
@@ -198,10 +199,10 @@ def test_a_configuration_that_is_no_longer_valid_says_what_to_do(finished_run, t
     path = tmp_path / "x.pt"
     write(path, content)
     with pytest.raises(CheckpointError) as caught:
-        config_of(read(path), path)
+        Checkpoint.from_content(read(path), path).run_config()
     text = str(caught.value)
     assert "\n" not in text
-    for word in (str(path), "train.bogus", "train again", "version 0.0.1 that wrote it"):
+    for word in (str(path), "train.bogus", "train again", "version 0.0.1, which wrote it"):
         assert word in text
 
 

@@ -10,7 +10,7 @@ from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.runs import RunFolder, newest, to_resume
+from cmapss_rul.training.runs import RunFolder, folder_to_resume
 from cmapss_rul.training.train import train
 from tests.torture.runs import broken
 from tests.training.inputs import (
@@ -66,7 +66,7 @@ def test_a_damaged_last_checkpoint_is_named_and_the_one_before_goes_on(
     said = [text for text in recorder.notes if "last.pt" in text]
     assert len(said) == 1
     assert said[0].startswith(str(stopped.last))
-    assert said[0].endswith("going on from previous.pt, the checkpoint before it")
+    assert said[0].endswith("resuming from previous.pt, the checkpoint before it")
     assert [row["epoch"] for row in recorder.rows] == [2, 3, 4]
     assert_same_run(straight, stopped.path)
     assert said[0] in stopped.log.read_text()
@@ -118,9 +118,9 @@ def test_where_both_are_damaged_the_last_one_is_named_and_nothing_is_touched(sto
 def test_a_run_whose_last_checkpoint_is_damaged_is_still_found(stopped):
     spoil(stopped.last)
     run = stopped.path.rename(stopped.path.with_name("a-s0"))
-    assert to_resume("a", 0, run.parent).path == run
-    content, problem = newest(RunFolder(run))
-    assert content["loop"]["epoch"] == 1
+    assert folder_to_resume("a", 0, run.parent).path == run
+    content, problem = RunFolder(run).newest()
+    assert content.loop.epoch == 1
     assert "damaged" in problem
 
 
@@ -176,7 +176,7 @@ def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_one_line(eight, tmp_pa
     with pytest.raises(Interrupted):
         train(config(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
     spoil(tmp_path / "run" / "best.pt")
-    with pytest.raises(CheckpointError, match="going on would not bring back epoch 1") as caught:
+    with pytest.raises(CheckpointError, match="resuming would not bring back epoch 1") as caught:
         train(config(eight), tmp_path / "run", device="cpu", resume=True)
     assert "\n" not in str(caught.value)
 

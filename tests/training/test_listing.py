@@ -8,8 +8,9 @@ import pytest
 
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.listing import Listed, list_runs, look_at
+from cmapss_rul.training.listing import ListedRun, describe_run, list_runs
 from cmapss_rul.training.runs import RunFolder
+from tests.training.inputs import made_content
 
 CONFIG = {
     "seed": 3,
@@ -21,16 +22,8 @@ CONFIG = {
 
 
 def content(*, epoch=4, batch=0, best_epoch=2, best_rmse=11.5, config=CONFIG, data=None):
-    return {
-        "format_version": checkpoint.FORMAT_VERSION,
-        **{part: {} for part in checkpoint.PARTS},
-        "config": config,
-        "data": {"auxiliary": [], **(data or {"simulated": False, "official": True})},
-        "loop": {
-            "epoch": epoch, "batch": batch, "stale": 0,
-            "best_epoch": best_epoch, "best_rmse": best_rmse,
-        },
-    }  # fmt: skip
+    loop = {"epoch": epoch, "batch": batch, "best_epoch": best_epoch, "best_rmse": best_rmse}
+    return made_content(config=config, data=data, **loop)
 
 
 @pytest.fixture
@@ -59,7 +52,7 @@ def evaluated(run, rmse=12.25, epoch=2):
 def test_a_finished_run(made):
     run = made()
     evaluated(run)
-    assert look_at(run) == Listed(
+    assert describe_run(run) == ListedRun(
         name="mine-s3",
         state="finished",
         subset="FD002",
@@ -77,11 +70,11 @@ def test_a_finished_run(made):
     [({"epoch": 3}, "unfinished"), ({"epoch": 3, "batch": 7}, "interrupted"), ({}, "finished")],
 )
 def test_states_of_a_whole_run(made, options, state):
-    assert look_at(made(**options)).state == state
+    assert describe_run(made(**options)).state == state
 
 
 def test_interrupted_in_the_first_epoch_there_is_no_figure(made):
-    found = look_at(made(epoch=0, batch=2, best_epoch=0, best_rmse=float("inf"), best=False))
+    found = describe_run(made(epoch=0, batch=2, best_epoch=0, best_rmse=float("inf"), best=False))
     assert (found.state, found.val_rmse, found.note) == ("interrupted", None, "")
 
 
@@ -90,16 +83,16 @@ def test_a_run_before_its_first_checkpoint(made):
     for path in (run.best, run.last):
         path.unlink()
     run.config.write_text("seed: 8\ndata: {subset: FD004}\n")
-    assert look_at(run) == Listed("mine-s3", "no checkpoint", subset="FD004", seed=8)
+    assert describe_run(run) == ListedRun("mine-s3", "no checkpoint", subset="FD004", seed=8)
     run.config.write_text("seed: [")
-    assert look_at(run) == Listed("mine-s3", "no checkpoint")
+    assert describe_run(run) == ListedRun("mine-s3", "no checkpoint")
 
 
 def test_killed_between_its_two_first_checkpoints(made):
     run = made()
     run.last.unlink()
     run.metrics.unlink()
-    found = look_at(run)
+    found = describe_run(run)
     assert (found.state, found.subset, found.val_rmse) == ("unfinished", "FD002", None)
 
 
@@ -120,7 +113,7 @@ def test_damaged_runs_say_why_and_keep_what_the_configuration_tells(made, name, 
     run = made()
     run.config.write_text("seed: 3\nbalancer: {name: dwa}\n")
     spoil(run.path / name)
-    found = look_at(run)
+    found = describe_run(run)
     assert found.state == "damaged"
     assert note in found.note
     assert name in found.note
@@ -132,16 +125,16 @@ def test_a_damaged_last_checkpoint_beside_a_whole_one_before_it(made):
     run = made(epoch=3)
     checkpoint.write(run.previous, content(epoch=2))
     run.last.write_bytes(b"half")
-    found = look_at(run)
+    found = describe_run(run)
     assert (found.state, found.val_rmse, found.seed) == ("damaged", 11.5, 3)
     assert found.note.startswith("last.pt: this is no checkpoint of cmapss_rul")
-    assert found.note.endswith("going on from previous.pt, the checkpoint before it")
+    assert found.note.endswith("resuming from previous.pt, the checkpoint before it")
 
 
 def test_a_checkpoint_without_what_is_looked_for_is_damaged(made):
     run = made()
     checkpoint.write(run.last, {**content(), "loop": {}})
-    assert look_at(run).state == "damaged"
+    assert describe_run(run).state == "damaged"
 
 
 @pytest.mark.parametrize(
@@ -162,19 +155,21 @@ def test_a_checkpoint_without_what_is_looked_for_is_damaged(made):
     ],
 )
 def test_what_must_be_said_beside_the_figures(made, data, by, note):
-    assert look_at(made(data=data, config={**CONFIG, "split": {"by": by}})).note == note
+    assert describe_run(made(data=data, config={**CONFIG, "split": {"by": by}})).note == note
 
 
 def test_engines_kept_from_training_are_said(made):
     run = made()
-    checkpoint.write(run.last, {**content(), "split": {"calibration": [3, 5]}})
-    assert look_at(run).note == "2 engines calibrate the intervals, so fewer trained"
+    checkpoint.write(
+        run.last, made_content(config=CONFIG, epoch=4, best_epoch=2, split={"calibration": [3, 5]})
+    )
+    assert describe_run(run).note == "2 engines calibrate the intervals, so fewer trained"
 
 
 def test_an_evaluation_of_another_epoch_is_not_the_runs(made):
     run = made()
     evaluated(run, epoch=1)
-    found = look_at(run)
+    found = describe_run(run)
     assert (found.test_rmse, found.note) == (None, "evaluation.json is of epoch 1")
 
 
@@ -182,14 +177,14 @@ def test_an_evaluation_of_another_epoch_is_not_the_runs(made):
 def test_an_evaluation_that_cannot_be_read(made, text):
     run = made()
     (run.path / "evaluation.json").write_text(text)
-    found = look_at(run)
+    found = describe_run(run)
     assert (found.state, found.test_rmse) == ("finished", None)
     assert found.note == "evaluation.json cannot be read"
 
 
 def test_settings_of_a_strange_kind_are_left_out(made):
     strange = {**CONFIG, "seed": True, "data": {"subset": 7}, "balancer": {"name": "\x1b[1m"}}
-    found = look_at(made(config=strange))
+    found = describe_run(made(config=strange))
     assert (found.seed, found.subset, found.balancer) == (None, None, "\\x1b[1m")
 
 

@@ -14,36 +14,33 @@ from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import restore
+from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.loggers import COLUMNS, Reporter
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import restore
 from tests.balancers.variants import VARIANTS, title
-from tests.training.inputs import Recorder, compared, differences, rows_of, tiny
+from tests.training.inputs import Recorder, compared, differences, made_content, rows_of, tiny
 
 
 def loop_of(config, folder, reporter=None):
     data = load_data(config)
     torch.manual_seed(config.seed)
-    network = checkpoint.build_network(config, data.preprocessor)
+    network = config.build_network()
     device = torch.device("cpu")
     trainer = Trainer(config, network, device)
     run = RunFolder(folder)
     recorder = reporter or Reporter()
-    facts = {name: {} for name in checkpoint.PARTS}
+    record = Checkpoint.from_content(made_content(), folder)
     return Loop(
         config=config,
         run=run,
         trainer=trainer,
-        training=data.training,
-        auxiliary=data.auxiliary,
-        validation=data.validation,
-        calibration=data.calibration,
-        facts=facts,
-        preprocessor=data.preprocessor,
+        data=data,
+        record=record,
         reporter=recorder,
         stop=StopSignals(),
     )
@@ -93,7 +90,7 @@ def test_kpi_weights_of_the_first_row_by_hand(eight, tmp_path):
     keys = {"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None}
     config = tiny(eight, balancer={"name": "dtp"}, train=keys)
     loop = loop_of(config, tmp_path)
-    batch = loop.training.batch(torch.arange(len(loop.training)))
+    batch = loop.data.training.batch(torch.arange(len(loop.data.training)))
     rul, logits = loop.trainer.network(batch.windows)
     close = np.abs(rul.detach().numpy() - batch.rul.numpy()) <= 10
     right = logits.argmax(dim=1) == batch.health
@@ -142,9 +139,11 @@ def test_row_one_holds_the_losses_before_the_first_update(eight, tmp_path):
     """With the whole set as one batch: those of the fresh network, by hand."""
     config = tiny(eight, train={"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None})
     loop = loop_of(config, tmp_path)
-    output = loop.trainer.network(loop.training.batch(torch.arange(len(loop.training))).windows)
-    error = (output.rul.detach().double() - loop.training.rul) ** 2
-    weight = 2 - loop.training.rul.double() / 125
+    output = loop.trainer.network(
+        loop.data.training.batch(torch.arange(len(loop.data.training))).windows
+    )
+    error = (output.rul.detach().double() - loop.data.training.rul) ** 2
+    weight = 2 - loop.data.training.rul.double() / 125
     recorder = Recorder()
     train(config, tmp_path / "run", device="cpu", reporters=[recorder])
     expected = float((weight * error).sum() / weight.sum())
@@ -155,7 +154,7 @@ def test_losses_are_means_over_windows_and_weights_over_steps(eight, tmp_path):
     """Batches of unequal size: 41 windows in batches of 14, 14, 13."""
     config = tiny(eight, train={"epochs": 1, "batch_size": 14}, balancer={"name": "amnl"})
     loop = loop_of(config, tmp_path)
-    share = 41 / len(loop.training)
+    share = 41 / len(loop.data.training)
     config = tiny(
         eight,
         train={"epochs": 1, "batch_size": 14, "window_share": share},
@@ -194,24 +193,24 @@ def test_the_learning_rate_is_that_of_the_epochs_last_step(eight, tmp_path):
 
 def test_each_epoch_draws_its_windows_anew_and_uses_each_once(eight, tmp_path):
     loop = loop_of(tiny(eight, train={"window_share": 0.1, "batch_size": 16}), tmp_path)
-    first = torch.cat(loop.batches())
-    assert len(first) == loop.drawn == round(0.1 * len(loop.training))
+    first = torch.cat(loop.draw_batches())
+    assert len(first) == loop.windows_per_epoch == round(0.1 * len(loop.data.training))
     assert len(set(first.tolist())) == len(first)
-    assert torch.equal(first, torch.cat(loop.batches()))
+    assert torch.equal(first, torch.cat(loop.draw_batches()))
     loop.state.epoch = 1
-    assert set(torch.cat(loop.batches()).tolist()) != set(first.tolist())
-    assert max(map(len, loop.batches())) <= 16
-    assert max(map(len, loop.batches())) - min(map(len, loop.batches())) <= 1
+    assert set(torch.cat(loop.draw_batches()).tolist()) != set(first.tolist())
+    assert max(map(len, loop.draw_batches())) <= 16
+    assert max(map(len, loop.draw_batches())) - min(map(len, loop.draw_batches())) <= 1
 
 
 def test_the_whole_share_is_every_window_of_the_training_engines(eight, tmp_path):
     loop = loop_of(tiny(eight, train={"window_share": 1}), tmp_path)
-    assert sorted(torch.cat(loop.batches()).tolist()) == list(range(len(loop.training)))
+    assert sorted(torch.cat(loop.draw_batches()).tolist()) == list(range(len(loop.data.training)))
 
 
 def test_even_the_smallest_share_has_a_window(eight, tmp_path):
     loop = loop_of(tiny(eight, train={"window_share": 1e-9}), tmp_path)
-    assert [len(batch) for batch in loop.batches()] == [1]
+    assert [len(batch) for batch in loop.draw_batches()] == [1]
 
 
 @pytest.fixture
@@ -225,15 +224,15 @@ def pair(eight, tmp_path):
 def test_auxiliary_windows_are_drawn_by_a_share_of_their_own(pair, tmp_path):
     keys = {"window_share": 0.1, "auxiliary_share": 0.5, "batch_size": 16}
     loop = loop_of(tiny(pair, data={"auxiliary": ["FD002"]}, train=keys), tmp_path)
-    own = len(loop.training) - loop.auxiliary
-    first = torch.cat(loop.batches())
+    own = len(loop.data.training) - loop.data.auxiliary
+    first = torch.cat(loop.draw_batches())
     assert int((first < own).sum()) == round(0.1 * own)
-    assert int((first >= own).sum()) == round(0.5 * loop.auxiliary)
-    assert len(set(first.tolist())) == len(first) == loop.drawn
-    assert torch.equal(first, torch.cat(loop.batches()))
-    assert 0 < int((loop.batches()[0] < own).sum()) < 16  # mixed, and not one after the other
+    assert int((first >= own).sum()) == round(0.5 * loop.data.auxiliary)
+    assert len(set(first.tolist())) == len(first) == loop.windows_per_epoch
+    assert torch.equal(first, torch.cat(loop.draw_batches()))
+    assert 0 < int((loop.draw_batches()[0] < own).sum()) < 16  # mixed, and not one after the other
     loop.state.epoch = 1
-    assert set(torch.cat(loop.batches()).tolist()) != set(first.tolist())
+    assert set(torch.cat(loop.draw_batches()).tolist()) != set(first.tolist())
 
 
 @pytest.mark.parametrize("subsets", [[], ["FD002"]])
@@ -241,8 +240,8 @@ def test_without_that_share_all_windows_are_drawn_alike(pair, tmp_path, subsets)
     """Nor does it matter where there are none."""
     keys = {"window_share": 0.1, "auxiliary_share": None if subsets else 0.5}
     loop = loop_of(tiny(pair, data={"auxiliary": subsets}, train=keys), tmp_path)
-    order = np.random.default_rng([0, 1]).permutation(len(loop.training))
-    assert torch.cat(loop.batches()).tolist() == order[: round(0.1 * len(order))].tolist()
+    order = np.random.default_rng([0, 1]).permutation(len(loop.data.training))
+    assert torch.cat(loop.draw_batches()).tolist() == order[: round(0.1 * len(order))].tolist()
 
 
 def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels(eight, tmp_path):
@@ -267,8 +266,8 @@ def test_predictions_beyond_the_range_are_clamped_before_the_figures(eight, tmp_
     for bound, value in ((125.0, 1e6), (0.0, -1e6)):
         with torch.no_grad():
             list(loop.trainer.network.rul_head.parameters())[-1].fill_(value)
-        true = loop.validation.rul.double().numpy()
-        found = loop.evaluate(loop.validation)
+        true = loop.data.validation.rul.double().numpy()
+        found = loop.evaluate(loop.data.validation)
         assert found["val_rmse"] == rmse(np.full(len(true), bound), true)
 
 
@@ -312,13 +311,13 @@ def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight, t
     seen = []
     before = torch.get_rng_state()
     loop.evaluate = lambda labelled: seen.append(len(labelled))
-    loop.check()
-    assert seen == [len(loop.validation)]
+    loop.check_evaluation()
+    assert seen == [len(loop.data.validation)]
     loop.config = tiny(eight, train={"batch_size": 3})
-    loop.check()
+    loop.check_evaluation()
     assert seen[1] == 6
     loop.state.step = 1
-    loop.check()
+    loop.check_evaluation()
     assert len(seen) == 2
     assert torch.equal(torch.get_rng_state(), before)
     assert loop.state.history == []
@@ -350,7 +349,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(
         train(tiny(eight, train={"epochs": 3}), bad, device="cpu")
     assert caught.value.exit_code == 1
     assert f"not finite at step {steps + 2} (epoch 2)" in str(caught.value)
-    assert f"{bad / 'last.pt'} is kept" in str(caught.value)
+    assert f"{bad / 'last.pt'} is retained" in str(caught.value)
     assert "\n" not in str(caught.value)
     kept = compared(bad / "last.pt")
     assert kept["loop"]["epoch"] == 1
@@ -375,7 +374,7 @@ def test_a_prediction_that_is_not_finite_is_no_figure(eight, tmp_path, value):
     with torch.no_grad():
         list(loop.trainer.network.rul_head.parameters())[-1].fill_(value)
     with pytest.raises(RulError, match="prediction for a validation engine was not finite"):
-        loop.check()
+        loop.check_evaluation()
 
 
 def test_evaluation_uses_the_averaged_weights(eight, tmp_path):

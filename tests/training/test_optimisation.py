@@ -8,12 +8,13 @@ import torch
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.windows import Batch
-from cmapss_rul.training.optimisation import MEASURES, NEVER, Plan, Trainer
+from cmapss_rul.training.checkpoint import MEASURES
+from cmapss_rul.training.optimisation import NEVER, StepPlan, Trainer
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import differences, tiny
 
 FEATURES = 4
-PLAN = Plan(steps=20, warmup=0)
+PLAN = StepPlan(steps=20, warmup=0)
 CPU = torch.device("cpu")
 
 
@@ -83,7 +84,7 @@ def test_the_balancers_parameters_are_not_the_networks():
 def test_the_schedule_moves_the_networks_rate_only():
     one = trainer(balancer={"name": "uncertainty"}, train={"learning_rate": 0.01})
     before = one.balancer_optimiser.param_groups[0]["lr"]
-    plan = Plan(steps=10, warmup=2)
+    plan = StepPlan(steps=10, warmup=2)
     rates = []
     for step in range(10):
         one.step(batch(), step, plan)
@@ -97,8 +98,8 @@ def test_the_schedule_moves_the_networks_rate_only():
 
 def test_a_run_of_one_step_has_the_full_rate():
     config = tiny("anywhere", train={"epochs": 1, "learning_rate": 0.01, "warmup": 7})
-    plan = Plan.of(config, steps_per_epoch=1)
-    assert trainer(train={"learning_rate": 0.01}).rate(0, plan) == pytest.approx(0.01)
+    plan = StepPlan.count(config, steps_per_epoch=1)
+    assert trainer(train={"learning_rate": 0.01}).learning_rate(0, plan) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig, completed
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.listing import look_at
+from cmapss_rul.training.listing import describe_run
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.data._own import KEYS, LIVES, own_rows, write_own
@@ -80,13 +80,13 @@ def test_the_log_says_what_is_assumed(own_run, tmp_path):
     late = write_own(tmp_path / "late.csv", own_rows()[3:])
     said = record_run(own_config(late), tmp_path / "run").notes
     assert said[0] == (
-        "each record of late.csv is taken to end at the failure; 2 of its engines are set aside, "
-        "unseen, for rul evaluate"
+        "each record of late.csv is assumed to end at the failure; 2 of its engines are held out "
+        "for rul evaluate"
     )
-    assert said[1] == "1 records start later than at cycle 1 and keep their count"
+    assert said[1] == "1 records start later than at cycle 1 and keep their cycle numbers"
     assert not any("official" in text for text in said)
-    assert look_at(RunFolder(own_run / "my-s0")).note == "own file"
-    assert look_at(RunFolder(own_run / "my-s0")).subset == "my"
+    assert describe_run(RunFolder(own_run / "my-s0")).note == "own file"
+    assert describe_run(RunFolder(own_run / "my-s0")).subset == "my"
 
 
 @pytest.mark.parametrize("step", [1, 3])
@@ -104,7 +104,7 @@ def test_a_run_goes_on_where_the_file_was_moved_but_not_where_it_was_changed(own
     longer = {"train": {**TRAIN, "window_share": 1.0, "epochs": 3}, "split": {"test": 0.3}}
     train(own_config(moved, **longer), run, device="cpu", resume=True)
     assert len(checkpoint.read(run / "last.pt")["loop"]["history"]) == 3
-    assert checkpoint.config_of(checkpoint.read(run / "last.pt"), run).data.train == str(moved)
+    assert RunFolder(run).newest()[0].run_config().data.train == str(moved)
     write_own(moved, own_rows()[:-1])
     longer["train"]["epochs"] = 4
     with pytest.raises(UsageError, match=r"data: my\.csv had SHA-256 .* and has "):

@@ -15,7 +15,12 @@ from cmapss_rul.cli.output import error_line
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
 from cmapss_rul.training import checkpoint, ranks
-from cmapss_rul.training.ranks import Joined, Ranks, Unsaid, joined
+from cmapss_rul.training.ranks import (
+    AlreadyReported,
+    DistributedGroup,
+    ProcessGroup,
+    join_process_group,
+)
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.training.inputs import Recorder, compared, differences, plain, rows_of, tiny
@@ -54,7 +59,7 @@ def found(tmp_path_factory):
     process = started("-m", "tests.training.two_ranks", folder)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(1)
-    alone = all_variants(Ranks())
+    alone = all_variants(ProcessGroup())
     torch.set_num_threads(threads)
     torch.set_rng_state(state)
     _, err = process.communicate()
@@ -100,9 +105,9 @@ def test_ranks_go_on_exactly_with_dropout_and_draws(found):
 def test_an_odd_batch_is_shared_and_the_ranks_are_named(found):
     _, first, second = found
     assert (first["share"].tolist(), second["share"].tolist()) == ([0, 1, 2, 3], [4, 5, 6])
-    assert first["names"] == second["names"]
-    assert first["names"].startswith("2 ranks, joined by gloo: rank 0 (")
-    assert ", process " in first["names"].partition("rank 1 (")[2]
+    assert first["description"] == second["description"]
+    assert first["description"].startswith("2 ranks, joined by gloo: rank 0 (")
+    assert ", process " in first["description"].partition("rank 1 (")[2]
 
 
 def write_config(folder, eight, **parts):
@@ -130,7 +135,7 @@ def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, tmp_path, finished_run)
     # one process goes on with it, and says so
     more, recorder = tiny(eight, train={"epochs": 3}), Recorder()
     train(more, run.path, resume=True, device="cpu", reporters=[recorder])
-    assert any("the number of ranks was 2 and is 1: the run goes on" in t for t in recorder.notes)
+    assert any("the number of ranks was 2 and is 1: the run resumes" in t for t in recorder.notes)
     assert [row["epoch"] for row in recorder.rows] == [3]
 
 
@@ -155,13 +160,13 @@ def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, 
     assert code == 1
     assert said == [
         f"rul: error: a rank has ended or was ended, so rank {1 - dead} of 2 ends too; the last "
-        "checkpoint is kept, go on with the same command and --resume auto"
+        "checkpoint is retained, resume with the same command and --resume auto"
     ]
     content = checkpoint.read(run.last)
     assert content["loop"]["epoch"] >= 1
     more = tiny(eight, train={"epochs": 100_000, "ema": None})
     stopper = Recorder()
-    stopper.batch = lambda _: signal.raise_signal(signal.SIGTERM)
+    stopper.batch_end = lambda _: signal.raise_signal(signal.SIGTERM)
     with pytest.raises(Interrupted):
         train(more, run.path, resume=True, device="cpu", reporters=[stopper])
     assert checkpoint.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
@@ -177,7 +182,7 @@ def test_a_signal_to_any_of_them_ends_all_saved(eight, tmp_path, target):
     assert code != 0
     (line,) = said
     assert line.startswith("rul: stopped by SIGTERM in epoch ")
-    assert "all is saved" in line
+    assert "the state is saved" in line
     loop = checkpoint.read(run.last)["loop"]
     assert loop["batch"] > 0 or loop["epoch"] == len(rows_of(run.metrics))
 
@@ -199,8 +204,8 @@ def test_an_error_of_all_is_said_once(eight, tmp_path):
 
 
 def rank_of_two(rank=0):
-    one = Joined.__new__(Joined)
-    one.rank, one.size, one._where = rank, 2, torch.device("cpu")
+    one = DistributedGroup.__new__(DistributedGroup)
+    one.rank, one.size, one._device = rank, 2, torch.device("cpu")
     return one
 
 
@@ -208,21 +213,21 @@ def test_batch_normalisation_is_refused_on_cpus(eight):
     model = {"cnn": {"channels": [3], "kernel": 3, "batch_norm": True}}
     network = tiny(eight, model=model).model.build(4, 3, 125)
     with pytest.raises(UsageError, match=r"model\.cnn\.batch_norm: found true with 2 ranks"):
-        rank_of_two().prepared(network)
-    assert Ranks().prepared(network) is network
+        rank_of_two().with_joint_batch_norm(network)
+    assert ProcessGroup().with_joint_batch_norm(network) is network
     without = tiny(eight).model.build(4, 3, 125)
-    assert rank_of_two().prepared(without) is without
+    assert rank_of_two().with_joint_batch_norm(without) is without
 
 
 def test_too_small_a_batch_is_refused():
     with pytest.raises(UsageError, match="a batch of 1 windows cannot be shared by 2 ranks"):
-        rank_of_two().share(torch.arange(1))
-    assert rank_of_two(1).share(torch.arange(2)).tolist() == [1]
+        rank_of_two().local_share(torch.arange(1))
+    assert rank_of_two(1).local_share(torch.arange(2)).tolist() == [1]
 
 
 def test_own_draws_depend_on_rank_and_step_and_leave_the_generator():
     def drawn(rank, step):
-        with rank_of_two(rank).own_draws(5, step):
+        with rank_of_two(rank).rank_generator(5, step):
             return torch.rand(1).item()
 
     before = torch.get_rng_state()
@@ -233,14 +238,14 @@ def test_own_draws_depend_on_rank_and_step_and_leave_the_generator():
 
 def test_alone_nothing_is_joined(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with joined("no device, and nobody asks") as one:
-        assert (one.first, one.size, one.names) == (True, 1, "")
+    with join_process_group("no device, and nobody asks") as one:
+        assert (one.first, one.size, one.description) == (True, 1, "")
     index, stop = torch.arange(5), StopSignals()
-    assert one.share(index) is index
-    one.agree(stop)
+    assert one.local_share(index) is index
+    one.share_signal(stop)
     assert stop.received is None
     over, under, kpis = torch.tensor([6.0, 1]), torch.tensor([3.0, 4]), torch.tensor([0.5, 1])
-    losses, same = one.means(over, under, kpis, 5)
+    losses, same = one.batch_means(over, under, kpis, 5)
     assert losses.tolist() == [2, 0.25]
     assert same is kpis
 
@@ -257,7 +262,7 @@ def test_alone_nothing_is_joined(monkeypatch):
     ],
 )
 def test_how_an_end_is_said(error, rank, said):
-    told = ranks._told(error, rank, 2)
+    told = ranks._reported_error(error, rank, 2)
     assert said in str(told)
     line, code = error_line(told)
     assert line.startswith("rul: ")
@@ -265,7 +270,7 @@ def test_how_an_end_is_said(error, rank, said):
 
 
 def test_what_was_said_elsewhere_is_not_said_again():
-    assert error_line(Unsaid()) == ("", 1)
+    assert error_line(AlreadyReported()) == ("", 1)
 
 
 def test_ranks_that_do_not_find_each_other_are_one_line(monkeypatch):
@@ -274,7 +279,7 @@ def test_ranks_that_do_not_find_each_other_are_one_line(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with (
         pytest.raises(RulError, match="torchrun: the ranks cannot find each other: "),
-        joined("cpu"),
+        join_process_group("cpu"),
     ):
         pass
 
@@ -284,5 +289,5 @@ def test_a_machine_with_fewer_gpus_than_ranks_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_RANK", "1")
     with pytest.raises(UsageError, match=r"torchrun: found rank 1 on a machine with 1 GPU"):
-        ranks._own_device("cuda")
-    assert ranks._own_device("cpu") == torch.device("cpu")
+        ranks._device_of_rank("cuda")
+    assert ranks._device_of_rank("cpu") == torch.device("cpu")

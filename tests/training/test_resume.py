@@ -1,4 +1,4 @@
-"""The rules of going on, on contents made by hand."""
+"""When a run may be resumed, on contents made by hand."""
 
 from pathlib import Path
 
@@ -6,47 +6,47 @@ import pytest
 
 from cmapss_rul.data.verification import Provenance
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.resume import check_same_run, flat, host_warnings
+from cmapss_rul.training.checkpoint import Checkpoint
+from cmapss_rul.training.config import RunConfig, flatten
+from cmapss_rul.training.resume import check_same_run, host_warnings
+from tests.training.inputs import made_content
 
 LAST = Path("runs/a-s0/last.pt")
 FILE = Provenance("train_FD001.txt", "a" * 64, "c" * 64, official=True, simulated=False)
 
 
 def content(config, epoch=1):
-    return {
-        "config": config.without_host_facts(),
-        "data": {"sha256": "b" * 64, "canonical_sha256": "c" * 64, "auxiliary": []},
-        "loop": {"epoch": epoch, "stale": 0, "batch": 0},
-        "versions": {"torch": "2.13.0"},
-        "host": {"device": "cpu", "threads": 2, "ranks": 1},
-    }
+    return made_content(config=config.without_host_facts(), epoch=epoch)
+
+
+def opened(content):
+    return Checkpoint.from_content(content, LAST)
 
 
 def changed(config=None, sources=(FILE,), then=None):
     with pytest.raises(UsageError) as caught:
-        check_same_run(config or RunConfig(), sources, then or content(RunConfig()), LAST)
+        check_same_run(config or RunConfig(), sources, opened(then or content(RunConfig())))
     return str(caught.value)
 
 
 def test_the_same_run_goes_on_whatever_the_line_endings_and_paths():
-    check_same_run(RunConfig(), [FILE], content(RunConfig()), LAST)
+    check_same_run(RunConfig(), [FILE], opened(content(RunConfig())))
     here = RunConfig.model_validate({"data": {"dir": "/elsewhere"}})
-    check_same_run(here, [FILE], content(RunConfig()), LAST)
-    check_same_run(here, [], content(RunConfig()), LAST)
+    check_same_run(here, [FILE], opened(content(RunConfig())))
+    check_same_run(here, [], opened(content(RunConfig())))
 
 
 def test_a_key_that_came_after_the_checkpoint_stands_at_its_default():
     then = content(RunConfig())
     del then["config"]["model"]["cnn"]["pool"], then["config"]["data"]["auxiliary"]
-    check_same_run(RunConfig(), [FILE], then, LAST)
+    check_same_run(RunConfig(), [FILE], opened(then))
     pooled = RunConfig.model_validate({"model": {"cnn": {"pool": 3}}})
     assert "model.cnn.pool was 1 and is 3" in changed(pooled, then=then)
 
 
 def test_threads_may_change():
     config = RunConfig.model_validate({"train": {"threads": 7}})
-    check_same_run(config, [FILE], content(RunConfig()), LAST)
+    check_same_run(config, [FILE], opened(content(RunConfig())))
 
 
 def test_all_changed_keys_are_named_with_both_values_and_a_way_out():
@@ -68,7 +68,7 @@ def test_all_changed_keys_are_named_with_both_values_and_a_way_out():
 
 def test_more_epochs_are_free_for_a_finished_run_only():
     more = RunConfig.model_validate({"train": {"epochs": 20}})
-    check_same_run(more, [FILE], content(RunConfig(), epoch=12), LAST)
+    check_same_run(more, [FILE], opened(content(RunConfig(), epoch=12)))
     assert "train.epochs was 12 and is 20" in changed(more)
     fewer = RunConfig.model_validate({"train": {"epochs": 5}})
     assert "train.epochs" in changed(fewer, then=content(RunConfig(), epoch=12))
@@ -81,25 +81,30 @@ def test_other_data_are_named_by_their_digests():
     )
 
 
-def test_flat_by_hand():
-    assert flat({"a": {"b": {"c": 1}, "d": None}, "e": [1]}) == {"a.b.c": 1, "a.d": None, "e": [1]}
+def test_flatten_by_hand():
+    nested = {"a": {"b": {"c": 1}, "d": None}, "e": [1]}
+    assert flatten(nested) == {
+        "a.b.c": 1,
+        "a.d": None,
+        "e": [1],
+    }
 
 
 def test_host_facts_that_differ_are_warnings():
-    then = content(RunConfig())
+    then = opened(content(RunConfig()))
     assert list(host_warnings(then, then)) == []
-    now = {"versions": {"torch": "2.14.0"}, "host": {"device": "cuda", "threads": 4, "ranks": 1}}
-    said = list(host_warnings(then, now))
-    assert len(said) == 3
-    assert "torch was 2.13.0 and is 2.14.0" in said[0]
-    assert "device was cpu and is cuda" in said[1]
-    assert "number of threads was 2 and is 4" in said[2]
+    now = made_content(host={"device": "cuda", "threads": 4})
+    now["versions"]["torch"] = "2.14.0"
+    found = list(host_warnings(then, opened(now)))
+    assert len(found) == 3
+    assert "torch was 2.13.0 and is 2.14.0" in found[0]
+    assert "device was cpu and is cuda" in found[1]
+    assert "number of threads was 2 and is 4" in found[2]
 
 
 def test_another_number_of_ranks_is_a_warning_and_older_checkpoints_had_one():
-    then = content(RunConfig())
-    now = {**then, "host": {**then["host"], "ranks": 2}}
-    (said,) = host_warnings(then, now)
-    assert said.startswith("warning: the number of ranks was 1 and is 2: the run goes on, but ")
+    then, now = content(RunConfig()), opened(made_content(host={"ranks": 2}))
+    (found,) = host_warnings(opened(then), now)
+    assert found.startswith("warning: the number of ranks was 1 and is 2: the run resumes, but ")
     del then["host"]["ranks"]
-    assert list(host_warnings(then, now)) == [said]
+    assert list(host_warnings(opened(then), now)) == [found]

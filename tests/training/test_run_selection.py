@@ -1,4 +1,4 @@
-"""What the words of `rul train` mean: configuration and folder."""
+"""Configuration and folder that the options of `rul train` stand for."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cmapss_rul.system.errors import CheckpointError, UsageError
-from cmapss_rul.training.run_selection import choose
+from cmapss_rul.training.run_selection import select_run
 from cmapss_rul.training.train import train
 from tests.training.inputs import plain, tiny
 
@@ -29,7 +29,7 @@ def finished(desk, finished_run):
 
 def refused(match, *words, **options):
     with pytest.raises(UsageError, match=match) as caught:
-        choose(*words, **options)
+        select_run(*words, **options)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
 
@@ -38,33 +38,33 @@ def refused(match, *words, **options):
 
 
 def test_a_new_run_is_named_by_configuration_and_seed(eight):
-    first = choose("mine.yaml")
-    assert first.folder == Path("runs/mine-s0")
+    first = select_run("mine.yaml")
+    assert first.run.path == Path("runs/mine-s0")
     assert first.config == tiny(eight)
     assert first.note == ""
-    assert choose("mine.yaml", seed=3).folder == Path("runs/mine-s3")
-    assert choose("mine.yaml", sets=["seed=4"]).folder == Path("runs/mine-s4")
+    assert select_run("mine.yaml", seed=3).run.path == Path("runs/mine-s3")
+    assert select_run("mine.yaml", sets=["seed=4"]).run.path == Path("runs/mine-s4")
 
 
 def test_a_shipped_configuration_is_found_by_name_with_or_without_ending():
-    assert choose("demo").folder == choose("demo.yaml").folder == Path("runs/demo-s0")
-    assert choose("demo").config.data.source == "simulated"
+    assert select_run("demo").run.path == select_run("demo.yaml").run.path == Path("runs/demo-s0")
+    assert select_run("demo").config.data.source == "simulated"
 
 
 @pytest.mark.usefixtures("finished")
 def test_existing_runs_are_stepped_over():
-    assert choose("mine.yaml").folder == Path("runs/mine-s0-2")
+    assert select_run("mine.yaml").run.path == Path("runs/mine-s0-2")
     Path("runs/mine-s0-2").mkdir()
-    assert choose("mine.yaml").folder == Path("runs/mine-s0-3")
-    assert choose("mine.yaml", seed=1).folder == Path("runs/mine-s1")
+    assert select_run("mine.yaml").run.path == Path("runs/mine-s0-3")
+    assert select_run("mine.yaml", seed=1).run.path == Path("runs/mine-s1")
 
 
 def test_output_names_another_folder():
-    assert choose("mine.yaml", output=Path("here")).folder == Path("here")
+    assert select_run("mine.yaml", output=Path("here")).run.path == Path("here")
 
 
 def test_seed_set_and_data_change_the_configuration():
-    found = choose(
+    found = select_run(
         "mine.yaml", seed=7, sets=["seed=3", "train.epochs=9"], data=Path("my data")
     ).config
     assert (found.seed, found.train.epochs, found.data.dir) == (7, 9, "my data")
@@ -88,44 +88,46 @@ def test_an_unknown_configuration_lists_the_shipped_ones():
 
 
 def test_auto_without_a_run_starts_one_and_says_so():
-    found = choose("mine.yaml", resume="auto", seed=2)
-    assert found.folder == Path("runs/mine-s2")
+    found = select_run("mine.yaml", resume="auto", seed=2)
+    assert found.run.path == Path("runs/mine-s2")
     assert found.note == "there is no run of mine with seed 2: starting one"
 
 
 @pytest.mark.usefixtures("finished")
 def test_auto_takes_the_runs_of_that_name_and_seed():
-    found = choose("mine.yaml", resume="auto")
-    assert (found.folder, found.note) == (Path("runs/mine-s0"), "")
-    assert choose("mine.yaml", resume="auto", seed=1).folder == Path("runs/mine-s1")
-    assert choose("demo", resume="auto").folder == Path("runs/demo-s0")
+    found = select_run("mine.yaml", resume="auto")
+    assert (found.run.path, found.note) == (Path("runs/mine-s0"), "")
+    assert select_run("mine.yaml", resume="auto", seed=1).run.path == Path("runs/mine-s1")
+    assert select_run("demo", resume="auto").run.path == Path("runs/demo-s0")
 
 
 @pytest.mark.usefixtures("finished")
 def test_auto_takes_the_newest_unfinished_run_and_else_the_newest():
     shutil.copytree("runs/mine-s0", "runs/mine-s0-3")
-    assert choose("mine.yaml", resume="auto").folder == Path("runs/mine-s0-3")
+    assert select_run("mine.yaml", resume="auto").run.path == Path("runs/mine-s0-3")
     Path("runs/mine-s0-2").mkdir()
-    assert choose("mine.yaml", resume="auto").folder == Path("runs/mine-s0-2")
+    assert select_run("mine.yaml", resume="auto").run.path == Path("runs/mine-s0-2")
 
 
 @pytest.mark.usefixtures("finished")
 def test_auto_with_output_takes_that_folder():
-    found = choose("mine.yaml", resume="auto", output=Path("runs/mine-s0"), seed=5)
-    assert (found.folder, found.note) == (Path("runs/mine-s0"), "")
-    new = choose("mine.yaml", resume="auto", output=Path("new"))
-    assert new.folder == Path("new")
+    found = select_run("mine.yaml", resume="auto", output=Path("runs/mine-s0"), seed=5)
+    assert (found.run.path, found.note) == (Path("runs/mine-s0"), "")
+    new = select_run("mine.yaml", resume="auto", output=Path("new"))
+    assert new.run.path == Path("new")
     assert new.note == "there is no run new yet: starting it"
-    assert choose(None, resume="auto", output=Path("runs/mine-s0")).config.train.epochs == 2
+    assert select_run(None, resume="auto", output=Path("runs/mine-s0")).config.train.epochs == 2
 
 
 @pytest.mark.usefixtures("finished")
 def test_auto_with_a_damaged_checkpoint_says_which():
     Path("runs/mine-s0/last.pt").write_bytes(b"cut")
-    assert choose("mine.yaml", resume="auto").folder == Path("runs/mine-s0")  # previous.pt is whole
+    assert select_run("mine.yaml", resume="auto").run.path == Path(
+        "runs/mine-s0"
+    )  # previous.pt is whole
     Path("runs/mine-s0/previous.pt").write_bytes(b"cut")
     with pytest.raises(CheckpointError, match=r"runs/mine-s0/last\.pt"):
-        choose("mine.yaml", resume="auto")
+        select_run("mine.yaml", resume="auto")
 
 
 # ---- --resume PATH ----------------------------------------------------------------------------
@@ -135,28 +137,28 @@ def test_auto_with_a_damaged_checkpoint_says_which():
 @pytest.mark.parametrize("path", ["runs/mine-s0", "runs/mine-s0/", "runs/mine-s0/last.pt"])
 @pytest.mark.parametrize("name", [None, "mine.yaml"])
 def test_a_run_is_named_by_its_folder_or_last_checkpoint(path, name, eight):
-    found = choose(name, resume=path)
-    assert found.folder == Path("runs/mine-s0")
+    found = select_run(name, resume=path)
+    assert found.run.path == Path("runs/mine-s0")
     assert found.config == tiny(eight)
 
 
 @pytest.mark.usefixtures("finished")
 def test_changes_apply_to_the_configuration_of_the_run():
-    found = choose(
+    found = select_run(
         None, resume="runs/mine-s0", sets=["train.epochs=5"], data=Path("moved"), seed=0
     ).config
     assert (found.train.epochs, found.data.dir, found.seed) == (5, "moved", 0)
-    assert choose(None, resume="runs/mine-s0", seed=3).config.seed == 3  # refused later, by key
+    assert select_run(None, resume="runs/mine-s0", seed=3).config.seed == 3  # refused later, by key
 
 
 @pytest.mark.usefixtures("finished")
 def test_a_run_without_its_first_checkpoint_is_named_by_its_configuration(eight):
     for name in ("last.pt", "previous.pt"):
         Path("runs/mine-s0", name).unlink()
-    assert choose(None, resume="runs/mine-s0").config == tiny(eight)
+    assert select_run(None, resume="runs/mine-s0").config == tiny(eight)
     Path("runs/mine-s0/config.yaml").unlink()
     refused("neither last.pt nor config.yaml", None, resume="runs/mine-s0")
-    assert choose("mine.yaml", resume="runs/mine-s0").folder == Path("runs/mine-s0")
+    assert select_run("mine.yaml", resume="runs/mine-s0").run.path == Path("runs/mine-s0")
 
 
 @pytest.mark.usefixtures("finished")
@@ -173,13 +175,13 @@ def test_resume_and_output_may_not_name_two_runs():
         resume="runs/mine-s0",
         output=Path("other"),
     )
-    same = choose(None, resume="runs/mine-s0/last.pt", output=Path("runs/../runs/mine-s0"))
-    assert same.folder == Path("runs/mine-s0")
+    same = select_run(None, resume="runs/mine-s0/last.pt", output=Path("runs/../runs/mine-s0"))
+    assert same.run.path == Path("runs/mine-s0")
 
 
-def test_what_was_chosen_can_be_trained():
-    first = choose("mine.yaml", sets=["train.epochs=1"])
-    train(first.config, first.folder, device="cpu")
-    more = choose(None, resume=str(first.folder), sets=["train.epochs=2"])
-    train(more.config, more.folder, device="cpu", resume=True)
-    assert choose("mine.yaml", resume="auto").folder == first.folder
+def test_what_was_selected_can_be_trained():
+    first = select_run("mine.yaml", sets=["train.epochs=1"])
+    train(first.config, first.run, device="cpu")
+    more = select_run(None, resume=str(first.run.path), sets=["train.epochs=2"])
+    train(more.config, more.run, device="cpu", resume=True)
+    assert select_run("mine.yaml", resume="auto").run.path == first.run.path

@@ -1,23 +1,20 @@
 import pytest
 
 from cmapss_rul.training import checkpoint
+from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.runs import (
     RunFolder,
-    finished,
-    make_whole,
+    folder_to_resume,
     next_folder,
-    numbered,
-    rows_of,
-    to_resume,
+    numbered_folders,
 )
+from tests.training.inputs import made_content
 from tests.training.inputs import rows_of as rows_in
 
 
 def content(epoch=1, epochs=3, *, stale=0, patience=None, batch=0):
-    parts = {part: {} for part in checkpoint.PARTS}
-    parts["config"] = {"train": {"epochs": epochs, "patience": patience}}
-    loop = {"epoch": epoch, "stale": stale, "batch": batch}
-    return {"format_version": 1, **parts, "loop": loop}
+    config = {"train": {"epochs": epochs, "patience": patience}}
+    return made_content(config=config, epoch=epoch, stale=stale, batch=batch)
 
 
 def run(root, name, **keys):
@@ -40,12 +37,12 @@ def test_the_files_of_a_run(tmp_path):
 
 def test_folders_are_numbered_from_2_on(tmp_path):
     root = tmp_path / "runs"
-    assert numbered("fd001", 0, root) == []
+    assert numbered_folders("fd001", 0, root) == []
     for name in ("fd001-s0", "fd001-s0-2", "fd001-s0-3"):
         assert next_folder("fd001", 0, root).path.name == name
         run(root, name)
     assert next_folder("fd001", 1, root).path.name == "fd001-s1"
-    assert [found.path.name for found in numbered("fd001", 0, root)] == [
+    assert [found.path.name for found in numbered_folders("fd001", 0, root)] == [
         "fd001-s0", "fd001-s0-2", "fd001-s0-3",
     ]  # fmt: skip
 
@@ -53,7 +50,7 @@ def test_folders_are_numbered_from_2_on(tmp_path):
 def test_numbers_are_compared_as_numbers_and_gaps_are_not_filled(tmp_path):
     for name in ("a-s1-9", "a-s1-10", "a-s1"):
         run(tmp_path, name)
-    assert [found.path.name for found in numbered("a", 1, tmp_path)][-1] == "a-s1-10"
+    assert [found.path.name for found in numbered_folders("a", 1, tmp_path)][-1] == "a-s1-10"
     assert next_folder("a", 1, tmp_path).path.name == "a-s1-11"
 
 
@@ -61,9 +58,9 @@ def test_other_names_seeds_and_files_are_no_runs_of_it(tmp_path):
     for name in ("a-s10", "ba-s1", "a-s1-x", "a-s1-2-3", "a.b-s1", "a+b-s1"):
         run(tmp_path, name)
     (tmp_path / "a-s1").write_text("a file")
-    assert numbered("a", 1, tmp_path) == []
-    assert numbered("a.", 1, tmp_path) == []
-    assert [found.path.name for found in numbered("a+b", 1, tmp_path)] == ["a+b-s1"]
+    assert numbered_folders("a", 1, tmp_path) == []
+    assert numbered_folders("a.", 1, tmp_path) == []
+    assert [found.path.name for found in numbered_folders("a+b", 1, tmp_path)] == ["a+b-s1"]
 
 
 @pytest.mark.parametrize(
@@ -77,51 +74,52 @@ def test_other_names_seeds_and_files_are_no_runs_of_it(tmp_path):
         ({"epoch": 2, "stale": 5, "patience": None}, False),
     ],
 )
-def test_finished_is_the_last_epoch_or_early_stopping(keys, expected):
-    assert finished(content(**keys)) is expected
+def test_finished_is_the_last_epoch_or_early_stopping(tmp_path, keys, expected):
+    found = Checkpoint.from_content(content(**keys), tmp_path / "last.pt")
+    assert found.is_finished() is expected
 
 
 def test_the_newest_unfinished_run_is_taken(tmp_path):
-    assert to_resume("a", 0, tmp_path) is None
+    assert folder_to_resume("a", 0, tmp_path) is None
     run(tmp_path, "a-s0", epoch=1)
     run(tmp_path, "a-s0-2", epoch=2)
     run(tmp_path, "a-s0-3", epoch=3)
     run(tmp_path, "a-s1", epoch=1)
-    assert to_resume("a", 0, tmp_path).path.name == "a-s0-2"
+    assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0-2"
 
 
 def test_where_all_are_finished_the_newest_is_taken(tmp_path):
     for name in ("a-s0", "a-s0-2"):
         run(tmp_path, name, epoch=3)
-    assert to_resume("a", 0, tmp_path).path.name == "a-s0-2"
+    assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0-2"
 
 
 def test_a_run_without_its_first_checkpoint_is_unfinished(tmp_path):
     run(tmp_path, "a-s0", epoch=3)
     run(tmp_path, "a-s0-2")
-    assert to_resume("a", 0, tmp_path).path.name == "a-s0-2"
+    assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0-2"
 
 
 def test_a_run_that_lost_its_last_checkpoint_is_passed_over(tmp_path):
     run(tmp_path, "a-s0", epoch=1)
     (run(tmp_path, "a-s0-2") / "metrics.csv").write_text("epoch\n")
-    assert to_resume("a", 0, tmp_path).path.name == "a-s0"
+    assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0"
 
 
 def test_rows_are_those_of_metrics_csv(own_run):
-    found = rows_of(checkpoint.read(own_run / "last.pt"))
+    found = RunFolder(own_run).newest()[0].rows
     rows = [{k: str(v) for k, v in row.items()} for row in found]
     assert [dict(list(row.items())[:-2]) for row in rows] == rows_in(own_run / "metrics.csv")
 
 
 @pytest.mark.parametrize("former", [None, b"epoch\n1\n"])
-def test_a_finished_run_is_made_whole(own_run, former):
+def test_a_finished_run_is_repaired(own_run, former):
     metrics = own_run / "metrics.csv"
     whole = metrics.read_bytes()
     metrics.unlink()
     if former is not None:
         metrics.write_bytes(former)
     (own_run / ".last.pt.999999999.part").write_bytes(b"half")
-    make_whole(RunFolder(own_run), checkpoint.read(own_run / "last.pt"))
+    RunFolder(own_run).repair(RunFolder(own_run).newest()[0])
     assert metrics.read_bytes() == whole
     assert not list(own_run.glob(".*.part"))

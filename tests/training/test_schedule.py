@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cmapss_rul.training.optimisation import Plan
+from cmapss_rul.training.optimisation import StepPlan
 from cmapss_rul.training.schedule import (
     ConstantConfig,
     CosineConfig,
@@ -77,7 +77,7 @@ def test_warmup_by_hand():
 @given(st.integers(1, 50), st.integers(1, 30), st.floats(0, 100))
 def test_warmup_shrinks_with_the_run(epochs, per_epoch, warmup):
     config = tiny("anywhere", train={"epochs": epochs, "warmup": warmup})
-    plan = Plan.of(config, per_epoch)
+    plan = StepPlan.count(config, per_epoch)
     assert plan.steps == epochs * per_epoch
     assert 0 <= plan.warmup <= plan.steps / 2
     assert plan.warmup <= math.ceil(warmup * per_epoch)

@@ -63,15 +63,16 @@ def test_an_empty_folder_and_a_file_are_refused_too(tmp_path, eight):
 def test_a_folder_that_appears_meanwhile_is_not_shared(tmp_path, eight, monkeypatch):
     """Two runs started at one moment choose one name: the second must not write there."""
     folder = tmp_path / "run"
-    build = checkpoint.build_network
+    build = RunConfig.build_network
 
-    def late(*args):
+    def late(config):
         folder.mkdir()
-        return build(*args)
+        return build(config)
 
-    monkeypatch.setattr(checkpoint, "build_network", late)
+    config = tiny(eight)
+    monkeypatch.setattr(RunConfig, "build_network", late)
     with pytest.raises(FileExistsError):
-        train(tiny(eight), folder, device="cpu")
+        train(config, folder, device="cpu")
     assert list(folder.iterdir()) == []
 
 

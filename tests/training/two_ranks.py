@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from cmapss_rul.training.optimisation import Trainer
-from cmapss_rul.training.ranks import Ranks, joined
+from cmapss_rul.training.ranks import ProcessGroup, join_process_group
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import tiny
 from tests.training.test_optimisation import FEATURES, PLAN, batch
@@ -28,11 +28,11 @@ DROPOUT = {
 }
 
 
-def stepped(ranks: Ranks, *, stopped: bool = False, **parts: Any) -> dict[str, Any]:
+def stepped(group: ProcessGroup, *, stopped: bool = False, **parts: Any) -> dict[str, Any]:
     """Take three steps on batches of an odd size; everything that they leave, as tensors.
 
     Args:
-        ranks: that take them.
+        group: that takes them.
         stopped: before the last step, and gone on with by another trainer.
         parts: of the configuration.
     """
@@ -40,7 +40,7 @@ def stepped(ranks: Ranks, *, stopped: bool = False, **parts: Any) -> dict[str, A
     torch.manual_seed(1)
 
     def trainer() -> Trainer:
-        return Trainer(config, config.model.build(FEATURES, 3, 125), torch.device("cpu"), ranks)
+        return Trainer(config, config.model.build(FEATURES, 3, 125), torch.device("cpu"), group)
 
     one = trainer()
     measures = []
@@ -51,7 +51,7 @@ def stepped(ranks: Ranks, *, stopped: bool = False, **parts: Any) -> dict[str, A
             one.load_state_dict(state)
             torch.set_rng_state(generator)
         whole = batch(step, size=WINDOWS)
-        index = ranks.share(torch.arange(WINDOWS))
+        index = group.local_share(torch.arange(WINDOWS))
         shared = type(whole)(*(part[index] for part in whole))
         measures.append(one.step(shared, step, PLAN))
     own = [parameter.detach() for parameter in one.balancer.parameters()]
@@ -65,22 +65,22 @@ def stepped(ranks: Ranks, *, stopped: bool = False, **parts: Any) -> dict[str, A
     }
 
 
-def all_variants(ranks: Ranks) -> dict[str, Any]:
+def all_variants(group: ProcessGroup) -> dict[str, Any]:
     """The same with every balancer, with Muon, and with dropout and noise."""
-    found = {title(v): stepped(ranks, balancer=v.model_dump()) for v in VARIANTS}
-    found["muon"] = stepped(ranks, train={"optimiser": "muon"})
+    found = {title(v): stepped(group, balancer=v.model_dump()) for v in VARIANTS}
+    found["muon"] = stepped(group, train={"optimiser": "muon"})
     parts = {"model": DROPOUT, "balancer": {"name": "random"}}
-    dropout = {"dropout": stepped(ranks, **parts), "resumed": stepped(ranks, stopped=True, **parts)}
+    dropout = {"dropout": stepped(group, **parts), "resumed": stepped(group, stopped=True, **parts)}
     return {**found, **dropout}
 
 
 def main(folder: Path) -> None:
     """Save what this rank found."""
     torch.set_num_threads(1)
-    with joined("cpu") as ranks:
-        found = {**all_variants(ranks), "names": ranks.names}
-        mine = torch.arange(WINDOWS)[ranks.share(torch.arange(WINDOWS))]
-        torch.save({**found, "share": mine}, folder / f"rank{ranks.rank}.pt")
+    with join_process_group("cpu") as group:
+        found = {**all_variants(group), "description": group.description}
+        mine = torch.arange(WINDOWS)[group.local_share(torch.arange(WINDOWS))]
+        torch.save({**found, "share": mine}, folder / f"rank{group.rank}.pt")
 
 
 if __name__ == "__main__":

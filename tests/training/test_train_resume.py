@@ -43,9 +43,9 @@ def test_a_finished_run_needs_no_data_to_say_so(own_run, tmp_path):
 
 def test_more_epochs_go_on_and_the_schedules_part_is_said(own_run, eight):
     recorder = record_run(tiny(eight, train={"epochs": 3}), own_run, resume=True)
-    assert "was finished at 2 epochs and goes on to 3" in recorder.notes[0]
+    assert "was finished at 2 epochs and is trained to 3" in recorder.notes[0]
     assert "'cosine' depends on the number of epochs" in recorder.notes[1]
-    assert "not the same as a longer run from the start" in recorder.notes[1]
+    assert "the result is not that of a longer run from the start" in recorder.notes[1]
     assert [row["epoch"] for row in rows_of(own_run / "metrics.csv")] == ["1", "2", "3"]
     assert load(RunConfig, own_run / "config.yaml").train.epochs == 3
     assert (
@@ -153,7 +153,7 @@ def test_a_folder_that_does_not_exist_is_made(finished_run, eight, tmp_path):
 def test_nothing_is_started_among_files_that_could_be_lost(eight, tmp_path, name):
     (tmp_path / name).write_text("mine")
     (tmp_path / "best.pt").write_text("mine")
-    with pytest.raises(UsageError, match=f"no last.pt to go on from, but holds {name}"):
+    with pytest.raises(UsageError, match=f"no last.pt to resume from, but has {name}"):
         train(tiny(eight), tmp_path, device="cpu", resume=True)
     assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
 

@@ -11,9 +11,9 @@ from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import restore
 from cmapss_rul.training.config import MOST_PARAMETERS, load_config
 from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import Stopper, everything, tiny
 
 

@@ -1,0 +1,160 @@
+"""A trained network with all that predicting by it takes, restored from a checkpoint."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cmapss_rul.data.conditions import MAX_CONDITIONS
+from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.intervals.calibration import Calibration
+from cmapss_rul.model.network import Network
+from cmapss_rul.training.checkpoint import (
+    BEST,
+    Checkpoint,
+    EngineNumbers,
+    RunData,
+    Versions,
+    read,
+    refuse_misshapen,
+)
+from cmapss_rul.training.config import RunConfig
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A network and its preprocessor, ready to predict.
+
+    Attributes:
+        path: of the checkpoint.
+        config: of the run; `data.dir` and `data.own_files` are the paths at training.
+        network: in evaluation mode, on the device asked for.
+        preprocessor: fitted on the training engines.
+        data: train files, and the mean label.
+        engines: numbers of the engines by their use.
+        epoch: finished epochs.
+        best_epoch: the epoch that validation had chosen by then.
+        val_rmse: over every cycle of the validation engines, capped labels, cycles.
+        versions: of package, torch and Python at training.
+        calibration: the basis of the intervals; None where there are none.
+    """
+
+    path: Path
+    config: RunConfig
+    network: Network
+    preprocessor: Preprocessor
+    data: RunData
+    engines: EngineNumbers
+    epoch: int
+    best_epoch: int
+    val_rmse: float
+    versions: Versions
+    calibration: Calibration | None = None
+
+    @classmethod
+    def from_checkpoint(
+        cls, checkpoint: Checkpoint, device: torch.device | str = "cpu"
+    ) -> "TrainedModel":
+        """Build the network and the preprocessor of a checkpoint.
+
+        Raises:
+            CheckpointError: with the path and what is wrong with the content.
+        """
+        config = checkpoint.run_config()
+        with refuse_misshapen(checkpoint.path):
+            check_preprocessor(checkpoint.preprocessor, config)
+            # an outline takes no memory, so a network of another size is refused before it would
+            network = config.outline()
+            check_weights(checkpoint.model, network.state_dict())
+            network.load_state_dict(checkpoint.model, assign=True)
+            last = (checkpoint.loop.history or [{"epoch": 0, "val_rmse": math.inf}])[-1]
+            return cls(
+                path=checkpoint.path,
+                config=config,
+                network=network.to(device).eval(),
+                preprocessor=Preprocessor.from_state(checkpoint.preprocessor, config.data),
+                data=checkpoint.data,
+                engines=checkpoint.split,
+                epoch=int(last["epoch"]),
+                best_epoch=checkpoint.loop.best_epoch,
+                val_rmse=last["val_rmse"],
+                versions=checkpoint.versions,
+                calibration=checkpoint.calibration,
+            )
+
+
+def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
+    """Load a checkpoint for prediction.
+
+    Args:
+        path: a checkpoint, or a run folder, which means its `best.pt`.
+        device: where the network will compute.
+
+    Raises:
+        CheckpointError: with the path and what is wrong with the file.
+    """
+    path = checkpoint_path(path)
+    return TrainedModel.from_checkpoint(Checkpoint.from_content(read(path), path), device)
+
+
+def checkpoint_path(path: Path | str) -> Path:
+    """Path of a checkpoint: that of `best.pt` where a run folder is named."""
+    path = Path(path)
+    return path / BEST if path.is_dir() else path
+
+
+def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
+    """Refuse a state whose tensors do not fit each other or the configuration.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    data = config.data
+    own = (tuple(state["columns"]), state["cycle_count"], state["smoothing"])
+    if own != (data.columns, data.cycle_count, data.smoothing):
+        raise ValueError("its preprocessor is not that of its configuration")
+    table = _finite_doubles(state["conditions"], "conditions")
+    if table.shape[1:] != (len(data.condition_keys),) or not 1 <= len(table) <= MAX_CONDITIONS:
+        raise ValueError(f"preprocessor conditions: found shape {table.shape}")
+    expected = (len(table), len(data.columns))
+    for name in ("centre", "factor", "low", "high"):
+        found = _finite_doubles(state[name], name).shape
+        if found != expected:
+            raise ValueError(f"preprocessor {name}: found shape {found}, expected {expected}")
+
+
+def _finite_doubles(tensor: Tensor, name: str) -> "np.ndarray[Any, Any]":
+    values = np.asarray(tensor.numpy())
+    if values.dtype != np.float64 or not np.isfinite(values).all():
+        raise ValueError(f"preprocessor {name}: found values that are not finite, or no doubles")
+    return values
+
+
+def check_weights(state: dict[str, Any], expected: dict[str, Tensor]) -> None:
+    """Refuse weights that do not fit the network, or are not finite.
+
+    Args:
+        state: from the checkpoint.
+        expected: of the network that the configuration describes, on any device.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    if state.keys() != expected.keys():
+        names = sorted(map(str, state.keys() ^ expected.keys()))
+        raise ValueError(f"weights {', '.join(names[:3])} are missing or are not the network's")
+    for name, tensor in expected.items():
+        found = state[name]
+        if not isinstance(found, Tensor) or found.dtype != tensor.dtype:
+            raise ValueError(f"weights {name}: expected a tensor of {tensor.dtype}")
+        if found.shape != tensor.shape:
+            raise ValueError(
+                f"size mismatch of weights {name}: found {tuple(found.shape)}, "
+                f"expected {tuple(tensor.shape)}"
+            )
+        if found.is_floating_point() and not bool(found.isfinite().all()):
+            raise ValueError(f"weights {name} are not finite")
