@@ -15,7 +15,7 @@ from cmapss_rul.bench.accuracy import (
 )
 from cmapss_rul.bench.usual_loop import Epoch
 from cmapss_rul.training.checkpoint import read
-from cmapss_rul.training.runs import RunFolder, rows_of
+from cmapss_rul.training.runs import RunFolder
 
 RUN = [Epoch(2.0, 20.0), Epoch(3.0, 12.0), Epoch(4.0, 10.0), Epoch(5.0, 11.0)]
 
@@ -67,14 +67,14 @@ def test_every_seed_runs_as_often_as_asked_for(options, monkeypatch):
     for side in ("usual_loop", "ours"):
         assert first[side]["best"] == second[side]["best"]
         assert 0 < first[side]["seconds"] < second[side]["seconds"]
-    assert RunFolder(options.folder / "accuracy-0").saved
-    assert RunFolder(options.folder / "accuracy-1").saved
+    assert RunFolder(options.folder / "accuracy-0").resumable
+    assert RunFolder(options.folder / "accuracy-1").resumable
 
 
 def test_our_epochs_are_those_of_the_run(options):
     folder = options.folder / "run"
     epochs = prepare_ours(options.fd001, folder, "cpu")()
-    rows = rows_of(read(RunFolder(folder).last))
+    rows = RunFolder(folder).newest()[0].rows
     assert epochs == [(row["seconds"], row["val_rmse"]) for row in rows]
 
 

@@ -70,7 +70,7 @@ def content_for(config: RunConfig) -> dict:
     source = dataclasses.asdict(provenance(file))
     return {
         "format_version": checkpoint.FORMAT_VERSION,
-        "versions": checkpoint.versions(),
+        "versions": checkpoint.Versions.current().model_dump(),
         "config": config.without_host_facts(),
         "data": {
             **source,
