@@ -13,12 +13,12 @@ from torch import Tensor
 
 from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
+from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
-from cmapss_rul.display.text import shell_word
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibrate_network, held_out, predict_clamped
 from cmapss_rul.training.checkpoint import (
