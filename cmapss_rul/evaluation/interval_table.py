@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from cmapss_rul.display.text import printable
-from cmapss_rul.metrics.bands import band_name
+from cmapss_rul.metrics.regression import band_name
 
 
 def interval_tables(intervals: dict[str, Any]) -> Iterator[Table]:

@@ -26,9 +26,9 @@ CHOSE = "these engines also chose the epoch"
 
 _FOLDS = 5
 
-Engine = Annotated[int, Field(ge=0, lt=2**63)]
-Number = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e6)]
-Positive = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e6)]
+EngineNumber = Annotated[int, Field(ge=0, lt=2**63)]
+NonNegative = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e6)]
+Scale = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e6)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +62,13 @@ class Calibration(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     kind: Kind
-    engines: list[Engine] = Field(min_length=1)
+    engines: list[EngineNumber] = Field(min_length=1)
     levels: list[Annotated[float, Field(gt=0, lt=1)]]
-    quantiles: list[Number]
+    quantiles: list[NonNegative]
     form: Form
-    knots: list[Number] = Field(min_length=1)
-    late: list[Positive]
-    early: list[Positive]
+    knots: list[NonNegative] = Field(min_length=1)
+    late: list[Scale]
+    early: list[Scale]
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "Calibration":

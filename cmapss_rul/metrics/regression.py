@@ -1,4 +1,4 @@
-"""RUL regression metrics: RMSE, MAE, bias and NASA score, with the floor and the baselines.
+"""RUL regression metrics: RMSE, MAE, bias, NASA score; floor, baselines and bands of true RUL.
 
 Every function takes `predicted` and `true` of the same shape, in cycles, and works on all elements
 at once: a mean of per-batch RMSEs would depend on the batch size. Results too large for a float
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 EARLY, LATE = 13.0, 10.0
 """From the paper: cycles over which the NASA score grows by e, for early and late predictions."""
+
+_BANDS = 5
 
 
 @dataclass(frozen=True)
@@ -157,3 +159,37 @@ def nasa_mean(predicted: NDArray[Any], true: NDArray[Any]) -> float:
     """NASA score per prediction, comparable between sets of different size."""
     with np.errstate(over="ignore"):
         return float(np.mean(nasa_terms(predicted, true)))
+
+
+def rul_bands(cap: int) -> list[tuple[int, int | None]]:
+    """Return five bands of equal width below the cap, and one from the cap upwards.
+
+    Args:
+        cap: of the labels, cycles.
+
+    Returns:
+        Of each band the lowest RUL and the exclusive upper bound; None where there is none.
+
+    >>> rul_bands(125)
+    [(0, 25), (25, 50), (50, 75), (75, 100), (100, 125), (125, None)]
+    """
+    edges = np.unique(np.linspace(0, cap, _BANDS + 1).round().astype(np.int64)).tolist()
+    return list(zip(edges, [*edges[1:], None], strict=True))
+
+
+def in_band(rul: NDArray[Any], low: int, below: int | None) -> NDArray[np.bool_]:
+    """Return whether each RUL lies in a band, [n].
+
+    >>> in_band(np.array([24, 25, 49, 50]), 25, 50)
+    array([False,  True,  True, False])
+    """
+    return (rul >= low) & (rul < (np.inf if below is None else below))
+
+
+def band_name(low: int, below: int | None) -> str:
+    """Format a band for tables and plots.
+
+    >>> band_name(0, 25), band_name(125, None)
+    ('0–24', '125 or more')
+    """
+    return f"{low} or more" if below is None else f"{low}–{below - 1}"

@@ -24,9 +24,6 @@ class NoAttentionConfig(Config):
     name: Literal["none"] = Field("none", description="Last state only.")
     dropout: Rate = Field(0.0, description=_DROPOUT_TEXT)
 
-    def check(self, features: int) -> None:
-        """Accept states of any width."""
-
     def build(self, features: int) -> "LastStep":
         """Build the read-out for states of `features` columns."""
         return LastStep(self, features)
@@ -41,9 +38,6 @@ class LastStateConfig(Config):
     hidden: Width = Field(64, description="Width of query and keys.")
     dropout: Rate = Field(0.0, description=_DROPOUT_TEXT)
 
-    def check(self, features: int) -> None:
-        """Accept states of any width."""
-
     def build(self, features: int) -> "LastStateAttention":
         """Build the attention for states of `features` columns."""
         return LastStateAttention(self, features)
@@ -56,18 +50,6 @@ class SelfAttentionConfig(Config):
     heads: int = Field(8, ge=1, le=256, description="Heads; should divide 2 × bilstm.hidden.")
     layer_norm: bool = Field(True, description="Layer normalisation after the residual sum.")
     dropout: Rate = Field(0.2, description=_DROPOUT_TEXT)
-
-    def check(self, features: int) -> None:
-        """Reject a number of heads that does not divide the width of the states.
-
-        Raises:
-            ValueError: With the width and the number of heads.
-        """
-        if features % self.heads:
-            raise ValueError(
-                f"attention.heads should divide {features} (twice bilstm.hidden), "
-                f"found {self.heads}"
-            )
 
     def build(self, features: int) -> "SelfAttention":
         """Build the attention for states of `features` columns."""

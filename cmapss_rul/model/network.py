@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.model.attention import AttentionConfig, LastStateConfig
+from cmapss_rul.model.attention import AttentionConfig, LastStateConfig, SelfAttentionConfig
 from cmapss_rul.model.bilstm import BiLSTMConfig
 from cmapss_rul.model.cnn import CNNConfig
 from cmapss_rul.model.heads import HealthHeadConfig, RulHeadConfig, SharedConfig
@@ -40,8 +40,13 @@ class NetworkConfig(Config):
     )
 
     @model_validator(mode="after")
-    def _check_attention_width(self) -> "NetworkConfig":
-        self.attention.check(2 * self.bilstm.hidden)
+    def _check_heads(self) -> "NetworkConfig":
+        width, attention = 2 * self.bilstm.hidden, self.attention
+        if isinstance(attention, SelfAttentionConfig) and width % attention.heads:
+            raise ValueError(
+                f"attention.heads should divide {width} (twice bilstm.hidden), "
+                f"found {attention.heads}"
+            )
         return self
 
     def build(self, features: int, classes: int, cap: int) -> "Network":

@@ -12,8 +12,7 @@ from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.display.plotting import COLOURS
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.table import number
-from cmapss_rul.metrics.bands import band_name, in_band, rul_bands
-from cmapss_rul.metrics.regression import regression_metrics
+from cmapss_rul.metrics.regression import band_name, in_band, regression_metrics, rul_bands
 from cmapss_rul.reports.page import Table
 from cmapss_rul.reports.predicted import WIDTH
 from cmapss_rul.training.trained_model import TrainedModel

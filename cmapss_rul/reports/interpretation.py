@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cmapss_rul.display.plotting import COLOURS, DASHES, MARKERS
-from cmapss_rul.metrics.bands import band_name
+from cmapss_rul.metrics.regression import band_name
 from cmapss_rul.reports.importance import Importance
 from cmapss_rul.reports.looking_back import LookingBack
 from cmapss_rul.reports.predicted import WIDTH

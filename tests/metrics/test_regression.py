@@ -14,9 +14,11 @@ from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.reader import read_fleet, read_rul
 from cmapss_rul.metrics.regression import (
     RegressionMetrics,
+    band_name,
     bias,
     constant_baseline,
     errors,
+    in_band,
     mae,
     nasa_mean,
     nasa_score,
@@ -24,6 +26,7 @@ from cmapss_rul.metrics.regression import (
     perfect_under_cap,
     regression_metrics,
     rmse,
+    rul_bands,
 )
 
 PREDICTED = np.array([100.0, 45.0, 80.0, 120.0])
@@ -235,3 +238,17 @@ def test_the_honest_constant_on_the_official_files(official, subset):
     test = read_fleet(official / file_name("test", subset))
     low = cap_rul(read_rul(official / file_name("RUL", subset), len(test.starts)), CAP)
     assert shown(constant_baseline(mean_label, low)) == TRAIN_MEAN_CAPPED[subset]
+
+
+@given(st.integers(1, 500), st.integers(0, 1000))
+def test_every_rul_lies_in_one_band(cap, rul):
+    inside = [band for band in rul_bands(cap) if in_band(np.array([rul]), *band).all()]
+    assert len(inside) == 1
+    assert (inside[0][1] is None) is (rul >= cap)
+
+
+@pytest.mark.parametrize("cap", [1, 3, 125])
+def test_names_say_the_first_and_the_last_rul(cap):
+    for low, below in rul_bands(cap):
+        name = band_name(low, below)
+        assert name == (f"{cap} or more" if below is None else f"{low}–{below - 1}")

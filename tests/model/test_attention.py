@@ -11,6 +11,8 @@ from cmapss_rul.model.attention import (
     NoAttentionConfig,
     SelfAttentionConfig,
 )
+from cmapss_rul.model.bilstm import BiLSTMConfig
+from cmapss_rul.model.network import NetworkConfig
 
 MEMBERS = [LastStateConfig(hidden=6), SelfAttentionConfig(heads=2), NoAttentionConfig()]
 
@@ -124,10 +126,14 @@ def test_dropout_in_training_only(name):
 
 
 def test_heads_that_do_not_divide_are_refused():
-    SelfAttentionConfig(heads=4).check(8)
-    with pytest.raises(ValueError) as caught:
-        SelfAttentionConfig(heads=3).check(8)
-    assert str(caught.value) == ("attention.heads should divide 8 (twice bilstm.hidden), found 3")
+    bilstm = BiLSTMConfig(hidden=4)
+    NetworkConfig(bilstm=bilstm, attention=SelfAttentionConfig(heads=4))
+    with pytest.raises(ValidationError) as caught:
+        NetworkConfig(bilstm=bilstm, attention=SelfAttentionConfig(heads=3))
+    (error,) = caught.value.errors()
+    assert error["msg"] == (
+        "Value error, attention.heads should divide 8 (twice bilstm.hidden), found 3"
+    )
 
 
 @pytest.mark.parametrize(
