@@ -1,4 +1,4 @@
-"""A user's own fleet for the tests: a CSV with names of its own, and what to say of it."""
+"""A user's own fleet for the tests: a CSV with its own column names, and its configuration."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A web server on this machine that misbehaves as told."""
+"""A local web server that misbehaves as planned."""
 
 import contextlib
 import threading
@@ -52,7 +52,7 @@ def status(code: int, **headers: str) -> Answer:
 
 
 def reset(handler: Handler) -> None:
-    """Close the connection without a word."""
+    """Close the connection without an answer."""
     handler.close_connection = True
 
 

@@ -1,7 +1,7 @@
 """A reader of C-MAPSS texts written a second time: slow, obvious, and of plain Python alone.
 
-It shares no line with the package: the tests hold every table that the package accepts
-against it, and every text that the package refuses.
+It shares no line with the package: the tests compare every table that the package accepts, and
+every text that it refuses, with this reader.
 """
 
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Entries of train files: used while they are whole, made where they are not, never needed."""
+"""Cache entries of train files: used while intact, created otherwise, never required."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The rules of the `data` part that no single key can say."""
+"""Rules of the `data` part that concern several keys."""
 
 import pytest
 from pydantic import ValidationError

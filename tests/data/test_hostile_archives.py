@@ -1,4 +1,4 @@
-"""Archives made to do harm, through the whole of `fetch`: refused by name, nothing written."""
+"""Malicious archives, through all of `fetch`: refused by name, nothing written."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""A user's file becomes a fleet, whatever its order, and says what is unusual about it."""
+"""Records of a user's file in any row order, and what is reported about them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a file seems to hold, and what is left out of it and why."""
+"""Survey of a file: its columns, and which are left out and why."""
 
 import io
 

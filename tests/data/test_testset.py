@@ -1,4 +1,4 @@
-"""Engines to test on: of a file of their own, or set aside in the training file and cut once."""
+"""The test set: a file of its own, or engines held out from the training file and truncated."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The train file as windows: sides, labels, and what the scaling may see."""
+"""The training set: parts, labels, and which engines the scaling may use."""
 
 import numpy as np
 import pytest

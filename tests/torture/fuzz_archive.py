@@ -1,8 +1,8 @@
 """Campaign: any bytes as an archive of C-MAPSS files.
 
-Inputs are archives, often built with lies in their headers. What is accepted is held against a
-second, obvious walk through the archive's directory: the same bytes, of the promised number
-and checksum, under a name that leads nowhere.
+Inputs are archives, often with wrong headers. Accepted members are compared with a second, simple
+walk through the archive's directory: the same bytes, of the stated number and checksum, under a
+name without a path that leads elsewhere.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def check(data: bytes) -> bool:
     truth = _truth(data)
     for name, content in found.items():
         if content not in truth.get(name, []):
-            raise Defect(f"{name}: the directory says otherwise")
+            raise Defect(f"{name}: differs from the directory")
     return bool(found)
 
 
@@ -68,7 +68,7 @@ def _read(data: bytes) -> dict[str, bytes]:
 
 
 def _truth(data: bytes, depth: int = 0) -> dict[str, list[bytes]]:
-    """All that honest directory entries lead to, in this archive and the ones inside."""
+    """Members of all correct directory entries, in this archive and the ones inside."""
     found: dict[str, list[bytes]] = {}
     for entry in _entries(data):
         content = _content(data, entry)
@@ -97,7 +97,7 @@ def _entries(data: bytes) -> Iterator[_Entry]:
 
 
 def _content(data: bytes, entry: _Entry) -> bytes | None:
-    """What an entry leads to; None where it breaks a promise."""
+    """Bytes of an entry's member; None where its fields are wrong."""
     if entry.flags & 1 or entry.name.startswith("/") or ".." in entry.name.split("/"):
         return None
     # bytes may stand before the archive: places are then off by their number
@@ -126,8 +126,8 @@ def _starts(data: bytes) -> Iterator[int]:
             yield place + 30 + name + extra
 
 
-def _lying() -> bytes:
-    """A member whose entries say it is shorter than what it unpacks to."""
+def _understated() -> bytes:
+    """A member whose headers state fewer bytes than it unpacks to."""
     whole = _FILES["RUL_FD001.txt"]
     data = bytearray(zipped({"RUL_FD001.txt": whole}))
     short = struct.pack("<I", zlib.crc32(whole[:5]))
@@ -147,10 +147,10 @@ _MEMBERS = (
 
 
 def make(random: Random, depth: int = 0) -> bytes:
-    """An archive of some members, whose headers may then be changed a little."""
+    """An archive of some members, whose headers are then changed at random."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name twice is meant
+        warnings.simplefilter("ignore")  # duplicate names are intended
         for _ in range(random.choice((0, 1, 2, 2, 3, 5))):
             info = zipfile.ZipInfo(random.choice(_MEMBERS))
             info.compress_type = random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
@@ -192,7 +192,7 @@ TARGET = Target(
         zipped({"6. Set/CMAPSSData.zip": _SMALL}),
         zipped({"o.zip": zipped({"i.zip": _SMALL})}),
         b"#!/bin/sh\n" + _SMALL,
-        _lying(),
+        _understated(),
         b"PK\x05\x06" + bytes(18),
         b"",
     ),

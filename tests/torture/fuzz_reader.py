@@ -1,7 +1,7 @@
 """Campaign: any bytes as a train, test or RUL file.
 
-Every table that the strict reader takes is held against the slow reader of the tests, number
-by number; so is every refusal, save that of a file that may have been cut.
+Every table that the strict reader accepts is compared with the slow reader of the tests, number
+by number; so is every refusal, except that of a file that may be truncated.
 """
 
 import io
@@ -19,12 +19,12 @@ from tests.torture import fuzzing
 from tests.torture.counts import Counts
 from tests.torture.fuzzing import Defect, Target, require_one_line
 
-_CUT = "the file ends without a line end"
+_TRUNCATED = "the file ends without a line end"
 _PIECES = (1, 7, 100, 1 << 20)
 
 
 class _Pieces(io.BytesIO):
-    """A stream that gives few bytes at a time, as a pipe may."""
+    """A stream that returns few bytes at a time, as a pipe may."""
 
     def __init__(self, content: bytes, most: int) -> None:
         super().__init__(content)
@@ -49,9 +49,9 @@ def _check_fleet(data: bytes, most: int) -> bool:
         return False
     found = np.column_stack([fleet.engine, fleet.cycle, fleet.values])
     if repr(found.tolist()) != repr(expected):  # 0.0 and -0.0 are told apart
-        raise Defect("a table that the slow reader reads otherwise")
+        raise Defect("a table that differs from the slow reader's")
     if fleet.lengths.sum() != fleet.rows or fleet.engine.dtype != np.int64:
-        raise Defect("a fleet that contradicts itself")
+        raise Defect("an inconsistent fleet")
     return True
 
 
@@ -63,7 +63,7 @@ def _check_rul(data: bytes, most: int) -> bool:
         _check_refusal(str(error), readable=expected is not None)
         return False
     if found.tolist() != expected:
-        raise Defect("RUL values that the slow reader reads otherwise")
+        raise Defect("RUL values that differ from the slow reader's")
     return True
 
 
@@ -71,8 +71,8 @@ def _check_refusal(message: str, *, readable: bool) -> None:
     require_one_line(message)
     if not message.startswith(("x, line ", "x: ")):
         raise Defect(f"a refusal that does not name the file first: {message}")
-    if readable and _CUT not in message:
-        raise Defect(f"refused what the slow reader reads: {message}")
+    if readable and _TRUNCATED not in message:
+        raise Defect(f"refused what the slow reader accepts: {message}")
 
 
 _TEXT = fleet_text(2, 1).encode()
@@ -88,7 +88,7 @@ _NUMBERS = (
 
 
 def make(random: Random) -> bytes:
-    """A table that is nearly right: numbers of all kinds, a wrong step now and then."""
+    """A nearly valid table: numbers of all kinds, and sometimes a wrong step."""
     space = random.choice((" ", "  ", "\t", " \v"))
     end = random.choice(("\n", "\r\n", "\r", " \n"))
     if random.random() < 0.2:

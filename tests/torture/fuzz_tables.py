@@ -1,7 +1,7 @@
 """Campaign: any bytes as a user's own table of text, CSV with a header above all.
 
-Every table that is taken, and every refusal, is held against a second, slow reader; then the
-same bytes are looked through as by `rul config new`, and what this drafts is read back.
+Every accepted table and every refusal is compared with a second, slow reader. Then the same
+bytes are surveyed as by `rul config new`, and the drafted configuration is read back.
 """
 
 import sys
@@ -27,34 +27,34 @@ from tests.torture.fuzzing import Defect, Target, require_one_line
 
 _OWN = ColumnRequest(["load %", "temp"], key_columns={ENGINE: "asset", CYCLE: "hour"})
 _PLAIN = ColumnRequest(["setting_1", "sensor_21"])
-_DRAFTED = 8  # one in so many is drafted: it takes longer than all else
+_DRAFT_EVERY = 8  # a draft takes longer than everything else
 
 
 def check(data: bytes) -> bool:
-    """Read the bytes under a user's names, as C-MAPSS text, and look through them."""
+    """Parse the bytes under a user's names and as C-MAPSS text, and survey them."""
     unnamed = list(FILE_COLUMNS)
     own = _compare(data, _OWN, slow_table(data, "asset", ["hour", "load %", "temp"], unnamed))
     slow = slow_table(data, ENGINE, [CYCLE, "setting_1", "sensor_21"], unnamed)
-    plain = _compare(data, _PLAIN, slow, spelled=True)
+    plain = _compare(data, _PLAIN, slow, aliases=True)
     _survey(data)
     return own or plain
 
 
 def _compare(
-    data: bytes, asked: ColumnRequest, slow: list[Row] | None, *, spelled: bool = False
+    data: bytes, request: ColumnRequest, slow: list[Row] | None, *, aliases: bool = False
 ) -> bool:
-    """Hold a table or a refusal against the slow reader, which knows no other spellings."""
+    """Compare a table or a refusal with the slow reader, which knows no aliases."""
     try:
-        table = parse_table(data, "x", asked)
+        table = parse_table(data, "x", request)
     except DataError as error:
         _check_refusal(str(error))
-        if slow is not None and not (spelled and "both mean" in str(error)):
-            raise Defect(f"refused what the slow reader reads: {error}") from error
+        if slow is not None and not (aliases and "both mean" in str(error)):
+            raise Defect(f"refused what the slow reader accepts: {error}") from error
         return False
-    if slow is None and spelled:
+    if slow is None and aliases:
         return True
     if slow is None or _rows(table) != repr(slow):  # 0.0 and -0.0 are told apart
-        raise Defect("a table that the slow reader reads otherwise")
+        raise Defect("a table that differs from the slow reader's")
     return True
 
 
@@ -68,7 +68,7 @@ def _rows(table: NumericTable) -> str:
 def _survey(data: bytes) -> None:
     try:
         found = survey(data, "x", engine="asset", cycle="hour")
-        if zlib.crc32(data) % _DRAFTED:
+        if zlib.crc32(data) % _DRAFT_EVERY:
             return
         text = draft(found, Path("x"))
     except (DataError, UsageError) as error:
@@ -107,7 +107,7 @@ def make(random: Random) -> bytes:
     random.shuffle(header)
     if random.random() < 0.05:
         header[random.randrange(len(header))] = random.choice(header)
-    wild = random.random() < 0.3  # else mostly what is taken
+    wild = random.random() < 0.3  # otherwise mostly valid cells
     rows = [header]
     for _ in range(random.choice((1, 2, 6))):
         name = random.choice(_NAMES if wild else _NAMES[:4])
