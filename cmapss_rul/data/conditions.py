@@ -119,6 +119,7 @@ class Conditions:
         if len(self.table) == 1:
             return np.zeros(len(keys), dtype=np.int64)
         condition = np.full(len(keys), -1)
+        # exact comparison of floats is safe: equal decimals round to the same float
         for block in row_blocks(len(keys)):
             rounded = _round(keys[block], self.decimals)
             for index, known in enumerate(self.table):

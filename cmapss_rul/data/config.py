@@ -182,7 +182,7 @@ class DataConfig(Config):
     def _set_dependent_defaults(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        values = dict(values)
+        values = dict(values)  # a copy: the caller's mapping is left as it is
         if values.get("dir") is None:
             values["dir"] = _DEFAULT_DIRS.get(str(values.get("source", "official")), "data/raw")
         if values.get("columns") is None and values.get("sensors") is not None:

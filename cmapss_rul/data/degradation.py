@@ -159,7 +159,7 @@ def failure_records(
     seed: int, engines: int, conditions: int, faults: int
 ) -> Iterator[NDArray[np.float64]]:
     """Yield run-to-failure records, [row, 26], in batches of engines."""
-    rng = np.random.default_rng([seed, conditions, faults, 0])
+    rng = np.random.default_rng([seed, conditions, faults, 0])  # 0: apart from the test engines
     for first, count in _batches(engines):
         drawn = draw_engines(rng, count, faults)
         yield _numbered(first, drawn.life, draw_records(rng, drawn, drawn.life, conditions))

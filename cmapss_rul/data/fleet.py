@@ -86,6 +86,7 @@ class Fleet:
         wanted = np.array([self.columns.index(name) for name in columns], dtype=np.int64)
         if isinstance(rows, slice):
             return self.values[rows].take(wanted, axis=1)
+        # by blocks: indexing all rows first would copy every column of the fleet
         copied, stop = np.empty((np.count_nonzero(rows), len(wanted))), 0
         for block in row_blocks(self.rows):
             part = self.values[block].compress(rows[block], axis=0).take(wanted, axis=1)

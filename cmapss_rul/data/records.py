@@ -84,7 +84,7 @@ def read_records(
     table = parse_table(content, name, request)
     names, engine = _number_engines(table)
     cycle = _whole_cycles(table)
-    order = np.lexsort((cycle, engine))
+    order = np.lexsort((cycle, engine))  # by engine, then by cycle
     values = _raw_values(table, config, conditions)[order]
     fleet = Fleet.from_rows(engine[order], cycle[order], values, config.raw_columns)
     records = Records(
@@ -123,7 +123,7 @@ def _number_engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray
     integers = [int(match[1]) for match in matches if match]  # '1' and '1.0' are one engine
     keys = integers if len(integers) == len(unique) else [str(text) for text in unique]
     numbers: dict[int | str, int] = {}
-    for i in np.argsort(first):
+    for i in np.argsort(first):  # np.unique sorts names, and a RUL file follows the file's order
         numbers.setdefault(keys[i], len(numbers) + 1)
     engine = np.array([numbers[key] for key in keys], dtype=np.int64)[inverse]
     return [*numbers], engine  # type: ignore[return-value]

@@ -158,7 +158,7 @@ class SplitConfig(Config):
                 f"found {len(engines)} engine in the training file; expected at least 2, "
                 "one to train on and one to validate on"
             )
-        engines = np.sort(engines)
+        engines = np.sort(engines)  # the draw must not depend on their order in the file
         if self.by == "windows":
             return Partition(training=engines, validation=engines, calibration=engines[:0])
         split = self._partition(engines, seed)

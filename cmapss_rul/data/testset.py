@@ -64,6 +64,7 @@ def read_test_set(
     """
     if config.own and config.test is None:
         return _held_out_engines(config, split)
+    # without labels no RUL file is opened, so that nothing of it can enter a prediction
     has_rul_file = labels and (not config.own or config.rul_file is not None)
     paths = ensure_files(config, ("test", "RUL") if has_rul_file else ("test",), progress=progress)
     records = None
@@ -108,6 +109,7 @@ def _rul_of_column(records: Records, name: str, column: str | None) -> NDArray[n
     assert stated is not None
     last = stated[fleet.last_rows]
     rul: NDArray[np.int64] = np.clip(np.floor(last), 0, MAX_RUL).astype(np.int64)
+    # a row may have any value from the engine's last one up to the RUL at its own cycle
     low, high = np.repeat(rul, fleet.lengths), truncated_rul(fleet, rul)
     wrong = np.flatnonzero((stated != np.floor(stated)) | (stated < low) | (stated > high))
     if len(wrong):

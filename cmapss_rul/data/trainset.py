@@ -117,6 +117,7 @@ def prepare_training_data(
     training, validation, calibration = _label(fleet, rul, preprocessor, data, boundaries, rows)
     sets = [training]
     for other in auxiliary:
+        # of their own statistics: other subsets have other levels of the same sensors
         other_rul = cap_rul(run_to_failure_rul(other), data.cap)
         other_preprocessor, all_rows = Preprocessor.fit(other, data), np.arange(other.rows)
         sets += _label(other, other_rul, other_preprocessor, data, boundaries, [all_rows])

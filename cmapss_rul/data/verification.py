@@ -190,7 +190,7 @@ def manifest_digests(directory: Path, name: str) -> dict[str, str]:
         manifest = json.loads(manifest_path(directory, subset_of(name)).read_bytes())
         return {str(key): str(value) for key, value in manifest["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
+        return {}  # RecursionError: deeply nested JSON
 
 
 def path_exists(path: Path) -> bool:

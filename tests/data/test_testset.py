@@ -8,22 +8,13 @@ from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.testset import read_test_set
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.system.errors import DataError
-from tests.data._own import HEADER, KEYS, LIVES, own_rows, write_own
+from tests.data._own import HEADER, KEYS, LIVES, write_own
 
 
 def config(tmp_path, **keys) -> DataConfig:
     if not (tmp_path / "my.csv").exists():
         write_own(tmp_path / "my.csv")
     return DataConfig.model_validate({**KEYS, "train": str(tmp_path / "my.csv"), **keys})
-
-
-def test_a_training_file_keeps_the_names_of_its_engines_and_its_columns(tmp_path):
-    data = config(tmp_path)
-    records = read_train_records(data, tmp_path / "my.csv", "")
-    assert records.names == list(LIVES)
-    assert records.fleet.lengths.tolist() == list(LIVES.values())
-    assert records.fleet.columns == ("load %", "temp", "vib")
-    assert abs(records.fleet.column_values(["temp"])[0, 0] - 555) < 5
 
 
 def test_engines_are_set_aside_and_cut_once(tmp_path):
@@ -91,40 +82,3 @@ def test_the_rul_of_a_file_stands_in_the_order_of_the_engines(tmp_path):
     assert read_test_set(data, SplitConfig(), labels=False).rul is None  # nor is it opened
     with pytest.raises(DataError, match=r"no such file, but data\.rul_file names it"):
         read_test_set(data, SplitConfig())
-
-
-def refused(tmp_path, rows, header=HEADER, **keys) -> str:
-    path = write_own(tmp_path / "my.csv", rows, header)
-    with pytest.raises(DataError) as caught:
-        read_train_records(config(tmp_path, **keys), path, "")
-    return str(caught.value).replace(str(path), "my.csv")
-
-
-def test_what_is_wrong_with_a_training_file_is_said_in_one_line(tmp_path):
-    rows = own_rows()
-    assert refused(tmp_path, rows, HEADER.replace("temp", "tmp")) == (
-        "my.csv: the column temp is missing; the nearest present is 'tmp'"
-    )
-    broken = [*rows[:2], rows[2].replace(",north", "").rpartition(",")[0] + ",oops,north"]
-    assert refused(tmp_path, broken) == (
-        "my.csv, line 4: found 'oops' in column 5 (vib), expected a finite number "
-        "(of at most 1e+30)"
-    )
-    assert refused(tmp_path, [*rows, rows[3]]) == (
-        "my.csv, lines 5 and 102: found cycle 4 of engine p-7 twice, expected each cycle once"
-    )
-    assert refused(tmp_path, rows[:3] + rows[4:]) == (
-        "my.csv, line 5: found cycle 5 of engine p-7 after cycle 3, expected no gap; the RUL "
-        "of the other cycles is unknown then; fill the gap, or leave the engine out"
-    )
-    assert refused(tmp_path, [*rows, "lone,1,0,500,0.1,x"]) == (
-        "my.csv: found a single cycle of engine lone, expected its record until the failure; "
-        "leave the engine out"
-    )
-
-
-def test_a_record_may_start_late(tmp_path):
-    path = write_own(tmp_path / "my.csv", own_rows()[3:])
-    fleet = read_train_records(config(tmp_path), path, "").fleet
-    assert fleet.cycle[:2].tolist() == [4, 5]
-    assert fleet.lengths[0] == LIVES["p-7"] - 3
