@@ -26,7 +26,7 @@ def run_folder(trained, tmp_path):
     return shutil.copytree(trained, tmp_path / "run")
 
 
-def test_it_says_what_was_saved_and_what_must_be_said(rul, run_folder):
+def test_it_prints_what_was_saved_and_the_caveats(rul, run_folder):
     assert rul("calibrate", run_folder) == (
         0,
         f"saved {run_folder / 'best.pt'}: intervals at 0.8 from 5 validation engines "

@@ -57,7 +57,7 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "Missing option '--config'"),
         (["--config", "fd01"], "--config: there is no configuration 'fd01'; expected of: fd001,"),
@@ -81,15 +81,15 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
         (["--config", "tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is no folder"),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_before_anything_is_trained(rul, tiny, arguments, said):
+def test_bad_input_is_refused_before_anything_is_trained(rul, tiny, arguments, message):
     del tiny
     code, out, err = rul("compare", *arguments)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert len(err.splitlines()) == 1
 
 
-def test_an_interrupt_is_said_and_130(rul, tiny, monkeypatch):
+def test_an_interrupt_is_reported_with_130(rul, tiny, monkeypatch):
     from cmapss_rul.experiments import compare
     from cmapss_rul.system.signals import Interrupted
 

@@ -14,7 +14,7 @@ from cmapss_rul.cli import main
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.signals import STOPPED
 
-VERBS = [
+COMMANDS = [
     "download-data",
     "simulate",
     "train",
@@ -43,33 +43,34 @@ def test_alone_it_says_what_to_do_first(rul):
     assert len(out.splitlines()) < 15
 
 
-def test_help_names_every_verb_with_a_line_of_its_own(rul):
+def test_help_names_every_command_with_a_line_of_its_own(rul):
     code, out, err = rul("--help")
     assert (code, err) == (0, "")
-    for verb in VERBS:
-        assert re.search(rf"^  {verb} +[A-Z].*[a-z]\.$", out, re.MULTILINE), verb
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} +[A-Z].*[a-z]\.$", out, re.MULTILINE), command
     assert "\n    rul train --config fd001\n" in out
 
 
 @pytest.mark.parametrize(
-    "verb", [*VERBS[:-1], "config", "config show", "config validate", "config new", "config list"]
-)  # fmt: skip
-def test_the_help_of_each_verb_shows_an_example(rul, verb):
-    code, out, err = rul(*verb.split(), "--help")
+    "command",
+    [*COMMANDS, "config show", "config validate", "config new", "config list"],
+)
+def test_the_help_of_each_command_shows_an_example(rul, command):
+    code, out, err = rul(*command.split(), "--help")
     assert (code, err) == (0, "")
-    assert f"\n    rul {verb}" in out
-    assert rul(*verb.split(), "-h")[1] == out
+    assert f"\n    rul {command}" in out
+    assert rul(*command.split(), "-h")[1] == out
 
 
 @pytest.mark.parametrize(
-    "verb",
+    "command",
     [
         "download-data", "simulate", "evaluate", "calibrate", "predict", "export", "compare",
         "runs", "config list",
     ],
 )  # fmt: skip
-def test_what_is_printed_for_people_is_there_as_json(rul, verb):
-    assert re.search(r"^  --json  ", rul(*verb.split(), "--help")[1], re.MULTILINE)
+def test_what_is_printed_for_people_is_there_as_json(rul, command):
+    assert re.search(r"^  --json  ", rul(*command.split(), "--help")[1], re.MULTILINE)
 
 
 def test_version_names_package_torch_and_python(rul):
@@ -80,7 +81,7 @@ def test_version_names_package_torch_and_python(rul):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--version"], *[[*v.split(), "--help"] for v in ["", *VERBS]]]
+    "arguments", [[], ["--version"], *[[*v.split(), "--help"] for v in ["", *COMMANDS]]]
 )
 def test_nothing_slow_is_imported_for_help(arguments):
     script = (
@@ -102,7 +103,7 @@ def test_nothing_slow_is_imported_for_help(arguments):
         (["trian"], "No such command 'trian'. Did you mean 'train'? See 'rul --help'"),
         (
             ["zzz"],
-            f"No such command 'zzz', expected one of {', '.join(VERBS)}; see 'rul --help'",
+            f"No such command 'zzz', expected one of {', '.join(COMMANDS)}; see 'rul --help'",
         ),
         (
             ["config", "shwo"],
@@ -147,7 +148,7 @@ def test_wrong_usage_is_one_line_and_exit_2(rul, arguments, line):
 
 
 @pytest.fixture
-def verb(monkeypatch):
+def command(monkeypatch):
     """A function that replaces what the command line runs."""
 
     def replace(action):
@@ -159,37 +160,37 @@ def verb(monkeypatch):
     return replace
 
 
-def test_an_error_of_the_package_is_one_line(rul, verb):
+def test_an_error_of_the_package_is_one_line(rul, command):
     def fail():
         raise DataError("FD001: row 3 [bold]is[/bold] cut")
 
-    verb(fail)
+    command(fail)
     assert rul("fail") == (1, "", "rul: error: FD001: row 3 [bold]is[/bold] cut\n")
 
 
-def test_a_defect_keeps_its_traceback(verb):
+def test_a_defect_keeps_its_traceback(command):
     def fail():
         raise ValueError("a defect")
 
-    verb(fail)
+    command(fail)
     with pytest.raises(ValueError, match="a defect"):
         main(["fail"])
 
 
 @pytest.mark.parametrize("code", [0, 1, 130, 143])
-def test_a_verb_may_choose_its_exit_code(rul, verb, code):
+def test_a_command_may_choose_its_exit_code(rul, command, code):
     def leave():
         raise typer.Exit(code)
 
-    verb(leave)
+    command(leave)
     assert rul("leave") == (code, "", "")
 
 
-def test_an_interrupt_ends_with_130(rul, verb):
+def test_an_interrupt_ends_with_130(rul, command):
     def wait():
         raise KeyboardInterrupt
 
-    verb(wait)
+    command(wait)
     assert rul("wait") == (130, "", f"rul: interrupted; {STOPPED}\n")
 
 

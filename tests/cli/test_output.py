@@ -31,9 +31,9 @@ def on_a_terminal(**settings):
     environment = {**PLAIN, "TERM": "xterm", **settings}
     subprocess.run([sys.executable, "-c", SCRIPT], stdout=theirs, env=environment, check=True)
     os.close(theirs)
-    said = os.read(ours, 1000)
+    message = os.read(ours, 1000)
     os.close(ours)
-    return said.decode()
+    return message.decode()
 
 
 def test_a_terminal_gets_bold():

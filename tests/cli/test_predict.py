@@ -128,7 +128,7 @@ def test_files_that_are_not_there(rul, trained, test_file, tmp_path):
     )
 
 
-def test_every_spelling_that_the_help_names_is_understood(rul):
+def test_every_alias_in_the_help_is_understood(rul):
     text = rul("predict", "--help")[1]
     table = text[text.index("    unit  ") : text.index("  Example:")]
     symbols = table[table.index("symbols") :]

@@ -95,7 +95,7 @@ def test_a_live_line_on_a_terminal(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("epoch 1/2")
 
 
-def test_a_run_taken_up_starts_where_it_stood(monkeypatch):
+def test_a_resumed_run_starts_where_it_stopped(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     progress = Progress(5)
     progress.epoch_start(3, 5, 100, 40)

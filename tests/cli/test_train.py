@@ -125,7 +125,7 @@ def test_a_changed_key_is_refused_by_key(rul):
     failed(rul(*resume, "--set", "balancer.name=amnl"), 2, "balancer.name was fixed and is amnl")
 
 
-def test_the_same_data_elsewhere_are_taken_and_others_refused(rul, eight):
+def test_the_same_data_elsewhere_are_accepted_and_others_refused(rul, eight):
     rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
     shutil.copytree(eight, "moved")
     more = ("train", "--resume", "runs/mine-s0", "--set", "train.epochs=2", "--data", "moved")
@@ -155,7 +155,7 @@ def test_a_loss_that_is_not_finite_is_one_line_and_exit_1(rul, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         ((), 2, "--config is missing"),
         (("--config", "fd01"), 2, "shipped: fd001"),
@@ -175,8 +175,8 @@ def test_a_loss_that_is_not_finite_is_one_line_and_exit_1(rul, monkeypatch):
         (("--config", "mine.yaml", "--data", "nowhere"), 1, "train_FD001.txt"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(rul, desk, words, code, said):
-    failed(rul("train", *words), code, said)
+def test_bad_input_is_one_line_and_leaves_nothing(rul, desk, words, code, message):
+    failed(rul("train", *words), code, message)
     assert not (desk / "runs").exists()
 
 
@@ -218,7 +218,7 @@ def test_a_signal_from_outside_saves_and_says_how_to_go_on(tmp_path, number, cod
     assert list(Path("runs/mine-s0").glob(".*")) == []
 
 
-def test_the_verb_leaves_the_callers_threads_alone(rul):
+def test_the_command_leaves_the_callers_threads_alone(rul):
     before = torch.get_num_threads()
     rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
     assert torch.get_num_threads() == before

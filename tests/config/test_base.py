@@ -73,7 +73,7 @@ def test_other_texts_are_no_whole_number(text):
         Numbers(whole=text)
 
 
-def test_texts_stay_texts_where_texts_are_taken():
+def test_strings_stay_strings_where_strings_are_accepted():
     assert Numbers(word="1e3").word == "1e3"
     assert Numbers(word_or_number="1e3").word_or_number == "1e3"
 
@@ -119,7 +119,7 @@ def test_a_union_without_name_means_the_default_member():
         Numbers(needed_side={"rate": 0.25})
 
 
-def test_a_named_member_is_taken():
+def test_a_named_member_is_used():
     assert Numbers(side={"name": "left", "size": "1e1"}).side == Left(size=10)
 
 

@@ -11,7 +11,7 @@ from cmapss_rul.config.schema import dotted_keys
 from ._models import Needy, Run
 
 
-def told(values, model=Run):
+def explained(values, model=Run):
     with pytest.raises(ValidationError) as caught:
         model.model_validate(values)
     line = explain(caught.value, model)
@@ -147,32 +147,32 @@ def told(values, model=Run):
         ({"seed": 7}, "seed 7 brings bad luck with this folder"),
     ],
 )
-def test_each_error_is_said_by_key(values, line):
-    assert told(values) == line
+def test_each_error_is_reported_by_key(values, line):
+    assert explained(values) == line
 
 
-def test_all_errors_are_said_at_once():
+def test_all_errors_are_reported_at_once():
     values = {
         "seed": -1,
         "data": {"subset": "x", "cap": 3},
         "balancer": {"name": "gradnorm", "alpha": -1, "weights": 2},
         "train": {"epochs": "many"},
     }
-    line = told(values)
+    line = explained(values)
     assert line.startswith("seed: expected at least 0, found -1; data.subset: expected one of")
     for key in ("data.cap", "balancer.alpha", "balancer.weights", "train.epochs"):
         assert line.count(f"; {key}: ") == 1
 
 
 def test_a_flood_of_errors_is_cut():
-    line = told({f"key{i}x": 1 for i in range(70)})
+    line = explained({f"key{i}x": 1 for i in range(70)})
     assert line.count("unknown key") == 50
     assert line.endswith("; and 20 more")
 
 
-def test_what_is_missing_is_said():
-    assert told({}, Needy) == "path: is missing; balancer: is missing"
-    assert told({"path": "a", "balancer": {}}, Needy) == (
+def test_a_missing_key_is_reported():
+    assert explained({}, Needy) == "path: is missing; balancer: is missing"
+    assert explained({"path": "a", "balancer": {}}, Needy) == (
         "balancer.name: is missing; expected one of fixed, gradnorm, plain"
     )
 
@@ -186,11 +186,11 @@ def test_a_frozen_object_says_so():
 
 
 def test_the_top_itself_can_be_wrong():
-    assert told([1]) == "expected a mapping with keys such as seed, found [1]"
+    assert explained([1]) == "expected a mapping with keys such as seed, found [1]"
 
 
 def test_foreign_texts_are_shown_not_obeyed():
-    line = told({"\x1b[31m": 1, "seed": "\x1b[0m", "balancer": {"name": "\x07"}})
+    line = explained({"\x1b[31m": 1, "seed": "\x1b[0m", "balancer": {"name": "\x07"}})
     assert "\\x1b[31m: unknown key" in line
     assert "found '\\x1b[0m'" in line
     assert "found '\\x07'" in line
@@ -198,7 +198,7 @@ def test_foreign_texts_are_shown_not_obeyed():
 
 def test_numbers_too_long_to_write_are_named():
     assert format_value(10**5000) == "a number of thousands of digits"
-    assert told({"seed": -(10**5000)}) == (
+    assert explained({"seed": -(10**5000)}) == (
         "seed: expected at least 0, found a number of thousands of digits"
     )
 

@@ -24,7 +24,7 @@ def test_overrides_follow_the_file(tmp_path):
     assert load(Run, str(path), sets) == Run(seed=10, balancer=Fixed(weights=(2, 0.001)))
 
 
-def test_a_shipped_name_is_taken(tmp_path, monkeypatch):
+def test_a_shipped_name_is_accepted(tmp_path, monkeypatch):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "demo.yaml").write_text("seed: 5\n")
     monkeypatch.setattr(module, "_PACKAGE", tmp_path / "cmapss_rul")

@@ -35,7 +35,7 @@ def test_models_around_a_place():
     assert find_place(Run, ("train", "epochs")).models == ()
 
 
-def test_null_is_known_to_be_taken():
+def test_nullable_fields_are_known():
     assert find_place(Run, ("train", "threads")).nullable
     assert not find_place(Run, ("train", "epochs")).nullable
     assert not find_place(Run, ("train", "threads", 0)).nullable

@@ -36,7 +36,7 @@ def test_keys_and_values_are_read(tmp_path):
     assert read_yaml(written(tmp_path, content)) == expected
 
 
-def test_a_byte_order_mark_and_other_line_endings_are_taken(tmp_path):
+def test_a_byte_order_mark_and_other_line_endings_are_accepted(tmp_path):
     assert read_yaml(written(tmp_path, b"\xef\xbb\xbfseed: 1\r\nx: \xc3\xa9\r\n")) == {
         "seed": 1,
         "x": "é",

@@ -102,7 +102,7 @@ def test_the_lock_of_a_killed_process_holds_nobody_back(tmp_path, holder):
     assert names(tmp_path) == []
 
 
-def test_the_half_note_of_a_killed_owner_goes_and_files_of_others_stay(tmp_path):
+def test_the_partial_note_of_a_killed_owner_is_removed_and_files_of_others_stay(tmp_path):
     (tmp_path / f".{OWNER}.999999999.part").write_text("")
     (tmp_path / ".mine.999999999.part").write_text("")
     with lock_folder(tmp_path):
@@ -111,7 +111,7 @@ def test_the_half_note_of_a_killed_owner_goes_and_files_of_others_stay(tmp_path)
 
 
 @pytest.mark.parametrize("note", [None, b"", b"\xff\xfe", b"1\x1b[31m"])
-def test_an_owner_that_cannot_be_read_is_said_so(tmp_path, holder, note):
+def test_an_owner_that_cannot_be_read_is_unknown(tmp_path, holder, note):
     holder(tmp_path)
     (tmp_path / OWNER).unlink()
     if note is not None:
@@ -128,7 +128,7 @@ def test_whoever_waits_says_for_whom_and_then_has_the_turn(tmp_path, holder, cap
     assert names(tmp_path) == []
 
 
-def test_without_a_handler_the_wait_is_said_on_stderr(tmp_path, holder):
+def test_without_a_handler_the_wait_is_reported_on_stderr(tmp_path, holder):
     first = holder(tmp_path)
     script = HOLDER.replace("lock_folder", "wait_for_folder")
     waiting = subprocess.Popen(
@@ -139,10 +139,10 @@ def test_without_a_handler_the_wait_is_said_on_stderr(tmp_path, holder):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         text=True,
     )
-    said = waiting.stderr.readline()
+    message = waiting.stderr.readline()
     first.communicate("go\n")
     out, err = waiting.communicate("go\n")
-    assert said == f"waiting for process {first.pid}, which writes into {tmp_path}\n"
+    assert message == f"waiting for process {first.pid}, which writes into {tmp_path}\n"
     assert (out, err, waiting.returncode) == ("held\n", "", 0)
 
 
@@ -169,7 +169,7 @@ def test_a_folder_that_vanishes_ends_without_another_error(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_data_folder_that_cannot_be_written_is_said_in_one_line(tmp_path):
+def test_a_data_folder_that_cannot_be_written_is_reported_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     expected = "file/data: cannot be written: Not a directory"
     refused(wait_for_folder(tmp_path / "file" / "data"), DataError, expected)
