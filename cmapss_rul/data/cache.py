@@ -21,10 +21,10 @@ from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.reader import open_text, parse_fleet
 from cmapss_rul.data.verification import digest_file, file_stamp
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.files import atomic_file, remove_partial_files
 from cmapss_rul.system.locks import wait_for_folder
+from cmapss_rul.system.text import printable
 from cmapss_rul.version import __version__
 
 FORMAT = 1

@@ -36,10 +36,10 @@ from cmapss_rul.data.verification import (
     verify_folder,
     verify_source,
 )
-from cmapss_rul.display.text import printable
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.files import atomic_file, remove_partial_files
 from cmapss_rul.system.locks import wait_for_folder
+from cmapss_rul.system.text import printable
 
 VARIABLE = "RUL_DATA_SOURCE"
 PUBLIC_SOURCES: tuple[str, ...] = (

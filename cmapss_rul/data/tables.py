@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, ColumnRequest, find_columns
 from cmapss_rul.data.lines import NUMBER, PARQUET_MAGIC, foreign_format
-from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.text import one_line
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import httpx
 from tqdm import tqdm
 
-from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.text import one_line
 from cmapss_rul.version import __version__
 
 MAX_BYTES = 1 << 30

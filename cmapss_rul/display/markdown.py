@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 
-from cmapss_rul.display.text import printable
+from cmapss_rul.system.text import printable
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:

@@ -8,9 +8,6 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from cmapss_rul.system.text import one_line as one_line
-from cmapss_rul.system.text import printable as printable
-
 
 def shell_word(text: object) -> str:
     r"""Quote a word for a shell; control characters are quoted as bash and zsh read them.

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.testset import EvaluationSet, read_test_set
-from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.intervals import Ends, coverage_of, ends_of, level_of
 from cmapss_rul.evaluation.predictions import (
     Predictions,
@@ -31,6 +30,7 @@ from cmapss_rul.metrics.health import (
 )
 from cmapss_rul.metrics.regression import constant_baseline, perfect_under_cap, regression_metrics
 from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.trained_model import TrainedModel
 
 

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.evaluate import unseen_by
 from cmapss_rul.evaluation.intervals import about, ends_of, level_of
 from cmapss_rul.evaluation.portable import Inputs, Portable, inputs_of
@@ -25,6 +24,7 @@ from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.evaluation.save import tag_of
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.files import save_file
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.trained_model import TrainedModel
 
 Format = Literal["onnx", "torch-export"]

@@ -6,8 +6,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from cmapss_rul.display.text import printable
 from cmapss_rul.metrics.regression import band_name
+from cmapss_rul.system.text import printable
 
 
 def interval_tables(intervals: dict[str, Any]) -> Iterator[Table]:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.intervals.calibration import unsupported_reason
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, validate_level
 from cmapss_rul.metrics.coverage import interval_coverage, mean_by_engine
 from cmapss_rul.metrics.regression import in_band, rul_bands
 from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.trained_model import TrainedModel
 
 PROMISE = (

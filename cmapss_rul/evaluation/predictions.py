@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import cap_rul, health_classes, truncated_rul
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.display.text import printable
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.trained_model import TrainedModel
 

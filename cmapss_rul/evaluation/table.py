@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.evaluation.interval_table import interval_notes, interval_tables
+from cmapss_rul.system.text import printable
 
 _YARDSTICKS = {"test_mean": "oracle", "train_mean": "train mean"}
 

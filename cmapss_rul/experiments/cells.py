@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from cmapss_rul.config.load import apply_overrides, from_mapping
 from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.display.text import printable
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
 from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig
 
 _LONGEST_NAME = 120

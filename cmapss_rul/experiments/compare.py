@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cmapss_rul.display.text import json_text, one_line, printable
+from cmapss_rul.display.text import json_text
 from cmapss_rul.experiments import engine, ledger
 from cmapss_rul.experiments.comparison import Comparison, compared
 from cmapss_rul.experiments.engine import Engine
@@ -20,6 +20,7 @@ from cmapss_rul.experiments.runs import Damaged, EvaluateJob, TrainJob, is_finis
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
+from cmapss_rul.system.text import one_line, printable
 from cmapss_rul.training.device import pick_device
 
 ROOT = Path("comparisons")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.display.text import finite, json_text, printable
+from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.experiments.cells import Cell
 from cmapss_rul.experiments.grid import Grid
 from cmapss_rul.experiments.identity import comparable, config_digest
@@ -21,6 +21,7 @@ from cmapss_rul.experiments.oracle import MARK
 from cmapss_rul.experiments.pairs import engine_interval, finish, pairs_of, ranks_of
 from cmapss_rul.experiments.results import FIGURES, Result
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.text import printable
 
 _OF_A_SEED = {"digest", "versions", "seed", "runs", "epoch"}
 """Parts of a run's protocol that say nothing of the whole cell."""

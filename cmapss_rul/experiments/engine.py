@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
-from cmapss_rul.display.text import one_line
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import Interrupted, StopSignals
+from cmapss_rul.system.text import one_line
 from cmapss_rul.training.config import TrainConfig
 
 _LOOK = 0.2

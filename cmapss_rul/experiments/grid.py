@@ -9,10 +9,11 @@ from cmapss_rul.balancers.torchjd import REFUSED
 from cmapss_rul.config.schema import choices
 from cmapss_rul.config.shipped import find_config, shipped_configs
 from cmapss_rul.config.yaml import read_yaml
-from cmapss_rul.display.text import by_nearness, nearest, printable
+from cmapss_rul.display.text import by_nearness, nearest
 from cmapss_rul.experiments.cells import Cell, Source, folder_name
 from cmapss_rul.experiments.identity import comparable, digest_of
 from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig, flatten
 
 

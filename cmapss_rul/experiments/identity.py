@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cmapss_rul.display.text import printable
+from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig, completed, flatten
 
 

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.display.text import finite, json_text, one_line, printable
+from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.pairs import finish, ranks_of
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import save_file
 from cmapss_rul.system.locks import wait_for_folder
+from cmapss_rul.system.text import one_line, printable
 
 _ABOUT = (
     "Written by `rul compare … --ledger FILE`, never by hand: a cell's figures, with the digest "

@@ -18,13 +18,13 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.experiments.engine import Listener, Portable, outcome
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import Interrupted, StopSignals
+from cmapss_rul.system.text import one_line, printable
 from cmapss_rul.training.runs import RunFolder
 
 RETRIES = 3

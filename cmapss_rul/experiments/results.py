@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.evaluation.save import Targets
 from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.oracle import path_of, read_notes
 from cmapss_rul.experiments.runs import COMMIT
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.text import one_line, printable
 from cmapss_rul.training.loggers import Row
 from cmapss_rul.training.runs import RunFolder
 

@@ -15,7 +15,6 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.verification import manifest_path
-from cmapss_rul.display.text import one_line
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import Targets, save
 from cmapss_rul.experiments.identity import comparable
@@ -23,6 +22,7 @@ from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import CheckpointError, RulError
 from cmapss_rul.system.files import write_atomic
+from cmapss_rul.system.text import one_line
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.config import RunConfig

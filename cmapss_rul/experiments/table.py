@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cmapss_rul.display.text import printable
 from cmapss_rul.experiments.comparison import Comparison
+from cmapss_rul.system.text import printable
 
 _MOST_SENTENCES = 12
 

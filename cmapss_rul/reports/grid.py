@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.display.plotting import ENDINGS
-from cmapss_rul.display.text import one_line, printable
 from cmapss_rul.evaluation.table import number
 from cmapss_rul.experiments.table import lines, share, spread
 from cmapss_rul.reports.page import (
@@ -22,6 +21,7 @@ from cmapss_rul.reports.page import (
     write,
 )
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.text import one_line, printable
 
 Plain = Mapping[str, Any]
 

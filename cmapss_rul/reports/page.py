@@ -10,9 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from cmapss_rul.display import plotting
-from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.save import ADVICE
 from cmapss_rul.system.files import cannot_write, remove_partial_files, write_atomic
+from cmapss_rul.system.text import printable
 from cmapss_rul.version import __version__
 
 _LONG = 20

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cmapss_rul.display.plotting import COLOURS, whole_numbers
-from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.evaluate import Evaluation
 from cmapss_rul.metrics.regression import rmse
+from cmapss_rul.system.text import printable
 
 WIDTH = 5.4
 """Inches; on a phone the page shows a picture at two thirds of that, on a screen larger."""

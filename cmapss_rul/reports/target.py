@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from cmapss_rul.display.text import printable
 from cmapss_rul.evaluation.save import check_writable
 from cmapss_rul.reports.grid import report_grid
 from cmapss_rul.reports.page import pictures_folder
 from cmapss_rul.reports.run import report_run
 from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.text import printable
 
 _COMPARISON, _GRID = "comparison.json", "grid.json"
 

@@ -48,7 +48,7 @@ def test_json_alone_on_stdout(rul, asked, tmp_path):
         (["--subset", "FD005"], "subset 'FD005' is unknown", 2),
         (["--subset", "FD001,FD002"], "found several subsets, expected one", 2),
         (["--output", "."], "a folder of that name is in the way", 1),
-        (["--scale", "--output", "a.png"], "found a .png, which the picture takes", 2),
+        (["--scale", "--output", "a.png"], "found a .png, which is the name of the plot", 2),
         (["--output", "file/b.json"], "cannot be written", 1),
     ],
 )

@@ -111,7 +111,7 @@ def test_a_level_without_intervals_is_refused(rul, trained, test_file):
 def test_the_input_is_never_overwritten(rul, trained, test_file, tmp_path):
     path = tmp_path / "in.txt"
     path.write_bytes(test_file.read_bytes())
-    assert "is the file to read" in fails(rul("predict", trained, path, "-o", path), code=2)
+    assert "is the input file" in fails(rul("predict", trained, path, "-o", path), code=2)
     assert path.read_bytes() == test_file.read_bytes()
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.display.text import by_nearness, finite, json_text, nearest, one_line, printable
+from cmapss_rul.display.text import by_nearness, finite, json_text, nearest
+from cmapss_rul.system.text import one_line, printable
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cmapss_rul.display.text import one_line
 from cmapss_rul.experiments.comparison import Comparison, compared
 from cmapss_rul.experiments.engine import Job, Listener
 from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
 from cmapss_rul.experiments.results import FIGURES, Result
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.text import one_line
 
 TINY = {
     "data": {"window": 5, "columns": ["sensor_2", "sensor_4", "sensor_11"]},
