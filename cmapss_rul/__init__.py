@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cmapss_rul.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from cmapss_rul.evaluation.evaluate import Evaluation as Evaluation
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate
+    from cmapss_rul.evaluation.results import Evaluation as Evaluation
     from cmapss_rul.system.errors import RulError as RulError
     from cmapss_rul.training.calibrate import calibrate_run as calibrate_run
     from cmapss_rul.training.config import RunConfig as RunConfig
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "RulError": "system.errors",
-    "Evaluation": "evaluation.evaluate",
+    "Evaluation": "evaluation.results",
     "evaluate": "evaluation.evaluate",
     "calibrate_run": "training.calibrate",
     "TrainedModel": "training.trained_model",

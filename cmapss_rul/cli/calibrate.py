@@ -41,12 +41,14 @@ def calibrate(
       rul calibrate runs/fd001-s0
       rul calibrate runs/fd001-s0 --level 0.5,0.9
     """
+    from dataclasses import asdict
+
     from cmapss_rul.training.device import pick_device
 
     chosen = pick_device(device)
 
     from cmapss_rul.display.text import json_text
-    from cmapss_rul.evaluation.intervals import about
+    from cmapss_rul.evaluation.intervals import interval_facts
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.training.calibrate import calibrate_run
 
@@ -55,14 +57,14 @@ def calibrate(
     except ValueError:
         raise UsageError(f"--level: found {level}, expected numbers such as 0.8,0.9") from None
     model = calibrate_run(run, levels, device=chosen, data_dir=data)
-    intervals = about(model)
-    assert intervals is not None
+    facts = interval_facts(model)
+    assert facts is not None
     if as_json:
-        typer.echo(json_text({"file": str(model.path), "intervals": intervals}))
+        typer.echo(json_text({"file": str(model.path), "intervals": asdict(facts)}))
         return
-    levels_text = ", ".join(f"{level:g}" for level in intervals["levels"])
-    caveat = f" ({intervals['mark']})" if intervals["mark"] else ""
+    levels_text = ", ".join(f"{level:g}" for level in facts.levels)
+    caveat = f" ({facts.mark})" if facts.mark else ""
     print_line(
-        f"saved {model.path}: intervals at {levels_text} from {intervals['engines']} "
-        f"{intervals['kind']} engines{caveat}"
+        f"saved {model.path}: intervals at {levels_text} from {facts.engines} "
+        f"{facts.kind} engines{caveat}"
     )

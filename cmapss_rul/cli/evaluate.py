@@ -38,18 +38,18 @@ def evaluate(
     chosen = pick_device(device)
 
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
-    from cmapss_rul.evaluation.save import Targets, save, to_json
+    from cmapss_rul.evaluation.save import EvaluationFiles, save, to_json
     from cmapss_rul.training.trained_model import restore
 
     model = restore(checkpoint, chosen)
-    targets = Targets.of(model.path, output)
+    targets = EvaluationFiles.of(model.path, output)
     targets.check()
     evaluation = evaluate_model(model, data_dir=data)
     save(evaluation, targets)
     if as_json:
         typer.echo(to_json(evaluation), nl=False)
         return
-    from cmapss_rul.evaluation.table import render
+    from cmapss_rul.evaluation.tables import render
 
     print_table(render(evaluation))
-    print_line(f"saved {targets.figures} and {targets.predictions}")
+    print_line(f"saved {targets.metrics} and {targets.predictions}")

@@ -37,7 +37,7 @@ def report(
       rul report runs/fd001-s0
       rul report comparisons/3f2a9c41 --output comparison.html
     """
-    from cmapss_rul.reports.target import report as write_report
+    from cmapss_rul.reports.report import report as write_report
 
     page, *others = write_report(folder, output, device=device, data_dir=data)
     for path in others:

@@ -86,7 +86,8 @@ def to_terminal(table: Table) -> "RenderableType":
     for index, row in enumerate(table.full_rows()):
         drawn.add_row(*map(terminal_text, row), style="bold" if index in table.strong else "")
     above = [terminal_text(table.title)] if table.title else []
-    return console.Group(*above, drawn, *map(terminal_text, table.notes))
+    below = [terminal_text(note) for note in (*table.notes, "")] if table.notes else []
+    return console.Group(*above, drawn, *below)
 
 
 def terminal_text(text: str) -> "Text":

@@ -1,6 +1,7 @@
-"""The intervals of a trained model: at which level, how often they held, and what must be said."""
+"""The prediction intervals of a trained model: their level, bounds and test coverage."""
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,52 +10,164 @@ from numpy.typing import NDArray
 from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.intervals.calibration import unsupported_reason
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, validate_level
-from cmapss_rul.metrics.coverage import interval_coverage, mean_by_engine
+from cmapss_rul.metrics.coverage import Coverage, interval_coverage, mean_by_engine
 from cmapss_rul.metrics.regression import in_band, rul_bands
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.system.text import printable
 from cmapss_rul.training.trained_model import TrainedModel
 
-PROMISE = (
+GUARANTEE = (
     "at least the level, for a cycle drawn evenly from the whole life of an engine like those it "
     "is made from, in the mean over engines; not for each RUL, nor for cut records' last cycles"
 )
-"""What conformal prediction by engine promises, and what it does not."""
+"""What conformal prediction by engine guarantees, and what it does not."""
 
-Ends = tuple[NDArray[np.float64], NDArray[np.float64]]
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Lower and upper bound, [window] each, cycles."""
 
 
-def level_of(model: TrainedModel, asked: float | None = None) -> float | None:
-    """The level of the intervals to show: the one asked for, else the one nearest to 0.9.
+@dataclass(frozen=True)
+class IntervalFacts:
+    """What must be known about a model's intervals.
+
+    Attributes:
+        levels: ascending.
+        level: the one nearest to 0.9, which is shown.
+        kind: of the engines that calibrated: 'validation' or 'calibration'.
+        engines: number of them.
+        mark: a caveat about these engines, or None.
+        form: of the scales.
+        promise: the coverage guarantee.
+    """
+
+    levels: list[float]
+    level: float
+    kind: str
+    engines: int
+    mark: str | None
+    form: str
+    promise: str
+
+
+@dataclass(frozen=True)
+class RawCoverage(Coverage):
+    """Coverage on raw labels.
+
+    Attributes:
+        above_cap: mean over the engines of the share of windows whose RUL is above the cap,
+            which no interval covers.
+    """
+
+    above_cap: float
+
+
+@dataclass(frozen=True)
+class BandCoverage:
+    """Coverage where the raw true RUL lies in a band, capped labels.
+
+    Attributes:
+        low: first RUL of the band, cycles.
+        below: first RUL above it; None for no end.
+        capped: None where no window lies in it.
+    """
+
+    low: int
+    below: int | None
+    capped: Coverage | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the JSON."""
+        capped = None if self.capped is None else dataclasses.asdict(self.capped)
+        return {"from": self.low, "below": self.below, "capped": capped}
+
+
+@dataclass(frozen=True)
+class WindowCoverage:
+    """Coverage on one set of windows at one level."""
+
+    capped: Coverage
+    raw: RawCoverage
+    bands: list[BandCoverage]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the JSON."""
+        bands = [band.as_dict() for band in self.bands]
+        return {**dataclasses.asdict(self), "bands": bands}
+
+
+@dataclass(frozen=True)
+class LevelCoverage:
+    """Coverage at one level, of the last window of each engine and of every window."""
+
+    level: float
+    last: WindowCoverage
+    every: WindowCoverage
+
+    def items(self) -> list[tuple[str, WindowCoverage]]:
+        """Name and coverage of both sets of windows."""
+        return [("last", self.last), ("every", self.every)]
+
+
+@dataclass(frozen=True)
+class IntervalResults:
+    """Coverage of the intervals on the test engines, or why there is none.
+
+    Attributes:
+        facts: about the intervals; None without any.
+        coverage: [level]; empty without intervals.
+        reason: why there are none; empty where there are.
+    """
+
+    facts: IntervalFacts | None = None
+    coverage: list[LevelCoverage] = dataclasses.field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def main(self) -> LevelCoverage:
+        """Coverage at the level that is shown; only where there are intervals."""
+        assert self.facts is not None
+        return next(found for found in self.coverage if found.level == self.facts.level)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the JSON."""
+        if self.facts is None:
+            return {"levels": [], "why": self.reason}
+        coverage = [
+            {"level": found.level, **{name: part.as_dict() for name, part in found.items()}}
+            for found in self.coverage
+        ]
+        return {**dataclasses.asdict(self.facts), "coverage": coverage}
+
+
+def interval_level(model: TrainedModel, requested: float | None = None) -> float | None:
+    """Return the level of the intervals to show: the one requested, else that nearest to 0.9.
 
     Returns:
-        None where the model carries no intervals and none were asked for.
+        None where the model carries no intervals and none were requested.
 
     Raises:
-        UsageError: the model was not calibrated at the level asked for.
+        UsageError: the model was not calibrated at the requested level.
     """
     calibration = model.calibration
-    levels = [] if calibration is None else calibration.levels
-    if asked is not None:
-        validate_level(asked)
-    else:
+    if requested is None:
         return None if calibration is None else calibration.default_level
+    validate_level(requested)
+    levels = [] if calibration is None else calibration.levels
     if not levels:
         raise UsageError(
-            f"{printable(model.path)} carries no intervals ({why_none(model)}), so there is none "
-            f"at level {asked:g}; leave --level out to predict without them"
+            f"{model.path} carries no intervals ({why_no_intervals(model)}), so there is none at "
+            f"level {requested:g}; leave --level out to predict without them"
         )
-    if asked not in levels:
-        there = ", ".join(f"{level:g}" for level in levels)
+    if requested not in levels:
         raise UsageError(
-            f"{printable(model.path)} was not calibrated at level {asked:g}; expected one of "
-            f"{there}, or `rul calibrate` with --level {asked:g} before"
+            f"{model.path} was not calibrated at level {requested:g}; expected one of "
+            f"{', '.join(f'{level:g}' for level in levels)}, or `rul calibrate` with --level "
+            f"{requested:g} before"
         )
-    return asked
+    return requested
 
 
-def ends_of(model: TrainedModel, rul: NDArray[np.float64], level: float) -> Ends:
-    """Lower and upper end of the intervals around predictions.
+def interval_bounds(model: TrainedModel, rul: NDArray[np.float64], level: float) -> Bounds:
+    """Compute the bounds of the intervals around predictions.
 
     Args:
         model: calibrated at the level.
@@ -65,86 +178,79 @@ def ends_of(model: TrainedModel, rul: NDArray[np.float64], level: float) -> Ends
     return model.calibration.bounds(rul, level, model.config.data.cap)
 
 
-def why_none(model: TrainedModel) -> str:
-    """Say why a model has no intervals."""
-    calibration = model.calibration
+def why_no_intervals(model: TrainedModel) -> str:
+    """Give the reason why a model has no intervals."""
     if model.config.split.by == "windows":
         return "every engine trained"
-    if calibration is None:
+    if model.calibration is None:
         return "the run was not calibrated; rul calibrate does it"
-    return unsupported_reason(len(calibration.engines), DEFAULT_LEVELS)
+    return unsupported_reason(len(model.calibration.engines), DEFAULT_LEVELS)
 
 
-def about(model: TrainedModel) -> dict[str, Any] | None:
-    """What must be said about a model's intervals; None where there are none."""
+def interval_facts(model: TrainedModel) -> IntervalFacts | None:
+    """Describe a model's intervals; None where there are none."""
     calibration = model.calibration
-    if calibration is None or not calibration.levels:
+    if calibration is None or calibration.default_level is None:
         return None
-    return {
-        "levels": calibration.levels,
-        "level": calibration.default_level,
-        "kind": calibration.kind,
-        "engines": len(calibration.engines),
-        "mark": calibration.caveat or None,
-        "form": calibration.form,
-        "promise": PROMISE,
-    }
+    return IntervalFacts(
+        levels=calibration.levels,
+        level=calibration.default_level,
+        kind=calibration.kind,
+        engines=len(calibration.engines),
+        mark=calibration.caveat or None,
+        form=calibration.form,
+        promise=GUARANTEE,
+    )
 
 
-def coverage_of(
+def evaluate_intervals(
     model: TrainedModel, predictions: Predictions, truth: Truth, last: NDArray[np.int64]
-) -> dict[str, Any]:
-    """How often the intervals of each level hold the truth on the test engines.
+) -> IntervalResults:
+    """Measure how often the intervals of each level cover the truth on the test engines.
 
     Args:
         model: whose intervals they are.
         predictions: at every cycle of every engine.
         truth: the same.
         last: [engine], the row of each engine's last window.
-
-    Returns:
-        What `about` says, and in `coverage` for each level: `last` and `every` window, each with
-        `capped` and `raw` labels and `bands` of the true RUL. Without intervals `levels` is
-        empty, and `why` says why.
     """
-    said = about(model)
-    if said is None:
-        return {"levels": [], "why": why_none(model)}
-    cap = model.config.data.cap
-    found = []
-    for level in said["levels"]:
-        lower, upper = ends_of(model, predictions.rul, level)
-        every = np.arange(len(lower))
-        scored = {
-            name: _scored(lower[rows], upper[rows], truth.at(rows), predictions.engine[rows], cap)
-            for name, rows in (("last", last), ("every", every))
-        }
-        found.append({"level": level, **scored})
-    return {**said, "coverage": found}
+    facts = interval_facts(model)
+    if facts is None:
+        return IntervalResults(reason=why_no_intervals(model))
+    every, found = np.arange(len(predictions.rul)), []
+    for level in facts.levels:
+        bounds = interval_bounds(model, predictions.rul, level)
+        of_last, of_every = (
+            _window_coverage(bounds, rows, truth, predictions.engine, model.config.data.cap)
+            for rows in (last, every)
+        )
+        found.append(LevelCoverage(level, of_last, of_every))
+    return IntervalResults(facts, found)
 
 
-def _scored(
-    lower: NDArray[np.float64],
-    upper: NDArray[np.float64],
+def _window_coverage(
+    bounds: Bounds,
+    rows: NDArray[np.int64],
     truth: Truth,
     engine: NDArray[np.int64] | NDArray[np.str_],
     cap: int,
-) -> dict[str, Any]:
-    """Coverage of some windows.
+) -> WindowCoverage:
+    """Measure coverage on some windows.
 
-    On capped labels an upper end at the cap means 'the cap or more'; on raw labels it is taken
-    at its word, so that no interval holds a RUL above the cap.
+    On capped labels an upper bound at the cap means 'the cap or more', so it covers every capped
+    label there; raw labels are compared as they are, so that no interval covers a RUL above the
+    cap.
     """
-    raw = dataclasses.asdict(interval_coverage(lower, upper, truth.raw, engine))
-    above = mean_by_engine(truth.raw > cap, engine)
+    lower, upper, engine, truth = bounds[0][rows], bounds[1][rows], engine[rows], truth.at(rows)
     bands = []
-    for low, high in rul_bands(cap):
-        inside = in_band(truth.raw, low, high)
-        parts = (lower[inside], upper[inside], truth.capped[inside], engine[inside])
-        there = dataclasses.asdict(interval_coverage(*parts)) if inside.any() else None
-        bands.append({"from": low, "below": high, "capped": there})
-    return {
-        "capped": dataclasses.asdict(interval_coverage(lower, upper, truth.capped, engine)),
-        "raw": {**raw, "above_cap": above},
-        "bands": bands,
-    }
+    for low, below in rul_bands(cap):
+        band = in_band(truth.raw, low, below)
+        parts = (lower[band], upper[band], truth.capped[band], engine[band])
+        bands.append(BandCoverage(low, below, interval_coverage(*parts) if band.any() else None))
+    raw = interval_coverage(lower, upper, truth.raw, engine)
+    above = mean_by_engine(truth.raw > cap, engine)
+    return WindowCoverage(
+        capped=interval_coverage(lower, upper, truth.capped, engine),
+        raw=RawCoverage(**dataclasses.asdict(raw), above_cap=above),
+        bands=bands,
+    )

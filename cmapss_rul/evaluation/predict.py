@@ -1,6 +1,6 @@
-"""Predictions for a user's own engines, with everything that is unusual about them said."""
+"""Predictions for a user's own engines, with flags for unusual inputs."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,22 +9,28 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.records import Records
-from cmapss_rul.display.text import json_text
-from cmapss_rul.evaluation.intervals import Ends, about, ends_of, level_of, why_none
+from cmapss_rul.display.text import counted, json_text
+from cmapss_rul.evaluation.intervals import (
+    Bounds,
+    interval_bounds,
+    interval_facts,
+    interval_level,
+    why_no_intervals,
+)
 from cmapss_rul.evaluation.predictions import Predictions, predict_fleet
 from cmapss_rul.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, eq=False)
 class Flags:
-    """What is unusual about the cycles that each prediction was made from: its window's.
+    """What is unusual about the inputs of each prediction, anywhere in its window.
 
     Attributes:
         condition_known: [window], whether each operating condition in it occurred in training;
             None where the file lacks settings that could tell.
         sensors: [window], the sensors in it that leave the range of the training engines,
             with spaces between them.
-        note: [window], what else must be said, with '; ' between.
+        note: [window], further remarks, with '; ' between.
     """
 
     condition_known: list[bool | None]
@@ -41,8 +47,8 @@ def predict_records(
 ) -> pd.DataFrame:
     """Predict the RUL of each engine as it is now, or at every cycle of its record.
 
-    The RUL is the one that an evaluation of the same records gives, because scaling, windows
-    and clamp are the same.
+    The RUL equals that of an evaluation of the same records: scaling, windows and clamp are the
+    same.
 
     Args:
         model: runs on the device that its network is on.
@@ -52,40 +58,40 @@ def predict_records(
 
     Returns:
         One row a prediction: engine, cycle, cycles_seen, rul, rul_lower, rul_upper, health,
-        p_0, p_1, …, padded, condition_known, sensors_out_of_range, note. What cannot be told
-        is None.
+        p_0, p_1, …, padded, condition_known, sensors_out_of_range, note. What is unknown is
+        None.
 
     Raises:
         UsageError: the model was not calibrated at that level.
-        RulError: the network answers with something that is no finite number.
+        RulError: a prediction is not a finite number.
     """
-    level = level_of(model, level)
+    level = interval_level(model, level)
     fleet = records.fleet
     rows = np.arange(fleet.rows) if every_cycle else fleet.last_rows
     found = predict_fleet(model, fleet, rows, records.names)
-    seen = rows - fleet.row_starts[rows] + 1
-    ends = None if level is None else ends_of(model, found.rul, level)
-    return _table(records, found, seen, ends, _flags(model, records, rows, level))
+    available = rows - fleet.row_starts[rows] + 1
+    bounds = None if level is None else interval_bounds(model, found.rul, level)
+    return _table(records, found, available, bounds, _flags(model, records, rows, level))
 
 
 def _table(
     records: Records,
     found: Predictions,
-    seen: NDArray[np.int64],
-    ends: Ends | None,
+    available: NDArray[np.int64],
+    bounds: Bounds | None,
     flags: Flags,
 ) -> pd.DataFrame:
-    lower, upper = ([None] * len(seen),) * 2 if ends is None else ends
-    chances = {f"p_{k}": column for k, column in enumerate(found.probabilities.T)}
+    lower, upper = ([None] * len(available),) * 2 if bounds is None else bounds
+    probabilities = {f"p_{k}": column for k, column in enumerate(found.probabilities.T)}
     columns: dict[str, Any] = {
         "engine": [records.names[number - 1] for number in found.engine],
         "cycle": found.cycle,
-        "cycles_seen": seen,
+        "cycles_seen": available,
         "rul": found.rul,
         "rul_lower": _objects(lower),
         "rul_upper": _objects(upper),
         "health": found.health,
-        **chances,
+        **probabilities,
         "padded": found.padded,
         "condition_known": _objects(flags.condition_known),
         "sensors_out_of_range": flags.sensors,
@@ -95,7 +101,7 @@ def _table(
 
 
 def _objects(values: Any) -> "pd.Series[Any]":
-    """Keep None apart from False and NaN."""
+    """Make a column of objects, in which None differs from False and NaN."""
     return pd.Series(values, dtype=object)
 
 
@@ -103,54 +109,54 @@ def _flags(
     model: TrainedModel, records: Records, rows: NDArray[np.int64], level: float | None
 ) -> Flags:
     fleet, length = records.fleet, model.config.data.window
-    strange = model.preprocessor.unknown_condition(fleet)[:, None]
-    unknown = in_window(strange, fleet, rows, length)[:, 0]
+    unknown_rows = model.preprocessor.unknown_condition(fleet)[:, None]
+    unknown = any_in_window(unknown_rows, fleet, rows, length)[:, 0]
     beyond = model.preprocessor.out_of_range(fleet)
     known = model.config.data.sensor_names
     sensors = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in known]
-    marked = in_window(beyond[:, [i for i, _ in sensors]], fleet, rows, length)
-    common = [_about_intervals(model, level)]
+    marked = any_in_window(beyond[:, [i for i, _ in sensors]], fleet, rows, length)
+    common = [_interval_note(model, level)]
     if not records.has_condition_columns:
         common.append("the file lacks settings, so the operating condition was not checked")
     first = fleet.cycle[fleet.row_starts[rows]]
     return Flags(
         condition_known=[
-            False if strange else True if records.has_condition_columns else None
-            for strange in unknown
+            False if is_unknown else True if records.has_condition_columns else None
+            for is_unknown in unknown
         ],
         sensors=[
             " ".join(name for (_, name), out in zip(sensors, row, strict=True) if out)
             for row in marked
         ],
         note=[
-            "; ".join([*_about_record(start, gaps), *common])
+            "; ".join([*_record_notes(start, gaps), *common])
             for start, gaps in zip(first, records.missing_cycles[rows], strict=True)
         ],
     )
 
 
-def _about_record(first_cycle: int, missing: int) -> list[str]:
-    said = []
+def _record_notes(first_cycle: int, missing: int) -> list[str]:
+    notes = []
     if first_cycle != 1:
-        said.append(f"the record starts at cycle {first_cycle}")
+        notes.append(f"the record starts at cycle {first_cycle}")
     if missing:
-        said.append(f"the record lacks {missing} cycle{'s' if missing > 1 else ''} in between")
-    return said
+        notes.append(f"the record lacks {counted(missing, 'cycle')} in between")
+    return notes
 
 
-def _about_intervals(model: TrainedModel, level: float | None) -> str:
-    """Which level the intervals have, and what must be said of it; or why there are none."""
+def _interval_note(model: TrainedModel, level: float | None) -> str:
+    """Name the level of the intervals and its caveat, or why there are none."""
     if level is None or model.calibration is None:
-        return f"no intervals: {why_none(model)}"
+        return f"no intervals: {why_no_intervals(model)}"
     source = f"{len(model.calibration.engines)} {model.calibration.kind} engines"
-    mark = f": {model.calibration.caveat}" if model.calibration.caveat else ""
-    return f"interval at level {level:g} from {source}{mark}"
+    caveat = f": {model.calibration.caveat}" if model.calibration.caveat else ""
+    return f"interval at level {level:g} from {source}{caveat}"
 
 
-def in_window(
+def any_in_window(
     marks: NDArray[np.bool_], fleet: Fleet, rows: NDArray[np.int64], length: int
 ) -> NDArray[np.bool_]:
-    """Whether a mark stands on any row of each window.
+    """Find the windows in which any row is marked.
 
     Args:
         marks: [row, column].
@@ -163,24 +169,24 @@ def in_window(
     """
     counts = np.zeros((len(marks) + 1, marks.shape[1]), dtype=np.int64)
     np.cumsum(marks, axis=0, out=counts[1:])
-    begin = np.maximum(rows + 1 - length, fleet.row_starts[rows])
-    return np.asarray(counts[rows + 1] > counts[begin])
+    first = np.maximum(rows + 1 - length, fleet.row_starts[rows])
+    return np.asarray(counts[rows + 1] > counts[first])
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """The table as CSV, every number with all its digits; what is not known is empty."""
+    """Write the table as CSV, numbers with all digits; what is unknown is empty."""
     return table.to_csv(index=False, lineterminator="\n")
 
 
 def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None) -> str:
-    """The table as strict JSON, with what it was predicted by; what is not known is null.
+    """Write the table as strict JSON, with facts about the model; what is unknown is null.
 
     Args:
         table: of `predict_records`.
         model: that predicted.
         level: as it was given there.
     """
-    data, intervals = model.config.data, about(model)
+    data, facts = model.config.data, interval_facts(model)
     content = {
         "model": {
             "checkpoint": str(model.path),
@@ -189,7 +195,7 @@ def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None
             "cap": data.cap,
             "boundaries": list(model.config.loss.health.boundaries),
             "epoch": model.epoch,
-            "intervals": intervals and {**intervals, "level": level_of(model, level)},
+            "intervals": facts and {**asdict(facts), "level": interval_level(model, level)},
         },
         "predictions": table.to_dict(orient="records"),
     }

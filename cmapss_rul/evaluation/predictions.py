@@ -1,4 +1,4 @@
-"""What a trained network says about a fleet, and what was true."""
+"""Predictions of a trained network for a fleet, and the true labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from cmapss_rul.data.labels import cap_rul, health_classes, truncated_rul
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.trained_model import TrainedModel
 
@@ -24,8 +23,8 @@ class Predictions:
     Attributes:
         engine: [window], number of the engine, or the name that the user's own file gives it.
         cycle: [window], the cycle at which the window ends.
-        rul: [window], cycles, clamped to [0, cap]: what every figure is made of.
-        unclamped: [window], cycles, as the network gives it.
+        rul: [window], cycles, clamped to [0, cap]; every metric is computed from it.
+        unclamped: [window], cycles, the network's output.
         health: [window], the most probable class.
         probabilities: [window, class].
         padded: [window], whether the record was shorter than the window up to there.
@@ -40,7 +39,7 @@ class Predictions:
     padded: NDArray[np.bool_]
 
     def at(self, rows: NDArray[np.int64]) -> "Predictions":
-        """Return some of the windows alone."""
+        """Select some of the windows."""
         return Predictions(**{name: array[rows] for name, array in vars(self).items()})
 
 
@@ -58,13 +57,8 @@ class Truth:
     capped: NDArray[np.int64]
     health: NDArray[np.int64]
 
-    @property
-    def labels(self) -> dict[str, NDArray[np.int64]]:
-        """The two kinds of RUL that figures are made on, by name."""
-        return {"capped": self.capped, "raw": self.raw}
-
     def at(self, rows: NDArray[np.int64]) -> "Truth":
-        """Return some of the windows alone."""
+        """Select some of the windows."""
         return Truth(self.raw[rows], self.capped[rows], self.health[rows])
 
 
@@ -83,13 +77,13 @@ def predict_fleet(
         model: runs on the device that its network is on.
         fleet: raw records, each from its first cycle on.
         rows: [window], the rows at which the windows end; all of them by default.
-        names: of engines 1, 2, … in an error; their numbers by default.
+        names: of engines 1, 2, …, for error messages; their numbers by default.
 
     Returns:
         One prediction a window, in the order of the rows.
 
     Raises:
-        RulError: the network answers with something that is no finite number.
+        RulError: a prediction is not a finite number.
     """
     device = next(model.network.parameters()).device
     series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
@@ -100,10 +94,14 @@ def predict_fleet(
     probabilities = chances.cpu().numpy().astype(np.float64)
     engine, cycle = fleet.engine[rows], fleet.cycle[rows]
     bad = np.flatnonzero(~(np.isfinite(unclamped) & np.isfinite(probabilities).all(axis=1)))
-    if len(bad):
+    if len(bad):  # the clamp would hide an infinite RUL, and a mean the engine that has it
         number = engine[bad[0]]
-        name = printable(number if names is None else names[number - 1])
-        raise _not_finite(name, cycle[bad[0]], len(bad), len(rows))
+        raise RulError(
+            f"the network's prediction for engine {number if names is None else names[number - 1]},"
+            f" cycle {cycle[bad[0]]} is not a finite number ({len(bad)} of "
+            f"{len(rows)} are not); expected finite weights and plausible data: use an earlier "
+            "checkpoint, or check the data file"
+        )
     return Predictions(
         engine=engine,
         cycle=cycle,
@@ -116,11 +114,11 @@ def predict_fleet(
 
 
 def label_fleet(config: RunConfig, fleet: Fleet, rul: NDArray[np.int64]) -> Truth:
-    """Labels at every cycle of a fleet whose records were cut before the failure.
+    """Label every cycle of a fleet whose records end before the failure.
 
     Args:
         config: cap and class boundaries.
-        fleet: the cut records.
+        fleet: the records.
         rul: [engine], true RUL at the last row of each engine, cycles.
 
     Returns:
@@ -129,12 +127,3 @@ def label_fleet(config: RunConfig, fleet: Fleet, rul: NDArray[np.int64]) -> Trut
     raw = truncated_rul(fleet, rul)
     low = cap_rul(raw, config.data.cap)
     return Truth(raw, low, health_classes(low, config.loss.health.boundaries, config.data.cap))
-
-
-def _not_finite(engine: str, cycle: int, bad: int, windows: int) -> RulError:
-    """Refuse to make figures of NaN: a clamp would let it through, a mean would hide where."""
-    return RulError(
-        f"the network's prediction for engine {engine}, cycle {cycle} is no finite number (as are "
-        f"{bad} of {windows}); expected finite weights and data within reason: take an earlier "
-        "checkpoint, or look at the data file"
-    )

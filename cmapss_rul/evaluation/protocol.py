@@ -1,4 +1,4 @@
-"""Everything that a figure must say about how it was made."""
+"""The evaluation protocol: all choices that a metric depends on."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from cmapss_rul.training.checkpoint import Versions
 from cmapss_rul.training.trained_model import TrainedModel
 
 HELD_OUT = "held-out engines of the same file"
-"""How figures are marked that were made without a test file."""
+"""Mark of metrics that were obtained without a test file."""
 
 _LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
 _ASSUMED = ", which the last cycle of each training record is taken to be"
@@ -20,15 +20,15 @@ _ASSUMED = ", which the last cycle of each training record is taken to be"
 
 @dataclass(frozen=True)
 class Protocol:
-    """The choices without which a C-MAPSS figure means nothing; saved beside every figure.
+    """The choices without which a C-MAPSS metric means nothing; saved beside every metric.
 
     Attributes:
         subset: of C-MAPSS, or the name of the user's own file.
-        files: 'official files', 'not the official files', 'simulated, …' or 'own files', in words.
+        files: 'official files', 'not the official files', 'simulated, …' or 'own files'.
         official: whether train, test and RUL file are all official.
         simulated: whether any of them is simulated.
         digest: of each file by its name: SHA-256 of its bytes, SHA-256 without regard to
-            line endings and trailing spaces, and what it counts as.
+            line endings and trailing spaces, and whether it is official or simulated.
         tested_on: 'a test file', or 'held-out engines of the same file'.
         engines: number of test engines, none of them dropped.
         padded: number of test engines whose record is shorter than the window.
@@ -38,21 +38,21 @@ class Protocol:
         label: what the RUL of a window is.
         cap: of training labels, of predictions and of capped test labels, cycles.
         boundaries: of the health classes, cycles.
-        scored: which windows and which labels the figures are made of.
+        scored: which windows and which labels the metrics are computed on.
         window: length, cycles.
-        padding: what happens to records shorter than the window.
-        inputs: names of the features that the network sees.
+        padding: of records shorter than the window.
+        inputs: names of the network's input features.
         smoothing: weight of the newest row in exponential smoothing, or None.
-        auxiliary: number of engines of each other subset that trained too.
-        split: how training, validation and calibration engines were told apart: by, fractions,
-            seed, and the number of engines on each side.
-        selection: on what the epoch was chosen.
+        auxiliary: number of engines of each further subset trained on.
+        split: the split into training, validation and calibration engines: by what, fractions,
+            seed, and the number of engines in each part.
+        selection: on what the epoch was selected.
         epoch: number of epochs behind the weights.
         scaling: what was scaled with which statistics.
         clamp: range of the predictions, cycles.
         seed: of the run.
-        runs: that one run is one seed.
-        versions: of what trained the network and of what evaluated it.
+        runs: that the spread between seeds is not in the intervals.
+        versions: of the packages that trained the network, and of those that evaluated it.
     """
 
     subset: str
@@ -89,19 +89,19 @@ class Protocol:
 
         Args:
             model: what is evaluated.
-            tested: the test engines, and where they come from.
+            tested: the test engines, and their files.
         """
         data, fleet = model.config.data, tested.fleet
         digest = {file.name: _digest(file.model_dump()) for file in model.data.files}
         for file in tested.sources:
             found = _digest(dataclasses.asdict(file))
-            other = digest.get(file.name, found) != found  # files of one name in two folders
+            other = digest.get(file.name, found) != found  # two files of one name, in two folders
             digest[f"{file.name} (test)" if other else file.name] = found
         official = not data.own and all(file["official"] for file in digest.values())
         simulated = any(file["simulated"] for file in digest.values())
         return cls(
             subset=data.fleet_name,
-            files=_in_words(official, simulated, data.own),
+            files=_describe_files(official, simulated, data.own),
             official=official,
             simulated=simulated,
             digest=digest,
@@ -138,20 +138,20 @@ class Protocol:
         return dataclasses.asdict(self)
 
     def lines(self) -> list[tuple[str, str]]:
-        """The protocol for people: what, and how it was done."""
+        """List the protocol as pairs of a choice and its value, for tables."""
         split = self.split
         return [
             ("data", f"{self.subset}, {self.files}"),
             ("tested on", self._tested_on()),
             ("label", f"{self.label}; capped at {self.cap}, and raw"),
             ("window", f"{self.window} cycles; padded at the {self.padding}"),
-            ("split", f"by {split['by']}: {_numbers(split)}; seed {split['seed']}"),
+            ("split", f"by {split['by']}: {_engine_counts(split)}; seed {split['seed']}"),
             *self._also_trained_on(),
             ("selection", f"{self.selection} (epoch {self.epoch})"),
             ("scaling", self.scaling),
             ("prediction", f"clamped to [{self.clamp[0]}, {self.clamp[1]}] before any metric"),
             ("seed", f"{self.seed}; {self.runs}"),
-            ("versions", _listed(self.versions["evaluated"])),
+            ("versions", ", ".join(" ".join(pair) for pair in self.versions["evaluated"].items())),
             ("digests", ", ".join(f"{k} {v['sha256'][:12]}" for k, v in self.digest.items())),
         ]
 
@@ -169,7 +169,7 @@ class Protocol:
         return text
 
 
-def _in_words(official: bool, simulated: bool, own: bool) -> str:
+def _describe_files(official: bool, simulated: bool, own: bool) -> str:
     if simulated:
         return "simulated, not the official files"
     if own:
@@ -191,9 +191,9 @@ def _selection(model: TrainedModel) -> str:
 
 def _split(model: TrainedModel) -> dict[str, Any]:
     split = model.config.split
-    aside = {"test": split.test, "test_seed": split.test_seed} if model.engines.test else {}
+    held_out = {"test": split.test, "test_seed": split.test_seed} if model.engines.test else {}
     return {
-        **aside,
+        **held_out,
         "by": split.by,
         "leak": LEAK if split.by == "windows" else None,
         "fraction": split.validation,
@@ -205,13 +205,13 @@ def _split(model: TrainedModel) -> dict[str, Any]:
     }
 
 
-def _numbers(split: dict[str, Any]) -> str:
-    """Say how many engines do what."""
+def _engine_counts(split: dict[str, Any]) -> str:
+    """Describe how many engines are in each part of the split."""
     if split["leak"]:
         return f"the same {split['training_engines']} train and validate ({split['leak']})"
     text = f"{split['training_engines']} train, {split['validation_engines']} validate"
-    kept = split["calibration_engines"]
-    return f"{text}, {kept} calibrate the intervals" if kept else text
+    calibrate = split["calibration_engines"]
+    return f"{text}, {calibrate} calibrate the intervals" if calibrate else text
 
 
 def _scaling(data: DataConfig) -> str:
@@ -219,7 +219,3 @@ def _scaling(data: DataConfig) -> str:
     return f"{sensors} globally; fitted on the training engines only" + (
         ", each subset's on its own" if data.auxiliary else ""
     )
-
-
-def _listed(named: dict[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in named.items())

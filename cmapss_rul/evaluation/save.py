@@ -1,4 +1,4 @@
-"""`evaluation.json` and `predictions.csv`, beside the checkpoint or where they are wanted."""
+"""`evaluation.json` and `predictions.csv`, beside the checkpoint or in another folder."""
 
 import tempfile
 from dataclasses import dataclass
@@ -8,51 +8,52 @@ from typing import Any
 import pandas as pd
 
 from cmapss_rul.display.text import finite, json_text
-from cmapss_rul.evaluation.evaluate import Evaluation
+from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.system.files import cannot_write, save_file
 from cmapss_rul.training.checkpoint import BEST
 
-ADVICE = "; name another place with --output"
+ADVICE = "; name another folder with --output"
 
 
 @dataclass(frozen=True)
-class Targets:
-    """Where an evaluation is saved.
+class EvaluationFiles:
+    """The files of an evaluation.
 
     Attributes:
-        figures: the JSON.
+        metrics: the JSON.
         predictions: the CSV.
     """
 
-    figures: Path
+    metrics: Path
     predictions: Path
 
     @classmethod
-    def of(cls, checkpoint: Path, folder: Path | None = None) -> "Targets":
+    def of(cls, checkpoint: Path, folder: Path | None = None) -> "EvaluationFiles":
         """Name the files of a checkpoint's evaluation.
 
         Args:
             checkpoint: `best.pt` gives plain names; another one's name is added to them, so
                 that no evaluation overwrites another checkpoint's.
-            folder: where they go; the checkpoint's own by default.
+            folder: the checkpoint's own by default.
 
-        >>> Targets.of(Path("runs/fd001-s0/last.pt")).figures.name
+        >>> EvaluationFiles.of(Path("runs/fd001-s0/last.pt")).metrics.name
         'evaluation-last.json'
         """
         folder = checkpoint.parent if folder is None else folder
-        tag = tag_of(checkpoint)
-        return cls(folder / f"evaluation{tag}.json", folder / f"predictions{tag}.csv")
+        suffix = name_suffix(checkpoint)
+        return cls(folder / f"evaluation{suffix}.json", folder / f"predictions{suffix}.csv")
 
     def check(self) -> None:
-        """Find out before the work whether both files can be written after it."""
-        check_writable(self.figures, self.predictions)
+        """Check before the evaluation that both files can be written after it."""
+        check_writable(self.metrics, self.predictions)
 
 
 def check_writable(*paths: Path) -> None:
-    """Find out before the work whether files of one folder can be written after it.
+    """Check before a long computation that files of one folder can be written after it.
 
-    The folder is not made yet. Where it is missing, the nearest folder above it is tried, by a
-    file that never gets a name, because permission bits do not stop everyone.
+    The folder is not created yet. Where it is missing, the nearest existing folder above it is
+    tried by a temporary file without a name: permission bits do not stop root, and a read-only
+    file system has them set.
 
     Raises:
         RulError: naming the path and the reason.
@@ -70,41 +71,41 @@ def check_writable(*paths: Path) -> None:
         raise cannot_write(paths[0].parent, error, ADVICE) from error
 
 
-def tag_of(checkpoint: Path) -> str:
-    """What the names of the files made from a checkpoint carry: nothing for `best.pt`.
+def name_suffix(checkpoint: Path) -> str:
+    """Return what the names of a checkpoint's files end in: nothing for `best.pt`.
 
-    >>> tag_of(Path("runs/fd001-s0/last.pt"))
+    >>> name_suffix(Path("runs/fd001-s0/last.pt"))
     '-last'
     """
     return "" if checkpoint.name == BEST else f"-{checkpoint.stem}"
 
 
-def save(evaluation: Evaluation, targets: Targets) -> None:
-    """Write both files, each in one step; the JSON comes last.
+def save(evaluation: Evaluation, files: EvaluationFiles) -> None:
+    """Write both files, each atomically; the JSON last, so that it vouches for the CSV.
 
     Raises:
         RulError: a file cannot be written; a former one of its name is then untouched.
     """
-    contents = {targets.predictions: to_csv(evaluation), targets.figures: to_json(evaluation)}
+    contents = {files.predictions: to_csv(evaluation), files.metrics: to_json(evaluation)}
     for path, content in contents.items():
         save_file(path, content, ADVICE)
 
 
 def to_json(evaluation: Evaluation) -> str:
-    """All figures with their protocol as strict JSON: what is not finite becomes null."""
+    """Write all metrics with their protocol as strict JSON; what is not finite becomes null."""
     return json_text(finite(evaluation.as_dict())) + "\n"
 
 
 def to_csv(evaluation: Evaluation) -> str:
-    """The last window of each engine, with every digit, so that each figure follows from it."""
-    return table_of_last(evaluation).to_csv(index=False, lineterminator="\n")
+    """Write the last window of each engine with all digits: last-window metrics follow from it."""
+    return last_window_predictions(evaluation).to_csv(index=False, lineterminator="\n")
 
 
-def table_of_last(evaluation: Evaluation) -> pd.DataFrame:
-    """One row an engine: the prediction at its last window, and the truth."""
+def last_window_predictions(evaluation: Evaluation) -> pd.DataFrame:
+    """Tabulate prediction and truth at the last window of each engine, one row each."""
     predictions = evaluation.predictions.at(evaluation.last)
     truth = evaluation.truth.at(evaluation.last)
-    lower, upper = (None, None) if evaluation.ends is None else evaluation.ends
+    lower, upper = (None, None) if evaluation.bounds is None else evaluation.bounds
     columns: dict[str, Any] = {
         "engine": predictions.engine,
         "cycle": predictions.cycle,

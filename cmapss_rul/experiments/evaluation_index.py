@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from cmapss_rul.evaluation.save import Targets
+from cmapss_rul.evaluation.save import EvaluationFiles
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.runs import RunFolder
 
@@ -42,11 +42,11 @@ class Looked:
 
 def _digests(folder: Path) -> dict[str, str] | None:
     best = RunFolder(folder).best
-    targets = Targets.of(best)
+    targets = EvaluationFiles.of(best)
     try:
         return {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (best, targets.figures, targets.predictions)
+            for path in (best, targets.metrics, targets.predictions)
         }
     except OSError:
         return None

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cmapss_rul.evaluation.save import Targets
+from cmapss_rul.evaluation.save import EvaluationFiles
 from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.oracle import path_of, read_notes
 from cmapss_rul.experiments.runs import COMMIT
@@ -104,10 +104,10 @@ def read_result(run: GridRun, folder: Path) -> Result:
         RulError: a file is missing or is not as it was written.
     """
     files = RunFolder(folder)
-    targets = Targets.of(files.best)
+    targets = EvaluationFiles.of(files.best)
     last = files.open(files.last)
     try:
-        evaluation = json.loads(targets.figures.read_bytes())
+        evaluation = json.loads(targets.metrics.read_bytes())
         table = pd.read_csv(targets.predictions, dtype={"engine": str}, keep_default_na=False)
         true = table["true_rul_capped"].to_numpy(dtype=np.float64)
         return Result(
@@ -124,7 +124,7 @@ def read_result(run: GridRun, folder: Path) -> Result:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RulError(
             f"{printable(folder)}: its evaluation cannot be read: {one_line(error)[:200]}; remove "
-            f"{targets.figures.name} and {targets.predictions.name} there and call again"
+            f"{targets.metrics.name} and {targets.predictions.name} there and call again"
         ) from error
 
 

@@ -16,7 +16,7 @@ from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.verification import manifest_path
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.evaluation.save import Targets, save
+from cmapss_rul.evaluation.save import EvaluationFiles, save
 from cmapss_rul.experiments.identity import comparable
 from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
 from cmapss_rul.model.network import Network
@@ -246,7 +246,7 @@ class EvaluateJob:
             evaluation = evaluate(dataclasses.replace(model, config=here), progress=False)
         finally:
             torch.set_num_threads(threads)
-        save(evaluation, Targets.of(model.path))
+        save(evaluation, EvaluationFiles.of(model.path))
 
     def sources(self) -> list[Path]:
         """Test and RUL file."""

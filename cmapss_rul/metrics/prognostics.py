@@ -12,7 +12,8 @@ Every function takes `cycle`, `predicted` and `true` of the same shape [n], n â‰
 A metric that is undefined for an engine is None, never a placeholder number.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,9 @@ class PrognosticMetrics:
     relative_accuracy: float | None
     cumulative_relative_accuracy: float | None
     convergence: float | None
+
+
+_NAMES = [field.name for field in fields(PrognosticMetrics)]
 
 
 def prognostic_metrics(
@@ -234,3 +238,105 @@ def convergence(
     x = 0.5 * np.sum(np.diff(time**2) * error) / area
     y = 0.5 * np.sum(step * error**2) / area
     return float(np.hypot(x, y))
+
+
+@dataclass(frozen=True)
+class EnginePrognostics:
+    """Prognostics metrics of one engine.
+
+    Attributes:
+        engine: number or name.
+        scored: number of cycles that are scored.
+        metrics: None where none is.
+    """
+
+    engine: int | str
+    scored: int
+    metrics: PrognosticMetrics | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in evaluation.json."""
+        metrics = dict.fromkeys(_NAMES) if self.metrics is None else asdict(self.metrics)
+        return {"engine": self.engine, "scored": self.scored, **metrics}
+
+
+@dataclass(frozen=True)
+class MeanMetric:
+    """Mean of a metric over the engines that have it, and their number; None without any."""
+
+    value: float | None
+    engines: int
+
+
+@dataclass(frozen=True)
+class FleetPrognostics:
+    """Prognostics metrics of a fleet.
+
+    Attributes:
+        cap: of the predictions, cycles; an engine is scored from there on.
+        mean: by name of the metric.
+        engines: every engine, in the fleet's order.
+    """
+
+    cap: int
+    mean: dict[str, MeanMetric]
+    engines: list[EnginePrognostics]
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The choices behind the metrics, as plain values."""
+        return {
+            "source": "Saxena et al., IJPHM 1 (2010)",
+            "labels": "raw",
+            "from": f"the first cycle with a true RUL of at most {self.cap}",
+            "alpha": ALPHA,
+            "lambda": LAMBDA,
+            "horizon_alpha": HORIZON_ALPHA,
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in evaluation.json."""
+        return {
+            "definition": self.definition,
+            "mean": {name: asdict(mean) for name, mean in self.mean.items()},
+            "engines": [engine.as_dict() for engine in self.engines],
+        }
+
+
+def fleet_prognostics(
+    engine: NDArray[Any],
+    cycle: NDArray[np.int64],
+    predicted: NDArray[np.float64],
+    true: NDArray[np.int64],
+    cap: int,
+) -> FleetPrognostics:
+    """Compute the prognostics metrics of each engine, and their means.
+
+    An engine's predictions are scored from the first cycle whose true RUL is at most the cap:
+    before it a prediction at the cap means 'the cap or more', which is no RUL to be compared.
+    An engine that never gets there has no metrics. Where the label reaches the cap, a prediction
+    at the cap is right without any skill: prognostic horizons of about the cap come cheap.
+
+    Args:
+        engine: [window], number or name; the windows of an engine are adjacent.
+        cycle: [window].
+        predicted: [window], RUL, cycles.
+        true: [window], raw RUL, cycles.
+        cap: of the predictions, cycles.
+    """
+    starts = np.flatnonzero(np.r_[True, engine[1:] != engine[:-1]])
+    engines = []
+    for start, end in zip(starts, [*starts[1:], len(true)], strict=True):
+        rows = np.arange(start, end)[true[start:end] <= cap]
+        metrics = (
+            prognostic_metrics(cycle[rows], predicted[rows], true[rows]) if len(rows) else None
+        )
+        engines.append(EnginePrognostics(engine[start].item(), len(rows), metrics))
+    mean = {name: _mean_metric(name, engines) for name in _NAMES}
+    return FleetPrognostics(cap, mean, engines)
+
+
+def _mean_metric(name: str, engines: Sequence[EnginePrognostics]) -> MeanMetric:
+    found = [getattr(engine.metrics, name) for engine in engines if engine.metrics is not None]
+    values = [float(value) for value in found if value is not None]
+    return MeanMetric(float(np.mean(values)) if values else None, len(values))

@@ -1,20 +1,113 @@
-"""Pictures of what a network looks at, and of how often its intervals hold."""
+"""What the network attends to: attention over time, and permutation importance of its inputs."""
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from matplotlib.axes import Axes
+import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from cmapss_rul.display.plotting import COLOURS, DASHES, MARKERS
-from cmapss_rul.metrics.regression import band_name
-from cmapss_rul.reports.importance import Importance
-from cmapss_rul.reports.looking_back import LookingBack
-from cmapss_rul.reports.predicted import WIDTH
+from cmapss_rul.data.labels import health_class_names
+from cmapss_rul.data.windows import Windows
+from cmapss_rul.display.plotting import COLOURS, DASHES
+from cmapss_rul.display.text import counted
+from cmapss_rul.evaluation.results import Evaluation
+from cmapss_rul.metrics.regression import rmse
+from cmapss_rul.model.network import PREDICTION_BATCH
+from cmapss_rul.reports.page import Missing, Part, Plot
+from cmapss_rul.reports.rul_plots import WIDTH
+from cmapss_rul.training.trained_model import TrainedModel
+
+WINDOWS = 1_000
+REPEATS = 5
 
 
-def attention(found: LookingBack, classes: list[str]) -> Figure:
-    """Mean attention weight of each step in the window, a line for each true health class.
+def interpretation_parts(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
+    """Yield the plots of attention and importance."""
+    found = attention_over_time(model, evaluation)
+    if isinstance(found, str):
+        yield Missing(found)
+    else:
+        protocol = evaluation.protocol
+        peak = float(found.ago[found.weights.mean(axis=0).argmax()])
+        classes = health_class_names(protocol.boundaries, protocol.cap)
+        yield Plot(
+            "attention",
+            "Attention over time: mean weight of each step, by true class; last windows without "
+            "padding",
+            f"Lines over {len(found.ago)} steps of {counted(found.step, 'cycle')}; averaged over "
+            f"{counted(len(found.weights), 'engine')} the step {peak:g} cycles before the end has "
+            "the largest weight.",
+            partial(plot_attention, found, classes),
+        )
+    importance = permutation_importance(model, evaluation)
+    increase = importance.increase.mean(axis=1)
+    order = np.argsort(-increase)
+    top = ", ".join(f"{importance.inputs[i]} ({increase[i]:+.2f})" for i in order[:5])
+    yield Plot(
+        "importance",
+        "Permutation importance: increase of the RMSE when an input's values are taken from "
+        f"another window; {importance.windows:,} windows of the test engines, a point per shuffle. "
+        "Of correlated inputs each may look unimportant, since the others stand in for it",
+        f"Bars. Without shuffling RMSE is {importance.rmse:.2f} cycles; largest increases: {top}.",
+        partial(plot_importance, importance),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """Attention weights of the test engines' last windows.
+
+    Attributes:
+        weights: [engine, step], each row sums to 1; oldest step first.
+        ago: [step], cycles from the middle of each step to the window's last cycle.
+        step: cycles in a step.
+        health: [engine], true class at the last window.
+    """
+
+    weights: NDArray[np.float64]
+    ago: NDArray[np.float64]
+    step: int
+    health: NDArray[np.int64]
+
+
+@torch.inference_mode()
+def attention_over_time(model: TrainedModel, evaluation: Evaluation) -> Attention | str:
+    """Compute the attention weights of the last windows.
+
+    Padded windows are left out: their oldest rows are copies, not cycles.
+
+    Args:
+        model: runs on the device that its network is on.
+        evaluation: of the model.
+
+    Returns:
+        The weights, or the reason why there are none.
+    """
+    fleet = evaluation.fleet
+    complete = ~evaluation.predictions.padded[evaluation.last]
+    rows = evaluation.last[complete]
+    if not len(rows):
+        return "attention: every test record is shorter than the window"
+    device = next(model.network.parameters()).device
+    series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
+    windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
+    found = []
+    for part in torch.split(torch.arange(len(windows), device=device), PREDICTION_BATCH):
+        batch = model.network.attention_weights(windows.gather(part))
+        if batch is None:
+            return "attention: this network has none, it reads the last state alone"
+        found.append(batch)
+    weights = torch.cat(found).cpu().numpy().astype(np.float64)
+    step = model.config.data.window // weights.shape[1]
+    ago = step * np.arange(weights.shape[1])[::-1] + (step - 1) / 2
+    return Attention(weights, ago, step, evaluation.truth.health[rows])
+
+
+def plot_attention(found: Attention, classes: list[str]) -> Figure:
+    """Plot the mean attention weight of each step in the window, a line for each true health class.
 
     Args:
         found: the weights.
@@ -23,14 +116,14 @@ def attention(found: LookingBack, classes: list[str]) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     axes = figure.subplots()
     for health, name in enumerate(classes):
-        inside = found.weights[found.health == health]
-        if len(inside):
+        of_class = found.weights[found.health == health]
+        if len(of_class):
             axes.plot(
-                found.ago, inside.mean(axis=0), color=COLOURS[health % len(COLOURS)],
+                found.ago, of_class.mean(axis=0), color=COLOURS[health % len(COLOURS)],
                 linestyle=DASHES[health % len(DASHES)], linewidth=1.6,
-                label=f"RUL {name}: {len(inside)} engines",
+                label=f"RUL {name}: {counted(len(of_class), 'engine')}",
             )  # fmt: skip
-    axes.axhline(1 / len(found.ago), color="#595959", linestyle=":", label="all steps alike")
+    axes.axhline(1 / len(found.ago), color="#595959", linestyle=":", label="uniform")
     axes.invert_xaxis()
     axes.set_ylim(bottom=0)
     axes.set_xlabel("cycles before the window's last one")
@@ -40,66 +133,84 @@ def attention(found: LookingBack, classes: list[str]) -> Figure:
     return figure
 
 
-def importance(found: Importance) -> Figure:
-    """Rise of RMSE where an input is shuffled: a bar for the mean, a point a shuffle."""
-    order = np.argsort(found.rise.mean(axis=1), kind="stable")
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """Increase of the error when each input is shuffled.
+
+    Attributes:
+        inputs: [input], names.
+        increase: [input, repeat], RMSE with the input shuffled − RMSE without, cycles.
+        rmse: of these windows without shuffling, capped labels, cycles.
+        windows: number of windows.
+    """
+
+    inputs: tuple[str, ...]
+    increase: NDArray[np.float64]
+    rmse: float
+    windows: int
+
+
+@torch.inference_mode()
+def permutation_importance(model: TrainedModel, evaluation: Evaluation) -> Importance:
+    """Shuffle one input at a time between windows and measure by how much RMSE increases.
+
+    An input's whole trajectory over a window is exchanged with that of another window, so that
+    its shape stays plausible and its information on this window is lost. Up to 1,000 windows,
+    spread evenly over all cycles of the test engines; five shuffles of each input, the same in
+    every call. Of correlated inputs each may look unimportant.
+
+    Source: Breiman, "Random forests", Machine Learning 45 (2001), section 10; as a difference of
+    errors in Fisher, Rudin and Dominici, JMLR 20 (2019), section 3.
+
+    Args:
+        model: runs on the device that its network is on.
+        evaluation: of the model.
+    """
+    fleet = evaluation.fleet
+    count = min(WINDOWS, fleet.rows)
+    rows = np.linspace(0, fleet.rows - 1, count).round().astype(np.int64)
+    device = next(model.network.parameters()).device
+    series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
+    windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
+    true = evaluation.truth.capped[rows]
+    base = rmse(_predict_shuffled(model, windows, None, 0), true)
+    generator = np.random.default_rng(0)
+    orders = [torch.from_numpy(generator.permutation(count)).to(device) for _ in range(REPEATS)]
+    inputs = model.preprocessor.features
+    increase = [
+        [rmse(_predict_shuffled(model, windows, order, column), true) - base for order in orders]
+        for column in range(len(inputs))
+    ]
+    return Importance(inputs, np.array(increase), base, count)
+
+
+def _predict_shuffled(
+    model: TrainedModel, windows: Windows, order: torch.Tensor | None, column: int
+) -> NDArray[np.float64]:
+    """[window], RUL in [0, cap], with one input taken from other windows."""
+    index = torch.arange(len(windows), device=windows.ends.device)
+    found = []
+    for part in torch.split(index, PREDICTION_BATCH):
+        batch = windows.gather(part)
+        if order is not None:
+            batch[:, :, column] = windows.gather(order[part])[:, :, column]
+        found.append(model.network(batch).rul)
+    unclamped = torch.cat(found).cpu().numpy().astype(np.float64)
+    return np.clip(unclamped, 0, model.config.data.cap)
+
+
+def plot_importance(found: Importance) -> Figure:
+    """Plot the increase of RMSE per input: bars for the mean, a point per shuffle."""
+    order = np.argsort(found.increase.mean(axis=1), kind="stable")
     figure = Figure(figsize=(WIDTH, 0.9 + 0.2 * len(order)), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(order))
-    axes.barh(place, found.rise[order].mean(axis=1), color=COLOURS[6], height=0.7)
-    for repeat in found.rise[order].T:
+    axes.barh(place, found.increase[order].mean(axis=1), color=COLOURS[6], height=0.7)
+    for repeat in found.increase[order].T:
         axes.plot(repeat, place, "o", color="k", markersize=2)
     axes.axvline(0, color="k", linewidth=1)
     axes.set_yticks(place, [found.inputs[column] for column in order])
     axes.margins(y=0.01)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("rise of RMSE with the input shuffled, cycles")
+    axes.set_xlabel("increase of RMSE with the input shuffled, cycles")
     return figure
-
-
-def coverage(intervals: dict[str, Any]) -> Figure:
-    """How often the intervals held: against their level, and by band of true RUL.
-
-    Args:
-        intervals: of an evaluation, with at least one level.
-    """
-    figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
-    levels, bands = figure.subplots(2, 1)
-    nominal = np.array([found["level"] for found in intervals["coverage"]])
-    levels.plot([nominal.min() - 0.03, 1], [nominal.min() - 0.03, 1], "k--", linewidth=1)
-    for windows, style, shift in (("last", 0, -0.003), ("every", 1, 0.003)):
-        held = [found[windows]["capped"] for found in intervals["coverage"]]
-        ends = np.array([part["interval"] for part in held])
-        share = np.array([part["coverage"] for part in held])
-        _with_ends(levels, nominal + shift, share, ends, style, f"{windows} window")
-    levels.set_xlabel("level of the interval (dashed: held exactly as often)")
-    levels.set_ylabel("held the truth,\nshare of engines")
-    levels.set_xticks(nominal)
-    main = next(x for x in intervals["coverage"] if x["level"] == intervals["level"])
-    for windows, style, shift in (("last", 0, -0.12), ("every", 1, 0.12)):
-        there = [(i, b["capped"]) for i, b in enumerate(main[windows]["bands"]) if b["capped"]]
-        places = np.array([i + shift for i, _ in there])
-        share = np.array([part["coverage"] for _, part in there])
-        ends = np.array([part["interval"] for _, part in there])
-        _with_ends(bands, places, share, ends, style, None)
-    bands.axhline(intervals["level"], color="k", linestyle="--", linewidth=1)
-    names = [band_name(band["from"], band["below"]) for band in main["last"]["bands"]]
-    bands.set_xticks(range(len(names)), names)
-    bands.set_xlabel(f"true RUL, cycles (level {intervals['level']:g}, dashed)")
-    bands.set_ylabel("held the truth,\nshare of engines")
-    figure.legend(
-        *levels.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False
-    )
-    return figure
-
-
-def _with_ends(
-    axes: Axes, place: Any, share: Any, ends: Any, style: int, label: str | None
-) -> None:
-    """Draw shares with their 95 % binomial intervals."""
-    # an interval of a share of 1 ends at 1, and rounding may put it below
-    length = np.clip(np.stack([share - ends[:, 0], ends[:, 1] - share]), 0, None)
-    axes.errorbar(
-        place, share, yerr=length, fmt=MARKERS[style], color=COLOURS[style], markersize=5,
-        capsize=3, label=label,
-    )  # fmt: skip

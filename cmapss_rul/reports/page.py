@@ -1,4 +1,4 @@
-"""A page of sections as one HTML file that needs nothing else, and its pictures beside it."""
+"""A page of sections as one self-contained HTML file, with its plots beside it as PNG and SVG."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from cmapss_rul.display import plotting
+from cmapss_rul.display.table import Table, to_html
 from cmapss_rul.evaluation.save import ADVICE
 from cmapss_rul.system.files import cannot_write, remove_partial_files, write_atomic
 from cmapss_rul.system.text import printable
 from cmapss_rul.version import __version__
-
-_LONG = 20
-"""Letters of a long name."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +27,8 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Warned:
-    """A paragraph that no reader may miss."""
-
-    kind: ClassVar[str] = "warning"
-    text: str
-
-
-@dataclass(frozen=True)
 class Missing:
-    """What is not there, and why."""
+    """A part that is left out, with the reason."""
 
     kind: ClassVar[str] = "missing"
     text: str
@@ -45,7 +36,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Lines:
-    """A text whose lines stay as they are, hidden until it is asked for."""
+    """A folded text whose line breaks are kept."""
 
     kind: ClassVar[str] = "lines"
     title: str
@@ -53,49 +44,36 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table; it scrolls by itself where it is wider than the page.
+class PageTable:
+    """A table on the page.
 
     Attributes:
-        title: what it holds.
-        head: [column].
-        rows: [row][column], texts; the first of a row names it.
-        right: whether all columns but the first are aligned to the right.
-        strong: numbers of the rows that stand out.
-        folded: whether it is hidden until it is asked for.
-        beside: whether it may stand beside the picture before it.
+        table: its contents.
+        folded: whether it is hidden until it is opened.
+        beside: whether it may stand beside the plot before it.
     """
 
     kind: ClassVar[str] = "table"
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    right: bool = True
-    strong: Sequence[int] = ()
+    table: Table
     folded: bool = False
     beside: bool = False
 
-    @property
-    def long(self) -> bool:
-        """Whether a row's name is so long that it takes several lines on a phone."""
-        return any(len(row[0]) > _LONG for row in self.rows)
-
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture.
+class Plot:
+    """A plot that is drawn when the page is written.
 
     Attributes:
-        name: of its files, without ending.
-        title: what is drawn, and how to read it.
-        text: what is to be seen, for those who do not see it.
+        name: of its files, without extension.
+        title: the caption: what is drawn, and how to read it.
+        text: what can be seen, for readers who cannot see it.
         draw: draws it.
-        wide: whether it has panels side by side, so that it is not made smaller than can be read
-            but scrolls by itself.
+        wide: whether it has panels side by side, so that it scrolls by itself on a small screen
+            instead of shrinking.
         alone: whether nothing stands beside it.
     """
 
-    kind: ClassVar[str] = "picture"
+    kind: ClassVar[str] = "plot"
     name: str
     title: str
     text: str
@@ -105,10 +83,10 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A picture that was drawn before, by its two files; otherwise as `Picture`."""
+class SavedPlot:
+    """A plot that was drawn before, by its two files in a folder; otherwise as `Plot`."""
 
-    kind: ClassVar[str] = "picture"
+    kind: ClassVar[str] = "plot"
     name: str
     title: str
     text: str
@@ -116,20 +94,20 @@ class Drawn:
     wide: ClassVar[bool] = True
 
 
-Part = Text | Warned | Missing | Lines | Table | Picture | Drawn
+Part = Text | Missing | Lines | PageTable | Plot | SavedPlot
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a heading.
+    """A section of the page.
 
     Attributes:
-        name: the page's address of it.
+        anchor: its address on the page.
         title: the heading.
-        parts: what stands below it, in order.
+        parts: its contents, in order.
     """
 
-    name: str
+    anchor: str
     title: str
     parts: Sequence[Part]
 
@@ -139,50 +117,50 @@ class Page:
     """A whole page.
 
     Attributes:
-        title: the first heading.
-        about: what it is about, in a line.
-        figures: what counts most: name and value.
+        title: the main heading.
+        subtitle: data and model, in a line.
+        key_metrics: name and value of the most important results.
         warnings: what no reader may miss.
         sections: everything else.
-        made: with what the page was made.
+        footer: with what the page was made.
     """
 
     title: str
-    about: str
-    figures: Sequence[tuple[str, str]]
+    subtitle: str
+    key_metrics: Sequence[tuple[str, str]]
     warnings: Sequence[str]
     sections: Sequence[Section]
-    made: str
+    footer: str
 
 
-def made_by() -> str:
-    """With what a page was made; without a time, so that equal runs give equal pages."""
+def generator_note() -> str:
+    """Name the program and its version; without a time, so that equal runs give equal pages."""
     return f"Made by `rul report` of cmapss_rul {__version__}."
 
 
-def pictures_folder(output: Path) -> Path:
-    """Folder of a page's pictures.
+def plots_folder(output: Path) -> Path:
+    """Return the folder of a page's plots.
 
-    >>> pictures_folder(Path("runs/a/report.html")).as_posix()
+    >>> plots_folder(Path("runs/a/report.html")).as_posix()
     'runs/a/report-figures'
     """
     return output.with_name(f"{output.stem}-figures")
 
 
-def write(page: Page, output: Path) -> list[Path]:
-    """Draw the pictures and write the page, each file in one step and the page last.
+def write_page(page: Page, output: Path) -> list[Path]:
+    """Draw the plots and write the page, each file atomically and the page last.
 
     Args:
         page: all of it.
-        output: the HTML file; its pictures go to `pictures_folder`.
+        output: the HTML file; its plots go to `plots_folder`.
 
     Returns:
-        The page, then its pictures.
+        The page, then its plots.
 
     Raises:
         RulError: a file cannot be written.
     """
-    folder = pictures_folder(output)
+    folder = plots_folder(output)
     try:
         remove_partial_files(output.parent, output.name)
         remove_partial_files(folder)
@@ -190,47 +168,48 @@ def write(page: Page, output: Path) -> list[Path]:
         written = []
         for section in page.sections:
             for part in section.parts:
-                if isinstance(part, Picture | Drawn):
-                    files = _files(part, folder)
-                    images[part.name] = _address(files[-1])
+                if isinstance(part, Plot | SavedPlot):
+                    files = _save_plot(part, folder)
+                    images[part.name] = _data_url(files[-1])
                     written += files
-        write_atomic(
-            output, environment().get_template("page.html").render(page=page, images=images)
-        )
+        template = template_environment().get_template("page.html")
+        write_atomic(output, template.render(page=page, images=images))
     except OSError as error:
         raise cannot_write(Path(error.filename or output), error, ADVICE) from error
     return [output, *written]
 
 
-def _files(part: Picture | Drawn, folder: Path) -> list[Path]:
-    """PNG and SVG of a picture in the folder."""
-    if isinstance(part, Picture):
+def _save_plot(part: Plot | SavedPlot, folder: Path) -> list[Path]:
+    """Write PNG and SVG of a plot into the folder."""
+    if isinstance(part, Plot):
         return plotting.save(part.draw, folder, part.name)
     copies = []
-    for ending in plotting.ENDINGS:
-        copies.append(folder / f"{part.name}.{ending}")
-        write_atomic(copies[-1], (part.folder / f"{part.name}.{ending}").read_bytes())
+    for extension in plotting.ENDINGS:
+        copies.append(folder / f"{part.name}.{extension}")
+        write_atomic(copies[-1], (part.folder / f"{part.name}.{extension}").read_bytes())
     return copies
 
 
-def _address(svg: Path) -> str:
-    """The picture itself, as an address, so that nothing has to be fetched."""
+def _data_url(svg: Path) -> str:
+    """Encode a plot in its address, so that the page loads nothing."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
 
 
-def environment() -> Environment:
-    """Templates in which every text is shown as it is: no markup, no control character obeyed."""
-    return Environment(
+def template_environment() -> Environment:
+    """Set up templates that escape every text: no markup and no control characters get through."""
+    environment = Environment(
         loader=PackageLoader("cmapss_rul.reports"),
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=_printable_text,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["table"] = lambda table: Markup(to_html(table))  # escaped there
+    return environment
 
 
-def _shown(value: Any) -> Any:
-    """Make a foreign text printable; what a template wrote itself is left as it is."""
+def _printable_text(value: Any) -> Any:
+    """Make a foreign text printable; markup that a template wrote itself stays."""
     return printable(value) if type(value) is str else value

@@ -1,20 +1,57 @@
-"""Pictures of how training went: learning curves, the balancer's weights, clipping."""
+"""Plots of the training: learning curves, the balancer's weights, clipping."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cmapss_rul.display.plotting import COLOURS, DASHES, MARKERS, log_scale, whole_numbers
-from cmapss_rul.reports.predicted import WIDTH
+from cmapss_rul.reports.page import Missing, Part, Plot
+from cmapss_rul.reports.rul_plots import WIDTH
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.training.loggers import read_metrics
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trained_model import TrainedModel
 
 Rows = Sequence[Mapping[str, float]]
-"""Of metrics.csv, one an epoch."""
+"""Rows of metrics.csv, one per epoch."""
 
 
-def learning_curves(rows: Rows, best_epoch: int) -> Figure:
-    """Validation RMSE, validation accuracy and both training losses over epochs."""
+def training_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
+    """Yield the plots of the training, from metrics.csv."""
+    try:
+        rows = read_metrics(RunFolder(folder).metrics)
+    except RulError as error:
+        yield Missing(f"learning curves, weights and clipping: {error}")
+        return
+    if not rows:
+        yield Missing("learning curves, weights and clipping: metrics.csv has no epoch yet")
+        return
+    clipped = float(np.mean([row["clipped_share"] for row in rows]))
+    first, last = rows[0], rows[-1]
+    yield Plot(
+        "learning_curves",
+        "Learning curves; dotted: the epoch that was selected on the validation engines",
+        f"{len(rows)} epochs; validation RMSE from {first['val_rmse']:.2f} to "
+        f"{last['val_rmse']:.2f} cycles, {model.val_rmse:.2f} at the selected epoch "
+        f"{model.best_epoch}.",
+        partial(plot_learning_curves, rows, model.best_epoch),
+    )
+    yield Plot(
+        "weights_and_clipping",
+        f"Balancer {model.config.balancer.name}: weights of both losses, gradient norm, clipping",
+        f"Weight of the RUL loss from {first['weight_rul']:.3g} to {last['weight_rul']:.3g}, "
+        f"of the health loss from {first['weight_health']:.3g} to "
+        f"{last['weight_health']:.3g}; {clipped:.0%} of all steps clipped.",
+        partial(plot_weights_and_clipping, rows),
+    )
+
+
+def plot_learning_curves(rows: Rows, best_epoch: int) -> Figure:
+    """Plot validation RMSE, validation accuracy and both training losses over epochs."""
     figure, panels = _panels(3, 5.4)
     _line(panels[0], rows, "val_rmse", 0)
     panels[0].set_ylabel("validation\nRMSE, cycles")
@@ -25,15 +62,15 @@ def learning_curves(rows: Rows, best_epoch: int) -> Figure:
     log_scale(panels[2])
     panels[2].set_ylabel("training loss")
     for axes in panels:
-        axes.axvline(best_epoch, color="#595959", linestyle=":", label="chosen epoch")
+        axes.axvline(best_epoch, color="#595959", linestyle=":", label="selected epoch")
     _legend(figure, panels[2])
     return figure
 
 
-def weights_and_clipping(rows: Rows) -> Figure:
-    """The balancer's weights, the norm of the gradient and how often it was clipped."""
+def plot_weights_and_clipping(rows: Rows) -> Figure:
+    """Plot the balancer's weights, the gradient norm and the share of clipped steps."""
     figure, panels = _panels(3, 5.2)
-    _line(panels[0], rows, "weight_rul", 0, "RUL loss", width=3.5)  # seen where both are equal
+    _line(panels[0], rows, "weight_rul", 0, "RUL loss", width=3.5)  # visible where both are equal
     _line(panels[0], rows, "weight_health", 1, "health loss")
     log_scale(panels[0])
     panels[0].set_ylabel("weight of the loss\n(epoch mean)")

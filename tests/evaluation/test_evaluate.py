@@ -9,7 +9,7 @@ import torch
 
 from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.reader import read_fleet
-from cmapss_rul.evaluation.evaluate import evaluate, metrics_of
+from cmapss_rul.evaluation.evaluate import evaluate, rul_metrics
 from cmapss_rul.evaluation.save import to_csv
 from cmapss_rul.metrics.bootstrap import rmse_interval
 from cmapss_rul.metrics.regression import mae, nasa_score, rmse
@@ -50,37 +50,33 @@ def test_last_window_figures_worked_out_from_the_files(known, fleet_dir):
     raw = np.loadtxt(fleet_dir / "RUL_FD001.txt", dtype=int)
     predicted = np.clip(200.0 - test.lengths, 0, 125)  # 200 − the last cycle
     error = predicted - np.minimum(raw, 125)
-    found = known.metrics["last"]["capped"]
-    assert found["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), abs=1e-4)
-    assert found["mae"] == pytest.approx(np.mean(np.abs(error)), abs=1e-4)
-    assert found["bias"] == pytest.approx(np.mean(error), abs=1e-4)
+    found = known.metrics.last.capped
+    assert found.rmse == pytest.approx(np.sqrt(np.mean(error**2)), abs=1e-4)
+    assert found.mae == pytest.approx(np.mean(np.abs(error)), abs=1e-4)
+    assert found.bias == pytest.approx(np.mean(error), abs=1e-4)
     terms = np.where(error < 0, np.exp(-error / 13), np.exp(error / 10)) - 1
-    assert found["nasa"] == pytest.approx(terms.sum(), rel=1e-4)
-    assert found["nasa_mean"] == pytest.approx(terms.mean(), rel=1e-4)
-    low, high = found["rmse_interval"]
-    assert low < found["rmse"] < high
+    assert found.nasa == pytest.approx(terms.sum(), rel=1e-4)
+    assert found.nasa_mean == pytest.approx(terms.mean(), rel=1e-4)
+    low, high = found.rmse_interval
+    assert low < found.rmse < high
 
 
 def test_raw_labels_differ_from_capped_ones(known, fleet_dir):
     test = read_fleet(fleet_dir / "test_FD001.txt")
     raw = np.loadtxt(fleet_dir / "RUL_FD001.txt", dtype=int)
     error = np.clip(200.0 - test.lengths, 0, 125) - raw
-    assert known.metrics["last"]["raw"]["rmse"] == pytest.approx(
-        np.sqrt(np.mean(error**2)), abs=1e-4
-    )
-    assert known.metrics["every"]["raw"] != known.metrics["every"]["capped"]
+    assert known.metrics.last.raw.rmse == pytest.approx(np.sqrt(np.mean(error**2)), abs=1e-4)
+    assert known.metrics.every.raw != known.metrics.every.capped
 
 
 def test_every_window_is_every_row_and_its_interval_draws_whole_engines(known):
     predictions, truth = known.predictions, known.truth
-    found = known.metrics["every"]["capped"]
+    found = known.metrics.every.capped
     assert len(predictions.rul) == known.protocol.windows
-    assert found["rmse"] == rmse(predictions.rul, truth.capped)
-    assert found["rmse_interval"] == rmse_interval(
-        predictions.rul, truth.capped, predictions.engine
-    )
+    assert found.rmse == rmse(predictions.rul, truth.capped)
+    assert found.rmse_interval == rmse_interval(predictions.rul, truth.capped, predictions.engine)
     by_window = rmse_interval(predictions.rul, truth.capped, np.arange(len(truth.raw)))
-    low, high = found["rmse_interval"]
+    low, high = found.rmse_interval
     assert high - low > 2 * (by_window[1] - by_window[0])
 
 
@@ -88,10 +84,10 @@ def test_figures_use_the_clamped_prediction(model):
     """A network that claims far more than the cap is scored at the cap."""
     found = evaluate(countdown(model, 10_000.0))
     assert found.predictions.unclamped.min() > 5_000
-    assert found.metrics["last"]["capped"]["rmse"] == rmse(
+    assert found.metrics.last.capped.rmse == rmse(
         np.full(len(found.last), 125.0), found.truth.capped[found.last]
     )
-    assert found.metrics["last"]["raw"]["mae"] == mae(
+    assert found.metrics.last.raw.mae == mae(
         np.full(len(found.last), 125.0), found.truth.raw[found.last]
     )
 
@@ -100,38 +96,37 @@ def test_a_perfect_network_meets_zero_and_the_floor(known):
     """Predicting the raw truth gives 0 on capped labels and the floor on raw ones."""
     perfect = np.clip(known.truth.raw, 0, 125).astype(float)
     predictions = dataclasses.replace(known.predictions, rul=perfect)
-    found = metrics_of(predictions, known.truth)
-    assert found["capped"]["rmse"] == found["capped"]["nasa"] == 0
-    assert {k: v for k, v in found["raw"].items() if k != "rmse_interval"} == known.floors["every"][
-        "raw"
-    ]
+    found = rul_metrics(predictions, known.truth)
+    assert found.capped.rmse == found.capped.nasa == 0
+    without = {k: v for k, v in dataclasses.asdict(found.raw).items() if k != "rmse_interval"}
+    assert without == dataclasses.asdict(known.floor.raw.every)
 
 
 def test_health_counts(known):
     for windows, truth in (("last", known.truth.at(known.last)), ("every", known.truth)):
-        health = known.health[windows]
-        matrix = np.array(health["confusion_matrix"])
+        health = getattr(known.health, windows)
+        matrix = np.array(health.confusion_matrix)
         assert matrix.shape == (3, 3)
         assert matrix.sum(axis=1).tolist() == np.bincount(truth.health, minlength=3).tolist()
-        assert health["accuracy"] == pytest.approx(np.trace(matrix) / matrix.sum())
-        assert 0 <= health["macro_f1"] <= 1
+        assert health.accuracy == pytest.approx(np.trace(matrix) / matrix.sum())
+        assert 0 <= health.macro_f1 <= 1
 
 
 def test_floors_and_baselines(known, fleet_dir):
     last = known.truth.at(known.last)
-    floor = known.floors["last"]["raw"]
-    assert floor["rmse"] == rmse(np.minimum(last.raw, 125), last.raw)
-    assert known.metrics["last"]["raw"]["rmse"] >= floor["rmse"]
-    oracle = known.baselines["test_mean"]
-    assert oracle["last"]["capped"]["constant"] == last.capped.mean()
-    assert oracle["last"]["raw"]["constant"] == last.raw.mean()
-    assert oracle["every"]["raw"]["constant"] == known.truth.raw.mean()
+    floor = known.floor.raw.last
+    assert floor.rmse == rmse(np.minimum(last.raw, 125), last.raw)
+    assert known.metrics.last.raw.rmse >= floor.rmse
+    oracle = known.baselines.test_mean.metrics
+    assert oracle.last.capped.constant == last.capped.mean()
+    assert oracle.last.raw.constant == last.raw.mean()
+    assert oracle.every.raw.constant == known.truth.raw.mean()
     train = read_fleet(fleet_dir / "train_FD001.txt")
     mean = cap_rul(run_to_failure_rul(train), 125).mean()
-    honest = known.baselines["train_mean"]["last"]["capped"]
-    assert honest["constant"] == pytest.approx(mean)
-    assert honest["rmse"] == pytest.approx(rmse(np.full(len(last.raw), mean), last.capped))
-    assert honest["nasa"] == pytest.approx(nasa_score(np.full(len(last.raw), mean), last.capped))
+    honest = known.baselines.train_mean.metrics.last.capped
+    assert honest.constant == pytest.approx(mean)
+    assert honest.rmse == pytest.approx(rmse(np.full(len(last.raw), mean), last.capped))
+    assert honest.nasa == pytest.approx(nasa_score(np.full(len(last.raw), mean), last.capped))
 
 
 def test_the_training_constant_does_not_depend_on_the_split(fleet_dir):
@@ -158,8 +153,8 @@ def test_an_engine_of_one_row_is_scored(model, own):
     (own / "test_FD001.txt").write_text(text)
     (own / "RUL_FD001.txt").write_text("44\n")
     found = evaluate(model, data_dir=str(own))
-    assert found.metrics["last"] == found.metrics["every"]
-    assert found.metrics["last"]["capped"]["rmse_interval"] is None
+    assert found.metrics.last == found.metrics.every
+    assert found.metrics.last.capped.rmse_interval is None
     assert found.protocol.engines == found.protocol.windows == found.protocol.padded == 1
 
 
@@ -195,8 +190,8 @@ def test_another_cap_and_five_classes(fleet_dir, tmp_path):
     assert found.predictions.rul.max() <= 110
     assert found.protocol.clamp == [0, 110]
     assert found.protocol.boundaries == [110, 90, 50, 25]
-    assert np.shape(found.health["every"]["confusion_matrix"]) == (5, 5)
-    assert np.sum(found.health["every"]["confusion_matrix"]) == found.protocol.windows
+    assert np.shape(found.health.every.confusion_matrix) == (5, 5)
+    assert np.sum(found.health.every.confusion_matrix) == found.protocol.windows
     assert "p_4" in to_csv(found).splitlines()[0]
 
 

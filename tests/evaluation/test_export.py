@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ import torch
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.evaluation import export as module
-from cmapss_rul.evaluation.export import Parity, default_path, export, parity_of
-from cmapss_rul.evaluation.portable import Interval, inputs_of
+from cmapss_rul.evaluation.export import Parity, default_path, export, measure_parity
+from cmapss_rul.evaluation.export_graph import IntervalGraph, graph_inputs
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.config import RunConfig
@@ -78,7 +79,7 @@ def test_any_batch_size(exported, onnxruntime, window_60, fleet_dir, batch):
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     rows = np.arange(batch) * 10
     session = onnxruntime.InferenceSession(exported[0])
-    plain = {k: v.numpy() for k, v in inputs_of(window_60, fleet, rows).there().items()}
+    plain = {k: v.numpy() for k, v in graph_inputs(window_60, fleet, rows).named().items()}
     rul, health = session.run(["rul", "health"], plain)
     expected = predict_fleet(window_60, fleet, rows)
     np.testing.assert_allclose(rul, expected.rul, atol=1e-3)
@@ -123,7 +124,7 @@ def test_a_calibrated_model_gives_its_interval_too(
         "float32 [batch]: upper end of the interval at level 0.9, cycles; 125 means that or more"
     )
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    plain = {k: v.numpy() for k, v in inputs_of(model, fleet, np.array([9])).there().items()}
+    plain = {k: v.numpy() for k, v in graph_inputs(model, fleet, np.array([9])).named().items()}
     rul, _, lower, upper = session.run(None, plain)
     expected = model.calibration.bounds(rul.astype(float), 0.9, 125)
     np.testing.assert_allclose([lower, upper], expected, atol=1e-4)
@@ -133,10 +134,10 @@ def test_a_calibrated_model_gives_its_interval_too(
 def test_the_interval_of_the_graph_is_that_of_the_calibration(window_60, steps):
     model = calibrated(window_60, knots=steps)
     rul = torch.tensor([0.0, 19.0, 20.0, 49.5, 50.0, 77.7, 120.0, 125.0])
-    found = Interval.of(model)(rul)
+    found = IntervalGraph.of(model)(rul)
     expected = model.calibration.bounds(rul.double().numpy(), 0.9, 125)
     np.testing.assert_allclose(torch.stack(found), expected, atol=1e-5)
-    assert Interval.of(window_60) is None
+    assert IntervalGraph.of(window_60) is None
 
 
 def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_path, onnxruntime):
@@ -150,7 +151,7 @@ def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_p
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     for row in (0, 45, fleet.last_rows[1]):  # a history of 1 row, of some and of many
         rows = np.array([row])
-        plain = {k: v.numpy() for k, v in inputs_of(model, fleet, rows).there().items()}
+        plain = {k: v.numpy() for k, v in graph_inputs(model, fleet, rows).named().items()}
         expected = predict_fleet(model, fleet, rows).rul
         np.testing.assert_allclose(session.run(["rul"], plain)[0], expected, atol=1e-3)
 
@@ -175,6 +176,20 @@ def test_other_networks(fleet_dir, tmp_path, format, network):
     assert export(model, format, tmp_path / "model").rul < 1e-3
 
 
+def test_no_file_names_a_source_file_of_this_machine(exported, window_60, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    content = exported[0].read_bytes()
+    assert b".py" not in content
+    graph = onnx.load_from_string(content).graph
+    for entry in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        assert not entry.metadata_props
+        assert not entry.doc_string
+    export(window_60, "torch-export", tmp_path / "model.pt2")
+    with zipfile.ZipFile(tmp_path / "model.pt2") as archive:
+        for name in archive.namelist():
+            assert str(ROOT).encode() not in archive.read(name)
+
+
 def test_torch_export_runs_by_torch_alone(window_60, fleet_dir, tmp_path):
     assert export(window_60, "torch-export", tmp_path / "model.pt2").rul < 1e-3
     extra = {"cap": "", "columns": ""}
@@ -183,7 +198,7 @@ def test_torch_export_runs_by_torch_alone(window_60, fleet_dir, tmp_path):
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     for batch in (1, 5):
         rows = fleet.last_rows[:batch]
-        rul, health = program.module()(**inputs_of(window_60, fleet, rows).there())
+        rul, health = program.module()(**graph_inputs(window_60, fleet, rows).named())
         expected = predict_fleet(window_60, fleet, rows).rul
         np.testing.assert_allclose(rul.detach(), expected, atol=1e-3)
         assert health.shape == (batch, 3)
@@ -199,14 +214,14 @@ def test_parity_is_the_largest_difference(window_60, fleet_dir):
         done.append(len(inputs.cycle))
         return [expected.rul[part] + 0.25, expected.probabilities[part] - 0.125]
 
-    assert parity_of(window_60, fleet, off) == Parity(20, 0.25, 0.125)
+    assert measure_parity(window_60, fleet, off) == Parity(20, 0.25, 0.125)
 
 
 @pytest.mark.parametrize("difference", [0.0501, float("nan")])
 def test_a_difference_above_the_tolerance_saves_nothing(
     window_60, tmp_path, monkeypatch, difference
 ):
-    monkeypatch.setattr(module, "parity_of", lambda *_: Parity(20, difference, 0.0))
+    monkeypatch.setattr(module, "measure_parity", lambda *_: Parity(20, difference, 0.0))
     with pytest.raises(RulError, match=r"expected at most 0\.05; nothing was written"):
         export(window_60, "torch-export", tmp_path / "model.pt2")
     assert list(tmp_path.iterdir()) == []
@@ -265,12 +280,12 @@ def test_the_example_of_the_readme_needs_nothing_of_this_package(
 
 def test_the_bytes_that_are_compared_are_those_that_are_saved(window_60, tmp_path, monkeypatch):
     compared = []
-    runner = module._saved_runner
+    runner = module._torch_export_runner
 
     def noted(content):
         compared.append(content)
         return runner(content)
 
-    monkeypatch.setattr(module, "_saved_runner", noted)
+    monkeypatch.setattr(module, "_torch_export_runner", noted)
     export(window_60, "torch-export", tmp_path / "model.pt2")
     assert [(tmp_path / "model.pt2").read_bytes()] == compared

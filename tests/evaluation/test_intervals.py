@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.evaluation.intervals import about, ends_of, level_of, why_none
+from cmapss_rul.evaluation.intervals import (
+    interval_bounds,
+    interval_facts,
+    interval_level,
+    why_no_intervals,
+)
 from cmapss_rul.evaluation.save import to_json
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.trained_model import restore
@@ -15,40 +20,40 @@ from tests.evaluation._models import INTERVALS, calibrated, config_for, write_ch
 
 def test_coverage_follows_from_predictions_and_labels(known_intervals):
     predictions, truth = known_intervals.predictions, known_intervals.truth
-    for found, level in zip(known_intervals.intervals["coverage"], INTERVALS.levels, strict=True):
-        assert found["level"] == level
+    for found, level in zip(known_intervals.intervals.coverage, INTERVALS.levels, strict=True):
+        assert found.level == level
         lower, upper = INTERVALS.bounds(predictions.rul, level, 125)
         for labels in ("capped", "raw"):
             true = getattr(truth, labels)
             held = (lower <= true) & (true <= upper)
             shares = [held[predictions.engine == engine].mean() for engine in range(1, 21)]
-            assert found["every"][labels]["coverage"] == pytest.approx(np.mean(shares))
+            assert getattr(found.every, labels).coverage == pytest.approx(np.mean(shares))
             last = held[known_intervals.last]
-            assert found["last"][labels]["coverage"] == pytest.approx(last.mean())
-            assert found["last"][labels]["engines"] == found["last"][labels]["windows"] == 20
+            assert getattr(found.last, labels).coverage == pytest.approx(last.mean())
+            assert getattr(found.last, labels).engines == getattr(found.last, labels).windows == 20
         widths = (upper - lower)[known_intervals.last]
-        assert found["last"]["capped"]["width"] == pytest.approx(widths.mean())
-        assert found["every"]["capped"]["windows"] == len(predictions.rul)
+        assert found.last.capped.width == pytest.approx(widths.mean())
+        assert found.every.capped.windows == len(predictions.rul)
 
 
 def test_raw_labels_above_the_cap_are_held_by_no_interval(known_intervals):
     truth, last = known_intervals.truth, known_intervals.last
-    for found in known_intervals.intervals["coverage"]:
-        raw = found["last"]["raw"]
-        assert raw["above_cap"] == pytest.approx((truth.raw[last] > 125).mean())
-        assert raw["coverage"] <= 1 - raw["above_cap"]
-        assert raw["coverage"] <= found["last"]["capped"]["coverage"]
+    for found in known_intervals.intervals.coverage:
+        raw = found.last.raw
+        assert raw.above_cap == pytest.approx((truth.raw[last] > 125).mean())
+        assert raw.coverage <= 1 - raw.above_cap
+        assert raw.coverage <= found.last.capped.coverage
 
 
 def test_the_bands_part_the_windows_by_true_rul(known_intervals):
     truth = known_intervals.truth
-    for found in known_intervals.intervals["coverage"]:
+    for found in known_intervals.intervals.coverage:
         for windows, rows in (("every", slice(None)), ("last", known_intervals.last)):
-            bands = found[windows]["bands"]
-            assert [(band["from"], band["below"]) for band in bands] == [
+            bands = getattr(found, windows).bands
+            assert [(band.low, band.below) for band in bands] == [
                 (0, 25), (25, 50), (50, 75), (75, 100), (100, 125), (125, None),
             ]  # fmt: skip
-            counts = [band["capped"]["windows"] if band["capped"] else 0 for band in bands]
+            counts = [band.capped.windows if band.capped else 0 for band in bands]
             edges = [0, 25, 50, 75, 100, 125, np.inf]
             assert counts == np.histogram(truth.raw[rows], edges)[0].tolist()
 
@@ -61,29 +66,29 @@ def test_what_is_said_of_them_stands_in_the_json(known, known_intervals):
     assert "not for each RUL" in found["promise"]
     without = json.loads(to_json(known))["intervals"]
     assert without == {"levels": [], "why": "the run was not calibrated; rul calibrate does it"}
-    assert known.ends is None
+    assert known.bounds is None
 
 
 def test_the_health_probabilities_are_scored(known):
     """The network is sure by softmax(2, 0, 0) whatever it says."""
     sure = np.exp(2) / (np.exp(2) + 2)
     for windows in ("last", "every"):
-        found = known.health[windows]
-        assert found["ece"] == pytest.approx(abs(found["accuracy"] - sure), abs=1e-6)
+        found = getattr(known.health, windows)
+        assert found.ece == pytest.approx(abs(found.accuracy - sure), abs=1e-6)
         rest = (1 - sure) / 2
         right, wrong = (1 - sure) ** 2 + 2 * rest**2, sure**2 + (1 - rest) ** 2 + rest**2
-        by_hand = found["accuracy"] * right + (1 - found["accuracy"]) * wrong
-        assert found["brier"] == pytest.approx(by_hand, abs=1e-6)
+        by_hand = found.accuracy * right + (1 - found.accuracy) * wrong
+        assert found.brier == pytest.approx(by_hand, abs=1e-6)
 
 
 def test_the_level_to_show_and_the_one_asked_for(model):
-    assert level_of(calibrated(model)) == 0.9
-    assert level_of(calibrated(model), 0.5) == 0.5
-    assert level_of(model) is None
-    assert about(model) is None
+    assert interval_level(calibrated(model)) == 0.9
+    assert interval_level(calibrated(model), 0.5) == 0.5
+    assert interval_level(model) is None
+    assert interval_facts(model) is None
     with pytest.raises(UsageError, match="carries no intervals"):
-        level_of(model, 0.5)
-    lower, upper = ends_of(calibrated(model), np.array([25.0, 75.0]), 0.8)
+        interval_level(model, 0.5)
+    lower, upper = interval_bounds(calibrated(model), np.array([25.0, 75.0]), 0.8)
     assert (lower.tolist(), upper.tolist()) == ([21.0, 61.0], [33.0, 83.0])
 
 
@@ -91,5 +96,5 @@ def test_a_split_by_windows_says_why_there_are_none(fleet_dir, tmp_path):
     config = config_for(fleet_dir)
     leaky = config.model_copy(update={"split": config.split.model_copy(update={"by": "windows"})})
     model = restore(write_checkpoint(tmp_path / "best.pt", leaky))
-    assert why_none(model) == "every engine trained"
-    assert evaluate(model).intervals == {"levels": [], "why": "every engine trained"}
+    assert why_no_intervals(model) == "every engine trained"
+    assert evaluate(model).as_dict()["intervals"] == {"levels": [], "why": "every engine trained"}

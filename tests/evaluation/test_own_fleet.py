@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cmapss_rul.data.records import read_records
-from cmapss_rul.evaluation.evaluate import evaluate, unseen_by
+from cmapss_rul.evaluation.evaluate import evaluate, read_test_engines
 from cmapss_rul.evaluation.export import export
 from cmapss_rul.evaluation.predict import predict_records
-from cmapss_rul.evaluation.save import table_of_last, to_csv, to_json
+from cmapss_rul.evaluation.save import last_window_predictions, to_csv, to_json
 from cmapss_rul.system.errors import DataError
 from tests.data._own import HEADER, LIVES, own_rows, write_own
 from tests.evaluation._models import countdown, trained
@@ -37,16 +37,16 @@ def test_the_protocol_says_where_the_engines_come_from(model, found):
     lines = dict(found.protocol.lines())
     assert lines["tested on"].startswith("held-out engines of the same file, each cut once: 2 eng")
     assert "which the last cycle of each training record is taken to be" in lines["label"]
-    assert "but those of the engines set aside" in found.baselines["train_mean"]["what"]
+    assert "but those of the engines set aside" in found.baselines.train_mean.description
 
 
 def test_engines_keep_their_names_and_the_rul_is_that_of_their_lives(model, found):
-    table = table_of_last(found)
+    table = last_window_predictions(found)
     assert set(table["engine"]) == {list(LIVES)[number - 1] for number in model.engines.test}
     lives = table["engine"].map(LIVES)
     assert (table["cycle"] + table["true_rul_raw"] == lives).all()
     assert (table["true_rul_capped"] == np.minimum(table["true_rul_raw"], 10)).all()
-    assert {entry["engine"] for entry in found.prognostics["engines"]} == set(table["engine"])
+    assert {entry.engine for entry in found.prognostics.engines} == set(table["engine"])
     assert to_csv(found).splitlines()[1].startswith(f"{table['engine'][0]},")
 
 
@@ -61,12 +61,15 @@ def test_no_cycle_after_the_cut_is_scored(model, found):
 
 def test_a_training_file_that_has_changed_says_nothing_about_who_was_set_aside(model, tmp_path):
     write_own(tmp_path / "my.csv", own_rows()[:-1])
-    with pytest.raises(DataError, match=r"my\.csv: has changed since the training .* put the form"):
+    with pytest.raises(
+        DataError, match=r"my\.csv: has changed since the training .* restore the form"
+    ):
         evaluate(model, data_dir=tmp_path)
     write_own(tmp_path / "my.csv")
-    assert len(unseen_by(model, tmp_path).held_out) == 2
-    other = dataclasses.replace(model, test_engines=[1, 2, 3])
-    with pytest.raises(DataError, match="other engines are set aside now than at the training"):
+    assert len(read_test_engines(model, tmp_path).held_out) == 2
+    engines = model.engines.model_copy(update={"test": [1, 2, 3]})
+    other = dataclasses.replace(model, engines=engines)
+    with pytest.raises(DataError, match="other engines are held out now than at the training"):
         evaluate(other)
 
 
@@ -78,7 +81,7 @@ def test_a_test_file_of_ones_own_goes_before(tmp_path):
     found = evaluate(model)
     assert found.protocol.tested_on == "a test file"
     assert list(found.protocol.digest) == ["my.csv", "test.csv"]
-    assert table_of_last(found)["true_rul_raw"].tolist() == [99]
+    assert last_window_predictions(found)["true_rul_raw"].tolist() == [99]
     assert "split" in found.protocol.as_dict()
     assert "test_seed" not in found.protocol.split
     test.write_bytes(b"\n".join(line + b",99" for line in file.read_bytes().splitlines()))
@@ -99,7 +102,7 @@ def test_the_training_file_is_no_test_file(tmp_path):
 
 
 def test_it_predicts_from_a_file_with_the_same_names(model, found):
-    aside = table_of_last(found)
+    aside = last_window_predictions(found)
     kept = dict(zip(aside["engine"], aside["cycle"], strict=True))
     rows = [row for row in own_rows() if int(row.split(",")[1]) <= kept.get(row.split(",")[0], 0)]
     content = "\n".join([HEADER, *reversed(rows)]).encode()

@@ -10,12 +10,12 @@ import pytest
 from cmapss_rul.data.columns import COLUMNS, SENSORS
 from cmapss_rul.data.records import ALLOW_GAPS, read_records
 from cmapss_rul.evaluation.predict import (
-    in_window,
+    any_in_window,
     predict_records,
     to_csv,
     to_json,
 )
-from cmapss_rul.evaluation.save import table_of_last
+from cmapss_rul.evaluation.save import last_window_predictions
 from cmapss_rul.system.errors import RulError, UsageError
 from tests.data._fleets import fleet_of
 from tests.evaluation._models import INTERVALS, calibrated, countdown
@@ -48,7 +48,7 @@ def predicted(model, content, *, allow_gaps=False, **options):
 
 def test_the_test_file_gives_what_the_evaluation_gives(model, evaluation, fleet_dir):
     table = predicted(model, (fleet_dir / "test_FD001.txt").read_bytes())
-    expected = table_of_last(evaluation)
+    expected = last_window_predictions(evaluation)
     assert list(table) == [*HEAD, "p_0", "p_1", "p_2", *TAIL]
     np.testing.assert_allclose(table["rul"], expected["predicted_rul"], atol=1e-4)
     np.testing.assert_allclose(table["p_1"], expected["p_1"], atol=1e-6)
@@ -171,17 +171,20 @@ def test_too_few_engines_for_any_level_are_said_in_the_note(model, frame):
 
 def test_what_is_no_number_is_refused_by_the_engine_s_own_name(model, frame):
     named = frame.assign(unit=frame["unit"].map(lambda unit: f"pump {unit}"))
-    with pytest.raises(RulError, match=r"for engine pump 1, cycle \d+ is no finite number"):
+    with pytest.raises(RulError, match=r"for engine pump 1, cycle \d+ is not a finite number"):
         predicted(countdown(model, float("nan")), named)
 
 
-def test_marks_in_windows_by_hand():
+def test_marks_any_in_windows_by_hand():
     fleet = fleet_of(4, 3)
     marks = np.array([[1, 0], [0, 0], [0, 0], [0, 1], [0, 0], [1, 0], [0, 0]], dtype=bool)
-    found = in_window(marks, fleet, np.arange(7), 2)
+    found = any_in_window(marks, fleet, np.arange(7), 2)
     assert found[:, 0].tolist() == [True, True, False, False, False, True, True]
     assert found[:, 1].tolist() == [False, False, False, True, False, False, False]
-    assert in_window(marks, fleet, np.array([3, 6]), 9).tolist() == [[True, True], [True, False]]
+    assert any_in_window(marks, fleet, np.array([3, 6]), 9).tolist() == [
+        [True, True],
+        [True, False],
+    ]
 
 
 def test_the_csv_holds_every_digit_and_nothing_for_the_unknown(model, frame):

@@ -86,7 +86,7 @@ def test_probabilities_are_those_of_the_predicted_class(model):
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 def test_what_is_no_number_is_refused_with_its_place(model, wrong):
-    with pytest.raises(RulError, match="engine 1, cycle 1 is no finite number") as caught:
+    with pytest.raises(RulError, match="engine 1, cycle 1 is not a finite number") as caught:
         predict_fleet(countdown(model, wrong), fleet_of(2, 2))
     assert "4 of 4" in str(caught.value)
     assert "\n" not in str(caught.value)

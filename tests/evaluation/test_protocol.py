@@ -120,7 +120,7 @@ def test_other_files_are_said_to_be_other_files(model, own):
 def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
     """Train file first, then test and RUL file alike."""
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    data = {**model.data, "official": official[0], "simulated": simulated[0]}
+    data = model.data.model_copy(update={"official": official[0], "simulated": simulated[0]})
     sources = [
         Provenance(f"{kind}_FD001.txt", "0" * 64, "0" * 64, official[1], simulated[1])
         for kind in ("test", "RUL")
@@ -135,9 +135,10 @@ def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
 
 def test_subsets_that_trained_too_are_named_and_count(model, fleet_dir):
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    own = {**model.data, "official": True, "simulated": False}
+    own = {**model.data.model_dump(), "official": True, "simulated": False}
     also = {**own, "subset": "FD003", "name": "train_FD003.txt", "engines": 100, "official": False}
-    trained = dataclasses.replace(model, data={**own, "auxiliary": [also]})
+    data = type(model.data).model_validate({**own, "auxiliary": [also]})
+    trained = dataclasses.replace(model, data=data)
     protocol = Protocol.of(trained, EvaluationSet(fleet, None, [], [], fleet.engines[:0]))
     assert protocol.auxiliary == {"FD003": 100}
     assert protocol.files == "not the official files"

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmapss_rul.evaluation.save import Targets, save, to_csv, to_json
+from cmapss_rul.evaluation.results import ByLabels
+from cmapss_rul.evaluation.save import EvaluationFiles, save, to_csv, to_json
 from cmapss_rul.metrics.health import (
     accuracy,
     brier_score,
@@ -18,6 +19,7 @@ from cmapss_rul.metrics.health import (
     expected_calibration_error,
     macro_f1,
 )
+from cmapss_rul.metrics.prognostics import prognostic_metrics
 from cmapss_rul.metrics.regression import regression_metrics
 from cmapss_rul.system import files
 from cmapss_rul.system.errors import RulError
@@ -66,27 +68,25 @@ def test_predictions_have_one_row_an_engine(known):
 def test_the_ends_of_the_intervals_stand_beside_the_prediction(known, known_intervals):
     assert np.isnan(read(known)["rul_lower"]).all()
     table = read(known_intervals)
-    last = known_intervals.intervals["coverage"][2]["last"]
+    last = known_intervals.intervals.coverage[2].last
     for labels in ("capped", "raw"):
         true = table[f"true_rul_{labels}"]
         held = (table["rul_lower"] <= true) & (true <= table["rul_upper"])
-        assert held.mean() == pytest.approx(last[labels]["coverage"])
-    assert (table["rul_upper"] - table["rul_lower"]).mean() == pytest.approx(
-        last["capped"]["width"]
-    )
+        assert held.mean() == pytest.approx(getattr(last, labels).coverage)
+    assert (table["rul_upper"] - table["rul_lower"]).mean() == pytest.approx(last.capped.width)
 
 
 def test_every_last_window_figure_follows_from_the_predictions(evaluation):
     table = read(evaluation)
     for labels in ("capped", "raw"):
         again = regression_metrics(table["predicted_rul"], table[f"true_rul_{labels}"])
-        found = dict(evaluation.metrics["last"][labels])
+        found = dataclasses.asdict(getattr(evaluation.metrics.last, labels))
         del found["rmse_interval"]
         assert dataclasses.asdict(again) == found
     chances = np.stack([table["p_0"], table["p_1"], table["p_2"]], axis=1)
     true = table["true_health"].astype(int)
     confusion = confusion_matrix(table["predicted_health"].astype(int), true, classes=3)
-    assert evaluation.health["last"] == {
+    assert dataclasses.asdict(evaluation.health.last) == {
         "accuracy": accuracy(confusion),
         "macro_f1": macro_f1(confusion),
         "confusion_matrix": confusion.tolist(),
@@ -111,55 +111,55 @@ def test_json_is_strict_and_holds_the_same_figures(evaluation):
     assert list(found) == [
         "protocol", "metrics", "health", "floors", "baselines", "prognostics", "intervals",
     ]  # fmt: skip
-    assert (
-        found["metrics"]["last"]["capped"]["rmse"] == evaluation.metrics["last"]["capped"]["rmse"]
-    )
+    assert found["metrics"]["last"]["capped"]["rmse"] == evaluation.metrics.last.capped.rmse
     assert found["protocol"]["simulated"] is True
     assert "simulated" in found["protocol"]["files"]
     assert len(found["metrics"]["every"]["raw"]["rmse_interval"]) == 2
 
 
 def test_what_is_not_finite_becomes_null(evaluation):
-    raw = {**evaluation.metrics["last"]["raw"], "nasa": math.inf, "mae": math.nan}
-    metrics = {**evaluation.metrics, "last": {"raw": raw, "capped": {"rmse_interval": None}}}
+    last = evaluation.metrics.last
+    raw = dataclasses.replace(last.raw, nasa=math.inf, mae=math.nan)
+    capped = dataclasses.replace(last.capped, rmse_interval=None)
+    metrics = dataclasses.replace(evaluation.metrics, last=ByLabels(capped, raw))
     odd = dataclasses.replace(evaluation, metrics=metrics)
     found = json.loads(to_json(odd), parse_constant=refuse)["metrics"]["last"]
     assert found["raw"]["nasa"] is found["raw"]["mae"] is None
-    assert found["raw"]["rmse"] == raw["rmse"]
+    assert found["raw"]["rmse"] == raw.rmse
     assert found["capped"]["rmse_interval"] is None
 
 
 @pytest.mark.parametrize(
-    ("name", "figures_name", "predictions_name"),
+    ("name", "metrics_name", "predictions_name"),
     [
         ("best.pt", "evaluation.json", "predictions.csv"),
         ("last.pt", "evaluation-last.json", "predictions-last.csv"),
         ("my.model.pt", "evaluation-my.model.json", "predictions-my.model.csv"),
     ],
 )
-def test_names(name, figures_name, predictions_name):
-    beside = Targets.of(Path("run") / name)
-    assert beside == Targets(Path("run") / figures_name, Path("run") / predictions_name)
-    elsewhere = Targets.of(Path("run") / name, Path("out"))
-    assert elsewhere.figures == Path("out") / figures_name
+def test_names(name, metrics_name, predictions_name):
+    beside = EvaluationFiles.of(Path("run") / name)
+    assert beside == EvaluationFiles(Path("run") / metrics_name, Path("run") / predictions_name)
+    elsewhere = EvaluationFiles.of(Path("run") / name, Path("out"))
+    assert elsewhere.metrics == Path("out") / metrics_name
 
 
 def test_saving_makes_the_folder_and_replaces_both_files(evaluation, known, tmp_path):
-    targets = Targets.of(Path("best.pt"), tmp_path / "a" / "b")
+    targets = EvaluationFiles.of(Path("best.pt"), tmp_path / "a" / "b")
     targets.check()
     assert not (tmp_path / "a").exists()
     save(known, targets)
     save(evaluation, targets)
-    assert targets.figures.read_text() == to_json(evaluation)
+    assert targets.metrics.read_text() == to_json(evaluation)
     assert targets.predictions.read_text() == to_csv(evaluation)
-    assert sorted(path.name for path in targets.figures.parent.iterdir()) == [
+    assert sorted(path.name for path in targets.metrics.parent.iterdir()) == [
         "evaluation.json",
         "predictions.csv",
     ]
 
 
 def test_a_check_leaves_nothing_behind(tmp_path):
-    Targets.of(Path("best.pt"), tmp_path).check()
+    EvaluationFiles.of(Path("best.pt"), tmp_path).check()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -179,7 +179,7 @@ def in_the_way(tmp_path):
 )
 def test_a_folder_that_cannot_be_written_is_found_out_beforehand(tmp_path, place):
     with pytest.raises(RulError, match=r"cannot be written .*--output") as caught:
-        Targets.of(Path("best.pt"), place(tmp_path)).check()
+        EvaluationFiles.of(Path("best.pt"), place(tmp_path)).check()
     assert str(place(tmp_path)) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -187,20 +187,20 @@ def test_a_folder_that_cannot_be_written_is_found_out_beforehand(tmp_path, place
 def test_a_broken_link_in_the_way_is_found_out(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(RulError, match="link: cannot be written"):
-        Targets.of(Path("best.pt"), tmp_path / "link").check()
+        EvaluationFiles.of(Path("best.pt"), tmp_path / "link").check()
 
 
 @pytest.mark.parametrize("name", ["evaluation.json", "predictions.csv"])
 def test_a_folder_of_the_files_name_is_found_out(tmp_path, name):
     (tmp_path / name).mkdir()
     with pytest.raises(RulError, match=f"{name}: cannot be written .a folder of that name"):
-        Targets.of(Path("best.pt"), tmp_path).check()
+        EvaluationFiles.of(Path("best.pt"), tmp_path).check()
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_former_files(known, tmp_path, monkeypatch):
-    targets = Targets.of(Path("best.pt"), tmp_path)
+    targets = EvaluationFiles.of(Path("best.pt"), tmp_path)
     save(known, targets)
-    former = targets.figures.read_bytes()
+    former = targets.metrics.read_bytes()
 
     def full(path, _):
         raise OSError(28, "No space left on device", str(path))
@@ -208,4 +208,20 @@ def test_a_full_disk_is_one_line_and_keeps_the_former_files(known, tmp_path, mon
     monkeypatch.setattr(files, "write_atomic", full)
     with pytest.raises(RulError, match=r"predictions\.csv: cannot be written \(No space left"):
         save(known, targets)
-    assert targets.figures.read_bytes() == former
+    assert targets.metrics.read_bytes() == former
+
+
+def test_prognostics_stand_in_the_json(known):
+    found = json.loads(to_json(known))["prognostics"]
+    assert list(found) == ["definition", "mean", "engines"]
+    assert found["definition"]["labels"] == "raw"
+    assert (found["definition"]["alpha"], found["definition"]["lambda"]) == (0.2, 0.5)
+    assert [engine["engine"] for engine in found["engines"]] == list(range(1, 21))
+    one = next(engine for engine in found["engines"] if engine["scored"])
+    rows = (known.predictions.engine == one["engine"]) & (known.truth.raw <= 125)
+    assert one["scored"] == rows.sum()
+    expected = prognostic_metrics(
+        known.predictions.cycle[rows], known.predictions.rul[rows], known.truth.raw[rows]
+    )
+    assert one["prognostic_horizon"] == expected.prognostic_horizon
+    assert one["relative_accuracy"] == expected.relative_accuracy

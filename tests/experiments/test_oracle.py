@@ -35,7 +35,7 @@ def test_each_epoch_is_noted_and_the_run_is_the_same(tmp_path, config):
     notes = read_notes(path_of(run.path))
     assert list(notes) == [1, 2, 3]
     model = restore(run.best)
-    tested = evaluate(model).metrics["last"]["capped"]["rmse"]
+    tested = evaluate(model).metrics.last.capped.rmse
     assert notes[model.epoch] == pytest.approx(tested, abs=1e-9)
 
 

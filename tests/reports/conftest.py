@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.evaluation.evaluate import Evaluation, evaluate
-from cmapss_rul.reports.target import report
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.results import Evaluation
+from cmapss_rul.reports.report import report
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.trained_model import TrainedModel, restore
 from tests.evaluation._models import INTERVALS, config_for, content_for, countdown

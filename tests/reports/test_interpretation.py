@@ -1,4 +1,4 @@
-"""Attention, importance and coverage: the numbers, and the pictures made of them."""
+"""Attention and importance: the numbers, and the plots of them."""
 
 import dataclasses
 
@@ -9,39 +9,43 @@ import torch
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.reports import interpretation
-from cmapss_rul.reports.importance import REPEATS, importance_of
-from cmapss_rul.reports.looking_back import LookingBack, looking_back
+from cmapss_rul.reports.interpretation import (
+    REPEATS,
+    Attention,
+    attention_over_time,
+    permutation_importance,
+)
 from tests.evaluation._models import countdown
 from tests.reports.inputs import texts
 
 
 def test_only_the_input_that_is_used_matters(model, known):
     """The countdown reads the cycle count alone."""
-    found = importance_of(countdown(model), known)
+    found = permutation_importance(countdown(model), known)
     assert found.inputs[-1] == "cycle_count"
-    assert found.rise.shape == (len(found.inputs), REPEATS)
-    assert (found.rise[:-1] == 0).all()
-    assert (found.rise[-1] > 5).all()
-    assert len(set(found.rise[-1])) == REPEATS
+    assert found.increase.shape == (len(found.inputs), REPEATS)
+    assert (found.increase[:-1] == 0).all()
+    assert (found.increase[-1] > 5).all()
+    assert len(set(found.increase[-1])) == REPEATS
 
 
 def test_importance_starts_from_the_error_as_it_is_and_repeats(model, known):
-    found = importance_of(countdown(model), known)
+    found = permutation_importance(countdown(model), known)
     rows = np.linspace(0, known.fleet.rows - 1, found.windows).round().astype(int)
     expected = rmse(known.predictions.rul[rows], known.truth.capped[rows])
     assert found.rmse == pytest.approx(expected, abs=1e-4)
-    assert (importance_of(countdown(model), known).rise == found.rise).all()
+    assert (permutation_importance(countdown(model), known).increase == found.increase).all()
 
 
 def test_importance_leaves_the_data_as_they_were(model, evaluation):
     before = evaluation.fleet.values.copy()
-    importance_of(model, evaluation)
+    permutation_importance(model, evaluation)
     assert (evaluation.fleet.values == before).all()
     assert evaluate(model).metrics == evaluation.metrics
 
 
 def test_attention_is_that_of_the_whole_windows(model, evaluation):
-    found = looking_back(model, evaluation)
+    found = attention_over_time(model, evaluation)
     whole = ~evaluation.predictions.padded[evaluation.last]
     assert found.weights.shape == (whole.sum(), 40)
     assert found.weights.sum(axis=1) == pytest.approx(1, abs=1e-6)
@@ -55,48 +59,36 @@ def test_a_step_of_several_cycles_stands_at_its_middle(model, evaluation, monkey
     monkeypatch.setattr(
         network, "attention_weights", lambda _, windows: torch.full((len(windows), 8), 1 / 8)
     )
-    found = looking_back(model, evaluation)
+    found = attention_over_time(model, evaluation)
     assert found.step == 5
     assert found.ago.tolist() == [37, 32, 27, 22, 17, 12, 7, 2]
 
 
 def test_without_attention_or_whole_windows_it_says_why(model, evaluation, monkeypatch):
     monkeypatch.setattr(type(model.network), "attention_weights", lambda *_: None)
-    assert "reads the last state alone" in looking_back(model, evaluation)
+    assert "reads the last state alone" in attention_over_time(model, evaluation)
     padded = np.ones_like(evaluation.predictions.padded)
     short = dataclasses.replace(
         evaluation, predictions=dataclasses.replace(evaluation.predictions, padded=padded)
     )
-    assert "shorter than the window" in looking_back(model, short)
+    assert "shorter than the window" in attention_over_time(model, short)
 
 
-def test_the_picture_of_attention_has_a_line_a_class():
+def test_the_plot_of_attention_has_a_line_a_class():
     weights = np.array([[0.1, 0.9], [0.3, 0.7], [0.5, 0.5]])
-    found = LookingBack(weights, np.array([4.0, 1.0]), 3, np.array([0, 0, 2]))
-    figure = interpretation.attention(found, ["125", "51–124", "0–50"])
+    found = Attention(weights, np.array([4.0, 1.0]), 3, np.array([0, 0, 2]))
+    figure = interpretation.plot_attention(found, ["125", "51–124", "0–50"])
     (axes,) = figure.axes
     assert axes.lines[0].get_ydata() == pytest.approx([0.2, 0.8])
     assert axes.lines[1].get_ydata() == pytest.approx([0.5, 0.5])
-    assert {"RUL 125: 2 engines", "RUL 0–50: 1 engines"} <= set(texts(figure))
+    assert {"RUL 125: 2 engines", "RUL 0–50: 1 engine"} <= set(texts(figure))
     assert axes.xaxis_inverted()
     assert axes.get_ylabel() == "attention weight of 3 cycles, share"
 
 
-def test_the_picture_of_importance_is_sorted(model, known):
-    figure = interpretation.importance(importance_of(countdown(model), known))
+def test_the_plot_of_importance_is_sorted(model, known):
+    figure = interpretation.plot_importance(permutation_importance(countdown(model), known))
     (axes,) = figure.axes
     assert axes.get_yticklabels()[-1].get_text() == "cycle_count"
     widths = [bar.get_width() for bar in axes.patches]
     assert widths == sorted(widths)
-
-
-def test_the_picture_of_coverage(known):
-    figure = interpretation.coverage(known.intervals)
-    levels, bands = figure.axes
-    assert list(levels.get_xticks()) == known.intervals["levels"]
-    found = [c.lines[0].get_ydata().tolist() for c in levels.containers]
-    assert found[0] == [c["last"]["capped"]["coverage"] for c in known.intervals["coverage"]]
-    assert found[1] == [c["every"]["capped"]["coverage"] for c in known.intervals["coverage"]]
-    names = [label.get_text() for label in bands.get_xticklabels()]
-    assert names[0] == "0–24"
-    assert names[-1] == "125 or more"

@@ -11,12 +11,11 @@ from typer.testing import CliRunner
 from cmapss_rul.cli import app
 from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.evaluation.table import render
-from cmapss_rul.reports import predicted
-from cmapss_rul.reports.card import CARD, card_of
-from cmapss_rul.reports.page import write
-from cmapss_rul.reports.run import page_of
-from cmapss_rul.reports.target import report
+from cmapss_rul.evaluation.tables import render
+from cmapss_rul.reports import rul_plots
+from cmapss_rul.reports.model_card import CARD, model_card
+from cmapss_rul.reports.page import write_page
+from cmapss_rul.reports.report import report, run_page
 from cmapss_rul.training.trained_model import restore
 from tests.data._own import LIVES, own_rows, write_own
 from tests.evaluation._models import calibrated, countdown, trained
@@ -33,18 +32,21 @@ def run_folder(tmp_path_factory):
 
 def test_the_page_says_whose_data_and_which_engines_these_are(run_folder):
     seen = Seen((run_folder / "report.html").read_text(encoding="utf-8"))
-    assert "Note: own files: no figure here is one of C-MAPSS" in seen.words
+    assert "Note: own files: these metrics are not comparable with C-MAPSS results" in seen.words
     assert "held-out engines of the same file, each cut once: 2 engines" in seen.words
-    assert "Left out: published figures, which are of C-MAPSS, and these data are own" in seen.words
+    assert (
+        "Left out: published results, which are on C-MAPSS, whereas these data are own"
+        in seen.words
+    )
     assert "Left out: intervals" in seen.words
-    assert "too late by most: engine p-" in seen.words
-    assert "highest rises: " in " ".join(image["alt"] for image in seen.images)
+    assert "latest prediction: engine p-" in seen.words
+    assert "largest increases: " in " ".join(image["alt"] for image in seen.images)
 
 
 def test_the_card_is_not_one_of_c_mapss(run_folder):
     card = (run_folder / CARD).read_text(encoding="utf-8")
     assert "Prediction for engines of the fleet it was trained on." in card
-    assert "The figures below rest on 2 engines" in card
+    assert "The results below rest on 2 engines" in card
     assert "C-MAPSS files" not in card
     assert "Inputs: temp, vib, " in card
 
@@ -53,7 +55,7 @@ def test_a_long_name_fits_above_its_panel(tmp_path):
     found = evaluate(trained(write_own(tmp_path / "my.csv"), tmp_path / "run"))
     names = np.array(["a\tname that is long"] * len(found.predictions.engine))
     named = dataclasses.replace(found.predictions, engine=names)
-    figure = predicted.trajectories(dataclasses.replace(found, predictions=named))
+    figure = rul_plots.plot_trajectories(dataclasses.replace(found, predictions=named))
     assert figure.axes[0].get_title().startswith("best: a\\tname tha… (")
 
 
@@ -73,7 +75,7 @@ def test_one_test_engine_is_reported_without_an_interval(one_engine):
     assert "its 95 % interval over engines none: one engine" in seen.words
     assert "each cut once: 1 engine (0 padded)" in seen.words
     card = (one_engine / CARD).read_text(encoding="utf-8")
-    assert "The figures below rest on 1 engine:" in card
+    assert "The results below rest on 1 engine:" in card
     assert one_engine / CARD in files
     assert all(path.stat().st_size for path in files)
 
@@ -82,14 +84,14 @@ def test_one_test_engine_is_reported_without_an_interval(one_engine):
 def test_one_test_engine_with_intervals(one_engine, tmp_path, start):
     model = calibrated(restore(one_engine))
     evaluation = evaluate(countdown(model, start))
-    assert evaluation.metrics["last"]["capped"]["rmse_interval"] is None
-    assert evaluation.intervals["coverage"][0]["last"]["capped"]["engines"] == 1
-    write(page_of(one_engine, model, evaluation), tmp_path / "report.html")
-    assert "| 0.5 |" in card_of("run", model, evaluation)
+    assert evaluation.metrics.last.capped.rmse_interval is None
+    assert evaluation.intervals.coverage[0].last.capped.engines == 1
+    write_page(run_page(one_engine, model, evaluation), tmp_path / "report.html")
+    assert "| 0.5, last window |" in model_card("run", model, evaluation)
     console = Console(width=80)
     with console.capture() as shown:
         console.print(render(evaluation))
-    assert "95 %" in shown.get()
+    assert "95 % CI" in shown.get()
 
 
 def test_one_test_engine_is_compared(one_engine, tmp_path):

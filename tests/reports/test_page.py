@@ -6,18 +6,18 @@ from functools import partial
 import pytest
 from matplotlib.figure import Figure
 
+from cmapss_rul.display.table import Table
 from cmapss_rul.reports.page import (
-    Drawn,
     Lines,
     Missing,
     Page,
-    Picture,
+    PageTable,
+    Plot,
+    SavedPlot,
     Section,
-    Table,
     Text,
-    Warned,
-    pictures_folder,
-    write,
+    plots_folder,
+    write_page,
 )
 from cmapss_rul.system.errors import RulError
 from tests.reports.inputs import Seen
@@ -33,12 +33,14 @@ def drawn() -> Figure:
 
 
 def page(*parts, **changes) -> Page:
-    plain = {"title": "a run", "about": "of it", "figures": [], "warnings": [], "made": "by me"}
+    plain = {
+        "title": "a run", "subtitle": "of it", "key_metrics": [], "warnings": [], "footer": "by me"
+    }  # fmt: skip
     return Page(**{**plain, "sections": [Section("s", "A section", parts)], **changes})
 
 
 def seen(tmp_path, *parts, **changes) -> Seen:
-    files = write(page(*parts, **changes), tmp_path / "report.html")
+    files = write_page(page(*parts, **changes), tmp_path / "report.html")
     return Seen(files[0].read_text(encoding="utf-8"))
 
 
@@ -46,17 +48,22 @@ def seen(tmp_path, *parts, **changes) -> Seen:
     "part",
     [
         Text(EVIL),
-        Warned(EVIL),
         Missing(EVIL),
         Lines(EVIL, [EVIL]),
-        Table(EVIL, [EVIL, EVIL], [[EVIL, EVIL]]),
-        Table(EVIL, [EVIL], [[EVIL]], folded=True, right=False),
-        Picture("p", EVIL, EVIL, drawn),
+        PageTable(Table(EVIL, [EVIL, EVIL], [[EVIL, EVIL]], notes=[EVIL])),
+        PageTable(Table(EVIL, [EVIL], [[EVIL]]), folded=True),
+        Plot("p", EVIL, EVIL, drawn),
     ],
 )
 def test_no_text_is_markup_or_obeyed(tmp_path, part):
     found = seen(
-        tmp_path, part, title=EVIL, about=EVIL, figures=[(EVIL, EVIL)], warnings=[EVIL], made=EVIL
+        tmp_path,
+        part,
+        title=EVIL,
+        subtitle=EVIL,
+        key_metrics=[(EVIL, EVIL)],
+        warnings=[EVIL],
+        footer=EVIL,
     )
     assert "script" not in found.tags
     assert found.text.count(SHOWN) >= 6
@@ -71,7 +78,10 @@ def test_lines_stay_lines(tmp_path):
 
 
 def test_a_table_says_what_its_cells_are(tmp_path):
-    found = seen(tmp_path, Table("RMSE", ["cell", "value"], [["x", "1"], ["y", "2"]], strong=[1]))
+    found = seen(
+        tmp_path,
+        PageTable(Table("RMSE", ["cell", "value"], [["x", "1"], ["y", "2"]], strong=[1])),
+    )
     assert ("scope", "col") in found.attributes
     assert found.attributes.count(("scope", "row")) == 2
     assert found.attributes.count(("class", "strong")) == 1
@@ -79,9 +89,11 @@ def test_a_table_says_what_its_cells_are(tmp_path):
     assert "cell value x 1 y 2" in found.words
 
 
-@pytest.mark.parametrize(("name", "kind"), [("x" * 20, "right"), ("x" * 21, "right long")])
+@pytest.mark.parametrize(("name", "kind"), [("x" * 20, "numbers"), ("x" * 21, "numbers long")])
 def test_long_names_of_rows_keep_room(tmp_path, name, kind):
-    found = seen(tmp_path, Table("RMSE", ["cell", "value"], [["short", "1"], [name, "2"]]))
+    found = seen(
+        tmp_path, PageTable(Table("RMSE", ["cell", "value"], [["short", "1"], [name, "2"]]))
+    )
     assert found.attributes.count(("class", kind)) == 1
 
 
@@ -89,7 +101,7 @@ def test_long_names_of_rows_keep_room(tmp_path, name, kind):
     ("place", "kind"), [({}, None), ({"alone": True}, "full"), ({"wide": True}, "wide full")]
 )
 def test_a_picture_takes_the_place_that_it_needs(tmp_path, place, kind):
-    found = seen(tmp_path, Picture("p", "t", "x", drawn, **place))
+    found = seen(tmp_path, Plot("p", "t", "x", drawn, **place))
     classes = [value for name, value in found.attributes if name == "class"]
     assert (kind in classes) is (kind is not None)
     assert ("wide full" in classes) is ("wide" in place)
@@ -100,8 +112,8 @@ def test_a_missing_part_is_said(tmp_path):
 
 
 def test_a_picture_is_inside_the_page_and_beside_it(tmp_path):
-    found = seen(tmp_path, Picture("curve", "A curve", "It falls.", drawn))
-    folder = pictures_folder(tmp_path / "report.html")
+    found = seen(tmp_path, Plot("curve", "A curve", "It falls.", drawn))
+    folder = plots_folder(tmp_path / "report.html")
     assert {path.name for path in folder.iterdir()} == {"curve.png", "curve.svg"}
     (image,) = found.images
     assert image["alt"] == "It falls."
@@ -112,15 +124,15 @@ def test_a_picture_is_inside_the_page_and_beside_it(tmp_path):
 
 
 def test_pictures_drawn_before_are_copied(tmp_path):
-    write(page(Picture("curve", "t", "x", drawn)), tmp_path / "a.html")
-    source = pictures_folder(tmp_path / "a.html")
-    files = write(page(Drawn("curve", "t", "x", source)), tmp_path / "new" / "b.html")
+    write_page(page(Plot("curve", "t", "x", drawn)), tmp_path / "a.html")
+    source = plots_folder(tmp_path / "a.html")
+    files = write_page(page(SavedPlot("curve", "t", "x", source)), tmp_path / "new" / "b.html")
     assert [path.name for path in files] == ["b.html", "curve.png", "curve.svg"]
     assert files[2].read_bytes() == (source / "curve.svg").read_bytes()
 
 
 def test_nothing_is_fetched_and_no_script_is_needed(tmp_path):
-    found = seen(tmp_path, Picture("curve", "t", "x", drawn), Text("a"))
+    found = seen(tmp_path, Plot("curve", "t", "x", drawn), Text("a"))
     addresses = [value for name, value in found.attributes if name in ("src", "href")]
     assert all(address.startswith(("data:", "#")) for address in addresses)
     assert "script" not in found.tags
@@ -128,7 +140,7 @@ def test_nothing_is_fetched_and_no_script_is_needed(tmp_path):
 
 
 def test_equal_pages_have_equal_bytes(tmp_path):
-    parts = [Picture("curve", "t", "x", drawn), Text("a")]
+    parts = [Plot("curve", "t", "x", drawn), Text("a")]
     seen(tmp_path, *parts)
     first = (tmp_path / "report.html").read_bytes()
     seen(tmp_path, *parts)
@@ -138,17 +150,17 @@ def test_equal_pages_have_equal_bytes(tmp_path):
 def test_what_cannot_be_written_is_one_line_and_keeps_the_former_page(tmp_path):
     output = tmp_path / "report.html"
     output.write_text("former")
-    pictures_folder(output).write_text("in the way")
+    plots_folder(output).write_text("in the way")
     with pytest.raises(RulError, match="cannot be written") as told:
-        write(page(Picture("curve", "t", "x", drawn)), output)
+        write_page(page(Plot("curve", "t", "x", drawn)), output)
     assert "\n" not in str(told.value)
     assert output.read_text() == "former"
 
 
 def test_a_picture_is_drawn_when_the_page_is_written(tmp_path):
     asked = []
-    write(
-        page(Picture("p", "t", "x", partial(lambda: asked.append(1) or drawn()))),
+    write_page(
+        page(Plot("p", "t", "x", partial(lambda: asked.append(1) or drawn()))),
         tmp_path / "p.html",
     )
     assert asked == [1]

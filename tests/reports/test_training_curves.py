@@ -1,4 +1,4 @@
-"""Pictures of training: every column as it stands in metrics.csv."""
+"""Plots of the training: every column as it stands in metrics.csv."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def rows(tmp_path):
 
 
 def test_learning_curves(rows):
-    figure = training_curves.learning_curves(rows, 4)
+    figure = training_curves.plot_learning_curves(rows, 4)
     first, second, third = figure.axes
     assert first.lines[0].get_ydata().tolist() == [19, 18, 17, 16, 15]
     assert first.lines[0].get_xdata().tolist() == [1, 2, 3, 4, 5]
@@ -25,11 +25,11 @@ def test_learning_curves(rows):
     ]  # fmt: skip
     assert third.get_yscale() == "log"
     assert third.get_xlabel() == "epoch"
-    assert {"RUL loss, cycles²", "health loss, nats", "chosen epoch"} <= set(texts(figure))
+    assert {"RUL loss, cycles²", "health loss, nats", "selected epoch"} <= set(texts(figure))
 
 
 def test_weights_and_clipping(rows):
-    figure = training_curves.weights_and_clipping(rows)
+    figure = training_curves.plot_weights_and_clipping(rows)
     weights, _, clipped = figure.axes
     assert weights.lines[0].get_ydata() == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.05])
     assert clipped.lines[0].get_ydata() == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
@@ -38,6 +38,6 @@ def test_weights_and_clipping(rows):
 
 def test_one_epoch_is_a_point(tmp_path):
     write_rows(tmp_path, 1)
-    figure = training_curves.learning_curves(read_metrics(RunFolder(tmp_path).metrics), 1)
+    figure = training_curves.plot_learning_curves(read_metrics(RunFolder(tmp_path).metrics), 1)
     assert "1" in texts(figure)
     assert figure.axes[0].lines[0].get_marker() == "o"

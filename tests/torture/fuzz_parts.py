@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cmapss_rul.evaluation.intervals import about, ends_of
+from cmapss_rul.evaluation.intervals import interval_bounds, interval_facts
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import Checkpoint, check_format, refuse_misshapen
@@ -191,10 +191,10 @@ def _check_intervals(model: TrainedModel) -> None:
     cap = model.config.data.cap
     assert model.calibration is not None
     for level in model.calibration.levels:
-        lower, upper = ends_of(model, np.linspace(0, cap, 7), level)
+        lower, upper = interval_bounds(model, np.linspace(0, cap, 7), level)
         if not (lower.min() >= 0 and (lower <= upper).all() and upper.max() <= cap):
             raise Defect(f"an interval from {lower} to {upper}")
-    about(model)
+    interval_facts(model)
 
 
 def make(random: Random) -> bytes:

@@ -1,4 +1,4 @@
-"""Pictures of predicted against true RUL: each engine at its last window, and over its record."""
+"""Plots of predicted against true RUL, at last windows and over whole records."""
 
 import math
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cmapss_rul.display.plotting import COLOURS, whole_numbers
-from cmapss_rul.evaluation.evaluate import Evaluation
+from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.system.text import printable
 
 WIDTH = 5.4
-"""Inches; on a phone the page shows a picture at two thirds of that, on a screen larger."""
+"""Inches; on a phone the page shows a plot at two thirds of that, on a screen larger."""
 
 _PREDICTED, _INTERVAL = COLOURS[1], COLOURS[6]
 _ENGINES_IN_A_ROW = 100
-_NAME = 12
-"""Letters of an engine's name that fit above a small panel."""
+_LONGEST_NAME = 12
+"""Characters of an engine's name that fit above a small panel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class LastWindows:
         raw: [engine], true RUL, cycles.
         true: [engine], true RUL, at most the cap, cycles.
         predicted: [engine], cycles.
-        ends: lower and upper end of the intervals, [engine] each, cycles; None without.
+        bounds: lower and upper bound of the intervals, [engine] each, cycles; None without.
         cap: cycles.
     """
 
@@ -40,19 +40,19 @@ class LastWindows:
     raw: NDArray[np.int64]
     true: NDArray[np.int64]
     predicted: NDArray[np.float64]
-    ends: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     cap: int
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> "LastWindows":
-        """Pick them out of an evaluation."""
-        rows, ends = evaluation.last, evaluation.ends
+        """Select them from an evaluation."""
+        rows, bounds = evaluation.last, evaluation.bounds
         return cls(
             engine=evaluation.predictions.engine[rows],
             raw=evaluation.truth.raw[rows],
             true=evaluation.truth.capped[rows],
             predicted=evaluation.predictions.rul[rows],
-            ends=None if ends is None else (ends[0][rows], ends[1][rows]),
+            bounds=None if bounds is None else (bounds[0][rows], bounds[1][rows]),
             cap=evaluation.protocol.cap,
         )
 
@@ -62,49 +62,48 @@ class LastWindows:
         return np.asarray(self.predicted - self.true)
 
 
-def against_true(last: LastWindows) -> Figure:
-    """Predicted over true RUL, and the line of a perfect predictor under the cap."""
-    figure, axes = _opened(4.2)
+def plot_against_true(last: LastWindows) -> Figure:
+    """Plot predicted over true RUL, and the line of a perfect predictor under the cap."""
+    figure, axes = _single_panel(4.2)
     most = max(int(last.raw.max()), last.cap)
     axes.plot([0, last.cap, most], [0, last.cap, last.cap], "k--", linewidth=1, label="perfect")
-    _intervals(axes, last.raw, last)
+    _draw_intervals(axes, last.raw, last)
     axes.plot(
         last.raw, last.predicted, "o", color=_PREDICTED, markersize=3.5, alpha=0.8,
         label="predicted, an engine each",
     )  # fmt: skip
     axes.set_xlabel("true RUL, cycles")
     axes.set_ylabel("predicted RUL, cycles")
-    _legend(figure)
+    _legend_below(figure)
     return figure
 
 
-def sorted_by_true(last: LastWindows) -> Figure:
-    """All engines in the order of their true RUL."""
+def plot_sorted(last: LastWindows) -> Figure:
+    """Plot all engines in the order of their true RUL."""
     order = np.lexsort((last.predicted, last.raw))
-    figure, axes = _opened(3.6)
+    figure, axes = _single_panel(3.6)
     place = np.arange(1, len(order) + 1)
-    _intervals(axes, place, last, order)
+    _draw_intervals(axes, place, last, order)
     if (last.raw > last.cap).any():
         axes.plot(place, last.raw[order], ":", color="#595959", label="true, above the cap")
     axes.plot(place, last.true[order], "-", color="k", label="true, capped")
     axes.plot(place, last.predicted[order], "o", color=_PREDICTED, markersize=3, label="predicted")
-    axes.set_xlabel("engines, by rising true RUL")
+    axes.set_xlabel("engines, by ascending true RUL")
     axes.set_ylabel("RUL at the last window, cycles")
     whole_numbers(axes)
-    _legend(figure)
+    _legend_below(figure)
     return figure
 
 
-def by_engine(last: LastWindows) -> Figure:
-    """All engines in the order of the file: what was true, what was predicted."""
+def plot_engines(last: LastWindows) -> Figure:
+    """Plot true and predicted RUL of all engines in the order of the file."""
     count = len(last.engine)
     rows = math.ceil(count / _ENGINES_IN_A_ROW)
     parts = np.array_split(np.arange(count), rows)
     figure = Figure(figsize=(WIDTH, 0.9 + 1.9 * rows), layout="constrained")
-    for axes, part in zip(_column(figure, rows), parts, strict=True):
-        # the place in the file: a user's own engines may have any number
-        place = part + 1
-        _intervals(axes, place, last, part)
+    for axes, part in zip(_stacked_panels(figure, rows), parts, strict=True):
+        place = part + 1  # in the file, since a user's own engines may have any number or name
+        _draw_intervals(axes, place, last, part)
         axes.vlines(place, last.true[part], last.predicted[part], color="#7F7F7F", linewidth=1)
         axes.plot(
             place, last.true[part], "_", color="k", markersize=5, markeredgewidth=1.6,
@@ -118,18 +117,18 @@ def by_engine(last: LastWindows) -> Figure:
         axes.margins(x=0.02)
         whole_numbers(axes)
     axes.set_xlabel("engine, in the order of the file (last window)")
-    _legend(figure, axes)
+    _legend_below(figure, axes)
     return figure
 
 
-def ranked(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Engines by RMSE over their whole record, capped labels, the best first.
+def rank_engines(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rank engines by RMSE over their whole record, capped labels, the best first.
 
-    Engines whose true RUL never falls below the cap are left out: among the best they would say
-    nothing, for all that is asked of the network there is to say the cap.
+    Engines whose true RUL never falls below the cap are left out: predicting the cap is right
+    there without any skill, so they would fill the best ranks and show nothing.
 
     Returns:
-        order: [engine], places in the file, from 0 on.
+        order: [engine], positions in the file, from 0 on.
         rmse: [engine], in that order, cycles.
     """
     fleet = evaluation.fleet
@@ -137,15 +136,15 @@ def ranked(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.float6
     scores = np.array(
         [
             rmse(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
-            for rows in map(_rows, fleet.starts[below], fleet.lengths[below])
+            for rows in map(_record_rows, fleet.starts[below], fleet.lengths[below])
         ]
     )
     order = np.argsort(scores, kind="stable")
     return below[order], scores[order]
 
 
-def chosen(low: Sequence[bool]) -> dict[str, list[int]]:
-    """Ranks of the engines whose course is shown: up to three of a kind.
+def select_ranks(low: Sequence[bool]) -> dict[str, list[int]]:
+    """Select the ranks of the engines whose trajectory is shown: up to three of a kind.
 
     The best are taken from the engines whose true RUL gets low, if enough of these rank before the
     median: a record that ends soon after the label has left the cap is easy, and shows little.
@@ -153,66 +152,66 @@ def chosen(low: Sequence[bool]) -> dict[str, list[int]]:
     Args:
         low: [rank], whether the engine's true RUL falls to half the cap.
 
-    >>> chosen([True] * 9), chosen([False])
+    >>> select_ranks([True] * 9), select_ranks([False])
     ({'best': [0, 1, 2], 'median': [3, 4, 5], 'worst': [6, 7, 8]}, {'best': [0]})
-    >>> chosen([False, True, False, False])
+    >>> select_ranks([False, True, False, False])
     {'best': [0], 'median': [1], 'worst': [3]}
-    >>> chosen([False, True, False, False, False])
+    >>> select_ranks([False, True, False, False, False])
     {'best': [1], 'median': [2], 'worst': [4]}
     """
     count = len(low)
     if count < 3:
         kinds = ("best", "worst")
         return {kind: [rank] for kind, rank in zip(kinds, range(count), strict=False)}
-    of_a_kind = min(3, count // 3)
-    middle = (count - of_a_kind) // 2
-    telling = [rank for rank in range(middle) if low[rank]][:of_a_kind]
+    per_kind = min(3, count // 3)
+    middle = (count - per_kind) // 2
+    informative = [rank for rank in range(middle) if low[rank]][:per_kind]
     return {
-        "best": telling if len(telling) == of_a_kind else list(range(of_a_kind)),
-        "median": list(range(middle, middle + of_a_kind)),
-        "worst": list(range(count - of_a_kind, count)),
+        "best": informative if len(informative) == per_kind else list(range(per_kind)),
+        "median": list(range(middle, middle + per_kind)),
+        "worst": list(range(count - per_kind, count)),
     }
 
 
-def shown(evaluation: Evaluation, order: NDArray[np.int64]) -> dict[str, list[int]]:
-    """Which ranks `trajectories` shows, by kind.
+def trajectory_ranks(evaluation: Evaluation, order: NDArray[np.int64]) -> dict[str, list[int]]:
+    """Return the ranks that `plot_trajectories` shows, by kind.
 
     Args:
         evaluation: whose engines they are.
-        order: [rank], places in the file, as `ranked` gives them.
+        order: [rank], positions in the file, as `rank_engines` returns them.
     """
     raw = evaluation.truth.raw[evaluation.last[order]]
-    return chosen((raw <= evaluation.protocol.cap / 2).tolist())
+    return select_ranks((raw <= evaluation.protocol.cap / 2).tolist())
 
 
-def trajectories(evaluation: Evaluation) -> Figure:
-    """Predicted and true RUL over the cycles of the best, the median and the worst engines."""
-    order, scores = ranked(evaluation)
-    kinds = shown(evaluation, order)
+def plot_trajectories(evaluation: Evaluation) -> Figure:
+    """Plot predicted and true RUL over the cycles of the best, the median and the worst engines."""
+    order, scores = rank_engines(evaluation)
+    kinds = trajectory_ranks(evaluation, order)
     columns = len(kinds["best"])
     figure = Figure(figsize=(WIDTH, 0.8 + 1.75 * len(kinds)), layout="constrained")
     panels = figure.subplots(len(kinds), columns, squeeze=False, sharey=True)
     for (kind, ranks), row in zip(kinds.items(), panels, strict=True):
         for rank, axes in zip(ranks, row, strict=True):
-            _course(axes, evaluation, int(order[rank]))
+            _draw_trajectory(axes, evaluation, int(order[rank]))
             engine = printable(evaluation.predictions.engine[evaluation.last[order[rank]]])
-            name = engine if len(engine) <= _NAME else f"{engine[: _NAME - 1]}…"
+            name = engine if len(engine) <= _LONGEST_NAME else f"{engine[: _LONGEST_NAME - 1]}…"
             axes.set_title(f"{kind}: {name} ({scores[rank]:.1f})", fontsize=8)
             axes.tick_params(labelsize=7)
     for row in panels:
         row[0].set_ylabel("RUL, cycles")
     for axes in panels[-1]:
         axes.set_xlabel("cycle")
-    _legend(figure, panels[0][0])
+    _legend_below(figure, panels[0][0])
     return figure
 
 
-def _course(axes: Axes, evaluation: Evaluation, engine: int) -> None:
+def _draw_trajectory(axes: Axes, evaluation: Evaluation, engine: int) -> None:
     fleet = evaluation.fleet
-    rows = _rows(fleet.starts[engine], fleet.lengths[engine])
+    rows = _record_rows(fleet.starts[engine], fleet.lengths[engine])
     cycle = evaluation.predictions.cycle[rows]
-    if evaluation.ends is not None:
-        lower, upper = evaluation.ends
+    if evaluation.bounds is not None:
+        lower, upper = evaluation.bounds
         axes.fill_between(
             cycle, lower[rows], upper[rows], color=_INTERVAL, alpha=0.4, linewidth=0,
             label="interval",
@@ -226,36 +225,36 @@ def _course(axes: Axes, evaluation: Evaluation, engine: int) -> None:
     axes.locator_params(axis="x", nbins=4)
 
 
-def _rows(start: int, length: int) -> slice:
+def _record_rows(start: int, length: int) -> slice:
     return slice(int(start), int(start + length))
 
 
-def _opened(height: float) -> tuple[Figure, Axes]:
+def _single_panel(height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots()
 
 
-def _column(figure: Figure, rows: int) -> Sequence[Axes]:
+def _stacked_panels(figure: Figure, rows: int) -> Sequence[Axes]:
     found: list[Axes] = figure.subplots(rows, 1, squeeze=False).flatten().tolist()
     return found
 
 
-def _intervals(
+def _draw_intervals(
     axes: Axes,
     place: NDArray[np.int64],
     last: LastWindows,
     order: NDArray[np.int64] | None = None,
 ) -> None:
-    if last.ends is None:
+    if last.bounds is None:
         return
-    lower, upper = last.ends if order is None else (end[order] for end in last.ends)
+    lower, upper = last.bounds if order is None else (bound[order] for bound in last.bounds)
     axes.vlines(
         place, lower, upper, color=_INTERVAL, linewidth=1.2, alpha=0.6, label="interval", zorder=1
     )
 
 
-def _legend(figure: Figure, axes: Axes | None = None) -> None:
-    """Put one legend below the picture."""
+def _legend_below(figure: Figure, axes: Axes | None = None) -> None:
+    """Put one legend below the plot."""
     handles, labels = (axes or figure.axes[0]).get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False

@@ -1,14 +1,9 @@
-"""Prognostics metrics of a fleet: what is scored, and what stands in the JSON."""
-
-import json
+"""Prognostics metrics of a fleet: what is scored, and the means over engines."""
 
 import numpy as np
 import pytest
 
-from cmapss_rul.evaluation.predictions import Predictions, Truth
-from cmapss_rul.evaluation.prognosis import prognostics_of
-from cmapss_rul.evaluation.save import to_json
-from cmapss_rul.metrics.prognostics import prognostic_metrics
+from cmapss_rul.metrics.prognostics import fleet_prognostics, prognostic_metrics
 
 
 def of_engines(*engines, cap=10):
@@ -17,10 +12,7 @@ def of_engines(*engines, cap=10):
     cycle = np.concatenate([np.arange(1, len(true) + 1) for true, _ in engines])
     raw = np.concatenate([true for true, _ in engines])
     rul = np.concatenate([predicted for _, predicted in engines]).astype(float)
-    nothing = np.zeros(len(raw), dtype=int)
-    predictions = Predictions(number, cycle, rul, rul, nothing, nothing[:, None], nothing > 0)
-    starts = np.flatnonzero(np.diff(number, prepend=0))
-    return prognostics_of(predictions, Truth(raw, np.minimum(raw, cap), nothing), starts, cap)
+    return fleet_prognostics(number, cycle, rul, raw, cap).as_dict()
 
 
 def test_predictions_count_from_the_cap_on():
@@ -52,19 +44,3 @@ def test_the_mean_is_over_the_engines_that_have_the_metric():
     found = of_engines(right, right, wrong, ([10], [10]))["mean"]
     assert found["alpha_lambda"] == {"value": pytest.approx(2 / 3), "engines": 3}
     assert found["prognostic_horizon"]["engines"] == 3
-
-
-def test_it_stands_in_the_json(known):
-    found = json.loads(to_json(known))["prognostics"]
-    assert list(found) == ["definition", "mean", "engines"]
-    assert found["definition"]["labels"] == "raw"
-    assert (found["definition"]["alpha"], found["definition"]["lambda"]) == (0.2, 0.5)
-    assert [engine["engine"] for engine in found["engines"]] == list(range(1, 21))
-    one = next(engine for engine in found["engines"] if engine["scored"])
-    rows = (known.predictions.engine == one["engine"]) & (known.truth.raw <= 125)
-    assert one["scored"] == rows.sum()
-    expected = prognostic_metrics(
-        known.predictions.cycle[rows], known.predictions.rul[rows], known.truth.raw[rows]
-    )
-    assert one["prognostic_horizon"] == expected.prognostic_horizon
-    assert one["relative_accuracy"] == expected.relative_accuracy

@@ -1,4 +1,4 @@
-"""Pictures of predicted against true RUL: what is drawn is what was predicted."""
+"""Plots of predicted against true RUL: what is drawn is what was predicted."""
 
 import dataclasses
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cmapss_rul.metrics.regression import rmse
-from cmapss_rul.reports import predicted
-from cmapss_rul.reports.predicted import LastWindows
+from cmapss_rul.reports import rul_plots
+from cmapss_rul.reports.rul_plots import LastWindows
 from tests.reports.inputs import texts
 
 
@@ -18,13 +18,13 @@ def last() -> LastWindows:
         raw=np.array([140, 20, 60]),
         true=np.array([125, 20, 60]),
         predicted=np.array([120.0, 35.0, 50.0]),
-        ends=(np.array([100.0, 10, 30]), np.array([125.0, 50, 70])),
+        bounds=(np.array([100.0, 10, 30]), np.array([125.0, 50, 70])),
         cap=125,
     )
 
 
 def without(last: LastWindows) -> LastWindows:
-    return dataclasses.replace(last, ends=None)
+    return dataclasses.replace(last, bounds=None)
 
 
 def line(axes, label):
@@ -35,12 +35,12 @@ def test_last_windows_are_those_of_the_evaluation(known):
     found = LastWindows.of(known)
     assert found.predicted.tolist() == known.predictions.at(known.last).rul.tolist()
     assert found.error.tolist() == (found.predicted - found.true).tolist()
-    assert found.ends[0].tolist() == known.ends[0][known.last].tolist()
-    assert LastWindows.of(dataclasses.replace(known, ends=None)).ends is None
+    assert found.bounds[0].tolist() == known.bounds[0][known.last].tolist()
+    assert LastWindows.of(dataclasses.replace(known, bounds=None)).bounds is None
 
 
 def test_against_true(last):
-    (axes,) = predicted.against_true(last).axes
+    (axes,) = rul_plots.plot_against_true(last).axes
     points = line(axes, "predicted, an engine each")
     assert points.get_xdata().tolist() == [140, 20, 60]
     assert points.get_ydata().tolist() == [120, 35, 50]
@@ -49,18 +49,18 @@ def test_against_true(last):
 
 
 def test_sorted_by_true(last):
-    (axes,) = predicted.sorted_by_true(last).axes
+    (axes,) = rul_plots.plot_sorted(last).axes
     assert line(axes, "true, capped").get_ydata().tolist() == [20, 60, 125]
     assert line(axes, "true, above the cap").get_ydata().tolist() == [20, 60, 140]
     assert line(axes, "predicted").get_ydata().tolist() == [35, 50, 120]
     (bars,) = axes.collections
     assert [list(bar[:, 1]) for bar in bars.get_segments()] == [[10, 50], [30, 70], [100, 125]]
     below = dataclasses.replace(last, raw=last.true)
-    assert "true, above the cap" not in texts(predicted.sorted_by_true(below))
+    assert "true, above the cap" not in texts(rul_plots.plot_sorted(below))
 
 
 def test_by_engine(last):
-    (axes,) = predicted.by_engine(last).axes
+    (axes,) = rul_plots.plot_engines(last).axes
     assert line(axes, "true, capped").get_ydata().tolist() == [125, 20, 60]
     assert line(axes, "predicted").get_xdata().tolist() == [1, 2, 3]
 
@@ -69,13 +69,13 @@ def test_many_engines_have_several_rows():
     rng = np.random.default_rng(0)
     true = rng.integers(5, 126, 250)
     many = LastWindows(np.arange(250), true, true, true + 1.0, None, 125)
-    figure = predicted.by_engine(many)
+    figure = rul_plots.plot_engines(many)
     assert [len(axes.lines[0].get_xdata()) for axes in figure.axes] == [84, 83, 83]
     assert figure.axes[2].lines[0].get_xdata()[-1] == 250
 
 
 @pytest.mark.parametrize(
-    "picture", [predicted.against_true, predicted.sorted_by_true, predicted.by_engine]
+    "picture", [rul_plots.plot_against_true, rul_plots.plot_sorted, rul_plots.plot_engines]
 )
 def test_intervals_are_drawn_where_there_are_any(last, picture):
     assert "interval" in texts(picture(last))
@@ -83,7 +83,7 @@ def test_intervals_are_drawn_where_there_are_any(last, picture):
 
 
 def test_engines_are_ranked_by_their_whole_record(known):
-    order, scores = predicted.ranked(known)
+    order, scores = rul_plots.rank_engines(known)
     assert scores.tolist() == sorted(scores)
     raw = known.truth.raw[known.last]
     assert sorted(order) == np.flatnonzero(raw < 125).tolist()
@@ -94,7 +94,7 @@ def test_engines_are_ranked_by_their_whole_record(known):
 
 @pytest.mark.parametrize("count", range(1, 12))
 def test_the_chosen_are_of_the_engines_each_kind_as_many(count):
-    kinds = predicted.chosen([True] * count)
+    kinds = rul_plots.select_ranks([True] * count)
     assert len({len(ranks) for ranks in kinds.values()}) == 1
     assert all(0 <= rank < count for ranks in kinds.values() for rank in ranks)
     assert kinds["best"][0] == 0
@@ -107,23 +107,33 @@ def test_the_chosen_are_of_the_engines_each_kind_as_many(count):
 
 def test_the_best_get_low_where_enough_of_these_rank_before_the_median():
     low = [False, True, False, True, True, False] + [False] * 6
-    assert predicted.chosen(low)["best"] == [0, 1, 2]  # the median is 4 to 6: two are not enough
+    assert rul_plots.select_ranks(low)["best"] == [
+        0,
+        1,
+        2,
+    ]  # the median is 4 to 6: two are not enough
     low[2] = True
-    assert predicted.chosen(low) == {"best": [1, 2, 3], "median": [4, 5, 6], "worst": [9, 10, 11]}
+    assert rul_plots.select_ranks(low) == {
+        "best": [1, 2, 3],
+        "median": [4, 5, 6],
+        "worst": [9, 10, 11],
+    }
 
 
 def test_low_is_half_the_cap(known):
-    order, _ = predicted.ranked(known)
+    order, _ = rul_plots.rank_engines(known)
     raw = known.truth.raw[known.last[order]]
-    assert predicted.shown(known, order) == predicted.chosen([end <= 62.5 for end in raw])
+    assert rul_plots.trajectory_ranks(known, order) == rul_plots.select_ranks(
+        [end <= 62.5 for end in raw]
+    )
 
 
 def test_trajectories(known):
-    figure = predicted.trajectories(known)
-    order, scores = predicted.ranked(known)
+    figure = rul_plots.plot_trajectories(known)
+    order, scores = rul_plots.rank_engines(known)
     assert len(figure.axes) == 9
     axes = figure.axes[0]
-    best = predicted.shown(known, order)["best"][0]
+    best = rul_plots.trajectory_ranks(known, order)["best"][0]
     engine = known.predictions.engine[known.last[order[best]]]
     assert axes.get_title() == f"best: {engine} ({scores[best]:.1f})"
     rows = known.predictions.engine == engine

@@ -1,15 +1,17 @@
 """Error by band, condition and class: every window once, figures as worked out apart."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from cmapss_rul.reports import by_group
+from cmapss_rul.reports import breakdown
 from tests.reports.inputs import texts
 
 
 def test_bands_hold_every_window_once(known):
     rows = np.arange(known.fleet.rows)
-    groups = by_group.by_band(known, rows)
+    groups = breakdown.group_by_rul(known, rows)
     assert sorted(np.concatenate(list(groups.values()))) == rows.tolist()
     assert known.truth.raw[groups["25–49"]].min() >= 25
     assert known.truth.raw[groups["25–49"]].max() <= 49
@@ -17,7 +19,7 @@ def test_bands_hold_every_window_once(known):
 
 
 def test_conditions_hold_every_window_once_and_are_named_by_their_settings(model, known):
-    groups = by_group.by_condition(model, known)
+    groups = breakdown.group_by_condition(model, known)
     assert sorted(np.concatenate(list(groups.values()))) == list(range(known.fleet.rows))
     table = model.preprocessor.conditions.table
     assert list(groups) == [", ".join(f"{key:g}" for key in table[0])]
@@ -25,7 +27,7 @@ def test_conditions_hold_every_window_once_and_are_named_by_their_settings(model
 
 def test_the_table_has_the_figures_of_each_group(known):
     rows = {"low": np.array([0, 1]), "high": np.array([5])}
-    table = by_group.table_of(known, {"a": rows, "b": {"low": np.array([2])}}, "band")
+    table = breakdown.group_table(known, {"a": rows, "b": {"low": np.array([2])}}, "band")
     assert table.head == ["band", "a: n", "RMSE", "bias", "b: n", "RMSE", "bias"]
     error = (known.predictions.rul - known.truth.capped)[[0, 1]]
     assert table.rows[0][:4] == [
@@ -37,13 +39,15 @@ def test_the_table_has_the_figures_of_each_group(known):
 def test_groups_stand_in_order_where_one_panel_lacks_some(known):
     row = np.array([0])
     panels = {"last": {"a": row, "c": row}, "every": {"a": row, "b": row, "c": row}}
-    table = by_group.table_of(known, panels, "group")
+    table = breakdown.group_table(known, panels, "group")
     assert [cells[0] for cells in table.rows] == ["a", "b", "c"]
 
 
 def test_boxes_say_how_many_windows_are_in_them(known):
     groups = {"low": np.array([0, 1]), "high": np.arange(1000)}
-    figure = by_group.boxes(known, {"last": groups, "every": groups}, "true RUL, cycles")
+    figure = breakdown.plot_error_boxes(
+        known, {"last": groups, "every": groups}, "true RUL, cycles"
+    )
     said = [[text.get_text() for text in axes.get_yticklabels()] for axes in figure.axes]
     assert said == [["low  (n = 2)", "high  (n = 1,000)"]] * 2
     assert figure.axes[-1].get_xlabel() == "predicted − true RUL, cycles (right of 0: too late)"
@@ -51,8 +55,8 @@ def test_boxes_say_how_many_windows_are_in_them(known):
 
 
 def test_confusion_shows_counts_and_shares_of_the_true_class(known):
-    matrix = np.array(known.health["last"]["confusion_matrix"])
-    said = texts(by_group.confusion(known))
+    matrix = np.array(known.health.last.confusion_matrix)
+    said = texts(breakdown.plot_confusion(known))
     for row in matrix:
         for count in row:
             if row.sum():
@@ -64,10 +68,18 @@ def test_confusion_shows_counts_and_shares_of_the_true_class(known):
 def test_a_class_that_never_occurs_is_no_division(known, empty):
     matrix = np.ones((3, 3), dtype=int)
     matrix[empty] = 0
-    known.health["last"]["confusion_matrix"], former = (
-        matrix.tolist(), known.health["last"]["confusion_matrix"],
-    )  # fmt: skip
-    try:
-        assert "0" in texts(by_group.confusion(known))
-    finally:
-        known.health["last"]["confusion_matrix"] = former
+    last = dataclasses.replace(known.health.last, confusion_matrix=matrix.tolist())
+    health = dataclasses.replace(known.health, last=last)
+    assert "0" in texts(breakdown.plot_confusion(dataclasses.replace(known, health=health)))
+
+
+def test_the_plot_of_coverage(known):
+    figure = breakdown.plot_coverage(known.intervals)
+    levels, bands = figure.axes
+    assert list(levels.get_xticks()) == known.intervals.facts.levels
+    found = [c.lines[0].get_ydata().tolist() for c in levels.containers]
+    assert found[0] == [c.last.capped.coverage for c in known.intervals.coverage]
+    assert found[1] == [c.every.capped.coverage for c in known.intervals.coverage]
+    names = [label.get_text() for label in bands.get_xticklabels()]
+    assert names[0] == "0–24"
+    assert names[-1] == "125 or more"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cmapss_rul.experiments.plots import draw
-from cmapss_rul.reports.grid import report_grid
+from cmapss_rul.reports.comparison import report_comparison
 from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import comparison, grid
 from tests.reports.inputs import Seen
@@ -22,7 +22,7 @@ def saved(made, folder):
 
 
 def seen(path, output=None) -> Seen:
-    page, *_ = report_grid(path, output or path.with_name("report.html"))
+    page, *_ = report_comparison(path, output or path.with_name("report.html"))
     return Seen(page.read_text(encoding="utf-8"))
 
 
@@ -51,7 +51,7 @@ def test_every_run_and_every_pair_stands_there(two):
 
 
 def test_the_pictures_of_the_comparison_are_inside_and_beside(two, tmp_path):
-    files = report_grid(two[1], tmp_path / "page.html")
+    files = report_comparison(two[1], tmp_path / "page.html")
     names = ("rmse_by_balancer", "ranks", "learning_curves", "weights")
     assert {path.name for path in files[1:]} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
     found = Seen(files[0].read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def test_a_picture_that_is_gone_is_said(two, tmp_path):
     path = saved(two[0], tmp_path / "grid")
     (path.parent / "weights.svg").unlink()
     found = seen(path)
-    assert "Left out: the picture weights" in found.words
+    assert "Left out: the plot weights" in found.words
     assert len(found.images) == 3
 
 
@@ -105,7 +105,7 @@ def test_what_is_no_comparison_is_one_line(tmp_path, content):
     path = tmp_path / "comparison.json"
     path.write_text(content)
     with pytest.raises(RulError, match="call rul compare again") as told:
-        report_grid(path, tmp_path / "report.html")
+        report_comparison(path, tmp_path / "report.html")
     assert "\n" not in str(told.value)
     assert not (tmp_path / "report.html").exists()
 
@@ -117,4 +117,4 @@ def test_a_comparison_that_lacks_a_part_is_one_line(two, tmp_path, part):
     path = tmp_path / "comparison.json"
     path.write_text(json.dumps(plain))
     with pytest.raises(RulError, match=f"cannot be read .'{part}'"):
-        report_grid(path, tmp_path / "report.html")
+        report_comparison(path, tmp_path / "report.html")

@@ -1,4 +1,4 @@
-"""The table on the terminal."""
+"""The tables of an evaluation, as they are printed on the terminal."""
 
 import dataclasses
 import io
@@ -7,7 +7,7 @@ import math
 import pytest
 from rich.console import Console
 
-from cmapss_rul.evaluation.table import render
+from cmapss_rul.evaluation.tables import render
 
 
 def printed(evaluation, width=80, terminal=False):
@@ -28,47 +28,43 @@ def test_it_fits_80_columns_and_says_the_protocol(known):
         "simulated, not the official files",
         "one seed (0)",
         "one run is one seed",
-        "last, capped",
-        "last, raw",
-        "every, capped",
-        "every, raw",
-        "floor, raw",
-        "oracle, capped",
-        "train mean, raw",
-        "oracle: the mean of the test labels",
+        "last window, capped",
+        "last window, raw",
+        "every window, capped",
+        "every window, raw",
+        "perfect below the cap, raw",
+        "test mean (oracle), capped",
+        "training mean, raw",
+        "Test mean (oracle): constant: mean of the scored test labels (an oracle: it knows them)",
         "clamped to [0, 125]",
-        "interval of the RMSE by bootstrap over engines",
+        "95 % confidence interval (bootstrap over engines)",
     ]:
         assert said in flat
 
 
 def test_the_figures_are_rounded_and_nothing_else(known):
-    found = known.metrics["last"]["capped"]
-    low, high = found["rmse_interval"]
-    assert row(printed(known), "last, capped")[2:5] == [
-        f"{found['rmse']:.2f}",
+    found = known.metrics.last.capped
+    low, high = found.rmse_interval
+    assert row(printed(known), "last window, capped")[3:6] == [
+        f"{found.rmse:.2f}",
         f"{low:.1f}–{high:.1f}",
-        f"{found['mae']:.2f}",
+        f"{found.mae:.2f}",
     ]
 
 
 def test_a_constant_has_no_interval(known):
-    cells = row(printed(known), "train mean, capped")[3:]
-    constant = known.baselines["train_mean"]["last"]["capped"]
-    assert cells[:2] == [f"{constant['rmse']:.2f}", f"{constant['mae']:.2f}"]
+    cells = row(printed(known), "training mean, capped")[3:]
+    constant = known.baselines.train_mean.metrics.last.capped
+    assert cells[:3] == [f"{constant.rmse:.2f}", "–", f"{constant.mae:.2f}"]
 
 
 def test_absurd_figures_stay_in_their_columns(known):
-    absurd = {
-        **known.metrics["last"]["capped"],
-        "nasa": math.inf,
-        "nasa_mean": 3.2e250,
-        "rmse_interval": None,
-    }
-    metrics = {**known.metrics, "last": {"capped": absurd}}
+    last = known.metrics.last
+    absurd = dataclasses.replace(last.capped, nasa=math.inf, nasa_mean=3.2e250, rmse_interval=None)
+    metrics = dataclasses.replace(known.metrics, last=dataclasses.replace(last, capped=absurd))
     text = printed(dataclasses.replace(known, metrics=metrics))
     assert max(map(len, text.splitlines())) <= 80
-    assert row(text, "last, capped")[-2:] == ["∞", "3.2e+250"]
+    assert row(text, "last window, capped")[-2:] == ["∞", "3.2e+250"]
 
 
 def test_no_codes_in_a_pipe(known):
@@ -89,28 +85,27 @@ def test_strange_texts_are_no_markup(known):
 def test_without_intervals_it_says_why(known):
     flat = " ".join(printed(known).split())
     assert "intervals none: the run was not calibrated; rul calibrate does it" in flat
-    assert "true RUL" not in flat
+    assert "Coverage by true RUL" not in flat
 
 
 def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
     text = printed(known_intervals)
     assert max(map(len, text.splitlines())) <= 80
-    found = known_intervals.intervals["coverage"][1]
-    cells = []
-    for windows in ("last", "every"):
-        capped = found[windows]["capped"]
-        low, high = capped["interval"]
-        cells += [f"{capped['coverage']:.3f}", f"{low:.2f}–{high:.2f}", f"{capped['width']:.1f}",
-                  f"{found[windows]['raw']['coverage']:.3f}"]  # fmt: skip
-    assert row(text, "0.8 ") == ["0.8", *cells]
+    found = known_intervals.intervals.coverage[1]
+    for windows, part in found.items():
+        low, high = part.capped.interval
+        cells = [f"{part.capped.coverage:.3f}", f"{low:.2f}–{high:.2f}", f"{part.capped.width:.1f}",
+                 f"{part.raw.coverage:.3f}", f"{part.raw.above_cap:.1%}"]  # fmt: skip
+        assert row(text, f"0.8, {windows} window")[3:] == cells
     flat = " ".join(text.split())
     for said in [
         "from 10 validation engines (these engines also chose the epoch)",
-        "around the predicted RUL",
+        "in units of the usual error around the predicted RUL",
         "at least the level, for a cycle drawn evenly from the whole life of an engine",
         "not for each RUL, nor for cut records' last cycles",
-        "an upper end at the cap means 'the cap or more'",
-        f"{known_intervals.intervals['coverage'][0]['last']['raw']['above_cap']:.1%} of the",
+        "upper bound at the cap it means 'the cap or more'",
+        "each engine weighing the same",
+        "binomial interval over engines",
         "ECE",
         "Brier score",
     ]:
@@ -119,17 +114,19 @@ def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
 
 def test_bands_of_the_true_rul_count_their_windows(known_intervals):
     text = printed(known_intervals)
-    assert "true RUL, 0.9" in text
-    bands = known_intervals.intervals["coverage"][2]["every"]["bands"]
+    assert "Coverage by true RUL at level 0.9" in text
+    bands = known_intervals.intervals.coverage[2].every.bands
     names = ["0–24", "25–49", "50–74", "75–99", "100–124", "125 or more"]
     for name, band in zip(names, bands, strict=True):
-        windows = 0 if band["capped"] is None else band["capped"]["windows"]
+        windows = 0 if band.capped is None else band.capped.windows
         assert row(text, f"{name} ")[-1] == f"{windows:,}"
 
 
 def test_engines_of_their_own_are_said_to_have_cost_training(known_intervals):
-    intervals = {**known_intervals.intervals, "kind": "calibration", "mark": None}
+    found = known_intervals.intervals
+    facts = dataclasses.replace(found.facts, kind="calibration", mark=None)
+    intervals = dataclasses.replace(found, facts=facts)
     text = printed(dataclasses.replace(known_intervals, intervals=intervals))
-    assert "10 calibration engines (kept for this alone, so fewer trained)" in " ".join(
+    assert "10 calibration engines (held out for this alone, so fewer trained)" in " ".join(
         text.split()
     )

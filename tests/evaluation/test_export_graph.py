@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.evaluation.portable import Portable, as_written, inputs_of
+from cmapss_rul.evaluation.export_graph import ExportGraph, graph_inputs, shortest_decimal
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.training.trained_model import restore
 from tests.data._fleets import fleet_of
@@ -31,7 +31,7 @@ def differences(model, fleet, rows):
     """Largest difference of RUL and of a probability."""
     expected = predict_fleet(model, fleet, rows)
     with torch.inference_mode():
-        rul, health = Portable(model)(**inputs_of(model, fleet, rows).there())
+        rul, health = ExportGraph(model)(**graph_inputs(model, fleet, rows).named())
     assert (rul.dtype, health.dtype) == (torch.float32, torch.float32)
     return (
         np.abs(rul.numpy() - expected.rul).max(),
@@ -70,7 +70,7 @@ def test_six_conditions_and_unknown_ones(six_dir, tmp_path, smoothing):
 
 def test_inputs_by_hand(model):
     fleet = fleet_of(45, 3)  # the window is 40
-    inputs = inputs_of(model, fleet, np.array([44, 47]))
+    inputs = graph_inputs(model, fleet, np.array([44, 47]))
     assert inputs.window.shape == (2, 40, 24)
     assert inputs.window.dtype == torch.float32
     assert inputs.cycle.tolist() == [45, 3]
@@ -84,37 +84,37 @@ def test_inputs_by_hand(model):
 def test_a_model_that_smooths_asks_for_the_history(fleet_dir, tmp_path):
     model = restored(fleet_dir, tmp_path, smoothing=0.3)
     fleet = fleet_of(45, 3)
-    inputs = inputs_of(model, fleet, np.array([44, 47]))
+    inputs = graph_inputs(model, fleet, np.array([44, 47]))
     assert inputs.history.shape == (2, 5, 24)
     assert inputs.valid_length.tolist() == [45, 3]
     np.testing.assert_array_equal(inputs.history[0], fleet.values[:5].astype(np.float32))
     assert inputs.history[1].isnan().all()
-    short = inputs_of(model, fleet, np.array([47]))
+    short = graph_inputs(model, fleet, np.array([47]))
     assert short.history.shape == (1, 1, 24)  # one row that is ignored
 
 
 def test_what_stands_before_the_valid_rows_changes_nothing(model):
     fleet = fleet_of(12)
-    inputs = inputs_of(model, fleet, fleet.last_rows)
+    inputs = graph_inputs(model, fleet, fleet.last_rows)
     other = inputs._replace(window=torch.nan_to_num(inputs.window, nan=1e9))
-    graph = Portable(model)
-    assert graph(**inputs.there())[0] == graph(**other.there())[0]
+    graph = ExportGraph(model)
+    assert graph(**inputs.named())[0] == graph(**other.named())[0]
 
 
 def test_a_valid_length_beyond_the_window_counts_as_all_of_it(model):
     fleet = fleet_of(40)
-    inputs = inputs_of(model, fleet, fleet.last_rows)
+    inputs = graph_inputs(model, fleet, fleet.last_rows)
     longer = inputs._replace(valid_length=torch.tensor([400]))
-    assert Portable(model)(**inputs.there())[0] == Portable(model)(**longer.there())[0]
+    assert ExportGraph(model)(**inputs.named())[0] == ExportGraph(model)(**longer.named())[0]
 
 
 @given(st.integers(-999_999, 999_999), st.integers(0, 6))
 def test_short_decimals_come_back_exactly(digits, places):
     number = digits / 10**places
-    assert as_written(torch.tensor([number], dtype=torch.float32)).item() == number
+    assert shortest_decimal(torch.tensor([number], dtype=torch.float32)).item() == number
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_no_value_leaves_its_float32(value):
     raw = torch.tensor([value], dtype=torch.float32)
-    assert as_written(raw).float() == raw
+    assert shortest_decimal(raw).float() == raw

@@ -7,16 +7,18 @@ import shutil
 import pytest
 
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.reports import metrics, provenance, scored
-from cmapss_rul.reports.card import CARD, card_of
-from cmapss_rul.reports.page import Lines, Missing, Picture, Table, Text
-from cmapss_rul.reports.run import page_of
+from cmapss_rul.reports import sections, summary
+from cmapss_rul.reports.interpretation import interpretation_parts
+from cmapss_rul.reports.model_card import CARD, model_card
+from cmapss_rul.reports.page import Lines, Missing, PageTable, Plot, Text
+from cmapss_rul.reports.report import run_page
+from cmapss_rul.reports.training_curves import training_parts
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trained_model import restore
 from tests.reports.inputs import Seen
 
-PICTURES = {
+PLOTS = {
     "predicted_against_true", "sorted_by_true", "by_engine", "trajectories", "error_by_band",
     "error_by_condition", "confusion", "coverage", "learning_curves", "weights_and_clipping",
     "attention", "importance",
@@ -33,8 +35,9 @@ def official(evaluation, rmse=12.0):
     protocol = dataclasses.replace(
         evaluation.protocol, official=True, simulated=False, files="official files"
     )
-    last = evaluation.metrics["last"]
-    metrics = {**evaluation.metrics, "last": {**last, "capped": {**last["capped"], "rmse": rmse}}}
+    last = evaluation.metrics.last
+    capped = dataclasses.replace(last.capped, rmse=rmse)
+    metrics = dataclasses.replace(evaluation.metrics, last=dataclasses.replace(last, capped=capped))
     return dataclasses.replace(evaluation, protocol=protocol, metrics=metrics)
 
 
@@ -45,41 +48,50 @@ def of_kind(kind, parts):
 def test_a_run_that_was_not_evaluated_is_evaluated(run_folder, reported, evaluation):
     assert not (run_folder / "evaluation.json").exists()
     found = json.loads((reported / "evaluation.json").read_bytes())
-    assert found["metrics"] == json.loads(json.dumps(evaluation.metrics))
+    assert found["metrics"] == json.loads(json.dumps(dataclasses.asdict(evaluation.metrics)))
     assert (reported / "predictions.csv").exists()
 
 
 def test_every_picture_is_there_as_png_and_svg(reported, seen):
     files = {path.name for path in (reported / "report-figures").iterdir()}
-    assert files == {f"{name}.{ending}" for name in PICTURES for ending in ("png", "svg")}
-    assert len(seen.images) == len(PICTURES)
+    assert files == {f"{name}.{ending}" for name in PLOTS for ending in ("png", "svg")}
+    assert len(seen.images) == len(PLOTS)
     assert all(len(image["alt"]) > 20 for image in seen.images)
 
 
-def test_the_figure_stands_with_its_protocol(seen, evaluation):
-    rmse = evaluation.metrics["last"]["capped"]["rmse"]
+def test_the_metrics_stand_with_its_protocol(seen, evaluation):
+    rmse = evaluation.metrics.last.capped.rmse
     assert f"RMSE, last windows, capped labels {rmse:.2f} cycles" in seen.words
-    for what, how in evaluation.protocol.lines():
-        assert f"{what} {' '.join(how.split())}" in seen.words
+    for choice, value in evaluation.protocol.lines():
+        assert f"{choice} {' '.join(value.split())}" in seen.words
 
 
 def test_floors_and_baselines_stand_beside_it(seen, evaluation):
-    floor = evaluation.floors["last"]["raw"]
-    assert f"floor: {evaluation.floors['what']} {floor['rmse']:.2f}" in seen.words
-    for baseline in evaluation.baselines.values():
-        assert f"{baseline['what']}; capped labels" in seen.words
+    floor = evaluation.floor
+    assert f"perfect below the cap, raw {floor.raw.last.rmse:.2f}" in seen.words
+    assert f"Perfect below the cap: {floor.description}." in seen.words
+    baselines = evaluation.baselines
+    for name, found in [("Test mean (oracle)", baselines.test_mean),
+                        ("Training mean", baselines.train_mean)]:  # fmt: skip
+        for labels, constant in found.metrics.last.items():
+            row = f"{name[0].lower()}{name[1:]}, {labels} {constant.rmse:.2f}"
+            assert row in seen.words
+        assert f"{name}: {found.description}." in seen.words
 
 
 def test_simulated_data_are_marked_and_not_compared_with_published_figures(seen):
-    assert "Note: simulated, not the official files: no figure here is one of C-MAPSS" in seen.words
-    assert "Left out: published figures" in seen.words
+    assert (
+        "Note: simulated, not the official files: these metrics are not comparable with"
+        in seen.words
+    )
+    assert "Left out: published results" in seen.words
     assert "DCNN" not in seen.words
 
 
 def test_published_figures_come_with_their_trust(evaluation):
-    parts = list(metrics.published_parts(official(evaluation)))
-    table = parts[0]
-    assert table.rows[0][:2] == ["this run", "12.00"]
+    parts = list(summary.published_results(official(evaluation)))
+    table = parts[0].table
+    assert table.rows[0][:2] == ["this model", "12.00"]
     assert ["RVE 2022", "13.42", "324", "reproduced"] in table.rows
     amnl = next(row for row in table.rows if row[0].startswith("AMNL"))
     assert amnl[1:3] == ["10.43 ± 1.94", "–"]
@@ -89,22 +101,24 @@ def test_published_figures_come_with_their_trust(evaluation):
 
 
 def test_a_figure_too_good_to_be_true_is_an_alarm(evaluation):
-    assert list(metrics.warnings_of(official(evaluation))) == []
-    (alarm,) = metrics.warnings_of(official(evaluation, rmse=9.9))
-    assert "taken for a leak" in alarm
+    assert list(summary.warnings_of(official(evaluation))) == []
+    (alarm,) = summary.warnings_of(official(evaluation, rmse=9.9))
+    assert "suggests a leak" in alarm
 
 
 def test_a_leak_and_unknown_conditions_are_warnings(evaluation):
     whole = official(evaluation)
     split = {**whole.protocol.split, "leak": "a leak: so it is"}
     protocol = dataclasses.replace(whole.protocol, split=split, unknown_conditions=3)
-    told = list(metrics.warnings_of(dataclasses.replace(whole, protocol=protocol)))
-    assert told[0] == "split by windows, a leak: so it is"
-    assert told[1].startswith("3 of ")
+    found = list(summary.warnings_of(dataclasses.replace(whole, protocol=protocol)))
+    assert found[0] == "split by windows, a leak: so it is"
+    assert found[1].startswith("3 of ")
 
 
 def test_every_engine_has_a_row(seen, evaluation):
-    (table,) = of_kind(Table, scored.predicted(evaluation))
+    (part,) = of_kind(PageTable, sections.predictions(evaluation))
+    table = part.table
+    assert part.folded
     assert len(table.rows) == len(evaluation.last)
     assert table.head[-3:] == ["lower", "upper", "padded"]
     row = table.rows[0]
@@ -114,46 +128,46 @@ def test_every_engine_has_a_row(seen, evaluation):
 
 def test_without_intervals_they_are_left_out_and_it_is_said(model):
     bare = evaluate(dataclasses.replace(model, calibration=None))
-    (missing,) = of_kind(Missing, scored.predicted(bare))
+    (missing,) = of_kind(Missing, sections.predictions(bare))
     assert "was not calibrated" in missing.text
-    (only,) = scored.intervals(bare)
+    (only,) = sections.intervals(bare)
     assert isinstance(only, Missing)
-    (table,) = of_kind(Table, scored.predicted(bare))
-    assert "lower" not in table.head
+    (part,) = of_kind(PageTable, sections.predictions(bare))
+    assert "lower" not in part.table.head
 
 
 def test_the_intervals_have_their_coverage_and_what_they_promise(seen, evaluation):
-    found = evaluation.intervals["coverage"][0]["last"]["capped"]
-    assert f"0.5 {found['coverage']:.3f}" in seen.words
-    assert evaluation.intervals["promise"] in seen.words
+    found = evaluation.intervals.coverage[0].last.capped
+    assert f"0.5, last window {found.coverage:.3f}" in seen.words
+    assert evaluation.intervals.facts.promise in seen.words
 
 
 def test_a_fleet_above_the_cap_has_no_trajectories(evaluation):
     raw = evaluation.truth.raw + 1000
     above = dataclasses.replace(evaluation, truth=dataclasses.replace(evaluation.truth, raw=raw))
-    (only,) = scored.trajectories(above)
+    (only,) = sections.trajectories(above)
     assert only == Missing("trajectories: no test engine gets below the cap")
 
 
 def test_engines_that_are_not_ranked_are_counted(evaluation):
     above = int((evaluation.truth.raw[evaluation.last] >= 125).sum())
-    told = of_kind(Text, scored.trajectories(evaluation))
+    told = of_kind(Text, sections.trajectories(evaluation))
     assert bool(told) is bool(above)
     assert not above or told[0].text.startswith(f"{above} of 20 engines")
 
 
 def test_prognostics_and_health_are_there(seen, evaluation):
-    mean = evaluation.prognostics["mean"]["relative_accuracy"]
-    assert f"relative accuracy at λ; 1 is perfect {mean['value']:.3f}" in seen.words
-    last = evaluation.health["last"]
-    assert f"last {last['accuracy']:.3f} {last['macro_f1']:.3f} {last['ece']:.3f}" in seen.words
+    mean = evaluation.prognostics.mean["relative_accuracy"]
+    assert f"relative accuracy (λ = 0.5); 1 is perfect {mean.value:.3f}" in seen.words
+    last = evaluation.health.last
+    assert f"last window {last.accuracy:.3f} {last.macro_f1:.3f} {last.ece:.3f}" in seen.words
 
 
 @pytest.mark.parametrize("content", [None, "epoch\n1\n"])
 def test_without_metrics_the_curves_are_left_out(model, tmp_path, content):
     if content:
         RunFolder(tmp_path).metrics.write_text(content)
-    (only,) = provenance.training(tmp_path, model)
+    (only,) = training_parts(tmp_path, model)
     assert isinstance(only, Missing)
     assert "metrics.csv: cannot be read" in only.text
 
@@ -161,24 +175,24 @@ def test_without_metrics_the_curves_are_left_out(model, tmp_path, content):
 def test_without_an_epoch_the_curves_are_left_out(model, run_folder, tmp_path):
     head = RunFolder(run_folder).metrics.read_text().splitlines()[0]
     RunFolder(tmp_path).metrics.write_text(f"{head}\n")
-    (only,) = provenance.training(tmp_path, model)
+    (only,) = training_parts(tmp_path, model)
     assert "no epoch yet" in only.text
 
 
 def test_a_network_without_attention_is_said(model, evaluation, monkeypatch):
     monkeypatch.setattr(type(model.network), "attention_weights", lambda *_: None)
-    missing, picture = provenance.inside(model, evaluation)
+    missing, plot = interpretation_parts(model, evaluation)
     assert isinstance(missing, Missing)
-    assert isinstance(picture, Picture)
+    assert isinstance(plot, Plot)
 
 
 def test_configuration_versions_and_digests_are_there(model, evaluation, seen):
-    parts = list(provenance.made(model, evaluation))
+    parts = list(sections.provenance(model, evaluation))
     (config,) = of_kind(Lines, parts)
     assert "  window: 40" in config.lines
     for file in evaluation.protocol.digest.values():
         assert file["sha256"] in seen.words
-    assert f"torch {model.versions['torch']}"[6:] in seen.words
+    assert f"torch {model.versions.torch}"[6:] in seen.words
 
 
 def test_a_strange_name_is_shown_as_it_is(seen):
@@ -187,7 +201,7 @@ def test_a_strange_name_is_shown_as_it_is(seen):
 
 
 def test_reporting_again_gives_the_same_page(model, evaluation, run_folder):
-    one, other = (page_of(run_folder, model, evaluation) for _ in range(2))
+    one, other = (run_page(run_folder, model, evaluation) for _ in range(2))
     for first, second in zip(one.sections, other.sections, strict=True):
         texts = [
             [getattr(part, "text", part) for part in section.parts] for section in (first, second)
@@ -198,12 +212,19 @@ def test_reporting_again_gives_the_same_page(model, evaluation, run_folder):
 def test_the_card_says_what_a_stranger_must_know(reported, model, evaluation):
     card = (reported / CARD).read_text(encoding="utf-8")
     assert card.startswith("# Model card: \\<b\\>a\\&b \\\\u202e$x$\n")
-    for heading in ("Intended use", "Data", "Protocol", "Figures", "Intervals", "Limits"):
+    for heading in (
+        "Intended use",
+        "Data",
+        "Results",
+        "Evaluation protocol",
+        "Prediction intervals",
+        "Limits",
+    ):
         assert f"\n## {heading}\n" in card
-    assert f"{evaluation.metrics['last']['capped']['rmse']:.2f}" in card
-    assert "no figure here is one of C-MAPSS" in card
+    assert f"{evaluation.metrics.last.capped.rmse:.2f}" in card
+    assert "these metrics are not comparable with C-MAPSS results" in card
     assert "NASA's C-MAPSS files" not in card
-    assert "NASA's C-MAPSS files" in card_of("x", model, official(evaluation))
+    assert "NASA's C-MAPSS files" in model_card("x", model, official(evaluation))
     assert all(line.isprintable() for line in card.split("\n"))
 
 

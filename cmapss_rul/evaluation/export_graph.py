@@ -1,0 +1,227 @@
+"""The graph that `rul export` writes: from raw rows to RUL, health and interval."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.preprocess import CYCLE_UNIT
+from cmapss_rul.evaluation.intervals import interval_level
+from cmapss_rul.intervals.calibration import Calibration
+from cmapss_rul.training.trained_model import TrainedModel
+
+_MOST_DECIMALS = 6
+"""Decimal places that are tried; the C-MAPSS files have at most 4."""
+
+
+class GraphInputs(NamedTuple):
+    """Inputs of the graph, for a batch of engines.
+
+    Attributes:
+        window: float32 [batch, window, 24], the latest rows, raw, in the order of the fleet's
+            columns; a user's own fleet may have another number of them.
+        cycle: int64 [batch], cycle number of the window's last row.
+        valid_length: int64 [batch], number of valid rows. They are the last ones, of history and
+            window together where there is a history; the rows before them are ignored.
+        history: float32 [batch, any, 24], the rows right before the window; only for a model
+            with smoothing, which depends on the whole record.
+    """
+
+    window: Tensor
+    cycle: Tensor
+    valid_length: Tensor
+    history: Tensor | None = None
+
+    def named(self) -> dict[str, Tensor]:
+        """Return the inputs by name, without the history where there is none."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+class ExportGraph(nn.Module):
+    """Preprocessing, network and postprocessing as one module.
+
+        raw rows --> pad (repeat the first valid row) --> scale per operating condition
+                 --> smooth? --> cycle count? --> network --> clamp, softmax --> interval?
+
+    Equals `Preprocessor`, `Windows` and `predict_fleet` on a record without gaps; computed in
+    float64 up to the network, as there.
+
+    Shapes:
+        arguments: those of `GraphInputs`.
+        returns: rul float32 [batch], cycles, clamped to [0, cap]; health float32
+            [batch, class], probabilities; and for a model with intervals their lower and upper
+            bound at the level nearest to 0.9, both float32 [batch], cycles.
+    """
+
+    feature_columns: Tensor
+    condition_columns: Tensor
+    powers_of_ten: Tensor
+    condition_table: Tensor
+    span: Tensor
+    centre: Tensor
+    factor: Tensor
+
+    def __init__(self, model: TrainedModel) -> None:
+        super().__init__()
+        preprocessor, scaler = model.preprocessor, model.preprocessor.scaler
+        self.network = model.network.eval()
+        self.window = model.config.data.window
+        self.cap = model.config.data.cap
+        self.smoothing = preprocessor.smoothing
+        self.cycle_count = preprocessor.cycle_count
+        conditions, raw = preprocessor.conditions, model.config.data.raw_columns
+        # settings times these are whole numbers where `Conditions` rounds them
+        self.rounds = conditions.decimals is not None
+        decimals = conditions.decimals or [0.0] * len(preprocessor.keys)
+        powers = 10.0 ** torch.tensor(decimals).double()
+        table = torch.from_numpy(conditions.table) * powers
+        span = table.amax(0) - table.amin(0)
+        features = torch.tensor([raw.index(column) for column in preprocessor.columns])
+        keys = torch.tensor([raw.index(key) for key in preprocessor.keys]).long()
+        self.register_buffer("feature_columns", features)
+        self.register_buffer("condition_columns", keys)
+        self.register_buffer("powers_of_ten", powers)
+        self.register_buffer("condition_table", table.round() if self.rounds else table)
+        self.register_buffer("span", torch.where(span > 0, span, 1.0))
+        self.register_buffer("centre", torch.from_numpy(scaler.centre))
+        self.register_buffer("factor", torch.from_numpy(scaler.factor))
+        self.interval = IntervalGraph.of(model)
+
+    def forward(
+        self, window: Tensor, cycle: Tensor, valid_length: Tensor, history: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return RUL, health probabilities, and the bounds of the interval if there is one."""
+        rows = window if history is None else torch.cat((history, window), dim=1)
+        length = rows.shape[1]
+        position = torch.arange(length, device=rows.device)
+        first = length - valid_length.clamp(min=1, max=length)
+        index = torch.maximum(position, first.unsqueeze(1))
+        padded = rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
+        features = self._scale(shortest_decimal(padded))
+        if self.smoothing is not None:
+            features = self._smoothing_weights(position, self.smoothing) @ features
+        features = features[:, -self.window :]
+        if self.cycle_count:
+            back = length - 1 - index[:, -self.window :]
+            count = (cycle.unsqueeze(1) - back).double() / CYCLE_UNIT
+            features = torch.cat((features, count.unsqueeze(2)), dim=2)
+        rul, health = self.network(features.float())
+        rul = rul.clamp(0, self.cap)
+        bounds = () if self.interval is None else self.interval(rul)
+        return rul, health.softmax(dim=1), *bounds
+
+    def _scale(self, rows: Tensor) -> Tensor:
+        """Scale raw rows [batch, row, 24] per operating condition to [batch, row, column]."""
+        values = rows[:, :, self.feature_columns]
+        if len(self.condition_table) == 1:
+            return (values - self.centre[0]) * self.factor[0]
+        keys = rows[:, :, self.condition_columns] * self.powers_of_ten
+        keys = (keys.round() if self.rounds else keys).unsqueeze(2)
+        distance = ((keys - self.condition_table) / self.span).square().sum(dim=3)
+        condition = distance.float().argmin(dim=2)
+        return (values - self.centre[condition]) * self.factor[condition]
+
+    def _smoothing_weights(self, position: Tensor, newest: float) -> Tensor:
+        """Exponential smoothing as a matrix [window, row], each row a sum over all rows so far.
+
+        yₜ = Σₖ a·(1 − a)^(t−k)·xₖ, but (1 − a)^t for the very first row, k = 0.
+        """
+        ages = position[-self.window :].unsqueeze(1) - position
+        powers = (1.0 - newest) ** ages.clamp(min=0).double()
+        shares = torch.where(position > 0, newest, 1.0).double()
+        return torch.where(ages >= 0, powers * shares, 0.0)
+
+
+class IntervalGraph(nn.Module):
+    """The interval around each prediction; equals `Calibration.bounds`.
+
+    Args:
+        calibration: of the model.
+        level: one of its levels.
+        cap: of labels and predictions, cycles.
+
+    Shapes:
+        rul: float32 [batch], clamped to [0, cap], cycles.
+        returns: lower and upper bound, float32 [batch], cycles.
+    """
+
+    knots: Tensor
+    scales: Tensor
+
+    def __init__(self, calibration: Calibration, level: float, cap: int) -> None:
+        super().__init__()
+        self.quantile = calibration.quantiles[calibration.levels.index(level)]
+        self.cap = cap
+        scales = [calibration.late, calibration.early]
+        self.register_buffer("knots", torch.tensor(calibration.knots, dtype=torch.float64))
+        self.register_buffer("scales", torch.tensor(scales, dtype=torch.float64))
+
+    @classmethod
+    def of(cls, model: TrainedModel) -> "IntervalGraph | None":
+        """Build the interval of a model at the level nearest to 0.9; None where it has none."""
+        level = interval_level(model)
+        if level is None or model.calibration is None:
+            return None
+        return cls(model.calibration, level, model.config.data.cap)
+
+    def forward(self, rul: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the lower and the upper bound."""
+        rul = rul.double()
+        # np.interp as tensor operations: constant beyond the outer knots, a step where two are one
+        passed = (rul.unsqueeze(1) >= self.knots).sum(dim=1)
+        left, right = (passed - 1).clamp(min=0), passed.clamp(max=len(self.knots) - 1)
+        gap = self.knots[right] - self.knots[left]
+        share = torch.where(gap > 0, (rul - self.knots[left]) / torch.where(gap > 0, gap, 1.0), 0.0)
+        at_left = self.scales[:, left]
+        late, early = at_left + share * (self.scales[:, right] - at_left)
+        lower = (rul - self.quantile * late).clamp(0, self.cap)
+        return lower.float(), (rul + self.quantile * early).clamp(0, self.cap).float()
+
+
+def shortest_decimal(raw: Tensor) -> Tensor:
+    """Convert float32 values to the float64 of the shortest decimal that rounds to them.
+
+    The standard deviation of shaft speeds such as 2388.06 is 0.07 in FD001, so that rounding to
+    float32 alone moves a prediction by some hundredths of a cycle (measured). A decimal that
+    rounds to the very same float32 is never further off than the float32 itself, and for sensors
+    that are written with few digits it is exact. Without such a decimal the value stays.
+
+    >>> shortest_decimal(torch.tensor([2388.06, 1 / 3])).tolist()
+    [2388.06, 0.3333333432674408]
+    """
+    value = raw.double()
+    found = value
+    for places in range(_MOST_DECIMALS, -1, -1):
+        decimal = (value * 10.0**places).round() / 10.0**places
+        found = torch.where(decimal.float() == raw, decimal, found)
+    return found
+
+
+def graph_inputs(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> GraphInputs:
+    """Cut the graph's inputs out of whole records.
+
+    Rows that the graph must ignore are NaN: if it did not, its outputs would be NaN.
+
+    Args:
+        model: whose graph it is.
+        fleet: the records.
+        rows: [batch], the rows of the fleet at which the windows end.
+    """
+    length = model.config.data.window
+    available = rows - fleet.row_starts[rows] + 1
+    smooths = model.preprocessor.smoothing is not None
+    before = max(1, int(available.max()) - length) if smooths else 0
+    values = np.full((len(rows), before + length, len(fleet.columns)), np.nan, dtype=np.float32)
+    valid = np.minimum(available, before + length)
+    for target, row, count in zip(values, rows, valid, strict=True):
+        target[-count:] = fleet.values[row + 1 - count : row + 1]
+    both = torch.from_numpy(values)
+    return GraphInputs(
+        window=both[:, before:].contiguous(),
+        cycle=torch.from_numpy(fleet.cycle[rows]),
+        valid_length=torch.from_numpy(valid),
+        history=both[:, :before].contiguous() if smooths else None,
+    )

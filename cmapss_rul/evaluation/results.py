@@ -1,0 +1,199 @@
+"""What an evaluation finds: typed here, plain values in evaluation.json."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.evaluation.intervals import Bounds, IntervalResults
+from cmapss_rul.evaluation.predictions import Predictions, Truth
+from cmapss_rul.evaluation.protocol import Protocol
+from cmapss_rul.metrics.prognostics import FleetPrognostics
+from cmapss_rul.metrics.regression import RegressionMetrics
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ByLabels(Generic[T]):
+    """One result on capped and one on raw labels."""
+
+    capped: T
+    raw: T
+
+    def items(self) -> list[tuple[str, T]]:
+        """Name and result of both kinds of labels."""
+        return [("capped", self.capped), ("raw", self.raw)]
+
+
+@dataclass(frozen=True)
+class ByWindows(Generic[T]):
+    """One result of the last window of each engine, and one of every window."""
+
+    last: T
+    every: T
+
+    def items(self) -> list[tuple[str, T]]:
+        """Name and result of both sets of windows."""
+        return [("last", self.last), ("every", self.every)]
+
+
+@dataclass(frozen=True)
+class RulMetrics:
+    """Metrics of the predicted RUL on one set of windows and one kind of labels.
+
+    Attributes:
+        rmse: root mean squared error, cycles.
+        rmse_interval: 95 % bootstrap interval of it over engines; None for a single engine.
+        mae: mean absolute error, cycles.
+        bias: mean of predicted − true, cycles.
+        nasa: NASA score, a sum over windows.
+        nasa_mean: NASA score per window.
+    """
+
+    rmse: float
+    rmse_interval: tuple[float, float] | None
+    mae: float
+    bias: float
+    nasa: float
+    nasa_mean: float
+
+
+@dataclass(frozen=True)
+class ConstantMetrics:
+    """Metrics of one constant prediction, cycles; otherwise as `RulMetrics`."""
+
+    constant: float
+    rmse: float
+    mae: float
+    bias: float
+    nasa: float
+    nasa_mean: float
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a perfect predictor under the cap gets on raw labels.
+
+    Attributes:
+        description: of the predictor.
+        raw: its metrics.
+    """
+
+    description: str
+    raw: ByWindows[RegressionMetrics]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the JSON."""
+        windows = {name: {"raw": dataclasses.asdict(found)} for name, found in self.raw.items()}
+        return {"what": self.description, **windows}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a constant gets.
+
+    Attributes:
+        description: of the constant.
+        oracle: whether it is worked out from the very labels that it is scored on.
+        metrics: by windows and labels.
+    """
+
+    description: str
+    oracle: bool
+    metrics: ByWindows[ByLabels[ConstantMetrics]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the JSON."""
+        return {
+            "what": self.description,
+            "oracle": self.oracle,
+            **dataclasses.asdict(self.metrics),
+        }
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Two constants.
+
+    Attributes:
+        test_mean: the mean of the labels that are scored: an oracle.
+        train_mean: the mean capped training label, known before the test.
+    """
+
+    test_mean: Baseline
+    train_mean: Baseline
+
+
+@dataclass(frozen=True)
+class HealthMetrics:
+    """How good the health classes of some windows are, and their probabilities.
+
+    Attributes:
+        accuracy: share of windows in the right class.
+        macro_f1: mean F1 score of the classes.
+        confusion_matrix: [true class][predicted class], number of windows.
+        ece: expected calibration error of the probabilities.
+        brier: Brier score of the probabilities.
+    """
+
+    accuracy: float
+    macro_f1: float
+    confusion_matrix: list[list[int]]
+    ece: float
+    brier: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Metrics on a test set, and everything they must be read with.
+
+    `metrics`, `floor` and `baselines` have a result for the last window of each engine (`last`)
+    and one for every window, one a cycle (`every`), on capped and on raw labels.
+
+    Attributes:
+        protocol: how the metrics were obtained.
+        metrics: of the predicted RUL.
+        health: of the health classes.
+        floor: what a perfect predictor under the cap gets on raw labels.
+        baselines: what two constants get.
+        prognostics: α-λ accuracy and the like, per engine and averaged.
+        intervals: how often the intervals cover the truth, or why there are none.
+        bounds: of the intervals at the level nearest to 0.9, [row of the test file] each; None
+            without intervals.
+        fleet: the test engines.
+        predictions: [row of the test file].
+        truth: [row of the test file].
+        last: [engine], the row of each engine's last window.
+    """
+
+    protocol: Protocol
+    metrics: ByWindows[ByLabels[RulMetrics]]
+    health: ByWindows[HealthMetrics]
+    floor: Floor
+    baselines: Baselines
+    prognostics: FleetPrognostics
+    intervals: IntervalResults
+    bounds: Bounds | None
+    fleet: Fleet
+    predictions: Predictions
+    truth: Truth
+    last: NDArray[np.int64]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the JSON; predictions are not among them."""
+        return {
+            "protocol": self.protocol.as_dict(),
+            "metrics": dataclasses.asdict(self.metrics),
+            "health": dataclasses.asdict(self.health),
+            "floors": self.floor.as_dict(),
+            "baselines": {
+                "test_mean": self.baselines.test_mean.as_dict(),
+                "train_mean": self.baselines.train_mean.as_dict(),
+            },
+            "prognostics": self.prognostics.as_dict(),
+            "intervals": self.intervals.as_dict(),
+        }

@@ -1,0 +1,231 @@
+"""An evaluation as tables: built once, drawn on the terminal, in reports and in model cards."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cmapss_rul.display.table import Table, terminal_text, to_terminal
+from cmapss_rul.evaluation.intervals import BandCoverage, IntervalResults
+from cmapss_rul.evaluation.results import ConstantMetrics, Evaluation, RulMetrics
+from cmapss_rul.metrics.prognostics import ALPHA, HORIZON_ALPHA, LAMBDA
+from cmapss_rul.metrics.regression import RegressionMetrics, band_name
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+WINDOWS = {"last": "last window", "every": "every window"}
+"""Names of the two sets of windows: of each engine the last one, or one a cycle."""
+
+_HEAD = ("RMSE", "95 % CI", "MAE", "bias", "NASA", "mean")
+
+_FORMS = {
+    "normalised": "in units of the usual error around the predicted RUL",
+    "bins": "in units of the usual error in the predicted RUL's bin",
+}
+
+
+def render(evaluation: Evaluation) -> "RenderableType":
+    """Lay an evaluation out for a terminal of 80 columns."""
+    from rich.console import Group
+
+    from cmapss_rul.display.table import Bold
+
+    protocol = evaluation.protocol
+    title = Bold(f"{protocol.subset} · {protocol.files} · one seed ({protocol.seed})")
+    return Group(terminal_text(title), *map(to_terminal, evaluation_tables(evaluation)))
+
+
+def evaluation_tables(evaluation: Evaluation) -> list[Table]:
+    """Build all tables of an evaluation but those of single engines."""
+    return [
+        metrics_table(evaluation),
+        baselines_table(evaluation),
+        *coverage_tables(evaluation.intervals),
+        intervals_table(evaluation.intervals),
+        health_table(evaluation),
+        protocol_table(evaluation),
+    ]
+
+
+def metrics_table(evaluation: Evaluation) -> Table:
+    """Metrics of the predicted RUL, by windows and labels."""
+    rows = [
+        [f"{WINDOWS[windows]}, {labels}", *metric_cells(found)]
+        for windows, by_labels in evaluation.metrics.items()
+        for labels, found in by_labels.items()
+    ]
+    title = (
+        "Test metrics. RMSE with its 95 % confidence interval (bootstrap over engines), MAE and "
+        "bias (predicted − true) in cycles; NASA score, sum and mean per window, lower is better. "
+        "Last window: of each engine; every window: one a cycle"
+    )
+    return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
+
+
+def baselines_table(evaluation: Evaluation) -> Table:
+    """Baselines on last windows, with the model beside them."""
+    floor, baselines = evaluation.floor, evaluation.baselines
+    named = {"test mean (oracle)": baselines.test_mean, "training mean": baselines.train_mean}
+    rows: list[list[str]] = []
+    strong = []
+    for labels, found in evaluation.metrics.last.items():
+        strong.append(len(rows))
+        rows.append([f"this model, {labels}", *metric_cells(found)])
+        if labels == "raw":
+            rows.append(["perfect below the cap, raw", *metric_cells(floor.raw.last)])
+        for name, baseline in named.items():
+            constant = dict(baseline.metrics.last.items())[labels]
+            rows.append([f"{name}, {labels}", *metric_cells(constant)])
+    notes = [
+        f"Perfect below the cap: {floor.description}.",
+        *(f"{name.capitalize()}: {found.description}." for name, found in named.items()),
+    ]
+    return Table("Baselines, last windows", ["predictor", *_HEAD], rows, "", notes, strong)
+
+
+def metric_cells(found: RulMetrics | ConstantMetrics | RegressionMetrics) -> list[str]:
+    """RMSE with its interval, MAE, bias, NASA score and its mean, as in the tables above."""
+    interval = found.rmse_interval if isinstance(found, RulMetrics) else None
+    return [
+        number(found.rmse, 2),
+        interval_cell(interval),
+        number(found.mae, 2),
+        number(found.bias, 2),
+        number(found.nasa, 0),
+        number(found.nasa_mean, 2),
+    ]
+
+
+def interval_cell(bounds: tuple[float, float] | None) -> str:
+    """Format the interval of an RMSE; a single engine has none.
+
+    >>> interval_cell((11.94, 18.7)), interval_cell(None)
+    ('11.9–18.7', '–')
+    """
+    return "–" if bounds is None else f"{number(bounds[0], 1)}–{number(bounds[1], 1)}"
+
+
+def number(value: float, decimals: int) -> str:
+    """Round, in few characters.
+
+    >>> number(164681.2, 0), number(-0.004, 2), number(3e250, 0), number(math.inf, 2)
+    ('164,681', '0.00', '3.0e+250', '∞')
+    """
+    if math.isinf(value):
+        return "∞"
+    if abs(value) >= 1e7:
+        return f"{value:.1e}"
+    decimals = decimals if abs(value) < 1e4 else 0
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # + 0.0 takes the sign off −0
+
+
+def coverage_tables(intervals: IntervalResults) -> list[Table]:
+    """Coverage by level, and by true RUL at the level nearest to 0.9; none without intervals."""
+    if intervals.facts is None:
+        return []
+    by_level = [
+        [
+            f"{found.level:g}, {WINDOWS[windows]}",
+            f"{part.capped.coverage:.3f}",
+            "{:.2f}–{:.2f}".format(*part.capped.interval),
+            f"{part.capped.width:.1f}",
+            f"{part.raw.coverage:.3f}",
+            f"{part.raw.above_cap:.1%}",
+        ]
+        for found in intervals.coverage
+        for windows, part in found.items()
+    ]
+    main = intervals.main
+    by_band = [
+        [band_name(last.low, last.below), *_band_cells(last)[:3], *_band_cells(every)]
+        for last, every in zip(main.last.bands, main.every.bands, strict=True)
+    ]
+    return [
+        Table(
+            "Coverage of the intervals: share of true RUL inside, each engine weighing the same, "
+            "with its 95 % binomial interval over engines; mean width in cycles; coverage on raw "
+            "labels, where no interval covers a RUL above the cap, and the share of those",
+            ["level, windows", "coverage", "95 % CI", "width", "raw", "above cap"],
+            by_level,
+        ),
+        Table(
+            f"Coverage by true RUL at level {main.level:g}, capped labels: last "
+            "windows and every window",
+            ["true RUL", "last", "width", "engines", "every", "width", "engines", "windows"],
+            by_band,
+        ),
+    ]
+
+
+def _band_cells(band: BandCoverage) -> list[str]:
+    found = band.capped
+    if found is None:
+        return ["–", "–", "0", "0"]
+    return [
+        f"{found.coverage:.3f}", f"{found.width:.1f}", str(found.engines), f"{found.windows:,}",
+    ]  # fmt: skip
+
+
+def intervals_table(intervals: IntervalResults) -> Table:
+    """How the intervals were made and what they guarantee, or why there are none."""
+    return Table("Intervals", ["property", "value"], [*_interval_rows(intervals)], "ll")
+
+
+def _interval_rows(intervals: IntervalResults) -> Iterator[list[str]]:
+    facts = intervals.facts
+    if facts is None:
+        yield ["intervals", f"none: {intervals.reason}"]
+        return
+    reserved = facts.mark or "held out for this alone, so fewer trained"
+    yield ["method", f"conformal prediction by engine; errors {_FORMS[facts.form]}"]
+    yield ["calibrated on", f"{facts.engines} {facts.kind} engines ({reserved})"]
+    yield ["guarantee", facts.promise]
+    yield ["upper bound", "at the cap it means 'the cap or more'"]
+
+
+def health_table(evaluation: Evaluation) -> Table:
+    """Metrics of the health classes."""
+    rows = [
+        [
+            WINDOWS[windows],
+            *(f"{x:.3f}" for x in (found.accuracy, found.macro_f1, found.ece, found.brier)),
+        ]
+        for windows, found in evaluation.health.items()
+    ]
+    title = (
+        "Health classes: accuracy and macro F1 of the predicted class; expected calibration error "
+        "(ECE) and Brier score of the probabilities, lower is better"
+    )
+    return Table(title, ["windows", "accuracy", "macro F1", "ECE", "Brier score"], rows)
+
+
+def prognostics_table(evaluation: Evaluation) -> Table:
+    """Means of the prognostics metrics over engines."""
+    definition = evaluation.prognostics.definition
+    names = {
+        "alpha_lambda": f"α-λ accuracy (α = {ALPHA:g}, λ = {LAMBDA:g}), share of engines",
+        "prognostic_horizon": f"prognostic horizon (α = {HORIZON_ALPHA:g}), cycles",
+        "relative_accuracy": f"relative accuracy (λ = {LAMBDA:g}); 1 is perfect",
+        "cumulative_relative_accuracy": "cumulative relative accuracy; 1 is perfect",
+        "convergence": "convergence; lower is faster",
+    }
+    means = evaluation.prognostics.mean
+    rows = [
+        [
+            text,
+            "–" if (value := means[name].value) is None else number(value, 3),
+            str(means[name].engines),
+        ]
+        for name, text in names.items()
+    ]
+    title = (
+        f"Prognostics metrics ({definition['source']}), {definition['labels']} labels from "
+        f"{definition['from']}; means over the engines for which they are defined"
+    )
+    return Table(title, ["metric", "mean", "engines"], rows)
+
+
+def protocol_table(evaluation: Evaluation) -> Table:
+    """The choices behind the metrics."""
+    rows = [list(line) for line in evaluation.protocol.lines()]
+    return Table("Evaluation protocol", ["choice", "value"], rows, "ll")

@@ -1,0 +1,203 @@
+"""Error and coverage broken down by true RUL, operating condition and health class."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cmapss_rul.data.labels import health_class_names
+from cmapss_rul.display.plotting import COLOURS, MARKERS
+from cmapss_rul.display.table import Table
+from cmapss_rul.evaluation.intervals import IntervalResults
+from cmapss_rul.evaluation.results import Evaluation
+from cmapss_rul.evaluation.tables import number
+from cmapss_rul.metrics.coverage import Coverage
+from cmapss_rul.metrics.regression import band_name, in_band, regression_metrics, rul_bands
+from cmapss_rul.reports.rul_plots import WIDTH
+from cmapss_rul.training.trained_model import TrainedModel
+
+Groups = dict[str, NDArray[np.int64]]
+"""Name of a group of windows → their rows of the test file."""
+
+
+def group_by_rul(evaluation: Evaluation, rows: NDArray[np.int64]) -> Groups:
+    """Group windows by their raw true RUL; bands without a window are left out.
+
+    Args:
+        evaluation: whose truth it is.
+        rows: of the windows to group.
+    """
+    raw = evaluation.truth.raw[rows]
+    found = {
+        band_name(low, below): rows[in_band(raw, low, below)]
+        for low, below in rul_bands(evaluation.protocol.cap)
+    }
+    return {name: group for name, group in found.items() if len(group)}
+
+
+def group_by_condition(model: TrainedModel, evaluation: Evaluation) -> Groups:
+    """Group every window by the operating condition at its last cycle.
+
+    A condition is named by its key, for C-MAPSS by its rounded settings; a row in one that did
+    not occur in training counts for the nearest.
+    """
+    condition = model.preprocessor.condition(evaluation.fleet)
+    table = model.preprocessor.conditions.table
+    return {
+        ", ".join(f"{key:g}" for key in table[index]) or "all": np.flatnonzero(condition == index)
+        for index in np.unique(condition)
+    }
+
+
+def group_table(evaluation: Evaluation, panels: dict[str, Groups], heading: str) -> Table:
+    """Tabulate number of windows, RMSE and bias of each group, capped labels.
+
+    Args:
+        evaluation: whose predictions they are.
+        panels: title → groups, as drawn; a group that one of them lacks is empty there. The title
+            is in the heading of the panel's first column.
+        heading: of the first column.
+    """
+    # the panel with most groups first: it has the names of the others in their order
+    fullest = sorted(panels.values(), key=len, reverse=True)
+    names = dict.fromkeys(name for groups in fullest for name in groups)
+    rows = [
+        [
+            name,
+            *(
+                cell
+                for groups in panels.values()
+                for cell in _group_cells(evaluation, groups, name)
+            ),
+        ]
+        for name in names
+    ]
+    head = [cell for title in panels for cell in (f"{title}: n", "RMSE", "bias")]
+    title = "RMSE and bias in cycles, capped labels"
+    return Table(title, [heading, *head], rows)
+
+
+def _group_cells(evaluation: Evaluation, groups: Groups, name: str) -> list[str]:
+    rows = groups.get(name)
+    if rows is None:
+        return ["0", "–", "–"]
+    found = regression_metrics(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
+    return [f"{len(rows):,}", number(found.rmse, 2), number(found.bias, 2)]
+
+
+def plot_error_boxes(evaluation: Evaluation, panels: dict[str, Groups], label: str) -> Figure:
+    """Draw box plots of the error in each group: quartiles, whiskers over 90 % of the windows.
+
+    Args:
+        evaluation: whose predictions they are.
+        panels: title → groups; one panel each.
+        label: of the vertical axis, with the unit.
+    """
+    most = max(map(len, panels.values()))
+    figure = Figure(figsize=(WIDTH, len(panels) * (1.3 + 0.25 * most)), layout="constrained")
+    error = evaluation.predictions.rul - evaluation.truth.capped
+    for axes, (title, groups) in zip(
+        figure.subplots(len(panels), 1, squeeze=False, sharex=True).flatten(),
+        panels.items(),
+        strict=True,
+    ):
+        _draw_boxes(axes, [error[rows] for rows in groups.values()], list(groups))
+        axes.set_title(title)
+        axes.set_ylabel(label)
+    axes.set_xlabel("predicted − true RUL, cycles (right of 0: too late)")
+    return figure
+
+
+def _draw_boxes(axes: Axes, errors: Sequence[NDArray[np.float64]], names: Sequence[str]) -> None:
+    axes.axvline(0, color="k", linewidth=1)
+    axes.boxplot(
+        errors, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6,
+        patch_artist=True, boxprops={"facecolor": COLOURS[6]}, medianprops={"color": "k"},
+    )  # fmt: skip
+    counts = [f"{name}  (n = {len(error):,})" for name, error in zip(names, errors, strict=True)]
+    axes.set_yticks(range(1, len(names) + 1), counts)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+
+
+def plot_confusion(evaluation: Evaluation) -> Figure:
+    """Plot the confusion matrices of last and of every window, shaded by the share of each row."""
+    protocol = evaluation.protocol
+    names = health_class_names(protocol.boundaries, protocol.cap)
+    size = 0.9 + 0.42 * len(names)
+    figure = Figure(figsize=(WIDTH, size + 0.6), layout="constrained")
+    panels = [("last windows", evaluation.health.last), ("every window", evaluation.health.every)]
+    for axes, (title, health) in zip(figure.subplots(1, 2).tolist(), panels, strict=True):
+        _draw_matrix(axes, np.array(health.confusion_matrix), names)
+        axes.set_title(title)
+        axes.set_xlabel("predicted class")
+    figure.axes[0].set_ylabel("true class: RUL, cycles")
+    return figure
+
+
+def _draw_matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None:
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), count in np.ndenumerate(matrix):
+        ink = "w" if shares[row, column] > 0.55 else "k"
+        text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row] else "0"
+        axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(visible=False)
+
+
+def plot_coverage(intervals: IntervalResults) -> Figure:
+    """Plot coverage against the level of the intervals, and by band of true RUL.
+
+    Args:
+        intervals: of an evaluation, with at least one level.
+    """
+    figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
+    by_level, by_band = figure.subplots(2, 1)
+    levels = np.array([found.level for found in intervals.coverage])
+    lowest = levels.min() - 0.03
+    by_level.plot([lowest, 1], [lowest, 1], "k--", linewidth=1)
+    main = intervals.main
+    for style, windows in enumerate(("last", "every")):
+        side = 2 * style - 1  # left and right of the tick, so that the error bars do not overlap
+        found = [getattr(level, windows).capped for level in intervals.coverage]
+        _draw_coverage(by_level, levels + 0.003 * side, found, style, f"{windows} window")
+        bands = enumerate(getattr(main, windows).bands)
+        there = [(place, band.capped) for place, band in bands if band.capped is not None]
+        places = np.array([place for place, _ in there]) + 0.12 * side
+        _draw_coverage(by_band, places, [found for _, found in there], style)
+    by_level.set_xlabel("level of the interval (dashed: coverage equals the level)")
+    by_level.set_xticks(levels)
+    by_band.axhline(main.level, color="k", linestyle="--", linewidth=1)
+    names = [band_name(band.low, band.below) for band in main.last.bands]
+    by_band.set_xticks(range(len(names)), names)
+    by_band.set_xlabel(f"true RUL, cycles (level {main.level:g}, dashed)")
+    for axes in (by_level, by_band):
+        axes.set_ylabel("coverage,\nshare of engines")
+    figure.legend(
+        *by_level.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False
+    )
+    return figure
+
+
+def _draw_coverage(
+    axes: Axes,
+    places: NDArray[np.float64],
+    found: Sequence[Coverage],
+    style: int,
+    label: str | None = None,
+) -> None:
+    """Draw shares with their 95 % binomial intervals."""
+    share = np.array([one.coverage for one in found])
+    bounds = np.array([one.interval for one in found])
+    # the interval of a share of 1 ends at 1; rounding may put that a little below the share
+    length = np.clip(np.stack([share - bounds[:, 0], bounds[:, 1] - share]), 0, None)
+    axes.errorbar(
+        places, share, yerr=length, fmt=MARKERS[style], color=COLOURS[style], markersize=5,
+        capsize=3, label=label,
+    )  # fmt: skip

@@ -1,0 +1,147 @@
+"""MODEL_CARD.md: what a trained model is, its intended use, results and limits."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from cmapss_rul.data.labels import health_class_names
+from cmapss_rul.display.table import Table, to_markdown
+from cmapss_rul.display.table import escape_markdown as escape
+from cmapss_rul.display.text import counted
+from cmapss_rul.evaluation.results import Evaluation
+from cmapss_rul.evaluation.tables import (
+    baselines_table,
+    coverage_tables,
+    intervals_table,
+    metrics_table,
+    protocol_table,
+)
+from cmapss_rul.reports.page import generator_note
+from cmapss_rul.reports.summary import warnings_of
+from cmapss_rul.system.files import save_file
+from cmapss_rul.training.trained_model import TrainedModel
+
+CARD = "MODEL_CARD.md"
+
+
+def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Path:
+    """Write the model card into the run's folder.
+
+    Raises:
+        RulError: it cannot be written.
+    """
+    path = folder / CARD
+    save_file(path, model_card(folder.resolve().name, model, evaluation))
+    return path
+
+
+def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
+    """Describe a model in Markdown.
+
+    Args:
+        name: of the run.
+        model: the model.
+        evaluation: of it.
+    """
+    parts = [
+        f"# Model card: {escape(name)}",
+        *(f"> **Note:** {escape(text)}" for text in warnings_of(evaluation)),
+        *_model(model, evaluation),
+        *_use(model, evaluation),
+        *_data(model, evaluation),
+        "## Results",
+        to_markdown(metrics_table(evaluation)),
+        to_markdown(baselines_table(evaluation)),
+        "## Evaluation protocol",
+        to_markdown(replace(protocol_table(evaluation), title="")),
+        "## Prediction intervals",
+        *map(to_markdown, coverage_tables(evaluation.intervals)),
+        to_markdown(replace(intervals_table(evaluation.intervals), title="")),
+        "## Limits",
+        "\n".join(f"- {escape(limit)}" for limit in _limits(evaluation)),
+        generator_note(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
+    protocol = evaluation.protocol
+    size = sum(model.network.parameter_counts().values())
+    classes = ", ".join(health_class_names(protocol.boundaries, protocol.cap))
+    digest = hashlib.sha256(model.path.read_bytes()).hexdigest()
+    attention = model.config.model.attention.name
+    yield (
+        f"A CNN → BiLSTM network with {size:,} parameters (attention: {attention}) that reads "
+        f"the last {protocol.window} cycles of an engine's record and predicts its remaining "
+        f"useful life (RUL) in cycles, from 0 to {protocol.cap}, and a health class (RUL "
+        f"{escape(classes)}). Trained with balancer {escape(model.config.balancer.name)}, seed "
+        f"{protocol.seed}; epoch {protocol.epoch}."
+    )
+    yield (
+        f"Inputs: {escape(', '.join(protocol.inputs))}. File: `{model.path.name}`, SHA-256 "
+        f"`{digest}`."
+    )
+
+
+def _use(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
+    yield "## Intended use"
+    predict = (
+        "`rul predict` takes records of the same kind of engine with the same columns, and flags "
+        "inputs outside the training data."
+    )
+    if model.config.data.own:
+        yield (
+            f"Prediction for engines of the fleet it was trained on. {predict} The results below "
+            f"rest on {counted(evaluation.protocol.engines, 'engine')}: before any decision is "
+            "based on it, validate it on more engines and against other knowledge of them."
+        )
+    else:
+        yield (
+            "Research and teaching on run-to-failure data, and comparison of methods on "
+            f"{escape(evaluation.protocol.subset)} under the protocol below. {predict} It is "
+            "not meant for decisions about real engines: nothing here was validated on any."
+        )
+
+
+def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
+    protocol = evaluation.protocol
+    yield "## Data"
+    source = (
+        " NASA's C-MAPSS files (A. Saxena and K. Goebel, 2008, Turbofan Engine Degradation "
+        "Simulation Data Set): engines simulated by a thermodynamic model, not measured ones."
+        if protocol.official
+        else ""
+    )
+    calibration = len(model.engines.calibration)
+    calibrated = f"{calibration} calibrated the intervals, " if calibration else ""
+    others = [f"all {count} of {name}" for name, count in protocol.auxiliary.items()]
+    auxiliary = escape("".join(f" and {other}" for other in others))
+    yield (
+        f"{escape(protocol.subset)}, {escape(protocol.files)}.{source} "
+        f"{len(model.engines.training)} engines trained{auxiliary}, "
+        f"{len(model.engines.validation)} selected the epoch, {calibrated}"
+        f"{protocol.engines} tested."
+    )
+    digests = [[name, file["sha256"]] for name, file in protocol.digest.items()]
+    yield to_markdown(Table("", ["file", "SHA-256"], digests, "ll"))
+
+
+def _limits(evaluation: Evaluation) -> Iterator[str]:
+    protocol = evaluation.protocol
+    yield f"A prediction of {protocol.cap} means '{protocol.cap} cycles or more'."
+    raw, floor = evaluation.metrics.last.raw.rmse, evaluation.floor.raw.last.rmse
+    yield (
+        f"On raw labels its RMSE on last windows is {raw:.2f} cycles; the cap alone costs "
+        f"{floor:.2f}."
+    )
+    yield "One run with one seed: another seed may differ by more than the confidence interval."
+    yield (
+        "Trained only on the operating conditions and fault modes of its data; the results do not "
+        "carry over to others."
+    )
+    if protocol.padded:
+        yield (
+            f"{protocol.padded} of {protocol.engines} test records were shorter than the window "
+            "and padded; predictions from so few cycles are less certain."
+        )

@@ -1,0 +1,120 @@
+"""`rul report`: the report of a run, with its model card, or of a comparison."""
+
+from pathlib import Path
+
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.results import Evaluation
+from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save
+from cmapss_rul.reports import sections
+from cmapss_rul.reports.comparison import report_comparison
+from cmapss_rul.reports.interpretation import interpretation_parts
+from cmapss_rul.reports.model_card import write_card
+from cmapss_rul.reports.page import Page, Section, generator_note, plots_folder, write_page
+from cmapss_rul.reports.summary import key_metrics, warnings_of
+from cmapss_rul.reports.training_curves import training_parts
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.training.device import pick_device
+from cmapss_rul.training.trained_model import TrainedModel, restore
+
+_COMPARISON, _GRID = "comparison.json", "grid.json"
+
+
+def report(
+    folder: Path | str,
+    output: Path | str | None = None,
+    *,
+    device: str = "cpu",
+    data_dir: Path | str | None = None,
+) -> list[Path]:
+    """Report on a run, or on a comparison.
+
+    Args:
+        folder: of a run, or of `rul compare`.
+        output: the HTML file; `report.html` in the folder by default. Its plots go to a folder
+            beside it, `report-figures`; a run's MODEL_CARD.md always goes to the run's folder.
+        device: where a run's network computes.
+        data_dir: folder of the data; that of the run by default.
+
+    Returns:
+        The files that were written: the page, its plots, and a run's model card.
+
+    Raises:
+        UsageError: the folder is neither, or the output is no HTML file.
+        RulError: see `restore` and `evaluate`; or a file cannot be written.
+    """
+    folder = Path(folder)
+    output = folder / "report.html" if output is None else Path(output)
+    is_comparison = _is_comparison(folder)
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--output {output}: expected the name of a page, ending in .html")
+    check_writable(output)
+    check_writable(plots_folder(output) / "plot.png")
+    if is_comparison:
+        return report_comparison(folder / _COMPARISON, output)
+    return report_run(folder, output, device=device, data_dir=data_dir)
+
+
+def _is_comparison(folder: Path) -> bool:
+    if not folder.is_dir():
+        problem = "is no folder" if folder.exists() else "there is no such folder"
+        raise UsageError(f"{folder}: {problem}; expected that of a run, or of rul compare")
+    if (folder / _COMPARISON).exists():
+        return True
+    if (folder / "best.pt").exists():
+        return False
+    if (folder / _GRID).exists():
+        raise UsageError(f"{folder}: its runs were not compared yet; call rul compare again")
+    raise UsageError(
+        f"{folder}: holds neither best.pt, as a run does, nor {_COMPARISON}, as rul compare makes "
+        "it; rul runs lists the runs"
+    )
+
+
+def report_run(
+    folder: Path, output: Path, *, device: str = "cpu", data_dir: Path | str | None = None
+) -> list[Path]:
+    """Evaluate a run's best epoch, save that as `rul evaluate` does, and report on it.
+
+    The arguments are those of `report`.
+
+    Returns:
+        The page, its plots, and the model card in the run's folder.
+    """
+    model = restore(folder, pick_device(device))
+    files = EvaluationFiles.of(model.path)
+    files.check()
+    evaluation = evaluate(model, data_dir=data_dir)
+    save(evaluation, files)
+    written = write_page(run_page(folder, model, evaluation), output)
+    return [*written, write_card(folder, model, evaluation)]
+
+
+def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
+    """Build the page of a run."""
+    protocol = evaluation.protocol
+    parts = [
+        ("metrics", "Test metrics and protocol", sections.metrics(evaluation)),
+        ("baselines", "Baselines and published results", sections.baselines(evaluation)),
+        ("predictions", "Predicted and true RUL", sections.predictions(evaluation)),
+        ("trajectories", "RUL trajectories", sections.trajectories(evaluation)),
+        ("errors", "Error analysis", sections.errors(model, evaluation)),
+        ("health", "Health classification", sections.health(evaluation)),
+        ("intervals", "Prediction intervals", sections.intervals(evaluation)),
+        ("prognostics", "Prognostics metrics", sections.prognostics(evaluation)),
+        ("training", "Training", training_parts(folder, model)),
+        (
+            "interpretation",
+            "Attention over time and permutation importance",
+            interpretation_parts(model, evaluation),
+        ),
+        ("provenance", "Model, versions and configuration", sections.provenance(model, evaluation)),
+    ]
+    return Page(
+        title=f"{folder.resolve().name}: remaining useful life on {protocol.subset}",
+        subtitle=f"{protocol.subset}, {protocol.files}; balancer {model.config.balancer.name}; one "
+        f"run with seed {protocol.seed}, epoch {protocol.epoch}",
+        key_metrics=key_metrics(evaluation),
+        warnings=list(warnings_of(evaluation)),
+        sections=[Section(anchor, title, list(content)) for anchor, title, content in parts],
+        footer=generator_note(),
+    )
