@@ -66,7 +66,7 @@ class Progress(Reporter):
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._print(printable(text))
+        self._print(text)
 
     def close(self) -> None:
         """Remove the bar."""
@@ -74,7 +74,7 @@ class Progress(Reporter):
             self._bar.close()
 
     def _print(self, text: str) -> None:
-        tqdm.write(text, file=sys.stdout)
+        tqdm.write(printable(text), file=sys.stdout)
         sys.stdout.flush()
 
 

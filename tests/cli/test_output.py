@@ -9,7 +9,8 @@ import sys
 import pytest
 import typer
 
-from cmapss_rul.cli.output import error_line
+from cmapss_rul.cli.output import error_line, print_line, print_table
+from cmapss_rul.display.table import Table
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.signals import STOPPED, Terminated
 
@@ -104,3 +105,17 @@ def test_what_a_user_can_cause_is_one_line(error, line, code):
 )
 def test_a_defect_keeps_its_traceback(error):
     assert error_line(error) is None
+
+
+def test_names_are_printed_as_they_are_and_not_obeyed(capsys):
+    """Neither control characters nor the markup of rich, such as the extra in a hint."""
+    name = "a\x1b[31m\nb [bench] [red]x[/]"
+    print_line(name)
+    print_line(name, err=True)
+    print_table(Table("pip install 'cmapss_rul[bench]'", ["name"], [[name]], notes=[name]))
+    out, err = capsys.readouterr()
+    escaped = r"a\x1b[31m\nb [bench] [red]x[/]"
+    assert err == f"{escaped}\n"
+    assert out.count(escaped) == 3
+    assert "pip install 'cmapss_rul[bench]'" in out
+    assert "\x1b" not in out
