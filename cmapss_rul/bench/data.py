@@ -139,8 +139,7 @@ def prepare_our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Measurem
         config: of the data.
         fresh: delete the cache, so that the turn reads the text file.
     """
-    import numpy.ma  # noqa: F401
-    import pandas  # noqa: F401  # both are imported at first use, the peer's with its own import
+    import numpy.ma  # noqa: F401  # imported at first use, by the peer with its own import
 
     keep_freed_memory()
     if fresh:

@@ -1,4 +1,4 @@
-"""`scripts/torture`: the campaigns, by name."""
+"""`scripts/torture`: run robustness campaigns by name."""
 
 import importlib
 import json
@@ -19,15 +19,15 @@ CAMPAIGNS = {
     "fuzz_checkpoint": 100_000,
     "fuzz_parts": 100_000,
 }
-"""Module of each campaign, and its usual number of rounds."""
+"""Module of each campaign, and its default number of rounds."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def chosen(names: list[str]) -> list[str]:
-    """Campaigns by their names or the first word of them; all where none is named.
+def select(names: list[str]) -> list[str]:
+    """Select campaigns by name or by the first word of it; all if none is named.
 
-    >>> chosen(["kills", "fuzz"])[:2]
+    >>> select(["kills", "fuzz"])[:2]
     ['kills', 'fuzz_reader']
     """
     found = [
@@ -37,22 +37,24 @@ def chosen(names: list[str]) -> list[str]:
         if name in ("all", campaign, campaign.partition("_")[0])
     ]
     if not found:
-        raise typer.BadParameter(f"expected some of: all, fuzz, {', '.join(CAMPAIGNS)}")
+        raise typer.BadParameter(f"expected one or more of: all, fuzz, {', '.join(CAMPAIGNS)}")
     return found
 
 
 @app.command()
 def torture(
     names: Annotated[list[str] | None, typer.Argument(metavar="[CAMPAIGN]...")] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="By default that of each one.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same cases.")] = 0,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="By default that of each campaign.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cases.")] = 0,
 ) -> None:
-    """Run campaigns; print what was tried as JSON, and end with 1 if a defect was found.
+    """Run campaigns; print their counts as JSON, and exit with 1 if a defect was found.
 
-    The moments of kills depend on the machine besides on the seed.
+    The times of kills depend on the machine as well as on the seed.
     """
     defects = 0
-    for name in chosen(names or []):
+    for name in select(names or []):
         campaign = importlib.import_module(f"tests.torture.{name}")
         start = time.monotonic()
         counts = campaign.run(rounds or CAMPAIGNS[name], seed)

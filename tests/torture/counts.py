@@ -1,4 +1,4 @@
-"""What every campaign of this folder returns, and forked children with an end of their own."""
+"""The counts that every campaign returns, and forked child processes."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ from pathlib import Path
 
 @dataclass
 class Counts:
-    """What a campaign did.
+    """Result of a campaign.
 
     Attributes:
         campaign: its name.
-        seed: of its chances; the same campaign with it is the same again.
-        cases: how many were tried.
-        kinds: how many of which kind.
-        defects: what should not have been, one text each, with how to repeat it.
+        seed: of its random choices; the same seed gives the same cases.
+        cases: number of cases.
+        kinds: number of cases by kind.
+        defects: one text each, with what is needed to reproduce it.
     """
 
     campaign: str
@@ -29,12 +29,12 @@ class Counts:
     defects: list[str] = field(default_factory=list)
 
 
-def fork(task: Callable[[], int], said: Path) -> int:
-    """Do something in a forked child, which imports nothing anew.
+def fork(task: Callable[[], int], output: Path) -> int:
+    """Run a task in a forked child, which has all imports already.
 
     Args:
         task: returns the exit code.
-        said: takes what the child writes to stdout and stderr.
+        output: file for the stdout and stderr of the child.
 
     Returns:
         The child's process number.
@@ -44,9 +44,9 @@ def fork(task: Callable[[], int], said: Path) -> int:
         return child
     code = 99
     try:
-        output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - until the child's end
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
         code = task()
@@ -60,19 +60,19 @@ def fork(task: Callable[[], int], said: Path) -> int:
 
 
 def wait(child: int) -> int:
-    """Exit code of a child; the signal's number below zero where one ended it."""
+    """Wait for a child; return its exit code, or minus the number of the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def command(*words: object) -> Callable[[], int]:
-    """The command `rul`, to be run in a child."""
+def command(*arguments: object) -> Callable[[], int]:
+    """Return a task that runs the command `rul`."""
 
     def run() -> int:
         from cmapss_rul.cli import main
 
         try:
-            main([str(word) for word in words])
-        except SystemExit as left:
-            return left.code if isinstance(left.code, int) else 0
+            main([str(word) for word in arguments])
+        except SystemExit as ended:
+            return ended.code if isinstance(ended.code, int) else 0
 
     return run

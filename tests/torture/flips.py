@@ -1,4 +1,4 @@
-"""Campaign: single bytes of a checkpoint changed, and cuts; not one may be taken."""
+"""Campaign: change single bytes of a checkpoint, and truncate it; every one must be refused."""
 
 import tempfile
 from pathlib import Path
@@ -7,47 +7,47 @@ from random import Random
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.training.checkpoint_file import unseal
 from tests.torture.counts import Counts, command, fork, wait
-from tests.torture.runs import alone, configuration, fleets
+from tests.torture.runs import configuration, fleets, import_all
 
 
 def run(rounds: int, seed: int) -> Counts:
     """Change one byte at a time.
 
     Args:
-        rounds: changes; the first go through the places of the file, each once, in a random
-            order, and then anew.
+        rounds: changes; they go through the bytes of the file in a random order, repeatedly if
+            there are more rounds than bytes.
         seed: of order and changes.
     """
-    alone()
+    import_all()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         fleets(place / "data")
         config = configuration(place, place / "data", "gradnorm")
         words = ("train", "-c", config, "--output", place / "run", "--set", "train.epochs=1")
-        if wait(fork(command(*words), place / "said")):
-            raise RuntimeError((place / "said").read_text())
+        if wait(fork(command(*words), place / "output")):
+            raise RuntimeError((place / "output").read_text())
         return flip((place / "run" / "last.pt").read_bytes(), rounds, seed)
 
 
 def flip(whole: bytes, rounds: int, seed: int) -> Counts:
-    """Change one byte of a checkpoint at a time, and cut it now and then."""
+    """Change one byte of a checkpoint at a time, and truncate it every tenth round."""
     counts, random = Counts("flips", seed), Random(seed)
     unseal(whole, "whole")
     order = list(range(len(whole)))
     random.shuffle(order)
     data = bytearray(whole)
     for number in range(rounds):
-        place, change = order[number % len(order)], random.randrange(1, 256)
-        data[place] ^= change
-        _refused(bytes(data), f"byte {place} changed by {change:#x}", counts, "flips")
-        data[place] ^= change
+        position, change = order[number % len(order)], random.randrange(1, 256)
+        data[position] ^= change
+        _refused(bytes(data), f"byte {position} changed by {change:#x}", counts, "flips")
+        data[position] ^= change
         if number % 10 == 0:
             length = random.randrange(len(whole))
             _refused(whole[:length], f"cut to {length} bytes", counts, "cuts")
     return counts
 
 
-def _refused(data: bytes, what: str, counts: Counts, kind: str) -> None:
+def _refused(data: bytes, description: str, counts: Counts, kind: str) -> None:
     counts.cases += 1
     counts.kinds[kind] += 1
     try:
@@ -55,5 +55,5 @@ def _refused(data: bytes, what: str, counts: Counts, kind: str) -> None:
     except CheckpointError:
         return
     except Exception as error:
-        what = f"{what}: {error!r}"
-    counts.defects.append(f"seed {counts.seed}: {what}")
+        description = f"{description}: {error!r}"
+    counts.defects.append(f"seed {counts.seed}: {description}")

@@ -1,8 +1,7 @@
-"""Campaign: any bytes as a checkpoint, with a wrong seal and with a right one.
+"""Campaign: any bytes as a checkpoint, with an invalid and with a valid digest.
 
-An input that begins with `=` is a file as it stands behind it; any other is an archive behind
-one byte, sealed by its maker with a good digest, which anybody can. Neither ends otherwise
-than refused or loaded, and neither ever runs code.
+An input that begins with `=` is the file itself; any other is an archive after one byte, with a
+valid digest, which anybody can compute. Both must be refused or loaded, and must never run code.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ _fired: list[str] = []
 
 
 def fire(text: str) -> str:
-    """What a trap in a pickle calls; nobody else does."""
+    """Record the call; only a trap in a pickle calls this."""
     _fired.append(text)
     return text
 
@@ -41,7 +40,7 @@ class _Trap:
 
 
 def seal(archive: bytes) -> bytes:
-    """Put the digest behind an archive, as `checkpoint.write` does."""
+    """Append the digest to an archive, as `checkpoint.write` does."""
     mark = b"cmapss_rul sha256 "
     body = archive[:-2] + (len(mark) + 64).to_bytes(2, "little")
     return body + mark + hashlib.sha256(body).hexdigest().encode()
@@ -90,7 +89,7 @@ def _require_plain(value: Any) -> None:
 
 
 def saved(content: Any, **options: Any) -> bytes:
-    """What torch.save writes."""
+    """Return the bytes that torch.save writes."""
     buffer = io.BytesIO()
     torch.save(content, buffer, **options)
     return buffer.getvalue()
@@ -109,7 +108,7 @@ _SEAL = seal(bytes(2))[2:]
 
 
 def make(random: Random) -> bytes:
-    """A good archive with a few bytes changed where they stand, sealed again."""
+    """Return a valid archive with a few bytes changed in place, and a new digest."""
     return b"\0" + havoc(_WHOLE, random, (b"\0", b"K\1", b"R"), b"", in_place=True)
 
 

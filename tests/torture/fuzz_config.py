@@ -1,8 +1,8 @@
 """Campaign: any bytes as a configuration file, any lines as `--set`.
 
-The first byte of an input decides: odd, the rest is a YAML file; even, each line of it is a
-`--set` on top of a shipped configuration. What is accepted must come back unchanged through
-the YAML that `rul config show` prints.
+If the first byte of an input is odd, the rest is a YAML file; if even, each line of the rest is a
+`--set` on a shipped configuration. Accepted configurations must be reproduced exactly by the YAML
+that `rul config show` prints.
 """
 
 import sys
@@ -58,7 +58,7 @@ class Checker:
         return from_mapping(RunConfig, self._base, sets, where="a.yaml")
 
 
-_KEYS = (*dotted_keys(RunConfig), *["data.dir"] * 8)  # the one key with a free text
+_KEYS = (*dotted_keys(RunConfig), *["data.dir"] * 8)  # the only key with free text
 _VALUES = (
     "0", "1", "2", "3", "5", "10", "60", "125", "0.1", "0.5", "1e-3", "true", "false", "null", "[]",
     "[1]", "[8, 4]", "[100, 50]", "{}", "x", "-1", "1e9",
@@ -70,7 +70,7 @@ _VALUES = (
 
 
 def make(random: Random) -> bytes:
-    """A few keys of the configuration with values that some of them take."""
+    """Return a few keys of the configuration with values that are valid for some of them."""
     lines = (
         f"{random.choice(_KEYS)}={random.choice(_VALUES)}" for _ in range(random.choice((1, 1, 2)))
     )

@@ -1,9 +1,9 @@
-"""Campaign: a checkpoint whose parts a stranger has changed, restored and taken up.
+"""Campaign: restore and resume checkpoints with edited parts.
 
-Bytes are a list of edits to the content of a real checkpoint with intervals, auxiliary data and
-averaged weights: which value, and what comes in its place. The seal is left out, for anybody can
-make one that fits, and `fuzz_checkpoint` tries it. What is taken must be fit for use: intervals
-with finite ends, a state from which training goes on, rows for metrics.csv.
+An input encodes a list of edits to the content of a real checkpoint with intervals, auxiliary data
+and averaged weights: which value, and its replacement. The digest is left out, since anybody can
+compute a valid one, and `fuzz_checkpoint` covers it. An accepted checkpoint must be usable:
+intervals with finite bounds, a state from which training resumes, rows for metrics.csv.
 """
 
 import copy
@@ -39,7 +39,7 @@ from tests.torture.runs import configuration, fleets
 
 _PATH = Path("best.pt")
 _LATER = 0xFF
-"""Key of a part that a later version may have."""
+"""Key of a part that a later version may add."""
 
 Edit = Callable[[Any], Any]
 
@@ -105,7 +105,7 @@ EDITS: tuple[Edit, ...] = (lambda _: _REMOVED, *CHANGES, *VALUES)
 
 
 def edited(content: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """Apply the edits that bytes stand for.
+    """Apply the edits that the bytes encode.
 
     Args:
         content: of a checkpoint; changed.
@@ -118,7 +118,7 @@ def edited(content: dict[str, Any], data: bytes) -> dict[str, Any]:
 
 
 def _edit(inside: Any, place: int, stream: Iterator[int]) -> None:
-    """Follow the places to a value and change it there."""
+    """Follow the path to a value and replace it."""
     while True:
         key: Any
         if isinstance(inside, dict):
@@ -142,7 +142,7 @@ def _edit(inside: Any, place: int, stream: Iterator[int]) -> None:
 
 @functools.cache
 def whole() -> dict[str, Any]:
-    """Content of a best.pt with everything in it."""
+    """Return the content of a best.pt with every optional part."""
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         fleets(place / "data")
@@ -152,7 +152,7 @@ def whole() -> dict[str, Any]:
 
 
 def check(data: bytes) -> bool:
-    """Restore one checkpoint and take it up."""
+    """Restore one checkpoint and resume it."""
     original = whole()
     content = edited(copy.deepcopy(original), data)
     try:
@@ -174,7 +174,7 @@ def check(data: bytes) -> bool:
 
 
 def _resume(found: Checkpoint, original: Checkpoint) -> None:
-    """What `train` does with last.pt, up to its first step."""
+    """Do what `train` does with last.pt, up to its first step."""
     config = original.run_config()
     check_same_run(config, [], found)
     found.is_finished()
@@ -198,7 +198,7 @@ def _check_intervals(model: TrainedModel) -> None:
 
 
 def make(random: Random) -> bytes:
-    """One to three edits, at places of any depth."""
+    """Return one to three edits at any depth."""
     found = b""
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         depth = random.choice((0, 1, 1, 2, 3))

@@ -1,12 +1,12 @@
-"""The frame of the fuzzing campaigns: targets, two engines with coverage guidance, counts.
+"""The framework of the fuzzing campaigns: targets, two coverage-guided engines, counts.
 
     seeds --> corpus --> mutate --> check: accepted | refused | defect
                  ^                      |
                  +---- new coverage ----+
 
-The engine is atheris (libFuzzer) where it is installed, else a plain loop that traces lines.
-Neither has a time limit of its own on a whole campaign; a single input may take at most
-`CPU_SECONDS` and `MEMORY_BYTES`, else it is a defect.
+The engine is atheris (libFuzzer) where it is installed, otherwise a plain loop that traces lines.
+A campaign has no time limit; an input that takes more than `CPU_SECONDS` or `MEMORY_BYTES` is a
+defect.
 
     python -m tests.torture.fuzz_reader --rounds 100000 --seed 1
 """
@@ -40,22 +40,22 @@ _COUNTS = struct.Struct("3q")
 
 
 class Defect(Exception):
-    """The package did what it must not: the campaign has found something."""
+    """The package violated a promise: the campaign found a defect."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is fuzzed.
+    """A function under test, and its inputs.
 
     Attributes:
         name: of the campaign.
         check: tries one input; True where it was accepted, False where it was refused as
             promised; anything raised is a defect.
-        seeds: the first corpus.
-        words: pieces of text that mutations insert.
-        modules: prefixes of the modules whose coverage guides.
-        in_place: whether most mutations should keep the length.
-        make: makes a new input from nothing but chance.
+        seeds: initial corpus.
+        words: tokens that mutations insert.
+        modules: prefixes of the modules whose coverage guides the search.
+        in_place: whether most mutations keep the length.
+        make: generates a random input.
     """
 
     name: str
@@ -67,14 +67,14 @@ class Target:
     make: Callable[[Random], bytes] | None = None
 
     def mutate(self, data: bytes, random: Random, other: bytes) -> bytes:
-        """A few changes to an input."""
+        """Return the input with a few changes, or a generated one."""
         if self.make and random.random() < 0.5:
             return self.make(random)
         return havoc(data, random, self.words, other, in_place=self.in_place)[:LONGEST_INPUT]
 
 
 def require_one_line(message: str) -> None:
-    """A refusal is one line that a terminal shows and does not obey."""
+    """Require that a message is one line of printable characters."""
     if not message or not message.isprintable():
         raise Defect(f"the message is not one printable line: {message!r}")
     if len(message) > 20_000:
@@ -85,8 +85,8 @@ def run(target: Target, rounds: int, seed: int, engine: str = "auto") -> Counts:
     """Try `rounds` inputs, the seeds of the target first.
 
     Returns:
-        Counts of two kinds: 'accepted', each compared with an independent reading where there
-        is one, and 'refused', each in one printable line; a defect comes with its input.
+        Counts of two kinds: 'accepted', compared with an independent implementation where there
+        is one, and 'refused', each with one printable line; a defect comes with its input.
     """
     if engine == "auto":
         engine = "atheris" if _atheris_is_there() else "loop"
@@ -150,7 +150,7 @@ def _run_loop(target: Target, rounds: int, counts: Counts) -> None:
         if index < len(target.seeds):
             data = target.seeds[index]
         else:
-            # the youngest lead to where nobody has been; the seeds are whole
+            # prefer the newest inputs, which reach new code; the seeds are valid
             place = max(random.randrange(len(corpus)) for _ in range(2))
             data = random.choice((corpus[place], corpus[place], random.choice(target.seeds)))
             data = target.mutate(data, random, random.choice(corpus))
@@ -163,7 +163,7 @@ def _run_loop(target: Target, rounds: int, counts: Counts) -> None:
 
 @contextlib.contextmanager
 def _traced(prefixes: tuple[str, ...]) -> Iterator[set[tuple[str, int, int]]]:
-    """Collect the steps from line to line inside the modules."""
+    """Collect the transitions from line to line inside the modules."""
     steps: set[tuple[str, int, int]] = set()
 
     def call(frame: types.FrameType, _event: str, _arg: object) -> Any:
@@ -190,7 +190,7 @@ def _traced(prefixes: tuple[str, ...]) -> Iterator[set[tuple[str, int, int]]]:
 
 
 def _run_atheris(target: Target, rounds: int, counts: Counts) -> None:
-    """Fuzz in a child: libFuzzer ends its process, and must not end ours."""
+    """Fuzz in a child, because libFuzzer exits its process."""
     shared = mmap.mmap(-1, _COUNTS.size)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -200,7 +200,7 @@ def _run_atheris(target: Target, rounds: int, counts: Counts) -> None:
         child = os.fork()
         if child == 0:
             try:
-                _fuzz_for_ever(target, rounds, counts, folder, shared)
+                _fuzz_until_exit(target, rounds, counts, folder, shared)
             finally:
                 os._exit(99)
         _, status = os.waitpid(child, 0)
@@ -214,7 +214,7 @@ def _run_atheris(target: Target, rounds: int, counts: Counts) -> None:
             counts.defects.append(f"the process ended with {code}, input {shown}: {log}")
 
 
-def _fuzz_for_ever(
+def _fuzz_until_exit(
     target: Target, rounds: int, counts: Counts, folder: Path, shared: mmap.mmap
 ) -> None:
     import atheris
@@ -250,7 +250,7 @@ def _fuzz_for_ever(
 
 
 def _instrument(prefixes: tuple[str, ...], instrument: Callable[[Any], Any]) -> None:
-    """Let the functions of modules that are loaded already report their branches."""
+    """Instrument the functions of modules that are loaded already."""
     for name, module in list(sys.modules.items()):
         if not name.startswith(prefixes):
             continue
@@ -270,7 +270,7 @@ def main(target: Target, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=10_000, help="number of inputs")
     parser.add_argument("--seed", type=int, default=0, help="of the mutations")
     parser.add_argument("--engine", choices=("auto", "atheris", "loop"), default="auto")
-    parser.add_argument("--input", help="try this one input, in base64, and let it raise")
+    parser.add_argument("--input", help="run this one input, in base64, without catching errors")
     options = parser.parse_args(arguments)
     if options.input:
         print("accepted" if target.check(base64.b64decode(options.input)) else "refused")  # noqa: T201

@@ -1,4 +1,4 @@
-"""Mutations of bytes: small, blind and many."""
+"""Random mutations of bytes, without knowledge of the format."""
 
 import re
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ def havoc(
     Args:
         data: an input.
         random: draws the changes.
-        words: texts that mean something to whoever reads the input.
+        words: tokens of the format.
         other: another input, to take pieces from.
-        in_place: mostly leave everything else where it is, as binary formats need it.
+        in_place: prefer changes that keep the length, which offsets in binary formats need.
     """
     changes = _IN_PLACE if in_place and random.random() < 0.8 else _CHANGES
     for _ in range(random.choice((1, 1, 1, 2, 3, 6))):
@@ -53,7 +53,7 @@ def _overwrite(data: bytes, random: Random, words: Sequence[bytes], _other: byte
 
 
 def _token(data: bytes, random: Random, words: Sequence[bytes], _other: bytes) -> bytes:
-    """Replace what stands between two white spaces."""
+    """Replace a token between white space."""
     tokens = list(_TOKEN.finditer(data))
     if not tokens:
         return data

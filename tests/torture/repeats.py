@@ -1,4 +1,4 @@
-"""Campaign: the same command in surroundings that must not matter, and the same run each time."""
+"""Campaign: the same command in different environments must give the same run."""
 
 import os
 import subprocess
@@ -17,11 +17,11 @@ ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati")
 
 
 def run(rounds: int, seed: int) -> Counts:
-    """Train each case twice, with one thread and with two, in other surroundings each time.
+    """Train each case twice, with one thread or with two, in different environments.
 
     Args:
         rounds: cases.
-        seed: of the surroundings.
+        seed: of the environments.
     """
     counts, random = Counts("repeats", seed), Random(seed)
     with tempfile.TemporaryDirectory() as name:
@@ -31,41 +31,41 @@ def run(rounds: int, seed: int) -> Counts:
         for number in range(rounds):
             balancer, threads = names[number // 2 % len(names)], number % 2 + 1
             config = configuration(place, place / "data", balancer)
-            one = trained(config, place / f"{number} one", threads, random)
-            other = trained(config, place / f"{number} other", threads, random)
+            one = train(config, place / f"{number} one", threads, random)
+            other = train(config, place / f"{number} other", threads, random)
             counts.cases += 1
             counts.kinds[f"threads {threads}"] += 1
             found = unlike(one, other)
-            if figures(one) != figures(other):
+            if metrics_text(one) != metrics_text(other):
                 found.append("the text of metrics.csv differs")
             if found:
                 counts.defects.append(f"case {number} ({balancer}), seed {seed}: {found}")
     return counts
 
 
-def trained(config: Path, folder: Path, threads: int, random: Random) -> Path:
-    """Train in a process of its own, in surroundings drawn by chance; returns the run."""
-    desk = folder / random.choice(("a desk", "ein Schreibtisch", "机"))
-    desk.mkdir(parents=True)
-    surroundings = {
+def train(config: Path, folder: Path, threads: int, random: Random) -> Path:
+    """Train in a new process in a random environment; return the run."""
+    place = folder / random.choice(("a desk", "ein Schreibtisch", "机"))
+    place.mkdir(parents=True)
+    environment = {
         "PYTHONHASHSEED": str(random.randrange(2**32)),
         "LC_ALL": random.choice(LOCALES),
         "TZ": random.choice(ZONES),
         "PYTHONPATH": str(ROOT),
     }
-    words = ("train", "-c", str(config), "--output", "run", "--set", f"train.threads={threads}")
+    arguments = ("train", "-c", str(config), "--output", "run", "--set", f"train.threads={threads}")
     subprocess.run(
-        [sys.executable, "-m", "cmapss_rul", *words],
-        cwd=desk,
-        env={**os.environ, **surroundings},
+        [sys.executable, "-m", "cmapss_rul", *arguments],
+        cwd=place,
+        env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    assert rows_of(desk / "run" / "metrics.csv")
-    return desk / "run"
+    assert rows_of(place / "run" / "metrics.csv")
+    return place / "run"
 
 
-def figures(run: Path) -> list[bytes]:
-    """Lines of metrics.csv as they are, less the two columns of times."""
+def metrics_text(run: Path) -> list[bytes]:
+    """Return the lines of metrics.csv without the two columns of times."""
     lines = (run / "metrics.csv").read_bytes().split(b"\n")
     return [line.rsplit(b",", 2)[0] for line in lines]

@@ -1,4 +1,4 @@
-"""Tiny runs for the campaigns: how one is made, and what must hold of its folder."""
+"""Tiny runs for the campaigns: their configuration, and the invariants of a run folder."""
 
 import csv
 import importlib
@@ -25,28 +25,28 @@ TRAIN = {
     "warmup": 0.5,
     "schedule": {"name": "plateau", "patience": 0},
 }
-"""Everything that has a state; some balancers end early by patience, some at the last epoch."""
+"""Everything that has state; some balancers stop early, some run to the last epoch."""
 
 
 def balancers() -> list[str]:
-    """Names of all balancers."""
+    """Return the names of all balancers."""
     return [member().model_dump()["name"] for member in MEMBERS if issubclass(member, Config)]
 
 
 SPLIT = {"calibration": 0.35}
-"""Four of twelve engines for the intervals, so that they have a level."""
+"""Four of twelve engines for the intervals, enough for one level."""
 
 
 def fleets(folder: Path) -> None:
-    """Simulate what a tiny run trains on: its own train file, and an auxiliary one."""
+    """Simulate the data of a tiny run: its own train file, and an auxiliary one."""
     simulate(folder, engines=12)
     simulate(folder, engines=3, faults=2, kinds=["train"])
 
 
 def configuration(place: Path, data: Path, balancer: str) -> Path:
-    """Write the configuration of a tiny run with a balancer; its name is the balancer's.
+    """Write the configuration of a tiny run with a balancer; the file is named like it.
 
-    Every second balancer, the first among them, trains with Muon beside AdamW.
+    Every second balancer, starting with the first, trains with Muon and AdamW.
     """
     optimiser = ("muon", "adamw")[balancers().index(balancer) % 2]
     keys = plain(
@@ -63,7 +63,7 @@ def configuration(place: Path, data: Path, balancer: str) -> Path:
 
 
 def broken(folder: Path) -> list[str]:
-    """What must never be seen in a run folder, whatever has happened to its process."""
+    """Return violations of the invariants of a run folder, which hold after any crash."""
     run, found = RunFolder(folder), list[str]()
     known = None
     for path in (run.best, run.last, run.previous):
@@ -92,7 +92,7 @@ def _epochs(path: Path) -> list[int]:
 
 
 def unlike(expected: Path, folder: Path) -> list[str]:
-    """How a finished run differs from the one that was never disturbed."""
+    """Return how a finished run differs from the undisturbed one."""
     found = broken(folder)
     names = {path.name for path in folder.iterdir()} - {"train.log"}
     if names != {path.name for path in expected.iterdir()} - {"train.log"}:
@@ -101,7 +101,7 @@ def unlike(expected: Path, folder: Path) -> list[str]:
 
 
 def unlike_checkpoints(expected: Path, folder: Path) -> list[str]:
-    """How a finished run's checkpoints and figures differ from those of an undisturbed one."""
+    """Return how checkpoints and metrics of a finished run differ from the undisturbed ones."""
     found = []
     for name in ("best.pt", "last.pt"):
         found += [f"{name}{place}" for place in _differences(expected / name, folder / name)]
@@ -124,8 +124,8 @@ _NEEDED = (
 )  # fmt: skip
 
 
-def alone() -> None:
-    """One thread and every import, so that forked children start at once."""
+def import_all() -> None:
+    """Set one thread and import everything, so that forked children start at once."""
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in _NEEDED:

@@ -1,9 +1,9 @@
-"""A shim around every call that writes: it counts them, and fails or kills at one of them.
+"""A shim around every call that writes: counts the calls, and fails or kills at one of them.
 
     opens for writing · writes · flushes to the disk · renames · links · removals · new folders
 
-The package does its writing through `Path` and `os`, whose functions are replaced in this
-process; it must be a forked child.
+The package writes through `Path` and `os`, whose functions are replaced in this process, so it
+must be a forked child.
 """
 
 import errno
@@ -22,12 +22,12 @@ _NAMES = ("fsync", "replace", "rename", "link", "unlink", "mkdir", "rmdir", "tru
 
 @dataclass
 class Shim:
-    """Counts calls, and disturbs one.
+    """Counts calls and disturbs one.
 
     Attributes:
         at: number of the call that is disturbed, from 1.
-        mode: what happens then: an error as from a full disk, or SIGKILL before or after it.
-        log: descriptor to which the name of each call is written.
+        mode: what happens at it: a full-disk error, or SIGKILL before or after it.
+        log: descriptor for the names of the calls.
         seen: calls so far.
     """
 
@@ -59,7 +59,7 @@ class Shim:
         os.open = opened_by_system
 
     def around(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Disturb a call where it is its turn."""
+        """Wrap a call so that it is disturbed if it has the number `at`."""
 
         @wraps(call)
         def disturbed(*words: Any, **keys: Any) -> Any:
@@ -74,13 +74,13 @@ class Shim:
         return disturbed
 
     def turn(self, name: str) -> bool:
-        """Count a call; whether it is the one to disturb."""
+        """Count a call; return whether it is the one to disturb."""
         self.seen += 1
         os.write(self.log, f"{name}\n".encode())
         return self.mode != "count" and self.seen == self.at
 
     def before(self) -> None:
-        """What is done instead of the call; returns where it is to be made first."""
+        """Fail or kill instead of the call; returns if the call shall be done first."""
         if self.mode == "fail":
             raise OSError(errno.ENOSPC, "No space left on device")
         if self.mode == "kill before":
@@ -88,13 +88,13 @@ class Shim:
 
 
 class _Written:
-    """A file open for writing, of whose disturbed write one half arrives."""
+    """A file open for writing; of a disturbed write, the first half arrives."""
 
     def __init__(self, file: Any, shim: Shim) -> None:
         self._file, self._shim = file, shim
 
     def write(self, content: Any) -> Any:
-        """Write, or half of it."""
+        """Write all, or half if this call is disturbed."""
         if not self._shim.turn("write"):
             return self._file.write(content)
         self._file.write(content[: len(content) // 2])

@@ -1,4 +1,4 @@
-"""The campaigns find what they look for: each is given a defect of its own to find."""
+"""The campaigns find defects: each is given one that was made on purpose."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import typer
 
 from cmapss_rul.training import checkpoint_file
 from tests.torture import flips
-from tests.torture.__main__ import CAMPAIGNS, chosen
+from tests.torture.__main__ import CAMPAIGNS, select
 from tests.torture.counts import fork, wait
 from tests.torture.runs import broken, unlike
 from tests.torture.shim import Shim
@@ -16,15 +16,15 @@ from tests.torture.shim import Shim
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
-def test_a_child_says_how_it_ended(tmp_path):
-    said = tmp_path / "said"
-    assert wait(fork(lambda: 3, said)) == 3
-    assert wait(fork(lambda: os.kill(os.getpid(), signal.SIGKILL), said)) == -signal.SIGKILL
-    assert wait(fork(lambda: 1 // 0, said)) == 99
-    assert "ZeroDivisionError" in said.read_text()
+def test_the_exit_code_of_a_child(tmp_path):
+    output = tmp_path / "output"
+    assert wait(fork(lambda: 3, output)) == 3
+    assert wait(fork(lambda: os.kill(os.getpid(), signal.SIGKILL), output)) == -signal.SIGKILL
+    assert wait(fork(lambda: 1 // 0, output)) == 99
+    assert "ZeroDivisionError" in output.read_text()
 
 
-def test_flips_finds_a_checkpoint_whose_digest_is_not_looked_at(finished_run, monkeypatch):
+def test_flips_finds_a_checkpoint_whose_digest_is_not_checked(finished_run, monkeypatch):
     class Same:
         def __eq__(self, other):
             return True
@@ -45,7 +45,7 @@ def test_flips_finds_a_checkpoint_whose_digest_is_not_looked_at(finished_run, mo
 
 @pytest.mark.parametrize("mode", ["fail", "kill before", "kill after"])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
-def test_the_shim_disturbs_the_call_it_is_told_to(tmp_path, mode, at):
+def test_the_shim_disturbs_the_given_call(tmp_path, mode, at):
     """Four calls: open, write, flush, rename."""
 
     def task():
@@ -58,7 +58,7 @@ def test_the_shim_disturbs_the_call_it_is_told_to(tmp_path, mode, at):
         part.replace(tmp_path / "whole")
         return 0
 
-    code = wait(fork(task, tmp_path / "said"))
+    code = wait(fork(task, tmp_path / "output"))
     assert code == (99 if mode == "fail" else -signal.SIGKILL)
     assert (tmp_path / "calls").read_text().split() == ["open", "write", "fsync", "replace"][:at]
     assert (tmp_path / "whole").exists() is (at == 4 and mode == "kill after")
@@ -66,7 +66,7 @@ def test_the_shim_disturbs_the_call_it_is_told_to(tmp_path, mode, at):
         assert (tmp_path / "part").read_bytes() == b"1234"
 
 
-def test_what_must_never_be_seen_is_seen(own_run, finished_run):
+def test_broken_run_folders_are_found(own_run, finished_run):
     assert broken(own_run) == []
     assert unlike(finished_run, own_run) == []
     rows = (own_run / "metrics.csv").read_text()
@@ -82,8 +82,8 @@ def test_what_must_never_be_seen_is_seen(own_run, finished_run):
 
 
 def test_campaigns_are_named_whole_or_by_their_first_word():
-    assert chosen([]) == chosen(["all"]) == list(CAMPAIGNS)
-    assert chosen(["flips"]) == ["flips"]
-    assert chosen(["fuzz"]) == [name for name in CAMPAIGNS if name.startswith("fuzz_")]
-    with pytest.raises(typer.BadParameter, match="expected some of: all, fuzz, kills"):
-        chosen(["flip"])
+    assert select([]) == select(["all"]) == list(CAMPAIGNS)
+    assert select(["flips"]) == ["flips"]
+    assert select(["fuzz"]) == [name for name in CAMPAIGNS if name.startswith("fuzz_")]
+    with pytest.raises(typer.BadParameter, match="expected one or more of: all, fuzz, kills"):
+        select(["flip"])

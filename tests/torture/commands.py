@@ -1,6 +1,6 @@
-"""The verbs that write, for the campaign of faults: how each begins, and what must hold of it.
+"""The commands that write, for the campaign of faults: their start folders and invariants.
 
-`scripts/rerun-cell` writes by the code of `rul compare` alone, which is here with a ledger.
+`scripts/rerun-cell` writes only through the code of `rul compare`, which is here with a ledger.
 """
 
 import json
@@ -18,26 +18,26 @@ _SHORT = ["--set", "train.epochs=3", "--set", "train.window_share=0.01"]
 _ONE = ["--set", "train.epochs=1", "--set", "train.window_share=0.01"]
 
 Broken = Callable[[Path, Path, Path], list[str]]
-"""Former, expected and found folder → what must never be seen there."""
+"""Former, expected and found folder → violations of invariants."""
 
 
 @dataclass
-class Verb:
-    """A command, and what must hold of the folder that it writes.
+class WritingCommand:
+    """A command, and the invariants of the folder that it writes.
 
     Attributes:
         name: in the counts.
-        words: of the command, run in a fresh copy of `start`.
-        start: folder that it begins with.
+        arguments: of `rul`, run in a fresh copy of `start`.
+        start: folder before the command.
         target: the folder that it writes, inside the copy.
-        broken: what must never be seen there.
-        unlike: how the end differs from the expected one.
-        prepare: done in the process before its calls are counted.
-        calls: that write, in their order.
+        broken: returns violations of its invariants.
+        unlike: returns how the result differs from the expected one.
+        prepare: called in the process before its calls are counted.
+        calls: that write, in order.
     """
 
     name: str
-    words: list[str]
+    arguments: list[str]
     start: Path
     target: str
     broken: Broken
@@ -46,8 +46,8 @@ class Verb:
     calls: list[str] = field(default_factory=list)
 
 
-def verbs(place: Path) -> list[Verb]:
-    """All verbs that write, each with its beginning.
+def writing_commands(place: Path) -> list[WritingCommand]:
+    """Return all commands that write, each with its start folder.
 
     Args:
         place: an empty folder.
@@ -70,21 +70,21 @@ def verbs(place: Path) -> list[Verb]:
     rows = str(place / "data" / "test_FD001.txt")
     files, same = _former_or_new, _the_same
     return [
-        Verb("train", [*train, "--output", "run", "--resume", "auto"], empty, "run",
+        WritingCommand("train", [*train, "--output", "run", "--resume", "auto"], empty, "run",
              lambda _former, _expected, found: broken(found), unlike),
-        Verb("cache", ["train", "-c", config, *_ONE, "--data", "data", "--output", "run",
+        WritingCommand("cache", ["train", "-c", config, *_ONE, "--data", "data", "--output", "run",
              "--resume", "auto"], fresh, "data", files, _none_else),
-        Verb("evaluate", ["evaluate", "run"], ready, "run", files, same),
-        Verb("calibrate", ["calibrate", "run", "--level", "0.5"], ready, "run", files, same),
-        Verb("predict", ["predict", "run", rows, "-o", "out/rul.csv"], ready, "out", files, same),
-        Verb("export", ["export", "run", "--format", "torch-export", "--output", "out/model.pt2"],
+        WritingCommand("evaluate", ["evaluate", "run"], ready, "run", files, same),
+        WritingCommand("calibrate", ["calibrate", "run", "--level", "0.5"], ready, "run", files, same),
+        WritingCommand("predict", ["predict", "run", rows, "-o", "out/rul.csv"], ready, "out", files, same),
+        WritingCommand("export", ["export", "run", "--format", "torch-export", "--output", "out/model.pt2"],
              ready, "out", files, same),
-        Verb("report", ["report", "run"], ready, "run", files, same, unrendered),
-        Verb("compare", [*compare, "--seeds", "2", "--oracle"], grids, ".", _broken_grid,
+        WritingCommand("report", ["report", "run"], ready, "run", files, same, unrendered),
+        WritingCommand("compare", [*compare, "--seeds", "2", "--oracle"], grids, ".", _broken_grid,
              _unlike_grid, steady),
-        Verb("simulate", ["simulate", "--out", "data", "--engines", "3"], empty, "data", files,
+        WritingCommand("simulate", ["simulate", "--out", "data", "--engines", "3"], empty, "data", files,
              same),
-        Verb("download-data", ["download-data", "--subset", "FD001", "--dir", "data", "--source",
+        WritingCommand("download-data", ["download-data", "--subset", "FD001", "--dir", "data", "--source",
              str(source)], empty, "data", files, same),
     ]  # fmt: skip
 
@@ -95,15 +95,15 @@ def _must(task: Callable[[], int], place: Path, prepare: Callable[[], None] | No
             prepare()
         return task()
 
-    if wait(fork(prepared, place / "said")):
-        raise RuntimeError((place / "said").read_text())
+    if wait(fork(prepared, place / "output")):
+        raise RuntimeError((place / "output").read_text())
 
 
 def steady() -> None:
-    """Let a comparison give the same bytes each time, do its jobs itself, and draw one picture.
+    """Make a comparison reproduce the same bytes, in this process, with one plot.
 
-    Times and the commit are all that differ between equal comparisons. Processes of their own
-    would be out of the shim's reach, and `kills` has them.
+    Equal comparisons differ only in times and the commit. The shim does not reach into worker
+    processes, which the campaign `kills` covers.
     """
     from cmapss_rul.experiments import compare, engine, plots
     from cmapss_rul.training import loop
@@ -116,7 +116,7 @@ def steady() -> None:
 
 
 def unrendered() -> None:
-    """Let every picture be a few bytes: rendering takes seconds, and writes nothing."""
+    """Replace every plot by a few bytes: rendering takes seconds and writes nothing."""
     from matplotlib.figure import Figure
 
     Figure.savefig = lambda _, stream, **__: stream.write(b"a picture")  # type: ignore[method-assign]
@@ -133,7 +133,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _former_or_new(former: Path, expected: Path, folder: Path) -> list[str]:
-    """Files under their own names that are neither."""
+    """Return files under their final names that are neither the former nor the new one."""
     old, new = _files(former), _files(expected)
     return [
         f"{name} is neither the former nor the new one"
@@ -147,14 +147,14 @@ def _hidden(name: str) -> bool:
 
 
 def _the_same(expected: Path, folder: Path) -> list[str]:
-    """Differences of two folders; the lock of a dead process may lie there, and hinders nobody."""
+    """Return differences of two folders, except for the locks of dead processes."""
     one, other = _files(expected), _files(folder)
     names = one.keys() | other.keys()
     return [f"{name} differs" for name in sorted(names) if one.get(name) != other.get(name)]
 
 
 def _none_else(expected: Path, folder: Path) -> list[str]:
-    """Files that are not the expected ones; a cache may lack some, which costs time alone."""
+    """Return files that differ from the expected ones; a cache may lack some of them."""
     one, other = _files(expected), _files(folder)
     return [f"{name} differs" for name in sorted(other) if one.get(name) != other[name]]
 
@@ -167,13 +167,13 @@ _DIGESTS = "looked.json"
 
 
 def _broken_grid(former: Path, expected: Path, folder: Path) -> list[str]:
-    """What must never be seen in a grid: a run that is broken, or a file that is not whole."""
+    """Return violations of the invariants of a grid: broken runs and partial files."""
     found = [text for run in (folder / "grid" / "runs").glob("*") for text in broken(run)]
     new = _files(expected)
     for text in _former_or_new(former, expected, folder):
         name = text.partition(" ")[0]
         content = (folder / name).read_bytes()
-        if Path(name).name == _GROWING:  # a row an epoch
+        if Path(name).name == _GROWING:  # a row per epoch
             whole = content.endswith(b"\n") and new[name].startswith(content)
         elif Path(name).name == _DIGESTS:  # of checkpoints, which hold times
             whole = json.loads(content).keys() <= json.loads(new[name]).keys()
@@ -185,7 +185,7 @@ def _broken_grid(former: Path, expected: Path, folder: Path) -> list[str]:
 
 
 def _unlike_grid(expected: Path, folder: Path) -> list[str]:
-    """How a finished grid and its ledger differ from the undisturbed ones."""
+    """Return how a finished grid and its ledger differ from the undisturbed ones."""
     found = [
         text
         for text in _the_same(expected, folder)
