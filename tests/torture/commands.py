@@ -70,23 +70,59 @@ def writing_commands(place: Path) -> list[WritingCommand]:
     rows = str(place / "data" / "test_FD001.txt")
     files, same = _former_or_new, _the_same
     return [
-        WritingCommand("train", [*train, "--output", "run", "--resume", "auto"], empty, "run",
-             lambda _former, _expected, found: broken(found), unlike),
-        WritingCommand("cache", ["train", "-c", config, *_ONE, "--data", "data", "--output", "run",
-             "--resume", "auto"], fresh, "data", files, _none_else),
+        WritingCommand(
+            "train",
+            [*train, "--output", "run", "--resume", "auto"],
+            empty,
+            "run",
+            lambda _former, _expected, found: broken(found),
+            unlike,
+        ),
+        WritingCommand(
+            "cache",
+            ["train", "-c", config, *_ONE, "--data", "data", "--output", "run", "--resume", "auto"],
+            fresh,
+            "data",
+            files,
+            _none_else,
+        ),
         WritingCommand("evaluate", ["evaluate", "run"], ready, "run", files, same),
-        WritingCommand("calibrate", ["calibrate", "run", "--level", "0.5"], ready, "run", files, same),
-        WritingCommand("predict", ["predict", "run", rows, "-o", "out/rul.csv"], ready, "out", files, same),
-        WritingCommand("export", ["export", "run", "--format", "torch-export", "--output", "out/model.pt2"],
-             ready, "out", files, same),
+        WritingCommand(
+            "calibrate", ["calibrate", "run", "--level", "0.5"], ready, "run", files, same
+        ),
+        WritingCommand(
+            "predict", ["predict", "run", rows, "-o", "out/rul.csv"], ready, "out", files, same
+        ),
+        WritingCommand(
+            "export",
+            ["export", "run", "--format", "torch-export", "--output", "out/model.pt2"],
+            ready,
+            "out",
+            files,
+            same,
+        ),
         WritingCommand("report", ["report", "run"], ready, "run", files, same, unrendered),
-        WritingCommand("compare", [*compare, "--seeds", "2", "--oracle"], grids, ".", _broken_grid,
-             _unlike_grid, steady),
-        WritingCommand("simulate", ["simulate", "--out", "data", "--engines", "3"], empty, "data", files,
-             same),
-        WritingCommand("download-data", ["download-data", "--subset", "FD001", "--dir", "data", "--source",
-             str(source)], empty, "data", files, same),
-    ]  # fmt: skip
+        WritingCommand(
+            "compare",
+            [*compare, "--seeds", "2", "--oracle"],
+            grids,
+            ".",
+            _broken_grid,
+            _unlike_grid,
+            steady,
+        ),
+        WritingCommand(
+            "simulate", ["simulate", "--out", "data", "--engines", "3"], empty, "data", files, same
+        ),
+        WritingCommand(
+            "download-data",
+            ["download-data", "--subset", "FD001", "--dir", "data", "--source", str(source)],
+            empty,
+            "data",
+            files,
+            same,
+        ),
+    ]
 
 
 def _must(task: Callable[[], int], place: Path, prepare: Callable[[], None] | None = None) -> None:
