@@ -102,11 +102,13 @@ def new(
     from cmapss_rul.display.text import shell_word
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.system.files import save_file
-    from cmapss_rul.training.config_template import draft
+    from cmapss_rul.training.config_template import config_template
 
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"{output}: exists already and is not overwritten; name another file")
-    text = draft(survey(read_file(source), str(source), engine=engine, cycle=cycle), source)
+    text = config_template(
+        survey(read_file(source), str(source), engine=engine, cycle=cycle), source
+    )
     if output is None:
         typer.echo(text, nl=False)
         return

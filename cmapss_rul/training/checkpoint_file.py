@@ -1,11 +1,11 @@
-"""The bytes of a checkpoint: sealed by a digest, and opened only when they are harmless.
+"""The bytes of a checkpoint: sealed by a digest, and loaded only if they are safe.
 
     zip archive as `torch.save` writes it, stored without compression
     comment of that archive: mark, then the SHA-256 of every byte before it
 
-Whoever writes a file can also write a digest that fits. So behind a seal that holds the file
-is still a stranger's: its archive must not unpack to more than it is, nothing in it is run,
-and what comes out must be plain values, no more and no deeper than a checkpoint's.
+The digest finds damage, not malice: anyone can write a digest that fits. So a file with a valid
+one is still untrusted: its archive must not unpack to more than its own size, no code in it is
+run, and its content must be plain values, no more and no deeper nested than a checkpoint's.
 """
 
 import hashlib
@@ -20,22 +20,22 @@ import torch
 from torch import Tensor
 
 from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.system.text import one_line, printable
+from cmapss_rul.system.text import one_line
 
-MOST_BYTES = 2**31
-"""The limits on the network allow a checkpoint of about this size."""
+MAX_BYTES = 2**31
+"""About the size of a checkpoint of the largest network that a configuration may have."""
 
 _MARK = b"cmapss_rul sha256 "
 _COMMENT = len(_MARK) + 64
 _END = b"PK\x05\x06"
 _END_RECORD = 22
-_DEEPEST = 16
-_MOST_VALUES = 10**7
-"""The longest run that a configuration allows has about a third of it."""
+_MAX_DEPTH = 16
+_MAX_VALUES = 10**7
+"""About three times those of the longest run that a configuration may have."""
 
 
 def seal(content: Any) -> bytes:
-    """Bytes of a checkpoint.
+    """Serialise the content of a checkpoint.
 
     Args:
         content: plain dicts, lists, numbers, strings and tensors.
@@ -48,14 +48,14 @@ def seal(content: Any) -> bytes:
 
 
 def unseal(data: bytes, name: str) -> Any:
-    """Content of a checkpoint's bytes.
+    """Deserialise the bytes of a checkpoint.
 
     Args:
         data: of the file.
         name: of the file, for the error.
 
     Raises:
-        CheckpointError: the bytes are damaged, foreign, or not harmless.
+        CheckpointError: the bytes are damaged, of another program, or unsafe.
     """
     if data[-_COMMENT:][: len(_MARK)] != _MARK:
         raise CheckpointError(
@@ -70,31 +70,30 @@ def unseal(data: bytes, name: str) -> Any:
     try:
         _check_archive(data)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd pickle is taken or refused, in one line
+            warnings.simplefilter("ignore")  # the one line of an error suffices
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         _check_plain(content, len(data))
-    except pickle.UnpicklingError as error:  # torch's own text tells how to run the code after all
+    except pickle.UnpicklingError as error:  # torch's text would tell how to run the code
         raise CheckpointError(
-            f"{name}: cannot be loaded: it holds something else than plain values and tensors"
+            f"{name}: cannot be loaded: found something other than plain values and tensors"
         ) from error
-    except Exception as error:  # whatever the unpickler finds fault with
+    except Exception as error:  # the unpickler raises all kinds for malformed input
         raise CheckpointError(f"{name}: cannot be loaded: {one_line(error)[:200]}") from error
     return content
 
 
 def open_sealed(path: Path) -> Any:
-    """Content of a checkpoint.
+    """Read the content of a checkpoint.
 
     Raises:
         CheckpointError: with the path and what is wrong with the file.
     """
-    name = printable(path)
     if not path.is_file():
-        raise CheckpointError(f"{name}: found no regular file, expected a checkpoint")
+        raise CheckpointError(f"{path}: found no regular file, expected a checkpoint")
     size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise CheckpointError(f"{name}: has {size} bytes; a checkpoint has at most {MOST_BYTES}")
-    return unseal(path.read_bytes(), name)
+    if size > MAX_BYTES:
+        raise CheckpointError(f"{path}: has {size} bytes; a checkpoint has at most {MAX_BYTES}")
+    return unseal(path.read_bytes(), str(path))
 
 
 def _check_archive(data: bytes) -> None:
@@ -115,14 +114,14 @@ def _check_archive(data: bytes) -> None:
     if len({m.filename for m in members}) != len(members):
         raise ValueError("two members of the archive have one name")
     if min((m.header_offset for m in members), default=0) != 0:
-        raise ValueError("there are bytes before the archive")
+        raise ValueError("found bytes before the archive")
 
 
 def _check_plain(content: Any, most: int) -> None:
-    """Refuse values that no checkpoint holds.
+    """Refuse values that no checkpoint contains.
 
-    A file of so many bytes holds fewer values than that, unless it names one of them again
-    and again; and a tensor has no more bytes, unless it repeats some of them.
+    A file has more bytes than values, unless it refers to one value many times; and no tensor
+    has more bytes than the file, unless it repeats some of them (by strides of 0).
 
     Raises:
         ValueError: with what is wrong.
@@ -131,8 +130,8 @@ def _check_plain(content: Any, most: int) -> None:
     while waiting:
         value, depth = waiting.pop()
         seen += 1
-        if seen > min(most, _MOST_VALUES) or depth > _DEEPEST:
-            raise ValueError("its values are nested too deep, or repeat themselves")
+        if seen > min(most, _MAX_VALUES) or depth > _MAX_DEPTH:
+            raise ValueError("its values are nested too deep, or are too many")
         if type(value) is dict:
             waiting += [(inner, depth + 1) for pair in value.items() for inner in pair]
         elif type(value) in (list, tuple):

@@ -17,8 +17,8 @@ from cmapss_rul.losses import LossConfig
 from cmapss_rul.model.network import Network, NetworkConfig
 from cmapss_rul.training.schedule import CosineConfig, ScheduleConfig
 
-MOST_PARAMETERS = 50_000_000
-"""A thousand times what these data bear. Training holds each six times over, 1.2 GB in all."""
+MAX_PARAMETERS = 50_000_000
+"""A guess: a thousand times what these data can fit. Training needs six copies, 1.2 GB."""
 
 
 class TrainConfig(Config):
@@ -26,7 +26,7 @@ class TrainConfig(Config):
 
     epochs: int = Field(12, ge=1, le=100_000, description="Epochs at most.")
     batch_size: int = Field(
-        256, ge=1, le=10**9, description="Windows in a step; at most all there are."
+        256, ge=1, le=10**9, description="Windows in a step; at most the whole epoch."
     )
     window_share: float = Field(
         1.0, gt=0, le=1, description="Share of the training windows drawn anew for each epoch."
@@ -51,7 +51,7 @@ class TrainConfig(Config):
         description="Epochs of linear warm-up; at most half of the run.",
     )
     schedule: ScheduleConfig = Field(
-        CosineConfig(), description="What the learning rate does after the warm-up."
+        CosineConfig(), description="Schedule of the learning rate after the warm-up."
     )
     clip: float | None = Field(
         1.0,
@@ -74,14 +74,14 @@ class TrainConfig(Config):
         None,
         ge=1,
         le=1024,
-        description="Threads of PyTorch; null for the cores there are (torchrun: a share).",
+        description="Threads of PyTorch; null for all cores (with torchrun, a share of them).",
     )
     mixed_precision: bool = Field(
         False, description="bfloat16 products on CUDA; without effect on a CPU."
     )
 
     def thread_count(self) -> int:
-        """Threads to use on this machine: a fair share, where torchrun has started several."""
+        """Return the threads to use: each process of torchrun takes its share of the cores."""
         return self.threads or max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
@@ -92,17 +92,17 @@ def _cores() -> int:
 
 
 class RunConfig(Config):
-    """All that shapes a run. The same object is behind YAML, `--set`, Python and checkpoints."""
+    """Everything that determines a run; YAML, `--set`, Python and checkpoints give this class."""
 
     seed: int = Field(
         0, ge=0, lt=2**63, description="Seed of weights, order, dropout and, where null, the split."
     )
-    data: DataConfig = Field(DataConfig(), description="What is read, and how windows are made.")
+    data: DataConfig = Field(DataConfig(), description="Data files, labels and windows.")
     split: SplitConfig = Field(SplitConfig(), description="Training and validation engines.")
     model: NetworkConfig = Field(NetworkConfig(), description="The network, part by part.")
     loss: LossConfig = Field(LossConfig(), description="The two losses.")
     balancer: BalancerConfig = Field(
-        FixedConfig(), description="How the two losses become one; see `rul config list`."
+        FixedConfig(), description="Balancer of the two losses; see `rul config list`."
     )
     train: TrainConfig = Field(TrainConfig(), description="How to train.")
 
@@ -122,7 +122,7 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _engines_to_set_aside(self) -> "RunConfig":
-        """Refuse what would have no effect: C-MAPSS has test files, and so may a user."""
+        """Refuse a test share where there is a test file, for it would have no effect."""
         for key in ("test", "test_seed"):
             if getattr(self.split, key) == SplitConfig.model_fields[key].default:
                 continue
@@ -134,10 +134,10 @@ class RunConfig(Config):
     @model_validator(mode="after")
     def _network_of_a_size_for_memory(self) -> "RunConfig":
         found = sum(parameter.numel() for parameter in self.outline().parameters())
-        if found > MOST_PARAMETERS:
+        if found > MAX_PARAMETERS:
             raise ValueError(
-                f"model has {found:,} parameters; expected at most {MOST_PARAMETERS:,}: "
-                "take fewer or narrower layers"
+                f"model has {found:,} parameters; expected at most {MAX_PARAMETERS:,}: "
+                "use fewer or narrower layers"
             )
         return self
 
@@ -152,7 +152,7 @@ class RunConfig(Config):
             return self.build_network()
 
     def without_host_facts(self) -> dict[str, Any]:
-        """Plain values that decide the result: all but the folders of data."""
+        """Return the plain values that determine the result: all but the folders of the data."""
         plain = self.model_dump(mode="json")
         del plain["data"]["dir"]
         plain["data"] |= {key: Path(path).name for key, path in self.data.own_files.items()}
@@ -160,10 +160,10 @@ class RunConfig(Config):
 
 
 def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values of a former version as this one would write them.
+    """Complete the plain values of an older version by the keys that were added since.
 
-    A key that came later stands at its default, which leaves everything as it was before there
-    was such a key. What this version does not take stays as it is.
+    An added key gets its default, which means the behaviour from before it. Values that this
+    version refuses are returned unchanged.
 
     Args:
         plain: as `RunConfig.without_host_facts` gave it.

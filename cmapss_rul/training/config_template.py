@@ -1,4 +1,4 @@
-"""A first configuration for a fleet of one's own, from a look through its file."""
+"""Template of a configuration for a user's own fleet, from a survey of its file."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,21 +14,21 @@ from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig
 
 _STEPS = 1000
-"""About as many steps as the shipped configurations take."""
+"""Steps of a run: about those of the shipped configurations."""
 
-_BATCH, _EPOCHS, _MOST_EPOCHS = 128, 24, 100
+_BATCH, _EPOCHS, _MAX_EPOCHS = 128, 24, 100
 _POOL, _WINDOW = 3, 90
 
 
-def draft(found: Survey, file: Path) -> str:
+def config_template(found: Survey, file: Path) -> str:
     """Write a configuration with comments.
 
-    Cap, window and steps follow from the lives by rules of thumb, which the comments say; all
-    else is as in the shipped configurations.
+    Cap, window and steps follow from the lives by rules of thumb, which the comments name; all
+    other values are those of the shipped configurations.
 
     Args:
-        found: what the file holds.
-        file: its path, as it is to stand in the configuration.
+        found: survey of the file.
+        file: its path, as the configuration shall name it.
 
     Raises:
         UsageError: the file has more columns than a configuration can name.
@@ -36,10 +36,10 @@ def draft(found: Survey, file: Path) -> str:
     text = "\n".join(_lines(found, file)) + "\n"
     if len(text.encode(errors="backslashreplace")) > MAX_BYTES:
         raise UsageError(
-            f"{printable(file)}: its {len(found.sensors)} sensors take more than the "
-            f"{MAX_BYTES:,} bytes of a configuration; leave those out that are not needed"
+            f"{printable(file)}: its {len(found.sensors)} sensors need more than the "
+            f"{MAX_BYTES:,} bytes of a configuration; leave out those that are not needed"
         )
-    from_mapping(RunConfig, parse_yaml(text, "the draft"), where=printable(file))
+    from_mapping(RunConfig, parse_yaml(text, "the template"), where=printable(file))
     return text
 
 
@@ -49,39 +49,42 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     cap = max(5, 5 * round(0.6 * median / 5))
     window = max(_POOL, int(min(_WINDOW, median / 2) // _POOL * _POOL))
     yield f"# {printable(file)}: {found.engines} engines."
-    yield f"# The {len(lives)} that split.test leaves to train, from which all below is guessed:"
-    yield f"# {rows:,} rows; {lives.min()} to {lives.max()} cycles, {median:g} in the middle."
+    yield f"# The {len(lives)} that split.test leaves to train, on which the guesses below rest:"
+    yield f"# {rows:,} rows; {lives.min()} to {lives.max()} cycles, median {median:g}."
     yield "#"
     yield "#   rul train --config THIS-FILE"
     yield "#"
-    yield "# Each record is taken to end at the failure: no file shows whether it does. What stands"
-    yield "# here follows from names and ranges; read it before you train."
+    yield "# Each record is assumed to end at the failure; the file cannot show it. The"
+    yield "# columns below are guessed from names and ranges: check them before you train."
     yield "data:"
     yield f"  train: {quote_yaml(str(file))}"
     yield f"  engine: {quote_yaml(found.engine)}"
     yield f"  cycle: {quote_yaml(found.cycle)}"
     yield from _columns(
         "settings",
-        "how the engine is operated; move names here from sensors",
+        "operational settings; move names here from sensors where needed",
         found.settings,
     )
     yield from _columns(
-        "sensors", "what the network sees; scaled per condition", found.sensors, "a setting?"
+        "sensors",
+        "inputs of the network; scaled per operating condition",
+        found.sensors,
+        "a setting?",
     )
     for name, reason in found.left_out:
         yield f"  # left out: {printable(name) or 'a column without a name'}, which {reason}"
     yield from _conditions(found)
-    yield "  # labels stop here, for a healthy engine does not show its age: 0.6 of the middle life"
+    yield "  # labels are capped here, as a healthy engine shows no wear: 0.6 of the median life"
     yield f"  cap: {cap}"
-    yield f"  # cycles that a prediction looks back, a multiple of {_POOL}: at most half that life"
+    yield f"  # cycles of an input window, a multiple of {_POOL}: at most half the median life"
     yield f"  window: {window}"
     yield "split:"
-    yield "  # share of the engines that rul evaluate tests on, which no training sees"
+    yield "  # share of the engines held out for rul evaluate"
     yield "  test: 0.2"
-    yield "  # share of the others that chooses the epoch"
+    yield "  # share of the others that validate"
     yield "  validation: 0.2"
     yield "loss:"
-    yield "  # classes: from the cap on, below it, and from here down; cycles"
+    yield "  # boundaries between the health classes; cycles"
     yield f"  health: {{boundaries: [{cap}, {round(0.4 * cap)}]}}"
     yield "model:"
     yield f"  cnn: {{pool: {_POOL}}}"
@@ -89,9 +92,9 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
 
 
 def _columns(
-    key: str, what: str, columns: Sequence[NumericColumn], doubt: str | None = None
+    key: str, comment: str, columns: Sequence[NumericColumn], doubt: str | None = None
 ) -> Iterator[str]:
-    yield f"  # {what}"
+    yield f"  # {comment}"
     yield f"  {key}:" if columns else f"  {key}: []"
     for column in columns:
         few = f"; {column.levels} levels: {doubt}" if doubt and column.levels > 1 else ""
@@ -103,16 +106,16 @@ def _conditions(found: Survey) -> Iterator[str]:
         yield f"  # the settings, rounded to these decimals, form {found.conditions} conditions"
         yield f"  conditions: {{name: settings, decimals: {found.decimals}}}"
         return
-    why = "the settings tell no few conditions apart" if found.settings else "there are no settings"
+    why = "the settings form too many conditions" if found.settings else "there are no settings"
     yield f"  # {why}; a column of condition numbers: {{name: column, column: NAME}}"
     yield "  conditions: {name: none}"
 
 
 def _training(rows: int) -> Iterator[str]:
-    """As shipped, with so many epochs and windows that the steps are about as many."""
-    a_pass = math.ceil(0.8 * rows / _BATCH)  # the others validate
-    epochs = min(max(math.ceil(_STEPS / a_pass), _EPOCHS), _MOST_EPOCHS)
-    share = min(1.0, round(_STEPS / epochs / a_pass, 2))
+    """Training as shipped, with epochs and window share chosen for about `_STEPS` steps."""
+    batches = math.ceil(0.8 * rows / _BATCH)  # the other 0.2 validate
+    epochs = min(max(math.ceil(_STEPS / batches), _EPOCHS), _MAX_EPOCHS)
+    share = min(1.0, round(_STEPS / epochs / batches, 2))
     yield "balancer: {name: amnl}"
     yield "train:"
     yield f"  epochs: {epochs}"

@@ -1,9 +1,8 @@
-"""Where the network runs."""
+"""Choice of the device that the network runs on."""
 
 import torch
 
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.system.text import printable
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -21,10 +20,7 @@ def pick_device(name: str) -> torch.device:
     device(type='cpu')
     """
     if name not in DEVICES:
-        raise UsageError(
-            f"--device: there is no device '{printable(name)}'; expected one of "
-            f"{', '.join(DEVICES)}"
-        )
+        raise UsageError(f"--device: found '{name}', expected one of {', '.join(DEVICES)}")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():

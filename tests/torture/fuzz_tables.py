@@ -18,7 +18,7 @@ from cmapss_rul.data.survey import survey
 from cmapss_rul.data.tables import NumericTable, parse_table
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.config_template import draft
+from cmapss_rul.training.config_template import config_template
 from tests.data._slow_tables import Row, slow_table
 from tests.data._texts import fleet_text
 from tests.torture import fuzzing
@@ -70,15 +70,15 @@ def _survey(data: bytes) -> None:
         found = survey(data, "x", engine="asset", cycle="hour")
         if zlib.crc32(data) % _DRAFT_EVERY:
             return
-        text = draft(found, Path("x"))
+        text = config_template(found, Path("x"))
     except (DataError, UsageError) as error:
         _check_refusal(str(error))
         return
-    read = from_mapping(RunConfig, parse_yaml(text, "draft")).data
+    read = from_mapping(RunConfig, parse_yaml(text, "template")).data
     if read.sensors != tuple(column.name for column in found.sensors):
-        raise Defect(f"other sensors in the draft: {read.sensors}")
+        raise Defect(f"other sensors in the template: {read.sensors}")
     if read.settings != tuple(column.name for column in found.settings):
-        raise Defect(f"other settings in the draft: {read.settings}")
+        raise Defect(f"other settings in the template: {read.settings}")
 
 
 def _check_refusal(message: str) -> None:

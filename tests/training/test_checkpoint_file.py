@@ -170,7 +170,7 @@ def circle():
 
 @pytest.mark.parametrize("content", [nested(50), doubling(15), doubling(60), circle()])
 def test_values_nested_too_deep_or_without_end_are_refused(content):
-    refused(seal(content), "nested too deep, or repeat themselves")
+    refused(seal(content), "nested too deep, or are too many")
 
 
 def test_a_pickle_a_hundred_thousand_deep_is_refused():
@@ -180,7 +180,7 @@ def test_a_pickle_a_hundred_thousand_deep_is_refused():
 
 def test_many_names_for_one_value_are_refused_by_their_number():
     shared = list(range(2000))
-    refused(seal({"a": [shared] * 2000}), "repeat themselves")
+    refused(seal({"a": [shared] * 2000}), "or are too many")
 
 
 # ---- files ------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_no_regular_file_is_opened(tmp_path):
 def test_a_file_larger_than_any_checkpoint_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "a.pt"
     with path.open("wb") as file:
-        file.truncate(checkpoint_file.MOST_BYTES + 1)  # holds no blocks of the disk
+        file.truncate(checkpoint_file.MAX_BYTES + 1)  # holds no blocks of the disk
     monkeypatch.setattr(type(path), "read_bytes", None)
     with pytest.raises(CheckpointError, match=r"a\.pt: has 2147483649 bytes; a checkpoint has at"):
         open_sealed(path)

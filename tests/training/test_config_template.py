@@ -11,7 +11,7 @@ from cmapss_rul.config.yaml import parse_yaml
 from cmapss_rul.data.survey import NumericColumn, Survey
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.config_template import draft
+from cmapss_rul.training.config_template import config_template
 
 FOUND = Survey(
     engine="asset: id",
@@ -27,19 +27,19 @@ FOUND = Survey(
 
 
 def read(text: str) -> RunConfig:
-    return from_mapping(RunConfig, parse_yaml(text, "draft"))
+    return from_mapping(RunConfig, parse_yaml(text, "template"))
 
 
 def test_it_says_what_was_found_and_is_valid():
-    text = draft(FOUND, Path("my own.csv"))
+    text = config_template(FOUND, Path("my own.csv"))
     assert text.startswith(
-        "# my own.csv: 4 engines.\n# The 3 that split.test leaves to train, from which all below "
-        "is guessed:\n# 630 rows; 120 to 310 cycles, 200 in the middle.\n"
+        "# my own.csv: 4 engines.\n# The 3 that split.test leaves to train, on which the "
+        "guesses below rest:\n# 630 rows; 120 to 310 cycles, median 200.\n"
     )
     assert "    - load %  # 0 … 50.25\n" in text
     assert "    - temp  # 500.125 … 600\n" in text
     assert "# left out: site\\x1b[1m, which holds other things than numbers\n" in text
-    assert "# Each record is taken to end at the failure" in text
+    assert "# Each record is assumed to end at the failure" in text
     assert max(map(len, text.splitlines())) <= 100
     data = read(text).data
     assert (data.train, data.engine, data.cycle) == ("my own.csv", "asset: id", "hour")
@@ -49,38 +49,39 @@ def test_it_says_what_was_found_and_is_valid():
 
 def test_a_sensor_of_few_levels_may_be_a_setting():
     sensors = [NumericColumn("load", 20.0, 80.0, levels=3), NumericColumn("temp", 500.0, 600.0)]
-    text = draft(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
+    text = config_template(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
     assert "    - load  # 20 … 80; 3 levels: a setting?\n" in text
     assert "    - temp  # 500 … 600\n" in text
     assert "    - load %  # 0 … 50.25\n" in text
 
 
 def test_cap_window_and_steps_follow_from_the_lives():
-    config = read(draft(FOUND, Path("my.csv")))
+    config = read(config_template(FOUND, Path("my.csv")))
     assert (config.data.cap, config.data.window) == (120, 90)
     assert config.loss.health.boundaries == (120, 48)
     assert (config.split.test, config.model.cnn.pool) == (0.2, 3)
     assert (config.train.epochs, config.train.window_share) == (100, 1.0)
     many = dataclasses.replace(FOUND, lives=np.full(5_000, 200))
-    assert read(draft(many, Path("my.csv"))).train.window_share == 0.01
+    assert read(config_template(many, Path("my.csv"))).train.window_share == 0.01
 
 
 @pytest.mark.parametrize("life", [2, 3, 7, 20, 100_000])
 def test_whatever_the_lives_it_is_valid(life):
-    config = read(draft(dataclasses.replace(FOUND, lives=np.array([life] * 4)), Path("my.csv")))
+    found = dataclasses.replace(FOUND, lives=np.array([life] * 4))
+    config = read(config_template(found, Path("my.csv")))
     assert config.data.window % 3 == 0
 
 
 def test_without_few_combinations_there_are_no_conditions():
-    text = draft(dataclasses.replace(FOUND, decimals=[], conditions=400), Path("my.csv"))
-    assert "the settings tell no few conditions apart" in text
+    text = config_template(dataclasses.replace(FOUND, decimals=[], conditions=400), Path("my.csv"))
+    assert "the settings form too many conditions" in text
     assert read(text).data.condition_keys == ()
-    bare = draft(dataclasses.replace(FOUND, settings=[], decimals=[]), Path("my.csv"))
+    bare = config_template(dataclasses.replace(FOUND, settings=[], decimals=[]), Path("my.csv"))
     assert "there are no settings" in bare
     assert read(bare).data.settings == ()
 
 
 def test_more_columns_than_a_configuration_can_name():
     sensors = [NumericColumn(f"{i:0>150}", 0.0, 1.0) for i in range(1000)]
-    with pytest.raises(UsageError, match=r"my\.csv: its 1000 sensors take more than the 65,536"):
-        draft(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
+    with pytest.raises(UsageError, match=r"my\.csv: its 1000 sensors need more than the 65,536"):
+        config_template(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))

@@ -11,7 +11,7 @@ from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.config import MOST_PARAMETERS, load_config
+from cmapss_rul.training.config import MAX_PARAMETERS, load_config
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import Stopper, everything, tiny
@@ -194,7 +194,7 @@ def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight):
     built = config.model.build(4, config.loss.health.classes, config.data.cap)
     shapes = [{n: t.shape for n, t in net.state_dict().items()} for net in (outline, built)]
     assert shapes[0] == shapes[1]
-    assert sum(p.numel() for p in outline.parameters()) < MOST_PARAMETERS
+    assert sum(p.numel() for p in outline.parameters()) < MAX_PARAMETERS
 
 
 # ---- going on ---------------------------------------------------------------------------------
