@@ -102,3 +102,18 @@ def test_a_misshapen_table_is_refused():
         Table("", ["a", "b"], [], align="l")
     with pytest.raises(ValueError, match="at most 1 cells in each row"):
         Table("", ["a"], [["1", "2"]])
+
+
+def test_numbers_are_aligned_to_the_right_in_markdown():
+    table = Table("", ["a", "b", "c"], [["1", "2", "3"], ["4", "5", "6"]])
+    assert to_markdown(table) == "| a | b | c |\n|---|--:|--:|\n| 1 | 2 | 3 |\n| 4 | 5 | 6 |"
+
+
+def test_no_text_leaves_its_field():
+    made = to_markdown(Table("", ["a"], [["x | y\nz\x1b[31m"]]))
+    assert made.splitlines()[2] == r"| x \| y\\nz\\x1b\[31m |"
+
+
+def test_a_foreign_text_is_no_markup():
+    assert escape_markdown("<b> *x* [a](b) `c` #1\n") == r"\<b\> \*x\* \[a\](b) \`c\` \#1\\n"
+    assert escape_markdown("Predicted RUL, 12.5") == "Predicted RUL, 12.5"
