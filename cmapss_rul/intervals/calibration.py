@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cmapss_rul.display.text import counted
 from cmapss_rul.intervals.conformal import (
     PREFERRED,
     conformal_quantile,
@@ -203,7 +204,7 @@ def validate_levels(levels: Sequence[float], engines: int) -> tuple[float, ...]:
         needed = engines_needed(validate_level(level))
         if needed > engines:
             raise UsageError(
-                f"found {engines} calibration engine{'s' if engines != 1 else ''}, which support "
+                f"found {counted(engines, 'calibration engine')}, which support "
                 f"levels up to {engines}/{engines + 1}; level {level:g} needs at least {needed}"
             )
     return tuple(sorted(set(levels)))
@@ -214,6 +215,6 @@ def unsupported_reason(engines: int, levels: Sequence[float]) -> str:
     lowest = min(levels)
     wanted = ", ".join(f"{level:g}" for level in levels)
     return (
-        f"{engines} calibration engine{'s' if engines != 1 else ''} for levels {wanted}, of which "
+        f"{counted(engines, 'calibration engine')} for levels {wanted}, of which "
         f"{lowest:g} needs at least {engines_needed(lowest)}"
     )

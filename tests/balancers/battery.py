@@ -1,4 +1,4 @@
-"""What every balancer has to pass; each check takes a configuration."""
+"""Requirements of every balancer; each check takes a configuration."""
 
 import re
 
@@ -97,7 +97,7 @@ def _balance_factors(config: Config, factors: Tensor) -> None:
 
 
 def check_float64(config: Config) -> None:
-    """Losses in float64 stay so, whatever the balancer's own state is kept in."""
+    """float64 losses give float64 outputs, whatever the dtype of the balancer's state."""
     toy = Toy(torch.float64)
     for balancer in (build(config), build(config).double()):
         balanced = balancer(*toy.inputs())
@@ -105,7 +105,7 @@ def check_float64(config: Config) -> None:
         assert balanced.weights.dtype == torch.float64
 
 
-def check_repr_tells_the_method(config: Config) -> None:
+def check_repr_shows_the_method(config: Config) -> None:
     balancer = build(config)
     text = repr(balancer)
     assert text.startswith(f"{type(balancer).__name__}(")
@@ -113,8 +113,8 @@ def check_repr_tells_the_method(config: Config) -> None:
     assert "\n" not in text
 
 
-def check_nothing_is_read_back(config: Config) -> None:
-    """Tensors on the meta device hold no numbers: whoever reads one fails."""
+def check_no_host_synchronisation(config: Config) -> None:
+    """Tensors on the meta device hold no numbers: reading one raises."""
     toy, balancer = Toy().to("meta"), build(config).to("meta")
     for step in range(2):
         balanced = balancer(*toy.inputs(step))
@@ -123,8 +123,8 @@ def check_nothing_is_read_back(config: Config) -> None:
     assert all(value.shape == () for value in balancer.diagnostics(toy.losses()).values())
 
 
-def check_own_optimiser_is_its_only_one(config: Config) -> None:
-    """It exists where there is something to train, is made once, and may be held back."""
+def check_one_optimiser(config: Config) -> None:
+    """It exists where there are parameters, is created once, and honours `found_inf`."""
     run = Run(config)
     own = run.balancer.optimiser()
     assert own is run.balancer.optimiser()

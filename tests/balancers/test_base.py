@@ -6,7 +6,7 @@ from cmapss_rul.balancers.base import normalised_sum, per_task, weighted_sum
 
 
 class Plain(Balancer):
-    """The least that a balancer has to have."""
+    """A minimal balancer."""
 
     def balance(self, losses, shared):  # noqa: ARG002
         return weighted_sum(losses, torch.ones(2))
@@ -17,14 +17,14 @@ def test_a_balancer_without_a_method_cannot_be_made():
         Balancer()
 
 
-def test_defaults_are_nothing_to_train_and_nothing_to_watch():
+def test_defaults_have_no_optimiser_and_no_diagnostics():
     balancer = Plain()
     assert balancer.optimiser() is None
     assert balancer.diagnostics(torch.ones(2)) == {}
     assert balancer(torch.tensor([3.0, 4.0])).total.item() == 7
 
 
-def test_defaults_take_no_note_of_kpis_and_epochs():
+def test_defaults_ignore_kpis_and_epochs():
     balancer = Plain()
     assert not balancer.uses_kpis
     balancer.observe(torch.ones(2))
@@ -57,7 +57,7 @@ def test_shape_is_refused_with_what_was_found_and_expected():
     )
 
 
-def test_weighted_stops_the_gradient_of_the_weights():
+def test_weighted_sum_stops_the_gradient_of_the_weights():
     losses = torch.tensor([3.0, 5.0], requires_grad=True)
     weights = torch.tensor([2.0, 0.5], requires_grad=True)
     total, stated = weighted_sum(losses, weights)
@@ -67,13 +67,13 @@ def test_weighted_stops_the_gradient_of_the_weights():
     assert weights.grad is None
 
 
-def test_divided_gives_exactly_one_for_a_loss_over_itself():
+def test_normalised_sum_is_exactly_one_for_a_loss_over_itself():
     losses = torch.rand(2, 1000) * 5000 + 1e-3
     for pair in losses.T:
         assert normalised_sum(pair, pair, scale=0.5).total.item() == 1.0
 
 
-def test_divided_states_the_factor_of_the_gradient():
+def test_normalised_sum_returns_the_factor_of_the_gradient():
     losses = torch.tensor([3.0, 5.0], requires_grad=True)
     total, weights = normalised_sum(losses, losses * 2, scale=0.5)
     total.backward()
@@ -82,9 +82,9 @@ def test_divided_states_the_factor_of_the_gradient():
     torch.testing.assert_close(weights, torch.tensor([0.5 / 6, 0.05]))
 
 
-def test_balanced_unpacks_as_total_and_weights():
+def test_balanced_loss_unpacks_as_total_and_weights():
     assert BalancedLoss._fields == ("total", "weights")
 
 
-def test_log_names_tell_the_task():
+def test_log_names_end_with_the_task():
     assert list(per_task("rate", torch.ones(2))) == ["rate_rul", "rate_health"]

@@ -51,7 +51,7 @@ def test_first_kpis_are_the_mean_and_without_decay_the_newest():
 
 @pytest.mark.parametrize("margin", [0.1, 1e-3, 1e-6])
 @pytest.mark.parametrize("gamma", [0, 1, 5])
-def test_a_task_never_done_or_always_done_has_a_weight_that_is_neither_endless_nor_0(margin, gamma):
+def test_weights_are_finite_and_positive_at_kpis_of_0_and_1(margin, gamma):
     never, always = weights([0.0, 1.0], margin=margin, gamma=gamma).double()
     assert never.item() == pytest.approx(-((1 - margin) ** gamma) * math.log(margin), rel=1e-5)
     # 1 − κ = margin to float32's last bits
@@ -60,7 +60,7 @@ def test_a_task_never_done_or_always_done_has_a_weight_that_is_neither_endless_n
 
 
 @given(st.floats(0.01, 0.98), st.floats(0, 5))
-def test_the_task_done_worse_gets_more(kpi, gamma):
+def test_the_task_with_the_lower_kpi_gets_more(kpi, gamma):
     worse, better = weights([kpi, kpi + 0.01], gamma=gamma)
     assert worse > better
 
@@ -102,7 +102,7 @@ def test_ten_cycles_are_close_and_more_are_not(error, share):
     assert found.tolist() == [share, 1.0]
 
 
-def test_what_is_not_a_number_is_not_right_and_has_no_gradient():
+def test_nan_is_not_correct_and_has_no_gradient():
     rul = torch.tensor([float("nan"), 5.0], requires_grad=True)
     found = batch_kpis(rul, torch.zeros(2, 3), torch.zeros(2), torch.ones(2))
     assert found.tolist() == [0.5, 0.0]

@@ -81,7 +81,7 @@ def test_gradients_end_up_in_the_ratio_of_the_rates():
     torch.testing.assert_close(weights, torch.tensor([1.6, 0.4]), rtol=0.1, atol=0)
 
 
-def test_first_losses_are_kept_for_good():
+def test_initial_losses_never_change():
     balancer, _ = train(GradNormConfig(), 5, (450.0, 1.0), lambda step: (-step, -step))
     assert balancer.first.tolist() == [1350.0, 3.0]
 

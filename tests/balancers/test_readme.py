@@ -19,7 +19,7 @@ README = Path(cmapss_rul.balancers.__file__).with_name("README.md")
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    """Import the example's text as the module that it says it is."""
+    """Import the example's code as a module."""
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     path = tmp_path_factory.mktemp("balancers") / "first_loss.py"
     path.write_text(code, "utf-8")

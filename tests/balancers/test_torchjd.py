@@ -64,7 +64,7 @@ def test_smooth_maximum_by_hand_at_the_default():
     torch.testing.assert_close(balance(TorchJDSTCHConfig(), [4000.0, 1.25]).weights, expected)
 
 
-def test_a_weight_that_vanishes_is_kept_above_0():
+def test_an_underflowing_weight_stays_positive():
     losses = torch.tensor([4000.0, 1.0], requires_grad=True)
     config = TorchJDSTCHConfig(weights=[0.5, 0.5])  # what torchjd's own default is
     total, weights = config.build()(losses)
@@ -123,7 +123,7 @@ ARGUMENTS = {
 
 
 class Raw(Config):
-    """A refused scalarizer as if it were a balancer."""
+    """A refused scalarizer wrapped as a balancer."""
 
     kind: str
 
@@ -153,7 +153,7 @@ class RawTorchJD(TorchJD):
         ("DWA", battery.check_resumes_bit_for_bit),
         ("FAMO", battery.check_resumes_bit_for_bit),
         ("GeometricMean", battery.check_zero_losses),
-        ("GeometricMean", battery.check_nothing_is_read_back),
+        ("GeometricMean", battery.check_no_host_synchronisation),
         ("PBI", battery.check_weights_are_positive_constants),
     ],
 )
@@ -194,7 +194,7 @@ def test_refused_ones_are_refused_by_name_with_the_reason(name):
     with pytest.raises(UsageError) as caught:
         from_mapping(RunConfig, {"seed": -1}, [f"balancer.name={name}"])
     text = str(caught.value)
-    assert f"balancer.name: {name} is refused: {REFUSED[name]}" in text
+    assert f"balancer.name: {name} is not available: {REFUSED[name]}" in text
     assert "seed: " in text  # and what else is wrong
     assert "\n" not in text
 
@@ -216,7 +216,7 @@ def without_torchjd(monkeypatch):
 
 @pytest.mark.usefixtures("without_torchjd")
 @pytest.mark.parametrize("name", CLASSES)
-def test_without_the_package_a_configuration_is_valid_and_building_says_what_to_install(name):
+def test_without_the_package_a_configuration_is_valid_and_building_names_what_to_install(name):
     config = from_mapping(RunConfig, {}, [f"balancer.name={name}"])
     assert config.balancer == CLASSES[name]()
     with pytest.raises(UsageError) as caught:

@@ -77,13 +77,13 @@ class Toy(nn.Module):
         return features @ self.rul, features @ self.health
 
     def inputs(self, step: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what a balancer is given: losses, shared weights, KPIs."""
+        """Return the arguments of a balancer: losses, shared weights, KPIs."""
         kpis = batch_kpis(*self(step), self.target, self.classes)
         return self.losses(step), self.shared, kpis
 
 
 class Run:
-    """A training run in small: what is trained, what is saved. An epoch has two steps."""
+    """A minimal training run with its checkpoint. An epoch has two steps."""
 
     def __init__(self, config: Config, dtype: torch.dtype = torch.float32) -> None:
         self.toy = Toy(dtype)
@@ -122,7 +122,7 @@ class Run:
         return file.getvalue()
 
     def load(self, content: bytes) -> "Run":
-        """Go on from a checkpoint's bytes."""
+        """Resume from a checkpoint's bytes."""
         state = torch.load(io.BytesIO(content), weights_only=True)
         self.toy.load_state_dict(state["toy"])
         self.balancer.load_state_dict(state["balancer"])

@@ -57,7 +57,7 @@ def test_the_ends_by_hand():
     assert calibration.bounds(predicted, 0.9, 125)[0].tolist() == [0.0, 16.0, 58.0, 100.0, 105.0]
 
 
-def test_the_kind_decides_what_must_be_said():
+def test_the_kind_decides_the_caveat():
     assert Calibration(**PLAIN).caveat == CHOSE == "these engines also chose the epoch"
     assert Calibration(**{**PLAIN, "kind": "calibration"}).caveat == ""
     assert Calibration(**PLAIN).default_level == 0.9

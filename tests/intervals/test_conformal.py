@@ -18,7 +18,7 @@ from cmapss_rul.intervals.conformal import (
 from cmapss_rul.system.errors import UsageError
 
 
-def test_each_engine_weighs_the_same_whatever_its_length_and_order():
+def test_engines_have_equal_weight_whatever_their_length_and_order():
     weights = engine_weights(np.array([7, 2, 7, 7, 2, 5]))
     assert weights.tolist() == pytest.approx([1 / 9, 1 / 6, 1 / 9, 1 / 9, 1 / 6, 1 / 3])
 
@@ -125,6 +125,6 @@ def test_the_level_to_show(levels, nearest):
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 90.0, math.nan, math.inf])
-def test_what_is_no_level_is_refused(level):
+def test_invalid_levels_are_refused(level):
     with pytest.raises(UsageError, match=r"expected a number between 0 and 1, such as 0\.9"):
         validate_level(level)

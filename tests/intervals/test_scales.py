@@ -1,4 +1,4 @@
-"""Usual errors by predicted RUL: parts by hand, lines and steps between them, interval ends."""
+"""Typical errors by predicted RUL: bins by hand, linear and stepwise scales, interval bounds."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_each_side_has_a_scale_of_its_own_and_at_least_a_cycle():
     assert scales.early.tolist() == [1, 6, 1, 1, 1, 1, 3, 1]
 
 
-def test_lines_between_the_parts_and_level_beyond():
+def test_linear_between_the_bins_and_constant_beyond():
     scales = of_eight([4, 8, 8, 8, 8, 8, 8, -5], "normalised")
     late, early = scales.at(np.array([0.0, 10.0, 12.5, 20.0, 75.0, 125.0]))
     assert late.tolist() == [4, 4, 5, 8, 4.5, 1]
@@ -75,7 +75,7 @@ def test_the_score_is_the_larger_error_in_units_of_its_own_scale():
 
 
 @given(st.floats(0, 125), st.floats(0, 125), st.floats(0, 30))
-def test_a_truth_lies_between_the_ends_exactly_where_its_score_keeps_to_the_bound(at, true, bound):
+def test_a_truth_is_within_the_bounds_exactly_where_its_score_is(at, true, bound):
     scales = ErrorScales(np.array([3.0]), np.array([7.0]))
     predicted, truth = np.array([at]), np.array([true])
     lower, upper = scales.bounds(predicted, bound, 125)

@@ -98,7 +98,7 @@ def test_check_refuses_exactly_where_a_class_cannot_occur(boundaries, cap):
 
 
 @pytest.mark.parametrize("boundaries", [[50, 125], [50, 50], [125, 50, 60]])
-def test_boundaries_that_do_not_fall_are_refused(boundaries):
+def test_boundaries_that_are_not_descending_are_refused(boundaries):
     with pytest.raises(ValidationError) as caught:
         HealthLossConfig(boundaries=boundaries)
     assert f"should be descending, found {boundaries}" in str(caught.value)
@@ -122,5 +122,5 @@ def test_other_options_are_refused(options):
         HealthLossConfig(**options)
 
 
-def test_repr_tells_the_options():
+def test_repr_shows_the_options():
     assert repr(HealthLossConfig().build()) == "CrossEntropy(classes=3, label_smoothing=0.0)"

@@ -94,7 +94,7 @@ def test_other_deltas_are_refused(delta):
         HuberConfig(delta=delta)
 
 
-def test_repr_tells_the_options():
+def test_repr_shows_the_options():
     assert repr(WeightedMSEConfig().build(cap=125)) == "WeightedMSE(cap=125)"
     assert repr(HuberConfig(delta=3).build(cap=125)) == "Huber(delta=3.0)"
     assert repr(MSEConfig().build(cap=125)) == "MSE()"

@@ -18,7 +18,7 @@ def fleet(engines=40, windows=1, spread=10.0, seed=3):
     return predicted, true, np.repeat(np.arange(1, engines + 1), windows)
 
 
-def test_the_interval_holds_the_figure_and_is_seeded():
+def test_the_interval_contains_the_rmse_and_is_seeded():
     predicted, true, engine = fleet()
     low, high = rmse_interval(predicted, true, engine)
     assert low < rmse(predicted, true) < high
@@ -42,7 +42,7 @@ def test_windows_are_weighed_by_their_number_within_a_draw():
     assert middle == pytest.approx((5.0, 5.0))
 
 
-def test_copies_of_a_window_make_no_figure_more_certain():
+def test_copies_of_a_window_do_not_narrow_the_interval():
     one, many = rmse_interval(*fleet(windows=1)), rmse_interval(*fleet(windows=50))
     assert many == pytest.approx(one)
     predicted, true, _ = fleet(windows=50)

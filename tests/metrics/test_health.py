@@ -60,7 +60,7 @@ def test_a_class_that_is_only_claimed_counts_as_zero():
         (np.array([0]), np.array([-1]), "between 0 and 2, found -1 to 0"),
     ],
 )
-def test_what_is_no_set_of_classes_is_refused(predicted, true, message):
+def test_invalid_classes_are_refused(predicted, true, message):
     with pytest.raises(ValueError, match=message):
         confusion_matrix(predicted, true, 3)
 
@@ -114,7 +114,7 @@ def test_it_is_that_of_torchmetrics(seed):
     assert expected_calibration_error(probabilities, true) == pytest.approx(float(expected))
 
 
-def test_probabilities_that_mean_what_they_say_have_no_error():
+def test_calibrated_probabilities_have_no_error():
     probabilities = np.tile([0.75, 0.25], (8, 1))
     assert expected_calibration_error(probabilities, np.array([0, 0, 0, 1] * 2)) == 0.0
     sure = np.eye(3)
@@ -122,7 +122,7 @@ def test_probabilities_that_mean_what_they_say_have_no_error():
     assert expected_calibration_error(sure, np.array([1, 2, 0])) == 1.0
 
 
-def test_the_brier_score_by_hand_and_at_its_ends():
+def test_the_brier_score_by_hand_and_at_its_extremes():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
     by_hand = ((0.3**2 + 0.2**2 + 0.1**2) + (0.1**2 + 0.7**2 + 0.6**2)) / 2
     assert brier_score(probabilities, np.array([0, 1])) == pytest.approx(by_hand)

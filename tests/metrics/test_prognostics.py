@@ -109,7 +109,7 @@ def test_an_error_that_vanishes_early_converges_faster():
     assert convergence(CYCLE, early, TRUE) < convergence(CYCLE, later, TRUE)
 
 
-def test_what_is_not_defined_is_none():
+def test_undefined_metrics_are_none():
     one = prognostic_metrics(CYCLE[:1], TRUE[:1], TRUE[:1])
     assert one.alpha_lambda is None
     assert one.relative_accuracy is None

@@ -1,4 +1,4 @@
-"""The published figures: whole, plausible, and not sweeter than their sources."""
+"""Published results: complete, plausible, and equal to their sources."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_every_degree_of_trust_occurs():
         ("CNN-BiLSTM", "FD001", PublishedResult(17.52, 922)),
     ],
 )
-def test_figures_as_printed(method, subset, figure):
+def test_results_as_printed(method, subset, figure):
     assert by_method(method).results[subset] == figure
 
 
@@ -69,7 +69,7 @@ def test_what_is_below_the_alarm_was_chosen_on_the_test_set():
             assert entry.trust == "chosen on the test set"
 
 
-def test_reproduced_figures_lie_in_or_near_the_honest_band():
+def test_reproduced_results_are_in_or_near_the_honest_band():
     for entry in PUBLISHED:
         if entry.trust in REPRODUCED:
             for name, figure in entry.results.items():
@@ -77,7 +77,7 @@ def test_reproduced_figures_lie_in_or_near_the_honest_band():
                 assert low - 0.1 <= figure.rmse <= high + 0.1
 
 
-def test_the_table_has_a_row_a_method_and_says_what_trust_means():
+def test_the_table_has_a_row_per_method_and_explains_trust():
     lines = as_markdown().splitlines()
     rows = [line for line in lines if line.startswith("| ")]
     assert len(rows) == 1 + len(PUBLISHED) + 1

@@ -248,7 +248,7 @@ def test_every_rul_lies_in_one_band(cap, rul):
 
 
 @pytest.mark.parametrize("cap", [1, 3, 125])
-def test_names_say_the_first_and_the_last_rul(cap):
+def test_band_names_show_the_first_and_the_last_rul(cap):
     for low, below in rul_bands(cap):
         name = band_name(low, below)
         assert name == (f"{cap} or more" if below is None else f"{low}–{below - 1}")

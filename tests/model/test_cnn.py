@@ -15,7 +15,7 @@ from cmapss_rul.model.cnn import CNNConfig, Convolution
     norm=st.booleans(),
     window=st.integers(1, 12),
 )
-def test_length_stays_and_width_is_as_said(channels, kernel, join, norm, window):
+def test_length_is_unchanged_and_width_is_the_stated_one(channels, kernel, join, norm, window):
     config = CNNConfig(channels=channels, kernel=kernel, concatenate_input=join, batch_norm=norm)
     cnn = config.build(features=4).eval()
     expected = (channels[-1] if channels else 0) + (4 if join or not channels else 0)
