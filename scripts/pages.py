@@ -9,13 +9,13 @@ Its page is found by them, so a table moves to another page by moving the two co
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import config_digest
-from cmapss_rul.experiments.table import spread
+from cmapss_rul.experiments.ledger import read_ledger
+from cmapss_rul.experiments.records import CellSummary, Ledger
+from cmapss_rul.experiments.table import show_spread
 from cmapss_rul.metrics.published import as_markdown as published_table
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import write_atomic
@@ -111,7 +111,7 @@ def expected_pages(root: Path) -> dict[Path, str]:
     """
     expected: dict[Path, str] = {}
     if (root / LEDGER).exists():
-        expected = _configurations(root, ledger.read(root / LEDGER))
+        expected = _configurations(root, read_ledger(root / LEDGER))
     for name, table in _tables(root):
         page = page_of(root, name)
         text = expected.get(page) or page.read_text(encoding="utf-8")
@@ -124,17 +124,17 @@ def _tables(root: Path) -> Iterator[tuple[str, str]]:
     yield "published figures", published_table()
     if (root / LEDGER).exists():
         link = os.path.relpath(root / LEDGER, page_of(root, "ledger").parent)
-        yield "ledger", ledger_table(ledger.read(root / LEDGER), Path(link).as_posix())
+        yield "ledger", ledger_table(read_ledger(root / LEDGER), Path(link).as_posix())
     if benchmarks := read_benchmarks(root):
         yield "bench", bench_table(benchmarks)
 
 
-def _configurations(root: Path, found: Mapping[str, Any]) -> dict[Path, str]:
+def _configurations(root: Path, found: Ledger) -> dict[Path, str]:
     """Shipped configurations, with the results in their opening comments up to date."""
     cells = {
-        config_digest(RunConfig.model_validate(cell["configuration"])): cell
-        for cell in found["cells"]
-        if not cell["settings"]
+        config_digest(RunConfig.model_validate(cell.configuration)): cell
+        for cell in found.cells
+        if not cell.settings
     }
     expected = {}
     for path in sorted((root / "configs").glob("*.yaml")):
@@ -145,12 +145,12 @@ def _configurations(root: Path, found: Mapping[str, Any]) -> dict[Path, str]:
     return expected
 
 
-def _comment(cell: Mapping[str, Any]) -> str:
+def _comment(cell: CellSummary) -> str:
     """The results of a cell, as comment lines of a configuration."""
-    seconds = cell["seconds"]["mean"]
+    seconds = cell.seconds.mean or 0.0
     text = (
-        f"Measured over {cell['n_seeds']} seeds: RMSE {spread(cell['rmse'], 2)} and NASA score "
-        f"{spread(cell['nasa'], 0)} on the last window of each test engine, capped labels; "
+        f"Measured over {cell.n_seeds} seeds: RMSE {show_spread(cell.rmse, 2)} and NASA score "
+        f"{show_spread(cell.nasa, 0)} on the last window of each test engine, capped labels; "
         f"{seconds:.0f} s a run on one thread, {seconds / 60:.1f} minutes (configs/ledger.json)."
     )
     return textwrap.indent(textwrap.fill(text, 98), "# ") + "\n"

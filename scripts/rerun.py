@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,24 @@ from scipy import stats
 from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.display.table import Bold, Table
 from cmapss_rul.display.text import by_nearness, finite, json_text
-from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.grid import Grid, make_grid
 from cmapss_rul.experiments.identity import comparable, differences
-from cmapss_rul.experiments.results import FIGURES, Result
-from cmapss_rul.experiments.statistics import LEVEL
+from cmapss_rul.experiments.records import (
+    CellSummary,
+    Comparison,
+    Ledger,
+    RunSummary,
+    Spread,
+)
+from cmapss_rul.experiments.runs import SCORES
+from cmapss_rul.metrics.bootstrap import LEVEL
 from cmapss_rul.system.errors import RulError, UsageError
 
 NAME = "ledger.json"
 SAME = 1e-9
 """Relative difference below which two values are identical; other machines differ by more."""
 _NOT_COMPARED = {"run", "seconds"}
-_SUFFIXES = dict(zip(FIGURES, ("", " raw", " every cycle", " every cycle, raw"), strict=True))
+_SUFFIXES = dict(zip(SCORES, ("", " raw", " every cycle", " every cycle, raw"), strict=True))
 """Suffix of a metric's name for each way of scoring; none for the last window, capped."""
 
 
@@ -76,11 +82,11 @@ def shipped_ledger() -> Path:
     return next(iter(shipped_configs().values())).with_name(NAME)
 
 
-def find_cell(ledger: Mapping[str, Any], config: str, label: str) -> Mapping[str, Any]:
+def find_cell(ledger: Ledger, config: str, label: str) -> CellSummary:
     """Return a cell of the ledger.
 
     Args:
-        ledger: as `ledger.read` gives it.
+        ledger: see `read_ledger`.
         config: name of a configuration, or its file.
         label: the balancer, then the grid's settings as `key=value`.
 
@@ -88,17 +94,16 @@ def find_cell(ledger: Mapping[str, Any], config: str, label: str) -> Mapping[str
         UsageError: there is none; lists the existing ones, the nearest first.
     """
     name = Path(config).name.removesuffix(".yaml")
-    labels = [cell["label"] for cell in ledger["cells"] if cell["config"] == name]
+    labels = [cell.label for cell in ledger.cells if cell.config == name]
     if not labels:
-        known = dict.fromkeys(cell["config"] for cell in ledger["cells"])
+        known = dict.fromkeys(cell.config for cell in ledger.cells)
         raise UsageError(
             f"the ledger has no configuration '{name}'; expected of: "
             f"{', '.join(by_nearness(name, known)) or 'none, the ledger is empty'}"
         )
-    for cell in ledger["cells"]:
-        if (cell["config"], cell["label"]) == (name, label):
-            found: Mapping[str, Any] = cell
-            return found
+    for cell in ledger.cells:
+        if cell.key == (name, label):
+            return cell
     raise UsageError(
         f"the ledger has no cell '{label}' of {name}; expected of: "
         f"{', '.join(by_nearness(label, labels))}"
@@ -106,7 +111,7 @@ def find_cell(ledger: Mapping[str, Any], config: str, label: str) -> Mapping[str
 
 
 def grid_of_cell(
-    cell: Mapping[str, Any],
+    cell: CellSummary,
     config: str | None = None,
     seeds: Sequence[int] = (0,),
     data: Path | None = None,
@@ -124,14 +129,14 @@ def grid_of_cell(
             is no difference where it has its default.
     """
     grid = make_grid(
-        [config or cell["config"]],
-        balancers=[cell["balancer"]],
+        [config or cell.config],
+        balancers=[cell.balancer],
         seeds=seeds,
-        axes={key: [value] for key, value in cell["settings"].items()},
+        axes={key: [value] for key, value in cell.settings.items()},
         sets=[] if data is None else [f"data.dir={json.dumps(str(data))}"],
     )
-    name, now = f"{cell['config']} {cell['label']}", comparable(grid.cells[0].resolved)
-    then = cell.get("configuration", {})  # missing in ledgers of the first version
+    name, now = f"{cell.config} {cell.label}", comparable(grid.cells[0].resolved)
+    then = cell.configuration  # missing in ledgers of the first version
     changed = differences({"cells": {name: then}}, {"cells": {name: now}}) if then else ["none"]
     if changed:
         raise UsageError(
@@ -141,7 +146,7 @@ def grid_of_cell(
     return grid
 
 
-def judge(cell: Mapping[str, Any], comparison: Comparison) -> list[Verdict]:
+def judge(cell: CellSummary, comparison: Comparison) -> list[Verdict]:
     """Check of each metric of each new run whether it falls inside the ledger's spread.
 
     Args:
@@ -151,20 +156,18 @@ def judge(cell: Mapping[str, Any], comparison: Comparison) -> list[Verdict]:
     Raises:
         RulError: the runs were trained on other files than the ledger's.
     """
-    (new,) = comparison.plain["cells"]
+    (new,) = comparison.cells
     _check_same_data(cell, new)
-    former = {run["seed"]: run for run in cell["runs"]}
+    former = {run.seed: run for run in cell.runs}
     verdicts = []
-    for result, run in zip(comparison.results, new["runs"], strict=True):
-        same = _same(former.get(run["seed"]), run)
-        for name, (known, value) in _metrics(cell, result).items():
-            interval = prediction_interval(known["mean"], known["sd"], cell["n_seeds"])
+    for run in new.runs:
+        same = _same(former.get(run.seed), run)
+        for name, (known, value) in _metrics(cell, run).items():
+            interval = prediction_interval(known.mean, known.sd, cell.n_seeds)
             inside = same or (
                 value is not None and interval is not None and interval[0] <= value <= interval[1]
             )
-            verdicts.append(
-                Verdict(run["seed"], name, value, known["mean"], interval, same, inside)
-            )
+            verdicts.append(Verdict(run.seed, name, value, known.mean, interval, same, inside))
     return verdicts
 
 
@@ -180,23 +183,25 @@ def prediction_interval(mean: float | None, sd: float | None, n: int) -> tuple[f
     return max(0.0, mean - half), mean + half
 
 
-def _metrics(
-    cell: Mapping[str, Any], result: Result
-) -> dict[str, tuple[Mapping[str, float | None], float | None]]:
+def _metrics(cell: CellSummary, run: RunSummary) -> dict[str, tuple[Spread, float | None]]:
     """Name → the ledger's mean and sd, and the new run's value."""
-    found: dict[str, tuple[Mapping[str, float | None], float | None]] = {}
-    for way, suffix in _SUFFIXES.items():
-        scores = cell if way == "last_capped" else cell[way]
+    found: dict[str, tuple[Spread, float | None]] = {}
+    for protocol, suffix in _SUFFIXES.items():
+        plain = protocol == "last_capped"
+        scores = cell if plain else getattr(cell, protocol)
         for metric in ("rmse", "nasa"):
-            found[f"{metric.upper()}{suffix}"] = (scores[metric], result.score(way, metric))
-    found["RMSE of validation"] = (cell["validation"]["rmse"], float(result.best["val_rmse"]))
+            value = getattr(run, metric if plain else f"{metric}_{protocol}")
+            found[f"{metric.upper()}{suffix}"] = (getattr(scores, metric), value)
+    found["RMSE of validation"] = (cell.validation.rmse, run.val_rmse)
     return found
 
 
-def _same(former: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+def _same(former: RunSummary | None, now: RunSummary) -> bool:
     """Whether a run equals the ledger's in every metric; times and the oracle's do not count."""
     return former is not None and all(
-        _equal(value, former.get(name)) for name, value in now.items() if name not in _NOT_COMPARED
+        _equal(value, getattr(former, name))
+        for name, value in now.model_dump(exclude_unset=True).items()
+        if name not in _NOT_COMPARED
     )
 
 
@@ -206,9 +211,10 @@ def _equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _check_same_data(cell: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    for name, file in new["data"].items():
-        if file["canonical_sha256"] != cell["data"][name]["canonical_sha256"]:
+def _check_same_data(cell: CellSummary, new: CellSummary) -> None:
+    known = cell.data or {}
+    for name, file in (new.data or {}).items():
+        if file.canonical_sha256 != known[name].canonical_sha256:
             raise RulError(
                 f"{name} is not the file that the ledger's runs were trained on; name the "
                 "folder with that file by --data"
@@ -220,17 +226,15 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
     return json_text(finite([dataclasses.asdict(verdict) for verdict in verdicts])) + "\n"
 
 
-def verdict_table(
-    verdicts: Sequence[Verdict], cell: Mapping[str, Any], comparison: Comparison
-) -> Table:
+def verdict_table(verdicts: Sequence[Verdict], cell: CellSummary, comparison: Comparison) -> Table:
     """Lay the verdicts out, with the versions and commits that differ from the ledger's."""
-    (new,) = comparison.plain["cells"]
+    (new,) = comparison.cells
     rows: list[list[str]] = []
     for seed, group in itertools.groupby(verdicts, key=lambda verdict: verdict.seed):
         rows.append([Bold(f"seed {seed}")])
         rows += [[verdict.figure, *_columns(verdict)] for verdict in group]
     return Table(
-        f"{new['config']}, {new['label']}: {new['files']}; ledger: {cell['n_seeds']} seeds",
+        f"{new.config}, {new.label}: {new.files}; ledger: {cell.n_seeds} seeds",
         ["metric", "ledger", "expected", "now", "verdict"],
         rows,
         align="lrrrl",
@@ -259,11 +263,9 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
-def version_differences(
-    cell: Mapping[str, Any], new: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
+def version_differences(cell: CellSummary, new: CellSummary) -> Iterator[tuple[str, str]]:
     """Yield versions and commits that differ: those of now, and those of the ledger's cell."""
-    then, now = ({**each["versions"], "commit": each["commit"]} for each in (cell, new))
+    then, now = ({**each.versions, "commit": each.commit} for each in (cell, new))
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):
             yield f"{name} {now.get(name) or 'unknown'}", str(then.get(name) or "unknown")

@@ -81,12 +81,12 @@ def rerun_cell(
       scripts/rerun-cell fd003 gradnorm --seed 0 --seed 7 --output reruns
     """
     from cmapss_rul.experiments.compare import Options, RunsFailed, compare
-    from cmapss_rul.experiments.ledger import read
+    from cmapss_rul.experiments.ledger import read_ledger
     from scripts import rerun
 
-    found = read(ledger or rerun.shipped_ledger())
+    found = read_ledger(ledger or rerun.shipped_ledger())
     known = rerun.find_cell(found, config, cell)
-    seeds = list(dict.fromkeys(seed or [known["runs"][0]["seed"]]))
+    seeds = list(dict.fromkeys(seed or [known.runs[0].seed]))
     grid = rerun.grid_of_cell(known, config, seeds, data)
 
     from cmapss_rul.cli.progress import GridProgress
@@ -98,7 +98,7 @@ def rerun_cell(
         finally:
             progress.close()
     if made.missing:
-        raise RunsFailed(made.missing, len(grid.runs))
+        raise RunsFailed(made.errors, len(grid.runs))
     verdicts = rerun.judge(known, made)
     if as_json:
         typer.echo(rerun.as_json(verdicts), nl=False)

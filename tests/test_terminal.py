@@ -11,12 +11,15 @@ import subprocess
 
 import pytest
 import torch
+from rich.console import Console
 
 from cmapss_rul.cli import main
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.simulate import simulate
+from cmapss_rul.display.table import to_terminal
 from cmapss_rul.display.text import json_text, shell_word
 from cmapss_rul.experiments import table as grid_table
+from cmapss_rul.experiments.records import CellSummary
 from cmapss_rul.training import checkpoint
 from tests.training.inputs import record_run, tiny
 
@@ -217,9 +220,14 @@ def test_a_yaml_file_with_such_keys_and_values(rul, tmp_path):
 
 def test_labels_of_a_grid_are_no_markup():
     label = f"fixed data.columns=[sensor_2] [red]x[/] {EVIL}"
-    shown = grid_table._name({"label": label, "leak": True})
-    assert shown.plain == r"fixed data.columns=[sensor_2] [red]x[/] a\x1b[31m\x9b2J\u202eb (leak)"
-    assert shown.spans == []
+    cell = CellSummary.model_construct(config=EVIL, label=label, leak="a leak")
+    table = grid_table._by_config([cell], {"seeds": lambda _: "1"})
+    text = io.StringIO()
+    Console(width=100, file=text, force_terminal=True, color_system="truecolor").print(
+        to_terminal(table)
+    )
+    shown = r"fixed data.columns=[sensor_2] [red]x[/] a\x1b[31m\x9b2J\u202eb (leak)"
+    assert shown in text.getvalue()
 
 
 @pytest.mark.parametrize("text", ["plain", "two words", "it's", EVIL, LINE, "\udc80é\t", ""])

@@ -121,7 +121,7 @@ def compare(
     seed_list, axes = parse_seeds(seeds), parse_axes(grid or ())
 
     from cmapss_rul.cli.progress import GridProgress
-    from cmapss_rul.experiments.compare import Options, RunsFailed
+    from cmapss_rul.experiments.compare import Options, RunsFailed, default_folder
     from cmapss_rul.experiments.compare import compare as run_comparison
     from cmapss_rul.experiments.grid import make_grid
 
@@ -130,8 +130,9 @@ def compare(
     )
     progress = GridProgress(quiet_stdout=as_json)
     options = Options(jobs, device, allow_failed, ledger, engine, address, gpus)
+    folder = output or default_folder(runs)
     try:
-        comparison = run_comparison(runs, output, options, progress)
+        comparison = run_comparison(runs, folder, options, progress)
     finally:
         progress.close()
     if as_json:
@@ -140,9 +141,9 @@ def compare(
         from cmapss_rul.experiments.table import render
 
         print_table(render(comparison))
-        print_line(f"saved in {comparison.folder}")
+        print_line(f"saved in {folder}")
     if comparison.missing:
-        raise RunsFailed(comparison.missing, len(runs.runs))
+        raise RunsFailed(comparison.errors, len(runs.runs))
 
 
 def parse_names(option: str, text: str) -> list[str]:

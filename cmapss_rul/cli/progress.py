@@ -5,12 +5,15 @@ The bar is shown only where stderr is a terminal.
 
 import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from cmapss_rul.system.text import printable
 from cmapss_rul.training.loggers import Reporter, Row
+
+if TYPE_CHECKING:
+    from cmapss_rul.experiments.compare import Event
 
 
 def _open_bar(total: int, unit: str, done: int = 0, *, scale: bool = False) -> "tqdm[Any]":
@@ -95,6 +98,8 @@ def epoch_line(row: Row, epochs: int, best: bool) -> str:
 class GridProgress:
     """Prints one line a run; the bar shows the newest epoch of any run.
 
+    Call it with each event of a comparison.
+
     Args:
         quiet_stdout: print to stderr, because stdout is reserved for JSON.
     """
@@ -104,33 +109,43 @@ class GridProgress:
         self._last: dict[str, str] = {}
         self._bar: tqdm[Any] | None = None
 
-    def phase(self, what: str, jobs: int, done: int) -> None:
+    def __call__(self, event: "Event") -> None:
+        """Show an event."""
+        from cmapss_rul.experiments.compare import NoteEvent, PhaseEvent
+
+        match event:
+            case PhaseEvent():
+                self._start_phase(event.phase, event.jobs, event.done)
+            case NoteEvent():
+                self._print(event.text)
+            case _ if event.kind == "progress":
+                self._update_run(event.job, event.message)
+            case _ if event.kind == "ended":
+                self._end_run(event.job, event.error)
+
+    def _start_phase(self, phase: str, jobs: int, done: int) -> None:
         """Print the number of runs, and open the bar."""
         self.close()
-        self.note(f"{what}: {jobs} run(s)" + (f", {done} were done before" if done else ""))
+        self._print(f"{phase}: {jobs} run(s)" + (f", {done} were done before" if done else ""))
         if jobs:
             self._bar = _open_bar(jobs, "run")
-            self._bar.set_description(what)
+            self._bar.set_description(phase)
 
-    def started(self, name: str) -> None:
-        """Remember that the run has no epoch yet."""
-        self._last[name] = ""
-
-    def told(self, name: str, what: Any) -> None:
+    def _update_run(self, name: str, message: Any) -> None:
         """Show the newest epoch of a run in the bar."""
-        self._last[name] = f"epoch {what['epoch']}, val RMSE {what['val_rmse']:.2f}"
+        self._last[name] = f"epoch {message['epoch']}, val RMSE {message['val_rmse']:.2f}"
         if self._bar is not None:
             self._bar.set_postfix_str(printable(f"{name} {self._last[name]}"), refresh=False)
 
-    def ended(self, name: str, error: str | None) -> None:
+    def _end_run(self, name: str, error: str | None) -> None:
         """Print the run's line."""
         last = self._last.pop(name, "")
         result = f"failed: {error}" if error is not None else last or "done"
-        self.note(f"{name}  {result}")
+        self._print(f"{name}  {result}")
         if self._bar is not None:
             self._bar.update()
 
-    def note(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         """Print a line."""
         tqdm.write(printable(text), file=self._stream)
         self._stream.flush()

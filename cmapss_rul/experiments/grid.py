@@ -1,31 +1,83 @@
-"""Which runs a comparison is made of: configurations × balancers × axes × seeds."""
+"""The grid of a comparison: configurations × balancers × axes × seeds, resolved and checked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from cmapss_rul.balancers.torchjd import REFUSED
-from cmapss_rul.config.schema import choices
+from cmapss_rul.config.load import apply_overrides, from_mapping
+from cmapss_rul.config.schema import choices, models_in, tags
 from cmapss_rul.config.shipped import find_config, shipped_configs
 from cmapss_rul.config.yaml import read_yaml
+from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import by_nearness, nearest
-from cmapss_rul.experiments.cells import Cell, Source, folder_name
-from cmapss_rul.experiments.identity import comparable, digest_of
+from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig, flatten
+
+_LONGEST_NAME = 120
+"""Characters of a run folder's name, less the seed; file systems take 255 bytes."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration with one balancer and one setting: what is compared.
+
+    Attributes:
+        config: name of the configuration: its file's, without ending.
+        balancer: name.
+        settings: of the grid's axes, dotted key → value.
+        label: the balancer, then the settings as `key=value`: unique in its configuration.
+        resolved: the configuration, with seed 0 and one thread.
+    """
+
+    config: str
+    balancer: str
+    settings: dict[str, Any]
+    label: str
+    resolved: RunConfig
+
+    @property
+    def subset(self) -> str:
+        """Subset of C-MAPSS, or the name of a user's own file."""
+        return self.resolved.data.fleet_name
+
+    @property
+    def leak(self) -> str | None:
+        """The warning about a split by windows; None where engines are split."""
+        return LEAK if self.resolved.split.by == "windows" else None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Configuration and label, unique in the grid."""
+        return self.config, self.label
+
+    @property
+    def folder_name(self) -> str:
+        """Name of its run folders, less the seed; safe for any file system."""
+        settings = [f"{key}={as_text(value)}" for key, value in self.settings.items()]
+        plain = "-".join([self.config, self.balancer, *settings])
+        safe = re.sub(r"[^A-Za-z0-9._=+-]", "_", plain)
+        if safe == plain and len(safe) <= _LONGEST_NAME:
+            return safe
+        unique = digest_of([self.config, self.label, comparable(self.resolved)])[:8]
+        return f"{safe[:_LONGEST_NAME]}-{unique}"
 
 
 @dataclass(frozen=True)
 class GridRun:
-    """One run of a grid.
+    """One run of a grid: a cell with a seed.
 
     Attributes:
         name: of its folder, unique in the grid.
         cell: to which it belongs.
         seed: of the run.
-        oracle: whether it notes the best test epoch.
+        oracle: whether it records the test RMSE of each epoch.
     """
 
     name: str
@@ -36,17 +88,18 @@ class GridRun:
     @property
     def config(self) -> RunConfig:
         """The run's configuration."""
-        return self.cell.with_seed(self.seed)
+        # not validated again, which a test shows to be no loss: only the seed differs
+        return self.cell.resolved.model_copy(update={"seed": self.seed})
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A comparison that can be made.
+    """Cells and seeds to compare.
 
     Attributes:
         cells: in the order of the lists.
         seeds: the same for every cell, so that comparisons are paired.
-        oracle: whether the best test epoch is noted as well.
+        oracle: whether runs record the test RMSE of each epoch.
     """
 
     cells: list[Cell]
@@ -57,13 +110,13 @@ class Grid:
     def runs(self) -> list[GridRun]:
         """All runs, one seed after another, so that the first seeds are soon complete."""
         return [
-            GridRun(f"{folder_name(cell)}-s{seed}", cell, seed, self.oracle)
+            GridRun(f"{cell.folder_name}-s{seed}", cell, seed, self.oracle)
             for seed in self.seeds
             for cell in self.cells
         ]
 
     def identity(self) -> dict[str, Any]:
-        """Everything that makes this grid another than others, as plain values."""
+        """Plain values that are equal for equal grids."""
         return {
             "seeds": sorted(self.seeds),
             "oracle": self.oracle,
@@ -85,7 +138,7 @@ def make_grid(
     sets: Sequence[str] = (),
     oracle: bool = False,
 ) -> Grid:
-    """Resolve and check every cell of a grid; nothing is trained before all are valid.
+    """Resolve and validate every cell of a grid, before anything is trained.
 
     Args:
         configs: YAML files or names of shipped configurations.
@@ -93,47 +146,159 @@ def make_grid(
         seeds: of the runs.
         axes: dotted key → values; a key that only some balancers have varies in those alone.
         sets: overrides for every cell that has their key.
-        oracle: whether the best test epoch is noted as well.
+        oracle: whether runs record the test RMSE of each epoch.
 
     Raises:
-        UsageError: with all unknown names, or the first key or value that is not taken.
+        UsageError: with all unknown names, or the first key or value that is not valid.
     """
     axes = dict(axes or {})
-    found = _found(configs, balancers or [])
+    paths = _find_configs(configs, balancers or [])
     _refuse_contradictions(balancers, sets)
     cells: list[Cell] = []
-    taken: set[str] = set()
-    for name, path in found.items():
-        source = Source(name, read_yaml(path), printable(path), list(sets), axes)
+    used_keys: set[str] = set()
+    for name, path in paths.items():
+        source = _Source(name, read_yaml(path), str(path), list(sets), axes)
         own: list[str | None] = [None]
         for balancer in balancers or own:
             cells += source.cells(balancer)
-        taken |= source.taken
-    _refuse_unknown_keys(axes, sets, taken, cells)
+        used_keys |= source.used_keys
+    _refuse_unknown_keys(axes, sets, used_keys, cells)
     for cell in cells:
-        cell.resolved.balancer.build()  # says now, and not in each run, that an extra is missing
+        cell.resolved.balancer.build()  # a missing extra is reported now, not by each run
     return Grid(cells, list(seeds), oracle)
 
 
-def _found(configs: Sequence[str], balancers: Sequence[str]) -> dict[str, Path]:
-    """Find the configurations by name; say every unknown name of both lists at once."""
+class _Source:
+    """One configuration file, and the cells that are made from it.
+
+    Args:
+        name: of the configuration.
+        mapping: content of the file.
+        path: for errors.
+        sets: overrides for every cell that has their key.
+        axes: dotted key → values.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mapping: dict[str, Any],
+        path: str,
+        sets: list[str],
+        axes: dict[str, Sequence[Any]],
+    ) -> None:
+        self.name, self.mapping, self.path = name, mapping, path
+        self.sets, self.axes = sets, axes
+        self.used_keys: set[str] = set()
+        self._labels: dict[str, str] = {}
+
+    def cells(self, balancer: str | None) -> Iterator[Cell]:
+        """Yield the cells of one balancer; None is the configuration's own."""
+        base = [] if balancer is None else [f"balancer.name={balancer}"]
+        base += [text for text in self.sets if self._accepts(base, _key_of(text))]
+        for settings in self._settings(base):
+            texts = [_override(key, settings[key]) for key in _names_first(settings)]
+            resolved = from_mapping(
+                RunConfig, self.mapping, [*base, *texts, "seed=0", "train.threads=1"], self.path
+            )
+            name = resolved.balancer.name
+            label = " ".join([name, *(f"{k}={as_text(v)}" for k, v in settings.items())])
+            self._refuse_duplicate(label, resolved)
+            plain = resolved.model_dump(mode="json")
+            values = {key: _value_at(plain, key) for key in settings}
+            yield Cell(self.name, name, values, label, resolved)
+
+    def _settings(self, base: list[str]) -> list[dict[str, Any]]:
+        """Multiply the axes out; an axis whose key a partial cell lacks is skipped there."""
+        partial: list[dict[str, Any]] = [{}]
+        for key in _names_first(self.axes):
+            extended = []
+            for settings in partial:
+                texts = [_override(*item) for item in settings.items()]
+                if self._accepts([*base, *texts], key, everywhere=False):
+                    extended += [{**settings, key: value} for value in self.axes[key]]
+                else:
+                    extended.append(settings)
+            partial = extended
+        order = list(self.axes)
+        return [dict(sorted(s.items(), key=lambda item: order.index(item[0]))) for s in partial]
+
+    def _accepts(self, base: list[str], key: str, everywhere: bool = True) -> bool:
+        """Whether a key exists under these overrides.
+
+        With `everywhere`, unknown keys outside of balancers pass: the validation reports them.
+        """
+        exists = _exists(apply_overrides(self.mapping, base), key)
+        if exists:
+            self.used_keys.add(key)
+        return exists or (everywhere and not key.startswith("balancer."))
+
+    def _refuse_duplicate(self, label: str, resolved: RunConfig) -> None:
+        other = self._labels.setdefault(config_digest(resolved), label)
+        if other != label:
+            raise UsageError(
+                f"{self.path}: the cells '{other}' and '{label}' are the same; leave one out"
+            )
+
+
+def _exists(values: Any, key: str) -> bool:
+    """Whether a dotted key exists, given which members of the unions the values select."""
+    model: type[BaseModel] | None = RunConfig
+    *path, last = key.split(".")
+    for name in path:
+        field = model.model_fields.get(name) if model is not None else None
+        if field is None:
+            return False
+        values = values.get(name) if isinstance(values, Mapping) else None
+        members = models_in(field.annotation)
+        chosen = values.get("name") if isinstance(values, Mapping) else None
+        chosen = chosen or getattr(field.default, "name", None)
+        fitting = [m for m in members if chosen in tags(m)] if len(members) > 1 else members
+        model = fitting[0] if fitting else None
+    return model is not None and last in model.model_fields
+
+
+def _key_of(override: str) -> str:
+    return override.partition("=")[0].strip()
+
+
+def _names_first(keys: Mapping[str, Any]) -> list[str]:
+    """Order keys so that a `….name`, which selects a member, precedes the member's keys."""
+    return sorted(keys, key=lambda key: not key.endswith(".name"))
+
+
+def _override(key: str, value: Any) -> str:
+    return f"{key}={json.dumps(value, ensure_ascii=False, default=str)}"
+
+
+def _value_at(plain: Mapping[str, Any], key: str) -> Any:
+    for name in key.split("."):
+        plain = plain[name]
+    return plain
+
+
+# ---- what is refused -----------------------------------------------------------------------
+
+
+def _find_configs(configs: Sequence[str], balancers: Sequence[str]) -> dict[str, Path]:
+    """Find the configurations by name; report the unknown names of both lists at once."""
     found: dict[str, Path] = {}
     wrong = []
-    for word in configs:
+    for given in configs:
         try:
-            name, path = find_config(word)
+            name, path = find_config(given)
         except UsageError:
-            wrong.append(word)
+            wrong.append(given)
             continue
         if name in found:
             raise UsageError(
-                f"--config: two files are called '{printable(name)}', {printable(found[name])} and "
-                f"{printable(path)}; rename one, its name is that of its runs"
+                f"--config: two files are called '{name}', {found[name]} and {path}; rename one, "
+                "because run folders are named after it"
             )
         found[name] = path
-    problems = (
-        [_unknown("--config", "configuration", wrong, configs, shipped_configs())] if wrong else []
-    )
+    problems = []
+    if wrong:
+        problems.append(_unknown("--config", "configuration", wrong, configs, shipped_configs()))
     known = [choice.name for choice in choices(RunConfig)["balancer.name"]]
     wrong = [name for name in balancers if name not in known]
     if wrong:
@@ -144,22 +309,21 @@ def _found(configs: Sequence[str], balancers: Sequence[str]) -> dict[str, Path]:
 
 
 def _unknown(
-    option: str, what: str, wrong: list[str], named: Sequence[str], known: Iterable[str]
+    option: str, noun: str, wrong: list[str], given: Sequence[str], known: Iterable[str]
 ) -> str:
     listed = " and ".join(
-        f"'{printable(name)}'" + (f" (refused: {REFUSED[name]})" if name in REFUSED else "")
-        for name in wrong
+        f"'{name}'" + (f" (refused: {REFUSED[name]})" if name in REFUSED else "") for name in wrong
     )
-    rest = [printable(name) for name in named if name not in wrong]
+    rest = [name for name in given if name not in wrong]
     beside = f" beside {', '.join(rest)}" if rest else ""
     return (
-        f"{option}: there is no {what} {listed}{beside}; "
+        f"{option}: there is no {noun} {listed}{beside}; "
         f"expected of: {', '.join(by_nearness(wrong[0], known))}"
     )
 
 
 def _refuse_contradictions(balancers: Sequence[str] | None, sets: Sequence[str]) -> None:
-    keys = [text.partition("=")[0].strip() for text in sets]
+    keys = [_key_of(text) for text in sets]
     if "seed" in keys:
         raise UsageError("--set seed: the seeds of a grid are named by --seeds, such as --seeds 7,")
     if balancers and "balancer.name" in keys:
@@ -167,16 +331,15 @@ def _refuse_contradictions(balancers: Sequence[str] | None, sets: Sequence[str])
 
 
 def _refuse_unknown_keys(
-    axes: Mapping[str, Any], sets: Sequence[str], taken: set[str], cells: list[Cell]
+    axes: Mapping[str, Any], sets: Sequence[str], used: set[str], cells: list[Cell]
 ) -> None:
     options = [("--grid", key) for key in axes]
-    keys = [text.partition("=")[0].strip() for text in sets]
-    options += [("--set", key) for key in keys if key.startswith("balancer.")]
+    options += [("--set", key) for key in map(_key_of, sets) if key.startswith("balancer.")]
     known = {key for cell in cells for key in flatten(cell.resolved.model_dump())}
     for option, key in options:
-        if key not in taken:
+        if key not in used:
             meant = nearest(key, known)
             raise UsageError(
-                f"{option} {printable(key)}: no configuration of this grid has such a key"
+                f"{option} {key}: no configuration of this grid has such a key"
                 + (f"; did you mean {meant}?" if meant else "; see rul config show")
             )

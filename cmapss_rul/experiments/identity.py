@@ -1,16 +1,19 @@
-"""What makes a configuration or a grid the same as another."""
+"""When configurations, grids and evaluated runs count as the same: digests and differences."""
 
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from cmapss_rul.system.text import printable
+from cmapss_rul.evaluation.save import EvaluationFiles
+from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, completed, flatten
+from cmapss_rul.training.runs import RunFolder
 
 
 def comparable(config: RunConfig) -> dict[str, Any]:
-    """Plain values that a figure depends on: without paths, seed and threads."""
+    """Plain values of a configuration that metrics depend on: no paths, seed and threads."""
     plain = config.without_host_facts()
     del plain["seed"], plain["train"]["threads"]
     return plain
@@ -32,20 +35,20 @@ def digest_of(plain: Any) -> str:
 
 
 def differences(former: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name what tells two identities apart, one text a key."""
+    """List what differs between two grids' identities, one text a key."""
     found = [
-        f"{key} was {printable(former.get(key))} and is {printable(now.get(key))}"
+        f"{key} was {former.get(key)} and is {now.get(key)}"
         for key in ("seeds", "oracle")
         if former.get(key) != now.get(key)
     ]
     then, here = former.get("cells", {}), now.get("cells", {})
-    found += [f"it also has the cell '{printable(name)}'" for name in then if name not in here]
-    found += [f"it lacks the cell '{printable(name)}'" for name in here if name not in then]
+    found += [f"it also has the cell '{name}'" for name in then if name not in here]
+    found += [f"it lacks the cell '{name}'" for name in here if name not in then]
     for name in [name for name in here if name in then]:
+        # `completed` adds keys that came later at their defaults: they are no difference
         one, other = flatten(completed(then[name])), flatten(here[name])
         found += [
-            f"{printable(name)}: {key} was {printable(one.get(key, 'absent'))} and is "
-            f"{printable(other.get(key, 'absent'))}"
+            f"{name}: {key} was {one.get(key, 'absent')} and is {other.get(key, 'absent')}"
             for key in sorted((one.keys() | other.keys()) - {"seed", "train.threads"})
             if one.get(key) != other.get(key)
         ]
@@ -59,3 +62,43 @@ def as_text(value: Any) -> str:
     ('huber', '[64, 64]', 'null', '0.5')
     """
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+class EvaluationIndex:
+    """Which runs were evaluated, so that a test-set evaluation is not repeated.
+
+    The file holds the digests of each run's checkpoint and evaluation files.
+
+    Args:
+        path: of the file; an unreadable file counts as an empty index.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            found = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            found = {}
+        self._digests = found if isinstance(found, dict) else {}
+
+    def has(self, name: str, folder: Path) -> bool:
+        """Whether a run was evaluated and its files have not changed since."""
+        known = self._digests.get(name)
+        return known is not None and known == _evaluation_digests(folder)
+
+    def add(self, folders: Mapping[str, Path]) -> None:
+        """Add evaluated runs, name → folder, in one write."""
+        self._digests |= {name: _evaluation_digests(folder) for name, folder in folders.items()}
+        write_atomic(self._path, json.dumps(self._digests, indent=1) + "\n")
+
+
+def _evaluation_digests(folder: Path) -> dict[str, str] | None:
+    best = RunFolder(folder).best
+    targets = EvaluationFiles.of(best)
+    try:
+        return {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (best, targets.metrics, targets.predictions)
+        }
+    except OSError:
+        return None

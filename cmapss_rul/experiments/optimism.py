@@ -1,108 +1,107 @@
-"""What two usual ways of choosing feign: the oracle's and the leak's optimism, in cycles."""
+"""Optimism of test-set selection and of window splits, in cycles."""
 
-import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.oracle import MARK
-from cmapss_rul.experiments.results import Result
-from cmapss_rul.experiments.statistics import MeanInterval, mean_interval
+from cmapss_rul.experiments.records import LeakOptimism, MeanInterval, OracleOptimism
+from cmapss_rul.experiments.runs import RunResult
+from cmapss_rul.experiments.statistics import mean_interval
 
 _SPLIT = "split.by"
 
 
-def oracle_optimism(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """RMSE chosen by validation − that of the best test epoch, per subset.
+def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
+    """Test RMSE of the selected epoch − that of the best test epoch, per subset.
 
-    Balancers of one seed share their split, so each seed counts once, by the mean over the
-    cells that it has in common with the other seeds. Runs split by windows are left out.
+    Cells of one seed share their split and are not independent, so each seed counts once, by the
+    mean over the cells that all seeds have. Runs split by windows are left out.
 
     Args:
-        results: of a grid with the oracle; without it nothing is found.
+        results: of a grid with the oracle; without it the list is empty.
     """
-    honest = [r for r in results if r.oracle_optimism is not None and not r.run.cell.leak]
+    by_subset: dict[str, dict[int, dict[tuple[str, str], float]]] = {}
+    for result in results:
+        cell = result.run.cell
+        if result.oracle_optimism is not None and not cell.leak:
+            by_seed = by_subset.setdefault(cell.subset, {})
+            by_seed.setdefault(result.run.seed, {})[cell.key] = result.oracle_optimism
     found = []
-    for subset in sorted({r.run.cell.subset for r in honest}):
-        by_seed: dict[int, dict[tuple[str, str], float]] = {}
-        for r in honest:
-            if r.run.cell.subset == subset and r.oracle_optimism is not None:
-                cell = (r.run.cell.config, r.run.cell.label)
-                by_seed.setdefault(r.run.seed, {})[cell] = r.oracle_optimism
+    for subset, by_seed in sorted(by_subset.items()):
         cells = set.intersection(*(set(of_seed) for of_seed in by_seed.values()))
         means = [float(np.mean([by[c] for c in cells])) for by in by_seed.values() if cells]
         optimism = mean_interval(means)
         found.append(
-            {
-                "subset": subset,
-                "n_seeds": len(means),
-                "n_cells": len(cells),
-                "optimism": _plain(optimism),
-                "mark": MARK,
-                "sentence": _said(f"{subset}: optimism of the best test epoch", optimism, MARK),
-            }
+            OracleOptimism(
+                subset=subset,
+                n_seeds=len(means),
+                n_cells=len(cells),
+                optimism=optimism,
+                mark=MARK,
+                sentence=_sentence(f"{subset}: optimism of the best test epoch", optimism, MARK),
+            )
         )
     return found
 
 
-def leak_optimism(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """(Test − validation RMSE) split by windows, less the same split by engines.
+def leak_optimism(results: Sequence[RunResult]) -> list[LeakOptimism]:
+    """(Test − validation RMSE) of a split by windows, less that of a split by engines.
 
     Every window, capped labels, paired by seed; for each two cells that differ in `split.by`
     alone.
 
     Args:
-        results: of a grid with both splits; without them nothing is found.
+        results: of a grid with both splits; without them the list is empty.
     """
-    gaps: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
+    gaps: dict[tuple[str, str, str], dict[str, dict[int, float]]] = {}
     for result in results:
         cell = result.run.cell
         if result.validation_gap is None:
             continue
         others = [f"{k}={as_text(v)}" for k, v in cell.settings.items() if k != _SPLIT]
-        twins = gaps.setdefault((cell.config, " ".join([cell.balancer, *others])), {})
-        of_split = twins.setdefault(cell.resolved.split.by, {})
-        of_split[result.run.seed] = result.validation_gap
-    subsets = {r.run.cell.config: r.run.cell.subset for r in results}
+        label = " ".join([cell.balancer, *others])
+        by_split = gaps.setdefault((cell.config, cell.subset, label), {})
+        by_split.setdefault(cell.resolved.split.by, {})[result.run.seed] = result.validation_gap
     return [
-        _leak(config, subsets[config], label, twins["windows"], twins["engines"])
-        for (config, label), twins in gaps.items()
-        if {"windows", "engines"} <= twins.keys()
+        _compare_splits(config, subset, label, by_split["windows"], by_split["engines"])
+        for (config, subset, label), by_split in gaps.items()
+        if {"windows", "engines"} <= by_split.keys()
     ]
 
 
-def _leak(
-    config: str, subset: str, label: str, windows: dict[int, float], engines: dict[int, float]
-) -> dict[str, Any]:
+def _compare_splits(
+    config: str,
+    subset: str,
+    label: str,
+    windows: Mapping[int, float],
+    engines: Mapping[int, float],
+) -> LeakOptimism:
     seeds = sorted(windows.keys() & engines.keys())
     optimism = mean_interval([windows[seed] - engines[seed] for seed in seeds])
-    return {
-        "config": config,
-        "subset": subset,
-        "cell": label,
-        "n_seeds": len(seeds),
-        "gap_windows": _plain(mean_interval([windows[seed] for seed in seeds])),
-        "gap_engines": _plain(mean_interval([engines[seed] for seed in seeds])),
-        "optimism": _plain(optimism),
-        "mark": LEAK,
-        "sentence": _said(f"{config}, {label}: optimism of a split by windows", optimism, LEAK),
-    }
+    subject = f"{config}, {label}: optimism of a split by windows"
+    return LeakOptimism(
+        config=config,
+        subset=subset,
+        cell=label,
+        n_seeds=len(seeds),
+        gap_windows=mean_interval([windows[seed] for seed in seeds]),
+        gap_engines=mean_interval([engines[seed] for seed in seeds]),
+        optimism=optimism,
+        mark=LEAK,
+        sentence=_sentence(subject, optimism, LEAK),
+    )
 
 
-def _plain(found: MeanInterval | None) -> dict[str, Any] | None:
-    return None if found is None else dataclasses.asdict(found)
-
-
-def _said(what: str, found: MeanInterval | None, mark: str) -> str:
-    if found is None:
-        return f"{what}: not known, for no seed ended well in every cell ({mark})."
-    if found.interval is None:
-        return f"{what}: {found.mean:z.2f} cycles; one seed, no interval ({mark})."
-    low, high = found.interval
+def _sentence(subject: str, optimism: MeanInterval | None, mark: str) -> str:
+    if optimism is None:
+        return f"{subject}: not known, because no seed succeeded in every cell ({mark})."
+    if optimism.interval is None:
+        return f"{subject}: {optimism.mean:z.2f} cycles; one seed, no interval ({mark})."
+    low, high = optimism.interval
     return (
-        f"{what}: {found.mean:z.2f} cycles, 95 % interval {low:z.2f} to {high:z.2f} over {found.n} "
-        f"seeds ({mark})."
+        f"{subject}: {optimism.mean:z.2f} cycles, 95 % interval {low:z.2f} to {high:z.2f} over "
+        f"{optimism.n} seeds ({mark})."
     )

@@ -1,4 +1,4 @@
-"""The best test epoch of a run: an oracle, noted to show how much choosing on the test set lies.
+"""The test RMSE of each epoch, which measures how optimistic a selection on the test set is.
 
 Nothing else depends on it. It is the one place where a test file is read before every run has
 finished, and only where `rul compare --oracle` asks for it.
@@ -22,28 +22,26 @@ from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.loggers import Reporter
 
-FILE = "oracle.csv"
 COLUMNS = ("epoch", "oracle_test_rmse", "mark")
 MARK = "oracle: chosen on the test set"
-"""How every figure that comes from here is marked."""
+"""Marks every metric that was selected on the test set."""
 
 
-def path_of(run: Path) -> Path:
-    """Where a run folder's notes stand."""
-    return run / FILE
+def oracle_file(run: Path) -> Path:
+    """The file of a run folder with the test RMSE of each epoch."""
+    return run / "oracle.csv"
 
 
 @dataclass
 class Oracle(Reporter):
-    """Notes the test RMSE of each epoch: last windows, capped labels, cycles.
+    """Records the test RMSE of each epoch: last windows, capped labels, cycles.
 
-    A reporter of a run. A run that goes on after an interruption keeps the notes of the
-    epochs it has finished, and takes the others anew.
+    A resumed run keeps the records of finished epochs and replaces the later ones.
 
     Attributes:
         data: which files, and how windows are made.
         split: which engines are set aside, where a user has no test file.
-        file: where the notes go.
+        file: where the records go.
     """
 
     data: DataConfig
@@ -53,15 +51,15 @@ class Oracle(Reporter):
     _rul: torch.Tensor = field(default_factory=lambda: torch.zeros(0), init=False)
 
     def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
-        """Evaluate an epoch's network, and write the notes down in one step."""
+        """Evaluate an epoch's network on the test set, and record its RMSE."""
         if self._windows is None:
             device = next(network.parameters()).device
             self._windows = self._last_windows(preprocessor, device)
         rul, _ = predict(network, self._windows)
         predicted = rul.clamp(0, self.data.cap).double().cpu().numpy()
-        notes = {number: found for number, found in read_notes(self.file).items() if number < epoch}
-        notes[epoch] = rmse(predicted, self._rul.numpy())
-        write_atomic(self.file, _as_csv(notes))
+        records = {n: value for n, value in read_oracle(self.file).items() if n < epoch}
+        records[epoch] = rmse(predicted, self._rul.numpy())
+        write_atomic(self.file, _as_csv(records))
 
     def _last_windows(self, preprocessor: Preprocessor, device: torch.device) -> Windows:
         tested = read_test_set(self.data, self.split, progress=False)
@@ -72,8 +70,8 @@ class Oracle(Reporter):
         return Windows.last_cycle(series, fleet, self.data.window)
 
 
-def read_notes(file: Path) -> dict[int, float]:
-    """Read the test RMSE by epoch; empty where there are no notes that can be read."""
+def read_oracle(file: Path) -> dict[int, float]:
+    """Read the test RMSE by epoch; empty where the file is missing or damaged."""
     try:
         rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
         return {int(row[COLUMNS[0]]): float(row[COLUMNS[1]]) for row in rows}
@@ -81,9 +79,9 @@ def read_notes(file: Path) -> dict[int, float]:
         return {}
 
 
-def _as_csv(notes: dict[int, float]) -> str:
+def _as_csv(records: dict[int, float]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((epoch, figure, MARK) for epoch, figure in notes.items())
+    writer.writerows((epoch, value, MARK) for epoch, value in records.items())
     return text.getvalue()

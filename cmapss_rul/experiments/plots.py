@@ -1,10 +1,10 @@
-"""The pictures of a comparison, as PNG and SVG.
+"""The plots of a comparison, as PNG and SVG.
 
-Cells keep one colour, dash and marker through all pictures.
+Cells keep one colour, dash and marker through all plots.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +24,15 @@ from cmapss_rul.display.plotting import (
     whole_numbers,
     wrapped,
 )
-from cmapss_rul.experiments.cells import Cell
-from cmapss_rul.experiments.comparison import Comparison
 from cmapss_rul.experiments.oracle import MARK
-from cmapss_rul.experiments.results import Result
+from cmapss_rul.experiments.records import CellSummary, Comparison, RunSummary, by_config
+from cmapss_rul.training.loggers import Row
 
-_ROW = 0.42
-"""Inches of height for a row of points."""
+_ROW_HEIGHT = 0.42
+"""Inches a row of points."""
+
+Histories = Mapping[str, Sequence[Row]]
+"""Name of a run → its rows of metrics.csv."""
 
 
 @dataclass(frozen=True)
@@ -42,66 +44,65 @@ class Style:
     marker: str
 
 
-def draw(comparison: Comparison, folder: Path) -> list[Path]:
-    """Draw every picture that the comparison has data for; take away those it has none for.
+def draw(comparison: Comparison, histories: Histories, folder: Path) -> list[Path]:
+    """Draw every plot that the comparison has data for; remove those it has none for.
 
     Args:
-        comparison: with at least one result.
+        comparison: with at least one run.
+        histories: of its runs.
         folder: where the files go.
 
     Returns:
         The files that were written.
     """
-    pictures: dict[str, Callable[[Comparison], Figure | None]] = {
-        "rmse_by_balancer": rmse_by_balancer,
-        "learning_curves": learning_curves,
-        "weights": weights_over_time,
-        "ranks": mean_ranks,
-        "oracle": oracle_optimism,
+    plots: dict[str, Callable[[], Figure | None]] = {
+        "rmse_by_balancer": partial(plot_rmse, comparison),
+        "learning_curves": partial(plot_learning_curves, comparison, histories),
+        "weights": partial(plot_weights, comparison, histories),
+        "ranks": partial(plot_ranks, comparison),
+        "oracle": partial(plot_oracle_optimism, comparison),
     }
-    return [
-        path
-        for name, picture in pictures.items()
-        for path in save(partial(picture, comparison), folder, name)
-    ]
+    return [path for name, plot in plots.items() for path in save(plot, folder, name)]
 
 
-def rmse_by_balancer(comparison: Comparison) -> Figure:
+def plot_rmse(comparison: Comparison) -> Figure:
     """Every seed as a point, the mean as a bar; last windows, capped labels."""
     title = "Test RMSE: last windows, capped labels; a point is a seed, the bar their mean"
-    return _by_cell(comparison, title, "RMSE, cycles", lambda result: result.rmse)
+    return _plot_by_cell(comparison, title, "RMSE, cycles", lambda run: run.rmse)
 
 
-def oracle_optimism(comparison: Comparison) -> Figure | None:
-    """By how much choosing the epoch on the test set lowers RMSE; a point is a run."""
+def plot_oracle_optimism(comparison: Comparison) -> Figure | None:
+    """By how much selecting the epoch on the test set lowers RMSE; a point is a run."""
     if not comparison.grid.oracle:
         return None
     title = f"Optimism of choosing the epoch on the test set ({MARK})"
     label = "RMSE − best test epoch's RMSE, cycles"
-    return _by_cell(comparison, title, label, lambda result: result.oracle_optimism or 0.0)
+    return _plot_by_cell(comparison, title, label, lambda run: run.oracle_optimism or 0.0)
 
 
-def _by_cell(
-    comparison: Comparison, title: str, label: str, figure_of: Callable[[Result], float]
+def _plot_by_cell(
+    comparison: Comparison, title: str, label: str, metric: Callable[[RunSummary], float | None]
 ) -> Figure:
-    groups = _groups(comparison)
+    groups = by_config(comparison.cells)
     rows = max(len(cells) for cells in groups.values())
-    figure, panels = _panels(comparison, title, min(2, len(groups)), 0.9 + _ROW * rows, False)
+    height = 0.9 + _ROW_HEIGHT * rows
+    figure, panels = _panels(comparison, title, min(2, len(groups)), height, False)
     styles = _styles(comparison)
     for axes, (config, cells) in zip(panels, groups.items(), strict=False):
         for row, cell in enumerate(cells):
-            figures = [figure_of(result) for result in comparison.of(cell)]
+            # a value that is not finite has no place on the axis
+            values = [value for value in map(metric, cell.runs) if value is not None]
             style = styles[cell.label]
-            offsets = np.linspace(-0.2, 0.2, len(figures)) if len(figures) > 1 else [0.0]
+            offsets = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else [0.0]
             axes.plot(
-                figures, row + np.asarray(offsets[: len(figures)]), style.marker,
+                values, row + np.asarray(offsets[: len(values)]), style.marker,
                 color=style.colour, markersize=5, alpha=0.75, linestyle="none",
             )  # fmt: skip
-            if figures:
+            if values:
                 axes.plot(
-                    [np.mean(figures)] * 2, [row - 0.34, row + 0.34], "k", linewidth=2, zorder=1
+                    [np.mean(values)] * 2, [row - 0.34, row + 0.34], "k", linewidth=2, zorder=1
                 )
-        axes.set_yticks(range(len(cells)), [wrapped(_shown(cell)) for cell in cells])
+        axes.set_yticks(range(len(cells)), [wrapped(cell.marked_label) for cell in cells])
         axes.set_ylim(len(cells) - 0.5, -0.5)
         axes.set_xlabel(label)
         axes.ticklabel_format(axis="x", style="plain", useOffset=False)
@@ -109,71 +110,71 @@ def _by_cell(
     return figure
 
 
-def learning_curves(comparison: Comparison) -> Figure:
+def plot_learning_curves(comparison: Comparison, histories: Histories) -> Figure:
     """Validation RMSE over epochs: a thin line a seed, a thick one for their mean."""
     title = "Learning curves: thin lines are seeds, thick ones their mean"
-    groups = _groups(comparison)
+    groups = by_config(comparison.cells)
     figure, panels = _panels(comparison, title, min(2, len(groups)), 2.9, True)
     for axes, (config, cells) in zip(panels, groups.items(), strict=False):
-        _curves(axes, comparison, cells, "val_rmse")
+        _draw_curves(axes, comparison, cells, histories, "val_rmse")
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation RMSE, cycles")
         axes.set_title(_heading(config, cells[0]))
     return figure
 
 
-def weights_over_time(comparison: Comparison) -> Figure:
+def plot_weights(comparison: Comparison, histories: Histories) -> Figure:
     """Factor of each loss's gradient, mean of an epoch, on a logarithmic axis."""
     title = "Weights of the two losses, epoch means: thin lines are seeds, thick ones their mean"
-    groups = _groups(comparison)
+    groups = by_config(comparison.cells)
     figure, panels = _panels(comparison, title, 2, 2.6, True, count=2 * len(groups))
     names = (("weight_rul", "RUL loss"), ("weight_health", "health loss"))
     places = iter(panels)
     for config, cells in groups.items():
-        for column, what in names:
+        for column, loss in names:
             axes = next(places)
-            _curves(axes, comparison, cells, column)
+            _draw_curves(axes, comparison, cells, histories, column)
             log_scale(axes)
             axes.set_xlabel("epoch")
-            axes.set_ylabel(f"weight of the {what}")
+            axes.set_ylabel(f"weight of the {loss}")
             axes.set_title(_heading(config, cells[0]))
     return figure
 
 
-def mean_ranks(comparison: Comparison) -> Figure | None:
+def plot_ranks(comparison: Comparison) -> Figure | None:
     """Mean rank of each cell over configurations, with Nemenyi's critical difference."""
-    ranks = comparison.plain["ranks"]
+    ranks = comparison.ranks
     if ranks is None:
         return None
-    order = np.argsort(ranks["mean"], kind="stable")
-    height = 1.7 + _ROW * len(order)
+    order = np.argsort(ranks.mean, kind="stable")
+    height = 1.7 + _ROW_HEIGHT * len(order)
     figure, (axes,) = _panels(comparison, "Ranks by mean RMSE; 1 is the lowest", 1, height, False)
     styles = _styles(comparison)
     for row, cell in enumerate(order):
-        label = ranks["labels"][cell]
-        axes.plot(ranks["mean"][cell], row, "D", color=styles[label].colour, markersize=9)
-        for config, of_config in enumerate(ranks["ranks"]):
-            place = row + 0.2 + 0.2 * config / len(ranks["ranks"])
+        label = ranks.labels[cell]
+        axes.plot(ranks.mean[cell], row, "D", color=styles[label].colour, markersize=9)
+        for config, of_config in enumerate(ranks.ranks):
+            place = row + 0.2 + 0.2 * config / len(ranks.ranks)
             axes.plot(
                 of_config[cell], place, MARKERS[config % len(MARKERS)], color="#444444",
                 markersize=5, markerfacecolor="none",
             )  # fmt: skip
-    names = [label + " (leak)" * (label in ranks["leaks"]) for label in ranks["labels"]]
+    names = [label + " (leak)" * (label in ranks.leaks) for label in ranks.labels]
     axes.set_yticks(range(len(order)), [wrapped(names[cell]) for cell in order])
     axes.set_xlim(0.7, len(order) + 0.3)
     axes.set_xticks(range(1, len(order) + 1))
     axes.set_xlabel("rank (filled: mean over configurations; open: one configuration)")
-    _critical_difference(axes, ranks["critical_difference"], len(order))
+    _draw_critical_difference(axes, ranks.critical_difference, len(order))
     handles = [
         Line2D([], [], color="#444444", marker=MARKERS[i % len(MARKERS)], linestyle="none",
                markerfacecolor="none", label=config)
-        for i, config in enumerate(ranks["configs"])
+        for i, config in enumerate(ranks.configs)
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
-def _critical_difference(axes: Axes, width: float | None, rows: int) -> None:
+def _draw_critical_difference(axes: Axes, width: float | None, rows: int) -> None:
     """Draw how far two mean ranks must lie apart, above the rows."""
     axes.set_ylim(rows - 0.5, -1.4 if width else -0.5)
     if width is None:
@@ -195,8 +196,8 @@ def _panels(
     legend: bool,
     count: int | None = None,
 ) -> tuple[Figure, list[Axes]]:
-    """Open a picture with its panels, title, marks and, where asked for, a legend of cells."""
-    count = count or (1 if columns == 1 else len(_groups(comparison)))
+    """Open a plot with its panels, title, marks and, where asked for, a legend of cells."""
+    count = count or (1 if columns == 1 else len(by_config(comparison.cells)))
     rows = math.ceil(count / columns)
     styles = _styles(comparison)
     lines = math.ceil(len(styles) / 2) if legend else 0
@@ -205,7 +206,7 @@ def _panels(
     panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     for axes in panels[count:]:
         axes.remove()
-    marks = [note for note in comparison.plain["notes"] if note.startswith(("data:", "cells"))]
+    marks = [note for note in comparison.notes if note.startswith(("data:", "cells"))]
     width = 60 if columns == 1 else 95
     figure.suptitle("\n".join(wrapped(line, width) for line in (title, *marks)))
     if legend:
@@ -217,14 +218,21 @@ def _panels(
     return figure, panels[:count]
 
 
-def _curves(axes: Axes, comparison: Comparison, cells: Sequence[Cell], column: str) -> None:
+def _draw_curves(
+    axes: Axes,
+    comparison: Comparison,
+    cells: Sequence[CellSummary],
+    histories: Histories,
+    column: str,
+) -> None:
     styles = _styles(comparison)
     for cell in cells:
         style = styles[cell.label]
-        runs = [[float(row[column]) for row in result.rows] for result in comparison.of(cell)]
+        runs = [[float(row[column]) for row in histories[run.run]] for run in cell.runs]
         for values in runs:
             axes.plot(_epochs(values), values, color=style.colour, linewidth=0.7, alpha=0.4)
-        if runs:  # early stopping ends seeds at different epochs: the mean is of those still there
+        if runs:
+            # early stopping ends seeds at different epochs: the mean is of those that remain
             mean = [
                 float(np.mean([values[epoch] for values in runs if epoch < len(values)]))
                 for epoch in range(max(map(len, runs)))
@@ -240,15 +248,8 @@ def _epochs(values: Sequence[float]) -> list[int]:
     return list(range(1, len(values) + 1))
 
 
-def _groups(comparison: Comparison) -> dict[str, list[Cell]]:
-    groups: dict[str, list[Cell]] = {}
-    for cell in comparison.grid.cells:
-        groups.setdefault(cell.config, []).append(cell)
-    return groups
-
-
 def _styles(comparison: Comparison) -> dict[str, Style]:
-    labels = dict.fromkeys(cell.label for cell in comparison.grid.cells)
+    labels = dict.fromkeys(cell.label for cell in comparison.cells)
     return {
         label: Style(
             COLOURS[i % len(COLOURS)],
@@ -260,13 +261,9 @@ def _styles(comparison: Comparison) -> dict[str, Style]:
 
 
 def _named_styles(comparison: Comparison, styles: dict[str, Style]) -> Iterator[tuple[str, Style]]:
-    shown = {cell.label: _shown(cell) for cell in comparison.grid.cells}
-    yield from ((wrapped(shown[label], 60), style) for label, style in styles.items())
+    names = {cell.label: cell.marked_label for cell in comparison.cells}
+    yield from ((wrapped(names[label], 60), style) for label, style in styles.items())
 
 
-def _shown(cell: Cell) -> str:
-    return cell.label + (" (leak)" if cell.leak else "")
-
-
-def _heading(config: str, cell: Cell) -> str:
+def _heading(config: str, cell: CellSummary) -> str:
     return config if config.upper() == cell.subset else f"{config} ({cell.subset})"

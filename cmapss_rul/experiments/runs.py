@@ -1,69 +1,92 @@
-"""The runs of a grid: in which state a folder is, and the jobs that train and evaluate it."""
+"""The run folders of a grid: whether a run is finished, and its results."""
 
-import dataclasses
+import json
+import re
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from cmapss_rul.config.yaml import to_yaml
-from cmapss_rul.data.columns import FileKind
-from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.preprocess import Preprocessor
-from cmapss_rul.data.sources import ensure_files
-from cmapss_rul.data.verification import manifest_path
-from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.evaluation.save import EvaluationFiles, save
+from cmapss_rul.evaluation.save import EvaluationFiles
+from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.identity import comparable
-from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
-from cmapss_rul.model.network import Network
+from cmapss_rul.experiments.oracle import oracle_file, read_oracle
 from cmapss_rul.system.errors import CheckpointError, RulError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.text import one_line
-from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.device import pick_device
-from cmapss_rul.training.loggers import Reporter, Row
+from cmapss_rul.training.loggers import Row
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.train import train
-from cmapss_rul.training.trained_model import TrainedModel, restore
+from cmapss_rul.training.trained_model import TrainedModel
 
 COMMIT = "commit.txt"
 """File of a run folder that names the commit of the code that finished the run."""
 
+SCORES = {
+    "last_capped": ("last", "capped"),
+    "last_raw": ("last", "raw"),
+    "every_capped": ("every", "capped"),
+    "every_raw": ("every", "raw"),
+}
+"""Name of each test protocol → its windows and labels in evaluation.json."""
+
 
 class Damaged(RulError):
-    """A run folder that cannot be gone on with, and is done again."""
+    """A run folder that cannot be resumed and is trained again from the start."""
 
 
-def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
-    """Whether a run needs no more training; its files are made whole where they can be.
+@dataclass(frozen=True)
+class History:
+    """The epochs of a finished run.
 
-    `metrics.csv` and `config.yaml` of a finished run follow from `last.pt`; a process killed
-    at its very end may not have got to them.
+    Attributes:
+        rows: of metrics.csv, one an epoch.
+        best_epoch: that validation selected.
+    """
+
+    rows: list[Row]
+    best_epoch: int
+
+
+def run_folder(run: GridRun, folder: Path) -> Path:
+    """Folder of a run of the grid in `folder`."""
+    return folder / "runs" / run.name
+
+
+def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> History | None:
+    """Read a run that needs no more training; its checkpoints are opened once each.
+
+    `metrics.csv` and `config.yaml` follow from `last.pt`, so they are repaired where a process
+    was killed at its very end.
 
     Args:
         config: that the run should have.
         folder: of the run.
-        oracle: whether it should have noted every epoch's test RMSE.
+        oracle: whether it should have recorded the test RMSE of each epoch.
+
+    Returns:
+        None where the run is to be started or resumed.
 
     Raises:
-        Damaged: what is there is of no use.
+        Damaged: the folder cannot be resumed.
     """
     run = RunFolder(folder)
     if not run.last.exists():
         if run.previous.exists():
-            return False
+            return None
         if run.metrics.exists():
             raise Damaged("it has metrics.csv and no last.pt")
-        remove(folder)  # stopped in its first epoch: nothing there is worth keeping
-        return False
+        remove(folder)  # stopped in its first epoch, before there was anything to resume
+        return None
     try:
-        # training goes on from the one before a damaged one, and says so
+        # from a damaged last.pt, training resumes at previous.pt, and reports it
         last, _ = run.newest()
         _check_same(config, last)
         epochs = last.loop.epoch
@@ -73,185 +96,175 @@ def is_finished(config: RunConfig, folder: Path, *, oracle: bool) -> bool:
             _check_same(config, run.open(run.best))
     except CheckpointError as error:
         raise Damaged(one_line(error)) from error
-    if oracle and not set(range(1, epochs + 1)) <= read_notes(path_of(folder)).keys():
+    if oracle and not set(range(1, epochs + 1)) <= read_oracle(oracle_file(folder)).keys():
         raise Damaged("oracle.csv is missing, or epochs in it are")
     if not last.is_finished():
-        return False
+        return None
     run.repair(last)
     text = to_yaml(config)
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
         write_atomic(run.config, text)
-    return True
+    return History(last.rows, last.loop.best_epoch)
 
 
-def _check_same(config: RunConfig, found: Checkpoint) -> None:
-    """Refuse a checkpoint's content that is of another configuration or seed, or misshapen.
+def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint of another configuration or seed, or a misshapen one.
 
-    A run whose weights do not load is misshapen too: neither training nor evaluation would ever
-    get past it.
+    The weights are loaded too, because neither training nor evaluation could go on without.
     """
-    own = TrainedModel.from_checkpoint(found).config
-    if comparable(own) != comparable(config):
-        raise Damaged(f"{found.path.name} is of another configuration")
-    if own.seed != config.seed:
-        raise Damaged(f"{found.path.name} is of another seed")
+    found = TrainedModel.from_checkpoint(checkpoint).config
+    if comparable(found) != comparable(config):
+        raise Damaged(f"{checkpoint.path.name} is of another configuration")
+    if found.seed != config.seed:
+        raise Damaged(f"{checkpoint.path.name} is of another seed")
 
 
 def remove(folder: Path) -> None:
-    """Remove a run, if there is one, to do it again."""
+    """Remove a run folder, or whatever is in its place."""
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink(missing_ok=True)
     else:
         shutil.rmtree(folder)
 
 
-@dataclass(frozen=True)
-class _JobReporter(Reporter):
-    """Sends each epoch to the process that started this one, and notes the commit of the code."""
-
-    send: Callable[[Any], None]
-    folder: Path
-    commit: str | None
-
-    def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
-        """Note the commit before the epoch is saved, so that a finished run has it."""
-        del epoch, network, preprocessor
-        path, text = self.folder / COMMIT, f"{self.commit or ''}\n"
-        if not path.is_file() or path.read_bytes() != text.encode():
-            write_atomic(path, text)
-
-    def epoch_end(self, row: Row, best: bool) -> None:
-        """Send the epoch's validation RMSE."""
-        self.send({"epoch": row["epoch"], "val_rmse": row["val_rmse"], "best": best})
-
-
-def _sources(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
-    """Files of some subsets, fetched where they are missing, and the manifests beside them."""
-    found: list[Path] = []
-    for subset in subsets:
-        found += ensure_files(data.model_copy(update={"subset": subset}), kinds).values()
-        manifest = manifest_path(Path(data.dir), subset)
-        found += [manifest] if manifest.exists() and not data.own else []
-    return found
-
-
-def _with_data(config: RunConfig, folder: Path) -> RunConfig:
-    return config.model_copy(update={"data": config.data.moved_to(folder)})
-
-
-@dataclass(frozen=True)
-class TrainJob:
-    """Trains a run, or goes on with it, by the code of `rul train`.
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """A run that was trained and evaluated.
 
     Attributes:
-        name: of the run.
-        config: of the run.
-        folder: of the run.
-        device: auto, cpu or cuda.
-        oracle: whether each epoch's test RMSE is noted.
-        commit: of the code, for the ledger.
+        run: of the grid.
+        history: of its training.
+        evaluation: content of evaluation.json.
+        engines: [engine], numbers or names of the test engines.
+        true: [engine], capped RUL at their last windows, cycles.
+        errors: [engine], predicted − true there, cycles.
+        oracle: test RMSE by epoch; empty without the oracle.
+        commit: of the code that trained it, where that is known.
     """
 
-    name: str
-    config: RunConfig
-    folder: Path
-    device: str
-    oracle: bool
+    run: GridRun
+    history: History
+    evaluation: dict[str, Any]
+    engines: NDArray[Any]
+    true: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    oracle: dict[int, float]
     commit: str | None
 
-    def __call__(self, tell: Callable[[Any], None]) -> None:
-        """Train until the end; raises what `train` raises."""
-        reporters: list[Reporter] = [_JobReporter(tell, self.folder, self.commit)]
-        if self.oracle:
-            oracle = Oracle(self.config.data, self.config.split, path_of(self.folder))
-            reporters.insert(0, oracle)
-        train(self.config, self.folder, resume=True, device=self.device, reporters=reporters)
+    def score(self, protocol: str, metric: str) -> float | None:
+        """Return a test score, or None where it is not finite.
 
-    def sources(self) -> list[Path]:
-        """Train files; those of the test as well, where the oracle looks at them."""
-        data = self.config.data
-        looked_at = _sources(data, [data.subset], ("test", "RUL")) if self.oracle else []
-        return _sources(data, [data.subset, *data.auxiliary], ("train",)) + looked_at
-
-    def moved(self, sources: Path, folder: Path) -> "TrainedElsewhere":
-        """The same job on copies of its files."""
-        config = _with_data(self.config, sources)
-        return TrainedElsewhere(self, replace(self, config=config, folder=folder))
-
-
-@dataclass(frozen=True)
-class TrainedElsewhere:
-    """A run that is trained on copies of its files, and notes the paths of its own.
-
-    Attributes:
-        home: the job where the run belongs.
-        here: the same with the paths of the copies.
-    """
-
-    home: TrainJob
-    here: TrainJob
+        Args:
+            protocol: one of `SCORES`.
+            metric: rmse or nasa.
+        """
+        windows, labels = SCORES[protocol]
+        value = self.evaluation["metrics"][windows][labels][metric]
+        return None if value is None else float(value)
 
     @property
-    def name(self) -> str:
-        """Name of the run."""
-        return self.home.name
+    def rmse(self) -> float:
+        """Test RMSE of the last windows on capped labels, cycles, at the selected epoch."""
+        return float(np.sqrt(np.mean(np.square(self.errors))))
 
-    def __call__(self, tell: Callable[[Any], None]) -> None:
-        """Train until the end; raises what `train` raises."""
-        try:
-            self.here(tell)
-        finally:
-            self._settle()
+    @property
+    def best(self) -> Row:
+        """Metrics of the epoch that validation selected."""
+        return self.history.rows[self.history.best_epoch - 1]
 
-    def _settle(self) -> None:
-        run = RunFolder(self.here.folder)
-        data = self.home.config.data
-        paths = {
-            "folder": str(self.home.folder),
-            "data_dir": data.dir,
-            "files": data.own_files,
-        }
-        for path in (run.best, run.last, run.previous):
-            if path.exists():
-                content = checkpoint.read(path)
-                checkpoint.write(path, {**content, "host": {**content["host"], **paths}})
-        if run.config.exists():
-            write_atomic(run.config, to_yaml(self.home.config))
+    @property
+    def clipped_share(self) -> float:
+        """Share of all steps whose gradient was clipped; epochs have equally many steps."""
+        return float(np.mean([row["clipped_share"] for row in self.history.rows]))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training and validation, without the start-up."""
+        return float(sum(row["seconds"] for row in self.history.rows))
+
+    @property
+    def oracle_optimism(self) -> float | None:
+        """Test RMSE of the selected epoch − that of the best test epoch, cycles."""
+        return self.rmse - min(self.oracle.values()) if self.oracle else None
+
+    @property
+    def validation_gap(self) -> float | None:
+        """Test RMSE of every window, capped − validation RMSE, cycles."""
+        tested = self.score("every_capped", "rmse")
+        return None if tested is None else tested - float(self.best["val_rmse"])
 
 
-@dataclass(frozen=True)
-class EvaluateJob:
-    """Evaluates a finished run as `rul evaluate` does, in its folder.
+def read_result(run: GridRun, history: History, folder: Path) -> RunResult:
+    """Read the evaluation of a finished run.
 
-    Attributes:
-        name: of the run.
-        config: of the run; its data folder is looked into.
+    Args:
+        run: of the grid.
+        history: see `finished_history`.
         folder: of the run.
-        device: auto, cpu or cuda.
+
+    Raises:
+        RulError: a file is missing or damaged.
     """
+    targets = EvaluationFiles.of(RunFolder(folder).best)
+    try:
+        evaluation = json.loads(targets.metrics.read_bytes())
+        table = pd.read_csv(targets.predictions, dtype={"engine": str}, keep_default_na=False)
+        true = table["true_rul_capped"].to_numpy(dtype=np.float64)
+        return RunResult(
+            run=run,
+            history=history,
+            evaluation=evaluation,
+            engines=_engines(table["engine"].to_list()),
+            true=true,
+            errors=table["predicted_rul"].to_numpy(dtype=np.float64) - true,
+            oracle=read_oracle(oracle_file(folder)) if run.oracle else {},
+            commit=_read_commit(folder / COMMIT),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RulError(
+            f"{folder}: its evaluation cannot be read: {one_line(error)[:200]}; remove "
+            f"{targets.metrics.name} and {targets.predictions.name} there and call again"
+        ) from error
 
-    name: str
-    config: RunConfig
-    folder: Path
-    device: str
 
-    def __call__(self, tell: Callable[[Any], None]) -> None:
-        """Evaluate `best.pt` with one thread, because several processes do so at a time."""
-        del tell
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            model = restore(self.folder, pick_device(self.device))
-            here = model.config.model_copy(update={"data": self.config.data})  # files of now
-            evaluation = evaluate(dataclasses.replace(model, config=here), progress=False)
-        finally:
-            torch.set_num_threads(threads)
-        save(evaluation, EvaluationFiles.of(model.path))
+def _engines(texts: list[str]) -> NDArray[Any]:
+    """Engines as numbers where all are, else as names.
 
-    def sources(self) -> list[Path]:
-        """Test and RUL file."""
-        return _sources(self.config.data, [self.config.data.subset], ("test", "RUL"))
+    The bootstrap sorts them, and draws the same engines as in evaluation.json only if the type
+    is the same, since '10' sorts before '2'.
+    """
+    if all(re.fullmatch(r"0|[1-9][0-9]{0,17}", text) for text in texts):
+        return np.array([int(text) for text in texts], dtype=np.int64)
+    return np.array(texts, dtype=np.str_)
 
-    def moved(self, sources: Path, folder: Path) -> "EvaluateJob":
-        """The same job on copies of its files."""
-        return replace(self, config=_with_data(self.config, sources), folder=folder)
+
+def _read_commit(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def commit() -> str | None:
+    """Commit of the code, marked where files differ from it; None outside of a checkout.
+
+    Only code and configurations count, not the ledger beside them, which runs are written to.
+    """
+    package = Path(__file__).parents[1]
+    tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py")
+    head = _git(package, "rev-parse", "HEAD") if tracked is not None else None
+    if head is None:
+        return None
+    paths = (".", "../configs/*.yaml")
+    changed = _git(package, "status", "--porcelain", "--untracked-files=no", *paths)
+    return head.strip() + (" with changes" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return done.stdout

@@ -1,127 +1,91 @@
-"""Paired comparisons: over seeds, over test engines, corrected for their number; and ranks.
+"""Cells against each other: paired tests, Holm's correction, bootstrap over engines, and ranks.
 
-What too few seeds, engines or cells cannot give is None, and no error.
+What too few seeds, engines or cells do not allow is None, and no error.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-LEVEL = 0.95
-DRAWS = 2_000
-SEED = 0
+from cmapss_rul.data.split import LEAK
+from cmapss_rul.experiments.records import (
+    CellSummary,
+    EngineBootstrap,
+    MeanInterval,
+    MeanRanks,
+    Pair,
+    by_config,
+)
+from cmapss_rul.experiments.runs import RunResult
+from cmapss_rul.metrics.bootstrap import LEVEL, percentile_interval, resampled_rmse
+
+ALPHA = 0.05
+"""Level of the tests, after Holm's correction."""
+
 _ROUNDING = 1e-12
-"""Relative spread that is rounding and no spread, so that a test on it would say nothing."""
+"""Relative range of values below which it is rounding, so that a t test would be meaningless."""
 
 
-@dataclass(frozen=True)
-class MeanInterval:
-    """The mean of paired differences, or of any figures of one seed each.
-
-    Attributes:
-        n: number of figures.
-        mean: of them.
-        sd: with n − 1 below; None for a single figure.
-        interval: t interval of the mean at `LEVEL`; None for a single figure.
-        t: mean ÷ (sd/√n); None where there is no spread.
-        p: two-sided, of the mean being 0; None where there is no test.
-    """
-
-    n: int
-    mean: float
-    sd: float | None
-    interval: tuple[float, float] | None
-    t: float | None
-    p: float | None
+# ---- over seeds ----------------------------------------------------------------------------
 
 
-def mean_interval(figures: Sequence[float]) -> MeanInterval | None:
-    """Mean with its t interval, mean ± t(n − 1) · sd/√n.
+def mean_interval(values: Sequence[float]) -> MeanInterval | None:
+    """Mean with its t interval, mean ± t(n − 1) · sd/√n, and the t test of it being 0.
 
-    Figures without any spread, rounding aside, have an interval of no width. All of them 0, as
-    two names for one method give, are no sign of a difference: p is 1.
+    Values without spread, rounding aside, have an interval of zero width and no test. If all
+    are 0, as two names for one method give, p is 1.
 
     Args:
-        figures: one a seed.
+        values: one a seed.
 
     >>> mean_interval([1.0, 3.0]).mean
     2.0
     """
-    values = np.asarray(figures, dtype=np.float64)
-    n = len(values)
+    array = np.asarray(values, dtype=np.float64)
+    n = len(array)
     if n == 0:
         return None
-    mean = float(values.mean())
+    mean = float(array.mean())
     if n == 1:
-        return MeanInterval(1, mean, None, None, None, None)
-    if np.ptp(values) <= _ROUNDING * np.abs(values).max():
-        return MeanInterval(n, mean, 0.0, (mean, mean), None, None if mean else 1.0)
-    result = stats.ttest_1samp(values, 0.0)
+        return MeanInterval(n=1, mean=mean, sd=None, interval=None, t=None, p=None)
+    if np.ptp(array) <= _ROUNDING * np.abs(array).max():
+        p = None if mean else 1.0
+        return MeanInterval(n=n, mean=mean, sd=0.0, interval=(mean, mean), t=None, p=p)
+    result = stats.ttest_1samp(array, 0.0)
     low, high = result.confidence_interval(LEVEL)
-    sd = float(values.std(ddof=1))
-    t, p = float(result.statistic), float(result.pvalue)
-    return MeanInterval(n, mean, sd, (float(low), float(high)), t, p)
+    return MeanInterval(
+        n=n,
+        mean=mean,
+        sd=float(array.std(ddof=1)),
+        interval=(float(low), float(high)),
+        t=float(result.statistic),
+        p=float(result.pvalue),
+    )
 
 
-def paired(a: Mapping[int, float], b: Mapping[int, float]) -> MeanInterval | None:
-    """Compare two cells over the seeds that both have: a − b.
+def paired_test(a: Mapping[int, float], b: Mapping[int, float]) -> MeanInterval | None:
+    """Paired t test of a − b over the seeds that both have.
 
-    The same as a paired t test.
+    Seeds are paired because the runs of one seed share, with the shipped configurations, their
+    validation engines and their initialisation; what these add cancels in the difference.
 
     Args:
-        a: seed → figure.
-        b: seed → figure.
+        a: seed → metric.
+        b: seed → metric.
     """
     return mean_interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())])
 
 
-def engine_draws(engines: int) -> NDArray[np.int64] | None:
-    """Draw engines with replacement; all cells of a subset share the draws.
-
-    Args:
-        engines: number of test engines.
-
-    Returns:
-        [draw, engine], how often each engine was drawn; None for a single engine, which says
-        nothing of others.
-    """
-    if engines < 2:
-        return None
-    even = np.full(engines, 1 / engines)
-    return np.random.default_rng(SEED).multinomial(engines, even, size=DRAWS)
-
-
-def drawn_rmse(draws: NDArray[np.int64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """RMSE of each draw, as the mean over seeds.
-
-    Args:
-        draws: [draw, engine], how often each was drawn.
-        errors: [seed, engine], predicted − true at the last windows, cycles.
-
-    Returns:
-        [draw], cycles.
-    """
-    mean_squares = draws @ np.square(errors).T / errors.shape[1]
-    return np.asarray(np.sqrt(mean_squares).mean(axis=1))
-
-
-def percentile_interval(drawn: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the percentile interval of bootstrap draws at `LEVEL`."""
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust p-values for their number.
+    """Adjust p-values for the number of tests in a family.
 
     The k-th smallest of m is multiplied by m − k + 1, and none falls below a smaller one's.
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure". scipy has
-    Benjamini's corrections and not this one.
+    Benjamini's corrections, of the false discovery rate, and not this one.
 
     Args:
         p_values: of one family; None is no test, and does not count.
@@ -133,68 +97,207 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for done, (p, place) in enumerate(tests):
+        # the running maximum keeps the order of the p-values, as Holm's step-down rule needs
         largest = max(largest, min(1.0, p * (len(tests) - done)))
         adjusted[place] = largest
     return adjusted
 
 
-@dataclass(frozen=True)
-class Ranks:
-    """Mean ranks of cells over configurations; 1 is the lowest RMSE.
-
-    Attributes:
-        labels: the cells that every configuration has.
-        configs: over which the ranks are averaged.
-        ranks: [config][cell], ties share their mean.
-        mean: [cell].
-        friedman_p: of all cells being equal; None below three cells or two configurations.
-        critical_difference: of two mean ranks at `LEVEL`, Nemenyi's; None below two
-            configurations.
-    """
-
-    labels: list[str]
-    configs: list[str]
-    ranks: list[list[float]]
-    mean: list[float]
-    friedman_p: float | None
-    critical_difference: float | None
+# ---- over test engines ---------------------------------------------------------------------
 
 
-def mean_ranks(figures: Mapping[str, Mapping[str, float]]) -> Ranks | None:
-    """Rank cells by their figure within each configuration, and average.
+def engine_interval(results: Sequence[RunResult]) -> tuple[float, float] | None:
+    """Bootstrap interval over test engines of a cell's mean RMSE; of one run, that of the run."""
+    resampled = _resample(results)
+    return percentile_interval(_mean(list(resampled.values()))) if resampled else None
 
-    Source: Demšar 2006, "Statistical comparisons of classifiers over multiple data sets":
-    critical difference q·√(k(k + 1)/(6N)), q of the studentised range ÷ √2, k cells,
-    N configurations. With N = 4 it is a yardstick and no strong test.
+
+def _resample(results: Sequence[RunResult]) -> dict[int, NDArray[np.float64]]:
+    """RMSE of each bootstrap draw, seed → [draw]; empty without runs, or for a single engine."""
+    if not results:
+        return {}
+    squares = np.square(np.stack([result.errors for result in results]))
+    resampled = resampled_rmse(squares, results[0].engines)
+    if resampled is None:
+        return {}
+    return {result.run.seed: draws for result, draws in zip(results, resampled, strict=True)}
+
+
+def _mean(draws: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.asarray(np.mean(draws, axis=0))
+
+
+# ---- pairs of cells ------------------------------------------------------------------------
+
+
+def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list[Pair]:
+    """Compare every two cells of one configuration by RMSE, last windows, capped labels.
 
     Args:
-        figures: configuration → cell → mean RMSE.
+        config: name of the configuration.
+        cells: label → its results, all of one configuration.
 
     Returns:
-        None where fewer than two cells stand in every configuration.
+        The pairs before `correct_pairs`.
     """
-    configs = list(figures)
-    shared = [
-        label
-        for label in (figures[configs[0]] if configs else {})
-        if all(label in figures[config] for config in configs)
-    ]
-    if len(shared) < 2:
+    resampled = {label: _resample(results) for label, results in cells.items()}
+    pairs = []
+    for a, b in itertools.combinations(cells, 2):
+        one, other = ({r.run.seed: r for r in cells[label]} for label in (a, b))
+        seeds = sorted(one.keys() & other.keys())
+        paired_t, bootstrap, why_not = None, None, None
+        if cells[a] and cells[b] and not _same_test_set(cells[a][0], cells[b][0]):
+            why_not = "their test labels differ"
+        elif not seeds:
+            why_not = "no seed succeeded in both"
+        else:
+            rmse_a, rmse_b = ({seed: runs[seed].rmse for seed in seeds} for runs in (one, other))
+            bootstrap = _bootstrap(rmse_a, rmse_b, resampled[a], resampled[b], one[seeds[0]])
+            if len(seeds) > 1:
+                paired_t = paired_test(rmse_a, rmse_b)
+            else:
+                why_not = "one seed only"
+        leaks = any(r.run.cell.leak for r in (*cells[a], *cells[b]))
+        pairs.append(
+            Pair(
+                config=config,
+                a=a,
+                b=b,
+                leak=LEAK if leaks else None,
+                paired_t=paired_t,
+                bootstrap=bootstrap,
+                why_not=why_not,
+            )
+        )
+    return pairs
+
+
+def _same_test_set(a: RunResult, b: RunResult) -> bool:
+    """Whether two runs were scored on the same engines with the same labels."""
+    return np.array_equal(a.engines, b.engines) and np.array_equal(a.true, b.true)
+
+
+def _bootstrap(
+    rmse_a: Mapping[int, float],
+    rmse_b: Mapping[int, float],
+    resampled_a: Mapping[int, NDArray[np.float64]],
+    resampled_b: Mapping[int, NDArray[np.float64]],
+    result: RunResult,
+) -> EngineBootstrap | None:
+    """Resample the difference of two cells' mean RMSE; both share the draws of engines."""
+    if not resampled_a or not resampled_b:
         return None
-    rows = [stats.rankdata([figures[config][label] for label in shared]) for config in configs]
-    return Ranks(
-        labels=shared,
-        configs=configs,
-        ranks=[[float(rank) for rank in row] for row in rows],
-        mean=[float(rank) for rank in np.mean(rows, axis=0)],
-        friedman_p=_friedman(rows),
-        critical_difference=_critical_difference(len(shared), len(configs)),
+    gap = _mean([resampled_a[seed] for seed in rmse_a]) - _mean(
+        [resampled_b[seed] for seed in rmse_b]
+    )
+    return EngineBootstrap(
+        n=len(result.engines),
+        draws=len(gap),
+        mean=float(np.mean(list(rmse_a.values())) - np.mean(list(rmse_b.values()))),
+        interval=percentile_interval(gap),
+        share_below_0=float(np.mean(gap < 0)),
     )
 
 
-def _friedman(rows: list[Any]) -> float | None:
-    cells = len(rows[0])
-    if cells < 3 or len(rows) < 2 or all(np.ptp(row) == 0 for row in rows):
+def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
+    """Correct the p-values for their number, per configuration, and phrase the findings.
+
+    Args:
+        pairs: of any configurations; former corrections are replaced.
+    """
+    corrected = []
+    for config in sorted({pair.config for pair in pairs}):
+        family = [pair for pair in pairs if pair.config == config]
+        adjusted = holm([None if pair.paired_t is None else pair.paired_t.p for pair in family])
+        for pair, p in zip(family, adjusted, strict=True):
+            pair = pair.model_copy(update={"p_holm": p})
+            pair = pair.model_copy(update={"shown": _is_shown(pair)})
+            corrected.append(pair.model_copy(update={"sentence": _sentence(pair)}))
+    return corrected
+
+
+def _is_shown(pair: Pair) -> bool:
+    """Whether a difference holds over seeds, after Holm, and over test engines too."""
+    if pair.p_holm is None or pair.p_holm >= ALPHA or pair.bootstrap is None:
+        return False
+    low, high = pair.bootstrap.interval
+    return not low <= 0 <= high
+
+
+def _sentence(pair: Pair) -> str:
+    """Phrase what a corrected pair shows, and mark a leak."""
+    a, b, t, bootstrap = pair.a, pair.b, pair.paired_t, pair.bootstrap
+    mark = f" A split by windows is {pair.leak}." if pair.leak else ""
+    if t is None or t.interval is None or pair.p_holm is None:
+        reason = pair.why_not or "no spread over the seeds"
+        no_test = f"{pair.config}: no test between {a} and {b}: {reason}."
+        return no_test + _over_engines_alone(bootstrap) + mark
+    if pair.shown:
+        lower, higher = (a, b) if t.mean < 0 else (b, a)
+        verdict = f"{lower} has a lower RMSE than {higher}"
+    elif pair.p_holm < ALPHA:
+        verdict = f"no difference shown between {a} and {b} that holds over test engines"
+    else:
+        verdict = f"no difference shown between {a} and {b}"
+    low, high = t.interval
+    p = "p < 0.001" if pair.p_holm < 0.001 else f"p = {pair.p_holm:.3f}"
+    numbers = (
+        f"{a} − {b}: {t.mean:+z.2f} cycles, 95 % interval {low:+z.2f} to {high:+z.2f} over "
+        f"{t.n} seeds, {p} after Holm"
+    )
+    if bootstrap is not None:
+        first, last = bootstrap.interval
+        numbers += f"; {first:+z.2f} to {last:+z.2f} over test engines"
+    return f"{pair.config}: {verdict} ({numbers}).{mark}"
+
+
+def _over_engines_alone(bootstrap: EngineBootstrap | None) -> str:
+    if bootstrap is None:
+        return ""
+    low, high = bootstrap.interval
+    return (
+        f" Over test engines alone: {bootstrap.mean:+z.2f} cycles, 95 % interval {low:+z.2f} "
+        f"to {high:+z.2f}."
+    )
+
+
+# ---- ranks over configurations -------------------------------------------------------------
+
+
+def mean_ranks(cells: Sequence[CellSummary]) -> MeanRanks | None:
+    """Rank cells by mean RMSE within each configuration, and average the ranks.
+
+    Tied cells share their mean rank, and Friedman's test corrects for ties.
+    Source: Demšar 2006, "Statistical comparisons of classifiers over multiple data sets":
+    critical difference q·√(k(k + 1)/(6N)), q of the studentised range ÷ √2, k cells,
+    N configurations. With N = 4 it is a rough guide and no strong test.
+
+    Returns:
+        None where fewer than two cells have an RMSE in every configuration.
+    """
+    rmse = {
+        config: {c.label: c.rmse.mean for c in group if c.rmse.mean is not None}
+        for config, group in by_config(cells).items()
+    }
+    first = next(iter(rmse.values()), {})
+    labels = [label for label in first if all(label in of_config for of_config in rmse.values())]
+    if len(labels) < 2:
+        return None
+    rows = [stats.rankdata([of_config[label] for label in labels]) for of_config in rmse.values()]
+    return MeanRanks(
+        labels=labels,
+        configs=list(rmse),
+        ranks=[[float(rank) for rank in row] for row in rows],
+        mean=[float(rank) for rank in np.mean(rows, axis=0)],
+        friedman_p=_friedman(rows),
+        critical_difference=_critical_difference(len(labels), len(rows)),
+        leaks=sorted({cell.label for cell in cells if cell.leak}),
+    )
+
+
+def _friedman(rows: Sequence[NDArray[np.float64]]) -> float | None:
+    # without any rank difference the statistic is 0/0
+    if len(rows[0]) < 3 or len(rows) < 2 or all(np.ptp(row) == 0 for row in rows):
         return None
     return float(stats.friedmanchisquare(*np.transpose(rows)).pvalue)
 

@@ -1,164 +1,149 @@
-"""A comparison for people: its tables, sentences and notes."""
+"""A comparison for people: its tables, findings and notes."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
+from cmapss_rul.experiments.records import (
+    CellProtocol,
+    CellSummary,
+    Comparison,
+    MeanRanks,
+    Pair,
+    Spread,
+    by_config,
+)
 
-from cmapss_rul.experiments.comparison import Comparison
-from cmapss_rul.system.text import printable
+if TYPE_CHECKING:  # rich takes a tenth of a second to import
+    from rich.console import RenderableType
 
 _MOST_SENTENCES = 12
+"""Pairs up to which each has a line; more of them would hide those that show a difference."""
+
+Columns = Mapping[str, Callable[[CellSummary], str]]
+"""Heading → text of a cell."""
 
 
-def render(comparison: Comparison) -> RenderableType:
-    """Lay a comparison out for the terminal; 80 columns are enough."""
-    plain = comparison.plain
-    seeds = len(plain["grid"]["seeds"])
-    spread = f"mean ± sd over {seeds} seeds" if seeds > 1 else "one seed"
-    title = f"grid {plain['grid']['digest']} · {spread}"
-    parts: list[RenderableType] = [Text(title, style="bold"), _cells(plain), _effort(plain)]
-    if plain["ranks"] is not None:
-        parts.append(_ranks(plain["ranks"]))
-    parts += [Text(printable(line)) for line in lines(plain)]
-    return Group(*parts)
+def show_spread(value: Spread, decimals: int) -> str:
+    """Format mean ± sd, as far as they are defined.
 
-
-def _cells(plain: Mapping[str, Any]) -> Table:
-    table = _table("cell", "RMSE", "NASA", "RMSE raw", "every cycle")
-    for config, cells in _by_config(plain):
-        _section(table, config)
-        for cell in cells:
-            table.add_row(
-                _name(cell),
-                spread(cell["rmse"], 2),
-                spread(cell["nasa"], 0),
-                spread(cell["last_raw"]["rmse"], 2),
-                spread(cell["every_capped"]["rmse"], 2),
-            )
-    return table
-
-
-def _effort(plain: Mapping[str, Any]) -> Table:
-    table = _table("cell", "seeds", "validation", "clipped", "epochs", "seconds")
-    for config, cells in _by_config(plain):
-        _section(table, config)
-        for cell in cells:
-            table.add_row(
-                _name(cell),
-                str(cell["n_seeds"]),
-                spread(cell["validation"]["rmse"], 2),
-                share(cell["clipped_share"]),
-                spread(cell["epochs"], 0),
-                spread(cell["seconds"], 0),
-            )
-    return table
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(_plain(first), overflow="fold")
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _section(table: Table, config: str) -> None:
-    table.add_row(Text(printable(config), style="bold"))
-
-
-def _by_config(plain: Mapping[str, Any]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    for config in dict.fromkeys(cell["config"] for cell in plain["cells"]):
-        yield config, [cell for cell in plain["cells"] if cell["config"] == config]
-
-
-def _ranks(ranks: Mapping[str, Any]) -> Table:
-    table = _table(f"over {', '.join(ranks['configs'])}", "mean rank")
-    for mean, label in sorted(zip(ranks["mean"], ranks["labels"], strict=True)):
-        leak = " (leak)" if label in ranks["leaks"] else ""
-        table.add_row(_plain(label + leak), f"{mean:.2f}")
-    return table
-
-
-def _name(cell: Mapping[str, Any]) -> Text:
-    return _plain(f"{cell['label']} (leak)" if cell["leak"] else cell["label"])
-
-
-def _plain(text: object) -> Text:
-    """A text whose brackets are no markup, such as `data.columns=[sensor_2]`."""
-    return Text(printable(text))
-
-
-def spread(value: Mapping[str, float | None], decimals: int) -> str:
-    """Mean ± sd, as far as there are any.
-
-    >>> spread({"mean": 12.345, "sd": 0.5}, 2), spread({"mean": None, "sd": None}, 2)
+    >>> show_spread(Spread(mean=12.345, sd=0.5), 2), show_spread(Spread(mean=None, sd=None), 2)
     ('12.35 ± 0.50', '–')
     """
-    mean, sd = value["mean"], value["sd"]
-    if mean is None:
+    if value.mean is None:
         return "–"
-    return f"{mean:,.{decimals}f}" + ("" if sd is None else f" ± {sd:,.{decimals}f}")
+    sd = "" if value.sd is None else f" ± {value.sd:,.{decimals}f}"
+    return f"{value.mean:,.{decimals}f}{sd}"
 
 
-def share(value: Mapping[str, float | None]) -> str:
-    """Mean share in per cent.
+def show_share(value: Spread) -> str:
+    """Format a mean share in per cent.
 
-    >>> share({"mean": 0.256, "sd": 0.1})
+    >>> show_share(Spread(mean=0.256, sd=0.1))
     '26%'
     """
-    return "–" if value["mean"] is None else f"{value['mean']:.0%}"
+    return "–" if value.mean is None else f"{value.mean:.0%}"
 
 
-def _protocol(protocol: Mapping[str, Any]) -> str:
-    """Say under which protocol a cell's figures were made."""
-    split = protocol["split"]
-    kept = split.get("calibration_engines")  # evaluations of older versions do not say
+SCORE_COLUMNS: Columns = {
+    "RMSE": lambda cell: show_spread(cell.rmse, 2),
+    "NASA": lambda cell: show_spread(cell.nasa, 0),
+    "RMSE raw": lambda cell: show_spread(cell.last_raw.rmse, 2),
+    "every cycle": lambda cell: show_spread(cell.every_capped.rmse, 2),
+}
+TRAINING_COLUMNS: Columns = {
+    "seeds": lambda cell: str(cell.n_seeds),
+    "validation": lambda cell: show_spread(cell.validation.rmse, 2),
+    "clipped": lambda cell: show_share(cell.clipped_share),
+    "epochs": lambda cell: show_spread(cell.epochs, 0),
+    "seconds": lambda cell: show_spread(cell.seconds, 0),
+}
+
+
+def render(comparison: Comparison) -> "RenderableType":
+    """Lay a comparison out for the terminal; 80 columns are enough."""
+    from rich.console import Group
+
+    seeds = len(comparison.grid.seeds)
+    over = f"mean ± sd over {seeds} seeds" if seeds > 1 else "one seed"
+    parts = [
+        terminal_text(Bold(f"grid {comparison.grid.digest} · {over}")),
+        to_terminal(_by_config(comparison.cells, SCORE_COLUMNS)),
+        to_terminal(_by_config(comparison.cells, TRAINING_COLUMNS)),
+    ]
+    if comparison.ranks is not None:
+        heading = f"over {', '.join(comparison.ranks.configs)}"
+        parts.append(to_terminal(rank_table(comparison.ranks, heading)))
+    notes = (f"note: {note}" for note in comparison.notes)
+    return Group(*parts, *map(terminal_text, (*findings(comparison), *notes)))
+
+
+def _by_config(cells: Sequence[CellSummary], columns: Columns) -> Table:
+    """A table whose rows are cells under the name of their configuration."""
+    rows: list[list[str]] = []
+    for config, group in by_config(cells).items():
+        rows.append([Bold(config)])
+        rows += cell_rows(group, columns, lambda cell: cell.marked_label)
+    return Table("", ["cell", *columns], rows)
+
+
+def cell_rows(
+    cells: Iterable[CellSummary], columns: Columns, name: Callable[[CellSummary], str]
+) -> list[list[str]]:
+    """One row a cell: its name, then a text for each column."""
+    return [[name(cell), *(show(cell) for show in columns.values())] for cell in cells]
+
+
+def rank_table(ranks: MeanRanks, heading: str, title: str = "") -> Table:
+    """Mean ranks, the lowest first."""
+    rows = [[label, f"{mean:.2f}"] for label, mean in ranks.ascending()]
+    return Table(title, [heading, "mean rank"], rows)
+
+
+def findings(comparison: Comparison) -> Iterator[str]:
+    """What the metrics mean, under which protocol they were made, and what they show."""
+    yield "RMSE and NASA score: last window of each test engine, labels capped; 'raw': raw labels."
+    yield (
+        "'every cycle': one window a cycle, capped. 'validation': its RMSE. Predictions are "
+        "clamped to [0, cap]."
+    )
+    protocols = (cell.protocol for cell in comparison.cells if cell.protocol is not None)
+    yield from (f"protocol: {line}" for line in dict.fromkeys(map(_describe, protocols)))
+    yield from _pair_findings(comparison.pairs)
+    for entry in (*(comparison.oracle or ()), *(comparison.leak or ())):
+        yield f"· {entry.sentence}"
+
+
+def _describe(protocol: CellProtocol) -> str:
+    split = protocol.split
+    calibration = split.calibration_engines
     return (
-        f"{protocol['subset']}, {protocol['files']}; {protocol['engines']} test engines "
-        f"({protocol['padded']} padded), {protocol['windows']:,} windows of {protocol['window']} "
-        f"cycles; cap {protocol['cap']}; split by {split['by']}, {split['training_engines']} "
-        f"train, {split['validation_engines']} validate"
-        + (f", {kept} calibrate the intervals" if kept else "")
-        + f"{_also(protocol['auxiliary'])}; selection: {protocol['selection']}"
+        f"{protocol.subset}, {protocol.files}; {protocol.engines} test engines "
+        f"({protocol.padded} padded), {protocol.windows:,} windows of {protocol.window} "
+        f"cycles; cap {protocol.cap}; split by {split.by}, {split.training_engines} "
+        f"train, {split.validation_engines} validate"
+        + (f", {calibration} calibrate the intervals" if calibration else "")
+        + f"{_describe_auxiliary(protocol.auxiliary)}; selection: {protocol.selection}"
     )
 
 
-def _also(auxiliary: Mapping[str, int]) -> str:
-    """Say which other subsets' engines trained.
+def _describe_auxiliary(auxiliary: Mapping[str, int]) -> str:
+    """Name the other subsets whose engines train.
 
-    >>> _also({"FD002": 260}), _also({})
+    >>> _describe_auxiliary({"FD002": 260}), _describe_auxiliary({})
     (', all 260 of FD002 train too', '')
     """
     engines = " and ".join(f"{count} of {subset}" for subset, count in auxiliary.items())
     return f", all {engines} train too" if engines else ""
 
 
-def _sentences(pairs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What the pairs show; of many, only those that show a difference, and how many do not."""
-    telling = [pair for pair in pairs if pair["shown"]]
+def _pair_findings(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Sentences of the pairs; of many, only those that show a difference, and their number."""
+    shown = [pair for pair in pairs if pair.shown]
     few = len(pairs) <= _MOST_SENTENCES
-    yield from (f"· {pair['sentence']}" for pair in (pairs if few else telling))
+    yield from (f"· {pair.sentence}" for pair in (pairs if few else shown))
     if not few:
         yield (
-            f"· no difference shown in {len(pairs) - len(telling)} of {len(pairs)} pairs; "
+            f"· no difference shown in {len(pairs) - len(shown)} of {len(pairs)} pairs; "
             "comparison.json has a sentence for each"
         )
-
-
-def lines(plain: Mapping[str, Any]) -> Iterator[str]:
-    """What the figures mean, under which protocol they were made, and what they show."""
-    yield "RMSE and NASA score: last window of each test engine, labels capped; 'raw': raw labels."
-    yield (
-        "'every cycle': one window a cycle, capped. 'validation': its RMSE. Predictions are "
-        "clamped to [0, cap]."
-    )
-    said = (cell["protocol"] for cell in plain["cells"] if cell["protocol"] is not None)
-    yield from (f"protocol: {line}" for line in dict.fromkeys(map(_protocol, said)))
-    yield from _sentences(plain["pairs"])
-    for section in ("oracle", "leak"):
-        yield from (f"· {entry['sentence']}" for entry in plain[section] or ())
-    yield from (f"note: {note}" for note in plain["notes"])

@@ -1,19 +1,19 @@
 """What the tests of comparisons share: results made by hand, and a grid small enough to train."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from cmapss_rul.experiments.comparison import Comparison, compared
-from cmapss_rul.experiments.engine import Job, Listener
-from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
-from cmapss_rul.experiments.results import FIGURES, Result
-from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.text import one_line
+from cmapss_rul.experiments.comparison import compare_results
+from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
+from cmapss_rul.experiments.records import Comparison
+from cmapss_rul.experiments.runs import SCORES, History, RunResult
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.workers import Job, JobEvent, Report
 
 TINY = {
     "data": {"window": 5, "columns": ["sensor_2", "sensor_4", "sensor_11"]},
@@ -37,20 +37,20 @@ def write_config(path: Path, data: Path, **parts: Any) -> Path:
     return path
 
 
-def run_here(jobs: Sequence[Job], processes: int, listener: Listener) -> dict[str, str]:
-    """Do jobs one after another in this process: what `engine.run_jobs` does, without its time.
+def run_here(jobs: Sequence[Job], processes: int, report: Report) -> dict[str, str]:
+    """Do jobs one after another in this process: what `workers.run_jobs` does, without its time.
 
-    test_engine.py has the processes themselves, and the grid `made` is made by them.
+    tests/system/test_workers.py has the processes themselves, and the grid `made` is made by them.
     """
     del processes
     errors = {}
     for job in jobs:
-        listener.started(job.name)
+        report(JobEvent(job.name, "started"))
         try:
-            job(partial(listener.told, job.name))
+            job(lambda message, name=job.name: report(JobEvent(name, "progress", message)))
         except RulError as error:
             errors[job.name] = one_line(error)
-        listener.ended(job.name, errors.get(job.name))
+        report(JobEvent(job.name, "ended", error=errors.get(job.name)))
     return errors
 
 
@@ -59,16 +59,16 @@ def grid(*configs: str, balancers=("fixed", "amnl"), seeds=(0, 1), **options: An
     return make_grid(configs or ["fd001"], balancers=balancers, seeds=seeds, **options)
 
 
-def result(run: GridRun, rmse: float, **changes: Any) -> Result:
+def result(run: GridRun, rmse: float, **changes: Any) -> RunResult:
     """A result whose last-window errors are all + or − `rmse`; `every` as capped every-window RMSE.
 
     Validation RMSE falls by 1 an epoch, down to `val` in the last one, which is the best.
     """
     every, val = changes.pop("every", rmse + 1), changes.pop("val", rmse + 2)
     epochs, simulated = changes.pop("epochs", 3), changes.pop("simulated", False)
-    scores = dict(zip(FIGURES, (rmse, rmse + 10, every, rmse + 20), strict=True))
+    scores = dict(zip(SCORES, (rmse, rmse + 10, every, rmse + 20), strict=True))
     metrics: dict[str, Any] = {"last": {}, "every": {}}
-    for name, (windows, labels) in FIGURES.items():
+    for name, (windows, labels) in SCORES.items():
         metrics[windows][labels] = {"rmse": scores[name], "nasa": 10 * scores[name]}
     digest = {
         f"{kind}_{run.cell.subset}.txt": {
@@ -105,8 +105,7 @@ def result(run: GridRun, rmse: float, **changes: Any) -> Result:
         for epoch in range(1, epochs + 1)
     ]  # fmt: skip
     plain = {
-        "rows": rows,
-        "best_epoch": epochs,
+        "history": History(rows, changes.pop("best_epoch", epochs)),
         "evaluation": {"metrics": metrics, "protocol": protocol},
         "engines": np.arange(1, 7),
         "true": np.array([10.0, 30, 50, 70, 90, 125]),
@@ -114,10 +113,10 @@ def result(run: GridRun, rmse: float, **changes: Any) -> Result:
         "oracle": {},
         "commit": "c0ffee",
     }
-    return Result(run=run, **{**plain, **changes})
+    return RunResult(run=run, **{**plain, **changes})
 
 
-def results(made: Grid, figures: dict[str, list[float]], **changes: Any) -> list[Result]:
+def results(made: Grid, figures: dict[str, list[float]], **changes: Any) -> list[RunResult]:
     """Results by label, one figure a seed, the same in every configuration."""
     return [
         result(run, figures[run.cell.label][made.seeds.index(run.seed)], **changes)
@@ -127,4 +126,9 @@ def results(made: Grid, figures: dict[str, list[float]], **changes: Any) -> list
 
 def comparison(made: Grid, figures: dict[str, list[float]], **changes: Any) -> Comparison:
     """A whole comparison of results made by hand."""
-    return compared(made, results(made, figures, **changes), {}, Path("comparison"))
+    return compare_results(made, results(made, figures, **changes), {})
+
+
+def histories(found: Sequence[RunResult]) -> dict[str, list[Any]]:
+    """Rows of each result's run."""
+    return {one.run.name: one.history.rows for one in found}

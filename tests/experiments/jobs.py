@@ -1,4 +1,4 @@
-"""Jobs for the engine's tests; other processes import this file."""
+"""Jobs for the tests of engines and workers; other processes import this file."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.experiments.runs import TrainJob
+from cmapss_rul.experiments.jobs import TrainJob
 from cmapss_rul.system.errors import DataError
 
 

@@ -1,4 +1,4 @@
-"""A whole comparison: made, gone on with, refused, and never looking too early."""
+"""A whole comparison: made, resumed, refused, and the test set evaluated once at the end."""
 
 import dataclasses
 import json
@@ -13,12 +13,22 @@ import pytest
 
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.experiments import compare as compare_module
-from cmapss_rul.experiments import engine, runs
-from cmapss_rul.experiments.compare import Options, RunsFailed, Silent, compare, folder_of
+from cmapss_rul.experiments import engines, jobs
+from cmapss_rul.experiments.compare import (
+    NoteEvent,
+    Options,
+    PhaseEvent,
+    RunsFailed,
+    compare,
+    default_folder,
+)
 from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.experiments.runs import finished_history, read_result, run_folder
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import Interrupted
+from cmapss_rul.system.workers import JobEvent
+from cmapss_rul.training import checkpoint
 from cmapss_rul.training.loggers import COLUMNS
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
@@ -29,25 +39,23 @@ WHOLE = {"best.pt", "last.pt", "metrics.csv", "config.yaml", "train.log", "evalu
          "predictions.csv"}  # fmt: skip
 
 
-class Told(Silent):
-    """A listener that keeps what it hears, and may act on it."""
+class Recorder:
+    """Collects the events of a comparison, and may act on the progress of a run."""
 
     def __init__(self, act=None) -> None:
-        self.notes, self.phases, self.began = [], [], []
+        self.notes, self.phases, self.started = [], [], []
         self._act = act
 
-    def started(self, name):
-        self.began.append(name)
-
-    def told(self, name, what):
-        if self._act is not None:
-            self._act(name, what)
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def phase(self, what, jobs, done):
-        self.phases.append((what, jobs, done))
+    def __call__(self, event):
+        match event:
+            case NoteEvent():
+                self.notes.append(event.text)
+            case PhaseEvent():
+                self.phases.append((event.phase, event.jobs, event.done))
+            case JobEvent(kind="started"):
+                self.started.append(event.job)
+            case JobEvent(kind="progress") if self._act is not None:
+                self._act(event.job, event.message)
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ def _quick(monkeypatch, request):
         request.getfixturevalue("made")
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     if "processes" not in request.fixturenames:
-        monkeypatch.setattr(engine, "run_jobs", run_here)
+        monkeypatch.setattr(engines, "run_jobs", run_here)
 
 
 def tracked(folder: Path) -> dict[str, bytes]:
@@ -84,7 +92,7 @@ def test_everything_is_there(made):
     assert plain["cells"][0]["n_seeds"] == 2
     assert plain["cells"][0]["files"].startswith("simulated")
     for run in grid.runs:
-        found = {p.name for p in folder_of(run, folder).iterdir()}
+        found = {p.name for p in run_folder(run, folder).iterdir()}
         assert found >= WHOLE
         assert "oracle.csv" not in found
 
@@ -93,16 +101,16 @@ def test_a_run_is_the_one_that_rul_train_makes(made, tmp_path):
     grid, folder = made
     run = grid.runs[-1]
     alone = train(run.config, tmp_path / "alone")
-    assert_same_run(folder_of(run, folder), alone.path)
+    assert_same_run(run_folder(run, folder), alone.path)
 
 
 def test_a_finished_grid_trains_and_evaluates_nothing(copied):
     grid, folder = copied
     before = tracked(folder)
-    told = Told()
-    compare(grid, folder, listener=told)
-    assert told.phases == [("training", 0, 4), ("evaluating", 0, 4)]
-    assert told.began == []
+    recorder = Recorder()
+    compare(grid, folder, report=recorder)
+    assert recorder.phases == [("training", 0, 4), ("evaluating", 0, 4)]
+    assert recorder.started == []
     assert tracked(folder) == before
 
 
@@ -121,21 +129,32 @@ def test_two_grids_made_apart_are_equal(made, tmp_path):
     assert one == other
 
 
+def test_a_finished_grid_opens_each_checkpoint_once(copied, monkeypatch):
+    grid, folder = copied
+    opened = []
+    read = checkpoint.open_sealed
+    monkeypatch.setattr(checkpoint, "open_sealed", lambda path: opened.append(path) or read(path))
+    compare(grid, folder)
+    assert sorted(opened) == sorted(
+        run_folder(run, folder) / name for run in grid.runs for name in ("best.pt", "last.pt")
+    )
+
+
 @pytest.mark.parametrize("name", ["last.pt", "best.pt"])
 def test_a_damaged_run_alone_is_done_again(copied, name):
     grid, folder = copied
-    victim, *others = [folder_of(run, folder) for run in grid.runs]
+    victim, *others = [run_folder(run, folder) for run in grid.runs]
     before = {other: tracked(other) for other in others}
     comparison = (folder / "comparison.json").read_text()
     content = bytearray((victim / name).read_bytes())
     content[len(content) // 2] ^= 1
     (victim / name).write_bytes(content)
-    told = Told()
-    compare(grid, folder, Options(processes=1), told)
-    assert told.phases[0] == ("training", 1, 3)
-    assert told.began == [grid.runs[0].name] * 2  # trained, then evaluated
+    recorder = Recorder()
+    compare(grid, folder, Options(processes=1), recorder)
+    assert recorder.phases[0] == ("training", 1, 3)
+    assert recorder.started == [grid.runs[0].name] * 2  # trained, then evaluated
     if name == "best.pt":  # a damaged last.pt goes on from previous.pt instead
-        assert told.notes[0].startswith(f"{grid.runs[0].name} is damaged and done again: ")
+        assert recorder.notes[0].startswith(f"{grid.runs[0].name} is damaged and trained again: ")
     assert {other: tracked(other) for other in others} == before
     figures = [json.loads(text)["cells"][0]["rmse"]
                for text in (comparison, (folder / "comparison.json").read_text())]  # fmt: skip
@@ -144,24 +163,24 @@ def test_a_damaged_run_alone_is_done_again(copied, name):
 
 def test_what_follows_from_last_pt_is_made_whole_without_training(copied):
     grid, folder = copied
-    run = RunFolder(folder_of(grid.runs[0], folder))
+    run = RunFolder(run_folder(grid.runs[0], folder))
     metrics, config = run.metrics.read_bytes(), run.config.read_bytes()
     run.metrics.write_text(",".join(COLUMNS) + "\n")
     run.config.unlink()
-    told = Told()
-    compare(grid, folder, listener=told)
-    assert told.began == []
+    recorder = Recorder()
+    compare(grid, folder, report=recorder)
+    assert recorder.started == []
     assert (run.metrics.read_bytes(), run.config.read_bytes()) == (metrics, config)
 
 
 def test_a_lost_evaluation_is_made_again(copied):
     grid, folder = copied
-    predictions = folder_of(grid.runs[1], folder) / "predictions.csv"
+    predictions = run_folder(grid.runs[1], folder) / "predictions.csv"
     before = predictions.read_bytes()
     predictions.write_bytes(before[:50])
-    told = Told()
-    compare(grid, folder, Options(processes=1), told)
-    assert told.phases == [("training", 0, 4), ("evaluating", 1, 3)]
+    recorder = Recorder()
+    compare(grid, folder, Options(processes=1), recorder)
+    assert recorder.phases == [("training", 0, 4), ("evaluating", 1, 3)]
     assert predictions.read_bytes() == before
 
 
@@ -170,15 +189,15 @@ def assert_goes_on(made, cut, monkeypatch):
     grid, folder = made
     assert not (cut / "comparison.json").exists()
     assert not list(cut.rglob("evaluation.json"))
-    monkeypatch.setattr(engine, "run_jobs", run_here)
+    monkeypatch.setattr(engines, "run_jobs", run_here)
     compare(grid, cut)
     for run in grid.runs:
-        assert_same_run(folder_of(run, cut), folder_of(run, folder))
+        assert_same_run(run_folder(run, cut), run_folder(run, folder))
 
 
 @pytest.mark.usefixtures("processes")
 def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(made, tmp_path, monkeypatch):
-    stop = Told(act=lambda *_: signal.raise_signal(signal.SIGINT))
+    stop = Recorder(act=lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(Interrupted) as caught:
         compare(made[0], tmp_path / "cut", Options(processes=1), stop)
     assert caught.value.exit_code == 130
@@ -194,20 +213,20 @@ def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing_else(made, tmp_path
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        compare(made[0], tmp_path / "cut", Options(processes=1), Told(act=twice))
+        compare(made[0], tmp_path / "cut", Options(processes=1), Recorder(act=twice))
     assert multiprocessing.active_children() == []
     assert_goes_on(made, tmp_path / "cut", monkeypatch)
 
 
 SCRIPT = """
 import sys
-from tests.experiments.test_compare import Told
+from tests.experiments.test_compare import Recorder
 from cmapss_rul.experiments.compare import Options, compare
 from cmapss_rul.experiments.grid import make_grid
 
 if __name__ == "__main__":
     grid = make_grid([sys.argv[1]], balancers=["fixed", "amnl"], seeds=[0, 1])
-    tell = Told(act=lambda name, what: print(name, flush=True))
+    tell = Recorder(act=lambda name, what: print(name, flush=True))
     compare(grid, sys.argv[2], Options(processes=2), tell)
 """
 
@@ -230,7 +249,7 @@ def test_a_killed_grid_goes_on(made, tmp_path, monkeypatch):
     assert_goes_on(made, cut, monkeypatch)
 
 
-# ---- one look ------------------------------------------------------------------------------
+# ---- test-set evaluation -------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -256,14 +275,14 @@ def test_allow_failed_looks_without_them_and_the_next_call_tries_again(
 ):
     folder = tmp_path / "grid"
     found = compare(half, folder, Options(processes=1, allow_failed=True))
-    assert list(found.missing) == ["bad-fixed-s0"]
+    assert list(found.errors) == ["bad-fixed-s0"]
     plain = json.loads((folder / "comparison.json").read_text())
     assert plain["missing"][0]["run"] == "bad-fixed-s0"
     assert [cell["n_seeds"] for cell in plain["cells"]] == [1, 0]
     monkeypatch.setenv("RUL_DATA_SOURCE", str(fleet_dir))
-    told = Told()
-    assert compare(half, folder, Options(processes=1), told).missing == {}
-    assert told.phases == [("training", 1, 1), ("evaluating", 1, 1)]
+    recorder = Recorder()
+    assert compare(half, folder, Options(processes=1), recorder).missing == []
+    assert recorder.phases == [("training", 1, 1), ("evaluating", 1, 1)]
 
 
 def test_all_failed_is_never_looked_at(tmp_path, monkeypatch):
@@ -280,12 +299,12 @@ def test_without_test_files_the_runs_are_kept(tmp_path, fleet_dir, monkeypatch):
     name = "train_FD001.txt"
     (tmp_path / "data" / name).write_bytes((fleet_dir / name).read_bytes())
     grid = make_grid([str(write_config(tmp_path / "a.yaml", tmp_path / "data"))], seeds=[0])
-    with pytest.raises(RulError, match=r"1 of 1 evaluations failed, the runs are kept"):
+    with pytest.raises(RulError, match=r"1 of 1 evaluations failed, the trained runs are saved"):
         compare(grid, tmp_path / "grid", Options(processes=1))
     monkeypatch.setenv("RUL_DATA_SOURCE", str(fleet_dir))
-    told = Told()
-    compare(grid, tmp_path / "grid", Options(processes=1), told)
-    assert told.phases == [("training", 0, 1), ("evaluating", 1, 0)]
+    recorder = Recorder()
+    compare(grid, tmp_path / "grid", Options(processes=1), recorder)
+    assert recorder.phases == [("training", 0, 1), ("evaluating", 1, 0)]
 
 
 def test_the_oracle_and_the_leak(tmp_path, fleet_dir):
@@ -295,30 +314,33 @@ def test_the_oracle_and_the_leak(tmp_path, fleet_dir):
         oracle=True,
     )  # fmt: skip
     found = compare(grid, tmp_path / "grid", Options(processes=2))
-    for result in found.results:
+    for run in grid.runs:
+        history = finished_history(run.config, run_folder(run, tmp_path / "grid"), oracle=True)
+        result = read_result(run, history, run_folder(run, tmp_path / "grid"))
         assert list(result.oracle) == [1, 2]
         assert result.oracle_optimism >= -1e-9
-        assert result.oracle[result.best_epoch] == pytest.approx(result.rmse)
-    assert found.plain["oracle"][0]["n_cells"] == 1
-    assert found.plain["leak"][0]["cell"] == "fixed"
-    log = (folder_of(grid.runs[1], tmp_path / "grid") / "train.log").read_text()
+        assert result.oracle[history.best_epoch] == pytest.approx(result.rmse)
+    assert found.oracle[0].n_cells == 1
+    assert found.leak[0].cell == "fixed"
+    log = (run_folder(grid.runs[1], tmp_path / "grid") / "train.log").read_text()
     assert "split.by windows is a leak" in log
-    (folder_of(grid.runs[0], tmp_path / "grid") / "oracle.csv").unlink()
-    told = Told()
-    compare(grid, tmp_path / "grid", Options(processes=1), told)
-    assert told.notes == [
-        f"{grid.runs[0].name} is damaged and done again: oracle.csv is missing, or epochs in it are"
+    (run_folder(grid.runs[0], tmp_path / "grid") / "oracle.csv").unlink()
+    recorder = Recorder()
+    compare(grid, tmp_path / "grid", Options(processes=1), recorder)
+    assert recorder.notes == [
+        f"{grid.runs[0].name} is damaged and trained again: oracle.csv is missing, or epochs in "
+        "it are"
     ]
 
 
 def test_no_more_processes_than_jobs_and_as_many_as_asked_for(made, tmp_path, monkeypatch):
     asked = []
 
-    def run(jobs, processes, listener):
+    def run(jobs, processes, report):
         asked.append((len(jobs), processes))
-        return run_here(jobs, processes, listener)
+        return run_here(jobs, processes, report)
 
-    monkeypatch.setattr(engine, "run_jobs", run)
+    monkeypatch.setattr(engines, "run_jobs", run)
     compare(made[0], tmp_path / "grid", Options(processes=3))
     compare(make_grid([str(made[1].parent / "tiny.yaml")], seeds=[0]), tmp_path / "one")
     assert asked == [(4, 3), (4, 3), (1, 1), (1, 1)]
@@ -331,7 +353,7 @@ def test_files_are_asked_for_once_and_not_by_every_run(made, tmp_path, monkeypat
         asked.append((data.subset, kinds))
         return ensure_files(data, kinds)
 
-    monkeypatch.setattr(runs, "ensure_files", provided)
+    monkeypatch.setattr(jobs, "ensure_files", provided)
     compare(made[0], tmp_path / "grid")
     assert asked == [("FD001", ("train",)), ("FD001", ("test", "RUL"))]
 
@@ -375,7 +397,10 @@ def test_the_default_folder_is_named_by_the_digest(made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("comparisons").mkdir()
     (Path("comparisons") / grid.digest).symlink_to(folder)
-    assert compare(grid).folder == compare_module.ROOT / grid.digest
+    (folder / "comparison.json").unlink()
+    compare(grid)
+    assert default_folder(grid) == compare_module.ROOT / grid.digest
+    assert (default_folder(grid) / "comparison.json").exists()
 
 
 def test_the_ledger_takes_the_cells(made):

@@ -1,15 +1,14 @@
-"""comparison.json and comparison.csv: keys, means, marks, and what is missing."""
+"""comparison.json and comparison.csv: keys, means, marks, and missing runs."""
 
 import csv
 import dataclasses
 import io
 import json
-from pathlib import Path
 
 import pytest
 
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.experiments.comparison import compared
+from cmapss_rul.experiments.comparison import as_csv, compare_results
 from cmapss_rul.experiments.identity import digest_of
 from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import comparison, grid, results
@@ -17,9 +16,14 @@ from tests.experiments.inputs import comparison, grid, results
 FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
 
 
+def as_plain(made):
+    """What comparison.json holds."""
+    return json.loads(made.as_json())
+
+
 def test_the_keys_of_a_cell():
     made = comparison(grid(), FIGURES)
-    cell = json.loads(made.as_json())["cells"][0]
+    cell = as_plain(made)["cells"][0]
     assert (cell["config"], cell["subset"], cell["balancer"]) == ("fd001", "FD001", "fixed")
     assert (cell["settings"], cell["label"], cell["n_seeds"]) == ({}, "fixed", 2)
     assert cell["rmse"] == {"mean": 13.0, "sd": pytest.approx(2**0.5)}
@@ -39,7 +43,7 @@ def test_the_keys_of_a_cell():
 def test_figures_of_training_are_those_of_the_epoch_that_validation_chose():
     made = grid(balancers=["fixed"])
     found = results(made, {"fixed": [12.0, 12.5]}, best_epoch=2, epochs=4)
-    cell = compared(made, found, {}, Path("x")).plain["cells"][0]
+    cell = as_plain(compare_results(made, found, {}))["cells"][0]
     assert (cell["best_epoch"], cell["epochs"]) == (
         {"mean": 2.0, "sd": 0.0},
         {"mean": 4.0, "sd": 0.0},
@@ -51,7 +55,7 @@ def test_figures_of_training_are_those_of_the_epoch_that_validation_chose():
 
 def test_the_interval_over_engines_is_that_of_the_mean_over_seeds():
     """All errors are ± the RMSE, so that no draw of engines changes it: 13 and 11.25."""
-    cells = comparison(grid(), FIGURES).plain["cells"]
+    cells = as_plain(comparison(grid(), FIGURES))["cells"]
     for cell, mean in zip(cells, (13.0, 11.25), strict=True):
         assert cell["rmse_interval_over_engines"] == pytest.approx((mean, mean))
 
@@ -59,13 +63,13 @@ def test_the_interval_over_engines_is_that_of_the_mean_over_seeds():
 def test_times_are_kept_to_the_millisecond():
     made = grid(balancers=["fixed"], seeds=(0,))
     (one,) = results(made, {"fixed": [12.0]})
-    one.rows[0]["seconds"] = 10.12345
-    cell = compared(made, [one], {}, Path("x")).plain["cells"][0]
+    one.history.rows[0]["seconds"] = 10.12345
+    cell = as_plain(compare_results(made, [one], {}))["cells"][0]
     assert cell["runs"][0]["seconds"] == 30.123
 
 
 def test_a_cell_says_what_a_ledger_needs():
-    cell = comparison(grid(), FIGURES).plain["cells"][0]
+    cell = as_plain(comparison(grid(), FIGURES))["cells"][0]
     assert digest_of(cell["configuration"]) == cell["config_digest"]
     assert "seed" not in cell["configuration"]
     assert json.loads(json.dumps(cell["configuration"])) == cell["configuration"]
@@ -78,7 +82,7 @@ def test_a_cell_says_what_a_ledger_needs():
 
 
 def test_pairs_ranks_and_notes():
-    plain = comparison(grid("fd001", "fd003"), FIGURES).plain
+    plain = as_plain(comparison(grid("fd001", "fd003"), FIGURES))
     assert [(p["config"], p["a"], p["b"]) for p in plain["pairs"]] == [
         ("fd001", "fixed", "amnl"), ("fd003", "fixed", "amnl"),
     ]  # fmt: skip
@@ -96,19 +100,19 @@ def test_pairs_ranks_and_notes():
 
 def test_one_seed_and_one_balancer_give_nulls_and_say_so():
     made = comparison(grid(balancers=["fixed"], seeds=(3,)), {"fixed": [12.0]})
-    plain = json.loads(made.as_json())
+    plain = as_plain(made)
     assert plain["cells"][0]["rmse"] == {"mean": 12.0, "sd": None}
     assert (plain["pairs"], plain["ranks"]) == ([], None)
     said = " ".join(plain["notes"])
     assert "one seed: no sd, no interval and no test over seeds" in said
-    assert "one cell a configuration: nothing to compare with" in said
+    assert "one cell a configuration: no pair to compare" in said
     assert "no ranks" in said
 
 
 def test_failed_runs_are_named_as_missing():
     made = grid()
     found = results(made, FIGURES)
-    plain = compared(made, found[1:], {made.runs[0].name: "it broke"}, Path("x")).plain
+    plain = as_plain(compare_results(made, found[1:], {made.runs[0].name: "it broke"}))
     assert plain["missing"] == [{"run": "fd001-fixed-s0", "error": "it broke"}]
     assert "missing: fd001-fixed-s0 failed: it broke" in plain["notes"]
     assert plain["cells"][0]["n_seeds"] == 1
@@ -117,15 +121,15 @@ def test_failed_runs_are_named_as_missing():
 def test_a_cell_without_any_run_is_there_with_nulls():
     made = grid(seeds=(0,))
     one = [r for r in results(made, {"fixed": [1.0], "amnl": [2.0]}) if r.run.cell.label == "amnl"]
-    cell = compared(made, one, {"fd001-fixed-s0": "broke"}, Path("x")).plain["cells"][0]
+    cell = as_plain(compare_results(made, one, {"fd001-fixed-s0": "broke"}))["cells"][0]
     assert (cell["n_seeds"], cell["rmse"], cell["commit"]) == (0, {"mean": None, "sd": None}, None)
 
 
 def test_simulated_data_are_marked():
     made = comparison(grid(), FIGURES, simulated=True)
-    assert made.plain["cells"][0]["files"] == "simulated, not the official files"
-    assert made.plain["notes"] == [
-        "data: simulated, not the official files; no figure here is one of C-MAPSS"
+    assert as_plain(made)["cells"][0]["files"] == "simulated, not the official files"
+    assert as_plain(made)["notes"] == [
+        "data: simulated, not the official files; no metric here is one of C-MAPSS"
     ]
 
 
@@ -133,30 +137,32 @@ def test_a_leak_is_marked_in_cell_row_and_note():
     made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]})
     labels = [cell.label for cell in made.cells]
     found = comparison(made, {labels[0]: [12.0, 12.5], labels[1]: [11.0, 11.5]})
-    assert [cell["leak"] for cell in found.plain["cells"]] == [None, LEAK]
-    assert found.plain["leak"][0]["mark"] == LEAK
-    assert LEAK in found.plain["notes"][0]
-    assert found.plain["ranks"]["leaks"] == [labels[1]]
-    rows = list(csv.DictReader(io.StringIO(found.as_csv())))
+    assert [cell["leak"] for cell in as_plain(found)["cells"]] == [None, LEAK]
+    assert as_plain(found)["leak"][0]["mark"] == LEAK
+    assert LEAK in as_plain(found)["notes"][0]
+    assert as_plain(found)["ranks"]["leaks"] == [labels[1]]
+    rows = list(csv.DictReader(io.StringIO(as_csv(made, found))))
     assert {row["leak"] for row in rows if row["cell"] == labels[1]} == {LEAK}
 
 
 def test_the_oracle_is_marked_and_nothing_else_moves():
-    plain = comparison(grid(), FIGURES).plain
+    plain = as_plain(comparison(grid(), FIGURES))
     made = comparison(grid(oracle=True), FIGURES, oracle={1: 10.0, 2: 9.0, 3: 12.0})
-    assert made.plain["oracle"][0]["optimism"]["mean"] == pytest.approx(3.125)  # 4, 2 and 5, 2.5
+    assert as_plain(made)["oracle"][0]["optimism"]["mean"] == pytest.approx(
+        3.125
+    )  # 4, 2 and 5, 2.5
     for key in ("rmse", "nasa", "every_raw", "validation", "rmse_interval_over_engines"):
-        assert made.plain["cells"][0][key] == plain["cells"][0][key]
-    run = made.plain["cells"][0]["runs"][0]
+        assert as_plain(made)["cells"][0][key] == plain["cells"][0][key]
+    run = as_plain(made)["cells"][0]["runs"][0]
     assert (run["oracle_test_rmse"], run["oracle_test_epoch"]) == (9.0, 2)
     assert run["oracle_mark"] == "oracle: chosen on the test set"
-    assert any("oracle: chosen on the test set" in note for note in made.plain["notes"])
+    assert any("oracle: chosen on the test set" in note for note in as_plain(made)["notes"])
 
 
 def test_the_csv_has_a_row_a_run_failed_ones_too():
     made = grid()
-    found = compared(made, results(made, FIGURES)[1:], {"fd001-fixed-s0": "it, broke"}, Path("x"))
-    rows = list(csv.DictReader(io.StringIO(found.as_csv())))
+    found = compare_results(made, results(made, FIGURES)[1:], {"fd001-fixed-s0": "it, broke"})
+    rows = list(csv.DictReader(io.StringIO(as_csv(made, found))))
     assert [row["run"] for row in rows] == [run.name for run in made.runs]
     assert (rows[0]["error"], rows[0]["rmse"]) == ("it, broke", "")
     assert (rows[1]["cell"], rows[1]["seed"], float(rows[1]["rmse"])) == ("amnl", "0", 11.0)
@@ -167,7 +173,7 @@ def test_a_score_too_large_for_a_number_is_null():
     made = grid(seeds=(0,), balancers=["fixed"])
     (one,) = results(made, {"fixed": [12.0]})
     one.evaluation["metrics"]["every"]["raw"]["nasa"] = None
-    cell = json.loads(compared(made, [one], {}, Path("x")).as_json())["cells"][0]
+    cell = as_plain(compare_results(made, [one], {}))["cells"][0]
     assert cell["every_raw"]["nasa"] == {"mean": None, "sd": None}
 
 
@@ -177,10 +183,10 @@ def test_a_file_that_only_some_runs_had_is_compared_among_those():
     digests = [one.evaluation["protocol"]["digest"] for one in found]
     for digest in digests[1:3]:  # auxiliary train files, say
         digest["train_FD003.txt"] = {**digest["train_FD001.txt"]}
-    assert compared(made, found, {}, Path("x")).results == found
+    assert len(compare_results(made, found, {}).cells) == 2
     digests[2]["train_FD003.txt"]["canonical_sha256"] = "z"
     with pytest.raises(RulError, match=r"train_FD003\.txt was another file for fd001-amnl-s0 than"):
-        compared(made, found, {}, Path("x"))
+        compare_results(made, found, {})
 
 
 def test_runs_from_different_data_are_refused():
@@ -188,12 +194,12 @@ def test_runs_from_different_data_are_refused():
     found = results(made, FIGURES)
     found[2].evaluation["protocol"]["digest"]["test_FD001.txt"]["canonical_sha256"] = "z"
     with pytest.raises(RulError, match=r"test_FD001\.txt was another file for fd001-fixed-s0 than"):
-        compared(made, found, {}, Path("x"))
+        compare_results(made, found, {})
 
 
 def test_commits_that_differ_are_all_named():
     made = grid(balancers=["fixed"])
     one, other = results(made, {"fixed": [1.0, 2.0]})
     other = dataclasses.replace(other, commit=None)
-    cell = compared(made, [one, other], {}, Path("x")).plain["cells"][0]
+    cell = as_plain(compare_results(made, [one, other], {}))["cells"][0]
     assert cell["commit"] == "c0ffee, unknown"

@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from cmapss_rul.config.load import from_mapping
-from cmapss_rul.experiments.cells import folder_name
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, load_config
@@ -155,7 +154,7 @@ def test_a_folder_name_says_what_the_cell_is():
 
 def test_strange_and_long_values_give_safe_and_different_names():
     axes = {"model.cnn.channels": [[n] * 16 for n in (31, 32)], "train.learning_rate": [1e-3 / 3]}
-    names = [folder_name(cell) for cell in make_grid(["fd001"], axes=axes).cells]
+    names = [cell.folder_name for cell in make_grid(["fd001"], axes=axes).cells]
     assert len(set(names)) == 2
     for name in names:
         assert len(name) < 160
@@ -184,6 +183,6 @@ def test_where_the_data_lie_is_no_part_of_a_grid():
 
 
 def test_a_run_is_validated_like_any_other():
-    """`with_seed` copies without validation, so the copy must equal what validation gives."""
+    """`GridRun.config` copies without validation, so the copy must equal what validation gives."""
     for run in make_grid(["fd004"], balancers=["amnl_ema"], seeds=[2]).runs:
         assert from_mapping(RunConfig, run.config.model_dump(mode="json")) == run.config

@@ -1,7 +1,15 @@
-"""Digests, and the differences between two grids in words."""
+"""Digests, differences between two grids, and the index of evaluated runs."""
+
+import pytest
 
 from cmapss_rul.experiments.grid import make_grid
-from cmapss_rul.experiments.identity import as_text, comparable, config_digest, differences
+from cmapss_rul.experiments.identity import (
+    EvaluationIndex,
+    as_text,
+    comparable,
+    config_digest,
+    differences,
+)
 from cmapss_rul.training.config import load_config
 
 
@@ -68,3 +76,48 @@ def test_values_as_they_would_be_typed():
     values = ["a", 1, 0.5, None, True, [1, 2], {"name": "x"}]
     texts = ["a", "1", "0.5", "null", "true", "[1, 2]", '{"name": "x"}']
     assert [as_text(value) for value in values] == texts
+
+
+# ---- evaluated runs ------------------------------------------------------------------------
+
+FILES = ("best.pt", "evaluation.json", "predictions.csv")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    for name in FILES:
+        (tmp_path / "run" / name).write_text(name)
+    return tmp_path / "run"
+
+
+def test_an_added_run_is_in_the_index(tmp_path, folder):
+    index = EvaluationIndex(tmp_path / "looked.json")
+    assert not index.has("run", folder)
+    index.add({"run": folder})
+    assert EvaluationIndex(tmp_path / "looked.json").has("run", folder)
+    assert not EvaluationIndex(tmp_path / "looked.json").has("other", folder)
+
+
+def test_adding_a_run_keeps_the_former_ones(tmp_path, folder):
+    index = EvaluationIndex(tmp_path / "looked.json")
+    index.add({"one": folder})
+    index.add({"two": folder})
+    assert EvaluationIndex(tmp_path / "looked.json").has("one", folder)
+    assert EvaluationIndex(tmp_path / "looked.json").has("two", folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_run_with_a_changed_file_is_not(tmp_path, folder, name):
+    index = EvaluationIndex(tmp_path / "looked.json")
+    index.add({"run": folder})
+    (folder / name).write_text("changed")
+    assert not index.has("run", folder)
+    (folder / name).unlink()
+    assert not index.has("run", folder)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"run": 3}', "[" * 100_000])
+def test_a_damaged_index_counts_as_empty(tmp_path, folder, content):
+    (tmp_path / "looked.json").write_text(content)
+    assert not EvaluationIndex(tmp_path / "looked.json").has("run", folder)

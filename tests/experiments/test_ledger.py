@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cmapss_rul.experiments import ledger
-from cmapss_rul.experiments.comparison import compared
+from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
+from cmapss_rul.experiments.records import Ledger
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import LOCK, OWNER, wait_for_folder
 from cmapss_rul.training.config import load_config
@@ -22,17 +23,19 @@ SEEDS = (0, 1, 2)
 
 def merged(path, *names, config="fd001", **changes):
     made = grid(config, balancers=names, seeds=SEEDS)
-    ledger.merge(path, comparison(made, {name: FIGURES[name] for name in names}, **changes))
+    merge_comparison(path, comparison(made, {name: FIGURES[name] for name in names}, **changes))
     return json.loads(path.read_text())
 
 
 def test_a_new_ledger_has_the_keys_of_a_comparison(tmp_path):
     found = merged(tmp_path / "deep" / "ledger.json", "fixed", "amnl")
-    plain = comparison(grid(balancers=["fixed", "amnl"], seeds=SEEDS), FIGURES).plain
+    plain = json.loads(
+        comparison(grid(balancers=["fixed", "amnl"], seeds=SEEDS), FIGURES).as_json()
+    )
     assert found.keys() >= {"cells", "pairs", "ranks", "oracle", "leak"}
     assert [cell["label"] for cell in found["cells"]] == ["amnl", "fixed"]
     assert found["cells"][1]["rmse"] == plain["cells"][0]["rmse"]
-    assert found["pairs"] == json.loads(json.dumps(plain["pairs"]))
+    assert found["pairs"] == plain["pairs"]
 
 
 def test_the_digest_is_that_of_the_shipped_configuration_with_the_balancer(tmp_path):
@@ -81,7 +84,7 @@ def leaky(path, *names, engines=FIGURES, windows=FIGURES):
     made = grid(balancers=names, axes=SPLITS, seeds=SEEDS)
     figures = {f"{name} split.by=engines": engines[name] for name in names}
     figures |= {f"{name} split.by=windows": windows[name] for name in names}
-    ledger.merge(path, comparison(made, figures))
+    merge_comparison(path, comparison(made, figures))
     return json.loads(path.read_text())
 
 
@@ -133,7 +136,7 @@ def test_a_leak_is_not_ranked(tmp_path):
 def test_the_leaks_and_the_oracles_optimism_are_kept(tmp_path):
     path = tmp_path / "ledger.json"
     made = grid("fd003", balancers=["fixed"], seeds=SEEDS, oracle=True)
-    ledger.merge(path, comparison(made, {"fixed": FIGURES["fixed"]}, oracle={1: 11.0}))
+    merge_comparison(path, comparison(made, {"fixed": FIGURES["fixed"]}, oracle={1: 11.0}))
     leaky(path, "fixed")
     found = merged(path, "amnl")
     assert [entry["subset"] for entry in found["oracle"]] == ["FD003"]
@@ -146,7 +149,7 @@ def test_a_cell_without_any_run_leaves_the_former_one(tmp_path):
     made = grid(balancers=["fixed", "amnl"], seeds=SEEDS)
     alone = [r for r in results(made, FIGURES) if r.run.cell.label == "amnl"]
     failed = {run.name: "broke" for run in made.runs if run.cell.label == "fixed"}
-    ledger.merge(path, compared(made, alone, failed, tmp_path))
+    merge_comparison(path, compare_results(made, alone, failed))
     found = json.loads(path.read_text())
     assert found["cells"] == before["cells"]
     assert found["pairs"] == []  # one side is no longer what it was
@@ -187,19 +190,19 @@ def test_what_is_no_ledger_is_left_alone(tmp_path, content):
     path = tmp_path / "ledger.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=r"--ledger .*ledger\.json: .* name another file"):
-        ledger.read(path, to_write=True)
+        read_ledger(path, to_write=True)
     assert path.read_text() == content
 
 
 def test_a_folder_is_no_ledger(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
-        ledger.read(tmp_path)
+        read_ledger(tmp_path)
 
 
 def test_a_missing_one_is_empty_only_for_who_fills_it(tmp_path):
     path = tmp_path / "ledger.json"
-    empty = ledger.read(path, to_write=True)
-    assert empty == {"cells": [], "pairs": [], "oracle": [], "leak": []}
+    empty = read_ledger(path, to_write=True)
+    assert empty == Ledger(cells=[], pairs=[], oracle=[], leak=[])
     with pytest.raises(UsageError) as caught:
-        ledger.read(path)
+        read_ledger(path)
     assert str(caught.value).endswith("; name another file")

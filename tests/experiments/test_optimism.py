@@ -25,11 +25,11 @@ def test_each_seed_counts_once_by_the_mean_over_its_cells():
     (entry,) = oracle_optimism(found)
     means = [0.5, 1.0, 1.5]
     wanted = stats.ttest_1samp(means, 0).confidence_interval()
-    assert (entry["subset"], entry["n_seeds"], entry["n_cells"]) == ("FD001", 3, 2)
-    assert entry["optimism"]["mean"] == pytest.approx(1.0)
-    assert entry["optimism"]["interval"] == pytest.approx(tuple(wanted))
-    assert entry["mark"] == "oracle: chosen on the test set"
-    assert entry["sentence"] == (
+    assert (entry.subset, entry.n_seeds, entry.n_cells) == ("FD001", 3, 2)
+    assert entry.optimism.mean == pytest.approx(1.0)
+    assert entry.optimism.interval == pytest.approx(tuple(wanted))
+    assert entry.mark == "oracle: chosen on the test set"
+    assert entry.sentence == (
         "FD001: optimism of the best test epoch: 1.00 cycles, 95 % interval -0.24 to 2.24 over 3 "
         "seeds (oracle: chosen on the test set)."
     )
@@ -38,26 +38,26 @@ def test_each_seed_counts_once_by_the_mean_over_its_cells():
 def test_subsets_stand_apart():
     made = grid("fd001", "fd003", balancers=["fixed"], oracle=True)
     found = [result(run, 12.0, oracle={1: 11.0 + run.seed}) for run in made.runs]
-    assert [entry["subset"] for entry in oracle_optimism(found)] == ["FD001", "FD003"]
+    assert [entry.subset for entry in oracle_optimism(found)] == ["FD001", "FD003"]
 
 
 def test_cells_that_a_seed_lacks_do_not_count():
     found = with_oracle({"fixed": [1.0, 2.0], "amnl": [5.0, 5.0]})
     (entry,) = oracle_optimism(found[:-1])
-    assert (entry["n_cells"], entry["optimism"]["mean"]) == (1, pytest.approx(1.5))
+    assert (entry.n_cells, entry.optimism.mean) == (1, pytest.approx(1.5))
 
 
 def test_one_seed_has_no_interval_and_says_so():
     (entry,) = oracle_optimism(with_oracle({"fixed": [1.0]}, balancers=["fixed"], seeds=(0,)))
-    assert entry["optimism"]["interval"] is None
-    assert "1.00 cycles; one seed, no interval" in entry["sentence"]
+    assert entry.optimism.interval is None
+    assert "1.00 cycles; one seed, no interval" in entry.sentence
 
 
 def test_seeds_without_a_common_cell_say_nothing():
     found = with_oracle({"fixed": [1.0, 2.0], "amnl": [5.0, 5.0]})
     (entry,) = oracle_optimism([found[0], found[3]])
-    assert entry["optimism"] is None
-    assert "not known" in entry["sentence"]
+    assert entry.optimism is None
+    assert "not known" in entry.sentence
 
 
 def test_without_the_oracle_nothing_is_said():
@@ -73,7 +73,7 @@ def test_a_leak_is_no_part_of_the_oracles_optimism():
         result(run, 12.0, oracle={1: 12.0 if "engines" in run.cell.label else 0.0})
         for run in made.runs
     ]
-    assert oracle_optimism(found)[0]["optimism"]["mean"] == 0
+    assert oracle_optimism(found)[0].optimism.mean == 0
 
 
 def test_the_leaks_optimism_by_hand():
@@ -89,14 +89,14 @@ def test_the_leaks_optimism_by_hand():
         for run in made.runs
     ]
     (entry,) = leak_optimism(found)
-    assert (entry["config"], entry["subset"], entry["cell"]) == ("fd001", "FD001", "amnl")
-    assert entry["gap_windows"]["mean"] == 5.5
-    assert entry["gap_engines"]["mean"] == 1.25
-    assert entry["optimism"]["mean"] == 4.25
+    assert (entry.config, entry.subset, entry.cell) == ("fd001", "FD001", "amnl")
+    assert entry.gap_windows.mean == 5.5
+    assert entry.gap_engines.mean == 1.25
+    assert entry.optimism.mean == 4.25
     half = 12.7062 * 0.25  # t(1) at 97.5 %, sd 0.35355, two seeds
-    assert entry["optimism"]["interval"] == pytest.approx((4.25 - half, 4.25 + half), abs=1e-4)
-    assert entry["mark"].startswith("a leak")
-    assert entry["sentence"].startswith(
+    assert entry.optimism.interval == pytest.approx((4.25 - half, 4.25 + half), abs=1e-4)
+    assert entry.mark.startswith("a leak")
+    assert entry.sentence.startswith(
         "fd001, amnl: optimism of a split by windows: 4.25 cycles, 95 % interval 1.07 to 7.43"
     )
 
@@ -105,14 +105,14 @@ def test_nothing_is_minus_nothing():
     """A mean of −0.001 cycles reads 0.00, with no sign before it."""
     found = with_oracle({"fixed": [-0.001, 0.0]}, balancers=["fixed"])
     (entry,) = oracle_optimism(found)
-    assert "epoch: 0.00 cycles, 95 % interval -0.01 to 0.01 over 2 seeds" in entry["sentence"]
+    assert "epoch: 0.00 cycles, 95 % interval -0.01 to 0.01 over 2 seeds" in entry.sentence
 
 
 def test_only_cells_that_differ_in_the_split_alone_are_paired():
     axes = {"split.by": ["engines", "windows"], "train.epochs": [2, 3]}
     made = grid(balancers=["fixed", "amnl"], axes=axes, seeds=(0,))
     found = [result(run, 12.0) for run in made.runs]
-    assert {entry["cell"] for entry in leak_optimism(found)} == {
+    assert {entry.cell for entry in leak_optimism(found)} == {
         f"{name} train.epochs={epochs}" for name in ("fixed", "amnl") for epochs in (2, 3)
     }
     alone = [r for r in found if "windows" in r.run.cell.label]

@@ -1,4 +1,4 @@
-"""The oracle's notes: right, kept over an interruption, and without influence on the run."""
+"""The oracle's records: correct, kept over an interruption, and without influence on the run."""
 
 import csv
 
@@ -6,7 +6,7 @@ import pytest
 
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.experiments.grid import make_grid
-from cmapss_rul.experiments.oracle import Oracle, path_of, read_notes
+from cmapss_rul.experiments.oracle import Oracle, oracle_file, read_oracle
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
@@ -24,7 +24,7 @@ def watched(config, folder, reporters=(), **options):
     return train(
         config,
         folder,
-        reporters=[Oracle(config.data, config.split, path_of(folder)), *reporters],
+        reporters=[Oracle(config.data, config.split, oracle_file(folder)), *reporters],
         **options,
     )
 
@@ -32,7 +32,7 @@ def watched(config, folder, reporters=(), **options):
 def test_each_epoch_is_noted_and_the_run_is_the_same(tmp_path, config):
     run = watched(config, tmp_path / "watched")
     assert_same_run(train(config, tmp_path / "alone").path, run.path)
-    notes = read_notes(path_of(run.path))
+    notes = read_oracle(oracle_file(run.path))
     assert list(notes) == [1, 2, 3]
     model = restore(run.best)
     tested = evaluate(model).metrics.last.capped.rmse
@@ -41,7 +41,7 @@ def test_each_epoch_is_noted_and_the_run_is_the_same(tmp_path, config):
 
 def test_the_file_is_marked_and_metrics_csv_knows_nothing(tmp_path, config):
     run = watched(config, tmp_path / "run")
-    with path_of(run.path).open() as file:
+    with oracle_file(run.path).open() as file:
         rows = list(csv.DictReader(file))
     assert {row["mark"] for row in rows} == {"oracle: chosen on the test set"}
     assert "oracle" not in run.metrics.read_text()
@@ -53,18 +53,18 @@ def test_an_interrupted_run_has_the_same_notes(tmp_path, config):
     with pytest.raises(Interrupted):
         watched(config, tmp_path / "cut", reporters=[Stopper(epoch=2)])
     cut = watched(config, tmp_path / "cut", resume=True)
-    assert path_of(cut.path).read_text() == path_of(whole.path).read_text()
+    assert oracle_file(cut.path).read_text() == oracle_file(whole.path).read_text()
 
 
 def test_notes_of_later_epochs_are_taken_anew(tmp_path, config):
     folder = tmp_path / "run"
     folder.mkdir()
     run = watched(config, folder / "first")
-    path_of(folder / "first").write_text("epoch,oracle_test_rmse,mark\n1,99,x\n7,1,x\n")
-    oracle = Oracle(config.data, config.split, path_of(run.path))
+    oracle_file(folder / "first").write_text("epoch,oracle_test_rmse,mark\n1,99,x\n7,1,x\n")
+    oracle = Oracle(config.data, config.split, oracle_file(run.path))
     model = restore(run.best)
     oracle.evaluated(2, model.network, model.preprocessor)
-    notes = read_notes(path_of(run.path))
+    notes = read_oracle(oracle_file(run.path))
     assert list(notes) == [1, 2]
     assert notes[1] == 99
 
@@ -72,5 +72,5 @@ def test_notes_of_later_epochs_are_taken_anew(tmp_path, config):
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "epoch,oracle_test_rmse\nx,1\n", "\0"])
 def test_what_cannot_be_read_is_no_note(tmp_path, text):
     (tmp_path / "oracle.csv").write_text(text)
-    assert read_notes(tmp_path / "oracle.csv") == {}
-    assert read_notes(tmp_path / "nothing.csv") == {}
+    assert read_oracle(tmp_path / "oracle.csv") == {}
+    assert read_oracle(tmp_path / "nothing.csv") == {}

@@ -1,25 +1,57 @@
-"""The pictures: what is in them, and that equal data give equal bytes."""
+"""The plots: what is in them, and that equal data give equal bytes."""
 
 import itertools
 import re
-from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 
-from cmapss_rul.experiments.comparison import compared
+from cmapss_rul.experiments import plots
+from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.plots import (
-    draw,
-    learning_curves,
-    mean_ranks,
-    oracle_optimism,
-    rmse_by_balancer,
-    weights_over_time,
+    plot_learning_curves,
+    plot_oracle_optimism,
+    plot_ranks,
+    plot_rmse,
+    plot_weights,
 )
-from tests.experiments.inputs import comparison, grid, result
+from tests.experiments.inputs import grid, histories, result, results
 
 FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
 NAMES = ("rmse_by_balancer", "learning_curves", "weights", "ranks")
+
+
+def drawable(made, found):
+    """What the plots are drawn from."""
+    return compare_results(made, found, {}), histories(found)
+
+
+def comparison(made, figures, **changes):
+    return drawable(made, results(made, figures, **changes))
+
+
+def draw(data, folder):
+    return plots.draw(*data, folder)
+
+
+def rmse_by_balancer(data):
+    return plot_rmse(data[0])
+
+
+def learning_curves(data):
+    return plot_learning_curves(*data)
+
+
+def weights_over_time(data):
+    return plot_weights(*data)
+
+
+def mean_ranks(data):
+    return plot_ranks(data[0])
+
+
+def oracle_optimism(data):
+    return plot_oracle_optimism(data[0])
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +137,7 @@ def test_the_mean_curve_is_of_the_seeds_that_are_still_there():
     """Early stopping ends seed 1 after two epochs: 16, 15, 14 and 19, 18."""
     made = grid(balancers=["fixed"])
     one, other = (result(run, 12.0 + 4 * run.seed, epochs=3 - run.seed) for run in made.runs)
-    found = compared(made, [one, other], {}, Path("x"))
+    found = drawable(made, [one, other])
     (mean,) = [line for line in learning_curves(found).axes[0].lines if line.get_linewidth() == 2]
     assert list(mean.get_ydata()) == [17.5, 16.5, 14.0]
 
@@ -181,6 +213,6 @@ def test_one_epoch_one_seed_one_cell(tmp_path):
 
 def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path):
     made = comparison(grid(balancers=["fixed"], seeds=(0,)), {"fixed": [12.0]})
-    cell = made.grid.cells[0]
-    object.__setattr__(cell, "config", "a$b$\\frac")
+    cell = made[0].cells[0].model_copy(update={"config": "a$b$\\frac"})
+    made = made[0].model_copy(update={"cells": [cell]}), made[1]
     draw(made, tmp_path)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import cmapss_rul.experiments
 from cmapss_rul.experiments import compare as compare_module
-from cmapss_rul.experiments import engine
-from cmapss_rul.experiments.comparison import compared
-from cmapss_rul.experiments.statistics import DRAWS
+from cmapss_rul.experiments import engines
+from cmapss_rul.experiments.comparison import compare_results
+from cmapss_rul.metrics.bootstrap import DRAWS
 from tests.experiments.inputs import comparison, grid, results, run_here, write_config
 
 PACKAGE = Path(cmapss_rul.experiments.__file__).parent
@@ -23,7 +23,8 @@ def test_every_file_of_the_package_is_in_the_list():
 def test_every_figure_of_the_table_is_a_key():
     made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, oracle=True)
     figures = {cell.label: [12.0, 13.0] for cell in made.cells}
-    plain = compared(made, results(made, figures, oracle={1: 11.0}), {}, Path("x")).plain
+    found = compare_results(made, results(made, figures, oracle={1: 11.0}), {})
+    plain = found.model_dump()
     keys = plain.keys() | plain["cells"][0].keys() | plain["pairs"][0].keys()
     named = {
         name
@@ -41,7 +42,7 @@ def test_the_critical_difference_of_five_cells_is_as_said():
     made = grid("fd001", "fd002", "fd003", "fd004",
                 balancers=["fixed", "amnl", "amnl_ema", "dtp", "dwa"])  # fmt: skip
     figures = {cell.label: [12.0, 13.0] for cell in made.cells}
-    width = comparison(made, figures).plain["ranks"]["critical_difference"]
+    width = comparison(made, figures).ranks.critical_difference
     assert f"must lie {width:.2f} apart" in TEXT
 
 
@@ -50,7 +51,7 @@ def test_the_python_lines_run(tmp_path, fleet_dir, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     write_config(tmp_path / "fd001", fleet_dir)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(engine, "run_jobs", run_here)
+    monkeypatch.setattr(engines, "run_jobs", run_here)
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     exec(code, {"__name__": "__main__"})
     assert re.match(r"fd001: .*fixed", capsys.readouterr().out)

@@ -1,53 +1,33 @@
-"""In which state a run folder is, and what is done about it."""
+"""Run folders: finished or not, damaged or not, and their results."""
 
-import shutil
+import json
 import signal
+import subprocess
 
+import numpy as np
 import pytest
 
-from cmapss_rul.experiments.grid import make_grid
-from cmapss_rul.experiments.oracle import read_notes
+from cmapss_rul.experiments import runs as runs_module
+from cmapss_rul.experiments.jobs import TrainJob
 from cmapss_rul.experiments.runs import (
     COMMIT,
     Damaged,
-    EvaluateJob,
-    TrainJob,
-    is_finished,
+    commit,
+    finished_history,
+    read_result,
     remove,
+    run_folder,
 )
+from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
-from tests.experiments.inputs import write_config
-from tests.training.inputs import Stopper, assert_same_run
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory, fleet_dir):
-    path = write_config(tmp_path_factory.mktemp("config") / "tiny.yaml", fleet_dir)
-    return make_grid([str(path)], seeds=[0]).runs[0].config
-
-
-@pytest.fixture(scope="module")
-def trained(config, tmp_path_factory):
-    """A run that TrainJob trained, evaluated by EvaluateJob."""
-    folder = tmp_path_factory.mktemp("trained") / "run"
-    told = []
-    TrainJob("run", config, folder, "cpu", False, "c0ffee")(told.append)
-    EvaluateJob("run", config, folder, "cpu")(told.append)
-    assert [entry["epoch"] for entry in told] == [1, 2]
-    return folder
-
-
-@pytest.fixture
-def run(trained, tmp_path):
-    shutil.copytree(trained, tmp_path / "run")
-    return RunFolder(tmp_path / "run")
+from tests.experiments.inputs import grid, result
+from tests.training.inputs import Stopper
 
 
 def finished(config, run, oracle=False):
-    return is_finished(config, run.path, oracle=oracle)
+    return finished_history(config, run.path, oracle=oracle)
 
 
 def test_a_finished_run(config, run):
@@ -83,13 +63,13 @@ def test_who_finishes_a_run_gives_it_its_commit(config, tmp_path):
 
 
 def test_a_folder_that_does_not_exist_is_to_be_trained(config, tmp_path):
-    assert not is_finished(config, tmp_path / "none", oracle=False)
+    assert not finished_history(config, tmp_path / "none", oracle=False)
 
 
 def test_a_run_stopped_later_goes_on(config, tmp_path):
     with pytest.raises(Interrupted):
         train(config, tmp_path / "run", reporters=[Stopper(epoch=1)])
-    assert not is_finished(config, tmp_path / "run", oracle=False)
+    assert not finished_history(config, tmp_path / "run", oracle=False)
     assert RunFolder(tmp_path / "run").last.exists()
 
 
@@ -156,57 +136,128 @@ def test_remove_takes_whatever_stands_there(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
-def test_a_job_done_on_copies_leaves_what_it_leaves_at_home(config, run, tmp_path):
-    """Even where it goes on from what another machine had begun."""
-    job = TrainJob("run", config, tmp_path / "home", "cpu", True, "c0ffee")
-    assert {path.name for path in job.sources()} == {
-        "train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt", "manifest_FD001.json",
-    }  # fmt: skip
-    data, folder = tmp_path / "data", tmp_path / "copies"
-    data.mkdir()
-    for path in job.sources():
-        shutil.copy(path, data)
-
-    def stop(_):
-        signal.raise_signal(signal.SIGTERM)
-
-    with pytest.raises(Interrupted):
-        job.moved(data, folder)(stop)
-    host = checkpoint.read(folder / "last.pt")["host"]
-    assert (host["folder"], host["data_dir"]) == (str(tmp_path / "home"), config.data.dir)
-    told = []
-    job.moved(data, folder)(told.append)
-    assert [what["epoch"] for what in told] == [2]
-    assert_same_run(run.path, folder)
-    assert checkpoint.read(folder / "best.pt")["host"]["data_dir"] == config.data.dir
-    assert (folder / "config.yaml").read_bytes() == run.config.read_bytes()
-    assert set(read_notes(folder / "oracle.csv")) == {1, 2}
-    assert (folder / COMMIT).read_text() == "c0ffee\n"
-    assert not (tmp_path / "home").exists()
+# ---- results -------------------------------------------------------------------------------
 
 
-def test_an_evaluation_on_copies_is_the_one_at_home(config, run, tmp_path):
-    job = EvaluateJob("run", config, tmp_path / "home", "cpu")
-    assert {path.name for path in job.sources()} == {
-        "test_FD001.txt", "RUL_FD001.txt", "manifest_FD001.json",
-    }  # fmt: skip
-    folder = tmp_path / "copies"
-    folder.mkdir()
-    shutil.copy(run.best, folder)
-    data = tmp_path / "data"
-    data.mkdir()
-    for path in job.sources():
-        shutil.copy(path, data)
-    job.moved(data, folder)(lambda _: None)
-    for name in ("best.pt", "evaluation.json", "predictions.csv"):
-        assert (folder / name).read_bytes() == (run.path / name).read_bytes()
+def read(made, place=0):
+    made_grid, folder = made
+    run = made_grid.runs[place]
+    folder = run_folder(run, folder)
+    return read_result(run, finished_history(run.config, folder, oracle=False), folder), folder
 
 
-def test_auxiliary_train_files_are_sources_too(config, tmp_path):
-    data = config.data.model_copy(
-        update={"dir": str(tmp_path), "source": "simulated", "auxiliary": ("FD003",)}
-    )
-    job = TrainJob("run", config.model_copy(update={"data": data}), tmp_path, "cpu", False, None)
-    assert [path.name for path in job.sources()] == [
-        "train_FD001.txt", "manifest_FD001.json", "train_FD003.txt", "manifest_FD003.json",
-    ]  # fmt: skip
+def test_scores_are_those_of_the_evaluation(made):
+    found, folder = read(made)
+    plain = json.loads((folder / "evaluation.json").read_text())
+    assert found.score("last_capped", "rmse") == plain["metrics"]["last"]["capped"]["rmse"]
+    assert found.rmse == pytest.approx(found.score("last_capped", "rmse"))
+    assert found.score("every_raw", "nasa") == plain["metrics"]["every"]["raw"]["nasa"]
+    assert len(found.errors) == len(found.engines) == plain["protocol"]["engines"]
+    assert plain["protocol"]["epoch"] == found.history.best_epoch
+
+
+def test_the_best_epoch_is_the_lowest_validation_rmse(made):
+    found, _ = read(made, 1)
+    assert found.best["val_rmse"] == min(row["val_rmse"] for row in found.history.rows)
+
+
+def test_means_by_hand():
+    one = result(grid(seeds=(0,)).runs[0], 12.0, every=14.0, val=9.0, oracle={1: 11.0, 2: 11.5})
+    assert (one.clipped_share, one.seconds) == (0.5, 30.0)
+    assert one.validation_gap == 5.0
+    assert one.oracle_optimism == pytest.approx(1.0)
+    assert result(one.run, 12.0).oracle_optimism is None
+
+
+def test_the_clipped_share_is_the_mean_over_epochs():
+    one = result(grid(seeds=(0,)).runs[0], 12.0)
+    for row, share in zip(one.history.rows, (1.0, 0.5, 0.0), strict=True):
+        row["clipped_share"] = share
+    assert one.clipped_share == 0.5
+    one.history.rows[2]["clipped_share"] = 0.3
+    assert one.clipped_share == pytest.approx(0.6)
+
+
+def test_a_run_without_the_oracle_ignores_its_file(copied):
+    made_grid, folder = copied
+    place = run_folder(made_grid.runs[0], folder)
+    (place / "oracle.csv").write_text("epoch,oracle_test_rmse,mark\n1,5.0,x\n")
+    history = finished_history(made_grid.runs[0].config, place, oracle=False)
+    assert read_result(made_grid.runs[0], history, place).oracle == {}
+
+
+def test_a_score_too_large_for_a_number_is_none():
+    one = result(grid(seeds=(0,)).runs[0], 12.0)
+    one.evaluation["metrics"]["every"]["capped"]["rmse"] = None
+    assert one.validation_gap is None
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "predictions.csv"])
+@pytest.mark.parametrize("content", [b"", b"[", None])
+def test_a_damaged_evaluation_is_reported(copied, name, content):
+    made_grid, folder = copied
+    run = made_grid.runs[0]
+    folder = run_folder(run, folder)
+    history = finished_history(run.config, folder, oracle=False)
+    path = folder / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(RulError, match=f"evaluation cannot be read: .*{name}"):
+        read_result(run, history, folder)
+
+
+def test_the_commit_of_a_checkout_is_marked_when_files_differ(tmp_path, monkeypatch):
+    package = tmp_path / "cmapss_rul"
+    package.mkdir()
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "a.yaml").write_text("seed: 1\n")
+    (tmp_path / "configs" / "ledger.json").write_text("{}")
+    (package / "__init__.py").write_text("x = 1\n")
+    monkeypatch.setattr(runs_module, "__file__", str(package / "experiments" / "runs.py"))
+    assert commit() is None
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "init", "-q"], cwd=tmp_path, check=True)
+    assert commit() is None  # a checkout, but not of this package
+    subprocess.run([*git, "add", "."], cwd=tmp_path, check=True)
+    subprocess.run([*git, "commit", "-qm", "x"], cwd=tmp_path, check=True)
+    clean = commit()
+    assert len(clean) == 40
+    (tmp_path / "configs" / "ledger.json").write_text("{2}")
+    assert commit() == clean  # runs are written to it, or a second grid would never be clean
+    (tmp_path / "configs" / "a.yaml").write_text("seed: 2\n")
+    assert commit() == f"{clean} with changes"
+    (tmp_path / "configs" / "a.yaml").write_text("seed: 1\n")
+    assert commit() == clean
+    (package / "__init__.py").write_text("x = 2\n")
+    assert commit() == f"{clean} with changes"
+
+
+def test_without_git_there_is_no_commit(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert commit() is None
+
+
+def test_errors_are_predicted_less_true(made):
+    found, folder = read(made)
+    rows = (folder / "predictions.csv").read_text().splitlines()
+    columns = rows[0].split(",")
+    first = dict(zip(columns, rows[1].split(","), strict=True))
+    wanted = float(first["predicted_rul"]) - float(first["true_rul_capped"])
+    assert np.isclose(found.errors[0], wanted)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1", "2", "10"], np.array([1, 2, 10])),
+        (["1", "02"], np.array(["1", "02"])),
+        (["a", "b"], np.array(["a", "b"])),
+        (["9" * 19], np.array(["9" * 19])),
+    ],
+)
+def test_engines_are_numbers_only_where_all_are(texts, expected):
+    found = runs_module._engines(texts)
+    assert found.dtype == expected.dtype
+    assert (found == expected).all()

@@ -1,5 +1,6 @@
-"""Statistics against values worked by hand, and against scipy's own tests."""
+"""Statistics against values worked by hand and scipy's own tests; pairs and their sentences."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from cmapss_rul.experiments.records import CellSummary, Spread
 from cmapss_rul.experiments.statistics import (
-    DRAWS,
-    drawn_rmse,
-    engine_draws,
+    compare_pairs,
+    correct_pairs,
+    engine_interval,
     holm,
     mean_interval,
     mean_ranks,
-    paired,
-    percentile_interval,
+    paired_test,
 )
+from cmapss_rul.metrics.bootstrap import rmse_interval
+from tests.experiments.inputs import grid, result, results
 
 p_values = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12)
 
@@ -34,10 +37,10 @@ def test_the_t_interval_by_hand():
 
 @given(st.lists(st.floats(-50, 50).map(lambda x: round(x, 3)), min_size=3, max_size=8),
        st.integers(0, 100))  # fmt: skip
-def test_paired_is_scipys_paired_test(figures, seed):
+def test_paired_test_is_scipys_paired_test(figures, seed):
     noise = np.random.default_rng(seed).normal(size=len(figures))
     other = [figure + change for figure, change in zip(figures, noise, strict=True)]
-    found = paired(dict(enumerate(figures)), dict(enumerate(other)))
+    found = paired_test(dict(enumerate(figures)), dict(enumerate(other)))
     wanted = stats.ttest_rel(figures, other)
     assert found.p == pytest.approx(wanted.pvalue)
     assert found.t == pytest.approx(wanted.statistic)
@@ -45,13 +48,13 @@ def test_paired_is_scipys_paired_test(figures, seed):
 
 
 def test_only_seeds_that_both_have_are_compared():
-    found = paired({0: 5.0, 1: 7.0, 2: 100.0}, {1: 6.0, 0: 3.0, 9: 0.0})
+    found = paired_test({0: 5.0, 1: 7.0, 2: 100.0}, {1: 6.0, 0: 3.0, 9: 0.0})
     assert (found.n, found.mean) == (2, 1.5)
 
 
 def test_what_too_few_figures_cannot_give_is_none():
     assert mean_interval([]) is None
-    assert paired({0: 1.0}, {1: 1.0}) is None
+    assert paired_test({0: 1.0}, {1: 1.0}) is None
     one = mean_interval([2.0])
     assert (one.n, one.mean, one.sd, one.interval, one.t, one.p) == (1, 2, None, None, None, None)
 
@@ -69,11 +72,6 @@ def test_spread_that_is_rounding_is_no_spread():
     assert (found.sd, found.t, found.p) == (0, None, None)
     assert found.interval == pytest.approx((0.3, 0.3))
     assert mean_interval([0.3, 0.3 + 1e-9]).sd > 0
-
-
-def test_all_intervals_are_at_95_per_cent():
-    drawn = np.arange(1001.0)
-    assert percentile_interval(drawn) == pytest.approx((25, 975))
 
 
 def test_holm_by_hand():
@@ -101,34 +99,44 @@ def test_holm_never_helps_and_keeps_the_order(values):
         assert min(q for _, q in pairs) == pytest.approx(min(1, len(pairs) * min(pairs)[0]))
 
 
-def test_draws_hold_as_many_engines_as_there_are_and_repeat():
-    draws = engine_draws(7)
-    assert draws.shape == (DRAWS, 7)
-    assert (draws.sum(axis=1) == 7).all()
-    assert (draws == engine_draws(7)).all()
-    assert engine_draws(1) is None
+def test_the_interval_of_a_single_run_is_that_of_its_evaluation():
+    """One bootstrap with one set of draws: a run's interval and its cell's agree."""
+    run = grid(balancers=["fixed"], seeds=(0,)).runs[0]
+    errors = np.random.default_rng(3).normal(0, 10, size=60)
+    engines = np.arange(1, 61)
+    one = result(run, 1.0, errors=errors, engines=engines, true=np.zeros(60))
+    assert engine_interval([one]) == rmse_interval(errors, np.zeros(60), engines)
 
 
-def test_rmse_of_a_draw_by_hand():
-    """Errors 3, 4 in seed 0 and 0, 2 in seed 1; drawing the second engine twice."""
-    errors = np.array([[3.0, 4.0], [0.0, 2.0]])
-    found = drawn_rmse(np.array([[1, 1], [0, 2]]), errors)
-    assert found == pytest.approx([(math.sqrt(12.5) + math.sqrt(2)) / 2, (4 + 2) / 2])
+def test_the_interval_of_a_cell_is_of_the_mean_over_its_seeds():
+    """Seeds share the draws of engines, so that twice the errors give one and a half intervals."""
+    runs = grid(balancers=["fixed"], seeds=(0, 1)).runs
+    errors = np.random.default_rng(3).normal(0, 10, size=60)
+    one, other = (
+        result(run, 1.0, errors=errors * (1 + run.seed), engines=np.arange(60), true=np.zeros(60))
+        for run in runs
+    )
+    low, high = engine_interval([one])
+    assert engine_interval([one, other]) == pytest.approx((1.5 * low, 1.5 * high))
 
 
 def test_equal_errors_have_an_interval_of_no_width():
-    drawn = drawn_rmse(engine_draws(5), np.full((2, 5), -3.0))
-    assert percentile_interval(drawn) == pytest.approx((3, 3))
+    run = grid(balancers=["fixed"], seeds=(0,)).runs[0]
+    assert engine_interval([result(run, 3.0)]) == pytest.approx((3, 3))
 
 
-def test_the_bootstrap_is_near_scipys():
-    errors = np.random.default_rng(3).normal(0, 10, size=(1, 60))
-    low, high = percentile_interval(drawn_rmse(engine_draws(60), errors))
-    wanted = stats.bootstrap(
-        (errors[0],), lambda x, axis: np.sqrt(np.mean(x**2, axis=axis)), method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
-    assert (low, high) == pytest.approx((wanted.low, wanted.high), abs=0.2)
+# ---- ranks ---------------------------------------------------------------------------------
+
+
+def cells(figures):
+    """Cells with a mean RMSE and nothing else, from configuration → label → RMSE."""
+    return [
+        CellSummary.model_construct(
+            config=config, label=label, leak=None, rmse=Spread(mean=mean, sd=1.0)
+        )
+        for config, of_config in figures.items()
+        for label, mean in of_config.items()
+    ]
 
 
 def test_ranks_with_ties_by_hand():
@@ -136,7 +144,7 @@ def test_ranks_with_ties_by_hand():
         "fd001": {"a": 12.0, "b": 11.0, "c": 12.0},
         "fd003": {"a": 10.0, "b": 11.0, "c": 12.0},
     }
-    found = mean_ranks(figures)
+    found = mean_ranks(cells(figures))
     assert found.labels == ["a", "b", "c"]
     assert found.ranks == [[2.5, 1.0, 2.5], [1.0, 2.0, 3.0]]
     assert found.mean == [1.75, 1.5, 2.75]
@@ -147,22 +155,198 @@ def test_the_critical_difference_is_demsars():
     """Demšar's table 5: q = 2.728 at 0.05 for five classifiers."""
     figures = {f"d{i}": dict(zip("abcde", range(5), strict=True)) for i in range(4)}
     wanted = 2.728 * math.sqrt(5 * 6 / (6 * 4))
-    assert mean_ranks(figures).critical_difference == pytest.approx(wanted, abs=2e-3)
+    assert mean_ranks(cells(figures)).critical_difference == pytest.approx(wanted, abs=2e-3)
 
 
 def test_one_configuration_has_ranks_and_no_test():
-    found = mean_ranks({"fd001": {"a": 1.0, "b": 2.0, "c": 3.0}})
+    found = mean_ranks(cells({"fd001": {"a": 1.0, "b": 2.0, "c": 3.0}}))
     assert found.mean == [1, 2, 3]
     assert (found.friedman_p, found.critical_difference) == (None, None)
 
 
 def test_all_tied_is_no_test():
-    assert mean_ranks({c: {"a": 1.0, "b": 1.0, "c": 1.0} for c in "xy"}).friedman_p is None
+    assert mean_ranks(cells({c: {"a": 1.0, "b": 1.0, "c": 1.0} for c in "xy"})).friedman_p is None
 
 
 def test_only_cells_that_every_configuration_has_are_ranked():
     figures = {"x": {"a": 1.0, "b": 2.0, "c": 0.0}, "y": {"b": 1.0, "a": 2.0}}
-    assert mean_ranks(figures).labels == ["a", "b"]
-    assert mean_ranks({"x": {"a": 1.0}, "y": {"b": 1.0}}) is None
-    assert mean_ranks({"x": {"a": 1.0}}) is None
-    assert mean_ranks({}) is None
+    assert mean_ranks(cells(figures)).labels == ["a", "b"]
+    assert mean_ranks(cells({"x": {"a": 1.0}, "y": {"b": 1.0}})) is None
+    assert mean_ranks(cells({"x": {"a": 1.0}})) is None
+    assert mean_ranks(cells({})) is None
+
+
+def test_ranks_come_from_the_cells_means():
+    figures = {"fd001": {"a": 2.0, "b": 1.0}, "fd003": {"a": 3.0, "b": 4.0}}
+    ranks = mean_ranks(cells(figures))
+    assert ranks.mean == [1.5, 1.5]
+    assert ranks.configs == ["fd001", "fd003"]
+    assert ranks.leaks == []
+    figures["fd001"]["a"] = None
+    assert mean_ranks(cells(figures)) is None
+
+
+# ---- pairs ---------------------------------------------------------------------------------
+
+SEEDS = (0, 1, 2, 3, 4)
+A = [12.0, 12.5, 11.5, 12.2, 12.3]
+B = [13.0, 13.6, 12.4, 13.3, 13.1]
+
+
+def compared(figures, made=None, **changes):
+    made = made or grid(balancers=list(figures), seeds=SEEDS[: len(next(iter(figures.values())))])
+    found = results(made, figures, **changes)
+    by_label = {c.label: [r for r in found if r.run.cell == c] for c in made.cells}
+    return correct_pairs(compare_pairs("fd001", by_label))
+
+
+def test_a_difference_over_seeds_and_engines_is_shown():
+    (pair,) = compared({"fixed": A, "amnl": B})
+    wanted = stats.ttest_rel(A, B)
+    assert (pair.config, pair.a, pair.b) == ("fd001", "fixed", "amnl")
+    assert pair.paired_t.p == pytest.approx(wanted.pvalue)
+    assert pair.paired_t.interval == pytest.approx(tuple(wanted.confidence_interval()))
+    assert pair.p_holm == pair.paired_t.p
+    assert pair.bootstrap.mean == pytest.approx(np.mean(A) - np.mean(B))
+    assert pair.shown
+    # differences -1.0, -1.1, -0.9, -1.1, -0.8: sd 0.1304, and 2.7764 · sd / √5 = 0.162
+    assert pair.sentence == (
+        "fd001: fixed has a lower RMSE than amnl (fixed − amnl: -0.98 cycles, 95 % interval -1.14 "
+        "to -0.82 over 5 seeds, p < 0.001 after Holm; -0.98 to -0.98 over test engines)."
+    )
+
+
+def test_the_lower_one_is_named_first_whichever_it_is():
+    (pair,) = compared({"fixed": B, "amnl": A})
+    assert "amnl has a lower RMSE than fixed (fixed − amnl: +0.98" in pair.sentence
+
+
+def test_noise_shows_no_difference():
+    (pair,) = compared({"fixed": A, "amnl": A[::-1]})
+    assert not pair.shown
+    assert pair.sentence.startswith("fd001: no difference shown between fixed and amnl (")
+
+
+def test_a_difference_that_other_engines_could_turn_is_not_shown():
+    made = grid(seeds=SEEDS)
+    found = results(made, {"fixed": A, "amnl": B})
+    for place, one in enumerate(found):  # one engine alone makes the difference
+        if one.run.cell.label == "amnl":
+            errors = np.full(6, 11.0)
+            errors[2] = np.sqrt(6 * one.rmse**2 - 5 * 11.0**2)
+            found[place] = dataclasses.replace(one, errors=errors)
+    by_label = {c.label: [r for r in found if r.run.cell == c] for c in made.cells}
+    (pair,) = correct_pairs(compare_pairs("fd001", by_label))
+    low, high = pair.bootstrap.interval
+    assert low < 0 < high
+    assert pair.p_holm < 0.05
+    assert not pair.shown
+    assert "no difference shown between fixed and amnl that holds over test engines" in (
+        pair.sentence
+    )
+
+
+def test_the_level_is_five_per_cent():
+    """Differences 0.1, 0.5, 0.4, 0.9, 0: t = 2.384, p = 0.0756; other engines change nothing."""
+    other = [a + gap for a, gap in zip(A, [0.1, 0.5, 0.4, 0.9, 0.0], strict=True)]
+    (pair,) = compared({"fixed": A, "amnl": other})
+    assert pair.p_holm == pytest.approx(0.0756, abs=1e-4)
+    assert pair.bootstrap.interval == pytest.approx((-0.38, -0.38))
+    assert pair.bootstrap.share_below_0 == 1.0
+    assert not pair.shown
+    assert "no difference shown between fixed and amnl (" in pair.sentence
+    assert "p = 0.076 after Holm" in pair.sentence
+
+
+def test_a_bootstrap_interval_that_ends_at_0_shows_nothing():
+    (pair,) = compared({"fixed": A, "amnl": B})
+    bootstrap = pair.bootstrap.model_copy(update={"interval": (-1.0, 0.0)})
+    (again,) = correct_pairs([pair.model_copy(update={"bootstrap": bootstrap})])
+    assert not again.shown
+    assert "no difference shown between fixed and amnl that holds over" in again.sentence
+
+
+def test_other_engines_cannot_be_compared_either():
+    made = grid(seeds=(0, 1))
+    one, other = (
+        [result(run, 12.0 + run.seed) for run in made.runs if run.cell == cell]
+        for cell in made.cells
+    )
+    other = [dataclasses.replace(r, engines=r.engines + 1) for r in other]
+    (pair,) = correct_pairs(compare_pairs("fd001", {"fixed": one, "amnl": other}))
+    assert "their test labels differ" in pair.sentence
+
+
+def test_the_family_is_all_pairs_of_one_configuration():
+    pairs = compared({"fixed": A, "amnl": B, "uncertainty": [12.1, 12.4, 11.7, 12.0, 12.3]})
+    assert [(p.a, p.b) for p in pairs] == [
+        ("fixed", "amnl"), ("fixed", "uncertainty"), ("amnl", "uncertainty"),
+    ]  # fmt: skip
+    smallest = min(pairs, key=lambda pair: pair.paired_t.p)
+    assert smallest.p_holm == pytest.approx(3 * smallest.paired_t.p)
+    other = [pair.model_copy(update={"config": "fd003"}) for pair in pairs[:1]]
+    again = correct_pairs([*pairs, *other])
+    assert [p.p_holm for p in again[:3]] == [p.p_holm for p in pairs]
+    assert again[3].p_holm == again[3].paired_t.p
+
+
+def test_one_seed_gives_no_test_over_seeds_and_says_so():
+    (pair,) = compared({"fixed": A[:1], "amnl": B[:1]})
+    assert pair.paired_t is None
+    assert pair.p_holm is None
+    assert pair.bootstrap.interval == pytest.approx((-1, -1))
+    assert pair.sentence == (
+        "fd001: no test between fixed and amnl: one seed only. Over test engines alone: -1.00 "
+        "cycles, 95 % interval -1.00 to -1.00."
+    )
+
+
+def test_one_cell_has_no_pairs():
+    assert compared({"fixed": A}) == []
+
+
+def test_equal_runs_are_no_difference():
+    (pair,) = compared({"fixed": A, "amnl": A})
+    assert (pair.p_holm, pair.shown) == (1, False)
+
+
+def test_only_seeds_that_succeeded_in_both_count():
+    made = grid(seeds=(0, 1, 2))
+    found = results(made, {"fixed": A[:3], "amnl": B[:3]})
+    by_label = {c.label: [r for r in found if r.run.cell == c] for c in made.cells}
+    by_label["amnl"] = by_label["amnl"][1:]
+    (pair,) = correct_pairs(compare_pairs("fd001", by_label))
+    assert pair.paired_t.n == 2
+    by_label["amnl"] = []
+    (pair,) = correct_pairs(compare_pairs("fd001", by_label))
+    assert (pair.paired_t, pair.bootstrap, pair.p_holm) == (None, None, None)
+    assert "no seed succeeded in both" in pair.sentence
+
+
+def test_other_labels_cannot_be_compared():
+    made = grid(seeds=(0, 1))
+    one, other = (
+        [result(run, 12.0 + run.seed) for run in made.runs if run.cell == cell]
+        for cell in made.cells
+    )
+    other = [dataclasses.replace(r, true=np.minimum(r.true, 100)) for r in other]
+    (pair,) = correct_pairs(compare_pairs("fd001", {"fixed": one, "amnl": other}))
+    assert (pair.paired_t, pair.bootstrap) == (None, None)
+    assert "no test between fixed and amnl: their test labels differ." in pair.sentence
+
+
+def test_a_leak_is_marked():
+    made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, seeds=SEEDS)
+    labels = [cell.label for cell in made.cells]
+    (pair,) = compared({labels[0]: A, labels[1]: B}, made)
+    assert pair.leak.startswith("a leak")
+    assert pair.sentence.endswith("A split by windows is " + pair.leak + ".")
+
+
+def test_one_engine_has_no_interval():
+    made = grid(balancers=["fixed"], seeds=(0,))
+    one = result(made.runs[0], 3.0)
+    assert engine_interval([one]) == pytest.approx((3, 3))
+    single = dataclasses.replace(one, engines=one.engines[:1], errors=one.errors[:1])
+    assert engine_interval([single]) is None
+    assert engine_interval([]) is None

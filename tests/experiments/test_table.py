@@ -73,7 +73,7 @@ def test_ranks_are_ordered():
 
 def test_notes_stand_in_the_end():
     text = words(comparison(grid(), FIGURES, simulated=True))
-    assert text.endswith("note: data: simulated, not the official files; no figure here is one of "
+    assert text.endswith("note: data: simulated, not the official files; no metric here is one of "
                          "C-MAPSS")  # fmt: skip
 
 

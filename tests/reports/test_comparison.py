@@ -4,20 +4,27 @@ import json
 
 import pytest
 
+from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.plots import draw
 from cmapss_rul.reports.comparison import report_comparison
 from cmapss_rul.system.errors import RulError
-from tests.experiments.inputs import comparison, grid
+from tests.experiments.inputs import grid, histories, results
 from tests.reports.inputs import Seen
 
 FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
 
 
+def comparison(made, figures, **changes):
+    """A comparison of results made by hand, and the histories of its runs."""
+    found = results(made, figures, **changes)
+    return compare_results(made, found, {}), histories(found)
+
+
 def saved(made, folder):
     """Save a comparison as rul compare does, and give its comparison.json."""
     folder.mkdir(exist_ok=True)
-    draw(made, folder)
-    (folder / "comparison.json").write_text(made.as_json())
+    draw(*made, folder)
+    (folder / "comparison.json").write_text(made[0].as_json())
     return folder / "comparison.json"
 
 
@@ -45,8 +52,8 @@ def test_every_run_and_every_pair_stands_there(two):
     made, path = two
     found = seen(path)
     assert "fd001: fixed 1 14.00" in found.words
-    for pair in made.plain["pairs"]:
-        assert " ".join(pair["sentence"].split()) in found.words
+    for pair in made[0].pairs:
+        assert " ".join(pair.sentence.split()) in found.words
     assert "amnl 1.00" in found.words  # mean rank
 
 
@@ -116,5 +123,5 @@ def test_a_comparison_that_lacks_a_part_is_one_line(two, tmp_path, part):
     del plain[part]
     path = tmp_path / "comparison.json"
     path.write_text(json.dumps(plain))
-    with pytest.raises(RulError, match=f"cannot be read .'{part}'"):
+    with pytest.raises(RulError, match=f"cannot be read .{part}: "):
         report_comparison(path, tmp_path / "report.html")

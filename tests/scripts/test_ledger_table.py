@@ -1,11 +1,10 @@
 """The ledger as Markdown: every figure in its place, bold only what is significant."""
 
-import json
 import re
 
 import pytest
 
-from cmapss_rul.experiments import ledger
+from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
 from scripts.ledger_table import ledger_table
 from tests.experiments.inputs import comparison, grid
 
@@ -15,8 +14,8 @@ A, B, C = [11.0, 11.2, 11.1, 11.3], [12.0, 12.3, 12.1, 12.2], [12.1, 12.0, 12.3,
 
 def filled(path, *comparisons):
     for made in comparisons:
-        ledger.merge(path, made)
-    return json.loads(path.read_text())
+        merge_comparison(path, made)
+    return read_ledger(path)
 
 
 def compared(figures, *configs, seeds=SEEDS, **changes):
@@ -182,9 +181,9 @@ def test_the_oracle_and_the_leak_have_tables_of_their_own(optimistic):
     assert "Optimism of test-set selection and of window splits" in text
     head, row = rows(text, "subset")
     assert head[-1].endswith("(oracle: chosen on the test set)")
-    oracle = optimistic["oracle"][0]["optimism"]
-    low, high = oracle["interval"]
-    assert row == ["FD001", "2", f"{oracle['mean']:.2f} ({low:.2f} to {high:.2f})"]
+    oracle = optimistic.oracle[0].optimism
+    low, high = oracle.interval
+    assert row == ["FD001", "2", f"{oracle.mean:.2f} ({low:.2f} to {high:.2f})"]
     leak_table = text[text.index("| configuration | cell | seeds | test − validation") :]
     head, row = rows(leak_table, "configuration")
     assert "(leak)" in head[3]
@@ -193,9 +192,13 @@ def test_the_oracle_and_the_leak_have_tables_of_their_own(optimistic):
 
 
 def test_one_seed_and_nothing_known_are_marked(optimistic):
-    optimistic["oracle"][0]["optimism"] |= {"interval": None}
-    optimistic["leak"][0]["optimism"] = None
-    text = ledger_table(optimistic)
+    (oracle,), (leak,) = optimistic.oracle, optimistic.leak
+    one_seed = oracle.optimism.model_copy(update={"interval": None})
+    changes = {
+        "oracle": [oracle.model_copy(update={"optimism": one_seed})],
+        "leak": [leak.model_copy(update={"optimism": None})],
+    }
+    text = ledger_table(optimistic.model_copy(update=changes))
     assert rows(text, "subset")[1][2].endswith(" (one seed)")
     assert text.splitlines()[-1].endswith("| – |")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.experiments.ledger import merge_comparison
 from cmapss_rul.metrics.published import as_markdown
 from cmapss_rul.system.errors import UsageError
 from scripts.bench_table import BENCHMARKS
@@ -52,7 +52,7 @@ def test_without_a_ledger_the_readme_is_left_alone(root):
 
 def test_both_pages_are_written_once(root):
     made = grid(balancers=["fixed", "amnl"], seeds=(0, 1))
-    ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0], "amnl": [11.0, 12.5]}))
+    merge_comparison(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0], "amnl": [11.0, 12.5]}))
     assert sorted(path.name for path in update_pages(root)) == ["README.md", "published-figures.md"]
     assert "| `fixed` | 12.50 ± 0.71 / 125 ± 7 |" in (root / "README.md").read_text()
     assert update_pages(root) == []
@@ -61,7 +61,7 @@ def test_both_pages_are_written_once(root):
 
 def test_a_page_may_hold_two_tables(root):
     made = grid(balancers=["fixed"], seeds=(0, 1))
-    ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
+    merge_comparison(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
     (root / BENCHMARKS[0]).write_text(json.dumps(result()))
     (root / "README.md").write_text(page("ledger") + page("bench"))
     update_pages(root)
@@ -79,7 +79,7 @@ def test_figures_of_a_configuration_stand_in_its_comment(root):
     (root / "configs" / "mine.yaml").write_text(text)
     (root / "configs" / "other.yaml").write_text(text + "train: {epochs: 3}\n")
     made = make_grid([str(root / "configs" / "mine.yaml")], seeds=[0, 1])
-    ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
+    merge_comparison(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
     assert root / "configs" / "mine.yaml" in update_pages(root)
     found = (root / "configs" / "mine.yaml").read_text()
     assert found.startswith("# FD001.\n#\n# Measured over 2 seeds: RMSE 12.50 ± 0.71 and NASA ")
@@ -105,7 +105,7 @@ def test_a_table_with_two_places_is_an_error(root):
 
 def test_a_page_is_found_by_its_marks_and_links_to_the_ledger_from_there(root):
     made = grid(balancers=["fixed"], seeds=(0, 1))
-    ledger.merge(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
+    merge_comparison(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
     (root / "docs").mkdir()
     (root / "README.md").rename(root / "docs" / "results.md")
     assert page_of(root, "ledger") == root / "docs" / "results.md"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import digest_of
+from cmapss_rul.experiments.ledger import read_ledger
 from scripts.pages import LEDGER, expected_pages, marked_content, page_of
 from scripts.rerun import grid_of_cell
 
@@ -28,19 +28,17 @@ def test_a_page_has_the_ledger():
 @pytest.fixture(scope="module")
 def cells():
     """The cells of configs/ledger.json."""
-    return ledger.read(ROOT / LEDGER)["cells"]
+    return read_ledger(ROOT / LEDGER).cells
 
 
 def test_each_shipped_configuration_is_still_that_of_the_ledger(cells):
     for cell in cells:
         grid_of_cell(cell)  # refuses one that has changed, and names the keys
-        assert digest_of(cell["configuration"]) == cell["config_digest"]
+        assert digest_of(cell.configuration) == cell.config_digest
 
 
 def test_the_ledger_has_every_cell_that_was_promised(cells):
-    seeds = {
-        (cell["config"], cell["label"]): {run["seed"] for run in cell["runs"]} for cell in cells
-    }
+    seeds = {cell.key: {run.seed for run in cell.runs} for cell in cells}
     wanted = {(f"fd00{n}", name) for n in (1, 2, 3, 4) for name in MAIN}
     wanted |= {(f"fd00{n}", name) for n in (1, 4) for name in NEW}
     assert {key: seeds.get(key) for key in wanted} == {key: set(range(5)) for key in wanted}
@@ -48,9 +46,9 @@ def test_the_ledger_has_every_cell_that_was_promised(cells):
 
 def test_the_ledger_was_made_from_the_official_files_and_committed_code(cells):
     for cell in cells:
-        assert cell["files"] == "official files"
-        assert "with changes" not in cell["commit"]
-        assert "unknown" not in cell["commit"]
+        assert cell.files == "official files"
+        assert "with changes" not in cell.commit
+        assert "unknown" not in cell.commit
 
 
 def test_the_scripts_parse():

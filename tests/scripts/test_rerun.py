@@ -1,6 +1,5 @@
 """A repeated cell: found, refused or judged."""
 
-import copy
 import dataclasses
 import io
 import json
@@ -10,8 +9,9 @@ from rich.console import Console
 from scipy import stats
 
 from cmapss_rul.display.table import to_terminal
-from cmapss_rul.experiments import ledger
 from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
+from cmapss_rul.experiments.records import CellSummary, Comparison, Ledger
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training.config import load_config
 from scripts import rerun
@@ -27,30 +27,39 @@ def kept(tmp_path_factory):
     """A ledger of two balancers and of two settings."""
     path = tmp_path_factory.mktemp("kept") / "ledger.json"
     made = grid(balancers=["fixed", "amnl"], seeds=SEEDS)
-    ledger.merge(path, comparison(made, {"fixed": FIGURES, "amnl": FIGURES}))
+    merge_comparison(path, comparison(made, {"fixed": FIGURES, "amnl": FIGURES}))
     made = grid("fd003", balancers=["gradnorm"], axes={"balancer.alpha": [0.5]}, seeds=(3,))
-    ledger.merge(path, comparison(made, {"gradnorm balancer.alpha=0.5": [12.0]}))
-    return ledger.read(path)
+    merge_comparison(path, comparison(made, {"gradnorm balancer.alpha=0.5": [12.0]}))
+    return read_ledger(path)
 
 
 @pytest.fixture
 def fixed(kept):
-    """The cell of `fixed`, to be changed at will."""
-    return copy.deepcopy(rerun.find_cell(kept, "fd001", "fixed"))
+    """The cell of `fixed` as plain values, to be changed at will."""
+    return json.loads(rerun.find_cell(kept, "fd001", "fixed").as_json())
+
+
+def record(cell):
+    return CellSummary.model_validate(cell)
+
+
+def judge(cell, made):
+    return rerun.judge(record(cell), made)
 
 
 def again(cell, *figures, seeds=(0,), **changes):
     """The comparison of a grid of that cell whose runs gave these figures."""
+    cell = record(cell)
     made = rerun.grid_of_cell(cell, seeds=seeds)
-    return comparison(made, {cell["label"]: list(figures)}, **changes)
+    return comparison(made, {cell.label: list(figures)}, **changes)
 
 
 # ---- which cell ----------------------------------------------------------------------------
 
 
 def test_a_cell_is_found_by_name_or_file(kept):
-    assert rerun.find_cell(kept, "fd001", "amnl")["label"] == "amnl"
-    assert rerun.find_cell(kept, "some/where/fd001.yaml", "amnl")["config"] == "fd001"
+    assert rerun.find_cell(kept, "fd001", "amnl").label == "amnl"
+    assert rerun.find_cell(kept, "some/where/fd001.yaml", "amnl").config == "fd001"
 
 
 @pytest.mark.parametrize(
@@ -69,11 +78,11 @@ def test_what_is_not_there_is_said_with_what_is(kept, config, label, said):
 
 def test_an_empty_ledger_says_so():
     with pytest.raises(UsageError, match="expected of: none, the ledger is empty"):
-        rerun.find_cell({"cells": []}, "fd001", "amnl")
+        rerun.find_cell(Ledger(cells=[], pairs=[], oracle=[], leak=[]), "fd001", "amnl")
 
 
 def test_the_grid_is_the_cells_configuration(fixed, tmp_path):
-    made = rerun.grid_of_cell(fixed, seeds=[3, 7], data=tmp_path / "a: b")
+    made = rerun.grid_of_cell(record(fixed), seeds=[3, 7], data=tmp_path / "a: b")
     assert [run.seed for run in made.runs] == [3, 7]
     wanted = load_config("fd001", ["balancer.name=fixed"])
     assert config_digest(made.cells[0].resolved) == config_digest(wanted)
@@ -83,7 +92,7 @@ def test_the_grid_is_the_cells_configuration(fixed, tmp_path):
 def test_settings_of_the_grid_are_kept(kept):
     cell = rerun.find_cell(kept, "fd003", "gradnorm balancer.alpha=0.5")
     made = rerun.grid_of_cell(cell)
-    assert made.cells[0].label == cell["label"]
+    assert made.cells[0].label == cell.label
     assert made.cells[0].resolved.balancer.alpha == 0.5
 
 
@@ -91,19 +100,19 @@ def test_a_configuration_that_has_changed_is_refused_with_the_difference(fixed):
     epochs = fixed["configuration"]["train"]["epochs"]
     fixed["configuration"]["train"]["epochs"] = 3
     with pytest.raises(UsageError) as caught:
-        rerun.grid_of_cell(fixed)
+        rerun.grid_of_cell(record(fixed))
     assert str(caught.value) == (
         "the configuration differs from that of the ledger: fd001 fixed: train.epochs was 3 and "
         f"is {epochs}; update the ledger with rul compare --ledger"
     )
     del fixed["configuration"]
     with pytest.raises(UsageError, match="differs from that of the ledger: none; update"):
-        rerun.grid_of_cell(fixed)
+        rerun.grid_of_cell(record(fixed))
 
 
 def test_a_key_that_came_later_is_no_change_where_it_does_nothing(fixed):
     assert fixed["configuration"]["split"].pop("seed") is None
-    rerun.grid_of_cell(fixed)
+    rerun.grid_of_cell(record(fixed))
 
 
 # ---- inside or outside ---------------------------------------------------------------------
@@ -128,7 +137,7 @@ def test_the_interval_ends_at_0_and_needs_a_spread():
 
 
 def test_every_figure_is_held_against_its_own(fixed):
-    verdicts = rerun.judge(fixed, again(fixed, 11.5, seeds=(7,)))
+    verdicts = judge(fixed, again(fixed, 11.5, seeds=(7,)))
     assert {v.figure: (v.value, v.ledger) for v in verdicts} == {
         "RMSE": (11.5, 12.0),
         "NASA": (115.0, 120.0),
@@ -146,20 +155,20 @@ def test_every_figure_is_held_against_its_own(fixed):
 @pytest.mark.parametrize("side", [-1, 1])
 def test_just_inside_and_just_outside(fixed, side):
     for gap, inside in ((HALF - 1e-3, True), (HALF + 1e-3, False)):
-        verdicts = rerun.judge(fixed, again(fixed, 12.0 + side * gap, seeds=(7,)))
+        verdicts = judge(fixed, again(fixed, 12.0 + side * gap, seeds=(7,)))
         assert {v.inside for v in verdicts if v.figure == "RMSE"} == {inside}
 
 
 def test_a_run_of_the_ledger_is_the_same_whatever_its_seconds(fixed):
     for run in fixed["runs"]:
         run["seconds"] += 5
-    verdicts = rerun.judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    verdicts = judge(fixed, again(fixed, 11.0, seeds=(1,)))
     assert all(v.same and v.inside for v in verdicts)
 
 
 def test_one_other_figure_and_the_run_is_not_the_same(fixed):
     fixed["runs"][1]["clipped_share"] += 1e-6
-    verdicts = rerun.judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    verdicts = judge(fixed, again(fixed, 11.0, seeds=(1,)))
     assert not any(v.same for v in verdicts)
     assert all(v.inside for v in verdicts)
 
@@ -168,38 +177,40 @@ def test_the_ledgers_own_runs_are_always_inside_even_when_not_the_same(fixed):
     """The farthest of n figures lies (n − 1)/√n sd from their mean: 1.8 of 3.0 for five."""
     fixed["runs"] = []
     for figure in FIGURES:
-        assert all(v.inside for v in rerun.judge(fixed, again(fixed, figure, seeds=(9,))))
+        assert all(v.inside for v in judge(fixed, again(fixed, figure, seeds=(9,))))
 
 
 def test_each_seed_is_judged_alone(fixed):
-    verdicts = rerun.judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
+    verdicts = judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
     assert {v.seed for v in verdicts if not v.inside} == {8}
     assert len(verdicts) == 18
 
 
 def test_one_seed_has_no_spread_so_that_only_the_same_counts(kept):
     cell = rerun.find_cell(kept, "fd003", "gradnorm balancer.alpha=0.5")
-    assert all(v.inside for v in rerun.judge(cell, again(cell, 12.0, seeds=(3,))))
-    other = rerun.judge(cell, again(cell, 12.0, seeds=(4,)))
+    assert all(v.inside for v in judge(cell, again(cell, 12.0, seeds=(3,))))
+    other = judge(cell, again(cell, 12.0, seeds=(4,)))
     assert not any(v.inside for v in other)
     assert {v.interval for v in other} == {None}
 
 
 def test_a_figure_too_large_for_a_number_is_outside(fixed):
     made = again(fixed, 11.5, seeds=(7,))
-    made.results[0].evaluation["metrics"]["every"]["raw"]["nasa"] = None
-    outside = [v for v in rerun.judge(fixed, made) if not v.inside]
+    plain = json.loads(made.as_json())
+    plain["cells"][0]["runs"][0]["nasa_every_raw"] = None
+    made = Comparison.model_validate(plain)
+    outside = [v for v in judge(fixed, made) if not v.inside]
     assert [v.figure for v in outside] == ["NASA every cycle, raw"]
 
 
 def test_other_files_cannot_be_judged(fixed):
     fixed["data"]["test_FD001.txt"]["canonical_sha256"] = "z"
     with pytest.raises(RulError, match=r"test_FD001\.txt is not the file that the ledger's"):
-        rerun.judge(fixed, again(fixed, 11.0))
+        judge(fixed, again(fixed, 11.0))
 
 
 def test_the_error_counts_what_is_outside(fixed):
-    verdicts = rerun.judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
+    verdicts = judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
     error = rerun.OutsideSpread(verdicts)
     assert error.exit_code == 1
     assert str(error).startswith("9 of 18 metrics fall outside of the ledger's spread; with")
@@ -211,7 +222,7 @@ def test_the_error_counts_what_is_outside(fixed):
 def printed(fixed, made) -> str:
     text = io.StringIO()
     Console(width=80, file=text).print(
-        to_terminal(rerun.verdict_table(rerun.judge(fixed, made), fixed, made))
+        to_terminal(rerun.verdict_table(judge(fixed, made), record(fixed), made))
     )
     return text.getvalue()
 
@@ -231,7 +242,9 @@ def test_versions_that_differ_are_listed(fixed):
     fixed["versions"] |= {"torch": "2.0.0"}
     del fixed["versions"]["scipy"]
     made = again(fixed, 11.0, seeds=(1,))
-    made.plain["cells"][0]["commit"] = None
+    plain = json.loads(made.as_json())
+    plain["cells"][0]["commit"] = None
+    made = Comparison.model_validate(plain)
     text = " ".join(printed(fixed, made).split())
     assert "commit unknown now; in the ledger c0ffee" in text
     assert "torch 2.13.0 now; in the ledger 2.0.0" in text
@@ -240,7 +253,7 @@ def test_versions_that_differ_are_listed(fixed):
 
 
 def test_json_is_strict(fixed):
-    verdicts = rerun.judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    verdicts = judge(fixed, again(fixed, 11.0, seeds=(1,)))
     verdicts[0] = dataclasses.replace(verdicts[0], value=float("inf"))
     plain = json.loads(rerun.as_json(verdicts))
     assert plain[0]["value"] is None

@@ -9,15 +9,17 @@ from functools import partial
 import pytest
 
 from cmapss_rul.experiments import compare as compare_module
-from cmapss_rul.experiments import on_ray
-from cmapss_rul.experiments.compare import Options, compare, folder_of
-from cmapss_rul.experiments.on_ray import OnRay
+from cmapss_rul.experiments import engines
+from cmapss_rul.experiments.compare import Options, compare
+from cmapss_rul.experiments.engines import RayEngine
+from cmapss_rul.experiments.runs import run_folder
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted
+from cmapss_rul.system.workers import JobEvent
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.runs import RunFolder
 from tests.experiments.jobs import DiesOnce, Elsewhere, Fail, Joins, KilledOnce, Wait
-from tests.experiments.test_engine import ROOT, Heard
+from tests.system.test_workers import ROOT, Recorder
 from tests.training.inputs import assert_same_run
 
 pytestmark = pytest.mark.skipif(
@@ -51,12 +53,12 @@ def test_a_job_whose_worker_is_killed_is_done_again(tmp_path, two_workers):
     source.write_text("well")
     marks.mkdir()
     jobs = [Joins(name, tmp_path / name, source) for name in ("one", "two", "three")]
-    heard = Heard()
-    with OnRay() as ray:
-        assert ray.run([jobs[0], DiesOnce(**vars(jobs[1]), marks=marks), jobs[2]], heard) == {}
+    recorder = Recorder()
+    with RayEngine() as ray:
+        assert ray.run([jobs[0], DiesOnce(**vars(jobs[1]), marks=marks), jobs[2]], recorder) == {}
     assert [(job.folder / "joined.txt").read_text() for job in jobs] == ["well"] * 3
     (died,) = marks.iterdir()
-    (pid,) = [line[2]["pid"] for line in heard.lines if line[:2] == ("told", "two")]
+    (pid,) = [line[2]["pid"] for line in recorder.lines if line[:2] == ("progress", "two")]
     assert int(died.name) not in (pid, os.getpid())
 
 
@@ -68,25 +70,29 @@ def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
     mark = tmp_path / "killed"
     monkeypatch.setattr(compare_module, "TrainJob", partial(KilledOnce, mark=mark))
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
-    heard = Heard()
-    heard.note = heard.phase = lambda *_: None
-    found = compare(grid, tmp_path / "grid", Options(engine="ray", processes=2), heard)
+    recorder = Recorder()
+
+    def report(event):
+        if isinstance(event, JobEvent):
+            recorder(event)
+
+    found = compare(grid, tmp_path / "grid", Options(engine="ray", processes=2), report)
     assert int(mark.read_text()) != os.getpid()
     for run in grid.runs:
-        here, there = folder_of(run, folder), folder_of(run, tmp_path / "grid")
+        here, there = run_folder(run, folder), run_folder(run, tmp_path / "grid")
         assert_same_run(here, there)
         for name in ("evaluation.json", "predictions.csv", "config.yaml", "commit.txt"):
             assert (here / name).read_bytes() == (there / name).read_bytes(), name
         host = checkpoint.read(RunFolder(there).best)["host"]
         assert (host["folder"], host["data_dir"]) == (str(there), run.config.data.dir)
-        epochs = [what["epoch"] for kind, name, *rest in heard.lines
-                  if (kind, name) == ("told", run.name) for what in rest]  # fmt: skip
+        epochs = [what["epoch"] for kind, name, *rest in recorder.lines
+                  if (kind, name) == ("progress", run.name) for what in rest]  # fmt: skip
         assert epochs == [1, 2]
-    assert found.plain["cells"][0]["n_seeds"] == 2
+    assert found.cells[0].n_seeds == 2
     before = {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*.pt")}
-    heard.lines.clear()
-    compare(grid, tmp_path / "grid", Options(engine="ray"), heard)
-    assert heard.lines == []  # a finished grid does nothing
+    recorder.lines.clear()
+    compare(grid, tmp_path / "grid", Options(engine="ray"), report)
+    assert recorder.lines == []  # a finished grid does nothing
     assert before == {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*.pt")}
     assert two_workers.is_initialized()  # the engine ends no Ray that it did not start
 
@@ -99,31 +105,31 @@ def test_sources_go_once_and_folders_come_back(tmp_path, monkeypatch, two_worker
     jobs = [Joins(str(number), tmp_path / "runs" / str(number), source) for number in range(3)]
     jobs[1].folder.mkdir(parents=True)
     (jobs[1].folder / "joined.txt").write_text("old and ")
-    heard = Heard()
-    with OnRay() as ray:
-        assert ray.run(jobs, heard) == {}
+    recorder = Recorder()
+    with RayEngine() as ray:
+        assert ray.run(jobs, recorder) == {}
     assert stored == [b"new"]
     assert [(job.folder / "joined.txt").read_text() for job in jobs] == [
         "new",
         "old and new",
         "new",
     ]
-    assert {line[2]["threads"] for line in heard.lines if line[0] == "told"} == {"1"}
+    assert {line[2]["threads"] for line in recorder.lines if line[0] == "progress"} == {"1"}
     assert sorted(path.name for path in jobs[0].folder.iterdir()) == ["joined.txt"]
-    assert [line[:2] for line in heard.lines[:3]] == [("started", str(n)) for n in range(3)]
-    assert {line[1:] for line in heard.lines if line[0] == "ended"} == {
+    assert [line[:2] for line in recorder.lines[:3]] == [("started", str(n)) for n in range(3)]
+    assert {line[1:] for line in recorder.lines if line[0] == "ended"} == {
         (str(number), None) for number in range(3)
     }
 
 
 def test_failures_are_named_and_stop_no_other(tmp_path, monkeypatch, two_workers):
     del two_workers
-    monkeypatch.setattr(on_ray, "RETRIES", 0)
+    monkeypatch.setattr(engines, "RETRIES", 0)
     source = tmp_path / "source.txt"
     source.write_text("well")
     jobs = [Elsewhere(Fail(how, how), tmp_path / how) for how in ("error", "killed", "defect")]
-    with OnRay() as ray:
-        errors = ray.run([*jobs, Joins("well", tmp_path / "well", source)], Heard())
+    with RayEngine() as ray:
+        errors = ray.run([*jobs, Joins("well", tmp_path / "well", source)], Recorder())
     assert errors.keys() == {"error", "killed", "defect"}
     assert errors["error"] == "no data"
     assert errors["defect"] == "ZeroDivisionError: oh"
@@ -135,19 +141,25 @@ def test_failures_are_named_and_stop_no_other(tmp_path, monkeypatch, two_workers
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_gives_the_running_jobs_up(tmp_path, number, two_workers):
     del two_workers
-    heard = Heard()
-    heard.started = lambda name: name == "two" and signal.raise_signal(number)
+    recorder = Recorder()
+
+    def report(event):
+        if (event.kind, event.job) == ("started", "two"):
+            signal.raise_signal(number)
+        elif event.kind != "started":
+            recorder(event)
+
     jobs = [Elsewhere(Wait(name), tmp_path / name) for name in ("one", "two")]
-    with pytest.raises(Interrupted, match=f"stopped by {number.name}, what had") as caught:
-        OnRay().run(jobs, heard)
+    with pytest.raises(Interrupted, match=f"stopped by {number.name}, finished runs") as caught:
+        RayEngine().run(jobs, report)
     assert caught.value.exit_code == 128 + number
-    assert heard.lines == []
+    assert recorder.lines == []
 
 
 def test_no_jobs_start_no_ray(monkeypatch):
-    monkeypatch.setattr(OnRay, "_join", lambda _: pytest.fail("Ray was started"))
-    with OnRay() as ray:
-        assert ray.run([], Heard()) == {}
+    monkeypatch.setattr(RayEngine, "_join", lambda _: pytest.fail("Ray was started"))
+    with RayEngine() as ray:
+        assert ray.run([], Recorder()) == {}
 
 
 @pytest.mark.parametrize(
@@ -160,8 +172,8 @@ def test_no_cluster_at_the_address_is_one_line(address, reason, tmp_path, monkey
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:10")  # what is named goes before it
     handler = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(RulError, match=reason) as caught, OnRay(address) as engine:
-        engine.run([Elsewhere(Wait("one"), tmp_path)], Heard())
+    with pytest.raises(RulError, match=reason) as caught, RayEngine(address) as engine:
+        engine.run([Elsewhere(Wait("one"), tmp_path)], Recorder())
     assert str(caught.value).startswith("--address ")
     assert str(caught.value).isprintable()
     assert signal.getsignal(signal.SIGTERM) == handler
@@ -173,13 +185,13 @@ def test_the_environment_names_a_cluster_too(tmp_path, monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(RulError, match=r"--address 127\.0\.0\.1:9: "):
-        OnRay().run([Elsewhere(Wait("one"), tmp_path)], Heard())
+        RayEngine().run([Elsewhere(Wait("one"), tmp_path)], Recorder())
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'cmapss_rul\[ray\]'"):
-        Options(engine="ray").start()
+        Options(engine="ray").start_engine()
 
 
 @pytest.mark.parametrize(
@@ -193,4 +205,4 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     ],
 )
 def test_what_a_run_is_given(options, device, gpus):
-    assert (options.device_of_a_run, options.gpus_of_a_run) == (device, gpus)
+    assert (options.device_per_run, options.gpus_per_run) == (device, gpus)

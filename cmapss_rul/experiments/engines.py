@@ -1,0 +1,295 @@
+"""Engines, which run the jobs of a comparison: processes of this machine, or tasks of Ray.
+
+Ray places, starts and retries tasks. A task shares no folder with the machine that sent it: the
+data files are sent once through Ray's object store, the files of a run travel with its task, and
+come back as its result.
+"""
+
+import importlib
+import os
+import re
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Protocol
+
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.files import write_atomic
+from cmapss_rul.system.locks import entries_in, lock_folder
+from cmapss_rul.system.memory import keep_freed_memory
+from cmapss_rul.system.signals import Interrupted, StopSignals
+from cmapss_rul.system.text import one_line
+from cmapss_rul.system.workers import Job, JobEvent, Report, attempt, run_jobs
+from cmapss_rul.training.config import TrainConfig
+from cmapss_rul.training.runs import RunFolder
+
+RETRIES = 3
+"""How often Ray retries a task whose worker died."""
+
+_POLL = 0.2
+"""Seconds between two checks for a signal."""
+
+_CONNECT = 5.0
+"""Seconds in which a cluster must accept a connection; Ray itself would try for two minutes."""
+
+Files = dict[str, bytes]
+"""Content of the files of a folder, by name."""
+
+
+class PortableJob(Job, Protocol):
+    """A job that another machine can do on copies of its files."""
+
+    @property
+    def folder(self) -> Path:
+        """Holds the files that the job resumes from, and its results."""
+
+    def sources(self) -> list[Path]:
+        """Fetch the files of other folders that it reads and never changes; their paths.
+
+        Raises:
+            DataError: one is not available.
+        """
+
+    def moved(self, sources: Path, folder: Path) -> Job:
+        """The same job with its sources in one folder and `folder` in another.
+
+        It leaves the same files there as the job itself would have left in its own.
+        """
+
+
+class Engine(Protocol):
+    """Runs jobs."""
+
+    def run(self, jobs: Sequence[PortableJob], report: Report) -> dict[str, str]:
+        """Run all jobs, in any order; none that fails stops another.
+
+        Args:
+            jobs: to run.
+            report: receives what happens.
+
+        Returns:
+            The errors of those that failed, by name.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM came; the next call resumes.
+        """
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Runs jobs in processes of this machine.
+
+    Attributes:
+        processes: at most; the cores by default.
+    """
+
+    processes: int | None = None
+
+    def run(self, jobs: Sequence[Job], report: Report) -> dict[str, str]:
+        """Run all jobs; see `Engine` and `run_jobs`."""
+        wanted = self.processes or TrainConfig().thread_count()
+        return run_jobs(jobs, max(1, min(wanted, len(jobs))), report)
+
+
+class RayEngine:
+    """Runs jobs on Ray; a context that starts or joins Ray before the first job.
+
+    If this process uses a Ray already, that one is used, and not shut down.
+
+    Args:
+        address: of a cluster, as `ray.init` takes it. By default that in `RAY_ADDRESS`, as in a
+            job that was submitted to a cluster; without it a Ray of this machine is started,
+            and ended with the context.
+        cpus: of a Ray of this machine; its cores by default.
+        gpus: that each job needs, 0.25 say where four share one.
+
+    Raises:
+        UsageError: ray is not installed.
+    """
+
+    def __init__(
+        self, address: str | None = None, cpus: int | None = None, gpus: float = 0.0
+    ) -> None:
+        self._ray = _import_ray()
+        self._address = address or os.environ.get("RAY_ADDRESS") or "local"
+        self._cpus = cpus if self._address == "local" else None
+        self._gpus = gpus
+        self._joined = False
+
+    def __enter__(self) -> "RayEngine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._joined:
+            self._ray.shutdown()
+
+    def run(self, jobs: Sequence[PortableJob], report: Report) -> dict[str, str]:
+        """Run all jobs; see `Engine`.
+
+        The messages of a job arrive when it has ended.
+
+        Raises:
+            RulError: no Ray is available.
+            Interrupted: SIGINT or SIGTERM came; the running jobs were cancelled.
+        """
+        if not jobs:
+            return {}
+        self._join()
+        errors = {}
+        with StopSignals() as stop:
+            waiting = self._submit(jobs, report)
+            while waiting and stop.received is None:
+                for task in self._ray.wait(list(waiting), timeout=_POLL)[0]:
+                    job = waiting.pop(task)
+                    error = self._collect(job, task, report)
+                    if error is not None:
+                        errors[job.name] = error
+                    report(JobEvent(job.name, "ended", error=error))
+            if waiting and stop.received is not None:
+                for task in waiting:
+                    self._ray.cancel(task, force=True)
+                raise Interrupted(
+                    f"stopped by {signal.Signals(stop.received).name}, finished runs are saved; "
+                    "the same command resumes",
+                    exit_code=128 + stop.received,
+                )
+        return errors
+
+    def _submit(self, jobs: Sequence[PortableJob], report: Report) -> dict[Any, PortableJob]:
+        """Hand all jobs over to Ray; task → job."""
+        do = self._ray.remote(_do).options(
+            num_cpus=1, num_gpus=self._gpus, max_retries=RETRIES, retry_exceptions=False
+        )
+        stored: dict[Path, Any] = {}
+        tasks = {}
+        for job in jobs:
+            paths = set(job.sources())
+            for path in paths - stored.keys():
+                stored[path] = self._ray.put(path.read_bytes())
+            sources = {path.name: stored[path] for path in paths}
+            if len(sources) < len(paths):
+                raise RulError(
+                    f"{job.name}: two of its files have the same name, of "
+                    f"{', '.join(sorted(sources))}; --engine ray identifies files by their names, "
+                    "so rename one"
+                )
+            tasks[do.remote(job, sources, _read(job.folder))] = job
+            report(JobEvent(job.name, "started"))
+        return tasks
+
+    def _collect(self, job: PortableJob, task: Any, report: Report) -> str | None:
+        """Fetch the result of a task; its error in one line, if any."""
+        try:
+            error, messages, files = self._ray.get(task)
+        except self._ray.exceptions.RayError as found:
+            return f"Ray gave it up: {one_line(str(found))[:300]}"
+        for message in messages:
+            report(JobEvent(job.name, "progress", message))
+        try:
+            _write(files, job.folder)
+        except (RulError, OSError) as found:
+            return one_line(found)
+        return None if error is None else str(error)
+
+    def _join(self) -> None:
+        if self._ray.is_initialized():
+            return
+        local = {"num_cpus": self._cpus, "include_dashboard": False}
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray sends them to its makers
+        try:
+            _check_reachable(self._address)
+            with _keep_handlers():
+                self._ray.init(
+                    address=self._address,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                    **(local if self._address == "local" else {}),
+                )
+        except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as error:
+            raise RulError(
+                f"--address {self._address}: no Ray there ({one_line(error)[:200]}); expected "
+                "auto, HOST:PORT of a cluster (started by ray start --head), or nothing for a Ray "
+                "of this machine"
+            ) from error
+        self._joined = True
+
+
+def _import_ray() -> ModuleType:
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise UsageError(
+            f"--engine ray needs the package ray, which cannot be imported ({one_line(error)}); "
+            "install it with: pip install 'cmapss_rul[ray]', or use --engine local"
+        ) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Raise OSError soon if nothing listens at HOST:PORT; other addresses are left to Ray."""
+    found = re.fullmatch(r"([^:/]+):(\d{1,5})", address)
+    if found:
+        socket.create_connection((found[1], int(found[2])), timeout=_CONNECT).close()
+
+
+@contextmanager
+def _keep_handlers() -> Iterator[None]:
+    """Restore the handler of SIGTERM, which Ray replaces by one that exits with code 15."""
+    former = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if former is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, former)
+
+
+# ---- in a worker of Ray --------------------------------------------------------------------
+
+
+def _do(
+    job: PortableJob, sources: Mapping[str, Any], former: Files
+) -> tuple[str | None, list[Any], Files]:
+    """Run a job in temporary folders: its error, its messages, and the files that it left.
+
+    Args:
+        job: with the paths of the machine that sent it.
+        sources: references to the content of its sources, by name.
+        former: files of its folder.
+    """
+    ray = _import_ray()
+    keep_freed_memory()
+    messages: list[Any] = []
+    with tempfile.TemporaryDirectory() as place:
+        data, folder = Path(place) / "data", Path(place) / "run"
+        _write(dict(zip(sources, ray.get(list(sources.values())), strict=True)), data)
+        _write(former, folder)
+        end = attempt(partial(job.moved(data, folder), messages.append))
+        if end.interrupted:  # as if the worker had died, so that Ray retries the task elsewhere
+            os._exit(1)
+        return end.error, messages, _read(folder)
+
+
+def _read(folder: Path) -> Files:
+    """Read the files of a run's folder, if there are any."""
+    return {name: (folder / name).read_bytes() for name in entries_in(folder)}
+
+
+def _write(files: Files, folder: Path) -> None:
+    """Write files into a folder; last.pt last, because it vouches for the others."""
+    if not files:
+        return
+    last = RunFolder(folder).last.name
+    with lock_folder(folder):
+        for name in sorted(files, key=lambda name: (name == last, name)):
+            write_atomic(folder / name, files[name])

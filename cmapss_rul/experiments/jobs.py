@@ -1,0 +1,182 @@
+"""The jobs of a comparison: train a run, evaluate a run, here or on copies of its files."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from cmapss_rul.config.yaml import to_yaml
+from cmapss_rul.data.columns import FileKind
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.sources import ensure_files
+from cmapss_rul.data.verification import manifest_path
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.save import EvaluationFiles, save
+from cmapss_rul.experiments.oracle import Oracle, oracle_file
+from cmapss_rul.experiments.runs import COMMIT
+from cmapss_rul.model.network import Network
+from cmapss_rul.system.files import write_atomic
+from cmapss_rul.system.workers import Send
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.device import pick_device
+from cmapss_rul.training.loggers import Reporter, Row
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import restore
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Trains or resumes a run, with the code of `rul train`.
+
+    Attributes:
+        name: of the run.
+        config: of the run.
+        folder: of the run.
+        device: auto, cpu or cuda.
+        oracle: whether the test RMSE of each epoch is recorded.
+        commit: of the code, for the ledger.
+    """
+
+    name: str
+    config: RunConfig
+    folder: Path
+    device: str
+    oracle: bool
+    commit: str | None
+
+    def __call__(self, send: Send) -> None:
+        """Train until the end; raises what `train` raises."""
+        reporters: list[Reporter] = []
+        if self.oracle:
+            reporters.append(Oracle(self.config.data, self.config.split, oracle_file(self.folder)))
+        reporters.append(_JobReporter(send, self.folder, self.commit))
+        train(self.config, self.folder, resume=True, device=self.device, reporters=reporters)
+
+    def sources(self) -> list[Path]:
+        """Train files; test files too where the oracle reads them."""
+        data = self.config.data
+        tested = _files(data, [data.subset], ("test", "RUL")) if self.oracle else []
+        return _files(data, [data.subset, *data.auxiliary], ("train",)) + tested
+
+    def moved(self, sources: Path, folder: Path) -> "RelocatedTrainJob":
+        """The same job on copies of its files."""
+        config = _with_data_in(sources, self.config)
+        return RelocatedTrainJob(self, replace(self, config=config, folder=folder))
+
+
+@dataclass(frozen=True)
+class _JobReporter(Reporter):
+    """Sends each epoch to the process that started the job, and records the commit of the code."""
+
+    send: Send
+    folder: Path
+    commit: str | None
+
+    def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
+        """Record the commit before the checkpoint of the epoch, so that a finished run has it."""
+        del epoch, network, preprocessor
+        path, text = self.folder / COMMIT, f"{self.commit or ''}\n"
+        if not path.is_file() or path.read_bytes() != text.encode():
+            write_atomic(path, text)
+
+    def epoch_end(self, row: Row, best: bool) -> None:
+        """Send the epoch's validation RMSE."""
+        self.send({"epoch": row["epoch"], "val_rmse": row["val_rmse"], "best": best})
+
+
+@dataclass(frozen=True)
+class RelocatedTrainJob:
+    """Trains a run on copies of its files, and records the paths of the originals.
+
+    Attributes:
+        original: the job with the paths where the run belongs.
+        relocated: the same with the paths of the copies.
+    """
+
+    original: TrainJob
+    relocated: TrainJob
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.original.name
+
+    def __call__(self, send: Send) -> None:
+        """Train until the end; raises what `train` raises."""
+        try:
+            self.relocated(send)
+        finally:
+            self._restore_paths()
+
+    def _restore_paths(self) -> None:
+        run = RunFolder(self.relocated.folder)
+        data = self.original.config.data
+        paths = {
+            "folder": str(self.original.folder),
+            "data_dir": data.dir,
+            "files": data.own_files,
+        }
+        for path in (run.best, run.last, run.previous):
+            if path.exists():
+                content = checkpoint.read(path)
+                checkpoint.write(path, {**content, "host": {**content["host"], **paths}})
+        if run.config.exists():
+            write_atomic(run.config, to_yaml(self.original.config))
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Evaluates a finished run as `rul evaluate` does, in its folder.
+
+    Attributes:
+        name: of the run.
+        config: of the run, with the present paths of the data.
+        folder: of the run.
+        device: auto, cpu or cuda.
+    """
+
+    name: str
+    config: RunConfig
+    folder: Path
+    device: str
+
+    def __call__(self, send: Send) -> None:
+        """Evaluate `best.pt` with one thread, because several processes do so at a time."""
+        del send
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            model = restore(self.folder, pick_device(self.device))
+            # the data may have moved since the training
+            config = model.config.model_copy(update={"data": self.config.data})
+            evaluation = evaluate(dataclasses.replace(model, config=config), progress=False)
+        finally:
+            torch.set_num_threads(threads)
+        save(evaluation, EvaluationFiles.of(model.path))
+
+    def sources(self) -> list[Path]:
+        """Test and RUL file."""
+        return _files(self.config.data, [self.config.data.subset], ("test", "RUL"))
+
+    def moved(self, sources: Path, folder: Path) -> "EvaluateJob":
+        """The same job on copies of its files."""
+        return replace(self, config=_with_data_in(sources, self.config), folder=folder)
+
+
+def _files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
+    """Files of some subsets, downloaded where they are missing, and the manifests beside them."""
+    found: list[Path] = []
+    for subset in subsets:
+        found += ensure_files(data.model_copy(update={"subset": subset}), kinds).values()
+        manifest = manifest_path(Path(data.dir), subset)
+        found += [manifest] if manifest.exists() and not data.own else []
+    return found
+
+
+def _with_data_in(folder: Path, config: RunConfig) -> RunConfig:
+    return config.model_copy(update={"data": config.data.moved_to(folder)})

@@ -1,0 +1,69 @@
+"""The jobs of a comparison, here and on copies of their files."""
+
+import shutil
+import signal
+
+import pytest
+
+from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob
+from cmapss_rul.experiments.oracle import read_oracle
+from cmapss_rul.experiments.runs import COMMIT
+from cmapss_rul.system.signals import Interrupted
+from cmapss_rul.training import checkpoint
+from tests.training.inputs import assert_same_run
+
+
+def test_a_job_done_on_copies_leaves_what_it_leaves_at_home(config, run, tmp_path):
+    """Even where it goes on from what another machine had begun."""
+    job = TrainJob("run", config, tmp_path / "home", "cpu", True, "c0ffee")
+    assert {path.name for path in job.sources()} == {
+        "train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt", "manifest_FD001.json",
+    }  # fmt: skip
+    data, folder = tmp_path / "data", tmp_path / "copies"
+    data.mkdir()
+    for path in job.sources():
+        shutil.copy(path, data)
+
+    def stop(_):
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        job.moved(data, folder)(stop)
+    host = checkpoint.read(folder / "last.pt")["host"]
+    assert (host["folder"], host["data_dir"]) == (str(tmp_path / "home"), config.data.dir)
+    messages = []
+    job.moved(data, folder)(messages.append)
+    assert [message["epoch"] for message in messages] == [2]
+    assert_same_run(run.path, folder)
+    assert checkpoint.read(folder / "best.pt")["host"]["data_dir"] == config.data.dir
+    assert (folder / "config.yaml").read_bytes() == run.config.read_bytes()
+    assert set(read_oracle(folder / "oracle.csv")) == {1, 2}
+    assert (folder / COMMIT).read_text() == "c0ffee\n"
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_evaluation_on_copies_is_the_one_at_home(config, run, tmp_path):
+    job = EvaluateJob("run", config, tmp_path / "home", "cpu")
+    assert {path.name for path in job.sources()} == {
+        "test_FD001.txt", "RUL_FD001.txt", "manifest_FD001.json",
+    }  # fmt: skip
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    shutil.copy(run.best, folder)
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in job.sources():
+        shutil.copy(path, data)
+    job.moved(data, folder)(lambda _: None)
+    for name in ("best.pt", "evaluation.json", "predictions.csv"):
+        assert (folder / name).read_bytes() == (run.path / name).read_bytes()
+
+
+def test_auxiliary_train_files_are_sources_too(config, tmp_path):
+    data = config.data.model_copy(
+        update={"dir": str(tmp_path), "source": "simulated", "auxiliary": ("FD003",)}
+    )
+    job = TrainJob("run", config.model_copy(update={"data": data}), tmp_path, "cpu", False, None)
+    assert [path.name for path in job.sources()] == [
+        "train_FD001.txt", "manifest_FD001.json", "train_FD003.txt", "manifest_FD003.json",
+    ]  # fmt: skip
