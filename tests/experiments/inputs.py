@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cmapss_rul.system.text import one_line
 from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
 from cmapss_rul.experiments.records import Comparison
 from cmapss_rul.experiments.runs import SCORES, History, RunResult
 from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import Job, JobEvent, Report
 
 TINY = {

@@ -27,6 +27,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def lines(recorder):
+    """Recorded events as tuples."""
+    found = []
+    for event in recorder.events:
+        value = {"started": (), "progress": (event.message,), "ended": (event.error,)}[event.kind]
+        found.append((event.kind, event.job, *value))
+    return found
+
+
 @pytest.fixture(scope="module")
 def two_workers():
     """A Ray of this machine with two CPUs, which the engine finds in use."""
@@ -58,7 +67,7 @@ def test_a_job_whose_worker_is_killed_is_done_again(tmp_path, two_workers):
         assert ray.run([jobs[0], DiesOnce(**vars(jobs[1]), marks=marks), jobs[2]], recorder) == {}
     assert [(job.folder / "joined.txt").read_text() for job in jobs] == ["well"] * 3
     (died,) = marks.iterdir()
-    (pid,) = [line[2]["pid"] for line in recorder.lines if line[:2] == ("progress", "two")]
+    (pid,) = [line[2]["pid"] for line in lines(recorder) if line[:2] == ("progress", "two")]
     assert int(died.name) not in (pid, os.getpid())
 
 
@@ -85,14 +94,14 @@ def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
             assert (here / name).read_bytes() == (there / name).read_bytes(), name
         host = checkpoint.read(RunFolder(there).best)["host"]
         assert (host["folder"], host["data_dir"]) == (str(there), run.config.data.dir)
-        epochs = [what["epoch"] for kind, name, *rest in recorder.lines
+        epochs = [what["epoch"] for kind, name, *rest in lines(recorder)
                   if (kind, name) == ("progress", run.name) for what in rest]  # fmt: skip
         assert epochs == [1, 2]
     assert found.cells[0].n_seeds == 2
     before = {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*.pt")}
-    recorder.lines.clear()
+    recorder.events.clear()
     compare(grid, tmp_path / "grid", Options(engine="ray"), report)
-    assert recorder.lines == []  # a finished grid does nothing
+    assert lines(recorder) == []  # a finished grid does nothing
     assert before == {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*.pt")}
     assert two_workers.is_initialized()  # the engine ends no Ray that it did not start
 
@@ -114,10 +123,10 @@ def test_sources_go_once_and_folders_come_back(tmp_path, monkeypatch, two_worker
         "old and new",
         "new",
     ]
-    assert {line[2]["threads"] for line in recorder.lines if line[0] == "progress"} == {"1"}
+    assert {line[2]["threads"] for line in lines(recorder) if line[0] == "progress"} == {"1"}
     assert sorted(path.name for path in jobs[0].folder.iterdir()) == ["joined.txt"]
-    assert [line[:2] for line in recorder.lines[:3]] == [("started", str(n)) for n in range(3)]
-    assert {line[1:] for line in recorder.lines if line[0] == "ended"} == {
+    assert [line[:2] for line in lines(recorder)[:3]] == [("started", str(n)) for n in range(3)]
+    assert {line[1:] for line in lines(recorder) if line[0] == "ended"} == {
         (str(number), None) for number in range(3)
     }
 
@@ -153,7 +162,7 @@ def test_a_signal_gives_the_running_jobs_up(tmp_path, number, two_workers):
     with pytest.raises(Interrupted, match=f"stopped by {number.name}, finished runs") as caught:
         RayEngine().run(jobs, report)
     assert caught.value.exit_code == 128 + number
-    assert recorder.lines == []
+    assert lines(recorder) == []
 
 
 def test_no_jobs_start_no_ray(monkeypatch):
