@@ -121,7 +121,7 @@ def test_a_calibrated_model_gives_its_interval_too(
     found = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
     assert found["intervals"]["level"] == 0.9
     assert found["outputs"]["rul_upper"] == (
-        "float32 [batch]: upper end of the interval at level 0.9, cycles; 125 means that or more"
+        "float32 [batch]: upper bound of the interval at level 0.9, cycles; 125 means that or more"
     )
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     plain = {k: v.numpy() for k, v in graph_inputs(model, fleet, np.array([9])).named().items()}
