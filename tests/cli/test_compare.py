@@ -5,6 +5,8 @@ import json
 import pytest
 
 from cmapss_rul.cli.progress import GridProgress
+from cmapss_rul.experiments.compare import PhaseEvent
+from cmapss_rul.system.workers import JobEvent
 from tests.experiments.inputs import write_config
 
 
@@ -69,15 +71,15 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
         (["--config", "tiny.yaml", "--grid", "train.epoch=1"], "did you mean train.epochs?"),
         (["--config", "tiny.yaml", "--grid", "train.epochs=0"], "expected at least 1, found 0"),
         (["--config", "tiny.yaml", "--jobs", "0"], "--jobs"),
-        (["--config", "tiny.yaml", "--device", "tpu"], "there is no device 'tpu'"),
+        (["--config", "tiny.yaml", "--device", "tpu"], "--device: found 'tpu', expected one of auto, cpu, cuda"),
         (["--config", "tiny.yaml", "--engine", "dask"],
          "--engine: there is no engine 'dask'; expected one of local, ray"),
         (["--config", "tiny.yaml", "--address", "auto"], "--address is for --engine ray"),
         (["--config", "tiny.yaml", "--gpus", "1"], "--gpus is for --engine ray"),
-        (["--config", "tiny.yaml", "--engine", "ray", "--device", "tpu"], "no device 'tpu'"),
+        (["--config", "tiny.yaml", "--engine", "ray", "--device", "tpu"], "--device: found 'tpu', expected one of auto, cpu, cuda"),
         (["--config", "tiny.yaml", "--engine", "ray", "--address", "auto", "--jobs", "2"],
          "--jobs: the cluster at --address has its own"),
-        (["--config", "tiny.yaml", "--ledger", "tiny.yaml"], "--ledger tiny.yaml: cannot be read"),
+        (["--config", "tiny.yaml", "--ledger", "tiny.yaml"], "--ledger tiny.yaml: is no ledger"),
         (["--config", "tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is no folder"),
     ],
 )  # fmt: skip
@@ -103,11 +105,12 @@ def test_an_interrupt_is_reported_with_130(rul, tiny, monkeypatch):
 
 def test_progress_shows_strange_names_harmlessly(capsys):
     progress = GridProgress(quiet_stdout=False)
-    progress.phase("training", 1, 0)
-    progress.started("a\x1b[31m")
-    progress.told("a\x1b[31m", {"epoch": 1, "val_rmse": 12.345, "best": True})
-    progress.ended("a\x1b[31m", None)
-    progress.ended("b", "broke\x07")
+    progress(PhaseEvent("training", 1, 0))
+    progress(JobEvent("a\x1b[31m", "started"))
+    message = {"epoch": 1, "val_rmse": 12.345, "best": True}
+    progress(JobEvent("a\x1b[31m", "progress", message))
+    progress(JobEvent("a\x1b[31m", "ended"))
+    progress(JobEvent("b", "ended", error="broke\x07"))
     progress.close()
     assert capsys.readouterr().out == (
         "training: 1 run(s)\na\\x1b[31m  epoch 1, val RMSE 12.35\nb  failed: broke\\x07\n"

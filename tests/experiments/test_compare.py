@@ -416,6 +416,6 @@ def test_a_wrong_ledger_or_device_is_said_before_anything_is_done(made, tmp_path
     (tmp_path / "ledger.json").write_text("{}")
     with pytest.raises(UsageError, match="is no ledger"):
         compare(made[0], tmp_path / "grid", Options(ledger=tmp_path / "ledger.json"))
-    with pytest.raises(UsageError, match="there is no device 'tpu'"):
+    with pytest.raises(UsageError, match="--device: found 'tpu', expected one of auto, cpu, cuda"):
         compare(made[0], tmp_path / "grid", Options(device="tpu"))
     assert not (tmp_path / "grid").exists()

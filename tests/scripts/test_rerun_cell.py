@@ -100,7 +100,10 @@ def test_hostile_arguments_are_shown_escaped_in_one_line(capsys, name):
         (("tiny.yaml", "fixd"), "no cell 'fixd' of tiny; expected of: fixed, amnl"),
         (("fd001", "fixed"), "no configuration 'fd001'; expected of: tiny"),
         (("tiny.yaml", "fixed", "--seed", "-1"), "--seed"),
-        (("tiny.yaml", "fixed", "--device", "tpu"), "there is no device 'tpu'"),
+        (
+            ("tiny.yaml", "fixed", "--device", "tpu"),
+            "--device: found 'tpu', expected one of auto, cpu, cuda",
+        ),
         (("elsewhere/tiny.yaml", "fixed"), "there is no configuration 'elsewhere/tiny.yaml'"),
     ],
 )

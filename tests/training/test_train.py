@@ -184,7 +184,7 @@ def test_nothing_is_printed(eight, tmp_path, capfd):
 
 
 def test_an_unknown_device_is_refused_before_anything_else(tmp_path):
-    with pytest.raises(UsageError, match="no device 'tpu'"):
+    with pytest.raises(UsageError, match="--device: found 'tpu', expected one of auto, cpu, cuda"):
         train(tiny(tmp_path), tmp_path / "run", device="tpu")
 
 
