@@ -13,7 +13,7 @@ from cmapss_rul.experiments.records import (
     Pair,
 )
 from cmapss_rul.experiments.table import show_share, show_spread
-from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.config import RunConfig, load_config
 
 _SIGNIFICANCE = (
     "A difference is significant where the paired t test over seeds rejects at 5 % after Holm's "
@@ -47,6 +47,49 @@ def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
         *_optimism(ledger),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def summary_table(ledger: Ledger) -> str:
+    """Lay out the results of the configurations as shipped, one row per subset, for the README.
+
+    Args:
+        ledger: as `read_ledger` gives it.
+    """
+    cells = [
+        cell
+        for cell in ledger.cells
+        if cell.n_seeds
+        and not cell.settings
+        and cell.config == cell.subset.lower()
+        and cell.balancer == load_config(cell.config).balancer.name
+    ]
+    if not cells:
+        return "No configuration as shipped is in `configs/ledger.json` yet."
+    rows = [
+        [
+            cell.subset,
+            _training_data(cell),
+            show_spread(cell.rmse, 2),
+            show_spread(cell.nasa, 0),
+            show_spread(cell.last_raw.rmse, 2),
+            f"{cell.seconds.mean:.0f}",
+        ]
+        for cell in cells
+    ]
+    head = ["subset", "training data", "RMSE", "NASA score", "RMSE, raw labels", "s per run"]
+    caption = (
+        "Configurations as shipped, from `configs/ledger.json`: last window of each test engine, "
+        f"labels capped at {_values(c.protocol.cap for c in cells if c.protocol)} cycles, "
+        f"mean ± sd over {_seeds(cells)}."
+    )
+    return f"{caption}\n\n{to_markdown(Table('', head, rows, align='llrrrr'))}"
+
+
+def _training_data(cell: CellSummary) -> str:
+    """Name the subsets whose train files are used, and the cycle count where it is an input."""
+    subsets = " + ".join([cell.subset, *(cell.protocol.auxiliary if cell.protocol else ())])
+    cycle_count = cell.configuration["data"]["cycle_count"]
+    return f"{subsets}, cycle count as input" if cycle_count else subsets
 
 
 def _folded(summary: str, content: str) -> str:

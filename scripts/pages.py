@@ -21,7 +21,7 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, load_config
 from scripts.bench_table import bench_table, read_benchmarks
-from scripts.ledger_table import ledger_table
+from scripts.ledger_table import ledger_table, summary_table
 
 LEDGER = Path("configs/ledger.json")
 PAGES = ("README.md", "docs/*.md", "configs/*.md")
@@ -123,8 +123,10 @@ def _tables(root: Path) -> Iterator[tuple[str, str]]:
     """Name and Markdown of each table whose data are there."""
     yield "published figures", published_table()
     if (root / LEDGER).exists():
+        found = read_ledger(root / LEDGER)
+        yield "results", summary_table(found)
         link = os.path.relpath(root / LEDGER, page_of(root, "ledger").parent)
-        yield "ledger", ledger_table(read_ledger(root / LEDGER), Path(link).as_posix())
+        yield "ledger", ledger_table(found, Path(link).as_posix())
     if benchmarks := read_benchmarks(root):
         yield "bench", bench_table(benchmarks)
 

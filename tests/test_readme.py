@@ -1,4 +1,4 @@
-"""The README's commands and Python lines run as printed, on a small simulated fleet."""
+"""The commands and Python lines of the README and of docs/ run as printed, on a simulated fleet."""
 
 import json
 import os
@@ -12,6 +12,12 @@ import pytest
 from cmapss_rul.data.simulate import simulate
 
 ROOT = Path(__file__).parents[1]
+PAGES = (
+    "README.md", "docs/training.md", "docs/prediction.md", "docs/own-fleet.md", "docs/data.md",
+    "docs/comparison.md", "docs/results.md",
+)  # fmt: skip
+"""Pages in the order in which their commands run; tests/docs has the tutorial."""
+
 SHORT = (
     " --set train.epochs=1 --set train.window_share=0.02 --set model.bilstm.hidden=4"
     " --set model.cnn.channels=[4] --set train.threads=1"
@@ -23,13 +29,15 @@ def blocks(language: str, page: str = "README.md") -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def rul_lines() -> list[str]:
-    """The commands, but for those that made the ledger: hours, and minutes in the short form.
+def rul_lines(page: str) -> list[str]:
+    """The commands of a page without their comments, except those that take hours or a cluster.
 
-    tests/scripts/test_repository_tables.py compares the ledger with the shipped configurations.
+    The results of the ledger's commands are compared with the shipped configurations by
+    tests/scripts/test_repository_tables.py; tests/experiments/test_on_ray.py has Ray.
     """
-    lines = [line for block in blocks("sh") for line in block.splitlines() if "rul " in line]
-    return [line for line in lines if "--ledger" not in line]
+    lines = [line for block in blocks("sh", page) for line in block.splitlines()]
+    commands = [re.sub(r"\s{2,}#.*", "", line) for line in lines if line.startswith("rul ")]
+    return [line for line in commands if "--ledger" not in line and "--engine ray" not in line]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +52,7 @@ def workplace(tmp_path_factory) -> Path:
 
 
 def own_fleet() -> str:
-    """A CSV as the README shows one: run-to-failure records of twelve pumps."""
+    """A CSV as docs/own-fleet.md shows one: run-to-failure records of twelve pumps."""
     rows = ["unit,cycle,load,temp,vibration"]
     for pump in range(12):
         for cycle in range(1, 31 + pump):
@@ -79,25 +87,39 @@ def shortened(line: str) -> str:
 
 
 def test_there_are_commands_to_test():
-    assert len(rul_lines()) >= 12
-    verbs = {line.split()[1] for line in rul_lines()}
-    assert verbs == {
-        "calibrate", "compare", "config", "download-data", "evaluate", "predict", "report", "runs",
-        "simulate", "train",
+    assert len(rul_lines("README.md")) >= 9
+    lines = [line for page in PAGES for line in rul_lines(page)]
+    assert len(lines) >= 28
+    assert {line.split()[1] for line in lines} == {
+        "calibrate", "compare", "config", "download-data", "evaluate", "export", "predict",
+        "report", "runs", "simulate", "train",
     }  # fmt: skip
 
 
-def test_every_command_of_the_readme_runs_in_order(workplace):
+def test_every_page_with_commands_of_rul_is_run():
+    """The benchmark and `torchrun` take too long; their blocks are marked as text."""
+    pages = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("*.md"))]
+    named = {page for page in ["README.md", *pages] if "\nrul " in "\n".join(blocks("sh", page))}
+    assert named == {*PAGES, "docs/tutorial.md"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_the_pages_runs_in_order(workplace, page):
     # the fleet of `demo` is 100 engines; a small one with its manifest would be refused, so it
-    # is left to `rul train` to make, in the folder that the README's `rul simulate` fills
-    for line in rul_lines():
+    # is left to `rul train` to make, in the folder that `rul simulate` fills
+    before = [line for other in PAGES[: PAGES.index(page)] for line in rul_lines(other)]
+    for line in rul_lines(page):
+        if line in before:
+            continue
+        if line.startswith("rul export"):
+            pytest.importorskip("onnxruntime")
         command = line if "--out data/simulated" in line else shortened(line)
         done = run(command, workplace)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
 
 
-def test_the_readme_leads_from_a_csv_to_figures_of_a_fleet_of_ones_own(workplace):
+def test_a_csv_becomes_results_of_a_fleet_of_ones_own(workplace):
     """After the test above, which has run the commands."""
     found = json.loads((workplace / "runs/my-s0/evaluation.json").read_text())["protocol"]
     assert found["tested_on"] == "held-out engines of the same file"
@@ -107,7 +129,7 @@ def test_the_readme_leads_from_a_csv_to_figures_of_a_fleet_of_ones_own(workplace
 
 
 def test_gradnorm_weights_reach_the_fixed_run(workplace):
-    """The README's one command hands the last row's weights over (after the test above)."""
+    """One command of docs/training.md hands the last row's weights over (after the test above)."""
     import pandas as pd
     import yaml
 
@@ -133,14 +155,6 @@ def test_the_python_blocks_run_one_after_another(workplace):
     assert done.returncode == 0, done.stderr
     assert "training windows" in done.stdout
     assert "not the official files" in done.stdout or "simulated" in done.stdout
-
-
-def test_the_command_of_the_page_on_export_runs(workplace):
-    """On the run of the commands above; its Python lines are tested beside the export."""
-    pytest.importorskip("onnxruntime")
-    (command,) = (block.strip() for block in blocks("sh", "cmapss_rul/evaluation/README.md"))
-    done = run(command, workplace)
-    assert done.returncode == 0, done.stderr
 
 
 def test_the_scripts_of_the_readme_exist():

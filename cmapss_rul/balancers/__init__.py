@@ -1,6 +1,6 @@
 """Loss balancing: methods that combine the RUL and the health loss into one.
 
-README.md in this folder shows how to add one: a file of its own and an entry in the union below.
+docs/balancers.md shows how to add one: a file of its own and an entry in the union below.
 """
 
 from typing import Annotated

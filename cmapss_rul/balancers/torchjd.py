@@ -25,7 +25,7 @@ REFUSED = {
     "with the device in every step; use geometric_mean",
     "torchjd:pbi": "a penalty of the usual size gives the smaller loss a negative weight",
 }
-"""Scalarizers that fail the requirements of every balancer (README.md), with the reason."""
+"""Scalarizers that fail the requirements of every balancer (docs/balancers.md), with the reason."""
 
 LEAST_WEIGHT = 1e-12
 Bound = Annotated[float, Field(ge=-1e12, le=1e12)]

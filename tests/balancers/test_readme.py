@@ -1,4 +1,4 @@
-"""The example in the balancers' README is complete and passes the battery."""
+"""The example in docs/balancers.md is complete and passes the battery."""
 
 import importlib.util
 import re
@@ -9,18 +9,17 @@ import pytest
 import torch
 from pydantic import Field, TypeAdapter
 
-import cmapss_rul.balancers
 from cmapss_rul.balancers import BalancerConfig
 from tests.balancers.battery import BATTERY
 from tests.balancers.variants import MEMBERS
 
-README = Path(cmapss_rul.balancers.__file__).with_name("README.md")
+PAGE = Path(__file__).parents[2] / "docs" / "balancers.md"
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
     """Import the example's code as a module."""
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     path = tmp_path_factory.mktemp("balancers") / "first_loss.py"
     path.write_text(code, "utf-8")
     spec = importlib.util.spec_from_file_location("first_loss", path)
@@ -49,6 +48,6 @@ def test_example_does_what_its_formula_says(example):
 
 
 def test_every_member_is_in_the_table():
-    text = README.read_text("utf-8")
+    text = PAGE.read_text("utf-8")
     for member in MEMBERS:
         assert f"\n| `{member().name}` |" in text

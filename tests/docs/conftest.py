@@ -17,10 +17,5 @@ def loaded(name: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def make() -> ModuleType:
-    return loaded("make")
-
-
-@pytest.fixture(scope="session")
 def tutorial() -> ModuleType:
     return loaded("tutorial")

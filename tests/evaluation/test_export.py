@@ -250,7 +250,7 @@ def test_names_beside_the_checkpoint():
 def test_the_example_of_the_readme_needs_nothing_of_this_package(
     exported, window_60, fleet_dir, tmp_path
 ):
-    text = (ROOT / "cmapss_rul/evaluation/README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/prediction.md").read_text(encoding="utf-8")
     (example,) = (
         block
         for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)

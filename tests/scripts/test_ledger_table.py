@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
-from scripts.ledger_table import ledger_table
+from scripts.ledger_table import ledger_table, summary_table
 from tests.experiments.inputs import comparison, grid
 
 SEEDS = (0, 1, 2, 3)
@@ -207,3 +207,28 @@ def test_without_oracle_and_leak_nothing_is_said_of_them(tmp_path):
     text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B})))
     assert "Optimism" not in text
     assert "oracle" not in text
+
+
+# ---- the README's table ------------------------------------------------------------------------
+
+
+def test_the_summary_has_the_shipped_balancer_of_each_subset_and_its_training_data(tmp_path):
+    found = filled(
+        tmp_path / "l.json",
+        compared({"fixed": B, "amnl": A}, "fd001", "fd003"),
+        compared({"amnl": C}, "gradnorm"),
+    )
+    text = summary_table(found)
+    head, *table = rows(text, "subset")
+    assert head[:3] == ["subset", "training data", "RMSE"]
+    assert [row[:4] for row in table] == [
+        ["FD001", "FD001 + FD002, cycle count as input", "11.15 ± 0.13", "112 ± 1"],
+        ["FD003", "FD003 + FD004, cycle count as input", "11.15 ± 0.13", "112 ± 1"],
+    ]
+    assert "from `configs/ledger.json`" in text
+    assert "mean ± sd over 4 seeds" in text
+
+
+def test_a_ledger_without_a_shipped_configuration_says_so(tmp_path):
+    found = filled(tmp_path / "l.json", compared({"fixed": B}, "fd001"))
+    assert summary_table(found).startswith("No configuration as shipped")

@@ -38,6 +38,8 @@ def root(tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "README.md").write_text(page("ledger"))
     (tmp_path / PUBLISHED).write_text(page("published figures"))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "front.md").write_text(page("results"))
     return tmp_path
 
 
@@ -53,7 +55,8 @@ def test_without_a_ledger_the_readme_is_left_alone(root):
 def test_both_pages_are_written_once(root):
     made = grid(balancers=["fixed", "amnl"], seeds=(0, 1))
     merge_comparison(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0], "amnl": [11.0, 12.5]}))
-    assert sorted(path.name for path in update_pages(root)) == ["README.md", "published-figures.md"]
+    changed = [path.name for path in update_pages(root)]
+    assert sorted(changed) == ["README.md", "front.md", "published-figures.md"]
     assert "| `fixed` | 12.50 ± 0.71 / 125 ± 7 |" in (root / "README.md").read_text()
     assert update_pages(root) == []
     assert expected_pages(root) == {path: path.read_text() for path in expected_pages(root)}
@@ -97,7 +100,6 @@ def test_a_table_without_a_place_is_an_error(root):
 
 
 def test_a_table_with_two_places_is_an_error(root):
-    (root / "docs").mkdir()
     (root / "docs" / "other.md").write_text(page("published figures"))
     with pytest.raises(UsageError, match=r"in docs/other.md, configs/published-figures.md; expe"):
         update_pages(root)
@@ -106,7 +108,6 @@ def test_a_table_with_two_places_is_an_error(root):
 def test_a_page_is_found_by_its_marks_and_links_to_the_ledger_from_there(root):
     made = grid(balancers=["fixed"], seeds=(0, 1))
     merge_comparison(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0]}))
-    (root / "docs").mkdir()
     (root / "README.md").rename(root / "docs" / "results.md")
     assert page_of(root, "ledger") == root / "docs" / "results.md"
     update_pages(root)
