@@ -99,7 +99,7 @@ def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
         assert row(text, f"0.8, {windows} window")[3:] == cells
     flat = " ".join(text.split())
     for said in [
-        "from 10 validation engines (these engines also chose the epoch)",
+        "calibrated on 10 validation engines (these engines also chose the epoch)",
         "in units of the usual error around the predicted RUL",
         "at least the level, for a cycle drawn evenly from the whole life of an engine",
         "not for each RUL, nor for cut records' last cycles",
