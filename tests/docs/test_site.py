@@ -66,6 +66,17 @@ def test_every_package_and_every_public_name_is_in_the_reference():
     assert set(named) == public | packages - {"cli"}
 
 
+def test_every_module_on_the_ways_through_the_house_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 40
+    (ways,) = re.findall(r"Four ways:\n(.*?)\n## ", text, re.DOTALL)
+    modules = re.findall(r"`(\w+\.\w+)`", ways)
+    assert len(modules) >= 20
+    for module in modules:
+        path = ROOT / "cmapss_rul" / module.replace(".", "/")
+        assert path.with_suffix(".py").exists(), module
+
+
 def test_every_test_that_the_page_on_reliability_names_exists():
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     named = re.findall(r"\btests/[\w/.]+", text)
