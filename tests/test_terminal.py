@@ -222,11 +222,15 @@ def test_labels_of_a_grid_are_no_markup():
     label = f"fixed data.columns=[sensor_2] [red]x[/] {EVIL}"
     cell = CellSummary.model_construct(config=EVIL, label=label, leak="a leak")
     table = grid_table._by_config([cell], {"seeds": lambda _: "1"})
+    (drawn,) = to_terminal(table).renderables
+    texts = list(drawn.columns[0].cells)
+    assert [text.spans for text in texts] == [[], []]
     text = io.StringIO()
     Console(width=100, file=text, force_terminal=True, color_system="truecolor").print(
         to_terminal(table)
     )
     shown = r"fixed data.columns=[sensor_2] [red]x[/] a\x1b[31m\x9b2J\u202eb (leak)"
+    assert texts[1].plain == shown
     assert shown in text.getvalue()
 
 

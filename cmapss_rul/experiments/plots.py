@@ -143,7 +143,7 @@ def plot_weights(comparison: Comparison, histories: Histories) -> Figure:
 
 def plot_ranks(comparison: Comparison) -> Figure | None:
     """Mean rank of each cell over configurations, with Nemenyi's critical difference."""
-    ranks = comparison.ranks
+    ranks = comparison.shown_ranks
     if ranks is None:
         return None
     order = np.argsort(ranks.mean, kind="stable")

@@ -2,6 +2,7 @@
 
 A record's attributes are named like its JSON keys. Keys that this version does not know are
 preserved, and keys that an older version did not write stay absent when a record is saved again.
+None stands for a value that too few runs, seeds, engines or configurations do not define.
 """
 
 import json
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cmapss_rul.display.text import finite, json_text
@@ -38,15 +40,31 @@ class Record(BaseModel):
 
     def as_json(self, indent: int = 2) -> str:
         """Return strict JSON; a number that is not finite becomes null."""
+        # unset keys stay absent: a ledger's old cells must not gain keys that nobody measured
         plain = finite(self.model_dump(mode="json", exclude_unset=True))
         return json_text(plain, indent=indent) + "\n"
 
 
 class Spread(Record):
-    """Mean and sd (with n − 1) over the seeds of a cell; None where they are not defined."""
+    """Mean and sd (with n − 1) over the seeds of a cell."""
 
     mean: float | None
     sd: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Spread":
+        """Summarise one value a seed; undefined where a value is missing.
+
+        >>> Spread.of([1.0, 3.0]), Spread.of([2.0]), Spread.of([])  # doctest: +NORMALIZE_WHITESPACE
+        (Spread(mean=2.0, sd=1.4142135623730951), Spread(mean=2.0, sd=None),
+         Spread(mean=None, sd=None))
+        """
+        numbers = [float(value) for value in values if value is not None]
+        # no mean of the rest: leaving out a score too large for a float would flatter the cell
+        if not numbers or len(numbers) < len(values):
+            return cls(mean=None, sd=None)
+        sd = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
+        return cls(mean=float(np.mean(numbers)), sd=sd)
 
 
 class Scores(Record):
@@ -67,9 +85,8 @@ class ValidationScores(Record):
 class RunSummary(Record):
     """The metrics of one run; its fields are also the columns of comparison.csv.
 
-    Test metrics are named after windows and labels; without a suffix they are those of the last
-    window of each engine on capped labels. `val_…` are of the selected epoch, `best_epoch`. The
-    `oracle_…` keys exist only with `--oracle`.
+    Without a suffix, test metrics are of the last window of each engine on capped labels.
+    `val_…` are of the selected epoch; `oracle_…` exist only with `--oracle`.
     """
 
     seed: int
@@ -113,10 +130,10 @@ class SplitSummary(Record):
 
 
 class CellProtocol(Record):
-    """The evaluation protocol of a cell: that of its runs, less what belongs to one seed.
+    """The protocol of a cell's runs, less what belongs to one seed.
 
-    `padded` counts test engines with a record shorter than the window, `auxiliary` the engines
-    of each other subset that trained too.
+    `padded` test engines have fewer cycles than the window; `auxiliary` counts the engines of
+    each other subset that trained too.
     """
 
     subset: str
@@ -134,17 +151,8 @@ class CellProtocol(Record):
 class CellSummary(Record):
     """One cell of a grid: the metrics of its runs over the seeds, and how they were made.
 
-    What depends on a run is None, or empty, where no run of the cell succeeded.
-
-    Attributes:
-        leak: the warning about a split by windows; None where engines were split.
-        files: official, simulated or own, in words.
-        n_seeds: number of runs that succeeded.
-        rmse: last window of each test engine, capped labels, cycles; `nasa` too.
-        rmse_interval_over_engines: bootstrap interval of the mean RMSE; None for one engine.
-        config_digest: SHA-256 of `configuration`.
-        configuration: resolved, without seed, threads and paths.
-        commit: of the code that trained; `unknown` outside of a checkout.
+    `rmse` (cycles) and `nasa` are of the last window of each test engine on capped labels, `leak`
+    is the warning about a split by windows, `configuration` lacks seed, threads and paths.
     """
 
     config: str
@@ -186,13 +194,7 @@ class CellSummary(Record):
 
 
 class MeanInterval(Record):
-    """The mean of n values, one a seed, with its t interval and t test.
-
-    Attributes:
-        sd: with n − 1; None for a single value, like `interval`, the t interval at 95 %.
-        t: mean ÷ (sd/√n); None where there is no spread.
-        p: two-sided, of the mean being 0; None where there is no test.
-    """
+    """Mean of n values, one a seed; t interval at 95 %; t = mean ÷ (sd/√n); p, two-sided."""
 
     n: int
     mean: float
@@ -215,13 +217,8 @@ class EngineBootstrap(Record):
 class Pair(Record):
     """Two cells of one configuration, compared by RMSE (last windows, capped labels): a − b.
 
-    Attributes:
-        paired_t: paired t test over the seeds that both have; None below two.
-        bootstrap: over test engines; None where the test sets differ or have one engine.
-        why_not: why there is no paired test.
-        p_holm: p after Holm's correction over the pairs of the configuration.
-        shown: whether a difference holds over seeds, after the correction, and over engines.
-        sentence: the finding in words.
+    A difference is `shown` where it holds over seeds, after Holm's correction over the pairs of
+    the configuration, and over test engines. `why_not` is why there is no paired test.
     """
 
     config: str
@@ -242,13 +239,10 @@ class Pair(Record):
 
 
 class MeanRanks(Record):
-    """Mean ranks of cells over configurations; rank 1 is the lowest RMSE.
+    """Ranks, [config][cell], of the cells that every configuration has; 1 is the lowest RMSE.
 
-    Attributes:
-        labels: the cells that every configuration has; those with a leak are in `leaks`.
-        ranks: [config][cell]; ties share their mean rank; `mean` is [cell].
-        friedman_p: of all cells being equal; None below three cells or two configurations.
-        critical_difference: Nemenyi's, of two mean ranks at 95 %; None below two configurations.
+    `mean` is [cell], `friedman_p` of all cells being equal, `critical_difference` Nemenyi's at
+    95 %, `leaks` the labels with a leak.
     """
 
     labels: list[str]
@@ -306,15 +300,7 @@ class MissingRun(Record):
 
 
 class Comparison(Record):
-    """A grid that was trained and evaluated: comparison.json.
-
-    Attributes:
-        cells: in the grid's order, also those without a run.
-        ranks: None where fewer than two cells exist in every configuration.
-        oracle: one a subset; None without `--oracle`.
-        leak: one for each two cells that differ in the split alone; None without any.
-        notes: what a reader must know of the whole.
-    """
+    """A grid that was trained and evaluated: comparison.json; also cells without a run."""
 
     grid: GridSummary
     cells: list[CellSummary]
@@ -329,6 +315,19 @@ class Comparison(Record):
     def errors(self) -> dict[str, str]:
         """The error of each missing run, by name."""
         return {missing.run: missing.error for missing in self.missing}
+
+    @property
+    def shown_ranks(self) -> MeanRanks | None:
+        """The ranks where a reader may see them: over configurations of which cells differ.
+
+        The ranks of one configuration only repeat the order of its RMSE, and ranks of cells of
+        which no two differ significantly would present noise as an order.
+        """
+        if self.ranks is None or len(self.ranks.configs) < 2:
+            return None
+        ranked = set(self.ranks.labels)
+        differ = any(pair.shown and {pair.a, pair.b} <= ranked for pair in self.pairs)
+        return self.ranks if differ else None
 
 
 class Ledger(Record):

@@ -71,9 +71,8 @@ def render(comparison: Comparison) -> "RenderableType":
         to_terminal(_by_config(comparison.cells, SCORE_COLUMNS)),
         to_terminal(_by_config(comparison.cells, TRAINING_COLUMNS)),
     ]
-    if comparison.ranks is not None:
-        heading = f"over {', '.join(comparison.ranks.configs)}"
-        parts.append(to_terminal(rank_table(comparison.ranks, heading)))
+    if (ranks := comparison.shown_ranks) is not None:
+        parts.append(to_terminal(rank_table(ranks, f"over {', '.join(ranks.configs)}")))
     notes = (f"note: {note}" for note in comparison.notes)
     return Group(*parts, *map(terminal_text, (*findings(comparison), *notes)))
 

@@ -37,9 +37,6 @@ _PLOTS = {
     "weights": "Weights of the two losses over epochs",
     "oracle": "Optimism of selecting the epoch on the test set",
 }
-_OPTIONAL = ("ranks", "oracle")
-"""Plots that a comparison has only where it has the part of that name."""
-
 
 _METRIC_COLUMNS: Columns = {
     "RMSE, cycles": lambda cell: show_spread(cell.rmse, 2),
@@ -139,7 +136,7 @@ def _metrics(cells: list[CellSummary]) -> Iterator[Part]:
 
 def _differences(comparison: Comparison) -> Iterator[Part]:
     yield from map(Text, findings(comparison))
-    ranks = comparison.ranks
+    ranks = comparison.shown_ranks
     if ranks is not None:
         yield PageTable(rank_table(ranks, "cell", f"Mean rank over {', '.join(ranks.configs)}"))
     if comparison.pairs:
@@ -160,8 +157,9 @@ def _provenance(cells: list[CellSummary]) -> Iterator[Part]:
 
 def _plots(folder: Path, comparison: Comparison, *names: str) -> Iterator[Part]:
     """Yield the plots of `rul compare`, and a remark on any that is missing."""
+    optional = {"ranks": comparison.shown_ranks, "oracle": comparison.oracle}
     for name in names:
-        if name in _OPTIONAL and not getattr(comparison, name):
+        if name in optional and not optional[name]:
             continue
         if all((folder / f"{name}.{ending}").is_file() for ending in ENDINGS):
             yield SavedPlot(name, _PLOTS[name], _describe_plot(comparison, name), folder)

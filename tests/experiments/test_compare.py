@@ -81,7 +81,7 @@ def test_everything_is_there(made):
     grid, folder = made
     pictures = {
         f"{name}.{ending}"
-        for name in ("rmse_by_balancer", "learning_curves", "weights", "ranks")
+        for name in ("rmse_by_balancer", "learning_curves", "weights")
         for ending in ("png", "svg")
     }
     assert {p.name for p in folder.iterdir()} == {

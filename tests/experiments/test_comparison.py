@@ -13,7 +13,7 @@ from cmapss_rul.experiments.identity import digest_of
 from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import comparison, grid, results
 
-FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
+RMSE = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
 
 
 def as_plain(made):
@@ -22,7 +22,7 @@ def as_plain(made):
 
 
 def test_the_keys_of_a_cell():
-    made = comparison(grid(), FIGURES)
+    made = comparison(grid(), RMSE)
     cell = as_plain(made)["cells"][0]
     assert (cell["config"], cell["subset"], cell["balancer"]) == ("fd001", "FD001", "fixed")
     assert (cell["settings"], cell["label"], cell["n_seeds"]) == ({}, "fixed", 2)
@@ -40,7 +40,7 @@ def test_the_keys_of_a_cell():
     assert cell["leak"] is None
 
 
-def test_figures_of_training_are_those_of_the_epoch_that_validation_chose():
+def test_metrics_of_training_are_those_of_the_epoch_that_validation_chose():
     made = grid(balancers=["fixed"])
     found = results(made, {"fixed": [12.0, 12.5]}, best_epoch=2, epochs=4)
     cell = as_plain(compare_results(made, found, {}))["cells"][0]
@@ -55,12 +55,12 @@ def test_figures_of_training_are_those_of_the_epoch_that_validation_chose():
 
 def test_the_interval_over_engines_is_that_of_the_mean_over_seeds():
     """All errors are ± the RMSE, so that no draw of engines changes it: 13 and 11.25."""
-    cells = as_plain(comparison(grid(), FIGURES))["cells"]
+    cells = as_plain(comparison(grid(), RMSE))["cells"]
     for cell, mean in zip(cells, (13.0, 11.25), strict=True):
         assert cell["rmse_interval_over_engines"] == pytest.approx((mean, mean))
 
 
-def test_times_are_kept_to_the_millisecond():
+def test_times_are_rounded_to_milliseconds():
     made = grid(balancers=["fixed"], seeds=(0,))
     (one,) = results(made, {"fixed": [12.0]})
     one.history.rows[0]["seconds"] = 10.12345
@@ -69,7 +69,7 @@ def test_times_are_kept_to_the_millisecond():
 
 
 def test_a_cell_says_what_a_ledger_needs():
-    cell = as_plain(comparison(grid(), FIGURES))["cells"][0]
+    cell = as_plain(comparison(grid(), RMSE))["cells"][0]
     assert digest_of(cell["configuration"]) == cell["config_digest"]
     assert "seed" not in cell["configuration"]
     assert json.loads(json.dumps(cell["configuration"])) == cell["configuration"]
@@ -82,7 +82,7 @@ def test_a_cell_says_what_a_ledger_needs():
 
 
 def test_pairs_ranks_and_notes():
-    plain = as_plain(comparison(grid("fd001", "fd003"), FIGURES))
+    plain = as_plain(comparison(grid("fd001", "fd003"), RMSE))
     assert [(p["config"], p["a"], p["b"]) for p in plain["pairs"]] == [
         ("fd001", "fixed", "amnl"), ("fd003", "fixed", "amnl"),
     ]  # fmt: skip
@@ -98,20 +98,20 @@ def test_pairs_ranks_and_notes():
     )
 
 
-def test_one_seed_and_one_balancer_give_nulls_and_say_so():
+def test_one_seed_and_one_balancer_give_nulls_and_notes():
     made = comparison(grid(balancers=["fixed"], seeds=(3,)), {"fixed": [12.0]})
     plain = as_plain(made)
     assert plain["cells"][0]["rmse"] == {"mean": 12.0, "sd": None}
     assert (plain["pairs"], plain["ranks"]) == ([], None)
-    said = " ".join(plain["notes"])
-    assert "one seed: no sd, no interval and no test over seeds" in said
-    assert "one cell a configuration: no pair to compare" in said
-    assert "no ranks" in said
+    notes = " ".join(plain["notes"])
+    assert "one seed: no sd, no interval and no test over seeds" in notes
+    assert "one cell a configuration: no pair to compare" in notes
+    assert "no ranks" in notes
 
 
 def test_failed_runs_are_named_as_missing():
     made = grid()
-    found = results(made, FIGURES)
+    found = results(made, RMSE)
     plain = as_plain(compare_results(made, found[1:], {made.runs[0].name: "it broke"}))
     assert plain["missing"] == [{"run": "fd001-fixed-s0", "error": "it broke"}]
     assert "missing: fd001-fixed-s0 failed: it broke" in plain["notes"]
@@ -126,7 +126,7 @@ def test_a_cell_without_any_run_is_there_with_nulls():
 
 
 def test_simulated_data_are_marked():
-    made = comparison(grid(), FIGURES, simulated=True)
+    made = comparison(grid(), RMSE, simulated=True)
     assert as_plain(made)["cells"][0]["files"] == "simulated, not the official files"
     assert as_plain(made)["notes"] == [
         "data: simulated, not the official files; no metric here is one of C-MAPSS"
@@ -146,8 +146,8 @@ def test_a_leak_is_marked_in_cell_row_and_note():
 
 
 def test_the_oracle_is_marked_and_nothing_else_moves():
-    plain = as_plain(comparison(grid(), FIGURES))
-    made = comparison(grid(oracle=True), FIGURES, oracle={1: 10.0, 2: 9.0, 3: 12.0})
+    plain = as_plain(comparison(grid(), RMSE))
+    made = comparison(grid(oracle=True), RMSE, oracle={1: 10.0, 2: 9.0, 3: 12.0})
     assert as_plain(made)["oracle"][0]["optimism"]["mean"] == pytest.approx(
         3.125
     )  # 4, 2 and 5, 2.5
@@ -161,7 +161,7 @@ def test_the_oracle_is_marked_and_nothing_else_moves():
 
 def test_the_csv_has_a_row_a_run_failed_ones_too():
     made = grid()
-    found = compare_results(made, results(made, FIGURES)[1:], {"fd001-fixed-s0": "it, broke"})
+    found = compare_results(made, results(made, RMSE)[1:], {"fd001-fixed-s0": "it, broke"})
     rows = list(csv.DictReader(io.StringIO(as_csv(made, found))))
     assert [row["run"] for row in rows] == [run.name for run in made.runs]
     assert (rows[0]["error"], rows[0]["rmse"]) == ("it, broke", "")
@@ -179,11 +179,16 @@ def test_a_score_too_large_for_a_number_is_null():
 
 def test_a_file_that_only_some_runs_had_is_compared_among_those():
     made = grid()
-    found = results(made, FIGURES)
+    found = results(made, RMSE)
+    before = compare_results(made, found, {})
     digests = [one.evaluation["protocol"]["digest"] for one in found]
     for digest in digests[1:3]:  # auxiliary train files, say
         digest["train_FD003.txt"] = {**digest["train_FD001.txt"]}
-    assert len(compare_results(made, found, {}).cells) == 2
+    after = compare_results(made, found, {})
+    runs = {run.run: run.rmse for cell in after.cells for run in cell.runs}
+    assert runs == {one.run.name: one.rmse for one in found}
+    assert [cell.runs for cell in after.cells] == [cell.runs for cell in before.cells]
+    assert (after.pairs, after.ranks) == (before.pairs, before.ranks)
     digests[2]["train_FD003.txt"]["canonical_sha256"] = "z"
     with pytest.raises(RulError, match=r"train_FD003\.txt was another file for fd001-amnl-s0 than"):
         compare_results(made, found, {})
@@ -191,7 +196,7 @@ def test_a_file_that_only_some_runs_had_is_compared_among_those():
 
 def test_runs_from_different_data_are_refused():
     made = grid()
-    found = results(made, FIGURES)
+    found = results(made, RMSE)
     found[2].evaluation["protocol"]["digest"]["test_FD001.txt"]["canonical_sha256"] = "z"
     with pytest.raises(RulError, match=r"test_FD001\.txt was another file for fd001-fixed-s0 than"):
         compare_results(made, found, {})

@@ -11,7 +11,7 @@ from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import grid, histories, results
 from tests.reports.inputs import Seen
 
-FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
+FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 12.98]}  # differ significantly
 
 
 def comparison(made, figures, **changes):
@@ -44,7 +44,7 @@ def test_every_cell_stands_with_its_spread(two):
     found = seen(two[1])
     assert "<i>mine: 4 cells compared" in found.words
     assert "fd001: fixed 13.00 ± 1.41" in found.words
-    assert "fd003: amnl 11.25 ± 0.35" in found.words
+    assert "fd003: amnl 11.99 ± 1.40" in found.words
     assert "FD001, FD003; 2 seeds each" in found.words
 
 
@@ -89,8 +89,15 @@ def test_without_ranks_nothing_is_missing(tmp_path):
     assert "fd001: fixed 12.00 –" not in found.words
 
 
+def test_ranks_of_one_configuration_are_left_out(tmp_path):
+    found = seen(saved(comparison(grid(), FIGURES), tmp_path / "grid"))
+    assert "mean rank" not in found.words.lower()
+    assert "critical difference" not in found.words.lower()
+    assert "Left out" not in found.words
+
+
 def test_the_oracle_is_marked(tmp_path):
-    made = comparison(grid(oracle=True), FIGURES, oracle={1: 10.0})
+    made = comparison(grid("fd001", "fd003", oracle=True), FIGURES, oracle={1: 10.0})
     found = seen(saved(made, tmp_path / "grid"))
     assert len(found.images) == 5
     assert "oracle: chosen on the test set" in found.words
