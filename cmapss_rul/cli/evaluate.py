@@ -11,6 +11,10 @@ from cmapss_rul.cli.output import print_line, print_table
 
 def evaluate(
     checkpoint: Checkpoint,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Print all metrics, baselines, coverage and the protocol."),
+    ] = False,
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
@@ -23,14 +27,16 @@ def evaluate(
 ) -> None:
     """Evaluate a trained model on its test engines.
 
-    Prints RMSE, MAE, bias, NASA score, interval coverage and health classification metrics with
-    the evaluation protocol, and saves evaluation.json and predictions.csv. Downloads the test and
-    RUL files if they are missing. For your own fleet without a test file, the engines held out
-    from the training file (split.test) are truncated and used as the test set.
+    Prints the RMSE with its interval, what it is compared with and the protocol behind it; with
+    --full also baselines, interval coverage and health classification metrics. Saves all of it in
+    evaluation.json, and the predictions in predictions.csv. Downloads the test and RUL files if
+    they are missing. For your own fleet without a test file, the engines held out from the
+    training file (split.test) are truncated and used as the test set.
 
     \b
     Example:
       rul evaluate runs/fd001-s0
+      rul evaluate runs/fd001-s0 --full
       rul evaluate runs/fd001-s0/last.pt --json --output results
     """
     from cmapss_rul.training.device import pick_device
@@ -49,7 +55,23 @@ def evaluate(
     if as_json:
         typer.echo(to_json(evaluation), nl=False)
         return
-    from cmapss_rul.evaluation.tables import render
+    if full:
+        from cmapss_rul.evaluation.tables import render
+    else:
+        from cmapss_rul.evaluation.headline import render_headline as render
 
     print_table(render(evaluation))
     print_line(f"saved {targets.metrics} and {targets.predictions}")
+    if not full:
+        print_line(f"next: {_next_command(model.path, data)}")
+
+
+def _next_command(checkpoint: Path, data: Path | None) -> str:
+    """Suggest a report, which only the best checkpoint of a run has, or else predictions."""
+    from cmapss_rul.display.text import shell_word
+    from cmapss_rul.training.checkpoint import BEST
+
+    if checkpoint.name != BEST:
+        return f"rul predict {shell_word(checkpoint)} FILE"
+    folder = "" if data is None else f" --data {shell_word(data)}"
+    return f"rul report {shell_word(checkpoint.parent)}{folder}"

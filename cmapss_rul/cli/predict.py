@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Checkpoint, Device
-from cmapss_rul.cli.output import print_line
+from cmapss_rul.cli.output import print_line, print_table
 
 
 def predict(
@@ -37,13 +37,18 @@ def predict(
         bool,
         typer.Option("--allow-gaps", help="Accept records with missing cycles, and mark them."),
     ] = False,
+    full_precision: Annotated[
+        bool,
+        typer.Option("--full-precision", help="CSV with all digits instead of three decimals."),
+    ] = False,
     as_json: AsJson = False,
     device: Device = "auto",
 ) -> None:
     """Predict the RUL of engines from their records to date.
 
-    Prints CSV, one row per engine: engine, cycle, cycles_seen, rul, rul_lower, rul_upper,
-    health, p_0, p_1, …, padded, condition_known, sensors_out_of_range, note.
+    Prints a table on a terminal, and CSV through a pipe or into a file, one row per engine:
+    engine, cycle, cycles_seen, rul, rul_lower, rul_upper, health, p_0, p_1, …, padded,
+    condition_known, sensors_out_of_range, note.
     padded: the record is shorter than the window. condition_known: every operating condition in
     the window occurs in the training data. sensors_out_of_range: sensors whose values in the
     window leave the range of the training data. note: a late start or missing cycles, and the
@@ -77,7 +82,13 @@ def predict(
     chosen = pick_device(device)
 
     from cmapss_rul.data.records import ALLOW_GAPS, read_file, read_records
-    from cmapss_rul.evaluation.predict import predict_records, to_csv, to_json
+    from cmapss_rul.evaluation.predict import (
+        common_note,
+        predict_records,
+        to_csv,
+        to_json,
+        to_table,
+    )
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.system.files import save_file
     from cmapss_rul.system.text import printable
@@ -91,10 +102,13 @@ def predict(
     data, known = model.config.data, model.preprocessor.conditions
     records = read_records(content, name, data, known, gaps=None if allow_gaps else ALLOW_GAPS)
     table = predict_records(model, records, every_cycle=every_cycle, level=level)
+    if output is None and sys.stdout.isatty() and not (as_json or full_precision):
+        print_table(to_table(table, model, common_note(model, records, level)))
+        return
     if output is None:
         # engine names are untrusted input: escape them on the terminal, not in a file
         table["engine"] = [printable(name) for name in table["engine"]]
-    text = to_json(table, model, level) if as_json else to_csv(table)
+    text = to_json(table, model, level) if as_json else to_csv(table, full_precision=full_precision)
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -1,5 +1,6 @@
 """Predictions for a user's own engines, with flags for unusual inputs."""
 
+from collections.abc import Hashable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.data.records import Records
+from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted, json_text
 from cmapss_rul.evaluation.intervals import (
     Bounds,
@@ -115,9 +118,7 @@ def _flags(
     known = model.config.data.sensor_names
     sensors = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in known]
     marked = any_in_window(beyond[:, [i for i, _ in sensors]], fleet, rows, length)
-    common = [_interval_note(model, level)]
-    if not records.has_condition_columns:
-        common.append("the file lacks settings, so the operating condition was not checked")
+    common = common_note(model, records, level)
     first = fleet.cycle[fleet.row_starts[rows]]
     return Flags(
         condition_known=[
@@ -129,7 +130,7 @@ def _flags(
             for row in marked
         ],
         note=[
-            "; ".join([*_record_notes(start, gaps), *common])
+            "; ".join([*_record_notes(start, gaps), common])
             for start, gaps in zip(first, records.missing_cycles[rows], strict=True)
         ],
     )
@@ -142,6 +143,20 @@ def _record_notes(first_cycle: int, missing: int) -> list[str]:
     if missing:
         notes.append(f"the record lacks {counted(missing, 'cycle')} in between")
     return notes
+
+
+def common_note(model: TrainedModel, records: Records, level: float | None = None) -> str:
+    """Return the part of the note that is the same for every prediction.
+
+    Args:
+        model: that predicts.
+        records: of the engines.
+        level: of the intervals, as given to `predict_records`.
+    """
+    note = _interval_note(model, interval_level(model, level))
+    if not records.has_condition_columns:
+        note += "; the file lacks settings, so the operating condition was not checked"
+    return note
 
 
 def _interval_note(model: TrainedModel, level: float | None) -> str:
@@ -173,9 +188,61 @@ def any_in_window(
     return np.asarray(counts[rows + 1] > counts[first])
 
 
-def to_csv(table: pd.DataFrame) -> str:
-    """Write the table as CSV, numbers with all digits; what is unknown is empty."""
+def to_csv(table: pd.DataFrame, *, full_precision: bool = False) -> str:
+    """Write the table as CSV; what is unknown is empty.
+
+    Args:
+        table: of `predict_records`.
+        full_precision: write RUL, bounds and probabilities with all digits instead of three
+            decimals, which are finer than any model is right.
+    """
+    if not full_precision:
+        names = [name for name in map(str, table) if name.startswith(("rul", "p_"))]
+        table = table.assign(**{name: table[name].map(_round) for name in names})
     return table.to_csv(index=False, lineterminator="\n")
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def to_table(table: pd.DataFrame, model: TrainedModel, common: str) -> Table:
+    """Lay predictions out for a terminal: one decimal, and below what applies to all of them.
+
+    Args:
+        table: of `predict_records`.
+        model: that predicted.
+        common: the end of every row's note; see `common_note`.
+    """
+    data = model.config.data
+    names = health_class_names(model.config.loss.health.boundaries, data.cap)
+    rows = [
+        [
+            str(row["engine"]),
+            str(row["cycle"]),
+            f"{row['rul']:.1f}",
+            "–" if row["rul_lower"] is None else f"{row['rul_lower']:.1f}–{row['rul_upper']:.1f}",
+            names[row["health"]],
+            "; ".join(_remarks(row, common)),
+        ]
+        for row in table.to_dict(orient="records")
+    ]
+    notes = [f"{common[:1].upper()}{common[1:]}.", f"At {data.cap} cycles: that or more."]
+    head = ["engine", "cycle", "RUL", "interval", "health (RUL)", "remarks"]
+    return Table("", head, rows, "lrrrll", notes)
+
+
+def _remarks(row: dict[Hashable, Any], common: str) -> Iterator[str]:
+    """Yield what is unusual about one row of the table."""
+    own = row["note"].removesuffix(common).removesuffix("; ")
+    if own:
+        yield own
+    if row["padded"]:
+        yield "shorter than the window"
+    if row["condition_known"] is False:
+        yield "unknown operating condition"
+    if row["sensors_out_of_range"]:
+        yield f"out of range: {row['sensors_out_of_range']}"
 
 
 def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None) -> str:

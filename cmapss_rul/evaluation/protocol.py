@@ -19,6 +19,67 @@ _ASSUMED = ", which the last cycle of each training record is taken to be"
 
 
 @dataclass(frozen=True)
+class SplitFacts:
+    """How the engines of the train file were split.
+
+    Attributes:
+        test: share of engines held out as the test set; None where there is a test file.
+        test_seed: that drew them.
+        by: 'engines' or 'windows'.
+        leak: why a split by windows leaks; None for one by engines.
+        fraction: share of the engines, or windows, for validation.
+        calibration: share of the engines that only calibrate the intervals.
+        seed: of the split.
+        training_engines, validation_engines, calibration_engines: number of each.
+    """
+
+    test: float | None
+    test_seed: int | None
+    by: str
+    leak: str | None
+    fraction: float
+    calibration: float
+    seed: int
+    training_engines: int
+    validation_engines: int
+    calibration_engines: int
+
+    @classmethod
+    def of(cls, model: TrainedModel) -> "SplitFacts":
+        """Describe the split behind a model."""
+        split, engines = model.config.split, model.engines
+        return cls(
+            test=split.test if engines.test else None,
+            test_seed=split.test_seed if engines.test else None,
+            by=split.by,
+            leak=LEAK if split.by == "windows" else None,
+            fraction=split.validation,
+            calibration=split.calibration,
+            seed=model.config.seed if split.seed is None else split.seed,
+            training_engines=len(engines.training),
+            validation_engines=len(engines.validation),
+            calibration_engines=len(engines.calibration),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the JSON, where the test share stands only if engines were held out."""
+        plain = dataclasses.asdict(self)
+        if self.test is None:
+            del plain["test"], plain["test_seed"]
+        return plain
+
+    def __str__(self) -> str:
+        """Describe the split, without its seed."""
+        if self.leak:
+            engines = f"the same {self.training_engines} train and validate ({self.leak})"
+        else:
+            engines = f"{self.training_engines} train, {self.validation_engines} validate"
+        if self.calibration_engines and not self.leak:
+            engines += f", {self.calibration_engines} calibrate the intervals"
+        return f"by {self.by}: {engines}"
+
+
+@dataclass(frozen=True)
 class Protocol:
     """The choices without which a C-MAPSS metric means nothing; saved beside every metric.
 
@@ -44,8 +105,7 @@ class Protocol:
         inputs: names of the network's input features.
         smoothing: weight of the newest row in exponential smoothing, or None.
         auxiliary: number of engines of each further subset trained on.
-        split: the split into training, validation and calibration engines: by what, fractions,
-            seed, and the number of engines in each part.
+        split: into training, validation and calibration engines.
         selection: on what the epoch was selected.
         epoch: number of epochs behind the weights.
         scaling: what was scaled with which statistics.
@@ -74,7 +134,7 @@ class Protocol:
     inputs: list[str]
     smoothing: float | None
     auxiliary: dict[str, int]
-    split: dict[str, Any]
+    split: SplitFacts
     selection: str
     epoch: int
     scaling: str
@@ -120,7 +180,7 @@ class Protocol:
             inputs=list(model.preprocessor.features),
             smoothing=data.smoothing,
             auxiliary={file.subset: file.engines for file in model.data.auxiliary},
-            split=_split(model),
+            split=SplitFacts.of(model),
             selection=_selection(model),
             epoch=model.epoch,
             scaling=_scaling(data),
@@ -135,17 +195,16 @@ class Protocol:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in the JSON."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "split": self.split.as_dict()}
 
     def lines(self) -> list[tuple[str, str]]:
         """List the protocol as pairs of a choice and its value, for tables."""
-        split = self.split
         return [
             ("data", f"{self.subset}, {self.files}"),
             ("tested on", self._tested_on()),
             ("label", f"{self.label}; capped at {self.cap}, and raw"),
             ("window", f"{self.window} cycles; padded at the {self.padding}"),
-            ("split", f"by {split['by']}: {_engine_counts(split)}; seed {split['seed']}"),
+            ("split", f"{self.split}; seed {self.split.seed}"),
             *self._also_trained_on(),
             ("selection", f"{self.selection} (epoch {self.epoch})"),
             ("scaling", self.scaling),
@@ -154,6 +213,21 @@ class Protocol:
             ("versions", ", ".join(" ".join(pair) for pair in self.versions["evaluated"].items())),
             ("digests", ", ".join(f"{k} {v['sha256'][:12]}" for k, v in self.digest.items())),
         ]
+
+    def summary(self) -> str:
+        """State in one line what a result depends on most, for the head of an evaluation."""
+        auxiliary = [f"{engines} engines of {name}" for name, engines in self.auxiliary.items()]
+        choices = [
+            self.files if self.tested_on != HELD_OUT else f"{self.files}, {HELD_OUT}",
+            f"split {self.split}",
+            f"trained on {self.subset} and {', '.join(auxiliary)}"
+            if auxiliary
+            else f"trained on {self.subset} alone",
+            f"RUL 0 at the failure cycle, capped at {self.cap}",
+            f"cycle count {'is' if 'cycle_count' in self.inputs else 'is not'} an input",
+            f"epoch {self.epoch} of one run (seed {self.seed})",
+        ]
+        return "; ".join(choices)
 
     def _also_trained_on(self) -> list[tuple[str, str]]:
         engines = [f"{count} engines of {subset}" for subset, count in self.auxiliary.items()]
@@ -187,31 +261,6 @@ def _selection(model: TrainedModel) -> str:
     if model.config.split.by == "windows":
         return f"lowest RMSE over windows drawn at random, capped labels; {LEAK}"
     return "validation engines only: lowest RMSE over every cycle, capped labels"
-
-
-def _split(model: TrainedModel) -> dict[str, Any]:
-    split = model.config.split
-    held_out = {"test": split.test, "test_seed": split.test_seed} if model.engines.test else {}
-    return {
-        **held_out,
-        "by": split.by,
-        "leak": LEAK if split.by == "windows" else None,
-        "fraction": split.validation,
-        "calibration": split.calibration,
-        "seed": model.config.seed if split.seed is None else split.seed,
-        "training_engines": len(model.engines.training),
-        "validation_engines": len(model.engines.validation),
-        "calibration_engines": len(model.engines.calibration),
-    }
-
-
-def _engine_counts(split: dict[str, Any]) -> str:
-    """Describe how many engines are in each part of the split."""
-    if split["leak"]:
-        return f"the same {split['training_engines']} train and validate ({split['leak']})"
-    text = f"{split['training_engines']} train, {split['validation_engines']} validate"
-    calibrate = split["calibration_engines"]
-    return f"{text}, {calibrate} calibrate the intervals" if calibrate else text
 
 
 def _scaling(data: DataConfig) -> str:

@@ -35,8 +35,8 @@ def warnings_of(evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
     if not protocol.official:
         yield f"{protocol.files}: these metrics are not comparable with C-MAPSS results"
-    if protocol.split["leak"]:
-        yield f"split by windows, {protocol.split['leak']}"
+    if protocol.split.leak:
+        yield f"split by windows, {protocol.split.leak}"
     if protocol.unknown_conditions:
         yield (
             f"{protocol.unknown_conditions:,} of {protocol.windows:,} windows end in an operating "

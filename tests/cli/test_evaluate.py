@@ -35,14 +35,26 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_it_prints_a_table_and_saves_both_files(rul, run_folder):
+def test_it_prints_the_answer_and_saves_both_files(rul, run_folder):
     code, out, err = rul("evaluate", run_folder / "best.pt")
+    assert (code, err) == (0, "")
+    assert out.startswith("RMSE ")
+    assert "simulated, not the official files" in " ".join(out.split())
+    *_, saved, following = out.splitlines()
+    assert len(out.splitlines()) <= 24
+    assert max(map(len, out.splitlines()[:-2])) <= 80
+    assert saved.startswith(f"saved {run_folder / 'evaluation.json'}")
+    assert following == f"next: rul report {run_folder}"
+    assert names_in(run_folder) == ["best.pt", "evaluation.json", "predictions.csv"]
+
+
+def test_full_prints_every_table(rul, run_folder):
+    code, out, err = rul("evaluate", run_folder / "best.pt", "--full")
     assert (code, err) == (0, "")
     assert out.startswith("FD001 · simulated, not the official files · one seed (0)")
     assert "one run is one seed" in " ".join(out.split())
     assert max(map(len, out.splitlines()[:-1])) <= 80
     assert str(run_folder / "evaluation.json") in out.splitlines()[-1]
-    assert names_in(run_folder) == ["best.pt", "evaluation.json", "predictions.csv"]
 
 
 def test_a_run_folder_means_its_best(rul, run_folder):
@@ -67,7 +79,9 @@ def test_another_checkpoint_overwrites_nothing(rul, run_folder):
     assert rul("evaluate", run_folder)[0] == 0
     former = (run_folder / "evaluation.json").read_text()
     shutil.copy(run_folder / "best.pt", run_folder / "last.pt")
-    assert rul("evaluate", run_folder / "last.pt")[0] == 0
+    code, out, _ = rul("evaluate", run_folder / "last.pt")
+    assert code == 0
+    assert out.splitlines()[-1] == f"next: rul predict {run_folder / 'last.pt'} FILE"
     assert {"evaluation-last.json", "predictions-last.csv"} <= set(names_in(run_folder))
     assert (run_folder / "evaluation.json").read_text() == former
 
@@ -187,4 +201,4 @@ def test_a_pipe_gets_no_codes(trained, tmp_path):
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )
     assert "\x1b" not in done.stdout
-    assert "one seed (0)" in done.stdout
+    assert done.stdout.startswith("RMSE ")

@@ -37,7 +37,23 @@ def test_the_same_rul_as_rul_evaluate(rul, trained, test_file, tmp_path):
     assert rul("evaluate", trained, "--output", tmp_path)[0] == 0
     expected = pd.read_csv(tmp_path / "predictions.csv")
     table = pd.read_csv(io.StringIO(rul("predict", trained, test_file)[1]))
-    assert (table["rul"] - expected["predicted_rul"]).abs().max() < 1e-4
+    assert (table["rul"] - expected["predicted_rul"]).abs().max() < 6e-4  # three decimals
+
+
+def test_full_precision_gives_all_digits(rul, trained, test_file):
+    short = pd.read_csv(io.StringIO(rul("predict", trained, test_file)[1]))
+    full = pd.read_csv(io.StringIO(rul("predict", trained, test_file, "--full-precision")[1]))
+    assert (short["rul"] == full["rul"].round(3)).all()
+    assert (short["rul"] != full["rul"]).any()
+
+
+def test_a_terminal_gets_a_table(rul, trained, test_file, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, _ = rul("predict", trained, test_file)
+    assert code == 0
+    assert "no intervals: the run was not calibrated" in " ".join(out.split()).lower()
+    assert out.count("calibrate does it") == 1
+    assert rul("predict", trained, test_file, "--full-precision")[1].startswith("engine,cycle,")
 
 
 def test_output_takes_the_csv(rul, trained, test_file, tmp_path):

@@ -11,9 +11,11 @@ from cmapss_rul.data.columns import COLUMNS, SENSORS
 from cmapss_rul.data.records import ALLOW_GAPS, read_records
 from cmapss_rul.evaluation.predict import (
     any_in_window,
+    common_note,
     predict_records,
     to_csv,
     to_json,
+    to_table,
 )
 from cmapss_rul.evaluation.save import last_window_predictions
 from cmapss_rul.system.errors import RulError, UsageError
@@ -33,17 +35,20 @@ def frame(fleet_dir):
     return pd.read_csv(fleet_dir / "test_FD001.txt", sep=r"\s+", header=None, names=names)
 
 
-def predicted(model, content, *, allow_gaps=False, **options):
+def records_of(model, content, *, allow_gaps=False):
     if isinstance(content, pd.DataFrame):
         content = content.to_csv(index=False).encode()
-    records = read_records(
+    return read_records(
         content,
         "f",
         model.config.data,
         model.preprocessor.conditions,
         gaps=None if allow_gaps else ALLOW_GAPS,
     )
-    return predict_records(model, records, **options)
+
+
+def predicted(model, content, *, allow_gaps=False, **options):
+    return predict_records(model, records_of(model, content, allow_gaps=allow_gaps), **options)
 
 
 def test_the_test_file_gives_what_the_evaluation_gives(model, evaluation, fleet_dir):
@@ -187,14 +192,44 @@ def test_marks_any_in_windows_by_hand():
     ]
 
 
-def test_the_csv_holds_every_digit_and_nothing_for_the_unknown(model, frame):
+def test_the_csv_has_three_decimals_or_every_digit_and_nothing_for_the_unknown(model, frame):
     table = predicted(model, frame)
-    text = to_csv(table)
+    text = to_csv(table, full_precision=True)
     again = pd.read_csv(io.StringIO(text))
     assert (again["rul"] == table["rul"]).all()
     assert again["rul_lower"].isna().all()
     assert again["padded"].tolist() == table["padded"].tolist()
     assert text.count("\n") == len(table) + 1
+    short = pd.read_csv(io.StringIO(to_csv(table)))
+    for name in ("rul", "p_0", "p_1", "p_2"):
+        assert (short[name] == table[name].round(3)).all()
+        assert (short[name] != table[name]).any()
+    assert short["rul_lower"].isna().all()
+    assert short["note"].tolist() == table["note"].tolist()
+
+
+def test_bounds_have_three_decimals_too(model, frame):
+    table = predicted(calibrated(countdown(model)), frame, every_cycle=True)
+    table["rul_lower"] = table["rul_lower"] + 0.00049
+    assert pd.read_csv(io.StringIO(to_csv(table)))["rul_lower"].tolist() == [
+        round(value, 3) for value in table["rul_lower"]
+    ]
+
+
+def test_the_terminal_gets_one_decimal_and_the_common_note_once(model, frame):
+    model = calibrated(countdown(model))
+    late = frame[(frame["unit"] != 1) | (frame["cycle"] > 2)]
+    table, common = predicted(model, late), common_note(model, records_of(model, late))
+    drawn = to_table(table, model, common)
+    assert drawn.notes[0].startswith("Interval at level 0.9 from 10 validation engines")
+    assert not any("level 0.9" in cell for row in drawn.rows for cell in row)
+    assert drawn.rows[0][2:4] == [
+        f"{table['rul'][0]:.1f}", f"{table['rul_lower'][0]:.1f}–{table['rul_upper'][0]:.1f}",
+    ]  # fmt: skip
+    assert drawn.rows[0][-1].startswith("the record starts at cycle 3")
+    assert "starts" not in drawn.rows[1][-1]
+    padded = [("shorter than the window" in row[-1]) for row in drawn.rows]
+    assert padded == table["padded"].tolist()
 
 
 def test_the_json_is_strict_and_says_what_predicted(model, frame):

@@ -48,36 +48,36 @@ def test_it_says_all_that_was_asked_for(evaluation, fleet_dir):
 def test_the_split_is_said_with_its_resolved_seed(evaluation, fleet_dir, tmp_path):
     split = evaluation.protocol.split
     engines = len(read_fleet(fleet_dir / "train_FD001.txt").starts)
-    assert split["by"] == "engines"
-    assert split["fraction"] == 0.2
-    assert split["seed"] == 0
-    assert split["training_engines"] + split["validation_engines"] == engines
+    assert split.by == "engines"
+    assert split.fraction == 0.2
+    assert split.seed == 0
+    assert split.training_engines + split.validation_engines == engines
     config = config_for(fleet_dir)
     held = config.model_copy(
         update={"seed": 3, "split": config.split.model_copy(update={"seed": 11})}
     )
     protocol = evaluate(restore(write_checkpoint(tmp_path / "best.pt", held))).protocol
-    assert (protocol.seed, protocol.split["seed"]) == (3, 11)
+    assert (protocol.seed, protocol.split.seed) == (3, 11)
 
 
 def test_engines_that_calibrate_are_counted(evaluation, fleet_dir, tmp_path):
-    assert evaluation.protocol.split["calibration_engines"] == 0
+    assert evaluation.protocol.split.calibration_engines == 0
     assert "calibrate" not in dict(evaluation.protocol.lines())["split"]
     config = config_for(fleet_dir)
     kept = config.model_copy(update={"split": config.split.model_copy(update={"calibration": 0.2})})
     protocol = evaluate(restore(write_checkpoint(tmp_path / "best.pt", kept))).protocol
-    assert (protocol.split["calibration"], protocol.split["calibration_engines"]) == (0.2, 4)
+    assert (protocol.split.calibration, protocol.split.calibration_engines) == (0.2, 4)
     assert "12 train, 4 validate, 4 calibrate the intervals" in dict(protocol.lines())["split"]
 
 
 def test_a_split_by_windows_is_marked_as_a_leak(evaluation, fleet_dir, tmp_path):
-    assert evaluation.protocol.split["leak"] is None
+    assert evaluation.protocol.split.leak is None
     config = config_for(fleet_dir)
     leaky = config.model_copy(update={"split": config.split.model_copy(update={"by": "windows"})})
     protocol = evaluate(restore(write_checkpoint(tmp_path / "best.pt", leaky))).protocol
-    assert protocol.split["training_engines"] == protocol.split["validation_engines"]
+    assert protocol.split.training_engines == protocol.split.validation_engines
     mark = "a leak: the windows that validate come from the engines that train"
-    assert protocol.split["leak"] == mark
+    assert protocol.split.leak == mark
     said = dict(protocol.lines())
     assert mark in said["split"]
     assert mark in said["selection"]

@@ -1,0 +1,102 @@
+"""The short output of `rul evaluate`: the result in a sentence, its protocol, and four rows."""
+
+from typing import TYPE_CHECKING
+
+from cmapss_rul.display.table import Table, terminal_text, to_terminal
+from cmapss_rul.display.text import counted
+from cmapss_rul.evaluation.results import Evaluation
+from cmapss_rul.evaluation.tables import WINDOWS, interval_cell, metric_cells, number
+from cmapss_rul.metrics.published import PUBLISHED
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_USUAL_CAP = 125
+"""From the papers: cap of the labels in the published results that were reproduced."""
+
+
+def render_headline(evaluation: Evaluation) -> "RenderableType":
+    """Lay the short answer out for a terminal of 80 columns."""
+    from rich.console import Group
+
+    paragraphs = [
+        verdict(evaluation),
+        f"Protocol: {evaluation.protocol.summary()}.",
+        published_comparison(evaluation),
+    ]
+    return Group(*map(terminal_text, paragraphs), to_terminal(headline_table(evaluation)))
+
+
+def verdict(evaluation: Evaluation) -> str:
+    """Return the RMSE, its interval, and how it compares with two constants, in one sentence."""
+    protocol, last = evaluation.protocol, evaluation.metrics.last.capped
+    interval = interval_cell(last.rmse_interval) if last.rmse_interval else "none for one engine"
+    constants = {
+        "the mean training label": evaluation.baselines.train_mean,
+        "the mean test label, an oracle": evaluation.baselines.test_mean,
+    }
+    comparisons = []
+    for name, baseline in constants.items():
+        rmse = baseline.metrics.last.capped.rmse
+        verb = "beats" if last.rmse < rmse else "does not beat"
+        comparisons.append(f"{verb} {number(rmse, 2)} ({name})")
+    return (
+        f"RMSE {number(last.rmse, 2)} cycles (95 % interval {interval}) at the last windows of "
+        f"{counted(protocol.engines, 'test engine')} of {protocol.subset}, capped labels; of "
+        f"constant predictions it {' and '.join(comparisons)}."
+    )
+
+
+def published_comparison(evaluation: Evaluation) -> str:
+    """Compare with the best reproduced published result, or say why that would be misleading."""
+    protocol, last = evaluation.protocol, evaluation.metrics.last.capped
+    reason = _why_not_comparable(evaluation)
+    if reason:
+        return f"Not comparable with published results: {reason}."
+    reproduced = [
+        (entry.results[protocol.subset].rmse, entry.method)
+        for entry in PUBLISHED
+        if entry.trust == "reproduced" and protocol.subset in entry.results
+    ]
+    rmse, method = min(reproduced)
+    low, high = last.rmse_interval or (last.rmse, last.rmse)
+    if low <= rmse <= high:
+        place = "inside this interval, so no difference is shown"
+    else:
+        place = "above this interval" if rmse > high else "below this interval"
+    return f"Best published result that others reproduced: {rmse:.2f} ({method}), {place}."
+
+
+def _why_not_comparable(evaluation: Evaluation) -> str:
+    """Give the first difference from the protocol of the reproduced results; empty for none."""
+    protocol = evaluation.protocol
+    if not protocol.official:
+        return f"those are on C-MAPSS, whereas these data are {protocol.files}"
+    if protocol.split.leak:
+        return f"split by windows, {protocol.split.leak}"
+    if protocol.auxiliary:
+        also = " and ".join(protocol.auxiliary)
+        return f"trained on {also} too (data.auxiliary=[] leaves that out)"
+    if protocol.cap != _USUAL_CAP:
+        return f"labels are capped at {protocol.cap}, and those at {_USUAL_CAP}"
+    return ""
+
+
+def headline_table(evaluation: Evaluation) -> Table:
+    """Tabulate the metrics by windows and labels, without means and without a score of noise.
+
+    The NASA score grows exponentially with the error. On raw labels most windows of a long record
+    lie above the cap, so that its sum over every window measures the cap and not the model.
+    """
+    rows = []
+    for windows, by_labels in evaluation.metrics.items():
+        for labels, found in by_labels.items():
+            *cells, nasa, _ = metric_cells(found)
+            shown = "–" if (windows, labels) == ("every", "raw") else nasa
+            rows.append([f"{WINDOWS[windows]}, {labels}", *cells, shown])
+    notes = [
+        "RMSE, MAE and bias (predicted − true) in cycles. –: dominated by windows whose RUL is "
+        "above the cap; --full prints it, with all other metrics."
+    ]
+    head = ["windows, labels", "RMSE", "95 % CI", "MAE", "bias", "NASA score"]
+    return Table("", head, rows, "", notes, strong=[0])
