@@ -12,11 +12,12 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from cmapss_rul.display.table import Table, to_markdown
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.ledger import read_ledger
 from cmapss_rul.experiments.records import CellSummary, Ledger
 from cmapss_rul.experiments.table import show_spread
-from cmapss_rul.metrics.published import as_markdown as published_table
+from cmapss_rul.metrics.published import HONEST_BAND, PUBLISHED, SUBSETS, TRUST, PublishedResult
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, load_config
@@ -129,6 +130,32 @@ def _tables(root: Path) -> Iterator[tuple[str, str]]:
         yield "ledger", ledger_table(found, Path(link).as_posix())
     if benchmarks := read_benchmarks(root):
         yield "bench", bench_table(benchmarks)
+
+
+def published_table() -> str:
+    """Return all published results as a Markdown table, with the meaning of each trust level."""
+    rows = [
+        [
+            entry.method,
+            *(_published_cell(entry.results.get(name)) for name in SUBSETS),
+            entry.trust + (f": {entry.note}" if entry.note else ""),
+        ]
+        for entry in PUBLISHED
+    ]
+    band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
+    rows.append(["range of honest protocols", *band, ""])
+    table = Table("", ["method", *SUBSETS, "trust"], rows, align="lrrrrl")
+    meanings = [f"- *{name}*: {meaning}." for name, meaning in TRUST.items()]
+    return "\n".join([to_markdown(table), "", *meanings])
+
+
+def _published_cell(result: PublishedResult | None) -> str:
+    """Format RMSE, spread and NASA score: '6.74 ± 0.91', or '12.61 / 274'."""
+    if result is None:
+        return ""
+    spread = "" if result.sd is None else f" ± {result.sd:.2f}"
+    score = "" if result.nasa is None else f" / {result.nasa:,.0f}"
+    return f"{result.rmse:.2f}{spread}{score}"
 
 
 def _configurations(root: Path, found: Ledger) -> dict[Path, str]:

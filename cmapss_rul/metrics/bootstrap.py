@@ -26,10 +26,9 @@ def rmse_interval(
 ) -> tuple[float, float] | None:
     """Bootstrap interval of the RMSE of one trained network over test engines.
 
-    The spread between seeds is not part of it.
-
-    Source: the percentile interval of Efron and Tibshirani, "An Introduction to the
-    Bootstrap" (1993), chapter 13, with engines as the resampling units.
+    The spread between seeds is not part of it. Source: the percentile interval of Efron and
+    Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13, with engines as the
+    resampling units.
 
     Args:
         predicted: [window], cycles.
@@ -57,11 +56,7 @@ def rmse_interval(
 
 
 def resampled_rmse(
-    squares: NDArray[np.float64],
-    engine: NDArray[Any],
-    *,
-    draws: int = DRAWS,
-    seed: int = SEED,
+    squares: NDArray[np.float64], engine: NDArray[Any], *, draws: int = DRAWS, seed: int = SEED
 ) -> NDArray[np.float64] | None:
     """RMSE of each bootstrap draw of engines, for several runs on the same windows.
 
@@ -79,8 +74,11 @@ def resampled_rmse(
     Returns:
         [run, draw], cycles; None for a single engine.
     """
+    # sums per engine are all that a draw needs: its cost does not grow with the windows
     _, index, windows = np.unique(engine, return_inverse=True, return_counts=True)
-    if len(windows) == 1:
+    if (
+        len(windows) == 1
+    ):  # every draw would be the same engine: a width of 0, which is no certainty
         return None
     sums = [np.bincount(index.ravel(), weights=run.ravel()).astype(np.float64) for run in squares]
     blocks = [

@@ -62,6 +62,7 @@ def interval_coverage(
         )
     if not lower.size:
         raise ValueError("there should be at least one interval, found none")
+    # engines are the trials, not windows: the windows of an engine err together
     covered = mean_by_engine((lower <= true) & (true <= upper), engine)
     engines = len(np.unique(engine))
     width = mean_by_engine(upper.astype(np.float64) - lower, engine)
@@ -69,11 +70,7 @@ def interval_coverage(
 
 
 def mean_by_engine(values: NDArray[Any], engine: NDArray[Any]) -> float:
-    """Mean over engines of the per-engine mean.
-
-    Args:
-        values: [window].
-        engine: [window], number of the engine.
+    """Mean over engines of the per-engine mean of values [window].
 
     >>> mean_by_engine(np.array([1, 0, 1]), np.array([1, 1, 2]))
     0.75

@@ -5,7 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.metrics.regression import errors
+
 BINS = 15
+"""*From the paper*: Guo et al., "On calibration of modern neural networks", ICML 2017."""
 
 
 def confusion_matrix(
@@ -14,9 +17,9 @@ def confusion_matrix(
     """Count how often each true class was predicted as each class.
 
     Args:
-        predicted: [n], class from 0 to classes − 1.
-        true: [n], class from 0 to classes − 1.
-        classes: number of classes K, including those that do not occur.
+        predicted: [n], class from 0 to K − 1.
+        true: [n], the same.
+        classes: K, including those that do not occur.
 
     Returns:
         [K, K], rows: true class, columns: predicted class.
@@ -27,14 +30,8 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
+    errors(predicted, true)  # refuses different shapes and no predictions
     predicted, true = np.asarray(predicted), np.asarray(true)
-    if predicted.shape != true.shape:
-        raise ValueError(
-            f"predicted and true should have the same shape, found {list(predicted.shape)} "
-            f"and {list(true.shape)}"
-        )
-    if not predicted.size:
-        raise ValueError("there should be at least one prediction, found none")
     both = np.stack([predicted, true])
     if both.min() < 0 or both.max() >= classes:
         raise ValueError(
@@ -45,10 +42,7 @@ def confusion_matrix(
 
 
 def accuracy(confusion: NDArray[np.int64]) -> float:
-    """Share of correct predictions.
-
-    Args:
-        confusion: [K, K], counts.
+    """Share of correct predictions, from their counts [K, K].
 
     >>> accuracy(np.array([[1, 1], [0, 1]])) == 2 / 3
     True
@@ -82,8 +76,7 @@ def expected_calibration_error(
 
     ECE = Σ_b n_b/n · |accuracy in b − mean confidence in b|, where the confidence of a prediction
     is its largest probability, and bin b holds those in (b/B, (b + 1)/B]. Source: Naeini, Cooper
-    and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015;
-    15 bins as in Guo et al., "On calibration of modern neural networks", ICML 2017.
+    and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
 
     Args:
         probabilities: [n, class], rows sum to 1.
@@ -100,6 +93,7 @@ def expected_calibration_error(
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == true
     edges = np.linspace(0, 1, bins + 1)
+    # `left`: a bin includes its upper edge; clipped, because a confidence of 0 is in no bin
     index = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     gap = np.bincount(index, correct - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(true))

@@ -8,8 +8,8 @@ failure (r* = 0), t_P the first cycle of the predictions that are scored.
 Difference from the paper: predictions are points, so the criterion on the probability mass
 within bounds (β) becomes 'within the bounds or not'.
 
-Every function takes `cycle`, `predicted` and `true` of the same shape [n], n ≥ 1, cycles ascending.
-A metric that is undefined for an engine is None, never a placeholder number.
+Every function takes `cycle`, `predicted` and `true` of the same shape [n], n ≥ 1, cycles ascending,
+and RULs in cycles. A metric that is undefined for an engine is None, never a placeholder number.
 """
 
 from collections.abc import Sequence
@@ -83,13 +83,7 @@ def index_at_lambda(
 ) -> int | None:
     """Index of the first cycle at or after t_λ = t_P + λ·(t_EoL − t_P).
 
-    Args:
-        cycle: [n].
-        true: [n], RUL, cycles.
-        lam: λ, from 0 at t_P to 1 at the failure.
-
-    Returns:
-        None where the record ends before t_λ.
+    None where the record ends before t_λ.
 
     >>> index_at_lambda(np.array([1, 2, 3]), np.array([4, 3, 2]))
     2
@@ -110,24 +104,15 @@ def alpha_lambda(
 ) -> bool | None:
     """α-λ accuracy: (1 − α)·r*(t_λ) ≤ r(t_λ) ≤ (1 + α)·r*(t_λ).
 
-    Its mean over engines is the share of engines with a correct prediction at λ.
-
-    Args:
-        cycle: [n].
-        predicted: [n], RUL, cycles.
-        true: [n], RUL, cycles.
-        alpha: α, half-width of the cone.
-        lam: λ.
-
-    Returns:
-        None where the record ends before t_λ.
+    Its mean over engines is the share of engines with a correct prediction at λ. None where the
+    record ends before t_λ.
 
     >>> alpha_lambda(np.array([1, 2, 3]), np.array([9, 9, 2.4]), np.array([4, 3, 2]))
     True
     """
     off = errors(predicted, true)
     index = index_at_lambda(cycle, true, lam)
-    # A tolerance for values such as 1.2 · 10, which floats represent inexactly.
+    # the tolerance is for bounds such as 1.2 · 10, which floats represent inexactly
     return None if index is None else bool(abs(off[index]) <= alpha * true[index] + 1e-9)
 
 
@@ -140,16 +125,8 @@ def prognostic_horizon(
     """PH = t_EoL − t_i, t_i the first cycle with |r(t_i) − r*(t_i)| ≤ α·t_EoL.
 
     How long before the failure a prediction is first accurate enough to act on. As in the paper
-    only the first one counts, even if later ones leave the band again.
-
-    Args:
-        cycle: [n].
-        predicted: [n], RUL, cycles.
-        true: [n], RUL, cycles.
-        alpha: α, half-width of the band as a fraction of t_EoL.
-
-    Returns:
-        Cycles; None where no prediction lies within the band.
+    only the first one counts, even if later ones leave the band again. None where no prediction
+    lies within the band.
 
     >>> prognostic_horizon(np.array([98, 99]), np.array([9, 5]), np.array([2, 1]))
     1
@@ -160,21 +137,11 @@ def prognostic_horizon(
 
 
 def relative_accuracy(
-    cycle: NDArray[np.int64],
-    predicted: NDArray[Any],
-    true: NDArray[Any],
-    lam: float = LAMBDA,
+    cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any], lam: float = LAMBDA
 ) -> float | None:
     """RA_λ = 1 − |r*(t_λ) − r(t_λ)| / r*(t_λ).
 
-    Args:
-        cycle: [n].
-        predicted: [n], RUL, cycles.
-        true: [n], RUL, cycles.
-        lam: λ.
-
-    Returns:
-        None where the record ends before t_λ, or the true RUL there is 0.
+    None where the record ends before t_λ, or the true RUL there is 0.
 
     >>> relative_accuracy(np.array([1, 2, 3]), np.array([9, 9, 3]), np.array([4, 3, 2]))
     0.5
@@ -187,14 +154,8 @@ def relative_accuracy(
 def cumulative_relative_accuracy(predicted: NDArray[Any], true: NDArray[Any]) -> float | None:
     """CRA = mean over t of 1 − |r*(t) − r(t)| / r*(t), all weights equal.
 
-    The cycle of the failure is left out, since the quotient is undefined at r* = 0.
-
-    Args:
-        predicted: [n], RUL, cycles.
-        true: [n], RUL, cycles.
-
-    Returns:
-        None where the failure is the only cycle.
+    The cycle of the failure is left out, since the quotient is undefined at r* = 0. None where it
+    is the only cycle.
 
     >>> cumulative_relative_accuracy(np.array([4, 1, 5]), np.array([2, 1, 0]))
     0.5
@@ -216,20 +177,13 @@ def convergence(
         A = Σ (t_{i+1} − t_i)·M(t_i).
 
     Lower is faster: an error that is large at first and small later has its centroid near t_P.
-    Comparable on the same engines only, because it grows with the length of the record.
-
-    Args:
-        cycle: [n].
-        predicted: [n], RUL, cycles.
-        true: [n], RUL, cycles.
-
-    Returns:
-        None for a single prediction, and where M is 0 everywhere.
+    Comparable on the same engines only, because it grows with the length of the record. None for
+    a single prediction, and where M is 0 everywhere.
 
     >>> convergence(np.array([1, 2, 4]), np.array([6, 1, 1]), np.array([3, 2, 0])).__round__(4)
     1.5556
     """
-    error = np.abs(errors(predicted, true))[:-1]
+    error = np.abs(errors(predicted, true))[:-1]  # no cycle follows the last one: it has no area
     time = cycle - cycle[0]  # t_P = 0, so x − t_P is x
     step = np.diff(time)
     area = float(np.sum(step * error))
@@ -328,9 +282,9 @@ def fleet_prognostics(
     engines = []
     for start, end in zip(starts, [*starts[1:], len(true)], strict=True):
         rows = np.arange(start, end)[true[start:end] <= cap]
-        metrics = (
-            prognostic_metrics(cycle[rows], predicted[rows], true[rows]) if len(rows) else None
-        )
+        # records that end long before the failure may never come below the cap
+        scored = (cycle[rows], predicted[rows], true[rows])
+        metrics = prognostic_metrics(*scored) if len(rows) else None
         engines.append(EnginePrognostics(engine[start].item(), len(rows), metrics))
     mean = {name: _mean_metric(name, engines) for name in _NAMES}
     return FleetPrognostics(cap, mean, engines)

@@ -5,10 +5,8 @@ report one run or the best of many. They are context, not a baseline to beat by 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
-
-from cmapss_rul.display.table import Table, to_markdown
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 
@@ -56,54 +54,42 @@ class PublishedMethod:
     method: str
     results: Mapping[str, PublishedResult]
     trust: Trust
-    note: str = field(default="")
+    note: str = ""
 
 
-def _four(*results: tuple[float, float | None]) -> dict[str, PublishedResult]:
-    return {name: PublishedResult(*pair) for name, pair in zip(SUBSETS, results, strict=True)}
+def _method(method: str, trust: Trust, *results: tuple[float, float | None]) -> PublishedMethod:
+    """An entry with RMSE and NASA score of all four subsets."""
+    found = {name: PublishedResult(*pair) for name, pair in zip(SUBSETS, results, strict=True)}
+    return PublishedMethod(method, found, trust)
 
+
+_OWN: Trust = "the authors' own"
+_OTHERS: Trust = "run again by others"
+_SECOND: Trust = "second-hand"
 
 PUBLISHED: tuple[PublishedMethod, ...] = (
-    PublishedMethod(
-        "DCNN, Li 2018",
-        _four((12.61, 274), (22.36, None), (12.64, 284), (23.31, None)),
-        "the authors' own",
-    ),
-    PublishedMethod(
-        "DA-TCN 2021",
-        _four((11.78, 229), (16.95, 1842), (11.56, 257), (18.23, 2317)),
-        "the authors' own",
-    ),
-    PublishedMethod(
-        "BiGRU-TSAM 2022",
-        _four((12.56, 213), (18.94, 2264), (12.45, 232), (20.47, 3610)),
-        "the authors' own",
-    ),
-    PublishedMethod(
-        "RVE 2022",
-        _four((13.42, 324), (14.92, 1379), (12.51, 256), (16.37, 1846)),
-        "reproduced",
-    ),
-    PublishedMethod(
+    _method("DCNN, Li 2018", _OWN, (12.61, 274), (22.36, None), (12.64, 284), (23.31, None)),
+    _method("DA-TCN 2021", _OWN, (11.78, 229), (16.95, 1842), (11.56, 257), (18.23, 2317)),
+    _method("BiGRU-TSAM 2022", _OWN, (12.56, 213), (18.94, 2264), (12.45, 232), (20.47, 3610)),
+    _method("RVE 2022", "reproduced", (13.42, 324), (14.92, 1379), (12.51, 256), (16.37, 1846)),
+    _method(
         "FFVE 2023, corrected",
-        _four((12.31, 280), (12.55, 772), (12.43, 302), (14.08, 1149)),
         "run again by others",
-    ),
-    PublishedMethod(
-        "MTSTAN 2023",
-        _four((10.97, 175), (16.81, 1154), (10.90, 188), (18.85, 1446)),
-        "the authors' own",
-    ),
-    PublishedMethod(
-        "STAR 2024",
-        _four((10.61, 169), (13.47, 784), (10.71, 202), (15.87, None)),
-        "the authors' own",
-    ),
-    PublishedMethod(
+        (12.31, 280),
+        (12.55, 772),
+        (12.43, 302),
+        (14.08, 1149),
+    ),  # fmt: skip
+    _method("MTSTAN 2023", _OWN, (10.97, 175), (16.81, 1154), (10.90, 188), (18.85, 1446)),
+    _method("STAR 2024", _OWN, (10.61, 169), (13.47, 784), (10.71, 202), (15.87, None)),
+    _method(
         "DKAMFormer 2025",
-        _four((10.68, None), (10.70, None), (10.52, None), (12.89, None)),
         "second-hand",
-    ),
+        (10.68, None),
+        (10.70, None),
+        (10.52, None),
+        (12.89, None),
+    ),  # fmt: skip
     PublishedMethod(
         "AMNL, book, chapter 16, 5 seeds",
         {
@@ -118,7 +104,7 @@ PUBLISHED: tuple[PublishedMethod, ...] = (
     PublishedMethod(
         "CNN-BiLSTM-attention, 'zero leakage' (arXiv 2604.13459)",
         {"FD001": PublishedResult(17.52, 922)},
-        "the authors' own",
+        _OWN,
         "cap 130; the nearest honest comparator to the network here",
     ),
 )
@@ -134,34 +120,3 @@ HONEST_BAND: dict[str, tuple[float, float]] = {
 
 LEAKAGE_ALARM = 10.0
 """A last-window RMSE below this, cycles, is presumed a leak until proven otherwise."""
-
-
-def as_markdown() -> str:
-    """Return all published results as a Markdown table, with the meaning of each trust level."""
-    rows = [
-        [entry.method, *(_format(entry.results.get(name)) for name in SUBSETS), _trust_note(entry)]
-        for entry in PUBLISHED
-    ]
-    band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
-    rows.append(["range of honest protocols", *band, ""])
-    table = Table("", ["method", *SUBSETS, "trust"], rows, align="lrrrrl")
-    return "\n".join(
-        [to_markdown(table), "", *(f"- *{name}*: {meaning}." for name, meaning in TRUST.items())]
-    )
-
-
-def _format(result: PublishedResult | None) -> str:
-    """Format one result.
-
-    >>> _format(PublishedResult(12.61, 274)), _format(PublishedResult(6.74, sd=0.91)), _format(None)
-    ('12.61 / 274', '6.74 ± 0.91', '')
-    """
-    if result is None:
-        return ""
-    spread = "" if result.sd is None else f" ± {result.sd:.2f}"
-    score = "" if result.nasa is None else f" / {result.nasa:,.0f}"
-    return f"{result.rmse:.2f}{spread}{score}"
-
-
-def _trust_note(entry: PublishedMethod) -> str:
-    return entry.trust + (f": {entry.note}" if entry.note else "")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 EARLY, LATE = 13.0, 10.0
 """From the paper: cycles over which the NASA score grows by e, for early and late predictions."""
 
-_BANDS = 5
+_BANDS = 5  # below the cap
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,6 @@ def perfect_under_cap(raw: NDArray[Any], cap: int) -> RegressionMetrics:
     This is the RMSE floor on raw labels for any network that predicts at most the cap. A lower
     reported RMSE was computed on capped labels.
 
-    Args:
-        raw: [n], true RUL, cycles.
-        cap: of the prediction, cycles.
-
     >>> perfect_under_cap(np.array([100, 129]), cap=125).mae
     2.0
     """
@@ -66,10 +62,6 @@ def perfect_under_cap(raw: NDArray[Any], cap: int) -> RegressionMetrics:
 def constant_baseline(value: float, true: NDArray[Any]) -> RegressionMetrics:
     """Metrics of predicting the same RUL for every window.
 
-    Args:
-        value: the prediction, cycles.
-        true: [n], cycles.
-
     >>> constant_baseline(50.0, np.array([40, 60])).rmse
     10.0
     """
@@ -78,10 +70,6 @@ def constant_baseline(value: float, true: NDArray[Any]) -> RegressionMetrics:
 
 def errors(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
     """Return predicted − true, element by element, in double precision.
-
-    Args:
-        predicted: [n], cycles.
-        true: [n], cycles.
 
     Raises:
         ValueError: the shapes differ ([n] against [n, 1] would otherwise broadcast to [n, n]), or
@@ -127,19 +115,12 @@ def bias(predicted: NDArray[Any], true: NDArray[Any]) -> float:
 
 
 def nasa_terms(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the NASA score of each prediction.
+    """Return the NASA score of each prediction, [n], at least 0.
 
     With d = predicted − true: exp(−d / 13) − 1 where d < 0, else exp(d / 10) − 1. Late
     predictions cost more than early ones. Source: Saxena, Goebel, Simon and Eklund, "Damage
     propagation modeling for aircraft engine run-to-failure simulation", PHM 2008. The only
     difference: errors beyond some 7,000 cycles overflow to `inf` and are not clipped.
-
-    Args:
-        predicted: [n], cycles.
-        true: [n], cycles.
-
-    Returns:
-        [n], at least 0.
 
     >>> nasa_terms(np.array([10.0, -10.0, 0.0]), np.zeros(3)).round(5).tolist()
     [1.71828, 1.15811, 0.0]
@@ -164,15 +145,12 @@ def nasa_mean(predicted: NDArray[Any], true: NDArray[Any]) -> float:
 def rul_bands(cap: int) -> list[tuple[int, int | None]]:
     """Return five bands of equal width below the cap, and one from the cap upwards.
 
-    Args:
-        cap: of the labels, cycles.
-
-    Returns:
-        Of each band the lowest RUL and the exclusive upper bound; None where there is none.
+    Of each band the lowest RUL and the exclusive upper bound; None where there is none.
 
     >>> rul_bands(125)
     [(0, 25), (25, 50), (50, 75), (75, 100), (100, 125), (125, None)]
     """
+    # unique: a cap below five has fewer whole edges
     edges = np.unique(np.linspace(0, cap, _BANDS + 1).round().astype(np.int64)).tolist()
     return list(zip(edges, [*edges[1:], None], strict=True))
 

@@ -6,7 +6,7 @@ import pytest
 
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.ledger import merge_comparison
-from cmapss_rul.metrics.published import as_markdown
+from cmapss_rul.metrics.published import PUBLISHED, TRUST
 from cmapss_rul.system.errors import UsageError
 from scripts.bench_table import BENCHMARKS
 from scripts.pages import (
@@ -14,6 +14,7 @@ from scripts.pages import (
     expected_pages,
     marked_content,
     page_of,
+    published_table,
     replace_marked,
     update_pages,
 )
@@ -23,7 +24,7 @@ from tests.experiments.inputs import comparison, grid
 FIRST = "<!-- figures: written by scripts/write-tables, never by hand -->"
 LAST = "<!-- end of figures -->"
 PAGE = f"# Title\n\n{FIRST}\nold\n\nolder\n{LAST}\nafter\n"
-PUBLISHED = "configs/published-figures.md"
+PAGE_OF_PUBLISHED = "configs/published-figures.md"
 
 
 def page(name):
@@ -37,16 +38,16 @@ def page(name):
 def root(tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "README.md").write_text(page("ledger"))
-    (tmp_path / PUBLISHED).write_text(page("published figures"))
+    (tmp_path / PAGE_OF_PUBLISHED).write_text(page("published figures"))
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "front.md").write_text(page("results"))
     return tmp_path
 
 
 def test_without_a_ledger_the_readme_is_left_alone(root):
-    assert update_pages(root) == [root / PUBLISHED]
-    text = (root / PUBLISHED).read_text()
-    assert marked_content(text, "published figures") == as_markdown()
+    assert update_pages(root) == [root / PAGE_OF_PUBLISHED]
+    text = (root / PAGE_OF_PUBLISHED).read_text()
+    assert marked_content(text, "published figures") == published_table()
     assert text.startswith("# A page\n")
     assert text.endswith("\n\nThe end.\n")
     assert (root / "README.md").read_text() == page("ledger")
@@ -94,7 +95,7 @@ def test_figures_of_a_configuration_stand_in_its_comment(root):
 
 
 def test_a_table_without_a_place_is_an_error(root):
-    (root / PUBLISHED).write_text("# A page\n")
+    (root / PAGE_OF_PUBLISHED).write_text("# A page\n")
     with pytest.raises(UsageError, match="no place for 'published figures'"):
         update_pages(root)
 
@@ -151,3 +152,19 @@ def test_a_page_without_one_whole_place_is_refused(page):
     for call in calls:
         with pytest.raises(UsageError, match="no place for 'figures': expected the line <!-- fig"):
             call()
+
+
+def test_the_table_has_a_row_per_method_and_explains_trust():
+    lines = published_table().splitlines()
+    rows = [line for line in lines if line.startswith("| ")]
+    assert len(rows) == 1 + len(PUBLISHED) + 1
+    assert rows[4] == (
+        "| RVE 2022 | 13.42 / 324 | 14.92 / 1,379 | 12.51 / 256 | 16.37 / 1,846 | reproduced |"
+    )
+    (amnl,) = (row for row in rows if row.startswith("| AMNL"))
+    assert "| 6.74 ± 0.91 |" in amnl
+    assert rows[1].startswith("| DCNN, Li 2018 | 12.61 / 274 | 22.36 |")
+    assert rows[10].split("17.52 / 922")[1].startswith(" |  |  |  | the authors' own: cap 130")
+    assert "chosen on the test set: no code; chapter 6.5 of the same book" in amnl
+    assert rows[-1].split(" | ")[1:5] == ["12–13.5", "12.5–15", "11.5–12.6", "14–16.5"]
+    assert [line.split("*")[1] for line in lines if line.startswith("- ")] == list(TRUST)
