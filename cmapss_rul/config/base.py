@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 _EXPONENT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE]([-+]?[0-9]{1,3})")
 
-# The bounds of a width are a guess: far above any useful layer, far below what exhausts memory.
+# *guess*: far above any useful width of a layer, far below one that exhausts memory
 Width = Annotated[int, Field(ge=1, le=16_384)]
 Widths = Annotated[tuple[Width, ...], Field(max_length=16)]
 Rate = Annotated[float, Field(ge=0, lt=1)]

@@ -1,4 +1,4 @@
-"""All validation errors of a configuration in one line: key, what was expected, what was found."""
+"""All validation errors of a configuration in one line: key, expected and found value."""
 
 import re
 from collections.abc import Mapping
@@ -15,51 +15,42 @@ from cmapss_rul.system.text import one_line, printable
 _LONGEST_VALUE = 60
 _MOST_ERRORS = 50
 
-_MESSAGES = {
-    "missing": "is missing",
-    "frozen_instance": "cannot be changed: configurations are immutable; load another one",
-    "frozen_field": "cannot be changed: configurations are immutable; load another one",
-}
+_FROZEN = "cannot be changed: configurations are immutable; load another one"
+_MESSAGES = {"missing": "is missing", "frozen_instance": _FROZEN, "frozen_field": _FROZEN}
 
 _EXPECTED = {
-    "int_parsing": "a whole number",
-    "int_parsing_size": "a whole number of fewer digits",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "string_unicode": "a string without lone surrogates",
-    "string_type": "a string (quote it if it is meant as one)",
-    "none_required": "null",
-    "dict_type": "a mapping of keys",
-    "mapping_type": "a mapping of keys",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
-    "multiple_of": "a multiple of {multiple_of}",
-    "string_too_short": "a string of at least {min_length} characters",
-    "string_too_long": "a string of at most {max_length} characters",
-    "string_pattern_mismatch": "a string that matches {pattern}",
-    "too_short": "at least {min_length} values",
-    "too_long": "at most {max_length} values",
+    kind: expected
+    for expected, kinds in {
+        "a whole number": "int_parsing int_type int_from_float",
+        "a whole number of fewer digits": "int_parsing_size",
+        "a number": "float_parsing float_type",
+        "a finite number": "finite_number",
+        "true or false": "bool_parsing bool_type",
+        "a string without lone surrogates": "string_unicode",
+        "a string (quote it if it is meant as one)": "string_type",
+        "null": "none_required",
+        "a mapping of keys": "dict_type mapping_type",
+        "a list": "tuple_type list_type",
+        "more than {gt}": "greater_than",
+        "at least {ge}": "greater_than_equal",
+        "less than {lt}": "less_than",
+        "at most {le}": "less_than_equal",
+        "a multiple of {multiple_of}": "multiple_of",
+        "a string of at least {min_length} characters": "string_too_short",
+        "a string of at most {max_length} characters": "string_too_long",
+        "a string that matches {pattern}": "string_pattern_mismatch",
+        "at least {min_length} values": "too_short",
+        "at most {max_length} values": "too_long",
+    }.items()
+    for kind in kinds.split()
 }
+"""What each type of pydantic's errors expects."""
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Describe all errors of a configuration in one line.
+    """Describe all errors of a configuration of class `model` in one line.
 
-    Args:
-        error: what pydantic raised.
-        model: the class that was validated.
-
-    Returns:
-        `key: what was expected, what was found`, the errors separated by semicolons.
+    Each reads `key: expected …, found …`; they are separated by semicolons.
     """
     described: dict[str, _KeyErrors] = {}
     left_out = 0
@@ -78,7 +69,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 @dataclass(frozen=True)
 class _KeyErrors:
-    """Errors of one key: a message, or what was expected and found."""
+    """Errors of one key: a message, or expected values and the found one."""
 
     key: str
     message: str = ""
@@ -86,7 +77,7 @@ class _KeyErrors:
     found: str = ""
 
     def merge(self, other: "_KeyErrors") -> "_KeyErrors":
-        """Join what the members of a union expected: any of them is valid."""
+        """Join the expectations of the members of a union: any of them is valid."""
         expected = tuple(dict.fromkeys(self.expected + other.expected))
         message = " or ".join(dict.fromkeys(filter(None, (self.message, other.message))))
         return replace(self, message=message, expected=expected)
@@ -184,16 +175,17 @@ def format_value(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
-        shown = printable(value)
-        cut = shown if len(shown) <= _LONGEST_VALUE else shown[: _LONGEST_VALUE - 1] + "…"
-        return f"'{cut}'"
+        return f"'{_shorten(printable(value))}'"
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list | tuple):
         inner = ", ".join(format_value(item) for item in value[:4])
         return f"[{inner}{', …' if len(value) > 4 else ''}]"
     try:
-        shown = printable(value)
+        return _shorten(printable(value))
     except ValueError:  # Python does not format integers of more than 4,300 digits
         return "a number of thousands of digits"
-    return shown if len(shown) <= _LONGEST_VALUE else shown[: _LONGEST_VALUE - 1] + "…"
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

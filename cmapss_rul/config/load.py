@@ -24,9 +24,6 @@ def load(model: type[ConfigT], name_or_path: str | Path, sets: Sequence[str] = (
         name_or_path: a YAML file, or a shipped configuration with or without `.yaml`.
         sets: overrides such as `train.epochs=1`, in order.
 
-    Returns:
-        The validated object.
-
     Raises:
         UsageError: no such configuration, invalid YAML, or wrong keys and values, all listed.
     """
@@ -46,10 +43,7 @@ def from_mapping(
         model: class of the configuration.
         mapping: content of a YAML file or of a checkpoint; it is not changed.
         sets: overrides such as `train.epochs=1`, in order.
-        where: what the error line begins with, the file's name say.
-
-    Returns:
-        The validated object.
+        where: start of the error line, the file's name say.
 
     Raises:
         UsageError: wrong overrides, keys or values.
@@ -112,6 +106,6 @@ def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
                 f"--set {'.'.join(keys)}: {'.'.join(path[:depth])} is a value, expected a mapping "
                 "of keys"
             )
-    if last == "name" and values.get("name", value) != value:
+    if last == "name" and values.get("name", value) != value:  # another member of the union
         values.clear()
     values[last] = value

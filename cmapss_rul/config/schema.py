@@ -20,12 +20,8 @@ class NamedOption(NamedTuple):
 def choices(model: Model) -> dict[str, list[NamedOption]]:
     """List the members of every union in a configuration, by the dotted key that selects one.
 
-    Args:
-        model: class of the configuration.
-
-    Returns:
-        Such as `balancer.name` → the balancers, each described by the text of its `name`, else
-        by the first line of its docstring.
+    Such as `balancer.name` → the balancers, each described by the text of its `name`, else by
+    the first line of its docstring.
     """
     found: dict[str, list[NamedOption]] = {}
     for prefix, name, annotation in _walk(model):
@@ -38,13 +34,9 @@ def choices(model: Model) -> dict[str, list[NamedOption]]:
 
 
 def dotted_keys(model: Model) -> list[str]:
-    """List the dotted keys of a configuration class, members of unions included, level by level.
+    """List the dotted keys of a configuration class, level by level: `seed`, …, `data.subset`, …
 
-    Args:
-        model: the class.
-
-    Returns:
-        Such as `seed`, `data`, …, `data.subset`, …
+    Keys of all members of a union are included.
     """
     keys = dict.fromkeys(f"{prefix}{name}" for prefix, name, _ in _walk(model, lists=False))
     return sorted(keys, key=lambda key: key.count("."))
@@ -97,13 +89,6 @@ def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
 
     pydantic puts more into `loc` than the user wrote: the tag of a discriminated union's
     member, and the type that was tried in a plain union. Both are left out of the key.
-
-    Args:
-        model: the class that was validated.
-        loc: where the error is, from `ValidationError.errors()`.
-
-    Returns:
-        The key and the classes there.
     """
     parts: list[str] = []
     models: tuple[Model, ...] = (model,)
@@ -121,15 +106,13 @@ def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
             models, tag_may_follow = tagged, False
         elif models:
             parts.append(item)
-            parents, siblings, field = models, union, _field(models, item)
+            parents, siblings = models, union
+            fields = (m.model_fields[item] for m in models if item in m.model_fields)
+            field = next(fields, None)
             models = union = models_in(field.annotation) if field else ()
             tag_may_follow = len(models) > 1
             nullable = field is not None and types.NoneType in typing.get_args(field.annotation)
     return Place(".".join(parts), models, parents, siblings, nullable)
-
-
-def _field(models: tuple[Model, ...], name: str) -> Any:
-    return next((m.model_fields[name] for m in models if name in m.model_fields), None)
 
 
 def _walk(
@@ -137,10 +120,7 @@ def _walk(
 ) -> typing.Iterator[tuple[str, str, Any]]:
     """Yield prefix, name and annotation of every field, depth first.
 
-    Args:
-        model: where the walk begins.
-        prefix: of its keys.
-        lists: whether the items of tuples are entered; no dotted key leads to them.
+    With `lists` the items of tuples are entered, to which no dotted key leads.
     """
     for name, field in model.model_fields.items():
         yield prefix, name, field.annotation

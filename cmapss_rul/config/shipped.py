@@ -1,4 +1,4 @@
-"""The configurations that come with the package, and how a user selects one."""
+"""The configurations that come with the package, selected by name or by path."""
 
 import contextlib
 from pathlib import Path
@@ -31,8 +31,7 @@ def describe_config(path: Path) -> str:
 def find_config(name_or_path: str | Path) -> tuple[str, Path]:
     """Find the configuration that a user means.
 
-    Args:
-        name_or_path: a file, else the name of a shipped configuration with or without `.yaml`.
+    A file of that name, else a shipped configuration, with or without `.yaml`.
 
     Returns:
         The name that its runs carry (the file's name without ending), and the file.

@@ -33,11 +33,13 @@ _INDENT = "  "
 _KINDS: dict[type, str] = {list: "list", str: "string"}
 _PREFIX = "tag:yaml.org,2002:"
 _TAGS = {_PREFIX + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$")
-_FLOAT = re.compile(
-    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$|"
-    r"[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
-)
+_PATTERNS = {
+    _PREFIX + "int": re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$"),
+    _PREFIX + "float": re.compile(
+        r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$|"
+        r"[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
+    ),
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,6 +52,7 @@ class _Loader(yaml.SafeLoader):
     _depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        # before the node is composed: an alias of aliases or deep nesting never takes memory
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             _refuse(f"anchors and aliases are not supported (found '{event.anchor}')", event)
@@ -63,7 +66,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[str, int] = {}
+        seen: dict[str, int] = {}  # PyYAML lets the last of two equal keys win
         for key, _ in node.value:
             if key.tag == _PREFIX + "merge":
                 _refuse("merge keys (<<) are not supported", key)
@@ -77,35 +80,20 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except (ValueError, LookupError, AttributeError):
+        except (ValueError, LookupError, AttributeError):  # `!!int x`, 4,300 digits, month 13
             kind = node.tag.removeprefix(_PREFIX)
             _refuse(f"{_format_node(node)} cannot be read as {kind}", node)
 
 
-def _implicit_resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-    patterns = {_PREFIX + "int": _INTEGER, _PREFIX + "float": _FLOAT}
-    for first, options in yaml.SafeLoader.yaml_implicit_resolvers.items():
-        resolvers[first] = [(tag, patterns.get(tag, pattern)) for tag, pattern in options]
-    return resolvers
-
-
-def _mapping(loader: _Loader, node: Any) -> dict[Any, Any]:
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.yaml_implicit_resolvers = _implicit_resolvers()
-_Loader.add_constructor(_PREFIX + "map", _mapping)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, _PATTERNS.get(tag, pattern)) for tag, pattern in options]
+    for first, options in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_constructor(_PREFIX + "map", lambda loader, node: loader.construct_mapping(node, True))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a configuration file.
-
-    Args:
-        path: a YAML file in UTF-8 of at most `MAX_BYTES`.
-
-    Returns:
-        Its keys and values, not yet validated.
+    """Read the keys and values of a configuration file, not yet validated.
 
     Raises:
         UsageError: the file cannot be read or is not such YAML; names file and line.
@@ -146,7 +134,9 @@ def parse_yaml(text: str, where: str) -> Any:
         return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = f"control character {chr(_code(error))!r} is not allowed"
+        code = error.character
+        character = chr(code) if isinstance(code, int) else code
+        message = f"control character {character!r} is not allowed"
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -163,10 +153,6 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
     return problem.replace("'<stream end>'", "the end").replace("end of stream", "end")
 
 
-def _code(error: yaml.reader.ReaderError) -> int:
-    return error.character if isinstance(error.character, int) else ord(error.character)
-
-
 def _refuse(problem: str, place: Any) -> Any:
     raise yaml.constructor.ConstructorError(None, None, problem, place.start_mark)
 
@@ -180,12 +166,8 @@ def _format_node(node: Any) -> str:
 def to_yaml(config: Config, *, comments: bool = True) -> str:
     """Write every key of a configuration, in the order of its fields.
 
-    Args:
-        config: the validated object.
-        comments: whether the description of each key stands above it as a comment.
-
-    Returns:
-        YAML text; `load` reads an equal object from it.
+    With `comments`, the description of each key stands above it. `load` reads an equal object
+    from the text.
 
     >>> from cmapss_rul.data.config import DataConfig
     >>> print(to_yaml(DataConfig(smoothing=0.3), comments=False).splitlines()[-1])
@@ -194,13 +176,13 @@ def to_yaml(config: Config, *, comments: bool = True) -> str:
     return "\n".join(_config_lines(config, comments, "")) + "\n"
 
 
-def quote_yaml(text: str) -> str:
-    """Quote a string where YAML needs it, also inside a list.
+def quote_yaml(value: Any) -> str:
+    """Write a value such that it may also stand inside a flow list, quoted where YAML needs it.
 
     >>> print(quote_yaml("a: b"), quote_yaml("plain"))
     'a: b' plain
     """
-    return _item(text)
+    return _scalar([value])[1:-1]  # in a list a comma or a bracket needs quotes, too
 
 
 def _config_lines(config: Config, comments: bool, indent: str) -> list[str]:
@@ -210,16 +192,14 @@ def _config_lines(config: Config, comments: bool, indent: str) -> list[str]:
         if comments and field.description:
             if lines and not indent:
                 lines.append("")
+            start = f"{indent}# "
             lines += textwrap.wrap(
-                field.description,
-                _WIDTH,
-                initial_indent=f"{indent}# ",
-                subsequent_indent=f"{indent}# ",
+                field.description, _WIDTH, initial_indent=start, subsequent_indent=start
             )
         if isinstance(value, Config) and type(value).model_fields:
             lines += [f"{indent}{name}:", *_config_lines(value, comments, indent + _INDENT)]
         elif isinstance(value, list | tuple):
-            lines += _list_lines(f"{indent}{name}: ", [_item(item) for item in _plain(value)])
+            lines += _list_lines(f"{indent}{name}: ", [quote_yaml(item) for item in _plain(value)])
         else:
             lines.append(f"{indent}{name}: {_scalar(_plain(value))}")
     return lines
@@ -241,22 +221,13 @@ def _list_lines(start: str, items: list[str]) -> list[str]:
 def _plain(value: Any) -> Any:
     """Convert nested configurations and tuples to dicts and lists."""
     if isinstance(value, Config):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
+        return value.model_dump(mode="python")
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _scalar(value: Any) -> str:
     text = _dump(value)
     return text if text.isprintable() else _dump(value, style='"', escape=True)
-
-
-def _item(value: Any) -> str:
-    """Write one item of a flow list, where a comma or a bracket needs quotes."""
-    return _scalar([value])[1:-1]
 
 
 def _dump(value: Any, style: str | None = None, escape: bool = False) -> str:

@@ -48,13 +48,7 @@ _READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Member:
-    """A needed file of a source.
-
-    Attributes:
-        name: `train_FD001.txt` say.
-        label: the member in error messages.
-        open: returns its bytes from the start; may be called again.
-    """
+    """A needed file of a source: its name, its label in error messages, and how to open it."""
 
     name: str
     label: str
@@ -96,9 +90,10 @@ def open_archive(
         The members found, by name; some names may be missing.
 
     Raises:
-        DataError: the file is no zip archive, is damaged, or contains what it should not.
+        DataError: the file is no zip archive, is damaged, or has a member that is refused.
     """
     with _as_data_errors(label):
+        # before zipfile, which would build an object for each of a million members
         directory_bytes = _directory_bytes(file, label)
         archive = stack.enter_context(zipfile.ZipFile(file))
         _check_directory(file, archive.start_dir, directory_bytes)
@@ -111,17 +106,24 @@ def open_archive(
     candidates = {name: _find(files, name, label) for name in names}
     found = {name: info for name, info in candidates.items() if info is not None}
     if not found and (inner := _find_inner_archive(files, label)):
-        return _open_inner(archive, inner, label, names, stack, depth)
-    for info in found.values():
-        _check_size(info, label)
-    return {
-        name: Member(name, _member_label(label, info), _opener(archive, info))
-        for name, info in found.items()
-    }
+        inner_label = _member_label(label, inner)
+        if depth >= _MAX_DEPTH:
+            raise DataError(
+                f"{inner_label}: is an archive nested deeper than NASA's; this is refused"
+            )
+        content = _unpack(_member(archive, inner, INNER_ARCHIVE, label), stack)
+        return open_archive(content, inner_label, names, stack, depth + 1)
+    return {name: _member(archive, info, name, label) for name, info in found.items()}
 
 
-def _opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
-    return lambda: cast(BinaryIO, io.BufferedReader(_CheckedStream(archive, info)))
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, label: str) -> Member:
+    """A member of plausible size, opened with a check of its length."""
+    _check_size(info, label)
+    return Member(
+        name,
+        _member_label(label, info),
+        lambda: cast(BinaryIO, io.BufferedReader(_CheckedStream(archive, info))),
+    )
 
 
 class _CheckedStream(io.RawIOBase):
@@ -168,10 +170,7 @@ def _check_directory(file: BinaryIO, start: int, size: int) -> None:
 
 
 def _directory_bytes(file: BinaryIO, label: str) -> int:
-    """Size of the list of members, as the end record states it.
-
-    Refuses what is no complete zip archive, or lists too many members, before zipfile reads it.
-    """
+    """Size of the list of members; refuses an incomplete archive, or one with too many of them."""
     size = file.seek(0, 2)
     file.seek(0)
     head = file.read(1024)
@@ -180,7 +179,7 @@ def _directory_bytes(file: BinaryIO, label: str) -> int:
     file.seek(0)
     end = len(tail) - _END_BYTES
     if not (tail[-_END_BYTES:].startswith(_END_MAGIC) and tail.endswith(b"\0\0")):
-        end = tail.rfind(_END_MAGIC)  # there is a comment after the end record
+        end = tail.rfind(_END_MAGIC)  # a comment follows the end record
     if end < 0 or len(tail) - end < _END_BYTES:
         raise DataError(f"{label}: {_describe_non_archive(head, size)}")
     if tail[max(0, end - _ZIP64_BYTES) : end].startswith(_ZIP64_MAGIC):
@@ -255,20 +254,9 @@ def _check_size(info: zipfile.ZipInfo, label: str) -> None:
         )
 
 
-def _open_inner(
-    archive: zipfile.ZipFile,
-    info: zipfile.ZipInfo,
-    label: str,
-    names: Collection[str],
-    stack: contextlib.ExitStack,
-    depth: int,
-) -> dict[str, Member]:
-    inner_label = _member_label(label, info)
-    if depth >= _MAX_DEPTH:
-        raise DataError(f"{inner_label}: is an archive nested deeper than NASA's; this is refused")
-    _check_size(info, label)
-    with _as_data_errors(inner_label):
-        inner = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
-        with _opener(archive, info)() as stream:
-            shutil.copyfileobj(stream, inner, 1 << 20)
-    return open_archive(cast(BinaryIO, inner), inner_label, names, stack, depth + 1)
+def _unpack(member: Member, stack: contextlib.ExitStack) -> BinaryIO:
+    """Copy a member to a temporary file, in which zipfile can seek."""
+    with member.reading() as stream:
+        file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
+        shutil.copyfileobj(stream, file, 1 << 20)
+    return cast(BinaryIO, file)

@@ -19,8 +19,8 @@ import numpy as np
 
 from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.lines import Readable
 from cmapss_rul.data.reader import open_text, parse_fleet
-from cmapss_rul.data.verification import digest_file, file_stamp
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.files import atomic_file, remove_partial_files
 from cmapss_rul.system.locks import wait_for_folder
@@ -49,12 +49,7 @@ def cache_folder(path: Path) -> Path:
 
 
 def cache_entry(path: Path, sha256: str) -> Path:
-    """Path of a train file's entry.
-
-    Args:
-        path: of the train file.
-        sha256: of its bytes.
-    """
+    """Path of the entry of a train file with this digest."""
     key = hashlib.sha256(f"{FORMAT} {__version__} {sha256}".encode()).hexdigest()
     return cache_folder(path) / f"{path.stem}-{key[:32]}.rows"
 
@@ -64,10 +59,6 @@ def read_cached_train(path: Path, sha256: str) -> Fleet:
 
     A folder that cannot be written means no entry, and nothing else. Of two processes that need
     the same entry, the second waits and uses the one of the first.
-
-    Args:
-        path: of the train file.
-        sha256: of its bytes.
 
     Raises:
         DataError: the file cannot be read, is invalid, or has changed since it was hashed.
@@ -82,36 +73,41 @@ def read_cached_train(path: Path, sha256: str) -> Fleet:
         except DataError:
             return _parse(path, sha256)
         fleet = _load(entry)  # another process may have written it while this one waited
-        if fleet is None:
-            fleet = _create(path, sha256, entry)
+        if fleet is not None:
+            return fleet
+        if entry.exists():
+            logging.getLogger(__name__).warning(
+                "%s is damaged or incomplete, and is created again", printable(entry)
+            )
+        fleet = _parse(path, sha256)
+        with suppress(OSError):  # a full disk: the next call tries again
+            remove_partial_files(entry.parent)
+            _store(entry, fleet)
     return fleet
 
 
-def _create(path: Path, sha256: str, entry: Path) -> Fleet:
-    if entry.exists():
-        logging.getLogger(__name__).warning(
-            "%s is damaged or incomplete, and is created again", printable(entry)
-        )
-    fleet = _parse(path, sha256)
-    with suppress(OSError):  # a full disk: the next call tries again
-        remove_partial_files(entry.parent)
-        _store(entry, fleet)
-    return fleet
+class _HashingStream:
+    """Hashes what is read from a stream."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream, self.digest = stream, hashlib.sha256()
+
+    def read(self, size: int, /) -> bytes:
+        piece = self._stream.read(size)
+        self.digest.update(piece)
+        return piece
 
 
 def _parse(path: Path, sha256: str) -> Fleet:
     """Parse the text, and make sure that it is the one that was hashed.
 
-    An entry with other numbers than those of its digest would be wrong for ever. The digest of
-    an unchanged file is remembered, so the bytes are not hashed a second time.
+    An entry with other numbers than those of its digest would be wrong for ever, and times and
+    size of a file may stay as they are when it changes: the parsed bytes themselves are hashed.
     """
     with open_text(path) as file:
-        stamp = file_stamp(file)
-        found = digest_file(file, path.name)
-        file.seek(0)
-        fleet = parse_fleet(file, str(path))
-        changed = file_stamp(file) != stamp
-    if changed or found.sha256 != sha256:
+        stream = _HashingStream(file)
+        fleet = parse_fleet(stream, str(path))
+    if stream.digest.hexdigest() != sha256:
         raise DataError(
             f"{path}: found other bytes than a moment ago, expected a file that does not change; "
             "run the command again when nothing writes to it"
@@ -120,11 +116,8 @@ def _parse(path: Path, sha256: str) -> Fleet:
 
 
 def _store(entry: Path, fleet: Fleet) -> None:
-    parts = [
-        np.ascontiguousarray(fleet.engine, "<i8").data,
-        np.ascontiguousarray(fleet.cycle, "<i8").data,
-        np.ascontiguousarray(fleet.values, "<f8").data,
-    ]
+    columns = ((fleet.engine, "<i8"), (fleet.cycle, "<i8"), (fleet.values, "<f8"))
+    parts = [np.ascontiguousarray(array, kind).data for array, kind in columns]
     digest = hashlib.sha256(entry.name.encode())
     for part in parts:
         digest.update(part)
@@ -149,7 +142,7 @@ def _load(entry: Path) -> Fleet | None:
     if rows < 1 or rest:
         return None
     numbers = np.frombuffer(content, "<i8", offset=_DIGEST_BYTES)
-    found = hashlib.sha256(entry.name.encode())
+    found = hashlib.sha256(entry.name.encode())  # so that no entry passes under another name
     found.update(numbers.data)
     if found.digest() != content[:_DIGEST_BYTES]:
         return None

@@ -12,19 +12,13 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from cmapss_rul.data.archive import INNER_ARCHIVE, Member, open_archive
-from cmapss_rul.data.columns import (
-    CONDITIONS,
-    FAULTS,
-    FileKind,
-    file_name,
-    subset_of,
-)
+from cmapss_rul.data.columns import CONDITIONS, FAULTS, FileKind, file_name, subset_of
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.verification import (
@@ -105,21 +99,27 @@ def ensure_files(
         progress: show a progress bar while fetching, if standard error is a terminal.
 
     Raises:
-        DataError: a file is missing and cannot be fetched; says where it was expected.
+        DataError: a file is missing and cannot be fetched; the message names its expected path.
     """
     if config.own:
         return _own_files(config, kinds)
     directory = Path(config.dir)
     paths = {kind: directory / file_name(kind, config.subset) for kind in kinds}
     missing = [path.name for path in paths.values() if not path_exists(path)]
-    if config.source == "simulated":
+    if config.source == "official":
         if missing:
-            faults = FAULTS[config.subset]
-            simulate(directory, conditions=CONDITIONS[config.subset], faults=faults, kinds=kinds)
-        else:
-            _check_simulated(paths.values())
-    elif missing:
-        fetch(missing, directory, progress=progress)
+            fetch(missing, directory, progress=progress)
+        return paths
+    if missing:
+        faults = FAULTS[config.subset]
+        simulate(directory, conditions=CONDITIONS[config.subset], faults=faults, kinds=kinds)
+        return paths
+    for path in paths.values():
+        if not provenance(path).simulated:
+            raise DataError(
+                f"{path}: data.source is 'simulated', but `rul simulate` did not make this file; "
+                "set data.source to official, or data.dir to another folder"
+            )
     return paths
 
 
@@ -137,15 +137,6 @@ def _own_files(config: DataConfig, kinds: Sequence[FileKind]) -> dict[FileKind, 
         if not path.is_file():
             raise DataError(f"{path}: found no regular file, expected a table")
     return paths
-
-
-def _check_simulated(paths: Iterable[Path]) -> None:
-    for path in paths:
-        if not provenance(path).simulated:
-            raise DataError(
-                f"{path}: data.source is 'simulated', but `rul simulate` did not make this file; "
-                "set data.source to official, or data.dir to another folder"
-            )
 
 
 def fetch(
@@ -196,11 +187,12 @@ def _fetch(
         try:
             with contextlib.ExitStack() as stack:
                 members = _open_source(candidate, needed, stack, progress=progress)
+                # all files are verified before the first is written
                 found = verify_source(
                     members, needed, directory, candidate.label, official=candidate.public
                 )
                 _write(members, found, directory)
-        except _WriteError:
+        except _WriteError:  # the next source would meet the same folder
             raise
         except DataError as error:
             answers.append(str(error))

@@ -86,20 +86,17 @@ def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
     Raises:
         DataError: what the server answered, in one line without the URL.
     """
-    reason = ""
     for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
         target.seek(0)
-        target.truncate()
+        target.truncate()  # of a failed attempt
         try:
             _download_once(url, target, progress=progress)
-        except _TransientError as error:
-            reason = str(error)
-        else:
             target.flush()
             return
-    raise DataError(f"{reason} (after {ATTEMPTS} attempts)")
+        except _TransientError as error:
+            if attempt == ATTEMPTS - 1:
+                raise DataError(f"{error} (after {ATTEMPTS} attempts)") from error
+            time.sleep(FIRST_PAUSE * 2**attempt)
 
 
 def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
@@ -115,7 +112,7 @@ def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
             ) as client,
             client.stream("GET", url, extensions={"trace": watchdog.trace}) as response,
         ):
-            _check_status(response)
+            _check_head(response)
             _copy(response, target, watchdog, progress=progress)
     except httpx.TooManyRedirects as error:
         raise DataError(f"redirects more than {_MAX_REDIRECTS} times") from error
@@ -131,26 +128,24 @@ def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
         raise DataError(one_line(error) or type(error).__name__) from error
 
 
-def _check_status(response: httpx.Response) -> None:
+def _check_head(response: httpx.Response) -> None:
     code = response.status_code
-    if code == httpx.codes.OK:
-        return
-    text = f"answered {code} {response.reason_phrase}".rstrip()
-    if code in _TRANSIENT_STATUS or response.is_server_error:
-        raise _TransientError(text)
-    raise DataError(text)
+    if code != httpx.codes.OK:
+        transient = code in _TRANSIENT_STATUS or response.is_server_error
+        kind = _TransientError if transient else DataError
+        raise kind(f"answered {code} {response.reason_phrase}".rstrip())
+    if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
+        # not requested; a small body could decompress to any size in memory
+        raise DataError(f"answered in the encoding {encoding}, expected plain bytes")
 
 
 def _copy(
     response: httpx.Response, target: BinaryIO, watchdog: _Watchdog, *, progress: bool
 ) -> None:
-    if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
-        # not requested; a small body could decompress to any size in memory
-        raise DataError(f"answered in the encoding {encoding}, expected plain bytes")
     stated = response.headers.get("Content-Length", "")
     length = int(stated) if stated.isdecimal() else None
     too_large = f"is larger than {MAX_BYTES} bytes, expected an archive of about 12 MB"
-    if length is not None and length > MAX_BYTES:
+    if length is not None and length > MAX_BYTES:  # not one byte of it is downloaded
         raise DataError(too_large)
     with tqdm(
         total=length,
@@ -163,7 +158,7 @@ def _copy(
         for chunk in response.iter_raw():
             watchdog.received += target.write(chunk)
             bar.update(len(chunk))
-            if watchdog.received > MAX_BYTES:
+            if watchdog.received > MAX_BYTES:  # a server may state no length, or a wrong one
                 raise DataError(too_large)
-    if watchdog.expired:
+    if watchdog.expired:  # without a stated length a connection cut short looks complete
         raise DataError(watchdog.expired)

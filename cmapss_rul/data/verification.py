@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,14 +47,6 @@ CANONICAL_DIGESTS: dict[str, str] = {
 """SHA-256 of each file's canonical form: LF, lines stripped on the right, one LF at the end."""
 
 _REGULAR_BYTES = b"0123456789+-.eE \n"
-_TICK = 100_000_000
-"""Nanoseconds after which a further write surely changes a file's times.
-
-Linux sets them by its clock tick, of 10 ms at most; ten times that is a *guess*.
-"""
-
-_remembered: dict[tuple[int, ...], tuple[str, str]] = {}
-"""Both digests of files that this process has hashed, by `file_stamp`."""
 
 
 @dataclass(frozen=True)
@@ -100,33 +90,12 @@ def provenance(path: Path) -> Provenance:
     """
     try:
         with path.open("rb") as file:
-            found = digest_file(file, path.name)
+            digests = _hash_file(file, path.name)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    found = Provenance.from_digests(path.name, *digests)
     listed = manifest_digests(path.parent, path.name).get(path.name)
     return replace(found, simulated=found.sha256 == listed)
-
-
-def file_stamp(file: BinaryIO) -> tuple[int, ...]:
-    """Identity, size and times of an open file, which differ after a write to it."""
-    status = os.fstat(file.fileno())
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def digest_file(file: BinaryIO, name: str) -> Provenance:
-    """Digest an open file, at its start; its manifest is not read.
-
-    A file that this process has hashed is not hashed again while its stamp is the same. It is
-    remembered only if it was not written a moment ago: a further write could then leave its
-    times as they are.
-    """
-    stamp, now = file_stamp(file), time.time_ns()
-    digests = _remembered.get(stamp)
-    if digests is None:
-        digests = _hash_file(file, name)
-        if now - max(stamp[-2:]) > _TICK and file_stamp(file) == stamp:
-            _remembered[stamp] = digests
-    return Provenance.from_digests(name, *digests)
 
 
 def _hash_file(file: BinaryIO, name: str) -> tuple[str, str]:
@@ -136,7 +105,7 @@ def _hash_file(file: BinaryIO, name: str) -> tuple[str, str]:
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     if is_parquet:  # not lines of text: its only form is canonical
         return sha256, sha256
-    if sha256 == DIGESTS.get(name):
+    if sha256 == DIGESTS.get(name):  # the usual case, without a pass over the lines
         return sha256, CANONICAL_DIGESTS[name]
     file.seek(0)
     return sha256, _canonical_sha256(line_blocks(file, name))
@@ -219,12 +188,7 @@ class FolderCheck:
 
 
 def verify_source(
-    members: dict[str, Member],
-    names: Sequence[str],
-    directory: Path,
-    label: str,
-    *,
-    official: bool,
+    members: dict[str, Member], names: Sequence[str], directory: Path, label: str, *, official: bool
 ) -> tuple[Provenance, ...]:
     """Verify every needed file of a source before any is written.
 
@@ -277,21 +241,18 @@ def verify_folder(names: Sequence[str], directory: Path) -> FolderCheck:
 
 
 def _rul_last(name: str) -> bool:
-    """Sorting key: a RUL file is checked against its test file, which must come before it."""
+    """Sorting key: a RUL file comes after its test file, against which it is checked."""
     return name.startswith("RUL")
 
 
 def _parse_strictly(member: Member, directory: Path, engines: dict[str, int | None]) -> None:
     """Parse a file with the strict reader; a RUL file must agree with its test file.
 
-    Args:
-        member: the file.
-        directory: the data folder, for the test file of a RUL file that comes alone.
-        engines: number of engines of each subset's test file, filled as test files are parsed.
+    `engines` has the number of engines of each subset's test file, and is filled here.
     """
     subset = subset_of(member.name)
     if member.name.startswith("RUL"):
-        if subset not in engines:
+        if subset not in engines:  # it comes alone: the data folder may have its test file
             engines[subset] = _count_test_engines(directory / f"test_{subset}.txt")
         with member.reading() as stream:
             parse_rul(stream, member.label, engines[subset])

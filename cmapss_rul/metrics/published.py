@@ -57,39 +57,25 @@ class PublishedMethod:
     note: str = ""
 
 
-def _method(method: str, trust: Trust, *results: tuple[float, float | None]) -> PublishedMethod:
+def _entry(method: str, trust: Trust, *results: tuple[float, float | None]) -> PublishedMethod:
     """An entry with RMSE and NASA score of all four subsets."""
     found = {name: PublishedResult(*pair) for name, pair in zip(SUBSETS, results, strict=True)}
     return PublishedMethod(method, found, trust)
 
 
 _OWN: Trust = "the authors' own"
-_OTHERS: Trust = "run again by others"
+_RERUN: Trust = "run again by others"
 _SECOND: Trust = "second-hand"
 
 PUBLISHED: tuple[PublishedMethod, ...] = (
-    _method("DCNN, Li 2018", _OWN, (12.61, 274), (22.36, None), (12.64, 284), (23.31, None)),
-    _method("DA-TCN 2021", _OWN, (11.78, 229), (16.95, 1842), (11.56, 257), (18.23, 2317)),
-    _method("BiGRU-TSAM 2022", _OWN, (12.56, 213), (18.94, 2264), (12.45, 232), (20.47, 3610)),
-    _method("RVE 2022", "reproduced", (13.42, 324), (14.92, 1379), (12.51, 256), (16.37, 1846)),
-    _method(
-        "FFVE 2023, corrected",
-        "run again by others",
-        (12.31, 280),
-        (12.55, 772),
-        (12.43, 302),
-        (14.08, 1149),
-    ),  # fmt: skip
-    _method("MTSTAN 2023", _OWN, (10.97, 175), (16.81, 1154), (10.90, 188), (18.85, 1446)),
-    _method("STAR 2024", _OWN, (10.61, 169), (13.47, 784), (10.71, 202), (15.87, None)),
-    _method(
-        "DKAMFormer 2025",
-        "second-hand",
-        (10.68, None),
-        (10.70, None),
-        (10.52, None),
-        (12.89, None),
-    ),  # fmt: skip
+    _entry("DCNN, Li 2018", _OWN, (12.61, 274), (22.36, None), (12.64, 284), (23.31, None)),
+    _entry("DA-TCN 2021", _OWN, (11.78, 229), (16.95, 1842), (11.56, 257), (18.23, 2317)),
+    _entry("BiGRU-TSAM 2022", _OWN, (12.56, 213), (18.94, 2264), (12.45, 232), (20.47, 3610)),
+    _entry("RVE 2022", "reproduced", (13.42, 324), (14.92, 1379), (12.51, 256), (16.37, 1846)),
+    _entry("FFVE 2023, corrected", _RERUN, (12.31, 280), (12.55, 772), (12.43, 302), (14.08, 1149)),
+    _entry("MTSTAN 2023", _OWN, (10.97, 175), (16.81, 1154), (10.90, 188), (18.85, 1446)),
+    _entry("STAR 2024", _OWN, (10.61, 169), (13.47, 784), (10.71, 202), (15.87, None)),
+    _entry("DKAMFormer 2025", _SECOND, (10.68, None), (10.70, None), (10.52, None), (12.89, None)),
     PublishedMethod(
         "AMNL, book, chapter 16, 5 seeds",
         {

@@ -35,6 +35,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _atomic_file_in_place(path: Path) -> Iterator[BinaryIO]:
     """As `atomic_file`, in a folder that must exist."""
+    # ours: the libraries for it flush neither the folder nor find files of killed processes
     with _partial_file(path) as part:
         try:
             with part.open("wb") as file:
@@ -65,12 +66,7 @@ def _partial_file(path: Path) -> Iterator[Path]:
 
 
 def cannot_write(path: Path, reason: OSError | str, advice: str = "") -> RulError:
-    """Return the error for a file that cannot be written.
-
-    Args:
-        path: of the file, or of its folder.
-        reason: why.
-        advice: appended to the message.
+    """Return the error for a file, or a folder, that cannot be written.
 
     >>> print(cannot_write(Path("a.csv"), PermissionError(13, "Permission denied")))
     a.csv: cannot be written (Permission denied)
@@ -88,13 +84,8 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 def save_file(path: Path, content: bytes | str, advice: str = "") -> None:
     """Write a file to a path that the user gave; remove partial files of killed processes first.
 
-    Args:
-        path: of the file.
-        content: of the file; text is encoded as UTF-8.
-        advice: what to do if it cannot be written, appended to the error message.
-
     Raises:
-        RulError: it cannot be written; an existing file of its name is then unchanged.
+        RulError: it cannot be written, followed by the advice; an existing file is unchanged.
     """
     try:
         remove_partial_files(path.parent, path.name)
@@ -148,13 +139,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_partial_files(folder: Path, name: str | None = None) -> None:
-    """Remove the partial files that killed processes left in a folder.
-
-    Args:
-        folder: may be missing.
-        name: of the only file whose partial files are removed, in a folder of the user's; by
-            default those of all files.
-    """
+    """Remove the partial files, of one file or of all, that killed processes left in a folder."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
@@ -171,14 +156,10 @@ def _abandoned(path: Path, pid: int) -> bool:
     """
     if pid == os.getpid():
         return str(path.absolute()) not in _writing
-    return not _alive(pid)
-
-
-def _alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
+        os.kill(pid, 0)  # signal 0 only asks whether the process exists
     except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
         return True
-    return True
+    except (OSError, OverflowError):  # it may be another user's, or no number of this system
+        return False
+    return False

@@ -91,6 +91,7 @@ def _wait(lock: FileLock, folder: Path) -> None:
 
 @contextmanager
 def _created(folder: Path) -> Iterator[None]:
+    # deepest first: only folders that did not exist before are removed again
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -103,12 +104,13 @@ def _created(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[FileLock]:
-    """Yield a lock to acquire; its files are removed before it is released, never after."""
+    """Yield a lock to acquire, and release it."""
     lock = FileLock(folder / LOCK)
     try:
         yield lock
     finally:
         if lock.is_locked:
+            # removed while still locked: afterwards they might be another process's
             with contextlib.suppress(OSError):  # a folder that vanished or became read-only
                 (folder / OWNER).unlink(missing_ok=True)
                 (folder / LOCK).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import FrameType
 
 from cmapss_rul.system.errors import RulError
 
@@ -46,12 +46,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 class Interrupted(RulError):
-    """Raised by a run that saved its state after SIGINT or SIGTERM.
-
-    Args:
-        message: how to resume.
-        exit_code: 128 and the signal's number.
-    """
+    """Raised by a run that saved its state after SIGINT or SIGTERM; exit code 128 + signal."""
 
     word = ""
 
@@ -81,12 +76,7 @@ class StopSignals:
                 self._former[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for number, handler in self._former.items():
             if handler is not None:  # None: not installed from Python, so cannot be reinstalled
                 signal.signal(number, handler)  # type: ignore[arg-type]

@@ -35,11 +35,11 @@ Handler = Callable[[Any, Send], Any]
 
 
 class Message(NamedTuple):
-    """What a worker sends.
+    """A worker's message to its parent.
 
     Attributes:
         kind: `progress` while a task runs, `ended` once after it.
-        value: the message, or what the task returned.
+        value: plain values, or the value that the task returned.
         error: of a failed task, in one line.
         interrupted: the task was stopped by a signal, and the worker ends.
     """
@@ -60,7 +60,7 @@ class Worker:
         connection: to wait for messages on.
         process: of this worker.
         busy: a task was sent and has not ended.
-        dead: the process was found to have ended.
+        dead: the process has ended, as `receive` noticed.
     """
 
     def __init__(self, setup: Callable[[], Handler]) -> None:
@@ -84,23 +84,17 @@ class Worker:
             message: Message = self.connection.recv()
         except (EOFError, OSError):
             self.dead = True
-            message = Message("ended", error=self._cause_of_death())
+            self.process.join()
+            code = self.process.exitcode or 0
+            cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            hint = ", out of memory?" if cause == "SIGKILL" else ""  # Linux's out-of-memory killer
+            message = Message("ended", error=f"its process ended by {cause}{hint}")
         if message.kind == "ended":
             self.busy = False
         return message
 
-    def _cause_of_death(self) -> str:
-        self.process.join()
-        code = self.process.exitcode or 0
-        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"its process ended by {cause}" + (", out of memory?" if cause == "SIGKILL" else "")
-
     def close(self, *, kill: bool = False) -> None:
-        """End the process: an idle one exits by itself, a busy one is killed.
-
-        Args:
-            kill: do not wait for the exit of an idle one, either.
-        """
+        """End the process: an idle one exits by itself, a busy one, or any by `kill`, is killed."""
         self.connection.close()
         if self.busy or kill:
             self.process.kill()
@@ -111,10 +105,9 @@ def attempt(do: Callable[[], Any]) -> Message:
     """Do a task; return its end, with the value or the error."""
     try:
         return Message("ended", do())
-    except Interrupted as error:
-        return Message("ended", error=one_line(error), interrupted=True)
     except RulError as error:
-        return Message("ended", error=one_line(error))
+        interrupted = isinstance(error, Interrupted)
+        return Message("ended", error=one_line(error), interrupted=interrupted)
     except Exception as error:  # a defect in one task must not stop the others
         traceback.print_exc()
         return Message("ended", error=f"{type(error).__name__}: {one_line(error)}")
@@ -147,6 +140,7 @@ def _serve(connection: Connection, setup: Callable[[], Handler]) -> None:
     def send(value: Any) -> None:
         connection.send(Message("progress", value))
 
+    # errors of the pipe: the parent has closed it, or is gone
     with contextlib.suppress(EOFError, OSError):
         while True:
             end = attempt(partial(handle, connection.recv(), send))
@@ -174,16 +168,12 @@ class Job(Protocol):
         """Unique among the jobs of one call."""
 
     def __call__(self, send: Send, /) -> None:
-        """Do it.
-
-        Args:
-            send: takes messages of plain values, which become `progress` events.
-        """
+        """Do it; messages that are sent become `progress` events."""
 
 
 @dataclass(frozen=True)
 class JobEvent:
-    """What happens to a job.
+    """Progress or end of a job.
 
     Attributes:
         job: its name.
@@ -207,7 +197,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: Report) -> dict[str, s
     Args:
         jobs: in the order in which they are started.
         processes: at most.
-        report: receives what happens.
+        report: called with each event, in this process.
 
     Returns:
         The errors of those that failed, by name.
@@ -218,15 +208,17 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: Report) -> dict[str, s
     waiting, errors = deque(jobs), dict[str, str]()
     workers: list[_JobWorker] = []
     with StopSignals() as stop, contextlib.ExitStack() as cleanup:
-        cleanup.callback(_close_all, workers)
+        cleanup.callback(lambda: [worker.close() for worker in workers])
         while (waiting or any(worker.busy for worker in workers)) and stop.received is None:
             while waiting and len(workers) < processes:
                 workers.append(_JobWorker())
             for worker in workers:
                 if waiting and not worker.busy:
                     worker.start(waiting.popleft(), report)
-            for worker in _with_messages(workers):
-                worker.forward(report, errors)
+            ready = wait([worker.connection for worker in workers], _POLL)
+            for worker in workers:
+                if worker.connection in ready:
+                    worker.forward(report, errors)
             workers[:] = [worker for worker in workers if not worker.dead]
         if stop.received is not None:
             _stop(workers)
@@ -238,13 +230,9 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: Report) -> dict[str, s
     return errors
 
 
-def _run_job(job: Job, send: Send) -> None:
-    job(send)
-
-
 def _set_up_jobs() -> Handler:
     keep_freed_memory()
-    return _run_job
+    return lambda job, send: job(send)
 
 
 class _JobWorker(Worker):
@@ -265,22 +253,10 @@ class _JobWorker(Worker):
         message = self.receive()
         if not expected:  # an idle process died; no job is lost
             return
-        if message.kind == "progress":
-            report(JobEvent(self._job, "progress", message=message.value))
-            return
         if message.error is not None:
             errors[self._job] = message.error
-        report(JobEvent(self._job, "ended", error=message.error))
-
-
-def _with_messages(workers: Sequence[_JobWorker]) -> Iterator[_JobWorker]:
-    ready = wait([worker.connection for worker in workers], _POLL)
-    return (worker for worker in workers if worker.connection in ready)
-
-
-def _close_all(workers: Sequence[Worker]) -> None:
-    for worker in workers:
-        worker.close()
+        progress = message.value if message.kind == "progress" else None
+        report(JobEvent(self._job, message.kind, progress, message.error))
 
 
 def _stop(workers: Sequence[Worker]) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmapss_rul.data import cache, verification
+from cmapss_rul.data import cache
 from cmapss_rul.data.cache import cache_entry, cache_folder, read_cached_train
-from cmapss_rul.data.reader import read_fleet
+from cmapss_rul.data.reader import parse_fleet, read_fleet
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.verification import provenance
 from cmapss_rul.system.errors import DataError
@@ -214,12 +214,10 @@ def test_a_file_that_changes_while_it_is_read_is_refused(path):
 
 @pytest.mark.parametrize("size", ["other", "same"])
 def test_a_file_that_changes_while_it_is_parsed_is_refused(path, monkeypatch, size):
-    def parse_while_it_changes(*_):
-        fleet = read_fleet(path)
-        time.sleep(0.05)  # longer than a tick of the file system's clock
+    def parse_while_it_changes(stream, name):
         content = path.read_bytes()
         path.write_bytes(content[:-3] + b"9" + content[-2:] + b"\n" * (size == "other"))
-        return fleet
+        return parse_fleet(stream, name)
 
     before = provenance(path).sha256
     monkeypatch.setattr(cache, "parse_fleet", parse_while_it_changes)
@@ -228,9 +226,9 @@ def test_a_file_that_changes_while_it_is_parsed_is_refused(path, monkeypatch, si
     assert names(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize(("tick", "times"), [(-(10**18), 1), (10**18, 2)], ids=["old", "just now"])
-def test_on_a_miss_a_file_is_hashed_once_unless_it_was_written_just_now(
-    path, monkeypatch, tick, times
+@pytest.mark.parametrize("age", [0, 10**9], ids=["just now", "old"])
+def test_on_a_miss_the_file_is_digested_once_and_the_parsed_bytes_are_checked(
+    path, monkeypatch, age
 ):
     hashed = []
     file_digest = hashlib.file_digest
@@ -239,12 +237,22 @@ def test_on_a_miss_a_file_is_hashed_once_unless_it_was_written_just_now(
         hashed.append(file.name)
         return file_digest(file, kind)
 
+    os.utime(path, (time.time() - age,) * 2)
     monkeypatch.setattr(hashlib, "file_digest", counted)
-    monkeypatch.setattr(verification, "_TICK", tick)
-    monkeypatch.setattr(verification, "_remembered", {})
     read(path)
-    assert hashed == [str(path)] * times
+    assert hashed == [str(path)]
     assert names(path.parent) == ["cache", path.name]
+
+
+def test_a_change_between_digest_and_parsing_that_times_and_size_hide_is_refused(path):
+    before, status = provenance(path).sha256, path.stat()
+    content = path.read_bytes()
+    path.write_bytes(content[:-3] + b"9" + content[-2:])
+    assert path.read_bytes() != content
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(DataError, match="found other bytes than a moment ago"):
+        read_cached_train(path, before)
+    assert names(path.parent) == [path.name]
 
 
 def test_the_second_of_two_waits_and_uses_what_the_first_made(path, caplog, unread):
