@@ -34,9 +34,9 @@ def choices(model: Model) -> dict[str, list[NamedOption]]:
 
 
 def dotted_keys(model: Model) -> list[str]:
-    """List the dotted keys of a configuration class, level by level: `seed`, …, `data.subset`, …
+    """List the dotted keys of a configuration class, level by level.
 
-    Keys of all members of a union are included.
+    Such as `seed`, …, `data.subset`, …; the keys of all members of a union are included.
     """
     keys = dict.fromkeys(f"{prefix}{name}" for prefix, name, _ in _walk(model, lists=False))
     return sorted(keys, key=lambda key: key.count("."))

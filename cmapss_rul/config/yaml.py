@@ -85,11 +85,15 @@ class _Loader(yaml.SafeLoader):
             _refuse(f"{_format_node(node)} cannot be read as {kind}", node)
 
 
+def _construct_mapping(loader: _Loader, node: Any) -> dict[Any, Any]:
+    return loader.construct_mapping(node, deep=True)
+
+
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, _PATTERNS.get(tag, pattern)) for tag, pattern in options]
     for first, options in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_constructor(_PREFIX + "map", lambda loader, node: loader.construct_mapping(node, True))
+_Loader.add_constructor(_PREFIX + "map", _construct_mapping)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _atomic_file_in_place(path: Path) -> Iterator[BinaryIO]:
     """As `atomic_file`, in a folder that must exist."""
-    # ours: the libraries for it flush neither the folder nor find files of killed processes
+    # ours, not a library's: the name of a partial file shows whose it is, so that those of killed
+    # processes can be removed, and `write_verified` reads the bytes back before the renaming
     with _partial_file(path) as part:
         try:
             with part.open("wb") as file:

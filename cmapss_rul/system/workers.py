@@ -208,7 +208,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: Report) -> dict[str, s
     waiting, errors = deque(jobs), dict[str, str]()
     workers: list[_JobWorker] = []
     with StopSignals() as stop, contextlib.ExitStack() as cleanup:
-        cleanup.callback(lambda: [worker.close() for worker in workers])
+        cleanup.callback(_close_all, workers)
         while (waiting or any(worker.busy for worker in workers)) and stop.received is None:
             while waiting and len(workers) < processes:
                 workers.append(_JobWorker())
@@ -257,6 +257,11 @@ class _JobWorker(Worker):
             errors[self._job] = message.error
         progress = message.value if message.kind == "progress" else None
         report(JobEvent(self._job, message.kind, progress, message.error))
+
+
+def _close_all(workers: Sequence[Worker]) -> None:
+    for worker in workers:
+        worker.close()
 
 
 def _stop(workers: Sequence[Worker]) -> None:
