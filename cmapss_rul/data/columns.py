@@ -133,14 +133,9 @@ class ColumnRequest:
 
 
 def find_columns(header: Sequence[str], request: ColumnRequest, table: str) -> dict[str, int]:
-    """Find the position of each requested column of a table that exists.
+    """Find the position of each requested column in the header of a table.
 
     An exact name takes precedence over an alias. Other columns may have any name.
-
-    Args:
-        header: names of the table's columns.
-        request: the columns to find.
-        table: name of the table in error messages.
 
     Raises:
         DataError: a needed column is missing, or two columns mean the same one.
@@ -163,10 +158,7 @@ def find_columns(header: Sequence[str], request: ColumnRequest, table: str) -> d
 
 
 def _add_positions(
-    found: dict[str, int],
-    header: Sequence[str],
-    column_of: Callable[[str], str | None],
-    table: str,
+    found: dict[str, int], header: Sequence[str], column_of: Callable[[str], str | None], table: str
 ) -> None:
     """Add the columns that are not found yet; refuse two columns with the same meaning."""
     before, taken = frozenset(found), frozenset(found.values())

@@ -81,11 +81,7 @@ class Conditions:
     def fit(
         cls, keys: NDArray[np.float64], decimals: Sequence[int] | None = CMAPSS_DECIMALS
     ) -> "Conditions":
-        """Collect the conditions that occur.
-
-        Args:
-            keys: [row, key], raw; without any key all rows have one condition.
-            decimals: [key], to which each key is rounded; None leaves them unrounded.
+        """Collect the conditions that occur in raw keys, [row, key]; without keys there is one.
 
         Raises:
             DataError: there are more than 50.
@@ -109,12 +105,7 @@ class Conditions:
 
         Nearest: the smallest sum of squared differences, each key divided by its range over
         the known conditions, so that altitude in 1000 ft does not outweigh the Mach number.
-
-        Args:
-            keys: [row, key], raw.
-
-        Returns:
-            condition: [row], index into `table`.
+        `keys` are raw, [row, key].
         """
         if len(self.table) == 1:
             return np.zeros(len(keys), dtype=np.int64)
@@ -130,6 +121,7 @@ class Conditions:
         return condition
 
     def _nearest(self, rounded: NDArray[np.float64]) -> NDArray[np.int64]:
+        # few distinct combinations stand for many rows
         combinations, inverse = np.unique(rounded, axis=0, return_inverse=True)
         span = np.ptp(self.table, axis=0)
         scale = np.where(span > 0, span, 1.0)

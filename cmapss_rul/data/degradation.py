@@ -28,15 +28,9 @@ _MAX_LIFE = 540
 _BATCH = 250  # engines generated at once: bounds the memory
 
 CONDITIONS = np.array(
-    [
-        [0, 0.0, 100],
-        [10, 0.25, 100],
-        [20, 0.7, 100],
-        [25, 0.62, 60],
-        [35, 0.84, 100],
-        [42, 0.84, 100],
-    ]
-)
+    [[0, 0.0, 100], [10, 0.25, 100], [20, 0.7, 100], [25, 0.62, 60], [35, 0.84, 100],
+     [42, 0.84, 100]]
+)  # fmt: skip
 """[condition, setting]: altitude in 1000 ft, Mach number, throttle resolver angle."""
 
 # [condition, sensor], means of healthy engines
@@ -104,6 +98,7 @@ class Engines:
 
 def draw_engines(rng: np.random.Generator, count: int, faults: int) -> Engines:
     """Draw engines with lives of at least 50 and mostly of 120 to 360 cycles."""
+    # the order of the draws is part of the format: the same seed gives the same files
     life = np.rint(205 * np.exp(0.24 * rng.standard_normal(count)))
     life = np.clip(life, MIN_LIFE, _MAX_LIFE).astype(np.int64)
     decay = np.minimum(125 * np.exp(0.18 * rng.standard_normal(count)), 0.9 * life)

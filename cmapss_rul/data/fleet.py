@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import COLUMNS
 
-_BLOCK_ROWS = 1 << 12
+_BLOCK_ROWS = 1 << 12  # 800 kB of 24 columns: temporaries stay in the cache
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
@@ -50,6 +50,7 @@ class Fleet:
         columns: tuple[str, ...] = COLUMNS,
     ) -> "Fleet":
         """Build a fleet from columns in which the rows of each engine are contiguous."""
+        # the number before the first one differs from it, so that the first row is a start, too
         starts = np.flatnonzero(np.diff(engine, prepend=engine[:1] - 1))
         lengths = np.diff(starts, append=len(engine))
         return cls(engine, cycle, values, starts, lengths, columns)
@@ -77,12 +78,7 @@ class Fleet:
     def column_values(
         self, columns: Sequence[str], rows: slice | NDArray[np.bool_] = slice(None)
     ) -> NDArray[np.float64]:
-        """[row, column], a copy of the named columns, in the given order.
-
-        Args:
-            columns: their names.
-            rows: which rows; all by default.
-        """
+        """[row, column], a copy of the named columns, in the given order; all rows by default."""
         wanted = np.array([self.columns.index(name) for name in columns], dtype=np.int64)
         if isinstance(rows, slice):
             return self.values[rows].take(wanted, axis=1)
@@ -99,11 +95,7 @@ class Fleet:
         return self._filter(np.isin(self.engine, engines))
 
     def truncate(self, lengths: NDArray[np.int64]) -> "Fleet":
-        """Return the first rows of each engine.
-
-        Args:
-            lengths: [engine], number of rows, at least 1.
-        """
+        """Return the first rows of each engine: `lengths` [engine] of them, at least 1."""
         rows_before = np.arange(self.rows) - self.row_starts
         return self._filter(rows_before < np.repeat(lengths, self.lengths))
 

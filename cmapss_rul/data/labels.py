@@ -11,10 +11,7 @@ from cmapss_rul.data.fleet import Fleet
 def run_to_failure_rul(fleet: Fleet) -> NDArray[np.int64]:
     """RUL of each row of records that end with the failure.
 
-    RUL is the number of cycles that still follow: 0, not 1, at an engine's last cycle.
-
-    Returns:
-        rul: [row], cycles.
+    RUL, [row], is the number of cycles that still follow: 0, not 1, at an engine's last cycle.
     """
     return truncated_rul(fleet, np.zeros(len(fleet.starts), dtype=np.int64))
 
@@ -48,13 +45,10 @@ def cap_rul(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
 def health_class_names(boundaries: Sequence[int], cap: int) -> list[str]:
     """Name each health class by its range of capped RUL, the healthiest first.
 
-    Args:
-        boundaries: descending, cycles.
-        cap: cap of the labels, cycles.
-
     >>> health_class_names((125, 50), 125), health_class_names((80, 30), 125)
     (['125', '51–124', '0–50'], ['81–125', '31–80', '0–30'])
     """
+    # as in `health_classes`, a boundary at the cap belongs to the better side
     highs = [cap, *(b - 1 if b == cap else b for b in boundaries)]
     lows = [*(high + 1 for high in highs[1:]), 0]
     return [

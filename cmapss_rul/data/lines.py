@@ -34,12 +34,7 @@ class Readable(Protocol):
 
 
 def line_blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Yield a file in blocks that end with a line: at LF, CRLF or CR.
-
-    Args:
-        stream: the file's bytes.
-        name: the file in error messages.
-        size: bytes to read at once.
+    """Yield a file, `name` in error messages, in blocks that end with a line: at LF, CRLF or CR.
 
     Raises:
         DataError: a line longer than 1 MiB, which no table of numbers has.

@@ -16,7 +16,7 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, row_blocks
 
 CYCLE_UNIT = 200
-"""The cycle count is divided by this, about the mean life of an engine."""
+"""The cycle count is divided by this, about the mean life of an engine (*measured*: FD001, 206)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,15 +66,7 @@ class Scaler:
     def transform(
         self, values: NDArray[np.float64], condition: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Scale rows.
-
-        Args:
-            values: [row, column], raw, the columns that the scaler was fitted on.
-            condition: [row], index of each row's operating condition.
-
-        Returns:
-            scaled: [row, column].
-        """
+        """Scale raw values, [row, column], each row by its condition, [row]."""
         # in double precision: a shaft speed near 9000 that varies by 5 loses digits in float32
         scaled = values - self.centre.take(condition, axis=0)
         scaled *= self.factor.take(condition, axis=0)
@@ -83,12 +75,7 @@ class Scaler:
     def out_of_range(
         self, values: NDArray[np.float64], condition: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """[row, column], whether a value is outside the range that the scaler was fitted on.
-
-        Args:
-            values: [row, column], raw, the columns that the scaler was fitted on.
-            condition: [row], index of each row's operating condition.
-        """
+        """[row, column], whether a raw value is outside the range that the scaler was fitted on."""
         return np.asarray((values < self.low[condition]) | (values > self.high[condition]))
 
 
@@ -171,14 +158,8 @@ class Preprocessor:
             len(conditions.table),
             is_setting=np.array([name in config.setting_names for name in config.columns]),
         )
-        return cls(
-            config.columns,
-            config.cycle_count,
-            config.smoothing,
-            config.condition_keys,
-            conditions,
-            scaler,
-        )
+        other = config.columns, config.cycle_count, config.smoothing, config.condition_keys
+        return cls(*other, conditions, scaler)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -236,12 +217,7 @@ class Preprocessor:
 
     @classmethod
     def from_state(cls, state: dict[str, Any], config: DataConfig) -> "Preprocessor":
-        """Restore a preprocessor.
-
-        Args:
-            state: its `state_dict`.
-            config: that it was fitted with, which has the keys of the conditions.
-        """
+        """Restore a preprocessor from its `state_dict` and the configuration of its fit."""
         return cls(
             columns=tuple(state["columns"]),
             cycle_count=state["cycle_count"],

@@ -43,11 +43,8 @@ def read_fleet(path: Path) -> Fleet:
     A row is unit, cycle, 3 operational settings and 21 sensors, separated by any white space.
     Units are numbered 1, 2, … in order, the cycles of each from 1 without a gap.
 
-    Args:
-        path: the text file.
-
     Raises:
-        DataError: one line that names file and line, what was found and what was expected.
+        DataError: names file and line, the found and the expected content.
     """
     with open_text(path) as stream:
         return parse_fleet(stream, str(path))
@@ -56,12 +53,8 @@ def read_fleet(path: Path) -> Fleet:
 def read_rul(path: Path, engines: int) -> NDArray[np.int64]:
     """Read a RUL file: one whole number a row, cycles, [engine].
 
-    Args:
-        path: the text file.
-        engines: number of engines of the test file that it belongs to.
-
     Raises:
-        DataError: text, a negative or invalid number, or another number of rows.
+        DataError: text, a negative or invalid number, or not one row for each of the engines.
     """
     with open_text(path) as stream:
         return parse_rul(stream, str(path), engines)
@@ -126,7 +119,9 @@ def parse_fleet(stream: Readable, name: str) -> Fleet:
     try:
         for block in line_blocks(stream, name):
             tail.add(block)
-            parts += [_parse_rows(part, position) for part in _split_off_blank_end(block)]
+            for part in _split_off_blank_end(block):
+                table = _parse_fast(part, position)
+                parts.append(_parse_by_line(part, position) if table is None else table)
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error}") from error
     if not sum(map(len, parts)):
@@ -161,12 +156,6 @@ def _split_off_blank_end(block: bytes) -> list[bytes]:
     return [part for part in (block[:end], block[end:]) if part]
 
 
-def _parse_rows(block: bytes, position: _Position) -> NDArray[np.float64]:
-    """Parse some lines, [row, 26]."""
-    table = _parse_fast(block, position)
-    return _parse_by_line(block, position) if table is None else table
-
-
 def _parse_fast(block: bytes, position: _Position) -> NDArray[np.float64] | None:
     """Parse a block of rows [row, 26], or return None where anything is unusual."""
     if position.blank or block.translate(None, _REGULAR_BYTES):
@@ -196,6 +185,7 @@ def _parse_fast(block: bytes, position: _Position) -> NDArray[np.float64] | None
 def _in_sequence(
     engine: NDArray[np.float64], cycle: NDArray[np.float64], position: _Position
 ) -> bool:
+    # the row before the block counts, too: a gap may lie between two blocks
     step = np.diff(engine, prepend=position.engine)
     next_cycle = np.diff(cycle, prepend=position.cycle) == 1
     return bool(np.all(((step == 0) & next_cycle) | ((step == 1) & (cycle == 1))))

@@ -65,7 +65,7 @@ def read_records(
         config: which columns, under which names.
         conditions: of a trained model; None where they are fitted to these records later.
         extra: name of an additional column, which is then required.
-        gaps: what to do about missing cycles, for the error message; None accepts them.
+        gaps: advice on missing cycles, for the error message; None accepts them.
 
     Raises:
         DataError: one line with the position, what was found and what was expected.
@@ -166,20 +166,16 @@ def _cycle_steps(fleet: Fleet) -> NDArray[np.int64]:
 
 
 def _count_missing(fleet: Fleet) -> NDArray[np.int64]:
-    total = np.cumsum(_cycle_steps(fleet) - 1)
+    total = np.cumsum(_cycle_steps(fleet) - 1)  # over all engines: less that of those before
     return np.asarray(total - total[fleet.row_starts])
 
 
 def _check_steps(
     records: Records, table: NumericTable, row_numbers: NDArray[np.int64], hint: str | None
 ) -> None:
-    """Refuse repeated cycles, and gaps where there is a hint what to do about them.
+    """Refuse repeated cycles, and gaps if there is a hint what to do about them.
 
-    Args:
-        records: the rows, sorted.
-        table: the file.
-        row_numbers: [row], position of each sorted row in the file.
-        hint: what to do about a gap.
+    `records` are sorted; `row_numbers`, [row], are their positions in the file.
     """
     cycle, step = records.fleet.cycle, _cycle_steps(records.fleet)
     repeats, gaps = np.flatnonzero(step == 0), np.flatnonzero(step > 1)

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,13 +72,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """Result of `simulate`.
-
-    Attributes:
-        parameters: of the fleet.
-        written: names of the files that were written.
-        unchanged: names of those that were there already.
-    """
+    """Parameters of a fleet, and names of the written files and of those left unchanged."""
 
     parameters: Parameters
     written: tuple[str, ...]
@@ -103,9 +97,6 @@ def simulate(
         faults: fault modes, 1 or 2.
         seed: of all random draws; the same seed gives the same bytes.
         kinds: the files wanted; no other file is written or opened.
-
-    Returns:
-        What was written and what was there.
 
     Raises:
         UsageError: a parameter is out of range.
@@ -219,9 +210,16 @@ def _write(
         digests = _generate(parameters, streams)
         if known is None:
             # before the files: without a manifest they would not count as simulated
-            write_atomic(
-                manifest_path(directory, parameters.subset), _manifest(parameters, digests)
-            )
+            manifest = {
+                "simulated": True,
+                "note": "simulated by `rul simulate` in C-MAPSS's format; not NASA's data",
+                "format_version": 1,
+                "subset": parameters.subset,
+                "parameters": asdict(parameters),
+                "files": digests,
+            }
+            path = manifest_path(directory, parameters.subset)
+            write_atomic(path, json.dumps(manifest, indent=2) + "\n")
         for name in missing.values():
             if known is not None and known.get(name) != digests[name]:
                 raise DataError(
@@ -231,20 +229,9 @@ def _write(
                 )
 
 
-def _manifest(parameters: Parameters, digests: Mapping[str, str]) -> str:
-    manifest = {
-        "simulated": True,
-        "note": "simulated by `rul simulate` in C-MAPSS's format; not NASA's data",
-        "format_version": 1,
-        "subset": parameters.subset,
-        "parameters": asdict(parameters),
-        "files": dict(digests),
-    }
-    return json.dumps(manifest, indent=2) + "\n"
-
-
 def _generate(parameters: Parameters, streams: Mapping[FileKind, BinaryIO]) -> dict[str, str]:
     """Generate all three files, write those that have a stream, and return their digests."""
+    # all three even if one is missing: the manifest lists the digests of the whole fleet
     hashes = {kind: hashlib.sha256() for kind in FILE_KINDS}
 
     def write(kind: FileKind, text: bytes) -> None:
@@ -252,17 +239,13 @@ def _generate(parameters: Parameters, streams: Mapping[FileKind, BinaryIO]) -> d
         if kind in streams:
             streams[kind].write(text)
 
-    _generate_rows(parameters, write)
-    return {file_name(kind, parameters.subset): hashes[kind].hexdigest() for kind in FILE_KINDS}
-
-
-def _generate_rows(parameters: Parameters, write: Callable[[FileKind, bytes], None]) -> None:
     p = parameters
     for rows in failure_records(p.seed, p.engines, p.conditions, p.faults):
         write("train", fixed_point(rows, DECIMALS, _ROW_END))
     for rows, rul in truncated_records(p.seed, p.engines, p.conditions, p.faults):
         write("test", fixed_point(rows, DECIMALS, _ROW_END))
         write("RUL", fixed_point(rul[:, None].astype(float), [0]))
+    return {file_name(kind, p.subset): hashes[kind].hexdigest() for kind in FILE_KINDS}
 
 
 def fixed_point(values: NDArray[np.float64], decimals: Sequence[int], end: bytes = b"\n") -> bytes:

@@ -98,9 +98,6 @@ class SplitConfig(Config):
 
         A seed of their own draws them, so that they stay the same whatever else is varied.
 
-        Args:
-            engines: [engine], their numbers.
-
         Returns:
             Numbers of the engines for all other splits, and of those held out, both ascending.
 
@@ -126,29 +123,19 @@ class SplitConfig(Config):
     def draw_cutoffs(self, lives: NDArray[np.int64], window: int) -> NDArray[np.int64]:
         """Draw the cycle at which the record of each held-out engine is truncated.
 
-        Uniform from min(window, life − 1) to life − 1. One uniform number an engine is scaled to
-        this range, so that the window does not change the random numbers.
-
-        Args:
-            lives: [engine], cycles until the failure, at least 2.
-            window: length of a window, cycles.
-
-        Returns:
-            cutoff: [engine], last cycle of the truncated record.
+        Uniform from min(window, life − 1) to life − 1: [engine], the last cycle of its record.
+        `lives`, [engine], are the cycles until the failure, at least 2.
         """
         shortest = np.minimum(window, lives - 1)
+        # one number an engine, scaled to its range: the window does not change the draws
         drawn = np.random.default_rng([self.test_seed, 1]).random(len(lives))
         cutoff: NDArray[np.int64] = shortest + (drawn * (lives - shortest)).astype(np.int64)
         return cutoff
 
     def split_engines(self, engines: NDArray[np.int64], seed: int) -> Partition:
-        """Draw validation and calibration engines with a generator of the split's own.
+        """Draw validation and calibration engines; the run's seed is used where `seed` is null.
 
         The validation engines do not depend on whether others are held out for calibration.
-
-        Args:
-            engines: [engine], their numbers.
-            seed: the run's seed, used where `seed` is null.
 
         Raises:
             DataError: there are fewer engines than parts.
@@ -171,13 +158,7 @@ class SplitConfig(Config):
         return split
 
     def split_rows(self, fleet: Fleet, split: Partition, seed: int) -> Partition:
-        """Assign the rows at which windows end to the parts.
-
-        Args:
-            fleet: the records of the train file.
-            split: of its engines, by `split_engines` with the same seed.
-            seed: the run's seed, used where `seed` is null.
-        """
+        """Assign the rows at which windows end to the parts, by `split_engines` with that seed."""
         if self.by == "windows":
             return self._partition(np.arange(fleet.rows), seed)
         return Partition(*(np.flatnonzero(np.isin(fleet.engine, part)) for part in split))
@@ -191,6 +172,7 @@ class SplitConfig(Config):
         validation = min(max(round(self.validation * len(numbers)), 1), len(numbers) - 1)
         calibration = max(round(self.calibration * len(numbers)), 1) if self.calibration else 0
         end = min(validation + calibration, len(numbers) - 1)
+        # a generator of its own: what else is drawn in a run does not move an engine
         generator = np.random.default_rng(seed if self.seed is None else self.seed)
         drawn = generator.permutation(numbers)
         return Partition(

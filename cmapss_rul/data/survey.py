@@ -25,19 +25,14 @@ from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.tables import is_number, read_parquet, text_rows
 from cmapss_rul.system.errors import DataError, UsageError
 
-_SAMPLE_ROWS = 200
-"""Rows from which it is decided whether a column is numeric."""
-
+_SAMPLE_ROWS = 200  # they decide whether a column is numeric
 _MAX_NAME_LENGTH = 200
 _LABEL_NAMES = {
     "rul", "ttf", "label", "target", "remainingusefullife", "remaininglife", "remainingcycles",
     "timetofailure", "cyclestofailure",
 }  # fmt: skip
-_GRID_TOLERANCE = 0.3
-"""Settings are on a grid if none is further from it than this part of its step."""
-
-_MAX_LEVELS = 10
-"""A setting with more levels is assumed to vary freely."""
+_GRID_TOLERANCE = 0.3  # the part of a grid's step that a setting may be off it
+_MAX_LEVELS = 10  # a setting with more of them varies freely
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ class NumericColumn:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What a file seems to contain.
+    """Presumed content of a file.
 
     Attributes:
         engine: name of the column that identifies the engine.
@@ -100,8 +95,8 @@ def survey(
     Args:
         content: bytes of the file: C-MAPSS text, CSV with a header, or Parquet.
         name: of the file, in error messages.
-        engine: name of the column that identifies the engine; one of the aliases by default.
-        cycle: name of the column that counts the cycles; one of the aliases by default.
+        engine: name of the engine column; by default any alias of it.
+        cycle: name of the cycle column; by default any alias of it.
 
     Raises:
         DataError: it is no such table; one line with the position.
@@ -120,8 +115,9 @@ def survey(
     config = DataConfig(
         train=name, engine=engine, cycle=cycle, sensors=tuple(columns), conditions=NoConditions()
     )
-    whole = read_records(content, name, config).fleet
-    fleet = _without_test_engines(whole)
+    fleet = whole = read_records(content, name, config).fleet
+    if len(whole.starts) > 2:  # a configuration guessed from all engines would know the test set
+        fleet = whole.select_engines(SplitConfig().hold_out_test(whole.engines)[0])
     settings: list[NumericColumn] = []
     sensors: list[NumericColumn] = []
     for column in columns:
@@ -135,24 +131,9 @@ def survey(
         raise DataError(f"{name}: found no numeric column that varies, for sensors")
     decimals, conditions = _grid(fleet.column_values([column.name for column in settings]))
     return Survey(
-        engine=engine,
-        cycle=cycle,
-        engines=len(whole.starts),
-        lives=fleet.lengths,
-        settings=settings,
-        sensors=sensors,
-        left_out=left_out,
-        decimals=decimals,
-        conditions=conditions,
-    )
-
-
-def _without_test_engines(fleet: Fleet) -> Fleet:
-    """The engines left for training: a configuration guessed from all would know the test set."""
-    engines = fleet.engines
-    if len(engines) < 3:
-        return fleet
-    return fleet.select_engines(SplitConfig().hold_out_test(engines)[0])
+        engine, cycle, len(whole.starts), fleet.lengths, settings, sensors, left_out, decimals,
+        conditions,
+    )  # fmt: skip
 
 
 def _read_header(content: bytes, name: str) -> tuple[list[str], list[bool]]:
@@ -215,6 +196,7 @@ def _reason_to_leave_out(column: str, values: NDArray[np.float64], fleet: Fleet)
 
 def _counts_down(values: NDArray[np.float64], fleet: Fleet) -> bool:
     """Whether a column decreases by 1 or 0 a cycle, to the same last value for all engines."""
+    # without the steps from the last row of an engine to the first one of the next
     step = np.delete(np.diff(values), fleet.last_rows[:-1])
     last = values[fleet.last_rows]
     return bool(len(step) and np.isin(step, (0, -1)).all() and (last == last[0]).all())

@@ -55,15 +55,10 @@ class NumericTable:
 
 
 def parse_table(content: bytes, name: str, request: ColumnRequest) -> NumericTable:
-    """Parse a file whose format is recognised by its bytes.
-
-    Args:
-        content: of the file.
-        name: of the file, in error messages.
-        request: the columns to read.
+    """Parse a file, `name` in error messages, whose format is recognised by its bytes.
 
     Raises:
-        DataError: one line with the position, what was found and what was expected.
+        DataError: one line with the position, the found and the expected content.
     """
     if content.startswith(PARQUET_MAGIC):
         return _parse_parquet(content, name, request)
@@ -193,7 +188,7 @@ def _value_columns(request: ColumnRequest, found: Collection[str]) -> tuple[str,
 def _engine_names(
     engines: Sequence[str], row_numbers: Sequence[int], name: str, row_unit: str
 ) -> NDArray[np.str_]:
-    """[row], names of engines; NUL is refused, since NumPy strips it from the end of a string."""
+    """[row], names of engines; NUL is refused: NumPy strips it from the end of a string."""
     for engine, number in zip(engines, row_numbers, strict=True):
         if "\0" in engine:
             raise DataError(

@@ -28,7 +28,7 @@ class EvaluationSet:
     Attributes:
         fleet: the truncated records.
         rul: [engine], true RUL at each record's last row, cycles; None where not requested.
-        names: what the file calls engines 1, 2, … of the fleet's numbers.
+        names: [engine], names in the file, of engines 1, 2, … of the fleet.
         sources: the files that were read.
         held_out: [engine], numbers of the engines held out from the training file; empty where
             they come from a file of their own.
@@ -42,7 +42,7 @@ class EvaluationSet:
 
     @property
     def engine_of_rows(self) -> NDArray[np.int64] | NDArray[np.str_]:
-        """[row], what the file calls each row's engine."""
+        """[row], name of each row's engine in the file."""
         if isinstance(self.names[0], int):
             return np.array(self.names, dtype=np.int64)[self.fleet.engine - 1]
         return np.array(self.names, dtype=np.str_)[self.fleet.engine - 1]

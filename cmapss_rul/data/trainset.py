@@ -24,14 +24,9 @@ from cmapss_rul.system.errors import DataError
 
 
 def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
-    """Read a train file; every record in it is assumed to end with the failure.
+    """Read a train file with this digest; each of its records is assumed to end with the failure.
 
     A user's own file is not cached: it may contain the engines held out as test set.
-
-    Args:
-        config: whether it is a file of C-MAPSS or a user's own, and which columns this has.
-        file: its path.
-        sha256: of its bytes.
 
     Raises:
         DataError: the file is invalid.

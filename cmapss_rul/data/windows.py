@@ -62,11 +62,7 @@ class Windows:
 
     @classmethod
     def concatenate(cls, parts: Sequence["Windows"]) -> "Windows":
-        """All windows of several sets, one set after another.
-
-        Args:
-            parts: at least one, of windows of one length.
-        """
+        """All windows, of one length, of several sets, one set after another."""
         offsets = np.cumsum([0, *(len(part.series) for part in parts)]).tolist()
         shifted = list(zip(parts, offsets, strict=False))  # the last offset is the total
         return cls(
@@ -80,14 +76,7 @@ class Windows:
         return len(self.ends)
 
     def gather(self, index: Tensor) -> Tensor:
-        """Copy some windows out of the series.
-
-        Args:
-            index: [batch], which windows.
-
-        Returns:
-            windows: [batch, window, feature].
-        """
+        """Copy the windows of an index [batch] out of the series: [batch, window, feature]."""
         offsets = torch.arange(1 - self.length, 1, device=self.ends.device)
         rows = self.ends[index].unsqueeze(1) + offsets
         # Front padding: a row before the engine's first one would belong to another engine.
@@ -97,11 +86,7 @@ class Windows:
         return torch.unflatten(self.series.index_select(0, rows.view(-1)), 0, rows.shape)
 
     def select(self, index: Tensor) -> "Windows":
-        """Return some of the windows, over the same series.
-
-        Args:
-            index: [window], which windows.
-        """
+        """Return the windows of an index [window], over the same series."""
         return replace(self, starts=self.starts[index], ends=self.ends[index])
 
     def to(self, device: torch.device) -> "Windows":
@@ -151,21 +136,13 @@ class LabelledWindows:
         return len(self.windows)
 
     def batch(self, index: Tensor) -> Batch:
-        """Copy some windows and their labels out of the set.
-
-        Args:
-            index: [batch], which windows.
-        """
+        """Copy the windows of an index [batch] and their labels out of the set."""
         return Batch(self.windows.gather(index), self.rul[index], self.health[index])
 
     @classmethod
     def concatenate(cls, parts: Sequence["LabelledWindows"]) -> "LabelledWindows":
-        """All windows of several sets, one set after another.
-
-        Args:
-            parts: at least one, of windows of one length; a single one is returned as it is.
-        """
-        if len(parts) == 1:
+        """All windows, of one length, of several sets, one set after another."""
+        if len(parts) == 1:  # the usual case, without a copy of the series
             return parts[0]
         return cls(
             Windows.concatenate([part.windows for part in parts]),
@@ -174,11 +151,7 @@ class LabelledWindows:
         )
 
     def select(self, index: Tensor) -> "LabelledWindows":
-        """Return a smaller set over the same series.
-
-        Args:
-            index: [window], which windows.
-        """
+        """Return the set of the windows of an index [window], over the same series."""
         return LabelledWindows(self.windows.select(index), self.rul[index], self.health[index])
 
     def to(self, device: torch.device) -> "LabelledWindows":

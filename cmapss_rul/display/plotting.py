@@ -37,15 +37,9 @@ _FINE_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
 def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[Path]:
-    """Draw a plot and save it as PNG and SVG; remove existing files if there is none.
+    """Draw a plot, if there is one, and save it as PNG and SVG; return the written files.
 
-    Args:
-        picture: draws the figure; returns None where there is nothing to plot.
-        folder: of the files.
-        name: of both files, without suffix.
-
-    Returns:
-        The written files, PNG and SVG.
+    Where `picture` returns None, files of an earlier plot are removed.
     """
     written = []
     with mpl.rc_context(_SETTINGS):

@@ -100,15 +100,18 @@ def terminal_text(text: str) -> "Text":
 def to_html(table: Table) -> str:
     """Lay a table out as HTML; it scrolls by itself where it is wider than the page."""
     title = _escape_html(table.title)
-    numeric = "r" in table.align
+    heads = (
+        f'<th scope="col"{_html_class(align)}>{_html_cell(name)}</th>'
+        for name, align in zip(table.head, table.align, strict=True)
+    )
     long = any(len(row[0]) > _LONG_NAME for row in table.rows)
-    classes = ("numbers long" if long else "numbers") if numeric else "texts"
+    numbers = "numbers long" if long else "numbers"
     return "\n".join(
         [
             f'<p class="caption">{title}</p>',
             f'<div class="scroll" role="region" tabindex="0" aria-label="{title}">',
-            f'<table class="{classes}" aria-label="{title}">',
-            f"<thead><tr>{''.join(_html_heads(table))}</tr></thead>",
+            f'<table class="{numbers if "r" in table.align else "texts"}" aria-label="{title}">',
+            f"<thead><tr>{''.join(heads)}</tr></thead>",
             "<tbody>",
             *_html_rows(table),
             "</tbody>",
@@ -117,11 +120,6 @@ def to_html(table: Table) -> str:
             *(f"<p>{_escape_html(note)}</p>" for note in table.notes),
         ]
     )
-
-
-def _html_heads(table: Table) -> Iterator[str]:
-    for name, align in zip(table.head, table.align, strict=True):
-        yield f'<th scope="col"{_html_class(align)}>{_html_cell(name)}</th>'
 
 
 def _html_rows(table: Table) -> Iterator[str]:

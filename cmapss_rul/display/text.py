@@ -39,11 +39,7 @@ def finite(value: Any) -> Any:
 
 
 def json_text(value: object, indent: int = 2) -> str:
-    r"""Write strict JSON with control characters escaped, safe to print on a terminal.
-
-    Args:
-        value: plain values, all numbers finite.
-        indent: spaces per level.
+    r"""Write strict JSON, all numbers finite, safe to print: control characters are escaped.
 
     >>> print(json_text(["é", "a\x9b31m"]))
     [
