@@ -1,5 +1,6 @@
 """The ledger as Markdown: results, significant differences, optimism of two ways of selection."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
         _SIGNIFICANCE if ledger.pairs else "",
         f"{_protocol(proper)} `scripts/rerun-cell {proper[0].config} {proper[0].balancer}` "
         "repeats a cell and checks whether it falls inside the spread.",
-        _folded("Every cell: other protocols, validation, clipping, time", _long_table(cells)),
+        _folded("Every cell: raw labels, every cycle, validation, clipping", _long_table(cells)),
         *_optimism(ledger),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -221,8 +222,15 @@ def _protocol(cells: Sequence[CellSummary]) -> str:
         f"seed, for validation; {_also_trained_on(cells)}epoch selected by "
         f"{_values(p.selection for p in protocols)}; test-set evaluation once, after "
         "all runs. Versions: "
-        f"{', '.join(dict.fromkeys(versions))}, commit {_values(c.commit for c in cells)}."
+        f"{', '.join(dict.fromkeys(versions))}, {_commits(cells)}."
     )
+
+
+def _commits(cells: Iterable[CellSummary]) -> str:
+    """Name the commits of all cells by their first seven digits."""
+    texts = (text for cell in cells for text in (cell.commit or "unknown").split(", "))
+    names = dict.fromkeys(re.sub(r"\b([0-9a-f]{7})[0-9a-f]{33}\b", r"\1", text) for text in texts)
+    return f"commit{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
 def _protocol_of(cell: CellSummary) -> CellProtocol:
@@ -246,28 +254,24 @@ def _values(values: Iterable[Any]) -> str:
 
 def _long_table(cells: Sequence[CellSummary]) -> str:
     head = [
-        "configuration", "cell", "split by", "seeds", "RMSE raw", "NASA raw", "RMSE every cycle",
-        "RMSE every cycle, raw", "validation RMSE", "clipped", "epochs", "seconds",
+        "configuration", "cell", "seeds", "RMSE raw", "NASA raw", "RMSE every cycle",
+        "validation RMSE", "clipped",
     ]  # fmt: skip
     order = {label: place for place, label in enumerate(_labels(cells))}
     rows = [
         [
-            cell.config,
+            cell.config + (" (leak)" if cell.leak else ""),
             Code(cell.label),
-            _protocol_of(cell).split.by + (" (leak)" if cell.leak else ""),
             str(cell.n_seeds),
             show_spread(cell.last_raw.rmse, 2),
             show_spread(cell.last_raw.nasa, 0),
             show_spread(cell.every_capped.rmse, 2),
-            show_spread(cell.every_raw.rmse, 2),
             show_spread(cell.validation.rmse, 2),
             show_share(cell.clipped_share),
-            show_spread(cell.epochs, 0),
-            show_spread(cell.seconds, 0),
         ]
         for cell in sorted(cells, key=lambda c: (c.config, order[c.label]))
     ]
-    return to_markdown(Table("", head, rows, align="lll" + "r" * (len(head) - 3)))
+    return to_markdown(Table("", head, rows, align="ll" + "r" * (len(head) - 2)))
 
 
 def _optimism(ledger: Ledger) -> Iterator[str]:
