@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import BalancedLoss, Balancer, PositivePair, normalised_sum
 from cmapss_rul.config.base import Config
@@ -18,7 +18,7 @@ class AMNLConfig(Config):
 
     def build(self) -> "AMNL":
         """Build the balancer."""
-        return AMNL(self.floors)
+        return AMNL(self)
 
 
 class AMNL(Balancer):
@@ -30,23 +30,16 @@ class AMNL(Balancer):
 
     Source: the current-value form of the AMNL book, with its floors (from the paper).
 
-    Args:
-        floors: f of the RUL loss (cycles²) and of the health loss.
-
     >>> AMNLConfig().build()(torch.tensor([4000.0, 1.25])).total
     tensor(1.)
     """
 
-    floors: Tensor
-
-    def __init__(self, floors: tuple[float, float] = (1.0, 0.1)) -> None:
-        super().__init__()
-        self.register_buffer("floors", torch.tensor(floors))
+    def __init__(self, config: AMNLConfig) -> None:
+        super().__init__(config)
+        # The floor of 1.0 is for a loss in cycles²: with labels scaled to [0, 1] the loss would lie
+        # below it, and the method would silently be a fixed weight.
+        self.floors = nn.Buffer(torch.tensor(config.floors))
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights ½ / max(Lᵢ, fᵢ)."""
         return normalised_sum(losses, torch.maximum(losses.detach(), self.floors), scale=0.5)
-
-    def extra_repr(self) -> str:
-        """Show the floors."""
-        return f"floors={self.floors.tolist()}"

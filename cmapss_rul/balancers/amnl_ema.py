@@ -4,19 +4,17 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import BalancedLoss, Balancer, normalised_sum
 from cmapss_rul.config.base import Config
-
-Start = Literal["zero_corrected", "first_loss_corrected", "one_uncorrected"]
 
 
 class AMNLEMAConfig(Config):
     """Configuration of `amnl_ema`."""
 
     name: Literal["amnl_ema"] = Field("amnl_ema", description="Each loss over a running mean.")
-    start: Start = Field(
+    start: Literal["zero_corrected", "first_loss_corrected", "one_uncorrected"] = Field(
         "zero_corrected",
         description="Initial value of the mean: 'zero_corrected' 0, with bias correction; "
         "'first_loss_corrected' the first loss, with bias correction too, so at first 100 times "
@@ -26,7 +24,7 @@ class AMNLEMAConfig(Config):
 
     def build(self) -> "AMNLEMA":
         """Build the balancer."""
-        return AMNLEMA(self.start, self.decay)
+        return AMNLEMA(self)
 
 
 class AMNLEMA(Balancer):
@@ -40,29 +38,23 @@ class AMNLEMA(Balancer):
       step, 2.5 at step 50, 1.15 at step 200.
     - `one_uncorrected`: m₀ = 1, μₜ = mₜ, λ = 1. The weights depend on the unit of the losses.
 
-    Source: the running-mean form of the AMNL book.
-
-    Args:
-        start: Initialisation, one of the three above.
-        decay: β.
+    Source: the running-mean form of the AMNL book, as are β = 0.99 and the floor of 1e-8. The
+    worked numbers that it prints with the second follow from none of the three.
 
     >>> AMNLEMAConfig().build()(torch.tensor([4000.0, 1.25])).total
     tensor(1.)
     """
 
-    mean: Tensor
-    seen: Tensor
+    config: AMNLEMAConfig
 
-    def __init__(self, start: Start = "zero_corrected", decay: float = 0.99) -> None:
-        super().__init__()
-        self.start = start
-        self.decay = decay
-        self.scale = 1.0 if start == "one_uncorrected" else 0.5
+    def __init__(self, config: AMNLEMAConfig) -> None:
+        super().__init__(config)
+        uncorrected = config.start == "one_uncorrected"
+        self.scale = 1.0 if uncorrected else 0.5
         # μ with `zero_corrected`, m with the other two.
-        first = 1.0 if start == "one_uncorrected" else 0.0
-        self.register_buffer("mean", torch.full((2,), first))
+        self.mean = nn.Buffer(torch.full((2,), 1.0 if uncorrected else 0.0))
         # 1 − βᵗ: the total weight of the losses in the mean.
-        self.register_buffer("seen", torch.zeros(()))
+        self.seen = nn.Buffer(torch.zeros(()))
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights λ / max(μᵢ, 1e-8)."""
@@ -71,18 +63,14 @@ class AMNLEMA(Balancer):
 
     def _divisors(self, losses: Tensor) -> Tensor:
         """Update the mean with the losses and return μ [2]."""
-        gain = 1 - self.decay
-        if self.start == "one_uncorrected":
+        gain = 1 - self.config.decay
+        if self.config.start == "one_uncorrected":
             return self.mean.lerp_(losses, gain)
-        if self.start == "first_loss_corrected":
+        if self.config.start == "first_loss_corrected":
             self.mean.copy_(torch.where(self.seen == 0, losses, self.mean))
-            self.seen.mul_(self.decay).add_(gain)
+            self.seen.mul_(self.config.decay).add_(gain)
             return self.mean.lerp_(losses, gain) / self.seen
-        self.seen.mul_(self.decay).add_(gain)
+        self.seen.mul_(self.config.decay).add_(gain)
         # m / (1 − βᵗ) as one update. In the first step the newest loss has weight 1 without
         # rounding, so the first normalised loss is exactly 1.
         return self.mean.lerp_(losses, torch.full_like(self.seen, gain) / self.seen)
-
-    def extra_repr(self) -> str:
-        """Show the options and the mean."""
-        return f"start={self.start!r}, decay={self.decay}, mean={self.mean.tolist()}"

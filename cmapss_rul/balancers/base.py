@@ -8,6 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from cmapss_rul.config.base import Config
+
 # Within these bounds a factor, its inverse and its product with a loss fit into float32.
 Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
 PositivePair = tuple[Positive, Positive]
@@ -44,6 +46,10 @@ class Balancer(nn.Module, ABC):
     """Averages a gradient over all ranks; None where one process trains."""
 
     _optimiser: torch.optim.Optimizer | None = None
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
 
     def forward(
         self, losses: Tensor, shared: Tensor | None = None, kpis: Tensor | None = None
@@ -90,13 +96,23 @@ class Balancer(nn.Module, ABC):
         """
 
     def optimiser(self) -> torch.optim.Optimizer | None:
-        """Return the optimiser of the balancer's own parameters; None where it has none.
+        """Return the Adam of the balancer's own parameters, at the configuration's learning rate.
 
-        Its learning rate is constant, without warm-up or schedule. Its gradients are not clipped:
-        at s₁ = 0 that of `uncertainty` is near 2,000, and a joint norm would shrink the network's
-        step by that factor. The training loop steps it with the network's optimiser and saves it.
+        The training loop steps it with the network's optimiser and saves it.
+
+        Returns:
+            The same optimiser in each call; None where there are no parameters.
         """
-        return None
+        own = list(self.parameters())
+        if own and self._optimiser is None:
+            # Constant, without warm-up: a run has some hundred steps, few for the parameters to
+            # arrive (measured for `uncertainty`). Clipping leaves them out: at s₁ = 0 the gradient
+            # of `uncertainty` is near 2,000, and a joint norm would shrink the network's step by
+            # that factor. Only the fused implementation honours `found_inf`, which skips the step
+            # after a non-finite loss without a host synchronisation.
+            rate = self.config.learning_rate  # type: ignore[attr-defined]
+            self._optimiser = torch.optim.Adam(own, lr=rate, fused=True)
+        return self._optimiser
 
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - for members
         """Return scalars for the log that show whether the method works as intended.
@@ -106,13 +122,11 @@ class Balancer(nn.Module, ABC):
         """
         return {}
 
-    def _adam(self, learning_rate: float) -> torch.optim.Optimizer:
-        """Return the Adam of this balancer's parameters, created on the first call."""
-        if self._optimiser is None:
-            # Only the fused implementation honours `found_inf`, which skips the step after a
-            # non-finite loss without a host synchronisation.
-            self._optimiser = torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
-        return self._optimiser
+    def extra_repr(self) -> str:
+        """Show the options, then the trained and the running values."""
+        options = {name: value for name, value in self.config if name != "name"}
+        state = {name: value.tolist() for name, value in self.state_dict().items()}
+        return ", ".join(f"{name}={value!r}" for name, value in (options | state).items())
 
 
 def weighted_sum(losses: Tensor, weights: Tensor) -> BalancedLoss:

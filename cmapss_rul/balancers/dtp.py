@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import BalancedLoss, Balancer, per_task, weighted_sum
 from cmapss_rul.config.base import Config
@@ -27,7 +27,7 @@ class DTPConfig(Config):
 
     def build(self) -> "DTP":
         """Build the balancer."""
-        return DTP(self.gamma, self.decay, self.margin)
+        return DTP(self)
 
 
 class DTP(Balancer):
@@ -48,51 +48,35 @@ class DTP(Balancer):
     again, so κ is clamped by a margin. The paper's priorities among the samples of one task are
     left out.
 
-    Args:
-        gamma: γ.
-        decay: Decay of the running mean.
-        margin: Least distance of κ from 0 and 1.
-
     >>> kpis = torch.tensor([0.5, 0.5])
     >>> DTPConfig().build()(torch.tensor([1.0, 1.0]), kpis=kpis).weights  # ½ ln 2
     tensor([0.3466, 0.3466])
     """
 
     uses_kpis: ClassVar[bool] = True
-    mean: Tensor
-    seen: Tensor
+    config: DTPConfig
 
-    def __init__(self, gamma: float = 1.0, decay: float = 0.95, margin: float = 1e-3) -> None:
-        super().__init__()
-        self.gamma = gamma
-        self.decay = decay
-        self.margin = margin
-        self.register_buffer("mean", torch.zeros(2))
+    def __init__(self, config: DTPConfig) -> None:
+        super().__init__(config)
+        self.mean = nn.Buffer(torch.zeros(2))
         # 1 − βᵗ: the total weight of the KPIs in the mean.
-        self.register_buffer("seen", torch.zeros(()))
+        self.seen = nn.Buffer(torch.zeros(()))
 
     @torch.no_grad()
     def observe(self, kpis: Tensor) -> None:
         """Update the running mean with the KPIs [2]; the first batch sets it."""
-        gain = 1 - self.decay
-        self.seen.mul_(self.decay).add_(gain)
+        gain = 1 - self.config.decay
+        self.seen.mul_(self.config.decay).add_(gain)
         self.mean.lerp_(kpis.to(self.mean.dtype), torch.full_like(self.seen, gain) / self.seen)
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights −(1 − κᵢ)^γ log κᵢ."""
-        kappa = self.mean.clamp(self.margin, 1 - self.margin)
-        return weighted_sum(losses, -(1 - kappa).pow(self.gamma) * kappa.log())
+        kappa = self.mean.clamp(self.config.margin, 1 - self.config.margin)
+        return weighted_sum(losses, -(1 - kappa).pow(self.config.gamma) * kappa.log())
 
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the mean KPIs."""
         return per_task("kpi", self.mean)
-
-    def extra_repr(self) -> str:
-        """Show the options and the mean KPIs."""
-        return (
-            f"gamma={self.gamma}, decay={self.decay}, margin={self.margin}, "
-            f"mean={self.mean.tolist()}"
-        )
 
 
 @torch.no_grad()

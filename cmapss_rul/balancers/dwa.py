@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import BalancedLoss, Balancer, per_task, weighted_sum
 from cmapss_rul.config.base import Config
@@ -22,7 +22,7 @@ class DWAConfig(Config):
 
     def build(self) -> "DWA":
         """Build the balancer."""
-        return DWA(self.temperature)
+        return DWA(self)
 
 
 class DWA(Balancer):
@@ -37,21 +37,15 @@ class DWA(Balancer):
     Source: Liu, Johns and Davison 2019, End-to-End Multi-Task Learning with Attention.
     There the means are over batches, here over the epoch's windows. Lᵢ(t−2) and the weights
     have a floor of 1e-8; a weight gets that small only if a loss grows by dozens of times.
-
-    Args:
-        temperature: T.
     """
 
-    weights: Tensor
-    last: Tensor
-    epochs: Tensor
+    config: DWAConfig
 
-    def __init__(self, temperature: float = 2.0) -> None:
-        super().__init__()
-        self.temperature = temperature
-        self.register_buffer("weights", torch.ones(2))
-        self.register_buffer("last", torch.ones(2))
-        self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
+    def __init__(self, config: DWAConfig) -> None:
+        super().__init__(config)
+        self.weights = nn.Buffer(torch.ones(2))
+        self.last = nn.Buffer(torch.ones(2))
+        self.epochs = nn.Buffer(torch.zeros((), dtype=torch.int64))
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and this epoch's weights."""
@@ -63,7 +57,8 @@ class DWA(Balancer):
         """Compute the next epoch's weights from the means [2] of this epoch and the one before."""
         newest = mean_losses.to(self.last.dtype)
         ratios = newest / self.last.clamp_min(1e-8)
-        weights = 2 * torch.softmax(ratios / self.temperature, dim=0)
+        weights = 2 * torch.softmax(ratios / self.config.temperature, dim=0)
+        # after the first epoch there is no ratio yet: `last` still holds the ones of the start
         self.weights.copy_(torch.where(self.epochs > 0, weights.clamp_min(1e-8), self.weights))
         self.last.copy_(newest)
         self.epochs.add_(1)
@@ -71,10 +66,3 @@ class DWA(Balancer):
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the weights of the next epoch."""
         return per_task("next_weight", self.weights)
-
-    def extra_repr(self) -> str:
-        """Show the temperature, the weights and the last epoch's mean losses."""
-        return (
-            f"temperature={self.temperature}, weights={self.weights.tolist()}, "
-            f"last={self.last.tolist()}"
-        )

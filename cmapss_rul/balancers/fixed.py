@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import BalancedLoss, Balancer, PositivePair, weighted_sum
 from cmapss_rul.config.base import Config
@@ -21,7 +21,7 @@ class FixedConfig(Config):
 
     def build(self) -> "Fixed":
         """Build the balancer."""
-        return Fixed(self.weights, self.divisors)
+        return Fixed(self)
 
 
 class Fixed(Balancer):
@@ -30,27 +30,15 @@ class Fixed(Balancer):
     With all constants 1 the RUL loss in cycles² dominates: at the start its gradient on the last
     shared layer is about 450 times that of the health loss (measured).
 
-    Args:
-        weights: λ of the RUL and of the health loss.
-        divisors: d of the RUL and of the health loss.
-
     >>> FixedConfig(divisors=[100, 1]).build()(torch.tensor([400.0, 2.0])).total
     tensor(6.)
     """
 
-    factors: Tensor
-
-    def __init__(
-        self, weights: tuple[float, float], divisors: tuple[float, float] = (1.0, 1.0)
-    ) -> None:
-        super().__init__()
-        factors = [weight / divisor for weight, divisor in zip(weights, divisors, strict=True)]
-        self.register_buffer("factors", torch.tensor(factors))
+    def __init__(self, config: FixedConfig) -> None:
+        super().__init__(config)
+        pairs = zip(config.weights, config.divisors, strict=True)
+        self.factors = nn.Buffer(torch.tensor([weight / divisor for weight, divisor in pairs]))
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return λ₁L₁/d₁ + λ₂L₂/d₂ and the factors λᵢ/dᵢ."""
         return weighted_sum(losses, self.factors)
-
-    def extra_repr(self) -> str:
-        """Show the factors."""
-        return f"factors={self.factors.tolist()}"

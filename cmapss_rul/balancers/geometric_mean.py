@@ -19,7 +19,7 @@ class GeometricMeanConfig(Config):
 
     def build(self) -> "GeometricMean":
         """Build the balancer."""
-        return GeometricMean(self.floor)
+        return GeometricMean(self)
 
 
 class GeometricMean(Balancer):
@@ -34,26 +34,17 @@ class GeometricMean(Balancer):
     loss of 0. Below the floor the weight here is ½ G/f, large but finite; differentiating the
     clamp instead would give 0, and the task would no longer be trained.
 
-    Args:
-        floor: f.
-
     >>> import torch
     >>> GeometricMeanConfig().build()(torch.tensor([4000.0, 0.1])).total.round()
     tensor(20.)
     """
 
-    def __init__(self, floor: float = 1e-8) -> None:
-        super().__init__()
-        self.floor = floor
+    config: GeometricMeanConfig
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return G and the weights ½ G / max(Lᵢ, f)."""
-        values = losses.detach().clamp_min(self.floor)
+        values = losses.detach().clamp_min(self.config.floor)
         mean = values.log().mean().exp()
         weights = 0.5 * mean / values
         # The value is G; the gradient is that of the weights, below the floor too.
         return BalancedLoss(mean + (weights * (losses - losses.detach())).sum(), weights)
-
-    def extra_repr(self) -> str:
-        """Show the floor."""
-        return f"floor={self.floor}"

@@ -25,7 +25,7 @@ class GradNormConfig(Config):
 
     def build(self) -> "GradNorm":
         """Build the balancer."""
-        return GradNorm(self.alpha, self.learning_rate)
+        return GradNorm(self)
 
 
 class GradNorm(Balancer):
@@ -43,22 +43,15 @@ class GradNorm(Balancer):
     near 0.004, and one step makes a raw w₁ negative, so here w = 2 softmax(v) and v is trained.
     Much public code departs further: it inverts the exponent, computes r from weighted losses,
     overwrites L(0), or leaks the weights' loss into the network's gradients.
-
-    Args:
-        alpha: α.
-        learning_rate: Of the optimiser of v.
     """
 
-    first: Tensor
-    started: Tensor
+    config: GradNormConfig
 
-    def __init__(self, alpha: float = 1.5, learning_rate: float = 0.025) -> None:
-        super().__init__()
-        self.alpha = alpha
-        self.learning_rate = learning_rate
+    def __init__(self, config: GradNormConfig) -> None:
+        super().__init__(config)
         self.scores = nn.Parameter(torch.zeros(2))
-        self.register_buffer("first", torch.ones(2))
-        self.register_buffer("started", torch.tensor(False))
+        self.first = nn.Buffer(torch.ones(2))
+        self.started = nn.Buffer(torch.tensor(False))
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:
         """Return the total and the weights w.
@@ -74,6 +67,7 @@ class GradNorm(Balancer):
         weights = 2 * torch.softmax(self.scores, dim=0)
         balanced = weighted_sum(losses, weights)
         gap = self._gap(weights * self._norms(losses, shared), losses.detach())
+        # gap − gap has value 0: the total stays Σ wᵢ Lᵢ, and one backward pass trains v as well
         return balanced._replace(total=balanced.total + (gap - gap.detach()))
 
     @torch.no_grad()
@@ -89,16 +83,21 @@ class GradNorm(Balancer):
         Since w > 0, ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖: no second derivative is needed, and the weights'
         loss cannot reach the network.
         """
+        # `autograd.grad` leaves the `.grad` of the network's weights alone; the graph is retained
+        # for the backward pass of the total
         gradients = [
             torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses.unbind()
         ]
         if self.reduce_gradient is not None:
+            # the mean over ranks comes before the norm: a norm of a share would be too large
             gradients = [self.reduce_gradient(gradient) for gradient in gradients]
         return torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
 
     def _gap(self, norms: Tensor, losses: Tensor) -> Tensor:
         """Return Σ abs(Gᵢ − sg(Ḡ rᵢ^α)) of the norms Gᵢ [2]."""
-        target = norms.mean() * self._rates(losses).pow(self.alpha)
+        target = norms.mean() * self._rates(losses).pow(self.config.alpha)
+        # from the paper: with a gradient through the target all weights would drift towards zero,
+        # and take the target with them
         return (norms - target.detach()).abs().sum()
 
     def _rates(self, losses: Tensor) -> Tensor:
@@ -107,19 +106,12 @@ class GradNorm(Balancer):
         # Two losses of exactly 0 would give 0/0.
         return ratios / ratios.mean().clamp_min(1e-30)
 
-    def optimiser(self) -> torch.optim.Optimizer:
-        """Return the Adam of v."""
-        return self._adam(self.learning_rate)
-
     @torch.no_grad()
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:
         """Return rᵢ: above 1 for the task that has learned less so far."""
         return per_task("rate", self._rates(losses))
 
     def extra_repr(self) -> str:
-        """Show the options, the weights and L(0)."""
+        """Show the weights too, which v hides."""
         weights = 2 * torch.softmax(self.scores.detach(), dim=0)
-        return (
-            f"alpha={self.alpha}, learning_rate={self.learning_rate}, "
-            f"weights={weights.tolist()}, first={self.first.tolist()}"
-        )
+        return f"weights={weights.tolist()}, {super().extra_repr()}"

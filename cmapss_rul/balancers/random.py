@@ -19,7 +19,7 @@ class RandomConfig(Config):
 
     def build(self) -> "Random":
         """Build the balancer."""
-        return Random()
+        return Random(self)
 
 
 class Random(Balancer):

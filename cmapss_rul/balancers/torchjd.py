@@ -35,11 +35,25 @@ class ScalarizerConfig(Config):
     """Base of the scalarizers' configurations."""
 
     refused: ClassVar[Mapping[str, str]] = REFUSED
+    scalarizer: ClassVar[str]
+    """Name of torchjd's class."""
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of its constructor: the options, pairs as tensors."""
+        options = {name: value for name, value in self if name != "name"}
+        if options.pop("learning_rate", None):  # what is learned is one number for each loss
+            options["shape"] = 2
+        return {k: torch.tensor(v) if isinstance(v, tuple) else v for k, v in options.items()}
+
+    def build(self) -> "TorchJD":
+        """Build the balancer."""
+        return TorchJD(self)
 
 
 class TorchJDConstantConfig(ScalarizerConfig):
     """Configuration of `torchjd:constant`."""
 
+    scalarizer: ClassVar = "Constant"
     name: Literal["torchjd:constant"] = Field(
         "torchjd:constant", description="torchjd's Constant, the same as `fixed`."
     )
@@ -47,14 +61,11 @@ class TorchJDConstantConfig(ScalarizerConfig):
         (1.0, 1.0), description="Weight of the RUL and of the health loss."
     )
 
-    def build(self) -> "TorchJD":
-        """Build the balancer."""
-        return TorchJD(build_scalarizer("Constant", weights=torch.tensor(self.weights)))
-
 
 class TorchJDIMTLLConfig(ScalarizerConfig):
     """Configuration of `torchjd:imtl_l`."""
 
+    scalarizer: ClassVar = "IMTLL"
     name: Literal["torchjd:imtl_l"] = Field(
         "torchjd:imtl_l", description="torchjd's IMTLL: learned scales, from 1 : 1."
     )
@@ -62,36 +73,27 @@ class TorchJDIMTLLConfig(ScalarizerConfig):
         1e-2, gt=0, le=1, description="Constant learning rate of the scales' own Adam."
     )
 
-    def build(self) -> "TorchJD":
-        """Build the balancer."""
-        return TorchJD(build_scalarizer("IMTLL", shape=2), self.learning_rate)
-
 
 class TorchJDMeanConfig(ScalarizerConfig):
     """Configuration of `torchjd:mean`."""
 
+    scalarizer: ClassVar = "Mean"
     name: Literal["torchjd:mean"] = Field("torchjd:mean", description="torchjd's Mean: ½ each.")
-
-    def build(self) -> "TorchJD":
-        """Build the balancer."""
-        return TorchJD(build_scalarizer("Mean"))
 
 
 class TorchJDRandomConfig(ScalarizerConfig):
     """Configuration of `torchjd:random`."""
 
+    scalarizer: ClassVar = "Random"
     name: Literal["torchjd:random"] = Field(
         "torchjd:random", description="torchjd's Random, the same as `random`."
     )
-
-    def build(self) -> "TorchJD":
-        """Build the balancer."""
-        return TorchJD(build_scalarizer("Random"))
 
 
 class TorchJDSTCHConfig(ScalarizerConfig):
     """Configuration of `torchjd:stch`."""
 
+    scalarizer: ClassVar = "STCH"
     name: Literal["torchjd:stch"] = Field(
         "torchjd:stch", description="torchjd's STCH: a smooth maximum of the losses."
     )
@@ -104,35 +106,24 @@ class TorchJDSTCHConfig(ScalarizerConfig):
         (0.0, 0.0), description="Best possible RUL and health loss."
     )
 
-    def build(self) -> "TorchJD":
-        """Build the balancer."""
-        weights, reference = torch.tensor(self.weights), torch.tensor(self.reference)
-        return TorchJD(build_scalarizer("STCH", mu=self.mu, weights=weights, reference=reference))
-
 
 class TorchJDSumConfig(ScalarizerConfig):
     """Configuration of `torchjd:sum`."""
 
+    scalarizer: ClassVar = "Sum"
     name: Literal["torchjd:sum"] = Field("torchjd:sum", description="torchjd's Sum: 1 each.")
-
-    def build(self) -> "TorchJD":
-        """Build the balancer."""
-        return TorchJD(build_scalarizer("Sum"))
 
 
 class TorchJDUWConfig(ScalarizerConfig):
     """Configuration of `torchjd:uw`."""
 
+    scalarizer: ClassVar = "UW"
     name: Literal["torchjd:uw"] = Field(
         "torchjd:uw", description="torchjd's UW: learned noise levels, symmetric, from 1 : 1."
     )
     learning_rate: float = Field(
         1e-2, gt=0, le=1, description="Constant learning rate of the noise levels' own Adam."
     )
-
-    def build(self) -> "TorchJD":
-        """Build the balancer."""
-        return TorchJD(build_scalarizer("UW", shape=2), self.learning_rate)
 
 
 TorchJDConfig = (
@@ -163,20 +154,15 @@ class TorchJD(Balancer):
 
     From s = 0 it takes about ln L / rate steps until the RUL loss is balanced: 830 at a loss of
     4000 and the default rate. `uncertainty` starts at the balanced value.
-
-    Args:
-        scalarizer: torchjd's module.
-        learning_rate: Of the optimiser of the scalarizer's parameters; None where it has none.
     """
 
-    def __init__(self, scalarizer: nn.Module, learning_rate: float | None = None) -> None:
-        super().__init__()
-        self.scalarizer = scalarizer
-        self.learning_rate = learning_rate
-        for name, value in list(vars(scalarizer).items()):
-            if isinstance(value, Tensor):
-                delattr(scalarizer, name)
-                scalarizer.register_buffer(name, value)
+    def __init__(self, config: ScalarizerConfig) -> None:
+        super().__init__(config)
+        self.scalarizer = _build_scalarizer(config.scalarizer, config.arguments())
+        for name, value in list(vars(self.scalarizer).items()):
+            if isinstance(value, Tensor):  # which torchjd neither saves nor moves
+                delattr(self.scalarizer, name)
+                self.scalarizer.register_buffer(name, value)
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the scalarizer's value and its derivatives by the losses."""
@@ -187,26 +173,19 @@ class TorchJD(Balancer):
         correction = ((weights - slopes) * (losses - losses.detach())).sum()
         return BalancedLoss(total + correction, weights)
 
-    def optimiser(self) -> torch.optim.Optimizer | None:
-        """Return the Adam of the scalarizer's parameters, where it has some."""
-        return None if self.learning_rate is None else self._adam(self.learning_rate)
-
     def __repr__(self) -> str:
         """Show the scalarizer, the learning rate and the learned parameters in one line."""
         learned = [
             f", {name.removeprefix('scalarizer.')}={value.tolist()}"
             for name, value in self.named_parameters()
         ]
-        rate = "" if self.learning_rate is None else f", learning_rate={self.learning_rate}"
+        own = getattr(self.config, "learning_rate", None)
+        rate = "" if own is None else f", learning_rate={own}"
         return f"TorchJD(scalarizer={self.scalarizer!r}{rate}{''.join(learned)})"
 
 
-def build_scalarizer(kind: str, **arguments: Any) -> nn.Module:
-    """Instantiate a scalarizer of torchjd.
-
-    Args:
-        kind: Name of its class.
-        arguments: Of its constructor.
+def _build_scalarizer(kind: str, arguments: dict[str, Any]) -> nn.Module:
+    """Instantiate a class of torchjd.
 
     Raises:
         UsageError: torchjd is not installed.

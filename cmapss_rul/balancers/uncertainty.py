@@ -30,7 +30,7 @@ class UncertaintyConfig(Config):
 
     def build(self) -> "Uncertainty":
         """Build the balancer."""
-        return Uncertainty(self.form, self.start, self.learning_rate)
+        return Uncertainty(self)
 
 
 class Uncertainty(Balancer):
@@ -46,32 +46,17 @@ class Uncertainty(Balancer):
     comes too late (measured: at a rate of 1e-2 s₁ is at 1.9 after 1,000 steps, its optimum is near
     6), which would make the comparison with other methods unfair.
 
-    Args:
-        form: `regression_half` or `symmetric`.
-        start: `first_loss` or `zero`.
-        learning_rate: Of the optimiser of s.
-
     >>> UncertaintyConfig().build()(torch.tensor([4000.0, 1.25])).weights
     tensor([1.2500e-04, 8.0000e-01])
     """
 
-    factors: Tensor
-    started: Tensor
-
-    def __init__(
-        self,
-        form: Literal["regression_half", "symmetric"] = "regression_half",
-        start: Literal["first_loss", "zero"] = "first_loss",
-        learning_rate: float = 1e-2,
-    ) -> None:
-        super().__init__()
-        self.form = form
-        self.start = start
-        self.learning_rate = learning_rate
+    def __init__(self, config: UncertaintyConfig) -> None:
+        super().__init__(config)
         self.log_variance = nn.Parameter(torch.zeros(2))
-        factors = (0.5, 1.0) if form == "regression_half" else (0.5, 0.5)
-        self.register_buffer("factors", torch.tensor(factors))
-        self.register_buffer("started", torch.tensor(start == "zero"))
+        # from the paper: a Gaussian's exponent has ½, that of a softmax none
+        factors = (0.5, 1.0) if config.form == "regression_half" else (0.5, 0.5)
+        self.factors = nn.Buffer(torch.tensor(factors))
+        self.started = nn.Buffer(torch.tensor(config.start == "zero"))
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the total and the weights cᵢ e^(−sᵢ)."""
@@ -87,18 +72,7 @@ class Uncertainty(Balancer):
         self.log_variance.copy_(torch.where(self.started, self.log_variance, first))
         self.started.fill_(True)
 
-    def optimiser(self) -> torch.optim.Optimizer:
-        """Return the Adam of s."""
-        return self._adam(self.learning_rate)
-
     @torch.no_grad()
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:
         """Return sᵢ − ln Lᵢ: about 0 (ln 2 where c = 1) while s tracks the loss."""
         return per_task("lag", self.log_variance - losses.clamp_min(1e-8).log())
-
-    def extra_repr(self) -> str:
-        """Show the options and s."""
-        return (
-            f"form={self.form!r}, start={self.start!r}, learning_rate={self.learning_rate}, "
-            f"log_variance={self.log_variance.tolist()}"
-        )

@@ -43,7 +43,7 @@ def calibrate(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.training.device import pick_device
+    from cmapss_rul.training.ranks import pick_device
 
     chosen = pick_device(device)
 

@@ -39,7 +39,7 @@ def evaluate(
       rul evaluate runs/fd001-s0 --full
       rul evaluate runs/fd001-s0/last.pt --json --output results
     """
-    from cmapss_rul.training.device import pick_device
+    from cmapss_rul.training.ranks import pick_device
 
     chosen = pick_device(device)
 

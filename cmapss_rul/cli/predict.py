@@ -77,7 +77,7 @@ def predict(
     """
     import sys
 
-    from cmapss_rul.training.device import pick_device
+    from cmapss_rul.training.ranks import pick_device
 
     chosen = pick_device(device)
 

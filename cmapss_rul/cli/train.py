@@ -86,7 +86,7 @@ def train(
     from cmapss_rul.display.text import shell_word
     from cmapss_rul.training.loggers import Reporter, TensorBoard
     from cmapss_rul.training.ranks import join_process_group
-    from cmapss_rul.training.run_selection import select_run
+    from cmapss_rul.training.runs import select_run
     from cmapss_rul.training.train import train as run_training
 
     with ExitStack() as closing:

@@ -33,7 +33,7 @@ from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import JobEvent
-from cmapss_rul.training.device import pick_device
+from cmapss_rul.training.ranks import pick_device
 
 ROOT = Path("comparisons")
 ENGINES = ("local", "ray")
@@ -177,7 +177,7 @@ def compare(
         if errors and not (options.allow_failed and histories):
             raise RunsFailed(errors, len(grid.runs))
         runs = [run for run in grid.runs if run.name in histories]
-        _evaluate(runs, folder, options, workers, report)
+        _evaluate(runs, histories, folder, options, workers, report)
         results = [read_result(run, histories[run.name], run_folder(run, folder)) for run in runs]
         comparison = compare_results(grid, results, errors)
         write_atomic(folder / "comparison.csv", as_csv(grid, comparison))
@@ -291,14 +291,19 @@ def _error_of_sources(job: TrainJob | EvaluateJob) -> str | None:
 
 
 def _evaluate(
-    runs: Sequence[GridRun], folder: Path, options: Options, workers: Engine, report: Report
+    runs: Sequence[GridRun],
+    histories: Mapping[str, History],
+    folder: Path,
+    options: Options,
+    workers: Engine,
+    report: Report,
 ) -> None:
     """Evaluate all runs at once; those that were evaluated before, and are unchanged, not again."""
     index = EvaluationIndex(folder / "looked.json")
     jobs = [
         EvaluateJob(run.name, run.config, run_folder(run, folder), options.device_per_run)
         for run in runs
-        if not index.has(run.name, run_folder(run, folder))
+        if not index.has(run.name, run_folder(run, folder), histories[run.name].best_sha256)
     ]
     report(PhaseEvent("evaluating", len(jobs), len(runs) - len(jobs)))
     if not jobs:
@@ -314,7 +319,13 @@ def _evaluate(
     try:
         errors = errors or workers.run(jobs, record_and_report)
     finally:  # after an interruption too, so that no evaluation is repeated
-        index.add({job.name: job.folder for job in jobs if job.name in evaluated})
+        index.add(
+            {
+                job.name: (job.folder, histories[job.name].best_sha256)
+                for job in jobs
+                if job.name in evaluated
+            }
+        )
     if errors:
         name, error = next(iter(errors.items()))
         raise RulError(

@@ -81,24 +81,30 @@ class EvaluationIndex:
             found = {}
         self._digests = found if isinstance(found, dict) else {}
 
-    def has(self, name: str, folder: Path) -> bool:
-        """Whether a run was evaluated and its files have not changed since."""
-        known = self._digests.get(name)
-        return known is not None and known == _evaluation_digests(folder)
+    def has(self, name: str, folder: Path, best_sha256: str) -> bool:
+        """Whether a run was evaluated and its files have not changed since.
 
-    def add(self, folders: Mapping[str, Path]) -> None:
-        """Add evaluated runs, name → folder, in one write."""
-        self._digests |= {name: _evaluation_digests(folder) for name, folder in folders.items()}
+        Args:
+            name: of the run.
+            folder: of the run.
+            best_sha256: of its best.pt, which is not read again for it.
+        """
+        known = self._digests.get(name)
+        return known is not None and known == _evaluation_digests(folder, best_sha256)
+
+    def add(self, runs: Mapping[str, tuple[Path, str]]) -> None:
+        """Add evaluated runs, name → folder and SHA-256 of best.pt, in one write."""
+        self._digests |= {name: _evaluation_digests(*run) for name, run in runs.items()}
         write_atomic(self._path, json.dumps(self._digests, indent=1) + "\n")
 
 
-def _evaluation_digests(folder: Path) -> dict[str, str] | None:
+def _evaluation_digests(folder: Path, best_sha256: str) -> dict[str, str] | None:
     best = RunFolder(folder).best
     targets = EvaluationFiles.of(best)
     try:
-        return {
+        return {best.name: best_sha256} | {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (best, targets.metrics, targets.predictions)
+            for path in (targets.metrics, targets.predictions)
         }
     except OSError:
         return None

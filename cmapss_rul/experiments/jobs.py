@@ -22,8 +22,8 @@ from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.workers import Send
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.loggers import Reporter, Row
+from cmapss_rul.training.ranks import pick_device
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore

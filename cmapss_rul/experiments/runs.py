@@ -49,10 +49,12 @@ class History:
     Attributes:
         rows: of metrics.csv, one an epoch.
         best_epoch: that validation selected.
+        best_sha256: of the file of its checkpoint.
     """
 
     rows: list[Row]
     best_epoch: int
+    best_sha256: str
 
 
 def run_folder(run: GridRun, folder: Path) -> Path:
@@ -104,7 +106,7 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
     text = to_yaml(config)
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
         write_atomic(run.config, text)
-    return History(last.rows, last.loop.best_epoch)
+    return History(last.rows, last.loop.best_epoch, run.sha256(run.best))
 
 
 def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:

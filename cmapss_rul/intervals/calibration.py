@@ -79,6 +79,7 @@ class Calibration(BaseModel):
             raise ValueError("knots, late and early should have the same length")
         if self.knots != sorted(self.knots):
             raise ValueError("knots should be ascending")
+        # an infinite quantile is no plain value, and an interval of all RULs of no use
         if self.levels and engines_needed(self.levels[-1]) > len(self.engines):
             raise ValueError(f"{len(self.engines)} engines do not support {self.levels[-1]:g}")
         return self
@@ -134,13 +135,17 @@ def fit_calibration(
         levels: requested coverages; those that the engines do not support are left out.
         cap: of labels and predictions, cycles.
     """
+    # `crossed` chooses the form in either case: on the engines that it was fitted on, the more
+    # flexible form would always look better
     fitted = {form: _fit(validation, form) for form in FORMS}
     crossed = {form: _cross_fit(validation, form) for form in FORMS}
     form = min(FORMS, key=lambda form: _interval_score(validation, crossed[form], cap))
     if calibration is None:
+        # scored in its own units, an engine would get too small a score, and the interval be narrow
         scores = crossed[form].scores(validation.predicted, validation.true)
         engine = validation.engine
     else:
+        # these engines fitted nothing, so the scores are exchangeable with a new engine's
         scales = fitted[form].at(calibration.predicted)
         scores = scales.scores(calibration.predicted, calibration.true)
         engine = calibration.engine
@@ -163,6 +168,7 @@ def _fit(held_out: HeldOutPredictions, form: Form) -> ScaleCurve:
 
 def _cross_fit(held_out: HeldOutPredictions, form: Form) -> ErrorScales:
     """Scales of each cycle, fitted on the engines of the other folds; a single engine on itself."""
+    # by engine, not by cycle: cycles of one engine in both parts would leak its errors
     _, number = np.unique(held_out.engine, return_inverse=True)
     fold = number % _FOLDS
     late, early = np.empty(len(fold)), np.empty(len(fold))
@@ -187,6 +193,7 @@ def _interval_score(held_out: HeldOutPredictions, scales: ErrorScales, cap: int)
     weights = engine_weights(held_out.engine)
     scores = scales.scores(predicted, true)
     order = np.argsort(scores, kind="stable")
+    # the plain quantile, without a mass at infinity: forms are compared, nothing is guaranteed
     reached = int(np.searchsorted(np.cumsum(weights[order]), PREFERRED))
     bound = float(scores[order][min(reached, len(order) - 1)])
     lower, upper = scales.bounds(predicted, bound, cap)

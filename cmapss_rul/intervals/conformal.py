@@ -65,7 +65,9 @@ def conformal_quantile(
     """
     engines = len(np.unique(engine))
     order = np.argsort(scores, kind="stable")
+    # K/(K + 1) of the mass on the scores; the rest, for the new engine itself, is at infinity
     mass = np.cumsum(engine_weights(engine)[order]) * engines / (engines + 1)
+    # without the tolerance, 9 engines would miss the level of 0.9 by the last bit of a sum
     reached = int(np.searchsorted(mass, level - _ROUNDING))
     return float(scores[order[reached]]) if reached < len(scores) else math.inf
 

@@ -88,6 +88,7 @@ class ScaleCurve:
         reached = np.searchsorted(
             np.cumsum(weight[order]), np.arange(1, PARTS) / PARTS, side="right"
         )
+        # unique: many predictions are at the cap, where several edges fall together
         edges = np.unique(predicted[order][np.minimum(reached, len(order) - 1)])
         _, part = np.unique(np.searchsorted(edges, predicted, side="right"), return_inverse=True)
         total = np.bincount(part, weight)
@@ -95,6 +96,8 @@ class ScaleCurve:
         def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.asarray(np.bincount(part, weight * values) / total)
 
+        # measured: root mean squares give lower interval scores below the cap than means do, and
+        # one scale for either side because late and early errors differ in size
         error = predicted - true
         late = np.maximum(np.sqrt(mean(np.maximum(error, 0) ** 2)), _LEAST)
         early = np.maximum(np.sqrt(mean(np.maximum(-error, 0) ** 2)), _LEAST)
@@ -111,6 +114,7 @@ class ScaleCurve:
         """Scales of predictions [cycle]."""
         right = np.searchsorted(self.knots, predicted, side="right")
         left, right = np.maximum(right - 1, 0), np.minimum(right, len(self.knots) - 1)
+        # two knots at one place have no slope between them; the second holds at the place itself
         gap = self.knots[right] - self.knots[left]
         fraction = np.where(
             gap > 0, (predicted - self.knots[left]) / np.where(gap > 0, gap, 1.0), 0.0

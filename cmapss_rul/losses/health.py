@@ -42,16 +42,15 @@ class HealthLossConfig(Config):
         return len(self.boundaries) + 1
 
     def check(self, cap: int) -> None:
-        """Reject boundaries that leave a class without labels.
-
-        Args:
-            cap: Cap of the RUL labels, whole cycles.
+        """Reject boundaries that leave a class without labels; the cap is in whole cycles.
 
         Raises:
             ValueError: The class that cannot occur, and the boundaries.
         """
         first, *others = self.boundaries
         found = f"found {list(self.boundaries)} and cap {cap}"
+        # the trap of the published rule 'RUL ≤ 125 is degrading': with labels capped at 125 it
+        # trains a head of three classes on two
         if first > cap:
             raise ValueError(
                 f"no capped RUL lies above a boundary over the cap, so class 0 cannot occur: "
@@ -72,13 +71,9 @@ class HealthLossConfig(Config):
 class CrossEntropy(nn.Module):
     """Mean cross-entropy over the windows, natural logarithm.
 
-    Args:
-        classes: Number of classes K.
-        label_smoothing: Part ε of each label that is spread evenly over all K classes.
-
     Shapes:
         logits: [batch, class].
-        classes: [batch], int64, in 0 … K − 1.
+        classes: [batch], int64, in 0 … K − 1 for K classes.
         returns: scalar.
 
     >>> CrossEntropy(classes=2)(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))

@@ -42,7 +42,10 @@ class HuberConfig(Config):
 
     name: Literal["huber"] = Field("huber", description="Quadratic near 0, linear beyond.")
     delta: float = Field(
-        10.0, gt=0, le=1e6, description="Error at which the linear part begins, cycles."
+        10.0,
+        gt=0,
+        le=1e6,
+        description="Error at which the linear part begins, cycles.",
     )
 
     def build(self, cap: int) -> "Huber":  # noqa: ARG002 - one signature for all
@@ -82,6 +85,7 @@ class RulLoss(nn.Module, ABC):
                 "`predicted` and `target` should have one shape, found "
                 f"{tuple(predicted.shape)} and {tuple(target.shape)}"
             )
+        # both parts, not their ratio: a mean of the ranks' means would be another loss
         weights = self.weights(target)
         return (weights * self.errors(predicted, target)).sum(), weights.sum()
 
@@ -95,10 +99,7 @@ class WeightedMSE(RulLoss):
     """Weighted mean squared error, cycles², with double weight at failure.
 
     Σ wᵢ (ŷᵢ − yᵢ)² / Σ wᵢ with wᵢ = 2 − min(yᵢ, cap) / cap: 2 at failure, 1 when healthy,
-    where ŷᵢ is the predicted and yᵢ the true RUL.
-
-    Args:
-        cap: Cap of the labels, cycles.
+    where ŷᵢ is the predicted and yᵢ the true RUL, capped at `cap` cycles.
 
     >>> WeightedMSE(cap=100)(torch.tensor([3.0, 100.0]), torch.tensor([0.0, 100.0]))
     tensor(6.)
@@ -133,9 +134,6 @@ class Huber(RulLoss):
     """½ d² up to an error d of `delta` cycles, delta (|d| − ½ delta) beyond.
 
     Source: Huber 1964.
-
-    Args:
-        delta: Error at which the linear part begins, cycles.
     """
 
     def __init__(self, delta: float) -> None:

@@ -23,16 +23,10 @@ class BiLSTMConfig(Config):
 class BiLSTM(nn.Module):
     """Bidirectional LSTM.
 
-    Args:
-        config: Widths and options.
-        features: Columns of the sequence.
-
-    Attributes:
-        features: Width of the states: `hidden` forward, then `hidden` backward.
-
     Shapes:
         sequence: [batch, window, feature].
-        returns: [batch, window, self.features], the states of the last layer.
+        returns: [batch, window, self.features], the states of the last layer: `hidden` forward,
+            then `hidden` backward.
 
     Source: Hochreiter and Schmidhuber 1997; Schuster and Paliwal 1997 for both directions.
     """

@@ -49,13 +49,6 @@ class CNN(nn.Module):
     cycles costs no accuracy and saves a third to a half of the training time; batch normalisation
     before the BiLSTM costs accuracy.
 
-    Args:
-        config: Widths and options.
-        features: Columns of the window.
-
-    Attributes:
-        features: Columns of the output.
-
     Shapes:
         window: [batch, window, feature], scaled; its length a multiple of `pool`.
         returns: [batch, window / pool, self.features].

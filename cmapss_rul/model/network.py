@@ -78,12 +78,6 @@ class Network(nn.Module):
         Window --> noise? --> CNN --> BiLSTM --> attention --> shared layers --> RUL head
                                                                              --> health head
 
-    Args:
-        config: Widths and options of every part.
-        features: Features per cycle of a window.
-        classes: Health classes.
-        cap: Cap of the RUL labels, cycles.
-
     Shapes:
         windows: [batch, window, feature], scaled, oldest cycle first.
         returns: `Output` of rul [batch] in cycles and health [batch, class].
@@ -143,11 +137,7 @@ class Network(nn.Module):
 
 
 class InputNoise(nn.Module):
-    """Additive Gaussian noise on the window in training mode, the identity in evaluation mode.
-
-    Args:
-        deviation: Standard deviation in units of the scaled inputs.
-    """
+    """Additive Gaussian noise on the window in training mode, the identity in evaluation mode."""
 
     def __init__(self, deviation: float) -> None:
         super().__init__()
@@ -171,11 +161,6 @@ def predict(
     """Predict in evaluation mode, in batches, on the windows' device.
 
     Restores the mode (training or evaluation) of the network afterwards.
-
-    Args:
-        network: on the same device as the windows.
-        windows: to predict.
-        batch_size: windows per forward pass.
 
     Returns:
         rul: [window], cycles, not clamped.

@@ -13,7 +13,7 @@ from cmapss_rul.reports.page import Page, Section, generator_note, plots_folder,
 from cmapss_rul.reports.summary import key_metrics, warnings_of
 from cmapss_rul.reports.training_curves import training_parts
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.device import pick_device
+from cmapss_rul.training.ranks import pick_device
 from cmapss_rul.training.trained_model import TrainedModel, restore
 
 _COMPARISON, _GRID = "comparison.json", "grid.json"

@@ -42,13 +42,6 @@ def calibrate_network(
 ) -> Calibration | None:
     """Fit the intervals of the network that is about to become best.pt.
 
-    Args:
-        network: with the weights that evaluation uses.
-        config: of the run.
-        engines: numbers of the engines by their use.
-        validation: predictions for the validation engines.
-        calibration: windows of the calibration engines, if any.
-
     Returns:
         Intervals at the default levels, less those that the engines do not support; None where
         each engine trained.
@@ -64,15 +57,7 @@ def calibrate_network(
 
 
 def predict_clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]:
-    """Predict windows of engines that did not train, clamped to [0, cap].
-
-    Args:
-        network: on the windows' device.
-        windows: any number of them.
-        cap: of labels and predictions, cycles.
-
-    Returns:
-        rul: [window], cycles.
+    """Predict windows of engines that did not train: RUL [window], clamped to [0, cap], cycles.
 
     Raises:
         RulError: a prediction is not finite.
@@ -124,7 +109,7 @@ def calibrate_run(
     """
     path = checkpoint_path(path)
     if not path.is_file():
-        checkpoint.read(path)  # raises, before the lock would create the folder of a wrong path
+        checkpoint.read(path)  # raises: the lock would first create the folder of a wrong path
     with lock_folder(path.parent):
         remove_partial_files(path.parent)  # partial files of a killed call
         found = Checkpoint.from_content(checkpoint.read(path), path)
@@ -134,6 +119,8 @@ def calibrate_run(
         own = None
         if model.engines.calibration:
             own = _predict_engines(model, fleet, model.engines.calibration)
+        # the validation engines fit the scales in either case; the quantiles come from engines that
+        # chose nothing where some were reserved
         calibration = fit_calibration(
             _predict_engines(model, fleet, model.engines.validation),
             own,
@@ -175,6 +162,7 @@ def _read_train_file(model: TrainedModel, data_dir: Path | str | None, progress:
         config = config.moved_to(data_dir)
     file = ensure_files(config, ["train"], progress=progress)["train"]
     found = provenance(file)
+    # the canonical digest: line ends and spaces may differ between copies of a file
     if found.canonical_sha256 != model.data.canonical_sha256:
         raise UsageError(
             f"{file}: found SHA-256 {found.sha256[:12]}…, expected the file that the "

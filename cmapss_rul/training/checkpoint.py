@@ -29,14 +29,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cmapss_rul.config.explain import explain
 from cmapss_rul.intervals.calibration import Calibration
@@ -158,6 +151,7 @@ class LoopState(Part):
 
     def is_finished(self, epochs: int, patience: int | None) -> bool:
         """Whether the last epoch, or early stopping after a whole epoch, was reached."""
+        # a run inside an epoch has steps left, whatever its former epochs were like
         stopped = patience is not None and self.stale >= patience and not self.batch
         return bool(self.epoch >= epochs or stopped)
 
@@ -175,7 +169,7 @@ class Clock(Part):
 
     def end_epoch(self, windows: int, evaluating: float) -> None:
         """Add the times of an epoch that trained on so many windows."""
-        rate = windows / max(self.training, 1e-9)
+        rate = windows / max(self.training, 1e-9)  # a clock may not have moved in a tiny epoch
         seconds = self.training + evaluating
         self.rows.append({"windows_per_second": round(rate, 1), "seconds": round(seconds, 3)})
         self.training = 0.0
@@ -210,8 +204,10 @@ class Checkpoint(RunRecord):
     model: dict[str, Any]
     loop: LoopState
     calibration: Calibration | None = None
-    _path: Path = PrivateAttr()
-    _content: dict[str, Any] = PrivateAttr()
+    path: Path
+    """Where it came from."""
+    content: dict[str, Any]
+    """The whole file as plain values and tensors, unknown keys included; not to be changed."""
 
     @model_validator(mode="after")
     def _rows_fit(self) -> "Checkpoint":
@@ -225,34 +221,18 @@ class Checkpoint(RunRecord):
 
     @classmethod
     def from_content(cls, content: dict[str, Any], path: Path) -> "Checkpoint":
-        """Check the plain parts of a checkpoint's content.
-
-        Args:
-            content: as `read` returned it.
-            path: where it came from, for errors.
+        """Check the plain parts of the content that `read` returned.
 
         Raises:
             CheckpointError: with the path and what is wrong with the content.
         """
         with refuse_misshapen(path):
             try:
-                found = cls.model_validate(content)
+                return cls.model_validate({**content, "path": path, "content": content})
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
                 where = ".".join(map(str, first["loc"])) or "parts"
                 raise ValueError(f"{where}: {first['msg']}") from error
-        found._path, found._content = path, content
-        return found
-
-    @property
-    def path(self) -> Path:
-        """Where it came from."""
-        return self._path
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """The whole file as plain values and tensors, unknown keys included; not to be changed."""
-        return self._content
 
     @property
     def rows(self) -> list[Row]:
@@ -311,7 +291,7 @@ def write(path: Path, content: dict[str, Any], former: Path | None = None) -> No
     Args:
         path: of the file.
         content: plain dicts, lists, numbers, strings and tensors.
-        former: new name for the checkpoint that is at `path` now, if it is to be retained.
+        former: new name for the checkpoint at `path`, if it is to be retained.
     """
     write_verified(path, seal(content), former)
 
@@ -322,9 +302,15 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: with the path and what is wrong with the file.
     """
+    return read_with_digest(path)[0]
+
+
+def read_with_digest(path: Path) -> tuple[dict[str, Any], str]:
+    """Read the content of a checkpoint and the SHA-256 of its file at once; see `read`."""
     if not path.exists():
         raise CheckpointError(f"{path}: there is no such checkpoint{_alternatives(path)}")
-    return check_format(open_sealed(path), path)
+    content, digest = open_sealed(path)
+    return check_format(content, path), digest
 
 
 def check_format(content: Any, path: Path) -> dict[str, Any]:

@@ -35,11 +35,7 @@ _MAX_VALUES = 10**7
 
 
 def seal(content: Any) -> bytes:
-    """Serialise the content of a checkpoint.
-
-    Args:
-        content: plain dicts, lists, numbers, strings and tensors.
-    """
+    """Serialise a checkpoint: plain dicts, lists, numbers, strings and tensors."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     archive = bytearray(buffer.getvalue())
@@ -48,11 +44,7 @@ def seal(content: Any) -> bytes:
 
 
 def unseal(data: bytes, name: str) -> Any:
-    """Deserialise the bytes of a checkpoint.
-
-    Args:
-        data: of the file.
-        name: of the file, for the error.
+    """Deserialise the bytes of a checkpoint; `name` is that of the file, for the error.
 
     Raises:
         CheckpointError: the bytes are damaged, of another program, or unsafe.
@@ -82,8 +74,8 @@ def unseal(data: bytes, name: str) -> Any:
     return content
 
 
-def open_sealed(path: Path) -> Any:
-    """Read the content of a checkpoint.
+def open_sealed(path: Path) -> tuple[Any, str]:
+    """Read the content of a checkpoint, and the SHA-256 of the whole file.
 
     Raises:
         CheckpointError: with the path and what is wrong with the file.
@@ -93,7 +85,8 @@ def open_sealed(path: Path) -> Any:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise CheckpointError(f"{path}: has {size} bytes; a checkpoint has at most {MAX_BYTES}")
-    return unseal(path.read_bytes(), str(path))
+    data = path.read_bytes()
+    return unseal(data, str(path)), hashlib.sha256(data).hexdigest()
 
 
 def _check_archive(data: bytes) -> None:
@@ -102,6 +95,8 @@ def _check_archive(data: bytes) -> None:
     Raises:
         ValueError: with what is wrong.
     """
+    # the reader of PyTorch and `zipfile` must agree on where the archive ends, or one could be
+    # shown a harmless directory and the other load another
     end = len(data) - _COMMENT - _END_RECORD
     if data[max(end, 0) :][: len(_END)] != _END or data.rfind(_END) != end:
         raise ValueError("the archive does not end where its last record says")
@@ -109,6 +104,7 @@ def _check_archive(data: bytes) -> None:
         members = archive.infolist()
     if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
         raise ValueError("a member of the archive is compressed or encrypted")
+    # stored members take the size that they unpack to, so a small file cannot fill the memory
     if sum(max(m.file_size, m.compress_size) for m in members) > len(data):
         raise ValueError("the members of the archive are larger than the file")
     if len({m.filename for m in members}) != len(members):

@@ -42,6 +42,7 @@ class TrainConfig(Config):
         "adamw",
         description="adamw; or muon, for the matrices of the BiLSTM, and AdamW for all else.",
     )
+    # peak rate and clipping are from the paper (AMNL), whose weight decay is 1e-4
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak learning rate.")
     weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay, decoupled.")
     warmup: float = Field(

@@ -1,6 +1,6 @@
 """The train files of a run: found, read and prepared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,30 +14,21 @@ from cmapss_rul.data.verification import Provenance, provenance
 from cmapss_rul.training.checkpoint import AuxiliaryFile, RunData
 from cmapss_rul.training.config import RunConfig
 
+TrainFiles = Mapping[Path, Provenance]
+"""Path of each train file → its name and digests; auxiliary files last."""
 
-@dataclass(frozen=True)
-class TrainFiles:
-    """The train file of a configuration, then the auxiliary ones.
 
-    Attributes:
-        paths: of the files.
-        sources: name, digests and origin of each.
+def find_train_files(config: RunConfig) -> TrainFiles:
+    """Find the train files of a configuration, fetched where they are missing.
+
+    Raises:
+        DataError: a file cannot be obtained or read.
     """
-
-    paths: Sequence[Path]
-    sources: Sequence[Provenance]
-
-    @classmethod
-    def find(cls, config: RunConfig) -> "TrainFiles":
-        """Find the files, fetched where they are missing.
-
-        Raises:
-            DataError: a file cannot be obtained or read.
-        """
-        subsets = (config.data.subset, *config.data.auxiliary)
-        wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
-        paths = [ensure_files(data, ["train"])["train"] for data in wanted]
-        return cls(paths, [provenance(path) for path in paths])
+    subsets = (config.data.subset, *config.data.auxiliary)
+    wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
+    # all are fetched before the first is read: a run fails early or not at all
+    paths = [ensure_files(data, ["train"])["train"] for data in wanted]
+    return {path: provenance(path) for path in paths}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +58,9 @@ class RunInputs:
         """
         fleets = [
             read_train_records(config.data, path, source.sha256).fleet
-            for path, source in zip(files.paths, files.sources, strict=True)
+            for path, source in files.items()
         ]
+        # first of all: not even the mean of a sensor may know the engines that test
         test = fleets[0].engines[:0]
         if config.data.own and config.data.test is None:
             rest, test = config.split.hold_out_test(fleets[0].engines)
@@ -79,7 +71,7 @@ class RunInputs:
             fleet, config.data, config.split, boundaries, config.seed, auxiliary
         )
         late = int((fleet.cycle[fleet.starts] > 1).sum())
-        return cls(data, test, _describe(config, data, files.sources, auxiliary), late)
+        return cls(data, test, _describe(config, data, files, auxiliary), late)
 
 
 def load_data(config: RunConfig) -> TrainingData:
@@ -88,16 +80,13 @@ def load_data(config: RunConfig) -> TrainingData:
     Raises:
         DataError: a file cannot be obtained or is malformed.
     """
-    return RunInputs.prepare(config, TrainFiles.find(config)).data
+    return RunInputs.prepare(config, find_train_files(config)).data
 
 
 def _describe(
-    config: RunConfig,
-    data: TrainingData,
-    sources: Sequence[Provenance],
-    auxiliary: Sequence[Fleet],
+    config: RunConfig, data: TrainingData, files: TrainFiles, auxiliary: Sequence[Fleet]
 ) -> RunData:
-    own, *others = map(asdict, sources)
+    own, *others = map(asdict, files.values())
     return RunData(
         subset=config.data.fleet_name,
         **own,

@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -102,45 +102,30 @@ class Reporter:
         """Handle a message for the log only."""
 
 
+def _forward(event: str) -> Callable[..., None]:
+    def forward(self: "Reporters", *args: Any, **options: Any) -> None:
+        for member in self.members:
+            getattr(member, event)(*args, **options)
+
+    return forward
+
+
 class Reporters(Reporter):
     """Several reporters in the place of one.
 
     Args:
-        members: called in this order.
+        members: each receives every event, in this order.
     """
 
     def __init__(self, members: Iterable[Reporter]) -> None:
         self.members = list(members)
 
-    def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
-        """Forward the event to all members."""
-        for member in self.members:
-            member.epoch_start(epoch, epochs, windows, done)
-
-    def batch_end(self, windows: int) -> None:
-        """Forward the event to all members."""
-        for member in self.members:
-            member.batch_end(windows)
-
-    def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
-        """Forward the event to all members."""
-        for member in self.members:
-            member.evaluated(epoch, network, preprocessor)
-
-    def epoch_end(self, row: Row, best: bool) -> None:
-        """Forward the event to all members."""
-        for member in self.members:
-            member.epoch_end(row, best)
-
-    def note(self, text: str) -> None:
-        """Forward the event to all members."""
-        for member in self.members:
-            member.note(text)
-
-    def detail(self, text: str) -> None:
-        """Forward the event to all members."""
-        for member in self.members:
-            member.detail(text)
+    epoch_start = _forward("epoch_start")
+    batch_end = _forward("batch_end")
+    evaluated = _forward("evaluated")
+    epoch_end = _forward("epoch_end")
+    note = _forward("note")
+    detail = _forward("detail")
 
 
 class LogFile(Reporter):
@@ -164,6 +149,7 @@ class LogFile(Reporter):
 
     def detail(self, text: str) -> None:
         """Log the message."""
+        # opened for each line, so that a killed process loses none
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
@@ -219,9 +205,9 @@ class TensorBoard(Reporter):
             self._writer.close()
 
     def _write_new_rows(self) -> None:
-        rows = self._rows()
-        if not rows:
+        if not self._metrics.exists():
             return
+        rows = read_metrics(self._metrics)
         if self._writer is None:
             folder = self._metrics.parent
             for former in folder.glob(EVENTS):
@@ -231,15 +217,9 @@ class TensorBoard(Reporter):
         for row in rows[self._written :]:
             for name, value in row.items():
                 if name != "epoch":
-                    self._writer.add_scalar(tag(name), float(value), int(row["epoch"]))
+                    self._writer.add_scalar(tag(name), value, int(row["epoch"]))
         self._written = len(rows)
         self._writer.flush()
-
-    def _rows(self) -> list[dict[str, str]]:
-        if not self._metrics.exists():
-            return []
-        with self._metrics.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
 
 
 def tag(column: str) -> str:

@@ -102,6 +102,7 @@ class Loop:
         """Take the steps of an epoch that are not done yet."""
         state, batches, group = self.state, self.draw_batches(), self.trainer.group
         plan = StepPlan.count(self.config, len(batches))
+        # float64: in float32 a sum of some hundred losses near 4,000 loses digits of the mean
         sums = torch.tensor(state.sums, dtype=torch.float64, device=self.trainer.device)
         done = sum(map(len, batches[: state.batch]))
         epochs, windows = self.config.train.epochs, self.windows_per_epoch
@@ -117,12 +118,13 @@ class Loop:
             state.batch += 1
             state.step += 1
             self.reporter.batch_end(len(index))
+            # after each step on every rank, or one would wait in a sum for another that has left
             group.share_signal(self.stop)
             if self.stop.received is not None:
                 break
         state.sums = sums.tolist()  # the only place in an epoch's steps that waits for the device
         self.record.host.clock.training += time.perf_counter() - start
-        self.check_finite()
+        self.check_finite()  # before any checkpoint: a bad step must not replace the last good one
         if state.batch < len(batches):
             self.save_last()
             self.raise_if_stopped()
@@ -149,12 +151,16 @@ class Loop:
         it and every rank draws the same. Epochs count from 1 here: [seed, 0] draws the split.
         """
         generator = np.random.default_rng([self.config.seed, self.state.epoch + 1])
+        # neighbouring windows are nearly copies of each other, so a share of them may do: measured
+        # on FD001, a quarter took a third of the time, at a validation RMSE of 11.2, not 10.9
         drawn, first = [], 0
         for windows, draws in self.draws:
             drawn.append(first + generator.permutation(windows)[:draws])
             first += windows
+        # a single set is in random order already; two are mixed, or one would train after the other
         picked = drawn[0] if len(drawn) == 1 else generator.permutation(np.concatenate(drawn))
         order = torch.from_numpy(picked).to(self.trainer.device)
+        # nearly equal sizes: a small last batch would weigh as much as the others in a step
         return list(order.tensor_split(math.ceil(len(order) / self.config.train.batch_size)))
 
     def check_finite(self) -> None:
@@ -192,9 +198,10 @@ class Loop:
             Whether the epoch is the best so far.
         """
         state, start = self.state, time.perf_counter()
+        # the others wait for the result, because all ranks stop and cut the rate by it
         measured = self.trainer.group.on_first_rank(self.evaluate, self.data.validation)
         row = {"epoch": state.epoch + 1, **self.training_means(), **measured}
-        best = measured["val_rmse"] < state.best_rmse
+        best = measured["val_rmse"] < state.best_rmse  # of equal epochs the first is retained
         state.stale = 0 if best else state.stale + 1
         if best:
             state.best_rmse, state.best_epoch = measured["val_rmse"], state.epoch + 1
@@ -208,6 +215,7 @@ class Loop:
 
     def end_balancer_epoch(self, row: Row) -> None:
         """Pass the epoch's mean losses to the balancer, and log its diagnostics."""
+        # from the row, which is the same for an epoch that was interrupted and resumed
         losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
         losses = losses.to(self.trainer.device)
         self.trainer.balancer.epoch_end(losses)

@@ -21,10 +21,35 @@ from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
 from cmapss_rul.system.text import one_line
-from cmapss_rul.training.device import pick_device
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def pick_device(name: str) -> torch.device:
+    """Turn the value of `--device` into a device.
+
+    Args:
+        name: `cpu`, `cuda`, or `auto` for CUDA where there is one, else the CPU.
+
+    Raises:
+        UsageError: the name is none of these, or there is no CUDA device.
+
+    >>> pick_device("cpu")
+    device(type='cpu')
+    """
+    if name not in DEVICES:
+        raise UsageError(f"--device: found '{name}', expected one of {', '.join(DEVICES)}")
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "--device: cuda was asked for, but this PyTorch "
+            f"({torch.__version__}) finds no CUDA device; use --device cpu or auto"
+        )
+    return torch.device(name)
 
 
 class ProcessGroup:
@@ -60,7 +85,7 @@ class ProcessGroup:
         """Return the network with batch normalisation over whole batches.
 
         Raises:
-            UsageError: that cannot be had here.
+            UsageError: there are several ranks on CPUs.
         """
         return network
 
@@ -107,9 +132,6 @@ class DistributedGroup(ProcessGroup):
     Its value is the same everywhere; its gradient on a rank is that of the rank's own
     numerators times the number of ranks, so that DistributedDataParallel's mean over ranks is
     the gradient of the whole batch.
-
-    Args:
-        device: of this rank.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -142,16 +164,13 @@ class DistributedGroup(ProcessGroup):
         torchrun signals its processes one after the other. A rank that left the loop by itself
         would let the others wait for it in their next sum, so all leave after the same step.
         """
+        # the maximum: most ranks have 0, and any signal ends all of them
         number = torch.tensor(stop.received or 0)
         self._comm.all_reduce(number, self._comm.ReduceOp.MAX)
         stop.received = int(number) or None
 
     def with_joint_batch_norm(self, network: Network) -> Network:
-        """Return the network with SyncBatchNorm, which PyTorch has for GPUs only.
-
-        Raises:
-            UsageError: it has batch normalisation, on CPUs.
-        """
+        """Return the network with SyncBatchNorm, which PyTorch has for GPUs only."""
         if not any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
             return network
         if self._device.type == "cpu":
@@ -170,11 +189,7 @@ class DistributedGroup(ProcessGroup):
         return nn.parallel.DistributedDataParallel(network, device_ids=devices)
 
     def local_share(self, index: Tensor) -> Tensor:
-        """Return this rank's windows of a batch [batch]; the first ranks take what is left over.
-
-        Raises:
-            UsageError: there are fewer windows than ranks.
-        """
+        """Return this rank's windows of a batch [batch]; the first ranks take what is left over."""
         if len(index) < self.size:
             raise UsageError(
                 f"train.batch_size: a batch of {len(index)} windows cannot be shared by "
@@ -201,6 +216,7 @@ class DistributedGroup(ProcessGroup):
         """Return losses and KPIs of the whole batch, by a single sum over the ranks."""
         counted = torch.full_like(under[:1], windows)
         parts = [over, under, counted] + ([] if kpis is None else [kpis * windows])
+        # one vector: on a CPU a reduction costs its start-up, not its few numbers
         sums = torch.cat(parts).detach()
         self._comm.all_reduce(sums)
         # the second term has value 0: it only gives the sum, which has no graph, a gradient
@@ -209,7 +225,7 @@ class DistributedGroup(ProcessGroup):
 
     def mean_gradient(self, gradient: Tensor) -> Tensor:
         """Return the gradient of the whole batch: the mean over ranks, as for the weights."""
-        joint = gradient.clone()
+        joint = gradient.clone()  # all_reduce works in place, and autograd owns the gradient
         self._comm.all_reduce(joint)
         return joint / self.size
 
@@ -245,16 +261,18 @@ def join_process_group(device: str) -> Iterator[ProcessGroup]:
         raise RulError(f"torchrun: the ranks cannot find each other: {one_line(error)}") from error
     try:
         own_device = _device_of_rank(device)
+        # gloo beside NCCL: signals are exchanged on the CPU, between any two steps
         backend = "gloo" if own_device.type == "cpu" else "cpu:gloo,cuda:nccl"
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
         yield DistributedGroup(own_device)
     except BaseException as error:
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread():  # where Python allows it
             # torchrun sends it as soon as one rank has ended; this one may have to report first
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not _reports_first(store):
             raise AlreadyReported from None
         raise _reported_error(error, rank, size) from error
+    # only after success: in a failure it may wait for a rank that is gone
     distributed.destroy_process_group()
 
 

@@ -83,7 +83,7 @@ def check_same_run(
 
     Args:
         config: of this process.
-        sources: of the train files of this process, auxiliary ones last; empty if not known yet.
+        sources: of its train files, auxiliary ones last; empty if not known yet.
         checkpoint: to resume from.
 
     Raises:
@@ -125,10 +125,10 @@ def resume_loop(loop: Loop, checkpoint: Checkpoint) -> None:
 
 
 def resume_files(loop: Loop, checkpoint: Checkpoint, damage: str) -> None:
-    """Bring the files of the run to the state of its loop.
+    """Bring the files of the run to the state of its loop, which has loaded the checkpoint.
 
     Args:
-        loop: with the checkpoint loaded.
+        loop: of the run.
         checkpoint: to resume from.
         damage: what is wrong with `last.pt`, if the checkpoint is from `previous.pt`.
 
@@ -136,7 +136,7 @@ def resume_files(loop: Loop, checkpoint: Checkpoint, damage: str) -> None:
         CheckpointError: best.pt is damaged, and the state at hand is not that of its epoch.
     """
     run, reporter = loop.run, loop.reporter
-    write_metrics(run.metrics, loop.rows)
+    write_metrics(run.metrics, loop.rows)  # last.pt may be an epoch behind or ahead of it
     if damage:  # after metrics.csv, which never has an epoch that last.pt lacks
         reporter.note(damage)
         link_or_copy(run.previous, run.last)
@@ -158,6 +158,7 @@ def _repair_best(loop: Loop) -> None:
     try:
         checkpoints.read(loop.run.best)
     except CheckpointError as error:
+        # only at the end of the best epoch are its weights at hand
         if state.best_epoch != state.epoch or state.batch:
             raise CheckpointError(
                 f"{error} (resuming would not bring back epoch {state.best_epoch})"
@@ -167,12 +168,7 @@ def _repair_best(loop: Loop) -> None:
 
 
 def host_warnings(then: RunRecord, now: RunRecord) -> Iterator[str]:
-    """Name what may change the result, most of it in its last bits only.
-
-    Args:
-        then: of the checkpoint.
-        now: of this process.
-    """
+    """Name what may change the result, most of it in its last bits only."""
     if then.host.ranks != now.host.ranks:
         yield (
             f"warning: the number of ranks was {then.host.ranks} and is {now.host.ranks}: the run "

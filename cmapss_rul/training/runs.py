@@ -10,14 +10,19 @@ runs/<config>-s<seed>/, then …-2, …-3
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.system.errors import CheckpointError
+from cmapss_rul.config.load import from_mapping
+from cmapss_rul.config.shipped import find_config, shipped_configs
+from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.text import printable
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import Checkpoint
+from cmapss_rul.training.config import RunConfig, load_config
 from cmapss_rul.training.loggers import metrics_text
 
 ROOT = Path("runs")
@@ -35,43 +40,19 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._contents: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
+        self.config = path / "config.yaml"
+        self.metrics = path / "metrics.csv"
+        self.log = path / "train.log"
+        self.best = path / checkpoint.BEST
+        self.last = path / "last.pt"
+        self.previous = path / "previous.pt"
+        self._read_files: dict[Path, tuple[tuple[int, ...], dict[str, Any], str]] = {}
 
     def __reduce__(self) -> tuple[type["RunFolder"], tuple[Path]]:
         return RunFolder, (self.path,)
 
     def __str__(self) -> str:
         return printable(self.path)
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def metrics(self) -> Path:
-        """One row an epoch."""
-        return self.path / "metrics.csv"
-
-    @property
-    def log(self) -> Path:
-        """Messages and epochs, with times."""
-        return self.path / "train.log"
-
-    @property
-    def best(self) -> Path:
-        """The epoch that validation chose."""
-        return self.path / checkpoint.BEST
-
-    @property
-    def last(self) -> Path:
-        """Where training resumes."""
-        return self.path / "last.pt"
-
-    @property
-    def previous(self) -> Path:
-        """Where training resumes if `last` is damaged."""
-        return self.path / "previous.pt"
 
     @property
     def resumable(self) -> bool:
@@ -88,10 +69,10 @@ class RunFolder:
             CheckpointError: about `last.pt`, if both are damaged; or a part is misshapen.
         """
         try:
-            content = self._read(self.last)
+            content, _ = self._read(self.last)
         except CheckpointError as error:
             try:
-                content = self._read(self.previous)
+                content, _ = self._read(self.previous)
             except CheckpointError:
                 raise error from None
             damage = f"{error}; resuming from {self.previous.name}, the checkpoint before it"
@@ -104,22 +85,30 @@ class RunFolder:
         Raises:
             CheckpointError: with the path and what is wrong with the file.
         """
-        return Checkpoint.from_content(self._read(path), path)
+        return Checkpoint.from_content(self._read(path)[0], path)
+
+    def sha256(self, path: Path) -> str:
+        """SHA-256 of the file of a checkpoint, from the same reading as its content.
+
+        Raises:
+            CheckpointError: as `open`.
+        """
+        return self._read(path)[1]
 
     def release(self) -> None:
         """Forget what was read."""
-        self._contents.clear()
+        self._read_files.clear()
 
-    def _read(self, path: Path) -> dict[str, Any]:
+    def _read(self, path: Path) -> tuple[dict[str, Any], str]:
         try:
             status = path.stat()
         except OSError:
-            return checkpoint.read(path)  # which raises with the reason
+            return checkpoint.read_with_digest(path)  # which raises with the reason
         # each write makes a new file under the old name, so these three tell whether it changed
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if path not in self._contents or self._contents[path][0] != version:
-            self._contents[path] = version, checkpoint.read(path)
-        return self._contents[path][1]
+        if path not in self._read_files or self._read_files[path][0] != version:
+            self._read_files[path] = version, *checkpoint.read_with_digest(path)
+        return self._read_files[path][1:]
 
     def repair(self, last: Checkpoint) -> None:
         """Complete the folder of a finished run whose process was killed at the very end.
@@ -128,6 +117,7 @@ class RunFolder:
             last: content of `last.pt`, from which metrics.csv follows.
         """
         remove_partial_files(self.path)
+        # the loop writes metrics.csv after last.pt, so it may lack the last epoch
         text = metrics_text(last.rows)
         if not self.metrics.is_file() or self.metrics.read_bytes() != text.encode():
             write_atomic(self.metrics, text)
@@ -170,3 +160,103 @@ def folder_to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | Non
             return run
         run.release()
     return existing[-1] if existing else None
+
+
+@dataclass(frozen=True)
+class RunSelection:
+    """A run to start or to resume.
+
+    Attributes:
+        config: of the run.
+        run: its folder; what was read in it need not be read again.
+        note: for the user, about the selection; mostly empty.
+    """
+
+    config: RunConfig
+    run: RunFolder
+    note: str = ""
+
+
+def select_run(
+    name: str | None,
+    *,
+    output: Path | None = None,
+    seed: int | None = None,
+    sets: Sequence[str] = (),
+    data: Path | None = None,
+    resume: str | None = None,
+    root: Path = ROOT,
+) -> RunSelection:
+    """Find configuration and folder.
+
+    Args:
+        name: a YAML file or the name of a shipped configuration; may be left out when an
+            existing run is named.
+        output: the run's folder.
+        seed: precedes that of the configuration and of `sets`.
+        sets: overrides such as `train.epochs=1`.
+        data: folder of the data files, precedes that of the configuration.
+        resume: 'auto', a run folder, or its `last.pt`; None starts a run.
+        root: folder of the run folders.
+
+    Raises:
+        UsageError: naming what is missing or contradictory.
+        CheckpointError: the checkpoint to resume from cannot be used.
+    """
+    if seed is not None:  # one more override, so that its range is checked like any other
+        sets = [*sets, f"seed={seed}"]
+    named = _named_run(resume, output)
+    if name is None:
+        if named is None:
+            raise UsageError(
+                "--config is missing; name a YAML file or one of: "
+                f"{', '.join(sorted(shipped_configs()))}"
+            )
+        return RunSelection(_with_data(_config_of(named, sets), data), named)
+    run_name, file = find_config(name)
+    config = _with_data(load_config(file, sets), data)
+    if resume is None:
+        new = RunFolder(output) if output else next_folder(run_name, config.seed, root)
+        return RunSelection(config, new)
+    if named is not None:
+        note = "" if named.path.exists() else f"there is no run {named} yet: starting it"
+        return RunSelection(config, named, note)
+    unfinished = folder_to_resume(run_name, config.seed, root)
+    if unfinished is not None:
+        return RunSelection(config, unfinished)
+    note = f"there is no run of {run_name} with seed {config.seed}: starting one"
+    return RunSelection(config, next_folder(run_name, config.seed, root), note)
+
+
+def _named_run(resume: str | None, output: Path | None) -> RunFolder | None:
+    """Return the run that the user named by a path."""
+    if resume is None:
+        return None
+    if resume == "auto":
+        return RunFolder(output) if output is not None else None
+    path = Path(resume)
+    run = RunFolder(path if path.is_dir() else path.parent)
+    if not path.exists() or (path.is_file() and path.name != run.last.name):
+        raise UsageError(f"--resume {resume}: expected 'auto', the folder of a run, or its last.pt")
+    if output is not None and output.resolve() != run.path.resolve():
+        raise UsageError(f"--resume names the run {run}, --output names {output}; leave one out")
+    return run
+
+
+def _config_of(run: RunFolder, sets: Sequence[str]) -> RunConfig:
+    """Return the configuration of an existing run, with overrides."""
+    if run.resumable:
+        config = run.newest()[0].run_config()
+        return from_mapping(RunConfig, config.model_dump(mode="json"), sets, str(run.last))
+    if run.config.exists():
+        return load_config(run.config, sets)
+    raise UsageError(
+        f"{run} has neither last.pt nor config.yaml, so it is no run to resume; "
+        "name its configuration with --config to start one there"
+    )
+
+
+def _with_data(config: RunConfig, folder: Path | None) -> RunConfig:
+    if folder is None:
+        return config
+    return config.model_copy(update={"data": config.data.moved_to(folder)})

@@ -51,8 +51,8 @@ class Cosine(Schedule):
 
     depends_on_length = True
 
-    def __init__(self, final: float) -> None:
-        self.final = final
+    def __init__(self, config: "CosineConfig") -> None:
+        self.final = config.final
 
     def factor(self, progress: float) -> float:
         """Factor: final + (1 − final)·(1 + cos(π·progress))/2."""
@@ -66,10 +66,8 @@ class Plateau(Schedule):
     combined with a warm-up; `floor` is a share of the peak rate.
     """
 
-    def __init__(self, decay: float, patience: int, floor: float) -> None:
-        self.decay = decay
-        self.patience = patience
-        self.floor = floor
+    def __init__(self, config: "PlateauConfig") -> None:
+        self.config = config
         self.current = 1.0
         self.best = math.inf
         self.stale = 0
@@ -86,8 +84,8 @@ class Plateau(Schedule):
             self.stale = 0
         else:
             self.stale += 1
-        if self.stale > self.patience:
-            self.current = max(self.current * self.decay, self.floor)
+        if self.stale > self.config.patience:
+            self.current = max(self.current * self.config.decay, self.config.floor)
             self.stale = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -119,20 +117,21 @@ class CosineConfig(Config):
 
     def build(self) -> Schedule:
         """Build the schedule."""
-        return Cosine(self.final)
+        return Cosine(self)
 
 
 class PlateauConfig(Config):
     """A cut of the rate whenever validation stalls."""
 
     name: Literal["plateau"] = "plateau"
+    # defaults from the paper (AMNL): 0.5, 30 epochs, and 5e-6 of a peak of 1e-3
     decay: float = Field(0.5, gt=0, lt=1, description="Factor of the rate at a stall.")
     patience: int = Field(30, ge=0, description="Epochs without a better RMSE before a cut.")
     floor: float = Field(0.005, ge=0, le=1, description="Least share of the peak rate.")
 
     def build(self) -> Schedule:
         """Build the schedule."""
-        return Plateau(self.decay, self.patience, self.floor)
+        return Plateau(self)
 
 
 ScheduleConfig = Annotated[
@@ -146,4 +145,5 @@ def warmup_factor(step: int, warmup_steps: int) -> float:
     >>> [warmup_factor(step, 4) for step in (0, 1, 3, 4)]
     [0.25, 0.5, 1.0, 1.0]
     """
+    # step + 1: a first step at a rate of 0 would be wasted
     return min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0

@@ -13,7 +13,7 @@ from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training.checkpoint import Clock, EngineNumbers, Host, RunRecord, Versions
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.inputs import RunInputs, TrainFiles
+from cmapss_rul.training.inputs import RunInputs, find_train_files
 from cmapss_rul.training.loggers import LogFile, Reporter, Reporters
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
@@ -72,10 +72,12 @@ def train(
         ):
             return run
         torch_device = group.device(device)
-        files = TrainFiles.find(config)
+        files = find_train_files(config)
         if checkpoint is not None:
-            check_same_run(config, files.sources, checkpoint)
+            check_same_run(config, list(files.values()), checkpoint)
+        # from here on a signal is noted and the loop asks for it: a checkpoint is never cut short
         stop = cleanup.enter_context(StopSignals())
+        # before the network is built: its weights are the first draws of the generator
         cleanup.enter_context(_seeded(config, torch_device))
         inputs = RunInputs.prepare(config, files)
         trainer = Trainer(config, config.build_network(), torch_device, group)
@@ -109,6 +111,7 @@ def train(
 def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
     """Seed the global generators and set the threads; restore both at the end."""
     threads = torch.get_num_threads()
+    # forked: whoever calls `train` from Python keeps the draws of the surrounding program
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.train.thread_count())

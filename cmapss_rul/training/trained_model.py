@@ -70,6 +70,7 @@ class TrainedModel:
             # an outline takes no memory, so a network of another size is refused before it would
             network = config.outline()
             check_weights(checkpoint.model, network.state_dict())
+            # assign: the outline has no memory to copy into
             network.load_state_dict(checkpoint.model, assign=True)
             last = (checkpoint.loop.history or [{"epoch": 0, "val_rmse": math.inf}])[-1]
             return cls(
@@ -135,11 +136,7 @@ def _finite_doubles(tensor: Tensor, name: str) -> "np.ndarray[Any, Any]":
 
 
 def check_weights(state: dict[str, Any], expected: dict[str, Tensor]) -> None:
-    """Refuse weights that do not fit the network, or are not finite.
-
-    Args:
-        state: from the checkpoint.
-        expected: of the network that the configuration describes, on any device.
+    """Refuse a checkpoint's weights that do not fit those of the network, or are not finite.
 
     Raises:
         ValueError: with what is wrong.

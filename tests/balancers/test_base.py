@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cmapss_rul.balancers import BalancedLoss, Balancer
+from cmapss_rul.balancers import BalancedLoss, Balancer, FixedConfig
 from cmapss_rul.balancers.base import normalised_sum, per_task, weighted_sum
 
 
@@ -14,18 +14,18 @@ class Plain(Balancer):
 
 def test_a_balancer_without_a_method_cannot_be_made():
     with pytest.raises(TypeError, match="balance"):
-        Balancer()
+        Balancer(FixedConfig())
 
 
 def test_defaults_have_no_optimiser_and_no_diagnostics():
-    balancer = Plain()
+    balancer = Plain(FixedConfig())
     assert balancer.optimiser() is None
     assert balancer.diagnostics(torch.ones(2)) == {}
     assert balancer(torch.tensor([3.0, 4.0])).total.item() == 7
 
 
 def test_defaults_ignore_kpis_and_epochs():
-    balancer = Plain()
+    balancer = Plain(FixedConfig())
     assert not balancer.uses_kpis
     balancer.observe(torch.ones(2))
     balancer.epoch_end(torch.ones(2))
@@ -44,14 +44,14 @@ def test_kpis_are_observed_before_the_losses_are_balanced():
             self.seen += ("losses",)
             return super().balance(losses, shared)
 
-    balancer = Watching()
+    balancer = Watching(FixedConfig())
     balancer(torch.ones(2), kpis=torch.tensor([0.25, 0.5]))
     assert balancer.seen == ("kpis", 0.25, 0.5, "losses")
 
 
 def test_shape_is_refused_with_what_was_found_and_expected():
     with pytest.raises(ValueError) as caught:
-        Plain()(torch.ones(2, 1))
+        Plain(FixedConfig())(torch.ones(2, 1))
     assert str(caught.value) == (
         "`losses` should be the RUL and the health loss, shape (2,), found shape (2, 1)"
     )

@@ -9,6 +9,7 @@ from torchjd import scalarization as theirs
 from cmapss_rul.balancers import BalancedLoss
 from cmapss_rul.balancers.torchjd import (
     REFUSED,
+    ScalarizerConfig,
     TorchJD,
     TorchJDConfig,
     TorchJDConstantConfig,
@@ -19,7 +20,6 @@ from cmapss_rul.balancers.torchjd import (
     TorchJDUWConfig,
 )
 from cmapss_rul.balancers.uncertainty import UncertaintyConfig
-from cmapss_rul.config.base import Config
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
@@ -122,14 +122,23 @@ ARGUMENTS = {
 }
 
 
-class Raw(Config):
+class Raw(ScalarizerConfig):
     """A refused scalarizer wrapped as a balancer."""
 
     kind: str
 
+    @property
+    def scalarizer(self):
+        """Name of torchjd's class."""
+        return self.kind
+
+    def arguments(self):
+        """What it needs."""
+        return ARGUMENTS[self.kind]
+
     def build(self):
-        """Make it with what it needs."""
-        return RawTorchJD(getattr(theirs, self.kind)(**ARGUMENTS[self.kind]))
+        """Build the balancer."""
+        return RawTorchJD(self)
 
 
 class RawTorchJD(TorchJD):
@@ -138,6 +147,9 @@ class RawTorchJD(TorchJD):
     def balance(self, losses, shared):  # noqa: ARG002
         total = self.scalarizer(losses)
         return BalancedLoss(total, *torch.autograd.grad(total, losses, retain_graph=True))
+
+    def optimiser(self):
+        return None  # FAMO has its own
 
     def epoch_end(self, mean_losses):
         if isinstance(self.scalarizer, theirs.DWA):

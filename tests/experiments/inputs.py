@@ -105,7 +105,7 @@ def result(run: GridRun, rmse: float, **changes: Any) -> RunResult:
         for epoch in range(1, epochs + 1)
     ]  # fmt: skip
     plain = {
-        "history": History(rows, changes.pop("best_epoch", epochs)),
+        "history": History(rows, changes.pop("best_epoch", epochs), "0" * 64),
         "evaluation": {"metrics": metrics, "protocol": protocol},
         "engines": np.arange(1, 7),
         "true": np.array([10.0, 30, 50, 70, 90, 125]),

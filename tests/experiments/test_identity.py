@@ -1,5 +1,7 @@
 """Digests, differences between two grids, and the index of evaluated runs."""
 
+import hashlib
+
 import pytest
 
 from cmapss_rul.experiments.grid import make_grid
@@ -91,33 +93,38 @@ def folder(tmp_path):
     return tmp_path / "run"
 
 
+def best_of(folder):
+    path = folder / "best.pt"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
 def test_an_added_run_is_in_the_index(tmp_path, folder):
     index = EvaluationIndex(tmp_path / "looked.json")
-    assert not index.has("run", folder)
-    index.add({"run": folder})
-    assert EvaluationIndex(tmp_path / "looked.json").has("run", folder)
-    assert not EvaluationIndex(tmp_path / "looked.json").has("other", folder)
+    assert not index.has("run", folder, best_of(folder))
+    index.add({"run": (folder, best_of(folder))})
+    assert EvaluationIndex(tmp_path / "looked.json").has("run", folder, best_of(folder))
+    assert not EvaluationIndex(tmp_path / "looked.json").has("other", folder, best_of(folder))
 
 
 def test_adding_a_run_keeps_the_former_ones(tmp_path, folder):
     index = EvaluationIndex(tmp_path / "looked.json")
-    index.add({"one": folder})
-    index.add({"two": folder})
-    assert EvaluationIndex(tmp_path / "looked.json").has("one", folder)
-    assert EvaluationIndex(tmp_path / "looked.json").has("two", folder)
+    index.add({"one": (folder, best_of(folder))})
+    index.add({"two": (folder, best_of(folder))})
+    assert EvaluationIndex(tmp_path / "looked.json").has("one", folder, best_of(folder))
+    assert EvaluationIndex(tmp_path / "looked.json").has("two", folder, best_of(folder))
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_run_with_a_changed_file_is_not(tmp_path, folder, name):
     index = EvaluationIndex(tmp_path / "looked.json")
-    index.add({"run": folder})
+    index.add({"run": (folder, best_of(folder))})
     (folder / name).write_text("changed")
-    assert not index.has("run", folder)
+    assert not index.has("run", folder, best_of(folder))
     (folder / name).unlink()
-    assert not index.has("run", folder)
+    assert not index.has("run", folder, best_of(folder))
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"run": 3}', "[" * 100_000])
 def test_a_damaged_index_counts_as_empty(tmp_path, folder, content):
     (tmp_path / "looked.json").write_text(content)
-    assert not EvaluationIndex(tmp_path / "looked.json").has("run", folder)
+    assert not EvaluationIndex(tmp_path / "looked.json").has("run", folder, best_of(folder))

@@ -116,7 +116,7 @@ def _differences(one: Path, other: Path) -> list[str]:
 
 _NEEDED = (
     "pandas", "pandas.core.computation", "httpx", "rich.console", "torch._dynamo",
-    "cmapss_rul.cli.progress", "cmapss_rul.training.run_selection", "cmapss_rul.training.train",
+    "cmapss_rul.cli.progress", "cmapss_rul.training.runs", "cmapss_rul.training.train",
     "cmapss_rul.evaluation.evaluate", "cmapss_rul.evaluation.save", "cmapss_rul.evaluation.tables",
     "cmapss_rul.evaluation.predict", "cmapss_rul.evaluation.export", "cmapss_rul.experiments.table",
     "cmapss_rul.experiments.compare", "cmapss_rul.reports.report", "cmapss_rul.cli.progress",

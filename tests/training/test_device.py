@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.device import pick_device
+from cmapss_rul.training.ranks import pick_device
 
 
 @pytest.fixture

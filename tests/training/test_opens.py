@@ -13,8 +13,7 @@ from cmapss_rul.model.network import Network
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibrate_run
-from cmapss_rul.training.run_selection import select_run
-from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.runs import RunFolder, select_run
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import Stopper, plain, tiny

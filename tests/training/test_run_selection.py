@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cmapss_rul.system.errors import CheckpointError, UsageError
-from cmapss_rul.training.run_selection import select_run
+from cmapss_rul.training.runs import select_run
 from cmapss_rul.training.train import train
 from tests.training.inputs import plain, tiny
 
