@@ -43,17 +43,21 @@ def cap_rul(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
 
 
 def health_class_names(boundaries: Sequence[int], cap: int) -> list[str]:
-    """Name each health class by its range of capped RUL, the healthiest first.
+    """Name each health class and its range of capped RUL, the healthiest first.
 
-    >>> health_class_names((125, 50), 125), health_class_names((80, 30), 125)
-    (['125', '51–124', '0–50'], ['81–125', '31–80', '0–30'])
+    >>> health_class_names((125, 50), 125)
+    ['healthy (≥ 125)', 'degrading (51–124)', 'critical (0–50)']
+    >>> health_class_names((100, 75, 30), 125)[1:3]
+    ['degrading 1 (76–100)', 'degrading 2 (31–75)']
     """
     # as in `health_classes`, a boundary at the cap belongs to the better side
-    highs = [cap, *(b - 1 if b == cap else b for b in boundaries)]
-    lows = [*(high + 1 for high in highs[1:]), 0]
-    return [
-        str(low) if low == high else f"{low}–{high}" for low, high in zip(lows, highs, strict=True)
-    ]
+    highs = [b - 1 if b == cap else b for b in boundaries]
+    lows = [*(high + 1 for high in highs), 0]
+    middle = len(boundaries) - 1
+    numbers = [f" {number}" for number in range(1, middle + 1)] if middle > 1 else [""] * middle
+    states = ["healthy", *(f"degrading{number}" for number in numbers), "critical"]
+    ranges = [f"≥ {lows[0]}", *map("{}–{}".format, lows[1:], highs)]
+    return [f"{state} ({span})" for state, span in zip(states, ranges, strict=True)]
 
 
 def health_classes(

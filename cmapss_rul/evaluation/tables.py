@@ -202,27 +202,41 @@ def health_table(evaluation: Evaluation) -> Table:
 def prognostics_table(evaluation: Evaluation) -> Table:
     """Means of the prognostics metrics over engines."""
     definition = evaluation.prognostics.definition
-    names = {
-        "alpha_lambda": f"α-λ accuracy (α = {ALPHA:g}, λ = {LAMBDA:g}), share of engines",
-        "prognostic_horizon": f"prognostic horizon (α = {HORIZON_ALPHA:g}), cycles",
-        "relative_accuracy": f"relative accuracy (λ = {LAMBDA:g}); 1 is perfect",
-        "cumulative_relative_accuracy": "cumulative relative accuracy; 1 is perfect",
-        "convergence": "convergence; lower is faster",
-    }
+    halfway = f"{LAMBDA:.0%} of the way to the failure"
+    texts = {
+        "alpha_lambda": (
+            f"α-λ accuracy (α = {ALPHA:g}, λ = {LAMBDA:g})", "share of engines",
+            f"predictions within ±{ALPHA:.0%} of the true RUL {halfway}; 1 is perfect",
+        ),
+        "prognostic_horizon": (
+            f"prognostic horizon (α = {HORIZON_ALPHA:g})", "cycles",
+            "how long before the failure a prediction is first within "
+            f"±{HORIZON_ALPHA:.0%} of the engine's life; longer is better",
+        ),
+        "relative_accuracy": (
+            f"relative accuracy (λ = {LAMBDA:g})", "1 − share of RUL",
+            f"1 less the error relative to the true RUL, {halfway}; 1 is perfect",
+        ),
+        "cumulative_relative_accuracy": (
+            "cumulative relative accuracy", "1 − share of RUL",
+            "mean of the relative accuracy over all cycles; 1 is perfect",
+        ),
+        "convergence": (
+            "convergence", "cycles",
+            "how late the error is concentrated; lower is faster, and it grows with the record",
+        ),
+    }  # fmt: skip
     means = evaluation.prognostics.mean
-    rows = [
-        [
-            text,
-            "–" if (value := means[name].value) is None else number(value, 3),
-            str(means[name].engines),
-        ]
-        for name, text in names.items()
-    ]
+    rows = []
+    for name, (metric, unit, meaning) in texts.items():
+        mean = means[name]
+        value = "–" if mean.value is None else number(mean.value, 3)
+        rows.append([metric, value, unit, str(mean.engines), meaning])
     title = (
         f"Prognostics metrics ({definition['source']}), {definition['labels']} labels from "
         f"{definition['from']}; means over the engines for which they are defined"
     )
-    return Table(title, ["metric", "mean", "engines"], rows)
+    return Table(title, ["metric", "mean", "unit", "engines", "meaning"], rows, "lrlrl")
 
 
 def protocol_table(evaluation: Evaluation) -> Table:

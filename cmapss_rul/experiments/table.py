@@ -107,13 +107,14 @@ def findings(comparison: Comparison) -> Iterator[str]:
         "clamped to [0, cap]."
     )
     protocols = (cell.protocol for cell in comparison.cells if cell.protocol is not None)
-    yield from (f"protocol: {line}" for line in dict.fromkeys(map(_describe, protocols)))
+    yield from (f"protocol: {line}" for line in dict.fromkeys(map(describe_protocol, protocols)))
     yield from _pair_findings(comparison.pairs)
     for entry in (*(comparison.oracle or ()), *(comparison.leak or ())):
         yield f"· {entry.sentence}"
 
 
-def _describe(protocol: CellProtocol) -> str:
+def describe_protocol(protocol: CellProtocol) -> str:
+    """List the choices that the metrics of a cell depend on."""
     split = protocol.split
     calibration = split.calibration_engines
     return (

@@ -130,11 +130,12 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
     size = 0.9 + 0.42 * len(names)
     figure = Figure(figsize=(WIDTH, size + 0.6), layout="constrained")
     panels = [("last windows", evaluation.health.last), ("every window", evaluation.health.every)]
-    for axes, (title, health) in zip(figure.subplots(1, 2).tolist(), panels, strict=True):
+    axes_of_panels = figure.subplots(1, 2, sharey=True).tolist()
+    for axes, (title, health) in zip(axes_of_panels, panels, strict=True):
         _draw_matrix(axes, np.array(health.confusion_matrix), names)
         axes.set_title(title)
         axes.set_xlabel("predicted class")
-    figure.axes[0].set_ylabel("true class: RUL, cycles")
+    figure.axes[0].set_ylabel("true class (RUL, cycles)")
     return figure
 
 
@@ -146,8 +147,9 @@ def _draw_matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None
         ink = "w" if shares[row, column] > 0.55 else "k"
         text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row] else "0"
         axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
+    labels = [name.replace(" (", "\n(") for name in names]
+    axes.set_xticks(range(len(names)), labels, fontsize=7)
+    axes.set_yticks(range(len(names)), labels, fontsize=7)
     axes.grid(visible=False)
 
 

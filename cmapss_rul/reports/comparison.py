@@ -1,38 +1,38 @@
 """The report of a comparison, from the files of `rul compare`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cmapss_rul.display.plotting import ENDINGS
 from cmapss_rul.display.table import Table
+from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.tables import number
-from cmapss_rul.experiments.records import CellSummary, Comparison
+from cmapss_rul.experiments.records import CellSummary, Comparison, Pair, by_config
 from cmapss_rul.experiments.table import (
     TRAINING_COLUMNS,
     Columns,
     cell_rows,
-    findings,
+    describe_protocol,
     rank_table,
     show_spread,
 )
 from cmapss_rul.reports.page import (
+    Column,
     Lines,
     Missing,
     Page,
     PageTable,
     Part,
-    SavedPlot,
+    Plot,
     Section,
     Text,
-    generator_note,
     write_page,
 )
 from cmapss_rul.system.errors import RulError
 
 _PLOTS = {
-    "rmse_by_balancer": "Test RMSE of each cell, last windows, capped labels: a point per seed, "
-    "the bar their mean",
-    "ranks": "Mean rank over configurations, with the critical difference",
+    "rmse_by_balancer": "Test RMSE, last windows, capped labels: a point a seed, bars: means",
+    "ranks": "Mean rank over configurations",
     "learning_curves": "Validation RMSE over epochs",
     "weights": "Weights of the two losses over epochs",
     "oracle": "Optimism of selecting the epoch on the test set",
@@ -84,47 +84,69 @@ def comparison_page(folder: Path, comparison: Comparison) -> Page:
     cells, seeds = comparison.cells, comparison.grid.seeds
     subsets = ", ".join(dict.fromkeys(cell.subset for cell in cells))
     many = f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed"
+    best = {config: _best_cell(group) for config, group in by_config(cells).items()}
     sections = [
-        Section(
-            "metrics",
-            "Test metrics",
-            [*_metrics(cells), *_plots(folder, comparison, "rmse_by_balancer", "ranks")],
-        ),
-        Section(
-            "differences",
-            "Differences",
-            [*_differences(comparison), *_plots(folder, comparison, "oracle")],
-        ),
-        Section(
-            "training",
-            "Training",
-            [_training(cells), *_plots(folder, comparison, "learning_curves", "weights")],
-        ),
-        Section("provenance", "Configurations, versions and digests", list(_provenance(cells))),
+        ("metrics", "Test metrics", _metrics(folder, comparison)),
+        ("differences", "Differences", _differences(folder, comparison)),
+        ("training", "Training", _training(folder, comparison)),
+        ("provenance", "Configurations, versions and digests", _provenance(cells)),
     ]
     return Page(
-        title=f"{folder.resolve().name}: {len(cells)} cells compared",
+        title=f"{folder.resolve().name}: {counted(len(cells), 'cell')} compared",
         subtitle=f"{subsets}; {many} each; grid {comparison.grid.digest}",
-        key_metrics=[],
+        key_metrics=[
+            (f"{config}: lowest RMSE, {cell.label}", f"{show_spread(cell.rmse, 2)} cycles")
+            for config, cell in best.items()
+            if cell is not None
+        ],
+        verdict=[_finding(config, cell, comparison.pairs) for config, cell in best.items()],
         warnings=comparison.notes,
-        sections=sections,
-        footer=generator_note(),
+        sections=[Section(anchor, title, list(parts)) for anchor, title, parts in sections],
     )
+
+
+def _best_cell(cells: list[CellSummary]) -> CellSummary | None:
+    """Return the cell with the lowest RMSE; a leak makes a cell look better than it is."""
+    scored = [(cell.rmse.mean, cell) for cell in cells if cell.rmse.mean is not None]
+    honest = [(mean, cell) for mean, cell in scored if not cell.leak]
+    return min(honest, key=lambda found: found[0])[1] if honest else None
+
+
+def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
+    """Say which cell is best, and whether a test shows it."""
+    if best is None:
+        return f"{config}: no cell can be ranked."
+    others = [pair for pair in pairs if not pair.leak and best.key in pair.keys]
+    text = f"{config}: {best.label} has the lowest RMSE, {show_spread(best.rmse, 2)} cycles"
+    if not others:
+        return f"{text}; there is no other cell to test it against."
+    shown = [pair.b if pair.a == best.label else pair.a for pair in others if pair.shown]
+    if not shown:
+        return f"{text}, but no difference to another cell is shown."
+    rest = len(others) - len(shown)
+    no_more = f"; no difference to {counted(rest, 'other cell')} is shown" if rest else ""
+    return f"{text}, shown to be lower than that of {', '.join(shown)}{no_more}."
 
 
 def _cell_table(
-    title: str, cells: list[CellSummary], columns: Columns, align: str = ""
+    title: str,
+    cells: list[CellSummary],
+    columns: Columns,
+    align: str = "",
+    notes: Sequence[str] = (),
 ) -> PageTable:
     rows = cell_rows(cells, columns, _cell_name)
-    return PageTable(Table(title, ["cell", *columns], rows, align))
+    return PageTable(Table(title, ["cell", *columns], rows, align, notes))
 
 
-def _metrics(cells: list[CellSummary]) -> Iterator[Part]:
-    title = (
-        "Test metrics, mean ± sd over seeds. RMSE and NASA score: last window of each test "
-        "engine, capped labels; raw: raw labels; every cycle: every window, capped"
+def _metrics(folder: Path, comparison: Comparison) -> Iterator[Part]:
+    cells = comparison.cells
+    note = (
+        "RMSE and NASA score: last window of each test engine, capped labels. Raw: raw labels. "
+        "Every cycle: every window, capped labels. Predictions are clamped to [0, cap]."
     )
-    yield _cell_table(title, cells, _METRIC_COLUMNS)
+    yield _cell_table("Test metrics, mean ± sd over seeds", cells, _METRIC_COLUMNS, notes=[note])
+    yield from _plots(folder, comparison, "rmse_by_balancer")
     runs = [
         [_cell_name(cell), str(run.seed), *map(_number, (run.rmse, run.nasa, run.val_rmse))]
         for cell in cells
@@ -132,20 +154,29 @@ def _metrics(cells: list[CellSummary]) -> Iterator[Part]:
     ]
     head = ["cell", "seed", "RMSE", "NASA score", "validation RMSE"]
     yield PageTable(Table("Every run", head, runs), folded=True)
+    protocols = (cell.protocol for cell in cells if cell.protocol is not None)
+    lines = dict.fromkeys(map(describe_protocol, protocols))
+    yield from (Text(f"Protocol: {line}.") for line in lines)
 
 
-def _differences(comparison: Comparison) -> Iterator[Part]:
-    yield from map(Text, findings(comparison))
+def _differences(folder: Path, comparison: Comparison) -> Iterator[Part]:
     ranks = comparison.shown_ranks
     if ranks is not None:
-        yield PageTable(rank_table(ranks, "cell", f"Mean rank over {', '.join(ranks.configs)}"))
+        yield from _plots(folder, comparison, "ranks")
+        yield Column([rank_table(ranks, "cell", f"Mean rank over {', '.join(ranks.configs)}")])
+    for entry in (*(comparison.oracle or ()), *(comparison.leak or ())):
+        yield Text(entry.sentence)
+    if comparison.oracle:
+        yield from _plots(folder, comparison, "oracle")
     if comparison.pairs:
         yield Lines("Every pair of cells", [pair.sentence for pair in comparison.pairs])
 
 
-def _training(cells: list[CellSummary]) -> PageTable:
-    title = "Validation RMSE in cycles, share of clipped steps, epochs, seconds a run; mean ± sd"
-    return _cell_table(title, cells, TRAINING_COLUMNS)
+def _training(folder: Path, comparison: Comparison) -> Iterator[Part]:
+    note = "Validation: RMSE of the selected epoch, cycles. Clipped: share of steps."
+    title = "Training, mean ± sd over seeds"
+    yield _cell_table(title, comparison.cells, TRAINING_COLUMNS, notes=[note])
+    yield from _plots(folder, comparison, "learning_curves", "weights")
 
 
 def _provenance(cells: list[CellSummary]) -> Iterator[Part]:
@@ -157,12 +188,12 @@ def _provenance(cells: list[CellSummary]) -> Iterator[Part]:
 
 def _plots(folder: Path, comparison: Comparison, *names: str) -> Iterator[Part]:
     """Yield the plots of `rul compare`, and a remark on any that is missing."""
-    optional = {"ranks": comparison.shown_ranks, "oracle": comparison.oracle}
+    several = len(by_config(comparison.cells)) > 1
     for name in names:
-        if name in optional and not optional[name]:
-            continue
         if all((folder / f"{name}.{ending}").is_file() for ending in ENDINGS):
-            yield SavedPlot(name, _PLOTS[name], _describe_plot(comparison, name), folder)
+            description = _describe_plot(comparison, name)
+            wide = name == "weights" or (name != "ranks" and several)  # panels side by side
+            yield Plot(name, _PLOTS[name], description, folder, wide)
         else:
             yield Missing(f"the plot {name}, which is not in the folder; rul compare draws it")
 

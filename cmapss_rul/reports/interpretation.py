@@ -121,7 +121,7 @@ def plot_attention(found: Attention, classes: list[str]) -> Figure:
             axes.plot(
                 found.ago, of_class.mean(axis=0), color=COLOURS[health % len(COLOURS)],
                 linestyle=DASHES[health % len(DASHES)], linewidth=1.6,
-                label=f"RUL {name}: {counted(len(of_class), 'engine')}",
+                label=f"{name}: {counted(len(of_class), 'engine')}",
             )  # fmt: skip
     axes.axhline(1 / len(found.ago), color="#595959", linestyle=":", label="uniform")
     axes.invert_xaxis()

@@ -74,8 +74,8 @@ def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     yield (
         f"A CNN → BiLSTM network with {size:,} parameters (attention: {attention}) that reads "
         f"the last {protocol.window} cycles of an engine's record and predicts its remaining "
-        f"useful life (RUL) in cycles, from 0 to {protocol.cap}, and a health class (RUL "
-        f"{escape(classes)}). Trained with balancer {escape(model.config.balancer.name)}, seed "
+        f"useful life (RUL) in cycles, from 0 to {protocol.cap}, and a health class: "
+        f"{escape(classes)}. Trained with balancer {escape(model.config.balancer.name)}, seed "
         f"{protocol.seed}; epoch {protocol.epoch}."
     )
     yield (

@@ -36,11 +36,12 @@ class Missing:
 
 @dataclass(frozen=True)
 class Lines:
-    """A folded text whose line breaks are kept."""
+    """A folded list: of sentences, or of the lines of a file in typewriter type (`code`)."""
 
     kind: ClassVar[str] = "lines"
     title: str
     lines: Sequence[str]
+    code: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,51 +51,43 @@ class PageTable:
     Attributes:
         table: its contents.
         folded: whether it is hidden until it is opened.
-        beside: whether it may stand beside the plot before it.
     """
 
     kind: ClassVar[str] = "table"
     table: Table
     folded: bool = False
-    beside: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """Tables in half the width of the page, beside a plot or another column."""
+
+    kind: ClassVar[str] = "column"
+    tables: Sequence[Table]
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot that is drawn when the page is written.
+    """A plot.
 
     Attributes:
         name: of its files, without extension.
         title: the caption: what is drawn, and how to read it.
-        text: what can be seen, for readers who cannot see it.
-        draw: draws it.
-        wide: whether it has panels side by side, so that it scrolls by itself on a small screen
-            instead of shrinking.
-        alone: whether nothing stands beside it.
+        text: description for readers who cannot see it.
+        source: draws it when the page is written; or the folder that already has both files.
+        wide: whether it takes the whole width, and on a small screen scrolls by itself instead of
+            shrinking.
     """
 
     kind: ClassVar[str] = "plot"
     name: str
     title: str
     text: str
-    draw: Callable[[], Figure]
+    source: Callable[[], Figure] | Path
     wide: bool = False
-    alone: bool = False
 
 
-@dataclass(frozen=True)
-class SavedPlot:
-    """A plot that was drawn before, by its two files in a folder; otherwise as `Plot`."""
-
-    kind: ClassVar[str] = "plot"
-    name: str
-    title: str
-    text: str
-    folder: Path
-    wide: ClassVar[bool] = True
-
-
-Part = Text | Missing | Lines | PageTable | Plot | SavedPlot
+Part = Text | Missing | Lines | PageTable | Column | Plot
 
 
 @dataclass(frozen=True)
@@ -120,17 +113,24 @@ class Page:
         title: the main heading.
         subtitle: data and model, in a line.
         key_metrics: name and value of the most important results.
+        verdict: what they show, in a sentence or a few.
         warnings: what no reader may miss.
         sections: everything else.
-        footer: with what the page was made.
+        lead: the plot beside the key metrics.
     """
 
     title: str
     subtitle: str
     key_metrics: Sequence[tuple[str, str]]
+    verdict: Sequence[str]
     warnings: Sequence[str]
     sections: Sequence[Section]
-    footer: str
+    lead: Plot | None = None
+
+    def plots(self) -> list[Plot]:
+        """Return every plot of the page."""
+        parts = [self.lead, *(part for section in self.sections for part in section.parts)]
+        return [part for part in parts if isinstance(part, Plot)]
 
 
 def generator_note() -> str:
@@ -166,28 +166,25 @@ def write_page(page: Page, output: Path) -> list[Path]:
         remove_partial_files(folder)
         images: dict[str, str] = {}
         written = []
-        for section in page.sections:
-            for part in section.parts:
-                if isinstance(part, Plot | SavedPlot):
-                    files = _save_plot(part, folder)
-                    images[part.name] = _data_url(files[-1])
-                    written += files
+        for plot in page.plots():
+            files = _save_plot(plot, folder)
+            images[plot.name] = _data_url(files[-1])
+            written += files
         template = template_environment().get_template("page.html")
-        write_atomic(output, template.render(page=page, images=images))
+        write_atomic(output, template.render(page=page, images=images, footer=generator_note()))
     except OSError as error:
         raise cannot_write(Path(error.filename or output), error, ADVICE) from error
     return [output, *written]
 
 
-def _save_plot(part: Plot | SavedPlot, folder: Path) -> list[Path]:
+def _save_plot(plot: Plot, folder: Path) -> list[Path]:
     """Write PNG and SVG of a plot into the folder."""
-    if isinstance(part, Plot):
-        return plotting.save(part.draw, folder, part.name)
-    copies = []
-    for extension in plotting.ENDINGS:
-        copies.append(folder / f"{part.name}.{extension}")
-        write_atomic(copies[-1], (part.folder / f"{part.name}.{extension}").read_bytes())
-    return copies
+    if not isinstance(plot.source, Path):
+        return plotting.save(plot.source, folder, plot.name)
+    names = [f"{plot.name}.{extension}" for extension in plotting.ENDINGS]
+    for name in names:
+        write_atomic(folder / name, (plot.source / name).read_bytes())
+    return [folder / name for name in names]
 
 
 def _data_url(svg: Path) -> str:

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.headline import published_comparison, verdict
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save
 from cmapss_rul.reports import sections
 from cmapss_rul.reports.comparison import report_comparison
 from cmapss_rul.reports.interpretation import interpretation_parts
 from cmapss_rul.reports.model_card import write_card
-from cmapss_rul.reports.page import Page, Section, generator_note, plots_folder, write_page
+from cmapss_rul.reports.page import Page, Section, plots_folder, write_page
+from cmapss_rul.reports.rul_plots import LastWindows
 from cmapss_rul.reports.summary import key_metrics, warnings_of
 from cmapss_rul.reports.training_curves import training_parts
 from cmapss_rul.system.errors import UsageError
@@ -92,10 +94,11 @@ def report_run(
 def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
     """Build the page of a run."""
     protocol = evaluation.protocol
+    last = LastWindows.of(evaluation)
     parts = [
-        ("metrics", "Test metrics and protocol", sections.metrics(evaluation)),
         ("baselines", "Baselines and published results", sections.baselines(evaluation)),
-        ("predictions", "Predicted and true RUL", sections.predictions(evaluation)),
+        ("metrics", "Test metrics and protocol", sections.metrics(evaluation)),
+        ("predictions", "Predicted and true RUL", sections.predictions(evaluation, last)),
         ("trajectories", "RUL trajectories", sections.trajectories(evaluation)),
         ("errors", "Error analysis", sections.errors(model, evaluation)),
         ("health", "Health classification", sections.health(evaluation)),
@@ -114,7 +117,8 @@ def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
         subtitle=f"{protocol.subset}, {protocol.files}; balancer {model.config.balancer.name}; one "
         f"run with seed {protocol.seed}, epoch {protocol.epoch}",
         key_metrics=key_metrics(evaluation),
+        verdict=[verdict(evaluation), published_comparison(evaluation)],
         warnings=list(warnings_of(evaluation)),
         sections=[Section(anchor, title, list(content)) for anchor, title, content in parts],
-        footer=generator_note(),
+        lead=sections.lead_plot(evaluation, last),
     )

@@ -14,13 +14,15 @@ from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.system.text import printable
 
-WIDTH = 5.4
-"""Inches; on a phone the page shows a plot at two thirds of that, on a screen larger."""
+WIDTH, WIDE = 5.4, 10.0
+"""Inches of plots that take half of the page and all of it: text has the same size in both."""
 
 _PREDICTED, _INTERVAL = COLOURS[1], COLOURS[6]
 _ENGINES_IN_A_ROW = 100
+_UPRIGHT_NAMES = 10
+"""Engines up to which their names fit beside each other."""
 _LONGEST_NAME = 12
-"""Characters of an engine's name that fit above a small panel."""
+"""Characters of an engine's name that fit below an axis or above a small panel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,8 @@ class LastWindows:
 
 def plot_against_true(last: LastWindows) -> Figure:
     """Plot predicted over true RUL, and the line of a perfect predictor under the cap."""
-    figure, axes = _single_panel(4.2)
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    axes = figure.subplots()
     most = max(int(last.raw.max()), last.cap)
     axes.plot([0, last.cap, most], [0, last.cap, last.cap], "k--", linewidth=1, label="perfect")
     _draw_intervals(axes, last.raw, last)
@@ -81,13 +84,15 @@ def plot_against_true(last: LastWindows) -> Figure:
 def plot_sorted(last: LastWindows) -> Figure:
     """Plot all engines in the order of their true RUL."""
     order = np.lexsort((last.predicted, last.raw))
-    figure, axes = _single_panel(3.6)
+    figure = Figure(figsize=(WIDE, 3.6), layout="constrained")
+    axes = figure.subplots()
     place = np.arange(1, len(order) + 1)
     _draw_intervals(axes, place, last, order)
     if (last.raw > last.cap).any():
         axes.plot(place, last.raw[order], ":", color="#595959", label="true, above the cap")
     axes.plot(place, last.true[order], "-", color="k", label="true, capped")
     axes.plot(place, last.predicted[order], "o", color=_PREDICTED, markersize=3, label="predicted")
+    axes.margins(x=0.01)
     axes.set_xlabel("engines, by ascending true RUL")
     axes.set_ylabel("RUL at the last window, cycles")
     whole_numbers(axes)
@@ -100,22 +105,27 @@ def plot_engines(last: LastWindows) -> Figure:
     count = len(last.engine)
     rows = math.ceil(count / _ENGINES_IN_A_ROW)
     parts = np.array_split(np.arange(count), rows)
-    figure = Figure(figsize=(WIDTH, 0.9 + 1.9 * rows), layout="constrained")
-    for axes, part in zip(_stacked_panels(figure, rows), parts, strict=True):
-        place = part + 1  # in the file, since a user's own engines may have any number or name
-        _draw_intervals(axes, place, last, part)
-        axes.vlines(place, last.true[part], last.predicted[part], color="#7F7F7F", linewidth=1)
+    figure = Figure(figsize=(WIDE, 1.0 + 1.9 * rows), layout="constrained")
+    panels: Sequence[Axes] = figure.subplots(rows, 1, squeeze=False).flatten().tolist()
+    crowded = count > _UPRIGHT_NAMES
+    for axes, place in zip(panels, parts, strict=True):
+        _draw_intervals(axes, place, last, place)
+        axes.vlines(place, last.true[place], last.predicted[place], color="#7F7F7F", linewidth=1)
         axes.plot(
-            place, last.true[part], "_", color="k", markersize=5, markeredgewidth=1.6,
+            place, last.true[place], "_", color="k", markersize=5, markeredgewidth=1.6,
             label="true, capped",
         )  # fmt: skip
         axes.plot(
-            place, last.predicted[part], "o", color=_PREDICTED, markersize=3, label="predicted"
+            place, last.predicted[place], "o", color=_PREDICTED, markersize=3, label="predicted"
         )
+        axes.set_xticks(
+            place, map(_engine_label, last.engine[place]), rotation=90 if crowded else 0,
+            fontsize=6 if crowded else 8,
+        )  # fmt: skip
         axes.set_ylabel("RUL, cycles")
         axes.set_ylim(-0.04 * last.cap, 1.04 * last.cap)
-        axes.margins(x=0.02)
-        whole_numbers(axes)
+        axes.margins(x=0.01)
+        axes.grid(visible=False, axis="x")
     axes.set_xlabel("engine, in the order of the file (last window)")
     _legend_below(figure, axes)
     return figure
@@ -189,15 +199,13 @@ def plot_trajectories(evaluation: Evaluation) -> Figure:
     order, scores = rank_engines(evaluation)
     kinds = trajectory_ranks(evaluation, order)
     columns = len(kinds["best"])
-    figure = Figure(figsize=(WIDTH, 0.8 + 1.75 * len(kinds)), layout="constrained")
+    figure = Figure(figsize=(WIDE, 0.8 + 1.75 * len(kinds)), layout="constrained")
     panels = figure.subplots(len(kinds), columns, squeeze=False, sharey=True)
     for (kind, ranks), row in zip(kinds.items(), panels, strict=True):
         for rank, axes in zip(ranks, row, strict=True):
             _draw_trajectory(axes, evaluation, int(order[rank]))
-            engine = printable(evaluation.predictions.engine[evaluation.last[order[rank]]])
-            name = engine if len(engine) <= _LONGEST_NAME else f"{engine[: _LONGEST_NAME - 1]}…"
-            axes.set_title(f"{kind}: {name} ({scores[rank]:.1f})", fontsize=8)
-            axes.tick_params(labelsize=7)
+            name = _engine_label(evaluation.predictions.engine[evaluation.last[order[rank]]])
+            axes.set_title(f"{kind}: {name} ({scores[rank]:.1f})")
     for row in panels:
         row[0].set_ylabel("RUL, cycles")
     for axes in panels[-1]:
@@ -222,21 +230,16 @@ def _draw_trajectory(axes: Axes, evaluation: Evaluation, engine: int) -> None:
     )
     axes.set_ylim(-0.04 * evaluation.protocol.cap, 1.06 * evaluation.protocol.cap)
     whole_numbers(axes)
-    axes.locator_params(axis="x", nbins=4)
 
 
 def _record_rows(start: int, length: int) -> slice:
     return slice(int(start), int(start + length))
 
 
-def _single_panel(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _stacked_panels(figure: Figure, rows: int) -> Sequence[Axes]:
-    found: list[Axes] = figure.subplots(rows, 1, squeeze=False).flatten().tolist()
-    return found
+def _engine_label(engine: object) -> str:
+    """Return an engine's own name, cut where it is long."""
+    name = printable(engine)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _draw_intervals(

@@ -20,57 +20,66 @@ from cmapss_rul.evaluation.tables import (
     protocol_table,
 )
 from cmapss_rul.reports import breakdown, rul_plots
-from cmapss_rul.reports.page import Lines, Missing, PageTable, Part, Plot, Text
+from cmapss_rul.reports.breakdown import Groups, group_by_condition, group_by_rul
+from cmapss_rul.reports.page import Column, Lines, Missing, PageTable, Part, Plot, Text
+from cmapss_rul.reports.rul_plots import LastWindows
 from cmapss_rul.reports.summary import published_results
 from cmapss_rul.training.trained_model import TrainedModel
 
 
 def metrics(evaluation: Evaluation) -> Iterator[Part]:
     """Yield the test metrics and their protocol."""
-    yield PageTable(metrics_table(evaluation))
-    yield PageTable(protocol_table(evaluation))
+    yield Column([metrics_table(evaluation)])
+    yield Column([protocol_table(evaluation)])
 
 
 def baselines(evaluation: Evaluation) -> Iterator[Part]:
     """Yield what the metrics must be compared with."""
-    yield PageTable(baselines_table(evaluation))
+    yield Column([baselines_table(evaluation)])
     yield from published_results(evaluation)
 
 
-def predictions(evaluation: Evaluation) -> Iterator[Part]:
-    """Yield predicted against true RUL at the last window of each engine."""
-    last = rul_plots.LastWindows.of(evaluation)
+def lead_plot(evaluation: Evaluation, last: LastWindows) -> Plot:
+    """Return the plot of predicted against true RUL at the last window of each engine."""
+    return Plot(
+        "predicted_against_true",
+        "Predicted over true RUL at the last window of each engine; dashed: perfect predictions "
+        f"up to the cap{_interval_caption(evaluation)}",
+        f"Scatter plot. {_describe_errors(last)}",
+        partial(rul_plots.plot_against_true, last),
+    )
+
+
+def predictions(evaluation: Evaluation, last: LastWindows) -> Iterator[Part]:
+    """Yield predicted and true RUL of single engines."""
     if last.bounds is None:
         yield Missing(f"intervals: {evaluation.intervals.reason}")
+    yield Text(_describe_errors(last))
+    yield Plot(
+        "sorted_by_true",
+        f"Engines by ascending true RUL{_interval_caption(evaluation)}",
+        "Predictions along the ascending line of true RUL.",
+        partial(rul_plots.plot_sorted, last),
+        wide=True,
+    )
+    yield Plot(
+        "by_engine",
+        f"Each engine by its name; grey: the error{_interval_caption(evaluation)}",
+        "True and predicted RUL of each engine in the order of the file.",
+        partial(rul_plots.plot_engines, last),
+        wide=True,
+    )
+    yield PageTable(_engines_table(evaluation, last), folded=True)
+
+
+def _describe_errors(last: LastWindows) -> str:
     near = int((abs(last.error) <= 10).sum())
     late, early = int(np.argmax(last.error)), int(np.argmin(last.error))
-    summary = (
+    return (
         f"{counted(len(last.engine), 'test engine')}, last windows: {near} within 10 cycles of the "
         f"capped label; latest prediction: engine {last.engine[late]} ({last.error[late]:+.1f} "
         f"cycles), earliest: engine {last.engine[early]} ({last.error[early]:+.1f})."
     )
-    bars = "" if last.bounds is None else f"; bars: {_level(evaluation)} intervals"
-    yield Text(summary)
-    yield Plot(
-        "predicted_against_true",
-        f"Predicted over true RUL; dashed: perfect predictions up to the cap{bars}",
-        f"Scatter plot. {summary}",
-        partial(rul_plots.plot_against_true, last),
-    )
-    yield Plot(
-        "sorted_by_true",
-        f"Engines by ascending true RUL{bars}",
-        f"Predictions along the ascending line of true RUL. {summary}",
-        partial(rul_plots.plot_sorted, last),
-    )
-    yield Plot(
-        "by_engine",
-        f"Engines in the order of the file; grey: the error{bars}",
-        f"True and predicted RUL of each engine in the file's order. {summary}",
-        partial(rul_plots.plot_engines, last),
-        alone=True,
-    )
-    yield PageTable(_engines_table(evaluation, last), folded=True)
 
 
 def _engines_table(evaluation: Evaluation, last: rul_plots.LastWindows) -> Table:
@@ -105,49 +114,47 @@ def trajectories(evaluation: Evaluation) -> Iterator[Part]:
         )
     passed_over = kinds["best"] != list(range(len(kinds["best"])))
     rule = "; best: of those whose true RUL falls to half the cap" if passed_over else ""
-    bands = "" if evaluation.bounds is None else f"; bands: {_level(evaluation)} intervals"
     yield Plot(
         "trajectories",
         "Best, median and worst engines: predictions over the record; above each panel its engine "
-        f"and its RMSE over all cycles, capped labels{rule}{bands}",
+        f"and its RMSE over all cycles, capped labels{rule}{_interval_caption(evaluation)}",
         f"Trajectories of predicted and true RUL. By RMSE over the whole record engine {first} is "
         f"best ({scores[best]:.1f} cycles), the median is {np.median(scores):.1f}, engine {last} "
         f"is worst ({scores[-1]:.1f}).",
         partial(rul_plots.plot_trajectories, evaluation),
-        alone=True,
+        wide=True,
     )
 
 
 def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
-    """Yield the error by true RUL and by operating condition."""
+    """Yield the error by true RUL and, where there are several, by operating condition."""
     every = np.arange(evaluation.fleet.rows)
     by_rul = {
-        "last windows": breakdown.group_by_rul(evaluation, evaluation.last),
-        "every window": breakdown.group_by_rul(evaluation, every),
+        "last windows": group_by_rul(evaluation, evaluation.last),
+        "every window": group_by_rul(evaluation, every),
     }
-    table = breakdown.group_table(evaluation, by_rul, "true RUL")
-    yield Plot(
-        "error_by_band",
-        "Error by true RUL, capped labels: median, quartiles, whiskers over 90 % of the windows",
-        f"Box plots of the error. {_describe_groups(table)}",
-        partial(breakdown.plot_error_boxes, evaluation, by_rul, "true RUL, cycles"),
-    )
-    yield PageTable(table)
-    by_condition = {"every window": breakdown.group_by_condition(model, evaluation)}
-    table = breakdown.group_table(evaluation, by_condition, "condition")
-    yield Plot(
-        "error_by_condition",
-        "Error by operating condition (its settings) at the window's last cycle, as above",
-        f"Box plots of the error. {_describe_groups(table)}",
-        partial(breakdown.plot_error_boxes, evaluation, by_condition, "condition: settings"),
-    )
-    yield PageTable(table, beside=True)
+    whiskers = "capped labels: median, quartiles, whiskers over 90 % of the windows"
+    yield from _error_boxes("error_by_band", whiskers, evaluation, by_rul, "true RUL, cycles")
+    conditions = group_by_condition(model, evaluation)
+    if len(conditions) > 1:
+        label = "condition: settings at the last cycle"
+        by_condition = {"every window": conditions}
+        yield from _error_boxes("error_by_condition", whiskers, evaluation, by_condition, label)
 
 
-def _describe_groups(table: Table) -> str:
-    """Put the last columns of a table of errors into words, row by row."""
+def _error_boxes(
+    name: str, whiskers: str, evaluation: Evaluation, panels: dict[str, Groups], label: str
+) -> Iterator[Part]:
+    group, *_ = label.split(",")
+    table = breakdown.group_table(evaluation, panels, group)
     groups = [f"{row[0]}: RMSE {row[-2]}, bias {row[-1]}" for row in table.rows]
-    return f"By {table.head[0]}, every window: {'; '.join(groups)}."
+    yield Plot(
+        name,
+        f"Error by {label}; {whiskers}",
+        f"Box plots of the error. By {group}, every window: {'; '.join(groups)}.",
+        partial(breakdown.plot_error_boxes, evaluation, panels, label),
+    )
+    yield Column([table])
 
 
 def health(evaluation: Evaluation) -> Iterator[Part]:
@@ -159,7 +166,7 @@ def health(evaluation: Evaluation) -> Iterator[Part]:
         f"{evaluation.health.last.accuracy:.1%} lie on the diagonal.",
         partial(breakdown.plot_confusion, evaluation),
     )
-    yield PageTable(health_table(evaluation), beside=True)
+    yield Column([health_table(evaluation)])
 
 
 def intervals(evaluation: Evaluation) -> Iterator[Part]:
@@ -178,9 +185,7 @@ def intervals(evaluation: Evaluation) -> Iterator[Part]:
         f"Coverage by level and by true RUL. At level {'; '.join(shares)}.",
         partial(breakdown.plot_coverage, results),
     )
-    by_level, by_rul = coverage_tables(results)
-    yield PageTable(by_level, beside=True)
-    yield PageTable(by_rul)
+    yield Column(coverage_tables(results))
     yield PageTable(intervals_table(results))
 
 
@@ -194,25 +199,20 @@ def provenance(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     sizes = model.network.parameter_counts()
     rows = [*([name, f"{count:,}"] for name, count in sizes.items())]
     rows.append(["all", f"{sum(sizes.values()):,}"])
-    yield PageTable(Table("Parameters of the network", ["part", "parameters"], rows))
+    yield Column([Table("Parameters of the network", ["part", "parameters"], rows)])
     versions = evaluation.protocol.versions
     names = list(versions["evaluated"])
-    yield PageTable(
-        Table(
-            "Package versions",
-            ["", *names],
-            [[when, *(found.get(name, "–") for name in names)] for when, found in versions.items()],
-        )
-    )
+    rows = [[when, *(found.get(name, "–") for name in names)] for when, found in versions.items()]
+    yield Column([Table("Package versions", ["", *names], rows)])
     digests = [[name, file["sha256"]] for name, file in evaluation.protocol.digest.items()]
     own = hashlib.sha256(model.path.read_bytes()).hexdigest()
     yield PageTable(
         Table("SHA-256 of the files", ["file", "SHA-256"], [*digests, [model.path.name, own]], "ll")
     )
     lines = to_yaml(model.config, comments=False).splitlines()
-    yield Lines("Resolved configuration (trains again as it is)", lines)
+    yield Lines("Resolved configuration (trains again as it is)", lines, code=True)
 
 
-def _level(evaluation: Evaluation) -> str:
-    assert evaluation.intervals.facts is not None
-    return f"{evaluation.intervals.facts.level:.4g}"
+def _interval_caption(evaluation: Evaluation) -> str:
+    facts = evaluation.intervals.facts
+    return "" if facts is None else f"; blue: {facts.level:.4g} intervals"

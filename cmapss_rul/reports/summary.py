@@ -12,7 +12,7 @@ from cmapss_rul.metrics.published import (
     TRUST,
     PublishedResult,
 )
-from cmapss_rul.reports.page import Missing, PageTable, Part, Text
+from cmapss_rul.reports.page import Column, Missing, PageTable, Part, Text
 
 
 def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
@@ -65,15 +65,17 @@ def published_results(evaluation: Evaluation) -> Iterator[Part]:
             note = f"{entry.trust}: {entry.note}" if entry.note else entry.trust
             rows.append([entry.method, *_result_cells(result), note])
     low, high = HONEST_BAND[protocol.subset]
-    yield PageTable(
-        Table(
-            f"Results published for {protocol.subset}: RMSE in cycles and NASA score, last window; "
-            "few sources state whether labels were capped",
-            ["method", "RMSE", "NASA", "trust"],
-            rows,
-            "lrrl",
-            strong=[0],
-        )
+    yield Column(
+        [
+            Table(
+                f"Results published for {protocol.subset}: RMSE in cycles and NASA score, last "
+                "window; few sources state whether labels were capped",
+                ["method", "RMSE", "NASA", "trust"],
+                rows,
+                "lrrl",
+                strong=[0],
+            )
+        ]
     )
     yield Text(
         f"Honest protocols (engines held out, epoch selected by validation, capped labels) reach "

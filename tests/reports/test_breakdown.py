@@ -61,7 +61,7 @@ def test_confusion_shows_counts_and_shares_of_the_true_class(known):
         for count in row:
             if row.sum():
                 assert f"{count:,}\n{count / row.sum():.0%}" in said
-    assert "51–124" in said
+    assert "degrading\n(51–124)" in said
 
 
 @pytest.mark.parametrize("empty", [0, 2])

@@ -6,7 +6,7 @@ import pytest
 
 from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.plots import draw
-from cmapss_rul.reports.comparison import report_comparison
+from cmapss_rul.reports.comparison import comparison_page, report_comparison
 from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import grid, histories, results
 from tests.reports.inputs import Seen
@@ -48,6 +48,27 @@ def test_every_cell_stands_with_its_spread(two):
     assert "FD001, FD003; 2 seeds each" in found.words
 
 
+def test_the_finding_comes_first(two):
+    found = seen(two[1])
+    order = [
+        found.words.index(text)
+        for text in (
+            "fd001: lowest RMSE, amnl 11.25 ± 0.35 cycles",
+            "fd001: amnl has the lowest RMSE, 11.25 ± 0.35 cycles, but no difference to another",
+            "Test metrics, mean ± sd over seeds",
+        )
+    ]
+    assert order == sorted(order)
+    assert "· " not in found.words
+
+
+def test_a_shown_difference_is_in_the_finding(two):
+    made = two[0][0]
+    pairs = [pair.model_copy(update={"shown": True}) for pair in made.pairs]
+    page = comparison_page(two[1].parent, made.model_copy(update={"pairs": pairs}))
+    assert page.verdict[0].endswith("shown to be lower than that of fixed.")
+
+
 def test_every_run_and_every_pair_stands_there(two):
     made, path = two
     found = seen(path)
@@ -68,7 +89,7 @@ def test_the_pictures_of_the_comparison_are_inside_and_beside(two, tmp_path):
 
 def test_protocol_versions_and_digests(two):
     found = seen(two[1])
-    assert "protocol: FD001, official files; 6 test engines" in found.words
+    assert "Protocol: FD001, official files; 6 test engines" in found.words
     assert "torch 2.13.0" in found.words
     assert "train_FD003.txt a" in found.words
 

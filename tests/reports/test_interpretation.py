@@ -77,11 +77,13 @@ def test_without_attention_or_whole_windows_it_says_why(model, evaluation, monke
 def test_the_plot_of_attention_has_a_line_a_class():
     weights = np.array([[0.1, 0.9], [0.3, 0.7], [0.5, 0.5]])
     found = Attention(weights, np.array([4.0, 1.0]), 3, np.array([0, 0, 2]))
-    figure = interpretation.plot_attention(found, ["125", "51–124", "0–50"])
+    figure = interpretation.plot_attention(
+        found, ["healthy (≥ 125)", "degrading (51–124)", "critical (0–50)"]
+    )
     (axes,) = figure.axes
     assert axes.lines[0].get_ydata() == pytest.approx([0.2, 0.8])
     assert axes.lines[1].get_ydata() == pytest.approx([0.5, 0.5])
-    assert {"RUL 125: 2 engines", "RUL 0–50: 1 engine"} <= set(texts(figure))
+    assert {"healthy (≥ 125): 2 engines", "critical (0–50): 1 engine"} <= set(texts(figure))
     assert axes.xaxis_inverted()
     assert axes.get_ylabel() == "attention weight of 3 cycles, share"
 

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from cmapss_rul.display.table import Table
 from cmapss_rul.reports.page import (
+    Column,
     Lines,
     Missing,
     Page,
     PageTable,
     Plot,
-    SavedPlot,
     Section,
     Text,
     plots_folder,
@@ -34,7 +34,7 @@ def drawn() -> Figure:
 
 def page(*parts, **changes) -> Page:
     plain = {
-        "title": "a run", "subtitle": "of it", "key_metrics": [], "warnings": [], "footer": "by me"
+        "title": "a run", "subtitle": "of it", "key_metrics": [], "verdict": [], "warnings": []
     }  # fmt: skip
     return Page(**{**plain, "sections": [Section("s", "A section", parts)], **changes})
 
@@ -50,6 +50,8 @@ def seen(tmp_path, *parts, **changes) -> Seen:
         Text(EVIL),
         Missing(EVIL),
         Lines(EVIL, [EVIL]),
+        Lines(EVIL, [EVIL], code=True),
+        Column([Table(EVIL, [EVIL], [[EVIL]])]),
         PageTable(Table(EVIL, [EVIL, EVIL], [[EVIL, EVIL]], notes=[EVIL])),
         PageTable(Table(EVIL, [EVIL], [[EVIL]]), folded=True),
         Plot("p", EVIL, EVIL, drawn),
@@ -62,8 +64,9 @@ def test_no_text_is_markup_or_obeyed(tmp_path, part):
         title=EVIL,
         subtitle=EVIL,
         key_metrics=[(EVIL, EVIL)],
+        verdict=[EVIL],
         warnings=[EVIL],
-        footer=EVIL,
+        lead=Plot("lead", EVIL, EVIL, drawn),
     )
     assert "script" not in found.tags
     assert found.text.count(SHOWN) >= 6
@@ -72,9 +75,15 @@ def test_no_text_is_markup_or_obeyed(tmp_path, part):
 
 
 def test_lines_stay_lines(tmp_path):
-    found = seen(tmp_path, Lines("configuration", ["a:", "  b: 1"]))
+    found = seen(tmp_path, Lines("configuration", ["a:", "  b: 1"], code=True))
     assert "a:\n  b: 1\n" in found.text
     assert "details" in found.tags
+
+
+def test_sentences_are_a_list(tmp_path):
+    found = seen(tmp_path, Lines("pairs", ["a beats b", "no difference"]))
+    assert found.tags[found.tags.index("main") :].count("li") == 2
+    assert "pre" not in found.tags
 
 
 def test_a_table_says_what_its_cells_are(tmp_path):
@@ -97,9 +106,7 @@ def test_long_names_of_rows_keep_room(tmp_path, name, kind):
     assert found.attributes.count(("class", kind)) == 1
 
 
-@pytest.mark.parametrize(
-    ("place", "kind"), [({}, None), ({"alone": True}, "full"), ({"wide": True}, "wide full")]
-)
+@pytest.mark.parametrize(("place", "kind"), [({}, None), ({"wide": True}, "wide full")])
 def test_a_picture_takes_the_place_that_it_needs(tmp_path, place, kind):
     found = seen(tmp_path, Plot("p", "t", "x", drawn, **place))
     classes = [value for name, value in found.attributes if name == "class"]
@@ -123,10 +130,25 @@ def test_a_picture_is_inside_the_page_and_beside_it(tmp_path):
     assert "A curve" in found.words
 
 
+def test_tables_of_a_column_stand_beside_others(tmp_path):
+    tables = [Table("first", ["a"], [["x"]]), Table("second", ["a"], [["y"]])]
+    found = seen(tmp_path, Column(tables), PageTable(Table("third", ["a"], [["z"]])))
+    classes = [value for name, value in found.attributes if name == "class"]
+    assert classes.count("full") == 2  # the key metrics without a lead plot, and the third table
+    assert "first a x second a y" in found.words
+
+
+def test_the_answer_comes_before_the_sections(tmp_path):
+    lead = Plot("lead", "A lead plot", "It leads.", drawn)
+    found = seen(tmp_path, Text("a text"), key_metrics=[("RMSE", "1")], verdict=["Low."], lead=lead)
+    order = [found.words.index(text) for text in ("RMSE 1", "Low.", "A lead plot", "a text")]
+    assert order == sorted(order)
+
+
 def test_pictures_drawn_before_are_copied(tmp_path):
     write_page(page(Plot("curve", "t", "x", drawn)), tmp_path / "a.html")
     source = plots_folder(tmp_path / "a.html")
-    files = write_page(page(SavedPlot("curve", "t", "x", source)), tmp_path / "new" / "b.html")
+    files = write_page(page(Plot("curve", "t", "x", source)), tmp_path / "new" / "b.html")
     assert [path.name for path in files] == ["b.html", "curve.png", "curve.svg"]
     assert files[2].read_bytes() == (source / "curve.svg").read_bytes()
 

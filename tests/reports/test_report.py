@@ -4,14 +4,17 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.headline import verdict
 from cmapss_rul.reports import sections, summary
 from cmapss_rul.reports.interpretation import interpretation_parts
 from cmapss_rul.reports.model_card import CARD, model_card
 from cmapss_rul.reports.page import Lines, Missing, PageTable, Plot, Text
 from cmapss_rul.reports.report import run_page
+from cmapss_rul.reports.rul_plots import LastWindows
 from cmapss_rul.reports.training_curves import training_parts
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.runs import RunFolder
@@ -20,8 +23,7 @@ from tests.reports.inputs import Seen
 
 PLOTS = {
     "predicted_against_true", "sorted_by_true", "by_engine", "trajectories", "error_by_band",
-    "error_by_condition", "confusion", "coverage", "learning_curves", "weights_and_clipping",
-    "attention", "importance",
+    "confusion", "coverage", "learning_curves", "weights_and_clipping", "attention", "importance",
 }  # fmt: skip
 
 
@@ -59,6 +61,28 @@ def test_every_picture_is_there_as_png_and_svg(reported, seen):
     assert all(len(image["alt"]) > 20 for image in seen.images)
 
 
+def test_the_answer_comes_first_and_its_plot_is_there_once(seen, evaluation):
+    order = [
+        seen.words.index(text)
+        for text in (
+            "RMSE, last windows, capped labels", verdict(evaluation), "Predicted over true RUL",
+            "Baselines, last windows", "Test metrics. RMSE",
+        )
+    ]  # fmt: skip
+    assert order == sorted(order)
+    assert seen.words.count("Predicted over true RUL") == 1
+
+
+def test_several_conditions_have_a_plot_and_one_has_none(model, evaluation, monkeypatch):
+    names = [part.name for part in of_kind(Plot, sections.errors(model, evaluation))]
+    assert names == ["error_by_band"]
+    groups = {"0, 0": np.array([0]), "10, 0": np.array([1, 2])}
+    monkeypatch.setattr(sections, "group_by_condition", lambda *_: groups)
+    plot, column = list(sections.errors(model, evaluation))[2:]
+    assert plot.name == "error_by_condition"
+    assert [row[0] for row in column.tables[0].rows] == ["0, 0", "10, 0"]
+
+
 def test_the_metrics_stand_with_its_protocol(seen, evaluation):
     rmse = evaluation.metrics.last.capped.rmse
     assert f"RMSE, last windows, capped labels {rmse:.2f} cycles" in seen.words
@@ -90,7 +114,7 @@ def test_simulated_data_are_marked_and_not_compared_with_published_figures(seen)
 
 def test_published_figures_come_with_their_trust(evaluation):
     parts = list(summary.published_results(official(evaluation)))
-    table = parts[0].table
+    (table,) = parts[0].tables
     assert table.rows[0][:2] == ["this model", "12.00"]
     assert ["RVE 2022", "13.42", "324", "reproduced"] in table.rows
     amnl = next(row for row in table.rows if row[0].startswith("AMNL"))
@@ -116,7 +140,7 @@ def test_a_leak_and_unknown_conditions_are_warnings(evaluation):
 
 
 def test_every_engine_has_a_row(seen, evaluation):
-    (part,) = of_kind(PageTable, sections.predictions(evaluation))
+    (part,) = of_kind(PageTable, sections.predictions(evaluation, LastWindows.of(evaluation)))
     table = part.table
     assert part.folded
     assert len(table.rows) == len(evaluation.last)
@@ -128,11 +152,11 @@ def test_every_engine_has_a_row(seen, evaluation):
 
 def test_without_intervals_they_are_left_out_and_it_is_said(model):
     bare = evaluate(dataclasses.replace(model, calibration=None))
-    (missing,) = of_kind(Missing, sections.predictions(bare))
+    (missing,) = of_kind(Missing, sections.predictions(bare, LastWindows.of(bare)))
     assert "was not calibrated" in missing.text
     (only,) = sections.intervals(bare)
     assert isinstance(only, Missing)
-    (part,) = of_kind(PageTable, sections.predictions(bare))
+    (part,) = of_kind(PageTable, sections.predictions(bare, LastWindows.of(bare)))
     assert "lower" not in part.table.head
 
 
@@ -158,7 +182,7 @@ def test_engines_that_are_not_ranked_are_counted(evaluation):
 
 def test_prognostics_and_health_are_there(seen, evaluation):
     mean = evaluation.prognostics.mean["relative_accuracy"]
-    assert f"relative accuracy (λ = 0.5); 1 is perfect {mean.value:.3f}" in seen.words
+    assert f"relative accuracy (λ = 0.5) {mean.value:.3f} 1 − share of RUL" in seen.words
     last = evaluation.health.last
     assert f"last window {last.accuracy:.3f} {last.macro_f1:.3f} {last.ece:.3f}" in seen.words
 
