@@ -132,7 +132,7 @@ def test_a_figure_too_good_to_be_true_is_an_alarm(evaluation):
 
 def test_a_leak_and_unknown_conditions_are_warnings(evaluation):
     whole = official(evaluation)
-    split = {**whole.protocol.split, "leak": "a leak: so it is"}
+    split = dataclasses.replace(whole.protocol.split, leak="a leak: so it is")
     protocol = dataclasses.replace(whole.protocol, split=split, unknown_conditions=3)
     found = list(summary.warnings_of(dataclasses.replace(whole, protocol=protocol)))
     assert found[0] == "split by windows, a leak: so it is"
