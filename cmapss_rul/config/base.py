@@ -60,6 +60,7 @@ class _Boolean:
 def _normalise(value: Any, field: FieldInfo) -> Any:
     if isinstance(value, Mapping):
         return _add_default_name(value, field)
+    # before pydantic's own conversion, which takes `true` for 1 and refuses '1e3' as a whole number
     kinds = set(_types_in(field.annotation))
     if not kinds & {bool, Any}:
         value = _map_items(value, lambda item: _Boolean(item) if isinstance(item, bool) else item)
@@ -86,7 +87,7 @@ def _whole_number(value: Any) -> Any:
     """Convert a string such as `1e3` to a whole number; return anything else unchanged."""
     if not isinstance(value, str) or not _EXPONENT.fullmatch(value.strip()):
         return value
-    number = Decimal(value.strip())
+    number = Decimal(value.strip())  # a float would round 1e23 to another whole number
     return int(number) if number == number.to_integral_value() else value
 
 

@@ -131,7 +131,7 @@ def _unknown_key(word: str, where: Place, model: type[BaseModel]) -> str:
     owners = [
         tag for member in where.siblings if word in member.model_fields for tag in tags(member)
     ]
-    if owners:
+    if owners:  # a key of another member of the union: most likely `name` is the mistake
         has = ", ".join(name for name in fields if name != "name") or "none"
         return f"unknown key; it belongs to {prefix}name={' or '.join(owners)}; keys here: {has}"
     near = nearest(word, fields)

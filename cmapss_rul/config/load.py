@@ -62,12 +62,7 @@ def apply_overrides(mapping: Mapping[str, Any], sets: Sequence[str]) -> dict[str
     Setting the `name` of a mapping to another value drops its other keys: they belong to the
     member of the union that was there before.
 
-    Args:
-        mapping: nested keys and values, as read from YAML.
-        sets: texts `key.sub=value`, whose values are read as YAML.
-
-    Returns:
-        The changed copy, not validated yet.
+    The copy is not validated yet. Overrides are texts `key.sub=value`, their values YAML.
 
     Raises:
         UsageError: no `=`, an empty key, invalid YAML, or a path through a value.
@@ -98,7 +93,7 @@ def _parse(text: str) -> tuple[list[str], Any]:
 def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
     *path, last = keys
     for depth, key in enumerate(path, start=1):
-        if values.get(key) is None:
+        if values.get(key) is None:  # an optional part that the file left out, or set to null
             values[key] = {}
         values = values[key]
         if not isinstance(values, dict):

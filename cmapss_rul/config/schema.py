@@ -97,10 +97,11 @@ def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
     siblings: tuple[Model, ...] = ()
     tag_may_follow = nullable = False
     for item in loc:
-        if isinstance(item, int):
+        if isinstance(item, int):  # the index of a list's item
             nullable = False
             parts[-1:] = [f"{parts[-1] if parts else ''}[{item}]"]
             continue
+        # a key may have the name of a tag: only the item after a union's key is one
         tagged = tuple(m for m in models if item in tags(m)) if tag_may_follow else ()
         if tagged:
             models, tag_may_follow = tagged, False

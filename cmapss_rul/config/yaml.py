@@ -104,7 +104,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)  # a device or a huge file is never read whole
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > MAX_BYTES:
@@ -122,17 +122,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Read one YAML document of plain values.
-
-    Args:
-        text: the document.
-        where: prefix of error messages: a file name, or the option that the text came from.
-
-    Returns:
-        Dicts, lists, strings, numbers, booleans, dates and None.
+    """Read one YAML document of dicts, lists, strings, numbers, booleans, dates and None.
 
     Raises:
-        UsageError: not such YAML; names the line.
+        UsageError: not such YAML; begins with `where`, a file or an option, and the line.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader

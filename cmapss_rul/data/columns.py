@@ -148,6 +148,7 @@ def find_columns(header: Sequence[str], request: ColumnRequest, table: str) -> d
         column = resolve_alias(name)
         return column if column in with_aliases else None
 
+    # exact names first: a table may have both `s2` and `sensor_2`
     found: dict[str, int] = {}
     _add_positions(found, header, lambda name: wanted.get(name.strip()), table)
     _add_positions(found, header, by_alias, table)

@@ -151,6 +151,7 @@ class DataConfig(Config):
             return None
         if self.conditions.decimals is not None:
             return self.conditions.decimals
+        # () fits no number of settings: those of another fleet have no default
         return CMAPSS_DECIMALS if self.sensors is None else ()
 
     @property
@@ -185,6 +186,7 @@ class DataConfig(Config):
         values = dict(values)  # a copy: the caller's mapping is left as it is
         if values.get("dir") is None:
             values["dir"] = _DEFAULT_DIRS.get(str(values.get("source", "official")), "data/raw")
+        # of a user's own file all sensors are inputs: nobody knows which of them vary
         if values.get("columns") is None and values.get("sensors") is not None:
             values["columns"] = values["sensors"]
         return values
@@ -202,22 +204,19 @@ class DataConfig(Config):
         return names
 
     @model_validator(mode="after")
-    def _auxiliary_once(self) -> "DataConfig":
-        if len({self.subset, *self.auxiliary}) != 1 + len(self.auxiliary):
-            raise ValueError(
-                f"auxiliary should name each other subset once, found "
-                f"[{', '.join(self.auxiliary)}] beside subset {self.subset}"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _columns_fit(self) -> "DataConfig":
+        # only the first: a wrong key is often the reason for those that follow
         for problem in (*self._key_problems(), *self._role_problems(), *self._column_problems()):
             raise ValueError(problem)
         return self
 
     def _key_problems(self) -> Iterator[str]:
-        """Contradictions between the keys of a user's own files."""
+        """Contradictions between keys, most of them those of a user's own files."""
+        if len({self.subset, *self.auxiliary}) != 1 + len(self.auxiliary):
+            yield (
+                f"auxiliary should name each other subset once, found "
+                f"[{', '.join(self.auxiliary)}] beside subset {self.subset}"
+            )
         if self.train is None:
             for key in _OWN:
                 if getattr(self, key) is not None:

@@ -125,10 +125,12 @@ def draw_records(
 
     life, onset, exponent = engines.life[engine], engines.onset[engine], engines.exponent[engine]
     x = np.clip((cycle - onset) / (life - onset), 0, 1)
+    # from 0 at the onset to 1 at the failure, by ever larger steps
     damage = engines.damage[engine] * np.expm1(exponent * x) / np.expm1(exponent)
     decay = engines.wear[engine] * cycle / life + damage
 
     levels = _LEVELS[condition]
+    # a condition with lower levels has proportionally smaller drifts
     drift = _DRIFTS[engines.fault[engine]] * levels / _LEVELS[0]
     sensors = levels + engines.offset[engine] + engines.share[engine] * drift * decay[:, None]
     sensors += _NOISE * rng.standard_normal(sensors.shape)

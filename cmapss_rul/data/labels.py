@@ -65,16 +65,8 @@ def health_classes(
 ) -> NDArray[np.int64]:
     """Health class of each capped RUL, 0 the healthiest.
 
-    The class is the number of boundaries on whose worse side the RUL lies: RUL ≤ b for a
-    boundary b.
-
-    Args:
-        rul: [row], capped, cycles.
-        boundaries: descending, cycles.
-        cap: cap of the labels, cycles.
-
-    Returns:
-        class: [row], 0 … number of boundaries.
+    The class, [row], is the number of boundaries b on whose worse side the RUL, [row], lies:
+    RUL ≤ b.
 
     >>> health_classes(np.array([125, 124, 51, 50, 0]), (125, 50), 125)
     array([0, 1, 1, 2, 2])

@@ -14,7 +14,7 @@ NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A decimal number; NaN, infinities, hexadecimal digits and `1_0` do not match."""
 
 _NON_TEXT_BYTE = re.compile(rb"[^\t\n\v\f\r\x20-\x7e]")
-_TAIL_BYTES = 1 << 13
+_TAIL_BYTES = 1 << 13  # dozens of C-MAPSS's rows, of which the last two are compared
 _FOREIGN_FORMATS = {
     b"<": "an HTML or XML page",
     b"PK\x03\x04": "a zip archive",
@@ -47,7 +47,7 @@ def line_blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterato
         if cut:
             yield text[:cut]
         rest = text[cut:]
-        if len(rest) > MAX_LINE_BYTES:
+        if len(rest) > MAX_LINE_BYTES:  # a file without line ends would fill the memory
             raise DataError(
                 f"{name}: found {foreign_format(text) or 'a line of more than 1 MiB'}, "
                 "expected rows of numbers"

@@ -85,7 +85,7 @@ class _Position:
         name: the file in error messages.
         line: number of the last line, from 1.
         engine: unit of the last row.
-        cycle: cycle of the last row; NaN, which nothing follows, before the first.
+        cycle: cycle of the last row; NaN, which no cycle follows, before the first.
         blank: number of the first blank line, 0 where there is none yet.
     """
 
@@ -158,7 +158,7 @@ def _split_off_blank_end(block: bytes) -> list[bytes]:
 
 def _parse_fast(block: bytes, position: _Position) -> NDArray[np.float64] | None:
     """Parse a block of rows [row, 26], or return None where anything is unusual."""
-    if position.blank or block.translate(None, _REGULAR_BYTES):
+    if position.blank or block.translate(None, _REGULAR_BYTES):  # `nan`, hex, text, other spaces
         return None
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

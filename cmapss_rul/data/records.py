@@ -161,7 +161,7 @@ def _raw_values(
 def _cycle_steps(fleet: Fleet) -> NDArray[np.int64]:
     """[row], cycles since the engine's row before; 1 for its first row, whatever its cycle."""
     step = np.diff(fleet.cycle, prepend=0)
-    step[fleet.starts] = 1
+    step[fleet.starts] = 1  # a record may begin after cycle 1: its earlier cycles are not gaps
     return step
 
 

@@ -90,13 +90,8 @@ def simulate(
 ) -> SimulationResult:
     """Write a simulated fleet and its manifest; the same fleet is left unchanged.
 
-    Args:
-        directory: folder of the files; created if missing.
-        engines: number of training engines, and of test engines.
-        conditions: operating conditions, 1 or 6.
-        faults: fault modes, 1 or 2.
-        seed: of all random draws; the same seed gives the same bytes.
-        kinds: the files wanted; no other file is written or opened.
+    The folder is created if missing; no files but those of `kinds` are written or opened. The
+    other arguments are those of `Parameters`.
 
     Raises:
         UsageError: a parameter is out of range.

@@ -116,6 +116,7 @@ class SplitConfig(Config):
                 + "and one held out to test on; name a file of test "
                 "records as data.test, or set split.test to 0"
             )
+        # at least one engine is held out, and `reserved` ones are left
         count = min(max(round(self.test * len(engines)), 1), len(engines) - reserved)
         drawn = np.random.default_rng(self.test_seed).permutation(engines)
         return np.sort(drawn[count:]), np.sort(drawn[:count])
@@ -169,6 +170,7 @@ class SplitConfig(Config):
         One permutation serves all parts, and validation is its front: its engines stay the same
         when a share of calibration is added behind them. Both leave at least one to train on.
         """
+        # at least one validates and one trains, however small the share
         validation = min(max(round(self.validation * len(numbers)), 1), len(numbers) - 1)
         calibration = max(round(self.calibration * len(numbers)), 1) if self.calibration else 0
         end = min(validation + calibration, len(numbers) - 1)

@@ -94,6 +94,7 @@ def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
             f"{path}: no engine was held out to test on, because split.test is 0; name a file of "
             "test records as data.test, or train anew with split.test above 0"
         )
+    # as in C-MAPSS's test files, a record ends somewhere before the failure
     whole = records.fleet.select_engines(held_out)
     lengths = split.draw_cutoffs(whole.lengths, config.window)
     rul = whole.lengths - lengths
@@ -108,6 +109,7 @@ def _rul_of_column(records: Records, name: str, column: str | None) -> NDArray[n
     fleet, stated = records.fleet, records.extra
     assert stated is not None
     last = stated[fleet.last_rows]
+    # made a valid integer for now; a negative or broken value is refused below
     rul: NDArray[np.int64] = np.clip(np.floor(last), 0, MAX_RUL).astype(np.int64)
     # a row may have any value from the engine's last one up to the RUL at its own cycle
     low, high = np.repeat(rul, fleet.lengths), truncated_rul(fleet, rul)

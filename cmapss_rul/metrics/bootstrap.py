@@ -36,7 +36,7 @@ def rmse_interval(
         engine: [window], number or name of each window's engine.
         level: coverage of the interval.
         draws: number of bootstrap draws.
-        seed: of the generator; the same seed gives the same interval.
+        seed: of the draws.
 
     Returns:
         Lower and upper bound, cycles; None for a single engine, which cannot be resampled.
@@ -69,7 +69,7 @@ def resampled_rmse(
         squares: [run, window], squared errors, cycles².
         engine: [window], number or name of each window's engine.
         draws: number of bootstrap draws.
-        seed: of the generator.
+        seed: of the draws.
 
     Returns:
         [run, draw], cycles; None for a single engine.

@@ -38,13 +38,7 @@ class Coverage:
 def interval_coverage(
     lower: NDArray[Any], upper: NDArray[Any], true: NDArray[Any], engine: NDArray[Any]
 ) -> Coverage:
-    """Compute coverage and width of intervals.
-
-    Args:
-        lower: [window], cycles.
-        upper: [window], cycles.
-        true: [window], cycles.
-        engine: [window], number of the engine.
+    """Compute coverage and width of intervals; bounds and true RUL are [window], cycles.
 
     Raises:
         ValueError: the shapes differ, or there is no window.
@@ -85,11 +79,7 @@ def binomial_interval(share: float, trials: int) -> tuple[float, float]:
     Lower bound: the 0.025 quantile of Beta(s, n − s + 1); upper bound: the 0.975 quantile of
     Beta(s + 1, n − s), for s successes in n trials. With several windows per engine s need not be
     an integer. A mean of n shares in [0, 1] has at most the variance of n binary trials, so the
-    interval is conservative there.
-
-    Args:
-        share: of successes, s/n.
-        trials: n.
+    interval is conservative there. `share` is s/n, `trials` is n.
 
     >>> low, high = binomial_interval(0.9, 10)
     >>> round(low, 4), round(high, 4)

@@ -78,10 +78,7 @@ def expected_calibration_error(
     is its largest probability, and bin b holds those in (b/B, (b + 1)/B]. Source: Naeini, Cooper
     and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
 
-    Args:
-        probabilities: [n, class], rows sum to 1.
-        true: [n], class.
-        bins: B.
+    `probabilities` are [n, class], rows sum to 1; `true` is [n]; `bins` is B.
 
     Raises:
         ValueError: the shapes do not fit, or there is no prediction.
@@ -106,9 +103,7 @@ def brier_score(probabilities: NDArray[Any], true: NDArray[Any]) -> float:
     in terms of probability", Monthly Weather Review 78, 1950. The common form for two classes
     counts one of them only and is half of this.
 
-    Args:
-        probabilities: [n, class].
-        true: [n], class.
+    `probabilities` are [n, class]; `true` is [n].
 
     Raises:
         ValueError: the shapes do not fit, or there is no prediction.

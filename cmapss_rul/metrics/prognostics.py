@@ -91,7 +91,7 @@ def index_at_lambda(
     True
     """
     moment = cycle[0] + lam * (end_of_life(cycle, true) - cycle[0])
-    index = int(np.searchsorted(cycle, moment))
+    index = int(np.searchsorted(cycle, moment))  # λ may fall between two cycles: the later one
     return index if index < len(cycle) else None
 
 

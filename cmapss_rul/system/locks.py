@@ -27,8 +27,7 @@ _MOMENT = 0.5
 def lock_folder(folder: Path) -> Iterator[None]:
     """Lock a folder while the context lasts.
 
-    Args:
-        folder: created where it is missing, and then removed again if it is empty at the end.
+    A missing folder is created, and removed again if it is empty at the end.
 
     Raises:
         RulError: another process holds the lock; the message names its number.
@@ -56,9 +55,6 @@ def lock_folder(folder: Path) -> Iterator[None]:
 @contextmanager
 def wait_for_folder(folder: Path) -> Iterator[None]:
     """Lock a data folder while the context lasts; wait, with a warning, while another has it.
-
-    Args:
-        folder: created where it is missing, and then removed again if it is empty at the end.
 
     Raises:
         DataError: the folder cannot be written.

@@ -30,6 +30,7 @@ def terminable() -> Iterator[None]:
     An existing handler is left in place. Does nothing outside the main thread.
     """
     in_main = threading.current_thread() is threading.main_thread()
+    # another handler: a program that uses the package as a library has its own ideas of an end
     if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return

@@ -219,6 +219,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: Report) -> dict[str, s
             for worker in workers:
                 if worker.connection in ready:
                     worker.forward(report, errors)
+            # in place, for the clean-up; the next turn replaces those that died
             workers[:] = [worker for worker in workers if not worker.dead]
         if stop.received is not None:
             _stop(workers)

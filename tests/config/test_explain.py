@@ -177,7 +177,7 @@ def test_a_missing_key_is_reported():
     )
 
 
-def test_a_frozen_object_says_so():
+def test_a_frozen_object_cannot_be_changed():
     with pytest.raises(ValidationError) as caught:
         Run().seed = 3
     assert explain(caught.value, Run) == (

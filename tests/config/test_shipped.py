@@ -77,7 +77,7 @@ def test_strange_names_are_refused_in_one_line(name):
     assert str(caught.value).isprintable()
 
 
-def test_with_nothing_shipped_the_error_says_so(checkout, monkeypatch):
+def test_with_nothing_shipped_the_error_lists_none(checkout, monkeypatch):
     monkeypatch.setattr(module, "_PACKAGE", checkout / "elsewhere" / "cmapss_rul")
     with pytest.raises(UsageError, match="shipped: none"):
         find_config("fd001")

@@ -163,7 +163,7 @@ def test_an_entry_under_the_name_of_another_is_not_used(path, caplog):
     assert len(caplog.messages) == 1
 
 
-def test_a_folder_in_place_of_the_entry_is_in_nobodys_way(path):
+def test_a_folder_in_place_of_the_entry_does_no_harm(path):
     entry_of(path).mkdir(parents=True)
     for _ in range(2):
         assert_same(read(path), read_fleet(path))
@@ -187,7 +187,7 @@ def test_on_a_full_disk_there_is_no_entry_and_no_failure(path, monkeypatch):
     assert names(path.parent) == [path.name]
 
 
-def test_half_files_of_killed_processes_are_swept_up(path):
+def test_partial_files_of_killed_processes_are_removed(path):
     folder = path.parent / "cache"
     folder.mkdir()
     (folder / f".{entry_of(path).name}.999999999.part").write_bytes(b"half")
@@ -195,7 +195,7 @@ def test_half_files_of_killed_processes_are_swept_up(path):
     assert names(folder) == [entry_of(path).name]
 
 
-def test_a_bad_text_is_refused_each_time_and_leaves_nothing(path):
+def test_an_invalid_text_is_refused_each_time_and_leaves_nothing(path):
     path.write_text("1 1 2\n")
     for _ in range(2):
         with pytest.raises(DataError, match=r"train_FD001.txt, line 1: found 3 column\(s\)"):

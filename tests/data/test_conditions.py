@@ -64,7 +64,7 @@ def test_the_values_of_a_column_are_conditions_as_they_are():
         Conditions.fit(rows(*[(i / 7,) for i in range(51)]), None)
 
 
-def test_settings_are_rounded_as_told():
+def test_settings_are_rounded_to_the_given_decimals():
     conditions = Conditions.fit(rows((149, 0.04), (151, 0.06)), (-2, 1))
     assert conditions.table.tolist() == [[100.0, 0.0], [200.0, 0.1]]
 

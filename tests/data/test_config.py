@@ -95,7 +95,7 @@ def test_keys_that_contradict_each_other(keys, message):
         DataConfig.model_validate({**OWN, **keys})
 
 
-def test_c_mapss_may_be_told_to_have_no_conditions_and_has_its_own_columns_only():
+def test_c_mapss_may_have_no_conditions_and_only_its_own_columns():
     assert DataConfig(conditions={"name": "none"}).condition_keys == ()
     with pytest.raises(ValidationError, match=r"conditions\.column names 'regime'; expected sett"):
         DataConfig(conditions={"name": "column", "column": "regime"})

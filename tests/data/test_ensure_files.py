@@ -47,7 +47,7 @@ def test_what_is_there_needs_no_source(tmp_path):
     assert ensure_files(config(tmp_path), ["train"]) == {"train": tmp_path / "train_FD001.txt"}
 
 
-def test_one_line_says_where_it_was_looked_for(tmp_path, monkeypatch):
+def test_one_line_names_the_expected_path(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "not/there")
     with pytest.raises(DataError) as caught:
         ensure_files(config(tmp_path / "raw", subset="FD003"), ["train"])

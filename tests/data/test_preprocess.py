@@ -74,7 +74,7 @@ def test_columns_are_taken_by_name_in_the_order_asked_for():
     assert (both.transform(fleet)[:, 1] == alone.transform(fleet)[:, 0]).all()
 
 
-def test_values_beyond_training_are_told_per_column():
+def test_values_outside_the_training_range_are_flagged_per_column():
     fleet = fleet_of(30)
     config = DataConfig(columns=("sensor_2", "sensor_3"))
     preprocessor = Preprocessor.fit(fleet, config)

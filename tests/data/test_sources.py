@@ -133,7 +133,7 @@ def test_other_line_ends_from_a_public_source_are_official(tmp_path, monkeypatch
         assert all(origin.official for origin in get(tmp_path).written)
 
 
-def test_all_answers_are_told_and_nothing_is_written(tmp_path, monkeypatch):
+def test_all_answers_are_reported_and_nothing_is_written(tmp_path, monkeypatch):
     with serve(a=[status(404)], b=[body(b"<html>")]) as (address, _):
         public(monkeypatch, address, "a", "b")
         with pytest.raises(DataError) as caught:

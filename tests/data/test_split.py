@@ -180,7 +180,7 @@ def test_windows_are_drawn_by_the_seed():
     assert held == drawn[0]
 
 
-def test_engines_are_set_aside_before_any_other_split_and_by_a_seed_of_their_own():
+def test_test_engines_are_held_out_before_any_other_split_with_a_seed_of_their_own():
     rest, test = SplitConfig(test=0.3).hold_out_test(ENGINES)
     assert len(test) == 30
     assert sorted([*rest, *test]) == ENGINES.tolist()
@@ -190,7 +190,7 @@ def test_engines_are_set_aside_before_any_other_split_and_by_a_seed_of_their_own
 
 
 @given(st.integers(3, 40), st.floats(0.001, 0.999), seeds)
-def test_some_are_set_aside_and_two_are_left(count, share, seed):
+def test_some_engines_are_held_out_and_two_remain(count, share, seed):
     rest, test = SplitConfig(test=share, test_seed=seed).hold_out_test(np.arange(1, count + 1))
     assert len(test) >= 1
     assert len(rest) >= 2

@@ -39,7 +39,7 @@ def test_the_columns_of_a_file_of_ones_own(tmp_path):
     assert (found.settings, found.decimals) == ([], [])
 
 
-def test_engines_that_will_be_set_aside_change_nothing(tmp_path):
+def test_engines_to_be_held_out_change_nothing(tmp_path):
     def with_odd(names):
         rows = own_rows(lambda name, _: 1e6 * (name in names))
         content = write_own(tmp_path / "odd.csv", rows).read_bytes()

@@ -63,7 +63,7 @@ def test_separators_line_ends_and_blank_lines(separator, end):
         assert table.numbers.tolist() == [[1, 5], [2, 7]]
 
 
-def test_columns_come_in_any_order_and_others_are_not_looked_at():
+def test_columns_come_in_any_order_and_others_are_ignored():
     text = "note;sensor_2;Engine;RUL;time\n'x;5;a 7;;1\n;6;b;-;2\n"
     table = parse(text)
     assert table.engine.tolist() == ["a 7", "b"]
@@ -143,7 +143,7 @@ FRAME = pd.DataFrame(
 )
 
 
-def test_parquet_is_told_by_its_bytes():
+def test_parquet_is_recognised_by_its_bytes():
     table = parse(parquet(FRAME))
     assert table.engine.tolist() == ["3", "3"]
     assert table.numbers.tolist() == [[1, 0.1], [2, 0.2]]
@@ -176,7 +176,7 @@ def test_parquet_without_rows_or_columns():
     )
 
 
-def test_without_pyarrow_it_says_what_to_install(monkeypatch):
+def test_without_pyarrow_the_error_names_the_package_to_install(monkeypatch):
     content = parquet(FRAME)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert "pip install 'cmapss_rul[parquet]'" in refused(content)

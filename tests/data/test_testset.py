@@ -17,7 +17,7 @@ def config(tmp_path, **keys) -> DataConfig:
     return DataConfig.model_validate({**KEYS, "train": str(tmp_path / "my.csv"), **keys})
 
 
-def test_engines_are_set_aside_and_cut_once(tmp_path):
+def test_engines_are_held_out_and_truncated_once(tmp_path):
     data, split = config(tmp_path), SplitConfig(test=0.4)
     whole = read_train_records(data, tmp_path / "my.csv", "").fleet
     found = read_test_set(data, split)
@@ -39,7 +39,7 @@ def test_engines_are_set_aside_and_cut_once(tmp_path):
     assert [source.name for source in found.sources] == ["my.csv"]
 
 
-def test_without_engines_set_aside_there_is_nothing_to_test_on(tmp_path):
+def test_without_held_out_engines_there_is_no_test_set(tmp_path):
     with pytest.raises(DataError, match=r"no engine was held out .* because split.test is 0;"):
         read_test_set(config(tmp_path), SplitConfig(test=0))
 
@@ -48,10 +48,10 @@ TEST_ROWS = ["b,1,0,500,0.1,x,7", "a,1,0,500,0.1,x,9", "b,2,50,500,0.2,x,6"]
 
 
 @pytest.mark.parametrize(
-    "told", [(7, 9, 6), (6, 9, 6)], ids=["each cycle's", "the last one's, or capped"]
+    "stated", [(7, 9, 6), (6, 9, 6)], ids=["each cycle's", "the last one's, or capped"]
 )
-def test_the_rul_of_a_column_is_that_of_the_last_row(tmp_path, told):
-    rows = [f"{row.rpartition(',')[0]},{rul}" for row, rul in zip(TEST_ROWS, told, strict=True)]
+def test_the_rul_of_a_column_is_that_of_the_last_row(tmp_path, stated):
+    rows = [f"{row.rpartition(',')[0]},{rul}" for row, rul in zip(TEST_ROWS, stated, strict=True)]
     path = write_own(tmp_path / "test.csv", rows, f"{HEADER},left")
     found = read_test_set(config(tmp_path, test=str(path), rul_column="left"), SplitConfig())
     assert found.names == ["b", "a"]

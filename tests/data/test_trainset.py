@@ -178,7 +178,7 @@ def refused(tmp_path, rows, header=HEADER, **keys) -> str:
     return str(caught.value).replace(str(path), "my.csv")
 
 
-def test_what_is_wrong_with_a_training_file_is_said_in_one_line(tmp_path):
+def test_an_invalid_training_file_is_reported_in_one_line(tmp_path):
     rows = own_rows()
     assert refused(tmp_path, rows, HEADER.replace("temp", "tmp")) == (
         "my.csv: the column temp is missing; the nearest present is 'tmp'"

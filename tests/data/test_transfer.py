@@ -190,7 +190,7 @@ def test_control_characters_of_a_server_are_shown_not_obeyed():
     assert str(caught.value).isprintable()
 
 
-def test_nobody_there():
+def test_no_server_answers():
     with pytest.raises(DataError, match=r"refused.*\(after 3 attempts\)"):
         get("http://127.0.0.1:9/a")
     with pytest.raises(DataError):

@@ -64,7 +64,7 @@ def test_bias_is_predicted_less_true():
     assert bias(np.array([40.0]), np.array([50.0])) == -10
 
 
-def test_figures_are_the_functions_values():
+def test_metrics_are_the_values_of_the_functions():
     assert regression_metrics(PREDICTED, TRUE) == RegressionMetrics(
         rmse(PREDICTED, TRUE),
         mae(PREDICTED, TRUE),

@@ -85,7 +85,7 @@ def dead_process():
     return process.pid
 
 
-def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
+def test_only_partial_files_of_killed_processes_are_removed(tmp_path):
     dead = f".x.pt.{dead_process()}.part"
     kept = [f".y.{os.getppid()}.part", ".z.part", "x.1.part", ".hidden", "best.pt"]
     for name in (dead, *kept):
@@ -95,7 +95,7 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
     remove_partial_files(tmp_path / "nowhere")
 
 
-def test_in_a_users_folder_only_halves_of_the_file_itself_are_swept(tmp_path):
+def test_in_a_users_folder_only_partial_files_of_the_file_itself_are_removed(tmp_path):
     number = dead_process()
     kept = [f".x.csv.old.{number}.part", f".film.{number}.part", f".x.csv.{os.getppid()}.part"]
     for name in (f".x.csv.{number}.part", *kept):

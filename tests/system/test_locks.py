@@ -92,7 +92,7 @@ def test_two_threads_of_one_process_are_two(tmp_path):
         refused(lock_folder(tmp_path), RulError, f"by process {os.getpid()};")
 
 
-def test_the_lock_of_a_killed_process_holds_nobody_back(tmp_path, holder):
+def test_the_lock_of_a_killed_process_blocks_no_other(tmp_path, holder):
     first = holder(tmp_path)
     first.send_signal(signal.SIGKILL)
     first.wait()
@@ -119,7 +119,7 @@ def test_an_owner_that_cannot_be_read_is_unknown(tmp_path, holder, note):
     refused(lock_folder(tmp_path), RulError, r"by process (of unknown number|1\\x1b\[31m);")
 
 
-def test_whoever_waits_says_for_whom_and_then_has_the_turn(tmp_path, holder, caplog):
+def test_a_waiting_process_reports_the_owner_and_then_gets_the_lock(tmp_path, holder, caplog):
     first = holder(tmp_path)
     threading.Timer(1.0, lambda: first.stdin.write("go\n") and first.stdin.flush()).start()
     with wait_for_folder(tmp_path):

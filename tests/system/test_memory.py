@@ -8,8 +8,8 @@ import pytest
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
-@pytest.mark.parametrize(("start", "kept"), [("", False), ("main(['--version'])", True)])
-def test_a_command_keeps_large_blocks_that_are_freed(start, kept):
+@pytest.mark.parametrize(("start", "retained"), [("", False), ("main(['--version'])", True)])
+def test_a_command_keeps_large_blocks_that_are_freed(start, retained):
     script = (
         "import contextlib, mmap, numpy\n"
         "from pathlib import Path\n"
@@ -23,4 +23,4 @@ def test_a_command_keeps_large_blocks_that_are_freed(start, kept):
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == str(kept)
+    assert done.stdout.splitlines()[-1] == str(retained)
