@@ -34,6 +34,7 @@ class Random(Balancer):
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights drawn for this step."""
+        # ranks draw dropout from generators of their own, so this one gives all the same weights
         return weighted_sum(losses, torch.softmax(torch.randn_like(losses), dim=0))
 
     def extra_repr(self) -> str:

@@ -41,6 +41,7 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import COLUMNS, TIMES, Row
 from cmapss_rul.version import __version__
 
+# Stays 1 as long as older files load: a new key has a default value instead.
 FORMAT_VERSION = 1
 BEST = "best.pt"
 """Name of the checkpoint that a run folder stands for."""
@@ -54,7 +55,7 @@ MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm
 MISSHAPEN = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
 """Exceptions of values that are missing or have another shape than expected."""
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]  # numbers become int64 tensors and arrays
 
 
 class Part(BaseModel):
@@ -211,6 +212,7 @@ class Checkpoint(RunRecord):
 
     @model_validator(mode="after")
     def _rows_fit(self) -> "Checkpoint":
+        # metrics.csv is rewritten from these rows on each resumption, so a gap would go into it
         rows, times = self.loop.history, self.host.clock.rows
         metrics = set(COLUMNS) - set(TIMES)
         if len(rows) != self.loop.epoch or any(row.keys() != metrics for row in rows):

@@ -82,7 +82,7 @@ def _is_run(run: RunFolder) -> bool:
 def describe_run(run: RunFolder) -> ListedRun:
     """Describe a run folder; never fails, whatever its files hold."""
     name = printable(run.path.name)
-    try:
+    try:  # every part of a file may be of any type: a foreign file is listed like a damaged one
         if not (run.best.exists() or run.resumable):
             return ListedRun(name, "no checkpoint", **_settings(_read_config(run)))
         best = run.open(run.best) if run.best.exists() else None
@@ -160,12 +160,11 @@ def _settings(config: Any) -> dict[str, Any]:
         return found if isinstance(found, kind) and not isinstance(found, bool) else None
 
     own = value(str, "data", "train")
-    texts = {"subset": ("data", "subset"), "balancer": ("balancer", "name")}
-    named = {key: value(str, *keys) for key, keys in texts.items()}
-    if own is not None:
-        named["subset"] = Path(own).stem
+    subset = value(str, "data", "subset") if own is None else Path(own).stem
+    balancer = value(str, "balancer", "name")
     return {
-        **{key: None if text is None else printable(text) for key, text in named.items()},
+        "subset": subset and printable(subset),
+        "balancer": balancer and printable(balancer),
         "seed": value(int, "seed"),
     }
 

@@ -92,6 +92,7 @@ def check_same_run(
     """
     with refuse_misshapen(checkpoint.path):
         then, now = flatten(completed(checkpoint.config)), flatten(config.without_host_facts())
+        # more epochs are another run, unless the former ones are all done: then it is trained on
         may_change = set(_MAY_CHANGE)
         if checkpoint.is_finished() and config.train.epochs > then["train.epochs"]:
             may_change.add("train.epochs")
