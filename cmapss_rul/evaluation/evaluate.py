@@ -60,13 +60,20 @@ def evaluate(
     predictions = predict_fleet(model, fleet, names=tested.names)
     predictions = dataclasses.replace(predictions, engine=tested.engine_of_rows)
     last = fleet.last_rows
-    scored = ByWindows((predictions.at(last), truth.at(last)), (predictions, truth))
+    # every metric is computed twice: published results are of last windows, which are few and
+    # alike in each test file, whereas every window shows the whole life of an engine
+    predicted = ByWindows(predictions.at(last), predictions)
     truths = ByWindows(truth.at(last), truth)
     level = interval_level(model)
     return Evaluation(
         protocol=Protocol.of(model, tested),
-        metrics=ByWindows(rul_metrics(*scored.last), rul_metrics(*scored.every)),
-        health=ByWindows(health_metrics(*scored.last), health_metrics(*scored.every)),
+        metrics=ByWindows(
+            rul_metrics(predicted.last, truths.last), rul_metrics(predicted.every, truths.every)
+        ),
+        health=ByWindows(
+            health_metrics(predicted.last, truths.last),
+            health_metrics(predicted.every, truths.every),
+        ),
         floor=floor_under_cap(truths, config.cap),
         baselines=constant_baselines(
             truths, model.data.mean_label, held_out=bool(len(tested.held_out))
@@ -92,11 +99,7 @@ def read_test_engines(
 ) -> EvaluationSet:
     """Read the engines that a model is tested on, and make sure that it was not trained on them.
 
-    Args:
-        model: the trained model.
-        data_dir: folder of the files; that of the configuration by default.
-        labels: whether the RUL is needed, too.
-        progress: whether a download shows its progress on stderr.
+    `data_dir` replaces the configuration's folder; without `labels` the RUL file is not needed.
 
     Raises:
         DataError: a file cannot be obtained or read; a user's training file has changed, so that
@@ -137,7 +140,7 @@ def rul_metrics(predictions: Predictions, truth: Truth) -> ByLabels[RulMetrics]:
         found = dataclasses.asdict(regression_metrics(predictions.rul, true))
         return RulMetrics(rmse_interval=interval, **found)
 
-    return ByLabels(score(truth.capped), score(truth.raw))
+    return ByLabels(truth.capped, truth.raw).map(score)
 
 
 def health_metrics(predictions: Predictions, truth: Truth) -> HealthMetrics:
@@ -155,15 +158,10 @@ def health_metrics(predictions: Predictions, truth: Truth) -> HealthMetrics:
 
 
 def floor_under_cap(truths: ByWindows[Truth], cap: int) -> Floor:
-    """Compute the metrics that no network under the cap can beat on raw labels.
-
-    Args:
-        truths: labels by windows.
-        cap: of the predictions, cycles.
-    """
+    """Compute the metrics that no network under the cap can beat on raw labels."""
     return Floor(
         f"perfect predictor capped at {cap}, scored on raw labels",
-        ByWindows(*(perfect_under_cap(truth.raw, cap) for _, truth in truths.items())),
+        truths.map(lambda truth: perfect_under_cap(truth.raw, cap)),
     )
 
 
@@ -204,6 +202,4 @@ def _constant_metrics(
             prediction, **dataclasses.asdict(constant_baseline(prediction, true))
         )
 
-    return ByWindows(
-        *(ByLabels(score(truth.capped), score(truth.raw)) for _, truth in truths.items())
-    )
+    return truths.map(lambda truth: ByLabels(truth.capped, truth.raw).map(score))

@@ -170,6 +170,7 @@ def measure_parity(model: TrainedModel, fleet: Fleet, run: Runner) -> Parity:
     expected = predict_fleet(model, fleet, rows)
     parts = np.array_split(np.arange(len(rows)), -(-len(rows) // _BATCH))
     found = [run(graph_inputs(model, fleet, rows[part])) for part in parts]
+    # the bounds are compared around the exported RUL, so that its difference counts only once
     rul, health, *bounds = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     level = interval_level(model)
     interval = None
@@ -206,6 +207,7 @@ def _to_onnx(exported: torch.export.ExportedProgram, metadata: dict[str, str]) -
     import onnx
     import onnxscript  # noqa: F401  # torch.onnx needs it; its own message is less plain
 
+    # a model without intervals has two outputs; its names are then the first two
     names = OUTPUTS[: len(exported.graph_signature.user_outputs)]
     program = torch.onnx.export(exported, dynamo=True, output_names=names, verbose=False)
     assert program is not None

@@ -98,6 +98,7 @@ class ExportGraph(nn.Module):
         length = rows.shape[1]
         position = torch.arange(length, device=rows.device)
         first = length - valid_length.clamp(min=1, max=length)
+        # a gather, not a branch: the traced graph must take records of any length
         index = torch.maximum(position, first.unsqueeze(1))
         padded = rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
         features = self._scale(shortest_decimal(padded))
@@ -120,6 +121,7 @@ class ExportGraph(nn.Module):
             return (values - self.centre[0]) * self.factor[0]
         keys = rows[:, :, self.condition_columns] * self.powers_of_ten
         keys = (keys.round() if self.rounds else keys).unsqueeze(2)
+        # an unknown condition is scaled as the nearest one, as in `Conditions`
         distance = ((keys - self.condition_table) / self.span).square().sum(dim=3)
         condition = distance.float().argmin(dim=2)
         return (values - self.centre[condition]) * self.factor[condition]
@@ -137,11 +139,6 @@ class ExportGraph(nn.Module):
 
 class IntervalGraph(nn.Module):
     """The interval around each prediction; equals `Calibration.bounds`.
-
-    Args:
-        calibration: of the model.
-        level: one of its levels.
-        cap: of labels and predictions, cycles.
 
     Shapes:
         rul: float32 [batch], clamped to [0, cap], cycles.
@@ -201,14 +198,9 @@ def shortest_decimal(raw: Tensor) -> Tensor:
 
 
 def graph_inputs(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> GraphInputs:
-    """Cut the graph's inputs out of whole records.
+    """Cut the graph's inputs out of whole records, one window up to each of the rows [batch].
 
     Rows that the graph must ignore are NaN: if it did not, its outputs would be NaN.
-
-    Args:
-        model: whose graph it is.
-        fleet: the records.
-        rows: [batch], the rows of the fleet at which the windows end.
     """
     length = model.config.data.window
     available = rows - fleet.row_starts[rows] + 1

@@ -167,13 +167,7 @@ def interval_level(model: TrainedModel, requested: float | None = None) -> float
 
 
 def interval_bounds(model: TrainedModel, rul: NDArray[np.float64], level: float) -> Bounds:
-    """Compute the bounds of the intervals around predictions.
-
-    Args:
-        model: calibrated at the level.
-        rul: [window], clamped to [0, cap], cycles.
-        level: one of the model's.
-    """
+    """Compute the bounds of the intervals around predictions [window], clamped to [0, cap]."""
     assert model.calibration is not None
     return model.calibration.bounds(rul, level, model.config.data.cap)
 
@@ -247,6 +241,7 @@ def _window_coverage(
         band = in_band(truth.raw, low, below)
         parts = (lower[band], upper[band], truth.capped[band], engine[band])
         bands.append(BandCoverage(low, below, interval_coverage(*parts) if band.any() else None))
+    # clamped bounds end at the cap, so raw coverage is low by design; the share above explains it
     raw = interval_coverage(lower, upper, truth.raw, engine)
     above = mean_by_engine(truth.raw > cap, engine)
     return WindowCoverage(

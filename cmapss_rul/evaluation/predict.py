@@ -1,7 +1,7 @@
 """Predictions for a user's own engines, with flags for unusual inputs."""
 
 from collections.abc import Hashable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,31 +14,13 @@ from cmapss_rul.data.records import Records
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted, json_text
 from cmapss_rul.evaluation.intervals import (
-    Bounds,
     interval_bounds,
     interval_facts,
     interval_level,
     why_no_intervals,
 )
-from cmapss_rul.evaluation.predictions import Predictions, predict_fleet
+from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.training.trained_model import TrainedModel
-
-
-@dataclass(frozen=True, eq=False)
-class Flags:
-    """What is unusual about the inputs of each prediction, anywhere in its window.
-
-    Attributes:
-        condition_known: [window], whether each operating condition in it occurred in training;
-            None where the file lacks settings that could tell.
-        sensors: [window], the sensors in it that leave the range of the training engines,
-            with spaces between them.
-        note: [window], further remarks, with '; ' between.
-    """
-
-    condition_known: list[bool | None]
-    sensors: list[str]
-    note: list[str]
 
 
 def predict_records(
@@ -72,68 +54,54 @@ def predict_records(
     fleet = records.fleet
     rows = np.arange(fleet.rows) if every_cycle else fleet.last_rows
     found = predict_fleet(model, fleet, rows, records.names)
-    available = rows - fleet.row_starts[rows] + 1
-    bounds = None if level is None else interval_bounds(model, found.rul, level)
-    return _table(records, found, available, bounds, _flags(model, records, rows, level))
-
-
-def _table(
-    records: Records,
-    found: Predictions,
-    available: NDArray[np.int64],
-    bounds: Bounds | None,
-    flags: Flags,
-) -> pd.DataFrame:
-    lower, upper = ([None] * len(available),) * 2 if bounds is None else bounds
-    probabilities = {f"p_{k}": column for k, column in enumerate(found.probabilities.T)}
+    bounds = (None, None) if level is None else interval_bounds(model, found.rul, level)
+    # columns of objects, since None differs from False and from NaN in them
+    lower, upper = (pd.Series([None] * len(rows) if x is None else x, dtype=object) for x in bounds)
     columns: dict[str, Any] = {
         "engine": [records.names[number - 1] for number in found.engine],
         "cycle": found.cycle,
-        "cycles_seen": available,
+        "cycles_seen": rows - fleet.row_starts[rows] + 1,
         "rul": found.rul,
-        "rul_lower": _objects(lower),
-        "rul_upper": _objects(upper),
+        "rul_lower": lower,
+        "rul_upper": upper,
         "health": found.health,
-        **probabilities,
+        **{f"p_{k}": column for k, column in enumerate(found.probabilities.T)},
         "padded": found.padded,
-        "condition_known": _objects(flags.condition_known),
-        "sensors_out_of_range": flags.sensors,
-        "note": flags.note,
+        "condition_known": pd.Series(_known_conditions(model, records, rows), dtype=object),
+        "sensors_out_of_range": _sensors_out_of_range(model, fleet, rows),
+        "note": _notes(records, rows, common_note(model, records, level)),
     }
     return pd.DataFrame(columns)
 
 
-def _objects(values: Any) -> "pd.Series[Any]":
-    """Make a column of objects, in which None differs from False and NaN."""
-    return pd.Series(values, dtype=object)
+def _known_conditions(
+    model: TrainedModel, records: Records, rows: NDArray[np.int64]
+) -> list[bool | None]:
+    """Return whether each operating condition in a window occurred in training.
+
+    None stands where the file lacks settings that could tell.
+    """
+    marks = model.preprocessor.unknown_condition(records.fleet)[:, None]
+    unknown = any_in_window(marks, records.fleet, rows, model.config.data.window)[:, 0]
+    otherwise = True if records.has_condition_columns else None
+    return [False if is_unknown else otherwise for is_unknown in unknown]
 
 
-def _flags(
-    model: TrainedModel, records: Records, rows: NDArray[np.int64], level: float | None
-) -> Flags:
-    fleet, length = records.fleet, model.config.data.window
-    unknown_rows = model.preprocessor.unknown_condition(fleet)[:, None]
-    unknown = any_in_window(unknown_rows, fleet, rows, length)[:, 0]
-    beyond = model.preprocessor.out_of_range(fleet)
-    known = model.config.data.sensor_names
-    sensors = [(i, c) for i, c in enumerate(model.preprocessor.columns) if c in known]
-    marked = any_in_window(beyond[:, [i for i, _ in sensors]], fleet, rows, length)
-    common = common_note(model, records, level)
-    first = fleet.cycle[fleet.row_starts[rows]]
-    return Flags(
-        condition_known=[
-            False if is_unknown else True if records.has_condition_columns else None
-            for is_unknown in unknown
-        ],
-        sensors=[
-            " ".join(name for (_, name), out in zip(sensors, row, strict=True) if out)
-            for row in marked
-        ],
-        note=[
-            "; ".join([*_record_notes(start, gaps), common])
-            for start, gaps in zip(first, records.missing_cycles[rows], strict=True)
-        ],
-    )
+def _sensors_out_of_range(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> list[str]:
+    """Name the sensors that leave the range of the training engines anywhere in a window."""
+    names, data = model.preprocessor.columns, model.config.data
+    sensors = [i for i, name in enumerate(names) if name in data.sensor_names]
+    beyond = model.preprocessor.out_of_range(fleet)[:, sensors]
+    marked = any_in_window(beyond, fleet, rows, data.window)
+    return [" ".join(names[sensors[i]] for i in np.flatnonzero(row)) for row in marked]
+
+
+def _notes(records: Records, rows: NDArray[np.int64], common: str) -> list[str]:
+    first = records.fleet.cycle[records.fleet.row_starts[rows]]
+    return [
+        "; ".join([*_record_notes(start, gaps), common])
+        for start, gaps in zip(first, records.missing_cycles[rows], strict=True)
+    ]
 
 
 def _record_notes(first_cycle: int, missing: int) -> list[str]:
@@ -146,13 +114,7 @@ def _record_notes(first_cycle: int, missing: int) -> list[str]:
 
 
 def common_note(model: TrainedModel, records: Records, level: float | None = None) -> str:
-    """Return the part of the note that is the same for every prediction.
-
-    Args:
-        model: that predicts.
-        records: of the engines.
-        level: of the intervals, as given to `predict_records`.
-    """
+    """Return the part of the note that is the same for every prediction."""
     note = _interval_note(model, interval_level(model, level))
     if not records.has_condition_columns:
         note += "; the file lacks settings, so the operating condition was not checked"
@@ -182,6 +144,7 @@ def any_in_window(
     Returns:
         [window, column].
     """
+    # differences of cumulative counts: one pass over the rows instead of one a window
     counts = np.zeros((len(marks) + 1, marks.shape[1]), dtype=np.int64)
     np.cumsum(marks, axis=0, out=counts[1:])
     first = np.maximum(rows + 1 - length, fleet.row_starts[rows])
@@ -234,6 +197,7 @@ def to_table(table: pd.DataFrame, model: TrainedModel, common: str) -> Table:
 
 def _remarks(row: dict[Hashable, Any], common: str) -> Iterator[str]:
     """Yield what is unusual about one row of the table."""
+    # the note of a row ends in the part that all rows share, which the table shows once below
     own = row["note"].removesuffix(common).removesuffix("; ")
     if own:
         yield own
@@ -246,13 +210,7 @@ def _remarks(row: dict[Hashable, Any], common: str) -> Iterator[str]:
 
 
 def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None) -> str:
-    """Write the table as strict JSON, with facts about the model; what is unknown is null.
-
-    Args:
-        table: of `predict_records`.
-        model: that predicted.
-        level: as it was given there.
-    """
+    """Write the table as strict JSON, with facts about the model; what is unknown is null."""
     data, facts = model.config.data, interval_facts(model)
     content = {
         "model": {

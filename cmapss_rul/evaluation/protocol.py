@@ -145,18 +145,14 @@ class Protocol:
 
     @classmethod
     def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
-        """Collect the protocol of one evaluation.
-
-        Args:
-            model: what is evaluated.
-            tested: the test engines, and their files.
-        """
+        """Collect the protocol of one evaluation."""
         data, fleet = model.config.data, tested.fleet
         digest = {file.name: _digest(file.model_dump()) for file in model.data.files}
         for file in tested.sources:
             found = _digest(dataclasses.asdict(file))
             other = digest.get(file.name, found) != found  # two files of one name, in two folders
             digest[f"{file.name} (test)" if other else file.name] = found
+        # one altered file is enough to make a result incomparable
         official = not data.own and all(file["official"] for file in digest.values())
         simulated = any(file["simulated"] for file in digest.values())
         return cls(

@@ -1,6 +1,7 @@
 """What an evaluation finds: typed here, plain values in evaluation.json."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from cmapss_rul.metrics.prognostics import FleetPrognostics
 from cmapss_rul.metrics.regression import RegressionMetrics
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class ByLabels(Generic[T]):
         """Name and result of both kinds of labels."""
         return [("capped", self.capped), ("raw", self.raw)]
 
+    def map(self, function: Callable[[T], U]) -> "ByLabels[U]":
+        """Apply a function to both."""
+        return ByLabels(function(self.capped), function(self.raw))
+
 
 @dataclass(frozen=True)
 class ByWindows(Generic[T]):
@@ -39,6 +45,10 @@ class ByWindows(Generic[T]):
     def items(self) -> list[tuple[str, T]]:
         """Name and result of both sets of windows."""
         return [("last", self.last), ("every", self.every)]
+
+    def map(self, function: Callable[[T], U]) -> "ByWindows[U]":
+        """Apply a function to both."""
+        return ByWindows(function(self.last), function(self.every))
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,8 @@ class Floor:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in the JSON."""
-        windows = {name: {"raw": dataclasses.asdict(found)} for name, found in self.raw.items()}
-        return {"what": self.description, **windows}
+        raw = self.raw.map(lambda found: {"raw": dataclasses.asdict(found)})
+        return {"what": self.description, **dict(raw.items())}
 
 
 @dataclass(frozen=True)
@@ -117,12 +127,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Baselines:
-    """Two constants.
-
-    Attributes:
-        test_mean: the mean of the labels that are scored: an oracle.
-        train_mean: the mean capped training label, known before the test.
-    """
+    """Two constants: the mean of the scored labels, an oracle, and the mean training label."""
 
     test_mean: Baseline
     train_mean: Baseline
@@ -190,10 +195,7 @@ class Evaluation:
             "metrics": dataclasses.asdict(self.metrics),
             "health": dataclasses.asdict(self.health),
             "floors": self.floor.as_dict(),
-            "baselines": {
-                "test_mean": self.baselines.test_mean.as_dict(),
-                "train_mean": self.baselines.train_mean.as_dict(),
-            },
+            "baselines": {name: found.as_dict() for name, found in vars(self.baselines).items()},
             "prognostics": self.prognostics.as_dict(),
             "intervals": self.intervals.as_dict(),
         }

@@ -86,6 +86,7 @@ def save(evaluation: Evaluation, files: EvaluationFiles) -> None:
     Raises:
         RulError: a file cannot be written; a former one of its name is then untouched.
     """
+    # in this order: whoever finds the JSON also finds the predictions that it was computed from
     contents = {files.predictions: to_csv(evaluation), files.metrics: to_json(evaluation)}
     for path, content in contents.items():
         save_file(path, content, ADVICE)

@@ -113,7 +113,7 @@ def number(value: float, decimals: int) -> str:
     """
     if math.isinf(value):
         return "∞"
-    if abs(value) >= 1e7:
+    if abs(value) >= 1e7:  # a NASA score may have hundreds of digits, and a column has eight
         return f"{value:.1e}"
     decimals = decimals if abs(value) < 1e4 else 0
     return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # + 0.0 takes the sign off −0

@@ -83,7 +83,7 @@ def test_a_test_file_of_ones_own_goes_before(tmp_path):
     assert list(found.protocol.digest) == ["my.csv", "test.csv"]
     assert last_window_predictions(found)["true_rul_raw"].tolist() == [99]
     assert "split" in found.protocol.as_dict()
-    assert "test_seed" not in found.protocol.split
+    assert "test_seed" not in found.protocol.as_dict()["split"]
     test.write_bytes(b"\n".join(line + b",99" for line in file.read_bytes().splitlines()))
     with pytest.raises(DataError, match="the column left is missing"):
         evaluate(model)
