@@ -197,7 +197,7 @@ def _draw_coverage(
     """Draw shares with their 95 % binomial intervals."""
     share = np.array([one.coverage for one in found])
     bounds = np.array([one.interval for one in found])
-    # the interval of a share of 1 ends at 1; rounding may put that a little below the share
+    # the upper bound of a share of 1 is 1; rounding may place it slightly below the share
     length = np.clip(np.stack([share - bounds[:, 0], bounds[:, 1] - share]), 0, None)
     axes.errorbar(
         places, share, yerr=length, fmt=MARKERS[style], color=COLOURS[style], markersize=5,

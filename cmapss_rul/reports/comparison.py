@@ -120,12 +120,17 @@ def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
     text = f"{config}: {best.label} has the lowest RMSE, {show_spread(best.rmse, 2)} cycles"
     if not others:
         return f"{text}; there is no other cell to test it against."
-    shown = [pair.b if pair.a == best.label else pair.a for pair in others if pair.shown]
-    if not shown:
-        return f"{text}, but no difference to another cell is shown."
-    rest = len(others) - len(shown)
-    no_more = f"; no difference to {counted(rest, 'other cell')} is shown" if rest else ""
-    return f"{text}, shown to be lower than that of {', '.join(shown)}{no_more}."
+    # seeds that failed are in no pair, so a paired difference may contradict the means
+    lower = [
+        pair.b if pair.a == best.label else pair.a
+        for pair in others
+        if pair.shown and pair.paired_t and (pair.paired_t.mean < 0) == (pair.a == best.label)
+    ]
+    if not lower:
+        return f"{text}, but no other cell is shown to be worse."
+    rest = len(others) - len(lower)
+    unclear = f"; not shown for {counted(rest, 'other cell')}" if rest else ""
+    return f"{text}, shown to be lower than that of {', '.join(lower)}{unclear}."
 
 
 def _cell_table(

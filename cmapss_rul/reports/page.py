@@ -134,7 +134,7 @@ class Page:
 
 
 def generator_note() -> str:
-    """Name the program and its version; without a time, so that equal runs give equal pages."""
+    """Name the program and its version, not the time: equal runs give equal pages."""
     return f"Made by `rul report` of cmapss_rul {__version__}."
 
 

@@ -157,7 +157,7 @@ def select_ranks(low: Sequence[bool]) -> dict[str, list[int]]:
     """Select the ranks of the engines whose trajectory is shown: up to three of a kind.
 
     The best are taken from the engines whose true RUL gets low, if enough of these rank before the
-    median: a record that ends soon after the label has left the cap is easy, and shows little.
+    median: a record that stops soon after the label has left the cap is easy and uninformative.
 
     Args:
         low: [rank], whether the engine's true RUL falls to half the cap.

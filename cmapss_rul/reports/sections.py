@@ -34,7 +34,7 @@ def metrics(evaluation: Evaluation) -> Iterator[Part]:
 
 
 def baselines(evaluation: Evaluation) -> Iterator[Part]:
-    """Yield what the metrics must be compared with."""
+    """Yield baselines and published results."""
     yield Column([baselines_table(evaluation)])
     yield from published_results(evaluation)
 
@@ -43,7 +43,7 @@ def lead_plot(evaluation: Evaluation, last: LastWindows) -> Plot:
     """Return the plot of predicted against true RUL at the last window of each engine."""
     return Plot(
         "predicted_against_true",
-        "Predicted over true RUL at the last window of each engine; dashed: perfect predictions "
+        "Predicted against true RUL at the last window of each engine; dashed: perfect predictions "
         f"up to the cap{_interval_caption(evaluation)}",
         f"Scatter plot. {_describe_errors(last)}",
         partial(rul_plots.plot_against_true, last),
@@ -128,7 +128,7 @@ def trajectories(evaluation: Evaluation) -> Iterator[Part]:
 
 def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     """Yield the error by true RUL and, where there are several, by operating condition."""
-    every = np.arange(evaluation.fleet.rows)
+    every = np.arange(evaluation.fleet.rows)  # a window ends at each row
     by_rul = {
         "last windows": group_by_rul(evaluation, evaluation.last),
         "every window": group_by_rul(evaluation, every),
@@ -136,7 +136,7 @@ def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     whiskers = "capped labels: median, quartiles, whiskers over 90 % of the windows"
     yield from _error_boxes("error_by_band", whiskers, evaluation, by_rul, "true RUL, cycles")
     conditions = group_by_condition(model, evaluation)
-    if len(conditions) > 1:
+    if len(conditions) > 1:  # one condition would repeat 'every window' of the plot above
         label = "condition: settings at the last cycle"
         by_condition = {"every window": conditions}
         yield from _error_boxes("error_by_condition", whiskers, evaluation, by_condition, label)

@@ -1,4 +1,4 @@
-"""Pages in a real Chromium, where one is installed: what it measures and complains about."""
+"""Pages in a real Chromium, where one is installed: its measurements and console."""
 
 import json
 import shutil
@@ -51,8 +51,8 @@ addEventListener("message", event => {{
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What Chromium found.
+class Rendered:
+    """Measurements in Chromium.
 
     Attributes:
         measured: page, window, images, wide, scrolls, paper, ink.
@@ -71,7 +71,7 @@ def chromium() -> str:
     return found
 
 
-def look(page: Path, width: int, folder: Path, *, dark: bool = False) -> Looked:
+def render(page: Path, width: int, folder: Path, *, dark: bool = False) -> Rendered:
     """Open a copy of a page that measures itself.
 
     Args:
@@ -86,14 +86,14 @@ def look(page: Path, width: int, folder: Path, *, dark: bool = False) -> Looked:
     frame = folder / "frame.html"
     scheme = "dark" if dark else "light"
     frame.write_text(_FRAME.format(scheme=scheme, width=width), encoding="utf-8")
-    words = [
+    command = [
         chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
         f"--user-data-dir={folder / 'profile'}", f"--window-size={max(width, 1400)},900",
         f"--blink-settings=preferredColorScheme={0 if dark else 1}",
         "--virtual-time-budget=5000", "--dump-dom", frame.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", check=True)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     _, _, rest = done.stdout.partition('<pre id="measured">')
     plain = rest.partition("</pre>")[0].replace("&amp;", "&").replace("&lt;", "<")
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return Looked(json.loads(plain.replace("&gt;", ">")), console)
+    return Rendered(json.loads(plain.replace("&gt;", ">")), console)

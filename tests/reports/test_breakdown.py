@@ -1,4 +1,4 @@
-"""Error by band, condition and class: every window once, figures as worked out apart."""
+"""Error by band, condition and class: every window once, metrics computed independently."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def test_the_table_has_the_figures_of_each_group(known):
     assert table.rows[1][4:] == ["0", "–", "–"]
 
 
-def test_groups_stand_in_order_where_one_panel_lacks_some(known):
+def test_groups_are_in_order_where_one_panel_lacks_some(known):
     row = np.array([0])
     panels = {"last": {"a": row, "c": row}, "every": {"a": row, "b": row, "c": row}}
     table = breakdown.group_table(known, panels, "group")
@@ -48,20 +48,20 @@ def test_boxes_say_how_many_windows_are_in_them(known):
     figure = breakdown.plot_error_boxes(
         known, {"last": groups, "every": groups}, "true RUL, cycles"
     )
-    said = [[text.get_text() for text in axes.get_yticklabels()] for axes in figure.axes]
-    assert said == [["low  (n = 2)", "high  (n = 1,000)"]] * 2
+    labels = [[text.get_text() for text in axes.get_yticklabels()] for axes in figure.axes]
+    assert labels == [["low  (n = 2)", "high  (n = 1,000)"]] * 2
     assert figure.axes[-1].get_xlabel() == "predicted − true RUL, cycles (right of 0: too late)"
     assert {axes.get_ylabel() for axes in figure.axes} == {"true RUL, cycles"}
 
 
 def test_confusion_shows_counts_and_shares_of_the_true_class(known):
     matrix = np.array(known.health.last.confusion_matrix)
-    said = texts(breakdown.plot_confusion(known))
+    labels = texts(breakdown.plot_confusion(known))
     for row in matrix:
         for count in row:
             if row.sum():
-                assert f"{count:,}\n{count / row.sum():.0%}" in said
-    assert "degrading\n(51–124)" in said
+                assert f"{count:,}\n{count / row.sum():.0%}" in labels
+    assert "degrading\n(51–124)" in labels
 
 
 @pytest.mark.parametrize("empty", [0, 2])

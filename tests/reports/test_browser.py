@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.reports.browser import look
+from tests.reports.browser import render
 
 
 @pytest.mark.parametrize(("width", "dark"), [(400, False), (1280, False), (1280, True)])
 def test_nothing_is_wider_than_the_page_broken_or_invisible(reported, tmp_path, width, dark):
-    found = look(reported / "report.html", width, tmp_path, dark=dark)
+    found = render(reported / "report.html", width, tmp_path, dark=dark)
     assert found.console == []
     measured = found.measured
     assert measured["window"] == width
@@ -24,14 +24,14 @@ def test_nothing_is_wider_than_the_page_broken_or_invisible(reported, tmp_path, 
     assert (measured["scrolls"] > 0) is (width == 400)
 
 
-def test_what_is_wrong_is_found(tmp_path):
+def test_defects_are_detected(tmp_path):
     page = tmp_path / "bad.html"
     page.write_text(
         '<html><head></head><body><p style="width: 900px">wide</p>'
         '<img src="data:image/svg+xml;base64,broken" alt="">'
         '<script>console.error("broken")</script></body></html>'
     )
-    found = look(page, 400, tmp_path)
+    found = render(page, 400, tmp_path)
     assert found.measured["page"] > 400
     assert found.measured["wide"] == ["P "]
     assert found.measured["images"][0]["natural"] == 0

@@ -11,12 +11,12 @@ from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import grid, histories, results
 from tests.reports.inputs import Seen
 
-FIGURES = {"fixed": [12.0, 14.0], "amnl": [11.0, 12.98]}  # differ significantly
+RMSES = {"fixed": [12.0, 14.0], "amnl": [11.0, 12.98]}  # differ significantly
 
 
-def comparison(made, figures, **changes):
+def comparison(made, rmses, **changes):
     """A comparison of results made by hand, and the histories of its runs."""
-    found = results(made, figures, **changes)
+    found = results(made, rmses, **changes)
     return compare_results(made, found, {}), histories(found)
 
 
@@ -36,11 +36,11 @@ def seen(path, output=None) -> Seen:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """Two configurations, two balancers, two seeds."""
-    made = comparison(grid("fd001", "fd003"), FIGURES)
+    made = comparison(grid("fd001", "fd003"), RMSES)
     return made, saved(made, tmp_path_factory.mktemp("grid") / "<i>mine")
 
 
-def test_every_cell_stands_with_its_spread(two):
+def test_every_cell_has_its_spread(two):
     found = seen(two[1])
     assert "<i>mine: 4 cells compared" in found.words
     assert "fd001: fixed 13.00 ± 1.41" in found.words
@@ -66,12 +66,12 @@ def test_no_difference_is_in_the_finding(two):
     made = two[0][0]
     pairs = [pair.model_copy(update={"shown": False}) for pair in made.pairs]
     page = comparison_page(two[1].parent, made.model_copy(update={"pairs": pairs}))
-    assert page.verdict[0].endswith("but no difference to another cell is shown.")
+    assert page.verdict[0].endswith("but no other cell is shown to be worse.")
     alone = comparison_page(two[1].parent, made.model_copy(update={"pairs": []}))
     assert alone.verdict[0].endswith("there is no other cell to test it against.")
 
 
-def test_every_run_and_every_pair_stands_there(two):
+def test_every_run_and_every_pair_is_listed(two):
     made, path = two
     found = seen(path)
     assert "fd001: fixed 1 14.00" in found.words
@@ -96,7 +96,7 @@ def test_protocol_versions_and_digests(two):
     assert "train_FD003.txt a" in found.words
 
 
-def test_a_picture_that_is_gone_is_said(two, tmp_path):
+def test_a_missing_plot_is_reported(two, tmp_path):
     path = saved(two[0], tmp_path / "grid")
     (path.parent / "weights.svg").unlink()
     found = seen(path)
@@ -113,14 +113,14 @@ def test_without_ranks_nothing_is_missing(tmp_path):
 
 
 def test_ranks_of_one_configuration_are_left_out(tmp_path):
-    found = seen(saved(comparison(grid(), FIGURES), tmp_path / "grid"))
+    found = seen(saved(comparison(grid(), RMSES), tmp_path / "grid"))
     assert "mean rank" not in found.words.lower()
     assert "critical difference" not in found.words.lower()
     assert "Left out" not in found.words
 
 
 def test_the_oracle_is_marked(tmp_path):
-    made = comparison(grid("fd001", "fd003", oracle=True), FIGURES, oracle={1: 10.0})
+    made = comparison(grid("fd001", "fd003", oracle=True), RMSES, oracle={1: 10.0})
     found = seen(saved(made, tmp_path / "grid"))
     assert len(found.images) == 5
     assert "oracle: chosen on the test set" in found.words
@@ -141,9 +141,9 @@ def test_simulated_data_and_leaks_are_marked(tmp_path):
 def test_what_is_no_comparison_is_one_line(tmp_path, content):
     path = tmp_path / "comparison.json"
     path.write_text(content)
-    with pytest.raises(RulError, match="call rul compare again") as told:
+    with pytest.raises(RulError, match="call rul compare again") as failure:
         report_comparison(path, tmp_path / "report.html")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(failure.value)
     assert not (tmp_path / "report.html").exists()
 
 

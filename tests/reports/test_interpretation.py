@@ -54,7 +54,7 @@ def test_attention_is_that_of_the_whole_windows(model, evaluation):
     assert found.health.tolist() == evaluation.truth.health[evaluation.last[whole]].tolist()
 
 
-def test_a_step_of_several_cycles_stands_at_its_middle(model, evaluation, monkeypatch):
+def test_a_step_of_several_cycles_is_placed_at_its_middle(model, evaluation, monkeypatch):
     network = type(model.network)
     monkeypatch.setattr(
         network, "attention_weights", lambda _, windows: torch.full((len(windows), 8), 1 / 8)
@@ -64,7 +64,7 @@ def test_a_step_of_several_cycles_stands_at_its_middle(model, evaluation, monkey
     assert found.ago.tolist() == [37, 32, 27, 22, 17, 12, 7, 2]
 
 
-def test_without_attention_or_whole_windows_it_says_why(model, evaluation, monkeypatch):
+def test_without_attention_or_whole_windows_there_is_a_reason(model, evaluation, monkeypatch):
     monkeypatch.setattr(type(model.network), "attention_weights", lambda *_: None)
     assert "reads the last state alone" in attention_over_time(model, evaluation)
     padded = np.ones_like(evaluation.predictions.padded)

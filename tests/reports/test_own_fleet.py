@@ -30,7 +30,7 @@ def run_folder(tmp_path_factory):
     return folder / "run"
 
 
-def test_the_page_says_whose_data_and_which_engines_these_are(run_folder):
+def test_the_page_names_the_data_and_the_engines(run_folder):
     seen = Seen((run_folder / "report.html").read_text(encoding="utf-8"))
     assert "Note: own files: these metrics are not comparable with C-MAPSS results" in seen.words
     assert "held-out engines of the same file, each cut once: 2 engines" in seen.words

@@ -86,7 +86,7 @@ def test_sentences_are_a_list(tmp_path):
     assert "pre" not in found.tags
 
 
-def test_a_table_says_what_its_cells_are(tmp_path):
+def test_cells_of_a_table_have_their_headings(tmp_path):
     found = seen(
         tmp_path,
         PageTable(Table("RMSE", ["cell", "value"], [["x", "1"], ["y", "2"]], strong=[1])),
@@ -114,7 +114,7 @@ def test_a_picture_takes_the_place_that_it_needs(tmp_path, place, kind):
     assert ("wide full" in classes) is ("wide" in place)
 
 
-def test_a_missing_part_is_said(tmp_path):
+def test_a_missing_part_is_reported(tmp_path):
     assert "Left out: intervals: none" in seen(tmp_path, Missing("intervals: none")).words
 
 
@@ -130,7 +130,7 @@ def test_a_picture_is_inside_the_page_and_beside_it(tmp_path):
     assert "A curve" in found.words
 
 
-def test_tables_of_a_column_stand_beside_others(tmp_path):
+def test_tables_of_a_column_are_beside_others(tmp_path):
     tables = [Table("first", ["a"], [["x"]]), Table("second", ["a"], [["y"]])]
     found = seen(tmp_path, Column(tables), PageTable(Table("third", ["a"], [["z"]])))
     classes = [value for name, value in found.attributes if name == "class"]
@@ -173,9 +173,9 @@ def test_what_cannot_be_written_is_one_line_and_keeps_the_former_page(tmp_path):
     output = tmp_path / "report.html"
     output.write_text("former")
     plots_folder(output).write_text("in the way")
-    with pytest.raises(RulError, match="cannot be written") as told:
+    with pytest.raises(RulError, match="cannot be written") as failure:
         write_page(page(Plot("curve", "t", "x", drawn)), output)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(failure.value)
     assert output.read_text() == "former"
 
 

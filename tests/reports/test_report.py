@@ -65,12 +65,12 @@ def test_the_answer_comes_first_and_its_plot_is_there_once(seen, evaluation):
     order = [
         seen.words.index(text)
         for text in (
-            "RMSE, last windows, capped labels", verdict(evaluation), "Predicted over true RUL",
+            "RMSE, last windows, capped labels", verdict(evaluation), "Predicted against true RUL",
             "Baselines, last windows", "Test metrics. RMSE",
         )
     ]  # fmt: skip
     assert order == sorted(order)
-    assert seen.words.count("Predicted over true RUL") == 1
+    assert seen.words.count("Predicted against true RUL") == 1
 
 
 def test_several_conditions_have_a_plot_and_one_has_none(model, evaluation, monkeypatch):
@@ -83,14 +83,14 @@ def test_several_conditions_have_a_plot_and_one_has_none(model, evaluation, monk
     assert [row[0] for row in column.tables[0].rows] == ["0, 0", "10, 0"]
 
 
-def test_the_metrics_stand_with_its_protocol(seen, evaluation):
+def test_metrics_have_their_protocol(seen, evaluation):
     rmse = evaluation.metrics.last.capped.rmse
     assert f"RMSE, last windows, capped labels {rmse:.2f} cycles" in seen.words
     for choice, value in evaluation.protocol.lines():
         assert f"{choice} {' '.join(value.split())}" in seen.words
 
 
-def test_floors_and_baselines_stand_beside_it(seen, evaluation):
+def test_floors_and_baselines_are_beside_the_metrics(seen, evaluation):
     floor = evaluation.floor
     assert f"perfect below the cap, raw {floor.raw.last.rmse:.2f}" in seen.words
     assert f"Perfect below the cap: {floor.description}." in seen.words
@@ -150,7 +150,7 @@ def test_every_engine_has_a_row(seen, evaluation):
     assert "Every engine at its last window" in seen.words
 
 
-def test_without_intervals_they_are_left_out_and_it_is_said(model):
+def test_without_intervals_the_reason_is_reported(model):
     bare = evaluate(dataclasses.replace(model, calibration=None))
     (missing,) = of_kind(Missing, sections.predictions(bare, LastWindows.of(bare)))
     assert "was not calibrated" in missing.text
@@ -175,9 +175,9 @@ def test_a_fleet_above_the_cap_has_no_trajectories(evaluation):
 
 def test_engines_that_are_not_ranked_are_counted(evaluation):
     above = int((evaluation.truth.raw[evaluation.last] >= 125).sum())
-    told = of_kind(Text, sections.trajectories(evaluation))
-    assert bool(told) is bool(above)
-    assert not above or told[0].text.startswith(f"{above} of 20 engines")
+    texts = of_kind(Text, sections.trajectories(evaluation))
+    assert bool(texts) is bool(above)
+    assert not above or texts[0].text.startswith(f"{above} of 20 engines")
 
 
 def test_prognostics_and_health_are_there(seen, evaluation):
@@ -203,7 +203,7 @@ def test_without_an_epoch_the_curves_are_left_out(model, run_folder, tmp_path):
     assert "no epoch yet" in only.text
 
 
-def test_a_network_without_attention_is_said(model, evaluation, monkeypatch):
+def test_a_network_without_attention_is_reported(model, evaluation, monkeypatch):
     monkeypatch.setattr(type(model.network), "attention_weights", lambda *_: None)
     missing, plot = interpretation_parts(model, evaluation)
     assert isinstance(missing, Missing)
@@ -233,7 +233,7 @@ def test_reporting_again_gives_the_same_page(model, evaluation, run_folder):
         assert texts[0] == texts[1]
 
 
-def test_the_card_says_what_a_stranger_must_know(reported, model, evaluation):
+def test_the_card_has_every_section(reported, model, evaluation):
     card = (reported / CARD).read_text(encoding="utf-8")
     assert card.startswith("# Model card: \\<b\\>a\\&b \\\\u202e$x$\n")
     for heading in (
