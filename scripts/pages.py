@@ -122,7 +122,7 @@ def expected_pages(root: Path) -> dict[Path, str]:
 
 def _tables(root: Path) -> Iterator[tuple[str, str]]:
     """Name and Markdown of each table whose data are there."""
-    yield "published figures", published_table()
+    yield "published results", published_table()
     if (root / LEDGER).exists():
         found = read_ledger(root / LEDGER)
         yield "results", summary_table(found)

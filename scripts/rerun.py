@@ -49,7 +49,7 @@ class Verdict:
 
     Attributes:
         seed: of the run.
-        figure: name of the metric.
+        figure: name of the metric, also the JSON key.
         value: of the new run; None where it is too large for a number.
         ledger: mean over the ledger's seeds.
         interval: in which one more run is expected; None without a spread.

@@ -21,13 +21,9 @@ MARGIN = 1.02
 
 
 class TimeToTarget(NamedTuple):
-    """When a run reached the target.
+    """Seconds and epochs until a run reached the target, or of the whole run where it did not.
 
-    Attributes:
-        seconds: until then; of the whole run where it did not.
-        epochs: until then.
-        reached: whether it did.
-        best: lowest validation RMSE of the run, cycles.
+    `best` is its lowest validation RMSE, cycles.
     """
 
     seconds: float

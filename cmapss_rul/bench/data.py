@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from cmapss_rul.bench.options import PEER_WINDOW, BenchOptions, set_up_ours
+from cmapss_rul.bench.options import PEER_WINDOW, BenchOptions, set_up_ours, with_data
 from cmapss_rul.bench.summary import Measurement, Summary, summarise_ratios
 from cmapss_rul.bench.workers import Contender, alternate, measure_once, peak_memory_mb
 from cmapss_rul.data.columns import SubsetName, file_name
@@ -71,15 +71,9 @@ def measure_data(options: BenchOptions) -> dict[str, Any]:
         "data.peak_memory_mb": Summary.of(memory["cold"]),
         "data.peer_peak_memory_mb": None,
     }
-    return found | _peer_results(seconds, memory)
-
-
-def _peer_results(
-    seconds: Mapping[str, list[float]], memory: Mapping[str, list[float]]
-) -> dict[str, Any]:
     if "peer cold" not in seconds:
-        return {}
-    return {
+        return found
+    return found | {
         "data.cold_ratio_to_peer": summarise_ratios(seconds["peer cold"], seconds["cold"]),
         "data.cached_ratio_to_peer": summarise_ratios(seconds["peer cached"], seconds["cached"]),
         "data.peer_cold_seconds": Summary.of(seconds["peer cold"]),
@@ -92,7 +86,9 @@ def measure_loader(options: BenchOptions) -> dict[str, Any]:
     """Time the gathering of shuffled batches by the length of the window, and the peer's loader."""
     config = options.peer_config
     contenders = {
-        str(window): Contender(prepare_our_loader, _with_window(config, window), options.threads)
+        str(window): Contender(
+            prepare_our_loader, with_data(config, window=window), options.threads
+        )
         for window in WINDOWS
     }
     if peer_version():
@@ -125,20 +121,11 @@ def _copy_train_file(options: BenchOptions) -> RunConfig:
     folder.mkdir()
     name = file_name("train", config.data.subset)
     shutil.copyfile(Path(config.data.dir) / name, folder / name)
-    return config.model_copy(update={"data": config.data.model_copy(update={"dir": str(folder)})})
-
-
-def _with_window(config: RunConfig, window: int) -> RunConfig:
-    return config.model_copy(update={"data": config.data.model_copy(update={"window": window})})
+    return with_data(config, dir=str(folder))
 
 
 def prepare_our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Measurement]:
-    """Import what loading needs; a turn loads the data.
-
-    Args:
-        config: of the data.
-        fresh: delete the cache, so that the turn reads the text file.
-    """
+    """Import what loading needs; a turn loads the data, if `fresh` without the cache."""
     import numpy.ma  # noqa: F401  # imported at first use, by the peer with its own import
 
     keep_freed_memory()
@@ -178,13 +165,7 @@ def peer_version() -> str | None:
 
 
 def fill_peer_root(data: Path, subset: SubsetName, root: Path) -> None:
-    """Copy the user's files to where the peer expects them.
-
-    Args:
-        data: folder of the text files.
-        subset: to copy.
-        root: the peer's data root; created here.
-    """
+    """Copy a subset's text files to where the peer expects them below its root."""
     folder = root / "CMAPSS"
     folder.mkdir(parents=True)
     for kind in ("train", "test", "RUL"):
@@ -202,14 +183,7 @@ def _peer_root(options: BenchOptions) -> Path:
 def prepare_peer_data(
     root: Path, subset: SubsetName, window: int, *, fresh: bool
 ) -> Callable[[], Measurement]:
-    """Import the peer; a turn prepares a subset.
-
-    Args:
-        root: its data root, filled.
-        subset: one of C-MAPSS.
-        window: cycles in a window.
-        fresh: delete the files of a former call, so that the turn reads the text files.
-    """
+    """Import the peer; a turn prepares a subset, if `fresh` without files of a former call."""
     if fresh:
         for pattern in _DERIVED:
             for path in (root / "CMAPSS").glob(pattern):

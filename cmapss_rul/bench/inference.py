@@ -16,15 +16,11 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
 
 _WARM_UP = 20
+"""Single windows before those that are timed: the first calls allocate buffers."""
 
 
 class InferenceTimes(NamedTuple):
-    """How fast a network predicts.
-
-    Attributes:
-        rates: [pass], windows a second, in batches.
-        latencies: [window], seconds from a window to its RUL, one at a time.
-    """
+    """Rates, [pass], windows a second in batches; latencies, [window], seconds for one alone."""
 
     rates: list[float]
     latencies: list[float]

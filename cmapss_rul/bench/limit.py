@@ -52,13 +52,7 @@ class Product(NamedTuple):
 
 
 class ProductTimes(NamedTuple):
-    """Times of steps and of their products alone, measured alternately.
-
-    Attributes:
-        flops: of the products of a step.
-        steps: seconds of each step.
-        products: seconds of the products of a step, alone.
-    """
+    """Seconds of steps and of their products alone, measured alternately; FLOPs of the products."""
 
     flops: int
     steps: list[float]
@@ -100,15 +94,10 @@ def matrix_products(config: RunConfig) -> list[Product]:
 
 
 def measure_products(config: RunConfig, repeats: int, *, warm_up: int = 3) -> ProductTimes:
-    """Time training steps and their products alone, alternately.
+    """Time training steps and their products alone, alternately, after `warm_up` untimed pairs.
 
     Both run on the CPU with PyTorch's current number of threads, on random numbers in the shapes
     of the configuration's full batch.
-
-    Args:
-        config: of network, losses, balancer and optimisers.
-        repeats: timed pairs.
-        warm_up: pairs before them, not timed.
     """
     listed = matrix_products(config)
     with torch.random.fork_rng([]):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -56,15 +57,10 @@ QUICK = Repetitions(
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What is measured.
+    """The configurations that are measured, and how.
 
-    Attributes:
-        config: shipped configuration of the subset.
-        fd001: shipped configuration of FD001, with one split for all seeds.
-        published: configuration of the published network.
-        device: where networks run.
-        sizes: numbers of repetitions.
-        folder: for temporary files.
+    `config` is the shipped one of the subset, `fd001` has one split for all seeds, `published` has
+    the published network; networks run on `device`, `folder` is for temporary files.
     """
 
     config: RunConfig
@@ -114,9 +110,14 @@ class BenchOptions:
                 ensure_files(config.data.model_copy(update={"subset": subset}), ["train"])
 
 
+def with_data(config: RunConfig, **changes: Any) -> RunConfig:
+    """Return the configuration with other values in its part `data`."""
+    return config.model_copy(update={"data": config.data.model_copy(update=changes)})
+
+
 def without_auxiliary(config: RunConfig) -> RunConfig:
-    """Return the configuration without train files of other subsets."""
-    return config.model_copy(update={"data": config.data.model_copy(update={"auxiliary": ()})})
+    """Return the configuration without train files of other subsets, which the usual loop lacks."""
+    return with_data(config, auxiliary=())
 
 
 def set_up_ours(threads: int, seed: int = 0) -> None:

@@ -108,11 +108,13 @@ def run_parts(
 ) -> dict[str, Any]:
     """Do some of the measurements; the result has their conditions, too."""
     options.fetch_files()
+    data = options.config.data
+    train_file = provenance(Path(data.dir) / file_name("train", data.subset))
     start = time.perf_counter()
     flat: dict[str, Any] = {
-        "subset": options.config.data.subset,
+        "subset": data.subset,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "files": _files(options),
+        "files": "official files" if train_file.official else train_file.mark,
         "machine": inspect_machine(pick_device(options.device)),
         "threads": options.threads,
         "peer_missing": None if peer_version() else PEER_MISSING,
@@ -123,12 +125,6 @@ def run_parts(
         flat |= measure(options)
     flat["minutes"] = (time.perf_counter() - start) / 60
     return nest_keys(flat)
-
-
-def _files(options: BenchOptions) -> str:
-    own = options.config.data
-    file = provenance(Path(own.dir) / file_name("train", own.subset))
-    return "official files" if file.official else file.mark
 
 
 # ---- the machine -----------------------------------------------------------------------------

@@ -25,14 +25,10 @@ class Point:
     """Cost of loading a simulated fleet for training, in a process of its own.
 
     Attributes:
-        engines: of the train file.
-        window: length of a window, cycles.
         cached: loaded from the cache; else from the text file.
-        rows: of the train file.
         seconds: from files to tensors, without imports.
         gather: seconds to gather one window, in shuffled batches.
-        base_mb: peak resident size before, with imports, MB.
-        peak_mb: peak resident size at the end, MB.
+        base_mb: peak resident size before, with imports, MB; `peak_mb` is that at the end.
     """
 
     engines: int
@@ -87,14 +83,7 @@ def measure_scale(
 
 
 def prepare_point(fleet: Path, engines: int, window: int, *, cached: bool) -> Callable[[], Point]:
-    """Import what loading needs; a turn measures one point.
-
-    Args:
-        fleet: folder of the simulated fleet.
-        engines: of it.
-        window: length of a window, cycles.
-        cached: keep the cache; else it is deleted first.
-    """
+    """Import what loading needs; a turn measures one point, unless `cached` without the cache."""
     import numpy.ma  # noqa: F401  # imported by the parser at first use; not timed
 
     torch.set_num_threads(1)
@@ -117,12 +106,7 @@ def prepare_point(fleet: Path, engines: int, window: int, *, cached: bool) -> Ca
 
 
 def draw_scale(points: Sequence[Point], path: Path) -> None:
-    """Draw time and memory per row over the number of engines, and write a PNG.
-
-    Args:
-        points: of `measure_scale`.
-        path: of the picture; replaced if it exists.
-    """
+    """Draw time and memory per row over the number of engines, and write a PNG."""
     from matplotlib.figure import Figure
 
     window = points[0].window

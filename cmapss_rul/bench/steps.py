@@ -33,16 +33,11 @@ BALANCERS: tuple[BalancerConfig, ...] = tuple(
 """All but `fixed`, with which they are compared, and those of the extra `torchjd`."""
 
 _WARM_UP = 3
+"""Turns before those that are timed: they allocate buffers and choose kernels."""
 
 
 class Turn(NamedTuple):
-    """Where a contender takes its steps, and how many.
-
-    Attributes:
-        device: of the network.
-        threads: of PyTorch.
-        steps: in a turn.
-    """
+    """Device and threads with which a contender takes its steps, and how many in a turn."""
 
     device: str
     threads: int
@@ -152,6 +147,7 @@ def prepare_balancers(
     def measure() -> dict[str, Summary]:
         found: dict[str, Summary] = {}
         for balancer in BALANCERS:
+            # one process for both is fair: the same code and data, and only the balancer differs
             pair = {"fixed": contender(FixedConfig()), "other": contender(balancer)}
             times = alternate(pair, turns, warm_up=_WARM_UP)
             found[balancer.name] = summarise_ratios(times["other"], times["fixed"])

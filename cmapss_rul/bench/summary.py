@@ -70,16 +70,16 @@ def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
             parent = parent.setdefault(part, {})
         if isinstance(value, Summary):
             parent[name], parent[f"{name}_spread"] = value
-        elif isinstance(value, Mapping) and value and _all_summaries(value):
+        elif (
+            isinstance(value, Mapping)
+            and value
+            and all(isinstance(each, Summary) for each in value.values())
+        ):
             parent[name] = {each: summary.median for each, summary in value.items()}
             parent[f"{name}_spread"] = {each: summary.spread for each, summary in value.items()}
         else:
             parent[name] = value
     return result
-
-
-def _all_summaries(values: Mapping[str, Any]) -> bool:
-    return all(isinstance(value, Summary) for value in values.values())
 
 
 def look_up(result: Mapping[str, Any], key: str) -> Any:

@@ -9,10 +9,6 @@ from cmapss_rul.display.table import Table
 PEER_MEMORY_MB = {"FD001": 460.0, "FD004": 862.0}
 """Peak memory of rul-datasets on another machine (measured), for where it is not installed."""
 
-HELP_SECONDS, EVALUATE_SECONDS, FIRST_STEP_SECONDS = 0.3, 4.0, 2.0
-EVALUATE_RATIO = 3.5
-GRADNORM_RATIO, BALANCER_RATIO = 1.5, 1.02
-
 
 class Row(NamedTuple):
     """A row of the table.
@@ -104,26 +100,33 @@ def remarks(result: Mapping[str, Any]) -> Iterator[str]:
 def rows(result: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the rows of a result."""
     on_gpu = look_up(result, "machine.gpu") is not None
-    yield _at_least(result, "accuracy.ratio_to_usual_loop", 3)
-    yield _at_least(result, "step.ratio_to_usual_loop", 5 if on_gpu else 1)
-    yield _at_least(result, "step.share_of_matmul_limit", 0.65)
-    yield _at_least(result, "published.step.share_of_matmul_limit", 0.89)
-    yield _at_least(result, "data.cold_ratio_to_peer", 1)
-    yield _at_least(result, "data.cached_ratio_to_peer", 10)
+    minima = {
+        "accuracy.ratio_to_usual_loop": 3,
+        # on a GPU the usual loop waits for the CPU in each step, so that more is to be gained
+        "step.ratio_to_usual_loop": 5 if on_gpu else 1,
+        "step.share_of_matmul_limit": 0.65,
+        "published.step.share_of_matmul_limit": 0.89,
+        "data.cold_ratio_to_peer": 1,
+        "data.cached_ratio_to_peer": 10,
+    }
+    # GradNorm alone needs gradients of each loss, the others arithmetic on two numbers
+    maxima = {
+        f"balancers.{name}.ratio_to_fixed": 1.5 if name == "gradnorm" else 1.02
+        for name in result.get("balancers", {})
+    }
+    yield from (_limited(result, key, "≥", limit) for key, limit in minima.items())
     yield _memory_row(result)
     yield _row(result, "data.peer_peak_memory_mb", 0)
     yield from _loader_rows(result)
     yield _row(result, "inference.windows_per_second", 0)
     for name, value in (look_up(result, "inference.one_window_ms") or {}).items():
         yield Row(f"inference.one_window_ms.{name}", format_number(value), "", None)
-    for name in result.get("balancers", {}):
-        limit = GRADNORM_RATIO if name == "gradnorm" else BALANCER_RATIO
-        yield _at_most(result, f"balancers.{name}.ratio_to_fixed", limit)
+    yield from (_limited(result, key, "≤", limit) for key, limit in maxima.items())
     yield _row(result, "startup.import_torch_seconds")
-    yield _at_most(result, "startup.help_seconds", HELP_SECONDS)
-    yield _at_most(result, "startup.evaluate_seconds", EVALUATE_SECONDS)
-    yield _at_most(result, "startup.evaluate_ratio_to_import_torch", EVALUATE_RATIO)
-    yield _at_most(result, "startup.first_step_seconds", FIRST_STEP_SECONDS)
+    yield _limited(result, "startup.help_seconds", "≤", 0.3)
+    yield _limited(result, "startup.evaluate_seconds", "≤", 4)
+    yield _limited(result, "startup.evaluate_ratio_to_import_torch", "≤", 3.5)
+    yield _limited(result, "startup.first_step_seconds", "≤", 2)
 
 
 def _row(
@@ -140,16 +143,10 @@ def _row(
     return Row(key, text, requirement, met)
 
 
-def _at_least(result: Mapping[str, Any], key: str, limit: float) -> Row:
+def _limited(result: Mapping[str, Any], key: str, sign: str, limit: float) -> Row:
     value = look_up(result, key)
-    met = None if value is None else value >= limit
-    return _row(result, key, requirement=f"≥ {limit:g}", met=met)
-
-
-def _at_most(result: Mapping[str, Any], key: str, limit: float) -> Row:
-    value = look_up(result, key)
-    met = None if value is None else value <= limit
-    return _row(result, key, requirement=f"≤ {limit:g}", met=met)
+    met = value is not None and (value >= limit if sign == "≥" else value <= limit)
+    return _row(result, key, requirement=f"{sign} {limit:g}", met=met)
 
 
 def _memory_row(result: Mapping[str, Any]) -> Row:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from cmapss_rul.system.errors import RulError
@@ -54,12 +53,7 @@ class Contender(Generic[T]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -107,7 +101,7 @@ def alternate(
     for turn in range(warm_up + turns):
         for name, contender in contenders.items():
             value = contender()
-            if turn >= warm_up:
+            if turn >= warm_up:  # earlier ones fill caches and buffers, which a long run does once
                 values[name].append(value)
     return values
 

@@ -1,1 +1,1 @@
-"""Many runs under one protocol: grids, their statistics, figures and the ledger."""
+"""Many runs under one protocol: grids, their statistics, plots and the ledger."""

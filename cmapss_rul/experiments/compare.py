@@ -113,7 +113,7 @@ class Options:
                 raise UsageError(f"{option} is for --engine ray; add that, or leave it out")
             pick_device(self.device)
             return nullcontext(LocalEngine(self.processes))
-        if self.device != "cuda":  # which this machine need not have, only the workers
+        if self.device != "cuda":  # only the workers need one, not this machine
             pick_device(self.device)
         if self.processes is not None and self.address is not None:
             raise UsageError("--jobs: the cluster at --address has its own; leave one out")
@@ -167,11 +167,11 @@ def compare(
     """
     options = options or Options()
     folder = default_folder(grid) if folder is None else Path(folder)
-    starting = options.start_engine()
+    engine = options.start_engine()
     if options.ledger is not None:
         read_ledger(options.ledger, to_write=True)  # a damaged one is refused before hours of work
     _refuse_other_content(folder)
-    with lock_folder(folder), starting as workers:
+    with lock_folder(folder), engine as workers:
         _claim_folder(folder, grid)
         histories, errors = _train(grid, folder, options, workers, report)
         if errors and not (options.allow_failed and histories):
@@ -228,12 +228,20 @@ def _claim_folder(folder: Path, grid: Grid) -> None:
 def _train(
     grid: Grid, folder: Path, options: Options, workers: Engine, report: Report
 ) -> tuple[dict[str, History], dict[str, str]]:
-    """Train the runs that are not finished; histories and errors, by name."""
-    histories = {
-        run.name: history
-        for run in grid.runs
-        if (history := _finished_history(run, folder, report)) is not None
-    }
+    """Train the runs that are not finished; histories and errors, by name.
+
+    A damaged run is removed and trained again, since a grid has no use for half of it.
+    """
+    histories: dict[str, History] = {}
+    for run in grid.runs:
+        try:
+            history = finished_history(run.config, run_folder(run, folder), oracle=run.oracle)
+        except Damaged as damage:
+            report(NoteEvent(f"{run.name} is damaged and trained again: {damage}"))
+            remove(run_folder(run, folder))
+            continue
+        if history is not None:
+            histories[run.name] = history
     code, device = commit(), options.device_per_run
     jobs = [
         TrainJob(run.name, run.config, run_folder(run, folder), device, grid.oracle, code)
@@ -254,37 +262,21 @@ def _train(
     return histories, errors
 
 
-def _finished_history(run: GridRun, folder: Path, report: Report) -> History | None:
-    """Read a finished run; remove one that cannot be resumed."""
-    try:
-        return finished_history(run.config, run_folder(run, folder), oracle=run.oracle)
-    except Damaged as error:
-        report(NoteEvent(f"{run.name} is damaged and trained again: {error}"))
-        remove(run_folder(run, folder))
-        return None
-
-
 def _fetch_data(jobs: Sequence[TrainJob | EvaluateJob]) -> dict[str, str]:
     """Fetch each data file once, before many processes ask for it; errors of the jobs without."""
     fetched: dict[tuple[object, ...], str | None] = {}
-    errors = {}
+    keys = {}
     for job in jobs:
         data = job.config.data
         key = (data.source, data.dir, data.subset, data.auxiliary, *data.own_files.items())
+        keys[job.name] = key
         if key not in fetched:
-            fetched[key] = _error_of_sources(job)
-        error = fetched[key]
-        if error is not None:
-            errors[job.name] = error
-    return errors
-
-
-def _error_of_sources(job: TrainJob | EvaluateJob) -> str | None:
-    try:
-        job.sources()
-    except (RulError, OSError) as error:
-        return one_line(error)
-    return None
+            fetched[key] = None
+            try:
+                job.sources()
+            except (RulError, OSError) as failure:
+                fetched[key] = one_line(failure)
+    return {name: error for name, key in keys.items() if (error := fetched[key]) is not None}
 
 
 # ---- test-set evaluation -------------------------------------------------------------------
@@ -299,7 +291,7 @@ def _evaluate(
     report: Report,
 ) -> None:
     """Evaluate all runs at once; those that were evaluated before, and are unchanged, not again."""
-    index = EvaluationIndex(folder / "looked.json")
+    index = EvaluationIndex(folder / "looked.json")  # named so by older versions, too
     jobs = [
         EvaluateJob(run.name, run.config, run_folder(run, folder), options.device_per_run)
         for run in runs

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments.grid import Cell, Grid
 from cmapss_rul.experiments.identity import comparable, config_digest
@@ -17,7 +15,6 @@ from cmapss_rul.experiments.records import (
     CellProtocol,
     CellSummary,
     Comparison,
-    FileDigest,
     GridSummary,
     MissingRun,
     Pair,
@@ -38,6 +35,9 @@ from cmapss_rul.system.errors import RulError
 _OF_ONE_SEED = {"digest", "versions", "seed", "runs", "epoch"}
 """Parts of a run's protocol that do not belong to the whole cell."""
 
+_SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in SCORES}
+"""Test protocol → suffix of the metrics of a run under it."""
+
 
 def compare_results(
     grid: Grid, results: Sequence[RunResult], errors: Mapping[str, str]
@@ -53,6 +53,7 @@ def compare_results(
         RulError: a data file of one name differed between runs.
     """
     _check_same_data(results)
+    # grouped by the grid's cells, so that one whose runs all failed has its row, too
     by_cell: dict[tuple[str, str], list[RunResult]] = {cell.key: [] for cell in grid.cells}
     for result in results:
         by_cell[result.run.cell.key].append(result)
@@ -88,7 +89,16 @@ def _check_same_data(results: Sequence[RunResult]) -> None:
 
 
 def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
-    scores = {protocol: _spread_of_scores(results, protocol) for protocol in SCORES}
+    runs = [_summarise_run(result) for result in results]
+
+    def spread(name: str) -> Spread:
+        return Spread.of([getattr(run, name) for run in runs])
+
+    scores: dict[str, Any] = {
+        protocol: Scores(rmse=spread(f"rmse{suffix}"), nasa=spread(f"nasa{suffix}"))
+        for protocol, suffix in _SUFFIXES.items()
+    }
+    last_capped = scores.pop("last_capped")
     protocol = results[0].evaluation["protocol"] if results else None
     return CellSummary(
         config=cell.config,
@@ -99,66 +109,35 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         leak=cell.leak,
         files=protocol and protocol["files"],
         n_seeds=len(results),
-        rmse=scores["last_capped"].rmse,
-        nasa=scores["last_capped"].nasa,
+        rmse=last_capped.rmse,
+        nasa=last_capped.nasa,
         rmse_interval_over_engines=engine_interval(results),
-        last_raw=scores["last_raw"],
-        every_capped=scores["every_capped"],
-        every_raw=scores["every_raw"],
         validation=ValidationScores(
-            rmse=spread([r.best["val_rmse"] for r in results]),
-            nasa_mean=spread([r.best["val_nasa"] for r in results]),
-            health_accuracy=spread([r.best["val_health_accuracy"] for r in results]),
+            rmse=spread("val_rmse"),
+            nasa_mean=spread("val_nasa_mean"),
+            health_accuracy=spread("val_health_accuracy"),
         ),
-        clipped_share=spread([r.clipped_share for r in results]),
-        epochs=spread([len(r.history.rows) for r in results]),
-        best_epoch=spread([r.history.best_epoch for r in results]),
-        seconds=spread([r.seconds for r in results]),
-        runs=[_summarise_run(result) for result in results],
+        clipped_share=spread("clipped_share"),
+        epochs=spread("epochs"),
+        best_epoch=spread("best_epoch"),
+        # the seconds of a run are rounded, those of the cell are not
+        seconds=Spread.of([result.seconds for result in results]),
+        runs=runs,
         config_digest=config_digest(cell.resolved),
         configuration=comparable(cell.resolved),
         commit=", ".join(sorted({r.commit or "unknown" for r in results})) or None,
         versions=_versions(results),
-        data=protocol and _digests(protocol),
-        protocol=protocol and _protocol_of_cell(protocol),
+        data=protocol and protocol["digest"],
+        protocol=protocol and _without_seed(protocol),
+        **scores,
     )
-
-
-def _spread_of_scores(results: Sequence[RunResult], protocol: str) -> Scores:
-    return Scores(
-        rmse=spread([r.score(protocol, "rmse") for r in results]),
-        nasa=spread([r.score(protocol, "nasa") for r in results]),
-    )
-
-
-def spread(values: Sequence[float | None]) -> Spread:
-    """Mean and sd over seeds, with n − 1; None where a value is missing.
-
-    >>> spread([1.0, 3.0]), spread([2.0]), spread([])  # doctest: +NORMALIZE_WHITESPACE
-    (Spread(mean=2.0, sd=1.4142135623730951), Spread(mean=2.0, sd=None),
-     Spread(mean=None, sd=None))
-    """
-    numbers = [float(value) for value in values if value is not None]
-    if not numbers or len(numbers) < len(values):
-        return Spread(mean=None, sd=None)
-    sd = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
-    return Spread(mean=float(np.mean(numbers)), sd=sd)
 
 
 def _summarise_run(result: RunResult) -> RunSummary:
-    values: dict[str, Any] = {"seed": result.run.seed, "run": result.run.name}
-    for protocol in SCORES:
-        suffix = "" if protocol == "last_capped" else f"_{protocol}"
-        for metric in ("rmse", "nasa"):
-            values[metric + suffix] = result.score(protocol, metric)
-    values |= {
-        "val_rmse": result.best["val_rmse"],
-        "val_nasa_mean": result.best["val_nasa"],
-        "val_health_accuracy": result.best["val_health_accuracy"],
-        "clipped_share": result.clipped_share,
-        "epochs": len(result.history.rows),
-        "best_epoch": result.history.best_epoch,
-        "seconds": round(result.seconds, 3),
+    values: dict[str, Any] = {
+        f"{metric}{suffix}": result.score(protocol, metric)
+        for protocol, suffix in _SUFFIXES.items()
+        for metric in ("rmse", "nasa")
     }
     if result.oracle:
         epoch = min(result.oracle, key=result.oracle.__getitem__)
@@ -168,7 +147,18 @@ def _summarise_run(result: RunResult) -> RunSummary:
             "oracle_optimism": result.oracle_optimism,
             "oracle_mark": MARK,
         }
-    return RunSummary(**values)
+    return RunSummary(
+        seed=result.run.seed,
+        run=result.run.name,
+        val_rmse=result.best["val_rmse"],
+        val_nasa_mean=result.best["val_nasa"],
+        val_health_accuracy=result.best["val_health_accuracy"],
+        clipped_share=result.clipped_share,
+        epochs=len(result.history.rows),
+        best_epoch=result.history.best_epoch,
+        seconds=round(result.seconds, 3),
+        **values,
+    )
 
 
 def _versions(results: Sequence[RunResult]) -> dict[str, str]:
@@ -179,14 +169,10 @@ def _versions(results: Sequence[RunResult]) -> dict[str, str]:
     return versions | {name: metadata.version(name) for name in ("numpy", "scipy")}
 
 
-def _digests(protocol: Mapping[str, Any]) -> dict[str, FileDigest]:
-    return {name: FileDigest(**file) for name, file in protocol["digest"].items()}
-
-
-def _protocol_of_cell(protocol: Mapping[str, Any]) -> CellProtocol:
+def _without_seed(protocol: Mapping[str, Any]) -> CellProtocol:
     shared = {key: value for key, value in protocol.items() if key not in _OF_ONE_SEED}
-    shared["split"] = {key: value for key, value in shared["split"].items() if key != "seed"}
-    return CellProtocol(**shared)
+    split = {key: value for key, value in shared["split"].items() if key != "seed"}
+    return CellProtocol(**{**shared, "split": split})
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
@@ -210,16 +196,14 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 def as_csv(grid: Grid, comparison: Comparison) -> str:
     """Return comparison.csv: one row a run, also those that failed."""
-    metrics = [name for name in RunSummary.model_fields if name not in ("seed", "run")]
+    columns = ["config", "subset", "balancer", "cell", "seed", "run", "leak"]
+    columns += [name for name in RunSummary.model_fields if name not in columns]
     text = io.StringIO()
-    writer = csv.DictWriter(
-        text,
-        ("config", "subset", "balancer", "cell", "seed", "run", "leak", *metrics, "error"),
-        lineterminator="\n",
-    )
+    writer = csv.DictWriter(text, [*columns, "error"], lineterminator="\n")
     writer.writeheader()
-    by_name = {run.run: run for cell in comparison.cells for run in cell.runs}
+    summaries = {run.run: run for cell in comparison.cells for run in cell.runs}
     for run in grid.runs:
+        summary = summaries.get(run.name)
         row = {
             "config": run.cell.config,
             "subset": run.cell.subset,
@@ -230,6 +214,5 @@ def as_csv(grid: Grid, comparison: Comparison) -> str:
             "leak": run.cell.leak or "",
             "error": comparison.errors.get(run.name, ""),
         }
-        summary = by_name.get(run.name)
         writer.writerow(row | (summary.model_dump(exclude_unset=True) if summary else {}))
     return text.getvalue()

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, Protocol
 
 from cmapss_rul.system.errors import RulError, UsageError
@@ -68,14 +68,7 @@ class Engine(Protocol):
     """Runs jobs."""
 
     def run(self, jobs: Sequence[PortableJob], report: Report) -> dict[str, str]:
-        """Run all jobs, in any order; none that fails stops another.
-
-        Args:
-            jobs: to run.
-            report: receives what happens.
-
-        Returns:
-            The errors of those that failed, by name.
+        """Run all jobs, in any order; return the errors of those that failed, by name.
 
         Raises:
             Interrupted: SIGINT or SIGTERM came; the next call resumes.
@@ -84,11 +77,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Runs jobs in processes of this machine.
-
-    Attributes:
-        processes: at most; the cores by default.
-    """
+    """Runs jobs in processes of this machine, as many as it has cores by default."""
 
     processes: int | None = None
 
@@ -104,9 +93,8 @@ class RayEngine:
     If this process uses a Ray already, that one is used, and not shut down.
 
     Args:
-        address: of a cluster, as `ray.init` takes it. By default that in `RAY_ADDRESS`, as in a
-            job that was submitted to a cluster; without it a Ray of this machine is started,
-            and ended with the context.
+        address: of a cluster, as `ray.init` takes it; by default `RAY_ADDRESS`, which Ray sets in
+            jobs submitted to a cluster, else a Ray of this machine, which ends with the context.
         cpus: of a Ray of this machine; its cores by default.
         gpus: that each job needs, 0.25 say where four share one.
 
@@ -126,12 +114,7 @@ class RayEngine:
     def __enter__(self) -> "RayEngine":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._joined:
             self._ray.shutdown()
 
@@ -169,6 +152,8 @@ class RayEngine:
 
     def _submit(self, jobs: Sequence[PortableJob], report: Report) -> dict[Any, PortableJob]:
         """Hand all jobs over to Ray; task → job."""
+        # a job that raised would raise again; only one whose worker was lost is worth a restart,
+        # which begins from the files that were sent, since those of the lost worker are gone
         do = self._ray.remote(_do).options(
             num_cpus=1, num_gpus=self._gpus, max_retries=RETRIES, retry_exceptions=False
         )
@@ -176,6 +161,7 @@ class RayEngine:
         tasks = {}
         for job in jobs:
             paths = set(job.sources())
+            # each file goes through the object store once, however many runs read it
             for path in paths - stored.keys():
                 stored[path] = self._ray.put(path.read_bytes())
             sources = {path.name: stored[path] for path in paths}

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, flatten
 
 _LONGEST_NAME = 120
-"""Characters of a run folder's name, less the seed; file systems take 255 bytes."""
+"""Characters of a run folder's name, less digest and seed.
+
+File systems allow a name of 255 bytes, but Windows limits whole paths to 260 characters.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,7 @@ class Cell:
     """One configuration with one balancer and one setting: what is compared.
 
     Attributes:
-        config: name of the configuration: its file's, without ending.
-        balancer: name.
+        config: name of the file, without ending.
         settings: of the grid's axes, dotted key → value.
         label: the balancer, then the settings as `key=value`: unique in its configuration.
         resolved: the configuration, with seed 0 and one thread.
@@ -65,20 +67,14 @@ class Cell:
         safe = re.sub(r"[^A-Za-z0-9._=+-]", "_", plain)
         if safe == plain and len(safe) <= _LONGEST_NAME:
             return safe
+        # a shortened or changed name no longer identifies its cell: a digest does
         unique = digest_of([self.config, self.label, comparable(self.resolved)])[:8]
         return f"{safe[:_LONGEST_NAME]}-{unique}"
 
 
 @dataclass(frozen=True)
 class GridRun:
-    """One run of a grid: a cell with a seed.
-
-    Attributes:
-        name: of its folder, unique in the grid.
-        cell: to which it belongs.
-        seed: of the run.
-        oracle: whether it records the test RMSE of each epoch.
-    """
+    """A cell with a seed; its name is that of its folder, unique in the grid."""
 
     name: str
     cell: Cell
@@ -96,10 +92,8 @@ class GridRun:
 class Grid:
     """Cells and seeds to compare.
 
-    Attributes:
-        cells: in the order of the lists.
-        seeds: the same for every cell, so that comparisons are paired.
-        oracle: whether runs record the test RMSE of each epoch.
+    Every cell has the same seeds, so that comparisons are paired. With `oracle`, runs record the
+    test RMSE of each epoch.
     """
 
     cells: list[Cell]
@@ -157,9 +151,8 @@ def make_grid(
     cells: list[Cell] = []
     used_keys: set[str] = set()
     for name, path in paths.items():
-        source = _Source(name, read_yaml(path), str(path), list(sets), axes)
-        own: list[str | None] = [None]
-        for balancer in balancers or own:
+        source = _Source(name, read_yaml(path), str(path), sets, axes)
+        for balancer in balancers or (None,):
             cells += source.cells(balancer)
         used_keys |= source.used_keys
     _refuse_unknown_keys(axes, sets, used_keys, cells)
@@ -168,29 +161,17 @@ def make_grid(
     return Grid(cells, list(seeds), oracle)
 
 
+@dataclass
 class _Source:
-    """One configuration file, and the cells that are made from it.
+    """The content of one configuration file, and the cells that are made from it."""
 
-    Args:
-        name: of the configuration.
-        mapping: content of the file.
-        path: for errors.
-        sets: overrides for every cell that has their key.
-        axes: dotted key → values.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        mapping: dict[str, Any],
-        path: str,
-        sets: list[str],
-        axes: dict[str, Sequence[Any]],
-    ) -> None:
-        self.name, self.mapping, self.path = name, mapping, path
-        self.sets, self.axes = sets, axes
-        self.used_keys: set[str] = set()
-        self._labels: dict[str, str] = {}
+    name: str
+    mapping: dict[str, Any]
+    path: str
+    sets: Sequence[str]
+    axes: Mapping[str, Sequence[Any]]
+    used_keys: set[str] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
 
     def cells(self, balancer: str | None) -> Iterator[Cell]:
         """Yield the cells of one balancer; None is the configuration's own."""
@@ -198,6 +179,7 @@ class _Source:
         base += [text for text in self.sets if self._accepts(base, _key_of(text))]
         for settings in self._settings(base):
             texts = [_override(key, settings[key]) for key in _names_first(settings)]
+            # one thread: processes with one thread each use the cores better than one with many
             resolved = from_mapping(
                 RunConfig, self.mapping, [*base, *texts, "seed=0", "train.threads=1"], self.path
             )
@@ -234,7 +216,7 @@ class _Source:
         return exists or (everywhere and not key.startswith("balancer."))
 
     def _refuse_duplicate(self, label: str, resolved: RunConfig) -> None:
-        other = self._labels.setdefault(config_digest(resolved), label)
+        other = self.labels.setdefault(config_digest(resolved), label)
         if other != label:
             raise UsageError(
                 f"{self.path}: the cells '{other}' and '{label}' are the same; leave one out"

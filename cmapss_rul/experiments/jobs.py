@@ -33,13 +33,7 @@ from cmapss_rul.training.trained_model import restore
 class TrainJob:
     """Trains or resumes a run, with the code of `rul train`.
 
-    Attributes:
-        name: of the run.
-        config: of the run.
-        folder: of the run.
-        device: auto, cpu or cuda.
-        oracle: whether the test RMSE of each epoch is recorded.
-        commit: of the code, for the ledger.
+    With `oracle` it records the test RMSE of each epoch; `commit` is that of the code.
     """
 
     name: str
@@ -91,12 +85,7 @@ class _JobReporter(Reporter):
 
 @dataclass(frozen=True)
 class RelocatedTrainJob:
-    """Trains a run on copies of its files, and records the paths of the originals.
-
-    Attributes:
-        original: the job with the paths where the run belongs.
-        relocated: the same with the paths of the copies.
-    """
+    """Trains a run on copies of its files, and records the paths of the originals."""
 
     original: TrainJob
     relocated: TrainJob
@@ -114,13 +103,10 @@ class RelocatedTrainJob:
             self._restore_paths()
 
     def _restore_paths(self) -> None:
-        run = RunFolder(self.relocated.folder)
-        data = self.original.config.data
-        paths = {
-            "folder": str(self.original.folder),
-            "data_dir": data.dir,
-            "files": data.own_files,
-        }
+        # checkpoints resume where they belong, and never name a temporary folder of a worker
+        run, data = RunFolder(self.relocated.folder), self.original.config.data
+        folder = str(self.original.folder)
+        paths = {"folder": folder, "data_dir": data.dir, "files": data.own_files}
         for path in (run.best, run.last, run.previous):
             if path.exists():
                 content = checkpoint.read(path)
@@ -131,14 +117,7 @@ class RelocatedTrainJob:
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """Evaluates a finished run as `rul evaluate` does, in its folder.
-
-    Attributes:
-        name: of the run.
-        config: of the run, with the present paths of the data.
-        folder: of the run.
-        device: auto, cpu or cuda.
-    """
+    """Evaluates a finished run as `rul evaluate` does; its config has the data's present paths."""
 
     name: str
     config: RunConfig

@@ -12,6 +12,7 @@ from cmapss_rul.experiments.runs import RunResult
 from cmapss_rul.experiments.statistics import mean_interval
 
 _SPLIT = "split.by"
+_Cell = tuple[str, str, str]  # configuration, subset, label without the split
 
 
 def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
@@ -31,6 +32,7 @@ def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
             by_seed.setdefault(result.run.seed, {})[cell.key] = result.oracle_optimism
     found = []
     for subset, by_seed in sorted(by_subset.items()):
+        # a mean over different cells would differ between seeds for that reason alone
         cells = set.intersection(*(set(of_seed) for of_seed in by_seed.values()))
         means = [float(np.mean([by[c] for c in cells])) for by in by_seed.values() if cells]
         optimism = mean_interval(means)
@@ -56,7 +58,7 @@ def leak_optimism(results: Sequence[RunResult]) -> list[LeakOptimism]:
     Args:
         results: of a grid with both splits; without them the list is empty.
     """
-    gaps: dict[tuple[str, str, str], dict[str, dict[int, float]]] = {}
+    gaps: dict[_Cell, dict[str, dict[int, float]]] = {}
     for result in results:
         cell = result.run.cell
         if result.validation_gap is None:
@@ -66,19 +68,16 @@ def leak_optimism(results: Sequence[RunResult]) -> list[LeakOptimism]:
         by_split = gaps.setdefault((cell.config, cell.subset, label), {})
         by_split.setdefault(cell.resolved.split.by, {})[result.run.seed] = result.validation_gap
     return [
-        _compare_splits(config, subset, label, by_split["windows"], by_split["engines"])
-        for (config, subset, label), by_split in gaps.items()
+        _compare_splits(cell, by_split["windows"], by_split["engines"])
+        for cell, by_split in gaps.items()
         if {"windows", "engines"} <= by_split.keys()
     ]
 
 
 def _compare_splits(
-    config: str,
-    subset: str,
-    label: str,
-    windows: Mapping[int, float],
-    engines: Mapping[int, float],
+    cell: _Cell, windows: Mapping[int, float], engines: Mapping[int, float]
 ) -> LeakOptimism:
+    config, subset, label = cell
     seeds = sorted(windows.keys() & engines.keys())
     optimism = mean_interval([windows[seed] - engines[seed] for seed in seeds])
     subject = f"{config}, {label}: optimism of a split by windows"

@@ -9,7 +9,9 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.labels import cap_rul
@@ -40,34 +42,35 @@ class Oracle(Reporter):
 
     Attributes:
         data: which files, and how windows are made.
-        split: which engines are set aside, where a user has no test file.
+        split: which engines are held out, where a user has no test file.
         file: where the records go.
     """
 
     data: DataConfig
     split: SplitConfig
     file: Path
-    _windows: Windows | None = field(default=None, init=False)
-    _rul: torch.Tensor = field(default_factory=lambda: torch.zeros(0), init=False)
+    _test: tuple[Windows, NDArray[np.int64]] | None = field(default=None, init=False)
 
     def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
         """Evaluate an epoch's network on the test set, and record its RMSE."""
-        if self._windows is None:
-            device = next(network.parameters()).device
-            self._windows = self._last_windows(preprocessor, device)
-        rul, _ = predict(network, self._windows)
+        if self._test is None:
+            self._test = self._last_windows(preprocessor, next(network.parameters()).device)
+        windows, true = self._test
+        rul, _ = predict(network, windows)
         predicted = rul.clamp(0, self.data.cap).double().cpu().numpy()
         records = {n: value for n, value in read_oracle(self.file).items() if n < epoch}
-        records[epoch] = rmse(predicted, self._rul.numpy())
+        records[epoch] = rmse(predicted, true)
         write_atomic(self.file, _as_csv(records))
 
-    def _last_windows(self, preprocessor: Preprocessor, device: torch.device) -> Windows:
+    def _last_windows(
+        self, preprocessor: Preprocessor, device: torch.device
+    ) -> tuple[Windows, NDArray[np.int64]]:
+        """Last window of each test engine, and its capped RUL, cycles."""
         tested = read_test_set(self.data, self.split, progress=False)
         assert tested.rul is not None
-        fleet = tested.fleet
-        self._rul = torch.from_numpy(cap_rul(tested.rul, self.data.cap))
-        series = torch.from_numpy(preprocessor.transform(fleet)).to(device)
-        return Windows.last_cycle(series, fleet, self.data.window)
+        series = torch.from_numpy(preprocessor.transform(tested.fleet)).to(device)
+        windows = Windows.last_cycle(series, tested.fleet, self.data.window)
+        return windows, cap_rul(tested.rul, self.data.cap)
 
 
 def read_oracle(file: Path) -> dict[int, float]:

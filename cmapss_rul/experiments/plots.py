@@ -4,7 +4,7 @@ Cells keep one colour, dash and marker through all plots.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -86,7 +86,7 @@ def _plot_by_cell(
     groups = by_config(comparison.cells)
     rows = max(len(cells) for cells in groups.values())
     height = 0.9 + _ROW_HEIGHT * rows
-    figure, panels = _panels(comparison, title, min(2, len(groups)), height, False)
+    figure, panels = _panels(comparison, title, len(groups), height)
     styles = _styles(comparison)
     for axes, (config, cells) in zip(panels, groups.items(), strict=False):
         for row, cell in enumerate(cells):
@@ -113,30 +113,37 @@ def _plot_by_cell(
 def plot_learning_curves(comparison: Comparison, histories: Histories) -> Figure:
     """Validation RMSE over epochs: a thin line a seed, a thick one for their mean."""
     title = "Learning curves: thin lines are seeds, thick ones their mean"
-    groups = by_config(comparison.cells)
-    figure, panels = _panels(comparison, title, min(2, len(groups)), 2.9, True)
-    for axes, (config, cells) in zip(panels, groups.items(), strict=False):
-        _draw_curves(axes, comparison, cells, histories, "val_rmse")
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("validation RMSE, cycles")
-        axes.set_title(_heading(config, cells[0]))
-    return figure
+    columns = {"val_rmse": "validation RMSE, cycles"}
+    return _plot_curves(comparison, histories, title, columns, 2.9)
 
 
 def plot_weights(comparison: Comparison, histories: Histories) -> Figure:
     """Factor of each loss's gradient, mean of an epoch, on a logarithmic axis."""
     title = "Weights of the two losses, epoch means: thin lines are seeds, thick ones their mean"
+    columns = {"weight_rul": "weight of the RUL loss", "weight_health": "weight of the health loss"}
+    figure = _plot_curves(comparison, histories, title, columns, 2.6)
+    for axes in figure.axes:
+        log_scale(axes)
+    return figure
+
+
+def _plot_curves(
+    comparison: Comparison,
+    histories: Histories,
+    title: str,
+    columns: Mapping[str, str],
+    height: float,
+) -> Figure:
+    """One panel for each configuration and column of metrics.csv, which has an axis label."""
     groups = by_config(comparison.cells)
-    figure, panels = _panels(comparison, title, 2, 2.6, True, count=2 * len(groups))
-    names = (("weight_rul", "RUL loss"), ("weight_health", "health loss"))
-    places = iter(panels)
+    figure, panels = _panels(comparison, title, len(columns) * len(groups), height, legend=True)
+    panel = iter(panels)
     for config, cells in groups.items():
-        for column, loss in names:
-            axes = next(places)
+        for column, label in columns.items():
+            axes = next(panel)
             _draw_curves(axes, comparison, cells, histories, column)
-            log_scale(axes)
             axes.set_xlabel("epoch")
-            axes.set_ylabel(f"weight of the {loss}")
+            axes.set_ylabel(label)
             axes.set_title(_heading(config, cells[0]))
     return figure
 
@@ -148,7 +155,7 @@ def plot_ranks(comparison: Comparison) -> Figure | None:
         return None
     order = np.argsort(ranks.mean, kind="stable")
     height = 1.7 + _ROW_HEIGHT * len(order)
-    figure, (axes,) = _panels(comparison, "Ranks by mean RMSE; 1 is the lowest", 1, height, False)
+    figure, (axes,) = _panels(comparison, "Ranks by mean RMSE; 1 is the lowest", 1, height)
     styles = _styles(comparison)
     for row, cell in enumerate(order):
         label = ranks.labels[cell]
@@ -189,15 +196,10 @@ def _draw_critical_difference(axes: Axes, width: float | None, rows: int) -> Non
 
 
 def _panels(
-    comparison: Comparison,
-    title: str,
-    columns: int,
-    height: float,
-    legend: bool,
-    count: int | None = None,
+    comparison: Comparison, title: str, count: int, height: float, *, legend: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """Open a plot with its panels, title, marks and, where asked for, a legend of cells."""
-    count = count or (1 if columns == 1 else len(by_config(comparison.cells)))
+    columns = min(2, count)
     rows = math.ceil(count / columns)
     styles = _styles(comparison)
     lines = math.ceil(len(styles) / 2) if legend else 0
@@ -206,13 +208,15 @@ def _panels(
     panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     for axes in panels[count:]:
         axes.remove()
+    # a plot is often shown without its page, so it carries the marks itself
     marks = [note for note in comparison.notes if note.startswith(("data:", "cells"))]
     width = 60 if columns == 1 else 95
     figure.suptitle("\n".join(wrapped(line, width) for line in (title, *marks)))
     if legend:
+        names = {cell.label: wrapped(cell.marked_label, 60) for cell in comparison.cells}
         handles = [
-            Line2D([], [], color=style.colour, linestyle=style.dash, linewidth=2, label=name)
-            for name, style in _named_styles(comparison, styles)
+            Line2D([], [], color=style.colour, linestyle=style.dash, linewidth=2, label=names[cell])
+            for cell, style in styles.items()
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     return figure, panels[:count]
@@ -230,7 +234,9 @@ def _draw_curves(
         style = styles[cell.label]
         runs = [[float(row[column]) for row in histories[run.run]] for run in cell.runs]
         for values in runs:
-            axes.plot(_epochs(values), values, color=style.colour, linewidth=0.7, alpha=0.4)
+            axes.plot(
+                range(1, len(values) + 1), values, color=style.colour, linewidth=0.7, alpha=0.4
+            )
         if runs:
             # early stopping ends seeds at different epochs: the mean is of those that remain
             mean = [
@@ -238,14 +244,10 @@ def _draw_curves(
                 for epoch in range(max(map(len, runs)))
             ]
             axes.plot(
-                _epochs(mean), mean, color=style.colour, linestyle=style.dash, linewidth=2,
-                marker="o" if len(mean) == 1 else None,
+                range(1, len(mean) + 1), mean, color=style.colour, linestyle=style.dash,
+                linewidth=2, marker="o" if len(mean) == 1 else None,
             )  # fmt: skip
     whole_numbers(axes)
-
-
-def _epochs(values: Sequence[float]) -> list[int]:
-    return list(range(1, len(values) + 1))
 
 
 def _styles(comparison: Comparison) -> dict[str, Style]:
@@ -253,16 +255,12 @@ def _styles(comparison: Comparison) -> dict[str, Style]:
     return {
         label: Style(
             COLOURS[i % len(COLOURS)],
+            # shifted each time the colours are used up, so that no two cells look the same
             DASHES[(i + i // len(COLOURS)) % len(DASHES)],
             MARKERS[(i + i // len(COLOURS)) % len(MARKERS)],
         )
         for i, label in enumerate(labels)
     }
-
-
-def _named_styles(comparison: Comparison, styles: dict[str, Style]) -> Iterator[tuple[str, Style]]:
-    names = {cell.label: cell.marked_label for cell in comparison.cells}
-    yield from ((wrapped(names[label], 60), style) for label, style in styles.items())
 
 
 def _heading(config: str, cell: CellSummary) -> str:

@@ -103,6 +103,7 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
     if not last.is_finished():
         return None
     run.repair(last)
+    # not from the checkpoint: paths of the data may have changed, and are no reason to train again
     text = to_yaml(config)
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
         write_atomic(run.config, text)

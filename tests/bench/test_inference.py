@@ -13,7 +13,7 @@ def test_as_many_as_were_asked_for(options):
     assert min(times.rates + times.latencies) > 0
 
 
-def test_latencies_are_said_in_milliseconds(options, monkeypatch):
+def test_latencies_are_in_milliseconds(options, monkeypatch):
     """0 … 100 ms in steps of one: median 50, and 99 at the 99th percentile."""
     times = InferenceTimes([10.0, 30.0], [k / 1000 for k in range(101)])
     monkeypatch.setattr(measured, "measure_once", lambda *_: times)

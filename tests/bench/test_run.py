@@ -30,10 +30,10 @@ KEYS = (
 @pytest.mark.usefixtures("here")
 def test_every_measurement_gives_its_keys(options, monkeypatch):
     monkeypatch.setattr(run, "peer_version", lambda: None)
-    told = []
+    reported = []
     small = dataclasses.replace(options, sizes=dataclasses.replace(options.sizes, seeds=(0,)))
-    found = run_parts(small, PARTS, told.append)
-    assert told == list(PARTS)
+    found = run_parts(small, PARTS, reported.append)
+    assert reported == list(PARTS)
     for key in KEYS:
         assert look_up(found, key) > 0, key
         assert look_up(found, f"{key}_spread") >= 0, key

@@ -12,7 +12,7 @@ from cmapss_rul.data.simulate import simulate
 POINT = Point(100, 30, False, 20_000, 0.5, 1e-6, base_mb=200.0, peak_mb=210.0)
 
 
-def test_figures_of_a_row():
+def test_costs_per_row():
     assert POINT.microseconds_a_row == pytest.approx(25)
     assert POINT.bytes_a_row == pytest.approx(500)
 
@@ -38,12 +38,12 @@ def test_every_number_of_engines_and_every_window_is_measured_once(tmp_path, mon
         return dataclasses.replace(POINT, engines=engines, window=window, cached=cached)
 
     monkeypatch.setattr(module, "measure_once", measure_once)
-    told = []
-    points = measure_scale(tmp_path, engines=(10, 12), windows=(5, 6), report=told.append)
+    reported = []
+    points = measure_scale(tmp_path, engines=(10, 12), windows=(5, 6), report=reported.append)
     found = [(point.engines, point.window, point.cached) for point in points]
     assert found == [(n, w, c) for n, w in ((10, 5), (12, 5), (12, 6)) for c in (False, True)]
-    assert told[0] == "10 engines, windows of 5 cycles"
-    assert len(told) == 3
+    assert reported[0] == "10 engines, windows of 5 cycles"
+    assert len(reported) == 3
 
 
 def test_the_picture_is_a_png(tmp_path):

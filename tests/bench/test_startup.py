@@ -11,7 +11,7 @@ def test_a_command_is_timed():
     assert time_command("-c", "pass") > 0
 
 
-def test_a_command_that_fails_is_said_in_one_line():
+def test_a_command_that_fails_is_reported_in_one_line():
     with pytest.raises(RulError) as raised:
         time_command("-c", "import sys; sys.exit('no\\nway')")
     assert str(raised.value) == (

@@ -45,7 +45,7 @@ def test_a_loader_starts_again():
 
 
 @pytest.mark.parametrize("make", [prepare_usual_steps, prepare_our_steps])
-def test_a_side_gives_the_seconds_of_a_step(options, make):
+def test_a_contender_gives_the_seconds_of_a_step(options, make):
     assert make(options.config, TURN)() > 0
 
 
@@ -55,16 +55,16 @@ def test_the_keys_of_a_step(options):
     assert found.keys() == {
         "step.ratio_to_usual_loop", "step.usual_loop_seconds", "step.seconds",
     }  # fmt: skip
-    assert all(figure.median > 0 for figure in found.values())
+    assert all(metric.median > 0 for metric in found.values())
 
 
 @pytest.mark.usefixtures("here")
 def test_the_shares_of_both_networks(options):
     found = steps.measure_matmul_shares(options)
     assert found.keys() == {
-        f"{network}.{figure}"
+        f"{network}.{metric}"
         for network in ("step", "published.step")
-        for figure in ("share_of_matmul_limit", "matmul_gflops_per_second")
+        for metric in ("share_of_matmul_limit", "matmul_gflops_per_second")
     }
     for network in ("step", "published.step"):
         assert 0 < found[f"{network}.share_of_matmul_limit"].median < 1
@@ -76,4 +76,4 @@ def test_every_balancer_of_the_package_is_compared_with_fixed(options):
     union = typing.get_args(typing.get_args(BalancerConfig)[0])
     names = {kind().name for kind in union if "TorchJD" not in kind.__name__} - {"fixed"}
     assert found.keys() == {f"balancers.{name}.ratio_to_fixed" for name in names}
-    assert all(isinstance(figure, Summary) and figure.median > 0 for figure in found.values())
+    assert all(isinstance(metric, Summary) and metric.median > 0 for metric in found.values())

@@ -30,7 +30,7 @@ def by_key(plain):
 
 
 def shifted(key, factor):
-    """The result with one figure changed."""
+    """The result with one value changed."""
     plain = copy.deepcopy(result())
     *path, name = key.split(".")
     place = plain
@@ -54,21 +54,21 @@ def test_every_requirement_can_be_missed(key):
     assert [row.key for row in found.values() if row.met is False] == [key]
 
 
-def test_a_value_stands_with_its_spread():
+def test_a_value_has_its_spread():
     found = by_key(result())
     assert found["step.ratio_to_usual_loop"].value == "1.000 ± 0.100"
     assert found["loader.windows_per_second.30"].value == "119,000 ± 100"
     assert found["inference.one_window_ms.p99"].value == "2.500"
 
 
-def test_without_the_peer_its_rows_say_so():
+def test_without_the_peer_its_rows_give_the_reason():
     plain = result(peer_missing="needs it")
     plain["data"] = {**plain["data"], "peer_peak_memory_mb": None, "cold_ratio_to_peer": None}
     plain["loader"] = {**plain["loader"], "peer_windows_per_second": None}
     found = by_key(plain)
     assert found["data.cold_ratio_to_peer"][1:] == ("needs it", "≥ 1", None)
     assert found["loader.windows_per_second.30"].met is None
-    # memory is then compared with the figure of another machine
+    # memory is then compared with the value of another machine
     assert found["data.peak_memory_mb"][2:] == ("< 460", True)
     assert by_key({**plain, "subset": "FD002"})["data.peak_memory_mb"].met is None
 

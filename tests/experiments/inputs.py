@@ -116,17 +116,17 @@ def result(run: GridRun, rmse: float, **changes: Any) -> RunResult:
     return RunResult(run=run, **{**plain, **changes})
 
 
-def results(made: Grid, figures: dict[str, list[float]], **changes: Any) -> list[RunResult]:
-    """Results by label, one figure a seed, the same in every configuration."""
+def results(made: Grid, rmse: dict[str, list[float]], **changes: Any) -> list[RunResult]:
+    """Results by label, one RMSE a seed, the same in every configuration."""
     return [
-        result(run, figures[run.cell.label][made.seeds.index(run.seed)], **changes)
+        result(run, rmse[run.cell.label][made.seeds.index(run.seed)], **changes)
         for run in made.runs
     ]
 
 
-def comparison(made: Grid, figures: dict[str, list[float]], **changes: Any) -> Comparison:
+def comparison(made: Grid, rmse: dict[str, list[float]], **changes: Any) -> Comparison:
     """A whole comparison of results made by hand."""
-    return compare_results(made, results(made, figures, **changes), {})
+    return compare_results(made, results(made, rmse, **changes), {})
 
 
 def histories(found: Sequence[RunResult]) -> dict[str, list[Any]]:

@@ -19,9 +19,9 @@ class Say:
     folder: Path
     values: tuple[Any, ...] = ()
 
-    def __call__(self, tell):
+    def __call__(self, send):
         for value in self.values:
-            tell(value)
+            send(value)
         (self.folder / self.name).write_text(str(os.getpid()))
 
 
@@ -30,15 +30,15 @@ class Fail:
     """Fails as a user can cause it, as a defect does, or by the death of the process."""
 
     name: str
-    how: str
+    cause: str
 
-    def __call__(self, tell):
-        tell(self.how)
-        if self.how == "killed":
+    def __call__(self, send):
+        send(self.cause)
+        if self.cause == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.how == "exit":
+        if self.cause == "exit":
             os._exit(3)
-        raise {"error": DataError("no\ndata"), "defect": ZeroDivisionError("oh")}[self.how]
+        raise {"error": DataError("no\ndata"), "defect": ZeroDivisionError("oh")}[self.cause]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Wait:
 
     name: str
 
-    def __call__(self, tell):
-        tell("began")
+    def __call__(self, send):
+        send("began")
         while True:
             time.sleep(0.05)
 
@@ -59,9 +59,9 @@ class Deaf:
 
     name: str
 
-    def __call__(self, tell):
+    def __call__(self, send):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        tell("began")
+        send("began")
         while True:
             time.sleep(0.05)
 
@@ -74,10 +74,10 @@ class Joins:
     folder: Path
     source: Path
 
-    def __call__(self, tell):
+    def __call__(self, send):
         former = self.folder / "joined.txt"
         text = (former.read_text() if former.exists() else "") + self.source.read_text()
-        tell({"pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]})
+        send({"pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]})
         self.folder.mkdir(parents=True, exist_ok=True)
         former.write_text(text)
 
@@ -94,8 +94,8 @@ class DiesOnce(Joins):
 
     marks: Path = Path("marks")
 
-    def __call__(self, tell):
-        super().__call__(tell)
+    def __call__(self, send):
+        super().__call__(send)
         if not list(self.marks.iterdir()):
             (self.marks / str(os.getpid())).touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -112,8 +112,8 @@ class Elsewhere:
     def name(self):
         return self.job.name
 
-    def __call__(self, tell):
-        self.job(tell)
+    def __call__(self, send):
+        self.job(send)
 
     def sources(self):
         return []
@@ -129,11 +129,11 @@ class KilledOnce(TrainJob):
 
     mark: Path = Path("killed")
 
-    def __call__(self, tell):
-        def told(what):
-            tell(what)
+    def __call__(self, send):
+        def send_and_die(message):
+            send(message)
             if not self.mark.exists():
                 self.mark.write_text(str(os.getpid()))
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        super().__call__(told)
+        super().__call__(send_and_die)

@@ -158,15 +158,15 @@ def test_a_damaged_run_alone_is_done_again(copied, name):
     compare(grid, folder, Options(processes=1), recorder)
     assert recorder.phases[0] == ("training", 1, 3)
     assert recorder.started == [grid.runs[0].name] * 2  # trained, then evaluated
-    if name == "best.pt":  # a damaged last.pt goes on from previous.pt instead
+    if name == "best.pt":  # a damaged last.pt is resumed from previous.pt instead
         assert recorder.notes[0].startswith(f"{grid.runs[0].name} is damaged and trained again: ")
     assert {other: tracked(other) for other in others} == before
-    figures = [json.loads(text)["cells"][0]["rmse"]
+    rmse = [json.loads(text)["cells"][0]["rmse"]
                for text in (comparison, (folder / "comparison.json").read_text())]  # fmt: skip
-    assert figures[0] == figures[1]
+    assert rmse[0] == rmse[1]
 
 
-def test_what_follows_from_last_pt_is_made_whole_without_training(copied):
+def test_what_follows_from_last_pt_is_repaired_without_training(copied):
     grid, folder = copied
     run = RunFolder(run_folder(grid.runs[0], folder))
     metrics, config = run.metrics.read_bytes(), run.config.read_bytes()
@@ -189,7 +189,7 @@ def test_a_lost_evaluation_is_made_again(copied):
     assert predictions.read_bytes() == before
 
 
-def assert_goes_on(made, cut, monkeypatch):
+def assert_resumes(made, cut, monkeypatch):
     """Call again for a grid that was cut short, in this process, and compare its runs."""
     grid, folder = made
     assert not (cut / "comparison.json").exists()
@@ -206,7 +206,7 @@ def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(made, tmp_path
     with pytest.raises(Interrupted) as caught:
         compare(made[0], tmp_path / "cut", Options(processes=1), stop)
     assert caught.value.exit_code == 130
-    assert_goes_on(made, tmp_path / "cut", monkeypatch)
+    assert_resumes(made, tmp_path / "cut", monkeypatch)
 
 
 @pytest.mark.usefixtures("processes")
@@ -220,7 +220,7 @@ def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing_else(made, tmp_path
     with pytest.raises(KeyboardInterrupt):
         compare(made[0], tmp_path / "cut", Options(processes=1), Recorder(act=twice))
     assert multiprocessing.active_children() == []
-    assert_goes_on(made, tmp_path / "cut", monkeypatch)
+    assert_resumes(made, tmp_path / "cut", monkeypatch)
 
 
 SCRIPT = """
@@ -231,8 +231,8 @@ from cmapss_rul.experiments.grid import make_grid
 
 if __name__ == "__main__":
     grid = make_grid([sys.argv[1]], balancers=["fixed", "amnl"], seeds=[0, 1])
-    tell = Recorder(act=lambda name, what: print(name, flush=True))
-    compare(grid, sys.argv[2], Options(processes=2), tell)
+    recorder = Recorder(act=lambda name, message: print(name, flush=True))
+    compare(grid, sys.argv[2], Options(processes=2), recorder)
 """
 
 
@@ -251,7 +251,7 @@ def test_a_killed_grid_goes_on(made, tmp_path, monkeypatch):
         with pytest.raises(RulError, match=f"is in use by process {process.pid}"):
             compare(grid, cut)
         process.kill()
-    assert_goes_on(made, cut, monkeypatch)
+    assert_resumes(made, cut, monkeypatch)
 
 
 # ---- test-set evaluation -------------------------------------------------------------------
@@ -266,7 +266,7 @@ def half(tmp_path, fleet_dir, monkeypatch):
     return make_grid([str(good), str(bad)], seeds=[0])
 
 
-def test_a_failed_run_stops_no_other_and_prevents_the_look(half, tmp_path):
+def test_a_failed_run_stops_no_other_and_prevents_the_evaluation(half, tmp_path):
     with pytest.raises(RunsFailed, match=r"1 of 2 runs failed.*: bad-fixed-s0: .*nowhere") as found:
         compare(half, tmp_path / "grid", Options(processes=1))
     assert found.value.exit_code == 1
@@ -275,7 +275,7 @@ def test_a_failed_run_stops_no_other_and_prevents_the_look(half, tmp_path):
     assert not (tmp_path / "grid/comparison.json").exists()
 
 
-def test_allow_failed_looks_without_them_and_the_next_call_tries_again(
+def test_allow_failed_evaluates_without_them_and_the_next_call_tries_again(
     half, tmp_path, fleet_dir, monkeypatch
 ):
     folder = tmp_path / "grid"
@@ -290,15 +290,15 @@ def test_allow_failed_looks_without_them_and_the_next_call_tries_again(
     assert recorder.phases == [("training", 1, 1), ("evaluating", 1, 1)]
 
 
-def test_all_failed_is_never_looked_at(tmp_path, monkeypatch):
+def test_all_failed_is_never_evaluated(tmp_path, monkeypatch):
     monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
     bad = write_config(tmp_path / "bad.yaml", tmp_path / "empty")
     with pytest.raises(RunsFailed, match="1 of 1 runs failed"):
         compare(make_grid([str(bad)], seeds=[0]), tmp_path / "grid", Options(allow_failed=True))
 
 
-def test_without_test_files_the_runs_are_kept(tmp_path, fleet_dir, monkeypatch):
-    """Training asks for the train file alone; a look that cannot be had is said, and repeated."""
+def test_without_test_files_the_runs_are_saved(tmp_path, fleet_dir, monkeypatch):
+    """Training needs the train file alone; an evaluation that fails is an error, and repeated."""
     monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
     (tmp_path / "data").mkdir()
     name = "train_FD001.txt"

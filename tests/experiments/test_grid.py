@@ -114,7 +114,7 @@ def test_set_of_a_balancers_key_changes_those_that_have_it():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"configs": ["fd01", "fd001", "zz"]},
          "--config: there is no configuration 'fd01' and 'zz' beside fd001; expected of: fd001,"),
@@ -138,11 +138,11 @@ def test_set_of_a_balancers_key_changes_those_that_have_it():
         ({"sets": ["train.epochs"]}, "expected KEY=VALUE"),
     ],
 )  # fmt: skip
-def test_what_is_refused(options, said):
-    assert said in refused(**options)
+def test_what_is_refused(options, message):
+    assert message in refused(**options)
 
 
-def test_a_missing_extra_is_said_before_anything_is_trained(monkeypatch):
+def test_a_missing_extra_is_reported_before_anything_is_trained(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchjd.scalarization", None)
     assert "pip install 'cmapss_rul[torchjd]'" in refused(balancers=["fixed", "torchjd:mean"])
 

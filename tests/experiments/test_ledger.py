@@ -17,21 +17,19 @@ from cmapss_rul.system.locks import LOCK, OWNER, wait_for_folder
 from cmapss_rul.training.config import load_config
 from tests.experiments.inputs import comparison, grid, results
 
-FIGURES = {"fixed": [12.0, 13.0, 12.5], "amnl": [11.0, 11.4, 11.7], "dtp": [12.2, 12.4, 12.9]}
+RMSE = {"fixed": [12.0, 13.0, 12.5], "amnl": [11.0, 11.4, 11.7], "dtp": [12.2, 12.4, 12.9]}
 SEEDS = (0, 1, 2)
 
 
 def merged(path, *names, config="fd001", **changes):
     made = grid(config, balancers=names, seeds=SEEDS)
-    merge_comparison(path, comparison(made, {name: FIGURES[name] for name in names}, **changes))
+    merge_comparison(path, comparison(made, {name: RMSE[name] for name in names}, **changes))
     return json.loads(path.read_text())
 
 
 def test_a_new_ledger_has_the_keys_of_a_comparison(tmp_path):
     found = merged(tmp_path / "deep" / "ledger.json", "fixed", "amnl")
-    plain = json.loads(
-        comparison(grid(balancers=["fixed", "amnl"], seeds=SEEDS), FIGURES).as_json()
-    )
+    plain = json.loads(comparison(grid(balancers=["fixed", "amnl"], seeds=SEEDS), RMSE).as_json())
     assert found.keys() >= {"cells", "pairs", "ranks", "oracle", "leak"}
     assert [cell["label"] for cell in found["cells"]] == ["amnl", "fixed"]
     assert found["cells"][1]["rmse"] == plain["cells"][0]["rmse"]
@@ -79,12 +77,12 @@ def test_the_same_grid_twice_changes_nothing(tmp_path):
 SPLITS = {"split.by": ["engines", "windows"]}
 
 
-def leaky(path, *names, engines=FIGURES, windows=FIGURES):
-    """Merge a grid of both splits; by engines its figures are those of the plain balancers."""
+def leaky(path, *names, engines=RMSE, windows=RMSE):
+    """Merge a grid of both splits; by engines its results are those of the plain balancers."""
     made = grid(balancers=names, axes=SPLITS, seeds=SEEDS)
-    figures = {f"{name} split.by=engines": engines[name] for name in names}
-    figures |= {f"{name} split.by=windows": windows[name] for name in names}
-    merge_comparison(path, comparison(made, figures))
+    rmse = {f"{name} split.by=engines": engines[name] for name in names}
+    rmse |= {f"{name} split.by=windows": windows[name] for name in names}
+    merge_comparison(path, comparison(made, rmse))
     return json.loads(path.read_text())
 
 
@@ -102,7 +100,7 @@ def test_a_cell_that_another_one_repeats_is_left_out_whichever_comes_first(tmp_p
     assert all({pair["a"], pair["b"]} <= set(labels) for pair in found["pairs"])
 
 
-def test_a_cell_with_other_figures_is_no_repetition(tmp_path):
+def test_a_cell_with_other_results_is_no_repetition(tmp_path):
     path = tmp_path / "ledger.json"
     merged(path, "fixed")
     other = {"fixed": [12.0, 13.0, 12.6]}
@@ -133,10 +131,10 @@ def test_a_leak_is_not_ranked(tmp_path):
     assert (ranks["labels"], ranks["leaks"]) == (["amnl", "fixed"], [])
 
 
-def test_the_leaks_and_the_oracles_optimism_are_kept(tmp_path):
+def test_the_leaks_and_the_oracles_optimism_stay(tmp_path):
     path = tmp_path / "ledger.json"
     made = grid("fd003", balancers=["fixed"], seeds=SEEDS, oracle=True)
-    merge_comparison(path, comparison(made, {"fixed": FIGURES["fixed"]}, oracle={1: 11.0}))
+    merge_comparison(path, comparison(made, {"fixed": RMSE["fixed"]}, oracle={1: 11.0}))
     leaky(path, "fixed")
     found = merged(path, "amnl")
     assert [entry["subset"] for entry in found["oracle"]] == ["FD003"]
@@ -147,7 +145,7 @@ def test_a_cell_without_any_run_leaves_the_former_one(tmp_path):
     path = tmp_path / "ledger.json"
     before = merged(path, "fixed", "amnl")
     made = grid(balancers=["fixed", "amnl"], seeds=SEEDS)
-    alone = [r for r in results(made, FIGURES) if r.run.cell.label == "amnl"]
+    alone = [r for r in results(made, RMSE) if r.run.cell.label == "amnl"]
     failed = {run.name: "broke" for run in made.runs if run.cell.label == "fixed"}
     merge_comparison(path, compare_results(made, alone, failed))
     found = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""The oracle's records: correct, kept over an interruption, and without influence on the run."""
+"""The oracle's records: correct, resumed after an interruption, and no influence on the run."""
 
 import csv
 

@@ -26,8 +26,8 @@ def drawable(made, found):
     return compare_results(made, found, {}), histories(found)
 
 
-def comparison(made, figures, **changes):
-    return drawable(made, results(made, figures, **changes))
+def comparison(made, rmse, **changes):
+    return drawable(made, results(made, rmse, **changes))
 
 
 def draw(data, folder):

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
 
 
-def test_every_figure_of_the_table_is_a_key():
+def test_every_statistic_of_the_table_is_a_key():
     made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, oracle=True)
-    figures = {cell.label: [12.0, 13.0] for cell in made.cells}
-    found = compare_results(made, results(made, figures, oracle={1: 11.0}), {})
+    rmse = {cell.label: [12.0, 13.0] for cell in made.cells}
+    found = compare_results(made, results(made, rmse, oracle={1: 11.0}), {})
     plain = found.model_dump()
     keys = plain.keys() | plain["cells"][0].keys() | plain["pairs"][0].keys()
     named = {
@@ -31,11 +31,11 @@ def test_every_figure_of_the_table_is_a_key():
     assert f"drawn {DRAWS:,} times" in TEXT
 
 
-def test_the_critical_difference_of_five_cells_is_as_said():
+def test_the_critical_difference_of_five_cells_is_that_of_the_page():
     made = grid("fd001", "fd002", "fd003", "fd004",
                 balancers=["fixed", "amnl", "amnl_ema", "dtp", "dwa"])  # fmt: skip
-    figures = {cell.label: [12.0, 13.0] for cell in made.cells}
-    width = comparison(made, figures).ranks.critical_difference
+    rmse = {cell.label: [12.0, 13.0] for cell in made.cells}
+    width = comparison(made, rmse).ranks.critical_difference
     assert f"must lie {width:.2f} apart" in TEXT
 
 

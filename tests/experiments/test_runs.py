@@ -38,11 +38,11 @@ def test_a_finished_run(config, run):
 
 
 def test_a_run_killed_at_its_very_end_has_its_commit(config, tmp_path):
-    """The file stands before last.pt says that the run is finished."""
+    """The file is written before last.pt marks the run as finished."""
     folder = tmp_path / "run"
 
-    def end(told):
-        if told["epoch"] == config.train.epochs:
+    def end(message):
+        if message["epoch"] == config.train.epochs:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -92,7 +92,7 @@ def cut(path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda run: [cut(run.last), cut(run.previous)], r"last\.pt"),
         (lambda run: cut(run.best), r"best\.pt"),
@@ -102,9 +102,9 @@ def cut(path):
          r"it has metrics\.csv and no last\.pt"),
     ],
 )  # fmt: skip
-def test_damage_is_said(config, run, damage, said):
+def test_damage_is_reported(config, run, damage, message):
     damage(run)
-    with pytest.raises(Damaged, match=said):
+    with pytest.raises(Damaged, match=message):
         finished(config, run)
 
 

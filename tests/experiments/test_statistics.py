@@ -37,11 +37,11 @@ def test_the_t_interval_by_hand():
 
 @given(st.lists(st.floats(-50, 50).map(lambda x: round(x, 3)), min_size=3, max_size=8),
        st.integers(0, 100))  # fmt: skip
-def test_paired_test_is_scipys_paired_test(figures, seed):
-    noise = np.random.default_rng(seed).normal(size=len(figures))
-    other = [figure + change for figure, change in zip(figures, noise, strict=True)]
-    found = paired_test(dict(enumerate(figures)), dict(enumerate(other)))
-    wanted = stats.ttest_rel(figures, other)
+def test_paired_test_is_scipys_paired_test(values, seed):
+    noise = np.random.default_rng(seed).normal(size=len(values))
+    other = [value + change for value, change in zip(values, noise, strict=True)]
+    found = paired_test(dict(enumerate(values)), dict(enumerate(other)))
+    wanted = stats.ttest_rel(values, other)
     assert found.p == pytest.approx(wanted.pvalue)
     assert found.t == pytest.approx(wanted.statistic)
     assert found.interval == pytest.approx(tuple(wanted.confidence_interval(0.95)))
@@ -52,7 +52,7 @@ def test_only_seeds_that_both_have_are_compared():
     assert (found.n, found.mean) == (2, 1.5)
 
 
-def test_what_too_few_figures_cannot_give_is_none():
+def test_too_few_values_give_none():
     assert mean_interval([]) is None
     assert paired_test({0: 1.0}, {1: 1.0}) is None
     one = mean_interval([2.0])
@@ -128,23 +128,23 @@ def test_equal_errors_have_an_interval_of_no_width():
 # ---- ranks ---------------------------------------------------------------------------------
 
 
-def cells(figures):
+def cells(rmse):
     """Cells with a mean RMSE and nothing else, from configuration → label → RMSE."""
     return [
         CellSummary.model_construct(
             config=config, label=label, leak=None, rmse=Spread(mean=mean, sd=1.0)
         )
-        for config, of_config in figures.items()
+        for config, of_config in rmse.items()
         for label, mean in of_config.items()
     ]
 
 
 def test_ranks_with_ties_by_hand():
-    figures = {
+    rmse = {
         "fd001": {"a": 12.0, "b": 11.0, "c": 12.0},
         "fd003": {"a": 10.0, "b": 11.0, "c": 12.0},
     }
-    found = mean_ranks(cells(figures))
+    found = mean_ranks(cells(rmse))
     assert found.labels == ["a", "b", "c"]
     assert found.ranks == [[2.5, 1.0, 2.5], [1.0, 2.0, 3.0]]
     assert found.mean == [1.75, 1.5, 2.75]
@@ -153,9 +153,9 @@ def test_ranks_with_ties_by_hand():
 
 def test_the_critical_difference_is_demsars():
     """Demšar's table 5: q = 2.728 at 0.05 for five classifiers."""
-    figures = {f"d{i}": dict(zip("abcde", range(5), strict=True)) for i in range(4)}
+    rmse = {f"d{i}": dict(zip("abcde", range(5), strict=True)) for i in range(4)}
     wanted = 2.728 * math.sqrt(5 * 6 / (6 * 4))
-    assert mean_ranks(cells(figures)).critical_difference == pytest.approx(wanted, abs=2e-3)
+    assert mean_ranks(cells(rmse)).critical_difference == pytest.approx(wanted, abs=2e-3)
 
 
 def test_one_configuration_has_ranks_and_no_test():
@@ -169,21 +169,21 @@ def test_all_tied_is_no_test():
 
 
 def test_only_cells_that_every_configuration_has_are_ranked():
-    figures = {"x": {"a": 1.0, "b": 2.0, "c": 0.0}, "y": {"b": 1.0, "a": 2.0}}
-    assert mean_ranks(cells(figures)).labels == ["a", "b"]
+    rmse = {"x": {"a": 1.0, "b": 2.0, "c": 0.0}, "y": {"b": 1.0, "a": 2.0}}
+    assert mean_ranks(cells(rmse)).labels == ["a", "b"]
     assert mean_ranks(cells({"x": {"a": 1.0}, "y": {"b": 1.0}})) is None
     assert mean_ranks(cells({"x": {"a": 1.0}})) is None
     assert mean_ranks(cells({})) is None
 
 
 def test_ranks_come_from_the_cells_means():
-    figures = {"fd001": {"a": 2.0, "b": 1.0}, "fd003": {"a": 3.0, "b": 4.0}}
-    ranks = mean_ranks(cells(figures))
+    rmse = {"fd001": {"a": 2.0, "b": 1.0}, "fd003": {"a": 3.0, "b": 4.0}}
+    ranks = mean_ranks(cells(rmse))
     assert ranks.mean == [1.5, 1.5]
     assert ranks.configs == ["fd001", "fd003"]
     assert ranks.leaks == []
-    figures["fd001"]["a"] = None
-    assert mean_ranks(cells(figures)) is None
+    rmse["fd001"]["a"] = None
+    assert mean_ranks(cells(rmse)) is None
 
 
 # ---- pairs ---------------------------------------------------------------------------------
@@ -193,9 +193,9 @@ A = [12.0, 12.5, 11.5, 12.2, 12.3]
 B = [13.0, 13.6, 12.4, 13.3, 13.1]
 
 
-def compared(figures, made=None, **changes):
-    made = made or grid(balancers=list(figures), seeds=SEEDS[: len(next(iter(figures.values())))])
-    found = results(made, figures, **changes)
+def compared(rmse, made=None, **changes):
+    made = made or grid(balancers=list(rmse), seeds=SEEDS[: len(next(iter(rmse.values())))])
+    found = results(made, rmse, **changes)
     by_label = {c.label: [r for r in found if r.run.cell == c] for c in made.cells}
     return correct_pairs(compare_pairs("fd001", by_label))
 
@@ -290,7 +290,7 @@ def test_the_family_is_all_pairs_of_one_configuration():
     assert again[3].p_holm == again[3].paired_t.p
 
 
-def test_one_seed_gives_no_test_over_seeds_and_says_so():
+def test_one_seed_gives_no_test_over_seeds_and_the_reason():
     (pair,) = compared({"fixed": A[:1], "amnl": B[:1]})
     assert pair.paired_t is None
     assert pair.p_holm is None

@@ -51,10 +51,10 @@ def audit():
     ],
 )
 def test_verdicts(audit, canary, found, lines, code):
-    said, found_code = audit.judge(canary, found)
+    messages, found_code = audit.judge(canary, found)
     assert found_code == code
-    assert len(said) == len(lines)
-    assert all(line.startswith(start) for line, start in zip(said, lines, strict=True))
+    assert len(messages) == len(lines)
+    assert all(line.startswith(start) for line, start in zip(messages, lines, strict=True))
 
 
 def pretend(monkeypatch, answer):

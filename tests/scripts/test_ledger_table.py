@@ -1,4 +1,4 @@
-"""The ledger as Markdown: every figure in its place, bold only what is significant."""
+"""The ledger as Markdown: every result in its place, bold only what is significant."""
 
 import re
 
@@ -18,11 +18,11 @@ def filled(path, *comparisons):
     return read_ledger(path)
 
 
-def compared(figures, *configs, seeds=SEEDS, **changes):
+def compared(rmse, *configs, seeds=SEEDS, **changes):
     options = {key: changes.pop(key) for key in ("axes", "oracle") if key in changes}
-    names = list(dict.fromkeys(label.split()[0] for label in figures))
+    names = list(dict.fromkeys(label.split()[0] for label in rmse))
     made = grid(*(configs or ("fd001",)), balancers=names, seeds=seeds, **options)
-    return comparison(made, figures, **changes)
+    return comparison(made, rmse, **changes)
 
 
 def rows(text, column="balancer"):
@@ -156,10 +156,10 @@ def test_a_configuration_of_ones_own_is_named_beside_its_subset(tmp_path):
 
 
 def leaky(oracle=None):
-    figures = {"amnl split.by=engines": B, "amnl split.by=windows": A}
+    rmse = {"amnl split.by=engines": B, "amnl split.by=windows": A}
     axes = {"split.by": ["engines", "windows"]}
     changes = {"oracle": True} if oracle is None else oracle
-    return compared(figures, axes=axes, **changes)
+    return compared(rmse, axes=axes, **changes)
 
 
 def test_a_leak_is_in_no_main_table_and_marked_where_it_is(tmp_path):
@@ -178,8 +178,8 @@ def optimistic(tmp_path):
     made = grid(
         balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, oracle=True, seeds=(0, 1)
     )
-    figures = {made.cells[0].label: [12.0, 13.0], made.cells[1].label: [11.0, 12.0]}
-    found = comparison(made, figures, oracle={1: 13.0, 2: 11.0, 3: 11.5})
+    rmse = {made.cells[0].label: [12.0, 13.0], made.cells[1].label: [11.0, 12.0]}
+    found = comparison(made, rmse, oracle={1: 13.0, 2: 11.0, 3: 11.5})
     return filled(tmp_path / "l.json", found)
 
 

@@ -21,10 +21,10 @@ from scripts.pages import (
 from tests.bench.results import result
 from tests.experiments.inputs import comparison, grid
 
-FIRST = "<!-- figures: written by scripts/write-tables, never by hand -->"
-LAST = "<!-- end of figures -->"
+FIRST = "<!-- table: written by scripts/write-tables, never by hand -->"
+LAST = "<!-- end of table -->"
 PAGE = f"# Title\n\n{FIRST}\nold\n\nolder\n{LAST}\nafter\n"
-PAGE_OF_PUBLISHED = "configs/published-figures.md"
+PAGE_OF_PUBLISHED = "configs/published-results.md"
 
 
 def page(name):
@@ -38,7 +38,7 @@ def page(name):
 def root(tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "README.md").write_text(page("ledger"))
-    (tmp_path / PAGE_OF_PUBLISHED).write_text(page("published figures"))
+    (tmp_path / PAGE_OF_PUBLISHED).write_text(page("published results"))
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "front.md").write_text(page("results"))
     return tmp_path
@@ -47,7 +47,7 @@ def root(tmp_path):
 def test_without_a_ledger_the_readme_is_left_alone(root):
     assert update_pages(root) == [root / PAGE_OF_PUBLISHED]
     text = (root / PAGE_OF_PUBLISHED).read_text()
-    assert marked_content(text, "published figures") == published_table()
+    assert marked_content(text, "published results") == published_table()
     assert text.startswith("# A page\n")
     assert text.endswith("\n\nThe end.\n")
     assert (root / "README.md").read_text() == page("ledger")
@@ -57,7 +57,7 @@ def test_both_pages_are_written_once(root):
     made = grid(balancers=["fixed", "amnl"], seeds=(0, 1))
     merge_comparison(root / LEDGER, comparison(made, {"fixed": [12.0, 13.0], "amnl": [11.0, 12.5]}))
     changed = [path.name for path in update_pages(root)]
-    assert sorted(changed) == ["README.md", "front.md", "published-figures.md"]
+    assert sorted(changed) == ["README.md", "front.md", "published-results.md"]
     assert "| `fixed` | 12.50 ± 0.71 / 125 ± 7 |" in (root / "README.md").read_text()
     assert update_pages(root) == []
     assert expected_pages(root) == {path: path.read_text() for path in expected_pages(root)}
@@ -76,8 +76,8 @@ def test_a_page_may_hold_two_tables(root):
     assert update_pages(root) == []
 
 
-def test_figures_of_a_configuration_stand_in_its_comment(root):
-    """Of a configuration that is the ledger's; another one keeps what it says."""
+def test_results_of_a_configuration_are_in_its_comment(root):
+    """Of a configuration that is the ledger's; another one stays as it is."""
     own = "# FD001.\n#\n# Measured long ago,\n# on a whim.\n#\ndata:\n  subset: FD001\n"
     text = own + "balancer: {name: fixed}\n"
     (root / "configs" / "mine.yaml").write_text(text)
@@ -96,13 +96,13 @@ def test_figures_of_a_configuration_stand_in_its_comment(root):
 
 def test_a_table_without_a_place_is_an_error(root):
     (root / PAGE_OF_PUBLISHED).write_text("# A page\n")
-    with pytest.raises(UsageError, match="no place for 'published figures'"):
+    with pytest.raises(UsageError, match="no place for 'published results'"):
         update_pages(root)
 
 
 def test_a_table_with_two_places_is_an_error(root):
-    (root / "docs" / "other.md").write_text(page("published figures"))
-    with pytest.raises(UsageError, match=r"in docs/other.md, configs/published-figures.md; expe"):
+    (root / "docs" / "other.md").write_text(page("published results"))
+    with pytest.raises(UsageError, match=r"in docs/other.md, configs/published-results.md; expe"):
         update_pages(root)
 
 
@@ -119,16 +119,16 @@ def test_a_page_is_found_by_its_marks_and_links_to_the_ledger_from_there(root):
 
 
 def test_a_place_is_read_and_replaced_and_nothing_else_changes():
-    assert marked_content(PAGE, "figures") == "old\n\nolder"
-    new = replace_marked(PAGE, "figures", "new")
+    assert marked_content(PAGE, "table") == "old\n\nolder"
+    new = replace_marked(PAGE, "table", "new")
     assert new == f"# Title\n\n{FIRST}\nnew\n{LAST}\nafter\n"
-    assert replace_marked(new, "figures", "old\n\nolder") == PAGE
+    assert replace_marked(new, "table", "old\n\nolder") == PAGE
 
 
 def test_an_empty_place_can_be_filled():
     empty = f"{FIRST}\n{LAST}\n"
-    assert marked_content(empty, "figures") == ""
-    assert replace_marked(empty, "figures", "new") == f"{FIRST}\nnew\n{LAST}\n"
+    assert marked_content(empty, "table") == ""
+    assert replace_marked(empty, "table", "new") == f"{FIRST}\nnew\n{LAST}\n"
 
 
 @pytest.mark.parametrize(
@@ -141,16 +141,16 @@ def test_an_empty_place_can_be_filled():
         PAGE + PAGE,
         f"{FIRST}\n{FIRST}\nx\n{LAST}\n",
         f"{FIRST} x\n{LAST}\n",
-        PAGE.replace("figures", "others"),
+        PAGE.replace("table", "others"),
     ],
 )
 def test_a_page_without_one_whole_place_is_refused(page):
     calls = (
-        lambda: marked_content(page, "figures"),
-        lambda: replace_marked(page, "figures", "x"),
+        lambda: marked_content(page, "table"),
+        lambda: replace_marked(page, "table", "x"),
     )
     for call in calls:
-        with pytest.raises(UsageError, match="no place for 'figures': expected the line <!-- fig"):
+        with pytest.raises(UsageError, match="no place for 'table': expected the line <!-- tab"):
             call()
 
 

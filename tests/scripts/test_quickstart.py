@@ -16,18 +16,18 @@ def clone(tmp_path_factory) -> Path:
     """A clone in an empty folder, with an environment of its own for the scripts to make."""
     place = tmp_path_factory.mktemp("clone") / "cmapss_rul"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(place)], check=True)
-    kept = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    inherited = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     setup = ["bash", "-euc", ". scripts/environment; environment"]
-    subprocess.run(setup, cwd=place, env=kept, check=True)
+    subprocess.run(setup, cwd=place, env=inherited, check=True)
     return place
 
 
 def script(name: str, clone: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    inherited = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     return subprocess.run(
         [str(clone / "scripts" / name)],
         cwd=clone,
-        env={**kept, **settings},
+        env={**inherited, **settings},
         capture_output=True,
         text=True,
         check=False,

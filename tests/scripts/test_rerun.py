@@ -23,9 +23,9 @@ HALF = 2.776445 * 2.5**0.5 * 1.2**0.5
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
+def ledger(tmp_path_factory):
     """A ledger of two balancers and of two settings."""
-    path = tmp_path_factory.mktemp("kept") / "ledger.json"
+    path = tmp_path_factory.mktemp("ledger") / "ledger.json"
     made = grid(balancers=["fixed", "amnl"], seeds=SEEDS)
     merge_comparison(path, comparison(made, {"fixed": FIGURES, "amnl": FIGURES}))
     made = grid("fd003", balancers=["gradnorm"], axes={"balancer.alpha": [0.5]}, seeds=(3,))
@@ -34,9 +34,9 @@ def kept(tmp_path_factory):
 
 
 @pytest.fixture
-def fixed(kept):
+def fixed(ledger):
     """The cell of `fixed` as plain values, to be changed at will."""
-    return json.loads(rerun.find_cell(kept, "fd001", "fixed").as_json())
+    return json.loads(rerun.find_cell(ledger, "fd001", "fixed").as_json())
 
 
 def record(cell):
@@ -47,36 +47,36 @@ def judge(cell, made):
     return rerun.judge(record(cell), made)
 
 
-def again(cell, *figures, seeds=(0,), **changes):
-    """The comparison of a grid of that cell whose runs gave these figures."""
+def again(cell, *values, seeds=(0,), **changes):
+    """The comparison of a grid of that cell whose runs gave these values."""
     cell = record(cell)
     made = rerun.grid_of_cell(cell, seeds=seeds)
-    return comparison(made, {cell.label: list(figures)}, **changes)
+    return comparison(made, {cell.label: list(values)}, **changes)
 
 
 # ---- which cell ----------------------------------------------------------------------------
 
 
-def test_a_cell_is_found_by_name_or_file(kept):
-    assert rerun.find_cell(kept, "fd001", "amnl").label == "amnl"
-    assert rerun.find_cell(kept, "some/where/fd001.yaml", "amnl").config == "fd001"
+def test_a_cell_is_found_by_name_or_file(ledger):
+    assert rerun.find_cell(ledger, "fd001", "amnl").label == "amnl"
+    assert rerun.find_cell(ledger, "some/where/fd001.yaml", "amnl").config == "fd001"
 
 
 @pytest.mark.parametrize(
-    ("config", "label", "said"),
+    ("config", "label", "message"),
     [
         ("fd01", "amnl", "no configuration 'fd01'; expected of: fd001, fd003"),
         ("fd001", "amln", "no cell 'amln' of fd001; expected of: amnl, fixed"),
         ("fd003", "amnl", "no cell 'amnl' of fd003; expected of: gradnorm balancer.alpha=0.5"),
     ],
 )
-def test_what_is_not_there_is_said_with_what_is(kept, config, label, said):
+def test_a_missing_cell_is_reported_with_those_that_exist(ledger, config, label, message):
     with pytest.raises(UsageError) as caught:
-        rerun.find_cell(kept, config, label)
-    assert said in str(caught.value)
+        rerun.find_cell(ledger, config, label)
+    assert message in str(caught.value)
 
 
-def test_an_empty_ledger_says_so():
+def test_an_empty_ledger_is_reported():
     with pytest.raises(UsageError, match="expected of: none, the ledger is empty"):
         rerun.find_cell(Ledger(cells=[], pairs=[], oracle=[], leak=[]), "fd001", "amnl")
 
@@ -89,8 +89,8 @@ def test_the_grid_is_the_cells_configuration(fixed, tmp_path):
     assert made.cells[0].resolved.data.dir == str(tmp_path / "a: b")
 
 
-def test_settings_of_the_grid_are_kept(kept):
-    cell = rerun.find_cell(kept, "fd003", "gradnorm balancer.alpha=0.5")
+def test_settings_of_the_grid_are_those_of_the_cell(ledger):
+    cell = rerun.find_cell(ledger, "fd003", "gradnorm balancer.alpha=0.5")
     made = rerun.grid_of_cell(cell)
     assert made.cells[0].label == cell.label
     assert made.cells[0].resolved.balancer.alpha == 0.5
@@ -174,7 +174,7 @@ def test_one_other_figure_and_the_run_is_not_the_same(fixed):
 
 
 def test_the_ledgers_own_runs_are_always_inside_even_when_not_the_same(fixed):
-    """The farthest of n figures lies (n − 1)/√n sd from their mean: 1.8 of 3.0 for five."""
+    """The farthest of n values lies (n − 1)/√n sd from their mean: 1.8 of 3.0 for five."""
     fixed["runs"] = []
     for figure in FIGURES:
         assert all(v.inside for v in judge(fixed, again(fixed, figure, seeds=(9,))))
@@ -186,8 +186,8 @@ def test_each_seed_is_judged_alone(fixed):
     assert len(verdicts) == 18
 
 
-def test_one_seed_has_no_spread_so_that_only_the_same_counts(kept):
-    cell = rerun.find_cell(kept, "fd003", "gradnorm balancer.alpha=0.5")
+def test_one_seed_has_no_spread_so_that_only_the_same_counts(ledger):
+    cell = rerun.find_cell(ledger, "fd003", "gradnorm balancer.alpha=0.5")
     assert all(v.inside for v in judge(cell, again(cell, 12.0, seeds=(3,))))
     other = judge(cell, again(cell, 12.0, seeds=(4,)))
     assert not any(v.inside for v in other)
@@ -263,5 +263,5 @@ def test_json_is_strict(fixed):
     }  # fmt: skip
 
 
-def test_the_shipped_ledger_stands_beside_the_shipped_configurations():
+def test_the_shipped_ledger_is_beside_the_shipped_configurations():
     assert rerun.shipped_ledger().parts[-2:] == ("configs", "ledger.json")

@@ -94,7 +94,7 @@ def test_hostile_arguments_are_shown_escaped_in_one_line(capsys, name):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("tiny.yaml",), "Missing argument 'CELL'; see 'scripts/rerun-cell --help'"),
         (("tiny.yaml", "fixd"), "no cell 'fixd' of tiny; expected of: fixed, amnl"),
@@ -107,10 +107,10 @@ def test_hostile_arguments_are_shown_escaped_in_one_line(capsys, name):
         (("elsewhere/tiny.yaml", "fixed"), "there is no configuration 'elsewhere/tiny.yaml'"),
     ],
 )
-def test_bad_input_is_one_line_and_nothing_is_trained(call, words, said):
+def test_bad_input_is_one_line_and_nothing_is_trained(call, words, message):
     code, out, err = call(*words)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert len(err.splitlines()) == 1
 
 
