@@ -36,7 +36,7 @@ def test_the_critical_difference_of_five_cells_is_that_of_the_page():
                 balancers=["fixed", "amnl", "amnl_ema", "dtp", "dwa"])  # fmt: skip
     rmse = {cell.label: [12.0, 13.0] for cell in made.cells}
     width = comparison(made, rmse).ranks.critical_difference
-    assert f"must lie {width:.2f} apart" in TEXT
+    assert f"significantly different from {width:.2f} on" in TEXT
 
 
 def test_the_python_lines_run(tmp_path, fleet_dir, monkeypatch, capsys):
