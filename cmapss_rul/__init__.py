@@ -10,7 +10,12 @@ from cmapss_rul.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate
+    from cmapss_rul.evaluation.export import export as export
+    from cmapss_rul.evaluation.predict import predict as predict
     from cmapss_rul.evaluation.results import Evaluation as Evaluation
+    from cmapss_rul.experiments.compare import compare as compare
+    from cmapss_rul.experiments.grid import make_grid as make_grid
+    from cmapss_rul.reports.report import report as report
     from cmapss_rul.system.errors import RulError as RulError
     from cmapss_rul.training.calibrate import calibrate_run as calibrate_run
     from cmapss_rul.training.config import RunConfig as RunConfig
@@ -24,6 +29,11 @@ _MODULES = {
     "RulError": "system.errors",
     "Evaluation": "evaluation.results",
     "evaluate": "evaluation.evaluate",
+    "export": "evaluation.export",
+    "predict": "evaluation.predict",
+    "compare": "experiments.compare",
+    "make_grid": "experiments.grid",
+    "report": "reports.report",
     "calibrate_run": "training.calibrate",
     "TrainedModel": "training.trained_model",
     "restore": "training.trained_model",

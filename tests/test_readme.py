@@ -157,6 +157,55 @@ def test_the_python_blocks_run_one_after_another(workplace):
     assert "not the official files" in done.stdout or "simulated" in done.stdout
 
 
+def python_block(place: Path, page: str, word: str, before: str = "") -> str:
+    """Output of the Python block that contains a word, after the commands of the page."""
+    (example,) = [block for block in blocks("python", page) if word in block]
+    done = subprocess.run(
+        [sys.executable, "-c", before + example],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": "", "RUL_DATA_SOURCE": str(place / "source")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def predicted(workplace):
+    """What `rul predict` of docs/prediction.md saves, for a network with the window of fd001."""
+    import pandas as pd
+
+    if not (workplace / "runs/fd001-s0").exists():
+        for line in rul_lines("docs/prediction.md"):
+            if line.startswith("rul predict"):
+                done = run(shortened("rul train --config fd001") + f" && {line}", workplace)
+                assert done.returncode == 0, done.stderr
+    assert "window: 90" in (workplace / "runs/fd001-s0/config.yaml").read_text()
+    return pd.read_csv(workplace / "rul.csv")
+
+
+def test_the_data_frame_example_predicts_like_the_command(workplace, predicted):
+    printed = python_block(workplace, "docs/prediction.md", "cmapss_rul.predict")
+    engine, cycle, rul, *_ = printed.splitlines()[-1].split()[1:]
+    last = predicted.iloc[-1]
+    assert (int(engine), int(cycle)) == (last["engine"], last["cycle"])
+    assert float(rul) == pytest.approx(last["rul"], abs=1e-3)
+
+
+def test_the_onnx_example_needs_nothing_of_this_package(workplace, predicted):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    if not (workplace / "runs/fd001-s0/model.onnx").exists():
+        done = run("rul export runs/fd001-s0 --format onnx", workplace)
+        assert done.returncode == 0, done.stderr
+    alone = "import sys; sys.modules['cmapss_rul'] = sys.modules['torch'] = None\n"
+    printed = python_block(workplace, "docs/prediction.md", "onnxruntime", alone)
+    found = float(re.search(r"[\d.]+", printed)[0])
+    assert found == pytest.approx(predicted["rul"][0], abs=1e-2)
+
+
 def test_the_scripts_of_the_readme_exist():
     named = {word for block in blocks("sh") for word in re.findall(r"scripts/\w+", block)}
     assert named == {"scripts/quickstart", "scripts/test"}

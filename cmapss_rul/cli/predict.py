@@ -81,10 +81,10 @@ def predict(
 
     chosen = pick_device(device)
 
-    from cmapss_rul.data.records import ALLOW_GAPS, read_file, read_records
     from cmapss_rul.evaluation.predict import (
         common_note,
         predict_records,
+        read_input,
         to_csv,
         to_json,
         to_table,
@@ -97,10 +97,9 @@ def predict(
     if output is not None and file != "-" and output.exists() and output.samefile(file):
         raise UsageError(f"{output}: is the input file; name another file with -o")
     model = restore(checkpoint, chosen)
-    content = sys.stdin.buffer.read() if file == "-" else read_file(Path(file))
-    name = "standard input" if file == "-" else file
-    data, known = model.config.data, model.preprocessor.conditions
-    records = read_records(content, name, data, known, gaps=None if allow_gaps else ALLOW_GAPS)
+    source = sys.stdin.buffer.read() if file == "-" else file
+    name = "standard input" if file == "-" else None
+    records = read_input(model, source, allow_gaps=allow_gaps, name=name)
     table = predict_records(model, records, every_cycle=every_cycle, level=level)
     if output is None and sys.stdout.isatty() and not (as_json or full_precision):
         print_table(to_table(table, model, common_note(model, records, level)))

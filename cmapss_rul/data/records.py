@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,13 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.tables import NumericTable, parse_table
 from cmapss_rul.system.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _MAX_CYCLE = 10**9
 _INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
 
-ALLOW_GAPS = "--allow-gaps predicts all the same, and marks it"
+ALLOW_GAPS = "--allow-gaps (allow_gaps=True in Python) predicts all the same, and marks it"
 NO_GAPS = "the RUL of the other cycles is unknown then; fill the gap, or leave the engine out"
 
 
@@ -46,7 +50,7 @@ class Records:
 
 
 def read_records(
-    content: bytes,
+    content: "bytes | pd.DataFrame",
     name: str,
     config: DataConfig,
     conditions: Conditions | None = None,
@@ -60,8 +64,8 @@ def read_records(
     conditions. A model with a single condition needs none of the latter.
 
     Args:
-        content: bytes of the file: C-MAPSS text, CSV with a header, or Parquet.
-        name: of the file, in error messages.
+        content: a data frame, or the bytes of a file: C-MAPSS text, CSV with a header, or Parquet.
+        name: of the table, in error messages.
         config: which columns, under which names.
         conditions: of a trained model; None where they are fitted to these records later.
         extra: name of an additional column, which is then required.

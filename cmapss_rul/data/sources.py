@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
+from urllib.parse import urlsplit
 
 from cmapss_rul.data.archive import INNER_ARCHIVE, Member, open_archive
 from cmapss_rul.data.columns import CONDITIONS, FAULTS, FileKind, file_name, subset_of
@@ -216,10 +217,20 @@ def _describe_failure(
     files = ", ".join(needed) if len(needed) <= 3 else f"{len(needed)} files"
     rejected = [f"{text} (it is left as it is)" for text in check.rejected]
     text = "; ".join([*rejected, f"{files} could not be fetched into {directory}"])
-    text += f": {'; '.join(answers)}"
+    text += f": {_join_answers(sources, answers)}"
     if not sources[0].public and sources[0].label.startswith(VARIABLE):
         text += f"; the public sources are not tried while {VARIABLE} is set"
     return f"{text}; {OFFLINE_HINT}"
+
+
+def _join_answers(sources: Sequence[_Source], answers: Sequence[str]) -> str:
+    """Join what the sources answered; a reason common to all, such as no network, is named once."""
+    pairs = zip(sources, answers, strict=True)
+    reasons = {answer.removeprefix(f"{source.label}: ") for source, answer in pairs}
+    if len(answers) == 1 or len(reasons) > 1:
+        return "; ".join(answers)
+    hosts = ", ".join(str(urlsplit(source.address).hostname) for source in sources)
+    return f"{hosts}: {reasons.pop()}"
 
 
 def _list_sources(source: str | None) -> list[_Source]:

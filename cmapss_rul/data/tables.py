@@ -1,4 +1,4 @@
-"""Tables of any origin: C-MAPSS text, CSV with a header, Parquet.
+"""Tables of any origin: C-MAPSS text, CSV with a header, Parquet, pandas data frames.
 
 Less strict than the reader of the official files: rows and columns may have any order, engines
 any names, and other columns are not read. A requested cell that is not a finite number is an
@@ -35,14 +35,14 @@ NumberedRow = tuple[int, list[str]]
 
 @dataclass(frozen=True, eq=False)
 class NumericTable:
-    """The requested columns of a file, in the file's row order.
+    """The requested columns of a table, in the table's row order.
 
     Attributes:
-        name: of the file, in error messages.
+        name: of the table, in error messages.
         engine: [row], name of each row's engine, as text.
         numbers: [row, column], finite, at most 1e30.
         columns: names of the columns of `numbers`, as requested; the cycle is the first.
-        row_numbers: [row], line of a text file, or row of a Parquet file, from 1.
+        row_numbers: [row], line of a text file, or row of a Parquet file or data frame, from 1.
         row_unit: unit of `row_numbers`: 'line' or 'row'.
     """
 
@@ -54,14 +54,19 @@ class NumericTable:
     row_unit: str
 
 
-def parse_table(content: bytes, name: str, request: ColumnRequest) -> NumericTable:
-    """Parse a file, `name` in error messages, whose format is recognised by its bytes.
+def parse_table(content: "bytes | pd.DataFrame", name: str, request: ColumnRequest) -> NumericTable:
+    """Parse a file whose format is recognised by its bytes, or a data frame.
+
+    The columns of a data frame may be numbered from 0, as pandas does for a file without a header;
+    they are then those of C-MAPSS text. `name` is for error messages.
 
     Raises:
         DataError: one line with the position, the found and the expected content.
     """
+    if not isinstance(content, bytes):
+        return _parse_frame(_index_as_columns(content), name, request)
     if content.startswith(PARQUET_MAGIC):
-        return _parse_parquet(content, name, request)
+        return _parse_frame(read_parquet(content, name), name, request)
     rows, header, has_header = text_rows(content, name)
     return _parse_rows(rows, header, name, request, has_header=has_header)
 
@@ -246,16 +251,21 @@ def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
         ) from error
     except (ValueError, OSError) as error:  # pyarrow's own errors are subclasses of these
         raise DataError(f"{name}: is no complete Parquet file: {one_line(error)[:200]}") from error
-    if any(level is not None for level in frame.index.names):
-        frame = frame.reset_index()  # unit and cycle are often the index
-    return frame
+    return _index_as_columns(frame)
 
 
-def _parse_parquet(content: bytes, name: str, request: ColumnRequest) -> NumericTable:
+def _index_as_columns(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Add the named levels of the index as columns: unit and cycle are often there."""
+    names = [name for name in frame.index.names if name is not None]
+    return frame.reset_index([name for name in names if name not in frame.columns])
+
+
+def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> NumericTable:
     import pandas as pd
 
-    frame = read_parquet(content, name)
     header = [str(column) for column in frame.columns]
+    if header == [str(i) for i in range(len(FILE_COLUMNS))]:
+        header = [*FILE_COLUMNS]
     positions = find_columns(header, request, name)
     columns = _value_columns(request, positions)
     if frame.empty:

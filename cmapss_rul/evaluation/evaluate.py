@@ -1,6 +1,7 @@
 """Evaluate a trained network on the test engines of its subset."""
 
 import dataclasses
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,14 @@ from cmapss_rul.metrics.health import (
 from cmapss_rul.metrics.prognostics import fleet_prognostics
 from cmapss_rul.metrics.regression import constant_baseline, perfect_under_cap, regression_metrics
 from cmapss_rul.system.errors import DataError
-from cmapss_rul.training.trained_model import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel, as_model
 
 
 def evaluate(
-    model: TrainedModel, *, data_dir: Path | str | None = None, progress: bool = True
+    run_or_model: TrainedModel | PathLike[str] | str,
+    *,
+    data_dir: Path | str | None = None,
+    progress: bool = True,
 ) -> Evaluation:
     """Evaluate a trained network on the test engines of its subset, or of a user's own fleet.
 
@@ -46,13 +50,20 @@ def evaluate(
     selected on validation engines before.
 
     Args:
-        model: runs on the device that its network is on.
+        run_or_model: a trained model, which computes where its network is; or the path of a run
+            or checkpoint.
         data_dir: folder of the files; that of the configuration by default.
         progress: whether a download shows its progress on stderr.
 
     Raises:
         DataError: see `read_test_engines`.
+
+    >>> import cmapss_rul
+    >>> evaluation = cmapss_rul.evaluate("runs/demo-s0")
+    >>> len(evaluation.last), evaluation.protocol.subset
+    (100, 'FD001')
     """
+    model = as_model(run_or_model)
     tested = read_test_engines(model, data_dir, progress=progress)
     fleet, config = tested.fleet, model.config.data
     assert tested.rul is not None

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +24,9 @@ from cmapss_rul.evaluation.intervals import interval_bounds, interval_facts, int
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.evaluation.save import name_suffix
-from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import save_file
-from cmapss_rul.training.trained_model import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel, as_model
 
 Format = Literal["onnx", "torch-export"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2"}
@@ -73,11 +74,11 @@ def default_path(checkpoint: Path, format: Format) -> Path:
 
 
 def export(
-    model: TrainedModel,
-    format: Format,
-    path: Path,
+    run_or_model: TrainedModel | PathLike[str] | str,
+    format: Format = "onnx",
+    path: PathLike[str] | str | None = None,
     *,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     progress: bool = True,
 ) -> Parity:
     """Export a model, compare it with the Python model, and save it if it passes.
@@ -86,17 +87,31 @@ def export(
     downloaded where it is missing; the RUL file is not needed.
 
     Args:
-        model: on the CPU.
+        run_or_model: a trained model on the CPU, or the path of a run or checkpoint.
         format: 'onnx', or 'torch-export' for `torch.export.load`.
-        path: of the new file.
+        path: of the new file; `default_path` by default.
         data_dir: folder of the text files; that of the configuration by default.
         progress: whether a download shows its progress on stderr.
 
+    Returns:
+        The largest differences from the Python model.
+
     Raises:
+        UsageError: there is no such format.
         DataError: the test file cannot be obtained or read.
         RulError: a package is missing, the model cannot be exported, the file cannot be
             written, or the two models differ by more than 0.05 cycles; nothing is written then.
+
+    >>> import cmapss_rul
+    >>> cmapss_rul.export("runs/demo-s0", "torch-export").rul < 0.05
+    True
+    >>> Path("runs/demo-s0/model.pt2").exists()
+    True
     """
+    if format not in SUFFIXES:
+        raise UsageError(f"format '{format}': expected one of {', '.join(SUFFIXES)}")
+    model = as_model(run_or_model)
+    path = default_path(model.path, format) if path is None else Path(path)
     tested = read_test_engines(model, data_dir, labels=False, progress=progress)
     fleet = tested.fleet
     metadata = export_metadata(model, Protocol.of(model, tested))

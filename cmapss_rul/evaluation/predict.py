@@ -2,6 +2,8 @@
 
 from collections.abc import Hashable, Iterator
 from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import health_class_names
-from cmapss_rul.data.records import Records
+from cmapss_rul.data.records import ALLOW_GAPS, Records, read_file, read_records
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted, json_text
 from cmapss_rul.evaluation.intervals import (
@@ -20,7 +22,72 @@ from cmapss_rul.evaluation.intervals import (
     why_no_intervals,
 )
 from cmapss_rul.evaluation.predictions import predict_fleet
-from cmapss_rul.training.trained_model import TrainedModel
+from cmapss_rul.training.trained_model import TrainedModel, as_model
+
+
+def predict(
+    run_or_model: TrainedModel | PathLike[str] | str,
+    table: pd.DataFrame | PathLike[str] | str | bytes,
+    *,
+    every_cycle: bool = False,
+    level: float | None = None,
+    allow_gaps: bool = False,
+    name: str | None = None,
+) -> pd.DataFrame:
+    """Predict the RUL of engines from their records to date.
+
+    Args:
+        run_or_model: a trained model, or the path of a run or checkpoint, which then predicts on
+            the CPU.
+        table: the records, as `rul predict` reads them: a data frame, the path of a file
+            (C-MAPSS text, CSV with a header, Parquet), or the bytes of one.
+        every_cycle: one row per cycle instead of one per engine.
+        level: coverage level of the intervals, one of those calibrated; by default the nearest to
+            0.9.
+        allow_gaps: accept records with missing cycles, and mark them.
+        name: of the table, in error messages; the path by default.
+
+    Returns:
+        One row per prediction, as `predict_records` returns them.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        DataError: one line with the position in the table, what was found and what was expected.
+        UsageError: the model was not calibrated at that level.
+        RulError: a prediction is not a finite number.
+
+    >>> import cmapss_rul
+    >>> table = cmapss_rul.predict("runs/demo-s0", "data/simulated/test_FD001.txt")
+    >>> table[["engine", "cycle"]].iloc[0].tolist()
+    [1, 195]
+    >>> bool(table["rul"].between(0, 125).all())
+    True
+    """
+    model = as_model(run_or_model)
+    records = read_input(model, table, allow_gaps=allow_gaps, name=name)
+    return predict_records(model, records, every_cycle=every_cycle, level=level)
+
+
+def read_input(
+    model: TrainedModel,
+    table: pd.DataFrame | PathLike[str] | str | bytes,
+    *,
+    allow_gaps: bool = False,
+    name: str | None = None,
+) -> Records:
+    """Read the records of engines for a model; arguments and errors are those of `predict`."""
+    content: pd.DataFrame | bytes
+    if isinstance(table, pd.DataFrame | bytes):
+        content, own_name = table, "the data frame" if isinstance(table, pd.DataFrame) else "bytes"
+    else:
+        content, own_name = read_file(Path(table)), str(table)
+    return read_records(
+        content,
+        own_name if name is None else name,
+        model.config.data,
+        model.preprocessor.conditions,
+        gaps=None if allow_gaps else ALLOW_GAPS,
+    )
 
 
 def predict_records(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import cap_rul, health_classes, truncated_rul
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.trained_model import TrainedModel
@@ -85,13 +84,10 @@ def predict_fleet(
     Raises:
         RulError: a prediction is not a finite number.
     """
-    device = next(model.network.parameters()).device
-    series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
+    series = torch.from_numpy(model.preprocessor.transform(fleet))
     rows = np.arange(fleet.rows) if rows is None else rows
     windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
-    rul, chances = predict(model.network, windows)
-    unclamped = rul.cpu().numpy().astype(np.float64)
-    probabilities = chances.cpu().numpy().astype(np.float64)
+    rul, unclamped, probabilities = model.predict(windows)
     engine, cycle = fleet.engine[rows], fleet.cycle[rows]
     bad = np.flatnonzero(~(np.isfinite(unclamped) & np.isfinite(probabilities).all(axis=1)))
     if len(bad):  # the clamp would hide an infinite RUL, and a mean the engine that has it
@@ -105,11 +101,11 @@ def predict_fleet(
     return Predictions(
         engine=engine,
         cycle=cycle,
-        rul=np.clip(unclamped, 0, model.config.data.cap),
+        rul=rul,
         unclamped=unclamped,
         health=probabilities.argmax(axis=1),
         probabilities=probabilities,
-        padded=windows.padded.cpu().numpy(),
+        padded=windows.padded.numpy(),
     )
 
 

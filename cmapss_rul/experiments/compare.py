@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from cmapss_rul.display.text import json_text
@@ -138,7 +139,7 @@ def default_folder(grid: Grid) -> Path:
 
 def compare(
     grid: Grid,
-    folder: Path | str | None = None,
+    folder: PathLike[str] | str | None = None,
     options: Options | None = None,
     report: Report = _ignore,
 ) -> Comparison:
@@ -164,6 +165,13 @@ def compare(
         RunsFailed: runs failed, and nothing was evaluated on the test set.
         RulError: another process works in the folder; the test files are not available.
         Interrupted: by a signal; all is saved.
+
+    >>> import cmapss_rul
+    >>> short = ["train.epochs=1", "train.window_share=0.02"]
+    >>> grid = cmapss_rul.make_grid(["demo"], balancers=["fixed", "amnl"], seeds=[0], sets=short)
+    >>> comparison = cmapss_rul.compare(grid, "comparisons/short")
+    >>> [cell.balancer for cell in comparison.cells]
+    ['fixed', 'amnl']
     """
     options = options or Options()
     folder = default_folder(grid) if folder is None else Path(folder)

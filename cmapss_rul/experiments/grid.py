@@ -144,6 +144,10 @@ def make_grid(
 
     Raises:
         UsageError: with all unknown names, or the first key or value that is not valid.
+
+    >>> import cmapss_rul
+    >>> len(cmapss_rul.make_grid(["fd001"], balancers=["fixed", "amnl"], seeds=[0, 1, 2]).runs)
+    6
     """
     axes = dict(axes or {})
     paths = _find_configs(configs, balancers or [])

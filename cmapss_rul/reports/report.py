@@ -1,5 +1,6 @@
 """`rul report`: the report of a run, with its model card, or of a comparison."""
 
+from os import PathLike
 from pathlib import Path
 
 from cmapss_rul.evaluation.evaluate import evaluate
@@ -22,8 +23,8 @@ _COMPARISON, _GRID = "comparison.json", "grid.json"
 
 
 def report(
-    folder: Path | str,
-    output: Path | str | None = None,
+    folder: PathLike[str] | str,
+    output: PathLike[str] | str | None = None,
     *,
     device: str = "cpu",
     data_dir: Path | str | None = None,
@@ -43,6 +44,11 @@ def report(
     Raises:
         UsageError: the folder is neither, or the output is no HTML file.
         RulError: see `restore` and `evaluate`; or a file cannot be written.
+
+    >>> import cmapss_rul
+    >>> page, *plots, card = cmapss_rul.report("runs/demo-s0")
+    >>> page.as_posix(), card.name
+    ('runs/demo-s0/report.html', 'MODEL_CARD.md')
     """
     folder = Path(folder)
     output = folder / "report.html" if output is None else Path(output)

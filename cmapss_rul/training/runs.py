@@ -54,6 +54,9 @@ class RunFolder:
     def __str__(self) -> str:
         return printable(self.path)
 
+    def __fspath__(self) -> str:
+        return str(self.path)
+
     @property
     def resumable(self) -> bool:
         """Whether there is a checkpoint to resume from."""

@@ -2,17 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cmapss_rul.data.conditions import MAX_CONDITIONS
 from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.windows import Windows
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.model.network import Network
+from cmapss_rul.model.network import Network, predict
 from cmapss_rul.training.checkpoint import (
     BEST,
     Checkpoint,
@@ -23,6 +26,20 @@ from cmapss_rul.training.checkpoint import (
     refuse_misshapen,
 )
 from cmapss_rul.training.config import RunConfig
+
+
+class WindowPredictions(NamedTuple):
+    """Predictions for some windows.
+
+    Attributes:
+        rul: [window], cycles, clamped to [0, cap].
+        unclamped: [window], cycles, the network's output.
+        probabilities: [window, class], of the health classes, the healthiest first.
+    """
+
+    rul: NDArray[np.float64]
+    unclamped: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +71,29 @@ class TrainedModel:
     val_rmse: float
     versions: Versions
     calibration: Calibration | None = None
+
+    def predict(self, windows: Windows) -> WindowPredictions:
+        """Predict for windows of scaled rows, such as those of `load_data`.
+
+        `cmapss_rul.predict` takes raw records instead.
+
+        Args:
+            windows: on any device, of the length and the features that the network was built for.
+
+        >>> import cmapss_rul
+        >>> model = cmapss_rul.restore("runs/demo-s0")
+        >>> windows = cmapss_rul.load_data(model.config).validation.windows
+        >>> model.predict(windows).rul.shape == (len(windows),)
+        True
+        """
+        device = next(self.network.parameters()).device
+        rul, probabilities = predict(self.network, windows.to(device))
+        unclamped = rul.cpu().numpy().astype(np.float64)
+        return WindowPredictions(
+            rul=np.clip(unclamped, 0, self.config.data.cap),
+            unclamped=unclamped,
+            probabilities=probabilities.cpu().numpy().astype(np.float64),
+        )
 
     @classmethod
     def from_checkpoint(
@@ -88,7 +128,7 @@ class TrainedModel:
             )
 
 
-def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedModel:
+def restore(path: PathLike[str] | str, device: torch.device | str = "cpu") -> TrainedModel:
     """Load a checkpoint for prediction.
 
     Args:
@@ -97,12 +137,21 @@ def restore(path: Path | str, device: torch.device | str = "cpu") -> TrainedMode
 
     Raises:
         CheckpointError: with the path and what is wrong with the file.
+
+    >>> import cmapss_rul
+    >>> cmapss_rul.restore("runs/demo-s0").config.data.window
+    30
     """
     path = checkpoint_path(path)
     return TrainedModel.from_checkpoint(Checkpoint.from_content(read(path), path), device)
 
 
-def checkpoint_path(path: Path | str) -> Path:
+def as_model(run_or_model: TrainedModel | PathLike[str] | str) -> TrainedModel:
+    """Return the model itself, or that of a run or checkpoint, restored on the CPU."""
+    return run_or_model if isinstance(run_or_model, TrainedModel) else restore(run_or_model)
+
+
+def checkpoint_path(path: PathLike[str] | str) -> Path:
     """Path of a checkpoint: that of `best.pt` where a run folder is named."""
     path = Path(path)
     return path / BEST if path.is_dir() else path

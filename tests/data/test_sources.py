@@ -146,6 +146,14 @@ def test_all_answers_are_reported_and_nothing_is_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_one_reason_for_all_public_sources_is_told_once(tmp_path, monkeypatch):
+    with serve(a=[status(404)], b=[status(404)]) as (address, _):
+        public(monkeypatch, address, "a", "b")
+        with pytest.raises(DataError) as caught:
+            get(tmp_path)
+    assert f"/raw: 127.0.0.1, 127.0.0.1: answered 404 Not Found{OFFLINE}" in str(caught.value)
+
+
 def test_files_of_ones_own_pass_and_are_marked(tmp_path):
     done = get(tmp_path, archive(tmp_path, OTHER))
     assert [origin.mark for origin in done.written] == ["not the official files"] * 3

@@ -2,10 +2,6 @@
 
 import hashlib
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -245,37 +241,6 @@ def test_names_beside_the_checkpoint():
     run = Path("runs/fd001-s0")
     assert default_path(run / "best.pt", "onnx") == run / "model.onnx"
     assert default_path(run / "last.pt", "torch-export") == run / "model-last.pt2"
-
-
-def test_the_example_of_the_readme_needs_nothing_of_this_package(
-    exported, window_60, fleet_dir, tmp_path
-):
-    text = (ROOT / "docs/prediction.md").read_text(encoding="utf-8")
-    (example,) = (
-        block
-        for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-        if "onnxruntime" in block
-    )
-    assert len(example.strip().splitlines()) <= 12
-    for source, target in (
-        (exported[0], tmp_path / "runs/fd001-s0/model.onnx"),
-        (fleet_dir / "test_FD001.txt", tmp_path / "data/raw/test_FD001.txt"),
-    ):
-        target.parent.mkdir(parents=True)
-        shutil.copy(source, target)
-    alone = "import sys; sys.modules['cmapss_rul'] = sys.modules['torch'] = None\n"
-    done = subprocess.run(
-        [sys.executable, "-c", alone + example],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    expected = predict_fleet(window_60, fleet, fleet.last_rows[:1]).rul[0]
-    assert float(re.search(r"[\d.]+", done.stdout)[0]) == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_bytes_that_are_compared_are_those_that_are_saved(window_60, tmp_path, monkeypatch):

@@ -12,13 +12,14 @@ from cmapss_rul.data.records import ALLOW_GAPS, read_records
 from cmapss_rul.evaluation.predict import (
     any_in_window,
     common_note,
+    predict,
     predict_records,
     to_csv,
     to_json,
     to_table,
 )
 from cmapss_rul.evaluation.save import last_window_predictions
-from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.errors import DataError, RulError, UsageError
 from tests.data._fleets import fleet_of
 from tests.evaluation._models import INTERVALS, calibrated, countdown
 
@@ -178,6 +179,53 @@ def test_what_is_no_number_is_refused_by_the_engine_s_own_name(model, frame):
     named = frame.assign(unit=frame["unit"].map(lambda unit: f"pump {unit}"))
     with pytest.raises(RulError, match=r"for engine pump 1, cycle \d+ is not a finite number"):
         predicted(countdown(model, float("nan")), named)
+
+
+def text_of(table):
+    return table.to_csv(index=False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame,
+        lambda frame: frame.set_index(["unit", "cycle"]),
+        lambda frame: frame.set_index("unit", drop=False),
+        lambda frame: frame.rename(columns={"unit": "Engine ID", "sensor_2": "T24"}),
+        lambda frame: frame.assign(unit=frame["unit"].astype("category")),
+        lambda frame: frame.set_axis(range(26), axis=1),
+        lambda frame: frame.sample(frac=1, random_state=1).sort_values("unit", kind="stable"),
+    ],
+    ids=["named", "index", "index-too", "aliases", "category", "without-header", "shuffled"],
+)
+def test_a_data_frame_gives_what_its_file_gives(model, frame, fleet_dir, change):
+    before = change(frame)
+    given = before.copy()
+    found = predict(model, given)
+    assert text_of(found) == text_of(predict(model, fleet_dir / "test_FD001.txt"))
+    pd.testing.assert_frame_equal(given, before)  # the caller's own frame stays as it was
+
+
+def test_a_path_a_model_and_bytes_give_the_same(model, fleet_dir):
+    path = fleet_dir / "test_FD001.txt"
+    expected = text_of(predict(model, path))
+    assert text_of(predict(model.path, str(path))) == expected
+    assert text_of(predict(str(model.path.parent), path.read_bytes())) == expected
+
+
+def test_what_is_wrong_with_a_data_frame_is_named_by_its_row(model, frame):
+    hole = frame.astype({"sensor_2": object})
+    hole.loc[4, "sensor_2"] = "much"
+    with pytest.raises(DataError, match=r"the data frame, row 5: found 'much' in column 7 \(sens"):
+        predict(model, hole)
+    with pytest.raises(DataError, match="fleet: found no rows"):
+        predict(model, frame[:0], name="fleet")
+    with pytest.raises(DataError, match="the column sensor_2 is missing"):
+        predict(model, frame.drop(columns="sensor_2"))
+    gappy = frame.drop(index=2)
+    with pytest.raises(DataError, match="allow_gaps=True"):
+        predict(model, gappy)
+    assert predict(model, gappy, allow_gaps=True)["note"][0].startswith("the record lacks 1 cycle")
 
 
 def test_marks_any_in_windows_by_hand():

@@ -1,0 +1,51 @@
+"""Whether any public source of the data accepts a connection: exit status 1 if none does in time.
+
+python -m scripts.online
+"""
+
+import queue
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from cmapss_rul.data.sources import PUBLIC_SOURCES
+
+SECONDS = 2.0
+"""A guess: connecting takes a tenth of that on a slow line."""
+
+
+def any_reachable(urls: Sequence[str], seconds: float = SECONDS) -> bool:
+    """Whether one of the servers, or the proxy in front of it, accepts a connection in time."""
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    for url in urls:  # in threads: looking a name up has no time-out of its own
+        threading.Thread(target=lambda url=url: answers.put(_connects(url)), daemon=True).start()
+    deadline = time.monotonic() + seconds
+    for _ in urls:
+        try:
+            if answers.get(timeout=max(0.0, deadline - time.monotonic())):
+                return True
+        except queue.Empty:
+            return False
+    return False
+
+
+def _connects(url: str) -> bool:
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if proxy and not proxy_bypass(parts.hostname or ""):
+        parts = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname, port), timeout=SECONDS).close()
+    except (OSError, ValueError):  # ValueError: a port that is none
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(not any_reachable(PUBLIC_SOURCES))
