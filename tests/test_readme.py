@@ -180,7 +180,8 @@ def predicted(workplace):
     if not (workplace / "runs/fd001-s0").exists():
         for line in rul_lines("docs/prediction.md"):
             if line.startswith("rul predict"):
-                done = run(shortened("rul train --config fd001") + f" && {line}", workplace)
+                train = shortened("rul train --config fd001")
+                done = run(f"rul download-data && {train} && {line}", workplace)
                 assert done.returncode == 0, done.stderr
     assert "window: 90" in (workplace / "runs/fd001-s0/config.yaml").read_text()
     return pd.read_csv(workplace / "rul.csv")
