@@ -3,6 +3,7 @@
 import json
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -205,8 +206,8 @@ def test_a_folder_that_may_not_be_entered_stops_nothing(made, tmp_path, monkeypa
     def refuse(_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(RunFolder, "config", property(refuse))
-    monkeypatch.setattr(RunFolder, "best", property(refuse))
+    monkeypatch.setattr(Path, "exists", refuse)
+    monkeypatch.setattr(Path, "is_file", refuse)
     found = list_runs(tmp_path / "runs")
     assert [(run.name, run.state, run.note) for run in found] == [
         ("a", "damaged", "Permission denied"),
