@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import BalancedLoss, Balancer, PositivePair, weighted_sum
@@ -15,9 +15,22 @@ class FixedConfig(Config):
 
     name: Literal["fixed"] = Field("fixed", description="Constant weights.")
     weights: PositivePair = Field((1.0, 1.0), description="λ of the RUL and of the health loss.")
+    weights_from: str | None = Field(
+        None,
+        exclude=True,  # the weights that were read suffice
+        description="Run folder or checkpoint whose last epoch's mean weights replace `weights` "
+        "when the configuration is read.",
+    )
     divisors: PositivePair = Field(
         (1.0, 1.0), description="Constant divisors of the losses, such as [100, 1]."
     )
+
+    @field_validator("weights_from")
+    @classmethod
+    def _refuse_unread(cls, run: str | None) -> None:
+        """Refuse a run here: `RunConfig` reads its weights, and removes this key."""
+        if run is not None:
+            raise ValueError("is read as a part of a RunConfig only; set weights")
 
     def build(self) -> "Fixed":
         """Build the balancer."""

@@ -27,6 +27,7 @@ from cmapss_rul.cli import (
     train,
 )
 from cmapss_rul.cli.output import discard_stdout, error_line, print_line
+from cmapss_rul.cli.usage import Command
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import terminable
 
@@ -34,8 +35,8 @@ QUICKSTART = """\
 rul: remaining useful life of turbofan engines on NASA's C-MAPSS data
 
 First steps:
-  rul download-data --subset FD001     download the data and verify their checksums
-  rul train --config fd001             train a model, a few minutes on two cores
+  rul download-data                    download the data and verify their checksums
+  rul train --config fd001             train a model, 18 s on one core
   rul evaluate runs/fd001-s0           metrics on the test set, with their protocol
 
 Without network or data:
@@ -105,17 +106,17 @@ def rul(
         typer.echo(QUICKSTART, nl=False)
 
 
-app.command("download-data")(download.download_data)
-app.command("simulate")(simulate.simulate)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("calibrate")(calibrate.calibrate)
-app.command("predict")(predict.predict)
-app.command("export")(export.export)
-app.command("compare")(compare.compare)
-app.command("report")(report.report)
-app.command("bench")(bench.bench)
-app.command("runs")(runs.runs)
+app.command("download-data", cls=Command)(download.download_data)
+app.command("simulate", cls=Command)(simulate.simulate)
+app.command("train", cls=Command)(train.train)
+app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("calibrate", cls=Command)(calibrate.calibrate)
+app.command("predict", cls=Command)(predict.predict)
+app.command("export", cls=Command)(export.export)
+app.command("compare", cls=Command)(compare.compare)
+app.command("report", cls=Command)(report.report)
+app.command("bench", cls=Command)(bench.bench)
+app.command("runs", cls=Command)(runs.runs)
 app.add_typer(config.app, name="config")
 
 

@@ -20,8 +20,8 @@ def calibrate(
         str,
         typer.Option(
             metavar="LEVEL,…",
-            help="Coverage levels of the intervals; by default those of 0.8,0.9,0.95 that the "
-            "number of calibration engines supports.",
+            help="Coverage levels to add to those that the run has; without this option, its "
+            "levels become those of 0.8,0.9,0.95 that the calibration engines support.",
         ),
     ] = "",
     device: Device = "auto",
@@ -30,7 +30,7 @@ def calibrate(
 ) -> None:
     """Calibrate the prediction intervals of a trained run.
 
-    `rul train` does this already; use it for other levels, or for a run without intervals. Only
+    `rul train` does this already; use it for more levels, or for a run without intervals. Only
     the entry `calibration` of best.pt is added or replaced. Conformal intervals are fitted on the
     calibration engines (split.calibration), or else on the validation engines, which also
     selected the epoch. K engines support levels up to K/(K + 1). Reads only the training file,

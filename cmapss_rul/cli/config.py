@@ -7,6 +7,7 @@ import typer
 
 from cmapss_rul.cli.options import AsJson, Sets, complete_config
 from cmapss_rul.cli.output import print_line
+from cmapss_rul.cli.usage import Command
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -29,7 +30,7 @@ _Config = Annotated[
 ]
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show(name: _Config, sets: Sets = None) -> None:
     """Print a configuration with all keys and their descriptions.
 
@@ -45,7 +46,7 @@ def show(name: _Config, sets: Sets = None) -> None:
     typer.echo(to_yaml(load(RunConfig, name, sets or ())), nl=False)
 
 
-@app.command("validate")
+@app.command("validate", cls=Command)
 def validate(name: _Config, sets: Sets = None) -> None:
     """Validate a configuration and report all errors.
 
@@ -60,7 +61,7 @@ def validate(name: _Config, sets: Sets = None) -> None:
     print_line("valid")
 
 
-@app.command("new")
+@app.command("new", cls=Command)
 def new(
     source: Annotated[
         Path,
@@ -116,7 +117,7 @@ def new(
     print_line(f"saved {output}; review it, then run: rul train --config {shell_word(output)}")
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_all(
     as_json: AsJson = False,
 ) -> None:

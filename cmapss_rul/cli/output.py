@@ -74,7 +74,7 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     if context is None:
         return message
-    commands = ", ".join(getattr(context.command, "commands", ()))
+    commands = ", ".join(sorted(getattr(context.command, "commands", ())))
     if message.startswith(("Missing command", "No such command")) and not message.endswith("?"):
         message = f"{message}, expected one of {commands}"
     separator = " See" if message.endswith("?") else "; see"

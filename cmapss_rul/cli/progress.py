@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from cmapss_rul.experiments.compare import Event
 
 
-def _open_bar(total: int, unit: str, done: int = 0, *, scale: bool = False) -> "tqdm[Any]":
+_TRAINING = "{desc} {bar} {percentage:3.0f}%  {elapsed} elapsed, {remaining} left"
+
+
+def _open_bar(total: int, done: int = 0, layout: str | None = None) -> "tqdm[Any]":
     return tqdm(
         total=total,
         initial=done,
-        unit=unit,
-        unit_scale=scale,
+        unit="run",
+        bar_format=layout,
         leave=False,
         file=sys.stderr,
         disable=not sys.stderr.isatty(),
@@ -30,10 +33,9 @@ def _open_bar(total: int, unit: str, done: int = 0, *, scale: bool = False) -> "
 
 
 class Progress(Reporter):
-    """Prints one line an epoch to stdout.
+    """Prints one line an epoch to stdout: on a terminal below column labels, else with words.
 
-    The bar shows the current epoch, the metrics of the last one, windows per second and the time
-    left.
+    The bar shows the current epoch, the elapsed time and the time left.
 
     Args:
         epochs: number of epochs of the run.
@@ -41,14 +43,14 @@ class Progress(Reporter):
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
+        self._terminal = sys.stdout.isatty()
+        self._labelled = False
         self._bar: tqdm[Any] | None = None
 
     def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
         """Open the bar at the first epoch, and label it with the current one."""
         if self._bar is None:
-            self._bar = _open_bar(
-                epochs * windows, "window", (epoch - 1) * windows + done, scale=True
-            )
+            self._bar = _open_bar(epochs * windows, (epoch - 1) * windows + done, _TRAINING)
         self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
 
     def batch_end(self, windows: int) -> None:
@@ -58,14 +60,14 @@ class Progress(Reporter):
 
     def epoch_end(self, row: Row, best: bool) -> None:
         """Print the epoch's line."""
-        self._print(epoch_line(row, self._epochs, best))
-        if self._bar is not None:
-            self._bar.set_postfix_str(
-                f"losses {row['train_rul_loss']:.1f} and {row['train_health_loss']:.3f}, weights "
-                f"{row['weight_rul']:.3g} and {row['weight_health']:.3g}, "
-                f"val RMSE {row['val_rmse']:.2f}",
-                refresh=False,
-            )
+        if not self._terminal:
+            self._print(epoch_line(row, self._epochs, best))
+            return
+        if not self._labelled:
+            self._labelled = True
+            for line in _LABELS:
+                self._print(line)
+        self._print(epoch_columns(row, self._epochs, best))
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -92,6 +94,22 @@ def epoch_line(row: Row, epochs: int, best: bool) -> str:
         f"val RMSE {row['val_rmse']:6.3f}  "
         f"{row['windows_per_second']:6.0f} windows/s"
         f"{'  best' if best else ''}"
+    )
+
+
+_LABELS = (
+    "            RUL  health          weights of    share  validation",
+    "epoch      loss    loss       RUL    health  clipped        RMSE",
+)
+
+
+def epoch_columns(row: Row, epochs: int, best: bool) -> str:
+    """Format the metrics of one epoch below `_LABELS`."""
+    epoch = f"{row['epoch']:.0f}/{epochs}"
+    return (
+        f"{epoch:>5}  {row['train_rul_loss']:8.2f}  {row['train_health_loss']:6.3f}  "
+        f"{row['weight_rul']:8.2e}  {row['weight_health']:8.2e}  {row['clipped_share']:7.0%}  "
+        f"{row['val_rmse']:10.3f}{'  best' if best else ''}"
     )
 
 
@@ -128,7 +146,7 @@ class GridProgress:
         self.close()
         self._print(f"{phase}: {jobs} run(s)" + (f", {done} were done before" if done else ""))
         if jobs:
-            self._bar = _open_bar(jobs, "run")
+            self._bar = _open_bar(jobs)
             self._bar.set_description(phase)
 
     def _update_run(self, name: str, message: Any) -> None:

@@ -1,4 +1,4 @@
-"""`rul runs`: list the run folders."""
+"""`rul runs`: list the run folders and the comparisons."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,12 @@ import typer
 
 from cmapss_rul.cli.options import AsJson
 from cmapss_rul.cli.output import print_line
+from cmapss_rul.system.text import printable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cmapss_rul.experiments.listing import ListedComparison
     from cmapss_rul.training.listing import ListedRun
 
 
@@ -19,12 +23,13 @@ def runs(
     ] = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
-    """List the runs with their state and metrics.
+    """List the runs and comparisons with their state and metrics.
 
     A run is finished, unfinished (it may be training now), interrupted (`rul train --resume`
     resumes it), damaged, or has no checkpoint. val RMSE: over all cycles of the validation
     engines. test RMSE: over the last windows of the test engines, after `rul evaluate`. Both on
-    capped labels, in cycles.
+    capped labels, in cycles. Below stand the comparisons in DIR, by default those in
+    comparisons. The JSON also holds the mean weights of the two losses in the last epoch.
 
     \b
     Example:
@@ -34,6 +39,8 @@ def runs(
     from dataclasses import asdict
 
     from cmapss_rul.display.text import json_text
+    from cmapss_rul.experiments.listing import ROOT as COMPARISONS
+    from cmapss_rul.experiments.listing import list_comparisons
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.training.listing import list_runs
     from cmapss_rul.training.runs import ROOT
@@ -41,38 +48,61 @@ def runs(
     if not directory.is_dir() and directory != ROOT:
         raise UsageError(f"--dir: there is no folder {directory}")
     found = list_runs(directory)
+    comparisons = list_comparisons([directory, *([COMPARISONS] if directory == ROOT else [])])
     if as_json:
         plain = [
-            {**asdict(run), "when": run.when.isoformat() if run.when else None} for run in found
+            {**asdict(entry), "kind": kind, "when": entry.when.isoformat() if entry.when else None}
+            for kind, entries in (("run", found), ("comparison", comparisons))
+            for entry in entries
         ]
         typer.echo(json_text(plain))
-    elif not found:
+    elif not (found or comparisons):
         print_line(f"no runs in {directory}; rul train --config fd001 starts one")
     else:
-        for line in _table(found):
+        lines = _table(found) if found else []
+        if comparisons:
+            lines += [*([""] if lines else []), *_table_of_comparisons(comparisons)]
+        for line in lines:
             print_line(line)
 
 
 _HEADER = ("run", "state", "subset", "balancer", "seed", "val RMSE", "test RMSE", "when")
-_NUMBERS = {"seed", "val RMSE", "test RMSE"}
+_NUMBERS = {"seed", "runs", "val RMSE", "test RMSE"}
 
 
 def _table(found: "Sequence[ListedRun]") -> list[str]:
-    """Format the lines of the table, and the notes under it.
+    """Format the lines of the table of runs, and the notes under it."""
+    lines = _aligned([_HEADER, *(_cells(run) for run in found)])
+    notes = [f"{run.name}: {run.note}" for run in found if run.note]
+    return [*lines, *([""] if notes else []), *notes]
 
-    As wide as its content, never wrapped, so that each run stays on one line for grep and awk.
+
+def _table_of_comparisons(found: "Sequence[ListedComparison]") -> list[str]:
+    rows = [
+        (entry.name, entry.state, str(entry.runs), _time(entry.when), ", ".join(entry.cells))
+        for entry in found
+    ]
+    texts = [tuple(map(printable, row)) for row in rows]
+    return _aligned([("comparison", "state", "runs", "when", "of"), *texts])
+
+
+def _aligned(rows: "Sequence[tuple[str, ...]]") -> list[str]:
+    """Align the cells of rows, the first of which holds the headings.
+
+    As wide as the content, never wrapped, so that each run stays on one line for grep and awk.
     """
-    rows = [_HEADER, *(_cells(run) for run in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
+    return [
         "  ".join(
             cell.rjust(width) if name in _NUMBERS else cell.ljust(width)
-            for cell, width, name in zip(row, widths, _HEADER, strict=True)
+            for cell, width, name in zip(row, widths, rows[0], strict=True)
         ).rstrip()
         for row in rows
     ]
-    notes = [f"{run.name}: {run.note}" for run in found if run.note]
-    return [*lines, *([""] if notes else []), *notes]
+
+
+def _time(when: "datetime | None") -> str:
+    return f"{when.astimezone():%Y-%m-%d %H:%M}" if when else ""
 
 
 def _cells(run: "ListedRun") -> tuple[str, ...]:
@@ -84,5 +114,5 @@ def _cells(run: "ListedRun") -> tuple[str, ...]:
         "" if run.seed is None else str(run.seed),
         "" if run.val_rmse is None else f"{run.val_rmse:.2f}",
         "" if run.test_rmse is None else f"{run.test_rmse:.2f}",
-        f"{run.when.astimezone():%Y-%m-%d %H:%M}" if run.when else "",
+        _time(run.when),
     )

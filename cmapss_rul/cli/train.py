@@ -47,7 +47,8 @@ def train(
         typer.Option(
             metavar="auto|PATH",
             help="Resume a run exactly where it stopped: a run folder or its last.pt, or 'auto' "
-            "for the newest unfinished run of this configuration and seed.",
+            "for the newest unfinished run under runs/ with this configuration and seed, whatever "
+            "the name of its folder.",
             autocompletion=complete_resume,
         ),
     ] = None,
@@ -110,4 +111,7 @@ def train(
             group=group,
         )
         if group.first:
+            progress.close()
+            print_line(f"saved in {run}")
+            print_line("next:")  # the last line is the command alone, for a script to take
             print_line(f"rul evaluate {shell_word(run.best)}")

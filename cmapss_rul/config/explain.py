@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cmapss_rul.config.schema import Place, dotted_keys, find_place, tags
-from cmapss_rul.display.text import by_nearness, nearest
+from cmapss_rul.display.text import nearest, nearest_first
 from cmapss_rul.system.text import one_line, printable
 
 _LONGEST_VALUE = 60
@@ -157,7 +157,7 @@ def _unknown_member(given: Any, where: Place) -> _KeyErrors:
 
 
 def _one_of(options: list[str], word: object) -> str:
-    ordered = by_nearness(word, options) if isinstance(word, str) else options
+    ordered = nearest_first(word if isinstance(word, str) else "", options)
     return ("one of " if len(ordered) > 1 else "") + ", ".join(ordered)
 
 

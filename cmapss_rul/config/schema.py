@@ -20,15 +20,18 @@ class NamedOption(NamedTuple):
 def choices(model: Model) -> dict[str, list[NamedOption]]:
     """List the members of every union in a configuration, by the dotted key that selects one.
 
-    Such as `balancer.name` → the balancers, each described by the text of its `name`, else by
-    the first line of its docstring.
+    Such as `balancer.name` → the balancers, sorted, each described by the text of its `name`,
+    else by the first line of its docstring.
     """
     found: dict[str, list[NamedOption]] = {}
     for prefix, name, annotation in _walk(model):
         members = models_in(annotation)
         if len(members) > 1:
             found[f"{prefix}{name}.name"] = [
-                NamedOption(tag, _summary(member)) for member in members for tag in tags(member)
+                NamedOption(tag, summary)
+                for tag, summary in sorted(
+                    (tag, _summary(member)) for member in members for tag in tags(member)
+                )
             ]
     return found
 

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from cmapss_rul.display.text import by_nearness
+from cmapss_rul.display.text import nearest_first
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.text import one_line
 
@@ -31,7 +31,7 @@ def describe_config(path: Path) -> str:
 def find_config(name_or_path: str | Path) -> tuple[str, Path]:
     """Find the configuration that a user means.
 
-    A file of that name, else a shipped configuration, with or without `.yaml`.
+    A file of that name, else a shipped configuration, in any case, with or without `.yaml`.
 
     Returns:
         The name that its runs carry (the file's name without ending), and the file.
@@ -44,10 +44,10 @@ def find_config(name_or_path: str | Path) -> tuple[str, Path]:
         if path.exists() and not path.is_dir():
             return path.stem, path
     known = shipped_configs()
-    name = str(name_or_path).removesuffix(".yaml")
+    name = str(name_or_path).lower().removesuffix(".yaml")
     if name in known:
         return name, known[name]
-    listed = ", ".join(by_nearness(path.stem, known)) or "none"
+    listed = ", ".join(nearest_first(path.stem, known)) or "none"
     raise UsageError(
         f"configuration '{name_or_path}' is neither a YAML file nor a shipped name; "
         f"shipped: {listed}"

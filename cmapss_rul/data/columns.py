@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cmapss_rul.display.text import by_nearness, nearest
+from cmapss_rul.display.text import nearest, nearest_first
 from cmapss_rul.system.errors import DataError, UsageError
 
 SubsetName = Literal["FD001", "FD002", "FD003", "FD004"]
@@ -86,7 +86,7 @@ def parse_subsets(text: str) -> tuple[SubsetName, ...]:
             hint = f"; perhaps {first} was meant" if first else ""
             raise UsageError(
                 f"subset '{name}' is unknown{hint}; expected any of "
-                f"{', '.join(by_nearness(name, SUBSETS))}"
+                f"{', '.join(nearest_first(name, SUBSETS))}"
             )
     if not wanted:
         raise UsageError(f"no subset was named; expected any of {', '.join(SUBSETS)}")

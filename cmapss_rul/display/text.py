@@ -66,6 +66,17 @@ def by_nearness(word: str, options: Iterable[str]) -> list[str]:
     return sorted(options, key=distance)
 
 
+def nearest_first(word: str, options: Iterable[str]) -> list[str]:
+    """Sort the options by name, after the one that is similar to a mistyped word, if any.
+
+    >>> nearest_first("gradnrom", ["gradnorm", "fixed", "amnl"])
+    ['gradnorm', 'amnl', 'fixed']
+    """
+    ordered = sorted(options)
+    near = nearest(word, ordered)
+    return ordered if near is None else [near, *(name for name in ordered if name != near)]
+
+
 def nearest(word: str, options: Iterable[str]) -> str | None:
     """Return the option most similar to a mistyped word, or None if none is similar.
 

@@ -18,6 +18,7 @@ from cmapss_rul.experiments.grid import Grid, GridRun
 from cmapss_rul.experiments.identity import EvaluationIndex, differences
 from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
+from cmapss_rul.experiments.listing import IDENTITY, RESULT, ROOT
 from cmapss_rul.experiments.plots import draw
 from cmapss_rul.experiments.records import Comparison
 from cmapss_rul.experiments.runs import (
@@ -36,9 +37,7 @@ from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import JobEvent
 from cmapss_rul.training.ranks import pick_device
 
-ROOT = Path("comparisons")
 ENGINES = ("local", "ray")
-_IDENTITY = "grid.json"
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def compare(
         write_atomic(folder / "comparison.csv", as_csv(grid, comparison))
         draw(comparison, {name: history.rows for name, history in histories.items()}, folder)
         # written last: where it is, the others are complete
-        write_atomic(folder / "comparison.json", comparison.as_json())
+        write_atomic(folder / RESULT, comparison.as_json())
     if options.ledger is not None:
         merge_comparison(options.ledger, comparison)
     return comparison
@@ -205,14 +204,14 @@ def _refuse_other_content(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder}: is no folder; name another")
     names = entries_in(folder)
-    if names and _IDENTITY not in names:
+    if names and IDENTITY not in names:
         raise UsageError(f"--output {folder}: holds {min(names)} and no grid; name another folder")
 
 
 def _claim_folder(folder: Path, grid: Grid) -> None:
     """Record whose folder it is, or refuse another grid's."""
     remove_partial_files(folder)
-    path, identity = folder / _IDENTITY, grid.identity()
+    path, identity = folder / IDENTITY, grid.identity()
     if not path.exists():
         write_atomic(path, json_text(identity, indent=1) + "\n")
         return

@@ -15,7 +15,7 @@ from cmapss_rul.config.schema import choices, models_in, tags
 from cmapss_rul.config.shipped import find_config, shipped_configs
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.display.text import by_nearness, nearest
+from cmapss_rul.display.text import nearest, nearest_first
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, flatten
@@ -304,7 +304,7 @@ def _unknown(
     beside = f" beside {', '.join(rest)}" if rest else ""
     return (
         f"{option}: there is no {noun} {listed}{beside}; "
-        f"expected of: {', '.join(by_nearness(wrong[0], known))}"
+        f"expected one of: {', '.join(nearest_first(wrong[0], known))}"
     )
 
 

@@ -92,7 +92,8 @@ def calibrate_run(
 
     Args:
         path: a run folder, which means its best.pt, or a checkpoint of the best epoch.
-        levels: of the intervals; by default 0.8, 0.9 and 0.95, less those not supported.
+        levels: of the intervals, beside those that the run has; without any, 0.8, 0.9 and 0.95
+            alone, less those not supported.
         device: where the network computes.
         data_dir: folder of the train file; that of the run by default.
         progress: whether a download shows its progress, on stderr.
@@ -148,7 +149,8 @@ def _supported_levels(model: TrainedModel, levels: Sequence[float] | None) -> tu
         )
     engines = len(calibration_engines(model))
     if levels:
-        return validate_levels(levels, engines)
+        former = model.calibration.levels if model.calibration else []
+        return validate_levels([*levels, *former], engines)
     if not supported_levels(DEFAULT_LEVELS, engines):
         reason = unsupported_reason(engines, DEFAULT_LEVELS)
         raise UsageError(f"{model.path}: {reason}; --level names another")

@@ -334,7 +334,10 @@ def check_format(content: Any, path: Path) -> dict[str, Any]:
 
 
 def _alternatives(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f" (and no folder {path.parent})"
-    found = sorted(other.name for other in path.parent.glob("*.pt"))
-    return f"; its folder holds {', '.join(found) if found else 'no checkpoint'}"
+    found = sorted(other.name for other in path.parent.glob("*.pt")) if path.name else []
+    if found:
+        return f"; its folder holds {', '.join(found)}"
+    # of the default folder of runs, whose module imports this one
+    best = sorted(Path("runs").glob(f"*/{BEST}"), key=lambda file: -file.stat().st_mtime_ns)
+    names = ", ".join(file.parent.as_posix() for file in best[:3])
+    return f"; the newest runs are {names}" if names else "; there is no run under runs yet"

@@ -15,6 +15,9 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.losses import LossConfig
 from cmapss_rul.model.network import Network, NetworkConfig
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.training.checkpoint_file import open_sealed
+from cmapss_rul.training.loggers import read_metrics
 from cmapss_rul.training.schedule import CosineConfig, ScheduleConfig
 
 MAX_PARAMETERS = 50_000_000
@@ -107,6 +110,21 @@ class RunConfig(Config):
     )
     train: TrainConfig = Field(TrainConfig(), description="How to train.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_of_another_run(cls, values: Any) -> Any:
+        """Replace `balancer.weights_from` by the weights, so that no run depends on another."""
+        balancer = values.get("balancer") if isinstance(values, Mapping) else None
+        if not isinstance(balancer, Mapping) or balancer.get("name", "fixed") != "fixed":
+            return values
+        others = {key: value for key, value in balancer.items() if key != "weights_from"}
+        run = balancer.get("weights_from")
+        if isinstance(run, str):
+            others["weights"] = last_weights(Path(run))
+        elif run is not None:
+            raise ValueError("balancer.weights_from: expected a run folder or a checkpoint")
+        return {**values, "balancer": others}
+
     @model_validator(mode="after")
     def _boundaries_under_the_cap(self) -> "RunConfig":
         self.loss.health.check(self.data.cap)
@@ -158,6 +176,27 @@ class RunConfig(Config):
         del plain["data"]["dir"]
         plain["data"] |= {key: Path(path).name for key, path in self.data.own_files.items()}
         return plain
+
+
+def last_weights(run: Path) -> tuple[float, float]:
+    """Read the mean weights of the two losses in the last epoch of a run.
+
+    Args:
+        run: its folder, of which metrics.csv is read; or one of its checkpoints.
+
+    Raises:
+        ValueError: there is no such run, or no epoch in it.
+    """
+    try:
+        if run.is_dir():
+            last: Mapping[str, float] = read_metrics(run / "metrics.csv")[-1]
+        else:
+            last = open_sealed(run)[0]["loop"]["history"][-1]
+        return float(last["weight_rul"]), float(last["weight_health"])
+    except RulError as error:
+        raise ValueError(f"balancer.weights_from: {error}") from error
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"balancer.weights_from: {run} has no finished epoch") from error
 
 
 def completed(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """List of the runs in a folder, whatever state they are in."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from cmapss_rul.data.split import LEAK
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.text import one_line, printable
 from cmapss_rul.training.checkpoint import MISSHAPEN, Checkpoint
-from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.runs import RunFolder, natural_order
 
 State = Literal["finished", "unfinished", "interrupted", "damaged", "no checkpoint"]
 
@@ -33,6 +32,7 @@ class ListedRun:
         subset: of C-MAPSS, or the name of the user's own file.
         balancer: name.
         seed: of the run.
+        weight_rul, weight_health: of the two losses, means over the last epoch's steps.
         val_rmse: the lowest over every cycle of the validation engines, capped, cycles.
         test_rmse: last window, capped, cycles, of an evaluation of the current best.pt.
         when: the checkpoint was last written, in UTC.
@@ -44,6 +44,8 @@ class ListedRun:
     subset: str | None = None
     balancer: str | None = None
     seed: int | None = None
+    weight_rul: float | None = None
+    weight_health: float | None = None
     val_rmse: float | None = None
     test_rmse: float | None = None
     when: datetime | None = None
@@ -59,14 +61,8 @@ def list_runs(root: Path) -> list[ListedRun]:
         root: the folder; where there is none, there are no runs.
     """
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
-    runs = [RunFolder(path) for path in sorted(folders, key=_natural_order)]
+    runs = [RunFolder(path) for path in sorted(folders, key=natural_order)]
     return [describe_run(run) for run in runs if _is_run(run)]
-
-
-def _natural_order(path: Path) -> list[Any]:
-    """Sort key by which digits compare as numbers; texts and numbers alternate in it."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
 def _is_run(run: RunFolder) -> bool:
@@ -105,6 +101,7 @@ def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
     if last.is_finished():
         state = "finished"
     trained = bool(loop.best_epoch)
+    epoch = loop.history[-1] if loop.history else {}
     if trained and not run.best.exists():
         damage = damage or "best.pt is missing"
     notes = list(_notes(last))
@@ -115,6 +112,8 @@ def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
         name,
         state,
         **_settings(last.config),
+        weight_rul=epoch.get("weight_rul"),
+        weight_health=epoch.get("weight_health"),
         val_rmse=loop.best_rmse if trained else None,
         test_rmse=test_rmse,
         when=_modified(run.last if run.last.exists() else run.previous),

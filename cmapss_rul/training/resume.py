@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cmapss_rul.data.verification import Provenance
+from cmapss_rul.display.text import shell_word
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.locks import entries_in
@@ -12,10 +13,7 @@ from cmapss_rul.training.checkpoint import Checkpoint, RunRecord, refuse_misshap
 from cmapss_rul.training.config import RunConfig, completed, flatten
 from cmapss_rul.training.loggers import Reporter, write_metrics
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.runs import RunFolder
-
-_MAY_CHANGE = {"train.threads"}
-"""Keys that may differ when a run resumes: they change the result in its last bits at most."""
+from cmapss_rul.training.runs import MAY_CHANGE, RunFolder
 
 
 def open_checkpoint(run: RunFolder, resume: bool) -> tuple[Checkpoint | None, str]:
@@ -32,8 +30,8 @@ def open_checkpoint(run: RunFolder, resume: bool) -> tuple[Checkpoint | None, st
     if not resume:
         if run.path.exists():
             raise UsageError(
-                f"{run} exists already and is left alone; resume it by --resume auto, "
-                "or name another folder with --output"
+                f"{run} exists already and is left alone; resume it with --resume "
+                f"{shell_word(run.path)}, or name another folder with --output"
             )
         return None, ""
     if run.resumable:
@@ -93,7 +91,7 @@ def check_same_run(
     with refuse_misshapen(checkpoint.path):
         then, now = flatten(completed(checkpoint.config)), flatten(config.without_host_facts())
         # more epochs are another run, unless the former ones are all done: then it is trained on
-        may_change = set(_MAY_CHANGE)
+        may_change = set(MAY_CHANGE)
         if checkpoint.is_finished() and config.train.epochs > then["train.epochs"]:
             may_change.add("train.epochs")
         changed = [

@@ -9,6 +9,7 @@ runs/<config>-s<seed>/, then …-2, …-3
     previous.pt     the last.pt before that, should it be damaged
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +18,18 @@ from typing import Any
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.shipped import find_config, shipped_configs
-from cmapss_rul.system.errors import CheckpointError, UsageError
+from cmapss_rul.config.yaml import read_yaml
+from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.text import printable
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import Checkpoint
-from cmapss_rul.training.config import RunConfig, load_config
+from cmapss_rul.training.config import RunConfig, flatten, load_config
 from cmapss_rul.training.loggers import metrics_text
 
 ROOT = Path("runs")
+MAY_CHANGE = {"train.threads"}
+"""Keys that may differ when a run resumes: they change the result in its last bits at most."""
 
 
 class RunFolder:
@@ -154,7 +158,13 @@ def folder_to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | Non
     has metrics.csv as well has lost its `last.pt`, and cannot be resumed.
     """
     existing = numbered_folders(name, seed, root)
-    for run in reversed(existing):
+    found = newest_unfinished(existing)
+    return found or (existing[-1] if existing else None)
+
+
+def newest_unfinished(runs: Sequence[RunFolder]) -> RunFolder | None:
+    """Find the last unfinished run of a list; None without any."""
+    for run in reversed(runs):
         if not run.resumable:
             unfinished = not run.metrics.exists()
         else:
@@ -162,7 +172,25 @@ def folder_to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | Non
         if unfinished:
             return run
         run.release()
-    return existing[-1] if existing else None
+    return None
+
+
+def newest_runs(root: Path = ROOT) -> list[RunFolder]:
+    """List the folders that hold a run's configuration or checkpoint, the newest last."""
+    found = []
+    with contextlib.suppress(OSError):
+        for path in root.iterdir():
+            run = RunFolder(path)
+            files = [file for file in (run.last, run.best, run.config) if file.is_file()]
+            if files:
+                found.append((files[0].stat().st_mtime_ns, natural_order(path), run))
+    return [run for *_, run in sorted(found, key=lambda entry: entry[:2])]
+
+
+def natural_order(path: Path) -> list[Any]:
+    """Sort key by which digits compare as numbers; texts and numbers alternate in it."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
 @dataclass(frozen=True)
@@ -224,11 +252,59 @@ def select_run(
     if named is not None:
         note = "" if named.path.exists() else f"there is no run {named} yet: starting it"
         return RunSelection(config, named, note)
-    unfinished = folder_to_resume(run_name, config.seed, root)
-    if unfinished is not None:
-        return RunSelection(config, unfinished)
-    note = f"there is no run of {run_name} with seed {config.seed}: starting one"
-    return RunSelection(config, next_folder(run_name, config.seed, root), note)
+    return _newest_run(run_name, config, root)
+
+
+def _newest_run(name: str, config: RunConfig, root: Path) -> RunSelection:
+    """Select what `--resume auto` means: by configuration and seed, whatever the folder's name.
+
+    A folder of the same name and seed, but another configuration, is selected where there is no
+    run of this one: `check_same_run` then names the keys that changed.
+    """
+    found = f"run of this configuration with seed {config.seed} under {printable(root)}"
+    same = _runs_of(name, config, root)
+    if unfinished := newest_unfinished([run for run, differs in same if not differs]):
+        return RunSelection(
+            config, unfinished, f"resuming {unfinished}, the newest unfinished {found}"
+        )
+    finished = [run for run, _ in same if run.resumable and run.newest()[0].is_finished()]
+    if finished:
+        return RunSelection(config, finished[-1], f"there is no unfinished {found}")
+    named = folder_to_resume(name, config.seed, root)
+    if named is not None:
+        return RunSelection(config, named)
+    new = next_folder(name, config.seed, root)
+    note = f"there is no {found}: starting {new}; --resume PATH resumes one elsewhere"
+    return RunSelection(config, new, note)
+
+
+def _runs_of(name: str, config: RunConfig, root: Path) -> list[tuple[RunFolder, set[str]]]:
+    """List the runs of a configuration and seed, the newest last, each with the keys that differ.
+
+    The number of epochs may differ, because a finished run may be trained further. A folder of
+    the configuration's name that was stopped before it had any file counts as one.
+    """
+    now = flatten(config.without_host_facts())
+    found: list[tuple[RunFolder, set[str]]] = []
+    for run in newest_runs(root):
+        with contextlib.suppress(RulError, OSError):
+            plain = read_yaml(run.config)
+            if plain.get("seed") != config.seed:
+                continue  # validating takes much longer than reading
+            former = from_mapping(RunConfig, plain)
+            then = flatten(former.without_host_facts())
+            differs = {key for key in then.keys() | now.keys() if then.get(key) != now.get(key)}
+            differs -= MAY_CHANGE
+            if not differs or (
+                differs == {"train.epochs"} and former.train.epochs < config.train.epochs
+            ):
+                found.append((run, differs))
+    empty = [
+        run
+        for run in numbered_folders(name, config.seed, root)
+        if not (run.config.exists() or run.metrics.exists() or run.resumable)
+    ]
+    return [*found, *((run, set[str]()) for run in empty)]
 
 
 def _named_run(resume: str | None, output: Path | None) -> RunFolder | None:
