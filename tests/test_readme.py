@@ -14,7 +14,7 @@ from cmapss_rul.data.simulate import simulate
 ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md", "docs/training.md", "docs/prediction.md", "docs/own-fleet.md", "docs/data.md",
-    "docs/comparison.md", "docs/results.md",
+    "docs/comparison.md", "docs/results.md", "docs/balancers.md",
 )  # fmt: skip
 """Pages in the order in which their commands run; tests/docs has the tutorial."""
 

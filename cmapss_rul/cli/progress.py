@@ -51,7 +51,7 @@ class Progress(Reporter):
         """Open the bar at the first epoch, and label it with the current one."""
         if self._bar is None:
             self._bar = _open_bar(epochs * windows, (epoch - 1) * windows + done, _TRAINING)
-        self._bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
+        self._bar.set_description_str(f"epoch {epoch}/{epochs}")
 
     def batch_end(self, windows: int) -> None:
         """Advance the bar."""

@@ -334,10 +334,13 @@ def check_format(content: Any, path: Path) -> dict[str, Any]:
 
 
 def _alternatives(path: Path) -> str:
-    found = sorted(other.name for other in path.parent.glob("*.pt")) if path.name else []
+    found = sorted(other.name for other in path.parent.glob("*.pt"))
     if found:
         return f"; its folder holds {', '.join(found)}"
-    # of the default folder of runs, whose module imports this one
+    beside = "; its folder holds no checkpoint"
+    if not path.parent.is_dir():
+        beside = f" (and no folder {path.parent})"
+    # in the default folder of runs, whose module imports this one
     best = sorted(Path("runs").glob(f"*/{BEST}"), key=lambda file: -file.stat().st_mtime_ns)
     names = ", ".join(file.parent.as_posix() for file in best[:3])
-    return f"; the newest runs are {names}" if names else "; there is no run under runs yet"
+    return f"{beside}; the newest runs are {names}" if names else beside

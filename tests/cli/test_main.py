@@ -103,7 +103,8 @@ def test_nothing_slow_is_imported_for_help(arguments):
         (["trian"], "No such command 'trian'. Did you mean 'train'? See 'rul --help'"),
         (
             ["zzz"],
-            f"No such command 'zzz', expected one of {', '.join(COMMANDS)}; see 'rul --help'",
+            f"No such command 'zzz', expected one of {', '.join(sorted(COMMANDS))}; "
+            "see 'rul --help'",
         ),
         (
             ["config", "shwo"],
@@ -111,7 +112,7 @@ def test_nothing_slow_is_imported_for_help(arguments):
         ),
         (
             ["config"],
-            "Missing command, expected one of show, validate, new, list; see 'rul config --help'",
+            "Missing command, expected one of list, new, show, validate; see 'rul config --help'",
         ),
         (
             ["train", "--confg", "x"],

@@ -89,10 +89,22 @@ def test_a_live_line_on_a_terminal(monkeypatch, capsys):
     progress.close()
     assert "epoch 1/2" in live
     assert "epoch 2/2" in live
-    assert "losses 412.3 and 0.568, weights 0.00123 and 0.88, val RMSE 13.46" in live
-    assert re.search(r"window/s", live)
-    assert re.search(r"\d\d:\d\d<", live)  # time left
+    assert re.search(r"epoch 1/2 .* 25%  \d\d:\d\d elapsed, \d\d:\d\d left", live)
     assert capsys.readouterr().out.startswith("epoch 1/2")
+
+
+def test_columns_below_their_labels_on_a_terminal(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    shown(Progress(2))
+    lines = terminal.getvalue().splitlines()
+    assert lines == [
+        "            RUL  health          weights of    share  validation",
+        "epoch      loss    loss       RUL    health  clipped        RMSE",
+        "  1/2    412.35   0.568  1.23e-03  8.80e-01      50%      13.457  best",
+        "a note",
+        "  2/2    412.35   0.568  1.23e-03  8.80e-01      50%      13.457",
+    ]
 
 
 def test_a_resumed_run_starts_where_it_stopped(monkeypatch):

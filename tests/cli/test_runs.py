@@ -51,10 +51,42 @@ def test_json(rul, folder):
     assert (code, err) == (0, "")
     first, second = json.loads(out)
     assert list(first) == [
-        "name", "state", "subset", "balancer", "seed", "val_rmse", "test_rmse", "when", "note",
+        "name", "state", "subset", "balancer", "seed", "weight_rul", "weight_health", "val_rmse",
+        "test_rmse", "when", "note", "kind",
     ]  # fmt: skip
+    last = checkpoint.read(folder / "fd001-s0" / "last.pt")["loop"]["history"][-1]
+    assert (first["weight_rul"], first["weight_health"], first["kind"]) == (
+        last["weight_rul"], last["weight_health"], "run",
+    )  # fmt: skip
     assert first["when"].endswith("+00:00")
     assert (second["state"], second["when"], second["seed"]) == ("damaged", None, None)
+
+
+def test_comparisons_are_listed_too(rul, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    cells = {"fd001 amnl": {}, "fd001 [red]\x1b[31m": {}}
+    identity = json.dumps({"seeds": [0, 1, 2], "oracle": False, "cells": cells})
+    for name in ("comparisons/done", "comparisons/half", "runs/own", "comparisons/cut", "x"):
+        (folder.parent / name).mkdir(parents=True)
+        (folder.parent / name / "grid.json").write_text(identity)
+    (folder.parent / "comparisons/done/comparison.json").write_text("{}")
+    (folder.parent / "comparisons/cut/grid.json").write_text("[")
+    (folder.parent / "x/grid.json").write_text(identity)
+    code, out, err = rul("runs")
+    assert (code, err) == (0, "")
+    lines = out.split("\n\n")[-1].splitlines()
+    assert lines[0].split() == ["comparison", "state", "runs", "when", "of"]
+    assert [line.split()[:3] for line in lines[1:]] == [
+        ["comparisons/cut", "damaged", "0"],
+        ["comparisons/done", "finished", "6"],
+        ["comparisons/half", "unfinished", "6"],
+        ["runs/own", "unfinished", "6"],
+    ]
+    assert lines[2].endswith(r"fd001 amnl, fd001 [red]\x1b[31m")
+    found = [entry for entry in json.loads(rul("runs", "--json")[1]) if entry["kind"] != "run"]
+    assert [entry["name"] for entry in found] == [line.split()[0] for line in lines[1:]]
+    assert found[1]["cells"] == list(cells)
+    assert "comparisons/done" not in rul("runs", "--dir", "x/..")[1]
 
 
 def test_no_runs_yet(rul, tmp_path, monkeypatch):

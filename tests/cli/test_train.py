@@ -47,7 +47,7 @@ def test_a_run_prints_a_line_an_epoch_and_the_next_command_last(rul):
     assert re.match(r"epoch 1/2  losses .*  best$", lines[1])
     assert lines[2].startswith("epoch 2/2")
     assert lines[3].startswith("best epoch ")
-    assert lines[4:] == ["rul evaluate runs/mine-s0/best.pt"]
+    assert lines[4:] == ["saved in runs/mine-s0", "next:", "rul evaluate runs/mine-s0/best.pt"]
     assert sorted(path.name for path in Path("runs/mine-s0").iterdir()) == [
         "best.pt", "config.yaml", "last.pt", "metrics.csv", "previous.pt", "train.log",
     ]  # fmt: skip
@@ -86,18 +86,24 @@ def test_an_existing_output_is_refused_and_left_alone(rul):
     Path("taken").mkdir()
     Path("taken/mine.txt").write_text("mine")
     found = rul("train", "--config", "mine.yaml", "--output", "taken")
-    failed(found, 2, "taken exists already", "--resume auto", "--output")
+    failed(found, 2, "taken exists already", "--resume taken,", "--output")
     assert [path.name for path in Path("taken").iterdir()] == ["mine.txt"]
 
 
 def test_resume_auto_starts_goes_on_and_ends(rul):
     auto = ("train", "--config", "mine.yaml", "--resume", "auto")
     out = rul(*auto)[1]
-    assert out.startswith("there is no run of mine with seed 0: starting one\n")
+    assert out.startswith(
+        "there is no run of this configuration with seed 0 under runs: starting runs/mine-s0; "
+        "--resume PATH resumes one elsewhere\n"
+    )
     code, out, err = rul(*auto)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
+        "there is no unfinished run of this configuration with seed 0 under runs",
         "runs/mine-s0 is finished after 2 epochs: nothing to do",
+        "saved in runs/mine-s0",
+        "next:",
         "rul evaluate runs/mine-s0/best.pt",
     ]
     code, out, _ = rul(*auto, "--set", "train.epochs=3")

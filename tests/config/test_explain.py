@@ -103,7 +103,7 @@ def explained(values, model=Run):
         # unions
         (
             {"balancer": {"name": "gradnrom"}},
-            "balancer.name: expected one of gradnorm, plain, fixed, found 'gradnrom'",
+            "balancer.name: expected one of gradnorm, fixed, plain, found 'gradnrom'",
         ),
         (
             {"balancer": {"name": None}},
@@ -112,7 +112,7 @@ def explained(values, model=Run):
         (
             {"balancer": "gradnorm"},
             "balancer: expected a mapping with balancer.name, "
-            "one of gradnorm, plain, fixed, found 'gradnorm'",
+            "one of gradnorm, fixed, plain, found 'gradnorm'",
         ),
         (
             {"balancer": {"alpha": 1}},

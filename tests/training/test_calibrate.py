@@ -150,13 +150,15 @@ def test_it_is_the_same_as_training_gave_and_changes_no_other_entry(trained, tmp
     assert {name: data for name, data in everything(folder).items() if name != "best.pt"} == others
 
 
-def test_other_levels_replace_those_there_are(own):
+def test_other_levels_join_those_there_are(own):
     former = restore(own).calibration
     found = calibrate_run(own / "best.pt", [0.75, 0.5, 0.75]).calibration
     assert restore(own).calibration == found
-    assert found.levels == [0.5, 0.75]
+    assert found.levels == [0.5, 0.75, *former.levels]
     assert found.quantiles[1] <= former.quantiles[0]
+    assert found.quantiles[2:] == former.quantiles
     assert found.knots == former.knots
+    assert calibrate_run(own).calibration == former  # without any, the usual ones alone
 
 
 def test_a_run_from_before_there_were_such_engines_is_calibrated(own):

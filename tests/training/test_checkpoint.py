@@ -1,9 +1,11 @@
 """Checkpoints: what they hold, and that nothing but a whole one is taken."""
 
 import io
+import os
 import re
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -114,9 +116,16 @@ def test_equal_contents_make_equal_bytes_whatever_the_name(finished_run, tmp_pat
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "other name.pt").read_bytes()
 
 
-def test_an_absent_file_lists_what_lies_beside(finished_run, tmp_path):
+def test_an_absent_file_lists_what_lies_beside(finished_run, tmp_path, monkeypatch):
     refused(finished_run / "bset.pt", "no such checkpoint; its folder holds best.pt, last.pt")
-    refused(tmp_path / "x.pt", "no such checkpoint; its folder holds no checkpoint")
+    refused(tmp_path / "x.pt", "no such checkpoint; its folder holds no checkpoint$")
+    monkeypatch.chdir(tmp_path)
+    for age, name in enumerate("abcd"):
+        copy = shutil.copytree(finished_run, tmp_path / "runs" / name) / "best.pt"
+        os.utime(copy, (1_000_000_000 - age,) * 2)
+    newest = "the newest runs are runs/a, runs/b, runs/c$"
+    refused(Path("runs/mien"), f"its folder holds no checkpoint; {newest}")
+    refused(Path("run/a"), rf"\(and no folder run\); {newest}")
     refused(tmp_path / "no" / "x.pt", r"no such checkpoint \(and no folder .*no\)")
 
 

@@ -1,10 +1,15 @@
 import os
+import shutil
 
 import pytest
 from pydantic import ValidationError
 
+from cmapss_rul.balancers import FixedConfig
 from cmapss_rul.config.load import from_mapping
-from cmapss_rul.training.config import RunConfig, TrainConfig
+from cmapss_rul.config.yaml import to_yaml
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.training.config import RunConfig, TrainConfig, load_config
+from cmapss_rul.training.loggers import metrics_text, read_metrics
 
 NAMES = {
     "data": ("subset", "dir", "source", "cap", "window", "columns", "cycle_count", "smoothing"),
@@ -101,3 +106,43 @@ def test_threads_are_the_cores_there_are_or_the_number_asked_for(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert TrainConfig().thread_count() == 1
+
+
+@pytest.mark.parametrize("name", ["", "last.pt"])
+def test_weights_of_another_run_become_constants(finished_run, tmp_path, name):
+    """The weights are read once: the run that follows does not depend on the other."""
+    run = shutil.copytree(finished_run, tmp_path / "runs" / "gradnorm-s0")
+    row = read_metrics(run / "metrics.csv")[-1]
+    expected = (row["weight_rul"], row["weight_health"])
+    sets = [f"balancer.weights_from={run / name}"]
+    config = load_config("fixed", sets)  # which has weights, too
+    assert config.balancer.weights == expected
+    assert config.balancer.weights_from is None
+    assert RunConfig.model_validate({"balancer": {"weights_from": str(run / name)}}).balancer == (
+        config.balancer
+    )
+    assert "weights_from" not in config.without_host_facts()["balancer"]
+    shutil.rmtree(run)
+    (tmp_path / "again.yaml").write_text(to_yaml(config))
+    assert load_config(tmp_path / "again.yaml") == config
+
+
+def test_weights_of_no_run_are_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "metrics.csv").write_text(metrics_text([]))
+    (tmp_path / "other.pt").write_text("x")
+    cases = {
+        str(tmp_path / "empty"): "metrics.csv: cannot be read",
+        str(tmp_path): "has no finished epoch",
+        str(tmp_path / "none"): "none: found no regular file",
+        str(tmp_path / "other.pt"): "is no checkpoint",
+        "3": "expected a run folder or a checkpoint",
+    }
+    for run, message in cases.items():
+        with pytest.raises(UsageError, match=r"balancer\.weights_from: ") as caught:
+            load_config("fixed", [f"balancer.weights_from={run}"])
+        assert message in str(caught.value)
+    with pytest.raises(UsageError, match=r"it belongs to balancer\.name=fixed"):
+        load_config("amnl", ["balancer.weights_from=x"])
+    with pytest.raises(ValidationError, match="as a part of a RunConfig only"):
+        FixedConfig(weights_from="x")

@@ -59,6 +59,8 @@ def test_a_finished_run(made):
         subset="FD002",
         balancer="amnl",
         seed=3,
+        weight_rul=1.0,
+        weight_health=1.0,
         val_rmse=11.5,
         test_rmse=12.25,
         when=datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC),

@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from cmapss_rul.system.errors import CheckpointError, UsageError
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.runs import select_run
 from cmapss_rul.training.train import train
-from tests.training.inputs import plain, tiny
+from tests.training.inputs import Stopper, plain, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -90,13 +91,17 @@ def test_an_unknown_configuration_lists_the_shipped_ones():
 def test_auto_without_a_run_starts_one_and_says_so():
     found = select_run("mine.yaml", resume="auto", seed=2)
     assert found.run.path == Path("runs/mine-s2")
-    assert found.note == "there is no run of mine with seed 2: starting one"
+    assert found.note == (
+        "there is no run of this configuration with seed 2 under runs: starting runs/mine-s2; "
+        "--resume PATH resumes one elsewhere"
+    )
 
 
 @pytest.mark.usefixtures("finished")
 def test_auto_takes_the_runs_of_that_name_and_seed():
     found = select_run("mine.yaml", resume="auto")
-    assert (found.run.path, found.note) == (Path("runs/mine-s0"), "")
+    assert found.run.path == Path("runs/mine-s0")
+    assert found.note == "there is no unfinished run of this configuration with seed 0 under runs"
     assert select_run("mine.yaml", resume="auto", seed=1).run.path == Path("runs/mine-s1")
     assert select_run("demo", resume="auto").run.path == Path("runs/demo-s0")
 
@@ -107,6 +112,41 @@ def test_auto_takes_the_newest_unfinished_run_and_else_the_newest():
     assert select_run("mine.yaml", resume="auto").run.path == Path("runs/mine-s0-3")
     Path("runs/mine-s0-2").mkdir()
     assert select_run("mine.yaml", resume="auto").run.path == Path("runs/mine-s0-2")
+
+
+def unfinished(path, eight, **parts):
+    """A run that was stopped after its first epoch."""
+    with pytest.raises(Interrupted):
+        train(tiny(eight, **parts), Path(path), device="cpu", reporters=[Stopper(epoch=1)])
+
+
+def test_auto_finds_the_newest_unfinished_run_whatever_its_folder_is_called(eight):
+    unfinished("runs/first", eight)
+    unfinished("runs/second", eight)
+    unfinished("runs/mine-s0", eight, train={"batch_size": 9})
+    unfinished("runs/third", eight, seed=1)
+    unfinished("elsewhere", eight)
+    Path("runs/no config").mkdir()
+    Path("runs/no yaml").mkdir()
+    Path("runs/no yaml/config.yaml").write_text("seed: [")
+    found = select_run("mine.yaml", resume="auto")
+    assert found.run.path == Path("runs/second")
+    assert found.note == (
+        "resuming runs/second, the newest unfinished run of this configuration with seed 0 under "
+        "runs"
+    )
+    train(found.config, found.run, device="cpu", resume=True)
+    assert select_run("mine.yaml", resume="auto").run.path == Path("runs/first")
+    assert select_run("mine.yaml", resume="auto", seed=1).run.path == Path("runs/third")
+
+
+def test_auto_trains_a_finished_run_of_another_name_further(eight):
+    train(tiny(eight), Path("runs/own name"), device="cpu")
+    more = select_run("mine.yaml", resume="auto", sets=["train.epochs=3"])
+    assert more.run.path == Path("runs/own name")
+    assert select_run("mine.yaml", resume="auto", sets=["train.epochs=1"]).run.path == Path(
+        "runs/mine-s0"
+    )
 
 
 @pytest.mark.usefixtures("finished")

@@ -45,7 +45,7 @@ def test_an_existing_folder_is_refused_and_left_alone(own_run, eight):
     before = everything(own_run)
     with pytest.raises(UsageError, match="exists already and is left alone") as caught:
         train(tiny(eight, train={"epochs": 1}), own_run, device="cpu")
-    assert "--resume auto" in str(caught.value)
+    assert f"--resume {own_run}, " in str(caught.value)
     assert "--output" in str(caught.value)
     assert caught.value.exit_code == 2
     assert everything(own_run) == before
