@@ -40,17 +40,17 @@ def test_the_levels_asked_for_are_those_that_predict_takes(rul, run_folder, trai
     assert (code, err) == (0, "")
     found = json.loads(out)
     assert found["file"] == str(run_folder / "best.pt")
-    assert found["intervals"]["levels"] == [0.5, 0.75]
+    assert found["intervals"]["levels"] == [0.5, 0.75, 0.8]  # the last was there
     added = json.loads(rul("calibrate", run_folder, "--level", "0.6", "--json")[1])
-    assert added["intervals"]["levels"] == [0.5, 0.6, 0.75]
+    assert added["intervals"]["levels"] == [0.5, 0.6, 0.75, 0.8]
     test_file, csv = trained.parent / "test_FD001.txt", run_folder / "out.csv"
     assert rul("predict", run_folder, test_file, "-o", csv)[0] == 0
     table = pd.read_csv(csv)
     assert (table["rul_lower"] <= table["rul"]).all()
-    assert table["note"].str.startswith("interval at level 0.75 from 5 validation").all()
-    code, out, err = rul("predict", run_folder, test_file, "--level", "0.8")
+    assert table["note"].str.startswith("interval at level 0.8 from 5 validation").all()
+    code, out, err = rul("predict", run_folder, test_file, "--level", "0.7")
     assert (code, out) == (2, "")
-    assert "was not calibrated at level 0.8; expected one of 0.5, 0.6, 0.75, or" in err
+    assert "was not calibrated at level 0.7; expected one of 0.5, 0.6, 0.75, 0.8, or" in err
 
 
 @pytest.mark.parametrize(
