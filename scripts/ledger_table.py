@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from cmapss_rul.config.schema import choices
+from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.display.table import Bold, Code, Table, to_markdown
 from cmapss_rul.experiments.records import (
     CellProtocol,
@@ -128,7 +128,8 @@ def _result(cell: CellSummary) -> str:
 
 def _labels(cells: Iterable[CellSummary]) -> list[str]:
     """Labels in the order in which the package lists balancers, plain ones first."""
-    order = [choice.name for choice in choices(RunConfig)["balancer.name"]]
+    members = models_in(RunConfig.model_fields["balancer"].annotation)
+    order = [tag for member in members for tag in tags(member)]
     found = {cell.label: cell.balancer for cell in cells}
     return sorted(found, key=lambda label: (order.index(found[label]), len(label), label))
 

@@ -98,14 +98,14 @@ def find_cell(ledger: Ledger, config: str, label: str) -> CellSummary:
     if not labels:
         known = dict.fromkeys(cell.config for cell in ledger.cells)
         raise UsageError(
-            f"the ledger has no configuration '{name}'; expected of: "
+            f"the ledger has no configuration '{name}'; expected one of: "
             f"{', '.join(by_nearness(name, known)) or 'none, the ledger is empty'}"
         )
     for cell in ledger.cells:
         if cell.key == (name, label):
             return cell
     raise UsageError(
-        f"the ledger has no cell '{label}' of {name}; expected of: "
+        f"the ledger has no cell '{label}' of {name}; expected one of: "
         f"{', '.join(by_nearness(label, labels))}"
     )
 

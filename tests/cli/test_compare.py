@@ -62,11 +62,11 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
     ("arguments", "message"),
     [
         ([], "Missing option '--config'"),
-        (["--config", "fd01"], "--config: there is no configuration 'fd01'; expected of: fd001,"),
+        (["--config", "fd01"], "--config: there is no configuration 'fd01'; expected one of: fd001,"),
         (["--config", "tiny.yaml,fd01"], "'fd01' beside tiny.yaml"),
         (["--config", ","], "--config: expected comma-separated names"),
         (["--config", "tiny.yaml", "--balancer", "fixed,amnll"],
-         "--balancer: there is no balancer 'amnll' beside fixed; expected of: amnl,"),
+         "--balancer: there is no balancer 'amnll' beside fixed; expected one of: amnl,"),
         (["--config", "tiny.yaml", "--seeds", "0"], "--seeds 0: expected a number of seeds"),
         (["--config", "tiny.yaml", "--grid", "train.epoch=1"], "did you mean train.epochs?"),
         (["--config", "tiny.yaml", "--grid", "train.epochs=0"], "expected at least 1, found 0"),

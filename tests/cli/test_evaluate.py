@@ -147,7 +147,7 @@ def test_an_output_that_cannot_be_written_is_found_before_the_work(
     def work(*_):
         raise AssertionError("the work was begun")
 
-    monkeypatch.setattr("cmapss_rul.evaluation.predictions.predict", work)
+    monkeypatch.setattr("cmapss_rul.training.trained_model.predict", work)
     (tmp_path / "file").write_text("")
     line = fails(rul("evaluate", run_folder, "--output", tmp_path / "file"))
     assert "cannot be written" in line

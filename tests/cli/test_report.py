@@ -85,7 +85,7 @@ def test_what_is_in_the_way_is_found_before_the_work(rul, run_folder, monkeypatc
     def work(*_):
         raise AssertionError("the work was begun")
 
-    monkeypatch.setattr("cmapss_rul.evaluation.predictions.predict", work)
+    monkeypatch.setattr("cmapss_rul.training.trained_model.predict", work)
     (run_folder / "report.html").mkdir()
     assert "a folder of that name is in the way" in fails(rul("report", run_folder))
     (run_folder / "report.html").rmdir()

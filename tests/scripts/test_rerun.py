@@ -65,9 +65,9 @@ def test_a_cell_is_found_by_name_or_file(ledger):
 @pytest.mark.parametrize(
     ("config", "label", "message"),
     [
-        ("fd01", "amnl", "no configuration 'fd01'; expected of: fd001, fd003"),
-        ("fd001", "amln", "no cell 'amln' of fd001; expected of: amnl, fixed"),
-        ("fd003", "amnl", "no cell 'amnl' of fd003; expected of: gradnorm balancer.alpha=0.5"),
+        ("fd01", "amnl", "no configuration 'fd01'; expected one of: fd001, fd003"),
+        ("fd001", "amln", "no cell 'amln' of fd001; expected one of: amnl, fixed"),
+        ("fd003", "amnl", "no cell 'amnl' of fd003; expected one of: gradnorm balancer.alpha=0.5"),
     ],
 )
 def test_a_missing_cell_is_reported_with_those_that_exist(ledger, config, label, message):
@@ -77,7 +77,7 @@ def test_a_missing_cell_is_reported_with_those_that_exist(ledger, config, label,
 
 
 def test_an_empty_ledger_is_reported():
-    with pytest.raises(UsageError, match="expected of: none, the ledger is empty"):
+    with pytest.raises(UsageError, match="expected one of: none, the ledger is empty"):
         rerun.find_cell(Ledger(cells=[], pairs=[], oracle=[], leak=[]), "fd001", "amnl")
 
 

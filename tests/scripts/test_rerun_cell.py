@@ -97,8 +97,8 @@ def test_hostile_arguments_are_shown_escaped_in_one_line(capsys, name):
     ("words", "message"),
     [
         (("tiny.yaml",), "Missing argument 'CELL'; see 'scripts/rerun-cell --help'"),
-        (("tiny.yaml", "fixd"), "no cell 'fixd' of tiny; expected of: fixed, amnl"),
-        (("fd001", "fixed"), "no configuration 'fd001'; expected of: tiny"),
+        (("tiny.yaml", "fixd"), "no cell 'fixd' of tiny; expected one of: fixed, amnl"),
+        (("fd001", "fixed"), "no configuration 'fd001'; expected one of: tiny"),
         (("tiny.yaml", "fixed", "--seed", "-1"), "--seed"),
         (
             ("tiny.yaml", "fixed", "--device", "tpu"),
