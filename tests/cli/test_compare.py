@@ -62,7 +62,8 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
     ("arguments", "message"),
     [
         ([], "Missing option '--config'"),
-        (["--config", "fd01"], "--config: there is no configuration 'fd01'; expected one of: fd"),
+        (["--config", "fd01"],
+         "--config: there is no configuration 'fd01'; expected one of: fd001,"),
         (["--config", "tiny.yaml,fd01"], "'fd01' beside tiny.yaml"),
         (["--config", ","], "--config: expected comma-separated names"),
         (["--config", "tiny.yaml", "--balancer", "fixed,amnll"],

@@ -117,7 +117,8 @@ def test_set_of_a_balancers_key_changes_those_that_have_it():
     ("options", "message"),
     [
         ({"configs": ["fd01", "fd001", "zz"]},
-         "--config: there is no configuration 'fd01' and 'zz' beside fd001; expected one of: fd"),
+         "--config: there is no configuration 'fd01' and 'zz' beside fd001; "
+         "expected one of: fd001,"),
         ({"balancers": ["fixed", "gradnrom"]},
          "--balancer: there is no balancer 'gradnrom' beside fixed; expected one of: gradnorm,"),
         ({"configs": ["zz"], "balancers": ["yy"]}, "--balancer: there is no balancer 'yy'"),
