@@ -6,7 +6,7 @@ from typing import Any
 
 from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.display.table import Bold, Code, Table, to_markdown
-from cmapss_rul.experiments.records import (
+from cmapss_rul.experiments.schema import (
     CellProtocol,
     CellSummary,
     Ledger,
@@ -87,7 +87,7 @@ def summary_table(ledger: Ledger) -> str:
 
 
 def _training_data(cell: CellSummary) -> str:
-    """Name the subsets whose train files are used, and the cycle count where it is an input."""
+    """Name the subsets whose training files are used, and the cycle count where it is an input."""
     subsets = " + ".join([cell.subset, *(cell.protocol.auxiliary if cell.protocol else ())])
     cycle_count = cell.configuration["data"]["cycle_count"]
     return f"{subsets}, cycle count as input" if cycle_count else subsets
@@ -246,7 +246,9 @@ def _also_trained_on(cells: Sequence[CellSummary]) -> str:
         for cell in cells
         if _protocol_of(cell).auxiliary
     )
-    return f"trained also on train files of other subsets ({', '.join(others)}); " if others else ""
+    return (
+        f"trained also on training files of other subsets ({', '.join(others)}); " if others else ""
+    )
 
 
 def _values(values: Iterable[Any]) -> str:

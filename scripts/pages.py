@@ -15,7 +15,7 @@ from pathlib import Path
 from cmapss_rul.display.table import Table, to_markdown
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.ledger import read_ledger
-from cmapss_rul.experiments.records import CellSummary, Ledger
+from cmapss_rul.experiments.schema import CellSummary, Ledger
 from cmapss_rul.experiments.table import show_spread
 from cmapss_rul.metrics.published import HONEST_BAND, PUBLISHED, SUBSETS, TRUST, PublishedResult
 from cmapss_rul.system.errors import UsageError

@@ -24,14 +24,14 @@ from cmapss_rul.display.table import Bold, Table
 from cmapss_rul.display.text import by_nearness, finite, json_text
 from cmapss_rul.experiments.grid import Grid, make_grid
 from cmapss_rul.experiments.identity import comparable, differences
-from cmapss_rul.experiments.records import (
+from cmapss_rul.experiments.runs import VIEWS
+from cmapss_rul.experiments.schema import (
     CellSummary,
     Comparison,
     Ledger,
     RunSummary,
     Spread,
 )
-from cmapss_rul.experiments.runs import SCORES
 from cmapss_rul.metrics.bootstrap import LEVEL
 from cmapss_rul.system.errors import RulError, UsageError
 
@@ -39,7 +39,7 @@ NAME = "ledger.json"
 SAME = 1e-9
 """Relative difference below which two values are identical; other machines differ by more."""
 _NOT_COMPARED = {"run", "seconds"}
-_SUFFIXES = dict(zip(SCORES, ("", " raw", " every cycle", " every cycle, raw"), strict=True))
+_SUFFIXES = dict(zip(VIEWS, ("", " raw", " every cycle", " every cycle, raw"), strict=True))
 """Suffix of a metric's name for each way of scoring; none for the last window, capped."""
 
 

@@ -19,7 +19,7 @@ from cmapss_rul.data.simulate import simulate
 from cmapss_rul.display.table import to_terminal
 from cmapss_rul.display.text import json_text, shell_word
 from cmapss_rul.experiments import table as grid_table
-from cmapss_rul.experiments.records import CellSummary
+from cmapss_rul.experiments.schema import CellSummary
 from cmapss_rul.training import checkpoint
 from tests.training.inputs import record_run, tiny
 

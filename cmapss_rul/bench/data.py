@@ -42,8 +42,8 @@ def measure_data(options: BenchOptions) -> dict[str, Any]:
     """Time the preparation from text files to tensors without imports, in fresh processes.
 
     Both read one subset with the peer's sensors, window and cap. The peer also reads the test
-    file, since it has one call for all; ours opens only train files. Cold is a first call: the
-    peer writes its train file as two text files and saves its scaler, ours writes its cache.
+    file, since it has one call for all; ours opens only training files. Cold is a first call: the
+    peer writes its training file as two text files and saves its scaler, ours writes its cache.
     Cached is a later call of each.
     """
     config = _copy_train_file(options)
@@ -116,7 +116,7 @@ def measure_loader(options: BenchOptions) -> dict[str, Any]:
 
 
 def _copy_train_file(options: BenchOptions) -> RunConfig:
-    """Copy the train file, so that the user's cache is not deleted; return its configuration."""
+    """Copy the training file, so that the user's cache is not deleted; return its configuration."""
     config, folder = options.peer_config, options.folder / "ours"
     folder.mkdir()
     name = file_name("train", config.data.subset)

@@ -116,7 +116,7 @@ def with_data(config: RunConfig, **changes: Any) -> RunConfig:
 
 
 def without_auxiliary(config: RunConfig) -> RunConfig:
-    """Return the configuration without train files of other subsets, which the usual loop lacks."""
+    """Return the configuration without auxiliary subsets, which the reference loop lacks."""
     return with_data(config, auxiliary=())
 
 

@@ -1,11 +1,11 @@
-"""Cache of train files as arrays, so that each text is parsed once.
+"""Cache of training files as arrays, so that each text is parsed once.
 
 An entry is one file, `train_FD001-<key>.rows`: a digest, then engine, cycle and values of every
 row as in a `Fleet`, eight bytes a number, little-endian. The key names the text file by its
 digest, this format and the version of the package. The digest is a SHA-256 of the entry's name
 and of all numbers: an entry that is damaged, truncated or renamed is not used.
 
-Only train files are cached. Test and RUL files are parsed anew each time, so that nothing of
+Only training files are cached. Test and RUL files are parsed anew each time, so that nothing of
 them is left behind where training could find it.
 """
 
@@ -36,7 +36,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def cache_folder(path: Path) -> Path:
-    """Folder of a train file's entry: near the file, and never above a user's own folder.
+    """Folder of a training file's entry: near the file, and never above a user's own folder.
 
     >>> print(cache_folder(Path("data/raw/train_FD001.txt")))
     data/cache
@@ -49,13 +49,13 @@ def cache_folder(path: Path) -> Path:
 
 
 def cache_entry(path: Path, sha256: str) -> Path:
-    """Path of the entry of a train file with this digest."""
+    """Path of the entry of a training file with this digest."""
     key = hashlib.sha256(f"{FORMAT} {__version__} {sha256}".encode()).hexdigest()
     return cache_folder(path) / f"{path.stem}-{key[:32]}.rows"
 
 
 def read_cached_train(path: Path, sha256: str) -> Fleet:
-    """Read a train file from its cache entry, which is created or replaced where needed.
+    """Read a training file from its cache entry, which is created or replaced where needed.
 
     A folder that cannot be written means no entry, and nothing else. Of two processes that need
     the same entry, the second waits and uses the one of the first.

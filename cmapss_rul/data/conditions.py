@@ -16,7 +16,7 @@ CMAPSS_DECIMALS = (0, 2, 0)
 """Decimals to which the settings of C-MAPSS are rounded: altitude, Mach number, TRA.
 
 *Measured*: so rounded, the rows of FD002 and FD004 form exactly six combinations, in the test
-files the same ones as in the train files (tests/data/test_conditions.py).
+files the same ones as in the training files (tests/data/test_conditions.py).
 """
 
 MAX_CONDITIONS = 50

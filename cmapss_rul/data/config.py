@@ -47,8 +47,8 @@ class DataConfig(Config):
     auxiliary: tuple[SubsetName, ...] = Field(
         (),
         max_length=3,
-        description="Other subsets whose train files are trained on, too, each scaled by its own "
-        "statistics; validation and test use `subset` only.",
+        description="Other subsets whose training files are trained on, too, each scaled by its "
+        "own statistics; validation and test use `subset` only.",
     )
     source: Literal["official", "simulated"] = Field(
         "official",

@@ -9,7 +9,7 @@ it fails:
 
 with c the operating condition of the cycle, k the engine's fault mode, f, a, w, offset and
 share drawn for each engine, and drift scaled by level[c, s] / level[sea level, s]. Levels,
-drifts and noise have the sizes *measured* in the train files of FD001 to FD003 (means over
+drifts and noise have the sizes *measured* in the training files of FD001 to FD003 (means over
 cycles far from failure, and over the last eight); the shape of the degradation is a *guess*.
 """
 

@@ -90,7 +90,7 @@ def ensure_files(
 ) -> dict[FileKind, Path]:
     """Return the paths of files; missing ones of a subset are fetched or simulated.
 
-    Training asks for train files only. No test or RUL file is opened then, whatever is in the
+    Training asks for training files only. No test or RUL file is opened then, whatever is in the
     folder.
 
     Args:

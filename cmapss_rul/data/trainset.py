@@ -1,6 +1,6 @@
-"""The training set: from train files to labelled windows.
+"""The training set: from training files to labelled windows.
 
-train file → records → split by engine → capped RUL and health class of each row
+training file → records → split by engine → capped RUL and health class of each row
 → conditions and scaling, fitted on training engines → windows
 """
 
@@ -24,7 +24,7 @@ from cmapss_rul.system.errors import DataError
 
 
 def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
-    """Read a train file with this digest; each of its records is assumed to end with the failure.
+    """Read a training file with this digest; each record is assumed to end with the failure.
 
     A user's own file is not cached: it may contain the engines held out as test set.
 
@@ -47,7 +47,7 @@ def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Everything that training uses of the train file, and of auxiliary ones.
+    """Everything that training uses of the training file, and of auxiliary ones.
 
     Attributes:
         training: windows at every cycle of the training engines (split by windows: those not
@@ -94,12 +94,12 @@ def prepare_training_data(
     its own engines, since none of them validates.
 
     Args:
-        fleet: the records of the train file.
+        fleet: the records of the training file.
         data: columns, window and cap.
         split: how validation and calibration engines are drawn.
         boundaries: of the health classes, descending, cycles.
         seed: the run's seed, for a split without one of its own.
-        auxiliary: records of other train files.
+        auxiliary: records of other training files.
 
     Raises:
         DataError: there are too few engines, or too many operating conditions.

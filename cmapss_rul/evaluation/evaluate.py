@@ -45,7 +45,7 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a trained network on the test engines of its subset, or of a user's own fleet.
 
-    Missing files are downloaded, or simulated where the configuration says so; the train file is
+    Missing files are downloaded, or simulated where the configuration says so; the training file is
     needed only where test engines were held out in it. Nothing is selected here: the epoch was
     selected on validation engines before.
 
@@ -183,8 +183,8 @@ def constant_baselines(
 
     Args:
         truths: labels by windows.
-        mean_label: mean capped label over every row of the train file, cycles.
-        held_out: whether test engines were held out in the train file; their rows are not in
+        mean_label: mean capped label over every row of the training file, cycles.
+        held_out: whether test engines were held out in the training file; their rows are not in
             the mean.
     """
     return Baselines(
@@ -194,7 +194,7 @@ def constant_baselines(
             metrics=_constant_metrics(truths, None),
         ),
         train_mean=Baseline(
-            "constant: mean capped training label over every row of the train file"
+            "constant: mean capped training label over every row of the training file"
             + (" but those of the engines set aside" if held_out else ""),
             oracle=False,
             metrics=_constant_metrics(truths, mean_label),

@@ -20,7 +20,7 @@ _ASSUMED = ", which the last cycle of each training record is taken to be"
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """How the engines of the train file were split.
+    """How the engines of the training file were split.
 
     Attributes:
         test: share of engines held out as the test set; None where there is a test file.

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from cmapss_rul.display.text import json_text
 from cmapss_rul.experiments.comparison import as_csv, compare_results
-from cmapss_rul.experiments.engines import Engine, LocalEngine, RayEngine
+from cmapss_rul.experiments.executors import Executor, LocalExecutor, RayExecutor
 from cmapss_rul.experiments.grid import Grid, GridRun
 from cmapss_rul.experiments.identity import EvaluationIndex, differences
 from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
 from cmapss_rul.experiments.listing import IDENTITY, RESULT, ROOT
 from cmapss_rul.experiments.plots import draw
-from cmapss_rul.experiments.records import Comparison
 from cmapss_rul.experiments.runs import (
     Damaged,
     History,
@@ -30,6 +29,7 @@ from cmapss_rul.experiments.runs import (
     remove,
     run_folder,
 )
+from cmapss_rul.experiments.schema import Comparison
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
@@ -37,7 +37,7 @@ from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import JobEvent
 from cmapss_rul.training.ranks import pick_device
 
-ENGINES = ("local", "ray")
+EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class NoteEvent:
 
 
 Event = JobEvent | PhaseEvent | NoteEvent
-Report = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
 def _ignore(event: Event) -> None:
@@ -96,28 +96,28 @@ class Options:
     address: str | None = None
     gpus: float | None = None
 
-    def start_engine(self) -> AbstractContextManager[Engine]:
+    def start_executor(self) -> AbstractContextManager[Executor]:
         """Prepare what runs the jobs.
 
         Raises:
             UsageError: there is no such engine or device, or options contradict each other.
         """
-        if self.engine not in ENGINES:
+        if self.engine not in EXECUTORS:
             raise UsageError(
                 f"--engine: there is no engine '{self.engine}'; expected one of "
-                f"{', '.join(ENGINES)}"
+                f"{', '.join(EXECUTORS)}"
             )
         if self.engine == "local":
             if self.address is not None or self.gpus is not None:
                 option = "--gpus" if self.address is None else "--address"
                 raise UsageError(f"{option} is for --engine ray; add that, or leave it out")
             pick_device(self.device)
-            return nullcontext(LocalEngine(self.processes))
+            return nullcontext(LocalExecutor(self.processes))
         if self.device != "cuda":  # only the workers need one, not this machine
             pick_device(self.device)
         if self.processes is not None and self.address is not None:
             raise UsageError("--jobs: the cluster at --address has its own; leave one out")
-        return RayEngine(self.address, self.processes, self.gpus_per_run)
+        return RayExecutor(self.address, self.processes, self.gpus_per_run)
 
     @property
     def gpus_per_run(self) -> float:
@@ -140,7 +140,7 @@ def compare(
     grid: Grid,
     folder: PathLike[str] | str | None = None,
     options: Options | None = None,
-    report: Report = _ignore,
+    report: OnEvent = _ignore,
 ) -> Comparison:
     """Train every run of a grid, evaluate all, compare.
 
@@ -174,7 +174,7 @@ def compare(
     """
     options = options or Options()
     folder = default_folder(grid) if folder is None else Path(folder)
-    engine = options.start_engine()
+    engine = options.start_executor()
     if options.ledger is not None:
         read_ledger(options.ledger, to_write=True)  # a damaged one is refused before hours of work
     _refuse_other_content(folder)
@@ -233,7 +233,7 @@ def _claim_folder(folder: Path, grid: Grid) -> None:
 
 
 def _train(
-    grid: Grid, folder: Path, options: Options, workers: Engine, report: Report
+    grid: Grid, folder: Path, options: Options, workers: Executor, report: OnEvent
 ) -> tuple[dict[str, History], dict[str, str]]:
     """Train the runs that are not finished; histories and errors, by name.
 
@@ -294,8 +294,8 @@ def _evaluate(
     histories: Mapping[str, History],
     folder: Path,
     options: Options,
-    workers: Engine,
-    report: Report,
+    workers: Executor,
+    report: OnEvent,
 ) -> None:
     """Evaluate all runs at once; those that were evaluated before, and are unchanged, not again."""
     index = EvaluationIndex(folder / "looked.json")  # named so by older versions, too

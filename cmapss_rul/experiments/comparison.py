@@ -11,7 +11,8 @@ from cmapss_rul.experiments.grid import Cell, Grid
 from cmapss_rul.experiments.identity import comparable, config_digest
 from cmapss_rul.experiments.optimism import leak_optimism, oracle_optimism
 from cmapss_rul.experiments.oracle import MARK
-from cmapss_rul.experiments.records import (
+from cmapss_rul.experiments.runs import VIEWS, RunResult
+from cmapss_rul.experiments.schema import (
     CellProtocol,
     CellSummary,
     Comparison,
@@ -23,7 +24,6 @@ from cmapss_rul.experiments.records import (
     Spread,
     ValidationScores,
 )
-from cmapss_rul.experiments.runs import SCORES, RunResult
 from cmapss_rul.experiments.statistics import (
     compare_pairs,
     correct_pairs,
@@ -35,7 +35,7 @@ from cmapss_rul.system.errors import RulError
 _OF_ONE_SEED = {"digest", "versions", "seed", "runs", "epoch"}
 """Parts of a run's protocol that do not belong to the whole cell."""
 
-_SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in SCORES}
+_SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in VIEWS}
 """Test protocol → suffix of the metrics of a run under it."""
 
 

@@ -52,7 +52,7 @@ class TrainJob:
         train(self.config, self.folder, resume=True, device=self.device, reporters=reporters)
 
     def sources(self) -> list[Path]:
-        """Train files; test files too where the oracle reads them."""
+        """Training files; test files too where the oracle reads them."""
         data = self.config.data
         tested = _files(data, [data.subset], ("test", "RUL")) if self.oracle else []
         return _files(data, [data.subset, *data.auxiliary], ("train",)) + tested

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cmapss_rul.experiments.records import CellSummary, Comparison, Ledger, Record
+from cmapss_rul.experiments.schema import CellSummary, Comparison, Ledger, Record
 from cmapss_rul.experiments.statistics import correct_pairs, mean_ranks
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import save_file

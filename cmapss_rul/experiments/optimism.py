@@ -7,8 +7,8 @@ import numpy as np
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.oracle import MARK
-from cmapss_rul.experiments.records import LeakOptimism, MeanInterval, OracleOptimism
 from cmapss_rul.experiments.runs import RunResult
+from cmapss_rul.experiments.schema import LeakOptimism, MeanInterval, OracleOptimism
 from cmapss_rul.experiments.statistics import mean_interval
 
 _SPLIT = "split.by"

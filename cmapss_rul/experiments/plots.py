@@ -25,7 +25,7 @@ from cmapss_rul.display.plotting import (
     wrapped,
 )
 from cmapss_rul.experiments.oracle import MARK
-from cmapss_rul.experiments.records import CellSummary, Comparison, RunSummary, by_config
+from cmapss_rul.experiments.schema import CellSummary, Comparison, RunSummary, by_config
 from cmapss_rul.training.loggers import Row
 
 _ROW_HEIGHT = 0.42

@@ -29,7 +29,7 @@ from cmapss_rul.training.trained_model import TrainedModel
 COMMIT = "commit.txt"
 """File of a run folder that names the commit of the code that finished the run."""
 
-SCORES = {
+VIEWS = {
     "last_capped": ("last", "capped"),
     "last_raw": ("last", "raw"),
     "every_capped": ("every", "capped"),
@@ -111,7 +111,7 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
 
 
 def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:
-    """Refuse a checkpoint of another configuration or seed, or a misshapen one.
+    """Refuse a checkpoint of another configuration or seed, or a malformed one.
 
     The weights are loaded too, because neither training nor evaluation could go on without.
     """
@@ -158,10 +158,10 @@ class RunResult:
         """Return a test score, or None where it is not finite.
 
         Args:
-            protocol: one of `SCORES`.
+            protocol: one of `VIEWS`.
             metric: rmse or nasa.
         """
-        windows, labels = SCORES[protocol]
+        windows, labels = VIEWS[protocol]
         value = self.evaluation["metrics"][windows][labels][metric]
         return None if value is None else float(value)
 

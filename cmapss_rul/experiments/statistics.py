@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.experiments.records import (
+from cmapss_rul.experiments.runs import RunResult
+from cmapss_rul.experiments.schema import (
     CellSummary,
     EngineBootstrap,
     MeanInterval,
@@ -20,7 +21,6 @@ from cmapss_rul.experiments.records import (
     Pair,
     by_config,
 )
-from cmapss_rul.experiments.runs import RunResult
 from cmapss_rul.metrics.bootstrap import LEVEL, percentile_interval, resampled_rmse
 
 ALPHA = 0.05

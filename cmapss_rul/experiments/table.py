@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
-from cmapss_rul.experiments.records import (
+from cmapss_rul.experiments.schema import (
     CellProtocol,
     CellSummary,
     Comparison,

@@ -33,7 +33,7 @@ Scale = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1e6)]
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOutPredictions:
+class CalibrationPredictions:
     """Predictions and labels at every cycle of engines that were held out from training.
 
     Attributes:
@@ -114,8 +114,8 @@ class Calibration(BaseModel):
 
 
 def fit_calibration(
-    validation: HeldOutPredictions,
-    calibration: HeldOutPredictions | None,
+    validation: CalibrationPredictions,
+    calibration: CalibrationPredictions | None,
     engines: list[int],
     levels: Sequence[float],
     cap: int,
@@ -162,35 +162,35 @@ def fit_calibration(
     )
 
 
-def _fit(held_out: HeldOutPredictions, form: Form) -> ScaleCurve:
-    return ScaleCurve.fit(held_out.predicted, held_out.true, held_out.engine, form)
+def _fit(predictions: CalibrationPredictions, form: Form) -> ScaleCurve:
+    return ScaleCurve.fit(predictions.predicted, predictions.true, predictions.engine, form)
 
 
-def _cross_fit(held_out: HeldOutPredictions, form: Form) -> ErrorScales:
+def _cross_fit(predictions: CalibrationPredictions, form: Form) -> ErrorScales:
     """Scales of each cycle, fitted on the engines of the other folds; a single engine on itself."""
     # by engine, not by cycle: cycles of one engine in both parts would leak its errors
-    _, number = np.unique(held_out.engine, return_inverse=True)
+    _, number = np.unique(predictions.engine, return_inverse=True)
     fold = number % _FOLDS
     late, early = np.empty(len(fold)), np.empty(len(fold))
     for k in range(int(fold.max()) + 1):
         inside = fold == k
         rest = ~inside if not inside.all() else inside
         scales = _fit(
-            HeldOutPredictions(*(values[rest] for values in vars(held_out).values())), form
+            CalibrationPredictions(*(values[rest] for values in vars(predictions).values())), form
         )
-        late[inside], early[inside] = scales.at(held_out.predicted[inside])
+        late[inside], early[inside] = scales.at(predictions.predicted[inside])
     return ErrorScales(late, early)
 
 
-def _interval_score(held_out: HeldOutPredictions, scales: ErrorScales, cap: int) -> float:
+def _interval_score(predictions: CalibrationPredictions, scales: ErrorScales, cap: int) -> float:
     """Mean interval score at coverage 0.9; lower is better.
 
     Width + 2/α·(distance of the truth from the interval), α = 0.1; all engines have the same
     weight. Source: Gneiting and Raftery, "Strictly proper scoring rules, prediction, and
     estimation", JASA 2007, section 6.2. Width alone would favour intervals that miss large errors.
     """
-    predicted, true = held_out.predicted, held_out.true
-    weights = engine_weights(held_out.engine)
+    predicted, true = predictions.predicted, predictions.true
+    weights = engine_weights(predictions.engine)
     scores = scales.scores(predicted, true)
     order = np.argsort(scores, kind="stable")
     # the plain quantile, without a mass at infinity: forms are compared, nothing is guaranteed

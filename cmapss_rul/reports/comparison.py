@@ -7,7 +7,7 @@ from cmapss_rul.display.plotting import ENDINGS
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.tables import number
-from cmapss_rul.experiments.records import CellSummary, Comparison, Pair, by_config
+from cmapss_rul.experiments.schema import CellSummary, Comparison, Pair, by_config
 from cmapss_rul.experiments.table import (
     TRAINING_COLUMNS,
     Columns,

@@ -95,13 +95,13 @@ def save_file(path: Path, content: bytes | str, advice: str = "") -> None:
         raise cannot_write(path, error, advice) from error
 
 
-def write_verified(path: Path, content: bytes, former: Path | None = None) -> None:
+def write_verified(path: Path, content: bytes, keep_as: Path | None = None) -> None:
     """Write a file that gets its name only after its bytes were read back and compared.
 
     Args:
         path: of the file; a folder that has vanished is not created again.
         content: of the file.
-        former: a second name for the file that is replaced. At every moment both names, if
+        keep_as: a second name for the file that is replaced. At every moment both names, if
             they exist, hold a complete file.
     """
     with _atomic_file_in_place(path) as file:
@@ -111,8 +111,8 @@ def write_verified(path: Path, content: bytes, former: Path | None = None) -> No
         if Path(file.name).read_bytes() != content:
             reason = "the bytes read back differ from those written"
             raise OSError(errno.EIO, reason, str(path))
-        if former is not None and path.exists():
-            link_or_copy(path, former)
+        if keep_as is not None and path.exists():
+            link_or_copy(path, keep_as)
 
 
 def link_or_copy(path: Path, name: Path) -> None:

@@ -188,10 +188,10 @@ class JobEvent:
     error: str | None = None
 
 
-Report = Callable[[JobEvent], None]
+OnJobEvent = Callable[[JobEvent], None]
 
 
-def run_jobs(jobs: Sequence[Job], processes: int, report: Report) -> dict[str, str]:
+def run_jobs(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[str, str]:
     """Run all jobs, several at a time; a job that fails stops no other.
 
     Args:
@@ -243,12 +243,12 @@ class _JobWorker(Worker):
         super().__init__(_set_up_jobs)
         self._job = ""
 
-    def start(self, job: Job, report: Report) -> None:
+    def start(self, job: Job, report: OnJobEvent) -> None:
         self._job = job.name
         report(JobEvent(job.name, "started"))
         self.send(job)
 
-    def forward(self, report: Report, errors: dict[str, str]) -> None:
+    def forward(self, report: OnJobEvent, errors: dict[str, str]) -> None:
         """Report one message, or the death of the process."""
         expected = self.busy
         message = self.receive()

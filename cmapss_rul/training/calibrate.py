@@ -17,7 +17,7 @@ from cmapss_rul.data.verification import provenance
 from cmapss_rul.data.windows import LabelledWindows, Windows
 from cmapss_rul.intervals.calibration import (
     Calibration,
-    HeldOutPredictions,
+    CalibrationPredictions,
     fit_calibration,
     unsupported_reason,
     validate_levels,
@@ -37,7 +37,7 @@ def calibrate_network(
     network: Network,
     config: RunConfig,
     engines: EngineNumbers,
-    validation: HeldOutPredictions,
+    validation: CalibrationPredictions,
     calibration: LabelledWindows,
 ) -> Calibration | None:
     """Fit the intervals of the network that is about to become best.pt.
@@ -49,11 +49,13 @@ def calibrate_network(
     if config.split.by == "windows":
         return None
     cap = config.data.cap
-    own = None
+    reserved = None
     if engines.calibration:
-        own = held_out(predict_clamped(network, calibration.windows, cap), calibration)
+        reserved = calibration_predictions(
+            predict_clamped(network, calibration.windows, cap), calibration
+        )
     used = engines.calibration or engines.validation
-    return fit_calibration(validation, own, used, DEFAULT_LEVELS, cap)
+    return fit_calibration(validation, reserved, used, DEFAULT_LEVELS, cap)
 
 
 def predict_clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]:
@@ -71,10 +73,12 @@ def predict_clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.
     return rul.clamp(0, cap).double().cpu().numpy()
 
 
-def held_out(predicted: NDArray[np.float64], labelled: LabelledWindows) -> HeldOutPredictions:
+def calibration_predictions(
+    predicted: NDArray[np.float64], labelled: LabelledWindows
+) -> CalibrationPredictions:
     """Join predictions of windows at every cycle of some engines with their labels."""
     true = labelled.rul.double().cpu().numpy()
-    return HeldOutPredictions(predicted, true, labelled.windows.starts.cpu().numpy())
+    return CalibrationPredictions(predicted, true, labelled.windows.starts.cpu().numpy())
 
 
 def calibrate_run(
@@ -88,14 +92,14 @@ def calibrate_run(
     """Give an existing run intervals, fitted on the engines that it held out of training.
 
     The checkpoint is rewritten as a whole, or not at all: its entry `calibration` is added or
-    replaced, and no other is changed. The train file is fetched where it is missing.
+    replaced, and no other is changed. The training file is fetched where it is missing.
 
     Args:
         path: a run folder, which means its best.pt, or a checkpoint of the best epoch.
         levels: of the intervals, beside those that the run has; without any, 0.8, 0.9 and 0.95
             alone, less those not supported.
         device: where the network computes.
-        data_dir: folder of the train file; that of the run by default.
+        data_dir: folder of the training file; that of the run by default.
         progress: whether a download shows its progress, on stderr.
 
     Returns:
@@ -103,9 +107,9 @@ def calibrate_run(
 
     Raises:
         UsageError: a level is not supported, with the smallest number of engines that supports
-            it; the run cannot be calibrated; the train file is another one.
+            it; the run cannot be calibrated; the training file is another one.
         CheckpointError: with the path and what is wrong with the file.
-        DataError: the train file cannot be obtained or read.
+        DataError: the training file cannot be obtained or read.
         RulError: another process trains in the folder.
     """
     path = checkpoint_path(path)
@@ -117,7 +121,7 @@ def calibrate_run(
         model = TrainedModel.from_checkpoint(found, device)
         wanted = _supported_levels(model, levels)
         fleet = _read_train_file(model, data_dir, progress)
-        own = None
+        reserved = None
         if model.engines.calibration:
             own = _predict_engines(model, fleet, model.engines.calibration)
         # the validation engines fit the scales in either case; the quantiles come from engines that
@@ -173,14 +177,16 @@ def _read_train_file(model: TrainedModel, data_dir: Path | str | None, progress:
     return read_train_records(config, file, found.sha256).fleet
 
 
-def _predict_engines(model: TrainedModel, fleet: Fleet, engines: list[int]) -> HeldOutPredictions:
-    """Predict at every cycle of some engines of the train file."""
+def _predict_engines(
+    model: TrainedModel, fleet: Fleet, engines: list[int]
+) -> CalibrationPredictions:
+    """Predict at every cycle of some engines of the training file."""
     selected = fleet.select_engines(np.array(engines))
     device = next(model.network.parameters()).device
     series = torch.from_numpy(model.preprocessor.transform(selected)).to(device)
     data = model.config.data
     windows = Windows.every_cycle(series, selected, data.window)
     true = cap_rul(run_to_failure_rul(selected), data.cap).astype(np.float64)
-    return HeldOutPredictions(
+    return CalibrationPredictions(
         predict_clamped(model.network, windows, data.cap), true, selected.engine
     )

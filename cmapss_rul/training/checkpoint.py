@@ -3,7 +3,7 @@
     format_version      of this layout
     versions            of package, torch and Python
     config              resolved, without paths
-    data                train file: subset, digests, official or not, mean label; auxiliary ones
+    data                training file: subset, digests, official or not, mean label; auxiliary ones
     preprocessor        columns, conditions, centre, factor and ranges of the scaling
     split               numbers of the training, validation, calibration and held-out test engines
     host                paths, device, threads, times: all that may differ between equal runs
@@ -97,27 +97,27 @@ class TrainFile(Part):
 
 
 class AuxiliaryFile(TrainFile):
-    """A train file of another subset, all of whose engines train."""
+    """A training file of another subset, all of whose engines train."""
 
     engines: Count
 
 
 class RunData(TrainFile):
-    """The train file of a run, and the auxiliary ones."""
+    """The training file of a run, and the auxiliary ones."""
 
     mean_label: float = Field(allow_inf_nan=False)
     auxiliary: list[AuxiliaryFile] = Field(max_length=3)
 
     @property
     def files(self) -> list[TrainFile]:
-        """All train files, auxiliary ones last."""
+        """All training files, auxiliary ones last."""
         return [self, *self.auxiliary]
 
 
 class EngineNumbers(Part):
     """Numbers of the engines by their use.
 
-    `test` are engines that were held out of the user's train file; C-MAPSS has test files.
+    `test` are engines that were held out of the user's training file; C-MAPSS has test files.
     """
 
     training: list[Count] = Field(min_length=1)
@@ -228,7 +228,7 @@ class Checkpoint(RunRecord):
         Raises:
             CheckpointError: with the path and what is wrong with the content.
         """
-        with refuse_misshapen(path):
+        with refuse_malformed(path):
             try:
                 return cls.model_validate({**content, "path": path, "content": content})
             except ValidationError as error:
@@ -243,7 +243,7 @@ class Checkpoint(RunRecord):
 
     def is_finished(self) -> bool:
         """Whether the run has no epoch left to train, by its own configuration."""
-        with refuse_misshapen(self.path):
+        with refuse_malformed(self.path):
             train = self.config["train"]
             return self.loop.is_finished(train["epochs"], train["patience"])
 
@@ -253,7 +253,7 @@ class Checkpoint(RunRecord):
         Raises:
             CheckpointError: this version of the package does not accept it.
         """
-        with refuse_misshapen(self.path):
+        with refuse_malformed(self.path):
             data = {**self.config["data"], "dir": self.host.data_dir, **self.host.files}
         try:
             return RunConfig.model_validate({**self.config, "data": data})
@@ -271,8 +271,8 @@ def metrics_rows(state: LoopState, clock: Clock) -> list[Row]:
 
 
 @contextmanager
-def refuse_misshapen(path: Path) -> Iterator[None]:
-    """Turn what a missing or misshapen part of a checkpoint raises into a CheckpointError.
+def refuse_malformed(path: Path) -> Iterator[None]:
+    """Turn what a missing or malformed part of a checkpoint raises into a CheckpointError.
 
     PyTorch's warnings about odd values are suppressed: the one line of the error suffices.
     """
@@ -287,15 +287,15 @@ def refuse_misshapen(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write(path: Path, content: dict[str, Any], former: Path | None = None) -> None:
+def write(path: Path, content: dict[str, Any], keep_as: Path | None = None) -> None:
     """Write a checkpoint atomically, after reading the bytes back.
 
     Args:
         path: of the file.
         content: plain dicts, lists, numbers, strings and tensors.
-        former: new name for the checkpoint at `path`, if it is to be retained.
+        keep_as: new name for the checkpoint at `path`, if it is to be retained.
     """
-    write_verified(path, seal(content), former)
+    write_verified(path, seal(content), keep_as)
 
 
 def read(path: Path) -> dict[str, Any]:

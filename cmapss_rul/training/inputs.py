@@ -1,4 +1,4 @@
-"""The train files of a run: found, read and prepared."""
+"""The training files of a run: found, read and prepared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,11 +15,11 @@ from cmapss_rul.training.checkpoint import AuxiliaryFile, RunData
 from cmapss_rul.training.config import RunConfig
 
 TrainFiles = Mapping[Path, Provenance]
-"""Path of each train file → its name and digests; auxiliary files last."""
+"""Path of each training file → its name and digests; auxiliary files last."""
 
 
 def find_train_files(config: RunConfig) -> TrainFiles:
-    """Find the train files of a configuration, fetched where they are missing.
+    """Find the training files of a configuration, fetched where they are missing.
 
     Raises:
         DataError: a file cannot be obtained or read.
@@ -33,11 +33,11 @@ def find_train_files(config: RunConfig) -> TrainFiles:
 
 @dataclass(frozen=True, eq=False)
 class RunInputs:
-    """Train files, read and prepared; their raw rows are not retained.
+    """Training files, read and prepared; their raw rows are not retained.
 
     Attributes:
         data: windows and labels.
-        test: [engine], numbers of the engines held out of the train file to test on; mostly none.
+        test: [engine], numbers of those held out of the training file as test set; mostly none.
         files: what a checkpoint records about the files.
         late_records: number of records that start later than at cycle 1.
     """
@@ -75,7 +75,7 @@ class RunInputs:
 
 
 def load_data(config: RunConfig) -> TrainingData:
-    """Read and prepare the train files of a configuration, fetched where they are missing.
+    """Read and prepare the training files of a configuration, fetched where they are missing.
 
     Raises:
         DataError: a file cannot be obtained or is malformed.

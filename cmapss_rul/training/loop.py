@@ -20,7 +20,11 @@ from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.calibrate import calibrate_network, held_out, predict_clamped
+from cmapss_rul.training.calibrate import (
+    calibrate_network,
+    calibration_predictions,
+    predict_clamped,
+)
 from cmapss_rul.training.checkpoint import (
     FORMAT_VERSION,
     MEASURES,
@@ -28,7 +32,7 @@ from cmapss_rul.training.checkpoint import (
     LoopState,
     RunRecord,
     metrics_rows,
-    refuse_misshapen,
+    refuse_malformed,
 )
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Reporter, Row, write_metrics
@@ -281,23 +285,23 @@ class Loop:
             network,
             self.config,
             self.record.split,
-            held_out(predicted, validation),
+            calibration_predictions(predicted, validation),
             self.data.calibration,
         )
         self.save(self.run.best, calibration=calibration)
 
     def save_last(self) -> None:
         """Write last.pt; the one before it becomes previous.pt."""
-        self.save(self.run.last, former=self.run.previous)
+        self.save(self.run.last, keep_as=self.run.previous)
 
     def save(
-        self, path: Path, former: Path | None = None, calibration: Calibration | None = None
+        self, path: Path, keep_as: Path | None = None, calibration: Calibration | None = None
     ) -> None:
         """Write a checkpoint from which the loop resumes exactly.
 
         Args:
             path: of the file.
-            former: new name of the checkpoint that is at `path` now, if it is to be retained.
+            keep_as: new name of the checkpoint that is at `path` now, if it is to be retained.
             calibration: the basis of its intervals, if any.
         """
         if not self.trainer.group.first:
@@ -311,7 +315,7 @@ class Loop:
         }
         if calibration is not None:
             content["calibration"] = calibration.model_dump()
-        checkpoint.write(path, content, former)
+        checkpoint.write(path, content, keep_as)
 
     def load(self, found: Checkpoint) -> None:
         """Resume from a checkpoint.
@@ -319,7 +323,7 @@ class Loop:
         Raises:
             CheckpointError: with the path and what does not fit.
         """
-        with refuse_misshapen(found.path):
+        with refuse_malformed(found.path):
             self.trainer.load_state_dict(found.content)
             self.state = found.loop
             self.record.host.clock = found.host.clock

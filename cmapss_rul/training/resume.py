@@ -9,7 +9,7 @@ from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.locks import entries_in
 from cmapss_rul.system.text import printable
 from cmapss_rul.training import checkpoint as checkpoints
-from cmapss_rul.training.checkpoint import Checkpoint, RunRecord, refuse_misshapen
+from cmapss_rul.training.checkpoint import Checkpoint, RunRecord, refuse_malformed
 from cmapss_rul.training.config import RunConfig, completed, flatten
 from cmapss_rul.training.loggers import Reporter, write_metrics
 from cmapss_rul.training.loop import Loop
@@ -55,7 +55,7 @@ def has_epochs_left(
 
     Raises:
         UsageError: another configuration than the run's.
-        CheckpointError: its configuration is misshapen.
+        CheckpointError: its configuration is malformed.
     """
     check_same_run(config, [], checkpoint)
     if not checkpoint.is_finished():
@@ -81,14 +81,14 @@ def check_same_run(
 
     Args:
         config: of this process.
-        sources: of its train files, auxiliary ones last; empty if not known yet.
+        sources: of its training files, auxiliary ones last; empty if not known yet.
         checkpoint: to resume from.
 
     Raises:
         UsageError: naming each changed key with both values.
-        CheckpointError: the configuration in the checkpoint is misshapen.
+        CheckpointError: the configuration in the checkpoint is malformed.
     """
-    with refuse_misshapen(checkpoint.path):
+    with refuse_malformed(checkpoint.path):
         then, now = flatten(completed(checkpoint.config)), flatten(config.without_host_facts())
         # more epochs are another run, unless the former ones are all done: then it is trained on
         may_change = set(MAY_CHANGE)

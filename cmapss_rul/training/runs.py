@@ -73,7 +73,7 @@ class RunFolder:
             The checkpoint, and what is wrong with `last.pt` where it is `previous.pt`.
 
         Raises:
-            CheckpointError: about `last.pt`, if both are damaged; or a part is misshapen.
+            CheckpointError: about `last.pt`, if both are damaged; or a part is malformed.
         """
         try:
             content, _ = self._read(self.last)

@@ -37,7 +37,7 @@ def train(
     reporters: Sequence[Reporter] = (),
     group: ProcessGroup | None = None,
 ) -> RunFolder:
-    """Train a configuration in a folder of its own; only train files are opened.
+    """Train a configuration in a folder of its own; only training files are opened.
 
     Args:
         config: of the run.
@@ -55,7 +55,7 @@ def train(
     Raises:
         UsageError: the folder exists, or is not a run's; another configuration or other data
             than the run's.
-        DataError: a train file cannot be obtained or is malformed.
+        DataError: a training file cannot be obtained or is malformed.
         CheckpointError: the folder's `last.pt` cannot be used.
         RulError: the loss was not finite (the last good checkpoint is retained); another process
             trains in the folder.

@@ -23,7 +23,7 @@ from cmapss_rul.training.checkpoint import (
     RunData,
     Versions,
     read,
-    refuse_misshapen,
+    refuse_malformed,
 )
 from cmapss_rul.training.config import RunConfig
 
@@ -51,7 +51,7 @@ class TrainedModel:
         config: of the run; `data.dir` and `data.own_files` are the paths at training.
         network: in evaluation mode, on the device asked for.
         preprocessor: fitted on the training engines.
-        data: train files, and the mean label.
+        data: training files, and the mean label.
         engines: numbers of the engines by their use.
         epoch: finished epochs.
         best_epoch: the epoch that validation had chosen by then.
@@ -105,7 +105,7 @@ class TrainedModel:
             CheckpointError: with the path and what is wrong with the content.
         """
         config = checkpoint.run_config()
-        with refuse_misshapen(checkpoint.path):
+        with refuse_malformed(checkpoint.path):
             check_preprocessor(checkpoint.preprocessor, config)
             # an outline takes no memory, so a network of another size is refused before it would
             network = config.outline()

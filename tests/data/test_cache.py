@@ -1,4 +1,4 @@
-"""Cache entries of train files: used while intact, created otherwise, never required."""
+"""Cache entries of training files: used while intact, created otherwise, never required."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    """A simulated train file of three engines."""
+    """A simulated training file of three engines."""
     folder = tmp_path_factory.mktemp("fleet")
     simulate(folder, engines=3)
     return (folder / "train_FD001.txt").read_bytes()
@@ -33,7 +33,7 @@ def text(tmp_path_factory):
 
 @pytest.fixture
 def path(tmp_path, text):
-    """The train file in a folder of its own, without an entry."""
+    """The training file in a folder of its own, without an entry."""
     path = tmp_path / "data" / "train_FD001.txt"
     path.parent.mkdir()
     path.write_bytes(text)

@@ -97,7 +97,7 @@ def test_title_and_notes_stand_around_the_table():
     assert (lines[0], lines[-2:]) == ("RMSE", ["last windows", "capped labels"])
 
 
-def test_a_misshapen_table_is_refused():
+def test_a_malformed_table_is_refused():
     with pytest.raises(ValueError, match="expected 2 letters in align, found 'l'"):
         Table("", ["a", "b"], [], align="l")
     with pytest.raises(ValueError, match="at most 1 cells in each row"):

@@ -104,7 +104,7 @@ def test_other_files_are_said_to_be_other_files(model, own):
     protocol = evaluate(model, data_dir=str(own)).protocol
     assert protocol.digest["test_FD001.txt"]["simulated"] is False
     assert protocol.digest["test_FD001.txt"]["official"] is False
-    assert protocol.simulated  # the train file still is
+    assert protocol.simulated  # the training file still is
     assert not protocol.official
 
 
@@ -118,7 +118,7 @@ def test_other_files_are_said_to_be_other_files(model, own):
     ],
 )
 def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
-    """Train file first, then test and RUL file alike."""
+    """Training file first, then test and RUL file alike."""
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     data = model.data.model_copy(update={"official": official[0], "simulated": simulated[0]})
     sources = [

@@ -9,8 +9,8 @@ import yaml
 
 from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
-from cmapss_rul.experiments.records import Comparison
-from cmapss_rul.experiments.runs import SCORES, History, RunResult
+from cmapss_rul.experiments.runs import VIEWS, History, RunResult
+from cmapss_rul.experiments.schema import Comparison
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import Job, JobEvent, Report
@@ -66,9 +66,9 @@ def result(run: GridRun, rmse: float, **changes: Any) -> RunResult:
     """
     every, val = changes.pop("every", rmse + 1), changes.pop("val", rmse + 2)
     epochs, simulated = changes.pop("epochs", 3), changes.pop("simulated", False)
-    scores = dict(zip(SCORES, (rmse, rmse + 10, every, rmse + 20), strict=True))
+    scores = dict(zip(VIEWS, (rmse, rmse + 10, every, rmse + 20), strict=True))
     metrics: dict[str, Any] = {"last": {}, "every": {}}
-    for name, (windows, labels) in SCORES.items():
+    for name, (windows, labels) in VIEWS.items():
         metrics[windows][labels] = {"rmse": scores[name], "nasa": 10 * scores[name]}
     digest = {
         f"{kind}_{run.cell.subset}.txt": {

@@ -298,7 +298,7 @@ def test_all_failed_is_never_evaluated(tmp_path, monkeypatch):
 
 
 def test_without_test_files_the_runs_are_saved(tmp_path, fleet_dir, monkeypatch):
-    """Training needs the train file alone; an evaluation that fails is an error, and repeated."""
+    """Training needs the training file alone; an evaluation that fails is an error and repeated."""
     monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
     (tmp_path / "data").mkdir()
     name = "train_FD001.txt"

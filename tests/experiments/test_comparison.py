@@ -182,7 +182,7 @@ def test_a_file_that_only_some_runs_had_is_compared_among_those():
     found = results(made, RMSE)
     before = compare_results(made, found, {})
     digests = [one.evaluation["protocol"]["digest"] for one in found]
-    for digest in digests[1:3]:  # auxiliary train files, say
+    for digest in digests[1:3]:  # auxiliary training files, say
         digest["train_FD003.txt"] = {**digest["train_FD001.txt"]}
     after = compare_results(made, found, {})
     runs = {run.run: run.rmse for cell in after.cells for run in cell.runs}

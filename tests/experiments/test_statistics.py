@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cmapss_rul.experiments.records import CellSummary, Spread
+from cmapss_rul.experiments.schema import CellSummary, Spread
 from cmapss_rul.experiments.statistics import (
     compare_pairs,
     correct_pairs,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from cmapss_rul.intervals.calibration import (
     CHOSE,
     Calibration,
-    HeldOutPredictions,
+    CalibrationPredictions,
     fit_calibration,
     unsupported_reason,
     validate_levels,
@@ -38,7 +38,7 @@ def fleet(generator, engines, first=0, cap=125):
         spread = 1 + true * (cap - true) / 250
         error = generator.normal(0, 1) * spread + generator.normal(0, 0.3, life) * spread
         parts.append((np.clip(true + error, 0, cap), true, np.full(life, engine)))
-    return HeldOutPredictions(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    return CalibrationPredictions(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
 def made(validation=20, calibration=None, levels=(0.8, 0.9), seed=0):
@@ -91,7 +91,7 @@ def test_engines_of_their_own_give_the_quantiles_and_nothing_else():
     scores = by_own.scales.at(own.predicted).scores(own.predicted, own.true)
     assert by_own.quantiles[0] in scores
     assert by_own.quantiles[0] not in without.quantiles
-    doubled = HeldOutPredictions(
+    doubled = CalibrationPredictions(
         own.predicted, np.clip(2 * own.true - own.predicted, 0, 125), own.engine
     )
     wider = fit_calibration(validation, doubled, list(range(50, 59)), (0.8,), 125)
@@ -103,8 +103,8 @@ def test_validation_engines_are_scored_by_the_scales_of_other_ones():
     generator = np.random.default_rng(2)
     plain = fleet(generator, 9)
     odd = plain.engine == 4
-    strange = HeldOutPredictions(np.where(odd, np.clip(plain.true + 60, 0, 125), plain.predicted),
-                      plain.true, plain.engine)  # fmt: skip
+    predicted = np.where(odd, np.clip(plain.true + 60, 0, 125), plain.predicted)
+    strange = CalibrationPredictions(predicted, plain.true, plain.engine)
     found = fit_calibration(strange, None, list(range(9)), (0.9,), 125)
     scales = ScaleCurve.fit(strange.predicted, strange.true, strange.engine, found.form)
     by_itself = scales.at(strange.predicted).scores(strange.predicted, strange.true)
@@ -118,7 +118,7 @@ def test_the_form_is_the_one_that_validation_prefers():
     # errors that jump between two predictions, which no line follows
     predicted, engine = generator.uniform(0, 125, 4000), np.repeat(np.arange(40), 100)
     error = np.where(predicted > 62.5, 30, 1) * generator.uniform(-1, 1, 4000)
-    jump = HeldOutPredictions(predicted, np.clip(predicted - error, 0, 125), engine)
+    jump = CalibrationPredictions(predicted, np.clip(predicted - error, 0, 125), engine)
     assert fit_calibration(jump, None, list(range(40)), (0.8,), 125).form == "bins"
 
 

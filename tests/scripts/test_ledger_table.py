@@ -93,7 +93,7 @@ def test_the_protocol_and_how_to_repeat_a_cell(tmp_path):
     assert (
         "Protocol: official files; RUL capped at 125; windows of 60 cycles, short records padded "
         "and none dropped; 20% of the training engines, drawn by the seed, for "
-        "validation; trained also on train files of other subsets (FD002 for FD001); epoch "
+        "validation; trained also on training files of other subsets (FD002 for FD001); epoch "
         "selected by validation engines only;"
     ) in text
     assert re.search(r"Versions: torch 2\.13\.0, numpy \S+, scipy \S+, commit c0ffee\.", text)

@@ -24,7 +24,7 @@ from torch import Tensor
 from cmapss_rul.evaluation.intervals import interval_bounds, interval_facts
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import Checkpoint, check_format, refuse_misshapen
+from cmapss_rul.training.checkpoint import Checkpoint, check_format, refuse_malformed
 from cmapss_rul.training.config import load_config
 from cmapss_rul.training.loggers import metrics_text
 from cmapss_rul.training.loop import set_rng_state
@@ -179,7 +179,7 @@ def _resume(found: Checkpoint, original: Checkpoint) -> None:
     check_same_run(config, [], found)
     found.is_finished()
     trainer = Trainer(config, config.build_network(), torch.device("cpu"))
-    with refuse_misshapen(_PATH):
+    with refuse_malformed(_PATH):
         trainer.load_state_dict(found.content)
         set_rng_state(found.content["rng"], torch.device("cpu"))
     metrics_text(found.rows)

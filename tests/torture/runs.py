@@ -38,7 +38,7 @@ SPLIT = {"calibration": 0.35}
 
 
 def fleets(folder: Path) -> None:
-    """Simulate the data of a tiny run: its own train file, and an auxiliary one."""
+    """Simulate the data of a tiny run: its own training file, and an auxiliary one."""
     simulate(folder, engines=12)
     simulate(folder, engines=3, faults=2, kinds=["train"])
 

@@ -9,7 +9,7 @@ import pytest
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.trainset import prepare_training_data
-from cmapss_rul.intervals.calibration import Calibration, HeldOutPredictions, fit_calibration
+from cmapss_rul.intervals.calibration import Calibration, CalibrationPredictions, fit_calibration
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
 from cmapss_rul.system.locks import lock_folder
@@ -61,7 +61,7 @@ def without(path):
 
 @pytest.mark.parametrize("kind", ["validation", "calibration"])
 def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
-    """Worked out anew from the train file, the saved weights and the definition."""
+    """Worked out anew from the training file, the saved weights and the definition."""
     model = restore(trained[kind])
     config = model.config
     data = prepare_training_data(
@@ -71,7 +71,7 @@ def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
     def held_out(side):
         rul, _ = predict(model.network, side.windows)
         engine = side.windows.starts.numpy()
-        return HeldOutPredictions(
+        return CalibrationPredictions(
             rul.clamp(0, 125).double().numpy(), side.rul.double().numpy(), engine
         )
 

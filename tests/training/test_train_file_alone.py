@@ -1,4 +1,4 @@
-"""Training opens the train file and no other data file: a witness in a process of its own.
+"""Training opens the training file and no other data file: a witness in a process of its own.
 
 Audit hooks cannot be removed again, so each run has its own process; that gives another
 locale, hash seed and working folder too, none of which may change a bit.
@@ -56,7 +56,7 @@ def test_no_other_data_file_is_opened_and_none_decides_anything(
 ):
     """The run equals one that was trained with the files intact, in the test's own process.
 
-    Once it parses the train file and makes its entry in the cache, once it uses what is there.
+    Once it parses the training file and makes its entry in the cache, once it uses what is there.
     """
     data, run, cwd = tmp_path / "data", tmp_path / "a run", tmp_path / "elsewhere"
     cwd.mkdir()

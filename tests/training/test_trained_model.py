@@ -97,7 +97,7 @@ def put(content, place, value):
         ("config/seed", 10**15),
     ],
 )
-def test_a_misshapen_part_is_one_line_that_names_the_file(content, tmp_path, place, value):
+def test_a_malformed_part_is_one_line_that_names_the_file(content, tmp_path, place, value):
     if place == "config/seed":
         value = -1
     put(content, place, value)
@@ -230,7 +230,7 @@ def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight):
         ("config/train", 1),
     ],
 )
-def test_a_misshapen_state_is_one_line_and_changes_nothing(stopped_run, tmp_path, place, value):
+def test_a_malformed_state_is_one_line_and_changes_nothing(stopped_run, tmp_path, place, value):
     config, folder = stopped_run
     content = copy.deepcopy(checkpoint.read(folder / "last.pt"))
     put(content, place, value)

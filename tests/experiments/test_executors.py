@@ -11,7 +11,7 @@ import pytest
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import engines
 from cmapss_rul.experiments.compare import Options, compare
-from cmapss_rul.experiments.engines import RayEngine
+from cmapss_rul.experiments.executors import RayExecutor
 from cmapss_rul.experiments.runs import run_folder
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted
@@ -63,7 +63,7 @@ def test_a_job_whose_worker_is_killed_is_done_again(tmp_path, two_workers):
     marks.mkdir()
     jobs = [Joins(name, tmp_path / name, source) for name in ("one", "two", "three")]
     recorder = Recorder()
-    with RayEngine() as ray:
+    with RayExecutor() as ray:
         assert ray.run([jobs[0], DiesOnce(**vars(jobs[1]), marks=marks), jobs[2]], recorder) == {}
     assert [(job.folder / "joined.txt").read_text() for job in jobs] == ["well"] * 3
     (died,) = marks.iterdir()
@@ -115,7 +115,7 @@ def test_sources_go_once_and_folders_come_back(tmp_path, monkeypatch, two_worker
     jobs[1].folder.mkdir(parents=True)
     (jobs[1].folder / "joined.txt").write_text("old and ")
     recorder = Recorder()
-    with RayEngine() as ray:
+    with RayExecutor() as ray:
         assert ray.run(jobs, recorder) == {}
     assert stored == [b"new"]
     assert [(job.folder / "joined.txt").read_text() for job in jobs] == [
@@ -137,7 +137,7 @@ def test_failures_are_named_and_stop_no_other(tmp_path, monkeypatch, two_workers
     source = tmp_path / "source.txt"
     source.write_text("well")
     jobs = [Elsewhere(Fail(how, how), tmp_path / how) for how in ("error", "killed", "defect")]
-    with RayEngine() as ray:
+    with RayExecutor() as ray:
         errors = ray.run([*jobs, Joins("well", tmp_path / "well", source)], Recorder())
     assert errors.keys() == {"error", "killed", "defect"}
     assert errors["error"] == "no data"
@@ -160,14 +160,14 @@ def test_a_signal_gives_the_running_jobs_up(tmp_path, number, two_workers):
 
     jobs = [Elsewhere(Wait(name), tmp_path / name) for name in ("one", "two")]
     with pytest.raises(Interrupted, match=f"stopped by {number.name}, finished runs") as caught:
-        RayEngine().run(jobs, report)
+        RayExecutor().run(jobs, report)
     assert caught.value.exit_code == 128 + number
     assert lines(recorder) == []
 
 
 def test_no_jobs_start_no_ray(monkeypatch):
-    monkeypatch.setattr(RayEngine, "_join", lambda _: pytest.fail("Ray was started"))
-    with RayEngine() as ray:
+    monkeypatch.setattr(RayExecutor, "_join", lambda _: pytest.fail("Ray was started"))
+    with RayExecutor() as ray:
         assert ray.run([], Recorder()) == {}
 
 
@@ -181,7 +181,7 @@ def test_no_cluster_at_the_address_is_one_line(address, reason, tmp_path, monkey
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:10")  # what is named goes before it
     handler = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(RulError, match=reason) as caught, RayEngine(address) as engine:
+    with pytest.raises(RulError, match=reason) as caught, RayExecutor(address) as engine:
         engine.run([Elsewhere(Wait("one"), tmp_path)], Recorder())
     assert str(caught.value).startswith("--address ")
     assert str(caught.value).isprintable()
@@ -194,13 +194,13 @@ def test_the_environment_names_a_cluster_too(tmp_path, monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(RulError, match=r"--address 127\.0\.0\.1:9: "):
-        RayEngine().run([Elsewhere(Wait("one"), tmp_path)], Recorder())
+        RayExecutor().run([Elsewhere(Wait("one"), tmp_path)], Recorder())
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'cmapss_rul\[ray\]'"):
-        Options(engine="ray").start_engine()
+        Options(engine="ray").start_executor()
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.system.text import one_line
-from cmapss_rul.system.workers import Job, JobEvent, Report, attempt, run_jobs
+from cmapss_rul.system.workers import Job, JobEvent, OnJobEvent, attempt, run_jobs
 from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.runs import RunFolder
 
@@ -64,10 +64,10 @@ class PortableJob(Job, Protocol):
         """
 
 
-class Engine(Protocol):
+class Executor(Protocol):
     """Runs jobs."""
 
-    def run(self, jobs: Sequence[PortableJob], report: Report) -> dict[str, str]:
+    def run(self, jobs: Sequence[PortableJob], report: OnJobEvent) -> dict[str, str]:
         """Run all jobs, in any order; return the errors of those that failed, by name.
 
         Raises:
@@ -76,18 +76,18 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class LocalEngine:
+class LocalExecutor:
     """Runs jobs in processes of this machine, as many as it has cores by default."""
 
     processes: int | None = None
 
-    def run(self, jobs: Sequence[Job], report: Report) -> dict[str, str]:
-        """Run all jobs; see `Engine` and `run_jobs`."""
+    def run(self, jobs: Sequence[Job], report: OnJobEvent) -> dict[str, str]:
+        """Run all jobs; see `Executor` and `run_jobs`."""
         wanted = self.processes or TrainConfig().thread_count()
         return run_jobs(jobs, max(1, min(wanted, len(jobs))), report)
 
 
-class RayEngine:
+class RayExecutor:
     """Runs jobs on Ray; a context that starts or joins Ray before the first job.
 
     If this process uses a Ray already, that one is used, and not shut down.
@@ -111,15 +111,15 @@ class RayEngine:
         self._gpus = gpus
         self._joined = False
 
-    def __enter__(self) -> "RayEngine":
+    def __enter__(self) -> "RayExecutor":
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._joined:
             self._ray.shutdown()
 
-    def run(self, jobs: Sequence[PortableJob], report: Report) -> dict[str, str]:
-        """Run all jobs; see `Engine`.
+    def run(self, jobs: Sequence[PortableJob], report: OnJobEvent) -> dict[str, str]:
+        """Run all jobs; see `Executor`.
 
         The messages of a job arrive when it has ended.
 
@@ -150,7 +150,7 @@ class RayEngine:
                 )
         return errors
 
-    def _submit(self, jobs: Sequence[PortableJob], report: Report) -> dict[Any, PortableJob]:
+    def _submit(self, jobs: Sequence[PortableJob], report: OnJobEvent) -> dict[Any, PortableJob]:
         """Hand all jobs over to Ray; task → job."""
         # a job that raised would raise again; only one whose worker was lost is worth a restart,
         # which begins from the files that were sent, since those of the lost worker are gone
@@ -175,7 +175,7 @@ class RayEngine:
             report(JobEvent(job.name, "started"))
         return tasks
 
-    def _collect(self, job: PortableJob, task: Any, report: Report) -> str | None:
+    def _collect(self, job: PortableJob, task: Any, report: OnJobEvent) -> str | None:
         """Fetch the result of a task; its error in one line, if any."""
         try:
             error, messages, files = self._ray.get(task)
