@@ -123,12 +123,12 @@ def calibrate_run(
         fleet = _read_train_file(model, data_dir, progress)
         reserved = None
         if model.engines.calibration:
-            own = _predict_engines(model, fleet, model.engines.calibration)
+            reserved = _predict_engines(model, fleet, model.engines.calibration)
         # the validation engines fit the scales in either case; the quantiles come from engines that
         # chose nothing where some were reserved
         calibration = fit_calibration(
             _predict_engines(model, fleet, model.engines.validation),
-            own,
+            reserved,
             calibration_engines(model),
             wanted,
             model.config.data.cap,

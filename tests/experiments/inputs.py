@@ -13,7 +13,7 @@ from cmapss_rul.experiments.runs import VIEWS, History, RunResult
 from cmapss_rul.experiments.schema import Comparison
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.text import one_line
-from cmapss_rul.system.workers import Job, JobEvent, Report
+from cmapss_rul.system.workers import Job, JobEvent, OnJobEvent
 
 TINY = {
     "data": {"window": 5, "columns": ["sensor_2", "sensor_4", "sensor_11"]},
@@ -37,7 +37,7 @@ def write_config(path: Path, data: Path, **parts: Any) -> Path:
     return path
 
 
-def run_here(jobs: Sequence[Job], processes: int, report: Report) -> dict[str, str]:
+def run_here(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[str, str]:
     """Do jobs one after another in this process: what `workers.run_jobs` does, without its time.
 
     tests/system/test_workers.py has the processes themselves, and the grid `made` is made by them.
