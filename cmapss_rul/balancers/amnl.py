@@ -13,7 +13,7 @@ from cmapss_rul.config.base import Config
 class AMNLConfig(Config):
     """Configuration of `amnl`."""
 
-    name: Literal["amnl"] = Field("amnl", description="Each loss over its current value.")
+    name: Literal["amnl"] = Field("amnl", description="Each loss divided by its current value.")
     floors: PositivePair = Field((1.0, 0.1), description="Least divisor of RUL and health loss.")
 
     def build(self) -> "AMNL":

@@ -13,7 +13,9 @@ from cmapss_rul.config.base import Config
 class AMNLEMAConfig(Config):
     """Configuration of `amnl_ema`."""
 
-    name: Literal["amnl_ema"] = Field("amnl_ema", description="Each loss over a running mean.")
+    name: Literal["amnl_ema"] = Field(
+        "amnl_ema", description="Each loss divided by its running mean."
+    )
     start: Literal["zero_corrected", "first_loss_corrected", "one_uncorrected"] = Field(
         "zero_corrected",
         description="Initial value of the mean: 'zero_corrected' 0, with bias correction; "

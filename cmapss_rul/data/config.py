@@ -75,7 +75,9 @@ class DataConfig(Config):
         "of the engines' first rows there.",
     )
     rul_column: ColumnName | None = Field(
-        None, description="Or the column of test with the RUL; an engine's last row counts."
+        None,
+        description="Instead of rul_file: column of test with the RUL; an engine's last row "
+        "counts.",
     )
     engine: ColumnName | None = Field(
         None, description="Name of the engine column in your file; null for unit and its aliases."

@@ -68,7 +68,8 @@ class SplitConfig(Config):
         0,
         ge=0,
         lt=2**63,
-        description="Seed that draws them, and the cycles at which their records are truncated.",
+        description="Seed that selects the held-out test engines, and the cycles at which their "
+        "records are truncated.",
     )
     seed: int | None = Field(
         None,

@@ -56,7 +56,7 @@ class TrainingData:
         calibration: windows at every cycle of the engines held out for the intervals; usually
             none.
         preprocessor: fitted on the training engines.
-        split: numbers of the engines in each part.
+        engines: numbers of the engines in each part.
         mean_label: mean of the capped labels over every row of the file, cycles, whatever
             the split: the constant that a baseline without knowledge of the test set predicts.
         auxiliary: how many of the windows of training, the last ones, are of auxiliary fleets.
@@ -66,7 +66,7 @@ class TrainingData:
     validation: LabelledWindows
     calibration: LabelledWindows
     preprocessor: Preprocessor
-    split: Partition
+    engines: Partition
     mean_label: float
     auxiliary: int = 0
 
@@ -121,7 +121,7 @@ def prepare_training_data(
         validation=validation,
         calibration=calibration,
         preprocessor=preprocessor,
-        split=engines,
+        engines=engines,
         mean_label=float(rul.mean()),
         auxiliary=sum(other.rows for other in auxiliary),
     )

@@ -84,7 +84,7 @@ def save(evaluation: Evaluation, files: EvaluationFiles) -> None:
     """Write both files, each atomically; the JSON last, so that it vouches for the CSV.
 
     Raises:
-        RulError: a file cannot be written; a former one of its name is then untouched.
+        RulError: a file cannot be written; the one of that name is then untouched.
     """
     # in this order: whoever finds the JSON also finds the predictions that it was computed from
     contents = {files.predictions: to_csv(evaluation), files.metrics: to_json(evaluation)}

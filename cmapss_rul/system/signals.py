@@ -69,16 +69,16 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._former: dict[int, object] = {}
+        self._previous: dict[int, object] = {}
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._former[number] = signal.signal(number, self._receive)
+                self._previous[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._former.items():
+        for number, handler in self._previous.items():
             if handler is not None:  # None: not installed from Python, so cannot be reinstalled
                 signal.signal(number, handler)  # type: ignore[arg-type]
 

@@ -153,8 +153,8 @@ def _supported_levels(model: TrainedModel, levels: Sequence[float] | None) -> tu
         )
     engines = len(calibration_engines(model))
     if levels:
-        former = model.calibration.levels if model.calibration else []
-        return validate_levels([*levels, *former], engines)
+        present = model.calibration.levels if model.calibration else []
+        return validate_levels([*levels, *present], engines)
     if not supported_levels(DEFAULT_LEVELS, engines):
         reason = unsupported_reason(engines, DEFAULT_LEVELS)
         raise UsageError(f"{model.path}: {reason}; --level names another")

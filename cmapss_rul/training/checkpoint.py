@@ -65,7 +65,7 @@ class Part(BaseModel):
     that a later version adds.
     """
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="ignore", populate_by_name=True)
 
 
 class Versions(Part):
@@ -152,7 +152,7 @@ class LoopState(Part):
 
     def is_finished(self, epochs: int, patience: int | None) -> bool:
         """Whether the last epoch, or early stopping after a whole epoch, was reached."""
-        # a run inside an epoch has steps left, whatever its former epochs were like
+        # a run inside an epoch has steps left, whatever its earlier epochs were like
         stopped = patience is not None and self.stale >= patience and not self.batch
         return bool(self.epoch >= epochs or stopped)
 
@@ -195,7 +195,7 @@ class RunRecord(Part):
     config: dict[str, Any]
     data: RunData
     preprocessor: dict[str, Any]
-    split: EngineNumbers
+    engines: EngineNumbers = Field(alias="split")
     host: Host
 
 

@@ -27,10 +27,8 @@ MAX_PARAMETERS = 50_000_000
 class TrainConfig(Config):
     """The `train` part of a configuration."""
 
-    epochs: int = Field(12, ge=1, le=100_000, description="Epochs at most.")
-    batch_size: int = Field(
-        256, ge=1, le=10**9, description="Windows in a step; at most the whole epoch."
-    )
+    epochs: int = Field(12, ge=1, le=100_000, description="Maximum number of epochs.")
+    batch_size: int = Field(256, ge=1, le=10**9, description="Windows per step (batch size).")
     window_share: float = Field(
         1.0, gt=0, le=1, description="Share of the training windows drawn anew for each epoch."
     )
@@ -60,14 +58,14 @@ class TrainConfig(Config):
     clip: float | None = Field(
         1.0,
         gt=0,
-        description="Largest norm of the network's gradient; null for no clipping.",
+        description="Gradient norm of the network to clip at; null for no clipping.",
     )
     ema: float | None = Field(
         0.99,
         ge=0,
         lt=1,
-        description="Decay per step of the average of the weights that evaluation uses; "
-        "null for none.",
+        description="Decay of the moving average of the weights (EMA), per step; evaluation uses "
+        "the average. Null for none.",
     )
     patience: int | None = Field(
         None,
@@ -99,7 +97,11 @@ class RunConfig(Config):
     """Everything that determines a run; YAML, `--set`, Python and checkpoints give this class."""
 
     seed: int = Field(
-        0, ge=0, lt=2**63, description="Seed of weights, order, dropout and, where null, the split."
+        0,
+        ge=0,
+        lt=2**63,
+        description="Seed of initialisation, window order and dropout, and of the split if "
+        "split.seed is null.",
     )
     data: DataConfig = Field(DataConfig(), description="Data files, labels and windows.")
     split: SplitConfig = Field(SplitConfig(), description="Training and validation engines.")

@@ -125,7 +125,7 @@ def _notes(last: Checkpoint) -> Iterator[str]:
     """Yield what limits the metrics of a run."""
     if last.config["split"].get("by") == "windows":
         yield LEAK
-    if count := len(last.split.calibration):
+    if count := len(last.engines.calibration):
         yield f"{count} engines calibrate the intervals, so fewer trained"
     if last.config["data"].get("train") is not None:
         yield "own file"

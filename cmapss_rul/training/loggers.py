@@ -210,8 +210,8 @@ class TensorBoard(Reporter):
         rows = read_metrics(self._metrics)
         if self._writer is None:
             folder = self._metrics.parent
-            for former in folder.glob(EVENTS):
-                former.unlink()
+            for previous in folder.glob(EVENTS):
+                previous.unlink()
             # a TensorBoard that is open drops what the removed files held from step 1 on
             self._writer = self._writer_class(str(folder), purge_step=1)
         for row in rows[self._written :]:

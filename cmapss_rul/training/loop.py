@@ -284,7 +284,7 @@ class Loop:
         calibration = calibrate_network(
             network,
             self.config,
-            self.record.split,
+            self.record.engines,
             calibration_predictions(predicted, validation),
             self.data.calibration,
         )
@@ -308,7 +308,7 @@ class Loop:
             return
         content = {
             "format_version": FORMAT_VERSION,
-            **self.record.model_dump(),
+            **self.record.model_dump(by_alias=True),
             **self.trainer.state_dict(),
             "rng": rng_state(self.trainer.device),
             "loop": self.state.model_dump(),

@@ -65,11 +65,11 @@ class Trainer:
         group: ProcessGroup | None = None,
     ) -> None:
         train = config.train
-        self.config = train
+        self.train_config = train
         self.seed = config.seed
         self.device = device
         self.group = group or ProcessGroup()
-        self.network = self.group.with_joint_batch_norm(network).to(device)
+        self.network = self.group.with_sync_batch_norm(network).to(device)
         half = train.mixed_precision and device.type == "cuda"
         self.precision = torch.autocast("cuda", torch.bfloat16) if half else nullcontext()
         self.rul_loss: RulLoss = config.loss.rul.build(config.data.cap).to(device)
@@ -78,10 +78,10 @@ class Trainer:
         if self.group.size > 1:
             self.balancer.reduce_gradient = self.group.mean_gradient
         self.schedule: Schedule = train.schedule.build()
-        self.weights: list[Tensor] = list(self.network.parameters())
+        self.parameters: list[Tensor] = list(self.network.parameters())
         self.optimiser = self._network_optimiser()
         self.balancer_optimiser = self.balancer.optimiser()
-        self.trained: list[Tensor] = [*self.weights, *self.balancer.parameters()]
+        self.trained: list[Tensor] = [*self.parameters, *self.balancer.parameters()]
         self.averaged: Network | None = None
         if train.ema is not None:
             self.averaged = copy.deepcopy(self.network).requires_grad_(False)
@@ -91,21 +91,21 @@ class Trainer:
         self.first_bad = torch.full((), NEVER, dtype=torch.int64, device=device)
 
     def _network_optimiser(self) -> torch.optim.Optimizer:
-        rate, decay = self.config.learning_rate, self.config.weight_decay
-        if self.config.optimiser == "adamw":
+        rate, decay = self.train_config.learning_rate, self.train_config.weight_decay
+        if self.train_config.optimiser == "adamw":
             # fused, because only that kernel honours `found_inf`
-            return torch.optim.AdamW(self.weights, lr=rate, weight_decay=decay, fused=True)
+            return torch.optim.AdamW(self.parameters, lr=rate, weight_decay=decay, fused=True)
         # measured on FD001: with Muon for these four it learns faster than with Muon for all seven
         recurrent = self.network.bilstm.parameters()
         matrices = {id(weight): weight for weight in recurrent if weight.ndim == 2}
-        others = [weight for weight in self.weights if id(weight) not in matrices]
+        others = [weight for weight in self.parameters if id(weight) not in matrices]
         return Muon(matrices.values(), others, lr=rate, weight_decay=decay)
 
     def learning_rate(self, step: int, plan: StepPlan) -> float:
         """Learning rate of a step, counted from 0."""
         progress = (step - plan.warmup) / max(plan.steps - plan.warmup, 1)
         factor = self.schedule.factor(min(max(progress, 0.0), 1.0))
-        return self.config.learning_rate * warmup_factor(step, plan.warmup) * factor
+        return self.train_config.learning_rate * warmup_factor(step, plan.warmup) * factor
 
     def step(self, batch: Batch, step: int, plan: StepPlan) -> Tensor:
         """Take one step.
@@ -121,7 +121,7 @@ class Trainer:
         for weight in self.trained:  # faster than zero_grad() of both optimisers
             weight.grad = None
         losses, kpis = self._losses(batch, step)
-        total, weights = self.balancer(losses, self.network.shared_weight, kpis)
+        total, loss_weights = self.balancer(losses, self.network.shared_weight, kpis)
         total.backward()  # the only one: it also trains the balancer's own parameters
         norm = self._clip()
         self._flag(total, norm, step)
@@ -133,12 +133,12 @@ class Trainer:
         self._average(step)
         # a fixed weight clips always and AMNL hardly ever, which may decide more than the weights
         # do: so every comparison shows the share
-        clipped = norm > (self.config.clip or float("inf"))
-        return torch.cat([losses.detach(), weights, norm.view(1), clipped.view(1)]).double()
+        clipped = norm > (self.train_config.clip or float("inf"))
+        return torch.cat([losses.detach(), loss_weights, norm.view(1), clipped.view(1)]).double()
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
-        own = self.balancer_optimiser
-        return [self.optimiser] if own is None else [self.optimiser, own]
+        both = (self.optimiser, self.balancer_optimiser)
+        return [optimiser for optimiser in both if optimiser is not None]
 
     def _losses(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
         """Compute the losses [2] and, where the balancer watches them, KPIs [2].
@@ -152,16 +152,16 @@ class Trainer:
         kpis = None
         if self.balancer.uses_kpis:
             kpis = batch_kpis(output.rul, output.health, batch.rul, batch.health)
-        over, under = (torch.stack(part) for part in zip(rul, health, strict=True))
-        return self.group.batch_means(over, under, kpis, len(batch.rul))
+        numerators, denominators = (torch.stack(part) for part in zip(rul, health, strict=True))
+        return self.group.batch_means(numerators, denominators, kpis, len(batch.rul))
 
     def _clip(self) -> Tensor:
         """Clip the network's gradient, never the balancer's; return the norm before."""
-        gradients: list[Any] = [weight.grad for weight in self.weights]
+        gradients: list[Any] = [weight.grad for weight in self.parameters]
         norm: Tensor = torch.stack(torch._foreach_norm(gradients)).norm()
-        if self.config.clip:
+        if self.train_config.clip:
             # by a tensor, as torch.nn.utils.clip_grad_norm_ does: no comparison on the host
-            torch._foreach_mul_(gradients, (self.config.clip / (norm + 1e-6)).clamp(max=1))
+            torch._foreach_mul_(gradients, (self.train_config.clip / (norm + 1e-6)).clamp(max=1))
         return norm
 
     def _flag(self, total: Tensor, norm: Tensor, step: int) -> None:
@@ -179,10 +179,10 @@ class Trainer:
 
         d increases with the step t, so that the average soon forgets the random start.
         """
-        if self.averaged is not None and self.config.ema is not None:
+        if self.averaged is not None and self.train_config.ema is not None:
             # (1 + t)/(10 + t) is the usual ramp: 0.1 at first, 0.99 from step 890 on
-            decay = min(self.config.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(self.averaged_weights, self.weights, 1 - decay)
+            decay = min(self.train_config.ema, (1 + step) / (10 + step))
+            torch._foreach_lerp_(self.averaged_weights, self.parameters, 1 - decay)
 
     def evaluation_network(self) -> Network:
         """Return the network that evaluation uses: averaged weights, newest buffers."""
@@ -196,13 +196,13 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that an exact resumption needs, as plain values and tensors."""
-        own = self.balancer_optimiser
+        balancer_optimiser = self.balancer_optimiser
         state = {
             "model": dict(self.evaluation_network().state_dict()),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "balancer": dict(self.balancer.state_dict()),
-            "balancer_optimiser": own.state_dict() if own is not None else None,
+            "balancer_optimiser": balancer_optimiser and balancer_optimiser.state_dict(),
         }
         if self.averaged is not None:
             state["model_raw"] = dict(self.network.state_dict())

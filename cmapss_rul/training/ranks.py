@@ -81,7 +81,7 @@ class ProcessGroup:
     def share_signal(self, stop: StopSignals) -> None:
         """Broadcast a received signal to all ranks."""
 
-    def with_joint_batch_norm(self, network: Network) -> Network:
+    def with_sync_batch_norm(self, network: Network) -> Network:
         """Return the network with batch normalisation over whole batches.
 
         Raises:
@@ -169,7 +169,7 @@ class DistributedGroup(ProcessGroup):
         self._comm.all_reduce(number, self._comm.ReduceOp.MAX)
         stop.received = int(number) or None
 
-    def with_joint_batch_norm(self, network: Network) -> Network:
+    def with_sync_batch_norm(self, network: Network) -> Network:
         """Return the network with SyncBatchNorm, which PyTorch has for GPUs only."""
         if not any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
             return network

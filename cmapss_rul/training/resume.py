@@ -90,7 +90,7 @@ def check_same_run(
     """
     with refuse_malformed(checkpoint.path):
         then, now = flatten(completed(checkpoint.config)), flatten(config.without_host_facts())
-        # more epochs are another run, unless the former ones are all done: then it is trained on
+        # more epochs are another run, unless the earlier ones are all done: then it is trained on
         may_change = set(MAY_CHANGE)
         if checkpoint.is_finished() and config.train.epochs > then["train.epochs"]:
             may_change.add("train.epochs")
@@ -178,9 +178,9 @@ def host_warnings(then: RunRecord, now: RunRecord) -> Iterator[str]:
         "device": (then.host.device, now.host.device),
         "number of threads": (then.host.threads, now.host.threads),
     }
-    for name, (former, current) in pairs.items():
-        if former != current:
+    for name, (previous, current) in pairs.items():
+        if previous != current:
             yield (
-                f"warning: the {name} was {printable(former)} and is {printable(current)}: "
+                f"warning: the {name} was {printable(previous)} and is {printable(current)}: "
                 "the run resumes, but its last bits may differ"
             )

@@ -123,16 +123,16 @@ def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
 
 def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Trainer) -> RunRecord:
     """Collect the parts of a checkpoint that stay as they are during the run."""
-    split = inputs.data.split
+    engines = inputs.data.engines
     return RunRecord(
         versions=Versions.current(),
         config=config.without_host_facts(),
         data=inputs.files,
         preprocessor=inputs.data.preprocessor.state_dict(),
-        split=EngineNumbers(
-            training=split.training.tolist(),
-            validation=split.validation.tolist(),
-            calibration=split.calibration.tolist(),
+        engines=EngineNumbers(
+            training=engines.training.tolist(),
+            validation=engines.validation.tolist(),
+            calibration=engines.calibration.tolist(),
             test=inputs.test.tolist(),
         ),
         host=Host(

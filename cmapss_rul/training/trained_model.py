@@ -119,7 +119,7 @@ class TrainedModel:
                 network=network.to(device).eval(),
                 preprocessor=Preprocessor.from_state(checkpoint.preprocessor, config.data),
                 data=checkpoint.data,
-                engines=checkpoint.split,
+                engines=checkpoint.engines,
                 epoch=int(last["epoch"]),
                 best_epoch=checkpoint.loop.best_epoch,
                 val_rmse=last["val_rmse"],

@@ -24,10 +24,10 @@ def prepared(fleet, data=DATA, **split):
 def test_each_window_belongs_to_the_side_of_its_engine():
     fleet = fleet_of(*LIVES)
     data = prepared(fleet)
-    assert len(data.split.validation) == 2
+    assert len(data.engines.validation) == 2
     for side, engines in (
-        (data.training, data.split.training),
-        (data.validation, data.split.validation),
+        (data.training, data.engines.training),
+        (data.validation, data.engines.validation),
     ):
         assert set(fleet.engine[side.windows.ends.numpy()]) == set(engines)
         assert set(fleet.engine[side.windows.starts.numpy()]) == set(engines)
@@ -38,7 +38,7 @@ def test_each_window_belongs_to_the_side_of_its_engine():
 def test_engines_that_calibrate_are_a_side_of_their_own():
     fleet = fleet_of(*LIVES)
     data, plain = prepared(fleet, calibration=0.3), prepared(fleet)
-    assert set(fleet.engine[data.calibration.windows.ends.numpy()]) == set(data.split.calibration)
+    assert set(fleet.engine[data.calibration.windows.ends.numpy()]) == set(data.engines.calibration)
     assert len(data.training) + len(data.validation) + len(data.calibration) == fleet.rows
     assert (len(plain.calibration), len(plain.validation)) == (0, len(data.validation))
     assert data.mean_label == plain.mean_label
@@ -47,7 +47,7 @@ def test_engines_that_calibrate_are_a_side_of_their_own():
 def test_the_scaling_sees_no_engine_that_calibrates():
     fleet = fleet_of(*LIVES)
     before = prepared(fleet, calibration=0.3)
-    kept = np.isin(fleet.engine, before.split.calibration)
+    kept = np.isin(fleet.engine, before.engines.calibration)
     fleet.values[kept] += 1000
     after = prepared(fleet, calibration=0.3)
     index = torch.arange(len(before.training))
@@ -82,7 +82,7 @@ def test_the_scaling_sees_training_engines_only():
     """Whatever stands in the validation engines' rows, the training windows stay the same."""
     fleet, other = fleet_of(*LIVES, conditions=SIX), fleet_of(*LIVES, conditions=SIX)
     first = prepared(fleet)
-    held_out = np.isin(other.engine, first.split.validation)
+    held_out = np.isin(other.engine, first.engines.validation)
     other.values[held_out, 3:] *= 1000
     second = prepared(other)
     for name, value in first.preprocessor.state_dict().items():
@@ -133,9 +133,9 @@ def test_the_mean_label_is_over_every_row_whatever_the_split():
 
 def test_the_seed_of_the_split_goes_before_that_of_the_run():
     fleet = fleet_of(*LIVES)
-    drawn = {tuple(prepared(fleet, seed=seed).split.validation) for seed in (None, 5)}
+    drawn = {tuple(prepared(fleet, seed=seed).engines.validation) for seed in (None, 5)}
     assert len(drawn) == 1
-    assert tuple(prepared(fleet, seed=6).split.validation) not in drawn
+    assert tuple(prepared(fleet, seed=6).engines.validation) not in drawn
 
 
 def test_the_set_moves_to_a_device_as_one():

@@ -80,9 +80,9 @@ def content_for(config: RunConfig) -> dict:
         },
         "preprocessor": data.preprocessor.state_dict(),
         "split": {
-            "training": data.split.training.tolist(),
-            "validation": data.split.validation.tolist(),
-            "calibration": data.split.calibration.tolist(),
+            "training": data.engines.training.tolist(),
+            "validation": data.engines.validation.tolist(),
+            "calibration": data.engines.calibration.tolist(),
         },
         "model": dict(network.state_dict()),
         "loop": {

@@ -210,7 +210,7 @@ def test_the_handlers_are_put_back_after_an_error():
 def test_a_handler_that_python_did_not_set_is_left_alone():
     former = signal.getsignal(signal.SIGTERM)
     with StopSignals() as stop:
-        stop._former[signal.SIGTERM] = None  # what signal.signal answers in that case
+        stop._previous[signal.SIGTERM] = None  # what signal.signal answers in that case
     signal.signal(signal.SIGTERM, former)
 
 
@@ -219,7 +219,7 @@ def test_nothing_is_caught_outside_the_main_thread():
 
     def work():
         with StopSignals() as stop:
-            found.append((stop.received, stop._former))
+            found.append((stop.received, stop._previous))
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -76,7 +76,7 @@ def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
         )
 
     fresh = held_out(data.calibration) if kind == "calibration" else None
-    engines = getattr(data.split, kind).tolist()
+    engines = getattr(data.engines, kind).tolist()
     expected = fit_calibration(held_out(data.validation), fresh, engines, (0.8, 0.9, 0.95), 125)
     assert model.calibration == expected
     assert (model.calibration.kind, model.calibration.levels) == (kind, [0.8])

@@ -86,8 +86,8 @@ def test_the_restored_model_is_what_was_trained(finished_run, eight):
     assert model.config == tiny(eight)
     assert not model.network.training
     assert differences(dict(model.network.state_dict()), content["model"]) == []
-    assert model.engines.training == data.split.training.tolist()
-    assert model.engines.validation == data.split.validation.tolist()
+    assert model.engines.training == data.engines.training.tolist()
+    assert model.engines.validation == data.engines.validation.tolist()
     assert model.data.mean_label == data.mean_label
     assert model.epoch == content["loop"]["best_epoch"]
     assert model.val_rmse == content["loop"]["best_rmse"]

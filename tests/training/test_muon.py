@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from cmapss_rul.training.muon import COEFFICIENTS, ROUNDS, Muon, orthogonal
+from cmapss_rul.training.muon import COEFFICIENTS, NEWTON_SCHULZ_ITERATIONS, Muon, orthogonal
 from tests.training.inputs import NOISY_MODEL, differences
 from tests.training.test_optimisation import PLAN, batch, trainer, weights
 
@@ -45,7 +45,7 @@ def test_rounds_change_singular_values_by_the_polynomial_and_nothing_else(rounds
 
 def test_one_round_by_hand():
     """diag(3, 4) has norm 5: 0.6 and 0.8 go to 1.19327 and 0.97649."""
-    (found,) = orthogonal([torch.diag(torch.tensor([3.0, 4.0]))], rounds=1)
+    (found,) = orthogonal([torch.diag(torch.tensor([3.0, 4.0]))], iterations=1)
     expected = torch.diag(torch.tensor([1.19327, 0.97649]))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
@@ -84,7 +84,9 @@ def test_steps_are_those_of_pytorch_up_to_its_bfloat16():
     start = [part.float() for part in drawn((16, 5), (16, 8), (4, 9))]
     own, other = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
     settings = {"lr": 0.01, "weight_decay": 0.1}
-    theirs = torch.optim.Muon(other, **settings, ns_steps=ROUNDS, adjust_lr_fn="match_rms_adamw")
+    theirs = torch.optim.Muon(
+        other, **settings, ns_steps=NEWTON_SCHULZ_ITERATIONS, adjust_lr_fn="match_rms_adamw"
+    )
     ours = Muon(own, **settings)
     take_three_steps(ours, own, theirs, other)
     for one, two, first in zip(own, other, start, strict=True):

@@ -213,10 +213,10 @@ def test_batch_normalisation_is_refused_on_cpus(eight):
     model = {"cnn": {"channels": [3], "kernel": 3, "batch_norm": True}}
     network = tiny(eight, model=model).model.build(4, 3, 125)
     with pytest.raises(UsageError, match=r"model\.cnn\.batch_norm: found true with 2 ranks"):
-        rank_of_two().with_joint_batch_norm(network)
-    assert ProcessGroup().with_joint_batch_norm(network) is network
+        rank_of_two().with_sync_batch_norm(network)
+    assert ProcessGroup().with_sync_batch_norm(network) is network
     without = tiny(eight).model.build(4, 3, 125)
-    assert rank_of_two().with_joint_batch_norm(without) is without
+    assert rank_of_two().with_sync_batch_norm(without) is without
 
 
 def test_too_small_a_batch_is_refused():

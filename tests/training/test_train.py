@@ -93,8 +93,8 @@ def test_a_folder_that_cannot_be_made_is_an_ordinary_error(tmp_path, eight):
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, eight, monkeypatch):
     folder, recorder = tmp_path / "run", Recorder()
 
-    def full(path, content, former):
-        del content, former
+    def full(path, content, keep_as):
+        del content, keep_as
         raise OSError(28, "No space left on device", str(path))
 
     def epoch_end(row, best):
@@ -190,7 +190,7 @@ def test_an_unknown_device_is_refused_before_anything_else(tmp_path):
 
 def test_the_data_can_be_had_alone(eight):
     data = load_data(tiny(eight))
-    assert len(data.split.training) + len(data.split.validation) == 8
+    assert len(data.engines.training) + len(data.engines.validation) == 8
     assert len(data.training.windows.series) == len(data.training) + len(data.validation)
 
 
