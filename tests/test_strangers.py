@@ -9,7 +9,7 @@ import torch
 from cmapss_rul.cli import main
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.experiments import compare as compare_module
-from cmapss_rul.experiments import engines
+from cmapss_rul.experiments import executors
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint_file import seal
 from tests.experiments.inputs import run_here, write_config
@@ -147,7 +147,7 @@ def test_a_list_of_runs_says_what_is_wrong_and_goes_on(rul, place, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_grid_does_such_a_run_again(rul, place, monkeypatch, kind):
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
-    monkeypatch.setattr(engines, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_here)
     config = write_config(place / "mine.yaml", place / "data", train={"epochs": 1})
     words = ("compare", "-c", config, "--seeds", "1", "--output", "grid", "--device", "cpu")
     assert rul(*words)[0] == 0

@@ -95,13 +95,13 @@ def test_bad_input_is_refused_before_anything_is_trained(rul, tiny, arguments, m
 
 
 def test_an_interrupt_is_reported_with_130(rul, tiny, monkeypatch):
-    from cmapss_rul.experiments import engines
+    from cmapss_rul.experiments import executors
     from cmapss_rul.system.signals import Interrupted
 
     def stopped(*_):
         raise Interrupted("stopped by SIGINT, all is saved", 130)
 
-    monkeypatch.setattr(engines, "run_jobs", stopped)
+    monkeypatch.setattr(executors, "run_jobs", stopped)
     code, _, err = rul("compare", "--config", tiny, "--seeds", "1", "--output", "stopped")
     assert (code, err) == (130, "rul: stopped by SIGINT, all is saved\n")
 

@@ -13,7 +13,7 @@ import pytest
 
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.experiments import compare as compare_module
-from cmapss_rul.experiments import engines, jobs
+from cmapss_rul.experiments import executors, jobs
 from cmapss_rul.experiments.compare import (
     NoteEvent,
     Options,
@@ -69,7 +69,7 @@ def _quick(monkeypatch, request):
         request.getfixturevalue("made")
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     if "processes" not in request.fixturenames:
-        monkeypatch.setattr(engines, "run_jobs", run_here)
+        monkeypatch.setattr(executors, "run_jobs", run_here)
 
 
 def tracked(folder: Path) -> dict[str, bytes]:
@@ -194,7 +194,7 @@ def assert_resumes(made, cut, monkeypatch):
     grid, folder = made
     assert not (cut / "comparison.json").exists()
     assert not list(cut.rglob("evaluation.json"))
-    monkeypatch.setattr(engines, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_here)
     compare(grid, cut)
     for run in grid.runs:
         assert_same_run(run_folder(run, cut), run_folder(run, folder))
@@ -345,7 +345,7 @@ def test_no_more_processes_than_jobs_and_as_many_as_asked_for(made, tmp_path, mo
         asked.append((len(jobs), processes))
         return run_here(jobs, processes, report)
 
-    monkeypatch.setattr(engines, "run_jobs", run)
+    monkeypatch.setattr(executors, "run_jobs", run)
     compare(made[0], tmp_path / "grid", Options(processes=3))
     compare(make_grid([str(made[1].parent / "tiny.yaml")], seeds=[0]), tmp_path / "one")
     assert asked == [(4, 3), (4, 3), (1, 1), (1, 1)]

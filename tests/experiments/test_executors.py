@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from cmapss_rul.experiments import compare as compare_module
-from cmapss_rul.experiments import engines
+from cmapss_rul.experiments import executors
 from cmapss_rul.experiments.compare import Options, compare
 from cmapss_rul.experiments.executors import RayExecutor
 from cmapss_rul.experiments.runs import run_folder
@@ -133,7 +133,7 @@ def test_sources_go_once_and_folders_come_back(tmp_path, monkeypatch, two_worker
 
 def test_failures_are_named_and_stop_no_other(tmp_path, monkeypatch, two_workers):
     del two_workers
-    monkeypatch.setattr(engines, "RETRIES", 0)
+    monkeypatch.setattr(executors, "RETRIES", 0)
     source = tmp_path / "source.txt"
     source.write_text("well")
     jobs = [Elsewhere(Fail(how, how), tmp_path / how) for how in ("error", "killed", "defect")]

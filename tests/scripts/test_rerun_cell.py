@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from cmapss_rul.cli import main
-from cmapss_rul.experiments import compare, engines
+from cmapss_rul.experiments import compare, executors
 from scripts.rerun_cell import NAME, app
 from tests.experiments.inputs import run_here
 from tests.test_terminal import harmless
@@ -19,7 +19,7 @@ def call(capsys, made, tmp_path, monkeypatch):
         shutil.copy(made[1].parent / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(compare, "draw", lambda *_: [])
-    monkeypatch.setattr(engines, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_here)
 
     def called(*words):
         with pytest.raises(SystemExit) as caught:

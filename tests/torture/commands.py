@@ -141,12 +141,12 @@ def steady() -> None:
     Equal comparisons differ only in times and the commit. The shim does not reach into worker
     processes, which the campaign `kills` covers.
     """
-    from cmapss_rul.experiments import compare, engines, plots
+    from cmapss_rul.experiments import compare, executors, plots
     from cmapss_rul.training import loop
 
     loop.time.perf_counter = lambda: 0.0  # type: ignore[attr-defined]
     compare.commit = lambda: None  # type: ignore[attr-defined]
-    engines.run_jobs = run_here
+    executors.run_jobs = run_here
     for name in ("plot_learning_curves", "plot_weights", "plot_ranks", "plot_oracle_optimism"):
         setattr(plots, name, lambda *_: None)
 
