@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_CYCLE = 10**9
-_INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as Python prints it: '07', '+7', '7.0' are text
 
 ALLOW_GAPS = "--allow-gaps (allow_gaps=True in Python) predicts all the same, and marks it"
 NO_GAPS = "the RUL of the other cycles is unknown then; fill the gap, or leave the engine out"
@@ -32,7 +32,8 @@ class Records:
     Attributes:
         fleet: engines numbered 1, 2, … in the order of their first rows in the file, cycles as
             the file counts them.
-        names: [engine], the engines' names in the file: whole numbers where all are.
+        names: [engine], the engines' names as the file writes them; numbers where every one is
+            written as that whole number is printed.
         missing_cycles: [row], number of cycles missing in the engine's record before the row.
         has_condition_columns: whether the file has every column of the operating conditions.
         extra: [row], an additional column that was requested, or None.
@@ -123,14 +124,12 @@ def _number_engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray
             f"{table.name}, {table.row_unit} {table.row_numbers[first[0]]}: found no name of the "
             "engine, expected one in each row"
         )
-    matches = [_INTEGER.fullmatch(str(text)) for text in unique]
-    integers = [int(match[1]) for match in matches if match]  # '1' and '1.0' are one engine
-    keys = integers if len(integers) == len(unique) else [str(text) for text in unique]
-    numbers: dict[int | str, int] = {}
-    for i in np.argsort(first):  # np.unique sorts names, and a RUL file follows the file's order
-        numbers.setdefault(keys[i], len(numbers) + 1)
-    engine = np.array([numbers[key] for key in keys], dtype=np.int64)[inverse]
-    return [*numbers], engine  # type: ignore[return-value]
+    order = np.argsort(first)  # np.unique sorts names, and a RUL file follows the file's order
+    names = [str(text) for text in unique[order]]
+    engine = np.argsort(order)[inverse] + 1
+    if all(map(_INTEGER.fullmatch, names)):
+        return [int(name) for name in names], engine
+    return names, engine
 
 
 def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:

@@ -282,7 +282,13 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
                 f"{position + 1} ({header[position]}), {_EXPECTED}"
             )
     engine = frame.iloc[:, positions[ENGINE]]
+    if pd.api.types.is_float_dtype(engine) and _are_whole(engine.dropna().to_numpy(np.float64)):
+        engine = engine.astype("Int64")  # pandas makes floats of whole numbers beside empty cells
     texts = np.where(engine.isna(), "", engine.astype(str).str.strip()).tolist()
     row_numbers = np.arange(1, len(frame) + 1)
     names = _engine_names(texts, row_numbers.tolist(), name, "row")
     return NumericTable(name, names, numbers, columns, row_numbers, "row")
+
+
+def _are_whole(numbers: NDArray[np.float64]) -> bool:
+    return bool(((numbers % 1 == 0) & (np.abs(numbers) < 2**53)).all())

@@ -1,6 +1,7 @@
 """Records of a user's file in any row order, and what is reported about them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,9 +54,42 @@ def test_shuffled_rows_make_the_same_records(order):
         assert (own.values == of_plain.values).all()
 
 
-def test_engines_are_numbers_where_all_are_and_names_otherwise():
-    assert read("1,1,5", "1.0,2,6", "-7,1,5").names == [1, -7]
-    assert read("1,1,5", "1.0,1,6", "x 1,1,5").names == ["1", "1.0", "x 1"]
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        (("1", "20", "-7", "0"), [1, 20, -7, 0]),
+        (("0014711", "14712"), ["0014711", "14712"]),
+        (("7", "07"), ["7", "07"]),
+        (("7", "7.0", "+7"), ["7", "7.0", "+7"]),
+        (("-0", "0"), ["-0", "0"]),
+        (("1", "x 1"), ["1", "x 1"]),
+        (("9" * 19, "1"), ["9" * 19, "1"]),
+    ],
+)
+def test_an_engine_is_the_text_that_stands_in_the_file(written, names):
+    records = read(*(f"{name},1,{i}" for i, name in enumerate(written)))
+    assert records.names == names
+    assert [type(name) for name in records.names] == [type(name) for name in names]
+    assert records.fleet.values[:, INDEX].tolist() == list(range(len(written)))
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [
+        (["0014711", "07", "7"], ["0014711", "07", "7"]),
+        (["3", "1", "2"], [3, 1, 2]),
+        ([3, 1, 2], [3, 1, 2]),
+        ([3.0, 1.0, 2.0], [3, 1, 2]),
+        ([3.5, 1.0, 1e20], ["3.5", "1.0", "1e+20"]),
+    ],
+)
+@pytest.mark.parametrize("parquet", [False, True])
+def test_engines_of_frames_and_parquet(column, names, parquet):
+    frame = pd.DataFrame({"unit": column, "cycle": 1, "sensor_2": 5.0})
+    if parquet:
+        pytest.importorskip("pyarrow")
+        frame = frame.to_parquet()
+    assert read_records(frame, "f", CONFIG, ONE.conditions).names == names
 
 
 def test_a_record_may_start_late_and_keeps_its_own_count():
