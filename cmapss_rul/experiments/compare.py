@@ -1,7 +1,7 @@
 """Make a comparison: train what is missing, evaluate all runs on the test set, compare them.
 
-grid → runs → results → statistics → comparison → table. Everything but the table is saved on the
-way, so that a comparison that was killed resumes where it stopped.
+Everything but the table is saved on the way, so that a comparison that was killed resumes where it
+stopped.
 """
 
 import json
@@ -60,10 +60,6 @@ Event = JobEvent | PhaseEvent | NoteEvent
 OnEvent = Callable[[Event], None]
 
 
-def _ignore(event: Event) -> None:
-    del event
-
-
 class RunsFailed(RulError):
     """Some runs of a grid failed; the others are saved, and the next call retries these."""
 
@@ -79,13 +75,13 @@ class Options:
     """How a comparison is made; no metric depends on it.
 
     Attributes:
-        processes: at a time; the cores by default. The CPUs of a Ray of this machine.
+        processes: at a time, or CPUs of a local Ray; the cores by default.
         device: auto, cpu or cuda.
         allow_failed: evaluate the test set without the runs that failed.
         ledger: JSON into which the cells are merged.
         engine: local or ray.
-        address: of a Ray cluster; a Ray of this machine by default.
-        gpus: that Ray gives to each run, 0.25 say; by default 1 for `cuda`, else none.
+        address: of a Ray cluster; by default Ray is started locally.
+        gpus: that Ray gives to each run, for example 0.25; by default 1 for `cuda`, else none.
     """
 
     processes: int | None = None
@@ -100,12 +96,11 @@ class Options:
         """Prepare what runs the jobs.
 
         Raises:
-            UsageError: there is no such engine or device, or options contradict each other.
+            UsageError: there is no such executor or device, or options contradict each other.
         """
         if self.engine not in EXECUTORS:
             raise UsageError(
-                f"--engine: there is no engine '{self.engine}'; expected one of "
-                f"{', '.join(EXECUTORS)}"
+                f"--engine: found '{self.engine}', expected one of {', '.join(EXECUTORS)}"
             )
         if self.engine == "local":
             if self.address is not None or self.gpus is not None:
@@ -140,7 +135,7 @@ def compare(
     grid: Grid,
     folder: PathLike[str] | str | None = None,
     options: Options | None = None,
-    report: OnEvent = _ignore,
+    report: OnEvent = lambda _: None,
 ) -> Comparison:
     """Train every run of a grid, evaluate all, compare.
 
@@ -151,16 +146,16 @@ def compare(
 
     Args:
         grid: what is compared.
-        folder: of the comparison; see `default_folder`.
+        folder: of the comparison; by default `default_folder(grid)`.
         options: how it is made.
-        report: receives what happens.
+        report: called with each event.
 
     Returns:
         The comparison, which is also saved in the folder, with plots. Failed runs are in its
         `missing`, where `options.allow_failed`.
 
     Raises:
-        UsageError: the folder holds something else; the ledger is none.
+        UsageError: the folder or the ledger has other content.
         RunsFailed: runs failed, and nothing was evaluated on the test set.
         RulError: another process works in the folder; the test files are not available.
         Interrupted: by a signal; all is saved.
@@ -174,11 +169,11 @@ def compare(
     """
     options = options or Options()
     folder = default_folder(grid) if folder is None else Path(folder)
-    engine = options.start_executor()
+    executor = options.start_executor()
     if options.ledger is not None:
         read_ledger(options.ledger, to_write=True)  # a damaged one is refused before hours of work
     _refuse_other_content(folder)
-    with lock_folder(folder), engine as workers:
+    with lock_folder(folder), executor as workers:
         _claim_folder(folder, grid)
         histories, errors = _train(grid, folder, options, workers, report)
         if errors and not (options.allow_failed and histories):
@@ -189,7 +184,7 @@ def compare(
         comparison = compare_results(grid, results, errors)
         write_atomic(folder / "comparison.csv", as_csv(grid, comparison))
         draw(comparison, {name: history.rows for name, history in histories.items()}, folder)
-        # written last: where it is, the others are complete
+        # written last: its presence means the others are complete
         write_atomic(folder / RESULT, comparison.as_json())
     if options.ledger is not None:
         merge_comparison(options.ledger, comparison)
@@ -202,10 +197,12 @@ def compare(
 def _refuse_other_content(folder: Path) -> None:
     """Refuse a folder that holds something else than a grid."""
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--output {folder}: is no folder; name another")
+        raise UsageError(f"--output {folder}: is not a folder; name another")
     names = entries_in(folder)
     if names and IDENTITY not in names:
-        raise UsageError(f"--output {folder}: holds {min(names)} and no grid; name another folder")
+        raise UsageError(
+            f"--output {folder}: contains {min(names)} but is not a comparison; name another folder"
+        )
 
 
 def _claim_folder(folder: Path, grid: Grid) -> None:
@@ -216,15 +213,15 @@ def _claim_folder(folder: Path, grid: Grid) -> None:
         write_atomic(path, json_text(identity, indent=1) + "\n")
         return
     try:
-        former = json.loads(path.read_bytes())
-        changed = differences(former, json.loads(json.dumps(identity)))
+        # through JSON, as the saved one went: tuples became lists there
+        changed = differences(json.loads(path.read_bytes()), json.loads(json.dumps(identity)))
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UsageError(
             f"{path}: cannot be read ({one_line(error)[:200]}); name another folder with --output"
         ) from error
     if changed:
         raise UsageError(
-            f"--output {folder}: holds another grid: {'; '.join(changed[:20])}; name another "
+            f"--output {folder}: contains another grid: {'; '.join(changed[:20])}; name another "
             "folder, or leave --output out"
         )
 

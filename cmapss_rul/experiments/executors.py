@@ -1,4 +1,4 @@
-"""Engines, which run the jobs of a comparison: processes of this machine, or tasks of Ray.
+"""Executors run the jobs of a comparison: in processes of this machine, or as tasks of Ray.
 
 Ray places, starts and retries tasks. A task shares no folder with the machine that sent it: the
 data files are sent once through Ray's object store, the files of a run travel with its task, and
@@ -26,15 +26,12 @@ from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.system.text import one_line
-from cmapss_rul.system.workers import Job, JobEvent, OnJobEvent, attempt, run_jobs
+from cmapss_rul.system.workers import POLL_SECONDS, Job, JobEvent, OnJobEvent, attempt, run_jobs
 from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.runs import RunFolder
 
 RETRIES = 3
 """How often Ray retries a task whose worker died."""
-
-_POLL = 0.2
-"""Seconds between two checks for a signal."""
 
 _CONNECT = 5.0
 """Seconds in which a cluster must accept a connection; Ray itself would try for two minutes."""
@@ -65,7 +62,7 @@ class PortableJob(Job, Protocol):
 
 
 class Executor(Protocol):
-    """Runs jobs."""
+    """Runs jobs somewhere."""
 
     def run(self, jobs: Sequence[PortableJob], report: OnJobEvent) -> dict[str, str]:
         """Run all jobs, in any order; return the errors of those that failed, by name.
@@ -90,13 +87,13 @@ class LocalExecutor:
 class RayExecutor:
     """Runs jobs on Ray; a context that starts or joins Ray before the first job.
 
-    If this process uses a Ray already, that one is used, and not shut down.
+    If this process is connected to Ray already, that connection is used, and left open.
 
     Args:
         address: of a cluster, as `ray.init` takes it; by default `RAY_ADDRESS`, which Ray sets in
-            jobs submitted to a cluster, else a Ray of this machine, which ends with the context.
-        cpus: of a Ray of this machine; its cores by default.
-        gpus: that each job needs, 0.25 say where four share one.
+            jobs submitted to a cluster, else Ray is started locally and ends with the context.
+        cpus: of a local Ray; the cores by default.
+        gpus: that each job needs, for example 0.25 where four share one.
 
     Raises:
         UsageError: ray is not installed.
@@ -124,7 +121,7 @@ class RayExecutor:
         The messages of a job arrive when it has ended.
 
         Raises:
-            RulError: no Ray is available.
+            RulError: Ray cannot be reached.
             Interrupted: SIGINT or SIGTERM came; the running jobs were cancelled.
         """
         if not jobs:
@@ -134,7 +131,7 @@ class RayExecutor:
         with StopSignals() as stop:
             waiting = self._submit(jobs, report)
             while waiting and stop.received is None:
-                for task in self._ray.wait(list(waiting), timeout=_POLL)[0]:
+                for task in self._ray.wait(list(waiting), timeout=POLL_SECONDS)[0]:
                     job = waiting.pop(task)
                     error = self._collect(job, task, report)
                     if error is not None:
@@ -143,10 +140,8 @@ class RayExecutor:
             if waiting and stop.received is not None:
                 for task in waiting:
                     self._ray.cancel(task, force=True)
-                raise Interrupted(
-                    f"stopped by {signal.Signals(stop.received).name}, finished runs are saved; "
-                    "the same command resumes",
-                    exit_code=128 + stop.received,
+                raise Interrupted.by(
+                    stop.received, ", finished runs are saved; the same command resumes"
                 )
         return errors
 
@@ -179,21 +174,21 @@ class RayExecutor:
         """Fetch the result of a task; its error in one line, if any."""
         try:
             error, messages, files = self._ray.get(task)
-        except self._ray.exceptions.RayError as found:
-            return f"Ray gave it up: {one_line(str(found))[:300]}"
+        except self._ray.exceptions.RayError as error:
+            return f"Ray gave up on it: {one_line(str(error))[:300]}"
         for message in messages:
             report(JobEvent(job.name, "progress", message))
         try:
             _write(files, job.folder)
-        except (RulError, OSError) as found:
-            return one_line(found)
+        except (RulError, OSError) as failure:
+            return one_line(failure)
         return None if error is None else str(error)
 
     def _join(self) -> None:
         if self._ray.is_initialized():
             return
         local = {"num_cpus": self._cpus, "include_dashboard": False}
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray sends them to its makers
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports usage statistics
         try:
             _check_reachable(self._address)
             with _keep_handlers():
@@ -205,9 +200,9 @@ class RayExecutor:
                 )
         except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as error:
             raise RulError(
-                f"--address {self._address}: no Ray there ({one_line(error)[:200]}); expected "
-                "auto, HOST:PORT of a cluster (started by ray start --head), or nothing for a Ray "
-                "of this machine"
+                f"--address {self._address}: cannot connect to Ray ({one_line(error)[:200]}); "
+                "expected auto, or HOST:PORT of a cluster (started by ray start --head); leave "
+                "--address out to start Ray locally"
             ) from error
         self._joined = True
 
@@ -224,34 +219,31 @@ def _import_ray() -> ModuleType:
 
 def _check_reachable(address: str) -> None:
     """Raise OSError soon if nothing listens at HOST:PORT; other addresses are left to Ray."""
-    found = re.fullmatch(r"([^:/]+):(\d{1,5})", address)
-    if found:
-        socket.create_connection((found[1], int(found[2])), timeout=_CONNECT).close()
+    # as long as Ray itself looks for a cluster that is not there, the user would see nothing
+    if match := re.fullmatch(r"([^:/]+):(\d{1,5})", address):
+        socket.create_connection((match[1], int(match[2])), timeout=_CONNECT).close()
 
 
 @contextmanager
 def _keep_handlers() -> Iterator[None]:
     """Restore the handler of SIGTERM, which Ray replaces by one that exits with code 15."""
-    former = signal.getsignal(signal.SIGTERM)
+    previous = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        if former is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, former)
+        if previous is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, previous)
 
 
 # ---- in a worker of Ray --------------------------------------------------------------------
 
 
 def _do(
-    job: PortableJob, sources: Mapping[str, Any], former: Files
+    job: PortableJob, sources: Mapping[str, Any], previous: Files
 ) -> tuple[str | None, list[Any], Files]:
     """Run a job in temporary folders: its error, its messages, and the files that it left.
 
-    Args:
-        job: with the paths of the machine that sent it.
-        sources: references to the content of its sources, by name.
-        former: files of its folder.
+    `sources` are references into the object store, by name; `previous` the files of its folder.
     """
     ray = _import_ray()
     keep_freed_memory()
@@ -259,7 +251,7 @@ def _do(
     with tempfile.TemporaryDirectory() as place:
         data, folder = Path(place) / "data", Path(place) / "run"
         _write(dict(zip(sources, ray.get(list(sources.values())), strict=True)), data)
-        _write(former, folder)
+        _write(previous, folder)
         end = attempt(partial(job.moved(data, folder), messages.append))
         if end.interrupted:  # as if the worker had died, so that Ray retries the task elsewhere
             os._exit(1)

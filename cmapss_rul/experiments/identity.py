@@ -34,25 +34,25 @@ def digest_of(plain: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def differences(former: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(previous: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """List what differs between two grids' identities, one text a key."""
-    found = [
-        f"{key} was {former.get(key)} and is {now.get(key)}"
+    changes = [
+        f"{key} was {previous.get(key)} and is {now.get(key)}"
         for key in ("seeds", "oracle")
-        if former.get(key) != now.get(key)
+        if previous.get(key) != now.get(key)
     ]
-    then, here = former.get("cells", {}), now.get("cells", {})
-    found += [f"it also has the cell '{name}'" for name in then if name not in here]
-    found += [f"it lacks the cell '{name}'" for name in here if name not in then]
+    then, here = previous.get("cells", {}), now.get("cells", {})
+    changes += [f"it also has the cell '{name}'" for name in then if name not in here]
+    changes += [f"it lacks the cell '{name}'" for name in here if name not in then]
     for name in [name for name in here if name in then]:
-        # `completed` adds keys that came later at their defaults: they are no difference
+        # `completed` adds keys that came later at their defaults: they count as equal
         one, other = flatten(completed(then[name])), flatten(here[name])
-        found += [
+        changes += [
             f"{name}: {key} was {one.get(key, 'absent')} and is {other.get(key, 'absent')}"
             for key in sorted((one.keys() | other.keys()) - {"seed", "train.threads"})
             if one.get(key) != other.get(key)
         ]
-    return found
+    return changes
 
 
 def as_text(value: Any) -> str:
@@ -67,28 +67,20 @@ def as_text(value: Any) -> str:
 class EvaluationIndex:
     """Which runs were evaluated, so that a test-set evaluation is not repeated.
 
-    The file holds the digests of each run's checkpoint and evaluation files.
-
-    Args:
-        path: of the file; an unreadable file counts as an empty index.
+    The file holds the digests of each run's checkpoint and evaluation files; an unreadable file
+    counts as an empty index.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            found = json.loads(path.read_bytes())
+            digests = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError):
-            found = {}
-        self._digests = found if isinstance(found, dict) else {}
+            digests = {}
+        self._digests = digests if isinstance(digests, dict) else {}
 
     def has(self, name: str, folder: Path, best_sha256: str) -> bool:
-        """Whether a run was evaluated and its files have not changed since.
-
-        Args:
-            name: of the run.
-            folder: of the run.
-            best_sha256: of its best.pt, which is not read again for it.
-        """
+        """Whether a run was evaluated and its files, best.pt by its digest, are unchanged since."""
         known = self._digests.get(name)
         return known is not None and known == _evaluation_digests(folder, best_sha256)
 

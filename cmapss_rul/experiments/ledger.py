@@ -20,28 +20,22 @@ R = TypeVar("R", bound=Record)
 
 
 def read_ledger(path: Path, *, to_write: bool = False) -> Ledger:
-    """Read a ledger.
-
-    Args:
-        path: of the JSON.
-        to_write: a missing file counts as an empty ledger.
+    """Read a ledger; one that will be written may be missing, and then is empty.
 
     Raises:
-        UsageError: the file is missing, or is no ledger.
+        UsageError: the file is missing, or is not a ledger.
     """
     if to_write and not path.exists():
         return Ledger(cells=[], pairs=[], oracle=[], leak=[])
-    advice = "name another file" + (", or one that does not exist yet" if to_write else "")
     try:
         return Ledger.load(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        problem = "is not a ledger that `rul compare` wrote"
+        if isinstance(error, OSError):
+            problem = "cannot be read"
+        advice = "name another file" + (", or one that does not exist yet" if to_write else "")
         raise UsageError(
-            f"--ledger {path}: cannot be read: {one_line(error)[:200]}; {advice}"
-        ) from error
-    except ValueError as error:
-        raise UsageError(
-            f"--ledger {path}: is no ledger that `rul compare` wrote ({one_line(error)[:200]}); "
-            f"{advice}"
+            f"--ledger {path}: {problem} ({one_line(error)[:200]}); {advice}"
         ) from error
 
 
@@ -51,19 +45,15 @@ def merge_comparison(path: Path, comparison: Comparison) -> None:
     A cell of the same configuration and label is replaced, and so are pairs; pairs of a
     replaced cell with one of another grid are dropped, since one of the two has changed.
     A cell that another one repeats under a shorter label, as `amnl split.by=engines` repeats
-    `amnl`, is left out with its pairs. A cell without a successful run leaves the former one.
+    `amnl`, is left out with its pairs. A cell without a successful run replaces none.
 
     Ranks and Holm's correction are computed anew over all that the ledger then holds. Only
     balancers are ranked, not cells with settings of their own, and pairs with a leak are a
     family of their own: a grid that demonstrates the leak must not make the comparison of the
     other cells more conservative.
 
-    Args:
-        path: of the JSON; created where it is missing.
-        comparison: of a grid.
-
     Raises:
-        UsageError: the file is no ledger.
+        UsageError: the file exists and is not a ledger.
         RulError: it cannot be written.
     """
     with wait_for_folder(path.parent):  # of two grids that end at once neither loses its cells
@@ -74,29 +64,29 @@ def merge_comparison(path: Path, comparison: Comparison) -> None:
 def _merge(ledger: Ledger, comparison: Comparison) -> Ledger:
     new_cells = [cell for cell in comparison.cells if cell.n_seeds]
     replaced = {cell.key for cell in new_cells}
-    cells = _without_repetitions(_merge_by(("config", "label"), ledger.cells, new_cells))
+    cells = _without_repetitions(_merge_by(("config", "label"), [*ledger.cells, *new_cells]))
     keys = {cell.key for cell in cells}
-    # of the former pairs only those between cells that stay as they were
-    former_pairs = [pair for pair in ledger.pairs if not pair.keys & replaced]
-    new_pairs = [pair for pair in comparison.pairs if pair.keys <= replaced]
-    pairs = _merge_by(("config", "a", "b"), former_pairs, new_pairs)
-    pairs = [pair for pair in pairs if pair.keys <= keys]
+    # a pair of a replaced cell and an older one would compare two states of the code
+    kept = [pair for pair in ledger.pairs if not pair.keys & replaced]
+    kept += [pair for pair in comparison.pairs if pair.keys <= replaced]
+    pairs = [pair for pair in _merge_by(("config", "a", "b"), kept) if pair.keys <= keys]
     return Ledger(
         about=_ABOUT,
         cells=cells,
         pairs=[
-            *correct_pairs([pair for pair in pairs if not pair.leak]),
-            *correct_pairs([pair for pair in pairs if pair.leak]),
+            pair
+            for leak in (False, True)
+            for pair in correct_pairs([pair for pair in pairs if bool(pair.leak) is leak])
         ],
-        oracle=_merge_by(("subset",), ledger.oracle, comparison.oracle or []),
-        leak=_merge_by(("config", "cell"), ledger.leak, comparison.leak or []),
+        oracle=_merge_by(("subset",), [*ledger.oracle, *(comparison.oracle or [])]),
+        leak=_merge_by(("config", "cell"), [*ledger.leak, *(comparison.leak or [])]),
         ranks=mean_ranks([cell for cell in cells if not cell.settings]),
     )
 
 
-def _merge_by(names: tuple[str, ...], former: Iterable[R], new: Iterable[R]) -> list[R]:
-    """Records of both, sorted; a new one replaces a former one with the same named attributes."""
-    by_key = {tuple(getattr(record, n) for n in names): record for record in (*former, *new)}
+def _merge_by(names: tuple[str, ...], records: Iterable[R]) -> list[R]:
+    """Sort records by the named attributes; of those with the same ones the last one stays."""
+    by_key = {tuple(getattr(record, name) for name in names): record for record in records}
     return [by_key[key] for key in sorted(by_key)]
 
 
@@ -109,6 +99,5 @@ def _without_repetitions(cells: Sequence[CellSummary]) -> list[CellSummary]:
 
 
 def _content(cell: CellSummary) -> tuple[Any, ...]:
-    """What two cells of one configuration share if one repeats the other."""
     runs = sorted((run.seed, run.rmse, run.nasa) for run in cell.runs)
     return cell.config, cell.config_digest, tuple(runs)

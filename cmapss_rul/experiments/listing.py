@@ -9,8 +9,7 @@ from typing import Literal
 
 ROOT = Path("comparisons")
 IDENTITY = "grid.json"
-RESULT = "comparison.json"
-"""Written last: where it is, the comparison is complete."""
+RESULT = "comparison.json"  # written last: its presence means the comparison is complete
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,7 @@ class ListedComparison:
 
 
 def list_comparisons(roots: Sequence[Path]) -> list[ListedComparison]:
-    """List the comparisons whose folders are in some folders, by path.
-
-    Args:
-        roots: the folders; one that does not exist has none.
-    """
+    """List the comparisons whose folders are in these folders, which may be missing; by path."""
     paths = {path for root in roots for path in root.glob(f"*/{IDENTITY}")}
     return [_describe(path.parent) for path in sorted(paths)]
 

@@ -35,7 +35,7 @@ VIEWS = {
     "every_capped": ("every", "capped"),
     "every_raw": ("every", "raw"),
 }
-"""Name of each test protocol → its windows and labels in evaluation.json."""
+"""Name of each view of the test set → its windows and labels in evaluation.json."""
 
 
 class Damaged(RulError):
@@ -63,21 +63,14 @@ def run_folder(run: GridRun, folder: Path) -> Path:
 
 
 def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> History | None:
-    """Read a run that needs no more training; its checkpoints are opened once each.
+    """Read a run that needs no more training; None where it is to be started or resumed.
 
     `metrics.csv` and `config.yaml` follow from `last.pt`, so they are repaired where a process
     was killed at its very end.
 
-    Args:
-        config: that the run should have.
-        folder: of the run.
-        oracle: whether it should have recorded the test RMSE of each epoch.
-
-    Returns:
-        None where the run is to be started or resumed.
-
     Raises:
-        Damaged: the folder cannot be resumed.
+        Damaged: the folder cannot be resumed; or the configuration or, with `oracle`, the test
+            RMSE of each epoch is not what is asked for.
     """
     run = RunFolder(folder)
     if not run.last.exists():
@@ -103,7 +96,7 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
     if not last.is_finished():
         return None
     run.repair(last)
-    # not from the checkpoint: paths of the data may have changed, and are no reason to train again
+    # not from the checkpoint: paths of the data may have changed without a new training
     text = to_yaml(config)
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
         write_atomic(run.config, text)
@@ -115,10 +108,10 @@ def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:
 
     The weights are loaded too, because neither training nor evaluation could go on without.
     """
-    found = TrainedModel.from_checkpoint(checkpoint).config
-    if comparable(found) != comparable(config):
+    saved = TrainedModel.from_checkpoint(checkpoint).config
+    if comparable(saved) != comparable(config):
         raise Damaged(f"{checkpoint.path.name} is of another configuration")
-    if found.seed != config.seed:
+    if saved.seed != config.seed:
         raise Damaged(f"{checkpoint.path.name} is of another seed")
 
 
@@ -154,14 +147,9 @@ class RunResult:
     oracle: dict[int, float]
     commit: str | None
 
-    def score(self, protocol: str, metric: str) -> float | None:
-        """Return a test score, or None where it is not finite.
-
-        Args:
-            protocol: one of `VIEWS`.
-            metric: rmse or nasa.
-        """
-        windows, labels = VIEWS[protocol]
+    def score(self, view: str, metric: str) -> float | None:
+        """Return rmse or nasa in one of `VIEWS`, or None where it is not finite."""
+        windows, labels = VIEWS[view]
         value = self.evaluation["metrics"][windows][labels][metric]
         return None if value is None else float(value)
 

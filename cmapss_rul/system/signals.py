@@ -55,6 +55,11 @@ class Interrupted(RulError):
         super().__init__(message)
         self.exit_code = exit_code
 
+    @classmethod
+    def by(cls, number: int, what_was_saved: str) -> "Interrupted":
+        """Phrase the interruption by a signal, after whose name `what_was_saved` follows."""
+        return cls(f"stopped by {signal.Signals(number).name}{what_was_saved}", 128 + number)
+
 
 class StopSignals:
     """Record SIGINT and SIGTERM while the context lasts, instead of ending the process.

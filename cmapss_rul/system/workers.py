@@ -24,8 +24,8 @@ from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.system.text import one_line
 
-_POLL = 0.2
-"""Seconds between two checks for a signal."""
+POLL_SECONDS = 0.2
+"""Time between two checks for a signal."""
 
 Send = Callable[[Any], None]
 """Sends the parent a message of plain values while a task runs."""
@@ -86,9 +86,12 @@ class Worker:
             self.dead = True
             self.process.join()
             code = self.process.exitcode or 0
-            cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            hint = ", out of memory?" if cause == "SIGKILL" else ""  # Linux's out-of-memory killer
-            message = Message("ended", error=f"its process ended by {cause}{hint}")
+            cause = f"ended with exit code {code}"
+            if code < 0:
+                name = signal.Signals(-code).name
+                hint = " (out of memory?)" if name == "SIGKILL" else ""  # Linux kills with it
+                cause = f"was killed by {name}{hint}"
+            message = Message("ended", error=f"its process {cause}")
         if message.kind == "ended":
             self.busy = False
         return message
@@ -215,7 +218,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[st
             for worker in workers:
                 if waiting and not worker.busy:
                     worker.start(waiting.popleft(), report)
-            ready = wait([worker.connection for worker in workers], _POLL)
+            ready = wait([worker.connection for worker in workers], POLL_SECONDS)
             for worker in workers:
                 if worker.connection in ready:
                     worker.forward(report, errors)
@@ -223,11 +226,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[st
             workers[:] = [worker for worker in workers if not worker.dead]
         if stop.received is not None:
             _stop(workers)
-            raise Interrupted(
-                f"stopped by {signal.Signals(stop.received).name}, all is saved; the same "
-                "command resumes",
-                exit_code=128 + stop.received,
-            )
+            raise Interrupted.by(stop.received, ", all is saved; the same command resumes")
     return errors
 
 
@@ -272,6 +271,6 @@ def _stop(workers: Sequence[Worker]) -> None:
     for worker in workers:
         while worker.process.is_alive():
             with contextlib.suppress(EOFError, OSError):  # a full pipe must not block its end
-                if worker.connection.poll(_POLL):
+                if worker.connection.poll(POLL_SECONDS):
                     worker.connection.recv()
-            worker.process.join(_POLL)
+            worker.process.join(POLL_SECONDS)

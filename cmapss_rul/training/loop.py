@@ -1,7 +1,6 @@
 """The training loop: train an epoch → evaluate → save → log → stop?"""
 
 import math
-import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,10 +186,10 @@ class Loop:
         self.trainer.group.share_signal(self.stop)
         number = self.stop.received
         if number is not None and not self.is_finished():
-            raise Interrupted(
-                f"stopped by {signal.Signals(number).name} in epoch {self.state.epoch + 1}, the "
-                f"state is saved; resume with: rul train --resume {shell_word(self.run.path)}",
-                exit_code=128 + number,
+            raise Interrupted.by(
+                number,
+                f" in epoch {self.state.epoch + 1}, the state is saved; resume with: "
+                f"rul train --resume {shell_word(self.run.path)}",
             )
 
     # ---- evaluate ---------------------------------------------------------------------------

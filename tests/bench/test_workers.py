@@ -28,7 +28,7 @@ def test_a_process_is_gone_afterwards():
     [
         ("user", "found a, expected b"),
         ("defect", "ValueError: of two lines"),
-        ("death", "failing: its process ended by exit code 7"),
+        ("death", "failing: its process ended with exit code 7"),
     ],
 )
 def test_a_failure_is_raised_here_in_one_line(error, text):

@@ -42,7 +42,7 @@ def test_a_grid_prints_its_table_and_says_where_it_lies(rul, tiny):
     )
     code, out, err = rul("compare", *words[:-4], "--seeds", "2", "--output", "grid")
     assert (code, out) == (2, "")
-    assert "--output grid: holds another grid: seeds was [7] and is [0, 1]" in err
+    assert "--output grid: contains another grid: seeds was [7] and is [0, 1]" in err
 
 
 def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
@@ -75,15 +75,15 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
         (["--config", "tiny.yaml", "--device", "tpu"],
          "--device: found 'tpu', expected one of auto, cpu, cuda"),
         (["--config", "tiny.yaml", "--engine", "dask"],
-         "--engine: there is no engine 'dask'; expected one of local, ray"),
+         "--engine: found 'dask', expected one of local, ray"),
         (["--config", "tiny.yaml", "--address", "auto"], "--address is for --engine ray"),
         (["--config", "tiny.yaml", "--gpus", "1"], "--gpus is for --engine ray"),
         (["--config", "tiny.yaml", "--engine", "ray", "--device", "tpu"],
          "--device: found 'tpu', expected one of auto, cpu, cuda"),
         (["--config", "tiny.yaml", "--engine", "ray", "--address", "auto", "--jobs", "2"],
          "--jobs: the cluster at --address has its own"),
-        (["--config", "tiny.yaml", "--ledger", "tiny.yaml"], "--ledger tiny.yaml: is no ledger"),
-        (["--config", "tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is no folder"),
+        (["--config", "tiny.yaml", "--ledger", "tiny.yaml"], "--ledger tiny.yaml: is not a ledger"),
+        (["--config", "tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is not a folder"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_before_anything_is_trained(rul, tiny, arguments, message):

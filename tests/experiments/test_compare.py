@@ -370,16 +370,20 @@ def test_a_folder_of_another_grid_is_refused_with_the_difference(copied):
     grid, folder = copied
     before = tracked(folder)
     other = dataclasses.replace(grid, seeds=[0, 2])
-    with pytest.raises(UsageError, match=r"holds another grid: seeds was \[0, 1\] and is \[0, 2\]"):
+    with pytest.raises(
+        UsageError, match=r"contains another grid: seeds was \[0, 1\] and is \[0, 2\]"
+    ):
         compare(other, folder)
     assert tracked(folder) == before
 
 
 def test_a_folder_of_something_else_is_refused(made, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match=r"holds notes\.txt and no grid; name another folder"):
+    with pytest.raises(
+        UsageError, match=r"contains notes\.txt but is not a comparison; name another folder"
+    ):
         compare(made[0], tmp_path)
-    with pytest.raises(UsageError, match="is no folder; name another"):
+    with pytest.raises(UsageError, match="is not a folder; name another"):
         compare(made[0], tmp_path / "notes.txt")
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -419,7 +423,7 @@ def test_the_ledger_takes_the_cells(made):
 
 def test_a_wrong_ledger_or_device_is_said_before_anything_is_done(made, tmp_path):
     (tmp_path / "ledger.json").write_text("{}")
-    with pytest.raises(UsageError, match="is no ledger"):
+    with pytest.raises(UsageError, match="is not a ledger"):
         compare(made[0], tmp_path / "grid", Options(ledger=tmp_path / "ledger.json"))
     with pytest.raises(UsageError, match="--device: found 'tpu', expected one of auto, cpu, cuda"):
         compare(made[0], tmp_path / "grid", Options(device="tpu"))

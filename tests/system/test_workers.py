@@ -53,9 +53,9 @@ def test_failures_are_named_and_stop_no_other(tmp_path, capfd):
     jobs = [*(Fail(how, how) for how in hows), Say("well", tmp_path)]
     assert run_jobs(jobs, 1, recorder) == {
         "error": r"no\ndata",
-        "killed": "its process ended by SIGKILL, out of memory?",
+        "killed": "its process was killed by SIGKILL (out of memory?)",
         "defect": "ZeroDivisionError: oh",
-        "exit": "its process ended by exit code 3",
+        "exit": "its process ended with exit code 3",
     }
     assert (tmp_path / "well").exists()
     assert JobEvent("error", "ended", error=r"no\ndata") in recorder.events
