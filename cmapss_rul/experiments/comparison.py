@@ -36,21 +36,16 @@ _OF_ONE_SEED = {"digest", "versions", "seed", "runs", "epoch"}
 """Parts of a run's protocol that do not belong to the whole cell."""
 
 _SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in VIEWS}
-"""Test protocol → suffix of the metrics of a run under it."""
+"""View of the test set → suffix of a run's metrics in it."""
 
 
 def compare_results(
     grid: Grid, results: Sequence[RunResult], errors: Mapping[str, str]
 ) -> Comparison:
-    """Compare the cells of a grid by the results of their runs.
+    """Compare the cells of a grid by the results of its successful runs.
 
-    Args:
-        grid: which was trained and evaluated.
-        results: of the runs that succeeded.
-        errors: of the runs that failed, by name.
-
-    Raises:
-        RulError: a data file of one name differed between runs.
+    `errors` are those of the other runs, by name; RulError: a data file of one name differed
+    between runs.
     """
     _check_same_data(results)
     # grouped by the grid's cells, so that one whose runs all failed has its row, too
@@ -95,8 +90,8 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         return Spread.of([getattr(run, name) for run in runs])
 
     scores: dict[str, Any] = {
-        protocol: Scores(rmse=spread(f"rmse{suffix}"), nasa=spread(f"nasa{suffix}"))
-        for protocol, suffix in _SUFFIXES.items()
+        view: Scores(rmse=spread(f"rmse{suffix}"), nasa=spread(f"nasa{suffix}"))
+        for view, suffix in _SUFFIXES.items()
     }
     last_capped = scores.pop("last_capped")
     protocol = results[0].evaluation["protocol"] if results else None
@@ -135,8 +130,8 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
 
 def _summarise_run(result: RunResult) -> RunSummary:
     values: dict[str, Any] = {
-        f"{metric}{suffix}": result.score(protocol, metric)
-        for protocol, suffix in _SUFFIXES.items()
+        f"{metric}{suffix}": result.score(view, metric)
+        for view, suffix in _SUFFIXES.items()
         for metric in ("rmse", "nasa")
     }
     if result.oracle:
@@ -201,18 +196,14 @@ def as_csv(grid: Grid, comparison: Comparison) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*columns, "error"], lineterminator="\n")
     writer.writeheader()
-    summaries = {run.run: run for cell in comparison.cells for run in cell.runs}
+    summaries = {
+        run.run: run.model_dump(exclude_unset=True)
+        for cell in comparison.cells
+        for run in cell.runs
+    }
     for run in grid.runs:
-        summary = summaries.get(run.name)
-        row = {
-            "config": run.cell.config,
-            "subset": run.cell.subset,
-            "balancer": run.cell.balancer,
-            "cell": run.cell.label,
-            "seed": run.seed,
-            "run": run.name,
-            "leak": run.cell.leak or "",
-            "error": comparison.errors.get(run.name, ""),
-        }
-        writer.writerow(row | (summary.model_dump(exclude_unset=True) if summary else {}))
+        cell, error = run.cell, comparison.errors.get(run.name, "")
+        values = (cell.config, cell.subset, cell.balancer, cell.label, run.seed, run.name)
+        row = dict(zip(columns, (*values, cell.leak or ""), strict=False))
+        writer.writerow(row | {"error": error} | summaries.get(run.name, {}))
     return text.getvalue()

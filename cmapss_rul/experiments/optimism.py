@@ -19,10 +19,8 @@ def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
     """Test RMSE of the selected epoch − that of the best test epoch, per subset.
 
     Cells of one seed share their split and are not independent, so each seed counts once, by the
-    mean over the cells that all seeds have. Runs split by windows are left out.
-
-    Args:
-        results: of a grid with the oracle; without it the list is empty.
+    mean over the cells that all seeds have. Runs split by windows are left out. Empty for a grid
+    without the oracle.
     """
     by_subset: dict[str, dict[int, dict[tuple[str, str], float]]] = {}
     for result in results:
@@ -30,13 +28,13 @@ def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
         if result.oracle_optimism is not None and not cell.leak:
             by_seed = by_subset.setdefault(cell.subset, {})
             by_seed.setdefault(result.run.seed, {})[cell.key] = result.oracle_optimism
-    found = []
+    entries = []
     for subset, by_seed in sorted(by_subset.items()):
         # a mean over different cells would differ between seeds for that reason alone
         cells = set.intersection(*(set(of_seed) for of_seed in by_seed.values()))
         means = [float(np.mean([by[c] for c in cells])) for by in by_seed.values() if cells]
         optimism = mean_interval(means)
-        found.append(
+        entries.append(
             OracleOptimism(
                 subset=subset,
                 n_seeds=len(means),
@@ -46,7 +44,7 @@ def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
                 sentence=_sentence(f"{subset}: optimism of the best test epoch", optimism, MARK),
             )
         )
-    return found
+    return entries
 
 
 def leak_optimism(results: Sequence[RunResult]) -> list[LeakOptimism]:
@@ -54,9 +52,6 @@ def leak_optimism(results: Sequence[RunResult]) -> list[LeakOptimism]:
 
     Every window, capped labels, paired by seed; for each two cells that differ in `split.by`
     alone.
-
-    Args:
-        results: of a grid with both splits; without them the list is empty.
     """
     gaps: dict[_Cell, dict[str, dict[int, float]]] = {}
     for result in results:

@@ -38,12 +38,8 @@ def oracle_file(run: Path) -> Path:
 class Oracle(Reporter):
     """Records the test RMSE of each epoch: last windows, capped labels, cycles.
 
-    A resumed run keeps the records of finished epochs and replaces the later ones.
-
-    Attributes:
-        data: which files, and how windows are made.
-        split: which engines are held out, where a user has no test file.
-        file: where the records go.
+    A resumed run keeps the records of finished epochs and replaces the later ones. `split` tells
+    which engines are held out where a user has no test file.
     """
 
     data: DataConfig

@@ -186,16 +186,7 @@ class RunResult:
 
 
 def read_result(run: GridRun, history: History, folder: Path) -> RunResult:
-    """Read the evaluation of a finished run.
-
-    Args:
-        run: of the grid.
-        history: see `finished_history`.
-        folder: of the run.
-
-    Raises:
-        RulError: a file is missing or damaged.
-    """
+    """Read the evaluation of a finished run; RulError where a file is missing or damaged."""
     targets = EvaluationFiles.of(RunFolder(folder).best)
     try:
         evaluation = json.loads(targets.metrics.read_bytes())

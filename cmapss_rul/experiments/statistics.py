@@ -39,9 +39,6 @@ def mean_interval(values: Sequence[float]) -> MeanInterval | None:
     Values without spread, rounding aside, have an interval of zero width and no test. If all
     are 0, as two names for one method give, p is 1.
 
-    Args:
-        values: one a seed.
-
     >>> mean_interval([1.0, 3.0]).mean
     2.0
     """
@@ -80,10 +77,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     The k-th smallest of m is multiplied by m − k + 1, and none falls below a smaller one's.
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure". scipy has
-    Benjamini's corrections, of the false discovery rate, and not this one.
-
-    Args:
-        p_values: of one family; None is no test, and does not count.
+    Benjamini's corrections, of the false discovery rate, and not this one. None stands for a pair
+    without a test, which does not count.
 
     >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
@@ -124,12 +119,7 @@ def _resample(results: Sequence[RunResult]) -> dict[int, NDArray[np.float64]]:
 def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list[Pair]:
     """Compare every two cells of one configuration by RMSE, last windows, capped labels.
 
-    Args:
-        config: name of the configuration.
-        cells: label → its results, all of one configuration.
-
-    Returns:
-        The pairs before `correct_pairs`.
+    `cells`: label → its results. The p-values are not corrected yet, see `correct_pairs`.
     """
     resampled = {label: _resample(results) for label, results in cells.items()}
     pairs = []
@@ -148,9 +138,12 @@ def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list
                 paired_t = paired_test(rmse_a, rmse_b)
             else:
                 why_not = "one seed only"
-        found = {"paired_t": paired_t, "bootstrap": bootstrap, "why_not": why_not}
         leak = LEAK if any(r.run.cell.leak for r in (*cells[a], *cells[b])) else None
-        pairs.append(Pair(config=config, a=a, b=b, leak=leak, **found))
+        pair = Pair(
+            config=config, a=a, b=b, leak=leak, paired_t=paired_t, bootstrap=bootstrap,
+            why_not=why_not,
+        )  # fmt: skip
+        pairs.append(pair)
     return pairs
 
 
@@ -187,8 +180,7 @@ def _bootstrap(
 def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     """Correct the p-values for their number, per configuration, and phrase the findings.
 
-    Args:
-        pairs: of any configurations; former corrections are replaced.
+    Earlier corrections of the pairs are replaced.
     """
     corrected = []
     for config in sorted({pair.config for pair in pairs}):
@@ -216,14 +208,13 @@ def _sentence(pair: Pair) -> str:
     mark = f" A split by windows is {pair.leak}." if pair.leak else ""
     if t is None or t.interval is None or pair.p_holm is None:
         reason = pair.why_not or "no spread over the seeds"
-        alone = (
-            ""
-            if bootstrap is None
-            else (
+        alone = ""
+        if bootstrap is not None:
+            low, high = bootstrap.interval
+            alone = (
                 f" Over test engines alone: {bootstrap.mean:+z.2f} cycles, 95 % interval "
-                f"{bootstrap.interval[0]:+z.2f} to {bootstrap.interval[1]:+z.2f}."
+                f"{low:+z.2f} to {high:+z.2f}."
             )
-        )
         return f"{pair.config}: no test between {a} and {b}: {reason}.{alone}{mark}"
     if pair.shown:
         lower, higher = (a, b) if t.mean < 0 else (b, a)
@@ -255,8 +246,7 @@ def mean_ranks(cells: Sequence[CellSummary]) -> MeanRanks | None:
     critical difference q·√(k(k + 1)/(6N)), q of the studentised range ÷ √2, k cells,
     N configurations. With N = 4 it is a rough guide and no strong test.
 
-    Returns:
-        None where fewer than two cells have an RMSE in every configuration.
+    None where fewer than two cells have an RMSE in every configuration.
     """
     rmse = {
         config: {c.label: c.rmse.mean for c in group if c.rmse.mean is not None}

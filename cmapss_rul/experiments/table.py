@@ -68,8 +68,8 @@ def render(comparison: Comparison) -> "RenderableType":
     over = f"mean ± sd over {seeds} seeds" if seeds > 1 else "one seed"
     parts = [
         terminal_text(Bold(f"grid {comparison.grid.digest} · {over}")),
-        to_terminal(_by_config(comparison.cells, SCORE_COLUMNS)),
-        to_terminal(_by_config(comparison.cells, TRAINING_COLUMNS)),
+        to_terminal(_grouped_table(comparison.cells, SCORE_COLUMNS)),
+        to_terminal(_grouped_table(comparison.cells, TRAINING_COLUMNS)),
     ]
     if (ranks := comparison.shown_ranks) is not None:
         parts.append(to_terminal(rank_table(ranks, f"over {', '.join(ranks.configs)}")))
@@ -77,7 +77,7 @@ def render(comparison: Comparison) -> "RenderableType":
     return Group(*parts, *map(terminal_text, (*findings(comparison), *notes)))
 
 
-def _by_config(cells: Sequence[CellSummary], columns: Columns) -> Table:
+def _grouped_table(cells: Sequence[CellSummary], columns: Columns) -> Table:
     """A table whose rows are cells under the name of their configuration."""
     rows: list[list[str]] = []
     for config, group in by_config(cells).items():
@@ -117,33 +117,26 @@ def describe_protocol(protocol: CellProtocol) -> str:
     """List the choices that the metrics of a cell depend on."""
     split = protocol.split
     calibration = split.calibration_engines
+    auxiliary = " and ".join(f"{count} of {name}" for name, count in protocol.auxiliary.items())
     return (
         f"{protocol.subset}, {protocol.files}; {protocol.engines} test engines "
         f"({protocol.padded} padded), {protocol.windows:,} windows of {protocol.window} "
         f"cycles; cap {protocol.cap}; split by {split.by}, {split.training_engines} "
         f"train, {split.validation_engines} validate"
         + (f", {calibration} calibrate the intervals" if calibration else "")
-        + f"{_describe_auxiliary(protocol.auxiliary)}; selection: {protocol.selection}"
+        + (f", all {auxiliary} train too" if auxiliary else "")
+        + f"; selection: {protocol.selection}"
     )
-
-
-def _describe_auxiliary(auxiliary: Mapping[str, int]) -> str:
-    """Name the other subsets whose engines train.
-
-    >>> _describe_auxiliary({"FD002": 260}), _describe_auxiliary({})
-    (', all 260 of FD002 train too', '')
-    """
-    engines = " and ".join(f"{count} of {subset}" for subset, count in auxiliary.items())
-    return f", all {engines} train too" if engines else ""
 
 
 def _pair_findings(pairs: Sequence[Pair]) -> Iterator[str]:
     """Sentences of the pairs; of many, only those that show a difference, and their number."""
+    if len(pairs) <= _MOST_SENTENCES:
+        yield from (f"· {pair.sentence}" for pair in pairs)
+        return
     shown = [pair for pair in pairs if pair.shown]
-    few = len(pairs) <= _MOST_SENTENCES
-    yield from (f"· {pair.sentence}" for pair in (pairs if few else shown))
-    if not few:
-        yield (
-            f"· no difference shown in {len(pairs) - len(shown)} of {len(pairs)} pairs; "
-            "comparison.json has a sentence for each"
-        )
+    yield from (f"· {pair.sentence}" for pair in shown)
+    yield (
+        f"· no difference shown in {len(pairs) - len(shown)} of {len(pairs)} pairs; "
+        "comparison.json has a sentence for each"
+    )
