@@ -7,7 +7,7 @@ and markers distinguish the lines in greyscale.
 import io
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,12 @@ def log_scale(axes: Axes) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=steps))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def legend_below(figure: Figure, source: Axes | Sequence[Any], columns: int = 4) -> None:
+    """Put one legend below all panels: of the labelled artists of an axes, or of these handles."""
+    handles = source.get_legend_handles_labels()[0] if isinstance(source, Axes) else source
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def whole_numbers(axes: Axes) -> None:

@@ -196,14 +196,12 @@ def as_csv(grid: Grid, comparison: Comparison) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*columns, "error"], lineterminator="\n")
     writer.writeheader()
-    summaries = {
-        run.run: run.model_dump(exclude_unset=True)
-        for cell in comparison.cells
-        for run in cell.runs
-    }
+    summaries = {run.run: run for cell in comparison.cells for run in cell.runs}
     for run in grid.runs:
         cell, error = run.cell, comparison.errors.get(run.name, "")
         values = (cell.config, cell.subset, cell.balancer, cell.label, run.seed, run.name)
-        row = dict(zip(columns, (*values, cell.leak or ""), strict=False))
-        writer.writerow(row | {"error": error} | summaries.get(run.name, {}))
+        row = dict(zip(columns, (*values, cell.leak or ""), strict=False)) | {"error": error}
+        if run.name in summaries:  # a failed run has no metrics
+            row |= summaries[run.name].model_dump(exclude_unset=True)
+        writer.writerow(row)
     return text.getvalue()

@@ -21,10 +21,7 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, flatten
 
 _LONGEST_NAME = 120
-"""Characters of a run folder's name, less digest and seed.
-
-File systems allow a name of 255 bytes, but Windows limits whole paths to 260 characters.
-"""
+"""Characters of a run folder's name, less digest and seed: Windows limits whole paths to 260."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ def make_grid(
     Args:
         configs: YAML files or names of shipped configurations.
         balancers: names; each configuration's own by default.
-        seeds: of the runs.
+        seeds: every cell is trained once with each.
         axes: dotted key → values; a key that only some balancers have varies in those alone.
         sets: overrides for every cell that has their key.
         oracle: whether runs record the test RMSE of each epoch.
@@ -268,21 +265,20 @@ def _value_at(plain: Mapping[str, Any], key: str) -> Any:
 
 def _find_configs(configs: Sequence[str], balancers: Sequence[str]) -> dict[str, Path]:
     """Find the configurations by name; report the unknown names of both lists at once."""
-    found: dict[str, Path] = {}
-    wrong = []
+    paths: dict[str, Path] = {}
+    wrong, problems = [], []
     for given in configs:
         try:
             name, path = find_config(given)
         except UsageError:
             wrong.append(given)
             continue
-        if name in found:
+        if name in paths:
             raise UsageError(
-                f"--config: two files are called '{name}', {found[name]} and {path}; rename one, "
+                f"--config: two files are called '{name}', {paths[name]} and {path}; rename one, "
                 "because run folders are named after it"
             )
-        found[name] = path
-    problems = []
+        paths[name] = path
     if wrong:
         problems.append(_unknown("--config", "configuration", wrong, configs, shipped_configs()))
     known = [choice.name for choice in choices(RunConfig)["balancer.name"]]
@@ -291,7 +287,7 @@ def _find_configs(configs: Sequence[str], balancers: Sequence[str]) -> dict[str,
         problems.append(_unknown("--balancer", "balancer", wrong, balancers, known))
     if problems:
         raise UsageError("; ".join(problems))
-    return found
+    return paths
 
 
 def _unknown(

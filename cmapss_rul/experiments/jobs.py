@@ -149,12 +149,13 @@ class EvaluateJob:
 
 def _files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
     """Files of some subsets, downloaded where they are missing, and the manifests beside them."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for subset in subsets:
-        found += ensure_files(data.model_copy(update={"subset": subset}), kinds).values()
+        paths += ensure_files(data.model_copy(update={"subset": subset}), kinds).values()
         manifest = manifest_path(Path(data.dir), subset)
-        found += [manifest] if manifest.exists() and not data.own else []
-    return found
+        if manifest.exists() and not data.own:
+            paths.append(manifest)
+    return paths
 
 
 def _with_data_in(folder: Path, config: RunConfig) -> RunConfig:

@@ -5,10 +5,9 @@ Cells keep one colour, dash and marker through all plots.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +18,7 @@ from cmapss_rul.display.plotting import (
     COLOURS,
     DASHES,
     MARKERS,
+    legend_below,
     log_scale,
     save,
     whole_numbers,
@@ -35,8 +35,7 @@ Histories = Mapping[str, Sequence[Row]]
 """Name of a run → its rows of metrics.csv."""
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """How a cell is drawn."""
 
     colour: str
@@ -45,15 +44,9 @@ class Style:
 
 
 def draw(comparison: Comparison, histories: Histories, folder: Path) -> list[Path]:
-    """Draw every plot that the comparison has data for; remove those it has none for.
+    """Draw every plot that the comparison, of at least one run, has data for; return the files.
 
-    Args:
-        comparison: with at least one run.
-        histories: of its runs.
-        folder: where the files go.
-
-    Returns:
-        The files that were written.
+    Files of the others, which an earlier comparison may have had, are removed.
     """
     plots: dict[str, Callable[[], Figure | None]] = {
         "rmse_by_balancer": partial(plot_rmse, comparison),
@@ -177,7 +170,7 @@ def plot_ranks(comparison: Comparison) -> Figure | None:
                markerfacecolor="none", label=config)
         for i, config in enumerate(ranks.configs)
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    legend_below(figure, handles)
     return figure
 
 
@@ -218,7 +211,7 @@ def _panels(
             Line2D([], [], color=style.colour, linestyle=style.dash, linewidth=2, label=names[cell])
             for cell, style in styles.items()
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+        legend_below(figure, handles, 2)
     return figure, panels[:count]
 
 
@@ -251,16 +244,13 @@ def _draw_curves(
 
 
 def _styles(comparison: Comparison) -> dict[str, Style]:
-    labels = dict.fromkeys(cell.label for cell in comparison.cells)
-    return {
-        label: Style(
-            COLOURS[i % len(COLOURS)],
-            # shifted each time the colours are used up, so that no two cells look the same
-            DASHES[(i + i // len(COLOURS)) % len(DASHES)],
-            MARKERS[(i + i // len(COLOURS)) % len(MARKERS)],
-        )
-        for i, label in enumerate(labels)
-    }
+    styles: dict[str, Style] = {}
+    for i, label in enumerate(dict.fromkeys(cell.label for cell in comparison.cells)):
+        # shifted each time the colours are used up, so that no two cells look the same
+        shifted = i + i // len(COLOURS)
+        dash, marker = DASHES[shifted % len(DASHES)], MARKERS[shifted % len(MARKERS)]
+        styles[label] = Style(COLOURS[i % len(COLOURS)], dash, marker)
+    return styles
 
 
 def _heading(config: str, cell: CellSummary) -> str:

@@ -1,5 +1,6 @@
 """Error and coverage broken down by true RUL, operating condition and health class."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cmapss_rul.data.labels import health_class_names
-from cmapss_rul.display.plotting import COLOURS, MARKERS
+from cmapss_rul.display.plotting import COLOURS, MARKERS, legend_below
 from cmapss_rul.display.table import Table
 from cmapss_rul.evaluation.intervals import IntervalResults
 from cmapss_rul.evaluation.results import Evaluation
@@ -24,18 +25,13 @@ Groups = dict[str, NDArray[np.int64]]
 
 
 def group_by_rul(evaluation: Evaluation, rows: NDArray[np.int64]) -> Groups:
-    """Group windows by their raw true RUL; bands without a window are left out.
-
-    Args:
-        evaluation: whose truth it is.
-        rows: of the windows to group.
-    """
+    """Group the windows of some rows by their raw true RUL; empty bands are left out."""
     raw = evaluation.truth.raw[rows]
-    found = {
+    bands = {
         band_name(low, below): rows[in_band(raw, low, below)]
         for low, below in rul_bands(evaluation.protocol.cap)
     }
-    return {name: group for name, group in found.items() if len(group)}
+    return {name: group for name, group in bands.items() if len(group)}
 
 
 def group_by_condition(model: TrainedModel, evaluation: Evaluation) -> Groups:
@@ -55,47 +51,30 @@ def group_by_condition(model: TrainedModel, evaluation: Evaluation) -> Groups:
 def group_table(evaluation: Evaluation, panels: dict[str, Groups], heading: str) -> Table:
     """Tabulate number of windows, RMSE and bias of each group, capped labels.
 
-    Args:
-        evaluation: whose predictions they are.
-        panels: title → groups, as drawn; a group that one of them lacks is empty there. The title
-            is in the heading of the panel's first column.
-        heading: of the first column.
+    `panels`: title → groups, as drawn; a group that one of them lacks is empty there.
     """
     # the panel with most groups first: it has the names of the others in their order
     fullest = sorted(panels.values(), key=len, reverse=True)
     names = dict.fromkeys(name for groups in fullest for name in groups)
-    rows = [
-        [
-            name,
-            *(
-                cell
-                for groups in panels.values()
-                for cell in _group_cells(evaluation, groups, name)
-            ),
-        ]
-        for name in names
-    ]
-    head = [cell for title in panels for cell in (f"{title}: n", "RMSE", "bias")]
+    rows = []
+    for name in names:
+        entries = (_group_entries(evaluation, groups, name) for groups in panels.values())
+        rows.append([name, *itertools.chain(*entries)])
+    head = [column for title in panels for column in (f"{title}: n", "RMSE", "bias")]
     title = "RMSE and bias in cycles, capped labels"
     return Table(title, [heading, *head], rows)
 
 
-def _group_cells(evaluation: Evaluation, groups: Groups, name: str) -> list[str]:
+def _group_entries(evaluation: Evaluation, groups: Groups, name: str) -> list[str]:
     rows = groups.get(name)
     if rows is None:
         return ["0", "–", "–"]
-    found = regression_metrics(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
-    return [f"{len(rows):,}", number(found.rmse, 2), number(found.bias, 2)]
+    metrics = regression_metrics(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
+    return [f"{len(rows):,}", number(metrics.rmse, 2), number(metrics.bias, 2)]
 
 
 def plot_error_boxes(evaluation: Evaluation, panels: dict[str, Groups], label: str) -> Figure:
-    """Draw box plots of the error in each group: quartiles, whiskers over 90 % of the windows.
-
-    Args:
-        evaluation: whose predictions they are.
-        panels: title → groups; one panel each.
-        label: of the vertical axis, with the unit.
-    """
+    """Draw box plots of the error in each group: quartiles, whiskers over 90 % of the windows."""
     most = max(map(len, panels.values()))
     figure = Figure(figsize=(WIDTH, len(panels) * (1.3 + 0.25 * most)), layout="constrained")
     error = evaluation.predictions.rul - evaluation.truth.capped
@@ -154,11 +133,7 @@ def _draw_matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None
 
 
 def plot_coverage(intervals: IntervalResults) -> Figure:
-    """Plot coverage against the level of the intervals, and by band of true RUL.
-
-    Args:
-        intervals: of an evaluation, with at least one level.
-    """
+    """Plot coverage against the level of the intervals, and by band of true RUL."""
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     by_level, by_band = figure.subplots(2, 1)
     levels = np.array([found.level for found in intervals.coverage])
@@ -181,9 +156,7 @@ def plot_coverage(intervals: IntervalResults) -> Figure:
     by_band.set_xlabel(f"true RUL, cycles (level {main.level:g}, dashed)")
     for axes in (by_level, by_band):
         axes.set_ylabel("coverage,\nshare of engines")
-    figure.legend(
-        *by_level.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False
-    )
+    legend_below(figure, by_level, 2)
     return figure
 
 

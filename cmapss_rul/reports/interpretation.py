@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.display.plotting import COLOURS, DASHES
+from cmapss_rul.display.plotting import COLOURS, DASHES, legend_below
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.metrics.regression import rmse
@@ -75,44 +75,31 @@ class Attention:
 
 @torch.inference_mode()
 def attention_over_time(model: TrainedModel, evaluation: Evaluation) -> Attention | str:
-    """Compute the attention weights of the last windows.
+    """Compute the attention weights of the last windows, or return why there are none.
 
     Padded windows are left out: their oldest rows are copies, not cycles.
-
-    Args:
-        model: runs on the device that its network is on.
-        evaluation: of the model.
-
-    Returns:
-        The weights, or the reason why there are none.
     """
-    fleet = evaluation.fleet
     complete = ~evaluation.predictions.padded[evaluation.last]
     rows = evaluation.last[complete]
     if not len(rows):
         return "attention: every test record is shorter than the window"
-    device = next(model.network.parameters()).device
-    series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
-    windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
-    found = []
-    for part in torch.split(torch.arange(len(windows), device=device), PREDICTION_BATCH):
+    windows = _windows_ending_at(model, evaluation, rows)
+    batches = []
+    for part in torch.split(
+        torch.arange(len(windows), device=windows.ends.device), PREDICTION_BATCH
+    ):
         batch = model.network.attention_weights(windows.gather(part))
         if batch is None:
             return "attention: this network has none, it reads the last state alone"
-        found.append(batch)
-    weights = torch.cat(found).cpu().numpy().astype(np.float64)
+        batches.append(batch)
+    weights = torch.cat(batches).cpu().numpy().astype(np.float64)
     step = model.config.data.window // weights.shape[1]
     ago = step * np.arange(weights.shape[1])[::-1] + (step - 1) / 2
     return Attention(weights, ago, step, evaluation.truth.health[rows])
 
 
 def plot_attention(found: Attention, classes: list[str]) -> Figure:
-    """Plot the mean attention weight of each step in the window, a line for each true health class.
-
-    Args:
-        found: the weights.
-        classes: names of the health classes.
-    """
+    """Plot the mean attention weight of each step, a line for each true health class."""
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     axes = figure.subplots()
     for health, name in enumerate(classes):
@@ -129,7 +116,7 @@ def plot_attention(found: Attention, classes: list[str]) -> Figure:
     axes.set_xlabel("cycles before the window's last one")
     each = "a cycle" if found.step == 1 else f"{found.step} cycles"
     axes.set_ylabel(f"attention weight of {each}, share")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    legend_below(figure, axes, 2)
     return figure
 
 
@@ -161,21 +148,18 @@ def permutation_importance(model: TrainedModel, evaluation: Evaluation) -> Impor
 
     Source: Breiman, "Random forests", Machine Learning 45 (2001), section 10; as a difference of
     errors in Fisher, Rudin and Dominici, JMLR 20 (2019), section 3.
-
-    Args:
-        model: runs on the device that its network is on.
-        evaluation: of the model.
     """
     fleet = evaluation.fleet
     count = min(WINDOWS, fleet.rows)
     rows = np.linspace(0, fleet.rows - 1, count).round().astype(np.int64)
-    device = next(model.network.parameters()).device
-    series = torch.from_numpy(model.preprocessor.transform(fleet)).to(device)
-    windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
+    windows = _windows_ending_at(model, evaluation, rows)
     true = evaluation.truth.capped[rows]
     base = rmse(_predict_shuffled(model, windows, None, 0), true)
     generator = np.random.default_rng(0)
-    orders = [torch.from_numpy(generator.permutation(count)).to(device) for _ in range(REPEATS)]
+    orders = [
+        torch.from_numpy(generator.permutation(count)).to(windows.ends.device)
+        for _ in range(REPEATS)
+    ]
     inputs = model.preprocessor.features
     increase = [
         [rmse(_predict_shuffled(model, windows, order, column), true) - base for order in orders]
@@ -184,18 +168,27 @@ def permutation_importance(model: TrainedModel, evaluation: Evaluation) -> Impor
     return Importance(inputs, np.array(increase), base, count)
 
 
+def _windows_ending_at(
+    model: TrainedModel, evaluation: Evaluation, rows: NDArray[np.int64]
+) -> Windows:
+    """Windows that end at these rows of the test file, scaled, on the device of the network."""
+    device = next(model.network.parameters()).device
+    series = torch.from_numpy(model.preprocessor.transform(evaluation.fleet)).to(device)
+    return Windows.ending_at(series, evaluation.fleet, rows, model.config.data.window)
+
+
 def _predict_shuffled(
     model: TrainedModel, windows: Windows, order: torch.Tensor | None, column: int
 ) -> NDArray[np.float64]:
     """[window], RUL in [0, cap], with one input taken from other windows."""
     index = torch.arange(len(windows), device=windows.ends.device)
-    found = []
+    predicted = []
     for part in torch.split(index, PREDICTION_BATCH):
         batch = windows.gather(part)
         if order is not None:
             batch[:, :, column] = windows.gather(order[part])[:, :, column]
-        found.append(model.network(batch).rul)
-    unclamped = torch.cat(found).cpu().numpy().astype(np.float64)
+        predicted.append(model.network(batch).rul)
+    unclamped = torch.cat(predicted).cpu().numpy().astype(np.float64)
     return np.clip(unclamped, 0, model.config.data.cap)
 
 

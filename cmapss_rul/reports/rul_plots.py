@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cmapss_rul.display.plotting import COLOURS, whole_numbers
+from cmapss_rul.display.plotting import COLOURS, legend_below, whole_numbers
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.system.text import printable
@@ -27,15 +27,10 @@ _LONGEST_NAME = 12
 
 @dataclass(frozen=True, eq=False)
 class LastWindows:
-    """Each engine at its last window.
+    """Each engine at its last window: [engine] each, in cycles.
 
-    Attributes:
-        engine: [engine], number, or the name that the user's own file gives it.
-        raw: [engine], true RUL, cycles.
-        true: [engine], true RUL, at most the cap, cycles.
-        predicted: [engine], cycles.
-        bounds: lower and upper bound of the intervals, [engine] each, cycles; None without.
-        cap: cycles.
+    `engine` is its number, or its name in the user's own file; `raw` and `true` are the RUL without
+    and with the cap, `bounds` those of the intervals, None without.
     """
 
     engine: NDArray[np.int64] | NDArray[np.str_]
@@ -77,7 +72,7 @@ def plot_against_true(last: LastWindows) -> Figure:
     )  # fmt: skip
     axes.set_xlabel("true RUL, cycles")
     axes.set_ylabel("predicted RUL, cycles")
-    _legend_below(figure)
+    legend_below(figure, axes)
     return figure
 
 
@@ -96,7 +91,7 @@ def plot_sorted(last: LastWindows) -> Figure:
     axes.set_xlabel("engines, by ascending true RUL")
     axes.set_ylabel("RUL at the last window, cycles")
     whole_numbers(axes)
-    _legend_below(figure)
+    legend_below(figure, axes)
     return figure
 
 
@@ -127,7 +122,7 @@ def plot_engines(last: LastWindows) -> Figure:
         axes.margins(x=0.01)
         axes.grid(visible=False, axis="x")
     axes.set_xlabel("engine, in the order of the file (last window)")
-    _legend_below(figure, axes)
+    legend_below(figure, axes)
     return figure
 
 
@@ -135,11 +130,8 @@ def rank_engines(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.
     """Rank engines by RMSE over their whole record, capped labels, the best first.
 
     Engines whose true RUL never falls below the cap are left out: predicting the cap is right
-    there without any skill, so they would fill the best ranks and show nothing.
-
-    Returns:
-        order: [engine], positions in the file, from 0 on.
-        rmse: [engine], in that order, cycles.
+    there without any skill, so they would fill the best ranks and show nothing. Returns their
+    positions in the file and, in the same order, their RMSE in cycles.
     """
     fleet = evaluation.fleet
     below = np.flatnonzero(evaluation.truth.raw[evaluation.last] < evaluation.protocol.cap)
@@ -158,9 +150,7 @@ def select_ranks(low: Sequence[bool]) -> dict[str, list[int]]:
 
     The best are taken from the engines whose true RUL gets low, if enough of these rank before the
     median: a record that stops soon after the label has left the cap is easy and uninformative.
-
-    Args:
-        low: [rank], whether the engine's true RUL falls to half the cap.
+    `low`: [rank], whether the engine's true RUL falls to half the cap.
 
     >>> select_ranks([True] * 9), select_ranks([False])
     ({'best': [0, 1, 2], 'median': [3, 4, 5], 'worst': [6, 7, 8]}, {'best': [0]})
@@ -184,12 +174,7 @@ def select_ranks(low: Sequence[bool]) -> dict[str, list[int]]:
 
 
 def trajectory_ranks(evaluation: Evaluation, order: NDArray[np.int64]) -> dict[str, list[int]]:
-    """Return the ranks that `plot_trajectories` shows, by kind.
-
-    Args:
-        evaluation: whose engines they are.
-        order: [rank], positions in the file, as `rank_engines` returns them.
-    """
+    """Return the ranks that `plot_trajectories` shows, by kind; `order` as of `rank_engines`."""
     raw = evaluation.truth.raw[evaluation.last[order]]
     return select_ranks((raw <= evaluation.protocol.cap / 2).tolist())
 
@@ -210,7 +195,7 @@ def plot_trajectories(evaluation: Evaluation) -> Figure:
         row[0].set_ylabel("RUL, cycles")
     for axes in panels[-1]:
         axes.set_xlabel("cycle")
-    _legend_below(figure, panels[0][0])
+    legend_below(figure, panels[0][0])
     return figure
 
 
@@ -253,12 +238,4 @@ def _draw_intervals(
     lower, upper = last.bounds if order is None else (bound[order] for bound in last.bounds)
     axes.vlines(
         place, lower, upper, color=_INTERVAL, linewidth=1.2, alpha=0.6, label="interval", zorder=1
-    )
-
-
-def _legend_below(figure: Figure, axes: Axes | None = None) -> None:
-    """Put one legend below the plot."""
-    handles, labels = (axes or figure.axes[0]).get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False
     )

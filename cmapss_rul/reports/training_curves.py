@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cmapss_rul.display.plotting import COLOURS, DASHES, MARKERS, log_scale, whole_numbers
+from cmapss_rul.display.plotting import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    legend_below,
+    log_scale,
+    whole_numbers,
+)
 from cmapss_rul.reports.page import Missing, Part, Plot
 from cmapss_rul.reports.rul_plots import WIDTH
 from cmapss_rul.system.errors import RulError
@@ -63,7 +70,7 @@ def plot_learning_curves(rows: Rows, best_epoch: int) -> Figure:
     panels[2].set_ylabel("training loss")
     for axes in panels:
         axes.axvline(best_epoch, color="#595959", linestyle=":", label="selected epoch")
-    _legend(figure, panels[2])
+    legend_below(figure, panels[2], 3)
     return figure
 
 
@@ -80,7 +87,7 @@ def plot_weights_and_clipping(rows: Rows) -> Figure:
     _line(panels[2], rows, "clipped_share", 3)
     panels[2].set_ylim(-0.05, 1.05)
     panels[2].set_ylabel("share of\nclipped steps")
-    _legend(figure, panels[0])
+    legend_below(figure, panels[0], 3)
     return figure
 
 
@@ -101,8 +108,3 @@ def _line(
         [row["epoch"] for row in rows], values, color=COLOURS[style], linestyle=DASHES[style],
         marker=MARKERS[style], markersize=width + 1.5, linewidth=width, label=label,
     )  # fmt: skip
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
