@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cmapss_rul.balancers.base import BalancedLoss, Balancer, per_task, weighted_sum
 from cmapss_rul.config.base import Config
+from cmapss_rul.losses.health import UNKNOWN_CLASS
 
 KPI_TOLERANCE = 10.0
 """Largest absolute RUL error that counts as correct, cycles. A guess: the paper has no RUL task."""
@@ -35,7 +36,8 @@ class DTP(Balancer):
 
     The KPIs of a batch, see `batch_kpis`, are
 
-    - the share of RUL predictions at most 10 cycles from the label;
+    - the share of RUL predictions at most 10 cycles from the label (or above it, where it is a
+      lower bound);
     - the accuracy of the health classes.
 
     The weights do not depend on the scale of the losses: at equal κ the RUL loss in cycles²
@@ -80,22 +82,34 @@ class DTP(Balancer):
 
 
 @torch.no_grad()
-def batch_kpis(rul: Tensor, logits: Tensor, true_rul: Tensor, true_health: Tensor) -> Tensor:
+def batch_kpis(
+    rul: Tensor,
+    logits: Tensor,
+    true_rul: Tensor,
+    true_health: Tensor,
+    censored: Tensor | None = None,
+) -> Tensor:
     """Return the key performance indicators of a batch, without a host synchronisation.
 
     Args:
         rul: [batch], predicted, cycles, not clamped.
         logits: [batch, class], of the health classes.
         true_rul: [batch], capped labels, cycles.
-        true_health: [batch], classes.
+        true_health: [batch], classes; −1 where unknown.
+        censored: [batch], whether the label is a lower bound; None where none is.
 
     Returns:
-        [2]: the share of RUL predictions at most 10 cycles from the label, and the accuracy
-        of the health classes.
+        [2]: the share of RUL predictions at most 10 cycles from the label, or above it where it
+        is a lower bound; and the accuracy of the health classes that are known.
 
     >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
     >>> batch_kpis(torch.tensor([20.0, 99.0]), logits, torch.tensor([30.0, 50.0]), torch.ones(2))
     tensor([0.5000, 0.5000])
     """
     close = (rul - true_rul).abs() <= KPI_TOLERANCE
-    return torch.stack([close, logits.argmax(dim=1) == true_health]).float().mean(dim=1)
+    right = logits.argmax(dim=1) == true_health
+    if censored is None:
+        return torch.stack([close, right]).float().mean(dim=1)
+    close |= censored & (rul >= true_rul)
+    known = (true_health != UNKNOWN_CLASS).sum().clamp(min=1)
+    return torch.stack([close.float().mean(), right.sum() / known])

@@ -124,11 +124,13 @@ class ColumnRequest:
     Attributes:
         needed: required columns, besides unit and cycle.
         optional: columns that are found where they exist.
+        flags: needed columns in which true, yes, false and no count as 1 and 0.
         key_columns: the user's own names of unit and cycle; their aliases are then ignored.
     """
 
     needed: Collection[str] = ()
     optional: Collection[str] = ()
+    flags: Collection[str] = ()
     key_columns: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -140,7 +142,7 @@ def find_columns(header: Sequence[str], request: ColumnRequest, table: str) -> d
     Raises:
         DataError: a needed column is missing, or two columns mean the same one.
     """
-    own, needed = request.key_columns, (ENGINE, CYCLE, *request.needed)
+    own, needed = request.key_columns, (ENGINE, CYCLE, *request.needed, *request.flags)
     wanted = {own.get(name, name): name for name in (*needed, *request.optional)}
     with_aliases = {name for name in wanted.values() if name not in own}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.columns import (
@@ -31,10 +31,18 @@ MAX_COLUMNS = 1000
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 ColumnNames = Annotated[tuple[ColumnName, ...], Field(max_length=MAX_COLUMNS)]
 
+
+def _as_text(value: object) -> object:
+    """Take an id that YAML reads as a whole number as it is written."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+EngineId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=200)]
+
 OWN_FILES = ("train", "test", "rul_file")
 """Keys of the paths of a user's own files."""
 
-_OWN = (*OWN_FILES, "rul_column", "engine", "cycle", "settings", "sensors")
+_OWN = (*OWN_FILES, "rul_column", "engine", "cycle", "event", "censored", "settings", "sensors")
 """Keys that have no meaning where `train` names no file."""
 
 
@@ -62,7 +70,8 @@ class DataConfig(Config):
     train: FilePath | None = Field(
         None,
         description="A file of your own instead of C-MAPSS: CSV, Parquet or C-MAPSS text, relative "
-        "to the working folder; each record is assumed to end with the failure.",
+        "to the working folder; each record is assumed to end with the failure, unless event or "
+        "censored says otherwise.",
     )
     test: FilePath | None = Field(
         None,
@@ -84,6 +93,15 @@ class DataConfig(Config):
     )
     cycle: ColumnName | None = Field(
         None, description="Name of the cycle column in your file; null for cycle and its aliases."
+    )
+    event: ColumnName | None = Field(
+        None,
+        description="Column of train that is 1 (true) where the engine's record ends with its "
+        "failure and 0 (false) where it ends before; the same in all rows of an engine.",
+    )
+    censored: Annotated[tuple[EngineId, ...], Field(max_length=1_000_000)] = Field(
+        (),
+        description="Or the ids of the engines of train whose records end before the failure.",
     )
     settings: ColumnNames | None = Field(
         None,
@@ -221,13 +239,15 @@ class DataConfig(Config):
             )
         if self.train is None:
             for key in _OWN:
-                if getattr(self, key) is not None:
+                if getattr(self, key) not in (None, ()):
                     yield f"{key} is for a fleet of your own; set data.train to its file, too"
             return
         if self.source != "official":
             yield "source and train are both set; leave out one of them"
         if self.auxiliary:
             yield "auxiliary adds subsets of C-MAPSS to one of them; with train it must be []"
+        if self.event is not None and self.censored:
+            yield "event and censored both say which records end before the failure; keep one"
         if self.settings is not None and self.sensors is None:
             yield "settings names columns of your own; set sensors, too"
         rul_keys = [key for key in ("rul_file", "rul_column") if getattr(self, key) is not None]
@@ -248,7 +268,7 @@ class DataConfig(Config):
         for name in (ENGINE, CYCLE):
             if name in roles:
                 yield f"'{name}' cannot be the name of {roles[name]}; rename the column"
-        own = {key: getattr(self, key) for key in ("engine", "cycle", "rul_column")}
+        own = {key: getattr(self, key) for key in ("engine", "cycle", "event", "rul_column")}
         if isinstance(self.conditions, ByColumn) and self.conditions.column not in roles:
             roles[self.conditions.column] = "the column of conditions"
         for key, name in own.items():

@@ -1,7 +1,7 @@
 """The records of a fleet in memory, as the readers return them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class Fleet:
         starts: [engine], first row of each engine.
         lengths: [engine], number of rows of each engine.
         columns: names of the columns of `values`: the 24 of C-MAPSS, or a user's own.
+        censored: numbers of the engines of a training file whose records end before the failure.
     """
 
     engine: NDArray[np.int64]
@@ -40,6 +41,7 @@ class Fleet:
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
     columns: tuple[str, ...] = COLUMNS
+    censored: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @classmethod
     def from_rows(
@@ -59,6 +61,11 @@ class Fleet:
     def engines(self) -> NDArray[np.int64]:
         """[engine], the number of each engine."""
         return self.engine[self.starts]
+
+    @property
+    def failed(self) -> NDArray[np.int64]:
+        """[…], the numbers of the engines that are not censored, ascending."""
+        return np.setdiff1d(self.engines, self.censored)
 
     @property
     def rows(self) -> int:
@@ -100,4 +107,5 @@ class Fleet:
         return self._filter(rows_before < np.repeat(lengths, self.lengths))
 
     def _filter(self, mask: NDArray[np.bool_]) -> "Fleet":
-        return Fleet.from_rows(self.engine[mask], self.cycle[mask], self.values[mask], self.columns)
+        left = Fleet.from_rows(self.engine[mask], self.cycle[mask], self.values[mask], self.columns)
+        return replace(left, censored=np.intersect1d(self.censored, left.engines))

@@ -9,7 +9,7 @@ from cmapss_rul.data.fleet import Fleet
 
 
 def run_to_failure_rul(fleet: Fleet) -> NDArray[np.int64]:
-    """RUL of each row of records that end with the failure.
+    """RUL of each row of records that end with the failure; of others, the largest lower bound.
 
     RUL, [row], is the number of cycles that still follow: 0, not 1, at an engine's last cycle.
     """

@@ -1,7 +1,7 @@
 """Records of engines from a user's own file, in any row order."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,7 @@ def read_records(
     conditions: Conditions | None = None,
     *,
     extra: str | None = None,
+    event: str | None = None,
     gaps: str | None = NO_GAPS,
 ) -> Records:
     """Read records of engines, in any row order.
@@ -70,6 +71,7 @@ def read_records(
         config: which columns, under which names.
         conditions: of a trained model; None where they are fitted to these records later.
         extra: name of an additional column, which is then required.
+        event: name of a required column that tells whether each record ends with the failure.
         gaps: advice on missing cycles, for the error message; None accepts them.
 
     Raises:
@@ -84,6 +86,7 @@ def read_records(
             *([] if extra is None else [extra]),
         ],
         optional=config.condition_keys,
+        flags=() if event is None else (event,),
         key_columns={key: own for key, own in key_columns.items() if own is not None},
     )
     table = parse_table(content, name, request)
@@ -92,6 +95,9 @@ def read_records(
     order = np.lexsort((cycle, engine))  # by engine, then by cycle
     values = _raw_values(table, config, conditions)[order]
     fleet = Fleet.from_rows(engine[order], cycle[order], values, config.raw_columns)
+    if event is not None:
+        column = table.numbers[:, table.columns.index(event)]
+        fleet = replace(fleet, censored=_censored(table, event, column, engine))
     records = Records(
         fleet,
         names,
@@ -130,6 +136,33 @@ def _number_engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray
     if all(map(_INTEGER.fullmatch, names)):
         return [int(name) for name in names], engine
     return names, engine
+
+
+def _censored(
+    table: NumericTable, event: str, failed: NDArray[np.float64], engine: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Numbers of the engines whose event, `failed` [row], is 0.
+
+    Raises:
+        DataError: a value other than 0 and 1, or two values of one engine.
+    """
+    where = f"{table.name}, {table.row_unit} "
+    odd = np.flatnonzero(~np.isin(failed, (0, 1)))
+    if len(odd):
+        raise DataError(
+            f"{where}{table.row_numbers[odd[0]]}: found {failed[odd[0]]:.15g} in column {event}, "
+            "expected 1 (true) where the engine's record ends with its failure, else 0 (false)"
+        )
+    numbers, first = np.unique(engine, return_index=True)
+    other = np.flatnonzero(failed != failed[first][engine - 1])
+    if len(other):
+        row = other[0]
+        raise DataError(
+            f"{where}{table.row_numbers[row]}: found {failed[row]:g} in column {event} for engine "
+            f"{table.engine[row]}, which has {1 - failed[row]:g} before, expected one value in all "
+            "rows of an engine: 1 where its record ends with the failure, else 0"
+        )
+    return numbers[failed[first] == 0]
 
 
 def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:

@@ -18,6 +18,8 @@ from cmapss_rul.system.errors import DataError
 LEAK = "a leak: the windows that validate come from the engines that train"
 """Marks every result of a split by windows."""
 
+_NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
 
 class Partition(NamedTuple):
     """What trains, validates and calibrates: numbers of engines, or rows at which windows end.
@@ -93,11 +95,16 @@ class SplitConfig(Config):
         return self
 
     def hold_out_test(
-        self, engines: NDArray[np.int64]
+        self, engines: NDArray[np.int64], censored: NDArray[np.int64] = _NONE
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw the engines of a user's training file that are held out as test set.
 
-        A seed of their own draws them, so that they stay the same whatever else is varied.
+        A seed of their own draws them, so that they stay the same whatever else is varied. Of
+        engines that failed and of censored ones the same share is drawn, each on its own.
+
+        Args:
+            engines: numbers of the engines that failed.
+            censored: numbers of those whose records end before the failure.
 
         Returns:
             Numbers of the engines for all other splits, and of those held out, both ascending.
@@ -107,11 +114,11 @@ class SplitConfig(Config):
         """
         engines = np.sort(engines)
         if self.test == 0:
-            return engines, engines[:0]
+            return np.union1d(engines, censored), engines[:0]
         reserved = 3 if self.calibration else 2
         if len(engines) <= reserved:
             raise DataError(
-                f"found {len(engines)} engine(s) in the training file; expected at least "
+                f"found {len(engines)} engine(s) {_which(censored)}; expected at least "
                 f"{reserved + 1}: one to train on, one to validate on, "
                 + ("one to calibrate with, " if self.calibration else "")
                 + "and one held out to test on; name a file of test "
@@ -120,7 +127,12 @@ class SplitConfig(Config):
         # at least one engine is held out, and `reserved` ones are left
         count = min(max(round(self.test * len(engines)), 1), len(engines) - reserved)
         drawn = np.random.default_rng(self.test_seed).permutation(engines)
-        return np.sort(drawn[count:]), np.sort(drawn[:count])
+        others = np.random.default_rng([self.test_seed, 2]).permutation(np.sort(censored))
+        share = round(self.test * len(censored))
+        return (
+            np.union1d(drawn[count:], others[share:]),
+            np.union1d(drawn[:count], others[:share]),
+        )
 
     def draw_cutoffs(self, lives: NDArray[np.int64], window: int) -> NDArray[np.int64]:
         """Draw the cycle at which the record of each held-out engine is truncated.
@@ -134,30 +146,47 @@ class SplitConfig(Config):
         cutoff: NDArray[np.int64] = shortest + (drawn * (lives - shortest)).astype(np.int64)
         return cutoff
 
-    def split_engines(self, engines: NDArray[np.int64], seed: int) -> Partition:
+    def split_engines(
+        self, engines: NDArray[np.int64], seed: int, censored: NDArray[np.int64] = _NONE
+    ) -> Partition:
         """Draw validation and calibration engines; the run's seed is used where `seed` is null.
 
-        The validation engines do not depend on whether others are held out for calibration.
+        The validation engines do not depend on whether others are held out for calibration. Of
+        engines that failed and of censored ones the same share validates; censored ones do not
+        calibrate.
+
+        Args:
+            engines: numbers of the engines that failed.
+            seed: of the run.
+            censored: numbers of those whose records end before the failure.
 
         Raises:
             DataError: there are fewer engines than parts.
         """
         if len(engines) < 2:
             raise DataError(
-                f"found {len(engines)} engine in the training file; expected at least 2, "
+                f"found {len(engines)} engine {_which(censored)}; expected at least 2, "
                 "one to train on and one to validate on"
             )
         engines = np.sort(engines)  # the draw must not depend on their order in the file
         if self.by == "windows":
-            return Partition(training=engines, validation=engines, calibration=engines[:0])
+            whole = np.union1d(engines, censored)
+            return Partition(training=whole, validation=whole, calibration=engines[:0])
         split = self._partition(engines, seed)
         if self.calibration and not len(split.calibration):
             raise DataError(
-                f"found {len(engines)} engines in the training file, of which "
+                f"found {len(engines)} engines {_which(censored)}, of which "
                 f"{len(split.validation)} validate and none is left to calibrate; expected at "
                 "least 3, or split.calibration 0"
             )
-        return split
+        seed = seed if self.seed is None else self.seed
+        others = np.random.default_rng([seed, 1]).permutation(np.sort(censored))
+        share = round(self.validation * len(others))
+        return Partition(
+            training=np.union1d(split.training, others[share:]),
+            validation=np.union1d(split.validation, others[:share]),
+            calibration=split.calibration,
+        )
 
     def split_rows(self, fleet: Fleet, split: Partition, seed: int) -> Partition:
         """Assign the rows at which windows end to the parts, by `split_engines` with that seed."""
@@ -183,3 +212,8 @@ class SplitConfig(Config):
             validation=np.sort(drawn[:validation]),
             calibration=np.sort(drawn[validation:end]),
         )
+
+
+def _which(censored: NDArray[np.int64]) -> str:
+    """Say which engines an error message counts."""
+    return "in the training file" + (" whose record ends with the failure" if len(censored) else "")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CHUNK_ROWS = 8192  # bounds the memory that the cells of a large file need as strings
 _NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
+_FLAGS = {"true": "1", "yes": "1", "false": "0", "no": "0"}
 _MAX_VALUE = 1e30  # larger numbers are not measurements, and overflow in float32 later on
 _EXPECTED = f"expected a finite number (of at most {_MAX_VALUE:g})"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -175,6 +176,10 @@ def _parse_rows(
                     f"{name}, line {line}: found {len(row)} column(s), expected {len(header)}"
                     + ("" if has_header else " (unit, cycle, 3 settings, 21 sensors)")
                 )
+        for _, row in chunk if request.flags else ():
+            for column in request.flags:
+                cell = row[positions[column]]
+                row[positions[column]] = _FLAGS.get(cell.strip().lower(), cell)
         engines += [row[positions[ENGINE]].strip() for _, row in chunk]
         lines += [line for line, _ in chunk]
         parts.append(_parse_cells(chunk, checked, header, name)[:, -len(columns) :])
@@ -186,7 +191,7 @@ def _parse_rows(
 
 def _value_columns(request: ColumnRequest, found: Collection[str]) -> tuple[str, ...]:
     """Names of the columns of numbers that were found, the cycle first."""
-    requested = dict.fromkeys((*request.needed, *request.optional))
+    requested = dict.fromkeys((*request.needed, *request.optional, *request.flags))
     return (CYCLE, *(column for column in requested if column in found))
 
 
@@ -274,6 +279,8 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
     for i, column in enumerate(columns):
         position = positions[column]
         series = frame.iloc[:, position]
+        if column in request.flags:
+            series = series.map(lambda cell: _FLAGS.get(str(cell).strip().lower(), cell))
         numbers[:, i] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
         invalid = np.flatnonzero(~(np.abs(numbers[:, i]) <= _MAX_VALUE))
         if len(invalid):

@@ -20,13 +20,16 @@ from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.records import Records, read_file, read_records
 from cmapss_rul.data.split import Partition, SplitConfig
 from cmapss_rul.data.windows import LabelledWindows, Windows
+from cmapss_rul.display.text import counted, nearest
+from cmapss_rul.losses.health import UNKNOWN_CLASS
 from cmapss_rul.system.errors import DataError
 
 
 def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
-    """Read a training file with this digest; each record is assumed to end with the failure.
+    """Read a training file with this digest.
 
-    A user's own file is not cached: it may contain the engines held out as test set.
+    Each of its records ends with the failure, but for those that `data.event` or `data.censored`
+    excepts. A user's own file is not cached: it may contain the engines held out as test set.
 
     Raises:
         DataError: the file is invalid.
@@ -35,14 +38,40 @@ def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
         fleet = read_cached_train(file, sha256)
         no_gaps = np.zeros(fleet.rows, dtype=np.int64)
         return Records(fleet, fleet.engines.tolist(), no_gaps, has_condition_columns=True)
-    records = read_records(read_file(file), str(file), config)
+    records = read_records(read_file(file), str(file), config, event=config.event)
     short = np.flatnonzero(records.fleet.lengths < 2)
     if len(short):
         raise DataError(
             f"{file}: found a single cycle of engine {records.names[short[0]]}, expected its "
             "record until the failure; leave the engine out"
         )
+    if config.censored:
+        numbers = _engine_numbers(config.censored, records, file)
+        records = replace(records, fleet=replace(records.fleet, censored=numbers))
+    if not len(records.fleet.failed):
+        raise DataError(
+            f"{file}: found no record that ends with the failure among "
+            f"{counted(len(records.names), 'engine')}, expected at least 2: one to train on and "
+            "one to validate on"
+        )
     return records
+
+
+def _engine_numbers(ids: Sequence[str], records: Records, file: Path) -> NDArray[np.int64]:
+    """Numbers of the engines of `data.censored`, ascending.
+
+    Raises:
+        DataError: there is no such engine in the file.
+    """
+    numbers = {str(name): number for number, name in enumerate(records.names, start=1)}
+    unknown = [name for name in ids if name not in numbers]
+    if unknown:
+        near = nearest(unknown[0], numbers)
+        raise DataError(
+            f"{file}: found no engine '{unknown[0]}', which data.censored names"
+            + ("" if near is None else f"; the nearest is '{near}'")
+        )
+    return np.unique([numbers[name] for name in ids]).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,18 +81,22 @@ class TrainingData:
     Attributes:
         training: windows at every cycle of the training engines (split by windows: those not
             drawn for validation), and then those of every engine of the auxiliary fleets.
-        validation: windows at every cycle of the validation engines, or those drawn.
+        validation: windows at every cycle of the validation engines, or those drawn; censored
+            ones apart.
+        bounds: those of censored records, whose labels are lower bounds; usually none.
         calibration: windows at every cycle of the engines held out for the intervals; usually
-            none.
+            none. Censored records are left out.
         preprocessor: fitted on the training engines.
         engines: numbers of the engines in each part.
-        mean_label: mean of the capped labels over every row of the file, cycles, whatever
-            the split: the constant that a baseline without knowledge of the test set predicts.
+        mean_label: mean of the capped labels over every row of the records that end with the
+            failure, cycles, whatever the split: the constant that a baseline without knowledge
+            of the test set predicts.
         auxiliary: how many of the windows of training, the last ones, are of auxiliary fleets.
     """
 
     training: LabelledWindows
     validation: LabelledWindows
+    bounds: LabelledWindows
     calibration: LabelledWindows
     preprocessor: Preprocessor
     engines: Partition
@@ -76,6 +109,7 @@ class TrainingData:
             self,
             training=self.training.to(device),
             validation=self.validation.to(device),
+            bounds=self.bounds.to(device),
             calibration=self.calibration.to(device),
         )
 
@@ -88,7 +122,10 @@ def prepare_training_data(
     seed: int,
     auxiliary: Sequence[Fleet] = (),
 ) -> TrainingData:
-    """Split, scale and label a fleet that ran to failure.
+    """Split, scale and label a fleet of which at least some engines ran to failure.
+
+    A censored record has lower bounds as labels (see `losses.rul`); it trains and enters the
+    statistics of the scaling, and it neither selects the epoch nor calibrates.
 
     Auxiliary fleets add windows to the training ones. Each is scaled by the statistics of all
     its own engines, since none of them validates.
@@ -104,12 +141,17 @@ def prepare_training_data(
     Raises:
         DataError: there are too few engines, or too many operating conditions.
     """
-    engines = split.split_engines(fleet.engines, seed)
+    engines = split.split_engines(fleet.failed, seed, fleet.censored)
     rows = split.split_rows(fleet, engines, seed)
+    failed = ~np.isin(fleet.engine, fleet.censored)
     # scaling statistics of validation engines would leak into training
     preprocessor = Preprocessor.fit(fleet, data, engines.training)
     rul = cap_rul(run_to_failure_rul(fleet), data.cap)
-    training, validation, calibration = _label(fleet, rul, preprocessor, data, boundaries, rows)
+    known = [part[failed[part]] for part in (rows.validation, rows.calibration)]
+    bounds = rows.validation[~failed[rows.validation]]
+    parts = [rows.training, known[0], bounds, known[1]]
+    labelled = _label(fleet, rul, preprocessor, data, boundaries, parts)
+    training, validation, bounds_set, calibration = labelled
     sets = [training]
     for other in auxiliary:
         # of their own statistics: other subsets have other levels of the same sensors
@@ -119,10 +161,11 @@ def prepare_training_data(
     return TrainingData(
         training=LabelledWindows.concatenate(sets),
         validation=validation,
+        bounds=bounds_set,
         calibration=calibration,
         preprocessor=preprocessor,
         engines=engines,
-        mean_label=float(rul.mean()),
+        mean_label=float(rul[failed].mean()),
         auxiliary=sum(other.rows for other in auxiliary),
     )
 
@@ -142,11 +185,15 @@ def _label(
     """
     series = torch.from_numpy(preprocessor.transform(fleet))
     labels, health = rul.astype(np.float32), health_classes(rul, boundaries, data.cap)
+    censored = np.isin(fleet.engine, fleet.censored)
+    # the RUL is the bound or more: that settles the class only where the bound is in the best one
+    health[censored & (health > 0)] = UNKNOWN_CLASS
     return [
         LabelledWindows(
             Windows.ending_at(series, fleet, rows, data.window),
             torch.from_numpy(labels[rows]),
             torch.from_numpy(health[rows]),
+            torch.from_numpy(censored[rows]) if len(fleet.censored) else None,
         )
         for rows in parts
     ]

@@ -110,12 +110,14 @@ class Batch(NamedTuple):
     Attributes:
         windows: [batch, window, feature].
         rul: [batch], capped, cycles.
-        health: [batch], class.
+        health: [batch], class; −1 where it is unknown.
+        censored: [batch], whether the true RUL is `rul` or more; None where it is `rul` in all.
     """
 
     windows: Tensor
     rul: Tensor
     health: Tensor
+    censored: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,25 +127,30 @@ class LabelledWindows:
     Attributes:
         windows: the inputs.
         rul: [window], capped, cycles, float32.
-        health: [window], class, int64.
+        health: [window], class, int64; −1 where it is unknown.
+        censored: [window], whether the true RUL is `rul` or more, bool; None where it is `rul`
+            in all.
     """
 
     windows: Windows
     rul: Tensor
     health: Tensor
+    censored: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.windows)
 
     def batch(self, index: Tensor) -> Batch:
         """Copy the windows of an index [batch] and their labels out of the set."""
-        return Batch(self.windows.gather(index), self.rul[index], self.health[index])
+        censored = None if self.censored is None else self.censored[index]
+        return Batch(self.windows.gather(index), self.rul[index], self.health[index], censored)
 
     @classmethod
     def concatenate(cls, parts: Sequence["LabelledWindows"]) -> "LabelledWindows":
         """All windows, of one length, of several sets, one set after another."""
         if len(parts) == 1:  # the usual case, without a copy of the series
             return parts[0]
+        # auxiliary sets only come with C-MAPSS, in which every record ends with the failure
         return cls(
             Windows.concatenate([part.windows for part in parts]),
             torch.cat([part.rul for part in parts]),
@@ -152,8 +159,14 @@ class LabelledWindows:
 
     def select(self, index: Tensor) -> "LabelledWindows":
         """Return the set of the windows of an index [window], over the same series."""
-        return LabelledWindows(self.windows.select(index), self.rul[index], self.health[index])
+        censored = None if self.censored is None else self.censored[index]
+        return LabelledWindows(
+            self.windows.select(index), self.rul[index], self.health[index], censored
+        )
 
     def to(self, device: torch.device) -> "LabelledWindows":
         """Return the set on another device, including the series."""
-        return LabelledWindows(self.windows.to(device), self.rul.to(device), self.health.to(device))
+        censored = None if self.censored is None else self.censored.to(device)
+        return LabelledWindows(
+            self.windows.to(device), self.rul.to(device), self.health.to(device), censored
+        )

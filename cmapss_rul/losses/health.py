@@ -10,6 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from cmapss_rul.config.base import Config
 
+UNKNOWN_CLASS = -1
+"""Class of a window of a censored record whose bound leaves several classes open."""
+
 
 class HealthLossConfig(Config):
     """The `loss.health` part of a configuration.
@@ -69,12 +72,13 @@ class HealthLossConfig(Config):
 
 
 class CrossEntropy(nn.Module):
-    """Mean cross-entropy over the windows, natural logarithm.
+    """Mean cross-entropy over the windows whose class is known, natural logarithm.
 
     Shapes:
         logits: [batch, class].
-        classes: [batch], int64, in 0 … K − 1 for K classes.
-        returns: scalar.
+        classes: [batch], int64, in 0 … K − 1 for K classes; −1 where the class is unknown, as
+            of most windows of a censored record.
+        returns: scalar; 0 where no class is known.
 
     >>> CrossEntropy(classes=2)(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
     tensor(0.6931)
@@ -97,14 +101,18 @@ class CrossEntropy(nn.Module):
                 f"{list(logits.shape)} and {list(classes.shape)}"
             )
         total = cross_entropy(
-            logits, classes, reduction="sum", label_smoothing=self.label_smoothing
+            logits,
+            classes,
+            ignore_index=UNKNOWN_CLASS,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
         )
-        return total, torch.full_like(total, len(classes))
+        return total, (classes != UNKNOWN_CLASS).sum().to(total.dtype)
 
     def forward(self, logits: Tensor, classes: Tensor) -> Tensor:
         """Return the loss, a scalar."""
         total, weight = self.sum_and_weight(logits, classes)
-        return total / weight
+        return total / weight.clamp(min=1)
 
     def extra_repr(self) -> str:
         """Show the options."""

@@ -57,11 +57,23 @@ RulLossConfig = Annotated[WeightedMSEConfig | MSEConfig | HuberConfig, Field(dis
 
 
 class RulLoss(nn.Module, ABC):
-    """Weighted mean Σ wᵢ eᵢ / Σ wᵢ of the windows' errors eᵢ.
+    """Weighted mean Σ wᵢ eᵢ / Σ wᵢ of the windows' errors eᵢ = e(ŷᵢ, yᵢ).
+
+    Of a window of a censored record only a lower bound bᵢ of the RUL is known: the cycles that
+    its record still has. Its loss is one-sided,
+
+        eᵢ = e(min(ŷᵢ, bᵢ), bᵢ),   with the weight of a target bᵢ:
+
+    0 where the prediction reaches the bound, and below it the loss of any other window. Bounds
+    are capped as the targets are.
+
+    Source: Shivaswamy, Chu and Jansche, "A support vector approach to censored targets", ICDM
+    2007, whose loss is linear and has a tolerance; here it is that of the other windows.
 
     Shapes:
         predicted: [batch], cycles.
-        target: [batch], cycles, capped.
+        target: [batch], cycles, capped; the lower bound where `censored`.
+        censored: [batch], bool; None where no window is.
         returns: scalar.
     """
 
@@ -73,7 +85,9 @@ class RulLoss(nn.Module, ABC):
         """Return the weight wᵢ of each window, [batch]; 1 by default."""
         return torch.ones_like(target)
 
-    def sum_and_weight(self, predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def sum_and_weight(
+        self, predicted: Tensor, target: Tensor, censored: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return numerator and denominator of the mean, two scalars that can be summed over ranks.
 
         Raises:
@@ -85,13 +99,18 @@ class RulLoss(nn.Module, ABC):
                 "`predicted` and `target` should have one shape, found "
                 f"{tuple(predicted.shape)} and {tuple(target.shape)}"
             )
+        if censored is not None:
+            # every loss is 0, and flat, where the prediction is the target
+            predicted = torch.where(censored, torch.minimum(predicted, target), predicted)
         # both parts, not their ratio: a mean of the ranks' means would be another loss
         weights = self.weights(target)
         return (weights * self.errors(predicted, target)).sum(), weights.sum()
 
-    def forward(self, predicted: Tensor, target: Tensor) -> Tensor:
+    def forward(
+        self, predicted: Tensor, target: Tensor, censored: Tensor | None = None
+    ) -> Tensor:
         """Return the loss, a scalar."""
-        total, weight = self.sum_and_weight(predicted, target)
+        total, weight = self.sum_and_weight(predicted, target, censored)
         return total / weight
 
 

@@ -54,8 +54,7 @@ def calibrate_network(
         reserved = calibration_predictions(
             predict_clamped(network, calibration.windows, cap), calibration
         )
-    used = engines.calibration or engines.validation
-    return fit_calibration(validation, reserved, used, DEFAULT_LEVELS, cap)
+    return fit_calibration(validation, reserved, engines.calibrating, DEFAULT_LEVELS, cap)
 
 
 def predict_clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]:
@@ -122,24 +121,20 @@ def calibrate_run(
         wanted = _supported_levels(model, levels)
         fleet = _read_train_file(model, data_dir, progress)
         reserved = None
+        validation = {*model.engines.validation} - {*model.engines.censored}
         if model.engines.calibration:
-            reserved = _predict_engines(model, fleet, model.engines.calibration)
+            reserved = _predict_engines(model, fleet, model.engines.calibrating)
         # the validation engines fit the scales in either case; the quantiles come from engines that
         # chose nothing where some were reserved
         calibration = fit_calibration(
-            _predict_engines(model, fleet, model.engines.validation),
+            _predict_engines(model, fleet, sorted(validation)),
             reserved,
-            calibration_engines(model),
+            model.engines.calibrating,
             wanted,
             model.config.data.cap,
         )
         checkpoint.write(path, {**found.content, "calibration": calibration.model_dump()})
     return replace(model, calibration=calibration)
-
-
-def calibration_engines(model: TrainedModel) -> list[int]:
-    """Numbers of the engines that intervals are fitted on."""
-    return model.engines.calibration or model.engines.validation
 
 
 def _supported_levels(model: TrainedModel, levels: Sequence[float] | None) -> tuple[float, ...]:
@@ -151,7 +146,7 @@ def _supported_levels(model: TrainedModel, levels: Sequence[float] | None) -> tu
             f"{model.path}: found epoch {model.epoch}, expected the one that validation chose, "
             f"{model.best_epoch}; name the run folder or its best.pt"
         )
-    engines = len(calibration_engines(model))
+    engines = len(model.engines.calibrating)
     if levels:
         present = model.calibration.levels if model.calibration else []
         return validate_levels([*levels, *present], engines)

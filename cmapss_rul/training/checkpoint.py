@@ -118,12 +118,19 @@ class EngineNumbers(Part):
     """Numbers of the engines by their use.
 
     `test` are engines that were held out of the user's training file; C-MAPSS has test files.
+    `censored` are those, in any part, whose records end before the failure.
     """
 
     training: list[Count] = Field(min_length=1)
     validation: list[Count] = Field(min_length=1)
     calibration: list[Count] = []
     test: list[Count] = []
+    censored: list[Count] = []
+
+    @property
+    def calibrating(self) -> list[int]:
+        """Those that intervals are fitted on: of calibration, else of validation; failed ones."""
+        return sorted({*(self.calibration or self.validation)} - {*self.censored})
 
 
 class LoopState(Part):

@@ -37,13 +37,15 @@ class RunInputs:
 
     Attributes:
         data: windows and labels.
-        test: [engine], numbers of those held out of the training file as test set; mostly none.
+        test: [engine], numbers of the engines held out of the training file to test on; mostly none.
+        censored: [engine], numbers of the engines whose records end before the failure.
         files: what a checkpoint records about the files.
         late_records: number of records that start later than at cycle 1.
     """
 
     data: TrainingData
     test: NDArray[np.int64]
+    censored: NDArray[np.int64]
     files: RunData
     late_records: int
 
@@ -61,9 +63,9 @@ class RunInputs:
             for path, source in files.items()
         ]
         # first of all: not even the mean of a sensor may know the engines that test
-        test = fleets[0].engines[:0]
+        test, censored = fleets[0].engines[:0], fleets[0].censored
         if config.data.own and config.data.test is None:
-            rest, test = config.split.hold_out_test(fleets[0].engines)
+            rest, test = config.split.hold_out_test(fleets[0].failed, censored)
             fleets[0] = fleets[0].select_engines(rest)
         fleet, *auxiliary = fleets
         boundaries = config.loss.health.boundaries
@@ -71,7 +73,7 @@ class RunInputs:
             fleet, config.data, config.split, boundaries, config.seed, auxiliary
         )
         late = int((fleet.cycle[fleet.starts] > 1).sum())
-        return cls(data, test, _describe(config, data, files, auxiliary), late)
+        return cls(data, test, censored, _describe(config, data, files, auxiliary), late)
 
 
 def load_data(config: RunConfig) -> TrainingData:

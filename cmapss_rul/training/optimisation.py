@@ -147,11 +147,11 @@ class Trainer:
         """
         with self.group.rank_generator(self.seed, step), self.precision:
             output = self.forward(batch.windows)
-        rul = self.rul_loss.sum_and_weight(output.rul.float(), batch.rul)
+        rul = self.rul_loss.sum_and_weight(output.rul.float(), batch.rul, batch.censored)
         health = self.health_loss.sum_and_weight(output.health.float(), batch.health)
         kpis = None
         if self.balancer.uses_kpis:
-            kpis = batch_kpis(output.rul, output.health, batch.rul, batch.health)
+            kpis = batch_kpis(output.rul, output.health, batch.rul, batch.health, batch.censored)
         numerators, denominators = (torch.stack(part) for part in zip(rul, health, strict=True))
         return self.group.batch_means(numerators, denominators, kpis, len(batch.rul))
 

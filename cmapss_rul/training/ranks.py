@@ -113,12 +113,13 @@ class ProcessGroup:
 
         Args:
             over: [2], numerators of the losses on this rank's windows, with graph.
-            under: [2], their denominators.
+            under: [2], their denominators; of the health loss the windows of a known class, of
+                which there may be none.
             kpis: [2], of this rank's windows, if they are watched.
             windows: number of these windows.
         """
         del windows
-        return over / under, kpis
+        return over / under.clamp(min=1), kpis
 
     def mean_gradient(self, gradient: Tensor) -> Tensor:
         """Return the gradient of the whole batch, from that of this rank."""
@@ -214,14 +215,16 @@ class DistributedGroup(ProcessGroup):
         self, over: Tensor, under: Tensor, kpis: Tensor | None, windows: int
     ) -> tuple[Tensor, Tensor | None]:
         """Return losses and KPIs of the whole batch, by a single sum over the ranks."""
-        counted = torch.full_like(under[:1], windows)
-        parts = [over, under, counted] + ([] if kpis is None else [kpis * windows])
+        # windows behind each KPI: all, and those of a known class
+        counted = torch.stack([torch.full_like(under[0], windows), under[1]])
+        parts = [over, under, counted] + ([] if kpis is None else [kpis * counted])
         # one vector: on a CPU a reduction costs its start-up, not its few numbers
         sums = torch.cat(parts).detach()
         self._comm.all_reduce(sums)
         # the second term has value 0: it only gives the sum, which has no graph, a gradient
         joint = sums[:2] + self.size * (over - over.detach())
-        return joint / sums[2:4], None if kpis is None else sums[5:] / sums[4]
+        joint = joint / sums[2:4].clamp(min=1)
+        return joint, None if kpis is None else sums[6:] / sums[4:6].clamp(min=1)
 
     def mean_gradient(self, gradient: Tensor) -> Tensor:
         """Return the gradient of the whole batch: the mean over ranks, as for the weights."""

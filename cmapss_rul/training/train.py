@@ -8,6 +8,7 @@ import torch
 
 from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.data.split import LEAK
+from cmapss_rul.display.text import counted
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import StopSignals
@@ -134,6 +135,7 @@ def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Train
             validation=engines.validation.tolist(),
             calibration=engines.calibration.tolist(),
             test=inputs.test.tolist(),
+            censored=inputs.censored.tolist(),
         ),
         host=Host(
             folder=str(run.path),
@@ -154,7 +156,7 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
         reporter.note(f"split.by windows is {LEAK}, so validation metrics are too good")
     files = inputs.files.files
     if config.data.own:
-        text = f"each record of {inputs.files.name} is assumed to end at the failure"
+        text = _censoring(loop, inputs)
         if len(inputs.test):
             text += f"; {len(inputs.test)} of its engines are held out for rul evaluate"
         reporter.note(text)
@@ -174,3 +176,20 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
     )
     if late := inputs.late_records:
         reporter.note(f"{late} records start later than at cycle 1 and keep their cycle numbers")
+
+
+def _censoring(loop: Loop, inputs: RunInputs) -> str:
+    """Say which records end at the failure."""
+    name, censored = inputs.files.name, len(inputs.censored)
+    if not censored:
+        return (
+            f"each record of {name} is assumed to end at the failure (data.event or data.censored "
+            "says which do not)"
+        )
+    used = loop.record.split
+    engines = {*used.training, *used.validation, *used.calibration, *used.test}
+    return (
+        f"{len(engines) - censored} of {counted(len(engines), 'record')} of {name} end at the "
+        f"failure; the other {censored} train by a one-sided loss, and neither select the epoch "
+        "nor calibrate the intervals"
+    )
