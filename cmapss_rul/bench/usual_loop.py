@@ -84,4 +84,5 @@ class UsualLoop:
 
 def materialise(labelled: LabelledWindows) -> TensorDataset:
     """Copy every window of a set into one tensor."""
-    return TensorDataset(*labelled.batch(torch.arange(len(labelled))))
+    windows, rul, health, _ = labelled.batch(torch.arange(len(labelled)))
+    return TensorDataset(windows, rul, health)

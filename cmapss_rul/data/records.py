@@ -162,7 +162,7 @@ def _censored(
             f"{table.engine[row]}, which has {1 - failed[row]:g} before, expected one value in all "
             "rows of an engine: 1 where its record ends with the failure, else 0"
         )
-    return numbers[failed[first] == 0]
+    return np.asarray(numbers[failed[first] == 0])
 
 
 def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:

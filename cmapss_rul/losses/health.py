@@ -3,7 +3,6 @@
 from itertools import pairwise
 from typing import Annotated
 
-import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy

@@ -106,9 +106,7 @@ class RulLoss(nn.Module, ABC):
         weights = self.weights(target)
         return (weights * self.errors(predicted, target)).sum(), weights.sum()
 
-    def forward(
-        self, predicted: Tensor, target: Tensor, censored: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, predicted: Tensor, target: Tensor, censored: Tensor | None = None) -> Tensor:
         """Return the loss, a scalar."""
         total, weight = self.sum_and_weight(predicted, target, censored)
         return total / weight

@@ -15,6 +15,7 @@ from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.data.verification import provenance
 from cmapss_rul.data.windows import LabelledWindows, Windows
+from cmapss_rul.display.text import counted
 from cmapss_rul.intervals.calibration import (
     Calibration,
     CalibrationPredictions,
@@ -23,6 +24,7 @@ from cmapss_rul.intervals.calibration import (
     validate_levels,
 )
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, supported_levels
+from cmapss_rul.metrics.censored import bound_metrics
 from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import remove_partial_files
@@ -70,6 +72,16 @@ def predict_clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.
             "train.learning_rate"
         )
     return rul.clamp(0, cap).double().cpu().numpy()
+
+
+def describe_bounds(network: Network, bounds: LabelledWindows, cap: int) -> str:
+    """Say how often predictions violate the lower bounds of censored validation records."""
+    predicted, bound = predict_clamped(network, bounds.windows, cap), bounds.rul.cpu().numpy()
+    found = bound_metrics(predicted, bound, bounds.windows.starts.cpu().numpy())
+    return (
+        f"{found.violated:.1%} of the bounds of {counted(found.engines, 'censored engine')} that "
+        f"validate are violated, by {found.shortfall:.2f} cycles in the mean over all windows"
+    )
 
 
 def calibration_predictions(

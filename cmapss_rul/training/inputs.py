@@ -37,7 +37,7 @@ class RunInputs:
 
     Attributes:
         data: windows and labels.
-        test: [engine], numbers of the engines held out of the training file to test on; mostly none.
+        test: [engine], numbers of those held out of the training file as test set; mostly none.
         censored: [engine], numbers of the engines whose records end before the failure.
         files: what a checkpoint records about the files.
         late_records: number of records that start later than at cycle 1.

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
-from cmapss_rul.display.text import counted, shell_word
+from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.metrics.censored import bound_metrics
 from cmapss_rul.metrics.regression import nasa_mean, rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import (
+    describe_bounds,
     calibrate_network,
     calibration_predictions,
     predict_clamped,
@@ -211,7 +211,10 @@ class Loop:
             state.best_rmse, state.best_epoch = measured["val_rmse"], state.epoch + 1
         self.trainer.schedule.epoch_end(measured["val_rmse"])
         self.end_balancer_epoch(row)
-        self.trainer.group.on_first_rank(self.report_bounds)
+        if self.trainer.group.first and len(self.data.bounds):
+            network, cap = self.trainer.evaluation_network(), self.config.data.cap
+            text = describe_bounds(network, self.data.bounds, cap)
+            self.reporter.detail(f"epoch {row['epoch']}: {text}")
         seconds = time.perf_counter() - start
         self.record.host.clock.end_epoch(self.windows_per_epoch, seconds)
         state.history.append(row)
@@ -262,22 +265,6 @@ class Loop:
             "val_nasa": nasa_mean(self.predicted, true),
             "val_health_accuracy": float(right.double().mean()),
         }
-
-    def report_bounds(self) -> None:
-        """Report how often the bounds of censored validation records are violated, if there are."""
-        bounds = self.data.bounds
-        if not len(bounds):
-            return
-        cap = self.config.data.cap
-        predicted = predict_clamped(self.trainer.evaluation_network(), bounds.windows, cap)
-        found = bound_metrics(
-            predicted, bounds.rul.cpu().numpy(), bounds.windows.starts.cpu().numpy()
-        )
-        self.reporter.detail(
-            f"epoch {self.state.epoch + 1}: {found.violated:.1%} of the bounds of "
-            f"{counted(found.engines, 'censored validation engine')} violated, by "
-            f"{found.shortfall:.2f} cycles on average over all"
-        )
 
     # ---- save -------------------------------------------------------------------------------
 

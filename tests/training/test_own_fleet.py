@@ -80,8 +80,8 @@ def test_the_log_says_what_is_assumed(own_run, tmp_path):
     late = write_own(tmp_path / "late.csv", own_rows()[3:])
     said = record_run(own_config(late), tmp_path / "run").notes
     assert said[0] == (
-        "each record of late.csv is assumed to end at the failure; 2 of its engines are held out "
-        "for rul evaluate"
+        "each record of late.csv is assumed to end at the failure (data.event or data.censored "
+        "says which do not); 2 of its engines are held out for rul evaluate"
     )
     assert said[1] == "1 records start later than at cycle 1 and keep their cycle numbers"
     assert not any("official" in text for text in said)
