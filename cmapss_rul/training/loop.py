@@ -20,9 +20,9 @@ from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import (
-    describe_bounds,
     calibrate_network,
     calibration_predictions,
+    describe_bounds,
     predict_clamped,
 )
 from cmapss_rul.training.checkpoint import (

@@ -186,7 +186,7 @@ def _censoring(loop: Loop, inputs: RunInputs) -> str:
             f"each record of {name} is assumed to end at the failure (data.event or data.censored "
             "says which do not)"
         )
-    used = loop.record.split
+    used = loop.record.engines
     engines = {*used.training, *used.validation, *used.calibration, *used.test}
     return (
         f"{len(engines) - censored} of {counted(len(engines), 'record')} of {name} end at the "

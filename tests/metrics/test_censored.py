@@ -43,7 +43,9 @@ def test_a_perfect_prediction_orders_every_cut():
     lengths = np.array([30, 50, 8, 41])
     failed = np.array([True, True, False, True])
     # of the censored record the truth is far above the rest of its record
-    left = np.concatenate([np.arange(n)[::-1] + 99 * (not f) for n, f in zip(lengths, failed)])
+    left = np.concatenate(
+        [np.arange(n)[::-1] + 99 * (not f) for n, f in zip(lengths, failed, strict=True)]
+    )
     assert cut_concordance(left, lengths, failed, 10) == 1
     assert cut_concordance(-left, lengths, failed, 10) == 0
     assert cut_concordance(0 * left, lengths, failed, 10) == 0.5
