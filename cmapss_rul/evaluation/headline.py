@@ -1,12 +1,13 @@
 """The short output of `rul evaluate`: the result in a sentence, its protocol, and four rows."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cmapss_rul.display.table import Table, terminal_text, to_terminal
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.tables import WINDOWS, interval_cell, metric_cells, number
-from cmapss_rul.metrics.published import PUBLISHED
+from cmapss_rul.metrics.published import LEAKAGE_ALARM, PUBLISHED
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -75,13 +76,32 @@ def _why_not_comparable(evaluation: Evaluation) -> str:
     if not protocol.official:
         return f"those are on C-MAPSS, whereas these data are {protocol.files}"
     if protocol.split.leak:
-        return f"split by windows, {protocol.split.leak}"
+        return protocol.split.leak_warning
     if protocol.auxiliary:
         also = " and ".join(protocol.auxiliary)
         return f"trained on {also} too (data.auxiliary=[] leaves that out)"
     if protocol.cap != _USUAL_CAP:
         return f"labels are capped at {protocol.cap}, and those at {_USUAL_CAP}"
     return ""
+
+
+def warnings_of(evaluation: Evaluation) -> Iterator[str]:
+    """Yield the warnings that no reader of a report or a model card may miss."""
+    protocol = evaluation.protocol
+    if not protocol.official:
+        yield f"{protocol.files}: these metrics are not comparable with C-MAPSS results"
+    if protocol.split.leak:
+        yield protocol.split.leak_warning
+    if protocol.unknown_conditions:
+        yield (
+            f"{protocol.unknown_conditions:,} of {protocol.windows:,} windows end in an operating "
+            "condition that did not occur in training"
+        )
+    if protocol.official and evaluation.metrics.last.capped.rmse < LEAKAGE_ALARM:
+        yield (
+            f"an RMSE below {LEAKAGE_ALARM:g} on the last windows suggests a leak; rule one out "
+            "before using this result"
+        )
 
 
 def headline_table(evaluation: Evaluation) -> Table:

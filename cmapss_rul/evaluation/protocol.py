@@ -44,6 +44,11 @@ class SplitFacts:
     validation_engines: int
     calibration_engines: int
 
+    @property
+    def leak_warning(self) -> str:
+        """The warning for readers of the metrics; only where there is a leak."""
+        return f"split by windows, {self.leak}"
+
     @classmethod
     def of(cls, model: TrainedModel) -> "SplitFacts":
         """Describe the split behind a model."""

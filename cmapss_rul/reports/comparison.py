@@ -53,14 +53,7 @@ _CODE_COLUMNS: Columns = {
 
 
 def report_comparison(path: Path, output: Path) -> list[Path]:
-    """Report on a comparison; nothing is trained or evaluated again.
-
-    Args:
-        path: of comparison.json; the plots of `rul compare` are beside it.
-        output: the HTML file.
-
-    Returns:
-        The page, and copies of the plots.
+    """Report on comparison.json and the plots beside it; nothing is trained or evaluated again.
 
     Raises:
         RulError: comparison.json is not as `rul compare` writes it, or writing fails.
@@ -75,12 +68,7 @@ def report_comparison(path: Path, output: Path) -> list[Path]:
 
 
 def comparison_page(folder: Path, comparison: Comparison) -> Page:
-    """Build the page of a comparison.
-
-    Args:
-        folder: of the plots.
-        comparison: the contents of comparison.json.
-    """
+    """Build the page of a comparison whose plots are in a folder."""
     cells, seeds = comparison.cells, comparison.grid.seeds
     subsets = ", ".join(dict.fromkeys(cell.subset for cell in cells))
     many = f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed"
@@ -107,9 +95,8 @@ def comparison_page(folder: Path, comparison: Comparison) -> Page:
 
 def _best_cell(cells: list[CellSummary]) -> CellSummary | None:
     """Return the cell with the lowest RMSE; a leak makes a cell look better than it is."""
-    scored = [(cell.rmse.mean, cell) for cell in cells if cell.rmse.mean is not None]
-    honest = [(mean, cell) for mean, cell in scored if not cell.leak]
-    return min(honest, key=lambda found: found[0])[1] if honest else None
+    honest = [cell for cell in cells if cell.rmse.mean is not None and not cell.leak]
+    return min(honest, key=lambda cell: cell.rmse.mean or 0.0, default=None)
 
 
 def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
@@ -206,13 +193,15 @@ def _plots(folder: Path, comparison: Comparison, *names: str) -> Iterator[Part]:
 def _describe_plot(comparison: Comparison, name: str) -> str:
     """Put the contents of a plot into words."""
     cells = comparison.cells
-    if name in ("rmse_by_balancer", "ranks"):
-        found = [f"{_cell_name(cell)} {show_spread(cell.rmse, 2)}" for cell in cells]
-        return f"{_PLOTS[name]}. RMSE: {'; '.join(found)}."
     if name == "oracle":
         return " ".join(entry.sentence for entry in comparison.oracle or ())
-    found = [f"{_cell_name(cell)} {show_spread(cell.validation.rmse, 2)}" for cell in cells]
-    return f"{_PLOTS[name]}. Validation RMSE of the selected epochs: {'; '.join(found)}."
+    tested = name in ("rmse_by_balancer", "ranks")
+    values = "; ".join(
+        f"{_cell_name(cell)} {show_spread(cell.rmse if tested else cell.validation.rmse, 2)}"
+        for cell in cells
+    )
+    metric = "RMSE" if tested else "Validation RMSE of the selected epochs"
+    return f"{_PLOTS[name]}. {metric}: {values}."
 
 
 def _cell_name(cell: CellSummary) -> str:

@@ -9,6 +9,7 @@ from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.display.table import Table, to_markdown
 from cmapss_rul.display.table import escape_markdown as escape
 from cmapss_rul.display.text import counted
+from cmapss_rul.evaluation.headline import warnings_of
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.tables import (
     baselines_table,
@@ -18,7 +19,6 @@ from cmapss_rul.evaluation.tables import (
     protocol_table,
 )
 from cmapss_rul.reports.page import generator_note
-from cmapss_rul.reports.summary import warnings_of
 from cmapss_rul.system.files import save_file
 from cmapss_rul.training.trained_model import TrainedModel
 
@@ -26,24 +26,14 @@ CARD = "MODEL_CARD.md"
 
 
 def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Path:
-    """Write the model card into the run's folder.
-
-    Raises:
-        RulError: it cannot be written.
-    """
+    """Write the model card into the run's folder; RulError if that fails."""
     path = folder / CARD
     save_file(path, model_card(folder.resolve().name, model, evaluation))
     return path
 
 
 def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
-    """Describe a model in Markdown.
-
-    Args:
-        name: of the run.
-        model: the model.
-        evaluation: of it.
-    """
+    """Describe the model of a run of this name in Markdown."""
     parts = [
         f"# Model card: {escape(name)}",
         *(f"> **Note:** {escape(text)}" for text in warnings_of(evaluation)),

@@ -46,12 +46,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table on the page.
-
-    Attributes:
-        table: its contents.
-        folded: whether it is hidden until it is opened.
-    """
+    """A table on the page; a folded one is hidden until it is opened."""
 
     kind: ClassVar[str] = "table"
     table: Table
@@ -92,13 +87,7 @@ Part = Text | Missing | Lines | PageTable | Column | Plot
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page.
-
-    Attributes:
-        anchor: its address on the page.
-        title: the heading.
-        parts: its contents, in order.
-    """
+    """A section of the page; `anchor` is its address."""
 
     anchor: str
     title: str
@@ -109,14 +98,8 @@ class Section:
 class Page:
     """A whole page.
 
-    Attributes:
-        title: the main heading.
-        subtitle: data and model, in a line.
-        key_metrics: name and value of the most important results.
-        verdict: what they show, in a sentence or a few.
-        warnings: what no reader may miss.
-        sections: everything else.
-        lead: the plot beside the key metrics.
+    `key_metrics` are names and values of the most important results, `verdict` sentences on what
+    they show, `warnings` what no reader may miss, `lead` the plot beside the key metrics.
     """
 
     title: str
@@ -148,14 +131,7 @@ def plots_folder(output: Path) -> Path:
 
 
 def write_page(page: Page, output: Path) -> list[Path]:
-    """Draw the plots and write the page, each file atomically and the page last.
-
-    Args:
-        page: all of it.
-        output: the HTML file; its plots go to `plots_folder`.
-
-    Returns:
-        The page, then its plots.
+    """Draw the plots and write the page, each file atomically and the page last; return them.
 
     Raises:
         RulError: a file cannot be written.

@@ -4,16 +4,16 @@ from os import PathLike
 from pathlib import Path
 
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.evaluation.headline import published_comparison, verdict
+from cmapss_rul.evaluation.headline import published_comparison, verdict, warnings_of
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save
+from cmapss_rul.evaluation.tables import interval_cell, number
 from cmapss_rul.reports import sections
 from cmapss_rul.reports.comparison import report_comparison
 from cmapss_rul.reports.interpretation import interpretation_parts
 from cmapss_rul.reports.model_card import write_card
 from cmapss_rul.reports.page import Page, Section, plots_folder, write_page
 from cmapss_rul.reports.rul_plots import LastWindows
-from cmapss_rul.reports.summary import key_metrics, warnings_of
 from cmapss_rul.reports.training_curves import training_parts
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.ranks import pick_device
@@ -42,7 +42,7 @@ def report(
         The files that were written: the page, its plots, and a run's model card.
 
     Raises:
-        UsageError: the folder is neither, or the output is no HTML file.
+        UsageError: the folder is neither, or the output is not an HTML file.
         RulError: see `restore` and `evaluate`; or a file cannot be written.
 
     >>> import cmapss_rul
@@ -64,7 +64,7 @@ def report(
 
 def _is_comparison(folder: Path) -> bool:
     if not folder.is_dir():
-        problem = "is no folder" if folder.exists() else "there is no such folder"
+        problem = "is not a folder" if folder.exists() else "there is no such folder"
         raise UsageError(f"{folder}: {problem}; expected that of a run, or of rul compare")
     if (folder / _COMPARISON).exists():
         return True
@@ -73,21 +73,15 @@ def _is_comparison(folder: Path) -> bool:
     if (folder / _GRID).exists():
         raise UsageError(f"{folder}: its runs were not compared yet; call rul compare again")
     raise UsageError(
-        f"{folder}: holds neither best.pt, as a run does, nor {_COMPARISON}, as rul compare makes "
-        "it; rul runs lists the runs"
+        f"{folder}: found neither best.pt of a run nor {_COMPARISON} of rul compare; rul runs lists "
+        "the runs"
     )
 
 
 def report_run(
     folder: Path, output: Path, *, device: str = "cpu", data_dir: Path | str | None = None
 ) -> list[Path]:
-    """Evaluate a run's best epoch, save that as `rul evaluate` does, and report on it.
-
-    The arguments are those of `report`.
-
-    Returns:
-        The page, its plots, and the model card in the run's folder.
-    """
+    """Evaluate a run's best epoch, save that as `rul evaluate` does, and report on it."""
     model = restore(folder, pick_device(device))
     files = EvaluationFiles.of(model.path)
     files.check()
@@ -128,3 +122,18 @@ def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
         sections=[Section(anchor, title, list(content)) for anchor, title, content in parts],
         lead=sections.lead_plot(evaluation, last),
     )
+
+
+def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Name and value of the most important metrics."""
+    last, every = evaluation.metrics.last.capped, evaluation.metrics.every.capped
+    interval = last.rmse_interval
+    return [
+        ("RMSE, last windows, capped labels", f"{number(last.rmse, 2)} cycles"),
+        (
+            "its 95 % interval over engines",
+            "none: one engine" if interval is None else interval_cell(interval),
+        ),
+        ("NASA score, last windows, capped", number(last.nasa, 0)),
+        ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} cycles"),
+    ]

@@ -16,14 +16,15 @@ from cmapss_rul.evaluation.tables import (
     health_table,
     intervals_table,
     metrics_table,
+    number,
     prognostics_table,
     protocol_table,
 )
+from cmapss_rul.metrics.published import HONEST_BAND, PUBLISHED, TRUST
 from cmapss_rul.reports import breakdown, rul_plots
 from cmapss_rul.reports.breakdown import Groups, group_by_condition, group_by_rul
 from cmapss_rul.reports.page import Column, Lines, Missing, PageTable, Part, Plot, Text
 from cmapss_rul.reports.rul_plots import LastWindows
-from cmapss_rul.reports.summary import published_results
 from cmapss_rul.training.trained_model import TrainedModel
 
 
@@ -37,6 +38,38 @@ def baselines(evaluation: Evaluation) -> Iterator[Part]:
     """Yield baselines and published results."""
     yield Column([baselines_table(evaluation)])
     yield from published_results(evaluation)
+
+
+def published_results(evaluation: Evaluation) -> Iterator[Part]:
+    """Yield what others have published for the subset; nothing but the reason for other data."""
+    protocol = evaluation.protocol
+    if not protocol.official:
+        yield Missing(
+            f"published results, which are on C-MAPSS, whereas these data are {protocol.files}"
+        )
+        return
+    last = evaluation.metrics.last.capped
+    rows = [["this model", number(last.rmse, 2), number(last.nasa, 0), "one seed; see above"]]
+    for entry in PUBLISHED:
+        result = entry.results.get(protocol.subset)
+        if result is not None:
+            note = f"{entry.trust}: {entry.note}" if entry.note else entry.trust
+            sd = "" if result.sd is None else f" ± {result.sd:.2f}"
+            nasa = "–" if result.nasa is None else f"{result.nasa:,.0f}"
+            rows.append([entry.method, f"{result.rmse:.2f}{sd}", nasa, note])
+    low, high = HONEST_BAND[protocol.subset]
+    title = (
+        f"Results published for {protocol.subset}: RMSE in cycles and NASA score, last window; few "
+        "sources state whether labels were capped"
+    )
+    head = ["method", "RMSE", "NASA", "trust"]
+    yield Column([Table(title, head, rows, "lrrl", strong=[0])])
+    yield Text(
+        f"Honest protocols (engines held out, epoch selected by validation, capped labels) reach "
+        f"about {low:g} to {high:g} on {protocol.subset}."
+    )
+    meanings = [[name, meaning] for name, meaning in TRUST.items()]
+    yield PageTable(Table("Degrees of trust", ["trust", "meaning"], meanings, "ll"), folded=True)
 
 
 def lead_plot(evaluation: Evaluation, last: LastWindows) -> Plot:
@@ -176,8 +209,8 @@ def intervals(evaluation: Evaluation) -> Iterator[Part]:
         yield Missing(f"intervals and their coverage: {results.reason}")
         return
     shares = [
-        f"{found.level:g}: {found.last.capped.coverage:.3f} of the last windows"
-        for found in results.coverage
+        f"{entry.level:g}: {entry.last.capped.coverage:.3f} of the last windows"
+        for entry in results.coverage
     ]
     yield Plot(
         "coverage",
@@ -202,13 +235,11 @@ def provenance(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     yield Column([Table("Parameters of the network", ["part", "parameters"], rows)])
     versions = evaluation.protocol.versions
     names = list(versions["evaluated"])
-    rows = [[when, *(found.get(name, "–") for name in names)] for when, found in versions.items()]
+    rows = [[when, *(each.get(name, "–") for name in names)] for when, each in versions.items()]
     yield Column([Table("Package versions", ["", *names], rows)])
     digests = [[name, file["sha256"]] for name, file in evaluation.protocol.digest.items()]
-    own = hashlib.sha256(model.path.read_bytes()).hexdigest()
-    yield PageTable(
-        Table("SHA-256 of the files", ["file", "SHA-256"], [*digests, [model.path.name, own]], "ll")
-    )
+    digests.append([model.path.name, hashlib.sha256(model.path.read_bytes()).hexdigest()])
+    yield PageTable(Table("SHA-256 of the files", ["file", "SHA-256"], digests, "ll"))
     lines = to_yaml(model.config, comments=False).splitlines()
     yield Lines("Resolved configuration (trains again as it is)", lines, code=True)
 

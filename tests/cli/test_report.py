@@ -95,10 +95,10 @@ def test_what_is_in_the_way_is_found_before_the_work(rul, run_folder, monkeypatc
 
 def test_folders_that_are_neither_say_what_was_expected(rul, tmp_path):
     assert "there is no such folder" in fails(rul("report", tmp_path / "nothing"), code=2)
-    assert "holds neither best.pt" in fails(rul("report", tmp_path), code=2)
+    assert "found neither best.pt" in fails(rul("report", tmp_path), code=2)
     (tmp_path / "grid.json").write_text("{}")
     assert "call rul compare again" in fails(rul("report", tmp_path), code=2)
-    assert "is no folder" in fails(rul("report", tmp_path / "grid.json"), code=2)
+    assert "is not a folder" in fails(rul("report", tmp_path / "grid.json"), code=2)
     assert names_in(tmp_path) == ["grid.json"]
 
 

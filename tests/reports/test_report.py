@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.evaluation.headline import verdict
-from cmapss_rul.reports import sections, summary
+from cmapss_rul.evaluation.headline import verdict, warnings_of
+from cmapss_rul.reports import sections
 from cmapss_rul.reports.interpretation import interpretation_parts
 from cmapss_rul.reports.model_card import CARD, model_card
 from cmapss_rul.reports.page import Lines, Missing, PageTable, Plot, Text
@@ -113,7 +113,7 @@ def test_simulated_data_are_marked_and_not_compared_with_published_figures(seen)
 
 
 def test_published_figures_come_with_their_trust(evaluation):
-    parts = list(summary.published_results(official(evaluation)))
+    parts = list(sections.published_results(official(evaluation)))
     (table,) = parts[0].tables
     assert table.rows[0][:2] == ["this model", "12.00"]
     assert ["RVE 2022", "13.42", "324", "reproduced"] in table.rows
@@ -125,8 +125,8 @@ def test_published_figures_come_with_their_trust(evaluation):
 
 
 def test_a_figure_too_good_to_be_true_is_an_alarm(evaluation):
-    assert list(summary.warnings_of(official(evaluation))) == []
-    (alarm,) = summary.warnings_of(official(evaluation, rmse=9.9))
+    assert list(warnings_of(official(evaluation))) == []
+    (alarm,) = warnings_of(official(evaluation, rmse=9.9))
     assert "suggests a leak" in alarm
 
 
@@ -134,7 +134,7 @@ def test_a_leak_and_unknown_conditions_are_warnings(evaluation):
     whole = official(evaluation)
     split = dataclasses.replace(whole.protocol.split, leak="a leak: so it is")
     protocol = dataclasses.replace(whole.protocol, split=split, unknown_conditions=3)
-    found = list(summary.warnings_of(dataclasses.replace(whole, protocol=protocol)))
+    found = list(warnings_of(dataclasses.replace(whole, protocol=protocol)))
     assert found[0] == "split by windows, a leak: so it is"
     assert found[1].startswith("3 of ")
 
