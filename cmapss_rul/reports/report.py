@@ -73,8 +73,8 @@ def _is_comparison(folder: Path) -> bool:
     if (folder / _GRID).exists():
         raise UsageError(f"{folder}: its runs were not compared yet; call rul compare again")
     raise UsageError(
-        f"{folder}: found neither best.pt of a run nor {_COMPARISON} of rul compare; rul runs lists "
-        "the runs"
+        f"{folder}: found neither best.pt of a run nor {_COMPARISON} of rul compare; rul runs "
+        "lists the runs"
     )
 
 
