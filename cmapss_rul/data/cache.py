@@ -21,6 +21,7 @@ from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.lines import Readable
 from cmapss_rul.data.reader import open_text, parse_fleet
+from cmapss_rul.data.verification import Provenance, provenance
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.files import atomic_file, remove_partial_files
 from cmapss_rul.system.locks import wait_for_folder
@@ -54,36 +55,49 @@ def cache_entry(path: Path, sha256: str) -> Path:
     return cache_folder(path) / f"{path.stem}-{key[:32]}.rows"
 
 
-def read_cached_train(path: Path, sha256: str) -> Fleet:
+def read_cached_train(path: Path) -> tuple[Fleet, Provenance]:
     """Read a training file from its cache entry, which is created or replaced where needed.
 
     A folder that cannot be written means no entry, and nothing else. Of two processes that need
     the same entry, the second waits and uses the one of the first.
 
+    Returns:
+        The records, and the provenance of the very bytes that they were parsed from.
+
     Raises:
-        DataError: the file cannot be read, is invalid, or has changed since it was hashed.
+        DataError: the file cannot be read, is invalid, or changes while it is read.
     """
-    entry = cache_entry(path, sha256)
-    fleet = _load(entry)
-    if fleet is not None:
-        return fleet
+    found = _find(path)
+    if found is not None:
+        return found
     with ExitStack() as stack:
         try:
-            stack.enter_context(wait_for_folder(entry.parent))
+            stack.enter_context(wait_for_folder(cache_folder(path)))
         except DataError:
-            return _parse(path, sha256)
-        fleet = _load(entry)  # another process may have written it while this one waited
-        if fleet is not None:
-            return fleet
+            return _parse(path)
+        found = _find(path)  # another process may have written it while this one waited
+        if found is not None:
+            return found
+        fleet, source = _parse(path)
+        entry = cache_entry(path, source.sha256)
         if entry.exists():
             logging.getLogger(__name__).warning(
                 "%s is damaged or incomplete, and is created again", printable(entry)
             )
-        fleet = _parse(path, sha256)
         with suppress(OSError):  # a full disk: the next call tries again
             remove_partial_files(entry.parent)
             _store(entry, fleet)
-    return fleet
+    return fleet, source
+
+
+def _find(path: Path) -> tuple[Fleet, Provenance] | None:
+    """Look for the entry of a training file; None without a valid one."""
+    # where there is none of the file's name, `_parse` takes the digest, in the same reading
+    if not any(cache_folder(path).glob(f"{path.stem}-*.rows")):
+        return None
+    source = provenance(path)
+    fleet = _load(cache_entry(path, source.sha256))
+    return None if fleet is None else (fleet, source)
 
 
 class _HashingStream:
@@ -98,21 +112,22 @@ class _HashingStream:
         return piece
 
 
-def _parse(path: Path, sha256: str) -> Fleet:
-    """Parse the text, and make sure that it is the one that was hashed.
+def _parse(path: Path) -> tuple[Fleet, Provenance]:
+    """Parse the text, and take the digest of the parsed bytes themselves.
 
     An entry with other numbers than those of its digest would be wrong for ever, and times and
-    size of a file may stay as they are when it changes: the parsed bytes themselves are hashed.
+    size of a file may stay as they are when it changes.
     """
     with open_text(path) as file:
         stream = _HashingStream(file)
         fleet = parse_fleet(stream, str(path))
-    if stream.digest.hexdigest() != sha256:
+    sha256 = stream.digest.hexdigest()
+    source = provenance(path, sha256)
+    if source.sha256 != sha256:
         raise DataError(
-            f"{path}: found other bytes than a moment ago, expected a file that does not change; "
-            "run the command again when nothing writes to it"
+            f"{path}: the file changed while it was read; run again when nothing writes to it"
         )
-    return fleet
+    return fleet, source
 
 
 def _store(entry: Path, fleet: Fleet) -> None:

@@ -86,8 +86,7 @@ def read_test_set(
 def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
     """The engines of the training file held out from training, each truncated once."""
     path = ensure_files(config, ["train"])["train"]
-    source = provenance(path)
-    records = read_train_records(config, path, source.sha256)
+    records, source = read_train_records(config, path)
     _, held_out = split.hold_out_test(records.fleet.engines)
     if not len(held_out):
         raise DataError(

@@ -19,14 +19,15 @@ from cmapss_rul.data.labels import cap_rul, health_classes, run_to_failure_rul
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.records import Records, read_file, read_records
 from cmapss_rul.data.split import Partition, SplitConfig
+from cmapss_rul.data.verification import Provenance, provenance
 from cmapss_rul.data.windows import LabelledWindows, Windows
 from cmapss_rul.display.text import counted, nearest
 from cmapss_rul.losses.health import UNKNOWN_CLASS
 from cmapss_rul.system.errors import DataError
 
 
-def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
-    """Read a training file with this digest.
+def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provenance]:
+    """Read a training file.
 
     Each of its records ends with the failure, but for those that `data.event` or `data.censored`
     excepts. A user's own file is not cached: it may contain the engines held out as test set.
@@ -35,9 +36,11 @@ def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
         DataError: the file is invalid.
     """
     if not config.own:
-        fleet = read_cached_train(file, sha256)
+        fleet, source = read_cached_train(file)
         no_gaps = np.zeros(fleet.rows, dtype=np.int64)
-        return Records(fleet, fleet.engines.tolist(), no_gaps, has_condition_columns=True)
+        names = fleet.engines.tolist()
+        return Records(fleet, names, no_gaps, has_condition_columns=True), source
+    source = provenance(file)
     records = read_records(read_file(file), str(file), config, event=config.event)
     short = np.flatnonzero(records.fleet.lengths < 2)
     if len(short):
@@ -54,7 +57,7 @@ def read_train_records(config: DataConfig, file: Path, sha256: str) -> Records:
             f"{counted(len(records.names), 'engine')}, expected at least 2: one to train on and "
             "one to validate on"
         )
-    return records
+    return records, source
 
 
 def _engine_numbers(ids: Sequence[str], records: Records, file: Path) -> NDArray[np.int64]:

@@ -82,17 +82,22 @@ class Provenance:
         return "simulated" if self.simulated else "not the official files"
 
 
-def provenance(path: Path) -> Provenance:
+def provenance(path: Path, sha256: str = "") -> Provenance:
     """Digest a file and determine its origin; besides it only its manifest is read.
+
+    Where the digest of its bytes is known already, a file of NASA's is not read again.
 
     Raises:
         DataError: the file cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            digests = _hash_file(file, path.name)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if sha256 and sha256 == DIGESTS.get(path.name):
+        digests = sha256, CANONICAL_DIGESTS[path.name]
+    else:
+        try:
+            with path.open("rb") as file:
+                digests = _hash_file(file, path.name)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     found = Provenance.from_digests(path.name, *digests)
     listed = manifest_digests(path.parent, path.name).get(path.name)
     return replace(found, simulated=found.sha256 == listed)

@@ -13,7 +13,6 @@ from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.trainset import read_train_records
-from cmapss_rul.data.verification import provenance
 from cmapss_rul.data.windows import LabelledWindows, Windows
 from cmapss_rul.display.text import counted
 from cmapss_rul.intervals.calibration import (
@@ -174,14 +173,14 @@ def _read_train_file(model: TrainedModel, data_dir: Path | str | None, progress:
     if data_dir is not None:
         config = config.moved_to(data_dir)
     file = ensure_files(config, ["train"], progress=progress)["train"]
-    found = provenance(file)
+    records, found = read_train_records(config, file)
     # the canonical digest: line ends and spaces may differ between copies of a file
     if found.canonical_sha256 != model.data.canonical_sha256:
         raise UsageError(
             f"{file}: found SHA-256 {found.sha256[:12]}…, expected the file that the "
             f"run trained on, {model.data.sha256[:12]}…; name its folder with --data"
         )
-    return read_train_records(config, file, found.sha256).fleet
+    return records.fleet
 
 
 def _predict_engines(

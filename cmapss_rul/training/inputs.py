@@ -1,6 +1,6 @@
 """The training files of a run: found, read and prepared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,25 +10,34 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.trainset import TrainingData, prepare_training_data, read_train_records
-from cmapss_rul.data.verification import Provenance, provenance
+from cmapss_rul.data.verification import Provenance
 from cmapss_rul.training.checkpoint import AuxiliaryFile, RunData
 from cmapss_rul.training.config import RunConfig
 
-TrainFiles = Mapping[Path, Provenance]
-"""Path of each training file → its name and digests; auxiliary files last."""
+TrainFiles = Sequence[tuple[Fleet, Provenance]]
+"""Records and digests of each training file; auxiliary files last."""
 
 
-def find_train_files(config: RunConfig) -> TrainFiles:
+def find_train_files(config: RunConfig) -> list[Path]:
     """Find the training files of a configuration, fetched where they are missing.
 
     Raises:
-        DataError: a file cannot be obtained or read.
+        DataError: a file cannot be obtained.
     """
     subsets = (config.data.subset, *config.data.auxiliary)
     wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
     # all are fetched before the first is read: a run fails early or not at all
-    paths = [ensure_files(data, ["train"])["train"] for data in wanted]
-    return {path: provenance(path) for path in paths}
+    return [ensure_files(data, ["train"])["train"] for data in wanted]
+
+
+def read_train_files(config: RunConfig, paths: Sequence[Path]) -> TrainFiles:
+    """Read the training files that `find_train_files` found.
+
+    Raises:
+        DataError: a file is malformed.
+    """
+    read = [read_train_records(config.data, path) for path in paths]
+    return [(records.fleet, source) for records, source in read]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +60,12 @@ class RunInputs:
 
     @classmethod
     def prepare(cls, config: RunConfig, files: TrainFiles) -> "RunInputs":
-        """Read and prepare the files.
-
-        Held-out test engines are removed before any statistic is computed.
+        """Prepare the files; held-out test engines go before any statistic is computed.
 
         Raises:
-            DataError: a file is malformed.
+            DataError: there are too few engines, or too many operating conditions.
         """
-        fleets = [
-            read_train_records(config.data, path, source.sha256).fleet
-            for path, source in files.items()
-        ]
+        fleets = [fleet for fleet, _ in files]
         # first of all: not even the mean of a sensor may know the engines that test
         test, censored = fleets[0].engines[:0], fleets[0].censored
         if config.data.own and config.data.test is None:
@@ -82,13 +86,13 @@ def load_data(config: RunConfig) -> TrainingData:
     Raises:
         DataError: a file cannot be obtained or is malformed.
     """
-    return RunInputs.prepare(config, find_train_files(config)).data
+    return RunInputs.prepare(config, read_train_files(config, find_train_files(config))).data
 
 
 def _describe(
     config: RunConfig, data: TrainingData, files: TrainFiles, auxiliary: Sequence[Fleet]
 ) -> RunData:
-    own, *others = map(asdict, files.values())
+    own, *others = (asdict(source) for _, source in files)
     return RunData(
         subset=config.data.fleet_name,
         **own,

@@ -12,9 +12,16 @@ from cmapss_rul.display.text import counted
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import StopSignals
-from cmapss_rul.training.checkpoint import Clock, EngineNumbers, Host, RunRecord, Versions
+from cmapss_rul.training.checkpoint import (
+    Checkpoint,
+    Clock,
+    EngineNumbers,
+    Host,
+    RunRecord,
+    Versions,
+)
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.inputs import RunInputs, find_train_files
+from cmapss_rul.training.inputs import RunInputs, find_train_files, read_train_files
 from cmapss_rul.training.loggers import LogFile, Reporter, Reporters
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
@@ -73,14 +80,12 @@ def train(
         ):
             return run
         torch_device = group.device(device)
-        files = find_train_files(config)
-        if checkpoint is not None:
-            check_same_run(config, list(files.values()), checkpoint)
+        paths = find_train_files(config)
         # from here on a signal is noted and the loop asks for it: a checkpoint is never cut short
         stop = cleanup.enter_context(StopSignals())
         # before the network is built: its weights are the first draws of the generator
         cleanup.enter_context(_seeded(config, torch_device))
-        inputs = RunInputs.prepare(config, files)
+        inputs = _read_inputs(config, paths, checkpoint)
         trainer = Trainer(config, config.build_network(), torch_device, group)
         loop = Loop(
             config=config,
@@ -106,6 +111,16 @@ def train(
     best = loop.state
     loop.reporter.note(f"best epoch {best.best_epoch}: validation RMSE {best.best_rmse:.3f} cycles")
     return run
+
+
+def _read_inputs(
+    config: RunConfig, paths: Sequence[Path], checkpoint: Checkpoint | None
+) -> RunInputs:
+    """Read and prepare the training files; refuse others than those of the run that resumes."""
+    files = read_train_files(config, paths)
+    if checkpoint is not None:
+        check_same_run(config, [source for _, source in files], checkpoint)
+    return RunInputs.prepare(config, files)
 
 
 @contextmanager

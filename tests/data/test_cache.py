@@ -5,13 +5,12 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cmapss_rul.data import cache
+from cmapss_rul.data import cache, verification
 from cmapss_rul.data.cache import cache_entry, cache_folder, read_cached_train
 from cmapss_rul.data.reader import parse_fleet, read_fleet
 from cmapss_rul.data.simulate import simulate
@@ -51,7 +50,10 @@ def unread(monkeypatch):
 
 
 def read(path):
-    return read_cached_train(path, provenance(path).sha256)
+    """The records; their digest must be that of the file as it is now."""
+    fleet, source = read_cached_train(path)
+    assert source == provenance(path)
+    return fleet
 
 
 def entry_of(path):
@@ -203,56 +205,62 @@ def test_an_invalid_text_is_refused_each_time_and_leaves_nothing(path):
     assert names(path.parent) == [path.name]
 
 
-def test_a_file_that_changes_while_it_is_read_is_refused(path):
-    before = provenance(path).sha256
-    path.write_text(fleet_text(2, 1))
-    with pytest.raises(DataError) as caught:
-        read_cached_train(path, before)
-    assert str(caught.value).startswith(f"{path}: found other bytes than a moment ago, expected")
-    assert names(path.parent) == [path.name]
+@pytest.mark.parametrize("size", ["other", "same"])
+def test_an_entry_has_the_digest_of_the_bytes_that_were_parsed(path, monkeypatch, size):
+    """The file changes after it was opened, and times and size may hide that."""
+    status = path.stat()
+
+    def parse_after_a_change(stream, name):
+        content = path.read_bytes()
+        path.write_bytes(content[:-3] + b"9" + content[-2:] + b"\n" * (size == "other"))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return parse_fleet(stream, name)
+
+    before = entry_of(path)
+    monkeypatch.setattr(cache, "parse_fleet", parse_after_a_change)
+    fleet = read(path)
+    assert_same(fleet, read_fleet(path))
+    assert entry_of(path) != before
+    assert names(path.parent / "cache") == [entry_of(path).name]
 
 
 @pytest.mark.parametrize("size", ["other", "same"])
-def test_a_file_that_changes_while_it_is_parsed_is_refused(path, monkeypatch, size):
-    def parse_while_it_changes(stream, name):
+def test_a_file_that_changes_between_parsing_and_digest_is_refused(path, monkeypatch, size):
+    status = path.stat()
+
+    def parse_before_a_change(stream, name):
+        fleet = parse_fleet(stream, name)
         content = path.read_bytes()
         path.write_bytes(content[:-3] + b"9" + content[-2:] + b"\n" * (size == "other"))
-        return parse_fleet(stream, name)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return fleet
 
-    before = provenance(path).sha256
-    monkeypatch.setattr(cache, "parse_fleet", parse_while_it_changes)
-    with pytest.raises(DataError, match="found other bytes than a moment ago"):
-        read_cached_train(path, before)
+    monkeypatch.setattr(cache, "parse_fleet", parse_before_a_change)
+    with pytest.raises(DataError) as caught:
+        read_cached_train(path)
+    assert str(caught.value) == (
+        f"{path}: the file changed while it was read; run again when nothing writes to it"
+    )
     assert names(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize("age", [0, 10**9], ids=["just now", "old"])
-def test_on_a_miss_the_file_is_digested_once_and_the_parsed_bytes_are_checked(
-    path, monkeypatch, age
-):
-    hashed = []
-    file_digest = hashlib.file_digest
+def test_on_a_miss_an_official_file_is_read_and_hashed_once(path, monkeypatch):
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(verification.DIGESTS, path.name, digest)
+    monkeypatch.setitem(verification.CANONICAL_DIGESTS, path.name, "c" * 64)
+    hashed, file_digest = [], hashlib.file_digest
 
     def counted(file, kind):
         hashed.append(file.name)
         return file_digest(file, kind)
 
-    os.utime(path, (time.time() - age,) * 2)
     monkeypatch.setattr(hashlib, "file_digest", counted)
-    read(path)
+    _, source = read_cached_train(path)
+    assert hashed == []  # the stream that is parsed is the one that is hashed
+    assert (source.sha256, source.canonical_sha256, source.official) == (digest, "c" * 64, True)
+    _, again = read_cached_train(path)
     assert hashed == [str(path)]
-    assert names(path.parent) == ["cache", path.name]
-
-
-def test_a_change_between_digest_and_parsing_that_times_and_size_hide_is_refused(path):
-    before, status = provenance(path).sha256, path.stat()
-    content = path.read_bytes()
-    path.write_bytes(content[:-3] + b"9" + content[-2:])
-    assert path.read_bytes() != content
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.raises(DataError, match="found other bytes than a moment ago"):
-        read_cached_train(path, before)
-    assert names(path.parent) == [path.name]
+    assert again == source
 
 
 def test_the_second_of_two_waits_and_uses_what_the_first_made(path, caplog, unread):

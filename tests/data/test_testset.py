@@ -19,7 +19,7 @@ def config(tmp_path, **keys) -> DataConfig:
 
 def test_engines_are_held_out_and_truncated_once(tmp_path):
     data, split = config(tmp_path), SplitConfig(test=0.4)
-    whole = read_train_records(data, tmp_path / "my.csv", "").fleet
+    whole = read_train_records(data, tmp_path / "my.csv")[0].fleet
     found = read_test_set(data, split)
     assert len(found.held_out) == 3  # 0.4 of 8
     assert found.held_out.tolist() == split.hold_out_test(whole.engines)[1].tolist()

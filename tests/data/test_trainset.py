@@ -164,7 +164,7 @@ def own_config(tmp_path, **keys) -> DataConfig:
 
 def test_a_training_file_keeps_the_names_of_its_engines_and_its_columns(tmp_path):
     data = own_config(tmp_path)
-    records = read_train_records(data, tmp_path / "my.csv", "")
+    records, _ = read_train_records(data, tmp_path / "my.csv")
     assert records.names == list(OWN_LIVES)
     assert records.fleet.lengths.tolist() == list(OWN_LIVES.values())
     assert records.fleet.columns == ("load %", "temp", "vib")
@@ -174,7 +174,7 @@ def test_a_training_file_keeps_the_names_of_its_engines_and_its_columns(tmp_path
 def refused(tmp_path, rows, header=HEADER, **keys) -> str:
     path = write_own(tmp_path / "my.csv", rows, header)
     with pytest.raises(DataError) as caught:
-        read_train_records(own_config(tmp_path, **keys), path, "")
+        read_train_records(own_config(tmp_path, **keys), path)
     return str(caught.value).replace(str(path), "my.csv")
 
 
@@ -203,6 +203,6 @@ def test_an_invalid_training_file_is_reported_in_one_line(tmp_path):
 
 def test_a_record_may_start_late(tmp_path):
     path = write_own(tmp_path / "my.csv", own_rows()[3:])
-    fleet = read_train_records(own_config(tmp_path), path, "").fleet
+    fleet = read_train_records(own_config(tmp_path), path)[0].fleet
     assert fleet.cycle[:2].tolist() == [4, 5]
     assert fleet.lengths[0] == OWN_LIVES["p-7"] - 3
