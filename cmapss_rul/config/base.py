@@ -28,10 +28,7 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_default=True,
-        allow_inf_nan=False,
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
     # On the model: pydantic allows no 'before' validator on the discriminator of a union.

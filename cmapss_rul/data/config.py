@@ -100,8 +100,7 @@ class DataConfig(Config):
         "failure and 0 (false) where it ends before; the same in all rows of an engine.",
     )
     censored: Annotated[tuple[EngineId, ...], Field(max_length=1_000_000)] = Field(
-        (),
-        description="Or the ids of the engines of train whose records end before the failure.",
+        (), description="Or the ids of the engines of train whose records end before the failure."
     )
     settings: ColumnNames | None = Field(
         None,

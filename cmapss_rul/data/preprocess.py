@@ -127,8 +127,6 @@ class Preprocessor:
         cycle_count: whether the cycle count is a feature, too (the last one).
         smoothing: weight of the newest row in exponential smoothing, or None.
         keys: names of the columns that define the operating conditions.
-        conditions: the operating conditions of the training engines.
-        scaler: fitted on the training engines.
     """
 
     columns: tuple[str, ...]

@@ -82,8 +82,6 @@ class _Position:
     """The last line and the last row that were read.
 
     Attributes:
-        name: the file in error messages.
-        line: number of the last line, from 1.
         engine: unit of the last row.
         cycle: cycle of the last row; NaN, which no cycle follows, before the first.
         blank: number of the first blank line, 0 where there is none yet.

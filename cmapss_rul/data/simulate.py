@@ -40,7 +40,6 @@ class Parameters:
         engines: number of training engines, and of test engines.
         conditions: operating conditions, 1 or 6.
         faults: fault modes, 1 or 2.
-        seed: of all random draws.
     """
 
     engines: int = 100

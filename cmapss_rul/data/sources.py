@@ -56,7 +56,6 @@ class FetchResult:
 
     Attributes:
         source: what served the written files; None where nothing had to be fetched.
-        written: the files that were written.
         unchanged: the files that were there and valid.
         refused: what was wrong with files that were replaced.
         answers: why sources that were tried earlier did not serve.

@@ -40,9 +40,6 @@ class NumericColumn:
     """A column of numbers.
 
     Attributes:
-        name: in the file.
-        low: minimum.
-        high: maximum.
         levels: number of levels near which all values are, where they are few; otherwise 1.
     """
 
@@ -66,7 +63,6 @@ class Survey:
     Attributes:
         engine: name of the column that identifies the engine.
         cycle: name of the column that counts the cycles.
-        engines: number of engines in the file.
         lives: [engine], rows of each engine that the default of split.test leaves for training;
             everything below is computed from these.
         settings: columns of operational settings.

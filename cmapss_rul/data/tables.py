@@ -39,7 +39,6 @@ class NumericTable:
     """The requested columns of a table, in the table's row order.
 
     Attributes:
-        name: of the table, in error messages.
         engine: [row], name of each row's engine, as text.
         numbers: [row, column], finite, at most 1e30.
         columns: names of the columns of `numbers`, as requested; the cycle is the first.

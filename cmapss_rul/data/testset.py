@@ -26,10 +26,8 @@ class EvaluationSet:
     """Engines to test on, and where they come from.
 
     Attributes:
-        fleet: the truncated records.
         rul: [engine], true RUL at each record's last row, cycles; None where not requested.
         names: [engine], names in the file, of engines 1, 2, … of the fleet.
-        sources: the files that were read.
         held_out: [engine], numbers of the engines held out from the training file; empty where
             they come from a file of their own.
     """
@@ -53,11 +51,7 @@ def read_test_set(
 ) -> EvaluationSet:
     """Read the engines that a network of this configuration is tested on.
 
-    Args:
-        config: which files.
-        split: how engines are held out where a user has no test file.
-        labels: whether to read the RUL; otherwise no RUL file is opened.
-        progress: show a progress bar on stderr while downloading.
+    Without `labels` no RUL file is opened.
 
     Raises:
         DataError: a file is invalid, or missing and cannot be fetched.

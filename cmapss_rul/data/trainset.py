@@ -89,7 +89,6 @@ class TrainingData:
         bounds: those of censored records, whose labels are lower bounds; usually none.
         calibration: windows at every cycle of the engines held out for the intervals; usually
             none. Censored records are left out.
-        preprocessor: fitted on the training engines.
         engines: numbers of the engines in each part.
         mean_label: mean of the capped labels over every row of the records that end with the
             failure, cycles, whatever the split: the constant that a baseline without knowledge
@@ -132,14 +131,8 @@ def prepare_training_data(
 
     Auxiliary fleets add windows to the training ones. Each is scaled by the statistics of all
     its own engines, since none of them validates.
-
-    Args:
-        fleet: the records of the training file.
-        data: columns, window and cap.
-        split: how validation and calibration engines are drawn.
-        boundaries: of the health classes, descending, cycles.
-        seed: the run's seed, for a split without one of its own.
-        auxiliary: records of other training files.
+    `boundaries` of the health classes descend, in cycles; `seed` is that of the run, for a split
+    without one of its own.
 
     Raises:
         DataError: there are too few engines, or too many operating conditions.

@@ -184,7 +184,6 @@ class FolderCheck:
     """The needed files that are in the data folder.
 
     Attributes:
-        valid: by name.
         rejected: what is wrong with each of the others.
     """
 
@@ -197,12 +196,8 @@ def verify_source(
 ) -> tuple[Provenance, ...]:
     """Verify every needed file of a source before any is written.
 
-    Args:
-        members: what the source has, by name.
-        names: of the files needed.
-        directory: the data folder, with whose test files the RUL files must agree.
-        label: the source in error messages.
-        official: accept official files only.
+    The RUL files must agree with the test files of the source, or of `directory`, the data folder;
+    `label` names the source in error messages.
 
     Returns:
         Provenance of each file, in the order of the names.

@@ -125,7 +125,6 @@ class LabelledWindows:
     """Windows with the labels of their last rows.
 
     Attributes:
-        windows: the inputs.
         rul: [window], capped, cycles, float32.
         health: [window], class, int64; −1 where it is unknown.
         censored: [window], whether the true RUL is `rul` or more, bool; None where it is `rul`

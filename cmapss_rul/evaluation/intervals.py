@@ -30,13 +30,9 @@ class IntervalFacts:
     """What must be known about a model's intervals.
 
     Attributes:
-        levels: ascending.
         level: the one nearest to 0.9, which is shown.
         kind: of the engines that calibrated: 'validation' or 'calibration'.
-        engines: number of them.
         mark: a caveat about these engines, or None.
-        form: of the scales.
-        promise: the coverage guarantee.
     """
 
     levels: list[float]
@@ -112,7 +108,6 @@ class IntervalResults:
     """Coverage of the intervals on the test engines, or why there is none.
 
     Attributes:
-        facts: about the intervals; None without any.
         coverage: [level]; empty without intervals.
         reason: why there are none; empty where there are.
     """
@@ -202,11 +197,8 @@ def evaluate_intervals(
 ) -> IntervalResults:
     """Measure how often the intervals of each level cover the truth on the test engines.
 
-    Args:
-        model: whose intervals they are.
-        predictions: at every cycle of every engine.
-        truth: the same.
-        last: [engine], the row of each engine's last window.
+    Predictions and truth are those of every cycle; `last`, [engine], is the row of each engine's
+    last window.
     """
     facts = interval_facts(model)
     if facts is None:

@@ -91,22 +91,13 @@ def read_input(
 
 
 def predict_records(
-    model: TrainedModel,
-    records: Records,
-    *,
-    every_cycle: bool = False,
-    level: float | None = None,
+    model: TrainedModel, records: Records, *, every_cycle: bool = False, level: float | None = None
 ) -> pd.DataFrame:
     """Predict the RUL of each engine as it is now, or at every cycle of its record.
 
     The RUL equals that of an evaluation of the same records: scaling, windows and clamp are the
     same.
-
-    Args:
-        model: runs on the device that its network is on.
-        records: of the engines.
-        every_cycle: one row a cycle instead of one an engine.
-        level: of the intervals; None for the calibrated one nearest to 0.9.
+    `level` is that of the intervals; None for the calibrated one nearest to 0.9.
 
     Returns:
         One row a prediction: engine, cycle, cycles_seen, rul, rul_lower, rul_upper, health,
@@ -202,11 +193,8 @@ def any_in_window(
 ) -> NDArray[np.bool_]:
     """Find the windows in which any row is marked.
 
-    Args:
-        marks: [row, column].
-        fleet: whose rows they are.
-        rows: [window], the rows at which the windows end.
-        length: of a window, rows; rows before the engine's first do not count.
+    `marks`, [row, column], are those of the fleet's rows; the windows end at `rows`, [window], and
+    have `length` rows, of which those before the engine's first do not count.
 
     Returns:
         [window, column].
@@ -221,10 +209,8 @@ def any_in_window(
 def to_csv(table: pd.DataFrame, *, full_precision: bool = False) -> str:
     """Write the table as CSV; what is unknown is empty.
 
-    Args:
-        table: of `predict_records`.
-        full_precision: write RUL, bounds and probabilities with all digits instead of three
-            decimals, which are finer than any model is right.
+    Without `full_precision` RUL, bounds and probabilities have three decimals, which are finer
+    than any model is right.
     """
     if not full_precision:
         names = [name for name in map(str, table) if name.startswith(("rul", "p_"))]
@@ -239,10 +225,7 @@ def _round(value: float | None) -> float | None:
 def to_table(table: pd.DataFrame, model: TrainedModel, common: str) -> Table:
     """Lay predictions out for a terminal: one decimal, and below what applies to all of them.
 
-    Args:
-        table: of `predict_records`.
-        model: that predicted.
-        common: the end of every row's note; see `common_note`.
+    `common` is the end of every row's note; see `common_note`.
     """
     data = model.config.data
     names = health_class_names(model.config.loss.health.boundaries, data.cap)

@@ -112,10 +112,7 @@ def predict_fleet(
 def label_fleet(config: RunConfig, fleet: Fleet, rul: NDArray[np.int64]) -> Truth:
     """Label every cycle of a fleet whose records end before the failure.
 
-    Args:
-        config: cap and class boundaries.
-        fleet: the records.
-        rul: [engine], true RUL at the last row of each engine, cycles.
+    `rul`, [engine], is the true RUL at the last row of each engine, cycles.
 
     Returns:
         One label of each kind a row of the fleet, in its order.

@@ -25,11 +25,9 @@ class SplitFacts:
     Attributes:
         test: share of engines held out as the test set; None where there is a test file.
         test_seed: that drew them.
-        by: 'engines' or 'windows'.
         leak: why a split by windows leaks; None for one by engines.
         fraction: share of the engines, or windows, for validation.
         calibration: share of the engines that only calibrate the intervals.
-        seed: of the split.
         training_engines, validation_engines, calibration_engines: number of each.
     """
 
@@ -89,7 +87,6 @@ class Protocol:
     """The choices without which a C-MAPSS metric means nothing; saved beside every metric.
 
     Attributes:
-        subset: of C-MAPSS, or the name of the user's own file.
         files: 'official files', 'not the official files', 'simulated, …' or 'own files'.
         official: whether train, test and RUL file are all official.
         simulated: whether any of them is simulated.
@@ -101,21 +98,14 @@ class Protocol:
         windows: number of windows scored as 'every': one a row of the test file.
         unknown_conditions: rows of the test file in an operating condition that did not occur
             in training; scaled as the nearest one.
-        label: what the RUL of a window is.
         cap: of training labels, of predictions and of capped test labels, cycles.
-        boundaries: of the health classes, cycles.
         scored: which windows and which labels the metrics are computed on.
-        window: length, cycles.
-        padding: of records shorter than the window.
-        inputs: names of the network's input features.
-        smoothing: weight of the newest row in exponential smoothing, or None.
         auxiliary: number of engines of each further subset trained on.
         split: into training, validation and calibration engines.
         selection: on what the epoch was selected.
         epoch: number of epochs behind the weights.
         scaling: what was scaled with which statistics.
         clamp: range of the predictions, cycles.
-        seed: of the run.
         runs: that the spread between seeds is not in the intervals.
         versions: of the packages that trained the network, and of those that evaluated it.
     """

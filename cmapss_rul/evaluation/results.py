@@ -56,7 +56,6 @@ class RulMetrics:
     """Metrics of the predicted RUL on one set of windows and one kind of labels.
 
     Attributes:
-        rmse: root mean squared error, cycles.
         rmse_interval: 95 % bootstrap interval of it over engines; None for a single engine.
         mae: mean absolute error, cycles.
         bias: mean of predicted − true, cycles.
@@ -86,12 +85,7 @@ class ConstantMetrics:
 
 @dataclass(frozen=True)
 class Floor:
-    """What a perfect predictor under the cap gets on raw labels.
-
-    Attributes:
-        description: of the predictor.
-        raw: its metrics.
-    """
+    """What a perfect predictor under the cap gets on raw labels."""
 
     description: str
     raw: ByWindows[RegressionMetrics]
@@ -107,9 +101,7 @@ class Baseline:
     """What a constant gets.
 
     Attributes:
-        description: of the constant.
         oracle: whether it is worked out from the very labels that it is scored on.
-        metrics: by windows and labels.
     """
 
     description: str
@@ -118,11 +110,7 @@ class Baseline:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in the JSON."""
-        return {
-            "what": self.description,
-            "oracle": self.oracle,
-            **dataclasses.asdict(self.metrics),
-        }
+        return {"what": self.description, "oracle": self.oracle, **dataclasses.asdict(self.metrics)}
 
 
 @dataclass(frozen=True)
@@ -160,16 +148,8 @@ class Evaluation:
     and one for every window, one a cycle (`every`), on capped and on raw labels.
 
     Attributes:
-        protocol: how the metrics were obtained.
-        metrics: of the predicted RUL.
-        health: of the health classes.
-        floor: what a perfect predictor under the cap gets on raw labels.
-        baselines: what two constants get.
-        prognostics: α-λ accuracy and the like, per engine and averaged.
-        intervals: how often the intervals cover the truth, or why there are none.
         bounds: of the intervals at the level nearest to 0.9, [row of the test file] each; None
             without intervals.
-        fleet: the test engines.
         predictions: [row of the test file].
         truth: [row of the test file].
         last: [engine], the row of each engine's last window.

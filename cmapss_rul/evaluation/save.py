@@ -17,12 +17,7 @@ ADVICE = "; name another folder with --output"
 
 @dataclass(frozen=True)
 class EvaluationFiles:
-    """The files of an evaluation.
-
-    Attributes:
-        metrics: the JSON.
-        predictions: the CSV.
-    """
+    """The files of an evaluation."""
 
     metrics: Path
     predictions: Path

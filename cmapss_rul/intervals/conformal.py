@@ -27,9 +27,6 @@ _ROUNDING = 1e-9
 def engine_weights(engine: NDArray[np.int64]) -> NDArray[np.float64]:
     """Weight of each cycle such that all engines have the same total weight.
 
-    Args:
-        engine: [cycle], a number for each engine.
-
     Returns:
         weights: [cycle], sum 1; equal within an engine.
 

@@ -42,10 +42,7 @@ class HuberConfig(Config):
 
     name: Literal["huber"] = Field("huber", description="Quadratic near 0, linear beyond.")
     delta: float = Field(
-        10.0,
-        gt=0,
-        le=1e6,
-        description="Error at which the linear part begins, cycles.",
+        10.0, gt=0, le=1e6, description="Error at which the linear part begins, cycles."
     )
 
     def build(self, cap: int) -> "Huber":  # noqa: ARG002 - one signature for all

@@ -199,7 +199,6 @@ class EnginePrognostics:
     """Prognostics metrics of one engine.
 
     Attributes:
-        engine: number or name.
         scored: number of cycles that are scored.
         metrics: None where none is.
     """
@@ -228,8 +227,6 @@ class FleetPrognostics:
 
     Attributes:
         cap: of the predictions, cycles; an engine is scored from there on.
-        mean: by name of the metric.
-        engines: every engine, in the fleet's order.
     """
 
     cap: int

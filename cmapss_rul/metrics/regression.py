@@ -22,8 +22,6 @@ class RegressionMetrics:
     """Metrics of one set of predictions.
 
     Attributes:
-        rmse: root of the mean squared error, cycles.
-        mae: mean absolute error, cycles.
         bias: mean of predicted − true, cycles; positive means late.
         nasa: NASA score, a sum over the predictions; lower is better.
         nasa_mean: NASA score divided by the number of predictions.

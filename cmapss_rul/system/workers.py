@@ -58,7 +58,6 @@ class Worker:
 
     Attributes:
         connection: to wait for messages on.
-        process: of this worker.
         busy: a task was sent and has not ended.
         dead: the process has ended, as `receive` noticed.
     """

@@ -142,7 +142,6 @@ class LoopState(Part):
         step: steps done in the run.
         sums: of `MEASURES` over the running epoch; losses times the windows of their batch.
         best_rmse: the lowest validation RMSE so far, cycles.
-        best_epoch: its epoch.
         stale: epochs since then.
         history: rows of metrics.csv without times.
     """
@@ -297,10 +296,7 @@ def refuse_malformed(path: Path) -> Iterator[None]:
 def write(path: Path, content: dict[str, Any], keep_as: Path | None = None) -> None:
     """Write a checkpoint atomically, after reading the bytes back.
 
-    Args:
-        path: of the file.
-        content: plain dicts, lists, numbers, strings and tensors.
-        keep_as: new name for the checkpoint at `path`, if it is to be retained.
+    `keep_as` is a new name for the checkpoint at `path`, if it is to be retained.
     """
     write_verified(path, seal(content), keep_as)
 

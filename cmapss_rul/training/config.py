@@ -47,18 +47,13 @@ class TrainConfig(Config):
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak learning rate.")
     weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay, decoupled.")
     warmup: float = Field(
-        1.0,
-        ge=0,
-        le=100_000,
-        description="Epochs of linear warm-up; at most half of the run.",
+        1.0, ge=0, le=100_000, description="Epochs of linear warm-up; at most half of the run."
     )
     schedule: ScheduleConfig = Field(
         CosineConfig(), description="Schedule of the learning rate after the warm-up."
     )
     clip: float | None = Field(
-        1.0,
-        gt=0,
-        description="Gradient norm of the network to clip at; null for no clipping.",
+        1.0, gt=0, description="Gradient norm of the network to clip at; null for no clipping."
     )
     ema: float | None = Field(
         0.99,
@@ -206,9 +201,6 @@ def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
 
     An added key gets its default, which means the behaviour from before it. Values that this
     version refuses are returned unchanged.
-
-    Args:
-        plain: as `RunConfig.without_host_facts` gave it.
     """
     try:
         return RunConfig.model_validate(plain).without_host_facts()

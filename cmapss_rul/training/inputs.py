@@ -45,7 +45,6 @@ class RunInputs:
     """Training files, read and prepared; their raw rows are not retained.
 
     Attributes:
-        data: windows and labels.
         test: [engine], numbers of those held out of the training file as test set; mostly none.
         censored: [engine], numbers of the engines whose records end before the failure.
         files: what a checkpoint records about the files.

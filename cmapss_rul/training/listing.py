@@ -25,13 +25,10 @@ class ListedRun:
     """A run of the list; unknown values are None.
 
     Attributes:
-        name: of the folder.
         state: 'finished' by its epochs or early stopping; 'unfinished' between two epochs,
             where it may be training right now; 'interrupted' inside an epoch by a signal, and
             saved; 'damaged', with the reason in `note`; 'no checkpoint' yet.
         subset: of C-MAPSS, or the name of the user's own file.
-        balancer: name.
-        seed: of the run.
         weight_rul, weight_health: of the two losses, means over the last epoch's steps.
         val_rmse: the lowest over every cycle of the validation engines, capped, cycles.
         test_rmse: last window, capped, cycles, of an evaluation of the current best.pt.
@@ -56,9 +53,6 @@ def list_runs(root: Path) -> list[ListedRun]:
     """List the run folders in a folder, by name; 's10' comes after 's9'.
 
     A folder counts as a run if it has at least one file with the name of a run's.
-
-    Args:
-        root: the folder; where there is none, there are no runs.
     """
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     runs = [RunFolder(path) for path in sorted(folders, key=natural_order)]

@@ -85,11 +85,7 @@ class Reporter:
 
         A process killed before the checkpoint trains the epoch again and calls this again.
         Change neither the network nor a random generator.
-
-        Args:
-            epoch: counted from 1.
-            network: with the weights that evaluation uses.
-            preprocessor: fitted on the training engines.
+        `epoch` counts from 1; the network has the weights that evaluation uses.
         """
 
     def epoch_end(self, row: Row, best: bool) -> None:
@@ -111,11 +107,7 @@ def _forward(event: str) -> Callable[..., None]:
 
 
 class Reporters(Reporter):
-    """Several reporters in the place of one.
-
-    Args:
-        members: each receives every event, in this order.
-    """
+    """Several reporters in the place of one."""
 
     def __init__(self, members: Iterable[Reporter]) -> None:
         self.members = list(members)
@@ -129,11 +121,7 @@ class Reporters(Reporter):
 
 
 class LogFile(Reporter):
-    """Appends epochs and messages to train.log, each line with its time.
-
-    Args:
-        path: of the log.
-    """
+    """Appends epochs and messages to train.log, each line with its time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

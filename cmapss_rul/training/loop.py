@@ -45,14 +45,9 @@ class Loop:
     """A run in progress.
 
     Attributes:
-        config: of the run.
-        run: its folder.
-        trainer: network, losses, balancer, optimisers.
         data: on the trainer's device.
         record: the parts of a checkpoint that stay as they are, and the clock.
-        reporter: receives the events of the run.
         stop: asked after each step.
-        state: position of the loop.
         predicted: RUL of the validation windows in the last evaluation, clamped, cycles.
     """
 
@@ -303,10 +298,7 @@ class Loop:
     ) -> None:
         """Write a checkpoint from which the loop resumes exactly.
 
-        Args:
-            path: of the file.
-            keep_as: new name of the checkpoint that is at `path` now, if it is to be retained.
-            calibration: the basis of its intervals, if any.
+        `keep_as` is a new name of the checkpoint that is at `path` now, if it is to be retained.
         """
         if not self.trainer.group.first:
             return

@@ -36,7 +36,6 @@ class Muon(torch.optim.Optimizer):
     Args:
         matrices: weights with two dimensions.
         others: weights for AdamW, of any shape; may be none.
-        lr: learning rate.
         weight_decay: decoupled, as AdamW's.
 
     Attributes:

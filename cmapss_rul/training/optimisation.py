@@ -49,12 +49,6 @@ class Trainer:
     Nothing in a step waits for the device. A total loss or a gradient norm that is not finite
     sets `first_bad` there, the number of the first such step, which blocks every later update
     of the weights; the loop reads it once an epoch.
-
-    Args:
-        config: of the run.
-        network: moved to `device`.
-        device: where to compute.
-        group: processes that take the steps together; this one alone by default.
     """
 
     def __init__(
@@ -110,10 +104,7 @@ class Trainer:
     def step(self, batch: Batch, step: int, plan: StepPlan) -> Tensor:
         """Take one step.
 
-        Args:
-            batch: to learn from.
-            step: its number in the run, from 0.
-            plan: of the run.
+        `step` is its number in the run, from 0.
 
         Returns:
             measures: [6], in the order of `MEASURES`, not read back from the device.

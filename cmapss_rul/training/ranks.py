@@ -56,8 +56,6 @@ class ProcessGroup:
     """A group of one process; the base of those with several.
 
     Attributes:
-        rank: number of this process.
-        size: number of processes.
         description: of all of them, in one line; empty for a single one.
     """
 
@@ -243,9 +241,6 @@ def join_process_group(device: str) -> Iterator[ProcessGroup]:
 
     A failure of one rank ends all: the others fail in their next sum. One of them reports that,
     unless the rank that failed has reported the reason.
-
-    Args:
-        device: auto, cpu or cuda.
 
     Raises:
         UsageError: there is no such device, or fewer GPUs here than ranks.

@@ -79,10 +79,7 @@ def check_same_run(
 ) -> None:
     """Refuse to resume with another configuration or with other data.
 
-    Args:
-        config: of this process.
-        sources: of its training files, auxiliary ones last; empty if not known yet.
-        checkpoint: to resume from.
+    `sources` are those of the training files, auxiliary ones last; empty if not known yet.
 
     Raises:
         UsageError: naming each changed key with both values.
@@ -126,10 +123,7 @@ def resume_loop(loop: Loop, checkpoint: Checkpoint) -> None:
 def resume_files(loop: Loop, checkpoint: Checkpoint, damage: str) -> None:
     """Bring the files of the run to the state of its loop, which has loaded the checkpoint.
 
-    Args:
-        loop: of the run.
-        checkpoint: to resume from.
-        damage: what is wrong with `last.pt`, if the checkpoint is from `previous.pt`.
+    `damage` is what is wrong with `last.pt`, if the checkpoint is from `previous.pt`.
 
     Raises:
         CheckpointError: best.pt is damaged, and the state at hand is not that of its epoch.

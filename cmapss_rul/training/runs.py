@@ -37,9 +37,6 @@ class RunFolder:
 
     A checkpoint is read once and remembered until its file changes or `release` is called, so
     whoever passes the same object on need not pass on what was read. Pickled, only the path goes.
-
-    Args:
-        path: of the folder; need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -198,7 +195,6 @@ class RunSelection:
     """A run to start or to resume.
 
     Attributes:
-        config: of the run.
         run: its folder; what was read in it need not be read again.
         note: for the user, about the selection; mostly empty.
     """

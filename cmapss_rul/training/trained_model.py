@@ -47,7 +47,6 @@ class TrainedModel:
     """A network and its preprocessor, ready to predict.
 
     Attributes:
-        path: of the checkpoint.
         config: of the run; `data.dir` and `data.own_files` are the paths at training.
         network: in evaluation mode, on the device asked for.
         preprocessor: fitted on the training engines.
@@ -56,7 +55,6 @@ class TrainedModel:
         epoch: finished epochs.
         best_epoch: the epoch that validation had chosen by then.
         val_rmse: over every cycle of the validation engines, capped labels, cycles.
-        versions: of package, torch and Python at training.
         calibration: the basis of the intervals; None where there are none.
     """
 
@@ -130,10 +128,6 @@ class TrainedModel:
 
 def restore(path: PathLike[str] | str, device: torch.device | str = "cpu") -> TrainedModel:
     """Load a checkpoint for prediction.
-
-    Args:
-        path: a checkpoint, or a run folder, which means its `best.pt`.
-        device: where the network will compute.
 
     Raises:
         CheckpointError: with the path and what is wrong with the file.
