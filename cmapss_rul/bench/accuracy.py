@@ -1,4 +1,4 @@
-"""Time to a target accuracy, compared with the usual loop."""
+"""Time to a target accuracy, compared with the reference loop."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 
 from cmapss_rul.bench.options import BenchOptions, set_up_torch, without_auxiliary
+from cmapss_rul.bench.reference_loop import Epoch, ReferenceLoop
 from cmapss_rul.bench.summary import Summary, summarise_ratios
-from cmapss_rul.bench.usual_loop import Epoch, UsualLoop
 from cmapss_rul.bench.workers import measure_once
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
@@ -17,7 +17,7 @@ from cmapss_rul.training.loggers import Reporter, Row
 from cmapss_rul.training.train import train
 
 MARGIN = 1.02
-"""The target is a validation RMSE within 2 % of the usual loop's best."""
+"""The target is a validation RMSE within 2 % of the reference loop's best."""
 
 
 class TimeToTarget(NamedTuple):
@@ -58,36 +58,37 @@ def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
     for number, seed in enumerate(seeds):
         config = options.fd001.model_copy(update={"seed": seed})
         folder = options.folder / f"accuracy-{number}"
-        usual = measure_once(prepare_usual, config, options.sizes.usual_epochs, options.device)
+        epochs = options.sizes.usual_epochs
+        reference = measure_once(prepare_reference, config, epochs, options.device)
         ours = measure_once(prepare_ours, config, folder, options.device)
-        pairs.append(compare_times(usual, ours))
-    usual_seconds, our_seconds = (
+        pairs.append(compare_times(reference, ours))
+    reference_seconds, our_seconds = (
         [run.seconds for run in runs] for runs in zip(*pairs, strict=True)
     )
     return {
-        "accuracy.ratio_to_usual_loop": summarise_ratios(usual_seconds, our_seconds),
-        "accuracy.usual_loop_seconds": Summary.of(usual_seconds),
+        "accuracy.ratio_to_usual_loop": summarise_ratios(reference_seconds, our_seconds),
+        "accuracy.usual_loop_seconds": Summary.of(reference_seconds),
         "accuracy.seconds": Summary.of(our_seconds),
         "accuracy.seeds": [
-            {"seed": seed, "usual_loop": usual._asdict(), "ours": ours._asdict()}
-            for seed, (usual, ours) in zip(seeds, pairs, strict=True)
+            {"seed": seed, "usual_loop": reference._asdict(), "ours": ours._asdict()}
+            for seed, (reference, ours) in zip(seeds, pairs, strict=True)
         ],
     }
 
 
 def compare_times(
-    usual: Sequence[Epoch], ours: Sequence[Epoch]
+    reference: Sequence[Epoch], ours: Sequence[Epoch]
 ) -> tuple[TimeToTarget, TimeToTarget]:
-    """Find when either run came within the margin of the usual loop's best."""
-    target = MARGIN * min(epoch.rmse for epoch in usual)
-    return time_to_target(usual, target), time_to_target(ours, target)
+    """Find when either run came within the margin of the reference loop's best."""
+    target = MARGIN * min(epoch.rmse for epoch in reference)
+    return time_to_target(reference, target), time_to_target(ours, target)
 
 
-def prepare_usual(config: RunConfig, epochs: int, device: str) -> Callable[[], list[Epoch]]:
-    """Prepare the usual loop: the subset's own engines, the same split, the same windows."""
+def prepare_reference(config: RunConfig, epochs: int, device: str) -> Callable[[], list[Epoch]]:
+    """Prepare the reference loop: the subset's own engines, the same split, the same windows."""
     set_up_torch(config.train.thread_count(), config.seed)
     data = load_data(without_auxiliary(config))
-    loop = UsualLoop(config, data, torch.device(device))
+    loop = ReferenceLoop(config, data, torch.device(device))
     return lambda: list(loop.fit(epochs))
 
 

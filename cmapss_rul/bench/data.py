@@ -1,7 +1,7 @@
 """Preparing data and gathering batches, compared with rul-datasets.
 
-rul-datasets, the peer, is the most complete public loader of these data; it comes with the extra
-`bench`.
+rul-datasets, in keys and names the peer, is the most complete public loader of these data; it comes
+with the extra `bench`.
 """
 
 import importlib
@@ -32,7 +32,7 @@ WINDOWS = (30, 60, 120)
 PEER_MISSING = "needs rul-datasets and requests: pip install 'cmapss_rul[bench]'"
 
 _DERIVED = ("dev_*", "val_*", "*.pkl")
-"""Files that the peer's first call writes beside the text files."""
+"""Files that the first call of rul-datasets writes beside the text files."""
 
 
 # ---- measurements ----------------------------------------------------------------------------
@@ -41,10 +41,9 @@ _DERIVED = ("dev_*", "val_*", "*.pkl")
 def measure_data(options: BenchOptions) -> dict[str, Any]:
     """Time the preparation from text files to tensors without imports, in fresh processes.
 
-    Both read one subset with the peer's sensors, window and cap. The peer also reads the test
-    file, since it has one call for all; ours opens only training files. Cold is a first call: the
-    peer writes its training file as two text files and saves its scaler, ours writes its cache.
-    Cached is a later call of each.
+    Both read one subset with the sensors, window and cap of rul-datasets, which also reads the test
+    file, since it has one call for all. Cold is a first call: rul-datasets writes the training file
+    as two text files and saves its scaler, ours writes its cache. Cached is a later call of each.
     """
     config = _copy_train_file(options)
     contenders: dict[str, Callable[[], Measurement]] = {
@@ -63,7 +62,7 @@ def measure_data(options: BenchOptions) -> dict[str, Any]:
     turns = alternate(contenders, options.sizes.starts)
     seconds = {name: [turn.value for turn in each] for name, each in turns.items()}
     memory = {name: [turn.peak_mb for turn in each] for name, each in turns.items()}
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "data.cold_ratio_to_peer": None,
         "data.cached_ratio_to_peer": None,
         "data.cold_seconds": Summary.of(seconds["cold"]),
@@ -72,8 +71,8 @@ def measure_data(options: BenchOptions) -> dict[str, Any]:
         "data.peer_peak_memory_mb": None,
     }
     if "peer cold" not in seconds:
-        return found
-    return found | {
+        return result
+    return result | {
         "data.cold_ratio_to_peer": summarise_ratios(seconds["peer cold"], seconds["cold"]),
         "data.cached_ratio_to_peer": summarise_ratios(seconds["peer cached"], seconds["cached"]),
         "data.peer_cold_seconds": Summary.of(seconds["peer cold"]),
@@ -83,7 +82,7 @@ def measure_data(options: BenchOptions) -> dict[str, Any]:
 
 
 def measure_loader(options: BenchOptions) -> dict[str, Any]:
-    """Time the gathering of shuffled batches by the length of the window, and the peer's loader."""
+    """Time the gathering of shuffled batches by window length, and the loader of rul-datasets."""
     config = options.peer_config
     contenders = {
         str(window): Contender(
@@ -126,7 +125,7 @@ def _copy_train_file(options: BenchOptions) -> RunConfig:
 
 def prepare_our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Measurement]:
     """Import what loading needs; a turn loads the data, if `fresh` without the cache."""
-    import numpy.ma  # noqa: F401  # imported at first use, by the peer with its own import
+    import numpy.ma  # noqa: F401  # imported at first use; rul-datasets imports it at its start
 
     keep_freed_memory()
     if fresh:
@@ -154,18 +153,18 @@ def prepare_our_loader(config: RunConfig, threads: int) -> Callable[[], Measurem
     return gather
 
 
-# ---- the peer --------------------------------------------------------------------------------
+# ---- rul-datasets ----------------------------------------------------------------------------
 
 
 def peer_version() -> str | None:
-    """Return the peer's version; None where it or a package that it needs is not installed."""
+    """Version of rul-datasets; None where it or a package that it needs is not installed."""
     if not all(importlib.util.find_spec(name) for name in ("rul_datasets", "requests")):
         return None
     return metadata.version("rul-datasets")
 
 
 def fill_peer_root(data: Path, subset: SubsetName, root: Path) -> None:
-    """Copy a subset's text files to where the peer expects them below its root."""
+    """Copy a subset's text files to where rul-datasets expects them below its root."""
     folder = root / "CMAPSS"
     folder.mkdir(parents=True)
     for kind in ("train", "test", "RUL"):
@@ -173,7 +172,7 @@ def fill_peer_root(data: Path, subset: SubsetName, root: Path) -> None:
 
 
 def _peer_root(options: BenchOptions) -> Path:
-    """The peer's data root, filled at the first call."""
+    """Data root of rul-datasets, filled at the first call."""
     root, data = options.folder / "peer", options.config.data
     if not root.exists():
         fill_peer_root(Path(data.dir), data.subset, root)
@@ -183,7 +182,7 @@ def _peer_root(options: BenchOptions) -> Path:
 def prepare_peer_data(
     root: Path, subset: SubsetName, window: int, *, fresh: bool
 ) -> Callable[[], Measurement]:
-    """Import the peer; a turn prepares a subset, if `fresh` without files of a former call."""
+    """Import rul-datasets; a turn prepares a subset, if `fresh` without files of earlier calls."""
     if fresh:
         for pattern in _DERIVED:
             for path in (root / "CMAPSS").glob(pattern):
@@ -201,7 +200,7 @@ def prepare_peer_data(
 def prepare_peer_loader(
     root: Path, subset: SubsetName, window: int, batch_size: int
 ) -> Callable[[], Measurement]:
-    """Set up the peer's training loader; a turn iterates over all windows once."""
+    """Set up the training loader of rul-datasets; a turn iterates over all windows once."""
     module = _import_peer(root, subset, window, batch_size)()
 
     def gather() -> Measurement:
@@ -214,7 +213,7 @@ def prepare_peer_loader(
 
 
 def _import_peer(root: Path, subset: SubsetName, window: int, batch_size: int) -> Callable[[], Any]:
-    """Import the peer; return a function that prepares and sets up its data module."""
+    """Import rul-datasets; return a function that prepares and sets up its data module."""
     warnings.simplefilter("ignore")  # it warns at each step of a first call
     os.environ["RUL_DATASETS_DATA_ROOT"] = str(root)  # read by its import
     rul_datasets: Any = importlib.import_module("rul_datasets")

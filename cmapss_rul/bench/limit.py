@@ -26,13 +26,8 @@ _Layer = TypeVar("_Layer", bound=nn.Module)
 class Product(NamedTuple):
     """Matrix products [rows, inner] × [inner, columns] of one shape.
 
-    Attributes:
-        part: of the network, and purpose of the product.
-        rows: of the left matrix and of the result.
-        inner: columns of the left and rows of the right matrix.
-        columns: of the right matrix and of the result.
-        batch: pairs of matrices that are multiplied in one call.
-        calls: in a step, one after another.
+    `part` is that of the network and the purpose of the product; `batch` pairs of matrices are
+    multiplied in one call, and a step has `calls` of them, one after another.
 
     >>> Product("rul_head forward", rows=2, inner=3, columns=1, calls=5).flops
     60
@@ -78,19 +73,19 @@ def matrix_products(config: RunConfig) -> list[Product]:
     network = config.outline()
     batch, window = config.train.batch_size, config.data.window
     steps = window // config.model.cnn.pool
-    found: list[Product] = []
+    products: list[Product] = []
     for layer in _layers(network.cnn, nn.Conv1d):
         inputs = layer.in_channels * layer.kernel_size[0]
-        found += _linear("cnn", batch * window, inputs, layer.out_channels, first=not found)
-    found += _lstm(network.bilstm.lstm, batch, steps, first=not found)
+        products += _linear("cnn", batch * window, inputs, layer.out_channels, first=not products)
+    products += _lstm(network.bilstm.lstm, batch, steps, first=not products)
     if isinstance(network.attention, LastStateAttention):
-        found += _last_state(network.attention, batch, steps)
+        products += _last_state(network.attention, batch, steps)
     elif isinstance(network.attention, SelfAttention):
-        found += _self_attention(network.attention.attention, batch, steps)
+        products += _self_attention(network.attention.attention, batch, steps)
     for name in ("shared", "rul_head", "health_head"):
         for linear in _layers(getattr(network, name), nn.Linear):
-            found += _linear(name, batch, linear.in_features, linear.out_features)
-    return found
+            products += _linear(name, batch, linear.in_features, linear.out_features)
+    return products
 
 
 def measure_products(config: RunConfig, repeats: int, *, warm_up: int = 3) -> ProductTimes:

@@ -15,7 +15,7 @@ from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig, load_config
 
 PEER_WINDOW = 30
-"""Cycles in a window where data are compared with the peer's, which has 30 for FD001."""
+"""Cycles in a window where data are compared with those of rul-datasets, 30 for FD001."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Repetitions:
     Attributes:
         seeds: of the runs to the target accuracy.
         repeats: of all these runs.
-        usual_epochs: of the usual loop.
+        usual_epochs: of the reference loop.
         turns: of a training step, for each contender.
-        pairs: of processes, one after another, among which these turns and the published ones
-            are divided; where both contenders share a process, the number of processes.
+        pairs: of processes, one after another, among which all turns of steps are divided; where
+            both contenders share a process, the number of processes.
         steps: in such a turn.
         published_turns: of the published network's step.
         starts: of whole processes: preparing the data, starting the program.
@@ -92,7 +92,7 @@ class BenchOptions:
 
     @property
     def peer_config(self) -> RunConfig:
-        """Configuration with the data that the peer reads by default: one subset, 14 sensors."""
+        """Configuration with the data that rul-datasets reads by default: 14 sensors."""
         data = DataConfig(
             subset=self.config.data.subset,
             dir=self.config.data.dir,

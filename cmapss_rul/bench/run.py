@@ -50,10 +50,10 @@ def bench(
     quick: bool = False,
     report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Measure speed and memory on one subset.
+    """Measure speed and memory on one subset of C-MAPSS.
 
     Args:
-        subset: one of C-MAPSS.
+        subset: FD001 to FD004.
         data_dir: folder of the text files; that of the configurations by default.
         device: auto, cpu or cuda, where networks run.
         quick: the same measurements with fewer repetitions.
@@ -63,8 +63,7 @@ def bench(
         Plain values under the keys of the table, `<key>_spread` beside each median.
 
     Raises:
-        DataError: a file cannot be provided.
-        RulError: a measurement failed.
+        RulError: a measurement failed, or, as DataError, a file cannot be provided.
     """
     torch_device = pick_device(device)
     with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
@@ -80,13 +79,8 @@ def bench_scale(
 ) -> dict[str, Any]:
     """Measure time and memory of simulated fleets, and draw them.
 
-    Args:
-        picture: path of the PNG; replaced if it exists.
-        quick: leave out the larger fleets.
-        report: receives the name of each measurement before it starts.
-
-    Returns:
-        The machine, and under `points` each `Point` with its time and memory per row.
+    The PNG at `picture` is replaced if it exists; `quick` leaves out the larger fleets. Returns the
+    machine, and under `points` each `Point` with its time and memory per row.
 
     Raises:
         RulError: a measurement failed, or the picture cannot be written.
@@ -109,12 +103,12 @@ def run_parts(
     """Do some of the measurements; the result has their conditions, too."""
     options.fetch_files()
     data = options.config.data
-    train_file = provenance(Path(data.dir) / file_name("train", data.subset))
+    origin = provenance(Path(data.dir) / file_name("train", data.subset))
     start = time.perf_counter()
     flat: dict[str, Any] = {
         "subset": data.subset,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "files": "official files" if train_file.official else train_file.mark,
+        "files": "official files" if origin.official else origin.mark,
         "machine": inspect_machine(pick_device(options.device)),
         "threads": options.threads,
         "peer_missing": None if peer_version() else PEER_MISSING,

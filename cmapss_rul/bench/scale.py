@@ -60,13 +60,10 @@ def measure_scale(
     """Measure each number of engines with the first window, and the largest with each window.
 
     Args:
-        folder: for the simulated fleets; those of a former call are reused.
+        folder: for the simulated fleets; those of an earlier call are reused.
         engines: numbers of engines, each at least 10.
         windows: lengths, cycles, multiples of the pooling of fd001 (3).
         report: receives the name of each measurement before it starts.
-
-    Raises:
-        RulError: a measurement failed.
     """
     first, most = windows[0], max(engines)
     wanted = dict.fromkeys([*((n, first) for n in engines), *((most, w) for w in windows)])
@@ -113,10 +110,10 @@ def draw_scale(points: Sequence[Point], path: Path) -> None:
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     time_axes, memory_axes = figure.subplots(1, 2)
     for cached, label, style in ((False, "from text", "o-"), (True, "from cache", "s--")):
-        own = [point for point in points if point.cached is cached and point.window == window]
-        engines = [point.engines for point in own]
-        time_axes.plot(engines, [point.microseconds_a_row for point in own], style, label=label)
-        memory_axes.plot(engines, [point.bytes_a_row for point in own], style, label=label)
+        line = [point for point in points if point.cached is cached and point.window == window]
+        engines = [point.engines for point in line]
+        time_axes.plot(engines, [point.microseconds_a_row for point in line], style, label=label)
+        memory_axes.plot(engines, [point.bytes_a_row for point in line], style, label=label)
     time_axes.set_ylabel("time, µs per row")
     memory_axes.set_ylabel("memory beyond imports, bytes per row")
     for axes in (time_axes, memory_axes):

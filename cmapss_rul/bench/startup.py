@@ -57,14 +57,7 @@ def _prepare_run(config: RunConfig, folder: Path) -> Callable[[], RunFolder]:
 
 
 def time_command(*arguments: str) -> float:
-    """Return the seconds that a Python command takes.
-
-    Args:
-        arguments: of `python`.
-
-    Raises:
-        RulError: it failed.
-    """
+    """Return the seconds that `python` takes with these arguments; RulError where it fails."""
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False
@@ -78,7 +71,7 @@ def time_command(*arguments: str) -> float:
 
 
 def _first_step(options: BenchOptions) -> float:
-    number = len(list(options.folder.glob("first-step-*")))
+    number = len(list(options.folder.glob("first-step-*")))  # each turn trains in a new folder
     return measure_once(prepare_first_step, options.fd001, options.folder / f"first-step-{number}")
 
 

@@ -1,4 +1,4 @@
-"""Training steps: of the usual loop, of the matrix products alone, and of each balancer."""
+"""Training steps: of the reference loop, of the matrix products alone, and of each balancer."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,8 +16,8 @@ from cmapss_rul.bench.options import (
     synchronised,
     without_auxiliary,
 )
+from cmapss_rul.bench.reference_loop import ReferenceLoop
 from cmapss_rul.bench.summary import Summary, summarise_ratios
-from cmapss_rul.bench.usual_loop import UsualLoop
 from cmapss_rul.bench.workers import Contender, alternate, measure_once
 from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
@@ -51,20 +51,20 @@ def measure_steps(options: BenchOptions) -> dict[str, Any]:
     than others for its whole life (measured; the cause is unknown).
     """
     config, turn, sizes = without_auxiliary(options.config), _turn(options), options.sizes
-    usual_times: list[float] = []
+    reference_times: list[float] = []
     our_times: list[float] = []
     for _ in range(sizes.pairs):
         with (
-            Contender(prepare_usual_steps, config, turn) as usual,
+            Contender(prepare_reference_steps, config, turn) as reference,
             Contender(prepare_our_steps, config, turn) as ours,
         ):
-            pair = {"usual": usual, "ours": ours}
+            pair = {"reference": reference, "ours": ours}
             times = alternate(pair, sizes.turns // sizes.pairs, warm_up=_WARM_UP)
-        usual_times += times["usual"]
+        reference_times += times["reference"]
         our_times += times["ours"]
     return {
-        "step.ratio_to_usual_loop": summarise_ratios(usual_times, our_times),
-        "step.usual_loop_seconds": Summary.of(usual_times),
+        "step.ratio_to_usual_loop": summarise_ratios(reference_times, our_times),
+        "step.usual_loop_seconds": Summary.of(reference_times),
         "step.seconds": Summary.of(our_times),
     }
 
@@ -79,7 +79,7 @@ def measure_balancers(options: BenchOptions) -> dict[str, Any]:
 
 def measure_matmul_shares(options: BenchOptions) -> dict[str, Any]:
     """Compare steps of the shipped and of the published network with their matrix products."""
-    sizes, found = options.sizes, {}
+    sizes, summaries = options.sizes, {}
     for key, config, turns in (
         ("step", options.config, sizes.turns),
         ("published.step", options.published, sizes.published_turns),
@@ -91,9 +91,9 @@ def measure_matmul_shares(options: BenchOptions) -> dict[str, Any]:
         ]
         rates = [each.flops / seconds / 1e9 for each in times for seconds in each.products]
         shares = [share for each in times for share in each.shares]
-        found[f"{key}.share_of_matmul_limit"] = Summary.of(shares)
-        found[f"{key}.matmul_gflops_per_second"] = Summary.of(rates)
-    return found
+        summaries[f"{key}.share_of_matmul_limit"] = Summary.of(shares)
+        summaries[f"{key}.matmul_gflops_per_second"] = Summary.of(rates)
+    return summaries
 
 
 def _turn(options: BenchOptions) -> Turn:
@@ -111,10 +111,10 @@ def prepare_products(
     return lambda: limit.measure_products(config, turns)
 
 
-def prepare_usual_steps(config: RunConfig, turn: Turn) -> Callable[[], float]:
-    """Prepare the usual loop; a turn returns the seconds of a step."""
+def prepare_reference_steps(config: RunConfig, turn: Turn) -> Callable[[], float]:
+    """Prepare the reference loop; a turn returns the seconds of a step."""
     set_up_torch(turn.threads)
-    loop = UsualLoop(config, load_data(config), torch.device(turn.device))
+    loop = ReferenceLoop(config, load_data(config), torch.device(turn.device))
     loop.network.train()
     batches = repeat_forever(loop.loader)
     return lambda: time_steps(lambda: loop.step(next(batches)), turn)
@@ -145,13 +145,13 @@ def prepare_balancers(
         return lambda: time_steps(step, turn)
 
     def measure() -> dict[str, Summary]:
-        found: dict[str, Summary] = {}
+        ratios: dict[str, Summary] = {}
         for balancer in BALANCERS:
             # one process for both is fair: the same code and data, and only the balancer differs
             pair = {"fixed": contender(FixedConfig()), "other": contender(balancer)}
             times = alternate(pair, turns, warm_up=_WARM_UP)
-            found[balancer.name] = summarise_ratios(times["other"], times["fixed"])
-        return found
+            ratios[balancer.name] = summarise_ratios(times["other"], times["fixed"])
+        return ratios
 
     return measure
 

@@ -7,12 +7,7 @@ import numpy as np
 
 
 class Measurement(NamedTuple):
-    """A time or a rate, and the memory that went with it.
-
-    Attributes:
-        value: seconds, or windows a second.
-        peak_mb: peak resident size of the process until then, MB.
-    """
+    """Seconds, or windows a second, and the peak resident size of the process until then."""
 
     value: float
     peak_mb: float
@@ -42,10 +37,6 @@ def summarise_ratios(numerators: Sequence[float], denominators: Sequence[float])
     """Summarise the ratios of neighbouring turns.
 
     A machine that is slow for a while slows both turns of a pair, which leaves their ratio.
-
-    Args:
-        numerators: [turn].
-        denominators: [turn].
 
     >>> summarise_ratios([2.0, 6.0, 3.0], [1.0, 2.0, 1.0])
     Summary(median=3.0, spread=0.5)

@@ -11,13 +11,9 @@ PEER_MEMORY_MB = {"FD001": 460.0, "FD004": 862.0}
 
 
 class Row(NamedTuple):
-    """A row of the table.
+    """A row of the table: key in the JSON, median ± spread, the limit that the median must reach.
 
-    Attributes:
-        key: of the value in the JSON.
-        value: median ± spread.
-        requirement: limit that the median must reach; empty without one.
-        met: whether it does; None without a requirement or a value.
+    `requirement` is empty without a limit, `met` None without a limit or a value.
     """
 
     key: str
@@ -89,7 +85,7 @@ def remarks(result: Mapping[str, Any]) -> Iterator[str]:
         f"seed {run['seed']}: {name} did not reach the target (best validation RMSE "
         f"{run[key]['best']:.2f}) and counts with its total time"
         for run in look_up(result, "accuracy.seeds") or ()
-        for key, name in (("usual_loop", "the usual loop"), ("ours", "ours"))
+        for key, name in (("usual_loop", "the reference loop"), ("ours", "ours"))
         if not run[key]["reached"]
     )
 
@@ -102,7 +98,7 @@ def rows(result: Mapping[str, Any]) -> Iterator[Row]:
     on_gpu = look_up(result, "machine.gpu") is not None
     minima = {
         "accuracy.ratio_to_usual_loop": 3,
-        # on a GPU the usual loop waits for the CPU in each step, so that more is to be gained
+        # on a GPU the reference loop waits for the CPU in each step, so that more is to be gained
         "step.ratio_to_usual_loop": 5 if on_gpu else 1,
         "step.share_of_matmul_limit": 0.65,
         "published.step.share_of_matmul_limit": 0.89,
@@ -150,13 +146,13 @@ def _limited(result: Mapping[str, Any], key: str, sign: str, limit: float) -> Ro
 
 
 def _memory_row(result: Mapping[str, Any]) -> Row:
-    """Compare with the peer in the same run; where it is missing, with `PEER_MEMORY_MB`."""
+    """Compare with rul-datasets in the same run; where it is missing, with `PEER_MEMORY_MB`."""
     key = "data.peak_memory_mb"
     ours, peer = look_up(result, key), look_up(result, "data.peer_peak_memory_mb")
     limit = PEER_MEMORY_MB.get(str(result.get("subset"))) if peer is None else peer
     if ours is None or limit is None:
         return _row(result, key, 0)
-    requirement = "< the peer's" if peer is not None else f"< {format_number(limit, 0)}"
+    requirement = "< rul-datasets" if peer is not None else f"< {format_number(limit, 0)}"
     return _row(result, key, 0, requirement, ours < limit)
 
 
@@ -168,7 +164,7 @@ def _loader_rows(result: Mapping[str, Any]) -> Iterator[Row]:
         yield Row(
             f"loader.windows_per_second.{window}",
             f"{format_number(rate, 0)} ± {format_number(spreads[window], 0)}",
-            "" if peer is None else "≥ the peer's",
+            "" if peer is None else "≥ rul-datasets",
             None if peer is None else rate >= peer,
         )
     yield _row(result, "loader.peer_windows_per_second", 0)

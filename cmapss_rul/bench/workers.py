@@ -24,8 +24,8 @@ class Contender(Generic[T]):
     """A worker process that is prepared once and then measured turn by turn.
 
     Args:
-        prepare: prepares the process and returns the function that one turn calls; it and its
-            arguments must be picklable. Called in the process at the first turn.
+        prepare: prepares the process at the first turn and returns the function that each turn
+            calls; it and its arguments, which follow, must be picklable.
         arguments: of `prepare`, by position.
         named: of `prepare`, by name.
     """
@@ -84,15 +84,8 @@ def alternate(
 ) -> dict[str, list[T]]:
     """Interleave the turns of several contenders, as in A B A B A B.
 
-    A machine that is slow for a while then slows neighbouring turns of all contenders alike.
-
-    Args:
-        contenders: their names, and what does a turn.
-        turns: of each contender.
-        warm_up: turns of each before them, whose values are dropped.
-
-    Returns:
-        The values of each contender, in the order of its turns.
+    A machine that is slow for a while then slows neighbouring turns of all contenders alike. Each
+    has `warm_up` more turns, before the others, whose values are dropped.
 
     >>> alternate({"A": lambda: 1, "B": lambda: 2}, turns=3)
     {'A': [1, 1, 1], 'B': [2, 2, 2]}

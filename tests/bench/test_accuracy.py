@@ -10,10 +10,10 @@ from cmapss_rul.bench.accuracy import (
     compare_times,
     measure_accuracy,
     prepare_ours,
-    prepare_usual,
+    prepare_reference,
     time_to_target,
 )
-from cmapss_rul.bench.usual_loop import Epoch
+from cmapss_rul.bench.reference_loop import Epoch
 from cmapss_rul.training.checkpoint import read
 from cmapss_rul.training.runs import RunFolder
 
@@ -29,7 +29,7 @@ def test_the_first_epoch_at_the_target_counts(target, seconds, epochs, reached):
 
 
 def test_the_target_is_two_percent_above_the_usual_loops_best():
-    """Best 10, so 10.2: the usual loop is there at its best epoch, ours at 10.2 exactly."""
+    """Best 10, so 10.2: the reference loop is there at its best epoch, ours at 10.2 exactly."""
     theirs, ours = compare_times(RUN, [Epoch(1.0, 10.21), Epoch(1.0, 10.2)])
     assert (theirs.seconds, theirs.epochs, theirs.reached) == (9.0, 3, True)
     assert (ours.seconds, ours.epochs, ours.reached) == (2.0, 2, True)
@@ -82,4 +82,4 @@ def test_the_usual_loop_takes_no_auxiliary_fleet(options):
     """FD002 is not even there."""
     data = options.fd001.data.model_copy(update={"auxiliary": ("FD002",)})
     config = options.fd001.model_copy(update={"data": data})
-    assert len(prepare_usual(config, 1, "cpu")()) == 1
+    assert len(prepare_reference(config, 1, "cpu")()) == 1

@@ -11,7 +11,7 @@ from cmapss_rul.bench.steps import (
     Turn,
     full_batches,
     prepare_our_steps,
-    prepare_usual_steps,
+    prepare_reference_steps,
     repeat_forever,
     time_steps,
 )
@@ -44,7 +44,7 @@ def test_a_loader_starts_again():
     assert [next(batches) for _ in range(5)] == [[1], [2], [1], [2], [1]]
 
 
-@pytest.mark.parametrize("make", [prepare_usual_steps, prepare_our_steps])
+@pytest.mark.parametrize("make", [prepare_reference_steps, prepare_our_steps])
 def test_a_contender_gives_the_seconds_of_a_step(options, make):
     assert make(options.config, TURN)() > 0
 

@@ -1,10 +1,10 @@
-"""The usual loop: the same loss and gradients as ours on the same batch, and an honest RMSE."""
+"""The reference loop: the same loss and gradients as ours on the same batch, and an honest RMSE."""
 
 import numpy as np
 import pytest
 import torch
 
-from cmapss_rul.bench.usual_loop import UsualLoop, materialise
+from cmapss_rul.bench.reference_loop import ReferenceLoop, materialise
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.training.inputs import load_data
@@ -14,7 +14,7 @@ from tests.training.inputs import tiny
 
 @pytest.fixture
 def config(eight):
-    """Fixed weights, plain squared error, no clipping: what the usual loop computes."""
+    """Fixed weights, plain squared error, no clipping: what the reference loop computes."""
     return tiny(
         eight,
         split={"seed": 0},
@@ -32,7 +32,7 @@ def data(config):
 @pytest.fixture
 def loop(config, data):
     torch.manual_seed(0)
-    return UsualLoop(config, data, torch.device("cpu"))
+    return ReferenceLoop(config, data, torch.device("cpu"))
 
 
 def test_its_step_has_our_loss_and_our_gradients(config, data, loop):

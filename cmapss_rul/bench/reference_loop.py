@@ -1,4 +1,4 @@
-"""The usual loop: the baseline, written as most public code for these data.
+"""The reference loop: the baseline, written as most public code for these data.
 
 Windows materialised as one tensor, a DataLoader with its defaults, plain Adam at its default
 and constant rate, the sum of the two losses, `.item()` in each step, every window in each epoch.
@@ -19,19 +19,14 @@ from cmapss_rul.training.config import RunConfig
 
 
 class Epoch(NamedTuple):
-    """Result of an epoch.
-
-    Attributes:
-        seconds: of training steps and validation.
-        rmse: over every cycle of the validation engines, clamped to [0, cap], cycles.
-    """
+    """Seconds of training and validation, and RMSE over every cycle of the validation engines."""
 
     seconds: float
     rmse: float
 
 
-class UsualLoop:
-    """Network, optimiser and loaders of the usual loop.
+class ReferenceLoop:
+    """Network, optimiser and loaders of the reference loop.
 
     Args:
         config: network, batch size and cap; nothing else of it is used.
