@@ -34,11 +34,13 @@ def export(
 ) -> None:
     """Export a model that runs without this package.
 
-    The graph includes padding and preprocessing. Input are raw rows, in batches of any size;
-    outputs are RUL, health probabilities and, for a calibrated run, rul_lower and rul_upper at
-    the level nearest to 0.9. Metadata in the file describe inputs, outputs and protocol. The
-    export is compared with the Python model on the test engines, whose file is downloaded if it
-    is missing, and refused if predictions differ by more than 0.05 cycles.
+    The graph includes padding and preprocessing. Inputs are raw rows, of one engine or more at a
+    time; outputs are RUL, health probabilities and, for a calibrated run, rul_lower and rul_upper
+    at the level nearest to 0.9. All outputs of an engine are NaN where a valid row has a missing
+    or infinite value in a column that the model uses. Metadata in the file describe inputs,
+    outputs and protocol. The export is compared with the Python model on the test engines, whose
+    file is downloaded if it is missing, and refused if predictions differ by more than 0.05
+    cycles.
 
     \b
     Example:

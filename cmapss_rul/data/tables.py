@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 _CHUNK_ROWS = 8192  # bounds the memory that the cells of a large file need as strings
 _NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
 _FLAGS = {"true": "1", "yes": "1", "false": "0", "no": "0"}
-_MAX_VALUE = 1e30  # larger numbers are not measurements, and overflow in float32 later on
-_EXPECTED = f"expected a finite number (of at most {_MAX_VALUE:g})"
+MAX_VALUE = 1e30
+"""Larger numbers are not measurements, and overflow in float32 later on."""
+
+_EXPECTED = f"expected a finite number (of at most {MAX_VALUE:g})"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 NumberedRow = tuple[int, list[str]]
@@ -218,7 +220,7 @@ def _parse_cells(
             numbers = np.array(texts).astype(np.float64)
         except ValueError:
             numbers = np.array(np.nan)
-        if (np.abs(numbers) <= _MAX_VALUE).all():  # false for NaN
+        if (np.abs(numbers) <= MAX_VALUE).all():  # false for NaN
             return numbers
     raise _invalid_cell(chunk, columns, header, name)
 
@@ -229,7 +231,7 @@ def _invalid_cell(
     """Name the first of the checked cells that is not a finite number of sensible size."""
     for line, row in chunk:
         for i in columns:
-            if not is_number(row[i]) or abs(float(row[i])) > _MAX_VALUE:
+            if not is_number(row[i]) or abs(float(row[i])) > MAX_VALUE:
                 found = f"'{row[i][:24]}'" if row[i].strip() else "nothing"
                 return DataError(
                     f"{name}, line {line}: found {found} in column {i + 1} ({header[i]}), "
@@ -281,7 +283,7 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
         if column in request.flags:
             series = series.map(lambda cell: _FLAGS.get(str(cell).strip().lower(), cell))
         numbers[:, i] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        invalid = np.flatnonzero(~(np.abs(numbers[:, i]) <= _MAX_VALUE))
+        invalid = np.flatnonzero(~(np.abs(numbers[:, i]) <= MAX_VALUE))
         if len(invalid):
             raise DataError(
                 f"{name}, row {invalid[0] + 1}: found '{series.iloc[invalid[0]]}' in column "

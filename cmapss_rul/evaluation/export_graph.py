@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.preprocess import CYCLE_UNIT
+from cmapss_rul.data.tables import MAX_VALUE
 from cmapss_rul.evaluation.intervals import interval_level
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.training.trained_model import TrainedModel
@@ -21,8 +22,8 @@ class GraphInputs(NamedTuple):
     """Inputs of the graph, for a batch of engines.
 
     Attributes:
-        window: float32 [batch, window, 24], the latest rows, raw, in the order of the fleet's
-            columns; a user's own fleet may have another number of them.
+        window: float32 [batch, window, 24], one engine or more, the latest rows, raw, in the order
+            of the fleet's columns; a user's own fleet may have another number of them.
         cycle: int64 [batch], cycle number of the window's last row.
         valid_length: int64 [batch], number of valid rows. They are the last ones, of history and
             window together where there is a history; the rows before them are ignored.
@@ -39,6 +40,19 @@ class GraphInputs(NamedTuple):
         """Return the inputs by name, without the history where there is none."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
+    @property
+    def length(self) -> int:
+        """Rows of history and window together."""
+        return self.window.shape[1] + (0 if self.history is None else self.history.shape[1])
+
+    def with_value(self, row: int, column: int, value: float) -> "GraphInputs":
+        """Return a copy with one cell of the first engine replaced; `row` counts the history."""
+        before = self.length - self.window.shape[1]
+        key = "history" if row < before else "window"
+        changed = self.named()[key].clone()
+        changed[0, row if row < before else row - before, column] = value
+        return self._replace(**{key: changed})
+
 
 class ExportGraph(nn.Module):
     """Preprocessing, network and postprocessing as one module.
@@ -47,7 +61,11 @@ class ExportGraph(nn.Module):
                  --> smooth? --> cycle count? --> network --> clamp, softmax --> interval?
 
     Equals `Preprocessor`, `Windows` and `predict_fleet` on a record without gaps; computed in
-    float64 up to the network, as there.
+    float64 up to the network, as there. Where those refuse a record, all outputs of its engine
+    are NaN: a used cell of a valid row is NaN, infinite or above 1e30, no row is valid, or the
+    network's own output is not finite. Whether the inputs are finite is decided before the
+    network: a ReLU or a clamp of ONNX Runtime turns NaN into a number (*measured*: RUL 48
+    instead of 60 where one sensor was NaN).
 
     Shapes:
         arguments: those of `GraphInputs`.
@@ -58,6 +76,7 @@ class ExportGraph(nn.Module):
 
     feature_columns: Tensor
     condition_columns: Tensor
+    used_columns: Tensor
     powers_of_ten: Tensor
     condition_table: Tensor
     span: Tensor
@@ -83,6 +102,9 @@ class ExportGraph(nn.Module):
         keys = torch.tensor([raw.index(key) for key in preprocessor.keys]).long()
         self.register_buffer("feature_columns", features)
         self.register_buffer("condition_columns", keys)
+        # a single condition is not looked up, so its columns may hold anything
+        used = {*features.tolist(), *(keys.tolist() if len(table) > 1 else ())}
+        self.register_buffer("used_columns", torch.tensor(sorted(used)))
         self.register_buffer("powers_of_ten", powers)
         self.register_buffer("condition_table", table.round() if self.rounds else table)
         self.register_buffer("span", torch.where(span > 0, span, 1.0))
@@ -109,10 +131,19 @@ class ExportGraph(nn.Module):
             back = length - 1 - index[:, -self.window :]
             count = (cycle.unsqueeze(1) - back).double() / CYCLE_UNIT
             features = torch.cat((features, count.unsqueeze(2)), dim=2)
-        rul, health = self.network(features.float())
-        rul = rul.clamp(0, self.cap)
+        raw_rul, health = self.network(features.float())
+        rul = raw_rul.clamp(0, self.cap)
         bounds = () if self.interval is None else self.interval(rul)
-        return rul, health.softmax(dim=1), *bounds
+        usable = self._is_finite(padded) & (valid_length > 0)
+        usable &= raw_rul.isfinite() & health.isfinite().all(dim=1)
+        nan = torch.full_like(rul, torch.nan)
+        rul, *bounds = (torch.where(usable, value, nan) for value in (rul, *bounds))
+        return rul, torch.where(usable.unsqueeze(1), health.softmax(dim=1), torch.nan), *bounds
+
+    def _is_finite(self, rows: Tensor) -> Tensor:
+        """Whether all used cells of raw rows [batch, row, 24] are measurements: [batch]."""
+        # false for NaN, too
+        return (rows[:, :, self.used_columns].abs() <= MAX_VALUE).flatten(1).all(dim=1)
 
     def _scale(self, rows: Tensor) -> Tensor:
         """Scale raw rows [batch, row, 24] per operating condition to [batch, row, column]."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,12 @@ PUBLISHED = {
 }
 
 
+def smoothed(folder) -> RunConfig:
+    """A network with ReLUs, and smoothing, so that the graph has a history."""
+    plain = config_for(folder, smoothing=0.3).model_dump()
+    return RunConfig.model_validate({**plain, "model": PUBLISHED})
+
+
 @pytest.mark.usefixtures("onnxruntime")
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
 @pytest.mark.parametrize(
@@ -221,6 +228,39 @@ def test_a_difference_above_the_tolerance_saves_nothing(
     with pytest.raises(RulError, match=r"expected at most 0\.05; nothing was written"):
         export(window_60, "torch-export", tmp_path / "model.pt2")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("onnxruntime")
+@pytest.mark.parametrize("format", ["onnx", "torch-export"])
+def test_no_broken_cell_passes_the_runtime(fleet_dir, tmp_path, format):
+    # ONNX Runtime's ReLU and Clip make numbers of NaN
+    model = calibrated(restore(write_checkpoint(tmp_path / "best.pt", smoothed(fleet_dir))))
+    export(model, format, tmp_path / "model")
+    content = (tmp_path / "model").read_bytes()
+    run = (module._onnx_runner if format == "onnx" else module._torch_export_runner)(content)
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    inputs = graph_inputs(model, fleet, np.array([fleet.last_rows[0], fleet.starts[1]]))
+    expected, oldest = run(inputs), inputs.length - int(inputs.valid_length[0])
+    rows = (oldest, inputs.length - 40, inputs.length - 1)  # of history, and of the window of 40
+    for row, value in product(rows, (np.nan, np.inf, -np.inf, 1e38)):
+        found = run(inputs.with_value(row, COLUMNS.index("sensor_4"), value))
+        assert len(found) == 4
+        for part, whole in zip(found, expected, strict=True):
+            assert np.isnan(part[0]).all()
+            np.testing.assert_array_equal(part[1], whole[1])  # all padding there is NaN
+    found = run(inputs.with_value(oldest, COLUMNS.index("setting_1"), np.nan))
+    np.testing.assert_array_equal(found[0], expected[0])  # one condition: not used
+
+
+@pytest.mark.parametrize("answer", [3.0, np.nan])
+def test_an_export_that_answers_a_broken_record_is_refused(window_60, fleet_dir, answer):
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+
+    def run(_):
+        return [np.full(2, answer, dtype=np.float32), np.full((2, 3), answer, dtype=np.float32)]
+
+    with pytest.raises(RulError, match="does not give NaN exactly where sensor_2 is nan"):
+        module.check_broken_inputs(window_60, fleet, run)
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])

@@ -12,7 +12,7 @@ from cmapss_rul.evaluation.export_graph import ExportGraph, graph_inputs, shorte
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.training.trained_model import restore
 from tests.data._fleets import fleet_of
-from tests.evaluation._models import config_for, write_checkpoint
+from tests.evaluation._models import calibrated, config_for, countdown, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,48 @@ def test_what_stands_before_the_valid_rows_changes_nothing(model):
     other = inputs._replace(window=torch.nan_to_num(inputs.window, nan=1e9))
     graph = ExportGraph(model)
     assert graph(**inputs.named())[0] == graph(**other.named())[0]
+
+
+BROKEN = [np.nan, np.inf, -np.inf, 2e30]
+
+
+@pytest.mark.parametrize("smoothing", [None, 0.3])
+@pytest.mark.parametrize("value", BROKEN)
+def test_a_broken_cell_of_a_used_column_gives_nan(six_dir, tmp_path, smoothing, value):
+    columns = ["sensor_2", "sensor_11"]
+    model = calibrated(
+        restored(six_dir, tmp_path, subset="FD002", smoothing=smoothing, columns=columns)
+    )
+    fleet = read_fleet(six_dir / "test_FD002.txt")
+    inputs = graph_inputs(model, fleet, fleet.last_rows[[0, 1]])
+    graph = ExportGraph(model)
+    expected = graph(**inputs.named())
+    oldest = inputs.length - int(inputs.valid_length[0])
+    for row in (oldest, inputs.length - 1):
+        for column in range(24):
+            found = graph(**inputs.with_value(row, column, value).named())
+            used = column < 3 or column in (4, 13)  # three settings, sensors 2 and 11
+            for part, whole in zip(found, expected, strict=True):
+                assert part[0].isnan().all() if used else torch.equal(part[0], whole[0])
+                assert torch.equal(part[1], whole[1])
+    for row in range(oldest):
+        found = graph(**inputs.with_value(row, 4, value).named())
+        assert all(map(torch.equal, found, expected))
+
+
+def test_a_record_without_a_valid_row_has_no_prediction(model):
+    fleet = fleet_of(40)
+    inputs = graph_inputs(model, fleet, fleet.last_rows)
+    for length in (0, -1):
+        none = inputs._replace(valid_length=torch.tensor([length]))
+        assert all(part.isnan().all() for part in ExportGraph(model)(**none.named()))
+
+
+def test_an_output_that_is_not_finite_is_nan_before_the_clamp(model):
+    fleet = fleet_of(40)
+    inputs = graph_inputs(model, fleet, fleet.last_rows)
+    graph = ExportGraph(countdown(model, float("inf")))
+    assert all(part.isnan().all() for part in graph(**inputs.named()))
 
 
 def test_a_valid_length_beyond_the_window_counts_as_all_of_it(model):
