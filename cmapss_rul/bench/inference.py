@@ -77,6 +77,6 @@ def _latencies(network: Network, windows: Windows, count: int) -> list[float]:
     latencies = []
     for index in torch.randint(len(windows), (count + _WARM_UP, 1), device=windows.ends.device):
         start = time.perf_counter()
-        float(network(windows.gather(index)).rul)
+        float(network(windows.gather(index), windows.padding(index)).rul)
         latencies.append(time.perf_counter() - start)
     return latencies[_WARM_UP:]

@@ -116,6 +116,7 @@ def training_step(config: RunConfig) -> Callable[[], object]:
         torch.randn(size, config.data.window, features),
         torch.rand(size) * config.data.cap,
         torch.randint(classes, (size,)),
+        torch.zeros(size, dtype=torch.int64),
     )
     return lambda: trainer.step(batch, 0, STEADY)
 

@@ -46,10 +46,10 @@ class ReferenceLoop:
         self.device = device
 
     def step(self, batch: list[Tensor]) -> float:
-        """Take a training step on windows, RUL and health; return its loss."""
-        windows, rul, health = (tensor.to(self.device) for tensor in batch)
+        """Take a training step on windows, RUL, health and padding; return its loss."""
+        windows, rul, health, padding = (tensor.to(self.device) for tensor in batch)
         self.optimiser.zero_grad()
-        output = self.network(windows)
+        output = self.network(windows, padding)
         loss = self.rul_loss(output.rul, rul) + self.health_loss(output.health, health)
         loss.backward()
         self.optimiser.step()
@@ -60,9 +60,10 @@ class ReferenceLoop:
         self.network.eval()
         squares, count = 0.0, 0
         with torch.no_grad():
-            for windows, rul, _ in self.validation:
-                predicted = self.network(windows.to(self.device)).rul.clamp(0, self.cap)
-                squares += ((predicted - rul.to(self.device)) ** 2).sum().item()
+            for batch in self.validation:
+                windows, rul, _, padding = (tensor.to(self.device) for tensor in batch)
+                predicted = self.network(windows, padding).rul.clamp(0, self.cap)
+                squares += ((predicted - rul) ** 2).sum().item()
                 count += len(rul)
         return math.sqrt(squares / count)
 
@@ -79,5 +80,4 @@ class ReferenceLoop:
 
 def materialise(labelled: LabelledWindows) -> TensorDataset:
     """Copy every window of a set into one tensor."""
-    windows, rul, health, _ = labelled.batch(torch.arange(len(labelled)))
-    return TensorDataset(windows, rul, health)
+    return TensorDataset(*labelled.batch(torch.arange(len(labelled)))[:4])

@@ -99,9 +99,18 @@ class Windows:
         )
 
     @property
+    def record_lengths(self) -> Tensor:
+        """[window], rows of the engine's record up to the window's last one."""
+        return self.ends - self.starts + 1
+
+    @property
     def padded(self) -> Tensor:
         """[window], whether the window has repeated rows at the front."""
-        return self.ends - self.starts + 1 < self.length
+        return self.record_lengths < self.length
+
+    def padding(self, index: Tensor) -> Tensor:
+        """[batch], number of repeated rows at the front of the windows of an index [batch]."""
+        return (self.length - 1 + self.starts[index] - self.ends[index]).clamp(min=0)
 
 
 class Batch(NamedTuple):
@@ -111,12 +120,14 @@ class Batch(NamedTuple):
         windows: [batch, window, feature].
         rul: [batch], capped, cycles.
         health: [batch], class; −1 where it is unknown.
+        padding: [batch], number of repeated rows at the front of each window.
         censored: [batch], whether the true RUL is `rul` or more; None where it is `rul` in all.
     """
 
     windows: Tensor
     rul: Tensor
     health: Tensor
+    padding: Tensor
     censored: Tensor | None = None
 
 
@@ -141,8 +152,15 @@ class LabelledWindows:
 
     def batch(self, index: Tensor) -> Batch:
         """Copy the windows of an index [batch] and their labels out of the set."""
+        windows = self.windows
         censored = None if self.censored is None else self.censored[index]
-        return Batch(self.windows.gather(index), self.rul[index], self.health[index], censored)
+        return Batch(
+            windows=windows.gather(index),
+            rul=self.rul[index],
+            health=self.health[index],
+            padding=windows.padding(index),
+            censored=censored,
+        )
 
     @classmethod
     def concatenate(cls, parts: Sequence["LabelledWindows"]) -> "LabelledWindows":

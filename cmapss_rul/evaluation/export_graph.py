@@ -131,7 +131,8 @@ class ExportGraph(nn.Module):
             back = length - 1 - index[:, -self.window :]
             count = (cycle.unsqueeze(1) - back).double() / CYCLE_UNIT
             features = torch.cat((features, count.unsqueeze(2)), dim=2)
-        raw_rul, health = self.network(features.float())
+        padding = (self.window - valid_length).clamp(min=0, max=self.window - 1)
+        raw_rul, health = self.network(features.float(), padding)
         rul = raw_rul.clamp(0, self.cap)
         bounds = () if self.interval is None else self.interval(rul)
         usable = self._is_finite(padded) & (valid_length > 0)

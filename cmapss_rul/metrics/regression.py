@@ -16,6 +16,9 @@ EARLY, LATE = 13.0, 10.0
 
 _BANDS = 5  # below the cap
 
+SHORTEST_CUT = 20
+"""Cycles of the shortest record that a random cut leaves: near the 19 to 38 of the test files."""
+
 
 @dataclass(frozen=True)
 class RegressionMetrics:
@@ -84,14 +87,16 @@ def errors(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
     return predicted.astype(np.float64) - true.astype(np.float64)
 
 
-def rmse(predicted: NDArray[Any], true: NDArray[Any]) -> float:
-    """Root of the mean squared error, cycles.
+def rmse(
+    predicted: NDArray[Any], true: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> float:
+    """Root of the mean squared error, cycles; of a weighted mean where there are weights.
 
     >>> rmse(np.array([1.0, 0.0]), np.array([0.0, 7.0]))
     5.0
     """
     with np.errstate(over="ignore"):
-        return float(np.sqrt(np.mean(np.square(errors(predicted, true)))))
+        return float(np.sqrt(np.average(np.square(errors(predicted, true)), weights=weights)))
 
 
 def mae(predicted: NDArray[Any], true: NDArray[Any]) -> float:
@@ -134,10 +139,35 @@ def nasa_score(predicted: NDArray[Any], true: NDArray[Any]) -> float:
         return float(np.sum(nasa_terms(predicted, true)))
 
 
-def nasa_mean(predicted: NDArray[Any], true: NDArray[Any]) -> float:
+def nasa_mean(
+    predicted: NDArray[Any], true: NDArray[Any], weights: NDArray[np.float64] | None = None
+) -> float:
     """NASA score per prediction, comparable between sets of different size."""
     with np.errstate(over="ignore"):
-        return float(np.mean(nasa_terms(predicted, true)))
+        return float(np.average(nasa_terms(predicted, true), weights=weights))
+
+
+def random_cut_weights(engine: NDArray[Any], lengths: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the probability of each window if every engine is cut at a random cycle, [window].
+
+    Test records end at some cycle before the failure, one per engine. A metric under these
+    weights is its expectation over all such cuts: every engine counts the same, and within an
+    engine every cut that leaves `SHORTEST_CUT` cycles or more. No cut is drawn, so there is no
+    noise of the draw. Where no record is that long, every window takes part.
+
+    Args:
+        engine: [window], any labels of the engines.
+        lengths: [window], cycles of the record up to the window's last one.
+
+    >>> random_cut_weights(np.array([1, 1, 1, 2]), np.array([19, 20, 21, 20])).tolist()
+    [0.0, 0.25, 0.25, 0.5]
+    """
+    long_enough = lengths >= SHORTEST_CUT
+    if not long_enough.any():
+        long_enough[:] = True
+    _, number = np.unique(engine, return_inverse=True)
+    cuts = np.bincount(number, weights=long_enough)
+    return np.where(long_enough, 1 / np.maximum(cuts[number], 1), 0.0) / np.count_nonzero(cuts)
 
 
 def rul_bands(cap: int) -> list[tuple[int, int | None]]:

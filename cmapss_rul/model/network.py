@@ -26,6 +26,11 @@ class NetworkConfig(Config):
         le=100,
         description="Standard deviation of the noise on the scaled inputs, in training only.",
     )
+    mask_padding: bool = Field(
+        False,
+        description="Hide the repeated rows of records shorter than the window: zeros for the "
+        "CNN, and no attention to them.",
+    )
     cnn: CNNConfig = Field(CNNConfig(), description="Convolutions over time.")
     bilstm: BiLSTMConfig = Field(BiLSTMConfig(), description="LSTM in both directions.")
     attention: AttentionConfig = Field(
@@ -75,11 +80,16 @@ class Output(NamedTuple):
 class Network(nn.Module):
     """Two tasks on one backbone (hard parameter sharing).
 
-        Window --> noise? --> CNN --> BiLSTM --> attention --> shared layers --> RUL head
-                                                                             --> health head
+        Window --> noise? --> mask? --> CNN --> BiLSTM --> attention --> shared --> RUL head
+                                                                                --> health head
+
+    With `mask_padding` a record that is shorter than the window looks like one: its repeated
+    first row would otherwise be an engine that stood still. Measured on validation engines:
+    docs/search-for-defaults.md.
 
     Shapes:
         windows: [batch, window, feature], scaled, oldest cycle first.
+        padding: [batch], repeated rows at the front of each window; None for no such rows.
         returns: `Output` of rul [batch] in cycles and health [batch, class].
 
     >>> network = NetworkConfig().build(features=15, classes=3, cap=125)
@@ -91,6 +101,7 @@ class Network(nn.Module):
         super().__init__()
         # The order of the parts is the order of the random draws: moving one changes every seed.
         self.noise = InputNoise(config.input_noise)
+        self.mask_padding = config.mask_padding
         self.cnn = config.cnn.build(features)
         self.bilstm = config.bilstm.build(self.cnn.features)
         self.attention = config.attention.build(self.bilstm.features)
@@ -99,24 +110,33 @@ class Network(nn.Module):
         self.rul_head = config.rul_head.build(width, cap)
         self.health_head = config.health_head.build(width, classes)
 
-    def forward(self, windows: Tensor) -> Output:
+    def forward(self, windows: Tensor, padding: Tensor | None = None) -> Output:
         """Return RUL and health logits of each window."""
-        states = self.bilstm(self.cnn(self.noise(windows)))
-        features = self.shared(self.attention(states))
+        features = self.shared(self.attention(*self._states(self.noise(windows), padding)))
         return Output(self.rul_head(features), self.health_head(features))
 
-    def attention_weights(self, windows: Tensor) -> Tensor | None:
+    def _states(self, windows: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return the states [batch, step, feature] and which steps are hidden [batch, step]."""
+        if padding is None or not self.mask_padding:
+            return self.bilstm(self.cnn(windows)), None
+        position = torch.arange(windows.shape[1], device=windows.device)
+        hidden = position < padding.unsqueeze(1)
+        states = self.bilstm(self.cnn(windows.masked_fill(hidden.unsqueeze(2), 0.0)))
+        # a step that averages at least one real cycle is seen
+        return states, torch.unflatten(hidden, 1, (-1, self.cnn.pool)).all(dim=2)
+
+    def attention_weights(self, windows: Tensor, padding: Tensor | None = None) -> Tensor | None:
         """Return the attention weights over the steps of each window; they sum to 1.
 
         Args:
             windows: [batch, window, feature], scaled.
+            padding: [batch], repeated rows at the front of each window.
 
         Returns:
             [batch, step], oldest first, a step being the `cnn.pool` cycles that are averaged;
             None where only the last state is read.
         """
-        states = self.bilstm(self.cnn(windows))
-        return self.attention.weights(states)
+        return self.attention.weights(*self._states(windows, padding))
 
     @property
     def shared_weight(self) -> Tensor:
@@ -169,7 +189,10 @@ def predict(
     was_training = network.training
     network.eval()
     index = torch.arange(len(windows), device=windows.ends.device)
-    outputs = [network(windows.gather(part)) for part in torch.split(index, batch_size)]
+    outputs = [
+        network(windows.gather(part), windows.padding(part))
+        for part in torch.split(index, batch_size)
+    ]
     network.train(was_training)
     rul = torch.cat([output.rul for output in outputs])
     return rul, torch.cat([output.health for output in outputs]).softmax(dim=-1)

@@ -88,7 +88,7 @@ def attention_over_time(model: TrainedModel, evaluation: Evaluation) -> Attentio
     for part in torch.split(
         torch.arange(len(windows), device=windows.ends.device), PREDICTION_BATCH
     ):
-        batch = model.network.attention_weights(windows.gather(part))
+        batch = model.network.attention_weights(windows.gather(part), windows.padding(part))
         if batch is None:
             return "attention: this network has none, it reads the last state alone"
         batches.append(batch)
@@ -187,7 +187,7 @@ def _predict_shuffled(
         batch = windows.gather(part)
         if order is not None:
             batch[:, :, column] = windows.gather(order[part])[:, :, column]
-        predicted.append(model.network(batch).rul)
+        predicted.append(model.network(batch, windows.padding(part)).rul)
     unclamped = torch.cat(predicted).cpu().numpy().astype(np.float64)
     return np.clip(unclamped, 0, model.config.data.cap)
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cmapss_rul.config.explain import explain
 from cmapss_rul.intervals.calibration import Calibration
@@ -38,7 +38,7 @@ from cmapss_rul.system.files import write_verified
 from cmapss_rul.system.text import one_line
 from cmapss_rul.training.checkpoint_file import open_sealed, seal
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import COLUMNS, TIMES, Row
+from cmapss_rul.training.loggers import ADDED, COLUMNS, TIMES, Row
 from cmapss_rul.version import __version__
 
 # Stays 1 as long as older files load: a new key has a default value instead.
@@ -141,7 +141,7 @@ class LoopState(Part):
         batch: batches done in the running epoch.
         step: steps done in the run.
         sums: of `MEASURES` over the running epoch; losses times the windows of their batch.
-        best_rmse: the lowest validation RMSE so far, cycles.
+        best_value: the lowest validation metric so far, of the column `train.select`.
         stale: epochs since then.
         history: rows of metrics.csv without times.
     """
@@ -150,7 +150,8 @@ class LoopState(Part):
     batch: Count = 0
     step: Count = 0
     sums: list[float] = Field([0.0] * len(MEASURES), min_length=6, max_length=6)
-    best_rmse: float = math.inf
+    # checkpoints of before 2026-11-29 call it best_rmse, the only metric then
+    best_value: float = Field(math.inf, validation_alias=AliasChoices("best_value", "best_rmse"))
     best_epoch: Count = 0
     stale: Count = 0
     # float alone would turn the epochs of a resumed run into 1.0, 2.0, … in metrics.csv
@@ -221,6 +222,9 @@ class Checkpoint(RunRecord):
         # metrics.csv is rewritten from these rows on each resumption, so a gap would go into it
         rows, times = self.loop.history, self.host.clock.rows
         metrics = set(COLUMNS) - set(TIMES)
+        for row in rows:
+            for name, unknown in ADDED.items():
+                row.setdefault(name, unknown)
         if len(rows) != self.loop.epoch or any(row.keys() != metrics for row in rows):
             raise ValueError("the rows of its history do not fit metrics.csv")
         if len(times) != len(rows) or any(row.keys() != set(TIMES) for row in times):

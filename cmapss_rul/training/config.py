@@ -62,10 +62,15 @@ class TrainConfig(Config):
         description="Decay of the moving average of the weights (EMA), per step; evaluation uses "
         "the average. Null for none.",
     )
+    select: Literal["val_rmse", "val_cut_rmse", "val_cut_nasa"] = Field(
+        "val_rmse",
+        description="Column of metrics.csv that selects the best epoch: over every cycle, or over "
+        "each validation engine cut at a random cycle.",
+    )
     patience: int | None = Field(
         None,
         ge=1,
-        description="Stop after so many epochs without a better validation RMSE; null for never.",
+        description="Stop after so many epochs without a better train.select; null for never.",
     )
     threads: int | None = Field(
         None,

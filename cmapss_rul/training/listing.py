@@ -108,7 +108,7 @@ def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
         **_settings(last.config),
         weight_rul=epoch.get("weight_rul"),
         weight_health=epoch.get("weight_health"),
-        val_rmse=loop.best_rmse if trained else None,
+        val_rmse=loop.history[loop.best_epoch - 1]["val_rmse"] if trained else None,
         test_rmse=test_rmse,
         when=_modified(run.last if run.last.exists() else run.previous),
         note="; ".join([*notes, *([reason] if reason else [])]),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ COLUMNS = (
     "learning_rate",
     "val_rmse",
     "val_nasa",
+    "val_cut_rmse",
+    "val_cut_nasa",
     "val_health_accuracy",
     "windows_per_second",
     "seconds",
@@ -32,6 +35,9 @@ COLUMNS = (
 
 TIMES = COLUMNS[-2:]
 """Columns that differ between equal runs."""
+
+ADDED = {"val_cut_rmse": math.nan, "val_cut_nasa": math.nan}
+"""Columns that older runs lack."""
 
 Row = Mapping[str, float]
 
@@ -59,7 +65,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
-        return [{name: float(row[name]) for name in COLUMNS} for row in rows]
+        return [{name: float((ADDED | row)[name]) for name in COLUMNS} for row in rows]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
         raise RulError(f"{printable(path)}: cannot be read: {reason}") from error

@@ -14,7 +14,7 @@ from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.metrics.regression import nasa_mean, rmse
+from cmapss_rul.metrics.regression import nasa_mean, random_cut_weights, rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
@@ -200,10 +200,11 @@ class Loop:
         # the others wait for the result, because all ranks stop and cut the rate by it
         measured = self.trainer.group.on_first_rank(self.evaluate, self.data.validation)
         row = {"epoch": state.epoch + 1, **self.training_means(), **measured}
-        best = measured["val_rmse"] < state.best_rmse  # of equal epochs the first is retained
+        value = measured[self.config.train.select]
+        best = value < state.best_value  # of equal epochs the first is retained
         state.stale = 0 if best else state.stale + 1
         if best:
-            state.best_rmse, state.best_epoch = measured["val_rmse"], state.epoch + 1
+            state.best_value, state.best_epoch = value, state.epoch + 1
         self.trainer.schedule.epoch_end(measured["val_rmse"])
         self.end_balancer_epoch(row)
         if self.trainer.group.first and len(self.data.bounds):
@@ -255,9 +256,15 @@ class Loop:
                 f"{self.state.epoch + 1}; try a smaller train.learning_rate"
             )
         right = probabilities.argmax(dim=1) == labelled.health
+        windows = labelled.windows  # an engine's first row in the series stands for it
+        cuts = random_cut_weights(
+            windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy()
+        )
         return {
             "val_rmse": rmse(self.predicted, true),
             "val_nasa": nasa_mean(self.predicted, true),
+            "val_cut_rmse": rmse(self.predicted, true, cuts),
+            "val_cut_nasa": nasa_mean(self.predicted, true, cuts),
             "val_health_accuracy": float(right.double().mean()),
         }
 

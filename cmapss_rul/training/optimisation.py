@@ -137,7 +137,7 @@ class Trainer:
         Only the forward pass is autocast; the losses are computed in float32.
         """
         with self.group.rank_generator(self.seed, step), self.precision:
-            output = self.forward(batch.windows)
+            output = self.forward(batch.windows, batch.padding)
         rul = self.rul_loss.sum_and_weight(output.rul.float(), batch.rul, batch.censored)
         health = self.health_loss.sum_and_weight(output.health.float(), batch.health)
         kpis = None

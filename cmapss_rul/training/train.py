@@ -108,8 +108,10 @@ def train(
                 resume_files(loop, checkpoint, damage)
             _report_start(loop, inputs)
         loop.fit()
-    best = loop.state
-    loop.reporter.note(f"best epoch {best.best_epoch}: validation RMSE {best.best_rmse:.3f} cycles")
+    epoch, select = loop.state.best_epoch, config.train.select
+    text = f"best epoch {epoch}: validation RMSE {loop.state.history[epoch - 1]['val_rmse']:.3f}"
+    also = "" if select == "val_rmse" else f", {select} {loop.state.best_value:.3f}"
+    loop.reporter.note(f"{text} cycles{also}")
     return run
 
 

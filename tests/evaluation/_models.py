@@ -87,7 +87,7 @@ def content_for(config: RunConfig) -> dict:
         "model": dict(network.state_dict()),
         "loop": {
             "epoch": 7, "batch": 0, "step": 70, "sums": [0.0] * 6,
-            "best_rmse": 12.5, "best_epoch": 7, "stale": 0,
+            "best_value": 12.5, "best_epoch": 7, "stale": 0,
             "history": [{**FIGURES, "epoch": epoch} for epoch in range(1, 8)],
         },
         "host": {

@@ -170,7 +170,13 @@ def smoothed(folder) -> RunConfig:
 @pytest.mark.usefixtures("onnxruntime")
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
 @pytest.mark.parametrize(
-    "network", [PUBLISHED, {**TINY, "attention": {"name": "none"}, "cnn": {"channels": []}}]
+    "network",
+    [
+        PUBLISHED,
+        {**TINY, "attention": {"name": "none"}, "cnn": {"channels": []}},
+        {**TINY, "mask_padding": True},
+        {**PUBLISHED, "mask_padding": True},
+    ],
 )
 def test_other_networks(fleet_dir, tmp_path, format, network):
     plain = config_for(fleet_dir).model_dump()

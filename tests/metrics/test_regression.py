@@ -24,6 +24,7 @@ from cmapss_rul.metrics.regression import (
     nasa_score,
     nasa_terms,
     perfect_under_cap,
+    random_cut_weights,
     regression_metrics,
     rmse,
     rul_bands,
@@ -252,3 +253,31 @@ def test_band_names_show_the_first_and_the_last_rul(cap):
     for low, below in rul_bands(cap):
         name = band_name(low, below)
         assert name == (f"{cap} or more" if below is None else f"{low}–{below - 1}")
+
+
+def test_weights_of_random_cuts_are_the_expectation_over_many_cuts():
+    """Against cuts that are drawn: an engine at random, then a cycle from 20 on."""
+    generator = np.random.default_rng(0)
+    lives = {7: 25, 3: 60, 5: 18}  # the last one has no cut of 20 cycles
+    engine = np.repeat(list(lives), list(lives.values()))
+    lengths = np.concatenate([np.arange(1, n + 1) for n in lives.values()])
+    values = generator.normal(size=len(engine))
+    weights = random_cut_weights(engine, lengths)
+    assert weights.sum() == pytest.approx(1)
+    drawn = [
+        values[(engine == number) & (lengths == generator.integers(20, lives[number] + 1))][0]
+        for number in generator.choice([7, 3], size=40_000)
+    ]
+    assert (weights * values).sum() == pytest.approx(np.mean(drawn), abs=0.03)
+
+
+def test_fleets_of_short_records_are_cut_anywhere():
+    weights = random_cut_weights(np.array([1, 1, 2]), np.array([1, 2, 1]))
+    assert weights.tolist() == [0.25, 0.25, 0.5]
+
+
+def test_weighted_metrics_by_hand():
+    predicted, true = np.array([3.0, 10.0]), np.array([0.0, 10.0])
+    weights = np.array([0.25, 0.75])
+    assert rmse(predicted, true, weights) == pytest.approx(1.5)
+    assert nasa_mean(predicted, true, weights) == pytest.approx(np.expm1(0.3) / 4)

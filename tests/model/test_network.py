@@ -205,7 +205,8 @@ class Marker(nn.Module):
         super().__init__()
         self.seen = []
 
-    def forward(self, windows):
+    def forward(self, windows, padding):
+        assert len(padding) == len(windows)
         self.seen.append((len(windows), self.training))
         return Output(windows[:, -1, 0], windows[:, -1, :])
 
@@ -235,3 +236,48 @@ def test_no_gradient_no_draw_and_nearly_the_same_for_any_batch_size(windows):
     assert not once[0].requires_grad
     assert once[0].shape == (13,)
     torch.testing.assert_close(once, again, rtol=1e-4, atol=1e-4)
+
+
+MASKED = [{"name": "last_state", "hidden": 4}, {"name": "self", "heads": 2}, {"name": "none"}]
+
+
+@pytest.mark.parametrize("attention", MASKED, ids=lambda config: config["name"])
+def test_masked_padding_has_no_influence(attention):
+    """Whatever stands in the padding, outputs are the same and no gradient reaches it."""
+    network = small(attention=attention, mask_padding=True, cnn={"channels": [4], "pool": 3}).eval()
+    windows, padding = torch.randn(4, 9, 3), torch.tensor([0, 1, 5, 8])
+    hidden = torch.arange(9) < padding[:, None]
+    other = torch.where(hidden[:, :, None], 1e3 * torch.randn(4, 9, 3), windows)
+    assert network(windows, padding).rul.equal(network(other, padding).rul)
+    windows.requires_grad_()
+    (gradient,) = torch.autograd.grad(network(windows, padding).rul.sum(), windows)
+    assert not gradient[hidden].any()
+    assert gradient[~hidden].any(dim=1).all()
+
+
+@pytest.mark.parametrize("attention", MASKED[:2], ids=lambda config: config["name"])
+def test_attention_weights_are_zero_on_steps_of_padding_alone(attention):
+    network = small(attention=attention, mask_padding=True, cnn={"channels": [4], "pool": 3}).eval()
+    weights = network.attention_weights(torch.randn(3, 9, 3), torch.tensor([2, 3, 8]))
+    assert (weights > 0).tolist() == [[True] * 3, [False, True, True], [False, False, True]]
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(3))
+
+
+def test_without_padding_the_mask_changes_nothing():
+    torch.manual_seed(3)
+    plain = small().eval()
+    masked = small(mask_padding=True).eval()
+    masked.load_state_dict(plain.state_dict())
+    windows = torch.randn(5, 9, 3)
+    for padding in (None, torch.zeros(5, dtype=torch.int64)):
+        torch.testing.assert_close(masked(windows, padding).rul, plain(windows).rul)
+    assert plain(windows, torch.full((5,), 4)).rul.equal(plain(windows).rul)
+
+
+def test_prediction_passes_the_padding_on():
+    """An engine of 4 rows: its window equals that of a record with other rows before it."""
+    network = small(mask_padding=True).eval()
+    series = torch.randn(12, 3)
+    short = Windows(series, torch.tensor([8]), torch.tensor([11]), length=9)
+    rows = torch.cat((torch.randn(5, 3), series[8:]))[None]
+    assert predict(network, short)[0].equal(network(rows, torch.tensor([5])).rul)

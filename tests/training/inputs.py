@@ -121,7 +121,7 @@ def made_content(
         },
         "model": {},
         "loop": {
-            "epoch": 0, "batch": 0, "step": 0, "sums": [0.0] * 6, "best_rmse": 11.5,
+            "epoch": 0, "batch": 0, "step": 0, "sums": [0.0] * 6, "best_value": 11.5,
             "best_epoch": 0, "stale": 0,
             "history": [{"epoch": epoch, **row} for epoch in range(1, epochs + 1)], **loop,
         },

@@ -90,7 +90,7 @@ def test_the_restored_model_is_what_was_trained(finished_run, eight):
     assert model.engines.validation == data.engines.validation.tolist()
     assert model.data.mean_label == data.mean_label
     assert model.epoch == content["loop"]["best_epoch"]
-    assert model.val_rmse == content["loop"]["best_rmse"]
+    assert model.val_rmse == content["loop"]["best_value"]
     assert set(model.versions.model_dump()) == {"cmapss_rul", "torch", "python"}
     fleet = read_fleet(eight / "train_FD001.txt")
     expected = data.preprocessor.transform(fleet)

@@ -9,7 +9,7 @@ import torch
 
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.windows import Batch
-from cmapss_rul.metrics.regression import nasa_mean, rmse
+from cmapss_rul.metrics.regression import nasa_mean, nasa_terms, rmse
 from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import StopSignals
@@ -54,7 +54,8 @@ def test_metrics_has_the_promised_columns_in_order_and_a_row_an_epoch(finished_r
     lines = (finished_run / "metrics.csv").read_text().splitlines()
     assert lines[0] == (
         "epoch,train_rul_loss,train_health_loss,weight_rul,weight_health,grad_norm,clipped_share,"
-        "learning_rate,val_rmse,val_nasa,val_health_accuracy,windows_per_second,seconds"
+        "learning_rate,val_rmse,val_nasa,val_cut_rmse,val_cut_nasa,val_health_accuracy,"
+        "windows_per_second,seconds"
     )
     assert lines[0] == ",".join(COLUMNS)
     assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
@@ -257,6 +258,16 @@ def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels
     row = numbers(rows_of(tmp_path / "run" / "metrics.csv")[-1])
     assert row["val_rmse"] == rmse(predicted, true)
     assert row["val_nasa"] == nasa_mean(predicted, true)
+    by_engine = [
+        ((predicted - true)[cuts], nasa_terms(predicted[cuts], true[cuts]))
+        for start in windows.starts.unique()
+        for cuts in [((windows.starts == start) & (windows.ends - start >= 19)).numpy()]
+    ]
+    squares, scores = (np.mean([np.mean(part) for part in parts]) for parts in (
+        [error**2 for error, _ in by_engine], [terms for _, terms in by_engine]
+    ))  # fmt: skip
+    assert row["val_cut_rmse"] == pytest.approx(np.sqrt(squares), rel=1e-12)
+    assert row["val_cut_nasa"] == pytest.approx(scores, rel=1e-12)
     right = (probabilities.argmax(dim=1) == data.validation.health).double().mean()
     assert row["val_health_accuracy"] == float(right)
 
@@ -282,13 +293,14 @@ def test_the_best_checkpoint_is_of_the_best_epoch(eight, tmp_path):
     assert best.epoch < 6, "the test should have a best epoch that is not the last"
 
 
-def scripted(monkeypatch, figures):
-    """Let validation say what the test wants."""
-    said = iter([0.0, *figures])  # first comes the check before the first step
+def scripted(monkeypatch, values, column="val_rmse"):
+    """Let validation return these values in a column, and 50 in the others."""
+    scripted = iter([0.0, *values])  # first comes the check before the first step
+    names = ("val_rmse", "val_nasa", "val_cut_rmse", "val_cut_nasa", "val_health_accuracy")
 
     def evaluate(self, labelled):
         del self, labelled
-        return {"val_rmse": next(said), "val_nasa": 0.0, "val_health_accuracy": 0.0}
+        return {**dict.fromkeys(names, 50.0), column: next(scripted)}
 
     monkeypatch.setattr(Loop, "evaluate", evaluate)
 
@@ -304,6 +316,18 @@ def test_early_stopping(eight, tmp_path, monkeypatch, patience, epochs, best):
     assert len(recorder.rows) == epochs
     assert checkpoint.read(tmp_path / "run" / "best.pt")["loop"]["epoch"] == best
     assert f"best epoch {best}: validation RMSE" in recorder.notes[-1]
+
+
+@pytest.mark.parametrize("column", ["val_cut_rmse", "val_cut_nasa"])
+def test_another_column_selects_the_epoch(eight, tmp_path, monkeypatch, column):
+    scripted(monkeypatch, [9.0, 4.0, 6.0], column)
+    keys = {"epochs": 5, "select": column, "patience": 1, "window_share": 0.001}
+    recorder = Recorder()
+    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
+    assert len(recorder.rows) == 3
+    loop = checkpoint.read(tmp_path / "run" / "best.pt")["loop"]
+    assert (loop["epoch"], loop["best_value"]) == (2, 4.0)
+    assert recorder.notes[-1] == f"best epoch 2: validation RMSE 50.000 cycles, {column} 4.000"
 
 
 def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight, tmp_path):

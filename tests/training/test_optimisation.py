@@ -21,7 +21,8 @@ CPU = torch.device("cpu")
 def batch(seed=0, size=6, scale=1.0):
     generator = torch.Generator().manual_seed(seed)
     windows = scale * torch.randn(size, 5, FEATURES, generator=generator)
-    return Batch(windows, torch.linspace(0, 125, size), torch.arange(size) % 3)
+    rul, padding = torch.linspace(0, 125, size), torch.zeros(size, dtype=torch.int64)
+    return Batch(windows, rul, torch.arange(size) % 3, padding)
 
 
 def trainer(device=CPU, **parts):
@@ -242,7 +243,7 @@ def test_a_step_on_a_gpu_never_waits_for_it(balancer, mixed, optimiser):
     cuda = torch.device("cuda")
     keys = {"mixed_precision": mixed, "optimiser": optimiser}
     one = trainer(cuda, balancer=balancer.model_dump(), train=keys)
-    data = [Batch(*(part.to(cuda) for part in batch(seed)[:3])) for seed in range(3)]
+    data = [Batch(*(part.to(cuda) for part in batch(seed)[:4])) for seed in range(3)]
     one.step(data[0], 0, PLAN)  # the first step makes states and plans
     torch.cuda.set_sync_debug_mode("error")
     try:
