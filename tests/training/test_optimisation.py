@@ -46,7 +46,7 @@ def test_a_step_measures_losses_weights_and_the_norm_before_clipping():
     losses = torch.stack(
         [one.rul_loss(output.rul, data.rul), one.health_loss(output.health, data.health)]
     )
-    gradients = torch.autograd.grad(0.5 * losses[0] + 2 * losses[1], one.weights)
+    gradients = torch.autograd.grad(0.5 * losses[0] + 2 * losses[1], one.parameters)
     norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
     found = measured(one.step(data, 0, PLAN))
     assert found["rul_loss"] == pytest.approx(losses[0].item())
@@ -60,7 +60,7 @@ def test_no_clipping_where_the_norm_is_small_or_the_limit_null():
     for clip in (1e6, None):
         one = trainer(train={"clip": clip})
         assert measured(one.step(batch(), 0, PLAN))["clipped"] == 0
-    norms = [float(parameter.grad.norm()) for parameter in one.weights]
+    norms = [float(parameter.grad.norm()) for parameter in one.parameters]
     assert max(norms) > 1
 
 
@@ -68,7 +68,7 @@ def test_clipping_touches_the_networks_gradient_and_never_the_balancers():
     """At s = 0 the gradient of s is near half the RUL loss: thousands, and to be kept."""
     one = trainer(balancer={"name": "uncertainty", "start": "zero"}, train={"clip": 1.0})
     loss = measured(one.step(batch(), 0, PLAN))["rul_loss"]
-    network = torch.stack([parameter.grad.norm() for parameter in one.weights]).norm()
+    network = torch.stack([parameter.grad.norm() for parameter in one.parameters]).norm()
     assert float(network) == pytest.approx(1.0, rel=1e-3)
     assert float(one.balancer.log_variance.grad[0]) == pytest.approx(0.5 - loss / 2, rel=1e-4)
 
@@ -77,7 +77,7 @@ def test_the_balancers_parameters_are_not_the_networks():
     one = trainer(balancer={"name": "gradnorm"})
     own = {id(parameter) for parameter in one.balancer.parameters()}
     assert own
-    assert not own & {id(parameter) for parameter in one.weights}
+    assert not own & {id(parameter) for parameter in one.parameters}
     (group,) = one.balancer_optimiser.param_groups
     assert {id(parameter) for parameter in group["params"]} == own
 
