@@ -107,9 +107,10 @@ def new(
 
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"{output}: exists already and is not overwritten; name another file")
-    text = config_template(
-        survey(read_file(source), str(source), engine=engine, cycle=cycle), source
-    )
+    found = survey(read_file(source), str(source), engine=engine, cycle=cycle)
+    text = config_template(found, source)
+    for name, reason in found.left_out:
+        print_line(f"left out: {name or 'a column without a name'}, which {reason}", err=True)
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -107,6 +107,11 @@ class DataConfig(Config):
         description="Your columns of operational settings; scaled over all rows. Null: none, or "
         "setting_1 … setting_3 where sensors is null, too.",
     )
+    allow_labels: bool = Field(
+        False,
+        description="Train although a column that the network sees is a label, known only after "
+        "the failure; every figure is then marked.",
+    )
     sensors: Annotated[ColumnNames, Field(min_length=1)] | None = Field(
         None,
         description="Your columns of measurements; scaled per operating condition. Null for "
@@ -178,6 +183,11 @@ class DataConfig(Config):
         """Names of the raw columns of a fleet, in their order."""
         names = (*self.setting_names, *self.condition_keys, *self.sensor_names)
         return tuple(dict.fromkeys(names))
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """Names of the raw columns that reach the network, as a value or by their condition."""
+        return tuple(dict.fromkeys((*self.columns, *self.condition_keys)))
 
     @property
     def own_files(self) -> dict[str, str]:

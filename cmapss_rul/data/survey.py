@@ -19,6 +19,7 @@ from cmapss_rul.data.columns import (
 from cmapss_rul.data.conditions import MAX_CONDITIONS, NoConditions
 from cmapss_rul.data.config import MAX_COLUMNS, DataConfig
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.leakage import describe_index, describe_label
 from cmapss_rul.data.lines import PARQUET_MAGIC
 from cmapss_rul.data.records import read_records
 from cmapss_rul.data.split import SplitConfig
@@ -187,7 +188,9 @@ def _reason_to_leave_out(column: str, values: NDArray[np.float64], fleet: Fleet)
         return f"is always {values[0]:.6g}"
     if re.sub(r"[^a-z]", "", column.lower()) in _LABEL_NAMES or _counts_down(values, fleet):
         return "seems to be the label, which would leave nothing to learn"
-    return ""
+    if reason := describe_label(values, fleet):
+        return f"is a label: {reason}"
+    return describe_index(values, fleet)
 
 
 def _counts_down(values: NDArray[np.float64], fleet: Fleet) -> bool:

@@ -41,10 +41,11 @@ def verdict(evaluation: Evaluation) -> str:
         rmse = baseline.metrics.last.capped.rmse
         verb = "beats" if last.rmse < rmse else "does not beat"
         comparisons.append(f"{verb} {number(rmse, 2)} ({name})")
+    marks = f" Too good: {'; '.join(protocol.marks)}." if protocol.marks else ""
     return (
         f"RMSE {number(last.rmse, 2)} cycles (95 % interval {interval}) at the last windows of "
         f"{counted(protocol.engines, 'test engine')} of {protocol.subset}, capped labels; of "
-        f"constant predictions it {' and '.join(comparisons)}."
+        f"constant predictions it {' and '.join(comparisons)}.{marks}"
     )
 
 
@@ -75,8 +76,8 @@ def _why_not_comparable(evaluation: Evaluation) -> str:
     protocol = evaluation.protocol
     if not protocol.official:
         return f"those are on C-MAPSS, whereas these data are {protocol.files}"
-    if protocol.split.leak:
-        return protocol.split.leak_warning
+    if protocol.marks:
+        return protocol.marks[0]
     if protocol.auxiliary:
         also = " and ".join(protocol.auxiliary)
         return f"trained on {also} too (data.auxiliary=[] leaves that out)"
@@ -90,8 +91,7 @@ def warnings_of(evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
     if not protocol.official:
         yield f"{protocol.files}: these metrics are not comparable with C-MAPSS results"
-    if protocol.split.leak:
-        yield protocol.split.leak_warning
+    yield from protocol.marks
     if protocol.unknown_conditions:
         yield (
             f"{protocol.unknown_conditions:,} of {protocol.windows:,} windows end in an operating "

@@ -1,10 +1,12 @@
 """The evaluation protocol: all choices that a metric depends on."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.leakage import LABEL_LEAK
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.display.text import counted
@@ -108,6 +110,8 @@ class Protocol:
         clamp: range of the predictions, cycles.
         runs: that the spread between seeds is not in the intervals.
         versions: of the packages that trained the network, and of those that evaluated it.
+        leaks: ways in which test labels may have reached the network, other than a split by
+            windows; each marks every metric.
     """
 
     subset: str
@@ -137,6 +141,7 @@ class Protocol:
     seed: int
     runs: str
     versions: dict[str, dict[str, str]]
+    leaks: list[str]
 
     @classmethod
     def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
@@ -182,7 +187,13 @@ class Protocol:
                 "trained": model.versions.model_dump(),
                 "evaluated": Versions.current().model_dump(),
             },
+            leaks=list(_find_leaks(model)),
         )
+
+    @property
+    def marks(self) -> list[str]:
+        """What makes the metrics too good; empty for an honest protocol."""
+        return [self.split.leak_warning] * bool(self.split.leak) + self.leaks
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in the JSON."""
@@ -192,6 +203,7 @@ class Protocol:
         """List the protocol as pairs of a choice and its value, for tables."""
         return [
             ("data", f"{self.subset}, {self.files}"),
+            *(("leak", mark) for mark in self.leaks),
             ("tested on", self._tested_on()),
             ("label", f"{self.label}; capped at {self.cap}, and raw"),
             ("window", f"{self.window} cycles; padded at the {self.padding}"),
@@ -209,6 +221,7 @@ class Protocol:
         """State in one line what a result depends on most, for the head of an evaluation."""
         auxiliary = [f"{engines} engines of {name}" for name, engines in self.auxiliary.items()]
         choices = [
+            *self.leaks,
             self.files if self.tested_on != HELD_OUT else f"{self.files}, {HELD_OUT}",
             f"split {self.split}",
             f"trained on {self.subset} and {', '.join(auxiliary)}"
@@ -232,6 +245,11 @@ class Protocol:
         if self.unknown_conditions:
             text += f"; {self.unknown_conditions:,} in an operating condition not seen in training"
         return text
+
+
+def _find_leaks(model: TrainedModel) -> Iterator[str]:
+    if model.data.label_columns:
+        yield f"{LABEL_LEAK}: {', '.join(model.data.label_columns)}"
 
 
 def _describe_files(official: bool, simulated: bool, own: bool) -> str:

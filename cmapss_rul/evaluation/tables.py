@@ -59,6 +59,7 @@ def metrics_table(evaluation: Evaluation) -> Table:
         "bias (predicted − true) in cycles; NASA score, sum and mean per window, lower is better. "
         "Last window: of each engine; every window: one a cycle"
     )
+    title += "".join(f". Too good: {mark}" for mark in evaluation.protocol.marks)
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
 
 

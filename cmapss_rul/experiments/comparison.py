@@ -32,7 +32,7 @@ from cmapss_rul.experiments.statistics import (
 )
 from cmapss_rul.system.errors import RulError
 
-_OF_ONE_SEED = {"digest", "versions", "seed", "runs", "epoch"}
+_OF_ONE_SEED = {"digest", "leaks", "versions", "seed", "runs", "epoch"}
 """Parts of a run's protocol that do not belong to the whole cell."""
 
 _SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in VIEWS}
@@ -102,6 +102,7 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         settings=cell.settings,
         label=cell.label,
         leak=cell.leak,
+        leaks=sorted({text for result in results for text in _leaks(result)}),
         files=protocol and protocol["files"],
         n_seeds=len(results),
         rmse=last_capped.rmse,
@@ -164,6 +165,11 @@ def _versions(results: Sequence[RunResult]) -> dict[str, str]:
     return versions | {name: metadata.version(name) for name in ("numpy", "scipy")}
 
 
+def _leaks(result: RunResult) -> list[str]:
+    found: list[str] = result.evaluation["protocol"].get("leaks", [])  # older versions lack them
+    return found
+
+
 def _without_seed(protocol: Mapping[str, Any]) -> CellProtocol:
     shared = {key: value for key, value in protocol.items() if key not in _OF_ONE_SEED}
     split = {key: value for key, value in shared["split"].items() if key != "seed"}
@@ -177,6 +183,8 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield f"data: {kind}; no metric here is one of C-MAPSS"
     if any(cell.leak for cell in comparison.cells):
         yield f"cells marked 'leak' were split by windows: {LEAK}"
+    for cell in comparison.cells:
+        yield from (f"{cell.config}, {cell.label}: too good: {text}" for text in cell.leaks)
     if comparison.grid.oracle:
         yield f"metrics named 'oracle' are marked so: {MARK}; nothing else depends on them"
     if len(comparison.grid.seeds) == 1:

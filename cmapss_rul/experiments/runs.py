@@ -215,7 +215,7 @@ def _engines(texts: list[str]) -> NDArray[Any]:
     The bootstrap sorts them, and draws the same engines as in evaluation.json only if the type
     is the same, since '10' sorts before '2'.
     """
-    if all(re.fullmatch(r"0|[1-9][0-9]{0,17}", text) for text in texts):
+    if all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) for text in texts):
         return np.array([int(text) for text in texts], dtype=np.int64)
     return np.array(texts, dtype=np.str_)
 

@@ -152,7 +152,8 @@ class CellSummary(Record):
     """One cell of a grid: the metrics of its runs over the seeds, and how they were made.
 
     `rmse` (cycles) and `nasa` are of the last window of each test engine on capped labels, `leak`
-    is the warning about a split by windows, `configuration` lacks seed, threads and paths.
+    is the warning about a split by windows, `leaks` what else makes them too good,
+    `configuration` lacks seed, threads and paths.
     """
 
     config: str
@@ -161,6 +162,7 @@ class CellSummary(Record):
     settings: dict[str, Any]
     label: str
     leak: str | None
+    leaks: list[str] = []
     files: str | None
     n_seeds: int
     rmse: Spread

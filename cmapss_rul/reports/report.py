@@ -129,6 +129,7 @@ def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
     last, every = evaluation.metrics.last.capped, evaluation.metrics.every.capped
     interval = last.rmse_interval
     return [
+        *(("too good", mark) for mark in evaluation.protocol.marks),
         ("RMSE, last windows, capped labels", f"{number(last.rmse, 2)} cycles"),
         (
             "its 95 % interval over engines",

@@ -106,6 +106,8 @@ class RunData(TrainFile):
     """The training file of a run, and the auxiliary ones."""
 
     mean_label: float = Field(allow_inf_nan=False)
+    label_columns: list[str] = []
+    """Inputs that are labels, which `data.allow_labels` let pass."""
     auxiliary: list[AuxiliaryFile] = Field(max_length=3)
 
     @property

@@ -1,16 +1,18 @@
 """The training files of a run: found, read and prepared."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.leakage import find_labels
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.trainset import TrainingData, prepare_training_data, read_train_records
 from cmapss_rul.data.verification import Provenance
+from cmapss_rul.system.errors import DataError
 from cmapss_rul.training.checkpoint import AuxiliaryFile, RunData
 from cmapss_rul.training.config import RunConfig
 
@@ -49,6 +51,8 @@ class RunInputs:
         censored: [engine], numbers of the engines whose records end before the failure.
         files: what a checkpoint records about the files.
         late_records: number of records that start later than at cycle 1.
+        labels: columns of a user's own file that the network sees and that are labels, with the
+            reason.
     """
 
     data: TrainingData
@@ -56,6 +60,7 @@ class RunInputs:
     censored: NDArray[np.int64]
     files: RunData
     late_records: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def prepare(cls, config: RunConfig, files: TrainFiles) -> "RunInputs":
@@ -76,7 +81,27 @@ class RunInputs:
             fleet, config.data, config.split, boundaries, config.seed, auxiliary
         )
         late = int((fleet.cycle[fleet.starts] > 1).sum())
-        return cls(data, test, censored, _describe(config, data, files, auxiliary), late)
+        labels = {}
+        if config.data.own:
+            training = fleet.select_engines(np.intersect1d(data.engines.training, fleet.failed))
+            labels = find_labels(training, config.data.input_columns)
+        described = _describe(config, data, files, auxiliary)
+        return cls(data, test, censored, described, late, labels)
+
+    def check_labels(self, config: RunConfig) -> None:
+        """Refuse to train on labels that the configuration does not allow; record the others.
+
+        Raises:
+            DataError: naming the columns.
+        """
+        if self.labels and not config.data.allow_labels:
+            found = ", ".join(f"'{name}' ({reason})" for name, reason in self.labels.items())
+            raise DataError(
+                f"{config.data.train}: found labels, known only after the failure, among the "
+                f"inputs: {found}; leave them out of data.sensors and data.settings, or set "
+                "data.allow_labels to true, which marks every figure"
+            )
+        self.files.label_columns = [*self.labels]
 
 
 def load_data(config: RunConfig) -> TrainingData:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from cmapss_rul.config.yaml import to_yaml
+from cmapss_rul.data.leakage import LABEL_LEAK
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import counted
 from cmapss_rul.system.files import remove_partial_files, write_atomic
@@ -122,7 +123,12 @@ def _read_inputs(
     files = read_train_files(config, paths)
     if checkpoint is not None:
         check_same_run(config, [source for _, source in files], checkpoint)
-    return RunInputs.prepare(config, files)
+    inputs = RunInputs.prepare(config, files)
+    if checkpoint is None:
+        inputs.check_labels(config)
+    else:  # a run goes on as it began
+        inputs.files.label_columns = checkpoint.data.label_columns
+    return inputs
 
 
 @contextmanager
@@ -183,6 +189,9 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
         for file in files:
             if not file.simulated and not file.official:
                 reporter.note(f"{file.name} is not the official file")
+    if inputs.files.label_columns:
+        names = ", ".join(inputs.files.label_columns)
+        reporter.note(f"{LABEL_LEAK} ({names}), so every figure is too good")
     if trainer.group.description:
         reporter.note(trainer.group.description)
     reporter.detail(

@@ -175,11 +175,11 @@ def test_new_prints_a_configuration_for_a_file(rul, tmp_path):
     file = write_own(tmp_path / "my.csv")
     names = ["--engine", "asset", "--cycle", "hour"]
     code, out, err = rul("config", "new", "--from", file, *names)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "left out: site, which has values other than numbers\n")
     assert out.startswith(f"# {file}: 8 engines.\n# The 6 that split.test leaves")
     path = tmp_path / "my.yaml"
     code, said, err = rul("config", "new", "--from", file, *names, "--output", path)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "left out: site, which has values other than numbers\n")
     assert said == f"saved {path}; review it, then run: rul train --config {path}\n"
     assert path.read_text() == out
     assert load(RunConfig, path).data.columns == ("load %", "temp", "vib")

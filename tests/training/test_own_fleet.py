@@ -164,3 +164,44 @@ def test_thousands_of_conditions_and_too_few_engines(own_run, tmp_path):
     with pytest.raises(DataError, match=r"found 2 engine\(s\) in the training file; expected at"):
         load_data(own_config(few))
     assert torch.isfinite(load_data(own_config(few, split={"test": 0})).training.rul).all()
+
+
+def with_life(path: Path) -> Path:
+    """Twenty engines with the length of each one's life as a column."""
+    rows = [
+        f"e{engine},{cycle},{50 * (cycle % 2)},{engine * 7 % 5 + cycle % 3},{cycle % 7},{life}"
+        for engine in range(20)
+        for life in [9 + engine]
+        for cycle in range(1, life + 1)
+    ]
+    return write_own(path, rows, "asset,hour,load %,temp,vib,life")
+
+
+def test_a_label_among_the_inputs_is_refused_or_marked(tmp_path):
+    data = {"sensors": ["temp", "vib", "life"]}
+    file = with_life(tmp_path / "my.csv")
+    with pytest.raises(DataError) as caught:
+        train(own_config(file, data), tmp_path / "run", device="cpu")
+    assert str(caught.value) == (
+        f"{file}: found labels, known only after the failure, among the inputs: 'life' (constant "
+        "in each engine, it ranks them by their life); leave them out of data.sensors and "
+        "data.settings, or set data.allow_labels to true, which marks every figure"
+    )
+    assert not (tmp_path / "run").exists()
+    recorder = record_run(own_config(file, {**data, "allow_labels": True}), tmp_path / "run")
+    assert "a label among the inputs (life), so every figure is too good" in recorder.notes
+    assert checkpoint.read(tmp_path / "run/best.pt")["data"]["label_columns"] == ["life"]
+    # columns that the network does not see may be labels
+    train(own_config(file, {**data, "columns": ["temp"]}), tmp_path / "seen", device="cpu")
+    assert checkpoint.read(tmp_path / "seen/best.pt")["data"]["label_columns"] == []
+
+
+def test_a_run_of_before_goes_on_with_its_labels(tmp_path, monkeypatch):
+    config = own_config(with_life(tmp_path / "my.csv"), {"sensors": ["temp", "vib", "life"]})
+    with monkeypatch.context() as patched:
+        patched.setattr("cmapss_rul.training.inputs.find_labels", lambda *_: {})
+        with pytest.raises(Interrupted):
+            train(config, tmp_path / "run", device="cpu", reporters=[Stopper(step=2)])
+        train(config, tmp_path / "whole", device="cpu")
+    train(config, tmp_path / "run", device="cpu", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "run")

@@ -1,0 +1,121 @@
+"""Target leakage in a user's own file: columns that are labels, and index columns.
+
+A label is known only after the failure: the RUL in any form, the share of the life that has passed,
+the length of the life. A network that reads it has a small error and predicts nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.data.fleet import Fleet
+
+LABEL_LEAK = "a label among the inputs"
+"""Mark of figures of a network that reads labels."""
+
+_ENGINES = 10  # fewer engines may agree by chance
+_ROUNDING = 0.02  # guess: share of a column's range that rounding, to whole days say, may take
+_SPAN = 0.5  # guess: share of the range that each engine has of a function of its share of life
+_STEPS = 10  # guess: fewer steps may be alike by chance
+_STEP_ROUNDING = 0.05  # guess: share of a step that rounding may take of a constant one
+_DENSITY = 0.5  # guess: share of its numbers that a row number keeps when engines are held out
+_EPOCH = (6e8, 3e9)  # seconds since 1970: 1989 to 2065
+_DATES = (19_700_101, 21_000_101)  # as in 20 240 131
+_RANK_CORRELATION = 0.95  # guess: by chance below once in 10 000 fleets of ten engines
+
+
+def find_labels(fleet: Fleet, columns: Sequence[str]) -> dict[str, str]:
+    """Find the columns that are labels, each with the reason of `describe_label`."""
+    found = {}
+    for column in columns:
+        values = fleet.column_values([column])[:, 0]
+        if reason := describe_label(values, fleet):
+            found[column] = reason
+    return found
+
+
+def describe_index(values: NDArray[np.float64], fleet: Fleet) -> str:
+    """Say why a column, [row], only counts rows or time; an empty text where it measures.
+
+    What rises by a constant each cycle tells no more than the cycle; a row number or a date tells
+    when the engine was recorded, which says nothing about the next one.
+    """
+    if fleet.rows - len(fleet.starts) < _STEPS:
+        return ""
+    first = fleet.row_starts
+    since, passed = values - values[first], fleet.cycle - fleet.cycle[first]
+    rate = since.sum() / passed.sum()
+    if rate > 0 and np.abs(since - rate * passed).max() <= _STEP_ROUNDING * abs(rate):
+        return f"rises by {rate:.6g} a cycle, as an index or a clock does"
+    # the last row of an engine may lie before or after the first of the next
+    if not (np.delete(np.diff(values), fleet.last_rows[:-1]) > 0).all() or (values % 1).any():
+        return ""
+    low, high = values.min(), values.max()
+    if len(np.unique(values)) == fleet.rows >= _DENSITY * (high - low + 1):
+        return "numbers the rows"
+    if any(unit * _EPOCH[0] <= low <= high < unit * _EPOCH[1] for unit in (1, 1e3, 1e6, 1e9)):
+        return "seems to be a time since 1970"
+    if _DATES[0] <= low <= high < _DATES[1] and (values % 100 <= 31).all():
+        return "seems to be a date"
+    return ""
+
+
+def describe_label(values: NDArray[np.float64], fleet: Fleet) -> str:
+    """Say why a column, [row], is a label; an empty text where it may be measured.
+
+    It is one if it is, within rounding, the same monotone or step function of the RUL or of
+    cycle ÷ life in all engines; or is constant in each engine and ranks the engines by their life
+    (Spearman's correlation). Alarms that do not follow the RUL and facts such as a model or a site
+    are not. Nothing is found in fewer than ten engines.
+
+    Args:
+        values: of the column.
+        fleet: of records that end at the failure; only engines that train.
+    """
+    scale = np.ptp(values)
+    if len(fleet.starts) < _ENGINES or scale == 0:
+        return ""
+    lives = fleet.cycle[fleet.last_rows]
+    spans = np.maximum.reduceat(values, fleet.starts) - np.minimum.reduceat(values, fleet.starts)
+    if not spans.any():
+        if _rank_correlation(values[fleet.starts], lives) >= _RANK_CORRELATION:
+            return "constant in each engine, it ranks them by their life"
+        return ""
+    life = np.repeat(lives, fleet.lengths)
+    rul = life - fleet.cycle
+    # beyond, fewer engines have a value, and could not contradict each other
+    shared = rul < np.sort(fleet.lengths)[-_ENGINES]
+    if _is_monotone(values[shared], rul[shared].astype(np.float64), np.zeros(shared.sum())):
+        return "a function of the RUL"
+    # cycle ÷ life or (cycle − 1) ÷ (life − 1): a cycle more or less is no contradiction
+    if spans.min() >= _SPAN * scale and _is_monotone(values, fleet.cycle / life, 1.5 / life):
+        return "a function of cycle ÷ life"
+    return ""
+
+
+def _rank_correlation(values: NDArray[np.float64], lives: NDArray[np.int64]) -> float:
+    from scipy.stats import spearmanr  # here: a slow import
+
+    if np.ptp(values) == 0 or np.ptp(lives) == 0:
+        return 0.0
+    return abs(float(spearmanr(values, lives).statistic))
+
+
+def _is_monotone(
+    values: NDArray[np.float64], keys: NDArray[np.float64], slack: NDArray[np.float64]
+) -> bool:
+    """Whether values, [row], rise or fall with their keys, which are known up to the slack."""
+    scale = np.ptp(values)
+    if scale == 0:
+        return False
+    high = keys + slack
+    order = np.argsort(high)
+    # of each row, the rows whose keys are certainly no larger
+    before = np.searchsorted(high[order], keys - slack, side="right")
+    for sign in (1, -1):
+        highest = np.maximum.accumulate(sign * values[order])
+        excess = np.where(before > 0, highest[before - 1], -np.inf) - sign * values
+        if excess.max() <= _ROUNDING * scale:
+            return True
+    return False
