@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli import main
+from cmapss_rul.cli.options import AsJson, Data, Device, Jobs
 from cmapss_rul.cli.output import print_table
 
 NAME = "scripts/rerun-cell"
@@ -37,26 +38,14 @@ def rerun_cell(
         Path | None,
         typer.Option(metavar="FILE", help="By default that of the configurations."),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the data files.")
-    ] = None,
+    data: Data = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Save the runs there, and resume them if they exist."),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=1024,
-            metavar="N",
-            help="Processes, of one thread each; the cores by default.",
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the verdicts as JSON to stdout, nothing else.")
-    ] = False,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Repeat a cell of the ledger and check whether it falls inside the ledger's spread.
 
@@ -76,7 +65,7 @@ def rerun_cell(
     An error: a configuration that differs from the ledger's, or other data files.
 
     \b
-    Example:
+    Examples:
       scripts/rerun-cell fd001 amnl
       scripts/rerun-cell fd003 gradnorm --seed 0 --seed 7 --output reruns
     """
@@ -84,8 +73,7 @@ def rerun_cell(
     from cmapss_rul.experiments.ledger import read_ledger
     from scripts import rerun
 
-    found = read_ledger(ledger or rerun.shipped_ledger())
-    known = rerun.find_cell(found, config, cell)
+    known = rerun.find_cell(read_ledger(ledger or rerun.shipped_ledger()), config, cell)
     seeds = list(dict.fromkeys(seed or [known.runs[0].seed]))
     grid = rerun.grid_of_cell(known, config, seeds, data)
 

@@ -97,7 +97,7 @@ def rul(
     """Remaining useful life of turbofan engines on NASA's C-MAPSS data.
 
     \b
-    Example:
+    Examples:
       rul train --config fd001
       rul evaluate runs/fd001-s0
     """

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Data, Device, complete_run
-from cmapss_rul.cli.output import print_line
+from cmapss_rul.cli.output import print_json, print_line
 
 
 def calibrate(
@@ -37,7 +37,7 @@ def calibrate(
     and downloads it if it is missing.
 
     \b
-    Example:
+    Examples:
       rul calibrate runs/fd001-s0
       rul calibrate runs/fd001-s0 --level 0.5,0.9
     """
@@ -47,7 +47,6 @@ def calibrate(
 
     chosen = pick_device(device)
 
-    from cmapss_rul.display.text import json_text
     from cmapss_rul.evaluation.intervals import interval_facts
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.training.calibrate import calibrate_run
@@ -60,7 +59,7 @@ def calibrate(
     facts = interval_facts(model)
     assert facts is not None
     if as_json:
-        typer.echo(json_text({"file": str(model.path), "intervals": asdict(facts)}))
+        print_json({"file": str(model.path), "intervals": asdict(facts)})
         return
     levels_text = ", ".join(f"{level:g}" for level in facts.levels)
     caveat = f" ({facts.mark})" if facts.mark else ""

@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from cmapss_rul.cli.options import AsJson, Device, Sets, complete_balancers, complete_configs
+from cmapss_rul.cli.options import (
+    Address,
+    AsJson,
+    Axes,
+    Balancers,
+    ConfigNames,
+    Device,
+    Executor,
+    Gpus,
+    Jobs,
+    Seeds,
+    Sets,
+)
 from cmapss_rul.cli.output import print_line, print_table
 from cmapss_rul.system.errors import UsageError
 
@@ -14,71 +26,15 @@ _MAX_SEEDS = 1_000
 
 
 def compare(
-    config: Annotated[
-        str,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="LIST",
-            help="YAML files or names of shipped configurations, comma-separated.",
-            autocompletion=complete_configs,
-        ),
-    ],
-    balancer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Balancers, comma-separated; by default that of each configuration.",
-            autocompletion=complete_balancers,
-        ),
-    ] = None,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            metavar="N|LIST",
-            help="Number of seeds, starting at 0; or a list of seeds: '3,7', or '7,' for one.",
-        ),
-    ] = "5",
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=V1,V2",
-            help="Vary one configuration key; the values are parsed as YAML. A key of some "
-            "balancers only is varied in those. Repeatable.",
-        ),
-    ] = None,
+    config: ConfigNames,
+    balancer: Balancers = None,
+    seeds: Seeds = "5",
+    grid: Axes = None,
     sets: Sets = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=1024,
-            metavar="N",
-            help="Worker processes, of one thread each; by default the number of cores.",
-        ),
-    ] = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="local: processes on this machine; ray: tasks of a Ray cluster."
-        ),
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Address of the Ray cluster, or 'auto' on one of its machines; by default "
-            "$RAY_ADDRESS, else Ray is started on this machine.",
-        ),
-    ] = None,
-    gpus: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=64,
-            help="GPUs per run with --engine ray, such as 0.25; by default 1 with --device cuda.",
-        ),
-    ] = None,
+    jobs: Jobs = None,
+    engine: Executor = "local",
+    address: Address = None,
+    gpus: Gpus = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -107,8 +63,8 @@ def compare(
     """Compare configurations and balancers over the same seeds.
 
     Runs are saved to DIR/runs as by `rul train`; run the same command again to resume. The test
-    files are opened once, after all runs have finished. Prints tables and a summary with
-    statistical tests, and saves comparison.json, comparison.csv and plots.
+    files are opened once, after all runs have finished, except with --oracle. Prints tables and a
+    summary with statistical tests, and saves comparison.json, comparison.csv and plots.
 
     \b
     Examples:
@@ -147,22 +103,15 @@ def compare(
 
 
 def parse_names(option: str, text: str) -> list[str]:
-    """Parse a comma-separated list.
-
-    Args:
-        option: for the error, `--config` say.
-        text: one or more names.
-
-    Raises:
-        UsageError: the list is empty, or names something twice.
+    """Parse a comma-separated list; UsageError if it is empty or names something twice.
 
     >>> parse_names("--balancer", "fixed, amnl")
     ['fixed', 'amnl']
     """
-    found = [part.strip() for part in text.split(",") if part.strip()]
-    if not found:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
         raise UsageError(f"{option}: expected comma-separated names, found nothing")
-    return _reject_duplicates(option, found)
+    return _reject_duplicates(option, names)
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -189,13 +138,9 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Parse the axes of the grid.
+    """Parse the axes of the grid: dotted key → its values, in order.
 
-    Args:
-        texts: such as `train.epochs=5,10`; what follows `=` is the inside of a YAML list.
-
-    Returns:
-        Dotted key → its values, in order.
+    What follows `=` is the inside of a YAML list, so that a value may itself be a list.
 
     Raises:
         UsageError: no key, no values, a duplicate, or a key that another option sets.
@@ -206,7 +151,7 @@ def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
     from cmapss_rul.config.yaml import parse_yaml
 
     fixed = _fixed_keys()
-    found: dict[str, list[Any]] = {}
+    axes: dict[str, list[Any]] = {}
     for text in texts:
         key, equals, values = text.partition("=")
         key = key.strip()
@@ -218,17 +163,17 @@ def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
         where = f"--grid {key}"
         if key in fixed:
             raise UsageError(f"{where}: cannot be varied here; {fixed[key]}")
-        if key in found:
+        if key in axes:
             raise UsageError(f"{where}: is given twice; give all its values in one --grid")
         parsed = parse_yaml(f"[{values}]", where)
         if not isinstance(parsed, list) or not parsed:
             raise UsageError(f"{where}: expected comma-separated values, found nothing")
-        found[key] = _reject_duplicates(where, parsed)
-    return found
+        axes[key] = _reject_duplicates(where, parsed)
+    return axes
 
 
 def _fixed_keys() -> dict[str, str]:
-    """Keys that are no axis of a grid → what to do instead."""
+    """Keys that cannot be an axis of a grid → what to do instead."""
     from cmapss_rul.data.config import OWN_FILES
 
     return {
@@ -252,8 +197,9 @@ def _seed(part: str, text: str) -> int:
 def _reject_duplicates(option: str, values: list[Any]) -> list[Any]:
     from cmapss_rul.experiments.identity import as_text
 
-    texts = [as_text(value) for value in values]  # as texts, because in Python True == 1
-    for position, text in enumerate(texts):
-        if text in texts[:position]:
+    seen = set()
+    for text in map(as_text, values):  # as texts, because in Python True == 1
+        if text in seen:
             raise UsageError(f"{option}: {text} is listed twice; list it once")
+        seen.add(text)
     return values

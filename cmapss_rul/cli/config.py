@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Sets, complete_config
-from cmapss_rul.cli.output import print_line
+from cmapss_rul.cli.output import print_json, print_line
 from cmapss_rul.cli.usage import Command
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     help="""Show, validate, create and list configurations.
 
     \b
-    Example:
+    Examples:
       rul config list
       rul config show fd001
     """,
@@ -35,7 +35,7 @@ def show(name: _Config, sets: Sets = None) -> None:
     """Print a configuration with all keys and their descriptions.
 
     \b
-    Example:
+    Examples:
       rul config show fd001 --set balancer.name=gradnorm > mine.yaml
       rul train --config mine.yaml
     """
@@ -94,7 +94,7 @@ def new(
     review and edit. Every record is assumed to end with the failure of its engine.
 
     \b
-    Example:
+    Examples:
       rul config new --from my.csv --output my.yaml
       rul train --config my.yaml
     """
@@ -125,13 +125,12 @@ def list_all(
     """List the shipped configurations, models, losses and balancers.
 
     \b
-    Example:
+    Examples:
       rul config list
       rul config list --json
     """
     from cmapss_rul.config.schema import NamedOption, choices
     from cmapss_rul.config.shipped import describe_config, shipped_configs
-    from cmapss_rul.display.text import json_text
     from cmapss_rul.training.config import RunConfig
 
     files = [NamedOption(name, describe_config(path)) for name, path in shipped_configs().items()]
@@ -141,7 +140,7 @@ def list_all(
             "configurations": [file._asdict() for file in files],
             "choices": {key: [row._asdict() for row in rows] for key, rows in parts.items()},
         }
-        typer.echo(json_text(plain))
+        print_json(plain)
         return
     tables = [("configurations (rul train --config NAME)", files)]
     for key, rows in parts.items():

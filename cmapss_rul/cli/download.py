@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson
-from cmapss_rul.cli.output import print_line
+from cmapss_rul.cli.output import print_json, print_line
 
 if TYPE_CHECKING:
     from cmapss_rul.data.verification import Provenance
@@ -38,7 +38,7 @@ def download_data(
     unless every requested file is valid.
 
     \b
-    Example:
+    Examples:
       rul download-data
       rul download-data --subset FD001,FD003
       rul download-data --source CMAPSSData.zip
@@ -47,7 +47,7 @@ def download_data(
 
     from cmapss_rul.data.columns import file_names, parse_subsets
     from cmapss_rul.data.sources import fetch
-    from cmapss_rul.display.text import json_text
+    from cmapss_rul.display.text import counted
 
     fetched = fetch(file_names(parse_subsets(subset)), directory, source, force=force)
     for note in (*fetched.answers, *fetched.refused):
@@ -58,13 +58,13 @@ def download_data(
             for origins, written in ((fetched.unchanged, False), (fetched.written, True))
             for origin in origins
         ]
-        typer.echo(json_text({"source": fetched.source, "files": plain}))
+        print_json({"source": fetched.source, "files": plain})
         return
     for files, state in ((fetched.unchanged, "exists"), (fetched.written, "written")):
         for origin in files:
             print_line(f"{directory / origin.name}  {state}  {_kind(origin)}")
     if fetched.written:
-        print_line(f"{len(fetched.written)} file(s) from {fetched.source}")
+        print_line(f"{counted(len(fetched.written), 'file')} from {fetched.source}")
     else:
         print_line("all files exist; nothing was downloaded (--force downloads again)")
 

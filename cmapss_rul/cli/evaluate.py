@@ -34,7 +34,7 @@ def evaluate(
     training file (split.test) are truncated and used as the test set.
 
     \b
-    Example:
+    Examples:
       rul evaluate runs/fd001-s0
       rul evaluate runs/fd001-s0 --full
       rul evaluate runs/fd001-s0/last.pt --json --output results

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Checkpoint, Data
-from cmapss_rul.cli.output import print_line
+from cmapss_rul.cli.output import print_json, print_line
 
 
 class Format(StrEnum):
@@ -20,7 +20,7 @@ class Format(StrEnum):
 def export(
     checkpoint: Checkpoint,
     format: Annotated[
-        Format, typer.Option("--format", help="ONNX, or a program for torch.export.load.")
+        Format, typer.Option("--format", help="ONNX, or a torch.export program.")
     ] = Format.onnx,
     output: Annotated[
         Path | None,
@@ -39,17 +39,16 @@ def export(
     at the level nearest to 0.9. All outputs of an engine are NaN where a valid row has a missing
     or infinite value in a column that the model uses. Metadata in the file describe inputs,
     outputs and protocol. The export is compared with the Python model on the test engines, whose
-    file is downloaded if it is missing, and refused if predictions differ by more than 0.05
-    cycles.
+    file is downloaded if it is missing, and is rejected if predictions differ by more than
+    0.05 cycles.
 
     \b
-    Example:
+    Examples:
       rul export runs/fd001-s0 --format onnx
       rul export runs/fd001-s0 --format torch-export --output engine.pt2
     """
     from dataclasses import asdict
 
-    from cmapss_rul.display.text import json_text
     from cmapss_rul.evaluation.export import default_path
     from cmapss_rul.evaluation.export import export as export_model
     from cmapss_rul.training.trained_model import restore
@@ -58,7 +57,7 @@ def export(
     path = output or default_path(model.path, format.value)
     parity = export_model(model, format.value, path, data_dir=data)
     if as_json:
-        typer.echo(json_text({"file": str(path), "parity": asdict(parity)}))
+        print_json({"file": str(path), "parity": asdict(parity)})
         return
     bounds = "" if parity.interval is None else f", interval within {parity.interval:.1e} cycles"
     print_line(

@@ -65,6 +65,101 @@ def _starting(incomplete: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+ConfigName = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="NAME-OR-PATH",
+        help="A YAML file, or the name of a shipped configuration; required unless --resume names "
+        "a run.",
+        autocompletion=complete_config,
+    ),
+]
+ConfigNames = Annotated[
+    str,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="LIST",
+        help="YAML files or names of shipped configurations, comma-separated.",
+        autocompletion=complete_configs,
+    ),
+]
+Balancers = Annotated[
+    str | None,
+    typer.Option(
+        "--balancer",
+        metavar="LIST",
+        help="Balancers, comma-separated; by default that of each configuration.",
+        autocompletion=complete_balancers,
+    ),
+]
+Seeds = Annotated[
+    str,
+    typer.Option(
+        metavar="N|LIST",
+        help="Number of seeds, starting at 0; or a list of seeds: '3,7', or '7,' for one.",
+    ),
+]
+Axes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grid",
+        metavar="KEY=V1,V2",
+        help="Vary one configuration key; the values are parsed as YAML. A key that only some "
+        "balancers have is varied for those only. Repeatable.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1024,
+        metavar="N",
+        help="Worker processes, of one thread each; by default the number of cores.",
+    ),
+]
+Executor = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="local: processes on this machine; ray: tasks of a Ray cluster."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Address of the Ray cluster, or 'auto' on one of its machines; by default "
+        "$RAY_ADDRESS, else Ray is started on this machine.",
+    ),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=64,
+        metavar="N",
+        help="GPUs per run with --engine ray, such as 0.25; by default 1 with --device cuda.",
+    ),
+]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|PATH",
+        help="Resume a run exactly where it stopped: a run folder or its last.pt, or 'auto' for "
+        "the newest unfinished run under runs/ with this configuration and seed, whatever the name "
+        "of its folder.",
+        autocompletion=complete_resume,
+    ),
+]
+Records = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="C-MAPSS text, or CSV or Parquet with column names; - reads standard input.",
+    ),
+]
 Checkpoint = Annotated[
     Path,
     typer.Argument(

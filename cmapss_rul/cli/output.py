@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cmapss_rul.display.table import Table, to_terminal
+from cmapss_rul.display.text import json_text
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import INTERRUPTED, TERMINATED, Terminated
 from cmapss_rul.system.text import one_line, printable
@@ -24,6 +25,11 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 def print_line(text: str, *, err: bool = False) -> None:
     """Print one line, control characters escaped, to stdout or stderr."""
     typer.echo(printable(text), err=err)
+
+
+def print_json(plain: object) -> None:
+    """Print plain values as JSON to stdout, which then has nothing else."""
+    typer.echo(json_text(plain))
 
 
 def print_table(table: "Table | RenderableType") -> None:
@@ -46,7 +52,7 @@ def error_line(error: BaseException) -> tuple[str, int] | None:
     """
     match error:
         case BrokenPipeError():
-            return "", 1  # the reader of our output, `head` say, has closed the pipe
+            return "", 1  # the reader of our output, such as `head`, has closed the pipe
         case RulError():
             return _line(error, error.word) if str(error) else "", error.exit_code
         case typer.TyperException():

@@ -5,19 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import AsJson, Checkpoint, Device
+from cmapss_rul.cli.options import AsJson, Checkpoint, Device, Records
 from cmapss_rul.cli.output import print_line, print_table
 
 
 def predict(
     checkpoint: Checkpoint,
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE",
-            help="C-MAPSS text, or CSV or Parquet with column names; - reads standard input.",
-        ),
-    ],
+    file: Records,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="OUT", help="File to write instead of stdout."),
@@ -51,7 +45,7 @@ def predict(
     condition_known, sensors_out_of_range, note.
     padded: the record is shorter than the window. condition_known: every operating condition in
     the window occurs in the training data. sensors_out_of_range: sensors whose values in the
-    window leave the range of the training data. note: a late start or missing cycles, and the
+    window fall outside the training range. note: a late start or missing cycles, and the
     level of the interval [rul_lower, rul_upper], or why there is none. RUL and interval are
     clamped to [0, cap]; a value at the cap means 'the cap or more'.
 
@@ -70,7 +64,7 @@ def predict(
                  PCNfR_dmd, W31, W32
 
     \b
-    Example:
+    Examples:
       rul predict runs/fd001-s0 data/raw/test_FD001.txt
       rul predict runs/fd001-s0 mine.csv -o rul.csv --every-cycle
       zcat mine.csv.gz | rul predict runs/fd001-s0 - --json

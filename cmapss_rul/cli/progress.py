@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from cmapss_rul.display.text import counted
 from cmapss_rul.system.text import printable
 from cmapss_rul.training.loggers import Reporter, Row
 
@@ -144,7 +145,7 @@ class GridProgress:
     def _start_phase(self, phase: str, jobs: int, done: int) -> None:
         """Print the number of runs, and open the bar."""
         self.close()
-        self._print(f"{phase}: {jobs} run(s)" + (f", {done} were done before" if done else ""))
+        self._print(f"{phase}: {counted(jobs, 'run')}" + (f", {done} done before" if done else ""))
         if jobs:
             self._bar = _open_bar(jobs)
             self._bar.set_description(phase)

@@ -33,7 +33,7 @@ def report(
     written. For a comparison, the results that rul compare saved are shown.
 
     \b
-    Example:
+    Examples:
       rul report runs/fd001-s0
       rul report comparisons/3f2a9c41 --output comparison.html
     """

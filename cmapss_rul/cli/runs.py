@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson
-from cmapss_rul.cli.output import print_line
+from cmapss_rul.cli.output import print_json, print_line
 from cmapss_rul.system.text import printable
 
 if TYPE_CHECKING:
@@ -32,13 +32,12 @@ def runs(
     comparisons. The JSON also holds the mean weights of the two losses in the last epoch.
 
     \b
-    Example:
+    Examples:
       rul runs
       rul runs --dir experiments --json
     """
     from dataclasses import asdict
 
-    from cmapss_rul.display.text import json_text
     from cmapss_rul.experiments.listing import ROOT as COMPARISONS
     from cmapss_rul.experiments.listing import list_comparisons
     from cmapss_rul.system.errors import UsageError
@@ -55,7 +54,7 @@ def runs(
             for kind, entries in (("run", found), ("comparison", comparisons))
             for entry in entries
         ]
-        typer.echo(json_text(plain))
+        print_json(plain)
     elif not (found or comparisons):
         print_line(f"no runs in {directory}; rul train --config fd001 starts one")
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson
-from cmapss_rul.cli.output import print_line
+from cmapss_rul.cli.output import print_json, print_line
 
 
 def simulate(
@@ -30,13 +30,12 @@ def simulate(
     the same fleet that exist already are kept.
 
     \b
-    Example:
+    Examples:
       rul simulate --out data/simulated
       rul simulate --out data/simulated --engines 1000 --conditions 6 --faults 2
     """
     from cmapss_rul.data.simulate import simulate as simulate_fleet
     from cmapss_rul.data.verification import manifest_path
-    from cmapss_rul.display.text import json_text
 
     done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
     subset = done.parameters.subset
@@ -46,7 +45,7 @@ def simulate(
             {"file": str(out / name), "written": name in done.written}
             for name in (*done.written, *done.unchanged)
         ]
-        typer.echo(json_text({"subset": subset, "manifest": str(manifest), "files": files}))
+        print_json({"subset": subset, "manifest": str(manifest), "files": files})
         return
     for names, state in ((done.written, "written"), (done.unchanged, "exists")):
         for name in names:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import Data, Device, Sets, complete_config, complete_resume
+from cmapss_rul.cli.options import ConfigName, Data, Device, Resume, Sets
 from cmapss_rul.cli.output import print_line
 
 
@@ -18,16 +18,7 @@ class Logger(StrEnum):
 
 
 def train(
-    config: Annotated[
-        str | None,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="NAME-OR-PATH",
-            help="A YAML file, or the name of a shipped configuration.",
-            autocompletion=complete_config,
-        ),
-    ] = None,
+    config: ConfigName = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -42,16 +33,7 @@ def train(
     sets: Sets = None,
     data: Data = None,
     device: Device = "auto",
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|PATH",
-            help="Resume a run exactly where it stopped: a run folder or its last.pt, or 'auto' "
-            "for the newest unfinished run under runs/ with this configuration and seed, whatever "
-            "the name of its folder.",
-            autocompletion=complete_resume,
-        ),
-    ] = None,
+    resume: Resume = None,
     logger: Annotated[
         Logger | None,
         typer.Option(
@@ -63,8 +45,9 @@ def train(
     """Train a model.
 
     Only training files are opened, never test files. The run folder holds config.yaml,
-    metrics.csv, train.log, best.pt (best epoch on the validation engines) and last.pt. On Ctrl-C
-    or SIGTERM the run saves a checkpoint and prints how to resume.
+    metrics.csv, train.log, best.pt (best epoch on the validation engines), last.pt and
+    previous.pt (the checkpoint before it). On Ctrl-C or SIGTERM the run saves a checkpoint and
+    prints how to resume.
 
     \b
     Examples:
@@ -78,10 +61,9 @@ def train(
 
     from cmapss_rul.config.shipped import find_config
 
-    if (
-        config is not None and os.environ.get("WORLD_SIZE", "1") == "1"
-    ):  # of several ranks, one reports it later
-        find_config(config)  # refuse a wrong name before torch is imported
+    # refuse a wrong name before torch is imported; of several ranks one reports it later
+    if config is not None and os.environ.get("WORLD_SIZE", "1") == "1":
+        find_config(config)
 
     from cmapss_rul.cli.progress import Progress
     from cmapss_rul.display.text import shell_word

@@ -47,7 +47,7 @@ class Command(TyperCommand):
                 return  # the command itself reports it
             others = f" (or {', '.join(keys[1:])})" if keys[1:] else ""
             raise UsageError(
-                f"{option} is no option of {ctx.command_path}, but a key of the configuration: "
+                f"{option} is not an option of {ctx.command_path} but a key of the configuration: "
                 f"--set {keys[0]}={_value_after(option, args)}{others}"
             ) from None
         for option, count in Counter(order).items():
@@ -69,11 +69,12 @@ def _keys_of(option: str) -> list[str]:
     name = option.lstrip("-").replace("-", "_").lower()
     name = _OTHER_NAMES.get(name, name)
     keys = dotted_keys(RunConfig)
-    found = [key for key in keys if key.rpartition(".")[2] == name != "name"]
-    found = [f"{key}.name" if f"{key}.name" in keys else key for key in found]
-    found = [key for key in found if not any(other.startswith(f"{key}.") for other in keys)]
-    usual = [key for key in found if key.startswith(("train.", "data."))]
-    return usual[:1] or found
+    matches = [key for key in keys if key.rpartition(".")[2] == name != "name"]
+    matches = [f"{key}.name" if f"{key}.name" in keys else key for key in matches]
+    # a key with keys below it is a section, which takes no value
+    matches = [key for key in matches if not any(other.startswith(f"{key}.") for other in keys)]
+    likeliest = [key for key in matches if key.startswith(("train.", "data."))]
+    return likeliest[:1] or matches
 
 
 def _value_after(option: str, args: Sequence[str]) -> str:

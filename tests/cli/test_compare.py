@@ -28,7 +28,7 @@ def test_a_grid_prints_its_table_and_says_where_it_lies(rul, tiny):
     words = ["--config", tiny, "--balancer", "fixed,amnl", "--seeds", "7,", "--jobs", "1"]
     code, out, err = rul("compare", *words, "--output", "grid", "--ledger", "ledger.json")
     assert (code, err) == (0, "")
-    assert "training: 2 run(s)\n" in out
+    assert "training: 2 runs\n" in out
     assert "tiny-amnl-s7  epoch 2, val RMSE " in out
     assert "no test between fixed and amnl" in out.replace("\n", " ")
     assert out.endswith("saved in grid\n")
@@ -37,9 +37,7 @@ def test_a_grid_prints_its_table_and_says_where_it_lies(rul, tiny):
     plain = json.loads(out)
     assert [cell["label"] for cell in plain["cells"]] == ["fixed", "amnl"]
     assert plain["grid"]["seeds"] == [7]
-    assert err == (
-        "training: 0 run(s), 2 were done before\nevaluating: 0 run(s), 2 were done before\n"
-    )
+    assert err == ("training: 0 runs, 2 done before\nevaluating: 0 runs, 2 done before\n")
     code, out, err = rul("compare", *words[:-4], "--seeds", "2", "--output", "grid")
     assert (code, out) == (2, "")
     assert "--output grid: contains another grid: seeds was [7] and is [0, 1]" in err
@@ -116,5 +114,5 @@ def test_progress_shows_strange_names_harmlessly(capsys):
     progress(JobEvent("b", "ended", error="broke\x07"))
     progress.close()
     assert capsys.readouterr().out == (
-        "training: 1 run(s)\na\\x1b[31m  epoch 1, val RMSE 12.35\nb  failed: broke\\x07\n"
+        "training: 1 run\na\\x1b[31m  epoch 1, val RMSE 12.35\nb  failed: broke\\x07\n"
     )

@@ -36,7 +36,7 @@ def test_files_of_ones_own_are_named_with_both_digests(tmp_path):
     lines = result.stdout.splitlines()
     assert lines[0].startswith("data/raw/train_FD001.txt  written  not the official file: sha256 ")
     assert lines[0].endswith(f"official {DIGESTS['train_FD001.txt']}")
-    assert lines[-1] == "3 file(s) from --source own.zip"
+    assert lines[-1] == "3 files from --source own.zip"
     assert len(list((tmp_path / "data" / "raw").iterdir())) == 3
 
 

@@ -146,7 +146,7 @@ def test_files_that_are_not_there(rul, trained, test_file, tmp_path):
 
 def test_every_alias_in_the_help_is_understood(rul):
     text = rul("predict", "--help")[1]
-    table = text[text.index("    unit  ") : text.index("  Example:")]
+    table = text[text.index("    unit  ") : text.index("  Examples:")]
     symbols = table[table.index("symbols") :]
     for line in table[: table.index("    symbols")].strip().splitlines():
         name, *spellings = re.split(r"[\s,]+", line.strip())

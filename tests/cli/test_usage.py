@@ -35,7 +35,7 @@ def refused(found):
 def test_an_option_that_is_a_key_gets_the_set_to_type(rul, words, typed):
     option = next(word for word in words.split() if word.startswith("--") and word != "--config")
     message = refused(rul(*words.split()))
-    assert message.startswith(f"{option.partition('=')[0]} is no option of rul ")
+    assert message.startswith(f"{option.partition('=')[0]} is not an option of rul ")
     assert f"configuration: {typed}" in message
 
 

@@ -76,10 +76,10 @@ def test_json_and_an_output_folder(call, tmp_path):
     code, out, err = call("tiny.yaml", "fixed", "--seed", "1", "--json", "--output", "saved")
     assert code == 0
     assert {entry["seed"] for entry in json.loads(out)} == {1}
-    assert "training: 1 run(s)\n" in err
+    assert "training: 1 run\n" in err
     assert (tmp_path / "saved/runs/tiny-fixed-s1/best.pt").exists()
     _, _, err = call("tiny.yaml", "fixed", "--seed", "1", "--json", "--output", "saved")
-    assert "training: 0 run(s), 1 were done before\n" in err
+    assert "training: 0 runs, 1 done before\n" in err
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31m\x9b2J\u202eb", "a\nrul: all is well", "\udc80"])
