@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,10 @@ from cmapss_rul.cli.options import (
 )
 from cmapss_rul.cli.output import print_line, print_table
 from cmapss_rul.system.errors import UsageError
+
+if TYPE_CHECKING:  # running the command imports torch, its help does not
+    from cmapss_rul.experiments.schema import Comparison
+    from cmapss_rul.experiments.validation import ValidationComparison
 
 _MAX_SEEDS = 1_000
 
@@ -55,6 +59,14 @@ def compare(
             "selection.",
         ),
     ] = False,
+    validation_only: Annotated[
+        bool,
+        typer.Option(
+            "--validation-only",
+            help="Compare by validation engines; open no test file. Without it, a later call "
+            "evaluates the same runs on the test set.",
+        ),
+    ] = False,
     ledger: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also merge the results into this JSON file."),
@@ -70,6 +82,7 @@ def compare(
     Examples:
       rul compare --config fd001 --balancer fixed,amnl,gradnorm --seeds 5
       rul compare --config fd001,fd003 --grid train.learning_rate=1e-3,2e-3 --seeds 3,7 --jobs 2
+      rul compare --config fd001 --grid split.seed=0,1,2 --grid train.clip=1,10 --validation-only
       rul compare --config fd001 --seeds 20 --engine ray --address 10.0.0.1:6379
     """
     configs = parse_names("--config", config)
@@ -77,7 +90,13 @@ def compare(
     seed_list, axes = parse_seeds(seeds), parse_axes(grid or ())
 
     from cmapss_rul.cli.progress import GridProgress
-    from cmapss_rul.experiments.compare import Options, RunsFailed, default_folder
+    from cmapss_rul.experiments import table, validation
+    from cmapss_rul.experiments.compare import (
+        Options,
+        RunsFailed,
+        compare_validation,
+        default_folder,
+    )
     from cmapss_rul.experiments.compare import compare as run_comparison
     from cmapss_rul.experiments.grid import make_grid
 
@@ -87,16 +106,20 @@ def compare(
     progress = GridProgress(quiet_stdout=as_json)
     options = Options(jobs, device, allow_failed, ledger, engine, address, gpus)
     folder = output or default_folder(runs)
+    comparison: Comparison | ValidationComparison
     try:
-        comparison = run_comparison(runs, folder, options, progress)
+        if validation_only:
+            comparison = compare_validation(runs, folder, options, progress)
+            rendered = validation.render(comparison)
+        else:
+            comparison = run_comparison(runs, folder, options, progress)
+            rendered = table.render(comparison)
     finally:
         progress.close()
     if as_json:
         typer.echo(comparison.as_json(), nl=False)
     else:
-        from cmapss_rul.experiments.table import render
-
-        print_table(render(comparison))
+        print_table(rendered)
         print_line(f"saved in {folder}")
     if comparison.missing:
         raise RunsFailed(comparison.errors, len(runs.runs))

@@ -30,6 +30,8 @@ from cmapss_rul.experiments.runs import (
     run_folder,
 )
 from cmapss_rul.experiments.schema import Comparison
+from cmapss_rul.experiments.validation import RESULT as VALIDATION_RESULT
+from cmapss_rul.experiments.validation import ValidationComparison, compare_by_validation
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
@@ -188,6 +190,45 @@ def compare(
         write_atomic(folder / RESULT, comparison.as_json())
     if options.ledger is not None:
         merge_comparison(options.ledger, comparison)
+    return comparison
+
+
+def compare_validation(
+    grid: Grid,
+    folder: PathLike[str] | str | None = None,
+    options: Options | None = None,
+    report: OnEvent = lambda _: None,
+) -> ValidationComparison:
+    """Train every run of a grid and compare by validation; no test file is opened or needed.
+
+    A later `compare` of the same grid and folder evaluates the runs on the test set.
+
+    Args:
+        grid: what is compared.
+        folder: of the comparison; by default `default_folder(grid)`.
+        options: how it is made.
+        report: called with each event.
+
+    Raises:
+        UsageError: the grid records the test RMSE of each epoch; the folder has other content.
+        RunsFailed: runs failed.
+        RulError: another process works in the folder; a training file is not available.
+        Interrupted: by a signal; all is saved.
+    """
+    options = options or Options()
+    if grid.oracle or options.ledger is not None:
+        option = "--oracle" if grid.oracle else "--ledger"
+        raise UsageError(f"{option} needs the test files; leave it or --validation-only out")
+    folder = default_folder(grid) if folder is None else Path(folder)
+    executor = options.start_executor()
+    _refuse_other_content(folder)
+    with lock_folder(folder), executor as workers:
+        _claim_folder(folder, grid)
+        histories, errors = _train(grid, folder, options, workers, report)
+        if errors and not (options.allow_failed and histories):
+            raise RunsFailed(errors, len(grid.runs))
+        comparison = compare_by_validation(grid, histories, errors)
+        write_atomic(folder / VALIDATION_RESULT, comparison.as_json())
     return comparison
 
 

@@ -1,0 +1,264 @@
+"""Comparison by validation metrics alone: `rul compare --validation-only` opens no test file.
+
+Runs are paired by split and seed. Splits share engines, so differences over them are not
+independent; their test is the corrected one of repeated cross-validation.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cmapss_rul.display.table import Table, terminal_text, to_terminal
+from cmapss_rul.experiments.grid import Cell, Grid, GridRun
+from cmapss_rul.experiments.identity import as_text
+from cmapss_rul.experiments.runs import History
+from cmapss_rul.experiments.schema import GridSummary, MeanInterval, MissingRun, Record, Spread
+from cmapss_rul.experiments.statistics import ALPHA, holm, mean_interval, resampled_interval
+from cmapss_rul.experiments.table import show_spread
+
+if TYPE_CHECKING:  # rich takes a tenth of a second to import
+    from rich.console import RenderableType
+
+RESULT = "validation.json"
+"""File of a comparison's folder."""
+
+METRICS = {"val_cut_rmse": "RMSE at random cuts", "val_cut_nasa": "NASA score at random cuts"}
+"""Columns of metrics.csv that pairs are tested by → their names."""
+
+_SPLIT = "split.seed"
+_MOST_SENTENCES = 12
+
+
+class ValidationRun(Record):
+    """One run at its selected epoch: RMSE in cycles, NASA scores as means over windows.
+
+    `split` is the seed that drew the validation engines.
+    """
+
+    run: str
+    split: int
+    seed: int
+    epochs: int
+    best_epoch: int
+    val_rmse: float
+    val_nasa: float
+    val_cut_rmse: float
+    val_cut_nasa: float
+    seconds: float
+
+
+class ValidationCell(Record):
+    """A configuration with its settings, less the split; spreads are over all its runs."""
+
+    config: str
+    subset: str
+    label: str
+    selected_by: str
+    splits: int
+    seeds: int
+    val_rmse: Spread
+    val_cut_rmse: Spread
+    val_cut_nasa: Spread
+    best_epoch: Spread
+    seconds: Spread
+    runs: list[ValidationRun]
+
+    @property
+    def name(self) -> str:
+        """Configuration and label, unique in a comparison."""
+        return f"{self.config} {self.label}"
+
+
+class ValidationPair(Record):
+    """Two cells of one subset: a − b in one metric, paired by split and seed.
+
+    With several splits `difference` is over the splits, each the mean over its seeds, with the
+    corrected test; with one split it is over its seeds. `p_holm` is over the pairs of a subset.
+    """
+
+    subset: str
+    metric: str
+    a: str
+    b: str
+    splits: int
+    seeds: int
+    difference: MeanInterval | None
+    p_holm: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What the pair shows."""
+        d, name = self.difference, METRICS[self.metric]
+        if d is None or d.interval is None or self.p_holm is None:
+            return f"{self.subset}: no test of {self.a} against {self.b}: fewer than two runs"
+        lower, higher = (self.a, self.b) if d.mean < 0 else (self.b, self.a)
+        verdict = f"{lower} has a lower {name} than {higher}"
+        if self.p_holm >= ALPHA:
+            verdict = f"no difference shown in {name} between {self.a} and {self.b}"
+        low, high = d.interval
+        over = f"{self.splits} splits" if self.splits > 1 else f"{self.seeds} seeds of one split"
+        return (
+            f"{self.subset}: {verdict} (difference {d.mean:+z.2f}, 95 % interval {low:+z.2f} to "
+            f"{high:+z.2f} over {over}, p = {self.p_holm:.3f} after Holm)."
+        )
+
+
+class ValidationComparison(Record):
+    """A grid compared by validation: validation.json."""
+
+    grid: GridSummary
+    cells: list[ValidationCell]
+    pairs: list[ValidationPair]
+    missing: list[MissingRun]
+    notes: list[str]
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The error of each missing run, by name."""
+        return {missing.run: missing.error for missing in self.missing}
+
+
+def compare_by_validation(
+    grid: Grid, histories: Mapping[str, History], errors: Mapping[str, str]
+) -> ValidationComparison:
+    """Compare the cells of a grid by the validation metrics of their selected epochs.
+
+    Args:
+        grid: which was trained.
+        histories: of the runs that succeeded, by name.
+        errors: of the runs that failed, by name.
+    """
+    groups: dict[tuple[str, str], list[GridRun]] = {}
+    for run in grid.runs:
+        if run.name in histories:
+            groups.setdefault((run.cell.config, _label(run.cell)), []).append(run)
+    cells = [_summarise(label, runs, histories) for (_, label), runs in groups.items()]
+    ratios = {cell.name: _ratio(runs[0]) for cell, runs in zip(cells, groups.values(), strict=True)}
+    return ValidationComparison(
+        grid=GridSummary(digest=grid.digest, seeds=grid.seeds, oracle=grid.oracle),
+        cells=cells,
+        pairs=list(_pairs(cells, ratios)),
+        missing=[MissingRun(run=name, error=error) for name, error in errors.items()],
+        notes=list(_notes(cells, grid)),
+    )
+
+
+def _label(cell: Cell) -> str:
+    settings = [f"{key}={as_text(value)}" for key, value in cell.settings.items() if key != _SPLIT]
+    return " ".join([cell.balancer, *settings])
+
+
+def _summarise(
+    label: str, runs: Sequence[GridRun], histories: Mapping[str, History]
+) -> ValidationCell:
+    summaries = [_summarise_run(run, histories[run.name]) for run in runs]
+
+    def spread(name: str) -> Spread:
+        return Spread.of([getattr(run, name) for run in summaries])
+
+    cell = runs[0].cell
+    return ValidationCell(
+        config=cell.config,
+        subset=cell.subset,
+        label=label,
+        selected_by=cell.resolved.train.select,
+        splits=len({run.split for run in summaries}),
+        seeds=len({run.seed for run in summaries}),
+        val_rmse=spread("val_rmse"),
+        val_cut_rmse=spread("val_cut_rmse"),
+        val_cut_nasa=spread("val_cut_nasa"),
+        best_epoch=spread("best_epoch"),
+        seconds=spread("seconds"),
+        runs=summaries,
+    )
+
+
+def _summarise_run(run: GridRun, history: History) -> ValidationRun:
+    best, split = history.rows[history.best_epoch - 1], run.config.split.seed
+    names = ("val_rmse", "val_nasa", *METRICS)
+    return ValidationRun(
+        run=run.name,
+        split=run.seed if split is None else split,
+        seed=run.seed,
+        epochs=len(history.rows),
+        best_epoch=history.best_epoch,
+        seconds=round(sum(row["seconds"] for row in history.rows), 3),
+        **{name: float(best[name]) for name in names},
+    )
+
+
+def _ratio(run: GridRun) -> float:
+    """Validation engines per training engine."""
+    split = run.config.split
+    return split.validation / (1 - split.validation - split.calibration)
+
+
+def _pairs(
+    cells: Sequence[ValidationCell], ratios: Mapping[str, float]
+) -> Iterator[ValidationPair]:
+    """Yield the pairs within each subset, in each metric, with p-values after Holm."""
+    for subset, metric in itertools.product(dict.fromkeys(c.subset for c in cells), METRICS):
+        of_subset = [cell for cell in cells if cell.subset == subset]
+        pairs = [
+            _pair(a, b, metric, ratios[a.name]) for a, b in itertools.combinations(of_subset, 2)
+        ]
+        tests = [pair.difference for pair in pairs]
+        adjusted = holm([None if test is None else test.p for test in tests])
+        for pair, p in zip(pairs, adjusted, strict=True):
+            yield pair.model_copy(update={"p_holm": p})
+
+
+def _pair(a: ValidationCell, b: ValidationCell, metric: str, ratio: float) -> ValidationPair:
+    values = [{(run.split, run.seed): getattr(run, metric) for run in cell.runs} for cell in (a, b)]
+    by_split: dict[int, list[float]] = {}
+    for split, seed in sorted(values[0].keys() & values[1].keys()):
+        difference = values[0][split, seed] - values[1][split, seed]
+        by_split.setdefault(split, []).append(difference)
+    if len(by_split) > 1:  # seeds of one split share its engines: they are one observation
+        interval = resampled_interval([float(np.mean(d)) for d in by_split.values()], ratio)
+    else:
+        interval = mean_interval([d for part in by_split.values() for d in part])
+    return ValidationPair(
+        subset=a.subset, metric=metric, a=a.name, b=b.name, splits=len(by_split),
+        seeds=max(map(len, by_split.values()), default=0), difference=interval,
+    )  # fmt: skip
+
+
+def _notes(cells: Sequence[ValidationCell], grid: Grid) -> Iterator[str]:
+    if any(cell.leak for cell in grid.cells):
+        yield "cells that split by windows validate on engines that trained: a leak"
+    if any(cell.splits == 1 for cell in cells):
+        yield "one split: differences may be those of its validation engines; vary split.seed"
+
+
+COLUMNS: Mapping[str, Callable[[ValidationCell], str]] = {
+    "splits × seeds": lambda cell: f"{cell.splits} × {cell.seeds}",
+    "cut RMSE": lambda cell: show_spread(cell.val_cut_rmse, 2),
+    "cut NASA": lambda cell: show_spread(cell.val_cut_nasa, 2),
+    "every cycle": lambda cell: show_spread(cell.val_rmse, 2),
+    "epoch": lambda cell: show_spread(cell.best_epoch, 0),
+    "seconds": lambda cell: show_spread(cell.seconds, 0),
+}
+
+
+def render(comparison: ValidationComparison) -> "RenderableType":
+    """Lay the comparison out for the terminal."""
+    from rich.console import Group
+
+    rows = [[cell.name, *(show(cell) for show in COLUMNS.values())] for cell in comparison.cells]
+    shown = [pair for pair in comparison.pairs if (pair.p_holm or 0) < ALPHA]
+    listed = comparison.pairs if len(comparison.pairs) <= _MOST_SENTENCES else shown
+    left_out = len(comparison.pairs) - len(listed)
+    return Group(
+        to_terminal(Table(f"grid {comparison.grid.digest}", ["cell", *COLUMNS], rows)),
+        terminal_text(
+            "Validation engines only, at the epoch that train.select chose; no test file was "
+            "opened. Cut: every engine cut at a random cycle from 20 on, RMSE in cycles and mean "
+            "NASA score; every cycle: RMSE over all windows. Capped labels, mean ± sd over runs."
+        ),
+        *(terminal_text(pair.sentence) for pair in listed),
+        *([terminal_text(f"{left_out} more pairs show no difference")] if left_out else []),
+        *(terminal_text(f"note: {note}") for note in comparison.notes),
+    )
