@@ -43,7 +43,7 @@ def from_mapping(
         model: class of the configuration.
         mapping: content of a YAML file or of a checkpoint; it is not changed.
         sets: overrides such as `train.epochs=1`, in order.
-        where: start of the error line, the file's name say.
+        where: start of the error line, for example the file's name.
 
     Raises:
         UsageError: wrong overrides, keys or values.

@@ -90,7 +90,7 @@ def open_archive(
         The members found, by name; some names may be missing.
 
     Raises:
-        DataError: the file is no zip archive, is damaged, or has a member that is refused.
+        DataError: the file is not a zip archive, is damaged, or has a member that is refused.
     """
     with _as_data_errors(label):
         # before zipfile, which would build an object for each of a million members
@@ -200,7 +200,7 @@ def _describe_non_archive(head: bytes, size: int) -> str:
     if head.startswith(b"PK"):
         return f"is a zip archive without its end: it was truncated, at {size} bytes"
     found = foreign_format(head)
-    return f"is no zip archive but {found or 'something else'}, {size} bytes"
+    return f"is not a zip archive but {found or 'something else'}, {size} bytes"
 
 
 def _unsafe(info: zipfile.ZipInfo, seen: Collection[str]) -> str | None:

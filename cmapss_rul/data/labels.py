@@ -65,14 +65,13 @@ def health_classes(
 ) -> NDArray[np.int64]:
     """Health class of each capped RUL, 0 the healthiest.
 
-    The class, [row], is the number of boundaries b on whose worse side the RUL, [row], lies:
-    RUL ≤ b.
+    The class, [row], is the number of boundaries b with RUL ≤ b.
 
     >>> health_classes(np.array([125, 124, 51, 50, 0]), (125, 50), 125)
     array([0, 1, 1, 2, 2])
     """
     classes = np.zeros(len(rul), dtype=np.int64)
     for boundary in boundaries:
-        # no capped label exceeds the cap: with ≤ at a boundary equal to it, class 0 were empty
+        # no capped label exceeds the cap: with ≤ at a boundary equal to it, class 0 would be empty
         classes += (rul < boundary) if boundary == cap else (rul <= boundary)
     return classes

@@ -228,7 +228,7 @@ def _not_finite(tokens: list[bytes], index: int, position: _Position) -> DataErr
 
 def _tokens(line: bytes, position: _Position) -> list[bytes]:
     if found := non_text_byte(line):
-        raise position.error(f"found {found}, expected plain text; this is no C-MAPSS file")
+        raise position.error(f"found {found}, expected plain text; this is not a C-MAPSS file")
     return line.split()
 
 

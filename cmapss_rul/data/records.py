@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MAX_CYCLE = 10**9
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as Python prints it: '07', '+7', '7.0' are text
 
-ALLOW_GAPS = "--allow-gaps (allow_gaps=True in Python) predicts all the same, and marks it"
+ALLOW_GAPS = "use --allow-gaps (allow_gaps=True in Python) to predict anyway; the result is marked"
 NO_GAPS = "the RUL of the other cycles is unknown then; fill the gap, or leave the engine out"
 
 

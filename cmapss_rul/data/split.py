@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.display.text import counted
 from cmapss_rul.system.errors import DataError
 
 LEAK = "a leak: the windows that validate come from the engines that train"
@@ -118,7 +119,7 @@ class SplitConfig(Config):
         reserved = 3 if self.calibration else 2
         if len(engines) <= reserved:
             raise DataError(
-                f"found {len(engines)} engine(s) {_which(censored)}; expected at least "
+                f"found {counted(len(engines), 'engine')} {_which(censored)}; expected at least "
                 f"{reserved + 1}: one to train on, one to validate on, "
                 + ("one to calibrate with, " if self.calibration else "")
                 + "and one held out to test on; name a file of test "

@@ -256,7 +256,9 @@ def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
             "or save the table as CSV"
         ) from error
     except (ValueError, OSError) as error:  # pyarrow's own errors are subclasses of these
-        raise DataError(f"{name}: is no complete Parquet file: {one_line(error)[:200]}") from error
+        raise DataError(
+            f"{name}: is not a complete Parquet file: {one_line(error)[:200]}"
+        ) from error
     return _index_as_columns(frame)
 
 

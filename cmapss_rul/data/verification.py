@@ -54,7 +54,7 @@ class Provenance:
     """Identity and origin of a file.
 
     Attributes:
-        name: the file's name, `train_FD001.txt` say.
+        name: the file's name, for example `train_FD001.txt`.
         sha256: digest of its bytes.
         canonical_sha256: digest of its canonical form, which does not depend on line endings and
             trailing spaces.

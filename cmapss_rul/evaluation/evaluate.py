@@ -171,7 +171,7 @@ def health_metrics(predictions: Predictions, truth: Truth) -> HealthMetrics:
 def floor_under_cap(truths: ByWindows[Truth], cap: int) -> Floor:
     """Compute the metrics that no network under the cap can beat on raw labels."""
     return Floor(
-        f"perfect predictor capped at {cap}, scored on raw labels",
+        f"perfect predictor with output capped at {cap}, scored on raw labels",
         truths.map(lambda truth: perfect_under_cap(truth.raw, cap)),
     )
 
@@ -189,7 +189,7 @@ def constant_baselines(
     """
     return Baselines(
         test_mean=Baseline(
-            "constant: mean of the scored test labels (an oracle: it knows them)",
+            "constant: mean of the scored test labels (it knows them)",
             oracle=True,
             metrics=_constant_metrics(truths, None),
         ),

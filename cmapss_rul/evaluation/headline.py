@@ -34,7 +34,7 @@ def verdict(evaluation: Evaluation) -> str:
     interval = interval_cell(last.rmse_interval) if last.rmse_interval else "none for one engine"
     constants = {
         "the mean training label": evaluation.baselines.train_mean,
-        "the mean test label, an oracle": evaluation.baselines.test_mean,
+        "the mean test label, which no predictor knows": evaluation.baselines.test_mean,
     }
     comparisons = []
     for name, baseline in constants.items():

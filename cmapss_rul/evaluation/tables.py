@@ -66,7 +66,10 @@ def metrics_table(evaluation: Evaluation) -> Table:
 def baselines_table(evaluation: Evaluation) -> Table:
     """Baselines on last windows, with the model beside them."""
     floor, baselines = evaluation.floor, evaluation.baselines
-    named = {"test mean (oracle)": baselines.test_mean, "training mean": baselines.train_mean}
+    named = {
+        "test mean (knows the labels)": baselines.test_mean,
+        "training mean": baselines.train_mean,
+    }
     rows: list[list[str]] = []
     strong = []
     for labels, found in evaluation.metrics.last.items():

@@ -14,7 +14,7 @@ from cmapss_rul.training.runs import RunFolder
 
 def comparable(config: RunConfig) -> dict[str, Any]:
     """Plain values of a configuration that metrics depend on: no paths, seed and threads."""
-    plain = config.without_host_facts()
+    plain = config.without_paths()
     del plain["seed"], plain["train"]["threads"]
     return plain
 

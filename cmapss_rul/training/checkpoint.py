@@ -44,7 +44,7 @@ from cmapss_rul.version import __version__
 # Stays 1 as long as older files load: a new key has a default value instead.
 FORMAT_VERSION = 1
 BEST = "best.pt"
-"""Name of the checkpoint that a run folder stands for."""
+"""Name of the checkpoint that is used when a run folder is given."""
 
 PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
 """Top-level keys without which a checkpoint is of no use."""
@@ -345,8 +345,8 @@ def check_format(content: Any, path: Path) -> dict[str, Any]:
 def _alternatives(path: Path) -> str:
     found = sorted(other.name for other in path.parent.glob("*.pt"))
     if found:
-        return f"; its folder holds {', '.join(found)}"
-    beside = "; its folder holds no checkpoint"
+        return f"; its folder contains {', '.join(found)}"
+    beside = "; its folder contains no checkpoint"
     if not path.parent.is_dir():
         beside = f" (and no folder {path.parent})"
     # in the default folder of runs, whose module imports this one

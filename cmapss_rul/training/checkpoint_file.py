@@ -51,7 +51,7 @@ def unseal(data: bytes, name: str) -> Any:
     """
     if data[-_COMMENT:][: len(_MARK)] != _MARK:
         raise CheckpointError(
-            f"{name}: this is no checkpoint of cmapss_rul, or its end is missing; expected a "
+            f"{name}: this is not a checkpoint of cmapss_rul, or its end is missing; expected a "
             "best.pt or last.pt that `rul train` wrote"
         )
     if hashlib.sha256(data[:-_COMMENT]).hexdigest().encode() != data[-64:]:

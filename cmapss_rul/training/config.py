@@ -172,7 +172,7 @@ class RunConfig(Config):
         with torch.device("meta"):
             return self.build_network()
 
-    def without_host_facts(self) -> dict[str, Any]:
+    def without_paths(self) -> dict[str, Any]:
         """Return the plain values that determine the result: all but the folders of the data."""
         plain = self.model_dump(mode="json")
         del plain["data"]["dir"]
@@ -208,7 +208,7 @@ def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
     version refuses are returned unchanged.
     """
     try:
-        return RunConfig.model_validate(plain).without_host_facts()
+        return RunConfig.model_validate(plain).without_paths()
     except ValidationError:
         return dict(plain)
 

@@ -117,7 +117,7 @@ class Loop:
             state.batch += 1
             state.step += 1
             self.reporter.batch_end(len(index))
-            # after each step on every rank, or one would wait in a sum for another that has left
+            # after each step on every rank, or one would wait in an all-reduce for one that left
             group.share_signal(self.stop)
             if self.stop.received is not None:
                 break
@@ -331,6 +331,9 @@ class Loop:
             self.state = found.loop
             self.record.host.clock = found.host.clock
             set_rng_state(found.content["rng"], self.trainer.device)
+        self.run.release()  # the optimisers may share tensors with what was read
+        if self.is_finished():  # stopped early, and more epochs were asked for: patience anew
+            self.state.stale = 0
 
 
 def rng_state(device: torch.device) -> dict[str, Tensor | None]:

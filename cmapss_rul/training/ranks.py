@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cmapss_rul.display.text import counted
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
@@ -105,19 +106,19 @@ class ProcessGroup:
         return nullcontext()
 
     def batch_means(
-        self, over: Tensor, under: Tensor, kpis: Tensor | None, windows: int
+        self, numerators: Tensor, denominators: Tensor, kpis: Tensor | None, windows: int
     ) -> tuple[Tensor, Tensor | None]:
         """Return losses and KPIs of the whole batch.
 
         Args:
-            over: [2], numerators of the losses on this rank's windows, with graph.
-            under: [2], their denominators; of the health loss the windows of a known class, of
-                which there may be none.
+            numerators: [2], numerators of the losses on this rank's windows, with graph.
+            denominators: [2], of these losses; that of the health loss is the number of windows
+                of a known class, which may be 0.
             kpis: [2], of this rank's windows, if they are watched.
             windows: number of these windows.
         """
         del windows
-        return over / under.clamp(min=1), kpis
+        return numerators / denominators.clamp(min=1), kpis
 
     def mean_gradient(self, gradient: Tensor) -> Tensor:
         """Return the gradient of the whole batch, from that of this rank."""
@@ -161,7 +162,7 @@ class DistributedGroup(ProcessGroup):
         """Broadcast a received signal to all ranks, through the CPU.
 
         torchrun signals its processes one after the other. A rank that left the loop by itself
-        would let the others wait for it in their next sum, so all leave after the same step.
+        would let the others wait for it in their next all-reduce, so all leave after the same step.
         """
         # the maximum: most ranks have 0, and any signal ends all of them
         number = torch.tensor(stop.received or 0)
@@ -210,17 +211,17 @@ class DistributedGroup(ProcessGroup):
             yield
 
     def batch_means(
-        self, over: Tensor, under: Tensor, kpis: Tensor | None, windows: int
+        self, numerators: Tensor, denominators: Tensor, kpis: Tensor | None, windows: int
     ) -> tuple[Tensor, Tensor | None]:
         """Return losses and KPIs of the whole batch, by a single sum over the ranks."""
         # windows behind each KPI: all, and those of a known class
-        counted = torch.stack([torch.full_like(under[0], windows), under[1]])
-        parts = [over, under, counted] + ([] if kpis is None else [kpis * counted])
+        counted = torch.stack([torch.full_like(denominators[0], windows), denominators[1]])
+        parts = [numerators, denominators, counted] + ([] if kpis is None else [kpis * counted])
         # one vector: on a CPU a reduction costs its start-up, not its few numbers
         sums = torch.cat(parts).detach()
         self._comm.all_reduce(sums)
         # the second term has value 0: it only gives the sum, which has no graph, a gradient
-        joint = sums[:2] + self.size * (over - over.detach())
+        joint = sums[:2] + self.size * (numerators - numerators.detach())
         joint = joint / sums[2:4].clamp(min=1)
         return joint, None if kpis is None else sums[6:] / sums[4:6].clamp(min=1)
 
@@ -239,8 +240,8 @@ class AlreadyReported(RulError):
 def join_process_group(device: str) -> Iterator[ProcessGroup]:
     """Join the other processes that torchrun has started, if it has.
 
-    A failure of one rank ends all: the others fail in their next sum. One of them reports that,
-    unless the rank that failed has reported the reason.
+    A failure of one rank ends all: the others fail in their next all-reduce. One of them reports
+    that, unless the rank that failed has reported the reason.
 
     Raises:
         UsageError: there is no such device, or fewer GPUs here than ranks.
@@ -287,9 +288,9 @@ def _device_of_rank(name: str) -> torch.device:
     if device.type == "cpu":
         return device
     number = int(os.environ.get("LOCAL_RANK", "0"))
-    if number >= torch.cuda.device_count():
+    if number >= (gpus := torch.cuda.device_count()):
         raise UsageError(
-            f"torchrun: found rank {number} on a machine with {torch.cuda.device_count()} GPU(s), "
+            f"torchrun: found rank {number} on a machine with {counted(gpus, 'GPU')}, "
             "expected one GPU a rank; use --nproc-per-node with fewer, or --device cpu"
         )
     torch.cuda.set_device(number)

@@ -46,12 +46,12 @@ def open_checkpoint(run: RunFolder, resume: bool) -> tuple[Checkpoint | None, st
     return None, ""
 
 
-def has_epochs_left(
+def report_if_finished(
     config: RunConfig, checkpoint: Checkpoint, run: RunFolder, reporter: Reporter
 ) -> bool:
-    """Whether there is something left to train; reports where there is not, or is more.
+    """Whether nothing is left to train, which is reported, as is that a run is trained further.
 
-    A finished run's files are repaired.
+    The files of a finished run are repaired.
 
     Raises:
         UsageError: another configuration than the run's.
@@ -59,19 +59,19 @@ def has_epochs_left(
     """
     check_same_run(config, [], checkpoint)
     if not checkpoint.is_finished():
-        return True
+        return False
     epochs = checkpoint.config["train"]["epochs"]
     if config.train.epochs <= epochs:
         reporter.note(f"{run} is finished after {checkpoint.loop.epoch} epochs: nothing to do")
         run.repair(checkpoint)
-        return False
+        return True
     reporter.note(f"{run} was finished at {epochs} epochs and is trained to {config.train.epochs}")
     if config.train.schedule.build().depends_on_length:
         reporter.note(
             f"the schedule '{config.train.schedule.name}' depends on the number of epochs: "
             "the result is not that of a longer run from the start"
         )
-    return True
+    return False
 
 
 def check_same_run(
@@ -86,7 +86,7 @@ def check_same_run(
         CheckpointError: the configuration in the checkpoint is malformed.
     """
     with refuse_malformed(checkpoint.path):
-        then, now = flatten(completed(checkpoint.config)), flatten(config.without_host_facts())
+        then, now = flatten(completed(checkpoint.config)), flatten(config.without_paths())
         # more epochs are another run, unless the earlier ones are all done: then it is trained on
         may_change = set(MAY_CHANGE)
         if checkpoint.is_finished() and config.train.epochs > then["train.epochs"]:
@@ -106,18 +106,6 @@ def check_same_run(
             f"{checkpoint.path} belongs to another run: {'; '.join(changed)}; "
             "undo the change, or start a new run without --resume"
         )
-
-
-def resume_loop(loop: Loop, checkpoint: Checkpoint) -> None:
-    """Load a checkpoint into a loop that has not started yet.
-
-    Raises:
-        CheckpointError: the state does not fit the network or its optimisers.
-    """
-    loop.load(checkpoint)
-    loop.run.release()  # the optimisers may share tensors with what was read
-    if loop.is_finished():  # stopped early, and more epochs were asked for: patience counts anew
-        loop.state.stale = 0
 
 
 def resume_files(loop: Loop, checkpoint: Checkpoint, damage: str) -> None:

@@ -36,7 +36,7 @@ class RunFolder:
     """The files of one run.
 
     A checkpoint is read once and remembered until its file changes or `release` is called, so
-    whoever passes the same object on need not pass on what was read. Pickled, only the path goes.
+    whoever passes the same object on need not pass on what was read. Pickling keeps only the path.
     """
 
     def __init__(self, path: Path) -> None:
@@ -280,7 +280,7 @@ def _runs_of(name: str, config: RunConfig, root: Path) -> list[tuple[RunFolder, 
     The number of epochs may differ, because a finished run may be trained further. A folder of
     the configuration's name that was stopped before it had any file counts as one.
     """
-    now = flatten(config.without_host_facts())
+    now = flatten(config.without_paths())
     found: list[tuple[RunFolder, set[str]]] = []
     for run in newest_runs(root):
         with contextlib.suppress(RulError, OSError):
@@ -288,7 +288,7 @@ def _runs_of(name: str, config: RunConfig, root: Path) -> list[tuple[RunFolder, 
             if plain.get("seed") != config.seed:
                 continue  # validating takes much longer than reading
             former = from_mapping(RunConfig, plain)
-            then = flatten(former.without_host_facts())
+            then = flatten(former.without_paths())
             differs = {key for key in then.keys() | now.keys() if then.get(key) != now.get(key)}
             differs -= MAY_CHANGE
             if not differs or (
@@ -326,7 +326,7 @@ def _config_of(run: RunFolder, sets: Sequence[str]) -> RunConfig:
     if run.config.exists():
         return load_config(run.config, sets)
     raise UsageError(
-        f"{run} has neither last.pt nor config.yaml, so it is no run to resume; "
+        f"{run} has neither last.pt nor config.yaml, so it is not a run to resume; "
         "name its configuration with --config to start one there"
     )
 

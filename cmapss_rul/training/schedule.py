@@ -14,10 +14,10 @@ from cmapss_rul.config.base import Config
 
 
 class Schedule:
-    """A constant factor of 1: the base of the others, which has no state.
+    """Constant rate; base class.
 
     Attributes:
-        depends_on_length: whether a longer run is another run from its first step on.
+        depends_on_length: whether the total number of epochs changes the rate of earlier steps.
     """
 
     depends_on_length = False

@@ -29,10 +29,9 @@ from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.ranks import ProcessGroup
 from cmapss_rul.training.resume import (
     check_same_run,
-    has_epochs_left,
     open_checkpoint,
+    report_if_finished,
     resume_files,
-    resume_loop,
 )
 from cmapss_rul.training.runs import RunFolder
 
@@ -76,8 +75,8 @@ def train(
         if resume and group.first:
             cleanup.enter_context(lock_folder(run.path))
         checkpoint, damage = group.on_first_rank(open_checkpoint, run, resume)
-        if checkpoint is not None and not group.on_first_rank(
-            has_epochs_left, config, checkpoint, run, Reporters(reporters)
+        if checkpoint is not None and group.on_first_rank(
+            report_if_finished, config, checkpoint, run, Reporters(reporters)
         ):
             return run
         torch_device = group.device(device)
@@ -98,7 +97,7 @@ def train(
             stop=stop,
         )
         if checkpoint is not None:
-            resume_loop(loop, checkpoint)  # before any file is changed, for it may be refused
+            loop.load(checkpoint)  # before any file is changed, for it may be refused
         if group.first:
             if not resume:
                 run.path.mkdir(parents=True)  # fails if another process took the name meanwhile
@@ -150,7 +149,7 @@ def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Train
     engines = inputs.data.engines
     return RunRecord(
         versions=Versions.current(),
-        config=config.without_host_facts(),
+        config=config.without_paths(),
         data=inputs.files,
         preprocessor=inputs.data.preprocessor.state_dict(),
         engines=EngineNumbers(

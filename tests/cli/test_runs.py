@@ -33,7 +33,7 @@ def test_the_table(rul, folder):
     assert lines[2].split() == ["fd001-s0-2", "damaged"]
     assert lines[3] == ""
     assert lines[4] == "fd001-s0: simulated data"
-    assert lines[5].startswith("fd001-s0-2: last.pt: this is no checkpoint of cmapss_rul")
+    assert lines[5].startswith("fd001-s0-2: last.pt: this is not a checkpoint of cmapss_rul")
     assert "\x1b" not in out
 
 

@@ -80,9 +80,9 @@ WHOLE = zipped(FILES)
     ("data", "message"),
     [
         (b"", "a.zip: is empty, expected a zip archive"),
-        (b"\r\n", "a.zip: is no zip archive but something else, 2 bytes"),
-        (b"<!DOCTYPE html><html>" * 50, "a.zip: is no zip archive but an HTML or XML page"),
-        (b"\x1f\x8b" + bytes(99), "is no zip archive but a gzip archive"),
+        (b"\r\n", "a.zip: is not a zip archive but something else, 2 bytes"),
+        (b"<!DOCTYPE html><html>" * 50, "a.zip: is not a zip archive but an HTML or XML page"),
+        (b"\x1f\x8b" + bytes(99), "is not a zip archive but a gzip archive"),
         (WHOLE[: len(WHOLE) // 2], "a.zip: is a zip archive without its end: it was truncated"),
         (WHOLE[:-5], "it was truncated"),
         (WHOLE[100:], "cannot be read"),

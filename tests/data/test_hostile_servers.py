@@ -36,7 +36,7 @@ def many_headers(handler):
 
 
 SERVERS = {
-    "page": ([body(PAGE)], "is no zip archive but an HTML or XML page"),
+    "page": ([body(PAGE)], "is not a zip archive but an HTML or XML page"),
     "page with a zip's type": ([body(PAGE, Content_Type="application/zip")], "an HTML or XML page"),
     "empty": ([body(b"")], "is empty, expected a zip archive"),
     "nothing": ([status(204)], "answered 204 No Content"),

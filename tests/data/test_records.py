@@ -102,7 +102,7 @@ def test_a_gap_is_refused_or_counted():
     rows = ("1,1,5", "1,2,5", "2,1,5", "2,4,5", "2,5,5", "2,7,5", "3,1,5")
     assert refused(*rows) == (
         "f.csv, line 5: found cycle 4 of engine 2 after cycle 1, expected no gap; "
-        "--allow-gaps (allow_gaps=True in Python) predicts all the same, and marks it"
+        "use --allow-gaps (allow_gaps=True in Python) to predict anyway; the result is marked"
     )
     assert read(*rows, gaps=None).missing_cycles.tolist() == [0, 0, 0, 2, 2, 3, 0]
 

@@ -101,8 +101,8 @@ def test_public_sources_are_not_tried_behind_the_variable(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("bad", "answer"),
     [
-        (body(b"<!DOCTYPE html>" * 99), "is no zip archive but an HTML or XML page"),
-        (body(b"\r\n"), "is no zip archive but something else, 2 bytes"),
+        (body(b"<!DOCTYPE html>" * 99), "is not a zip archive but an HTML or XML page"),
+        (body(b"\r\n"), "is not a zip archive but something else, 2 bytes"),
         (body(b""), "is empty"),
         (status(404), "answered 404 Not Found"),
         (status(500), "answered 500"),
@@ -140,8 +140,8 @@ def test_all_answers_are_reported_and_nothing_is_written(tmp_path, monkeypatch):
             get(tmp_path)
     assert str(caught.value) == (
         f"train_FD001.txt, test_FD001.txt, RUL_FD001.txt could not be fetched into "
-        f"{tmp_path / 'raw'}: {address}/a: answered 404 Not Found; {address}/b: is no zip archive "
-        f"but an HTML or XML page, 6 bytes{OFFLINE} --source PATH"
+        f"{tmp_path / 'raw'}: {address}/a: answered 404 Not Found; {address}/b: is not a zip "
+        f"archive but an HTML or XML page, 6 bytes{OFFLINE} --source PATH"
     )
     assert list(tmp_path.iterdir()) == []
 

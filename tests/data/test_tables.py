@@ -116,7 +116,7 @@ def test_more_rows_than_a_chunk_holds():
         (row(1, 1) + row(1, 2, "\x1b"), "f, line 2: found '\\x1b' in column 7 (sensor_2)"),
         ("<html>", "f: found an HTML or XML page, expected C-MAPSS text, CSV or Parquet"),
         (b"PK\x03\x04", "f: found a zip archive"),
-        (b"PAR1 and no more", "f: is no complete Parquet file"),
+        (b"PAR1 and no more", "f: is not a complete Parquet file"),
         ("unit,cycle,s2\n1,1,\0\n", "f, line 2: found '\\x00' in column 3"),
         ('unit,cycle,s2\n"' + "9" * 200_000, "f, line 2: found an invalid row (field larger than"),
         ('unit,cycle,"' + "9" * 200_000, "f, line 1: found an invalid row (field larger than"),

@@ -71,7 +71,7 @@ def content_for(config: RunConfig) -> dict:
     return {
         "format_version": checkpoint.FORMAT_VERSION,
         "versions": checkpoint.Versions.current().model_dump(),
-        "config": config.without_host_facts(),
+        "config": config.without_paths(),
         "data": {
             **source,
             "subset": config.data.subset,

@@ -62,7 +62,7 @@ def test_the_verdict_compares_with_both_constants(known):
     good = verdict(with_rmse(known, 9.0, (8.0, 10.0)))
     assert good.startswith("RMSE 9.00 cycles (95 % interval 8.0–10.0)")
     assert good.count("beats ") == 2
-    assert "(the mean test label, an oracle)" in good
+    assert "(the mean test label, which no predictor knows)" in good
     bad = verdict(with_rmse(known, 99.0, None))
     assert "none for one engine" in bad
     assert bad.count("does not beat ") == 2

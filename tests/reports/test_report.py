@@ -95,7 +95,7 @@ def test_floors_and_baselines_are_beside_the_metrics(seen, evaluation):
     assert f"perfect below the cap, raw {floor.raw.last.rmse:.2f}" in seen.words
     assert f"Perfect below the cap: {floor.description}." in seen.words
     baselines = evaluation.baselines
-    for name, found in [("Test mean (oracle)", baselines.test_mean),
+    for name, found in [("Test mean (knows the labels)", baselines.test_mean),
                         ("Training mean", baselines.train_mean)]:  # fmt: skip
         for labels, constant in found.metrics.last.items():
             row = f"{name[0].lower()}{name[1:]}, {labels} {constant.rmse:.2f}"

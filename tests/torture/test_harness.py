@@ -78,7 +78,7 @@ def test_broken_run_folders_are_found(own_run, finished_run):
     (own_run / "metrics.csv").write_text(rows.replace("\n2,", "\n2,9", 1))
     assert unlike(finished_run, own_run) == ["metrics.csv differs"]
     (own_run / "best.pt").write_bytes(b"half")
-    assert "best.pt: this is no checkpoint" in unlike(finished_run, own_run)[0]
+    assert "best.pt: this is not a checkpoint" in unlike(finished_run, own_run)[0]
 
 
 def test_campaigns_are_named_whole_or_by_their_first_word():

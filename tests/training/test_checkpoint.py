@@ -117,14 +117,14 @@ def test_equal_contents_make_equal_bytes_whatever_the_name(finished_run, tmp_pat
 
 
 def test_an_absent_file_lists_what_lies_beside(finished_run, tmp_path, monkeypatch):
-    refused(finished_run / "bset.pt", "no such checkpoint; its folder holds best.pt, last.pt")
-    refused(tmp_path / "x.pt", "no such checkpoint; its folder holds no checkpoint$")
+    refused(finished_run / "bset.pt", "no such checkpoint; its folder contains best.pt, last.pt")
+    refused(tmp_path / "x.pt", "no such checkpoint; its folder contains no checkpoint$")
     monkeypatch.chdir(tmp_path)
     for age, name in enumerate("abcd"):
         copy = shutil.copytree(finished_run, tmp_path / "runs" / name) / "best.pt"
         os.utime(copy, (1_000_000_000 - age,) * 2)
     newest = "the newest runs are runs/a, runs/b, runs/c$"
-    refused(Path("runs/mien"), f"its folder holds no checkpoint; {newest}")
+    refused(Path("runs/mien"), f"its folder contains no checkpoint; {newest}")
     refused(Path("run/a"), rf"\(and no folder run\); {newest}")
     refused(tmp_path / "no" / "x.pt", r"no such checkpoint \(and no folder .*no\)")
 
@@ -137,7 +137,9 @@ def test_an_absent_file_lists_what_lies_beside(finished_run, tmp_path, monkeypat
 def test_what_is_no_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "x.pt"
     path.write_bytes(content)
-    refused(path, "this is no checkpoint of cmapss_rul, or its end is missing; expected a best.pt")
+    refused(
+        path, "this is not a checkpoint of cmapss_rul, or its end is missing; expected a best.pt"
+    )
 
 
 def test_a_foreign_checkpoint_is_refused(tmp_path):

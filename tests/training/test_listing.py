@@ -133,7 +133,7 @@ def test_a_damaged_last_checkpoint_beside_a_whole_one_before_it(made):
     run.last.write_bytes(b"half")
     found = describe_run(run)
     assert (found.state, found.val_rmse, found.seed) == ("damaged", 11.5, 3)
-    assert found.note.startswith("last.pt: this is no checkpoint of cmapss_rul")
+    assert found.note.startswith("last.pt: this is not a checkpoint of cmapss_rul")
     assert found.note.endswith("resuming from previous.pt, the checkpoint before it")
 
 

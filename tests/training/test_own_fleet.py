@@ -115,15 +115,15 @@ def test_a_run_goes_on_where_the_file_was_moved_but_not_where_it_was_changed(own
 
 def test_paths_do_not_identify_a_run_and_names_do(own_run):
     one, other = own_config(Path("a/my.csv")), own_config(Path("b/my.csv"))
-    assert one.without_host_facts() == other.without_host_facts()
-    assert one.without_host_facts()["data"]["train"] == "my.csv"
-    assert own_config(Path("your.csv")).without_host_facts() != one.without_host_facts()
+    assert one.without_paths() == other.without_paths()
+    assert one.without_paths()["data"]["train"] == "my.csv"
+    assert own_config(Path("your.csv")).without_paths() != one.without_paths()
     host = checkpoint.read(own_run / "my-s0/best.pt")["host"]
     assert host["files"] == {"train": str(own_run / "my.csv")}
 
 
 def test_runs_that_are_older_than_the_keys_of_ones_own_fleet_are_what_they_were():
-    now = RunConfig().without_host_facts()
+    now = RunConfig().without_paths()
     keys = {
         "data": (*OWN_FILES, "rul_column", "engine", "cycle", "settings", "sensors", "conditions"),
         "split": ("test", "test_seed"),
@@ -161,7 +161,7 @@ def test_thousands_of_conditions_and_too_few_engines(own_run, tmp_path):
     with pytest.raises(DataError, match=r"form \d+ operating conditions; .* \(data\.conditions\.d"):
         load_data(fine)
     few = write_own(tmp_path / "few.csv", own_rows()[:20])
-    with pytest.raises(DataError, match=r"found 2 engine\(s\) in the training file; expected at"):
+    with pytest.raises(DataError, match=r"found 2 engines in the training file; expected at"):
         load_data(own_config(few))
     assert torch.isfinite(load_data(own_config(few, split={"test": 0})).training.rul).all()
 

@@ -16,7 +16,7 @@ FILE = Provenance("train_FD001.txt", "a" * 64, "c" * 64, official=True, simulate
 
 
 def content(config, epoch=1):
-    return made_content(config=config.without_host_facts(), epoch=epoch)
+    return made_content(config=config.without_paths(), epoch=epoch)
 
 
 def opened(content):
