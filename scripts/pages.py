@@ -138,15 +138,24 @@ def published_table() -> str:
         [
             entry.method,
             *(_published_cell(entry.results.get(name)) for name in SUBSETS),
+            *map(_said, (s.trained_on, s.window, s.cap, s.cycle_count, s.selection, s.seeds)),
             entry.trust + (f": {entry.note}" if entry.note else ""),
         ]
         for entry in PUBLISHED
+        for s in [entry.setup]
     ]
     band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
-    rows.append(["range of honest protocols", *band, ""])
-    table = Table("", ["method", *SUBSETS, "trust"], rows, align="lrrrrl")
+    rows.append(["range of honest protocols", *band])
+    setup = ["trained on", "window", "cap", "cycle count", "epoch chosen by", "seeds"]
+    table = Table("", ["method", *SUBSETS, *setup, "trust"], rows, align="lrrrrlrrllrl")
     meanings = [f"- *{name}*: {meaning}." for name, meaning in TRUST.items()]
     return "\n".join([to_markdown(table), "", *meanings])
+
+
+def _said(value: str | int | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not said" if value is None else str(value)
 
 
 def _published_cell(result: PublishedResult | None) -> str:

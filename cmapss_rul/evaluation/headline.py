@@ -7,13 +7,10 @@ from cmapss_rul.display.table import Table, terminal_text, to_terminal
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.tables import WINDOWS, interval_cell, metric_cells, number
-from cmapss_rul.metrics.published import LEAKAGE_ALARM, PUBLISHED
+from cmapss_rul.metrics.published import LEAKAGE_ALARM, PUBLISHED, REPRODUCED
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-_USUAL_CAP = 125
-"""From the papers: cap of the labels in the published results that were reproduced."""
 
 
 def render_headline(evaluation: Evaluation) -> "RenderableType":
@@ -52,16 +49,24 @@ def verdict(evaluation: Evaluation) -> str:
 def published_comparison(evaluation: Evaluation) -> str:
     """Compare with the best reproduced published result, or say why that would be misleading."""
     protocol, last = evaluation.protocol, evaluation.metrics.last.capped
-    reason = _why_not_comparable(evaluation)
-    if reason:
-        return f"Not comparable with published results: {reason}."
-    reproduced = [
+    if not protocol.official:
+        return (
+            "Not comparable with published results: those are on C-MAPSS, whereas these data are "
+            f"{protocol.files}."
+        )
+    if protocol.marks:
+        return f"Not comparable with published results: {protocol.marks[0]}."
+    # few papers state their protocol, so only what others obtained again compares
+    reproduced = [entry for entry in PUBLISHED if entry.trust in REPRODUCED]
+    reasons = [protocol.setup.why_not_comparable(entry.setup) for entry in reproduced]
+    comparable = [
         (entry.results[protocol.subset].rmse, entry.method)
-        for entry in PUBLISHED
-        # few papers state whether labels were capped, so only what others repeated compares
-        if entry.trust == "reproduced" and protocol.subset in entry.results
+        for entry, reason in zip(reproduced, reasons, strict=True)
+        if not reason
     ]
-    rmse, method = min(reproduced)
+    if not comparable:
+        return f"Not comparable with reproduced published results, which are {reasons[0]}."
+    rmse, method = min(comparable)
     # measured: over 100 engines the interval spans 4 cycles, so a smaller difference shows nothing
     low, high = last.rmse_interval or (last.rmse, last.rmse)
     if low <= rmse <= high:
@@ -69,21 +74,6 @@ def published_comparison(evaluation: Evaluation) -> str:
     else:
         place = "above this interval" if rmse > high else "below this interval"
     return f"Best published result that others reproduced: {rmse:.2f} ({method}), {place}."
-
-
-def _why_not_comparable(evaluation: Evaluation) -> str:
-    """Give the first difference from the protocol of the reproduced results; empty for none."""
-    protocol = evaluation.protocol
-    if not protocol.official:
-        return f"those are on C-MAPSS, whereas these data are {protocol.files}"
-    if protocol.marks:
-        return protocol.marks[0]
-    if protocol.auxiliary:
-        also = " and ".join(protocol.auxiliary)
-        return f"trained on {also} too (data.auxiliary=[] leaves that out)"
-    if protocol.cap != _USUAL_CAP:
-        return f"labels are capped at {protocol.cap}, and those at {_USUAL_CAP}"
-    return ""
 
 
 def warnings_of(evaluation: Evaluation) -> Iterator[str]:

@@ -10,6 +10,7 @@ from cmapss_rul.data.leakage import LABEL_LEAK
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.display.text import counted
+from cmapss_rul.metrics.published import OWN_SUBSET, TEST, VALIDATION, Setup
 from cmapss_rul.training.checkpoint import Versions
 from cmapss_rul.training.trained_model import TrainedModel
 
@@ -232,6 +233,19 @@ class Protocol:
             f"epoch {self.epoch} of one run (seed {self.seed})",
         ]
         return "; ".join(choices)
+
+    @property
+    def setup(self) -> Setup:
+        """What decides which published results compare; of one run, so one seed."""
+        others = list(self.auxiliary)
+        return Setup(
+            trained_on=", ".join([self.subset, *others]) if others else OWN_SUBSET,
+            window=self.window,
+            cap=self.cap,
+            cycle_count="cycle_count" in self.inputs,
+            selection=TEST if self.split.leak else VALIDATION,
+            seeds=1,
+        )
 
     def _also_trained_on(self) -> list[tuple[str, str]]:
         engines = [f"{count} engines of {subset}" for subset, count in self.auxiliary.items()]

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from cmapss_rul.config.yaml import to_yaml
-from cmapss_rul.display.table import Table
+from cmapss_rul.display.table import Bold, Table
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.tables import (
@@ -49,21 +49,28 @@ def published_results(evaluation: Evaluation) -> Iterator[Part]:
         )
         return
     last = evaluation.metrics.last.capped
-    rows = [["this model", number(last.rmse, 2), number(last.nasa, 0), "one seed; see above"]]
+    rows: list[list[str]] = [
+        ["this model", number(last.rmse, 2), number(last.nasa, 0), "", "one seed; see above"]
+    ]
+    groups: dict[bool, list[list[str]]] = {True: [], False: []}
     for entry in PUBLISHED:
         result = entry.results.get(protocol.subset)
         if result is not None:
+            reason = protocol.setup.why_not_comparable(entry.setup)
             note = f"{entry.trust}: {entry.note}" if entry.note else entry.trust
             sd = "" if result.sd is None else f" ± {result.sd:.2f}"
             nasa = "–" if result.nasa is None else f"{result.nasa:,.0f}"
-            rows.append([entry.method, f"{result.rmse:.2f}{sd}", nasa, note])
+            groups[not reason].append([entry.method, f"{result.rmse:.2f}{sd}", nasa, reason, note])
+    for comparable, heading in ((True, "comparable"), (False, "not comparable, because …")):
+        if groups[comparable]:
+            rows += [[Bold(heading)], *groups[comparable]]
     low, high = HONEST_BAND[protocol.subset]
     title = (
-        f"Results published for {protocol.subset}: RMSE in cycles and NASA score, last window; few "
-        "sources state whether labels were capped"
+        f"Results published for {protocol.subset}: RMSE in cycles and NASA score, last window; "
+        "comparable: training data, inputs, labels and selection of the epoch agree"
     )
-    head = ["method", "RMSE", "NASA", "trust"]
-    yield Column([Table(title, head, rows, "lrrl", strong=[0])])
+    head = ["method", "RMSE", "NASA", "those are", "trust"]
+    yield Column([Table(title, head, rows, "lrrll", strong=[0])])
     yield Text(
         f"Honest protocols (engines held out, epoch selected by validation, capped labels) reach "
         f"about {low:g} to {high:g} on {protocol.subset}."

@@ -73,12 +73,13 @@ def test_the_verdict_compares_with_both_constants(known):
     [
         ((12.0, 15.0), "inside this interval"),
         ((10.0, 12.0), "above this interval"),
-        ((14.0, 16.0), "below this interval"),
+        ((13.0, 16.0), "below this interval"),
     ],
 )
 def test_a_published_result_is_compared_through_the_interval(official, interval, place):
-    text = published_comparison(with_rmse(official, sum(interval) / 2, interval))
-    assert "13.42 (RVE 2022)" in text
+    evaluation = with_rmse(official, sum(interval) / 2, interval)
+    text = published_comparison(with_protocol(evaluation, inputs=["sensor_2"]))
+    assert "12.31 (FFVE 2023, corrected)" in text
     assert place in text
 
 
@@ -86,15 +87,17 @@ def test_a_published_result_is_compared_through_the_interval(official, interval,
     ("changes", "reason"),
     [
         ({"official": False, "files": "own files"}, "these data are own files"),
-        ({"auxiliary": {"FD002": 260}}, "trained on FD002 too"),
-        ({"cap": 130}, "labels are capped at 130"),
+        ({"auxiliary": {"FD002": 260}}, "which are trained on the subset alone"),
+        ({"inputs": ["sensor_2", "cycle_count"]}, "which are without cycle count"),
+        ({"inputs": ["sensor_2"], "cap": 130}, "which are with labels capped at 125"),
     ],
 )
 def test_a_different_protocol_is_not_compared(official, changes, reason):
     text = published_comparison(with_protocol(official, **changes))
-    assert text.startswith("Not comparable with published results: ")
+    assert text.startswith("Not comparable with ")
     assert reason in text
     assert "13.42" not in text
+    assert "12.31" not in text
 
 
 def test_a_leak_is_not_compared(official):

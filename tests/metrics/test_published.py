@@ -1,18 +1,22 @@
 """Published results: complete, plausible, and equal to their sources."""
 
+import dataclasses
+
 import pytest
 
 from cmapss_rul.data.columns import SUBSETS as NAMES
 from cmapss_rul.metrics.published import (
     HONEST_BAND,
     LEAKAGE_ALARM,
+    OWN_SUBSET,
     PUBLISHED,
+    REPRODUCED,
     SUBSETS,
     TRUST,
+    VALIDATION,
     PublishedResult,
+    Setup,
 )
-
-REPRODUCED = {"reproduced", "run again by others"}
 
 
 def by_method(start):
@@ -25,7 +29,7 @@ def test_the_subsets_are_those_of_the_data():
 
 
 def test_every_entry_is_whole():
-    assert len({entry.method for entry in PUBLISHED}) == len(PUBLISHED) == 10
+    assert len({entry.method for entry in PUBLISHED}) == len(PUBLISHED) == 18
     for entry in PUBLISHED:
         assert entry.results.keys() <= set(SUBSETS)
         assert entry.trust in TRUST
@@ -74,3 +78,30 @@ def test_reproduced_results_are_in_or_near_the_honest_band():
             for name, figure in entry.results.items():
                 low, high = HONEST_BAND[name]
                 assert low - 0.1 <= figure.rmse <= high + 0.1
+
+
+OURS = Setup(OWN_SUBSET, window=90, cap=125, cycle_count=False, selection=VALIDATION, seeds=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, ""),
+        ({"window": 30, "seeds": 1}, ""),
+        ({"trained_on": "FD001, FD002"}, "trained on FD001, FD002"),
+        ({"trained_on": None}, "training data not said"),
+        ({"cycle_count": True}, "with cycle count"),
+        ({"cycle_count": None}, "inputs not said"),
+        ({"cap": 130}, "with labels capped at 130"),
+        ({"selection": "the test set"}, "with the epoch chosen by the test set"),
+    ],
+)
+def test_training_data_inputs_labels_and_selection_have_to_agree(change, reason):
+    assert OURS.why_not_comparable(dataclasses.replace(OURS, **change)) == reason
+
+
+def test_only_what_others_obtained_again_states_a_comparable_setup():
+    comparable = {e.method for e in PUBLISHED if not OURS.why_not_comparable(e.setup)}
+    assert comparable == {e.method for e in PUBLISHED if e.trust in REPRODUCED}
+    with_count = dataclasses.replace(OURS, cycle_count=True)
+    assert all(with_count.why_not_comparable(entry.setup) for entry in PUBLISHED)

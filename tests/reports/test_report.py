@@ -116,12 +116,26 @@ def test_published_figures_come_with_their_trust(evaluation):
     parts = list(sections.published_results(official(evaluation)))
     (table,) = parts[0].tables
     assert table.rows[0][:2] == ["this model", "12.00"]
-    assert ["RVE 2022", "13.42", "324", "reproduced"] in table.rows
+    assert ["RVE 2022", "13.42", "324", "without cycle count", "reproduced"] in table.rows
+    headings = [row for row in table.rows if len(row) == 1]
+    assert headings == [["not comparable, because …"]]
     amnl = next(row for row in table.rows if row[0].startswith("AMNL"))
     assert amnl[1:3] == ["10.43 ± 1.94", "–"]
-    assert amnl[3].startswith("chosen on the test set: ")
+    assert amnl[3] == "training data not said"
+    assert amnl[4].startswith("chosen on the test set: ")
     assert "12 to 13.5 on FD001" in parts[1].text
     assert parts[2].folded
+
+
+def test_what_agrees_in_data_inputs_labels_and_selection_is_comparable(evaluation):
+    known = official(evaluation)
+    protocol = dataclasses.replace(known.protocol, inputs=["sensor_2"])
+    (table,) = next(
+        sections.published_results(dataclasses.replace(known, protocol=protocol))
+    ).tables
+    names = [row[0] for row in table.rows]
+    assert names[1:5] == ["comparable", "RVE 2022", "FFVE 2023, corrected", names[4]]
+    assert names[4] == "not comparable, because …"
 
 
 def test_a_figure_too_good_to_be_true_is_an_alarm(evaluation):
