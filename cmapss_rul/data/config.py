@@ -240,7 +240,7 @@ class DataConfig(Config):
         return self
 
     def _key_problems(self) -> Iterator[str]:
-        """Contradictions between keys, most of them those of a user's own files."""
+        """Contradictions between keys."""
         if len({self.subset, *self.auxiliary}) != 1 + len(self.auxiliary):
             yield (
                 f"auxiliary should name each other subset once, found "
@@ -250,7 +250,11 @@ class DataConfig(Config):
             for key in _OWN:
                 if getattr(self, key) not in (None, ()):
                     yield f"{key} is for a fleet of your own; set data.train to its file, too"
-            return
+        else:
+            yield from self._own_file_problems()
+
+    def _own_file_problems(self) -> Iterator[str]:
+        """Contradictions between the keys of a user's own files."""
         if self.source != "official":
             yield "source and train are both set; leave out one of them"
         if self.auxiliary:
