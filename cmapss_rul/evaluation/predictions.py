@@ -103,7 +103,7 @@ def predict_fleet(
         cycle=cycle,
         rul=rul,
         unclamped=unclamped,
-        health=probabilities.argmax(axis=1),
+        health=probabilities.argmax(axis=1),  # of equal ones the healthier class
         probabilities=probabilities,
         padded=windows.padded.numpy(),
     )

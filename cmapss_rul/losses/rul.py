@@ -106,6 +106,7 @@ class RulLoss(nn.Module, ABC):
     def forward(self, predicted: Tensor, target: Tensor, censored: Tensor | None = None) -> Tensor:
         """Return the loss, a scalar."""
         total, weight = self.sum_and_weight(predicted, target, censored)
+        # never 0, unlike the health loss's: each window weighs 1 or more, a censored one too
         return total / weight
 
 

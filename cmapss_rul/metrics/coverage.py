@@ -69,6 +69,7 @@ def mean_by_engine(values: NDArray[Any], engine: NDArray[Any]) -> float:
     >>> mean_by_engine(np.array([1, 0, 1]), np.array([1, 1, 2]))
     0.75
     """
+    # a long record has more windows, and would otherwise count for more than a short one
     _, inverse, windows = np.unique(engine, return_inverse=True, return_counts=True)
     return float(np.mean(np.bincount(inverse, values) / windows))
 

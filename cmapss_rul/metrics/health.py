@@ -37,6 +37,7 @@ def confusion_matrix(
         raise ValueError(
             f"classes should lie between 0 and {classes - 1}, found {both.min()} to {both.max()}"
         )
+    # one number for each pair of classes, row by row of the matrix
     counts = np.bincount((true * classes + predicted).ravel(), minlength=classes**2)
     return counts.reshape(classes, classes)
 

@@ -78,6 +78,7 @@ class LastStep(nn.Module):
     def forward(self, states: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Return [batch, self.features]."""
         del hidden
+        # only its forward half has read the window: the backward LSTM starts at the last step
         return cast(Tensor, self.dropout(states[:, -1]))
 
     def weights(self, states: Tensor, hidden: Tensor | None = None) -> None:
