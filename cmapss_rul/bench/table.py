@@ -81,6 +81,8 @@ def remarks(result: Mapping[str, Any]) -> Iterator[str]:
         yield "quick: few turns and one seed; run it without --quick before you quote a result"
     if result.get("files") != "official files":
         yield f"data: {result.get('files')}"
+    if result.get("peer_missing"):
+        yield f"not measured: {result['peer_missing']}"
     yield from dict.fromkeys(  # runs of one seed differ only in their time
         f"seed {run['seed']}: {name} did not reach the target (best validation RMSE "
         f"{run[key]['best']:.2f}) and counts with its total time"
@@ -134,7 +136,7 @@ def _row(
 ) -> Row:
     value, spread = look_up(result, key), look_up(result, f"{key}_spread")
     if value is None:
-        return Row(key, result.get("peer_missing") or "not measured", requirement, None)
+        return Row(key, "not measured", requirement, None)
     text = f"{format_number(value, digits)} ± {format_number(spread, digits)}"
     return Row(key, text, requirement, met)
 

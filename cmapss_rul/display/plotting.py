@@ -74,7 +74,7 @@ def legend_below(figure: Figure, source: Axes | Sequence[Any], columns: int = 4)
 
 def whole_numbers(axes: Axes) -> None:
     """Restrict the ticks of the x axis to whole numbers, such as epochs or engines."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10), min_n_ticks=1))
 
 
 def wrapped(text: str, width: int = 30) -> str:

@@ -30,19 +30,22 @@ def verdict(evaluation: Evaluation) -> str:
     protocol, last = evaluation.protocol, evaluation.metrics.last.capped
     interval = interval_cell(last.rmse_interval) if last.rmse_interval else "none for one engine"
     constants = {
-        "the mean training label": evaluation.baselines.train_mean,
-        "the mean test label, which no predictor knows": evaluation.baselines.test_mean,
+        "the mean training label (RMSE {})": evaluation.baselines.train_mean,
+        "the mean test label (which no predictor knows, RMSE {})": evaluation.baselines.test_mean,
     }
-    comparisons = []
+    beaten: dict[str, list[str]] = {"beats": [], "does not beat": []}
     for name, baseline in constants.items():
         rmse = baseline.metrics.last.capped.rmse
         verb = "beats" if last.rmse < rmse else "does not beat"
-        comparisons.append(f"{verb} {number(rmse, 2)} ({name})")
+        beaten[verb].append(name.format(number(rmse, 2)))
+    comparisons = [
+        f"{verb} predicting {' and '.join(names)}" for verb, names in beaten.items() if names
+    ]
     marks = f" Too good: {'; '.join(protocol.marks)}." if protocol.marks else ""
     return (
         f"RMSE {number(last.rmse, 2)} cycles (95 % interval {interval}) at the last windows of "
-        f"{counted(protocol.engines, 'test engine')} of {protocol.subset}, capped labels; of "
-        f"constant predictions it {' and '.join(comparisons)}.{marks}"
+        f"{counted(protocol.engines, 'test engine')} of {protocol.subset}, capped labels; it "
+        f"{' but '.join(comparisons)} for every engine.{marks}"
     )
 
 

@@ -16,8 +16,8 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.trained_model import TrainedModel
 
 GUARANTEE = (
-    "at least the level, for a cycle drawn evenly from the whole life of an engine like those it "
-    "is made from, in the mean over engines; not for each RUL, nor for cut records' last cycles"
+    "at least the level on average over engines like those of the calibration, at a cycle drawn "
+    "uniformly from the engine's life; not for each RUL, nor at the last cycle of truncated records"
 )
 """What conformal prediction by engine guarantees, and what it does not."""
 

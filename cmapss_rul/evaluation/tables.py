@@ -19,8 +19,8 @@ WINDOWS = {"last": "last window", "every": "every window"}
 _HEAD = ("RMSE", "95 % CI", "MAE", "bias", "NASA", "mean")
 
 _FORMS = {
-    "normalised": "in units of the usual error around the predicted RUL",
-    "bins": "in units of the usual error in the predicted RUL's bin",
+    "normalised": "divided by the typical error near the predicted RUL",
+    "bins": "divided by the typical error in the predicted RUL's bin",
 }
 
 
@@ -210,7 +210,7 @@ def prognostics_table(evaluation: Evaluation) -> Table:
     texts = {
         "alpha_lambda": (
             f"α-λ accuracy (α = {ALPHA:g}, λ = {LAMBDA:g})", "share of engines",
-            f"predictions within ±{ALPHA:.0%} of the true RUL {halfway}; 1 is perfect",
+            f"with a prediction within ±{ALPHA:.0%} of the true RUL {halfway}; 1 is perfect",
         ),
         "prognostic_horizon": (
             f"prognostic horizon (α = {HORIZON_ALPHA:g})", "cycles",
@@ -218,16 +218,16 @@ def prognostics_table(evaluation: Evaluation) -> Table:
             f"±{HORIZON_ALPHA:.0%} of the engine's life; longer is better",
         ),
         "relative_accuracy": (
-            f"relative accuracy (λ = {LAMBDA:g})", "1 − share of RUL",
-            f"1 less the error relative to the true RUL, {halfway}; 1 is perfect",
+            f"relative accuracy (λ = {LAMBDA:g})", "dimensionless",
+            f"1 − |error| / true RUL, {halfway}; 1 is perfect",
         ),
         "cumulative_relative_accuracy": (
-            "cumulative relative accuracy", "1 − share of RUL",
+            "cumulative relative accuracy", "dimensionless",
             "mean of the relative accuracy over all cycles; 1 is perfect",
         ),
         "convergence": (
             "convergence", "cycles",
-            "how late the error is concentrated; lower is faster, and it grows with the record",
+            "how late in the record the errors lie; lower is faster; grows with the record",
         ),
     }  # fmt: skip
     means = evaluation.prognostics.mean

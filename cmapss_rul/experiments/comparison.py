@@ -186,7 +186,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     for cell in comparison.cells:
         yield from (f"{cell.config}, {cell.label}: too good: {text}" for text in cell.leaks)
     if comparison.grid.oracle:
-        yield f"metrics named 'oracle' are marked so: {MARK}; nothing else depends on them"
+        yield f"metrics marked '{MARK}': no other depends on them"
     if len(comparison.grid.seeds) == 1:
         yield "one seed: no sd, no interval and no test over seeds"
     if not comparison.pairs:

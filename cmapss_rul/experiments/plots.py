@@ -60,7 +60,7 @@ def draw(comparison: Comparison, histories: Histories, folder: Path) -> list[Pat
 
 def plot_rmse(comparison: Comparison) -> Figure:
     """Every seed as a point, the mean as a bar; last windows, capped labels."""
-    title = "Test RMSE: last windows, capped labels; a point is a seed, the bar their mean"
+    title = "Test RMSE, last windows, capped labels"
     return _plot_by_cell(comparison, title, "RMSE, cycles", lambda run: run.rmse)
 
 
@@ -105,14 +105,14 @@ def _plot_by_cell(
 
 def plot_learning_curves(comparison: Comparison, histories: Histories) -> Figure:
     """Validation RMSE over epochs: a thin line a seed, a thick one for their mean."""
-    title = "Learning curves: thin lines are seeds, thick ones their mean"
+    title = "Learning curves"
     columns = {"val_rmse": "validation RMSE, cycles"}
     return _plot_curves(comparison, histories, title, columns, 2.9)
 
 
 def plot_weights(comparison: Comparison, histories: Histories) -> Figure:
     """Factor of each loss's gradient, mean of an epoch, on a logarithmic axis."""
-    title = "Weights of the two losses, epoch means: thin lines are seeds, thick ones their mean"
+    title = "Weights of the two losses, epoch means"
     columns = {"weight_rul": "weight of the RUL loss", "weight_health": "weight of the health loss"}
     figure = _plot_curves(comparison, histories, title, columns, 2.6)
     for axes in figure.axes:

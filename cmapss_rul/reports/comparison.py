@@ -31,11 +31,11 @@ from cmapss_rul.reports.page import (
 from cmapss_rul.system.errors import RulError
 
 _PLOTS = {
-    "rmse_by_balancer": "Test RMSE, last windows, capped labels: a point a seed, bars: means",
+    "rmse_by_balancer": "Test RMSE by seed; bars: means",
     "ranks": "Mean rank over configurations",
-    "learning_curves": "Validation RMSE over epochs",
-    "weights": "Weights of the two losses over epochs",
-    "oracle": "Optimism of selecting the epoch on the test set",
+    "learning_curves": "Validation RMSE by epoch; thin lines: seeds, thick lines: means",
+    "weights": "Weights of the losses by epoch; thin lines: seeds, thick lines: means",
+    "oracle": "RMSE of the selected epoch less that of the best test epoch, by seed; bars: means",
 }
 
 _METRIC_COLUMNS: Columns = {

@@ -118,7 +118,7 @@ class Page:
 
 def generator_note() -> str:
     """Name the program and its version, not the time: equal runs give equal pages."""
-    return f"Made by `rul report` of cmapss_rul {__version__}."
+    return f"Written by rul report, cmapss_rul {__version__}."
 
 
 def plots_folder(output: Path) -> Path:

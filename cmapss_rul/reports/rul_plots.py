@@ -190,7 +190,7 @@ def plot_trajectories(evaluation: Evaluation) -> Figure:
         for rank, axes in zip(ranks, row, strict=True):
             _draw_trajectory(axes, evaluation, int(order[rank]))
             name = _engine_label(evaluation.predictions.engine[evaluation.last[order[rank]]])
-            axes.set_title(f"{kind}: {name} ({scores[rank]:.1f})")
+            axes.set_title(f"{kind}: engine {name}, RMSE {scores[rank]:.1f}")
     for row in panels:
         row[0].set_ylabel("RUL, cycles")
     for axes in panels[-1]:

@@ -156,8 +156,8 @@ def trajectories(evaluation: Evaluation) -> Iterator[Part]:
     rule = "; best: of those whose true RUL falls to half the cap" if passed_over else ""
     yield Plot(
         "trajectories",
-        "Best, median and worst engines: predictions over the record; above each panel its engine "
-        f"and its RMSE over all cycles, capped labels{rule}{_interval_caption(evaluation)}",
+        "Engines with the lowest, the median and the highest RMSE over their record, capped labels"
+        f"{rule}{_interval_caption(evaluation)}",
         f"Trajectories of predicted and true RUL. By RMSE over the whole record engine {first} is "
         f"best ({scores[best]:.1f} cycles), the median is {np.median(scores):.1f}, engine {last} "
         f"is worst ({scores[-1]:.1f}).",

@@ -66,7 +66,8 @@ def test_without_the_peer_its_rows_give_the_reason():
     plain["data"] = {**plain["data"], "peer_peak_memory_mb": None, "cold_ratio_to_peer": None}
     plain["loader"] = {**plain["loader"], "peer_windows_per_second": None}
     found = by_key(plain)
-    assert found["data.cold_ratio_to_peer"][1:] == ("needs it", "≥ 1", None)
+    assert found["data.cold_ratio_to_peer"][1:] == ("not measured", "≥ 1", None)
+    assert [*remarks(plain)] == ["not measured: needs it"]
     assert found["loader.windows_per_second.30"].met is None
     # memory is then compared with the value of another machine
     assert found["data.peak_memory_mb"][2:] == ("< 460", True)

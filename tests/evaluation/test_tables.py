@@ -100,9 +100,9 @@ def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
     flat = " ".join(text.split())
     for said in [
         "calibrated on 10 validation engines (these engines also chose the epoch)",
-        "in units of the usual error around the predicted RUL",
-        "at least the level, for a cycle drawn evenly from the whole life of an engine",
-        "not for each RUL, nor for cut records' last cycles",
+        "divided by the typical error near the predicted RUL",
+        "at least the level on average over engines like those of the calibration, at a cycle",
+        "not for each RUL, nor at the last cycle of truncated records",
         "upper bound at the cap it means 'the cap or more'",
         "each engine weighing the same",
         "binomial interval over engines",

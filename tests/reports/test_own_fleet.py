@@ -56,7 +56,7 @@ def test_a_long_name_fits_above_its_panel(tmp_path):
     names = np.array(["a\tname that is long"] * len(found.predictions.engine))
     named = dataclasses.replace(found.predictions, engine=names)
     figure = rul_plots.plot_trajectories(dataclasses.replace(found, predictions=named))
-    assert figure.axes[0].get_title().startswith("best: a\\tname tha… (")
+    assert figure.axes[0].get_title().startswith("best: engine a\\tname tha…, RMSE ")
 
 
 @pytest.fixture(scope="module")

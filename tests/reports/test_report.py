@@ -196,7 +196,7 @@ def test_engines_that_are_not_ranked_are_counted(evaluation):
 
 def test_prognostics_and_health_are_there(seen, evaluation):
     mean = evaluation.prognostics.mean["relative_accuracy"]
-    assert f"relative accuracy (λ = 0.5) {mean.value:.3f} 1 − share of RUL" in seen.words
+    assert f"relative accuracy (λ = 0.5) {mean.value:.3f} dimensionless" in seen.words
     last = evaluation.health.last
     assert f"last window {last.accuracy:.3f} {last.macro_f1:.3f} {last.ece:.3f}" in seen.words
 

@@ -135,7 +135,7 @@ def test_trajectories(known):
     axes = figure.axes[0]
     best = rul_plots.trajectory_ranks(known, order)["best"][0]
     engine = known.predictions.engine[known.last[order[best]]]
-    assert axes.get_title() == f"best: {engine} ({scores[best]:.1f})"
+    assert axes.get_title() == f"best: engine {engine}, RMSE {scores[best]:.1f}"
     rows = known.predictions.engine == engine
     assert line(axes, "predicted").get_ydata().tolist() == known.predictions.rul[rows].tolist()
     assert line(axes, "true, capped").get_ydata().tolist() == known.truth.capped[rows].tolist()
