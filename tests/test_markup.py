@@ -1,10 +1,9 @@
-r"""Brackets, escape sequences and line breaks in names from outside are shown, in every command.
+r"""Brackets, escape sequences and line breaks in names from outside are shown, in evaluate, simulate, bench and errors.
 
 The terminal has 80 columns: a long name may continue on the next line, but no part of it is lost,
 and rich takes no bracket for markup.
 """
 
-import csv
 import io
 import json
 import re
@@ -17,13 +16,10 @@ from cmapss_rul.bench.data import PEER_MISSING
 from cmapss_rul.bench.table import result_table
 from cmapss_rul.cli import main
 from cmapss_rul.cli.output import print_table
-from cmapss_rul.experiments import table as comparison_table
-from cmapss_rul.experiments.records import Comparison
 from cmapss_rul.system.text import printable
 from tests.bench.results import result
 from tests.data._own import own_rows, write_own
 from tests.evaluation._models import trained
-from tests.reports.inputs import Seen
 
 FOLDER = "[red]x[bold] [bench] \x1b[31m\nb"
 """A name of files and folders, which cannot hold the slash of a closing tag."""
@@ -41,25 +37,19 @@ def shows(text: str, name: str) -> bool:
     return squeezed(printable(name)) in squeezed(text)
 
 
-def tabulates(text: str, name: str) -> bool:
-    """Whether a table shows a name, perhaps on several lines beside other cells."""
-    assert "\x1b" not in text
-    characters = iter(squeezed(text))
-    return all(character in characters for character in squeezed(printable(name)))
-
-
 @pytest.fixture
 def rul(capsys, monkeypatch, tmp_path):
     """Run a command in an empty folder; gives what it printed, as on a terminal if asked for."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: object, code: int = 0, terminal: bool = False) -> str:
-        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+        with monkeypatch.context() as patch:
             if terminal:
                 patch.setattr(sys.stdout, "isatty", lambda: True)
                 patch.setenv("NO_COLOR", "1")
                 patch.setenv("TERM", "dumb")
-            main([*map(str, words)])
+            with pytest.raises(SystemExit) as ended:
+                main([*map(str, words)])
         out, err = capsys.readouterr()
         assert (ended.value.code or 0) == code, err
         if err:
@@ -90,53 +80,6 @@ def test_evaluate(rul, own):
         assert printable(FOLDER) in out.splitlines()[-1 if options else -2]  # the saved files
     engines = json.loads(rul("evaluate", run, "--json"))["prognostics"]["engines"]
     assert all(entry["engine"].startswith(ENGINE) for entry in engines)
-
-
-def test_predict(rul, own):
-    file, run = own
-    out = rul("predict", run, file, terminal=True)
-    for number in ("1", "11"):
-        assert tabulates(out, ENGINE + number)
-    rows = csv.DictReader(io.StringIO(rul("predict", run, file)))
-    assert printable(ENGINE + "7") in [row["engine"] for row in rows]
-
-
-def test_runs_calibrate_export_and_report(rul, own):
-    _, run = own
-    listed = rul("runs", "--dir", run.parent)
-    assert listed.splitlines()[1].startswith(printable(FOLDER))  # on one line, for grep and awk
-    assert shows(rul("export", run, "--format", "torch-export"), FOLDER)
-    assert shows(rul("calibrate", run, "--level", "0.5"), FOLDER)
-    assert shows(rul("report", run), FOLDER)
-    page = Seen((run / "report.html").read_text(encoding="utf-8"))
-    assert shows(page.text, ENGINE + "1")
-    assert page.words.startswith(" ".join(printable(FOLDER).split()))
-    assert shows((run / "MODEL_CARD.md").read_text(encoding="utf-8").replace("\\", ""), "[bench]")
-
-
-def test_config_show_and_new(rul, own, tmp_path):
-    file, _ = own
-    drafted = rul("config", "new", "--from", file, "--engine", "asset", "--cycle", "hour")
-    assert "\x1b" not in drafted
-    path = tmp_path / f"{FOLDER}.yaml"
-    path.write_text('data: {dir: "[red]x[/] [bench] \\e[31m"}')
-    assert r'dir: "[red]x[/] [bench] \e[31m"' in rul("config", "show", path)
-    path.write_text("data: {subset: '[red]x[/] [bench]'}")
-    refusal = rul("config", "validate", path, code=2)
-    assert shows(refusal, FOLDER)
-    assert shows(refusal, "found '[red]x[/] [bench]'")
-
-
-def test_a_comparison(capsys, made):
-    _, folder = made
-    label = f"fixed data.columns=[sensor_2] {ENGINE}"
-    text = (folder / "comparison.json").read_text(encoding="utf-8")
-    plain = json.loads(text.replace('"amnl"', json.dumps(label)).replace("amnl", "other"))
-    comparison = Comparison.model_validate(plain)
-    print_table(comparison_table.render(comparison))
-    out = capsys.readouterr().out
-    assert tabulates(out, label)
-    assert out.count("[") % label.count("[") == 0  # all of a label, or none of it
 
 
 def test_the_hint_of_rul_bench(capsys):

@@ -186,7 +186,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     for cell in comparison.cells:
         yield from (f"{cell.config}, {cell.label}: too good: {text}" for text in cell.leaks)
     if comparison.grid.oracle:
-        yield f"metrics marked '{MARK}': no other depends on them"
+        yield f"no other metric depends on those marked '{MARK}'"
     if len(comparison.grid.seeds) == 1:
         yield "one seed: no sd, no interval and no test over seeds"
     if not comparison.pairs:
