@@ -1,4 +1,4 @@
-r"""Brackets, escape sequences and line breaks in names from outside are shown, in evaluate, simulate, bench and errors.
+r"""Brackets, escape sequences and line breaks in names from outside are shown as they are.
 
 The terminal has 80 columns: a long name may continue on the next line, but no part of it is lost,
 and rich takes no bracket for markup.
