@@ -39,7 +39,7 @@ def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
     parts = [
         f"From [configs/ledger.json]({link}): RMSE in cycles / NASA score, last window "
         f"of each test engine, capped labels, mean ± sd over {_seeds(proper)}.",
-        _main_table(proper, ledger),
+        *_main_tables(proper, ledger),
         "\n".join(f"- {line}" for line in _findings(proper, ledger.pairs)),
         _SIGNIFICANCE if ledger.pairs else "",
         f"{_protocol(proper)} `scripts/rerun-cell {proper[0].config} {proper[0].balancer}` "
@@ -60,7 +60,7 @@ def summary_table(ledger: Ledger) -> str:
         cell
         for cell in ledger.cells
         if cell.n_seeds
-        and not cell.settings
+        and set(cell.settings) <= {"data.cycle_count"}
         and cell.config == cell.subset.lower()
         and cell.balancer == load_config(cell.config).balancer.name
     ]
@@ -77,7 +77,14 @@ def summary_table(ledger: Ledger) -> str:
         ]
         for cell in cells
     ]
-    head = ["subset", "training data", "RMSE", "NASA score", "RMSE, raw labels", "s per run"]
+    head = [
+        "subset",
+        "training data and input",
+        "RMSE",
+        "NASA score",
+        "RMSE, raw labels",
+        "s per run",
+    ]
     caption = (
         "Configurations as shipped, from `configs/ledger.json`: last window of each test engine, "
         f"labels capped at {_values(c.protocol.cap for c in cells if c.protocol)} cycles, "
@@ -88,9 +95,9 @@ def summary_table(ledger: Ledger) -> str:
 
 def _training_data(cell: CellSummary) -> str:
     """Name the subsets whose training files are used, and the cycle count where it is an input."""
-    subsets = " + ".join([cell.subset, *(cell.protocol.auxiliary if cell.protocol else ())])
-    cycle_count = cell.configuration["data"]["cycle_count"]
-    return f"{subsets}, cycle count as input" if cycle_count else subsets
+    subsets = " + ".join([cell.subset, *cell.auxiliary])
+    count = "with" if cell.configuration["data"]["cycle_count"] else "without"
+    return f"{subsets}, {count} cycle count"
 
 
 def _folded(summary: str, content: str) -> str:
@@ -99,6 +106,16 @@ def _folded(summary: str, content: str) -> str:
 
 
 # ---- the main table ------------------------------------------------------------------------
+
+
+def _main_tables(cells: Sequence[CellSummary], ledger: Ledger) -> Iterator[str]:
+    """Yield a table of what trained on the subset alone, and one of what had other subsets too."""
+    titles = {False: "Trained on the subset alone:", True: "Trained on another subset too:"}
+    for auxiliary, title in titles.items():
+        group = [cell for cell in cells if bool(cell.auxiliary) is auxiliary]
+        if group:
+            yield title
+            yield _main_table(group, ledger)
 
 
 def _main_table(cells: Sequence[CellSummary], ledger: Ledger) -> str:
@@ -135,8 +152,10 @@ def _labels(cells: Iterable[CellSummary]) -> list[str]:
 
 
 def _heading(config: str, cells: Iterable[CellSummary]) -> str:
-    subset = next(cell.subset for cell in cells if cell.config == config)
-    return str(subset) if config.upper() == subset else f"{config} ({subset})"
+    cell = next(cell for cell in cells if cell.config == config)
+    if cell.auxiliary:
+        return f"{cell.subset} + {' + '.join(cell.auxiliary)}"
+    return str(cell.subset) if config.upper() == cell.subset else f"{config} ({cell.subset})"
 
 
 def _seeds(cells: Sequence[CellSummary]) -> str:
@@ -242,7 +261,7 @@ def _protocol_of(cell: CellSummary) -> CellProtocol:
 def _also_trained_on(cells: Sequence[CellSummary]) -> str:
     """Name the auxiliary subsets that each configuration trains on."""
     others = dict.fromkeys(
-        f"{' and '.join(_protocol_of(cell).auxiliary)} for {_heading(cell.config, cells)}"
+        f"{' and '.join(_protocol_of(cell).auxiliary)} for {cell.subset}"
         for cell in cells
         if _protocol_of(cell).auxiliary
     )
@@ -263,7 +282,7 @@ def _long_table(cells: Sequence[CellSummary]) -> str:
     order = {label: place for place, label in enumerate(_labels(cells))}
     rows = [
         [
-            cell.config + (" (leak)" if cell.leak else ""),
+            cell.marked_config + (" (leak)" if cell.leak else ""),
             Code(cell.label),
             str(cell.n_seeds),
             show_spread(cell.last_raw.rmse, 2),

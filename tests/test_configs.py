@@ -25,7 +25,7 @@ SHORT = ["train.epochs=1", "train.window_share=0.02", "train.threads=1"]
 
 
 def test_the_list_is_complete():
-    subsets = {"fd001", "fd002", "fd003", "fd004"}
+    subsets = {f"fd00{n}{kind}" for n in range(1, 5) for kind in ("", "-auxiliary")}
     assert set(shipped_configs()) == subsets | {"demo", "published"} | set(BALANCERS)
 
 

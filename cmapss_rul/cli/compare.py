@@ -67,6 +67,10 @@ def compare(
             "evaluates the same runs on the test set.",
         ),
     ] = False,
+    rank_all: Annotated[
+        bool,
+        typer.Option("--rank-all", help="Rank cells even if they trained on different data."),
+    ] = False,
     ledger: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also merge the results into this JSON file."),
@@ -104,7 +108,7 @@ def compare(
         configs, balancers=balancers, seeds=seed_list, axes=axes, sets=sets or (), oracle=oracle
     )
     progress = GridProgress(quiet_stdout=as_json)
-    options = Options(jobs, device, allow_failed, ledger, engine, address, gpus)
+    options = Options(jobs, device, allow_failed, ledger, engine, address, gpus, rank_all)
     folder = output or default_folder(runs)
     comparison: Comparison | ValidationComparison
     try:

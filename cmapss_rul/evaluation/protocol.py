@@ -17,6 +17,13 @@ from cmapss_rul.training.trained_model import TrainedModel
 HELD_OUT = "held-out engines of the same file"
 """Mark of metrics that were obtained without a test file."""
 
+_SELECTED = {
+    "val_rmse": "RMSE over every cycle",
+    "val_cut_rmse": "RMSE with each engine cut at a random cycle",
+    "val_cut_nasa": "mean NASA score with each engine cut at a random cycle",
+}
+"""Value of `train.select` → the metric that chose the epoch."""
+
 _LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
 _ASSUMED = ", which the last cycle of each training record is taken to be"
 
@@ -283,7 +290,7 @@ def _selection(model: TrainedModel) -> str:
         return "none: the state after the last epoch that was run, whatever validation said"
     if model.config.split.by == "windows":
         return f"lowest RMSE over windows drawn at random, capped labels; {LEAK}"
-    return "validation engines only: lowest RMSE over every cycle, capped labels"
+    return f"validation engines only: lowest {_SELECTED[model.config.train.select]}, capped labels"
 
 
 def _scaling(data: DataConfig) -> str:

@@ -74,7 +74,7 @@ class RunsFailed(RulError):
 
 @dataclass(frozen=True)
 class Options:
-    """How a comparison is made; no metric depends on it.
+    """How a comparison is made; no metric of a run depends on it.
 
     Attributes:
         processes: at a time, or CPUs of a local Ray; the cores by default.
@@ -84,6 +84,7 @@ class Options:
         engine: local or ray.
         address: of a Ray cluster; by default Ray is started locally.
         gpus: that Ray gives to each run, for example 0.25; by default 1 for `cuda`, else none.
+        rank_all: rank cells of one configuration even if they trained on different data.
     """
 
     processes: int | None = None
@@ -93,6 +94,7 @@ class Options:
     engine: str = "local"
     address: str | None = None
     gpus: float | None = None
+    rank_all: bool = False
 
     def start_executor(self) -> AbstractContextManager[Executor]:
         """Prepare what runs the jobs.
@@ -183,7 +185,7 @@ def compare(
         runs = [run for run in grid.runs if run.name in histories]
         _evaluate(runs, histories, folder, options, workers, report)
         results = [read_result(run, histories[run.name], run_folder(run, folder)) for run in runs]
-        comparison = compare_results(grid, results, errors)
+        comparison = compare_results(grid, results, errors, rank_all=options.rank_all)
         write_atomic(folder / "comparison.csv", as_csv(grid, comparison))
         draw(comparison, {name: history.rows for name, history in histories.items()}, folder)
         # written last: its presence means the others are complete

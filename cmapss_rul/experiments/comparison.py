@@ -40,12 +40,17 @@ _SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in VIEWS
 
 
 def compare_results(
-    grid: Grid, results: Sequence[RunResult], errors: Mapping[str, str]
+    grid: Grid,
+    results: Sequence[RunResult],
+    errors: Mapping[str, str],
+    *,
+    rank_all: bool = False,
 ) -> Comparison:
     """Compare the cells of a grid by the results of its successful runs.
 
-    `errors` are those of the other runs, by name; RulError: a data file of one name differed
-    between runs.
+    `errors` are those of the other runs, by name; `rank_all` ranks cells even where those of one
+    configuration trained on different data. RulError: a data file of one name differed between
+    runs.
     """
     _check_same_data(results)
     # grouped by the grid's cells, so that one whose runs all failed has its row, too
@@ -61,13 +66,18 @@ def compare_results(
         grid=GridSummary(digest=grid.digest, seeds=grid.seeds, oracle=grid.oracle),
         cells=cells,
         pairs=correct_pairs(pairs),
-        ranks=mean_ranks(cells),
+        ranks=mean_ranks(cells) if rank_all or not _different_data(cells) else None,
         oracle=oracle_optimism(results) if grid.oracle else None,
         leak=leak_optimism(results) or None,
         missing=[MissingRun(run=name, error=error) for name, error in errors.items()],
         notes=[],
     )
     return comparison.model_copy(update={"notes": list(_notes(comparison))})
+
+
+def _different_data(cells: Sequence[CellSummary]) -> bool:
+    """Whether cells of one configuration trained on different subsets."""
+    return len({(c.config, tuple(c.auxiliary)) for c in cells}) > len({c.config for c in cells})
 
 
 def _check_same_data(results: Sequence[RunResult]) -> None:
@@ -191,7 +201,9 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield "one seed: no sd, no interval and no test over seeds"
     if not comparison.pairs:
         yield "one cell a configuration: no pair to compare"
-    if comparison.ranks is None:
+    if comparison.ranks is None and _different_data(comparison.cells):
+        yield "no ranks: cells were trained on different data; --rank-all ranks them nevertheless"
+    elif comparison.ranks is None:
         yield "no ranks: fewer than two cells exist in every configuration"
     for name, error in comparison.errors.items():
         yield f"missing: {name} failed: {error}"

@@ -194,6 +194,17 @@ class CellSummary(Record):
         """The label, marked where the split leaks."""
         return self.label + (" (leak)" if self.leak else "")
 
+    @property
+    def auxiliary(self) -> list[str]:
+        """Other subsets that the cell trained on."""
+        return list(self.configuration.get("data", {}).get("auxiliary", []))
+
+    @property
+    def marked_config(self) -> str:
+        """The configuration, marked where it trains on other subsets too."""
+        others = " and ".join(self.auxiliary)
+        return self.config + (f" (also trained on {others})" if others else "")
+
 
 class MeanInterval(Record):
     """Mean of n values, one a seed; t interval at 95 %; t = mean ÷ (sd/√n); p, two-sided."""

@@ -80,8 +80,8 @@ def render(comparison: Comparison) -> "RenderableType":
 def _grouped_table(cells: Sequence[CellSummary], columns: Columns) -> Table:
     """A table whose rows are cells under the name of their configuration."""
     rows: list[list[str]] = []
-    for config, group in by_config(cells).items():
-        rows.append([Bold(config)])
+    for group in by_config(cells).values():
+        rows.append([Bold(group[0].marked_config)])
         rows += cell_rows(group, columns, lambda cell: cell.marked_label)
     return Table("", ["cell", *columns], rows)
 

@@ -104,7 +104,8 @@ def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
     if best is None:
         return f"{config}: no cell can be ranked."
     others = [pair for pair in pairs if not pair.leak and best.key in pair.keys]
-    text = f"{config}: {best.label} has the lowest RMSE, {show_spread(best.rmse, 2)} cycles"
+    rmse = show_spread(best.rmse, 2)
+    text = f"{best.marked_config}: {best.label} has the lowest RMSE, {rmse} cycles"
     if not others:
         return f"{text}; there is no other cell to test it against."
     # seeds that failed are in no pair, so a paired difference may contradict the means
@@ -205,7 +206,7 @@ def _describe_plot(comparison: Comparison, name: str) -> str:
 
 
 def _cell_name(cell: CellSummary) -> str:
-    return f"{cell.config}: {cell.marked_label}"
+    return f"{cell.marked_config}: {cell.marked_label}"
 
 
 def _interval(bounds: tuple[float, float] | None) -> str:

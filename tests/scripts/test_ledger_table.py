@@ -88,7 +88,7 @@ def test_without_a_significant_difference(tmp_path):
 
 
 def test_the_protocol_and_how_to_repeat_a_cell(tmp_path):
-    text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B})))
+    text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B}, "fd001-auxiliary")))
     assert "over 4 seeds." in text
     assert (
         "Protocol: official files; RUL capped at 125; windows of 60 cycles, short records padded "
@@ -97,7 +97,7 @@ def test_the_protocol_and_how_to_repeat_a_cell(tmp_path):
         "selected by validation engines only;"
     ) in text
     assert re.search(r"Versions: torch 2\.13\.0, numpy \S+, scipy \S+, commit c0ffee\.", text)
-    assert "`scripts/rerun-cell fd001 fixed` repeats a cell and checks" in text
+    assert "`scripts/rerun-cell fd001-auxiliary fixed` repeats a cell and checks" in text
 
 
 def test_commits_are_named_once_by_seven_digits(tmp_path):
@@ -113,9 +113,11 @@ def test_commits_are_named_once_by_seven_digits(tmp_path):
 
 
 def test_auxiliary_subsets_are_named_for_each_column(tmp_path):
-    both = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B}, "fd001", "fd004")))
+    configs = ("fd001-auxiliary", "fd004-auxiliary")
+    both = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B}, *configs)))
+    assert "| balancer | FD001 + FD002 | FD004 + FD003 |" in both
     assert "of other subsets (FD002 for FD001, FD003 for FD004); epoch" in both
-    made = grid(balancers=["fixed"], seeds=SEEDS, sets=["data.auxiliary=[]"])
+    made = grid("fd001", balancers=["fixed"], seeds=SEEDS)
     alone = ledger_table(filled(tmp_path / "m.json", comparison(made, {"fixed": B})))
     assert "for validation; epoch selected by" in alone
 
@@ -224,13 +226,16 @@ def test_the_summary_has_the_shipped_balancer_of_each_subset_and_its_training_da
         tmp_path / "l.json",
         compared({"fixed": B, "amnl": A}, "fd001", "fd003"),
         compared({"amnl": C}, "gradnorm"),
+        compared({"amnl": C}, "fd001-auxiliary"),
+        compared({"amnl data.cycle_count=false": B}, axes={"data.cycle_count": [False]}),
     )
     text = summary_table(found)
     head, *table = rows(text, "subset")
-    assert head[:3] == ["subset", "training data", "RMSE"]
+    assert head[:3] == ["subset", "training data and input", "RMSE"]
     assert [row[:4] for row in table] == [
-        ["FD001", "FD001 + FD002, cycle count as input", "11.15 ± 0.13", "112 ± 1"],
-        ["FD003", "FD003 + FD004, cycle count as input", "11.15 ± 0.13", "112 ± 1"],
+        ["FD001", "FD001, with cycle count", "11.15 ± 0.13", "112 ± 1"],
+        ["FD001", "FD001, without cycle count", "12.15 ± 0.13", "122 ± 1"],
+        ["FD003", "FD003, with cycle count", "11.15 ± 0.13", "112 ± 1"],
     ]
     assert "from `configs/ledger.json`" in text
     assert "mean ± sd over 4 seeds" in text
