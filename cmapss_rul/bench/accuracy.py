@@ -17,7 +17,7 @@ from cmapss_rul.training.loggers import Reporter, Row
 from cmapss_rul.training.train import train
 
 MARGIN = 1.02
-"""The target is a validation RMSE within 2 % of the reference loop's best."""
+"""The target is a validation RMSE within 2 % of the reference loop's best (a guess)."""
 
 
 class TimeToTarget(NamedTuple):
@@ -53,6 +53,7 @@ def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
 
     Repeated runs of a seed take the same epochs; only their duration varies with the machine.
     """
+    # all seeds once, then all again: a machine that is slow for a while affects each seed alike
     seeds = options.sizes.seeds * options.sizes.repeats
     pairs = []
     for number, seed in enumerate(seeds):

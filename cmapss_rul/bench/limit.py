@@ -95,7 +95,7 @@ def measure_products(config: RunConfig, repeats: int, *, warm_up: int = 3) -> Pr
     of the configuration's full batch.
     """
     listed = matrix_products(config)
-    with torch.random.fork_rng([]):
+    with torch.random.fork_rng([]):  # the caller's random state stays as it is
         torch.manual_seed(config.seed)
         step, products = training_step(config), compute_products(listed)
     pairs = [(_time(step), _time(products)) for _ in range(warm_up + repeats)][warm_up:]
@@ -129,7 +129,7 @@ def compute_products(listed: list[Product]) -> Callable[[], object]:
         for product, (left, right, result) in zip(listed, matrices, strict=True):
             multiply = torch.mm if product.batch == 1 else torch.bmm
             for _ in range(product.calls):
-                multiply(left, right, out=result)
+                multiply(left, right, out=result)  # without the cost of an allocation
 
     return compute
 

@@ -36,6 +36,7 @@ class ReferenceLoop:
 
     def __init__(self, config: RunConfig, data: TrainingData, device: torch.device) -> None:
         batch_size = config.train.batch_size
+        # no worker processes, which is the default: with windows in memory they only cost time
         self.loader = DataLoader(materialise(data.training), batch_size, shuffle=True)
         self.validation = DataLoader(materialise(data.validation), batch_size)
         self.network = config.build_network().to(device)
@@ -53,7 +54,7 @@ class ReferenceLoop:
         loss = self.rul_loss(output.rul, rul) + self.health_loss(output.health, health)
         loss.backward()
         self.optimiser.step()
-        return float(loss.item())
+        return float(loss.item())  # waits for the device in each step, as public code mostly does
 
     def validate(self) -> float:
         """Return the RMSE over the validation windows, cycles."""

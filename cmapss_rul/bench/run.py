@@ -132,7 +132,7 @@ def inspect_machine(device: torch.device) -> dict[str, Any]:
         "memory_mb": _memory_mb(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "load_average": _load(),
+        "load_average": _load(),  # a busy machine spoils ratios, too: the reader should see it
         "versions": {
             "cmapss_rul": __version__,
             "python": platform.python_version(),

@@ -45,7 +45,7 @@ def measure_startup(options: BenchOptions) -> dict[str, Any]:
 
 def _short_run(options: BenchOptions) -> RunFolder:
     """Train a few steps, so that there is a run to evaluate; this also fills the cache."""
-    short = {"epochs": 1, "window_share": 0.01}
+    short = {"epochs": 1, "window_share": 0.01}  # the accuracy of this run is of no interest
     config = options.fd001.model_copy(
         update={"train": options.fd001.train.model_copy(update=short)}
     )

@@ -122,7 +122,7 @@ def prepare_reference_steps(config: RunConfig, turn: Turn) -> Callable[[], float
 
 def repeat_forever(loader: Any) -> Iterator[list[Tensor]]:
     """Iterate over a loader, epoch after epoch."""
-    while True:
+    while True:  # itertools.cycle would store every batch of the first epoch
         yield from loader
 
 
@@ -162,6 +162,7 @@ def training_step(config: RunConfig, data: TrainingData, turn: Turn) -> Callable
     trainer = Trainer(config, config.build_network(), device)
     training = data.training.to(device)
     indices = full_batches(training, config.train.batch_size)
+    # with the gathering of the batch, as the reference loop's steps include their loader
     return lambda: trainer.step(training.batch(next(indices)), 0, limit.STEADY)
 
 

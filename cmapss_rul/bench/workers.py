@@ -43,7 +43,7 @@ class Contender(Generic[T]):
             RulError: the turn failed, or its process died.
         """
         time.sleep(REST)
-        self._worker.send(None)
+        self._worker.send(None)  # the task is always the same: one more turn
         end = self._worker.receive()
         if end.error is not None:
             raise RulError(f"{self._name}: {end.error}" if self._worker.dead else end.error)
@@ -62,7 +62,7 @@ class Contender(Generic[T]):
 
 
 def _set_up_turns(prepare: Callable[[], Callable[[], Any]]) -> Handler:
-    turn: Callable[[], Any] | None = None
+    turn: Callable[[], Any] | None = None  # prepared with the first turn, whose errors are reported
 
     def handle(task: None, send: Callable[[Any], None]) -> Any:
         del task, send

@@ -140,6 +140,7 @@ def main(
         sys.stdout.reconfigure(errors="backslashreplace")  # for encodings without some characters
     try:
         with terminable():
+            # not standalone: Typer would print errors itself, in several lines
             command = typer.main.get_command(application or app)
             code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()  # a full disk or a closed pipe is noticed here at the latest

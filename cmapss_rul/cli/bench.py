@@ -56,6 +56,7 @@ def bench(
     picture = output.parent / f"{output.stem}.png"
     if scale and picture == output:
         raise UsageError("--output: found a .png, which is the name of the plot; expected a .json")
+    # minutes of measurement must not end at a file that cannot be written
     check_writable(output, *([picture] if scale else []))
 
     from cmapss_rul.bench.run import bench as measure
@@ -63,7 +64,7 @@ def bench(
     from cmapss_rul.display.text import finite, json_text
 
     def report(text: str) -> None:
-        print_line(f"measuring: {text}", err=True)
+        print_line(f"measuring: {text}", err=True)  # stdout may be read as JSON
 
     if scale:
         result = bench_scale(picture, quick=quick, report=report)

@@ -45,7 +45,7 @@ def calibrate(
 
     from cmapss_rul.training.ranks import pick_device
 
-    chosen = pick_device(device)
+    chosen = pick_device(device)  # a wrong name is refused before anything is read
 
     from cmapss_rul.evaluation.intervals import interval_facts
     from cmapss_rul.system.errors import UsageError

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # running the command imports torch, its help does not
     from cmapss_rul.experiments.schema import Comparison
     from cmapss_rul.experiments.validation import ValidationComparison
 
-_MAX_SEEDS = 1_000
+_MAX_SEEDS = 1_000  # a guess: more is a mistyped list, such as 20261129 for 2026,1129
 
 
 def compare(
@@ -89,6 +89,7 @@ def compare(
       rul compare --config fd001 --grid split.seed=0,1,2 --grid train.clip=1,10 --validation-only
       rul compare --config fd001 --seeds 20 --engine ray --address 10.0.0.1:6379
     """
+    # the lists first: a typing error is reported at once, and torch takes seconds to import
     configs = parse_names("--config", config)
     balancers = None if balancer is None else parse_names("--balancer", balancer)
     seed_list, axes = parse_seeds(seeds), parse_axes(grid or ())
@@ -118,14 +119,14 @@ def compare(
         else:
             comparison = run_comparison(runs, folder, options, progress)
             rendered = table.render(comparison)
-    finally:
+    finally:  # before an error line, which the bar would overwrite
         progress.close()
     if as_json:
         typer.echo(comparison.as_json(), nl=False)
     else:
         print_table(rendered)
         print_line(f"saved in {folder}")
-    if comparison.missing:
+    if comparison.missing:  # with --allow-failed: exit 1 after the tables, for scripts to notice
         raise RunsFailed(comparison.errors, len(runs.runs))
 
 

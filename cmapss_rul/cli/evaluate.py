@@ -41,7 +41,7 @@ def evaluate(
     """
     from cmapss_rul.training.ranks import pick_device
 
-    chosen = pick_device(device)
+    chosen = pick_device(device)  # a wrong name is refused before anything is read
 
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
     from cmapss_rul.evaluation.save import EvaluationFiles, save, to_json
@@ -49,7 +49,7 @@ def evaluate(
 
     model = restore(checkpoint, chosen)
     targets = EvaluationFiles.of(model.path, output)
-    targets.check()
+    targets.check()  # an unwritable folder is reported before the evaluation, not after it
     evaluation = evaluate_model(model, data_dir=data)
     save(evaluation, targets)
     if as_json:

@@ -50,10 +50,10 @@ def complete_resume(incomplete: str) -> list[str]:
 
 
 def _folders(root: str) -> list[str]:
-    found: list[str] = []
-    with contextlib.suppress(OSError):
-        found = sorted(path.as_posix() for path in Path(root).iterdir() if path.is_dir())
-    return [name for name in found if name.isprintable()]  # a shell prints them unescaped
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # no runs yet: nothing to complete
+        names = sorted(path.as_posix() for path in Path(root).iterdir() if path.is_dir())
+    return [name for name in names if name.isprintable()]  # a shell prints them unescaped
 
 
 def _last_starting(incomplete: str, names: Iterable[str]) -> list[str]:
@@ -189,6 +189,14 @@ Device = Annotated[
     str,
     typer.Option(
         "--device", metavar="NAME", help="auto, cpu or cuda; auto uses a GPU if there is one."
+    ),
+]
+Level = Annotated[
+    float | None,
+    typer.Option(
+        metavar="LEVEL",
+        help="Coverage level of the intervals, one of those calibrated; by default the nearest to "
+        "0.9.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -50,7 +50,7 @@ def error_line(error: BaseException) -> tuple[str, int] | None:
         The line for stderr (empty where nothing is to be printed) and the exit code; None for an
         error that is a bug of this package and keeps its traceback.
     """
-    match error:
+    match error:  # in this order: a broken pipe, for example, is an OSError too
         case BrokenPipeError():
             return "", 1  # the reader of our output, such as `head`, has closed the pipe
         case RulError():
@@ -65,6 +65,7 @@ def error_line(error: BaseException) -> tuple[str, int] | None:
             return _line(_system(error)), 1
         case MemoryError():
             return _line("out of memory"), 1
+        # torch reports a full GPU, and a failed allocation on the CPU, as RuntimeError
         case RuntimeError() if any(sign in str(error).lower() for sign in _NO_MEMORY):
             return _line(f"out of memory ({str(error).splitlines()[0]})"), 1
     return None
@@ -76,6 +77,7 @@ def _line(message: object, word: str = RulError.word) -> str:
 
 def _usage(error: typer.TyperException) -> str:
     message = error.format_message().rstrip().rstrip(".")
+    # pydantic's wording, in the form of our own messages
     message = message.replace("Input should be", "expected").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     if context is None:

@@ -1,12 +1,16 @@
 """`rul predict`: remaining useful life of engines from a file."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import AsJson, Checkpoint, Device, Records
+from cmapss_rul.cli.options import AsJson, Checkpoint, Device, Level, Records
 from cmapss_rul.cli.output import print_line, print_table
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.files import save_file
+from cmapss_rul.system.text import printable
 
 
 def predict(
@@ -19,14 +23,7 @@ def predict(
     every_cycle: Annotated[
         bool, typer.Option("--every-cycle", help="One row per cycle instead of one per engine.")
     ] = False,
-    level: Annotated[
-        float | None,
-        typer.Option(
-            metavar="LEVEL",
-            help="Coverage level of the intervals, one of those calibrated; by default the "
-            "nearest to 0.9.",
-        ),
-    ] = None,
+    level: Level = None,
     allow_gaps: Annotated[
         bool,
         typer.Option("--allow-gaps", help="Accept records with missing cycles, and mark them."),
@@ -69,39 +66,32 @@ def predict(
       rul predict runs/fd001-s0 mine.csv -o rul.csv --every-cycle
       zcat mine.csv.gz | rul predict runs/fd001-s0 - --json
     """
-    import sys
-
     from cmapss_rul.training.ranks import pick_device
 
-    chosen = pick_device(device)
+    chosen = pick_device(device)  # a wrong name is refused before anything is read
 
-    from cmapss_rul.evaluation.predict import (
-        common_note,
-        predict_records,
-        read_input,
-        to_csv,
-        to_json,
-        to_table,
-    )
-    from cmapss_rul.system.errors import UsageError
-    from cmapss_rul.system.files import save_file
-    from cmapss_rul.system.text import printable
+    from cmapss_rul.evaluation import predict as prediction
     from cmapss_rul.training.trained_model import restore
 
     if output is not None and file != "-" and output.exists() and output.samefile(file):
         raise UsageError(f"{output}: is the input file; name another file with -o")
     model = restore(checkpoint, chosen)
-    source = sys.stdin.buffer.read() if file == "-" else file
-    name = "standard input" if file == "-" else None
-    records = read_input(model, source, allow_gaps=allow_gaps, name=name)
-    table = predict_records(model, records, every_cycle=every_cycle, level=level)
+    piped = file == "-"
+    source, name = (sys.stdin.buffer.read(), "standard input") if piped else (file, None)
+    records = prediction.read_input(model, source, allow_gaps=allow_gaps, name=name)
+    table = prediction.predict_records(model, records, every_cycle=every_cycle, level=level)
+    # whoever asks for all digits or for JSON wants to copy or parse them
     if output is None and sys.stdout.isatty() and not (as_json or full_precision):
-        print_table(to_table(table, model, common_note(model, records, level)))
+        note = prediction.common_note(model, records, level)
+        print_table(prediction.to_table(table, model, note))
         return
     if output is None:
         # engine names are untrusted input: escape them on the terminal, not in a file
         table["engine"] = [printable(name) for name in table["engine"]]
-    text = to_json(table, model, level) if as_json else to_csv(table, full_precision=full_precision)
+    if as_json:
+        text = prediction.to_json(table, model, level)
+    else:
+        text = prediction.to_csv(table, full_precision=full_precision)
     if output is None:
         typer.echo(text, nl=False)
         return

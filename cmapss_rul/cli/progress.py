@@ -29,7 +29,7 @@ def _open_bar(total: int, done: int = 0, layout: str | None = None) -> "tqdm[Any
         leave=False,
         file=sys.stderr,
         disable=not sys.stderr.isatty(),
-        dynamic_ncols=True,
+        dynamic_ncols=True,  # follows a terminal that is resized
     )
 
 
@@ -51,6 +51,8 @@ class Progress(Reporter):
     def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
         """Open the bar at the first epoch, and label it with the current one."""
         if self._bar is None:
+            # in windows, not steps: the last batch of an epoch may be smaller; a resumed run
+            # starts where it stopped, so that the time left is not that of a whole run
             self._bar = _open_bar(epochs * windows, (epoch - 1) * windows + done, _TRAINING)
         self._bar.set_description_str(f"epoch {epoch}/{epochs}")
 
@@ -80,7 +82,7 @@ class Progress(Reporter):
             self._bar.close()
 
     def _print(self, text: str) -> None:
-        tqdm.write(printable(text), file=sys.stdout)
+        tqdm.write(printable(text), file=sys.stdout)  # clears the bar, and draws it below the line
         sys.stdout.flush()
 
 
@@ -154,6 +156,7 @@ class GridProgress:
         """Show the newest epoch of a run in the bar."""
         self._last[name] = f"epoch {message['epoch']}, val RMSE {message['val_rmse']:.2f}"
         if self._bar is not None:
+            # drawn at the next refresh: many runs at once would make the line flicker
             self._bar.set_postfix_str(printable(f"{name} {self._last[name]}"), refresh=False)
 
     def _end_run(self, name: str, error: str | None) -> None:

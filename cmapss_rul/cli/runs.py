@@ -71,7 +71,7 @@ _NUMBERS = {"seed", "runs", "val RMSE", "test RMSE"}
 
 def _table(found: "Sequence[ListedRun]") -> list[str]:
     """Format the lines of the table of runs, and the notes under it."""
-    lines = _aligned([_HEADER, *(_cells(run) for run in found)])
+    lines = _aligned([_HEADER, *(_entries(run) for run in found)])
     notes = [f"{run.name}: {run.note}" for run in found if run.note]
     return [*lines, *([""] if notes else []), *notes]
 
@@ -104,7 +104,7 @@ def _time(when: "datetime | None") -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M}" if when else ""
 
 
-def _cells(run: "ListedRun") -> tuple[str, ...]:
+def _entries(run: "ListedRun") -> tuple[str, ...]:
     return (
         run.name,
         run.state,

@@ -40,7 +40,7 @@ class Command(TyperCommand):
         options = {name: option for option in self.params for name in option.opts}
         try:
             _, rest, order = self.make_parser(ctx).parse_args(list(args))
-        except typer.TyperException as error:
+        except typer.TyperException as error:  # for example an unknown option
             option = getattr(error, "option_name", "")
             keys = _keys_of(option) if "--set" in options and option not in options else []
             if not keys:
@@ -50,6 +50,7 @@ class Command(TyperCommand):
                 f"{option} is not an option of {ctx.command_path} but a key of the configuration: "
                 f"--set {keys[0]}={_value_after(option, args)}{others}"
             ) from None
+        # by itself the parser takes the last value, so a stale one in a long line goes unnoticed
         for option, count in Counter(order).items():
             if count > 1 and not option.multiple and option.param_type_name == "option":
                 raise UsageError(f"{option.opts[0]} is given {count} times; give it once")

@@ -110,7 +110,7 @@ class Options:
             if self.address is not None or self.gpus is not None:
                 option = "--gpus" if self.address is None else "--address"
                 raise UsageError(f"{option} is for --engine ray; add that, or leave it out")
-            pick_device(self.device)
+            pick_device(self.device)  # a missing GPU is reported once, not by each run
             return nullcontext(LocalExecutor(self.processes))
         if self.device != "cuda":  # only the workers need one, not this machine
             pick_device(self.device)
@@ -275,20 +275,9 @@ def _claim_folder(folder: Path, grid: Grid) -> None:
 def _train(
     grid: Grid, folder: Path, options: Options, workers: Executor, report: OnEvent
 ) -> tuple[dict[str, History], dict[str, str]]:
-    """Train the runs that are not finished; histories and errors, by name.
-
-    A damaged run is removed and trained again, since a grid has no use for half of it.
-    """
-    histories: dict[str, History] = {}
-    for run in grid.runs:
-        try:
-            history = finished_history(run.config, run_folder(run, folder), oracle=run.oracle)
-        except Damaged as damage:
-            report(NoteEvent(f"{run.name} is damaged and trained again: {damage}"))
-            remove(run_folder(run, folder))
-            continue
-        if history is not None:
-            histories[run.name] = history
+    """Train the runs that are not finished; histories and errors, by name."""
+    histories = _finished_histories(grid.runs, folder, report)
+    # the commit once, at the start: the code may be edited while the runs train
     code, device = commit(), options.device_per_run
     jobs = [
         TrainJob(run.name, run.config, run_folder(run, folder), device, grid.oracle, code)
@@ -307,6 +296,23 @@ def _train(
             assert history is not None, f"{run.name} ended without an error and unfinished"
             histories[run.name] = history
     return histories, errors
+
+
+def _finished_histories(
+    runs: Sequence[GridRun], folder: Path, report: OnEvent
+) -> dict[str, History]:
+    """Histories of the finished runs, by name; a damaged run is removed and trained again."""
+    histories: dict[str, History] = {}
+    for run in runs:
+        try:
+            history = finished_history(run.config, run_folder(run, folder), oracle=run.oracle)
+        except Damaged as damage:  # half a run is of no use, since the same command repeats it
+            report(NoteEvent(f"{run.name} is damaged and trained again: {damage}"))
+            remove(run_folder(run, folder))
+            continue
+        if history is not None:
+            histories[run.name] = history
+    return histories
 
 
 def _fetch_data(jobs: Sequence[TrainJob | EvaluateJob]) -> dict[str, str]:
@@ -356,6 +362,7 @@ def _evaluate(
         report(event)
 
     try:
+        # where a test file is missing, none is opened: the test set is for all runs or for none
         errors = errors or workers.run(jobs, record_and_report)
     finally:  # after an interruption too, so that no evaluation is repeated
         index.add(

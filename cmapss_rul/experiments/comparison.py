@@ -59,6 +59,7 @@ def compare_results(
         by_cell[result.run.cell.key].append(result)
     cells = [_summarise_cell(cell, by_cell[cell.key]) for cell in grid.cells]
     pairs: list[Pair] = []
+    # within a configuration only: RMSE of different subsets has no common scale
     for config in dict.fromkeys(cell.config for cell in grid.cells):
         labels = [cell.label for cell in grid.cells if cell.config == config]
         pairs += compare_pairs(config, {label: by_cell[config, label] for label in labels})
@@ -131,6 +132,7 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         runs=runs,
         config_digest=config_digest(cell.resolved),
         configuration=comparable(cell.resolved),
+        # a grid that was interrupted and resumed after a change of the code has several
         commit=", ".join(sorted({r.commit or "unknown" for r in results})) or None,
         versions=_versions(results),
         data=protocol and protocol["digest"],
@@ -146,7 +148,7 @@ def _summarise_run(result: RunResult) -> RunSummary:
         for metric in ("rmse", "nasa")
     }
     if result.oracle:
-        epoch = min(result.oracle, key=result.oracle.__getitem__)
+        epoch = min(result.oracle, key=result.oracle.__getitem__)  # the first of equal ones
         values |= {
             "oracle_test_rmse": result.oracle[epoch],
             "oracle_test_epoch": epoch,
@@ -172,6 +174,7 @@ def _versions(results: Sequence[RunResult]) -> dict[str, str]:
     trained = [result.evaluation["protocol"]["versions"]["trained"] for result in results]
     names = trained[0] if trained else {}
     versions = {name: ", ".join(sorted({run[name] for run in trained})) for name in names}
+    # the statistics are computed here and now, whatever trained the runs
     return versions | {name: metadata.version(name) for name in ("numpy", "scipy")}
 
 

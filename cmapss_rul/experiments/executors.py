@@ -138,7 +138,7 @@ class RayExecutor:
                         errors[job.name] = error
                     report(JobEvent(job.name, "ended", error=error))
             if waiting and stop.received is not None:
-                for task in waiting:
+                for task in waiting:  # forced: what a task has not returned yet is lost in any case
                     self._ray.cancel(task, force=True)
                 raise Interrupted.by(
                     stop.received, ", finished runs are saved; the same command resumes"
@@ -185,7 +185,7 @@ class RayExecutor:
         return None if error is None else str(error)
 
     def _join(self) -> None:
-        if self._ray.is_initialized():
+        if self._ray.is_initialized():  # by the caller, a notebook for example, who also ends it
             return
         local = {"num_cpus": self._cpus, "include_dashboard": False}
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports usage statistics

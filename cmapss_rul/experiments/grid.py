@@ -99,7 +99,7 @@ class Grid:
 
     @property
     def runs(self) -> list[GridRun]:
-        """All runs, one seed after another, so that the first seeds are soon complete."""
+        """All runs, one seed after another: paired results of the first seeds come early."""
         return [
             GridRun(f"{cell.folder_name}-s{seed}", cell, seed, self.oracle)
             for seed in self.seeds
@@ -185,6 +185,7 @@ class _Source:
                 RunConfig, self.mapping, [*base, *texts, "seed=0", "train.threads=1"], self.path
             )
             name = resolved.balancer.name
+            # the values as typed: a label is what the user searches for in tables and the ledger
             label = " ".join([name, *(f"{k}={as_text(v)}" for k, v in settings.items())])
             self._refuse_duplicate(label, resolved)
             plain = resolved.model_dump(mode="json")
@@ -217,6 +218,7 @@ class _Source:
         return exists or (everywhere and not key.startswith("balancer."))
 
     def _refuse_duplicate(self, label: str, resolved: RunConfig) -> None:
+        # two equal cells would pass for a pair without any difference, and cost twice the time
         other = self.labels.setdefault(config_digest(resolved), label)
         if other != label:
             raise UsageError(

@@ -99,7 +99,7 @@ class RelocatedTrainJob:
         """Train until the end; raises what `train` raises."""
         try:
             self.relocated(send)
-        finally:
+        finally:  # after a failure, too: the run resumes from these files
             self._restore_paths()
 
     def _restore_paths(self) -> None:

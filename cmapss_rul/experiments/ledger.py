@@ -30,13 +30,12 @@ def read_ledger(path: Path, *, to_write: bool = False) -> Ledger:
     try:
         return Ledger.load(path)
     except (OSError, ValueError) as error:
-        problem = "is not a ledger that `rul compare` wrote"
+        found = one_line(error)[:200]
+        problem = f"is not a ledger that `rul compare` wrote ({found})"
         if isinstance(error, OSError):
-            problem = "cannot be read"
+            problem = f"cannot be read: {found}"
         advice = "name another file" + (", or one that does not exist yet" if to_write else "")
-        raise UsageError(
-            f"--ledger {path}: {problem} ({one_line(error)[:200]}); {advice}"
-        ) from error
+        raise UsageError(f"--ledger {path}: {problem}; {advice}") from error
 
 
 def merge_comparison(path: Path, comparison: Comparison) -> None:

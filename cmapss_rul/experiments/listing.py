@@ -40,6 +40,7 @@ def list_comparisons(roots: Sequence[Path]) -> list[ListedComparison]:
 def _describe(folder: Path) -> ListedComparison:
     result = folder / RESULT
     finished = result.is_file()
+    # a folder's own time would change with every lock in it
     written = (result if finished else folder / IDENTITY).stat().st_mtime
     when = datetime.fromtimestamp(written, UTC)
     try:

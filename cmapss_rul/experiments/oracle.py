@@ -54,6 +54,7 @@ class Oracle(Reporter):
         windows, true = self._test
         rul, _ = predict(network, windows)
         predicted = rul.clamp(0, self.data.cap).double().cpu().numpy()
+        # a run killed after this file and before its checkpoint repeats the epoch
         records = {n: value for n, value in read_oracle(self.file).items() if n < epoch}
         records[epoch] = rmse(predicted, true)
         write_atomic(self.file, _as_csv(records))

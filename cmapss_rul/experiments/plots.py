@@ -86,6 +86,7 @@ def _plot_by_cell(
             # a value that is not finite has no place on the axis
             values = [value for value in map(metric, cell.runs) if value is not None]
             style = styles[cell.label]
+            # seeds beside each other, because equal values would hide one another
             offsets = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else [0.0]
             axes.plot(
                 values, row + np.asarray(offsets[: len(values)]), style.marker,
@@ -176,7 +177,7 @@ def plot_ranks(comparison: Comparison) -> Figure | None:
 
 def _draw_critical_difference(axes: Axes, width: float | None, rows: int) -> None:
     """Draw how far two mean ranks must lie apart, above the rows."""
-    axes.set_ylim(rows - 0.5, -1.4 if width else -0.5)
+    axes.set_ylim(rows - 0.5, -1.4 if width else -0.5)  # descending: the best rank on top
     if width is None:
         return
     end = min(1 + width, rows + 0.3)

@@ -92,6 +92,7 @@ def plot_error_boxes(evaluation: Evaluation, panels: dict[str, Groups], label: s
 
 def _draw_boxes(axes: Axes, errors: Sequence[NDArray[np.float64]], names: Sequence[str]) -> None:
     axes.axvline(0, color="k", linewidth=1)
+    # no outliers: a tenth of the windows as single points would be a black bar
     axes.boxplot(
         errors, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6,
         patch_artist=True, boxprops={"facecolor": COLOURS[6]}, medianprops={"color": "k"},
@@ -120,10 +121,11 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
 
 def _draw_matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None:
     totals = matrix.sum(axis=1, keepdims=True)
+    # a class that no window has is a row of zeros, not of NaN
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(matrix):
-        ink = "w" if shares[row, column] > 0.55 else "k"
+        ink = "w" if shares[row, column] > 0.55 else "k"  # legible on dark blue
         text = f"{count:,}\n{shares[row, column]:.0%}" if totals[row] else "0"
         axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
     labels = [name.replace(" (", "\n(") for name in names]

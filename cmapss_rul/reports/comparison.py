@@ -181,6 +181,7 @@ def _provenance(cells: list[CellSummary]) -> Iterator[Part]:
 
 def _plots(folder: Path, comparison: Comparison, *names: str) -> Iterator[Part]:
     """Yield the plots of `rul compare`, and a remark on any that is missing."""
+    # drawn by rul compare, from histories that comparison.json lacks: copied, not drawn again
     several = len(by_config(comparison.cells)) > 1
     for name in names:
         if all((folder / f"{name}.{ending}").is_file() for ending in ENDINGS):

@@ -20,8 +20,7 @@ from cmapss_rul.reports.page import Missing, Part, Plot
 from cmapss_rul.reports.rul_plots import WIDTH
 from cmapss_rul.training.trained_model import TrainedModel
 
-WINDOWS = 1_000
-REPEATS = 5
+WINDOWS, REPEATS = 1_000, 5  # guesses: enough for the largest increases to keep their order
 
 
 def interpretation_parts(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
@@ -102,7 +101,7 @@ def plot_attention(found: Attention, classes: list[str]) -> Figure:
     """Plot the mean attention weight of each step, a line for each true health class."""
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     axes = figure.subplots()
-    for health, name in enumerate(classes):
+    for health, name in enumerate(classes):  # a class without an engine has no line
         of_class = found.weights[found.health == health]
         if len(of_class):
             axes.plot(
@@ -155,6 +154,7 @@ def permutation_importance(model: TrainedModel, evaluation: Evaluation) -> Impor
     windows = _windows_ending_at(model, evaluation, rows)
     true = evaluation.truth.capped[rows]
     base = rmse(_predict_shuffled(model, windows, None, 0), true)
+    # the same shuffles for every input, so that inputs differ by what they are and not by chance
     generator = np.random.default_rng(0)
     orders = [
         torch.from_numpy(generator.permutation(count)).to(windows.ends.device)

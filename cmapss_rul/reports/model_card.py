@@ -120,6 +120,7 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
 def _limits(evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
     yield f"A prediction of {protocol.cap} means '{protocol.cap} cycles or more'."
+    # what no model with this cap can avoid, so that a reader does not blame the network for it
     raw, floor = evaluation.metrics.last.raw.rmse, evaluation.floor.raw.last.rmse
     yield (
         f"On raw labels its RMSE on last windows is {raw:.2f} cycles; the cap alone costs "

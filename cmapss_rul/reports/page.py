@@ -147,6 +147,7 @@ def write_page(page: Page, output: Path) -> list[Path]:
             images[plot.name] = _data_url(files[-1])
             written += files
         template = template_environment().get_template("page.html")
+        # last: a page whose plots are not all there is never seen
         write_atomic(output, template.render(page=page, images=images, footer=generator_note()))
     except OSError as error:
         raise cannot_write(Path(error.filename or output), error, ADVICE) from error

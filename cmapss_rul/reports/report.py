@@ -55,6 +55,7 @@ def report(
     is_comparison = _is_comparison(folder)
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--output {output}: expected the name of a page, ending in .html")
+    # before the evaluation, which takes a while
     check_writable(output)
     check_writable(plots_folder(output) / "plot.png")
     if is_comparison:

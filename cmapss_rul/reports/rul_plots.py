@@ -63,6 +63,7 @@ def plot_against_true(last: LastWindows) -> Figure:
     """Plot predicted over true RUL, and the line of a perfect predictor under the cap."""
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axes = figure.subplots()
+    # the perfect line bends at the cap: no prediction exceeds it, while raw labels do
     most = max(int(last.raw.max()), last.cap)
     axes.plot([0, last.cap, most], [0, last.cap, last.cap], "k--", linewidth=1, label="perfect")
     _draw_intervals(axes, last.raw, last)
@@ -78,7 +79,7 @@ def plot_against_true(last: LastWindows) -> Figure:
 
 def plot_sorted(last: LastWindows) -> Figure:
     """Plot all engines in the order of their true RUL."""
-    order = np.lexsort((last.predicted, last.raw))
+    order = np.lexsort((last.predicted, last.raw))  # by true RUL, equal ones by the prediction
     figure = Figure(figsize=(WIDE, 3.6), layout="constrained")
     axes = figure.subplots()
     place = np.arange(1, len(order) + 1)
@@ -165,7 +166,7 @@ def select_ranks(low: Sequence[bool]) -> dict[str, list[int]]:
         return {kind: [rank] for kind, rank in zip(kinds, range(count), strict=False)}
     per_kind = min(3, count // 3)
     middle = (count - per_kind) // 2
-    informative = [rank for rank in range(middle) if low[rank]][:per_kind]
+    informative = [rank for rank in range(middle) if low[rank]][:per_kind]  # best first
     return {
         "best": informative if len(informative) == per_kind else list(range(per_kind)),
         "median": list(range(middle, middle + per_kind)),

@@ -113,6 +113,7 @@ def predictions(evaluation: Evaluation, last: LastWindows) -> Iterator[Part]:
 
 
 def _describe_errors(last: LastWindows) -> str:
+    # 10 cycles: where the NASA score of a late prediction reaches e − 1
     near = int((abs(last.error) <= 10).sum())
     late, early = int(np.argmax(last.error)), int(np.argmin(last.error))
     return (

@@ -85,7 +85,7 @@ def plot_weights_and_clipping(rows: Rows) -> Figure:
     log_scale(panels[1])
     panels[1].set_ylabel("gradient norm\n(before clipping)")
     _line(panels[2], rows, "clipped_share", 3)
-    panels[2].set_ylim(-0.05, 1.05)
+    panels[2].set_ylim(-0.05, 1.05)  # the whole range: a flat line at 1 is a warning
     panels[2].set_ylabel("share of\nclipped steps")
     legend_below(figure, panels[0], 3)
     return figure
