@@ -115,7 +115,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Baselines:
-    """Two constants: the mean of the scored labels, an oracle, and the mean training label."""
+    """Two constants: the mean of the scored labels, known to nobody, and of the training labels."""
 
     test_mean: Baseline
     train_mean: Baseline
