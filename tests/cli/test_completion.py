@@ -51,7 +51,7 @@ def folder(tmp_path):
         ("rul ca", ["calibrate"]),
         ("rul config v", ["validate"]),
         ("rul train --se", ["--set", "--seed"]),
-        ("rul train --config fd00", ["fd001", "fd002", "fd003", "fd004"]),
+        ("rul train --config fd001", ["fd001", "fd001-auxiliary"]),
         ("rul train --logger t", ["tensorboard"]),
         ("rul train --resume a", ["auto"]),
         ("rul train --resume runs/d", ["runs/demo-s0"]),
