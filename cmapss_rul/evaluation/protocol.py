@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.fingerprints import RECORD_LEAK, engines_with
 from cmapss_rul.data.leakage import LABEL_LEAK
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
@@ -195,7 +196,7 @@ class Protocol:
                 "trained": model.versions.model_dump(),
                 "evaluated": Versions.current().model_dump(),
             },
-            leaks=list(_find_leaks(model)),
+            leaks=list(_find_leaks(model, tested)),
         )
 
     @property
@@ -268,9 +269,14 @@ class Protocol:
         return text
 
 
-def _find_leaks(model: TrainedModel) -> Iterator[str]:
+def _find_leaks(model: TrainedModel, tested: EvaluationSet) -> Iterator[str]:
     if model.data.label_columns:
         yield f"{LABEL_LEAK}: {', '.join(model.data.label_columns)}"
+    if model.data.fingerprints is not None:
+        known, columns = model.data.fingerprints.numpy(), model.config.data.input_columns
+        if count := len(engines_with(tested.fleet, columns, known)):
+            engines = counted(len(tested.fleet.starts), "test engine")
+            yield f"{RECORD_LEAK}: {count} of {engines} have rows of the training file"
 
 
 def _describe_files(official: bool, simulated: bool, own: bool) -> str:

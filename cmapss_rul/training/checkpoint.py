@@ -29,7 +29,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from torch import Tensor
 
 from cmapss_rul.config.explain import explain
 from cmapss_rul.intervals.calibration import Calibration
@@ -105,10 +114,21 @@ class AuxiliaryFile(TrainFile):
 class RunData(TrainFile):
     """The training file of a run, and the auxiliary ones."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     mean_label: float = Field(allow_inf_nan=False)
     label_columns: list[str] = []
     """Inputs that are labels, which `data.allow_labels` let pass."""
+    fingerprints: Tensor | None = None
+    """[·], of the engines that are not held out; see `data.fingerprints`."""
     auxiliary: list[AuxiliaryFile] = Field(max_length=3)
+
+    @field_validator("fingerprints")
+    @classmethod
+    def _one_column_of_integers(cls, found: Tensor | None) -> Tensor | None:
+        if found is not None and (found.dtype != torch.int64 or found.dim() != 1):
+            raise ValueError("expected one dimension of 64-bit integers")
+        return found
 
     @property
     def files(self) -> list[TrainFile]:

@@ -1,14 +1,17 @@
 """The training files of a run: found, read and prepared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from cmapss_rul.data.fingerprints import find_twins, training_fingerprints
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.leakage import find_labels
+from cmapss_rul.data.records import Records
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.trainset import TrainingData, prepare_training_data, read_train_records
 from cmapss_rul.data.verification import Provenance
@@ -16,7 +19,7 @@ from cmapss_rul.system.errors import DataError
 from cmapss_rul.training.checkpoint import AuxiliaryFile, RunData
 from cmapss_rul.training.config import RunConfig
 
-TrainFiles = Sequence[tuple[Fleet, Provenance]]
+TrainFiles = Sequence[tuple[Records, Provenance]]
 """Records and digests of each training file; auxiliary files last."""
 
 
@@ -38,8 +41,7 @@ def read_train_files(config: RunConfig, paths: Sequence[Path]) -> TrainFiles:
     Raises:
         DataError: a file is malformed.
     """
-    read = [read_train_records(config.data, path) for path in paths]
-    return [(records.fleet, source) for records, source in read]
+    return [read_train_records(config.data, path) for path in paths]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ class RunInputs:
         late_records: number of records that start later than at cycle 1.
         labels: columns of a user's own file that the network sees and that are labels, with the
             reason.
+        twins: names of engines of a user's own file that have rows in common.
     """
 
     data: TrainingData
@@ -60,7 +63,8 @@ class RunInputs:
     censored: NDArray[np.int64]
     files: RunData
     late_records: int
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str]
+    twins: Sequence[tuple[int | str, int | str]]
 
     @classmethod
     def prepare(cls, config: RunConfig, files: TrainFiles) -> "RunInputs":
@@ -69,7 +73,7 @@ class RunInputs:
         Raises:
             DataError: there are too few engines, or too many operating conditions.
         """
-        fleets = [fleet for fleet, _ in files]
+        fleets = [records.fleet for records, _ in files]
         # first of all: not even the mean of a sensor may know the engines that test
         test, censored = fleets[0].engines[:0], fleets[0].censored
         if config.data.own and config.data.test is None:
@@ -81,19 +85,32 @@ class RunInputs:
             fleet, config.data, config.split, boundaries, config.seed, auxiliary
         )
         late = int((fleet.cycle[fleet.starts] > 1).sum())
-        labels = {}
+        labels, twins = {}, []
         if config.data.own:
+            names = files[0][0].names
+            pairs = find_twins(files[0][0].fleet, config.data.input_columns)
+            twins = [(names[one - 1], names[other - 1]) for one, other in pairs]
             training = fleet.select_engines(np.intersect1d(data.engines.training, fleet.failed))
             labels = find_labels(training, config.data.input_columns)
         described = _describe(config, data, files, auxiliary)
-        return cls(data, test, censored, described, late, labels)
+        hashes = training_fingerprints(fleet, config.data.input_columns)
+        described.fingerprints = torch.from_numpy(hashes)
+        return cls(data, test, censored, described, late, labels, twins)
 
-    def check_labels(self, config: RunConfig) -> None:
-        """Refuse to train on labels that the configuration does not allow; record the others.
+    def check_leakage(self, config: RunConfig) -> None:
+        """Refuse records that occur twice, and labels unless allowed; record the allowed ones.
 
         Raises:
-            DataError: naming the columns.
+            DataError: naming engines or columns.
         """
+        if self.twins:
+            one, other = self.twins[0]
+            more = f", and {len(self.twins) - 1} more such pairs" if self.twins[1:] else ""
+            raise DataError(
+                f"{config.data.train}: found the same rows in the records of engines {one} and "
+                f"{other}{more}; leave one of each pair out, since no record may both train and "
+                "validate or test"
+            )
         if self.labels and not config.data.allow_labels:
             found = ", ".join(f"'{name}' ({reason})" for name, reason in self.labels.items())
             raise DataError(

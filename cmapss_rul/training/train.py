@@ -124,9 +124,10 @@ def _read_inputs(
         check_same_run(config, [source for _, source in files], checkpoint)
     inputs = RunInputs.prepare(config, files)
     if checkpoint is None:
-        inputs.check_labels(config)
+        inputs.check_leakage(config)
     else:  # a run goes on as it began
         inputs.files.label_columns = checkpoint.data.label_columns
+        inputs.files.fingerprints = checkpoint.data.fingerprints
     return inputs
 
 
