@@ -125,12 +125,14 @@ class ColumnRequest:
         needed: required columns, besides unit and cycle.
         optional: columns that are found where they exist.
         flags: needed columns in which true, yes, false and no count as 1 and 0.
+        times: whether the cycle column has times of any kind instead of cycles.
         key_columns: the user's own names of unit and cycle; their aliases are then ignored.
     """
 
     needed: Collection[str] = ()
     optional: Collection[str] = ()
     flags: Collection[str] = ()
+    times: bool = False
     key_columns: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -102,6 +102,11 @@ class DataConfig(Config):
     censored: Annotated[tuple[EngineId, ...], Field(max_length=1_000_000)] = Field(
         (), description="Or the ids of the engines of train whose records end before the failure."
     )
+    cycle_from_order: bool = Field(
+        False,
+        description="Whether the cycle column of your file has times instead: the rows of an "
+        "engine in the order of their times are its cycles 1, 2, …",
+    )
     settings: ColumnNames | None = Field(
         None,
         description="Your columns of operational settings; scaled over all rows. Null: none, or "

@@ -22,6 +22,11 @@ _FOREIGN_FORMATS = {
     b"\xef\xbb\xbf": "a text that begins with a byte order mark",
     b"\xff\xfe": "a UTF-16 text",
     b"\xfe\xff": "a UTF-16 text",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"MATLAB 5.0": "a MATLAB file",
+    **{bytes((0x80, version)): "a Python pickle" for version in range(2, 6)},
 }
 
 
@@ -92,7 +97,15 @@ def foreign_format(start: bytes) -> str | None:
     for magic, description in _FOREIGN_FORMATS.items():
         if head.startswith(magic):
             return description
-    return None
+    return "a UTF-16 text" if _is_utf16(start[:64]) else None
+
+
+def _is_utf16(start: bytes) -> bool:
+    """Whether a text without a mark has a NUL in each pair of bytes, on the same side."""
+    first, second = start[::2], start[1::2]
+    return len(second) > 2 and (
+        (all(first) and not any(second)) or (all(second) and not any(first))
+    )
 
 
 def non_text_byte(line: bytes) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.data.cells import FROM_ORDER
 from cmapss_rul.data.columns import CYCLE, ENGINE, ColumnRequest
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_CYCLE = 10**9
+_MIN_ROWS, _SINGLE = 20, 0.9  # guess: so many rows, of which so many are their engine's only one
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as Python prints it: '07', '+7', '7.0' are text
 
 ALLOW_GAPS = "use --allow-gaps (allow_gaps=True in Python) to predict anyway; the result is marked"
@@ -87,11 +89,13 @@ def read_records(
         ],
         optional=config.condition_keys,
         flags=() if event is None else (event,),
+        times=config.cycle_from_order,
         key_columns={key: own for key, own in key_columns.items() if own is not None},
     )
     table = parse_table(content, name, request)
     names, engine = _number_engines(table)
-    cycle = _whole_cycles(table)
+    _check_engine_column(table, engine)
+    cycle = _cycles_from_order(table, engine) if config.cycle_from_order else _whole_cycles(table)
     order = np.lexsort((cycle, engine))  # by engine, then by cycle
     values = _raw_values(table, config, conditions)[order]
     fleet = Fleet.from_rows(engine[order], cycle[order], values, config.raw_columns)
@@ -165,6 +169,35 @@ def _censored(
     return np.asarray(numbers[failed[first] == 0])
 
 
+def _check_engine_column(table: NumericTable, engine: NDArray[np.int64]) -> None:
+    """Refuse a column that numbers the rows, where another one could name the engines."""
+    counts = np.bincount(engine)[1:]
+    if table.others and len(engine) >= _MIN_ROWS and (counts == 1).mean() >= _SINGLE:
+        names = " or ".join(f"'{name}'" for name in table.others[:5])
+        raise DataError(
+            f"{table.name}: found a single row of nearly every engine in the column of engines; "
+            f"perhaps {names} names the engines: choose one with --engine (data.engine)"
+        )
+
+
+def _cycles_from_order(table: NumericTable, engine: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[row], the place of each row among those of its engine by time, from 1."""
+    time = table.numbers[:, 0]
+    order = np.lexsort((time, engine))
+    same = np.flatnonzero((np.diff(time[order]) == 0) & (np.diff(engine[order]) == 0))
+    if len(same):
+        one, other = table.row_numbers[order[same[0] : same[0] + 2]]
+        raise DataError(
+            f"{table.name}, {table.row_unit}s {one} and {other}: found the same time of engine "
+            f"{table.engine[order[same[0]]]} twice, expected each time once"
+        )
+    starts = np.flatnonzero(np.diff(engine[order], prepend=0))
+    place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    cycle = np.empty(len(order), dtype=np.int64)
+    cycle[order] = place + 1
+    return cycle
+
+
 def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:
     cycle = table.numbers[:, 0]
     invalid = np.flatnonzero((cycle != np.floor(cycle)) | (cycle < 1) | (cycle > _MAX_CYCLE))
@@ -172,7 +205,7 @@ def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:
         row = invalid[0]
         raise DataError(
             f"{table.name}, {table.row_unit} {table.row_numbers[row]}: found cycle "
-            f"{cycle[row]:.15g}, expected a whole number from 1 on"
+            f"{cycle[row]:.15g}, expected a whole number from 1 on; {FROM_ORDER}"
         )
     return cycle.astype(np.int64)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.columns import ENGINE, is_label_name, resolve_alias
 from cmapss_rul.data.reader import MAX_RUL, parse_rul
 from cmapss_rul.data.records import read_file
-from cmapss_rul.data.tables import NumberedRow, is_number, split_rows
+from cmapss_rul.data.table_text import NumberedRow, is_number, split_rows
 from cmapss_rul.system.errors import DataError
 
 _TABLE = "give the RUL file two columns, the engine's name and its RUL"

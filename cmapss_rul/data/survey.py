@@ -20,10 +20,10 @@ from cmapss_rul.data.conditions import MAX_CONDITIONS, NoConditions
 from cmapss_rul.data.config import MAX_COLUMNS, DataConfig
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.leakage import describe_index, describe_label
-from cmapss_rul.data.lines import PARQUET_MAGIC
 from cmapss_rul.data.records import read_records
 from cmapss_rul.data.split import SplitConfig
-from cmapss_rul.data.tables import is_number, read_parquet, text_rows
+from cmapss_rul.data.table_text import TextTable, is_comma_number, is_number
+from cmapss_rul.data.tables import open_table
 from cmapss_rul.system.errors import DataError, UsageError
 
 _SAMPLE_ROWS = 200  # they decide whether a column is numeric
@@ -135,15 +135,17 @@ def survey(
 
 def _read_header(content: bytes, name: str) -> tuple[list[str], list[bool]]:
     """Names of the columns, and whether each is numeric."""
-    if content.startswith(PARQUET_MAGIC):
+    opened = open_table(content, name)
+    if not isinstance(opened, TextTable):
         from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-        frame = read_parquet(content, name)
-        kinds = [is_numeric_dtype(kind) and not is_bool_dtype(kind) for kind in frame.dtypes]
-        return [str(column) for column in frame.columns], kinds
-    rows, header, _ = text_rows(content, name)
-    sample = [row for _, row in islice(rows, _SAMPLE_ROWS) if len(row) == len(header)]
-    counts = [sum(is_number(row[i]) for row in sample) for i in range(len(header))]
+        kinds = [is_numeric_dtype(kind) and not is_bool_dtype(kind) for kind in opened.dtypes]
+        return [str(column) for column in opened.columns], kinds
+    header, count = opened.header, len(opened.header)
+    sample = [row for _, row in islice(opened.rows, _SAMPLE_ROWS) if len(row) == count]
+    # a cell with a decimal comma counts even where it is then refused, naming the comma
+    counts = [sum(is_number(row[i]) or is_comma_number(row[i]) for row in sample)
+              for i in range(count)]  # fmt: skip
     return list(header), [2 * count > len(sample) for count in counts]
 
 

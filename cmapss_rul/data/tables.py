@@ -5,18 +5,19 @@ any names, and other columns are not read. A requested cell that is not a finite
 error that names its position.
 """
 
-import csv
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.data.cells import MAX_VALUE, CellParser, expected_number, parse_times
 from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, ColumnRequest, find_columns
-from cmapss_rul.data.lines import NUMBER, PARQUET_MAGIC, foreign_format
+from cmapss_rul.data.lines import PARQUET_MAGIC
+from cmapss_rul.data.table_text import TextTable, open_text, unwrap
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.text import one_line
 
@@ -24,16 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CHUNK_ROWS = 8192  # bounds the memory that the cells of a large file need as strings
-_NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
 _FLAGS = {"true": "1", "yes": "1", "false": "0", "no": "0"}
-MAX_VALUE = 1e30
-"""Larger numbers are not measurements, and overflow in float32 later on."""
-
-_EXPECTED = f"expected a finite number (of at most {MAX_VALUE:g})"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-NumberedRow = tuple[int, list[str]]
-"""Line number, from 1, and cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +38,7 @@ class NumericTable:
         columns: names of the columns of `numbers`, as requested; the cycle is the first.
         row_numbers: [row], line of a text file, or row of a Parquet file or data frame, from 1.
         row_unit: unit of `row_numbers`: 'line' or 'row'.
+        others: names of further columns, in each of whose values the cycles count up by 1.
     """
 
     name: str
@@ -54,6 +47,7 @@ class NumericTable:
     columns: tuple[str, ...]
     row_numbers: NDArray[np.int64]
     row_unit: str
+    others: Sequence[str] = ()
 
 
 def parse_table(content: "bytes | pd.DataFrame", name: str, request: ColumnRequest) -> NumericTable:
@@ -65,129 +59,68 @@ def parse_table(content: "bytes | pd.DataFrame", name: str, request: ColumnReque
     Raises:
         DataError: one line with the position, the found and the expected content.
     """
-    if not isinstance(content, bytes):
-        return _parse_frame(_index_as_columns(content), name, request)
-    if content.startswith(PARQUET_MAGIC):
-        return _parse_frame(read_parquet(content, name), name, request)
-    rows, header, has_header = text_rows(content, name)
-    return _parse_rows(rows, header, name, request, has_header=has_header)
+    opened = open_table(content, name)
+    if isinstance(opened, TextTable):
+        return _parse_text(opened, name, request)
+    return _parse_frame(opened, name, request)
 
 
-def text_rows(content: bytes, name: str) -> tuple[Iterator[NumberedRow], Sequence[str], bool]:
-    """Open a table of text.
-
-    Returns:
-        Rows of cells with their line numbers; names of the columns; and whether the file has a
-        header. Without one it is C-MAPSS text.
+def open_table(content: "bytes | pd.DataFrame", name: str) -> "TextTable | pd.DataFrame":
+    """Open a file whose format is recognised by its bytes, or a data frame.
 
     Raises:
         DataError: the file is no table.
     """
-    content = content.removeprefix(_BYTE_ORDER_MARK)
-    if found := foreign_format(content):
-        raise DataError(f"{name}: found {found}, expected C-MAPSS text, CSV or Parquet")
-    # bytes that are not UTF-8 do no harm in columns that are not read
-    text = content.decode("utf-8", "backslashreplace")
-    lines = _lines(text)
-    first = next(lines, None)
-    if first is None:
-        raise DataError(f"{name}: the file is empty, expected rows of numbers")
-    separator = _separator(first[1])
-    if separator is None and _mostly_numbers(first[1].split()):
-        rows = ((line, row.split()) for line, row in chain([first], lines))
-        return rows, FILE_COLUMNS, False
-    cells = _cells(text, separator, name)
-    _, header = next(cells, (first[0], []))
-    if not header:
-        raise DataError(
-            f"{name}, line {first[0]}: found only separators, expected a header with the names "
-            "of the columns"
-        )
-    if _mostly_numbers(header):
-        raise DataError(
-            f"{name}, line {first[0]}: found numbers, expected a header with the names of the "
-            "columns (text without a header has spaces between its 26 numbers)"
-        )
-    return cells, header, True
+    if isinstance(content, bytes):
+        content = unwrap(content, name)
+    if not isinstance(content, bytes):
+        return _index_as_columns(content)
+    if content.startswith(PARQUET_MAGIC):
+        return read_parquet(content, name)
+    return open_text(content, name)
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers."""
-    stream = io.StringIO(text, newline=None)
-    return ((number, line) for number, line in enumerate(stream, 1) if line.strip())
-
-
-def _separator(header: str) -> str | None:
-    """The character between the columns; None for white space."""
-    counts = {character: header.count(character) for character in ",;"}
-    best = max(counts, key=lambda character: counts[character])
-    if counts[best]:
-        return best
-    return "\t" if "\t" in header and not _mostly_numbers(header.split()) else None
-
-
-def _cells(text: str, separator: str | None, name: str) -> Iterator[NumberedRow]:
-    """Cells of each row that is not blank, with its last line."""
-    if separator is None:
-        yield from ((line, row.split()) for line, row in _lines(text))
-        return
-    # strict: otherwise an unclosed quote would silently swallow the rows after it
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise DataError(
-            f"{name}, line {reader.line_num}: found an invalid row ({one_line(error)}), expected "
-            "cells with each quote closed at the cell's end"
-        ) from error
-
-
-def _mostly_numbers(cells: Sequence[str]) -> bool:
-    """Whether a line is a row, perhaps with an invalid cell, rather than a header."""
-    return 2 * sum(map(is_number, cells)) >= len(cells)
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell holds a finite decimal number."""
-    return bool(NUMBER.fullmatch(cell.strip().encode()))
-
-
-def _parse_rows(
-    rows: Iterator[NumberedRow],
-    header: Sequence[str],
-    name: str,
-    request: ColumnRequest,
-    *,
-    has_header: bool,
-) -> NumericTable:
+def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericTable:
+    header = table.header
     positions = find_columns(header, request, name)
     columns = _value_columns(request, positions)
     wanted = [positions[column] for column in columns]
     # without a header the engine must be a number, too; with one it may be any text
-    checked = wanted if has_header else [positions[ENGINE], *wanted]
+    checked = wanted if table.has_header else [positions[ENGINE], *wanted]
+    parser = CellParser(name, header, checked, positions[CYCLE], decimal_comma=table.decimal_comma)
     engines: list[str] = []
     lines: list[int] = []
+    times: list[str] = []
+    sample: list[list[str]] = []
     parts: list[NDArray[np.float64]] = []
-    while chunk := list(islice(rows, _CHUNK_ROWS)):
+    while chunk := list(islice(table.rows, _CHUNK_ROWS)):
         for line, row in chunk:
             if len(row) != len(header):
                 raise DataError(
                     f"{name}, line {line}: found {len(row)} column(s), expected {len(header)}"
-                    + ("" if has_header else " (unit, cycle, 3 settings, 21 sensors)")
+                    + ("" if table.has_header else " (unit, cycle, 3 settings, 21 sensors)")
                 )
         for _, row in chunk if request.flags else ():
             for column in request.flags:
                 cell = row[positions[column]]
                 row[positions[column]] = _FLAGS.get(cell.strip().lower(), cell)
+        sample = sample or [row for _, row in chunk]
         engines += [row[positions[ENGINE]].strip() for _, row in chunk]
         lines += [line for line, _ in chunk]
-        parts.append(_parse_cells(chunk, checked, header, name)[:, -len(columns) :])
+        if request.times:
+            for _, row in chunk:
+                times.append(row[positions[CYCLE]])
+                row[positions[CYCLE]] = "0"
+        parts.append(parser.parse(chunk)[:, -len(columns) :])
     if not parts:
         raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
+    parser.check_decimal_signs()
+    numbers = np.concatenate(parts)
+    if request.times:
+        numbers[:, 0] = parse_times(times, lines, name, "line")
     names = _engine_names(engines, lines, name, "line")
-    return NumericTable(name, names, np.concatenate(parts), columns, np.array(lines), "line")
+    others = _others(header, [*zip(*sample, strict=True)], positions, numbers[: len(sample), 0])
+    return NumericTable(name, names, numbers, columns, np.array(lines), "line", others)
 
 
 def _value_columns(request: ColumnRequest, found: Collection[str]) -> tuple[str, ...]:
@@ -207,37 +140,6 @@ def _engine_names(
                 f"'{engine[:24]}', expected text"
             )
     return np.array(engines)
-
-
-def _parse_cells(
-    chunk: Sequence[NumberedRow], columns: Sequence[int], header: Sequence[str], name: str
-) -> NDArray[np.float64]:
-    """Parse some columns of some rows, [row, column]."""
-    texts = [[row[i].strip() for i in columns] for _, row in chunk]
-    # NumPy alone would also accept nan, infinities and underscores
-    if _NUMBER_CHARACTERS.issuperset("".join(map("".join, texts))):
-        try:
-            numbers = np.array(texts).astype(np.float64)
-        except ValueError:
-            numbers = np.array(np.nan)
-        if (np.abs(numbers) <= MAX_VALUE).all():  # false for NaN
-            return numbers
-    raise _invalid_cell(chunk, columns, header, name)
-
-
-def _invalid_cell(
-    chunk: Sequence[NumberedRow], columns: Sequence[int], header: Sequence[str], name: str
-) -> DataError:
-    """Name the first of the checked cells that is not a finite number of sensible size."""
-    for line, row in chunk:
-        for i in columns:
-            if not is_number(row[i]) or abs(float(row[i])) > MAX_VALUE:
-                found = f"'{row[i][:24]}'" if row[i].strip() else "nothing"
-                return DataError(
-                    f"{name}, line {line}: found {found} in column {i + 1} ({header[i]}), "
-                    f"{_EXPECTED}"
-                )
-    raise AssertionError  # the caller has found one
 
 
 def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
@@ -278,10 +180,20 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
     columns = _value_columns(request, positions)
     if frame.empty:
         raise DataError(f"{name}: found no rows, expected rows of numbers")
+    row_numbers = np.arange(1, len(frame) + 1)
     numbers = np.empty((len(frame), len(columns)))
     for i, column in enumerate(columns):
         position = positions[column]
         series = frame.iloc[:, position]
+        if series.dtype == np.float16:
+            raise DataError(
+                f"{name}: found half precision (float16) in column {position + 1} "
+                f"({header[position]}), which rounds to 3 digits; save it as float32 or float64"
+            )
+        if request.times and column == CYCLE:
+            cells = series.astype(str).tolist()
+            numbers[:, i] = parse_times(cells, row_numbers.tolist(), name, "row")
+            continue
         if column in request.flags:
             series = series.map(lambda cell: _FLAGS.get(str(cell).strip().lower(), cell))
         numbers[:, i] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
@@ -289,15 +201,35 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
         if len(invalid):
             raise DataError(
                 f"{name}, row {invalid[0] + 1}: found '{series.iloc[invalid[0]]}' in column "
-                f"{position + 1} ({header[position]}), {_EXPECTED}"
+                f"{position + 1} ({header[position]}), "
+                + expected_number(str(series.iloc[invalid[0]]), cycle=column == CYCLE)
             )
     engine = frame.iloc[:, positions[ENGINE]]
     if pd.api.types.is_float_dtype(engine) and _are_whole(engine.dropna().to_numpy(np.float64)):
         engine = engine.astype("Int64")  # pandas makes floats of whole numbers beside empty cells
     texts = np.where(engine.isna(), "", engine.astype(str).str.strip()).tolist()
-    row_numbers = np.arange(1, len(frame) + 1)
     names = _engine_names(texts, row_numbers.tolist(), name, "row")
-    return NumericTable(name, names, numbers, columns, row_numbers, "row")
+    few = frame.head(_CHUNK_ROWS)
+    sample = [few.iloc[:, i].astype(str).tolist() for i in range(len(header))]
+    others = _others(header, sample, positions, numbers[: len(few), 0])
+    return NumericTable(name, names, numbers, columns, row_numbers, "row", others)
+
+
+def _others(
+    header: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    found: Mapping[str, int],
+    cycle: NDArray[np.float64],
+) -> list[str]:
+    """Names of the columns, of which `sample` has some rows, that could name the engines."""
+    names = []
+    for i in set(range(len(header))) - {*found.values()}:
+        numbers = np.unique(np.array(sample[i]), return_inverse=True)[1]
+        order = np.lexsort((cycle, numbers))
+        steps = np.diff(cycle[order])[np.diff(numbers[order]) == 0]
+        if len(steps) > len(cycle) / 2 and (steps == 1).all():
+            names.append(header[i])
+    return sorted(names)
 
 
 def _are_whole(numbers: NDArray[np.float64]) -> bool:

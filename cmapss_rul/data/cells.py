@@ -1,0 +1,158 @@
+"""Cells of text as numbers and times."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.data.table_text import NumberedRow, is_comma_number, is_number
+from cmapss_rul.system.errors import DataError
+
+MAX_VALUE = 1e30
+"""Larger numbers are not measurements, and overflow in float32 later on."""
+
+FROM_ORDER = (
+    "--cycle-from-order (data.cycle_from_order) takes the rows of an engine in the order of their "
+    "times as its cycles"
+)
+"""Advice where the cycles are times."""
+
+_NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
+_GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+_TIME = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}.*|[0-9]{1,2}:[0-9]{2}.*")
+
+
+class CellParser:
+    """Parses some columns of a table of text, some rows at a time.
+
+    Args:
+        name: of the table, in error messages.
+        header: names of all columns.
+        columns: positions of those to parse.
+        cycle: position of the cycle column.
+        decimal_comma: whether a comma may be a decimal sign.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        header: Sequence[str],
+        columns: Sequence[int],
+        cycle: int,
+        *,
+        decimal_comma: bool,
+    ) -> None:
+        self._name, self._header, self._columns, self._cycle = name, header, columns, cycle
+        self._decimal_comma = decimal_comma
+        # what was seen so far: the first cell with each sign, and the columns by their cells
+        self._signs: dict[str, str] = {}
+        self._grouped: dict[int, str] = {}
+        self._decimal: set[int] = set()
+        self._plain: set[int] = set()
+
+    def parse(self, chunk: Sequence[NumberedRow]) -> NDArray[np.float64]:
+        """Parse the columns of some rows: [row, column].
+
+        Raises:
+            DataError: naming the first cell that is not a finite number of sensible size.
+        """
+        texts = [[row[i].strip() for i in self._columns] for _, row in chunk]
+        if self._decimal_comma:
+            self._replace_commas(chunk, texts)
+        # NumPy alone would also accept nan, infinities and underscores
+        if _NUMBER_CHARACTERS.issuperset("".join(map("".join, texts))):
+            try:
+                numbers = np.array(texts).astype(np.float64)
+            except ValueError:
+                numbers = np.array(np.nan)
+            if (np.abs(numbers) <= MAX_VALUE).all():  # false for NaN
+                return numbers
+        raise self._invalid(chunk, texts)
+
+    def check_decimal_signs(self) -> None:
+        """Refuse a table in which commas may be something else than the decimal sign.
+
+        Raises:
+            DataError: both signs occur, or the commas of a column may group thousands.
+        """
+        if len(self._signs) == 2:
+            raise DataError(
+                f"{self._name}: found {self._signs[',']} and {self._signs['.']}, expected either "
+                "decimal commas or decimal points"
+            )
+        for i in self._plain & self._grouped.keys() - self._decimal:
+            raise DataError(
+                f"{self._name}: found {self._grouped[i]} beside numbers without a comma, which may "
+                "be a decimal comma or group thousands; save the table with decimal points"
+            )
+
+    def _replace_commas(self, chunk: Sequence[NumberedRow], texts: list[list[str]]) -> None:
+        """Put points for decimal commas into `texts`, [row][column]."""
+        for place, i in enumerate(self._columns):
+            for (line, _), row in zip(chunk, texts, strict=True):
+                cell = row[place]
+                if "," not in cell:
+                    self._plain.add(i)
+                    if "." in cell and "." not in self._signs:
+                        self._signs["."] = self._quote(line, cell)
+                elif is_comma_number(cell):
+                    self._signs.setdefault(",", self._quote(line, cell))
+                    if _GROUPED.fullmatch(cell):
+                        self._grouped.setdefault(i, self._quote(line, cell))
+                    else:
+                        self._decimal.add(i)
+                    row[place] = cell.replace(",", ".")
+
+    @staticmethod
+    def _quote(line: int, cell: str) -> str:
+        return f"'{cell[:24]}' in line {line}"
+
+    def _invalid(self, chunk: Sequence[NumberedRow], texts: Sequence[Sequence[str]]) -> DataError:
+        """Name the first of the cells that is not a finite number of sensible size."""
+        for (line, row), cells in zip(chunk, texts, strict=True):
+            for i, cell in zip(self._columns, cells, strict=True):
+                if not is_number(cell) or abs(float(cell)) > MAX_VALUE:
+                    found = f"'{row[i][:24]}'" if row[i].strip() else "nothing"
+                    return DataError(
+                        f"{self._name}, line {line}: found {found} in column {i + 1} "
+                        f"({self._header[i]}), {expected_number(cell, cycle=i == self._cycle)}"
+                    )
+        raise AssertionError  # the caller has found one
+
+
+def expected_number(cell: str, *, cycle: bool = False) -> str:
+    """What was expected instead of a cell, with advice where it is a time or has a comma."""
+    expected = f"expected a finite number (of at most {MAX_VALUE:g})"
+    if cycle and _TIME.fullmatch(cell.strip()):
+        return f"expected a count of cycles, not a time; {FROM_ORDER}"
+    if is_comma_number(cell):
+        return f"{expected}; decimal commas are read where ; or tabs separate the columns"
+    return expected
+
+
+def parse_times(
+    cells: Sequence[str], row_numbers: Sequence[int], name: str, row_unit: str
+) -> NDArray[np.float64]:
+    """[row], times as numbers that ascend with them: as they are, or ISO 8601 as seconds.
+
+    Raises:
+        DataError: a cell is neither.
+    """
+    import pandas as pd
+
+    texts = pd.Series([cell.strip() for cell in cells])
+    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
+    if np.isfinite(numbers).all():
+        return numbers
+    # other forms than ISO's are ambiguous: 03/04/2024 may be in March or in April
+    times = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
+    invalid = np.flatnonzero(times.isna())
+    if len(invalid):
+        row = invalid[0]
+        raise DataError(
+            f"{name}, {row_unit} {row_numbers[row]}: found '{texts.iloc[row][:24]}' as a time, "
+            "expected a number, or a date and time as in 2024-03-31 12:00:00"
+        )
+    since: NDArray[np.float64] = (times - times.min()).dt.total_seconds().to_numpy(np.float64)
+    return since
