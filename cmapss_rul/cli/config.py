@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import AsJson, Sets, complete_config
+from cmapss_rul.cli.options import (
+    AsJson,
+    CycleColumn,
+    CycleFromOrder,
+    EngineColumn,
+    Sets,
+    complete_config,
+)
 from cmapss_rul.cli.output import print_json, print_line
 from cmapss_rul.cli.usage import Command
 
@@ -78,14 +85,9 @@ def new(
             help="File to write instead of stdout; never overwritten.",
         ),
     ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Name of the engine column, if it is not a known alias."),
-    ] = None,
-    cycle: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Name of the cycle column, if it is not a known alias."),
-    ] = None,
+    engine: EngineColumn = None,
+    cycle: CycleColumn = None,
+    cycle_from_order: CycleFromOrder = False,
 ) -> None:
     """Create a configuration for your own fleet.
 
@@ -107,7 +109,13 @@ def new(
 
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"{output}: exists already and is not overwritten; name another file")
-    found = survey(read_file(source), str(source), engine=engine, cycle=cycle)
+    found = survey(
+        read_file(source),
+        str(source),
+        engine=engine,
+        cycle=cycle,
+        cycle_from_order=cycle_from_order,
+    )
     text = config_template(found, source)
     for name, reason in found.left_out:
         print_line(f"left out: {name or 'a column without a name'}, which {reason}", err=True)

@@ -200,3 +200,20 @@ Level = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+EngineColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the engine column, if it is not a known alias."),
+]
+CycleColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the cycle column, if it is not a known alias."),
+]
+CycleFromOrder = Annotated[
+    bool,
+    typer.Option(
+        "--cycle-from-order",
+        help="The cycle column has times: an engine's rows in their order are its cycles.",
+    ),
+]

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import AsJson, Checkpoint, Device, Level, Records
+from cmapss_rul.cli.options import (
+    AsJson,
+    Checkpoint,
+    CycleColumn,
+    CycleFromOrder,
+    Device,
+    EngineColumn,
+    Level,
+    Records,
+)
 from cmapss_rul.cli.output import print_line, print_table
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import save_file
@@ -28,6 +37,9 @@ def predict(
         bool,
         typer.Option("--allow-gaps", help="Accept records with missing cycles, and mark them."),
     ] = False,
+    engine: EngineColumn = None,
+    cycle: CycleColumn = None,
+    cycle_from_order: CycleFromOrder = False,
     full_precision: Annotated[
         bool,
         typer.Option("--full-precision", help="CSV with all digits instead of three decimals."),
@@ -52,7 +64,7 @@ def predict(
     aliases are accepted too, ignoring case, spaces and underscores:
 
     \b
-      unit       engine, unit_number, unit_nr, engine_id, id
+      unit       engine, unit_number, unit_nr, engine_id, machine_id, id
       cycle      cycles, time_cycles, time_in_cycles, time
       setting_1  setting1, op_setting_1, operational_setting_1, os_1
       sensor_1   sensor1, s_1, s1, sensor_measurement_1, sm_1
@@ -78,7 +90,15 @@ def predict(
     model = restore(checkpoint, chosen)
     piped = file == "-"
     source, name = (sys.stdin.buffer.read(), "standard input") if piped else (file, None)
-    records = prediction.read_input(model, source, allow_gaps=allow_gaps, name=name)
+    records = prediction.read_input(
+        model,
+        source,
+        allow_gaps=allow_gaps,
+        engine=engine,
+        cycle=cycle,
+        cycle_from_order=cycle_from_order,
+        name=name,
+    )
     table = prediction.predict_records(model, records, every_cycle=every_cycle, level=level)
     # whoever asks for all digits or for JSON wants to copy or parse them
     if output is None and sys.stdout.isatty() and not (as_json or full_precision):

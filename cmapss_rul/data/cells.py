@@ -144,7 +144,7 @@ def parse_times(
     texts = pd.Series([cell.strip() for cell in cells])
     numbers = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
     if np.isfinite(numbers).all():
-        return numbers
+        return numbers.astype(np.float64)
     # other forms than ISO's are ambiguous: 03/04/2024 may be in March or in April
     times = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
     invalid = np.flatnonzero(times.isna())
@@ -154,5 +154,4 @@ def parse_times(
             f"{name}, {row_unit} {row_numbers[row]}: found '{texts.iloc[row][:24]}' as a time, "
             "expected a number, or a date and time as in 2024-03-31 12:00:00"
         )
-    since: NDArray[np.float64] = (times - times.min()).dt.total_seconds().to_numpy(np.float64)
-    return since
+    return (times - times.min()).dt.total_seconds().to_numpy().astype(np.float64)

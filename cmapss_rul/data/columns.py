@@ -32,17 +32,29 @@ LITERATURE_SENSORS: tuple[str, ...] = tuple(
 CONDITIONS: dict[SubsetName, int] = {"FD001": 1, "FD002": 6, "FD003": 1, "FD004": 6}
 FAULTS: dict[SubsetName, int] = {"FD001": 1, "FD002": 1, "FD003": 2, "FD004": 2}
 
-_ENGINE_WORDS = ("unit", "engine")
+_ENGINE_ENDINGS = ("", "id", "no", "nr", "number")
 _ENGINE_ALIASES = {
-    "id",
-    *_ENGINE_WORDS,
-    *(word + ending for word in _ENGINE_WORDS for ending in ("id", "no", "nr", "number")),
+    "id",  # CMAPSS copies on Kaggle, and Microsoft's predictive maintenance template
+    "machineid",  # copies with SensorMeasure1 and OpSet1, on Kaggle
+    "datasetid",  # the PHM 2008 challenge set, as some copies name it
+    # unit_number of NASA's readme; unit_nr of many notebooks; engine_id, engine_no of others
+    *(word + ending for word in ("unit", "engine") for ending in _ENGINE_ENDINGS),
 }
 _CYCLE_ALIASES = {
     "cycle", "cycles", "timecycle", "timecycles", "timeincycles", "time", "cyclenumber",
 }  # fmt: skip
+# setting_1, op_setting_1, operational setting 1, OpSet1, os1, op1
 _SETTING_ALIAS = re.compile(r"(?:(?:op|operational|operating)?(?:setting|set)|os|op)0*([1-9])")
-_SENSOR_ALIAS = re.compile(r"(?:s|sm|sensor|sensormeasurement)0*([1-9][0-9]?)")
+# s1, sm1, sensor1, sensor_measurement_1, SensorMeasure1
+_SENSOR_ALIAS = re.compile(r"(?:s|sm|sensor|sensormeasure|sensormeasurement)0*([1-9][0-9]?)")
+_OR_CHOOSE = {
+    ENGINE: ", or choose with --engine (data.engine)",
+    CYCLE: ", or choose with --cycle (data.cycle)",
+}
+_LABEL_NAMES = {
+    "rul", "ttf", "label", "target", "remainingusefullife", "remaininglife", "remainingcycles",
+    "timetofailure", "cyclestofailure",
+}  # fmt: skip
 _SETTING_SYMBOLS = ("altitude", "mach", "tra")
 # Saxena, Goebel, Simon and Eklund, PHM 2008, table 2, in the order of the files
 _SENSOR_SYMBOLS = (
@@ -101,10 +113,14 @@ def file_names(subsets: Iterable[SubsetName]) -> tuple[str, ...]:
 def resolve_alias(name: str) -> str | None:
     """C-MAPSS name of a column, or None; case, spaces and punctuation are ignored.
 
+    Not so between digits: `s2.1` is pandas' name of a second `s2`, and no sensor 21.
+
     >>> resolve_alias("Sensor Measurement 07"), resolve_alias("time_in_cycles")
     ('sensor_7', 'cycle')
     >>> resolve_alias("RUL")
     """
+    if re.search(r"[0-9][^A-Za-z0-9]+[0-9]", name):
+        return None
     key = re.sub(r"[^a-z0-9]", "", name.lower())
     if key in _ENGINE_ALIASES:
         return ENGINE
@@ -115,6 +131,15 @@ def resolve_alias(name: str) -> str | None:
         if match := pattern.fullmatch(key):
             found = f"{kind}_{match[1]}"
     return found if found in COLUMNS else None
+
+
+def is_label_name(name: str) -> bool:
+    """Whether a column is named like the RUL.
+
+    >>> is_label_name("Remaining useful life"), is_label_name("life")
+    (True, False)
+    """
+    return re.sub(r"[^a-z]", "", name.lower()) in _LABEL_NAMES
 
 
 @dataclass(frozen=True)
@@ -174,7 +199,7 @@ def _add_positions(
         if column in found:
             raise DataError(
                 f"{table}: the columns '{header[found[column]]}' and '{name}' both mean "
-                f"{column}; rename or remove one"
+                f"{column}; rename or remove one{_OR_CHOOSE.get(column, '')}"
             )
         found[column] = position
 

@@ -80,8 +80,8 @@ class DataConfig(Config):
     )
     rul_file: FilePath | None = Field(
         None,
-        description="RUL at the end of each record of test: one whole number a line, in the order "
-        "of the engines' first rows there.",
+        description="RUL at the end of each record of test: a table of engines and RUL, or one "
+        "whole number a line in the order of the engines' first rows there, which must ascend.",
     )
     rul_column: ColumnName | None = Field(
         None,

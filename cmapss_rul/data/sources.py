@@ -259,6 +259,8 @@ def _open_source(
             return _open_folder(path, source.label, names, stack)
         if not path.is_file():
             raise DataError(f"{source.label}: there is no such file or folder")
+        if path.suffix == ".txt":
+            return _open_file(path, source.label, names)
         archive = stack.enter_context(path.open("rb"))
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -287,7 +289,31 @@ def _open_folder(
     if not found and (folder / INNER_ARCHIVE).is_file():
         archive = stack.enter_context((folder / INNER_ARCHIVE).open("rb"))
         return open_archive(archive, f"{label}, {INNER_ARCHIVE}", names, stack)
+    if not found:
+        found = _find_below(folder, label, names)
     return {name: Member.from_path(path, f"{label}, {name}") for name, path in found.items()}
+
+
+def _open_file(path: Path, label: str, names: Collection[str]) -> dict[str, Member]:
+    """Take a single text file, which must be one of those needed."""
+    if path.name not in names:
+        raise DataError(
+            f"{label}: found one text file, expected an archive or a folder with "
+            f"{', '.join(sorted(names)[:3])}{' …' if len(names) > 3 else ''}"
+        )
+    return {path.name: Member.from_path(path, f"{label}, {path.name}")}
+
+
+def _find_below(folder: Path, label: str, names: Collection[str]) -> dict[str, Path]:
+    """Find the files in one sub-folder, two levels below at most."""
+    paths = [path for depth in ("*", "*/*") for path in folder.glob(f"{depth}/*_FD00*.txt")]
+    folders = sorted({path.parent for path in paths if path.name in names and path.is_file()})
+    if len(folders) > 1:
+        raise DataError(
+            f"{label}: found the files in {folders[0]} and in {folders[1]}, expected one folder "
+            "of them; name that one"
+        )
+    return {path.name: path for path in paths if path.name in names and path.is_file()}
 
 
 def _refuse_simulated(directory: Path, needed: Sequence[str]) -> None:

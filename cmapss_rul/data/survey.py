@@ -14,6 +14,7 @@ from cmapss_rul.data.columns import (
     SETTINGS,
     ColumnRequest,
     find_columns,
+    is_label_name,
     resolve_alias,
 )
 from cmapss_rul.data.conditions import MAX_CONDITIONS, NoConditions
@@ -28,10 +29,6 @@ from cmapss_rul.system.errors import DataError, UsageError
 
 _SAMPLE_ROWS = 200  # they decide whether a column is numeric
 _MAX_NAME_LENGTH = 200
-_LABEL_NAMES = {
-    "rul", "ttf", "label", "target", "remainingusefullife", "remaininglife", "remainingcycles",
-    "timetofailure", "cyclestofailure",
-}  # fmt: skip
 _GRID_TOLERANCE = 0.3  # the part of a grid's step that a setting may be off it
 _MAX_LEVELS = 10  # a setting with more of them varies freely
 
@@ -71,6 +68,7 @@ class Survey:
         left_out: name of each other column, and the reason.
         decimals: of the settings, to which they form few conditions; empty where they do not.
         conditions: number of combinations of the settings so rounded.
+        cycle_from_order: whether the cycle column has times, of which the order gives the cycles.
     """
 
     engine: str
@@ -82,10 +80,16 @@ class Survey:
     left_out: list[tuple[str, str]]
     decimals: list[int]
     conditions: int
+    cycle_from_order: bool = False
 
 
 def survey(
-    content: bytes, name: str, *, engine: str | None = None, cycle: str | None = None
+    content: bytes,
+    name: str,
+    *,
+    engine: str | None = None,
+    cycle: str | None = None,
+    cycle_from_order: bool = False,
 ) -> Survey:
     """Survey a file of run-to-failure records.
 
@@ -94,6 +98,7 @@ def survey(
         name: of the file, in error messages.
         engine: name of the engine column; by default any alias of it.
         cycle: name of the cycle column; by default any alias of it.
+        cycle_from_order: whether that column has times, of which the order gives the cycles.
 
     Raises:
         DataError: it is no such table; one line with the position.
@@ -110,7 +115,12 @@ def survey(
             "remove those that are no measurements"
         )
     config = DataConfig(
-        train=name, engine=engine, cycle=cycle, sensors=tuple(columns), conditions=NoConditions()
+        train=name,
+        engine=engine,
+        cycle=cycle,
+        cycle_from_order=cycle_from_order,
+        sensors=tuple(columns),
+        conditions=NoConditions(),
     )
     fleet = whole = read_records(content, name, config).fleet
     if len(whole.starts) > 2:  # a configuration guessed from all engines would know the test set
@@ -129,7 +139,7 @@ def survey(
     decimals, conditions = _grid(fleet.column_values([column.name for column in settings]))
     return Survey(
         engine, cycle, len(whole.starts), fleet.lengths, settings, sensors, left_out, decimals,
-        conditions,
+        conditions, cycle_from_order,
     )  # fmt: skip
 
 
@@ -177,6 +187,8 @@ def _candidates(
             left_out.append((name[:_MAX_NAME_LENGTH], "its name cannot be used; rename it"))
         elif names.count(name) > 1:
             left_out.append((name, "occurs more than once in the header; rename it"))
+        elif (base := name.rpartition(".")) and base[0] in names and base[2].isdecimal():
+            left_out.append((name, f"seems to be a second column '{base[0]}', renamed by pandas"))
         elif not numeric:
             left_out.append((name, "has values other than numbers"))
         else:
@@ -188,7 +200,7 @@ def _reason_to_leave_out(column: str, values: NDArray[np.float64], fleet: Fleet)
     """Why a numeric column is no input, or an empty text."""
     if values.min() == values.max():
         return f"is always {values[0]:.6g}"
-    if re.sub(r"[^a-z]", "", column.lower()) in _LABEL_NAMES or _counts_down(values, fleet):
+    if is_label_name(column) or _counts_down(values, fleet):
         return "seems to be the label, which would leave nothing to learn"
     if reason := describe_label(values, fleet):
         return f"is a label: {reason}"

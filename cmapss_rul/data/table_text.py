@@ -12,10 +12,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from cmapss_rul.data.columns import FILE_COLUMNS
-from cmapss_rul.data.lines import NUMBER, foreign_format
+from cmapss_rul.data.lines import NUMBER, Readable, foreign_format
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.text import one_line
 
@@ -101,7 +101,7 @@ def _refuse_broken(what: str, name: str) -> Iterator[None]:
         ) from error
 
 
-def _read(stream: IO[bytes], name: str) -> bytes:
+def _read(stream: Readable, name: str) -> bytes:
     content = stream.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise DataError(

@@ -119,7 +119,10 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
     if request.times:
         numbers[:, 0] = parse_times(times, lines, name, "line")
     names = _engine_names(engines, lines, name, "line")
-    others = _others(header, [*zip(*sample, strict=True)], positions, numbers[: len(sample), 0])
+    others = []
+    if _mostly_different(engines):
+        cells = [*zip(*sample, strict=True)]
+        others = _others(header, cells, positions, numbers[: len(sample), 0])
     return NumericTable(name, names, numbers, columns, np.array(lines), "line", others)
 
 
@@ -209,10 +212,17 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
         engine = engine.astype("Int64")  # pandas makes floats of whole numbers beside empty cells
     texts = np.where(engine.isna(), "", engine.astype(str).str.strip()).tolist()
     names = _engine_names(texts, row_numbers.tolist(), name, "row")
-    few = frame.head(_CHUNK_ROWS)
-    sample = [few.iloc[:, i].astype(str).tolist() for i in range(len(header))]
-    others = _others(header, sample, positions, numbers[: len(few), 0])
+    others = []
+    if _mostly_different(texts):
+        few = frame.head(_CHUNK_ROWS)
+        sample = [few.iloc[:, i].astype(str).tolist() for i in range(len(header))]
+        others = _others(header, sample, positions, numbers[: len(few), 0])
     return NumericTable(name, names, numbers, columns, row_numbers, "row", others)
+
+
+def _mostly_different(engines: Sequence[str]) -> bool:
+    """Whether an engine column may number the rows."""
+    return 2 * len(set(engines)) > len(engines)
 
 
 def _others(

@@ -14,6 +14,7 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import truncated_rul
 from cmapss_rul.data.reader import MAX_RUL, read_fleet, read_rul
 from cmapss_rul.data.records import Records, read_file, read_records
+from cmapss_rul.data.rul_table import read_own_rul
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.trainset import read_train_records
@@ -70,7 +71,11 @@ def read_test_set(
     names = fleet.engines.tolist() if records is None else records.names
     rul = None
     if has_rul_file:
-        rul = read_rul(paths["RUL"], len(fleet.starts))
+        rul = (
+            read_rul(paths["RUL"], len(fleet.starts))
+            if records is None
+            else read_own_rul(paths["RUL"], records.names, config.engine)
+        )
     elif labels and records is not None:
         rul = _rul_of_column(records, str(paths["test"]), config.rul_column)
     sources = [provenance(path) for path in paths.values()]

@@ -105,10 +105,10 @@ def provenance(path: Path, sha256: str = "") -> Provenance:
 
 def _hash_file(file: BinaryIO, name: str) -> tuple[str, str]:
     """SHA-256 of the bytes and of the canonical form."""
-    is_parquet = file.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
+    is_binary = file.read(4).startswith((PARQUET_MAGIC, b"PK\x03\x04", b"\x1f\x8b"))
     file.seek(0)
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-    if is_parquet:  # not lines of text: its only form is canonical
+    if is_binary:  # not lines of text: its only form is canonical
         return sha256, sha256
     if sha256 == DIGESTS.get(name):  # the usual case, without a pass over the lines
         return sha256, CANONICAL_DIGESTS[name]

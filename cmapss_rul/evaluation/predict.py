@@ -32,6 +32,9 @@ def predict(
     every_cycle: bool = False,
     level: float | None = None,
     allow_gaps: bool = False,
+    engine: str | None = None,
+    cycle: str | None = None,
+    cycle_from_order: bool = False,
     name: str | None = None,
 ) -> pd.DataFrame:
     """Predict the RUL of engines from their records to date.
@@ -40,11 +43,15 @@ def predict(
         run_or_model: a trained model, or the path of a run or checkpoint, which then predicts on
             the CPU.
         table: the records, as `rul predict` reads them: a data frame, the path of a file
-            (C-MAPSS text, CSV with a header, Parquet), or the bytes of one.
+            (C-MAPSS text, CSV with a header, Parquet, Excel; gzip or zip), or the bytes of one.
         every_cycle: one row per cycle instead of one per engine.
         level: coverage level of the intervals, one of those calibrated; by default the nearest to
             0.9.
         allow_gaps: accept records with missing cycles, and mark them.
+        engine: name of the engine column, if not that of the training file, or an alias.
+        cycle: name of the cycle column, likewise.
+        cycle_from_order: take the rows of an engine, in the order of the times in the cycle
+            column, as its cycles.
         name: of the table, in error messages; the path by default.
 
     Returns:
@@ -64,7 +71,15 @@ def predict(
     True
     """
     model = as_model(run_or_model)
-    records = read_input(model, table, allow_gaps=allow_gaps, name=name)
+    records = read_input(
+        model,
+        table,
+        allow_gaps=allow_gaps,
+        engine=engine,
+        cycle=cycle,
+        cycle_from_order=cycle_from_order,
+        name=name,
+    )
     return predict_records(model, records, every_cycle=every_cycle, level=level)
 
 
@@ -73,6 +88,9 @@ def read_input(
     table: pd.DataFrame | PathLike[str] | str | bytes,
     *,
     allow_gaps: bool = False,
+    engine: str | None = None,
+    cycle: str | None = None,
+    cycle_from_order: bool = False,
     name: str | None = None,
 ) -> Records:
     """Read the records of engines for a model; arguments and errors are those of `predict`."""
@@ -81,10 +99,11 @@ def read_input(
         content, own_name = table, "the data frame" if isinstance(table, pd.DataFrame) else "bytes"
     else:
         content, own_name = read_file(Path(table)), str(table)
+    told = {"engine": engine, "cycle": cycle, "cycle_from_order": cycle_from_order}
     return read_records(
         content,
         own_name if name is None else name,
-        model.config.data,
+        model.config.data.model_copy(update={key: value for key, value in told.items() if value}),
         model.preprocessor.conditions,
         gaps=None if allow_gaps else ALLOW_GAPS,
     )

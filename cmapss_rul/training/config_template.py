@@ -57,6 +57,9 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     yield f"  train: {quote_yaml(str(file))}"
     yield f"  engine: {quote_yaml(found.engine)}"
     yield f"  cycle: {quote_yaml(found.cycle)}"
+    if found.cycle_from_order:
+        yield "  # the rows of an engine in the order of these times are its cycles"
+        yield "  cycle_from_order: true"
     yield from _columns(
         "settings",
         "operational settings; move names here from sensors where needed",

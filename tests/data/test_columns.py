@@ -80,7 +80,8 @@ def test_our_own_name_goes_first_and_two_others_are_refused():
     with pytest.raises(DataError) as caught:
         find_columns(["id", "engine", "cycle"], ColumnRequest([]), "f.csv")
     assert str(caught.value) == (
-        "f.csv: the columns 'id' and 'engine' both mean unit; rename or remove one"
+        "f.csv: the columns 'id' and 'engine' both mean unit; rename or remove one, or "
+        "choose with --engine (data.engine)"
     )
     with pytest.raises(DataError, match="both mean cycle"):
         find_columns(["unit", "cycle", "cycle"], ColumnRequest([]), "f")
