@@ -140,3 +140,20 @@ def test_optional_columns_are_found_and_others_may_be_there_twice():
         "cycle": 1,
         "sensor_2": 4,
     }
+
+
+@pytest.mark.parametrize("name", ["s2.1", "s_1_1", "sensor 1.0", "s2-1", "op 1.2", "T2.4"])
+def test_punctuation_between_digits_is_not_ignored(name):
+    assert resolve_alias(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("machine_id", "unit"), ("MachineID", "unit"), ("dataset_id", "unit"), ("unit_nr", "unit"),
+        ("SensorMeasure1", "sensor_1"), ("OpSet3", "setting_3"), ("sensor1", "sensor_1"),
+        ("os_1", "setting_1"), ("s_21", "sensor_21"), ("sensor_measurement_04", "sensor_4"),
+    ],
+)  # fmt: skip
+def test_headers_of_public_copies(name, column):
+    assert resolve_alias(name) == column

@@ -155,3 +155,50 @@ def test_a_file_that_cannot_be_read(tmp_path):
         read_file(tmp_path)
     (tmp_path / "a").write_bytes(b"x")
     assert read_file(tmp_path / "a") == b"x"
+
+
+def numbered(count=30, **columns):
+    """Three machines in rows that are numbered from 1."""
+    cycle = np.tile(np.arange(1, count // 3 + 1), 3)
+    frame = pd.DataFrame({"id": np.arange(1, count + 1), "cycle": cycle, "sensor_2": 5.0})
+    return frame.assign(**{"pump": np.repeat(["a", "b", "c"], count // 3), **columns})
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_row_number_is_no_engine_where_another_column_may_be(shuffled):
+    frame = numbered(site="north", level=7)
+    frame = frame.sample(frac=1, random_state=0) if shuffled else frame
+    for content in (frame, frame.to_csv(index=False).encode()):
+        with pytest.raises(DataError) as caught:
+            read_records(content, "f", CONFIG, ONE.conditions)
+        assert str(caught.value) == (
+            "f: found a single row of nearly every engine in the column of engines; perhaps 'pump' "
+            "names the engines: choose one with --engine (data.engine)"
+        )
+        chosen = CONFIG.model_copy(update={"engine": "pump"})
+        assert sorted(read_records(content, "f", chosen, ONE.conditions).names) == ["a", "b", "c"]
+
+
+def test_single_rows_of_engines_are_fine_where_no_other_column_counts():
+    rows = numbered(cycle=np.random.default_rng(0).permutation(30) + 1)
+    assert len(read_records(rows, "f", CONFIG, ONE.conditions).names) == 30
+    without = numbered().drop(columns="pump")
+    assert len(read_records(without, "f", CONFIG, ONE.conditions).names) == 30
+
+
+def test_cycles_from_the_order_of_times():
+    config = CONFIG.model_copy(update={"cycle_from_order": True})
+    rows = ("b,24.5,1", "a,0.5,2", "b,3,3", "a,-7,4", "b,24.25,5")
+    records = read(*rows, config=config)
+    assert records.names == ["b", "a"]
+    assert records.fleet.cycle.tolist() == [1, 2, 3, 1, 2]
+    assert records.fleet.values[:, INDEX].tolist() == [3, 5, 1, 4, 2]
+    assert records.missing_cycles.tolist() == [0] * 5
+    assert refused("a,1,2", "b,1,3", "a,1.0,4", config=config) == (
+        "f.csv, lines 2 and 4: found the same time of engine a twice, expected each time once"
+    )
+    assert refused("a,24.5,1") == (
+        "f.csv, line 2: found cycle 24.5, expected a whole number from 1 on; --cycle-from-order "
+        "(data.cycle_from_order) takes the rows of an engine in the order of their times as its "
+        "cycles"
+    )

@@ -69,11 +69,19 @@ def test_a_rul_that_does_not_fit_the_others_is_refused(tmp_path, first, last):
 
 
 def test_the_rul_of_a_file_stands_in_the_order_of_the_engines(tmp_path):
-    path = write_own(tmp_path / "test.csv", [row.rpartition(",")[0] for row in TEST_ROWS])
+    rows = [row.rpartition(",")[0] for row in TEST_ROWS]
+    path = write_own(tmp_path / "test.csv", rows)
     (tmp_path / "rul.txt").write_text("6\n9\n")
     data = config(tmp_path, test=str(path), rul_file=str(tmp_path / "rul.txt"))
+    with pytest.raises(DataError, match="engine a stands after b in the test file"):
+        read_test_set(data, SplitConfig())
+    (tmp_path / "rul.txt").write_text("asset,RUL\na,9\nb,6\n")
     found = read_test_set(data, SplitConfig())
     assert (found.names, found.rul.tolist()) == (["b", "a"], [6, 9])
+    write_own(tmp_path / "test.csv", sorted(rows))
+    (tmp_path / "rul.txt").write_text("9\n6\n")
+    found = read_test_set(data, SplitConfig())
+    assert (found.names, found.rul.tolist()) == (["a", "b"], [9, 6])
     assert [source.name for source in found.sources] == ["test.csv", "rul.txt"]
     (tmp_path / "rul.txt").write_text("6\n")
     with pytest.raises(DataError, match=r"found 1 row\(s\) in the file, expected 2"):
