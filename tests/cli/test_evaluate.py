@@ -130,7 +130,7 @@ def test_a_folder_without_best_says_what_is_there(rul, run_folder):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "no such checkpoint"), (b"hello\n", "no checkpoint of")]
+    ("content", "message"), [(None, "no such checkpoint"), (b"hello\n", "not a checkpoint of")]
 )
 def test_what_is_no_checkpoint(rul, tmp_path, content, message):
     path = tmp_path / "best.pt"

@@ -189,7 +189,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(rul, desk, words, code, messag
 def test_a_text_file_as_last_checkpoint_is_one_line(rul):
     Path("run").mkdir()
     Path("run/last.pt").write_text("not a checkpoint\n" * 20)
-    failed(rul("train", "--resume", "run"), 1, "run/last.pt", "no checkpoint of cmapss_rul")
+    failed(rul("train", "--resume", "run"), 1, "run/last.pt", "not a checkpoint of cmapss_rul")
     assert len(list(Path("run").iterdir())) == 1
 
 
