@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cmapss_rul.display.table import Table, terminal_text, to_terminal
+from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
 from cmapss_rul.experiments.grid import Cell, Grid, GridRun
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.runs import History
@@ -247,7 +247,10 @@ def render(comparison: ValidationComparison) -> "RenderableType":
     """Lay the comparison out for the terminal."""
     from rich.console import Group
 
-    rows = [[cell.name, *(show(cell) for show in COLUMNS.values())] for cell in comparison.cells]
+    rows: list[list[str]] = []
+    for config, cells in itertools.groupby(comparison.cells, key=lambda cell: cell.config):
+        rows.append([Bold(config)])
+        rows += [[cell.label, *(show(cell) for show in COLUMNS.values())] for cell in cells]
     shown = [pair for pair in comparison.pairs if (pair.p_holm or 0) < ALPHA]
     listed = comparison.pairs if len(comparison.pairs) <= _MOST_SENTENCES else shown
     left_out = len(comparison.pairs) - len(listed)
