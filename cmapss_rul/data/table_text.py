@@ -66,7 +66,7 @@ def unwrap(content: bytes, name: str) -> "bytes | pd.DataFrame":
     if content.startswith(b"\x1f\x8b"):
         with _refuse_broken("a gzip archive", name), gzip.open(io.BytesIO(content)) as stream:
             return _read(stream, name)
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the latter is empty
         with (
             _refuse_broken("a zip archive", name),
             zipfile.ZipFile(io.BytesIO(content)) as archive,
@@ -115,7 +115,9 @@ def _read_excel(content: bytes, name: str) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        sheets = pd.read_excel(io.BytesIO(content), sheet_name=None, engine="openpyxl")
+        # as objects: pandas would make the number 7 of the text 007
+        file = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
+        sheets = file.parse(sheet_name=None, dtype=object)
     except ImportError as error:
         raise DataError(
             f"{name}: reading Excel workbooks needs openpyxl; pip install 'cmapss_rul[excel]', "
@@ -129,7 +131,7 @@ def _read_excel(content: bytes, name: str) -> "pd.DataFrame":
             f"{name}: found a workbook of {len(filled)} sheets with rows, expected one; save the "
             "sheet as a workbook of its own, or as CSV"
         )
-    return filled[0]
+    return filled[0].infer_objects()
 
 
 def open_text(content: bytes, name: str) -> TextTable:
