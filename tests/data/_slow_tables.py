@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 from tests.data._slow_reader import slow_number
 
-_FOREIGN = (b"<", b"PK\x03\x04", b"\x1f\x8b", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"PAR1")
+_FOREIGN = (
+    b"<", b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff",
+    b"PAR1", b"\xd0\xcf\x11\xe0", b"\x89HDF", b"\x93NUMPY", b"MATLAB 5.0", b"\x80\x02", b"\x80\x03",
+    b"\x80\x04", b"\x80\x05",
+)  # fmt: skip
 _LARGEST = 1e30
 
 
@@ -35,11 +39,17 @@ def slow_table(
     content = content[3:] if content.startswith(b"\xef\xbb\xbf") else content
     if content[:1024].lstrip().startswith(_FOREIGN) or content.startswith(b"PAR1"):
         return None
+    if _two_bytes_a_character(content[:64]):
+        return None
     text = content.decode("utf-8", "backslashreplace")
+    told = None
     first = next((line for line in _split(text) if line.strip()), None)
+    if first is not None and (told := _told(first.strip(" "))) is not None:
+        text = text.replace(first, "", 1)
+        first = next((line for line in _split(text) if line.strip()), None)
     if first is None:
         return None
-    separator = _separator(first)
+    separator = told or _separator(first)
     if separator is None:
         table = [(i, line.split()) for i, line in enumerate(_split(text), 1) if line.strip()]
         headless = _mostly_numbers(first.split())
@@ -58,6 +68,11 @@ def slow_table(
     if not table or any(header.count(name) != 1 for name in (engine, *columns)):
         return None
     at = header.index(engine)
+    if separator in (";", "\t") and not _commas_to_points(
+        [cells for _, cells in table if len(cells) == len(header)],
+        [header.index(name) for name in columns],
+    ):
+        return None
     rows = []
     for line, cells in table:
         if len(cells) != len(header) or (headless and _number(cells[at]) is None):
@@ -69,6 +84,49 @@ def slow_table(
             return None
         rows.append(Row(line, cells[at].strip(), numbers))
     return rows
+
+
+def _two_bytes_a_character(start: bytes) -> bool:
+    pairs = list(zip(start[::2], start[1::2], strict=False))
+    odd = start[len(pairs) * 2 :]
+    return len(pairs) > 2 and (
+        (all(one and not two for one, two in pairs) and all(odd))
+        or (all(two and not one for one, two in pairs) and not any(odd))
+    )
+
+
+def _told(line: str) -> str | None:
+    """The separator that Excel's own line names."""
+    for quote_1 in ("", '"', "'"):
+        for quote_2 in ("", '"', "'"):
+            for separator in ",;\t":
+                if line.lower() == f"{quote_1}sep={separator}{quote_2}":
+                    return separator
+    return None
+
+
+def _commas_to_points(table: list[list[str]], columns: list[int]) -> bool:
+    """Read decimal commas; false where they may be something else."""
+    signs = set()
+    for column in columns:
+        cells = [row[column].strip() for row in table]
+        with_comma = [cell for cell in cells if "," in cell]
+        if any("." in cell for cell in cells):
+            signs.add(".")
+        numbers = [cell.replace(",", ".") for cell in with_comma]
+        if not all(map(_is_decimal, numbers)) or any("." in cell for cell in with_comma):
+            return False
+        if with_comma:
+            signs.add(",")
+            grouped = [cell.lstrip("+-").partition(",") for cell in with_comma]
+            if len(with_comma) < len(cells) and all(
+                len(tail) == 3 and tail.isdigit() and 1 <= len(head) <= 3 and head[0] != "0"
+                and head.isdigit() for head, _, tail in grouped
+            ):  # fmt: skip
+                return False
+        for row in table:
+            row[column] = row[column].replace(",", ".")
+    return len(signs) < 2
 
 
 def _split(text: str) -> list[str]:

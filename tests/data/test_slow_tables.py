@@ -23,6 +23,8 @@ def slow(content, columns=("x",)):
         (HEADER + b'"p,""1""\n",2,"\n"\n', [(4, 'p,"1"', [2.0])]),
         (HEADER + b'p"1",2,z\n', [(2, 'p"1"', [2.0])]),
         (b"a,x\np,1e30\n", [(2, "p", [1e30])]),
+        (b"sep=;\na;x\np,1;-0,5\n", [(3, "p,1", [-0.5])]),
+        (b"a;x\np;0,125\nq;1,234\n", [(2, "p", [0.125]), (3, "q", [1.234])]),
     ],
 )
 def test_rows_by_hand(content, rows):
@@ -47,6 +49,12 @@ def test_text_without_a_header():
         HEADER + b'p,2,"z"y\n',
         HEADER + b'p,2,"z\n',
         b"a,x\np\0,1\n",
+        b"a;x\np;1,5\nq;1.5\n",
+        b"a;x\np;1,234\nq;999\n",
+        b"a;x\np;1,2,3\n",
+        b'a,x\np,"1,5"\n',
+        "a;x\np;1\n".encode("utf-16-le"),
+        b"sep=;\n",
     ],
 )
 def test_what_is_no_table(content):

@@ -71,6 +71,32 @@ def test_from_an_archive_an_outer_archive_and_a_folder(tmp_path):
         assert done.source == f"--source {source}"
 
 
+@pytest.mark.parametrize("below", ["CMAPSSData", "data/raw"])
+def test_from_a_sub_folder(tmp_path, below):
+    folder = tmp_path / "source" / below
+    folder.mkdir(parents=True)
+    save(folder, FILES)
+    get(tmp_path, str(tmp_path / "source"))
+    assert laid(tmp_path / "raw") == FILES
+    (tmp_path / "source/other").mkdir()
+    save(tmp_path / "source/other", FILES)
+    with pytest.raises(DataError, match=r"found the files in .* and in .*, expected one folder"):
+        fetch(NAMES, tmp_path / "again", str(tmp_path / "source"), progress=False)
+
+
+def test_from_one_text_file(tmp_path):
+    (tmp_path / "one").mkdir()
+    save(tmp_path / "one", FILES)
+    path = tmp_path / "one" / NAMES[0]
+    get(tmp_path, str(path), names=NAMES[:1])
+    assert laid(tmp_path / "raw") == {NAMES[0]: FILES[NAMES[0]]}
+    renamed = path.rename(path.with_name("mine.txt"))
+    with pytest.raises(
+        DataError, match=r"mine\.txt: found one text file, expected an archive or a"
+    ):
+        fetch(NAMES, tmp_path / "again", str(renamed), progress=False)
+
+
 def test_from_a_url_of_ones_own(tmp_path):
     with serve(a=[body(zipped(OTHER))]) as (address, _):
         get(tmp_path, f"{address}/a")

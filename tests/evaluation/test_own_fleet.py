@@ -9,8 +9,10 @@ import pytest
 from cmapss_rul.data.records import read_records
 from cmapss_rul.evaluation.evaluate import evaluate, read_test_engines
 from cmapss_rul.evaluation.export import export
+from cmapss_rul.evaluation.headline import verdict, warnings_of
 from cmapss_rul.evaluation.predict import predict_records
 from cmapss_rul.evaluation.save import last_window_predictions, to_csv, to_json
+from cmapss_rul.evaluation.tables import metrics_table
 from cmapss_rul.system.errors import DataError
 from tests.data._own import HEADER, LIVES, own_rows, write_own
 from tests.evaluation._models import countdown, trained
@@ -130,3 +132,38 @@ def test_it_is_exported_with_its_own_columns(tmp_path, conditions):
     extra = ["phase"] if conditions["name"] == "column" else []
     assert json.loads(entries["columns"]) == ["load %", *extra, "temp", "vib"]
     assert json.loads(entries["protocol"])["tested_on"] == "held-out engines of the same file"
+
+
+def test_records_that_were_trained_on_mark_every_figure(model, found, tmp_path):
+    assert found.protocol.leaks == []
+    # 20 of the rows of p-5 and p-3 under other names, and an engine of its own
+    rows = [row.split(",") for row in own_rows()]
+    known = [row for row in rows if row[0] in ("p-5", "p-3")]
+    fresh = [row.split(",") for row in own_rows(lambda *_: 0.5)][:10]
+    renamed = [["x" + row[0], *row[1:]] for row in known + fresh]
+    test = [f"{','.join(row)},3" for row in renamed]
+    path = write_own(tmp_path / "test.csv", test, f"{HEADER},left")
+    data = model.config.data.model_copy(update={"test": str(path), "rul_column": "left"})
+    other = dataclasses.replace(model, config=model.config.model_copy(update={"data": data}))
+    trained_on = {list(LIVES)[n - 1] for n in range(1, 9) if n not in model.engines.test}
+    count = len({"p-5", "p-3"} & trained_on)
+    assert count
+    evaluation = evaluate(other)
+    mark = f"a leak of test records: {count} of 3 test engines have rows of the training file"
+    assert evaluation.protocol.leaks == [mark]
+    assert json.loads(to_json(evaluation))["protocol"]["leaks"] == [mark]
+    assert ("leak", mark) in evaluation.protocol.lines()
+    assert evaluation.protocol.summary().startswith(mark)
+    assert verdict(evaluation).endswith(f" Too good: {mark}.")
+    assert mark in list(warnings_of(evaluation))
+    assert metrics_table(evaluation).title.endswith(f". Too good: {mark}")
+    # checkpoints of before hold no fingerprints
+    before = model.data.model_copy(update={"fingerprints": None})
+    assert evaluate(dataclasses.replace(other, data=before)).protocol.leaks == []
+
+
+def test_a_label_among_the_inputs_marks_every_figure(model):
+    labelled = model.data.model_copy(update={"label_columns": ["temp", "vib"]})
+    evaluation = evaluate(dataclasses.replace(model, data=labelled))
+    assert evaluation.protocol.marks == ["a label among the inputs: temp, vib"]
+    assert "Too good: a label among the inputs: temp, vib." in verdict(evaluation)

@@ -93,9 +93,23 @@ _QUOTED = b'"asset";hour;"load %";temp\r\n"p;""1""";1;50.5;-0\r\n"p\n2";1;1e3;+.
 _NUMBERS = (
     *["1.5"] * 6, "-0.0007", "100", "1e3", "+.5", "5.", "-0", "1e-400", "2.5e-324", "1e30",
     "9007199254740993", "0.1000000000000000055511151231257827", " 7 ", "1e999", "nan", "1_0", "",
-    "1.0000000000000001e30",
+    "1.0000000000000001e30", "1,5", "-0,25", "1,234",
 )  # fmt: skip
-_NAMES = ("p-1", "p-2", "1", "1.0", "", 'p"3', "p,4", "p\n5", "\u00e4", " 6 ", "\x1b[31m", "0x1")
+_NAMES = (
+    "p-1",
+    "p-2",
+    "1",
+    "01",
+    "1.0",
+    "",
+    'p"3',
+    "p,4",
+    "p\n5",
+    "\u00e4",
+    " 6 ",
+    "\x1b[31m",
+    "0x1",
+)
 _FURTHER = ("site", "setting a", "RUL", "vib", "- odd: name #", "\u2028", "~", "null", "1e3", "")
 
 
@@ -135,6 +149,7 @@ TARGET = Target(
     seeds=(
         _CSV,
         _CSV.replace(b",", b"\t").replace(b"\n", b"\r"),
+        b"sep=;\n" + _CSV.replace(b",", b";").replace(b".", b","),
         b"\xef\xbb\xbf" + _CSV,
         _QUOTED,
         fleet_text(2, 1).encode(),
@@ -148,11 +163,18 @@ TARGET = Target(
         b'"', b'""', b'","', b",", b";", b"\t", b"\n", b"\r", b"\r\n", b" ", b"\0", b"\x1a",
         b"\x1c", b"\x85", b"\xc2\x85", b"\xa0", b"\xc2\xa0", b"\xe2\x80\xa8", b"\xff", b"\x1b[31m",
         b"\xef\xbb\xbf", b"nan", b"inf", b"1e999", b"1e-999", b"1e30", b"1_0", b"0x1", b"1,5", b".",
+        b"1,234", b"sep=;", b"sep=,",
         b"-0", b"+1", b"2.4703282292062328e-324", b"\xd9\xa1", b"asset", b"hour", b"temp",
         b"load %", b"unit", b"sensor_21", b"PAR1", b"<",
     ),
     make=make,
-    modules=("cmapss_rul.data.tables", "cmapss_rul.data.columns", "cmapss_rul.data.survey"),
+    modules=(
+        "cmapss_rul.data.tables",
+        "cmapss_rul.data.table_text",
+        "cmapss_rul.data.cells",
+        "cmapss_rul.data.columns",
+        "cmapss_rul.data.survey",
+    ),
 )  # fmt: skip
 
 

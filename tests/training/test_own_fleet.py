@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from cmapss_rul.data.config import OWN_FILES
+from cmapss_rul.data.fingerprints import engines_with
+from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
@@ -205,3 +207,24 @@ def test_a_run_of_before_goes_on_with_its_labels(tmp_path, monkeypatch):
         train(config, tmp_path / "whole", device="cpu")
     train(config, tmp_path / "run", device="cpu", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_the_same_records_under_two_names_are_refused(tmp_path):
+    twins = [row.replace("p-7,", "p-7 again,") for row in own_rows() if row.startswith("p-7,")]
+    file = write_own(tmp_path / "my.csv", own_rows() + twins)
+    with pytest.raises(DataError) as caught:
+        train(own_config(file), tmp_path / "run", device="cpu")
+    assert str(caught.value) == (
+        f"{file}: found the same rows in the records of engines p-7 and p-7 again; leave one of "
+        "each pair out, since no record may both train and validate or test"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_fingerprints_are_of_the_engines_that_are_not_set_aside(own_run):
+    content = checkpoint.read(own_run / "my-s0/best.pt")
+    config = own_config(own_run / "my.csv", split={"test": 0.3})
+    records, _ = read_train_records(config.data, own_run / "my.csv")
+    known = content["data"]["fingerprints"].numpy()
+    found = engines_with(records.fleet, config.data.input_columns, known)
+    assert sorted([*found.tolist(), *content["split"]["test"]]) == [*range(1, 9)]
