@@ -53,7 +53,7 @@ def prepare_inference(
     data = load_data(config)
     network = config.build_network().to(torch_device)
     windows = data.training.windows.to(torch_device)
-    # a guess: enough batches for a steady rate
+    # *guess*: as many batches as give a steady rate, whatever the size of the subset
     some = windows.select(torch.arange(min(len(windows), 8192), device=torch_device))
 
     def measure() -> InferenceTimes:

@@ -53,7 +53,7 @@ class Commands(TyperGroup):
         """Run the selected command."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # Typer alone would exit with 130 and print nothing
             raise typer.Abort from None
 
 
@@ -81,6 +81,7 @@ def _print_version(wanted: bool) -> None:
     raise typer.Exit
 
 
+# without a command: the first steps are of more use than 'Missing command'
 @app.callback(invoke_without_command=True)
 def rul(
     context: typer.Context,
@@ -135,6 +136,7 @@ def main(
         application: whose command to run; by default `rul`.
         name: of the application, as help and usage show it.
     """
+    # here, not in the library: it changes the allocator of the whole process
     keep_freed_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for encodings without some characters
@@ -144,13 +146,14 @@ def main(
             command = typer.main.get_command(application or app)
             code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()  # a full disk or a closed pipe is noticed here at the latest
-    except BaseException as error:
+    except BaseException as error:  # an interrupt and SIGTERM are not of class Exception
         described = error_line(error)
-        if described is None:
+        if described is None:  # a bug: its traceback is what a report of it needs
             raise
         line, code = described
         discard_stdout()
         if line:
             with contextlib.suppress(OSError):
                 print(line, file=sys.stderr, flush=True)  # noqa: T201
+    # a command returns None; an int is the code of a typer.Exit, which is not raised here
     sys.exit(code if isinstance(code, int) else 0)

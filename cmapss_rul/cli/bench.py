@@ -59,6 +59,7 @@ def bench(
     # minutes of measurement must not end at a file that cannot be written
     check_writable(output, *([picture] if scale else []))
 
+    # these import torch, which takes seconds: only after the checks above
     from cmapss_rul.bench.run import bench as measure
     from cmapss_rul.bench.run import bench_scale
     from cmapss_rul.display.text import finite, json_text

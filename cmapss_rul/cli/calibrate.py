@@ -57,7 +57,7 @@ def calibrate(
         raise UsageError(f"--level: found {level}, expected numbers such as 0.8,0.9") from None
     model = calibrate_run(run, levels, device=chosen, data_dir=data)
     facts = interval_facts(model)
-    assert facts is not None
+    assert facts is not None  # `calibrate_run` has just fitted them
     if as_json:
         print_json({"file": str(model.path), "intervals": asdict(facts)})
         return

@@ -26,7 +26,8 @@ if TYPE_CHECKING:  # running the command imports torch, its help does not
     from cmapss_rul.experiments.schema import Comparison
     from cmapss_rul.experiments.validation import ValidationComparison
 
-_MAX_SEEDS = 1_000  # a guess: more is a mistyped list, such as 20261129 for 2026,1129
+# *guess* at more than any study needs: 20261129 is probably a mistyped 2026,1129
+_MAX_SEEDS = 1_000
 
 
 def compare(
@@ -155,7 +156,7 @@ def parse_seeds(text: str) -> list[int]:
     ([0, 1, 2, 3, 4], [3, 7], [7])
     """
     numbers = [_seed(part.strip(), text) for part in text.split(",") if part.strip()]
-    if "," in text and numbers:
+    if "," in text and numbers:  # the comma decides: '7,' is seed 7, '7' stands for seven seeds
         return _reject_duplicates("--seeds", numbers)
     if not numbers or not 1 <= numbers[0] <= _MAX_SEEDS:
         raise UsageError(
@@ -168,7 +169,7 @@ def parse_seeds(text: str) -> list[int]:
 def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
     """Parse the axes of the grid: dotted key → its values, in order.
 
-    What follows `=` is the inside of a YAML list, so that a value may itself be a list.
+    What follows `=` is parsed as the items of a YAML list, so a value may itself be a list.
 
     Raises:
         UsageError: no key, no values, a duplicate, or a key that another option sets.
@@ -193,6 +194,7 @@ def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
             raise UsageError(f"{where}: cannot be varied here; {fixed[key]}")
         if key in axes:
             raise UsageError(f"{where}: is given twice; give all its values in one --grid")
+        # not split at commas, which may stand inside a list or a quoted string
         parsed = parse_yaml(f"[{values}]", where)
         if not isinstance(parsed, list) or not parsed:
             raise UsageError(f"{where}: expected comma-separated values, found nothing")
@@ -217,6 +219,7 @@ def _fixed_keys() -> dict[str, str]:
 
 
 def _seed(part: str, text: str) -> int:
+    # int() alone would also take '+1', '1_0' and the digits of other scripts
     if not (part.isascii() and part.isdecimal()) or int(part) >= 2**63:
         raise UsageError(f"--seeds {text}: '{part}' is not a seed; expected whole numbers from 0")
     return int(part)

@@ -107,6 +107,7 @@ def new(
     from cmapss_rul.system.files import save_file
     from cmapss_rul.training.config_template import config_template
 
+    # is_symlink: `exists` is false for a dangling link, which would be replaced
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"{output}: exists already and is not overwritten; name another file")
     found = survey(
@@ -117,7 +118,7 @@ def new(
         cycle_from_order=cycle_from_order,
     )
     text = config_template(found, source)
-    for name, reason in found.left_out:
+    for name, reason in found.left_out:  # on stderr: stdout may go into a YAML file
         print_line(f"left out: {name or 'a column without a name'}, which {reason}", err=True)
     if output is None:
         typer.echo(text, nl=False)

@@ -50,6 +50,7 @@ def download_data(
     from cmapss_rul.display.text import counted
 
     fetched = fetch(file_names(parse_subsets(subset)), directory, source, force=force)
+    # before the result: what failed on the way explains why another source was used
     for note in (*fetched.answers, *fetched.refused):
         print_line(f"note: {note}", err=True)
     if as_json:

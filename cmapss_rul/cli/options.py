@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and what a shell completes for them.
+"""Arguments and options that several commands share, with their shell completion.
 
 Completion imports nothing heavy. Where nothing matches, bash and zsh complete file names, so paths
 need no entry here.

@@ -1,4 +1,4 @@
-"""What a command prints: lines and tables on stdout, and for an error one line on stderr.
+"""Output of the commands: lines and tables on stdout, and one line on stderr for an error.
 
 All text is escaped here, so no command escapes the names that it prints.
 """
@@ -28,7 +28,7 @@ def print_line(text: str, *, err: bool = False) -> None:
 
 
 def print_json(plain: object) -> None:
-    """Print plain values as JSON to stdout, which then has nothing else."""
+    """Print plain values as JSON to stdout; the caller prints nothing else there."""
     typer.echo(json_text(plain))
 
 
@@ -36,6 +36,7 @@ def print_table(table: "Table | RenderableType") -> None:
     """Print to stdout: bold and dim on a terminal, plain through a pipe or under NO_COLOR."""
     from rich.console import Console
 
+    # no `no_color` of rich: it drops colours only, and leaves the codes of bold and dim
     drawn = to_terminal(table) if isinstance(table, Table) else table
     Console(color_system=None if os.environ.get("NO_COLOR") else "auto").print(drawn)
 
@@ -91,6 +92,7 @@ def _usage(error: typer.TyperException) -> str:
 
 def _system(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
+    # two names: a rename or a link that failed
     names = [printable(name) for name in (error.filename, error.filename2) if name is not None]
     return f"{' → '.join(names)}: {reason}" if names else reason
 

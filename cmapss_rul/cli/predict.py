@@ -85,10 +85,12 @@ def predict(
     from cmapss_rul.evaluation import predict as prediction
     from cmapss_rul.training.trained_model import restore
 
+    # a mistyped -o would replace the records by their predictions
     if output is not None and file != "-" and output.exists() and output.samefile(file):
         raise UsageError(f"{output}: is the input file; name another file with -o")
     model = restore(checkpoint, chosen)
     piped = file == "-"
+    # bytes, not text: the reader detects the format and the encoding
     source, name = (sys.stdin.buffer.read(), "standard input") if piped else (file, None)
     records = prediction.read_input(
         model,

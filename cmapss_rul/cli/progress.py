@@ -34,7 +34,7 @@ def _open_bar(total: int, done: int = 0, layout: str | None = None) -> "tqdm[Any
 
 
 class Progress(Reporter):
-    """Prints one line an epoch to stdout: on a terminal below column labels, else with words.
+    """Prints one line per epoch to stdout: a table row on a terminal, else a labelled line.
 
     The bar shows the current epoch, the elapsed time and the time left.
 
@@ -83,7 +83,7 @@ class Progress(Reporter):
 
     def _print(self, text: str) -> None:
         tqdm.write(printable(text), file=sys.stdout)  # clears the bar, and draws it below the line
-        sys.stdout.flush()
+        sys.stdout.flush()  # else a pipe or a log file gets the epochs minutes late
 
 
 def epoch_line(row: Row, epochs: int, best: bool) -> str:
@@ -117,7 +117,7 @@ def epoch_columns(row: Row, epochs: int, best: bool) -> str:
 
 
 class GridProgress:
-    """Prints one line a run; the bar shows the newest epoch of any run.
+    """Prints one line per run; the bar shows the most recent epoch of any run.
 
     Call it with each event of a comparison.
 
@@ -132,6 +132,7 @@ class GridProgress:
 
     def __call__(self, event: "Event") -> None:
         """Show an event."""
+        # here, because `rul train` imports this module and needs no experiments
         from cmapss_rul.experiments.compare import NoteEvent, PhaseEvent
 
         match event:
@@ -153,7 +154,7 @@ class GridProgress:
             self._bar.set_description(phase)
 
     def _update_run(self, name: str, message: Any) -> None:
-        """Show the newest epoch of a run in the bar."""
+        """Show the latest epoch of a run in the bar."""
         self._last[name] = f"epoch {message['epoch']}, val RMSE {message['val_rmse']:.2f}"
         if self._bar is not None:
             # drawn at the next refresh: many runs at once would make the line flicker

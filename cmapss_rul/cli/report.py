@@ -40,7 +40,7 @@ def report(
     from cmapss_rul.reports.report import report as write_report
 
     page, *others = write_report(folder, output, device=device, data_dir=data)
-    for path in others:
+    for path in others:  # the plots, two files each, are not listed one by one
         if path.suffix == ".md":
             print_line(f"saved {path}")
     print_line(f"saved {page}, and its plots beside it")

@@ -44,6 +44,7 @@ def runs(
     from cmapss_rul.training.listing import list_runs
     from cmapss_rul.training.runs import ROOT
 
+    # the default folder may be missing: nothing has been trained yet
     if not directory.is_dir() and directory != ROOT:
         raise UsageError(f"--dir: there is no folder {directory}")
     found = list_runs(directory)
@@ -81,6 +82,7 @@ def _table_of_comparisons(found: "Sequence[ListedComparison]") -> list[str]:
         (entry.name, entry.state, str(entry.runs), _time(entry.when), ", ".join(entry.cells))
         for entry in found
     ]
+    # escaped before the columns are aligned, because escaping makes a name longer
     texts = [tuple(map(printable, row)) for row in rows]
     return _aligned([("comparison", "state", "runs", "when", "of"), *texts])
 
@@ -88,7 +90,7 @@ def _table_of_comparisons(found: "Sequence[ListedComparison]") -> list[str]:
 def _aligned(rows: "Sequence[tuple[str, ...]]") -> list[str]:
     """Align the cells of rows, the first of which holds the headings.
 
-    As wide as the content, never wrapped, so that each run stays on one line for grep and awk.
+    Columns are as wide as their content and never wrapped: grep and awk need one line per run.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

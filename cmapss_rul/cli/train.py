@@ -74,6 +74,7 @@ def train(
 
     with ExitStack() as closing:
         group = closing.enter_context(join_process_group(device))
+        # one rank for all: each by itself would find another name for the new folder
         selection = group.on_first_rank(
             select_run, config, output=output, seed=seed, sets=sets or [], data=data, resume=resume
         )
@@ -93,7 +94,7 @@ def train(
             group=group,
         )
         if group.first:
-            progress.close()
+            progress.close()  # the bar would overwrite the lines below
             print_line(f"saved in {run}")
             print_line("next:")  # the last line is the command alone, for a script to take
             print_line(f"rul evaluate {shell_word(run.best)}")

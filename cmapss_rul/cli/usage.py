@@ -1,4 +1,4 @@
-"""Command lines that almost fit: what to type instead of an option that is a configuration key."""
+"""Checks of a command line before Typer's: duplicate options, configuration keys as options."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _OTHER_NAMES = {
 
 
 class Command(TyperCommand):
-    """Command that refuses an option given twice, and names the key that a stray word means."""
+    """Command that refuses an option given twice, and suggests the key for an unknown option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments of the command."""
@@ -38,6 +38,7 @@ class Command(TyperCommand):
 
     def _check(self, ctx: Any, args: list[str]) -> None:
         options = {name: option for option in self.params for name in option.opts}
+        # a dry run, because the error of the real one does not know the configuration's keys
         try:
             _, rest, order = self.make_parser(ctx).parse_args(list(args))
         except typer.TyperException as error:  # for example an unknown option
@@ -63,17 +64,19 @@ class Command(TyperCommand):
 
 
 def _keys_of(option: str) -> list[str]:
-    """Dotted keys of the configuration that are called like an option, the likeliest first."""
+    """Dotted keys of the configuration that have the name of an option, the likeliest first."""
     from cmapss_rul.config.schema import dotted_keys
     from cmapss_rul.training.config import RunConfig
 
     name = option.lstrip("-").replace("-", "_").lower()
     name = _OTHER_NAMES.get(name, name)
     keys = dotted_keys(RunConfig)
+    # not 'name', which every union has: --name would match them all
     matches = [key for key in keys if key.rpartition(".")[2] == name != "name"]
     matches = [f"{key}.name" if f"{key}.name" in keys else key for key in matches]
     # a key with keys below it is a section, which takes no value
     matches = [key for key in matches if not any(other.startswith(f"{key}.") for other in keys)]
+    # *guess*: an option of other people's scripts is mostly one of training or data
     likeliest = [key for key in matches if key.startswith(("train.", "data."))]
     return likeliest[:1] or matches
 

@@ -17,7 +17,7 @@ RECORD_LEAK = "a leak of test records"
 RUN = 20
 """Number of consecutive equal rows by which a part of a record is found."""
 
-_DISTINCT = 10  # guess: an engine that stands still repeats its rows, and all such runs are alike
+_DISTINCT = 10  # guess: runs of fewer distinct rows, as of an idle engine, also agree by chance
 _MAX_RUNS, _MAX_RECORDS = 20_000, 2_000  # 176 kB in a checkpoint
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ ÷ the golden ratio, odd
 _SHIFT = np.uint64(29)

@@ -15,14 +15,14 @@ LABEL_LEAK = "a label among the inputs"
 """Mark of figures of a network that reads labels."""
 
 _ENGINES = 10  # fewer engines may agree by chance
-_ROUNDING = 0.02  # guess: share of a column's range that rounding, to whole days say, may take
-_SPAN = 0.5  # guess: share of the range that each engine has of a function of its share of life
-_STEPS = 10  # guess: fewer steps may be alike by chance
-_STEP_ROUNDING = 0.05  # guess: share of a step that rounding may take of a constant one
-_DENSITY = 0.5  # guess: share of its numbers that a row number keeps when engines are held out
+_ROUNDING = 0.02  # guess: error of rounding, such as to whole days, as a share of the range
+_SPAN = 0.5  # guess: least share of the range that a function of cycle ÷ life covers per engine
+_STEPS = 10  # guess: fewer steps may be equal by chance
+_STEP_ROUNDING = 0.05  # guess: error of rounding, as a share of a constant step
+_DENSITY = 0.5  # guess: share of the row numbers that remain when engines are held out
 _EPOCH = (6e8, 3e9)  # seconds since 1970: 1989 to 2065
 _DATES = (19_700_101, 21_000_101)  # as in 20 240 131
-_RANK_CORRELATION = 0.95  # guess: by chance below once in 10 000 fleets of ten engines
+_RANK_CORRELATION = 0.95  # guess: 1 of 9,257 random orders of ten engines reaches it
 
 
 def find_labels(fleet: Fleet, columns: Sequence[str]) -> dict[str, str]:

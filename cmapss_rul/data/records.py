@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_CYCLE = 10**9
-_MIN_ROWS, _SINGLE = 20, 0.9  # guess: so many rows, of which so many are their engine's only one
+# *guess*: of 20 rows or more, 90 % with an engine of their own are numbered rows, not engines
+_MIN_ROWS, _SINGLE = 20, 0.9
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as Python prints it: '07', '+7', '7.0' are text
 
 ALLOW_GAPS = "use --allow-gaps (allow_gaps=True in Python) to predict anyway; the result is marked"

@@ -20,7 +20,7 @@ from cmapss_rul.reports.page import Missing, Part, Plot
 from cmapss_rul.reports.rul_plots import WIDTH
 from cmapss_rul.training.trained_model import TrainedModel
 
-WINDOWS, REPEATS = 1_000, 5  # guesses: enough for the largest increases to keep their order
+WINDOWS, REPEATS = 1_000, 5  # guesses, meant to keep the order of the largest increases
 
 
 def interpretation_parts(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
