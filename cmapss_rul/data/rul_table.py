@@ -36,14 +36,20 @@ def read_own_rul(
     name = str(path)
     content = read_file(path)
     rows = split_rows(content, name)
-    if rows and len(rows[0][1]) > 1:
+    header, values = rows[0][1], [row for _, row in rows[1:]]
+    has_header = not any(map(is_number, header))
+    # a header of one column may have spaces
+    if len(header) > 1 and not (has_header and values and all(len(row) == 1 for row in values)):
         return _by_name(rows, name, [str(one) for one in names], engine)
-    if rows and not is_number(rows[0][1][0]):  # blanked, so that lines keep their numbers
-        first = rows.pop(0)[0]
-        lines = content.splitlines(keepends=True)
-        content = b"".join(lines[first:])
     _check_order(names, name)
-    return parse_rul(io.BytesIO(content), name, len(names))
+    if not has_header:
+        return parse_rul(io.BytesIO(content), name, len(names))
+    if len(values) != len(names):
+        raise DataError(
+            f"{name}: found {len(values)} row(s) under the header, expected {len(names)}, one for "
+            "each engine of the test file"
+        )
+    return np.array([_whole(row[0], f"{name}, line {line}") for line, row in rows[1:]])
 
 
 def _check_order(names: Sequence[int] | Sequence[str], table: str) -> None:

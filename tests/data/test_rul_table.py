@@ -78,6 +78,9 @@ def test_the_users_own_name_of_the_engine_column(tmp_path):
         ("what,when\n1,5\n", ", line 1: found the columns 'what', 'when', expected one of engines"),
         ("unit,RUL,ttf\n1,5,5\n", ", line 1: found the columns 'unit', 'RUL', 'ttf', expected one"),
         ("5\n60\n", ", line 2: found 2 row(s) in the file, expected 3"),
+        ("RUL\n5\n60\n", ": found 2 row(s) under the header, expected 3"),
+        ("RUL\n5\nx\n7\n", ", line 3: found 'x', expected a RUL"),
+        ("x\n", ": found 0 row(s) under the header, expected 3"),
         ("PK\x03\x04", ": found a zip archive"),
     ],
 )
