@@ -116,6 +116,49 @@ def open_archive(
     return {name: _member(archive, info, name, label) for name, info in found.items()}
 
 
+def open_folder(
+    folder: Path, label: str, names: Collection[str], stack: contextlib.ExitStack
+) -> dict[str, Member]:
+    """Find the files in a folder or one of its sub-folders, or in the archive that was saved there.
+
+    Raises:
+        DataError: the archive is refused, or several sub-folders have the files.
+    """
+    found = {name: folder / name for name in names if (folder / name).is_file()}
+    if not found and (folder / INNER_ARCHIVE).is_file():
+        archive = stack.enter_context((folder / INNER_ARCHIVE).open("rb"))
+        return open_archive(archive, f"{label}, {INNER_ARCHIVE}", names, stack)
+    if not found:
+        found = _find_below(folder, label, names)
+    return {name: Member.from_path(path, f"{label}, {name}") for name, path in found.items()}
+
+
+def open_text_file(path: Path, label: str, names: Collection[str]) -> dict[str, Member]:
+    """Take a single text file.
+
+    Raises:
+        DataError: it is not one of those needed.
+    """
+    if path.name not in names:
+        raise DataError(
+            f"{label}: found one text file, expected an archive or a folder with "
+            f"{', '.join(sorted(names)[:3])}{' …' if len(names) > 3 else ''}"
+        )
+    return {path.name: Member.from_path(path, f"{label}, {path.name}")}
+
+
+def _find_below(folder: Path, label: str, names: Collection[str]) -> dict[str, Path]:
+    """Find the files in one sub-folder, two levels below at most."""
+    paths = [path for depth in ("*", "*/*") for path in folder.glob(f"{depth}/*_FD00*.txt")]
+    folders = sorted({path.parent for path in paths if path.name in names and path.is_file()})
+    if len(folders) > 1:
+        raise DataError(
+            f"{label}: found the files in {folders[0]} and in {folders[1]}, expected one folder "
+            "of them; name that one"
+        )
+    return {path.name: path for path in paths if path.name in names and path.is_file()}
+
+
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, label: str) -> Member:
     """A member of plausible size, opened with a check of its length."""
     _check_size(info, label)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
-from cmapss_rul.data.archive import INNER_ARCHIVE, Member, open_archive
+from cmapss_rul.data.archive import Member, open_archive, open_folder, open_text_file
 from cmapss_rul.data.columns import CONDITIONS, FAULTS, FileKind, file_name, subset_of
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.simulate import simulate
@@ -256,11 +256,11 @@ def _open_source(
     try:
         path = path.expanduser()
         if path.is_dir():
-            return _open_folder(path, source.label, names, stack)
+            return open_folder(path, source.label, names, stack)
         if not path.is_file():
             raise DataError(f"{source.label}: there is no such file or folder")
         if path.suffix == ".txt":
-            return _open_file(path, source.label, names)
+            return open_text_file(path, source.label, names)
         archive = stack.enter_context(path.open("rb"))
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -279,41 +279,6 @@ def _open_url(
     except (DataError, OSError) as error:
         raise DataError(f"{source.label}: {error}") from error
     return open_archive(body, source.label, names, stack)
-
-
-def _open_folder(
-    folder: Path, label: str, names: Collection[str], stack: contextlib.ExitStack
-) -> dict[str, Member]:
-    """Find the files in a folder, or in the archive that was saved there."""
-    found = {name: folder / name for name in names if (folder / name).is_file()}
-    if not found and (folder / INNER_ARCHIVE).is_file():
-        archive = stack.enter_context((folder / INNER_ARCHIVE).open("rb"))
-        return open_archive(archive, f"{label}, {INNER_ARCHIVE}", names, stack)
-    if not found:
-        found = _find_below(folder, label, names)
-    return {name: Member.from_path(path, f"{label}, {name}") for name, path in found.items()}
-
-
-def _open_file(path: Path, label: str, names: Collection[str]) -> dict[str, Member]:
-    """Take a single text file, which must be one of those needed."""
-    if path.name not in names:
-        raise DataError(
-            f"{label}: found one text file, expected an archive or a folder with "
-            f"{', '.join(sorted(names)[:3])}{' …' if len(names) > 3 else ''}"
-        )
-    return {path.name: Member.from_path(path, f"{label}, {path.name}")}
-
-
-def _find_below(folder: Path, label: str, names: Collection[str]) -> dict[str, Path]:
-    """Find the files in one sub-folder, two levels below at most."""
-    paths = [path for depth in ("*", "*/*") for path in folder.glob(f"{depth}/*_FD00*.txt")]
-    folders = sorted({path.parent for path in paths if path.name in names and path.is_file()})
-    if len(folders) > 1:
-        raise DataError(
-            f"{label}: found the files in {folders[0]} and in {folders[1]}, expected one folder "
-            "of them; name that one"
-        )
-    return {path.name: path for path in paths if path.name in names and path.is_file()}
 
 
 def _refuse_simulated(directory: Path, needed: Sequence[str]) -> None:
