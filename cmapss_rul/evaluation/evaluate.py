@@ -50,8 +50,8 @@ def evaluate(
     selected on validation engines before.
 
     Args:
-        run_or_model: a trained model, which computes where its network is; or the path of a run
-            or checkpoint.
+        run_or_model: a trained model, which runs on the device of its network; or the path of a
+            run or checkpoint.
         data_dir: folder of the files; that of the configuration by default.
         progress: whether a download shows its progress on stderr.
 
@@ -66,9 +66,11 @@ def evaluate(
     model = as_model(run_or_model)
     tested = read_test_engines(model, data_dir, progress=progress)
     fleet, config = tested.fleet, model.config.data
+    # never None here: only a call with labels=False leaves the RUL out
     assert tested.rul is not None
     truth = label_fleet(model.config, fleet, tested.rul)
     predictions = predict_fleet(model, fleet, names=tested.names)
+    # a fleet numbers its engines 1, 2, …, but users look for the names in their own file
     predictions = dataclasses.replace(predictions, engine=tested.engine_of_rows)
     last = fleet.last_rows
     # every metric is computed twice: published results are of last windows, which are few and
@@ -89,6 +91,7 @@ def evaluate(
         baselines=constant_baselines(
             truths, model.data.mean_label, held_out=bool(len(tested.held_out))
         ),
+        # raw labels: a capped one at the end of a record would date the failure wrongly
         prognostics=fleet_prognostics(
             predictions.engine, predictions.cycle, predictions.rul, truth.raw, config.cap
         ),
@@ -114,13 +117,14 @@ def read_test_engines(
 
     Raises:
         DataError: a file cannot be obtained or read; a user's training file has changed, so that
-            its held-out engines are unknown; it is the test file.
+            its held-out engines are unknown; or it is named as the test file, too.
     """
     config = model.config.data
     if data_dir is not None:
         config = config.moved_to(data_dir)
     tested = read_test_set(config, model.config.split, labels=labels, progress=progress)
     trained, source = model.data.canonical_sha256, tested.sources[0]
+    # this digest ignores line endings and trailing spaces: a re-saved training file still counts
     same = source.canonical_sha256 == trained
     if len(tested.held_out):
         # with other rows the same split would hold out other engines, of which some have trained
@@ -130,11 +134,13 @@ def read_test_engines(
                 f"is {source.canonical_sha256[:12]}…), so its held-out engines are unknown; "
                 "restore the former file, or train again"
             )
+        # same rows, another draw: some of these engines may have trained
         if tested.held_out.tolist() != model.engines.test:
             raise DataError(
                 f"{source.name}: other engines are held out now than at the training; evaluate "
                 f"with the version of cmapss_rul that trained ({model.versions.cmapss_rul})"
             )
+    # a subset of C-MAPSS has its own test file, so only a user can name one file twice
     elif config.own and same:
         raise DataError(
             f"{source.name}: is the file that was trained on; name another file of test records "
@@ -169,7 +175,7 @@ def health_metrics(predictions: Predictions, truth: Truth) -> HealthMetrics:
 
 
 def floor_under_cap(truths: ByWindows[Truth], cap: int) -> Floor:
-    """Compute the metrics that no network under the cap can beat on raw labels."""
+    """Compute the metrics that no network with a capped output can beat on raw labels."""
     return Floor(
         f"perfect predictor with output capped at {cap}, scored on raw labels",
         truths.map(lambda truth: perfect_under_cap(truth.raw, cap)),
@@ -193,6 +199,7 @@ def constant_baselines(
             oracle=True,
             metrics=_constant_metrics(truths, None),
         ),
+        # of every row whatever the split, so that all seeds have the same baseline
         train_mean=Baseline(
             "constant: mean capped training label over every row of the training file"
             + (" but those of the engines set aside" if held_out else ""),
@@ -208,6 +215,7 @@ def _constant_metrics(
     """Score a constant; None stands for the mean of the labels that are scored."""
 
     def score(true: NDArray[Any]) -> ConstantMetrics:
+        # of all constants the mean has the lowest RMSE, so this is the hardest constant to beat
         prediction = float(np.mean(true)) if value is None else value
         return ConstantMetrics(
             prediction, **dataclasses.asdict(constant_baseline(prediction, true))

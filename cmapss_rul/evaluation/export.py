@@ -37,6 +37,7 @@ OUTPUTS = ("rul", "health", "rul_lower", "rul_upper")
 TOLERANCE = 0.05
 """Cycles by which the RUL of an exported model may differ from that of the Python model."""
 
+# unlike the two engines of the trace: a batch size frozen by the tracer would fail here
 _BATCH = 64
 
 Runner = Callable[[GraphInputs], list[NDArray[np.float32]]]
@@ -62,6 +63,7 @@ class Parity:
     @property
     def worst(self) -> float:
         """The largest difference in cycles; NaN if any is NaN."""
+        # np.max passes a NaN on; Python's max drops one that is not first
         return float(np.max([self.rul, self.interval or 0.0]))
 
 
@@ -179,6 +181,7 @@ def export_metadata(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
         "protocol": protocol.as_dict(),
         "intervals": intervals and dataclasses.asdict(intervals),
     }
+    # both formats take nothing but strings as metadata
     return {key: json.dumps(value, ensure_ascii=False) for key, value in content.items()}
 
 
@@ -212,6 +215,7 @@ def check_broken_inputs(model: TrainedModel, fleet: Fleet, run: Runner) -> None:
     Raises:
         RulError: an output of the broken record is a number, or one of the other is none.
     """
+    # one column stands for all: the graph tests them in a single expression
     column = model.preprocessor.columns[0]
     for value, oldest in product((np.nan, np.inf), (True, False)):
         inputs = graph_inputs(model, fleet, np.array([fleet.last_rows[0], fleet.starts[0]]))
@@ -232,6 +236,7 @@ def _trace(model: TrainedModel, fleet: Fleet) -> torch.export.ExportedProgram:
 
     Not 0: the LSTM of ONNX Runtime 1.32 aborts the process at an empty batch (*measured*).
     """
+    # np.resize repeats the engine of a fleet that has only one
     rows = np.resize(fleet.last_rows, 2)
     example = graph_inputs(model, fleet, rows).named()
     if "history" in example:  # the tracer specialises lengths of 0 and 1, so take a window's
@@ -310,6 +315,7 @@ def _torch_export_runner(content: bytes) -> Runner:
 @contextmanager
 def _exporter_warnings_silenced() -> Iterator[None]:
     """Silence warnings of the exporters about their own code, which no user can act on."""
+    # the ONNX exporter logs as well, which catch_warnings does not reach
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -86,6 +86,7 @@ class ExportGraph(nn.Module):
     def __init__(self, model: TrainedModel) -> None:
         super().__init__()
         preprocessor, scaler = model.preprocessor, model.preprocessor.scaler
+        # before the trace, which would otherwise fix dropout and input noise in the graph
         self.network = model.network.eval()
         self.window = model.config.data.window
         self.cap = model.config.data.cap
@@ -126,11 +127,13 @@ class ExportGraph(nn.Module):
         features = self._scale(shortest_decimal(padded))
         if self.smoothing is not None:
             features = self._smoothing_weights(position, self.smoothing) @ features
+        # after the smoothing, which has to see the rows before the window
         features = features[:, -self.window :]
         if self.cycle_count:
             back = length - 1 - index[:, -self.window :]
             count = (cycle.unsqueeze(1) - back).double() / CYCLE_UNIT
             features = torch.cat((features, count.unsqueeze(2)), dim=2)
+        # the last row is never padding, even without a valid row: attention needs one step
         padding = (self.window - valid_length).clamp(min=0, max=self.window - 1)
         raw_rul, health = self.network(features.float(), padding)
         rul = raw_rul.clamp(0, self.cap)
@@ -203,6 +206,7 @@ class IntervalGraph(nn.Module):
         passed = (rul.unsqueeze(1) >= self.knots).sum(dim=1)
         left, right = (passed - 1).clamp(min=0), passed.clamp(max=len(self.knots) - 1)
         gap = self.knots[right] - self.knots[left]
+        # torch.where computes both branches: the inner one avoids 0 / 0
         share = torch.where(gap > 0, (rul - self.knots[left]) / torch.where(gap > 0, gap, 1.0), 0.0)
         at_left = self.scales[:, left]
         late, early = at_left + share * (self.scales[:, right] - at_left)
@@ -223,6 +227,7 @@ def shortest_decimal(raw: Tensor) -> Tensor:
     """
     value = raw.double()
     found = value
+    # from many places to few, so that the last match is the shortest decimal
     for places in range(_MOST_DECIMALS, -1, -1):
         decimal = (value * 10.0**places).round() / 10.0**places
         found = torch.where(decimal.float() == raw, decimal, found)
@@ -237,6 +242,7 @@ def graph_inputs(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> 
     length = model.config.data.window
     available = rows - fleet.row_starts[rows] + 1
     smooths = model.preprocessor.smoothing is not None
+    # at least one row: the graph was traced with a history of any length from 1 on
     before = max(1, int(available.max()) - length) if smooths else 0
     values = np.full((len(rows), before + length, len(fleet.columns)), np.nan, dtype=np.float32)
     valid = np.minimum(available, before + length)

@@ -27,6 +27,7 @@ def render_headline(evaluation: Evaluation) -> "RenderableType":
 
 def verdict(evaluation: Evaluation) -> str:
     """Return the RMSE, its interval, and how it compares with two constants, in one sentence."""
+    # last windows: the ones that papers report
     protocol, last = evaluation.protocol, evaluation.metrics.last.capped
     interval = interval_cell(last.rmse_interval) if last.rmse_interval else "none for one engine"
     constants = {
@@ -58,6 +59,7 @@ def published_comparison(evaluation: Evaluation) -> str:
             f"{protocol.files}."
         )
     if protocol.marks:
+        # the first mark is enough: `verdict`, printed above, has them all
         return f"Not comparable with published results: {protocol.marks[0]}."
     # few papers state their protocol, so only what others obtained again compares
     reproduced = [entry for entry in PUBLISHED if entry.trust in REPRODUCED]
@@ -68,6 +70,7 @@ def published_comparison(evaluation: Evaluation) -> str:
         if not reason
     ]
     if not comparable:
+        # both reproduced results have one setup, so the first reason is that of all
         return f"Not comparable with reproduced published results, which are {reasons[0]}."
     rmse, method = min(comparable)
     # measured: over 100 engines the interval spans 4 cycles, so a smaller difference shows nothing
@@ -98,7 +101,7 @@ def warnings_of(evaluation: Evaluation) -> Iterator[str]:
 
 
 def headline_table(evaluation: Evaluation) -> Table:
-    """Tabulate the metrics by windows and labels, without means and without a score of noise.
+    """Tabulate the metrics by windows and labels, without means and uninformative scores.
 
     The NASA score grows exponentially with the error. On raw labels most windows of a long record
     lie above the cap, so that its sum over every window measures the cap and not the model.

@@ -27,10 +27,10 @@ Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class IntervalFacts:
-    """What must be known about a model's intervals.
+    """How a model's intervals were calibrated, and what they guarantee.
 
     Attributes:
-        level: the one nearest to 0.9, which is shown.
+        level: the one shown, nearest to 0.9.
         kind: of the engines that calibrated: 'validation' or 'calibration'.
         mark: a caveat about these engines, or None.
     """
@@ -71,8 +71,9 @@ class BandCoverage:
     capped: Coverage | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the JSON."""
+        """Return the plain values for the JSON."""
         capped = None if self.capped is None else dataclasses.asdict(self.capped)
+        # the key of the JSON, `from`, is a keyword in Python: the attribute is `low`
         return {"from": self.low, "below": self.below, "capped": capped}
 
 
@@ -85,7 +86,7 @@ class WindowCoverage:
     bands: list[BandCoverage]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the JSON."""
+        """Return the plain values for the JSON."""
         bands = [band.as_dict() for band in self.bands]
         return {**dataclasses.asdict(self), "bands": bands}
 
@@ -123,7 +124,7 @@ class IntervalResults:
         return next(found for found in self.coverage if found.level == self.facts.level)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the JSON."""
+        """Return the plain values for the JSON."""
         if self.facts is None:
             return {"levels": [], "why": self.reason}
         coverage = [
@@ -152,6 +153,7 @@ def interval_level(model: TrainedModel, requested: float | None = None) -> float
             f"{model.path} carries no intervals ({why_no_intervals(model)}), so there is none at "
             f"level {requested:g}; leave --level out to predict without them"
         )
+    # exact: a level is the decimal that a user typed, never the result of a calculation
     if requested not in levels:
         raise UsageError(
             f"{model.path} was not calibrated at level {requested:g}; expected one of "
@@ -163,12 +165,14 @@ def interval_level(model: TrainedModel, requested: float | None = None) -> float
 
 def interval_bounds(model: TrainedModel, rul: NDArray[np.float64], level: float) -> Bounds:
     """Compute the bounds of the intervals around predictions [window], clamped to [0, cap]."""
+    # whoever has a level has it from `interval_level`, None without a calibration
     assert model.calibration is not None
     return model.calibration.bounds(rul, level, model.config.data.cap)
 
 
 def why_no_intervals(model: TrainedModel) -> str:
     """Give the reason why a model has no intervals."""
+    # first of the reasons: with such a split no engine is left to calibrate on
     if model.config.split.by == "windows":
         return "every engine trained"
     if model.calibration is None:
@@ -203,6 +207,7 @@ def evaluate_intervals(
     facts = interval_facts(model)
     if facts is None:
         return IntervalResults(reason=why_no_intervals(model))
+    # both sets: the guarantee is for every window, published results are of last ones
     every, found = np.arange(len(predictions.rul)), []
     for level in facts.levels:
         bounds = interval_bounds(model, predictions.rul, level)
@@ -232,6 +237,7 @@ def _window_coverage(
     for low, below in rul_bands(cap):
         band = in_band(truth.raw, low, below)
         parts = (lower[band], upper[band], truth.capped[band], engine[band])
+        # None, not a coverage of 0, where the test set has no RUL in the band
         bands.append(BandCoverage(low, below, interval_coverage(*parts) if band.any() else None))
     # clamped bounds end at the cap, so raw coverage is low by design; the share above explains it
     raw = interval_coverage(lower, upper, truth.raw, engine)

@@ -103,6 +103,7 @@ def read_input(
     return read_records(
         content,
         own_name if name is None else name,
+        # a copy: other column names are for this file and leave the model as it was trained
         model.config.data.model_copy(update={key: value for key, value in told.items() if value}),
         model.preprocessor.conditions,
         gaps=None if allow_gaps else ALLOW_GAPS,
@@ -135,6 +136,7 @@ def predict_records(
     # columns of objects, since None differs from False and from NaN in them
     lower, upper = (pd.Series([None] * len(rows) if x is None else x, dtype=object) for x in bounds)
     columns: dict[str, Any] = {
+        # a fleet counts its engines from 1
         "engine": [records.names[number - 1] for number in found.engine],
         "cycle": found.cycle,
         "cycles_seen": rows - fleet.row_starts[rows] + 1,
@@ -159,6 +161,7 @@ def _known_conditions(
     None stands where the file lacks settings that could tell.
     """
     marks = model.preprocessor.unknown_condition(records.fleet)[:, None]
+    # anywhere in the window, not at its last row alone: the network reads all of it
     unknown = any_in_window(marks, records.fleet, rows, model.config.data.window)[:, 0]
     otherwise = True if records.has_condition_columns else None
     return [False if is_unknown else otherwise for is_unknown in unknown]
@@ -183,6 +186,7 @@ def _notes(records: Records, rows: NDArray[np.int64], common: str) -> list[str]:
 
 def _record_notes(first_cycle: int, missing: int) -> list[str]:
     notes = []
+    # the cycle count, where it is an input, then includes cycles that were never recorded
     if first_cycle != 1:
         notes.append(f"the record starts at cycle {first_cycle}")
     if missing:
@@ -229,7 +233,7 @@ def to_csv(table: pd.DataFrame, *, full_precision: bool = False) -> str:
     """Write the table as CSV; what is unknown is empty.
 
     Without `full_precision` RUL, bounds and probabilities have three decimals, which are finer
-    than any model is right.
+    than any model is accurate.
     """
     if not full_precision:
         names = [name for name in map(str, table) if name.startswith(("rul", "p_"))]
@@ -272,6 +276,7 @@ def _remarks(row: dict[Hashable, Any], common: str) -> Iterator[str]:
         yield own
     if row["padded"]:
         yield "shorter than the window"
+    # `is False`: None means that the file lacks the settings that could tell
     if row["condition_known"] is False:
         yield "unknown operating condition"
     if row["sensors_out_of_range"]:
@@ -289,6 +294,7 @@ def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None
             "cap": data.cap,
             "boundaries": list(model.config.loss.health.boundaries),
             "epoch": model.epoch,
+            # the level of these predictions; that of `facts` is the default
             "intervals": facts and {**asdict(facts), "level": interval_level(model, level)},
         },
         "predictions": table.to_dict(orient="records"),

@@ -84,6 +84,7 @@ def predict_fleet(
     Raises:
         RulError: a prediction is not a finite number.
     """
+    # whole records even for a few windows: smoothing depends on all rows before
     series = torch.from_numpy(model.preprocessor.transform(fleet))
     rows = np.arange(fleet.rows) if rows is None else rows
     windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
@@ -119,4 +120,5 @@ def label_fleet(config: RunConfig, fleet: Fleet, rul: NDArray[np.int64]) -> Trut
     """
     raw = truncated_rul(fleet, rul)
     low = cap_rul(raw, config.data.cap)
+    # classes of the capped RUL, as in training: a boundary may be the cap itself
     return Truth(raw, low, health_classes(low, config.loss.health.boundaries, config.data.cap))

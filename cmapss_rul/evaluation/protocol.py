@@ -25,6 +25,7 @@ _SELECTED = {
 }
 """Value of `train.select` → the metric that chose the epoch."""
 
+# said in full because libraries differ: rul-datasets ends at 1
 _LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
 _ASSUMED = ", which the last cycle of each training record is taken to be"
 
@@ -35,7 +36,7 @@ class SplitFacts:
 
     Attributes:
         test: share of engines held out as the test set; None where there is a test file.
-        test_seed: that drew them.
+        test_seed: seed that drew them.
         leak: why a split by windows leaks; None for one by engines.
         fraction: share of the engines, or windows, for validation.
         calibration: share of the engines that only calibrate the intervals.
@@ -55,7 +56,7 @@ class SplitFacts:
 
     @property
     def leak_warning(self) -> str:
-        """The warning for readers of the metrics; only where there is a leak."""
+        """Warning for readers of the metrics; only where there is a leak."""
         return f"split by windows, {self.leak}"
 
     @classmethod
@@ -63,12 +64,14 @@ class SplitFacts:
         """Describe the split behind a model."""
         split, engines = model.config.split, model.engines
         return cls(
+            # every configuration has both keys; without held-out engines they had no effect
             test=split.test if engines.test else None,
             test_seed=split.test_seed if engines.test else None,
             by=split.by,
             leak=LEAK if split.by == "windows" else None,
             fraction=split.validation,
             calibration=split.calibration,
+            # without a seed of its own the split follows that of the run
             seed=model.config.seed if split.seed is None else split.seed,
             training_engines=len(engines.training),
             validation_engines=len(engines.validation),
@@ -113,11 +116,11 @@ class Protocol:
         scored: which windows and which labels the metrics are computed on.
         auxiliary: number of engines of each further subset trained on.
         split: into training, validation and calibration engines.
-        selection: on what the epoch was selected.
+        selection: how the epoch was selected.
         epoch: number of epochs behind the weights.
         scaling: what was scaled with which statistics.
         clamp: range of the predictions, cycles.
-        runs: that the spread between seeds is not in the intervals.
+        runs: reminder that the intervals do not include the spread between seeds.
         versions: of the packages that trained the network, and of those that evaluated it.
         leaks: ways in which test labels may have reached the network, other than a split by
             windows; each marks every metric.
@@ -181,6 +184,7 @@ class Protocol:
             scored="last window of each engine, and every window (one a cycle); "
             "labels capped, and raw",
             window=data.window,
+            # said because papers drop short engines, or pad with zeros, and get another test set
             padding="front, by repeating the first cycle; no engine dropped",
             inputs=list(model.preprocessor.features),
             smoothing=data.smoothing,
@@ -201,11 +205,12 @@ class Protocol:
 
     @property
     def marks(self) -> list[str]:
-        """What makes the metrics too good; empty for an honest protocol."""
+        """Reasons why the metrics are too good; empty for an honest protocol."""
         return [self.split.leak_warning] * bool(self.split.leak) + self.leaks
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the JSON."""
+        """Return the plain values for the JSON."""
+        # asdict goes into the split, too, and would keep the keys that its as_dict drops
         return {**dataclasses.asdict(self), "split": self.split.as_dict()}
 
     def lines(self) -> list[tuple[str, str]]:
@@ -251,6 +256,7 @@ class Protocol:
             window=self.window,
             cap=self.cap,
             cycle_count="cycle_count" in self.inputs,
+            # a leak counts as selection on the test set: it compares with no honest result
             selection=TEST if self.split.leak else VALIDATION,
             seeds=1,
         )
@@ -273,6 +279,7 @@ def _find_leaks(model: TrainedModel, tested: EvaluationSet) -> Iterator[str]:
     if model.data.label_columns:
         yield f"{LABEL_LEAK}: {', '.join(model.data.label_columns)}"
     if model.data.fingerprints is not None:
+        # rows of the test file that occur in the training file, whatever the engines are called
         known, columns = model.data.fingerprints.numpy(), model.config.data.input_columns
         if count := len(engines_with(tested.fleet, columns, known)):
             engines = counted(len(tested.fleet.starts), "test engine")
@@ -280,6 +287,7 @@ def _find_leaks(model: TrainedModel, tested: EvaluationSet) -> Iterator[str]:
 
 
 def _describe_files(official: bool, simulated: bool, own: bool) -> str:
+    # first: it outweighs whatever else is true of the files
     if simulated:
         return "simulated, not the official files"
     if own:
@@ -292,6 +300,7 @@ def _digest(file: dict[str, Any]) -> dict[str, Any]:
 
 
 def _selection(model: TrainedModel) -> str:
+    # a checkpoint such as last.pt, which validation did not choose
     if model.epoch != model.best_epoch:
         return "none: the state after the last epoch that was run, whatever validation said"
     if model.config.split.by == "windows":

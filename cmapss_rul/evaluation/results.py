@@ -1,4 +1,4 @@
-"""What an evaluation finds: typed here, plain values in evaluation.json."""
+"""Results of an evaluation: typed here, plain values in evaluation.json."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.metrics.prognostics import FleetPrognostics
 from cmapss_rul.metrics.regression import RegressionMetrics
 
+# not the syntax `class ByLabels[T]`, which Python 3.11 lacks
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -56,7 +57,7 @@ class RulMetrics:
     """Metrics of the predicted RUL on one set of windows and one kind of labels.
 
     Attributes:
-        rmse_interval: 95 % bootstrap interval of it over engines; None for a single engine.
+        rmse_interval: 95 % bootstrap interval of the RMSE over engines; None for a single engine.
         mae: mean absolute error, cycles.
         bias: mean of predicted − true, cycles.
         nasa: NASA score, a sum over windows.
@@ -85,23 +86,24 @@ class ConstantMetrics:
 
 @dataclass(frozen=True)
 class Floor:
-    """What a perfect predictor under the cap gets on raw labels."""
+    """Metrics of a perfect predictor with capped output, on raw labels."""
 
     description: str
     raw: ByWindows[RegressionMetrics]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the JSON."""
+        """Return the plain values for the JSON."""
         raw = self.raw.map(lambda found: {"raw": dataclasses.asdict(found)})
+        # the keys of the JSON stay, whatever the attributes are called: other programs read them
         return {"what": self.description, **dict(raw.items())}
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a constant gets.
+    """Metrics of a constant prediction.
 
     Attributes:
-        oracle: whether it is worked out from the very labels that it is scored on.
+        oracle: whether it is computed from the labels that it is scored on.
     """
 
     description: str
@@ -109,13 +111,13 @@ class Baseline:
     metrics: ByWindows[ByLabels[ConstantMetrics]]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the JSON."""
+        """Return the plain values for the JSON."""
         return {"what": self.description, "oracle": self.oracle, **dataclasses.asdict(self.metrics)}
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """Two constants: the mean of the scored labels, known to nobody, and of the training labels."""
+    """Two constants: the mean of the scored labels, an oracle, and that of the training labels."""
 
     test_mean: Baseline
     train_mean: Baseline
@@ -123,7 +125,7 @@ class Baselines:
 
 @dataclass(frozen=True)
 class HealthMetrics:
-    """How good the health classes of some windows are, and their probabilities.
+    """Accuracy and calibration of the predicted health classes on one set of windows.
 
     Attributes:
         accuracy: share of windows in the right class.
@@ -140,9 +142,10 @@ class HealthMetrics:
     brier: float
 
 
+# eq=False: a generated comparison of arrays would raise
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Metrics on a test set, and everything they must be read with.
+    """Metrics on a test set, with all that is needed to interpret them.
 
     `metrics`, `floor` and `baselines` have a result for the last window of each engine (`last`)
     and one for every window, one a cycle (`every`), on capped and on raw labels.
@@ -169,8 +172,9 @@ class Evaluation:
     last: NDArray[np.int64]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the JSON; predictions are not among them."""
+        """Return the plain values for the JSON; predictions are not among them."""
         return {
+            # predictions have a file of their own, predictions.csv
             "protocol": self.protocol.as_dict(),
             "metrics": dataclasses.asdict(self.metrics),
             "health": dataclasses.asdict(self.health),

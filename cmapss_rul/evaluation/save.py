@@ -58,6 +58,7 @@ def check_writable(*paths: Path) -> None:
         for path in paths:
             if path.is_dir():
                 raise cannot_write(path, "a folder of that name is in the way", ADVICE)
+        # a dangling link is not passed over: no folder can be created in its place
         while not folder.exists() and not folder.is_symlink():
             folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):
@@ -89,11 +90,12 @@ def save(evaluation: Evaluation, files: EvaluationFiles) -> None:
 
 def to_json(evaluation: Evaluation) -> str:
     """Write all metrics with their protocol as strict JSON; what is not finite becomes null."""
+    # a NASA score may overflow to infinity, which strict JSON has no number for
     return json_text(finite(evaluation.as_dict())) + "\n"
 
 
 def to_csv(evaluation: Evaluation) -> str:
-    """Write the last window of each engine with all digits: last-window metrics follow from it."""
+    """Write the last window of each engine with all digits: it gives the last-window metrics."""
     return last_window_predictions(evaluation).to_csv(index=False, lineterminator="\n")
 
 
@@ -102,6 +104,7 @@ def last_window_predictions(evaluation: Evaluation) -> pd.DataFrame:
     predictions = evaluation.predictions.at(evaluation.last)
     truth = evaluation.truth.at(evaluation.last)
     lower, upper = (None, None) if evaluation.bounds is None else evaluation.bounds
+    # without intervals their columns stay, empty: readers need no second format
     columns: dict[str, Any] = {
         "engine": predictions.engine,
         "cycle": predictions.cycle,

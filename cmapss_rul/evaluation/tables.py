@@ -60,6 +60,7 @@ def metrics_table(evaluation: Evaluation) -> Table:
         "Last window: of each engine; every window: one a cycle"
     )
     title += "".join(f". Too good: {mark}" for mark in evaluation.protocol.marks)
+    # the first row stands out: last windows are what papers report
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
 
 
@@ -75,6 +76,7 @@ def baselines_table(evaluation: Evaluation) -> Table:
     for labels, found in evaluation.metrics.last.items():
         strong.append(len(rows))
         rows.append([f"this model, {labels}", *metric_cells(found)])
+        # on capped labels a perfect predictor has no error, so there is no floor to show
         if labels == "raw":
             rows.append(["perfect below the cap, raw", *metric_cells(floor.raw.last)])
         for name, baseline in named.items():
@@ -141,6 +143,7 @@ def coverage_tables(intervals: IntervalResults) -> list[Table]:
     ]
     main = intervals.main
     by_band = [
+        # of last windows without their number, which is that of the engines
         [band_name(last.low, last.below), *_band_cells(last)[:3], *_band_cells(every)]
         for last, every in zip(main.last.bands, main.every.bands, strict=True)
     ]
@@ -245,5 +248,6 @@ def prognostics_table(evaluation: Evaluation) -> Table:
 
 def protocol_table(evaluation: Evaluation) -> Table:
     """The choices behind the metrics."""
+    # worded by the protocol itself, so that terminal, report and model card say the same
     rows = [list(line) for line in evaluation.protocol.lines()]
     return Table("Evaluation protocol", ["choice", "value"], rows, "ll")
