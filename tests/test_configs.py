@@ -18,6 +18,7 @@ BALANCERS = (
     "gradnorm",
     "dtp",
     "dwa",
+    "gaba",
     "geometric_mean",
     "random",
 )

@@ -13,6 +13,7 @@ from cmapss_rul.balancers.base import BalancedLoss, Balancer
 from cmapss_rul.balancers.dtp import DTPConfig
 from cmapss_rul.balancers.dwa import DWAConfig
 from cmapss_rul.balancers.fixed import FixedConfig
+from cmapss_rul.balancers.gaba import GABAConfig
 from cmapss_rul.balancers.geometric_mean import GeometricMeanConfig
 from cmapss_rul.balancers.gradnorm import GradNormConfig
 from cmapss_rul.balancers.random import RandomConfig
@@ -29,6 +30,7 @@ BalancerConfig = Annotated[
     | GradNormConfig
     | DTPConfig
     | DWAConfig
+    | GABAConfig
     | GeometricMeanConfig
     | RandomConfig
     | TorchJDConfig,

@@ -154,6 +154,34 @@ def normalised_sum(losses: Tensor, divisors: Tensor, scale: float) -> BalancedLo
     return BalancedLoss((losses / divisors * scale).sum(), scale / divisors)
 
 
+def gradient_norms(
+    losses: Tensor,
+    shared: Tensor | None,
+    reduce_gradient: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """Return ‖∇_W Lᵢ‖ of each loss, [2], as constants; the graph is retained.
+
+    Args:
+        losses: [2], with graph.
+        shared: W, the weights of the last shared layer.
+        reduce_gradient: see `Balancer.reduce_gradient`.
+
+    Raises:
+        ValueError: `shared` is missing.
+    """
+    if shared is None:
+        raise ValueError("`shared` should be the weights of the last shared layer, found None")
+    # `autograd.grad` leaves the `.grad` of the network's weights alone; the graph is retained for
+    # the backward pass of the total
+    gradients = [
+        torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses.unbind()
+    ]
+    if reduce_gradient is not None:
+        # the mean over ranks comes before the norm: a norm of a share would be too large
+        gradients = [reduce_gradient(gradient) for gradient in gradients]
+    return torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
+
+
 def per_task(name: str, values: Tensor) -> dict[str, Tensor]:
     """Name the two entries of a tensor [2] for the log.
 

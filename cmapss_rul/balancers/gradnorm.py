@@ -6,7 +6,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.balancers.base import BalancedLoss, Balancer, per_task, weighted_sum
+from cmapss_rul.balancers.base import (
+    BalancedLoss,
+    Balancer,
+    gradient_norms,
+    per_task,
+    weighted_sum,
+)
 from cmapss_rul.config.base import Config
 
 
@@ -61,12 +67,13 @@ class GradNorm(Balancer):
         Raises:
             ValueError: `shared` is missing.
         """
-        if shared is None:
-            raise ValueError("`shared` should be the weights of the last shared layer, found None")
+        # of the unweighted losses: w > 0, so ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖, which needs no second
+        # derivative, and the weights' loss cannot reach the network
+        norms = gradient_norms(losses, shared, self.reduce_gradient)
         self._start(losses.detach())
         weights = 2 * torch.softmax(self.scores, dim=0)
         balanced = weighted_sum(losses, weights)
-        gap = self._gap(weights * self._norms(losses, shared), losses.detach())
+        gap = self._gap(weights * norms, losses.detach())
         # gap − gap has value 0: the total stays Σ wᵢ Lᵢ, and one backward pass trains v as well
         return balanced._replace(total=balanced.total + (gap - gap.detach()))
 
@@ -76,22 +83,6 @@ class GradNorm(Balancer):
         first = losses.clamp_min(1e-8).to(self.first.dtype)
         self.first.copy_(torch.where(self.started, self.first, first))
         self.started.fill_(True)
-
-    def _norms(self, losses: Tensor, shared: Tensor) -> Tensor:
-        """Return ‖∇_W Lᵢ‖ of the unweighted losses, [2], as constants.
-
-        Since w > 0, ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖: no second derivative is needed, and the weights'
-        loss cannot reach the network.
-        """
-        # `autograd.grad` leaves the `.grad` of the network's weights alone; the graph is retained
-        # for the backward pass of the total
-        gradients = [
-            torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses.unbind()
-        ]
-        if self.reduce_gradient is not None:
-            # the mean over ranks comes before the norm: a norm of a share would be too large
-            gradients = [self.reduce_gradient(gradient) for gradient in gradients]
-        return torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
 
     def _gap(self, norms: Tensor, losses: Tensor) -> Tensor:
         """Return Σ abs(Gᵢ − sg(Ḡ rᵢ^α)) of the norms Gᵢ [2]."""

@@ -29,6 +29,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"name": "dtp", "gamma": 0},
     {"name": "dtp", "gamma": 5, "decay": 0, "margin": 1e-6},
     {"name": "dwa", "temperature": 0.01},
+    {"name": "gaba", "decay": 0, "uniform_steps": 0, "floor": 1e-9},
+    {"name": "gaba", "uniform_steps": 2, "floor": 0.4},
     {"name": "geometric_mean", "floor": 1},
     {"name": "torchjd:constant", "weights": [0.25, 3]},
     {"name": "torchjd:imtl_l", "learning_rate": 0.1},

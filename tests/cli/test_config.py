@@ -153,7 +153,7 @@ def test_the_list_as_json_holds_the_same(rul):
     balancers = [row["name"] for row in listed["choices"]["balancer.name"]]
     assert balancers == sorted(balancers)
     assert [name for name in balancers if "torchjd:" not in name] == [
-        "amnl", "amnl_ema", "dtp", "dwa", "fixed", "geometric_mean", "gradnorm", "random",
+        "amnl", "amnl_ema", "dtp", "dwa", "fixed", "gaba", "geometric_mean", "gradnorm", "random",
         "uncertainty",
     ]  # fmt: skip
     assert "torchjd:stch" in balancers
