@@ -45,6 +45,7 @@ def time_to_target(epochs: Sequence[Epoch], target: float) -> TimeToTarget:
         seconds += epoch.seconds
         if epoch.rmse <= target:
             return TimeToTarget(seconds, number, True, best)
+    # the whole time, a lower bound: leaving the run out would favour the loop that failed
     return TimeToTarget(seconds, len(epochs), False, best)
 
 
@@ -58,6 +59,7 @@ def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
     pairs = []
     for number, seed in enumerate(seeds):
         config = options.fd001.model_copy(update={"seed": seed})
+        # by number, because each seed has several runs
         folder = options.folder / f"accuracy-{number}"
         epochs = options.sizes.usual_epochs
         reference = measure_once(prepare_reference, config, epochs, options.device)
@@ -66,6 +68,7 @@ def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
     reference_seconds, our_seconds = (
         [run.seconds for run in runs] for runs in zip(*pairs, strict=True)
     )
+    # "usual_loop" is the reference loop: the keys stay those of results saved before
     return {
         "accuracy.ratio_to_usual_loop": summarise_ratios(reference_seconds, our_seconds),
         "accuracy.usual_loop_seconds": Summary.of(reference_seconds),
@@ -80,13 +83,13 @@ def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
 def compare_times(
     reference: Sequence[Epoch], ours: Sequence[Epoch]
 ) -> tuple[TimeToTarget, TimeToTarget]:
-    """Find when either run came within the margin of the reference loop's best."""
+    """Time until each run is within `MARGIN` of the best RMSE of the reference run."""
     target = MARGIN * min(epoch.rmse for epoch in reference)
     return time_to_target(reference, target), time_to_target(ours, target)
 
 
 def prepare_reference(config: RunConfig, epochs: int, device: str) -> Callable[[], list[Epoch]]:
-    """Prepare the reference loop: the subset's own engines, the same split, the same windows."""
+    """Prepare the reference loop on the same split and windows, without auxiliary subsets."""
     set_up_torch(config.train.thread_count(), config.seed)
     data = load_data(without_auxiliary(config))
     loop = ReferenceLoop(config, data, torch.device(device))
@@ -114,4 +117,5 @@ class EpochRecorder(Reporter):
     def epoch_end(self, row: Row, best: bool) -> None:
         """Record an epoch."""
         del best
+        # "seconds" are training and validation, as in `ReferenceLoop.fit`
         self.epochs.append(Epoch(row["seconds"], row["val_rmse"]))

@@ -1,7 +1,7 @@
-"""Preparing data and gathering batches, compared with rul-datasets.
+"""Data preparation and batch assembly, compared with rul-datasets.
 
-rul-datasets, in keys and names the peer, is the most complete public loader of these data; it comes
-with the extra `bench`.
+rul-datasets, called the peer in keys and names, is the most complete public loader of these data;
+the extra `bench` installs it.
 """
 
 import importlib
@@ -41,9 +41,9 @@ _DERIVED = ("dev_*", "val_*", "*.pkl")
 def measure_data(options: BenchOptions) -> dict[str, Any]:
     """Time the preparation from text files to tensors without imports, in fresh processes.
 
-    Both read one subset with the sensors, window and cap of rul-datasets, which also reads the test
-    file, since it has one call for all. Cold is a first call: rul-datasets writes the training file
-    as two text files and saves its scaler, ours writes its cache. Cached is a later call of each.
+    Both read one subset with the sensors, window and cap of rul-datasets, whose only call also
+    reads the test file. Cold is a first call: rul-datasets writes the training file as two text
+    files and saves its scaler, ours writes its cache. Cached is a later call of each.
     """
     config = _copy_train_file(options)
     contenders: dict[str, Callable[[], Measurement]] = {
@@ -82,7 +82,7 @@ def measure_data(options: BenchOptions) -> dict[str, Any]:
 
 
 def measure_loader(options: BenchOptions) -> dict[str, Any]:
-    """Time the gathering of shuffled batches by window length, and the loader of rul-datasets."""
+    """Time the assembly of shuffled batches by window length, and the loader of rul-datasets."""
     config = options.peer_config
     contenders = {
         str(window): Contender(
@@ -124,11 +124,11 @@ def _copy_train_file(options: BenchOptions) -> RunConfig:
 
 
 def prepare_our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Measurement]:
-    """Import what loading needs; a turn loads the data, if `fresh` without the cache."""
+    """Import what loading needs; a turn loads the data, without the cache if `fresh`."""
     import numpy.ma  # noqa: F401  # imported at first use; rul-datasets imports it at its start
 
     keep_freed_memory()
-    if fresh:
+    if fresh:  # removed here, before the clock of the turn starts
         shutil.rmtree(Path(config.data.dir) / "cache", ignore_errors=True)
 
     def load() -> Measurement:
@@ -140,7 +140,7 @@ def prepare_our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Measurem
 
 
 def prepare_our_loader(config: RunConfig, threads: int) -> Callable[[], Measurement]:
-    """Load the training windows; a turn gathers each of them once, in shuffled batches."""
+    """Load the training windows; a turn assembles all of them once, in shuffled batches."""
     set_up_ours(threads)
     training = load_data(config).training
 
@@ -158,6 +158,8 @@ def prepare_our_loader(config: RunConfig, threads: int) -> Callable[[], Measurem
 
 def peer_version() -> str | None:
     """Version of rul-datasets; None where it or a package that it needs is not installed."""
+    # looked for, not imported: the parent process does not need them; requests is imported by
+    # rul-datasets without being declared
     if not all(importlib.util.find_spec(name) for name in ("rul_datasets", "requests")):
         return None
     return metadata.version("rul-datasets")
@@ -182,16 +184,16 @@ def _peer_root(options: BenchOptions) -> Path:
 def prepare_peer_data(
     root: Path, subset: SubsetName, window: int, *, fresh: bool
 ) -> Callable[[], Measurement]:
-    """Import rul-datasets; a turn prepares a subset, if `fresh` without files of earlier calls."""
+    """Import rul-datasets; a turn prepares a subset, without files of earlier calls if `fresh`."""
     if fresh:
         for pattern in _DERIVED:
             for path in (root / "CMAPSS").glob(pattern):
                 path.unlink()
-    set_up = _import_peer(root, subset, window, batch_size=1)
+    set_up = _import_peer(root, subset, window, batch_size=1)  # of a loader that is not used
 
     def load() -> Measurement:
         start = time.perf_counter()
-        set_up().to_dataset("dev")
+        set_up().to_dataset("dev")  # windows in memory, where `load_data` ends, too
         return Measurement(time.perf_counter() - start, peak_memory_mb())
 
     return load

@@ -20,14 +20,14 @@ _WARM_UP = 20
 
 
 class InferenceTimes(NamedTuple):
-    """Rates, [pass], windows a second in batches; latencies, [window], seconds for one alone."""
+    """Throughput in batches, [pass], windows per second; latency of one window, [window], s."""
 
     rates: list[float]
     latencies: list[float]
 
 
 def measure_inference(options: BenchOptions) -> dict[str, Any]:
-    """Predict the training windows of the subset: the test set has too few to be timed."""
+    """Time predictions of the subset's training windows: the test set has too few windows."""
     sizes = options.sizes
     times = measure_once(
         prepare_inference,
@@ -37,6 +37,7 @@ def measure_inference(options: BenchOptions) -> dict[str, Any]:
         sizes.passes,
         sizes.single,
     )
+    # quantiles of single calls: a median of means would hide the slow ones
     median, p99 = np.quantile(times.latencies, [0.5, 0.99])
     return {
         "inference.windows_per_second": Summary.of(times.rates),
@@ -68,12 +69,13 @@ def _rate(network: Network, windows: Windows, device: torch.device) -> float:
     with synchronised(device):
         start = time.perf_counter()
         predict(network, windows)
+    # after the context, which waits for the device at its end
     return len(windows) / (time.perf_counter() - start)
 
 
 @torch.inference_mode()
 def _latencies(network: Network, windows: Windows, count: int) -> list[float]:
-    """Draw windows at random; each time ends when the RUL is a Python float."""
+    """Time windows drawn at random, each until its RUL is a Python float."""
     network.eval()
     latencies = []
     for index in torch.randint(len(windows), (count + _WARM_UP, 1), device=windows.ends.device):

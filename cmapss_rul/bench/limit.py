@@ -127,6 +127,7 @@ def compute_products(listed: list[Product]) -> Callable[[], object]:
 
     def compute() -> None:
         for product, (left, right, result) in zip(listed, matrices, strict=True):
+            # *measured*: oneDNN, in the LSTM, is faster for some shapes, so a share may exceed 1
             multiply = torch.mm if product.batch == 1 else torch.bmm
             for _ in range(product.calls):
                 multiply(left, right, out=result)  # without the cost of an allocation
@@ -178,6 +179,7 @@ def _lstm(lstm: nn.LSTM, batch: int, steps: int, *, first: bool) -> Iterator[Pro
             part, calls = "bilstm recurrence", 2 * after_first
             yield Product(f"{part} forward", batch, hidden, gates, calls=calls)
             yield Product(f"{part} gradient of state", batch, gates, hidden, calls=calls)
+            # a single product over all steps: it can wait until the gates' gradients are known
             rows = batch * after_first
             yield Product(f"{part} gradient of weights", gates, rows, hidden, calls=2)
 
@@ -192,6 +194,7 @@ def _pairs(part: str, batch: int, rows: int, inner: int, columns: int) -> Iterat
 def _last_state(attention: LastStateAttention, batch: int, steps: int) -> Iterator[Product]:
     """Query, key projection of the query, scores over all states, and their weighted mean."""
     hidden, width = attention.query.weight.shape
+    # the key matrix is applied to the query, not to every state; see `LastStateAttention`
     yield from _linear("attention query", batch, width, hidden)
     yield from _linear("attention key", batch, hidden, width)
     yield from _pairs("attention scores", batch, 1, width, steps)

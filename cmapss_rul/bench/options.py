@@ -1,4 +1,4 @@
-"""What a benchmark measures, and with how many repetitions."""
+"""Options of a benchmark: configurations, device, and numbers of repetitions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,12 +27,12 @@ class Repetitions:
         repeats: of all these runs.
         usual_epochs: of the reference loop.
         turns: of a training step, for each contender.
-        pairs: of processes, one after another, among which all turns of steps are divided; where
-            both contenders share a process, the number of processes.
-        steps: in such a turn.
+        pairs: of processes, started one after another, which share the turns of steps; where both
+            contenders are in one process, the number of processes.
+        steps: per turn of steps.
         published_turns: of the published network's step.
-        starts: of whole processes: preparing the data, starting the program.
-        passes: over all windows, of loading and of predicting.
+        starts: of new processes, for data preparation and for program startup.
+        passes: over all windows, for batch assembly and for prediction.
         single: windows predicted one at a time.
     """
 
@@ -40,6 +40,7 @@ class Repetitions:
     repeats: int = 3
     usual_epochs: int = 12
     turns: int = 120
+    # *measured* without several pairs and `workers.REST`: 0.97 to 1.36 for one ratio in two days
     pairs: int = 6
     steps: int = 4
     published_turns: int = 15
@@ -59,8 +60,9 @@ QUICK = Repetitions(
 class BenchOptions:
     """The configurations that are measured, and how.
 
-    `config` is the shipped one of the subset, `fd001` has one split for all seeds, `published` has
-    the published network; networks run on `device`, `folder` is for temporary files.
+    `config` is the shipped configuration of the subset, `fd001` has one split for all seeds,
+    `published` has the published network. `device` is that of the networks, `folder` is for
+    temporary files.
     """
 
     config: RunConfig
@@ -78,6 +80,7 @@ class BenchOptions:
         sets = [] if data is None else [f"data.dir={data}"]
         return cls(
             config=load_config(subset.lower(), sets),
+            # one split, so that seeds differ in their training alone
             fd001=load_config("fd001", [*sets, "split.seed=0"]),
             published=load_config("published", sets),
             device=device,
@@ -98,13 +101,13 @@ class BenchOptions:
             dir=self.config.data.dir,
             window=PEER_WINDOW,
             columns=LITERATURE_SENSORS,
-            cycle_count=False,
+            cycle_count=False,  # the loader of rul-datasets has no such input
         )
         return RunConfig(data=data)
 
     def fetch_files(self) -> None:
         """Download missing data files, so that no measurement waits for a server."""
-        for config in (self.config, self.fd001):
+        for config in (self.config, self.fd001):  # `published` is measured on random numbers
             ensure_files(config.data, ["train", "test", "RUL"])
             for subset in config.data.auxiliary:
                 ensure_files(config.data.model_copy(update={"subset": subset}), ["train"])
@@ -127,7 +130,7 @@ def set_up_ours(threads: int, seed: int = 0) -> None:
 
 
 def set_up_torch(threads: int, seed: int = 0) -> None:
-    """Set a process up like a plain PyTorch script, with the threads that both contenders get."""
+    """Set a process up like a plain PyTorch script, with the same threads for both contenders."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
 

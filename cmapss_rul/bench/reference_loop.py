@@ -1,7 +1,7 @@
-"""The reference loop: the baseline, written as most public code for these data.
+"""The reference loop: a baseline written like most public code for these data.
 
-Windows materialised as one tensor, a DataLoader with its defaults, plain Adam at its default
-and constant rate, the sum of the two losses, `.item()` in each step, every window in each epoch.
+Windows materialised as one tensor, a DataLoader with its defaults, Adam with its default learning
+rate and no schedule, the sum of the two losses, `.item()` in each step, all windows in each epoch.
 """
 
 import math
@@ -63,6 +63,7 @@ class ReferenceLoop:
         with torch.no_grad():
             for batch in self.validation:
                 windows, rul, _, padding = (tensor.to(self.device) for tensor in batch)
+                # clamped like our predictions: the comparison is of loops, not of this detail
                 predicted = self.network(windows, padding).rul.clamp(0, self.cap)
                 squares += ((predicted - rul) ** 2).sum().item()
                 count += len(rul)
@@ -81,4 +82,5 @@ class ReferenceLoop:
 
 def materialise(labelled: LabelledWindows) -> TensorDataset:
     """Copy every window of a set into one tensor."""
+    # without `censored`, which is None for these data and no tensor
     return TensorDataset(*labelled.batch(torch.arange(len(labelled)))[:4])

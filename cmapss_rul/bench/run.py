@@ -100,8 +100,8 @@ def bench_scale(
 def run_parts(
     options: BenchOptions, parts: Mapping[str, Part], report: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Do some of the measurements; the result has their conditions, too."""
-    options.fetch_files()
+    """Run some of the measurements; the result also describes their conditions."""
+    options.fetch_files()  # before the clock starts
     data = options.config.data
     origin = provenance(Path(data.dir) / file_name("train", data.subset))
     start = time.perf_counter()
@@ -128,7 +128,7 @@ def inspect_machine(device: torch.device) -> dict[str, Any]:
     """Return processor, memory, GPU, system, versions and load; no name of machine or user."""
     return {
         "processor": _processor(),
-        "cores": TrainConfig().thread_count(),
+        "cores": TrainConfig().thread_count(),  # usable ones: a container may not have them all
         "memory_mb": _memory_mb(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -27,8 +27,8 @@ class Point:
     Attributes:
         cached: loaded from the cache; else from the text file.
         seconds: from files to tensors, without imports.
-        gather: seconds to gather one window, in shuffled batches.
-        base_mb: peak resident size before, with imports, MB; `peak_mb` is that at the end.
+        gather: seconds per window for assembling shuffled batches.
+        base_mb: peak resident size after the imports, MB; `peak_mb` is that at the end.
     """
 
     engines: int
@@ -74,7 +74,7 @@ def measure_scale(
         simulate(fleet, engines=count, kinds=["train"])
         points += [
             measure_once(prepare_point, fleet, count, window, cached=cached)
-            for cached in (False, True)
+            for cached in (False, True)  # in this order: the first writes the cache
         ]
     return points
 
@@ -90,6 +90,7 @@ def prepare_point(fleet: Path, engines: int, window: int, *, cached: bool) -> Ca
         shutil.rmtree(fleet / "cache", ignore_errors=True)
 
     def measure() -> Point:
+        # a peak never falls, so the difference is a lower bound of what the data take
         base, start = peak_memory_mb(), time.perf_counter()
         training = load_data(config).training
         seconds, start = time.perf_counter() - start, time.perf_counter()
@@ -119,7 +120,7 @@ def draw_scale(points: Sequence[Point], path: Path) -> None:
     for axes in (time_axes, memory_axes):
         axes.set_xscale("log")
         axes.set_xlabel("engines (about 206 rows each)")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=0)  # else a few per cent would look like growth
         axes.grid(color="#DDDDDD")
     time_axes.legend()
     content = io.BytesIO()

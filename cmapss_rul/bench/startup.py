@@ -25,6 +25,7 @@ def measure_startup(options: BenchOptions) -> dict[str, Any]:
     """Time whole commands beside `import torch`, and the start of training to its first step."""
     run = _short_run(options)
     arguments = ["evaluate", str(run.path), "--output", str(options.folder / "evaluated")]
+    # as a module of this Python: a `rul` on the PATH may belong to another environment
     contenders = {
         "torch": partial(time_command, "-c", "import torch"),
         "help": partial(time_command, "-m", "cmapss_rul", "--help"),
@@ -44,7 +45,7 @@ def measure_startup(options: BenchOptions) -> dict[str, Any]:
 
 
 def _short_run(options: BenchOptions) -> RunFolder:
-    """Train a few steps, so that there is a run to evaluate; this also fills the cache."""
+    """Train a few steps to get a run to evaluate; this also fills the cache."""
     short = {"epochs": 1, "window_share": 0.01}  # the accuracy of this run is of no interest
     config = options.fd001.model_copy(
         update={"train": options.fd001.train.model_copy(update=short)}
@@ -64,6 +65,7 @@ def time_command(*arguments: str) -> float:
     )
     seconds = time.perf_counter() - start
     if done.returncode:
+        # the end, because a traceback names the error in its last line
         message = one_line(done.stderr.decode(errors="replace"))[-300:]
         command = f"python {' '.join(arguments)}"
         raise RulError(f"{command} ended with exit code {done.returncode}: {message}")

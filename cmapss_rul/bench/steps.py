@@ -1,4 +1,4 @@
-"""Training steps: of the reference loop, of the matrix products alone, and of each balancer."""
+"""Training steps compared: reference loop, matrix products alone, and each balancer."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -181,6 +181,7 @@ def time_steps(step: Callable[[], object], turn: Turn) -> float:
     """Take the steps of a turn; return the mean seconds of one."""
     with synchronised(torch.device(turn.device)):
         start = time.perf_counter()
+        # several steps per synchronisation, as in training, where the CPU runs ahead of a GPU
         for _ in range(turn.steps):
             step()
     return (time.perf_counter() - start) / turn.steps

@@ -1,4 +1,4 @@
-"""Medians and spreads of repeated measurements, and the keys under which a result has them."""
+"""Medians and spreads of repeated measurements, and their keys in the result."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Measurement(NamedTuple):
-    """Seconds, or windows a second, and the peak resident size of the process until then."""
+    """Seconds, or windows per second, and the peak resident size of the process so far, MB."""
 
     value: float
     peak_mb: float
@@ -63,7 +63,7 @@ def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
             parent[name], parent[f"{name}_spread"] = value
         elif (
             isinstance(value, Mapping)
-            and value
+            and value  # `all` of an empty mapping is true
             and all(isinstance(each, Summary) for each in value.values())
         ):
             parent[name] = {each: summary.median for each, summary in value.items()}

@@ -1,4 +1,4 @@
-"""The result of a benchmark as a table: each value with its requirement, and what to know of it."""
+"""The result of a benchmark as a table: values, requirements and remarks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -23,8 +23,8 @@ class Row(NamedTuple):
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
-    """Lay a result out, with data, threads, duration and machine below."""
-    words = {None: "", True: "yes", False: "NO"}
+    """Lay out a result, with data, threads, duration and machine below."""
+    words = {None: "", True: "yes", False: "NO"}  # capitals stand out in a long column
     return Table(
         "",
         ["key", "median ± spread", "required", "met"],
@@ -39,7 +39,7 @@ def result_table(result: Mapping[str, Any]) -> Table:
 
 
 def scale_table(result: Mapping[str, Any]) -> Table:
-    """Lay the points of a measurement of scale out."""
+    """Lay out the points of `rul bench --scale`."""
     rows = [
         [
             f"{point['engines']:,}",
@@ -57,7 +57,7 @@ def scale_table(result: Mapping[str, Any]) -> Table:
 
 
 def describe_machine(machine: Mapping[str, Any]) -> str:
-    """Describe in a line the machine that a benchmark ran on.
+    """Describe the machine of a benchmark in one line.
 
     >>> describe_machine({"processor": "X", "cores": 2, "memory_mb": 8000.0, "gpu": None,
     ...           "system": "Linux", "load_average": 0.5, "versions": {"torch": "2.13.0"}})
@@ -76,7 +76,7 @@ def describe_machine(machine: Mapping[str, Any]) -> str:
 
 
 def remarks(result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what limits the meaning of a result."""
+    """Yield what limits the validity of a result."""
     if result.get("quick"):
         yield "quick: few turns and one seed; run it without --quick before you quote a result"
     if result.get("files") != "official files":

@@ -46,6 +46,7 @@ class Contender(Generic[T]):
         self._worker.send(None)  # the task is always the same: one more turn
         end = self._worker.receive()
         if end.error is not None:
+            # the error of a dead process does not tell what it was doing
             raise RulError(f"{self._name}: {end.error}" if self._worker.dead else end.error)
         value: T = end.value
         return value
@@ -74,7 +75,7 @@ def _set_up_turns(prepare: Callable[[], Callable[[], Any]]) -> Handler:
 
 
 def measure_once(prepare: Callable[..., Callable[[], T]], *arguments: Any, **named: Any) -> T:
-    """Do a single turn in a process of its own; the arguments are those of `Contender`."""
+    """Do a single turn in a new process; the arguments are those of `Contender`."""
     with Contender(prepare, *arguments, **named) as contender:
         return contender()
 
@@ -84,8 +85,8 @@ def alternate(
 ) -> dict[str, list[T]]:
     """Interleave the turns of several contenders, as in A B A B A B.
 
-    A machine that is slow for a while then slows neighbouring turns of all contenders alike. Each
-    has `warm_up` more turns, before the others, whose values are dropped.
+    A machine that is slow for a while then slows neighbouring turns of all contenders alike. The
+    values of the first `warm_up` turns of each, which come before the others, are dropped.
 
     >>> alternate({"A": lambda: 1, "B": lambda: 2}, turns=3)
     {'A': [1, 1, 1], 'B': [2, 2, 2]}
@@ -107,5 +108,6 @@ def peak_memory_mb() -> float:
                 return int(line.split()[1]) * 1024 / 1e6
     import resource  # missing on Windows
 
+    # in bytes on macOS, in KiB elsewhere
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
