@@ -32,6 +32,7 @@ _SETTINGS: Any = {
     "grid.color": "#DDDDDD",
     "axes.axisbelow": True,
 }
+# matplotlib writes its version or the date into a file, and equal plots would differ
 _DATES: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 _FINE_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
@@ -46,6 +47,7 @@ def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[
         figure = picture()
         for ending in ENDINGS:
             path = folder / f"{name}.{ending}"
+            # first, and also where nothing is drawn: an old plot would pass for a new one
             path.unlink(missing_ok=True)
             if figure is not None:
                 drawn = io.BytesIO()
@@ -57,9 +59,11 @@ def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[
 
 def log_scale(axes: Axes) -> None:
     """Set the y axis to log scale, with plain numbers as tick labels."""
+    # mask: a value of 0 leaves a gap in the line
     axes.set_yscale("log", nonpositive="mask")
     low, high = axes.get_ylim()
     decades = math.log10(high / low)
+    # the default locator marks powers of ten only: a range within a decade would have no label
     steps = (1.0,) if decades > 1.5 else (1.0, 2.0, 5.0) if decades > 0.7 else _FINE_STEPS
     axes.yaxis.set_major_locator(LogLocator(subs=steps))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -27,7 +27,7 @@ class Bold(str):
 
 
 class Code(str):
-    """A cell in typewriter type where the output knows one."""
+    """A cell in monospaced type, where the output has one."""
 
     __slots__ = ()
 
@@ -72,7 +72,7 @@ def to_terminal(table: Table) -> "RenderableType":
     """Lay a table out for rich: columns of numbers never wrap, those of text do.
 
     Every text is a `rich.text.Text` of printable characters, so that neither rich's markup nor a
-    control character in a foreign name is obeyed.
+    control character in an untrusted name is interpreted.
     """
     from rich import box, console
     from rich import table as rich_table
@@ -91,14 +91,14 @@ def to_terminal(table: Table) -> "RenderableType":
 
 
 def terminal_text(text: str) -> "Text":
-    """Return a foreign text for rich, bold where it is `Bold`, and shown as it is."""
+    """Return an untrusted text for rich: bold where it is `Bold`, and otherwise verbatim."""
     from rich.text import Text
 
     return Text(printable(text), style="bold" if isinstance(text, Bold) else "")
 
 
 def to_html(table: Table) -> str:
-    """Lay a table out as HTML; it scrolls by itself where it is wider than the page."""
+    """Lay a table out as HTML; one that is wider than the page scrolls on its own."""
     title = _escape_html(table.title)
     heads = (
         f'<th scope="col"{_html_class(align)}>{_html_cell(name)}</th>'
@@ -109,6 +109,7 @@ def to_html(table: Table) -> str:
     return "\n".join(
         [
             f'<p class="caption">{title}</p>',
+            # tabindex: without the focus a keyboard cannot scroll
             f'<div class="scroll" role="region" tabindex="0" aria-label="{title}">',
             f'<table class="{numbers if "r" in table.align else "texts"}" aria-label="{title}">',
             f"<thead><tr>{''.join(heads)}</tr></thead>",
@@ -129,6 +130,7 @@ def _html_rows(table: Table) -> Iterator[str]:
             for cell, align in zip(cells, table.align[1:], strict=True)
         )
         strong = ' class="strong"' if index in table.strong else ""
+        # th: a screen reader reads out the name of the row with each cell
         yield f'<tr{strong}><th scope="row">{_html_cell(name)}</th>{row}</tr>'
 
 
@@ -173,15 +175,17 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 def _markdown_cell(text: str) -> str:
     if isinstance(text, Code) and "`" not in text:  # no backslash escapes a backtick in code
+        # Markdown splits a row at | even inside code
         return f"`{printable(text)}`".replace("|", r"\|")
     shown = escape_markdown(text).replace("|", r"\|")
     return f"**{shown}**" if isinstance(text, Bold) else shown
 
 
 def escape_markdown(text: object) -> str:
-    r"""Show a foreign text as it is, where Markdown would read markup.
+    r"""Escape an untrusted text, so that Markdown shows it verbatim.
 
     >>> print(escape_markdown("<b>*a*_b"))
     \<b\>\*a\*\_b
     """
+    # no | here: it has to be escaped in table cells only
     return re.sub(r"([\\`*_{}\[\]<>#&~])", r"\\\1", printable(text))

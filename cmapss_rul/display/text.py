@@ -20,6 +20,7 @@ def shell_word(text: object) -> str:
         return shlex.quote(word)
     plain = (
         chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}"
+        # bytes, not characters: a file name need not be valid UTF-8
         for byte in os.fsencode(word)
     )
     return f"$'{''.join(plain)}'"
@@ -35,6 +36,7 @@ def finite(value: Any) -> Any:
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
+    # strict JSON has no NaN or Infinity, and many readers refuse them
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -47,6 +49,7 @@ def json_text(value: object, indent: int = 2) -> str:
       "a\u009b31m"
     ]
     """
+    # ensure_ascii would also escape the names of engines and columns that people read
     text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
     if text.replace("\n", "").isprintable():
         return text

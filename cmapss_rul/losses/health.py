@@ -111,6 +111,7 @@ class CrossEntropy(nn.Module):
     def forward(self, logits: Tensor, classes: Tensor) -> Tensor:
         """Return the loss, a scalar."""
         total, weight = self.sum_and_weight(logits, classes)
+        # a batch without a known class would give 0 / 0, and NaN gradients in all shared layers
         return total / weight.clamp(min=1)
 
     def extra_repr(self) -> str:

@@ -80,6 +80,7 @@ class RulLoss(nn.Module, ABC):
 
     def weights(self, target: Tensor) -> Tensor:
         """Return the weight wᵢ of each window, [batch]; 1 by default."""
+        # Σ wᵢ is then the number of windows, so that batches of different sizes add up over ranks
         return torch.ones_like(target)
 
     def sum_and_weight(
@@ -126,6 +127,7 @@ class WeightedMSE(RulLoss):
 
     def weights(self, target: Tensor) -> Tensor:
         """Return 2 − min(y, cap) / cap."""
+        # clamp: beyond the cap the weight would fall below 1, and below 0 beyond twice the cap
         return 2 - target.clamp(max=self.cap) / self.cap
 
     def errors(self, predicted: Tensor, target: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from cmapss_rul.metrics.regression import errors
 
 LEVEL = 0.95
 DRAWS = 2_000
+# fixed: equal predictions get equal intervals, and runs to be compared share their draws
 SEED = 0
 _BLOCK = 1 << 22
 """Engines drawn at a time: bounds the memory to tens of megabytes."""
@@ -76,11 +77,11 @@ def resampled_rmse(
     """
     # sums per engine are all that a draw needs: its cost does not grow with the windows
     _, index, windows = np.unique(engine, return_inverse=True, return_counts=True)
-    if (
-        len(windows) == 1
-    ):  # every draw would be the same engine: a width of 0, which is no certainty
+    # every draw would be the same engine: an interval of width 0, which would look like certainty
+    if len(windows) == 1:
         return None
     sums = [np.bincount(index.ravel(), weights=run.ravel()).astype(np.float64) for run in squares]
+    # both sums are over the drawn engines: the number of windows is random, too
     blocks = [
         [np.sqrt(total[chosen].sum(axis=1) / windows[chosen].sum(axis=1)) for total in sums]
         for chosen in _draw_engines(len(windows), draws, np.random.default_rng(seed))

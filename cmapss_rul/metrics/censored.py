@@ -1,4 +1,4 @@
-"""Metrics that censored records allow, whose RUL is known to be at least a bound, no more."""
+"""Metrics for censored records, of whose RUL only a lower bound is known."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from cmapss_rul.metrics.coverage import mean_by_engine
 CUT_DRAWS = 200
 """Draws of the cuts behind a concordance index. A guess: its mean then moves by less than 0.01."""
 
+# fixed, so that two models are compared on engines of the same ages
 _SEED = 0
 
 
@@ -106,6 +107,7 @@ def cut_concordance(
     found = []
     for _ in range(draws):
         cut = generator.integers(first, lengths)  # rows seen, from `first` to the length − 1
+        # of a censored record `lengths - cut` is when observation ends, as `time` requires
         index = concordance_index(lengths - cut, predicted[starts + cut - 1], failed)
         if index is not None:
             found.append(index)

@@ -75,6 +75,7 @@ def end_of_life(cycle: NDArray[np.int64], true: NDArray[Any]) -> int:
     >>> end_of_life(np.array([5, 6]), np.array([10, 9]))
     15
     """
+    # raw labels fall by one per cycle, so any row gives the same; capped ones do not
     return int(cycle[-1] + true[-1])
 
 
@@ -200,7 +201,7 @@ class EnginePrognostics:
 
     Attributes:
         scored: number of cycles that are scored.
-        metrics: None where none is.
+        metrics: None where no cycle is scored.
     """
 
     engine: int | str
@@ -208,7 +209,7 @@ class EnginePrognostics:
     metrics: PrognosticMetrics | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in evaluation.json."""
+        """Return the plain values for evaluation.json."""
         metrics = dict.fromkeys(_NAMES) if self.metrics is None else asdict(self.metrics)
         return {"engine": self.engine, "scored": self.scored, **metrics}
 
@@ -226,7 +227,7 @@ class FleetPrognostics:
     """Prognostics metrics of a fleet.
 
     Attributes:
-        cap: of the predictions, cycles; an engine is scored from there on.
+        cap: of the predictions, cycles; an engine is scored once its true RUL is at most this.
     """
 
     cap: int
@@ -246,7 +247,7 @@ class FleetPrognostics:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in evaluation.json."""
+        """Return the plain values for evaluation.json."""
         return {
             "definition": self.definition,
             "mean": {name: asdict(mean) for name, mean in self.mean.items()},
@@ -275,6 +276,7 @@ def fleet_prognostics(
         true: [window], raw RUL, cycles.
         cap: of the predictions, cycles.
     """
+    # neighbours are compared: engines may have names, in any order
     starts = np.flatnonzero(np.r_[True, engine[1:] != engine[:-1]])
     engines = []
     for start, end in zip(starts, [*starts[1:], len(true)], strict=True):
@@ -282,6 +284,7 @@ def fleet_prognostics(
         # records that end long before the failure may never come below the cap
         scored = (cycle[rows], predicted[rows], true[rows])
         metrics = prognostic_metrics(*scored) if len(rows) else None
+        # .item(): JSON has no NumPy scalars
         engines.append(EnginePrognostics(engine[start].item(), len(rows), metrics))
     mean = {name: _mean_metric(name, engines) for name in _NAMES}
     return FleetPrognostics(cap, mean, engines)
@@ -289,5 +292,6 @@ def fleet_prognostics(
 
 def _mean_metric(name: str, engines: Sequence[EnginePrognostics]) -> MeanMetric:
     found = [getattr(engine.metrics, name) for engine in engines if engine.metrics is not None]
+    # undefined is left out, not counted as 0; the number of engines tells how many remain
     values = [float(value) for value in found if value is not None]
     return MeanMetric(float(np.mean(values)) if values else None, len(values))

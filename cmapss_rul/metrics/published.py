@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+# the order of the results of `_entry`
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 
 Trust = Literal[
@@ -72,6 +73,7 @@ class Setup:
             (self.selection, other.selection, "selection", "with the epoch chosen by {}"),
         )
         for ours, theirs, name, text in pairs:
+            # unstated is not equal: most papers say nothing about labels or selection
             if theirs is None:
                 return f"{name} not said"
             if ours != theirs:
@@ -96,7 +98,7 @@ class PublishedMethod:
         results: by subset; subsets without a published result are missing.
         trust: a key of `TRUST`.
         note: what else a reader must know; may be empty.
-        setup: how they were made.
+        setup: under which conditions they were obtained.
     """
 
     method: str
@@ -117,6 +119,7 @@ def _entry(
 def _book(balancer: str, **results: tuple[float, float]) -> PublishedMethod:
     """An entry of the AMNL book's second edition: RMSE and sd by subset."""
     found = {name: PublishedResult(rmse, sd=sd) for name, (rmse, sd) in results.items()}
+    # its chapter 14-2 states that there is no validation split: the best test epoch is reported
     setup = Setup(selection=TEST, seeds=5)
     return PublishedMethod(f"{balancer}, AMNL book, second edition", found, _TEST_SET, "", setup)
 
@@ -142,6 +145,7 @@ PUBLISHED: tuple[PublishedMethod, ...] = (
     ),
     _entry(
         "FFVE 2023, corrected", _RERUN, (12.31, 280), (12.55, 772), (12.43, 302), (14.08, 1149),
+        # 5 repetitions; their spread is not reported
         setup=replace(_RVE, seeds=5),
     ),
     _entry("MTSTAN 2023", _OWN, (10.97, 175), (16.81, 1154), (10.90, 188), (18.85, 1446)),

@@ -84,6 +84,7 @@ def errors(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
         )
     if not predicted.size:
         raise ValueError("there should be at least one prediction, found none")
+    # cast before the subtraction: unsigned labels would wrap around below 0
     return predicted.astype(np.float64) - true.astype(np.float64)
 
 
@@ -128,8 +129,10 @@ def nasa_terms(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float6
     >>> nasa_terms(np.array([10.0, -10.0, 0.0]), np.zeros(3)).round(5).tolist()
     [1.71828, 1.15811, 0.0]
     """
+    # an overflow to inf is the documented result, so no warning
     d = errors(predicted, true)
     with np.errstate(over="ignore"):
+        # expm1: exp(x) − 1 loses its digits near 0; `where` inside, or the other branch overflows
         return np.expm1(np.where(d < 0, -d / EARLY, d / LATE))
 
 
@@ -167,6 +170,7 @@ def random_cut_weights(engine: NDArray[Any], lengths: NDArray[Any]) -> NDArray[n
         long_enough[:] = True
     _, number = np.unique(engine, return_inverse=True)
     cuts = np.bincount(number, weights=long_enough)
+    # maximum: an engine too short for any cut has weight 0 anyway, and must not divide by 0
     return np.where(long_enough, 1 / np.maximum(cuts[number], 1), 0.0) / np.count_nonzero(cuts)
 
 

@@ -161,6 +161,8 @@ class SelfAttention(nn.Module):
     def forward(self, states: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Return [batch, self.features]."""
         last = states[:, -1:]
+        # unlike the kernel's above, this mask marks the steps that are left out; without weights
+        # PyTorch may take a fused kernel here, too
         attended, _ = self.attention(last, states, states, hidden, need_weights=False)
         return cast(Tensor, self.dropout(self.norm(last + attended).squeeze(1)))
 

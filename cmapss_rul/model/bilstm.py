@@ -46,4 +46,5 @@ class BiLSTM(nn.Module):
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Return the states [batch, window, self.features]."""
+        # states of all steps; the final states alone would leave the attention nothing to weigh
         return cast(Tensor, self.lstm(sequence)[0])

@@ -96,6 +96,7 @@ class Convolution(nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the images [batch, self.out_channels, 1, cycle]."""
+        # keeps the length for odd kernels only, which `_check_odd` ensures
         padding = (0, self.kernel_size[0] // 2)
         return conv2d(input, self.weight.unsqueeze(2), self.bias, padding=padding)
 

@@ -11,6 +11,7 @@ from cmapss_rul.config.base import Config, Rate, Width, Widths
 class SharedConfig(Config):
     """The `model.shared` part of a configuration."""
 
+    # at least one: GradNorm measures gradient norms at the weights of the last shared layer
     hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = Field(
         (64,), description="Widths of the layers that both tasks share; at least one."
     )
@@ -47,6 +48,7 @@ class HealthHeadConfig(Config):
         """Build the head, [batch, feature] → logits [batch, class]."""
         width = (features, *self.hidden)[-1]
         layers = _build_layers(features, self.hidden, self.dropout)
+        # no softmax: the cross-entropy takes logits, and computes it without overflow
         return layers.append(nn.Linear(width, classes))
 
 

@@ -46,6 +46,7 @@ class NetworkConfig(Config):
 
     @model_validator(mode="after")
     def _check_heads(self) -> "NetworkConfig":
+        # checked here: the attention does not know the width of the BiLSTM before it
         width, attention = 2 * self.bilstm.hidden, self.attention
         if isinstance(attention, SelfAttentionConfig) and width % attention.heads:
             raise ValueError(
@@ -121,6 +122,7 @@ class Network(nn.Module):
             return self.bilstm(self.cnn(windows)), None
         position = torch.arange(windows.shape[1], device=windows.device)
         hidden = position < padding.unsqueeze(1)
+        # after the input noise, which would otherwise fill the hidden rows
         states = self.bilstm(self.cnn(windows.masked_fill(hidden.unsqueeze(2), 0.0)))
         # a step that averages at least one real cycle is seen
         return states, torch.unflatten(hidden, 1, (-1, self.cnn.pool)).all(dim=2)
@@ -165,6 +167,7 @@ class InputNoise(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return windows of the same shape."""
+        # no draw without noise: it would advance the generator and change every seed
         if self.training and self.deviation:
             return torch.add(windows, torch.randn_like(windows), alpha=self.deviation)
         return windows
@@ -193,6 +196,7 @@ def predict(
         network(windows.gather(part), windows.padding(part))
         for part in torch.split(index, batch_size)
     ]
+    # a training loop that validates between its steps must go on with dropout
     network.train(was_training)
     rul = torch.cat([output.rul for output in outputs])
     return rul, torch.cat([output.health for output in outputs]).softmax(dim=-1)

@@ -51,7 +51,7 @@ def group_by_condition(model: TrainedModel, evaluation: Evaluation) -> Groups:
 def group_table(evaluation: Evaluation, panels: dict[str, Groups], heading: str) -> Table:
     """Tabulate number of windows, RMSE and bias of each group, capped labels.
 
-    `panels`: title → groups, as drawn; a group that one of them lacks is empty there.
+    `panels`: title → groups, as drawn; a group that one of them lacks is shown as empty.
     """
     # the panel with most groups first: it has the names of the others in their order
     fullest = sorted(panels.values(), key=len, reverse=True)

@@ -62,6 +62,7 @@ def report_comparison(path: Path, output: Path) -> list[Path]:
         comparison = Comparison.load(path)
     except (OSError, ValueError) as error:
         raise RulError(
+            # the first 200 characters: a validation error lists every malformed entry
             f"{path}: cannot be read ({str(error)[:200]}); call rul compare again"
         ) from error
     return write_page(comparison_page(path.parent, comparison), output)
@@ -96,6 +97,7 @@ def comparison_page(folder: Path, comparison: Comparison) -> Page:
 def _best_cell(cells: list[CellSummary]) -> CellSummary | None:
     """Return the cell with the lowest RMSE; a leak makes a cell look better than it is."""
     honest = [cell for cell in cells if cell.rmse.mean is not None and not cell.leak]
+    # `or 0.0` is for the type checker: `honest` has no cell without a mean
     return min(honest, key=lambda cell: cell.rmse.mean or 0.0, default=None)
 
 
@@ -114,6 +116,7 @@ def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
         for pair in others
         if pair.shown and pair.paired_t and (pair.paired_t.mean < 0) == (pair.a == best.label)
     ]
+    # no significant difference does not mean that the cells are equal
     if not lower:
         return f"{text}, but no other cell is shown to be worse."
     rest = len(others) - len(lower)
@@ -148,6 +151,7 @@ def _metrics(folder: Path, comparison: Comparison) -> Iterator[Part]:
     head = ["cell", "seed", "RMSE", "NASA score", "validation RMSE"]
     yield PageTable(Table("Every run", head, runs), folded=True)
     protocols = (cell.protocol for cell in cells if cell.protocol is not None)
+    # each protocol once, in order: cells usually share theirs
     lines = dict.fromkeys(map(describe_protocol, protocols))
     yield from (Text(f"Protocol: {line}.") for line in lines)
 
@@ -174,6 +178,7 @@ def _training(folder: Path, comparison: Comparison) -> Iterator[Part]:
 
 def _provenance(cells: list[CellSummary]) -> Iterator[Part]:
     yield _cell_table("Configuration and code of each cell", cells, _CODE_COLUMNS, "llll")
+    # merged by name: all cells of a subset were trained on the same files
     digests = {name: file.sha256 for cell in cells for name, file in (cell.data or {}).items()}
     rows = [*map(list, digests.items())]
     yield PageTable(Table("SHA-256 of the files", ["file", "SHA-256"], rows, "ll"))

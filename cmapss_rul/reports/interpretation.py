@@ -92,6 +92,7 @@ def attention_over_time(model: TrainedModel, evaluation: Evaluation) -> Attentio
             return "attention: this network has none, it reads the last state alone"
         batches.append(batch)
     weights = torch.cat(batches).cpu().numpy().astype(np.float64)
+    # pooling in the CNN makes one step of several cycles
     step = model.config.data.window // weights.shape[1]
     ago = step * np.arange(weights.shape[1])[::-1] + (step - 1) / 2
     return Attention(weights, ago, step, evaluation.truth.health[rows])
@@ -110,6 +111,7 @@ def plot_attention(found: Attention, classes: list[str]) -> Figure:
                 label=f"{name}: {counted(len(of_class), 'engine')}",
             )  # fmt: skip
     axes.axhline(1 / len(found.ago), color="#595959", linestyle=":", label="uniform")
+    # counted back from the end, but time still runs from left to right
     axes.invert_xaxis()
     axes.set_ylim(bottom=0)
     axes.set_xlabel("cycles before the window's last one")
@@ -150,6 +152,7 @@ def permutation_importance(model: TrainedModel, evaluation: Evaluation) -> Impor
     """
     fleet = evaluation.fleet
     count = min(WINDOWS, fleet.rows)
+    # evenly rather than at random: every engine and age is included, and no seed matters
     rows = np.linspace(0, fleet.rows - 1, count).round().astype(np.int64)
     windows = _windows_ending_at(model, evaluation, rows)
     true = evaluation.truth.capped[rows]
@@ -187,6 +190,7 @@ def _predict_shuffled(
         batch = windows.gather(part)
         if order is not None:
             batch[:, :, column] = windows.gather(order[part])[:, :, column]
+        # the padding remains that of the window: only the values of one input are exchanged
         predicted.append(model.network(batch, windows.padding(part)).rul)
     unclamped = torch.cat(predicted).cpu().numpy().astype(np.float64)
     return np.clip(unclamped, 0, model.config.data.cap)

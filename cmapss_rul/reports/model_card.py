@@ -27,6 +27,7 @@ CARD = "MODEL_CARD.md"
 
 def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Path:
     """Write the model card into the run's folder; RulError if that fails."""
+    # beside the checkpoint that it describes, wherever the report goes
     path = folder / CARD
     save_file(path, model_card(folder.resolve().name, model, evaluation))
     return path
@@ -35,6 +36,7 @@ def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Pat
 def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
     """Describe the model of a run of this name in Markdown."""
     parts = [
+        # names come from folders and files of the user: markup in them has to stay text
         f"# Model card: {escape(name)}",
         *(f"> **Note:** {escape(text)}" for text in warnings_of(evaluation)),
         *_model(model, evaluation),
@@ -44,6 +46,7 @@ def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
         to_markdown(metrics_table(evaluation)),
         to_markdown(baselines_table(evaluation)),
         "## Evaluation protocol",
+        # without its title, which the heading above already is
         to_markdown(replace(protocol_table(evaluation), title="")),
         "## Prediction intervals",
         *map(to_markdown, coverage_tables(evaluation.intervals)),
@@ -59,6 +62,7 @@ def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
     size = sum(model.network.parameter_counts().values())
     classes = ", ".join(health_class_names(protocol.boundaries, protocol.cap))
+    # identifies the weights even where the card is passed on without them
     digest = hashlib.sha256(model.path.read_bytes()).hexdigest()
     attention = model.config.model.attention.name
     yield (
@@ -119,6 +123,7 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
 
 def _limits(evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
+    # training labels were capped, so the network cannot tell larger values apart
     yield f"A prediction of {protocol.cap} means '{protocol.cap} cycles or more'."
     # what no model with this cap can avoid, so that a reader does not blame the network for it
     raw, floor = evaluation.metrics.last.raw.rmse, evaluation.floor.raw.last.rmse

@@ -22,6 +22,7 @@ from cmapss_rul.version import __version__
 class Text:
     """A paragraph."""
 
+    # the template branches on `kind`: Jinja has no test for a class
     kind: ClassVar[str] = "text"
     text: str
 
@@ -36,7 +37,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Lines:
-    """A folded list: of sentences, or of the lines of a file in typewriter type (`code`)."""
+    """A folded list: of sentences, or of the lines of a file in monospaced type (`code`)."""
 
     kind: ClassVar[str] = "lines"
     title: str
@@ -138,12 +139,14 @@ def write_page(page: Page, output: Path) -> list[Path]:
     """
     folder = plots_folder(output)
     try:
+        # left behind where an earlier report was killed while writing
         remove_partial_files(output.parent, output.name)
         remove_partial_files(folder)
         images: dict[str, str] = {}
         written = []
         for plot in page.plots():
             files = _save_plot(plot, folder)
+            # the SVG, the last of ENDINGS: sharp at any zoom
             images[plot.name] = _data_url(files[-1])
             written += files
         template = template_environment().get_template("page.html")
@@ -165,7 +168,7 @@ def _save_plot(plot: Plot, folder: Path) -> list[Path]:
 
 
 def _data_url(svg: Path) -> str:
-    """Encode a plot in its address, so that the page loads nothing."""
+    """Encode a plot as a data URL, so that the page loads no other file."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
 
 
@@ -174,6 +177,7 @@ def template_environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("cmapss_rul.reports"),
         autoescape=lambda name: name is not None and name.endswith(".html"),
+        # a misspelt name in the template is an error, not an empty text
         undefined=StrictUndefined,
         finalize=_printable_text,
         trim_blocks=True,
@@ -185,5 +189,6 @@ def template_environment() -> Environment:
 
 
 def _printable_text(value: Any) -> Any:
-    """Make a foreign text printable; markup that a template wrote itself stays."""
+    """Make an untrusted text printable; markup that the template itself wrote stays."""
+    # not isinstance: Markup, already escaped, is a subclass of str
     return printable(value) if type(value) is str else value

@@ -35,7 +35,7 @@ def report(
         folder: of a run, or of `rul compare`.
         output: the HTML file; `report.html` in the folder by default. Its plots go to a folder
             beside it, `report-figures`; a run's MODEL_CARD.md always goes to the run's folder.
-        device: where a run's network computes.
+        device: of a run's network.
         data_dir: folder of the data; that of the run by default.
 
     Returns:
@@ -53,6 +53,7 @@ def report(
     folder = Path(folder)
     output = folder / "report.html" if output is None else Path(output)
     is_comparison = _is_comparison(folder)
+    # the content is HTML: under another ending no program would open it as such
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--output {output}: expected the name of a page, ending in .html")
     # before the evaluation, which takes a while
@@ -71,6 +72,7 @@ def _is_comparison(folder: Path) -> bool:
         return True
     if (folder / "best.pt").exists():
         return False
+    # `rul compare` writes grid.json first and comparison.json when all runs are finished
     if (folder / _GRID).exists():
         raise UsageError(f"{folder}: its runs were not compared yet; call rul compare again")
     raise UsageError(
@@ -87,6 +89,7 @@ def report_run(
     files = EvaluationFiles.of(model.path)
     files.check()
     evaluation = evaluate(model, data_dir=data_dir)
+    # before the plots: if drawing fails, the metrics are not lost
     save(evaluation, files)
     written = write_page(run_page(folder, model, evaluation), output)
     return [*written, write_card(folder, model, evaluation)]
@@ -121,6 +124,7 @@ def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
         verdict=[verdict(evaluation), published_comparison(evaluation)],
         warnings=list(warnings_of(evaluation)),
         sections=[Section(anchor, title, list(content)) for anchor, title, content in parts],
+        # outside the sections: it stands at the top, beside the key metrics
         lead=sections.lead_plot(evaluation, last),
     )
 

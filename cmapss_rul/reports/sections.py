@@ -41,8 +41,9 @@ def baselines(evaluation: Evaluation) -> Iterator[Part]:
 
 
 def published_results(evaluation: Evaluation) -> Iterator[Part]:
-    """Yield what others have published for the subset; nothing but the reason for other data."""
+    """Yield the published results for the subset; for other data, why there are none."""
     protocol = evaluation.protocol
+    # a table of published results would invite the comparison that the data do not allow
     if not protocol.official:
         yield Missing(
             f"published results, which are on C-MAPSS, whereas these data are {protocol.files}"
@@ -146,6 +147,7 @@ def trajectories(evaluation: Evaluation) -> Iterator[Part]:
         return
     kinds = rul_plots.trajectory_ranks(evaluation, order)
     best = kinds["best"][0]
+    # not always rank 0: easy records are passed over, see `select_ranks`
     first, last = (evaluation.predictions.engine[evaluation.last[order[i]]] for i in (best, -1))
     above = len(evaluation.last) - len(order)
     if above:
@@ -186,8 +188,10 @@ def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
 def _error_boxes(
     name: str, whiskers: str, evaluation: Evaluation, panels: dict[str, Groups], label: str
 ) -> Iterator[Part]:
+    # 'true RUL, cycles' → 'true RUL': the heading of a column has no unit
     group, *_ = label.split(",")
     table = breakdown.group_table(evaluation, panels, group)
+    # the last two columns are those of the last panel, every window
     groups = [f"{row[0]}: RMSE {row[-2]}, bias {row[-1]}" for row in table.rows]
     yield Plot(
         name,

@@ -1,4 +1,4 @@
-"""A trained network with all that predicting by it takes, restored from a checkpoint."""
+"""A trained network with all that is needed to predict, restored from a checkpoint."""
 
 import math
 from dataclasses import dataclass
