@@ -1,5 +1,6 @@
 """The repository's own tables: pages, ledger and shipped configurations agree."""
 
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -39,8 +40,10 @@ def test_each_shipped_configuration_is_still_that_of_the_ledger(cells):
 
 def test_the_ledger_has_every_cell_that_was_promised(cells):
     seeds = {cell.key: {run.seed for run in cell.runs} for cell in cells}
-    wanted = {(f"fd00{n}", name) for n in (1, 2, 3, 4) for name in MAIN}
-    wanted |= {(f"fd00{n}", name) for n in (1, 4) for name in NEW}
+    wanted = {(f"fd00{n}-auxiliary", name) for n in (1, 2, 3, 4) for name in MAIN}
+    wanted |= {(f"fd00{n}-auxiliary", name) for n in (1, 4) for name in NEW}
+    for n, kind in itertools.product((1, 2, 3, 4), ("", "-auxiliary")):
+        wanted |= {(f"fd00{n}{kind}", "amnl"), (f"fd00{n}{kind}", "amnl data.cycle_count=false")}
     assert {key: seeds.get(key) for key in wanted} == {key: set(range(5)) for key in wanted}
 
 
