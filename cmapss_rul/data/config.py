@@ -125,6 +125,7 @@ class DataConfig(Config):
     conditions: ConditionsConfig = Field(
         BySettings(), description="What defines the operating conditions."
     )
+    # papers use 125, 130 or 150; results with different caps cannot be compared
     cap: int = Field(125, ge=1, le=100_000, description="Cap of the RUL label, cycles.")
     window: int = Field(60, ge=1, le=10_000, description="Length of a window, cycles.")
     columns: Annotated[ColumnNames, Field(min_length=1)] = Field(
@@ -187,11 +188,13 @@ class DataConfig(Config):
     def raw_columns(self) -> tuple[str, ...]:
         """Names of the raw columns of a fleet, in their order."""
         names = (*self.setting_names, *self.condition_keys, *self.sensor_names)
+        # once each: a column of conditions may be a setting or a sensor as well
         return tuple(dict.fromkeys(names))
 
     @property
     def input_columns(self) -> tuple[str, ...]:
         """Names of the raw columns that reach the network, as a value or by their condition."""
+        # a condition selects the scaling, so a label among the keys would leak like an input
         return tuple(dict.fromkeys((*self.columns, *self.condition_keys)))
 
     @property
@@ -202,6 +205,7 @@ class DataConfig(Config):
 
     def moved_to(self, folder: str | Path) -> "DataConfig":
         """Return a copy with the files, own ones by their names, in another folder."""
+        # by name only: the folder of the training may not exist on the machine that evaluates
         moved = {k: str(Path(folder) / Path(path).name) for k, path in self.own_files.items()}
         return self.model_copy(update={"dir": str(folder), **moved})
 
@@ -287,6 +291,7 @@ class DataConfig(Config):
             if name in roles:
                 yield f"'{name}' cannot be the name of {roles[name]}; rename the column"
         own = {key: getattr(self, key) for key in ("engine", "cycle", "event", "rul_column")}
+        # a setting or sensor may define the conditions; engine, cycle and labels may not
         if isinstance(self.conditions, ByColumn) and self.conditions.column not in roles:
             roles[self.conditions.column] = "the column of conditions"
         for key, name in own.items():

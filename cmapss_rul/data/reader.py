@@ -28,6 +28,7 @@ from cmapss_rul.system.errors import DataError
 
 MAX_RUL = 10**9
 _WIDTH = 2 + len(COLUMNS)
+# numbers of these bytes mean the same to NumPy and to the strict rules
 _REGULAR_BYTES = b"0123456789+-.eE \t\r\n"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _EXPECTED = f"expected {_WIDTH} (unit, cycle, 3 settings, 21 sensors)"
@@ -190,6 +191,7 @@ def _in_sequence(
 
 
 def _parse_by_line(block: bytes, position: _Position) -> NDArray[np.float64]:
+    # servers and browsers save pages and archives under the name of the file
     if position.line == 0 and (found := foreign_format(block)):
         raise DataError(f"{position.name}, line 1: found {found}, expected rows of 26 numbers")
     rows = []
@@ -277,6 +279,7 @@ def parse_rul(stream: BinaryIO, name: str, engines: int | None) -> NDArray[np.in
     if not values:
         raise DataError(f"{name}: the file is empty, expected one whole number a row")
     if engines is not None and len(values) != engines:
+        # the first line too many, or the last one of a file that is too short
         position.line = min(len(values), engines + 1)
         raise position.error(
             f"found {len(values)} row(s) in the file, expected {engines}, one for each engine "
@@ -292,6 +295,7 @@ def _parse_rul_line(line: bytes, position: _Position) -> int:
     if len(tokens) != 1:
         raise position.error(f"found {len(tokens)} columns, expected one RUL a row")
     value = float(tokens[0]) if NUMBER.fullmatch(tokens[0]) else float("nan")
+    # NaN fails the first comparison, so that int() never sees it
     if not 0 <= value <= MAX_RUL or value != int(value):
         found = quote_token(tokens[0])
         raise position.error(f"found {found}, expected a RUL: a whole number of cycles, 0 or more")

@@ -37,6 +37,7 @@ from cmapss_rul.system.locks import wait_for_folder
 from cmapss_rul.system.text import printable
 
 VARIABLE = "RUL_DATA_SOURCE"
+# tried in this order; the old address ti.arc.nasa.gov/c/6/ answers with an HTML page
 PUBLIC_SOURCES: tuple[str, ...] = (
     "https://data.nasa.gov/docs/legacy/CMAPSSData.zip",
     "https://phm-datasets.s3.amazonaws.com/NASA/"
@@ -115,6 +116,7 @@ def ensure_files(
         simulate(directory, conditions=CONDITIONS[config.subset], faults=faults, kinds=kinds)
         return paths
     for path in paths.values():
+        # a run marked 'simulated' must not train on real files that lie in the folder
         if not provenance(path).simulated:
             raise DataError(
                 f"{path}: data.source is 'simulated', but `rul simulate` did not make this file; "
@@ -164,6 +166,7 @@ def fetch(
     """
     if path_exists(directory) and not directory.is_dir():
         raise DataError(f"{directory}: found a file, expected a folder")
+    # before the lock, which needs a writable folder: usually all files are there
     valid = {} if force else verify_folder(names, directory).valid
     if valid.keys() >= set(names):
         return FetchResult(unchanged=tuple(valid[name] for name in names))
@@ -180,6 +183,7 @@ def _fetch(
     unchanged = tuple(check.valid[name] for name in names if name in check.valid)
     if not needed:
         return FetchResult(unchanged=unchanged)
+    # before any download: the folder would be refused after it, too
     _refuse_simulated(directory, needed)
     answers: list[str] = []
     sources = _list_sources(source)
@@ -254,6 +258,7 @@ def _open_source(
         return _open_url(source, names, stack, progress=progress)
     path = Path(source.address)
     try:
+        # a shell expands ~ in an argument, but not in the value of the variable
         path = path.expanduser()
         if path.is_dir():
             return open_folder(path, source.label, names, stack)
@@ -296,6 +301,7 @@ def _refuse_simulated(directory: Path, needed: Sequence[str]) -> None:
 def _write(members: dict[str, Member], found: Sequence[Provenance], directory: Path) -> None:
     """Write all files under temporary names, then rename them together."""
     try:
+        # left by a process that was killed; the lock excludes one that is still writing
         remove_partial_files(directory)
         with contextlib.ExitStack() as stack:
             for source in found:

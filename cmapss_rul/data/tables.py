@@ -110,7 +110,9 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
         if request.times:
             for _, row in chunk:
                 times.append(row[positions[CYCLE]])
+                # a placeholder: whether these are numbers or dates is decided for the whole column
                 row[positions[CYCLE]] = "0"
+        # without a header the engine was parsed, too, as the first column
         parts.append(parser.parse(chunk)[:, -len(columns) :])
     if not parts:
         raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
@@ -199,6 +201,7 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
             continue
         if column in request.flags:
             series = series.map(lambda cell: _FLAGS.get(str(cell).strip().lower(), cell))
+        # coerce: text becomes NaN here, and an error that names its row below
         numbers[:, i] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
         invalid = np.flatnonzero(~(np.abs(numbers[:, i]) <= MAX_VALUE))
         if len(invalid):
@@ -243,4 +246,5 @@ def _others(
 
 
 def _are_whole(numbers: NDArray[np.float64]) -> bool:
+    # 2**53: above it floats skip whole numbers, and an id may have been rounded already
     return bool(((numbers % 1 == 0) & (np.abs(numbers) < 2**53)).all())

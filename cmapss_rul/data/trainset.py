@@ -37,6 +37,7 @@ def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provena
     """
     if not config.own:
         fleet, source = read_cached_train(file)
+        # the strict reader has refused any gap
         no_gaps = np.zeros(fleet.rows, dtype=np.int64)
         names = fleet.engines.tolist()
         return Records(fleet, names, no_gaps, has_condition_columns=True), source
@@ -143,6 +144,7 @@ def prepare_training_data(
     # scaling statistics of validation engines would leak into training
     preprocessor = Preprocessor.fit(fleet, data, engines.training)
     rul = cap_rul(run_to_failure_rul(fleet), data.cap)
+    # a lower bound can neither score an epoch nor calibrate an interval
     known = [part[failed[part]] for part in (rows.validation, rows.calibration)]
     bounds = rows.validation[~failed[rows.validation]]
     parts = [rows.training, known[0], bounds, known[1]]
@@ -161,6 +163,7 @@ def prepare_training_data(
         calibration=calibration,
         preprocessor=preprocessor,
         engines=engines,
+        # without censored rows, whose labels are bounds that lie below the RUL
         mean_label=float(rul[failed].mean()),
         auxiliary=sum(other.rows for other in auxiliary),
     )

@@ -107,4 +107,5 @@ def preferred_level(levels: Iterable[float]) -> float | None:
     >>> preferred_level((0.8, 0.85, 0.95)), preferred_level(())
     (0.95, None)
     """
+    # rounded: 0.85 and 0.95 are equally near, but their differences as floats are not equal
     return min(levels, key=lambda level: (round(abs(level - PREFERRED), 9), -level), default=None)

@@ -28,6 +28,7 @@ class TrainConfig(Config):
     """The `train` part of a configuration."""
 
     epochs: int = Field(12, ge=1, le=100_000, description="Maximum number of epochs.")
+    # from the paper (AMNL): 256; another page of it says 32
     batch_size: int = Field(256, ge=1, le=10**9, description="Windows per step (batch size).")
     window_share: float = Field(
         1.0, gt=0, le=1, description="Share of the training windows drawn anew for each epoch."
@@ -46,6 +47,7 @@ class TrainConfig(Config):
     # peak rate and clipping are from the paper (AMNL), whose weight decay is 1e-4
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak learning rate.")
     weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay, decoupled.")
+    # from the paper (AMNL): 10 epochs of warm-up and an EMA of 0.999, in up to 500 epochs
     warmup: float = Field(
         1.0, ge=0, le=100_000, description="Epochs of linear warm-up; at most half of the run."
     )
@@ -117,6 +119,7 @@ class RunConfig(Config):
     def _weights_of_another_run(cls, values: Any) -> Any:
         """Replace `balancer.weights_from` by the weights, so that no run depends on another."""
         balancer = values.get("balancer") if isinstance(values, Mapping) else None
+        # only `fixed` has constants that another run could supply
         if not isinstance(balancer, Mapping) or balancer.get("name", "fixed") != "fixed":
             return values
         others = {key: value for key, value in balancer.items() if key != "weights_from"}
@@ -169,6 +172,7 @@ class RunConfig(Config):
 
     def outline(self) -> Network:
         """Build the network with the shapes of its weights, but no memory for them."""
+        # on the meta device: counting must not allocate what it is there to refuse
         with torch.device("meta"):
             return self.build_network()
 
@@ -176,6 +180,7 @@ class RunConfig(Config):
         """Return the plain values that determine the result: all but the folders of the data."""
         plain = self.model_dump(mode="json")
         del plain["data"]["dir"]
+        # names remain: a folder may move, but another file is another run
         plain["data"] |= {key: Path(path).name for key, path in self.data.own_files.items()}
         return plain
 

@@ -17,6 +17,7 @@ _STEPS = 1000
 """Steps of a run: about those of the shipped configurations."""
 
 _BATCH, _EPOCHS, _MAX_EPOCHS = 128, 24, 100
+# as in configs/fd001.yaml
 _POOL, _WINDOW = 3, 90
 
 
@@ -36,6 +37,7 @@ def config_template(found: Survey, file: Path) -> str:
             f"{printable(file)}: its {len(found.sensors)} sensors need more than the "
             f"{MAX_BYTES:,} bytes of a configuration; leave out those that are not needed"
         )
+    # validated before it is shown: a template must not be refused by `rul train`
     from_mapping(RunConfig, parse_yaml(text, "the template"), where=printable(file))
     return text
 
@@ -43,6 +45,7 @@ def config_template(found: Survey, file: Path) -> str:
 def _lines(found: Survey, file: Path) -> Iterator[str]:
     lives, rows = found.lives, int(found.lives.sum())
     median = float(np.median(lives))
+    # a guess: 0.6 of the median life of FD001, 199 cycles, gives 120, near the usual 125
     cap = max(5, 5 * round(0.6 * median / 5))
     window = max(_POOL, int(min(_WINDOW, median / 2) // _POOL * _POOL))
     yield f"# {printable(file)}: {found.engines} engines."
@@ -121,6 +124,7 @@ def _training(rows: int) -> Iterator[str]:
     yield f"  epochs: {epochs}"
     yield f"  batch_size: {_BATCH}"
     yield "  # share of the windows drawn anew for each epoch"
+    # a small share is rounded to 0, which is not a valid share
     yield f"  window_share: {max(share, 0.01)}"
     yield "  learning_rate: 2e-3"
     yield "  weight_decay: 1e-2"

@@ -88,11 +88,14 @@ class RunInputs:
         labels, twins = {}, []
         if config.data.own:
             names = files[0][0].names
+            # in the whole file: a twin of a held-out engine would train
             pairs = find_twins(files[0][0].fleet, config.data.input_columns)
             twins = [(names[one - 1], names[other - 1]) for one, other in pairs]
+            # of engines that train and failed: a label is recognised by its relation to the failure
             training = fleet.select_engines(np.intersect1d(data.engines.training, fleet.failed))
             labels = find_labels(training, config.data.input_columns)
         described = _describe(config, data, files, auxiliary)
+        # without the held-out engines: finding them in the test set again is no leak
         hashes = training_fingerprints(fleet, config.data.input_columns)
         described.fingerprints = torch.from_numpy(hashes)
         return cls(data, test, censored, described, late, labels, twins)

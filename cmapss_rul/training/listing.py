@@ -91,6 +91,7 @@ def describe_run(run: RunFolder) -> ListedRun:
 def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
     last, damage = run.newest()
     loop = last.loop
+    # the loop saves a batch number only where a signal stopped it inside an epoch
     state: State = "interrupted" if loop.batch else "unfinished"
     if last.is_finished():
         state = "finished"
@@ -136,6 +137,7 @@ def _read_test_rmse(run: RunFolder, best_epoch: int) -> tuple[float | None, str]
         return None, ""
     try:
         found = json.loads(path.read_bytes())
+        # of an earlier best.pt: the run was trained further after its evaluation
         if found["protocol"]["epoch"] != best_epoch:
             return None, f"evaluation.json is of epoch {int(found['protocol']['epoch'])}"
         return float(found["metrics"]["last"]["capped"]["rmse"]), ""
@@ -150,6 +152,7 @@ def _settings(config: Any) -> dict[str, Any]:
         found = config
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
+        # bool is a subclass of int, but `seed: true` is no seed
         return found if isinstance(found, kind) and not isinstance(found, bool) else None
 
     own = value(str, "data", "train")

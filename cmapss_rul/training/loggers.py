@@ -14,6 +14,7 @@ from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.text import one_line, printable
 
+# columns are added, never renamed: resumed runs and other programs read them by name
 COLUMNS = (
     "epoch",
     "train_rul_loss",
@@ -33,6 +34,7 @@ COLUMNS = (
 )
 """Columns of metrics.csv."""
 
+# the last two: a new column has to stand before them
 TIMES = COLUMNS[-2:]
 """Columns that differ between equal runs."""
 
@@ -118,6 +120,7 @@ class Reporters(Reporter):
     def __init__(self, members: Iterable[Reporter]) -> None:
         self.members = list(members)
 
+    # written out: a `__getattr__` would hide a misspelt event from mypy
     epoch_start = _forward("epoch_start")
     batch_end = _forward("batch_end")
     evaluated = _forward("evaluated")
@@ -170,6 +173,7 @@ class TensorBoard(Reporter):
     def __init__(self, metrics: Path) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
+        # an optional extra: nothing else of a run needs it
         except ImportError as error:
             raise UsageError(
                 f"--logger tensorboard: {one_line(error)}; pip install 'cmapss_rul[tensorboard]'"
@@ -208,6 +212,7 @@ class TensorBoard(Reporter):
                 previous.unlink()
             # a TensorBoard that is open drops what the removed files held from step 1 on
             self._writer = self._writer_class(str(folder), purge_step=1)
+        # from metrics.csv rather than from the event: a resumed run has epochs it never saw
         for row in rows[self._written :]:
             for name, value in row.items():
                 if name != "epoch":

@@ -50,6 +50,7 @@ class RunFolder:
         self._read_files: dict[Path, tuple[tuple[int, ...], dict[str, Any], str]] = {}
 
     def __reduce__(self) -> tuple[type["RunFolder"], tuple[Path]]:
+        # jobs of `rul compare` are pickled: checkpoints that were read stay behind
         return RunFolder, (self.path,)
 
     def __str__(self) -> str:
@@ -78,6 +79,7 @@ class RunFolder:
             try:
                 content, _ = self._read(self.previous)
             except CheckpointError:
+                # about last.pt: previous.pt is a reserve that the user need not know of
                 raise error from None
             damage = f"{error}; resuming from {self.previous.name}, the checkpoint before it"
             return Checkpoint.from_content(content, self.previous), damage
@@ -134,6 +136,7 @@ def numbered_folders(name: str, seed: int, root: Path = ROOT) -> list[RunFolder]
     for path in root.iterdir() if root.is_dir() else ():
         match = pattern.fullmatch(path.name)
         if match and path.is_dir():
+            # the first folder has no number; as numbers, since as text 10 would come before 2
             found.append((int(match[1] or 1), path))
     return [RunFolder(path) for _, path in sorted(found)]
 
@@ -168,6 +171,7 @@ def newest_unfinished(runs: Sequence[RunFolder]) -> RunFolder | None:
             unfinished = not run.newest()[0].is_finished()
         if unfinished:
             return run
+        # a search through many runs would otherwise hold the checkpoints of all
         run.release()
     return None
 
@@ -180,6 +184,7 @@ def newest_runs(root: Path = ROOT) -> list[RunFolder]:
             run = RunFolder(path)
             files = [file for file in (run.last, run.best, run.config) if file.is_file()]
             if files:
+                # last.pt where it exists: config.yaml tells only when the run started
                 found.append((files[0].stat().st_mtime_ns, natural_order(path), run))
     return [run for *_, run in sorted(found, key=lambda entry: entry[:2])]
 

@@ -79,6 +79,7 @@ class Plateau(Schedule):
 
     def epoch_end(self, val_rmse: float) -> None:
         """Count epochs without a better validation RMSE."""
+        # a NaN is never below, so it counts as an epoch without improvement
         if val_rmse < self.best:
             self.best = val_rmse
             self.stale = 0
@@ -94,6 +95,7 @@ class Plateau(Schedule):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Load what `state_dict` returned."""
+        # converted: a checkpoint from another source may hold any type
         self.current = float(state["current"])
         self.best = float(state["best"])
         self.stale = int(state["stale"])

@@ -86,6 +86,7 @@ class TrainedModel:
         """
         device = next(self.network.parameters()).device
         rul, probabilities = predict(self.network, windows.to(device))
+        # doubles from here on, as in all metrics
         unclamped = rul.cpu().numpy().astype(np.float64)
         return WindowPredictions(
             rul=np.clip(unclamped, 0, self.config.data.cap),
@@ -110,6 +111,7 @@ class TrainedModel:
             check_weights(checkpoint.model, network.state_dict())
             # assign: the outline has no memory to copy into
             network.load_state_dict(checkpoint.model, assign=True)
+            # a checkpoint saved inside the first epoch has no history yet
             last = (checkpoint.loop.history or [{"epoch": 0, "val_rmse": math.inf}])[-1]
             return cls(
                 path=checkpoint.path,
@@ -164,6 +166,7 @@ def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
     table = _finite_doubles(state["conditions"], "conditions")
     if table.shape[1:] != (len(data.condition_keys),) or not 1 <= len(table) <= MAX_CONDITIONS:
         raise ValueError(f"preprocessor conditions: found shape {table.shape}")
+    # a tensor of another shape might broadcast, and predict nonsense without an error
     expected = (len(table), len(data.columns))
     for name in ("centre", "factor", "low", "high"):
         found = _finite_doubles(state[name], name).shape
@@ -189,6 +192,7 @@ def check_weights(state: dict[str, Any], expected: dict[str, Tensor]) -> None:
         raise ValueError(f"weights {', '.join(names[:3])} are missing or are not the network's")
     for name, tensor in expected.items():
         found = state[name]
+        # assign=True takes the tensors as they are, whatever their type
         if not isinstance(found, Tensor) or found.dtype != tensor.dtype:
             raise ValueError(f"weights {name}: expected a tensor of {tensor.dtype}")
         if found.shape != tensor.shape:
