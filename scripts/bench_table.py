@@ -23,12 +23,13 @@ def read_benchmarks(root: Path) -> list[dict[str, Any]]:
 
 
 def bench_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Lay results out side by side in Markdown, a column a subset; marks what misses its limit.
+    """Lay out results side by side in Markdown, one column per subset; mark missed limits.
 
     Args:
         results: at least one, each of another subset.
     """
     columns = [{row.key: row for row in rows(result)} for result in results]
+    # rows of the first subset; a result of an older version may lack some, whose cells stay empty
     lines = [
         [Code(key), *(_cell(column.get(key)) for column in columns), row.requirement]
         for key, row in columns[0].items()
@@ -45,6 +46,7 @@ def bench_table(results: Sequence[Mapping[str, Any]]) -> str:
 def _cell(row: Row | None) -> str:
     if row is None:
         return ""
+    # None: there is no limit, or no value to compare with it
     return f"{row.value}, missed" if row.met is False else row.value
 
 

@@ -25,7 +25,7 @@ _SIGNIFICANCE = (
 
 
 def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
-    """Lay a ledger out for a page.
+    """Lay out a ledger as Markdown.
 
     The lowest RMSE of a column is bold only where it is significantly lower than every other
     one there, which is seldom.
@@ -35,6 +35,7 @@ def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
         link: path from the page to the ledger.
     """
     cells = [cell for cell in ledger.cells if cell.n_seeds]
+    # a leak is no result of a method: it has its place below, marked
     proper = [cell for cell in cells if not cell.leak]
     parts = [
         f"From [configs/ledger.json]({link}): RMSE in cycles / NASA score, last window "
@@ -60,7 +61,9 @@ def summary_table(ledger: Ledger) -> str:
         cell
         for cell in ledger.cells
         if cell.n_seeds
+        # as shipped, or the same without the cycle count as an input
         and set(cell.settings) <= {"data.cycle_count"}
+        # fd001 to fd004, and no other configuration of the same subset
         and cell.config == cell.subset.lower()
         and cell.balancer == load_config(cell.config).balancer.name
     ]
@@ -101,7 +104,7 @@ def _training_data(cell: CellSummary) -> str:
 
 
 def _folded(summary: str, content: str) -> str:
-    """Hide a long part behind a line that opens it; Markdown in it needs the empty lines."""
+    """Fold a long part under a summary line; Markdown inside needs the empty lines."""
     return f"<details>\n<summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
@@ -109,7 +112,8 @@ def _folded(summary: str, content: str) -> str:
 
 
 def _main_tables(cells: Sequence[CellSummary], ledger: Ledger) -> Iterator[str]:
-    """Yield a table of what trained on the subset alone, and one of what had other subsets too."""
+    """Yield a table of cells trained on the subset alone, and one of the others."""
+    # more training data is another protocol, so these results share no table
     titles = {False: "Trained on the subset alone:", True: "Trained on another subset too:"}
     for auxiliary, title in titles.items():
         group = [cell for cell in cells if bool(cell.auxiliary) is auxiliary]
@@ -121,6 +125,7 @@ def _main_tables(cells: Sequence[CellSummary], ledger: Ledger) -> Iterator[str]:
 def _main_table(cells: Sequence[CellSummary], ledger: Ledger) -> str:
     configs = list(dict.fromkeys(cell.config for cell in cells))
     by_key = {cell.key: cell for cell in cells}
+    # (config, None) where no cell is significantly below all others: it matches no label
     bold = {(config, _significantly_lowest(config, cells, ledger.pairs)) for config in configs}
     ranks = ledger.ranks
     mean_rank = {} if ranks is None else dict(zip(ranks.labels, ranks.mean, strict=True))
@@ -134,7 +139,7 @@ def _main_table(cells: Sequence[CellSummary], ledger: Ledger) -> str:
         rank = mean_rank.get(label)
         rows.append([*row, "" if rank is None else f"{rank:.2f}"])
     head = ["balancer", *(_heading(config, cells) for config in configs), "mean rank"]
-    if not mean_rank:
+    if not mean_rank:  # a column of empty cells would suggest that ranks are missing
         head, rows = head[:-1], [row[:-1] for row in rows]
     return to_markdown(Table("", head, rows))
 
@@ -148,6 +153,7 @@ def _labels(cells: Iterable[CellSummary]) -> list[str]:
     members = models_in(RunConfig.model_fields["balancer"].annotation)
     order = [tag for member in members for tag in tags(member)]
     found = {cell.label: cell.balancer for cell in cells}
+    # the name alone is the shortest label of a balancer
     return sorted(found, key=lambda label: (order.index(found[label]), len(label), label))
 
 
@@ -219,6 +225,7 @@ def _below(pairs: Sequence[Pair], order: Sequence[str]) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for pair in sorted(pairs, key=lambda pair: [order.index(label) for label in _ordered(pair)]):
         low, high = _ordered(pair)
+        # as positive amounts: the interval of a significant difference does not contain 0
         first, last = sorted(abs(bound) for bound in _test(pair).interval or ())
         gap = abs(_test(pair).mean)
         groups.setdefault(high, []).append(f"`{low}` by {gap:.2f} ({first:.2f} to {last:.2f})")
@@ -249,6 +256,7 @@ def _protocol(cells: Sequence[CellSummary]) -> str:
 def _commits(cells: Iterable[CellSummary]) -> str:
     """Name the commits of all cells by their first seven digits."""
     texts = (text for cell in cells for text in (cell.commit or "unknown").split(", "))
+    # whole hashes only, so that 'unknown' and 'with changes' stay as they are
     names = dict.fromkeys(re.sub(r"\b([0-9a-f]{7})[0-9a-f]{33}\b", r"\1", text) for text in texts)
     return f"commit{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
@@ -340,4 +348,5 @@ def _interval(found: MeanInterval | None) -> str:
     if found.interval is None:
         return f"{found.mean:z.2f} (one seed)"
     low, high = found.interval
+    # z: a small negative number is shown as 0.00, not as -0.00
     return f"{found.mean:z.2f} ({low:z.2f} to {high:z.2f})"

@@ -1,4 +1,4 @@
-"""Whether any public source of the data accepts a connection: exit status 1 if none does in time.
+"""Check whether a public source of the data accepts a connection; exit status 1 if none does.
 
 python -m scripts.online
 """
@@ -21,9 +21,10 @@ SECONDS = 2.0
 def any_reachable(urls: Sequence[str], seconds: float = SECONDS) -> bool:
     """Whether one of the servers, or the proxy in front of it, accepts a connection in time."""
     answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
-    for url in urls:  # in threads: looking a name up has no time-out of its own
+    # threads, because looking a name up has no time-out; daemons, so that none delays the exit
+    for url in urls:
         threading.Thread(target=lambda url=url: answers.put(_connects(url)), daemon=True).start()
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds  # one for all, since they try at the same time
     for _ in urls:
         try:
             if answers.get(timeout=max(0.0, deadline - time.monotonic())):
@@ -37,6 +38,7 @@ def _connects(url: str) -> bool:
     parts = urlsplit(url)
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
+    # behind a proxy a direct connection may fail although downloads work
     if proxy and not proxy_bypass(parts.hostname or ""):
         parts = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
     try:

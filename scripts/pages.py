@@ -1,4 +1,4 @@
-"""Pages of the repository that hold tables generated from data, and their expected content.
+"""Pages of the repository with generated tables, and their expected content.
 
 A generated table stands between two comments, `<!-- NAME: written by …` and `<!-- end of NAME -->`.
 Its page is found by them, so a table moves to another page by moving the two comments.
@@ -69,6 +69,7 @@ def replace_marked(page: str, name: str, content: str) -> str:
 def _split_at_marks(page: str, name: str) -> tuple[str, str, str]:
     first, last = _marks(name)
     start, end = page.find(f"{first}\n"), page.find(f"\n{last}")
+    # refused rather than guessed: a wrong place would overwrite text that someone wrote
     if (page.count(first), page.count(last)) != (1, 1) or not 0 <= start < end:
         raise UsageError(
             f"the page has no place for '{name}': expected the line {first} once, and "
@@ -115,17 +116,19 @@ def expected_pages(root: Path) -> dict[Path, str]:
         expected = _configurations(root, read_ledger(root / LEDGER))
     for name, table in _tables(root):
         page = page_of(root, name)
+        # a page with several tables was changed before
         text = expected.get(page) or page.read_text(encoding="utf-8")
         expected[page] = replace_marked(text, name, table)
     return expected
 
 
 def _tables(root: Path) -> Iterator[tuple[str, str]]:
-    """Name and Markdown of each table whose data are there."""
+    """Yield name and Markdown of each table whose data are available."""
     yield "published results", published_table()
     if (root / LEDGER).exists():
         found = read_ledger(root / LEDGER)
         yield "results", summary_table(found)
+        # relative to the page, so that it works in a checkout, too
         link = os.path.relpath(root / LEDGER, page_of(root, "ledger").parent)
         yield "ledger", ledger_table(found, Path(link).as_posix())
     if benchmarks := read_benchmarks(root):
@@ -142,7 +145,7 @@ def published_table() -> str:
             entry.trust + (f": {entry.note}" if entry.note else ""),
         ]
         for entry in PUBLISHED
-        for s in [entry.setup]
+        for s in [entry.setup]  # only to shorten the line of its attributes
     ]
     band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
     rows.append(["range of honest protocols", *band])
@@ -153,7 +156,7 @@ def published_table() -> str:
 
 
 def _said(value: str | int | None) -> str:
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # before numbers, because a bool is an int
         return "yes" if value else "no"
     return "not said" if value is None else str(value)
 
@@ -168,7 +171,9 @@ def _published_cell(result: PublishedResult | None) -> str:
 
 
 def _configurations(root: Path, found: Ledger) -> dict[Path, str]:
-    """Shipped configurations, with the results in their opening comments up to date."""
+    """Return the shipped configurations with current results in their opening comments."""
+    # through RunConfig, which adds keys of later versions at their defaults; a cell with settings
+    # is a variant and not the configuration as shipped
     cells = {
         config_digest(RunConfig.model_validate(cell.configuration)): cell
         for cell in found.cells
@@ -198,7 +203,7 @@ def update_pages(root: Path) -> list[Path]:
     """Write every page that is out of date, and return those that changed."""
     expected = expected_pages(root)
     changed = [path for path, text in expected.items() if path.read_text("utf-8") != text]
-    for path in changed:
+    for path in changed:  # none is written unless all tables could be made
         write_atomic(path, expected[path])
     return changed
 

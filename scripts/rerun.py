@@ -1,11 +1,11 @@
 """Repeat a cell of the ledger: are the results identical, or inside the spread over seeds?
 
-A metric of a new run is inside where it lies in the t prediction interval of the ledger's seeds,
+A metric of a new run is inside if it lies in the t prediction interval of the ledger's seeds,
 mean ± t(n − 1) · sd · √(1 + 1/n): with five seeds, mean ± 3.0 sd. That is the 95 % range for one
 more run of the same kind; mean ± 2 sd would take the sd of a few seeds for the true one. A seed of
 the ledger gives results equal to the last bit on an equal machine with equal versions. Elsewhere
-the interval decides for known seeds, too, since nothing bounds how far rounding carries training.
-A ledger with one seed has no spread, and then only identical results count.
+the interval decides for known seeds, too, since training amplifies rounding without a known bound.
+A ledger with one seed has no spread, and then only identical results pass.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ from cmapss_rul.system.errors import RulError, UsageError
 NAME = "ledger.json"
 SAME = 1e-9
 """Relative difference below which two values are identical; other machines differ by more."""
-_NOT_COMPARED = {"run", "seconds"}
+_NOT_COMPARED = {"run", "seconds"}  # neither is a result: a name, and the speed of a machine
 _SUFFIXES = dict(zip(VIEWS, ("", " raw", " every cycle", " every cycle, raw"), strict=True))
 """Suffix of a metric's name for each way of scoring; none for the last window, capped."""
 
@@ -132,7 +132,9 @@ def grid_of_cell(
         [config or cell.config],
         balancers=[cell.balancer],
         seeds=seeds,
+        # as axes, not as overrides: the label of the new cell is then that of the ledger's
         axes={key: [value] for key, value in cell.settings.items()},
+        # quoted, because YAML would read some paths as numbers or lists
         sets=[] if data is None else [f"data.dir={json.dumps(str(data))}"],
     )
     name, now = f"{cell.config} {cell.label}", comparable(grid.cells[0].resolved)
@@ -147,7 +149,7 @@ def grid_of_cell(
 
 
 def judge(cell: CellSummary, comparison: Comparison) -> list[Verdict]:
-    """Check of each metric of each new run whether it falls inside the ledger's spread.
+    """Check for each metric of each new run whether it falls inside the ledger's spread.
 
     Args:
         cell: of the ledger.
@@ -157,7 +159,7 @@ def judge(cell: CellSummary, comparison: Comparison) -> list[Verdict]:
         RulError: the runs were trained on other files than the ledger's.
     """
     (new,) = comparison.cells
-    _check_same_data(cell, new)
+    _check_same_data(cell, new)  # on other data any verdict would be meaningless
     former = {run.seed: run for run in cell.runs}
     verdicts = []
     for run in new.runs:
@@ -180,6 +182,7 @@ def prediction_interval(mean: float | None, sd: float | None, n: int) -> tuple[f
     if mean is None or sd is None:
         return None
     half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * sd * math.sqrt(1 + 1 / n)
+    # neither RMSE nor NASA score is negative
     return max(0.0, mean - half), mean + half
 
 
@@ -197,9 +200,10 @@ def _metrics(cell: CellSummary, run: RunSummary) -> dict[str, tuple[Spread, floa
 
 
 def _same(former: RunSummary | None, now: RunSummary) -> bool:
-    """Whether a run equals the ledger's in every metric; times and the oracle's do not count."""
+    """Whether a run equals the ledger's in every metric; durations are not compared."""
     return former is not None and all(
         _equal(value, getattr(former, name))
+        # set ones only: without the oracle its columns are absent
         for name, value in now.model_dump(exclude_unset=True).items()
         if name not in _NOT_COMPARED
     )
@@ -214,6 +218,7 @@ def _equal(one: Any, other: Any) -> bool:
 def _check_same_data(cell: CellSummary, new: CellSummary) -> None:
     known = cell.data or {}
     for name, file in (new.data or {}).items():
+        # canonical: copies may differ in line endings and padding
         if file.canonical_sha256 != known[name].canonical_sha256:
             raise RulError(
                 f"{name} is not the file that the ledger's runs were trained on; name the "
@@ -227,9 +232,10 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
 
 
 def verdict_table(verdicts: Sequence[Verdict], cell: CellSummary, comparison: Comparison) -> Table:
-    """Lay the verdicts out, with the versions and commits that differ from the ledger's."""
+    """Lay out the verdicts, with the versions and commits that differ from the ledger's."""
     (new,) = comparison.cells
     rows: list[list[str]] = []
+    # `judge` lists the verdicts seed by seed, as `groupby` needs them
     for seed, group in itertools.groupby(verdicts, key=lambda verdict: verdict.seed):
         rows.append([Bold(f"seed {seed}")])
         rows += [[verdict.figure, *_columns(verdict)] for verdict in group]

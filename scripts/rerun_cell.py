@@ -13,7 +13,7 @@ from cmapss_rul.cli.output import print_table
 NAME = "scripts/rerun-cell"
 app = typer.Typer(
     rich_markup_mode=None,
-    add_completion=False,
+    add_completion=False,  # it is not installed as a command
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -74,6 +74,7 @@ def rerun_cell(
     from scripts import rerun
 
     known = rerun.find_cell(read_ledger(ledger or rerun.shipped_ledger()), config, cell)
+    # a known seed by default: on an equal machine its results are identical
     seeds = list(dict.fromkeys(seed or [known.runs[0].seed]))
     grid = rerun.grid_of_cell(known, config, seeds, data)
 
@@ -92,6 +93,7 @@ def rerun_cell(
         typer.echo(rerun.as_json(verdicts), nl=False)
     else:
         print_table(rerun.verdict_table(verdicts, known, made))
+    # after the table, so that the exit code tells a script what the table tells a reader
     if not all(verdict.inside for verdict in verdicts):
         raise rerun.OutsideSpread(verdicts)
 

@@ -77,7 +77,7 @@ class _KeyErrors:
     found: str = ""
 
     def merge(self, other: "_KeyErrors") -> "_KeyErrors":
-        """Join the expectations of the members of a union: any of them is valid."""
+        """Join what the members of a union expect: a value may satisfy any of them."""
         expected = tuple(dict.fromkeys(self.expected + other.expected))
         message = " or ".join(dict.fromkeys(filter(None, (self.message, other.message))))
         return replace(self, message=message, expected=expected)
@@ -101,13 +101,13 @@ def _describe(details: ErrorDetails, where: Place, model: type[BaseModel]) -> _K
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _unknown_member(details["input"], where)
     if kind == "literal_error":
-        listed = details["ctx"]["expected"]
+        listed = details["ctx"]["expected"]  # one text: pydantic does not list the options
         options = re.findall(r"'([^']*)'", listed) or re.split(r", | or ", listed)
         return _KeyErrors(where.key, expected=(_one_of(options, details["input"]),), found=found)
     if kind in ("model_type", "model_attributes_type"):
         return _KeyErrors(where.key, expected=(_nested_keys(where, details["input"]),), found=found)
     if kind in ("too_short", "too_long"):
-        found = str(details["ctx"]["actual_length"])
+        found = str(details["ctx"]["actual_length"])  # the bound is on the length, not the value
     if kind not in _EXPECTED:
         return _KeyErrors(where.key, f"{one_line(details['msg'])}, found {found}")
     context = {name: _plain(value) for name, value in details.get("ctx", {}).items()}

@@ -70,7 +70,7 @@ def apply_overrides(mapping: Mapping[str, Any], sets: Sequence[str]) -> dict[str
     >>> apply_overrides({"balancer": {"name": "fixed", "weights": [1, 1]}}, ["balancer.name=amnl"])
     {'balancer': {'name': 'amnl'}}
     """
-    values = copy.deepcopy(dict(mapping))
+    values = copy.deepcopy(dict(mapping))  # several cells of a grid start from one mapping
     for text in sets:
         keys, value = _parse(text)
         _put(values, keys, value)

@@ -1,4 +1,4 @@
-"""Walks over configuration classes: keys, members of unions, and the place of an error."""
+"""Introspection of configuration classes: keys, members of unions, and the place of an error."""
 
 import types
 import typing
@@ -11,7 +11,7 @@ Model = type[BaseModel]
 
 
 class NamedOption(NamedTuple):
-    """One name that a configuration may give."""
+    """A name that a user may choose, with its description."""
 
     name: str
     description: str
@@ -42,6 +42,7 @@ def dotted_keys(model: Model) -> list[str]:
     Such as `seed`, …, `data.subset`, …; the keys of all members of a union are included.
     """
     keys = dict.fromkeys(f"{prefix}{name}" for prefix, name, _ in _walk(model, lists=False))
+    # the shallowest first, because suggestions take the first match; `sorted` keeps ties in order
     return sorted(keys, key=lambda key: key.count("."))
 
 
@@ -69,7 +70,7 @@ def models_in(annotation: Any) -> tuple[Model, ...]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an error is.
+    """Place of an error in a configuration.
 
     Attributes:
         key: dotted key as the user writes it, such as `loss.health.boundaries[0]`; empty at
@@ -88,7 +89,7 @@ class Place:
 
 
 def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
-    """Walk down a model along the `loc` of a pydantic error.
+    """Follow the `loc` of a pydantic error down a model.
 
     pydantic puts more into `loc` than the user wrote: the tag of a discriminated union's
     member, and the type that was tried in a plain union. Both are left out of the key.
@@ -124,7 +125,7 @@ def _walk(
 ) -> typing.Iterator[tuple[str, str, Any]]:
     """Yield prefix, name and annotation of every field, depth first.
 
-    With `lists` the items of tuples are entered, to which no dotted key leads.
+    With `lists`, also those of the items of tuples, which no dotted key can address.
     """
     for name, field in model.model_fields.items():
         yield prefix, name, field.annotation

@@ -41,7 +41,7 @@ def find_config(name_or_path: str | Path) -> tuple[str, Path]:
     """
     path = Path(name_or_path)
     with contextlib.suppress(OSError):  # a name too long for the system is no file either
-        if path.exists() and not path.is_dir():
+        if path.exists() and not path.is_dir():  # a folder `fd001` must not hide the shipped name
             return path.stem, path
     known = shipped_configs()
     name = str(name_or_path).lower().removesuffix(".yaml")

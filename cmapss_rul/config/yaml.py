@@ -110,7 +110,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise UsageError(f"{path}: larger than {MAX_BYTES:,} bytes, so not a configuration")
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")  # some editors write a byte order mark first
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from None
@@ -174,7 +174,7 @@ def to_yaml(config: Config, *, comments: bool = True) -> str:
 
 
 def quote_yaml(value: Any) -> str:
-    """Write a value such that it may also stand inside a flow list, quoted where YAML needs it.
+    """Format a value so that it is valid inside a flow list, quoted where YAML needs it.
 
     >>> print(quote_yaml("a: b"), quote_yaml("plain"))
     'a: b' plain
@@ -237,4 +237,5 @@ def _dump(value: Any, style: str | None = None, escape: bool = False) -> str:
         allow_unicode=not escape,
         sort_keys=False,
     )
+    # PyYAML ends a single scalar with '...', the end of a document
     return text.removesuffix("\n").removesuffix("\n...")

@@ -44,7 +44,7 @@ EXECUTORS = ("local", "ray")
 
 @dataclass(frozen=True)
 class PhaseEvent:
-    """Training or evaluating begins, with so many jobs; others were done before."""
+    """Training or evaluation begins, with `jobs` jobs left; `done` were finished before."""
 
     phase: str
     jobs: int
@@ -74,7 +74,7 @@ class RunsFailed(RulError):
 
 @dataclass(frozen=True)
 class Options:
-    """How a comparison is made; no metric of a run depends on it.
+    """How a comparison is run; no metric of a run depends on it.
 
     Attributes:
         processes: at a time, or CPUs of a local Ray; the cores by default.
@@ -131,7 +131,7 @@ class Options:
 
 
 def default_folder(grid: Grid) -> Path:
-    """Folder of a comparison that was given none."""
+    """Default folder of a comparison."""
     return ROOT / grid.digest
 
 
@@ -176,11 +176,11 @@ def compare(
     executor = options.start_executor()
     if options.ledger is not None:
         read_ledger(options.ledger, to_write=True)  # a damaged one is refused before hours of work
-    _refuse_other_content(folder)
+    _refuse_other_content(folder)  # before the lock, whose files would be such content
     with lock_folder(folder), executor as workers:
         _claim_folder(folder, grid)
         histories, errors = _train(grid, folder, options, workers, report)
-        if errors and not (options.allow_failed and histories):
+        if errors and not (options.allow_failed and histories):  # without any run there is no table
             raise RunsFailed(errors, len(grid.runs))
         runs = [run for run in grid.runs if run.name in histories]
         _evaluate(runs, histories, folder, options, workers, report)
@@ -238,7 +238,7 @@ def compare_validation(
 
 
 def _refuse_other_content(folder: Path) -> None:
-    """Refuse a folder that holds something else than a grid."""
+    """Refuse a folder with content other than a grid."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder}: is not a folder; name another")
     names = entries_in(folder)
@@ -249,7 +249,7 @@ def _refuse_other_content(folder: Path) -> None:
 
 
 def _claim_folder(folder: Path, grid: Grid) -> None:
-    """Record whose folder it is, or refuse another grid's."""
+    """Record the grid in its folder; refuse the folder of another grid."""
     remove_partial_files(folder)
     path, identity = folder / IDENTITY, grid.identity()
     if not path.exists():
@@ -258,7 +258,7 @@ def _claim_folder(folder: Path, grid: Grid) -> None:
     try:
         # through JSON, as the saved one went: tuples became lists there
         changed = differences(json.loads(path.read_bytes()), json.loads(json.dumps(identity)))
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # also JSON of another shape
         raise UsageError(
             f"{path}: cannot be read ({one_line(error)[:200]}); name another folder with --output"
         ) from error
@@ -316,7 +316,7 @@ def _finished_histories(
 
 
 def _fetch_data(jobs: Sequence[TrainJob | EvaluateJob]) -> dict[str, str]:
-    """Fetch each data file once, before many processes ask for it; errors of the jobs without."""
+    """Fetch each data file once, before many processes ask for it; return errors by job."""
     fetched: dict[tuple[object, ...], str | None] = {}
     keys = {}
     for job in jobs:
@@ -343,7 +343,7 @@ def _evaluate(
     workers: Executor,
     report: OnEvent,
 ) -> None:
-    """Evaluate all runs at once; those that were evaluated before, and are unchanged, not again."""
+    """Evaluate all runs together, except those evaluated before and unchanged since."""
     index = EvaluationIndex(folder / "looked.json")  # named so by older versions, too
     jobs = [
         EvaluateJob(run.name, run.config, run_folder(run, folder), options.device_per_run)

@@ -87,6 +87,7 @@ def _check_same_data(results: Sequence[RunResult]) -> None:
     for result in results:
         for name, file in result.evaluation["protocol"]["digest"].items():
             run, digest = first.setdefault(name, (result.run.name, file["canonical_sha256"]))
+            # canonical: copies of a file may differ in line endings and padding
             if file["canonical_sha256"] != digest:
                 raise RulError(
                     f"{name} was another file for {run} than for {result.run.name}; remove the "
@@ -105,6 +106,7 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         for view, suffix in _SUFFIXES.items()
     }
     last_capped = scores.pop("last_capped")
+    # any run will do: what differs between seeds is removed below
     protocol = results[0].evaluation["protocol"] if results else None
     return CellSummary(
         config=cell.config,
@@ -170,7 +172,7 @@ def _summarise_run(result: RunResult) -> RunSummary:
 
 
 def _versions(results: Sequence[RunResult]) -> dict[str, str]:
-    """Versions that trained the runs, all that occur, and those that compare them."""
+    """All versions of packages that trained the runs, and those that compare them now."""
     trained = [result.evaluation["protocol"]["versions"]["trained"] for result in results]
     names = trained[0] if trained else {}
     versions = {name: ", ".join(sorted({run[name] for run in trained})) for name in names}
@@ -190,7 +192,7 @@ def _without_seed(protocol: Mapping[str, Any]) -> CellProtocol:
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
-    """What a reader must know of the whole, and what the grid does not allow."""
+    """Yield caveats of the whole comparison, and why statistics are missing."""
     files = {cell.files for cell in comparison.cells if cell.files is not None}
     for kind in sorted(files - {"official files"}):
         yield f"data: {kind}; no metric here is one of C-MAPSS"
@@ -222,6 +224,7 @@ def as_csv(grid: Grid, comparison: Comparison) -> str:
     summaries = {run.run: run for cell in comparison.cells for run in cell.runs}
     for run in grid.runs:
         cell, error = run.cell, comparison.errors.get(run.name, "")
+        # fewer values than columns: the metrics follow
         values = (cell.config, cell.subset, cell.balancer, cell.label, run.seed, run.name)
         row = dict(zip(columns, (*values, cell.leak or ""), strict=False)) | {"error": error}
         if run.name in summaries:  # a failed run has no metrics

@@ -45,10 +45,10 @@ class PortableJob(Job, Protocol):
 
     @property
     def folder(self) -> Path:
-        """Holds the files that the job resumes from, and its results."""
+        """Folder of the files that the job resumes from, and of its results."""
 
     def sources(self) -> list[Path]:
-        """Fetch the files of other folders that it reads and never changes; their paths.
+        """Return the paths of its read-only inputs in other folders, downloaded if missing.
 
         Raises:
             DataError: one is not available.
@@ -81,6 +81,7 @@ class LocalExecutor:
     def run(self, jobs: Sequence[Job], report: OnJobEvent) -> dict[str, str]:
         """Run all jobs; see `Executor` and `run_jobs`."""
         wanted = self.processes or TrainConfig().thread_count()
+        # no more processes than jobs: each imports torch
         return run_jobs(jobs, max(1, min(wanted, len(jobs))), report)
 
 
@@ -104,6 +105,7 @@ class RayExecutor:
     ) -> None:
         self._ray = _import_ray()
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
+        # Ray refuses a number of CPUs for a cluster that runs already
         self._cpus = cpus if self._address == "local" else None
         self._gpus = gpus
         self._joined = False
@@ -124,7 +126,7 @@ class RayExecutor:
             RulError: Ray cannot be reached.
             Interrupted: SIGINT or SIGTERM came; the running jobs were cancelled.
         """
-        if not jobs:
+        if not jobs:  # a finished grid needs no cluster
             return {}
         self._join()
         errors = {}
@@ -174,12 +176,12 @@ class RayExecutor:
         """Fetch the result of a task; its error in one line, if any."""
         try:
             error, messages, files = self._ray.get(task)
-        except self._ray.exceptions.RayError as error:
+        except self._ray.exceptions.RayError as error:  # its text ends with a long traceback
             return f"Ray gave up on it: {one_line(str(error))[:300]}"
         for message in messages:
             report(JobEvent(job.name, "progress", message))
         try:
-            _write(files, job.folder)
+            _write(files, job.folder)  # a full disk here fails this run, not the grid
         except (RulError, OSError) as failure:
             return one_line(failure)
         return None if error is None else str(error)
@@ -241,9 +243,9 @@ def _keep_handlers() -> Iterator[None]:
 def _do(
     job: PortableJob, sources: Mapping[str, Any], previous: Files
 ) -> tuple[str | None, list[Any], Files]:
-    """Run a job in temporary folders: its error, its messages, and the files that it left.
+    """Run a job in temporary folders; return its error, its messages and the files of its folder.
 
-    `sources` are references into the object store, by name; `previous` the files of its folder.
+    `sources` are references into the object store, by name; `previous` its files so far.
     """
     ray = _import_ray()
     keep_freed_memory()

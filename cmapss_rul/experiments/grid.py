@@ -26,7 +26,7 @@ _LONGEST_NAME = 120
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration with one balancer and one setting: what is compared.
+    """One configuration with one balancer and one value of each axis: what is compared.
 
     Attributes:
         config: name of the file, without ending.
@@ -109,14 +109,14 @@ class Grid:
     def identity(self) -> dict[str, Any]:
         """Plain values that are equal for equal grids."""
         return {
-            "seeds": sorted(self.seeds),
+            "seeds": sorted(self.seeds),  # their order changes no metric
             "oracle": self.oracle,
             "cells": {f"{c.config} {c.label}": comparable(c.resolved) for c in self.cells},
         }
 
     @property
     def digest(self) -> str:
-        """Short digest of the identity."""
+        """First 12 hex digits of the identity's digest."""
         return digest_of(self.identity())[:12]
 
 
@@ -237,6 +237,7 @@ def _exists(values: Any, key: str) -> bool:
         values = values.get(name) if isinstance(values, Mapping) else None
         members = models_in(field.annotation)
         chosen = values.get("name") if isinstance(values, Mapping) else None
+        # without a name the default's member is meant, as in `config.base`
         chosen = chosen or getattr(field.default, "name", None)
         fitting = [m for m in members if chosen in tags(m)] if len(members) > 1 else members
         model = fitting[0] if fitting else None
@@ -253,6 +254,7 @@ def _names_first(keys: Mapping[str, Any]) -> list[str]:
 
 
 def _override(key: str, value: Any) -> str:
+    # JSON is YAML, too, and quotes a string that YAML would read as a number or as null
     return f"{key}={json.dumps(value, ensure_ascii=False, default=str)}"
 
 

@@ -1,4 +1,4 @@
-"""When configurations, grids and evaluated runs count as the same: digests and differences."""
+"""Identity of configurations, grids and evaluated runs: digests and differences."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from cmapss_rul.training.runs import RunFolder
 
 
 def comparable(config: RunConfig) -> dict[str, Any]:
-    """Plain values of a configuration that metrics depend on: no paths, seed and threads."""
+    """Plain values of a configuration on which a cell's metrics depend: no paths, seed, threads."""
     plain = config.without_paths()
     del plain["seed"], plain["train"]["threads"]
     return plain
@@ -30,12 +30,13 @@ def digest_of(plain: Any) -> str:
     >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
     True
     """
+    # another layout would change the digests in folder names and saved ledgers
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differences(previous: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """List what differs between two grids' identities, one text a key."""
+    """List the differences between the identities of two grids, one text per key."""
     changes = [
         f"{key} was {previous.get(key)} and is {now.get(key)}"
         for key in ("seeds", "oracle")
@@ -56,7 +57,7 @@ def differences(previous: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
 
 
 def as_text(value: Any) -> str:
-    """Show a value as it would be typed.
+    """Format a value as a user would type it.
 
     >>> as_text("huber"), as_text([64, 64]), as_text(None), as_text(0.5)
     ('huber', '[64, 64]', 'null', '0.5')
@@ -65,7 +66,7 @@ def as_text(value: Any) -> str:
 
 
 class EvaluationIndex:
-    """Which runs were evaluated, so that a test-set evaluation is not repeated.
+    """Index of evaluated runs, so that no test-set evaluation is repeated.
 
     The file holds the digests of each run's checkpoint and evaluation files; an unreadable file
     counts as an empty index.
@@ -75,7 +76,7 @@ class EvaluationIndex:
         self._path = path
         try:
             digests = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError):
+        except (OSError, ValueError, RecursionError):  # at worst a run is evaluated once more
             digests = {}
         self._digests = digests if isinstance(digests, dict) else {}
 

@@ -1,4 +1,4 @@
-"""The jobs of a comparison: train a run, evaluate a run, here or on copies of its files."""
+"""The jobs of a comparison: train or evaluate a run, in place or on copies of its files."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -49,6 +49,7 @@ class TrainJob:
         if self.oracle:
             reporters.append(Oracle(self.config.data, self.config.split, oracle_file(self.folder)))
         reporters.append(_JobReporter(send, self.folder, self.commit))
+        # `resume` also starts a run where there is none
         train(self.config, self.folder, resume=True, device=self.device, reporters=reporters)
 
     def sources(self) -> list[Path]:
@@ -153,7 +154,7 @@ def _files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) 
     for subset in subsets:
         paths += ensure_files(data.model_copy(update={"subset": subset}), kinds).values()
         manifest = manifest_path(Path(data.dir), subset)
-        if manifest.exists() and not data.own:
+        if manifest.exists() and not data.own:  # marks simulated files, on another machine too
             paths.append(manifest)
     return paths
 

@@ -92,7 +92,7 @@ def _merge_by(names: tuple[str, ...], records: Iterable[R]) -> list[R]:
 def _without_repetitions(cells: Sequence[CellSummary]) -> list[CellSummary]:
     """Drop cells with the digest and the test metrics of another one with a shorter label."""
     labels: dict[Any, str] = {}
-    for cell in sorted(cells, key=lambda cell: len(cell.label)):
+    for cell in sorted(cells, key=lambda cell: len(cell.label)):  # the shortest label stays
         labels.setdefault(_content(cell), cell.label)
     return [cell for cell in cells if labels[_content(cell)] == cell.label]
 

@@ -73,6 +73,7 @@ def _compare_splits(
     cell: _Cell, windows: Mapping[int, float], engines: Mapping[int, float]
 ) -> LeakOptimism:
     config, subset, label = cell
+    # less the gap by engines, because test and validation also differ where nothing leaks
     seeds = sorted(windows.keys() & engines.keys())
     optimism = mean_interval([windows[seed] - engines[seed] for seed in seeds])
     subject = f"{config}, {label}: optimism of a split by windows"

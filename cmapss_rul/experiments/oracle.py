@@ -1,4 +1,4 @@
-"""The test RMSE of each epoch, which measures how optimistic a selection on the test set is.
+"""The test RMSE of each epoch, from which the optimism of test-set selection is computed.
 
 Nothing else depends on it. It is the one place where a test file is read before every run has
 finished, and only where `rul compare --oracle` asks for it.
@@ -38,8 +38,8 @@ def oracle_file(run: Path) -> Path:
 class Oracle(Reporter):
     """Records the test RMSE of each epoch: last windows, capped labels, cycles.
 
-    A resumed run keeps the records of finished epochs and replaces the later ones. `split` tells
-    which engines are held out where a user has no test file.
+    A resumed run keeps the records of finished epochs and replaces the later ones. `split` holds
+    out test engines where a user has no test file.
     """
 
     data: DataConfig
@@ -49,7 +49,7 @@ class Oracle(Reporter):
 
     def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
         """Evaluate an epoch's network on the test set, and record its RMSE."""
-        if self._test is None:
+        if self._test is None:  # read once: a run's preprocessor stays as it was fitted
             self._test = self._last_windows(preprocessor, next(network.parameters()).device)
         windows, true = self._test
         rul, _ = predict(network, windows)
@@ -75,7 +75,7 @@ def read_oracle(file: Path) -> dict[int, float]:
     try:
         rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
         return {int(row[COLUMNS[0]]): float(row[COLUMNS[1]]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # `finished_history` misses the epochs then
         return {}
 
 

@@ -44,9 +44,9 @@ class Style(NamedTuple):
 
 
 def draw(comparison: Comparison, histories: Histories, folder: Path) -> list[Path]:
-    """Draw every plot that the comparison, of at least one run, has data for; return the files.
+    """Draw every plot for which the comparison, of at least one run, has data; return the files.
 
-    Files of the others, which an earlier comparison may have had, are removed.
+    Files of the other plots, left by an earlier comparison, are removed.
     """
     plots: dict[str, Callable[[], Figure | None]] = {
         "rmse_by_balancer": partial(plot_rmse, comparison),
@@ -59,13 +59,13 @@ def draw(comparison: Comparison, histories: Histories, folder: Path) -> list[Pat
 
 
 def plot_rmse(comparison: Comparison) -> Figure:
-    """Every seed as a point, the mean as a bar; last windows, capped labels."""
+    """One point per seed, a bar at the mean; last windows, capped labels."""
     title = "Test RMSE, last windows, capped labels"
     return _plot_by_cell(comparison, title, "RMSE, cycles", lambda run: run.rmse)
 
 
 def plot_oracle_optimism(comparison: Comparison) -> Figure | None:
-    """By how much selecting the epoch on the test set lowers RMSE; a point is a run."""
+    """How much lower the RMSE is if the epoch is selected on the test set; one point per run."""
     if not comparison.grid.oracle:
         return None
     title = f"Optimism of choosing the epoch on the test set ({MARK})"
@@ -97,7 +97,7 @@ def _plot_by_cell(
                     [np.mean(values)] * 2, [row - 0.34, row + 0.34], "k", linewidth=2, zorder=1
                 )
         axes.set_yticks(range(len(cells)), [wrapped(cell.marked_label) for cell in cells])
-        axes.set_ylim(len(cells) - 0.5, -0.5)
+        axes.set_ylim(len(cells) - 0.5, -0.5)  # descending: the first cell on top
         axes.set_xlabel(label)
         axes.ticklabel_format(axis="x", style="plain", useOffset=False)
         axes.set_title(_heading(config, cells[0]))
@@ -105,14 +105,14 @@ def _plot_by_cell(
 
 
 def plot_learning_curves(comparison: Comparison, histories: Histories) -> Figure:
-    """Validation RMSE over epochs: a thin line a seed, a thick one for their mean."""
+    """Validation RMSE over epochs: a thin line per seed, a thick one for their mean."""
     title = "Learning curves"
     columns = {"val_rmse": "validation RMSE, cycles"}
     return _plot_curves(comparison, histories, title, columns, 2.9)
 
 
 def plot_weights(comparison: Comparison, histories: Histories) -> Figure:
-    """Factor of each loss's gradient, mean of an epoch, on a logarithmic axis."""
+    """Weight of each loss (the factor of its gradient), epoch means, on a logarithmic axis."""
     title = "Weights of the two losses, epoch means"
     columns = {"weight_rul": "weight of the RUL loss", "weight_health": "weight of the health loss"}
     figure = _plot_curves(comparison, histories, title, columns, 2.6)
@@ -147,7 +147,7 @@ def plot_ranks(comparison: Comparison) -> Figure | None:
     ranks = comparison.shown_ranks
     if ranks is None:
         return None
-    order = np.argsort(ranks.mean, kind="stable")
+    order = np.argsort(ranks.mean, kind="stable")  # equal ranks in the order of the grid
     height = 1.7 + _ROW_HEIGHT * len(order)
     figure, (axes,) = _panels(comparison, "Ranks by mean RMSE; 1 is the lowest", 1, height)
     styles = _styles(comparison)
@@ -176,7 +176,7 @@ def plot_ranks(comparison: Comparison) -> Figure | None:
 
 
 def _draw_critical_difference(axes: Axes, width: float | None, rows: int) -> None:
-    """Draw how far two mean ranks must lie apart, above the rows."""
+    """Draw the critical difference of two mean ranks as a bar above the rows."""
     axes.set_ylim(rows - 0.5, -1.4 if width else -0.5)  # descending: the best rank on top
     if width is None:
         return

@@ -63,14 +63,14 @@ def run_folder(run: GridRun, folder: Path) -> Path:
 
 
 def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> History | None:
-    """Read a run that needs no more training; None where it is to be started or resumed.
+    """Read the history of a finished run; None if it must be started or resumed.
 
     `metrics.csv` and `config.yaml` follow from `last.pt`, so they are repaired where a process
     was killed at its very end.
 
     Raises:
-        Damaged: the folder cannot be resumed; or the configuration or, with `oracle`, the test
-            RMSE of each epoch is not what is asked for.
+        Damaged: the folder cannot be resumed; it has another configuration; or, with `oracle`, the
+            test RMSE of some epoch is missing.
     """
     run = RunFolder(folder)
     if not run.last.exists():
@@ -106,7 +106,7 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
 def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:
     """Refuse a checkpoint of another configuration or seed, or a malformed one.
 
-    The weights are loaded too, because neither training nor evaluation could go on without.
+    The weights are loaded too, because both resuming and evaluation need them.
     """
     saved = TrainedModel.from_checkpoint(checkpoint).config
     if comparable(saved) != comparable(config):
@@ -190,6 +190,7 @@ def read_result(run: GridRun, history: History, folder: Path) -> RunResult:
     targets = EvaluationFiles.of(RunFolder(folder).best)
     try:
         evaluation = json.loads(targets.metrics.read_bytes())
+        # an engine may be called '007' or 'NA', which pandas would read as 7 and as missing
         table = pd.read_csv(targets.predictions, dtype={"engine": str}, keep_default_na=False)
         true = table["true_rul_capped"].to_numpy(dtype=np.float64)
         return RunResult(
@@ -230,9 +231,10 @@ def _read_commit(path: Path) -> str | None:
 def commit() -> str | None:
     """Commit of the code, marked where files differ from it; None outside of a checkout.
 
-    Only code and configurations count, not the ledger beside them, which runs are written to.
+    Only code and configurations count, not the ledger beside them, which comparisons change.
     """
     package = Path(__file__).parents[1]
+    # a package installed below some other project's checkout is not of that project's commit
     tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py")
     head = _git(package, "rev-parse", "HEAD") if tracked is not None else None
     if head is None:

@@ -1,8 +1,8 @@
-"""What comparison.json and ledger.json hold, as typed records; the one place that reads JSON.
+"""Schema of comparison.json and ledger.json as typed records; the one place that reads them.
 
 A record's attributes are named like its JSON keys. Keys that this version does not know are
 preserved, and keys that an older version did not write stay absent when a record is saved again.
-None stands for a value that too few runs, seeds, engines or configurations do not define.
+None: undefined for so few runs, seeds, engines or configurations.
 """
 
 import json
@@ -162,7 +162,7 @@ class CellSummary(Record):
     settings: dict[str, Any]
     label: str
     leak: str | None
-    leaks: list[str] = []
+    leaks: list[str] = []  # ledgers of older versions lack it
     files: str | None
     n_seeds: int
     rmse: Spread
@@ -273,7 +273,7 @@ class MeanRanks(Record):
 
 
 class OracleOptimism(Record):
-    """How much lower the RMSE of the best test epoch is, over the cells that every seed has."""
+    """Optimism of test-set selection, cycles, over the cells that every seed has."""
 
     subset: str
     n_seeds: int
@@ -313,7 +313,7 @@ class MissingRun(Record):
 
 
 class Comparison(Record):
-    """A grid that was trained and evaluated: comparison.json; also cells without a run."""
+    """The result of a grid, comparison.json; includes cells whose runs all failed."""
 
     grid: GridSummary
     cells: list[CellSummary]
@@ -331,7 +331,7 @@ class Comparison(Record):
 
     @property
     def shown_ranks(self) -> MeanRanks | None:
-        """The ranks where a reader may see them: over configurations of which cells differ.
+        """The ranks if they are to be shown: several configurations, and cells that differ.
 
         The ranks of one configuration only repeat the order of its RMSE, and ranks of cells of
         which no two differ significantly would present noise as an order.

@@ -1,6 +1,6 @@
-"""Cells against each other: paired tests, Holm's correction, bootstrap over engines, and ranks.
+"""Comparison of cells: paired tests, Holm's correction, bootstrap over engines, and ranks.
 
-What too few seeds, engines or cells do not allow is None, and no error.
+A statistic is None, not an error, where seeds, engines or cells are too few for it.
 """
 
 import itertools
@@ -37,7 +37,7 @@ def mean_interval(values: Sequence[float]) -> MeanInterval | None:
     """Mean with its t interval, mean ± t(n − 1) · sd/√n, and the t test of it being 0.
 
     Values without spread, rounding aside, have an interval of zero width and no test. If all
-    are 0, as two names for one method give, p is 1.
+    are 0, as for two names of one method, p is 1.
 
     >>> mean_interval([1.0, 3.0]).mean
     2.0
@@ -145,6 +145,7 @@ def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list
 
     `cells`: label → its results. The p-values are not corrected yet, see `correct_pairs`.
     """
+    # once a cell, not once a pair: 2,000 draws for each run
     resampled = {label: _resample(results) for label, results in cells.items()}
     pairs = []
     for a, b in itertools.combinations(cells, 2):
@@ -186,6 +187,7 @@ def _bootstrap(
     """Resample the difference of two cells' mean RMSE; both share the draws of engines."""
     if not resampled_a or not resampled_b:
         return None
+    # only seeds that both cells have, as in the paired test
     a, b = (
         np.mean([resampled[seed] for seed in rmse_a], axis=0)
         for resampled in (resampled_a, resampled_b)
@@ -202,7 +204,7 @@ def _bootstrap(
 
 
 def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
-    """Correct the p-values for their number, per configuration, and phrase the findings.
+    """Apply Holm's correction to the pairs of each configuration, and phrase the findings.
 
     Earlier corrections of the pairs are replaced.
     """
@@ -227,7 +229,7 @@ def _is_shown(p_holm: float | None, bootstrap: EngineBootstrap | None) -> bool:
 
 
 def _sentence(pair: Pair) -> str:
-    """Phrase what a corrected pair shows, and mark a leak."""
+    """Phrase the finding of a corrected pair, and mark a leak."""
     a, b, t, bootstrap = pair.a, pair.b, pair.paired_t, pair.bootstrap
     mark = f" A split by windows is {pair.leak}." if pair.leak else ""
     if t is None or t.interval is None or pair.p_holm is None:
@@ -293,7 +295,7 @@ def mean_ranks(cells: Sequence[CellSummary]) -> MeanRanks | None:
 
 
 def _friedman(rows: Sequence[NDArray[np.float64]]) -> float | None:
-    # without any rank difference the statistic is 0/0
+    # scipy's test needs three cells; without any rank difference the statistic is 0/0
     if len(rows[0]) < 3 or len(rows) < 2 or all(np.ptp(row) == 0 for row in rows):
         return None
     return float(stats.friedmanchisquare(*np.transpose(rows)).pvalue)

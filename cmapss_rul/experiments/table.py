@@ -1,4 +1,4 @@
-"""A comparison for people: its tables, findings and notes."""
+"""A comparison laid out for reading: its tables, findings and notes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -66,6 +66,7 @@ def render(comparison: Comparison) -> "RenderableType":
 
     seeds = len(comparison.grid.seeds)
     over = f"mean ± sd over {seeds} seeds" if seeds > 1 else "one seed"
+    # two tables, because one with all columns would not fit into 80
     parts = [
         terminal_text(Bold(f"grid {comparison.grid.digest} · {over}")),
         to_terminal(_grouped_table(comparison.cells, SCORE_COLUMNS)),
@@ -100,7 +101,7 @@ def rank_table(ranks: MeanRanks, heading: str, title: str = "") -> Table:
 
 
 def findings(comparison: Comparison) -> Iterator[str]:
-    """What the metrics mean, under which protocol they were made, and what they show."""
+    """Yield the meaning of the metrics, their protocol, and the findings."""
     yield "RMSE and NASA score: last window of each test engine, labels capped; 'raw': raw labels."
     yield (
         "'every cycle': one window a cycle, capped. 'validation': its RMSE. Predictions are "

@@ -89,7 +89,7 @@ class ValidationPair(Record):
 
     @property
     def sentence(self) -> str:
-        """What the pair shows."""
+        """The finding of the pair."""
         d, name = self.difference, METRICS[self.metric]
         if d is None or d.interval is None or self.p_holm is None:
             return f"{self.subset}: no test of {self.a} against {self.b}: fewer than two runs"
@@ -135,6 +135,7 @@ def compare_by_validation(
         if run.name in histories:
             groups.setdefault((run.cell.config, _label(run.cell)), []).append(run)
     cells = [_summarise(label, runs, histories) for (_, label), runs in groups.items()]
+    # any run will do: those of a cell differ in seed and split.seed alone
     ratios = {cell.name: _ratio(runs[0]) for cell, runs in zip(cells, groups.values(), strict=True)}
     return ValidationComparison(
         grid=GridSummary(digest=grid.digest, seeds=grid.seeds, oracle=grid.oracle),
@@ -180,7 +181,7 @@ def _summarise_run(run: GridRun, history: History) -> ValidationRun:
     names = ("val_rmse", "val_nasa", *METRICS)
     return ValidationRun(
         run=run.name,
-        split=run.seed if split is None else split,
+        split=run.seed if split is None else split,  # null: the run's seed draws the split
         seed=run.seed,
         epochs=len(history.rows),
         best_epoch=history.best_epoch,
@@ -248,9 +249,11 @@ def render(comparison: ValidationComparison) -> "RenderableType":
     from rich.console import Group
 
     rows: list[list[str]] = []
+    # `groupby` needs the cells of a configuration in a row, as the grid lists them
     for config, cells in itertools.groupby(comparison.cells, key=lambda cell: cell.config):
         rows.append([Bold(config)])
         rows += [[cell.label, *(show(cell) for show in COLUMNS.values())] for cell in cells]
+    # a pair without a test counts as shown, so that its sentence gives the reason
     shown = [pair for pair in comparison.pairs if (pair.p_holm or 0) < ALPHA]
     listed = comparison.pairs if len(comparison.pairs) <= _MOST_SENTENCES else shown
     left_out = len(comparison.pairs) - len(listed)

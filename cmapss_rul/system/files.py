@@ -1,4 +1,4 @@
-"""Atomic files: under its name a file is complete, or not there at all."""
+"""Atomic writing: under its final name a file is complete or does not exist."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ _writing: set[str] = set()
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that gets its name only once it is complete.
+    """Open a file for writing that gets its final name only once it is complete.
 
     The bytes go to `.<name>.<pid>.part` beside it, are flushed to the disk, and are then
     renamed; the folder is flushed too. After an error nothing is left behind, and an existing
@@ -96,7 +96,7 @@ def save_file(path: Path, content: bytes | str, advice: str = "") -> None:
 
 
 def write_verified(path: Path, content: bytes, keep_as: Path | None = None) -> None:
-    """Write a file that gets its name only after its bytes were read back and compared.
+    """Write a file that gets its final name only after its bytes were read back and compared.
 
     Args:
         path: of the file; a folder that has vanished is not created again.
@@ -150,10 +150,10 @@ def remove_partial_files(folder: Path, name: str | None = None) -> None:
 
 
 def _abandoned(path: Path, pid: int) -> bool:
-    """Whether no process writes a partial file any more.
+    """Whether the process that wrote a partial file is gone.
 
     A file with our own process number may be left by a killed process: in a container, process
-    numbers are soon used again.
+    numbers are soon reused.
     """
     if pid == os.getpid():
         return str(path.absolute()) not in _writing

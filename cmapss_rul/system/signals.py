@@ -30,7 +30,7 @@ def terminable() -> Iterator[None]:
     An existing handler is left in place. Does nothing outside the main thread.
     """
     in_main = threading.current_thread() is threading.main_thread()
-    # another handler: a program that uses the package as a library has its own ideas of an end
+    # another handler belongs to a program that uses this package as a library
     if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
@@ -57,14 +57,14 @@ class Interrupted(RulError):
 
     @classmethod
     def by(cls, number: int, what_was_saved: str) -> "Interrupted":
-        """Phrase the interruption by a signal, after whose name `what_was_saved` follows."""
+        """Describe the interruption: the signal's name, followed by `what_was_saved`."""
         return cls(f"stopped by {signal.Signals(number).name}{what_was_saved}", 128 + number)
 
 
 class StopSignals:
     """Record SIGINT and SIGTERM while the context lasts, instead of ending the process.
 
-    The training loop asks after each step whether one came. A second SIGINT raises
+    The training loop checks after each step whether one was received. A second SIGINT raises
     KeyboardInterrupt at once. Outside the main thread, where Python allows no handlers, nothing
     is recorded.
 
@@ -91,4 +91,4 @@ class StopSignals:
         del frame
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.received = self.received or number
+        self.received = self.received or number  # the first one decides the exit code

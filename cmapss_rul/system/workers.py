@@ -57,9 +57,9 @@ class Worker:
         setup: prepares the process and returns its handler of tasks; must be picklable.
 
     Attributes:
-        connection: to wait for messages on.
+        connection: receives messages; `multiprocessing.connection.wait` accepts it.
         busy: a task was sent and has not ended.
-        dead: the process has ended, as `receive` noticed.
+        dead: `receive` has found that the process ended.
     """
 
     def __init__(self, setup: Callable[[], Handler]) -> None:
@@ -104,7 +104,7 @@ class Worker:
 
 
 def attempt(do: Callable[[], Any]) -> Message:
-    """Do a task; return its end, with the value or the error."""
+    """Do a task; return the message of its end, with the value or the error."""
     try:
         return Message("ended", do())
     except RulError as error:
@@ -152,7 +152,7 @@ def _serve(connection: Connection, setup: Callable[[], Handler]) -> None:
 
 
 def _die_with_parent() -> None:
-    """Exit at once when the parent is gone, or its next call would meet a second writer."""
+    """Exit at once when the parent is gone: the command that resumes must be the only writer."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
@@ -205,7 +205,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[st
         The errors of those that failed, by name.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came; the running jobs were asked to save, and ended.
+        Interrupted: SIGINT or SIGTERM was received; the running jobs saved their state and ended.
     """
     waiting, errors = deque(jobs), dict[str, str]()
     workers: list[_JobWorker] = []
