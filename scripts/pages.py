@@ -43,7 +43,7 @@ def _marks(name: str) -> tuple[str, str]:
 
 
 def marked_content(page: str, name: str) -> str:
-    """Return what stands between the two marks of a place in a page.
+    """Return the content between the two marks of a place in a page.
 
     Raises:
         UsageError: the page has not exactly one such place.

@@ -21,7 +21,7 @@ MARGIN = 1.02
 
 
 class TimeToTarget(NamedTuple):
-    """Seconds and epochs until a run reached the target, or of the whole run where it did not.
+    """Seconds and epochs until a run reached the target; of the whole run if it did not.
 
     `best` is its lowest validation RMSE, cycles.
     """
@@ -33,7 +33,7 @@ class TimeToTarget(NamedTuple):
 
 
 def time_to_target(epochs: Sequence[Epoch], target: float) -> TimeToTarget:
-    """Sum the seconds of a run until its validation RMSE first is at most the target.
+    """Sum the seconds of a run until its validation RMSE first reaches the target.
 
     >>> time_to_target([Epoch(2.0, 15.0), Epoch(3.0, 12.0), Epoch(3.0, 13.0)], target=12.5)
     TimeToTarget(seconds=5.0, epochs=2, reached=True, best=12.0)

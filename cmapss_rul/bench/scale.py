@@ -22,7 +22,7 @@ _BATCHES, _BATCH_SIZE = 100, 256
 
 @dataclass(frozen=True)
 class Point:
-    """Cost of loading a simulated fleet for training, in a process of its own.
+    """Cost of loading a simulated fleet for training, in a new process.
 
     Attributes:
         cached: loaded from the cache; else from the text file.

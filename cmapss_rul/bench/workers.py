@@ -58,7 +58,7 @@ class Contender(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """Kill the process; partial files of it are in a temporary folder."""
+        """Kill the process; its partial files are in a temporary folder."""
         self._worker.close(kill=True)
 
 

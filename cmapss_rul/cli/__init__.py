@@ -47,7 +47,7 @@ More: `rul config list` lists models, losses and balancers, `rul --help` all com
 
 
 class Commands(TyperGroup):
-    """Group of commands whose interrupt is reported, which Typer by itself does not do."""
+    """Group of commands that reports an interrupt, which Typer alone does not."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the selected command."""

@@ -83,7 +83,7 @@ class Progress(Reporter):
 
     def _print(self, text: str) -> None:
         tqdm.write(printable(text), file=sys.stdout)  # clears the bar, and draws it below the line
-        sys.stdout.flush()  # else a pipe or a log file gets the epochs minutes late
+        sys.stdout.flush()  # else lines for a pipe or a log file wait in a buffer
 
 
 def epoch_line(row: Row, epochs: int, best: bool) -> str:

@@ -88,7 +88,7 @@ def _table_of_comparisons(found: "Sequence[ListedComparison]") -> list[str]:
 
 
 def _aligned(rows: "Sequence[tuple[str, ...]]") -> list[str]:
-    """Align the cells of rows, the first of which holds the headings.
+    """Align the cells of rows; the first row has the headings.
 
     Columns are as wide as their content and never wrapped: grep and awk need one line per run.
     """

@@ -69,7 +69,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 @dataclass(frozen=True)
 class _KeyErrors:
-    """Errors of one key: a message, or expected values and the found one."""
+    """Errors of one key: a message, or the expected values and the value found."""
 
     key: str
     message: str = ""

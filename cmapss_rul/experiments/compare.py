@@ -1,7 +1,6 @@
-"""Make a comparison: train what is missing, evaluate all runs on the test set, compare them.
+"""Run a comparison: train missing runs, evaluate all runs on the test set, compare them.
 
-Everything but the table is saved on the way, so that a comparison that was killed resumes where it
-stopped.
+All but the table is saved as soon as it is made, so a killed comparison resumes where it stopped.
 """
 
 import json
@@ -176,7 +175,7 @@ def compare(
     executor = options.start_executor()
     if options.ledger is not None:
         read_ledger(options.ledger, to_write=True)  # a damaged one is refused before hours of work
-    _refuse_other_content(folder)  # before the lock, whose files would be such content
+    _refuse_other_content(folder)  # before the lock, which writes into it
     with lock_folder(folder), executor as workers:
         _claim_folder(folder, grid)
         histories, errors = _train(grid, folder, options, workers, report)

@@ -215,7 +215,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 
 def as_csv(grid: Grid, comparison: Comparison) -> str:
-    """Return comparison.csv: one row a run, also those that failed."""
+    """Return comparison.csv: one row per run, failed ones included."""
     columns = ["config", "subset", "balancer", "cell", "seed", "run", "leak"]
     columns += [name for name in RunSummary.model_fields if name not in columns]
     text = io.StringIO()
@@ -228,6 +228,7 @@ def as_csv(grid: Grid, comparison: Comparison) -> str:
         values = (cell.config, cell.subset, cell.balancer, cell.label, run.seed, run.name)
         row = dict(zip(columns, (*values, cell.leak or ""), strict=False)) | {"error": error}
         if run.name in summaries:  # a failed run has no metrics
+            # the columns of the oracle stay empty where it was not asked for
             row |= summaries[run.name].model_dump(exclude_unset=True)
         writer.writerow(row)
     return text.getvalue()

@@ -55,9 +55,9 @@ class PortableJob(Job, Protocol):
         """
 
     def moved(self, sources: Path, folder: Path) -> Job:
-        """The same job with its sources in one folder and `folder` in another.
+        """Return the same job with its inputs in `sources` and its results in `folder`.
 
-        It leaves the same files there as the job itself would have left in its own.
+        It leaves the same files there as the job would have left in its own folder.
         """
 
 
@@ -151,6 +151,7 @@ class RayExecutor:
         """Hand all jobs over to Ray; task → job."""
         # a job that raised would raise again; only one whose worker was lost is worth a restart,
         # which begins from the files that were sent, since those of the lost worker are gone
+        # one CPU each, because the runs of a grid train with one thread
         do = self._ray.remote(_do).options(
             num_cpus=1, num_gpus=self._gpus, max_retries=RETRIES, retry_exceptions=False
         )
@@ -176,7 +177,7 @@ class RayExecutor:
         """Fetch the result of a task; its error in one line, if any."""
         try:
             error, messages, files = self._ray.get(task)
-        except self._ray.exceptions.RayError as error:  # its text ends with a long traceback
+        except self._ray.exceptions.RayError as error:  # its text may hold a long traceback
             return f"Ray gave up on it: {one_line(str(error))[:300]}"
         for message in messages:
             report(JobEvent(job.name, "progress", message))

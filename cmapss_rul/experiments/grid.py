@@ -175,7 +175,7 @@ class _Source:
     labels: dict[str, str] = field(default_factory=dict)
 
     def cells(self, balancer: str | None) -> Iterator[Cell]:
-        """Yield the cells of one balancer; None is the configuration's own."""
+        """Yield the cells of one balancer; None: that of the configuration."""
         base = [] if balancer is None else [f"balancer.name={balancer}"]
         base += [text for text in self.sets if self._accepts(base, _key_of(text))]
         for settings in self._settings(base):
@@ -193,7 +193,7 @@ class _Source:
             yield Cell(self.name, name, values, label, resolved)
 
     def _settings(self, base: list[str]) -> list[dict[str, Any]]:
-        """Multiply the axes out; an axis whose key a partial cell lacks is skipped there."""
+        """Combine the values of all axes; an axis is skipped where its key does not exist."""
         partial: list[dict[str, Any]] = [{}]
         for key in _names_first(self.axes):
             extended = []

@@ -55,7 +55,7 @@ def merge_comparison(path: Path, comparison: Comparison) -> None:
         UsageError: the file exists and is not a ledger.
         RulError: it cannot be written.
     """
-    with wait_for_folder(path.parent):  # of two grids that end at once neither loses its cells
+    with wait_for_folder(path.parent):  # or two grids that end together lose cells
         ledger = _merge(read_ledger(path, to_write=True), comparison)
         save_file(path, ledger.as_json(indent=1))
 

@@ -32,7 +32,7 @@ class ListedComparison:
 
 
 def list_comparisons(roots: Sequence[Path]) -> list[ListedComparison]:
-    """List the comparisons whose folders are in these folders, which may be missing; by path."""
+    """List the comparisons in these folders, some of which may be missing, sorted by path."""
     paths = {path for root in roots for path in root.glob(f"*/{IDENTITY}")}
     return [_describe(path.parent) for path in sorted(paths)]
 

@@ -1,6 +1,6 @@
 """The plots of a comparison, as PNG and SVG.
 
-Cells keep one colour, dash and marker through all plots.
+A cell has the same colour, dash and marker in all plots.
 """
 
 import math
@@ -128,7 +128,7 @@ def _plot_curves(
     columns: Mapping[str, str],
     height: float,
 ) -> Figure:
-    """One panel for each configuration and column of metrics.csv, which has an axis label."""
+    """Draw a panel for each configuration and each of `columns`: of metrics.csv → axis label."""
     groups = by_config(comparison.cells)
     figure, panels = _panels(comparison, title, len(columns) * len(groups), height, legend=True)
     panel = iter(panels)

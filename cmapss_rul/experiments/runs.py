@@ -156,6 +156,7 @@ class RunResult:
     @property
     def rmse(self) -> float:
         """Test RMSE of the last windows on capped labels, cycles, at the selected epoch."""
+        # from the predictions: the bootstrap over engines resamples the same errors
         return float(np.sqrt(np.mean(np.square(self.errors))))
 
     @property

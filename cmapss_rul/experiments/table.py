@@ -61,7 +61,7 @@ TRAINING_COLUMNS: Columns = {
 
 
 def render(comparison: Comparison) -> "RenderableType":
-    """Lay a comparison out for the terminal; 80 columns are enough."""
+    """Lay out a comparison for the terminal, within 80 columns."""
     from rich.console import Group
 
     seeds = len(comparison.grid.seeds)
@@ -79,7 +79,7 @@ def render(comparison: Comparison) -> "RenderableType":
 
 
 def _grouped_table(cells: Sequence[CellSummary], columns: Columns) -> Table:
-    """A table whose rows are cells under the name of their configuration."""
+    """Return a table of cells, grouped by configuration."""
     rows: list[list[str]] = []
     for group in by_config(cells).values():
         rows.append([Bold(group[0].marked_config)])
@@ -90,12 +90,12 @@ def _grouped_table(cells: Sequence[CellSummary], columns: Columns) -> Table:
 def cell_rows(
     cells: Iterable[CellSummary], columns: Columns, name: Callable[[CellSummary], str]
 ) -> list[list[str]]:
-    """One row a cell: its name, then a text for each column."""
+    """Return one row per cell: its name, then a text for each column."""
     return [[name(cell), *(show(cell) for show in columns.values())] for cell in cells]
 
 
 def rank_table(ranks: MeanRanks, heading: str, title: str = "") -> Table:
-    """Mean ranks, the lowest first."""
+    """Return a table of mean ranks, the lowest first."""
     rows = [[label, f"{mean:.2f}"] for label, mean in ranks.ascending()]
     return Table(title, [heading, "mean rank"], rows)
 

@@ -245,7 +245,7 @@ COLUMNS: Mapping[str, Callable[[ValidationCell], str]] = {
 
 
 def render(comparison: ValidationComparison) -> "RenderableType":
-    """Lay the comparison out for the terminal."""
+    """Lay out the comparison for the terminal."""
     from rich.console import Group
 
     rows: list[list[str]] = []

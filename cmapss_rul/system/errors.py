@@ -7,7 +7,7 @@ from cmapss_rul.system.text import printable
 
 
 class RulError(Exception):
-    """A run, a file or a download that failed. The command ends with exit code 1."""
+    """Base of the errors that a user can cause. The command ends with exit code 1."""
 
     exit_code = 1
     word = "error: "
