@@ -1,11 +1,12 @@
 """Cells of text as numbers and times."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.data.missing import SPELLINGS
 from cmapss_rul.data.table_text import NumberedRow, is_comma_number, is_number
 from cmapss_rul.system.errors import DataError
 
@@ -17,6 +18,9 @@ FROM_ORDER = (
     "times as its cycles"
 )
 """Advice where the cycles are times."""
+
+HOLD = "; training with data.missing=hold repeats the engine's last value"
+"""Advice where a cell is empty."""
 
 _NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
 _GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
@@ -31,6 +35,7 @@ class CellParser:
         header: names of all columns.
         columns: positions of those to parse.
         cycle: position of the cycle column.
+        gappy: positions of columns in which cells may be empty, and are then NaN.
         decimal_comma: whether a comma may be a decimal sign.
     """
 
@@ -40,11 +45,13 @@ class CellParser:
         header: Sequence[str],
         columns: Sequence[int],
         cycle: int,
+        gappy: Collection[int] = (),
         *,
         decimal_comma: bool,
     ) -> None:
         self._name, self._header, self._columns, self._cycle = name, header, columns, cycle
         self._decimal_comma = decimal_comma
+        self._gappy = np.isin(columns, [*gappy])
         # what was seen so far: the first cell with each sign, and the columns by their cells
         self._signs: dict[str, str] = {}
         self._grouped: dict[int, str] = {}
@@ -58,15 +65,20 @@ class CellParser:
             DataError: naming the first cell that is not a finite number of sensible size.
         """
         texts = [[row[i].strip() for i in self._columns] for _, row in chunk]
+        for row in texts if self._gappy.any() else ():
+            for place in np.flatnonzero(self._gappy):
+                row[place] = "" if row[place].lower() in SPELLINGS else row[place]
         if self._decimal_comma:
             self._replace_commas(chunk, texts)
         # NumPy alone would also accept nan, infinities and underscores
         if _NUMBER_CHARACTERS.issuperset("".join(map("".join, texts))):
+            cells = np.array(texts)
+            empty = (cells == "") & self._gappy
             try:
-                numbers = np.array(texts).astype(np.float64)
+                numbers = np.where(empty, "nan", cells).astype(np.float64)
             except ValueError:
                 numbers = np.array(np.nan)
-            if (np.abs(numbers) <= MAX_VALUE).all():  # false for NaN
+            if ((np.abs(numbers) <= MAX_VALUE) | empty).all():  # false for NaN
                 return numbers
         raise self._invalid(chunk, texts)
 
@@ -111,12 +123,15 @@ class CellParser:
     def _invalid(self, chunk: Sequence[NumberedRow], texts: Sequence[Sequence[str]]) -> DataError:
         """Name the first of the cells that is not a finite number of sensible size."""
         for (line, row), cells in zip(chunk, texts, strict=True):
-            for i, cell in zip(self._columns, cells, strict=True):
+            for i, cell, gappy in zip(self._columns, cells, self._gappy, strict=True):
+                if gappy and not cell:
+                    continue
                 if not is_number(cell) or abs(float(cell)) > MAX_VALUE:
                     found = f"'{row[i][:24]}'" if row[i].strip() else "nothing"
                     return DataError(
                         f"{self._name}, line {line}: found {found} in column {i + 1} "
                         f"({self._header[i]}), {expected_number(cell, cycle=i == self._cycle)}"
+                        + (HOLD if cell.lower() in SPELLINGS and i != self._cycle else "")
                     )
         raise AssertionError  # the caller has found one
 

@@ -152,6 +152,7 @@ class ColumnRequest:
         flags: needed columns in which true, yes, false and no count as 1 and 0.
         times: whether the cycle column has times of any kind instead of cycles.
         key_columns: the user's own names of unit and cycle; their aliases are then ignored.
+        gappy: columns whose cells may be empty, and are then NaN.
     """
 
     needed: Collection[str] = ()
@@ -159,6 +160,7 @@ class ColumnRequest:
     flags: Collection[str] = ()
     times: bool = False
     key_columns: Mapping[str, str] = field(default_factory=dict)
+    gappy: Collection[str] = ()
 
 
 def find_columns(header: Sequence[str], request: ColumnRequest, table: str) -> dict[str, int]:

@@ -4,7 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.columns import (
@@ -122,12 +129,30 @@ class DataConfig(Config):
         description="Your columns of measurements; scaled per operating condition. Null for "
         "sensor_1 … sensor_21 and their aliases.",
     )
+    unit: Annotated[str, StringConstraints(pattern=r"^\S(.{0,18}\S)?$")] = Field(
+        "cycles",
+        description="Unit of the cycle column, of every RUL, and of cap. Cycles are counted "
+        "1, 2, … in each record; of another unit, such as hours, any rising numbers are accepted.",
+    )
+    gaps: Literal["refuse", "keep"] = Field(
+        "refuse",
+        description="Missing cycles within a record: 'refuse' them, or 'keep' the record, whose "
+        "RUL then follows the cycle numbers.",
+    )
+    missing: Literal["refuse", "hold"] = Field(
+        "refuse",
+        description="Empty cells of settings and sensors: 'refuse' them, or 'hold' the last value "
+        "of the same engine.",
+    )
+    max_hold: int = Field(
+        5, ge=1, le=1000, description="Rows in a row over which a value is held at most."
+    )
     conditions: ConditionsConfig = Field(
         BySettings(), description="What defines the operating conditions."
     )
     # papers use 125, 130 or 150; results with different caps cannot be compared
-    cap: int = Field(125, ge=1, le=100_000, description="Cap of the RUL label, cycles.")
-    window: int = Field(60, ge=1, le=10_000, description="Length of a window, cycles.")
+    cap: int = Field(125, ge=1, le=100_000, description="Cap of the RUL label, in `unit`.")
+    window: int = Field(60, ge=1, le=10_000, description="Length of a window, rows (cycles).")
     columns: Annotated[ColumnNames, Field(min_length=1)] = Field(
         LITERATURE_SENSORS,
         description="Settings and sensors that are inputs of the network, by name; by default all "
@@ -135,7 +160,8 @@ class DataConfig(Config):
     )
     cycle_count: bool = Field(
         True,
-        description="Whether the cycle count since the record's start, ÷ 200, is an input, too.",
+        description="Whether the cycle count since the record's start, ÷ 200 (of another unit, ÷ "
+        "the mean life), is an input, too.",
     )
     smoothing: float | None = Field(
         None,
@@ -196,6 +222,16 @@ class DataConfig(Config):
         """Names of the raw columns that reach the network, as a value or by their condition."""
         # a condition selects the scaling, so a label among the keys would leak like an input
         return tuple(dict.fromkeys((*self.columns, *self.condition_keys)))
+
+    @property
+    def counts_cycles(self) -> bool:
+        """Whether the records count cycles, rather than measure another unit of time."""
+        return self.unit == "cycles"
+
+    @property
+    def consecutive(self) -> bool:
+        """Whether each row of a record is one cycle after the row before."""
+        return self.counts_cycles and self.gaps == "refuse"
 
     @property
     def own_files(self) -> dict[str, str]:
@@ -259,11 +295,15 @@ class DataConfig(Config):
             for key in _OWN:
                 if getattr(self, key) not in (None, ()):
                     yield f"{key} is for a fleet of your own; set data.train to its file, too"
+            if not self.counts_cycles:
+                yield f"unit is '{self.unit}', but C-MAPSS counts cycles; set data.train, too"
         else:
             yield from self._own_file_problems()
 
     def _own_file_problems(self) -> Iterator[str]:
         """Contradictions between the keys of a user's own files."""
+        if self.cycle_from_order and not self.counts_cycles:
+            yield f"cycle_from_order counts cycles, but unit is '{self.unit}'; keep one"
         if self.source != "official":
             yield "source and train are both set; leave out one of them"
         if self.auxiliary:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import COLUMNS
 
+Times = NDArray[np.int64] | NDArray[np.float64]
+"""Whole cycles, or times in a unit of the user's own."""
+
 _BLOCK_ROWS = 1 << 12  # 800 kB of 24 columns: temporaries stay in the cache
 
 
@@ -27,27 +30,31 @@ class Fleet:
 
     Attributes:
         engine: [row], number of the engine (the files call it unit), ascending.
-        cycle: [row], ascending within an engine; from 1 without a gap in C-MAPSS's files.
+        cycle: [row], ascending within an engine; from 1 without a gap in C-MAPSS's files. Times of
+            another unit than cycles are float64.
         values: [row, column], raw settings and sensors in the order of `columns`.
         starts: [engine], first row of each engine.
         lengths: [engine], number of rows of each engine.
         columns: names of the columns of `values`: the 24 of C-MAPSS, or a user's own.
         censored: numbers of the engines of a training file whose records end before the failure.
+        held: [row, column], whether the value is held from an earlier row, in a cell that is empty
+            in the file; None where no cell may be empty.
     """
 
     engine: NDArray[np.int64]
-    cycle: NDArray[np.int64]
+    cycle: Times
     values: NDArray[np.float64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
     columns: tuple[str, ...] = COLUMNS
     censored: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    held: NDArray[np.bool_] | None = None
 
     @classmethod
     def from_rows(
         cls,
         engine: NDArray[np.int64],
-        cycle: NDArray[np.int64],
+        cycle: Times,
         values: NDArray[np.float64],
         columns: tuple[str, ...] = COLUMNS,
     ) -> "Fleet":
@@ -108,4 +115,5 @@ class Fleet:
 
     def _filter(self, mask: NDArray[np.bool_]) -> "Fleet":
         left = Fleet.from_rows(self.engine[mask], self.cycle[mask], self.values[mask], self.columns)
-        return replace(left, censored=np.intersect1d(self.censored, left.engines))
+        held = None if self.held is None else self.held[mask]
+        return replace(left, censored=np.intersect1d(self.censored, left.engines), held=held)

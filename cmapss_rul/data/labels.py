@@ -1,14 +1,15 @@
 """Labels: remaining useful life (RUL) in cycles, and health classes of it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, Times
 
 
-def run_to_failure_rul(fleet: Fleet) -> NDArray[np.int64]:
+def run_to_failure_rul(fleet: Fleet) -> Times:
     """RUL of each row of records that end with the failure; of others, the largest lower bound.
 
     RUL, [row], is the number of cycles that still follow: 0, not 1, at an engine's last cycle.
@@ -16,7 +17,7 @@ def run_to_failure_rul(fleet: Fleet) -> NDArray[np.int64]:
     return truncated_rul(fleet, np.zeros(len(fleet.starts), dtype=np.int64))
 
 
-def truncated_rul(fleet: Fleet, rul: NDArray[np.int64]) -> NDArray[np.int64]:
+def truncated_rul(fleet: Fleet, rul: Times) -> Times:
     """RUL of each row of records that end before the failure.
 
     Args:
@@ -24,13 +25,14 @@ def truncated_rul(fleet: Fleet, rul: NDArray[np.int64]) -> NDArray[np.int64]:
         rul: [engine], true RUL at the last row of each engine, cycles.
 
     Returns:
-        rul: [row], cycles: the engine's RUL plus the number of rows that follow.
+        rul: [row], cycles: the engine's RUL plus the cycles until its last row.
     """
-    last = np.repeat(fleet.last_rows, fleet.lengths)
-    return np.repeat(rul, fleet.lengths) + last - np.arange(fleet.rows)
+    end: NDArray[Any] = rul + fleet.cycle[fleet.last_rows]
+    until: NDArray[Any] = np.repeat(end, fleet.lengths) - fleet.cycle
+    return until
 
 
-def cap_rul(rul: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
+def cap_rul(rul: Times, cap: int) -> Times:
     """Piecewise-linear label: constant at `cap` far from failure, then falling by 1 a cycle.
 
     The sensors of a healthy engine do not show how far away its failure is, so a network could

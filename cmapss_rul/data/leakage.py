@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, Times
 
 LABEL_LEAK = "a label among the inputs"
 """Mark of figures of a network that reads labels."""
@@ -82,11 +82,11 @@ def describe_label(values: NDArray[np.float64], fleet: Fleet) -> str:
         if _rank_correlation(values[fleet.starts], lives) >= _RANK_CORRELATION:
             return "constant in each engine, it ranks them by their life"
         return ""
-    life = np.repeat(lives, fleet.lengths)
+    life = np.repeat(lives, fleet.lengths).astype(np.float64)
     rul = life - fleet.cycle
     # beyond, fewer engines have a value, and could not contradict each other
     shared = rul < np.sort(fleet.lengths)[-_ENGINES]
-    if _is_monotone(values[shared], rul[shared].astype(np.float64), np.zeros(shared.sum())):
+    if _is_monotone(values[shared], rul[shared], np.zeros(shared.sum())):
         return "a function of the RUL"
     # cycle ÷ life or (cycle − 1) ÷ (life − 1): a cycle more or less is no contradiction
     if spans.min() >= _SPAN * scale and _is_monotone(values, fleet.cycle / life, 1.5 / life):
@@ -94,7 +94,7 @@ def describe_label(values: NDArray[np.float64], fleet: Fleet) -> str:
     return ""
 
 
-def _rank_correlation(values: NDArray[np.float64], lives: NDArray[np.int64]) -> float:
+def _rank_correlation(values: NDArray[np.float64], lives: Times) -> float:
     from scipy.stats import spearmanr  # here: a slow import
 
     if np.ptp(values) == 0 or np.ptp(lives) == 0:

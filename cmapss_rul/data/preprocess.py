@@ -16,7 +16,10 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, row_blocks
 
 CYCLE_UNIT = 200
-"""The cycle count is divided by this, about the mean life of an engine (*measured*: FD001, 206)."""
+"""The cycle count is divided by this, about the mean life of an engine (*measured*: FD001, 206).
+
+Times of another unit are divided by the mean life of the training engines.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +130,7 @@ class Preprocessor:
         cycle_count: whether the cycle count is a feature, too (the last one).
         smoothing: weight of the newest row in exponential smoothing, or None.
         keys: names of the columns that define the operating conditions.
+        cycle_unit: by which the cycle count is divided.
     """
 
     columns: tuple[str, ...]
@@ -135,6 +139,7 @@ class Preprocessor:
     keys: tuple[str, ...]
     conditions: Conditions
     scaler: Scaler
+    cycle_unit: float = CYCLE_UNIT
 
     @classmethod
     def fit(
@@ -157,7 +162,10 @@ class Preprocessor:
             is_setting=np.array([name in config.setting_names for name in config.columns]),
         )
         other = config.columns, config.cycle_count, config.smoothing, config.condition_keys
-        return cls(*other, conditions, scaler)
+        if config.counts_cycles:
+            return cls(*other, conditions, scaler)
+        trains = slice(None) if engines is None else np.isin(fleet.engines, engines)
+        return cls(*other, conditions, scaler, float(fleet.cycle[fleet.last_rows[trains]].mean()))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -180,7 +188,7 @@ class Preprocessor:
             raw = fleet.column_values(self.columns, block)
             scaled[block] = self.scaler.transform(raw, condition)
             if self.cycle_count:
-                features[block, -1] = fleet.cycle[block] / CYCLE_UNIT
+                features[block, -1] = fleet.cycle[block] / self.cycle_unit
         if self.smoothing is not None:
             _smooth(scaled, fleet, self.smoothing)
         return features
@@ -206,6 +214,7 @@ class Preprocessor:
             "columns": list(self.columns),
             "cycle_count": self.cycle_count,
             "smoothing": self.smoothing,
+            "cycle_unit": self.cycle_unit,
             "conditions": torch.from_numpy(self.conditions.table),
             "centre": torch.from_numpy(self.scaler.centre),
             "factor": torch.from_numpy(self.scaler.factor),
@@ -222,6 +231,7 @@ class Preprocessor:
             smoothing=state["smoothing"],
             keys=config.condition_keys,
             conditions=Conditions(state["conditions"].numpy(), config.condition_decimals),
+            cycle_unit=state.get("cycle_unit", CYCLE_UNIT),  # absent from older checkpoints
             scaler=Scaler(*(state[key].numpy() for key in ("centre", "factor", "low", "high"))),
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import COLUMNS
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, Times
 from cmapss_rul.data.lines import (
     NUMBER,
     Readable,
@@ -51,14 +51,14 @@ def read_fleet(path: Path) -> Fleet:
         return parse_fleet(stream, str(path))
 
 
-def read_rul(path: Path, engines: int) -> NDArray[np.int64]:
-    """Read a RUL file: one whole number a row, cycles, [engine].
+def read_rul(path: Path, engines: int, *, whole: bool = True) -> Times:
+    """Read a RUL file: one number a row, [engine]; a whole one of cycles, by default.
 
     Raises:
         DataError: text, a negative or invalid number, or not one row for each of the engines.
     """
     with open_text(path) as stream:
-        return parse_rul(stream, str(path), engines)
+        return parse_rul(stream, str(path), engines, whole=whole)
 
 
 def open_text(path: Path) -> BinaryIO:
@@ -260,17 +260,17 @@ def _check_sequence(row: list[float], position: _Position) -> None:
     )
 
 
-def parse_rul(stream: BinaryIO, name: str, engines: int | None) -> NDArray[np.int64]:
+def parse_rul(stream: BinaryIO, name: str, engines: int | None, *, whole: bool = True) -> Times:
     """Parse a RUL file from an open stream; `engines` None accepts any number of rows."""
     position, tail = _Position(name), Tail()
-    values: list[int] = []
+    values: list[float] = []
     try:
         for block in line_blocks(stream, name):
             if position.line == 0 and (found := foreign_format(block)):
                 raise DataError(f"{name}, line 1: found {found}, expected one whole number a row")
             tail.add(block)
             values += [
-                _parse_rul_line(line, position)
+                _parse_rul_line(line, position, whole)
                 for line in block.splitlines()
                 if not position.is_blank(line)
             ]
@@ -287,16 +287,17 @@ def parse_rul(stream: BinaryIO, name: str, engines: int | None) -> NDArray[np.in
         )
     if tail.looks_truncated and len(values) > 1:
         raise position.error(_TRUNCATED)
-    return np.array(values, dtype=np.int64)
+    return np.array(values, dtype=np.int64) if whole else np.array(values, dtype=np.float64)
 
 
-def _parse_rul_line(line: bytes, position: _Position) -> int:
+def _parse_rul_line(line: bytes, position: _Position, whole: bool) -> float:
     tokens = _tokens(line, position)
     if len(tokens) != 1:
         raise position.error(f"found {len(tokens)} columns, expected one RUL a row")
     value = float(tokens[0]) if NUMBER.fullmatch(tokens[0]) else float("nan")
     # NaN fails the first comparison, so that int() never sees it
-    if not 0 <= value <= MAX_RUL or value != int(value):
+    if not 0 <= value <= MAX_RUL or (whole and value != int(value)):
+        expected = "a whole number of cycles" if whole else "a number"
         found = quote_token(tokens[0])
-        raise position.error(f"found {found}, expected a RUL: a whole number of cycles, 0 or more")
-    return int(value)
+        raise position.error(f"found {found}, expected a RUL: {expected}, 0 or more")
+    return value

@@ -12,7 +12,8 @@ from cmapss_rul.data.cells import FROM_ORDER
 from cmapss_rul.data.columns import CYCLE, ENGINE, ColumnRequest
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, Times
+from cmapss_rul.data.missing import hold_last
 from cmapss_rul.data.tables import NumericTable, parse_table
 from cmapss_rul.system.errors import DataError
 
@@ -25,7 +26,10 @@ _MIN_ROWS, _SINGLE = 20, 0.9
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as Python prints it: '07', '+7', '7.0' are text
 
 ALLOW_GAPS = "use --allow-gaps (allow_gaps=True in Python) to predict anyway; the result is marked"
-NO_GAPS = "the RUL of the other cycles is unknown then; fill the gap, or leave the engine out"
+NO_GAPS = (
+    "fill the gap, leave the engine out, or set data.gaps to keep, so that the RUL follows the "
+    "cycle numbers"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,8 @@ def read_records(
         conditions: of a trained model; None where they are fitted to these records later.
         extra: name of an additional column, which is then required.
         event: name of a required column that tells whether each record ends with the failure.
-        gaps: advice on missing cycles, for the error message; None accepts them.
+        gaps: advice on missing cycles, for the error message; None accepts them, as does
+            `gaps: keep` of the configuration.
 
     Raises:
         DataError: one line with the position, what was found and what was expected.
@@ -92,11 +97,15 @@ def read_records(
         flags=() if event is None else (event,),
         times=config.cycle_from_order,
         key_columns={key: own for key, own in key_columns.items() if own is not None},
+        gappy=config.input_columns if config.missing == "hold" else (),
     )
     table = parse_table(content, name, request)
     names, engine = _number_engines(table)
     _check_engine_column(table, engine)
-    cycle = _cycles_from_order(table, engine) if config.cycle_from_order else _whole_cycles(table)
+    if config.cycle_from_order:
+        cycle: Times = _cycles_from_order(table, engine)
+    else:
+        cycle = _whole_cycles(table) if config.counts_cycles else _times(table, config.unit)
     order = np.lexsort((cycle, engine))  # by engine, then by cycle
     values = _raw_values(table, config, conditions)[order]
     fleet = Fleet.from_rows(engine[order], cycle[order], values, config.raw_columns)
@@ -106,11 +115,15 @@ def read_records(
     records = Records(
         fleet,
         names,
-        _count_missing(fleet),
+        _count_missing(fleet) if config.counts_cycles else np.zeros(fleet.rows, dtype=np.int64),
         has_condition_columns=set(config.condition_keys) <= set(table.columns),
         extra=None if extra is None else table.numbers[order, table.columns.index(extra)],
     )
-    _check_steps(records, table, table.row_numbers[order], gaps)
+    gaps = gaps if config.consecutive else None
+    _check_steps(records, table, table.row_numbers[order], gaps, config.unit.removesuffix("s"))
+    if config.missing == "hold":
+        held = _hold(records, table, table.row_numbers[order], config)
+        return replace(records, fleet=replace(fleet, held=held))
     return records
 
 
@@ -206,9 +219,45 @@ def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:
         row = invalid[0]
         raise DataError(
             f"{table.name}, {table.row_unit} {table.row_numbers[row]}: found cycle "
-            f"{cycle[row]:.15g}, expected a whole number from 1 on; {FROM_ORDER}"
+            f"{cycle[row]:.15g}, expected a whole number from 1 on; for running hours set "
+            f"data.unit to hours, or {FROM_ORDER}"
         )
     return cycle.astype(np.int64)
+
+
+def _times(table: NumericTable, unit: str) -> NDArray[np.float64]:
+    """[row], times in a unit of the user's own."""
+    time = table.numbers[:, 0]
+    invalid = np.flatnonzero((time < 0) | (time > _MAX_CYCLE))
+    if len(invalid):
+        row = invalid[0]
+        raise DataError(
+            f"{table.name}, {table.row_unit} {table.row_numbers[row]}: found {time[row]:.15g} "
+            f"{unit}, expected 0 to {_MAX_CYCLE:,} {unit} since the start of the engine's life"
+        )
+    return time
+
+
+def _hold(
+    records: Records, table: NumericTable, row_numbers: NDArray[np.int64], config: DataConfig
+) -> NDArray[np.bool_]:
+    """Fill empty cells of the records in place; [row, column], whether a cell was filled.
+
+    Raises:
+        DataError: there is no earlier value of the engine, or it is too many rows away.
+    """
+    fleet = records.fleet
+    held = hold_last(fleet, config.max_hold)
+    left = np.argwhere(np.isnan(fleet.values))
+    if len(left):
+        row, column = left[0]
+        raise DataError(
+            f"{table.name}, {table.row_unit} {row_numbers[row]}: found nothing in column "
+            f"{fleet.columns[column]} of engine {records.name_at(row)}, expected a value there or "
+            f"in one of the {config.max_hold} rows before (data.max_hold); fill it, leave these "
+            "rows out, or train with a larger data.max_hold"
+        )
+    return held
 
 
 def _raw_values(
@@ -230,7 +279,7 @@ def _raw_values(
 
 def _cycle_steps(fleet: Fleet) -> NDArray[np.int64]:
     """[row], cycles since the engine's row before; 1 for its first row, whatever its cycle."""
-    step = np.diff(fleet.cycle, prepend=0)
+    step = np.diff(fleet.cycle, prepend=fleet.cycle.dtype.type(0))
     step[fleet.starts] = 1  # a record may begin after cycle 1: its earlier cycles are not gaps
     return step
 
@@ -241,7 +290,11 @@ def _count_missing(fleet: Fleet) -> NDArray[np.int64]:
 
 
 def _check_steps(
-    records: Records, table: NumericTable, row_numbers: NDArray[np.int64], hint: str | None
+    records: Records,
+    table: NumericTable,
+    row_numbers: NDArray[np.int64],
+    hint: str | None,
+    unit: str = "cycle",
 ) -> None:
     """Refuse repeated cycles, and gaps if there is a hint what to do about them.
 
@@ -253,7 +306,8 @@ def _check_steps(
         row = repeats[0]
         raise DataError(
             f"{table.name}, {table.row_unit}s {row_numbers[row - 1]} and {row_numbers[row]}: found "
-            f"cycle {cycle[row]} of engine {records.name_at(row)} twice, expected each cycle once"
+            f"{unit} {cycle[row]:.15g} of engine {records.name_at(row)} twice, expected each "
+            f"{unit} once"
         )
     if len(gaps) and hint is not None:
         row = gaps[0]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.columns import ENGINE, is_label_name, resolve_alias
+from cmapss_rul.data.fleet import Times
 from cmapss_rul.data.reader import MAX_RUL, parse_rul
 from cmapss_rul.data.records import read_file
 from cmapss_rul.data.table_text import NumberedRow, is_number, split_rows
@@ -18,9 +19,13 @@ _TABLE = "give the RUL file two columns, the engine's name and its RUL"
 
 
 def read_own_rul(
-    path: Path, names: Sequence[int] | Sequence[str], engine: str | None
-) -> NDArray[np.int64]:
-    """Read a RUL file: [engine], cycles, in the order of the names.
+    path: Path,
+    names: Sequence[int] | Sequence[str],
+    engine: str | None,
+    *,
+    whole: bool = True,
+) -> Times:
+    """Read a RUL file: [engine], in the order of the names; whole numbers of cycles by default.
 
     Without names in it, the file must follow the test file, whose engines must then ascend: a
     table sorted as text (1, 10, 2) would give engines each other's RUL.
@@ -29,6 +34,7 @@ def read_own_rul(
         path: of the file, text with or without a header.
         names: of the engines, in the order of the test file.
         engine: name of the engine column; None for its aliases.
+        whole: whether the RUL are whole numbers of cycles.
 
     Raises:
         DataError: one line with the position, what was found and what was expected.
@@ -40,16 +46,18 @@ def read_own_rul(
     has_header = not any(map(is_number, header))
     # a header of one column may have spaces
     if len(header) > 1 and not (has_header and values and all(len(row) == 1 for row in values)):
-        return _by_name(rows, name, [str(one) for one in names], engine)
+        rul = _by_name(rows, name, [str(one) for one in names], engine, whole)
+        return rul.astype(np.int64) if whole else rul
     _check_order(names, name)
     if not has_header:
-        return parse_rul(io.BytesIO(content), name, len(names))
+        return parse_rul(io.BytesIO(content), name, len(names), whole=whole)
     if len(values) != len(names):
         raise DataError(
             f"{name}: found {len(values)} row(s) under the header, expected {len(names)}, one for "
             "each engine of the test file"
         )
-    return np.array([_whole(row[0], f"{name}, line {line}") for line, row in rows[1:]])
+    rul = np.array([_rul(row[0], f"{name}, line {line}", whole) for line, row in rows[1:]])
+    return rul.astype(np.int64) if whole else rul
 
 
 def _check_order(names: Sequence[int] | Sequence[str], table: str) -> None:
@@ -67,8 +75,12 @@ def _check_order(names: Sequence[int] | Sequence[str], table: str) -> None:
 
 
 def _by_name(
-    rows: Sequence[NumberedRow], table: str, names: Sequence[str], engine: str | None
-) -> NDArray[np.int64]:
+    rows: Sequence[NumberedRow],
+    table: str,
+    names: Sequence[str],
+    engine: str | None,
+    whole: bool,
+) -> NDArray[np.float64]:
     (line, first), width = rows[0], len(rows[0][1])
     at, of = 0, 1
     if not is_number(first[-1]):
@@ -76,7 +88,7 @@ def _by_name(
         rows = rows[1:]
     elif width != 2:
         raise DataError(f"{table}, line {line}: found {width} columns without a header; {_TABLE}")
-    found: dict[str, int] = {}
+    found: dict[str, float] = {}
     for line, row in rows:
         where = f"{table}, line {line}"
         if len(row) != width:
@@ -85,7 +97,7 @@ def _by_name(
         if one in found or one not in names:
             known = "a second RUL" if one in found else "no such engine in the test file"
             raise DataError(f"{where}: found engine '{one[:24]}', {known}; expected each one once")
-        found[one] = _whole(row[of], where)
+        found[one] = _rul(row[of], where, whole)
     missing = [one for one in names if one not in found]
     if missing:
         raise DataError(
@@ -93,7 +105,7 @@ def _by_name(
             + (f" and {len(missing) - 1} more" if missing[1:] else "")
             + ", expected one for each engine of the test file"
         )
-    return np.array([found[one] for one in names], dtype=np.int64)
+    return np.array([found[one] for one in names], dtype=np.float64)
 
 
 def _positions(header: Sequence[str], where: str, engine: str | None) -> tuple[int, int]:
@@ -114,11 +126,11 @@ def _positions(header: Sequence[str], where: str, engine: str | None) -> tuple[i
     return engines[0], labels[0]
 
 
-def _whole(cell: str, where: str) -> int:
+def _rul(cell: str, where: str, whole: bool) -> float:
     value = float(cell) if is_number(cell) else float("nan")
-    if not 0 <= value <= MAX_RUL or value != int(value):
+    if not 0 <= value <= MAX_RUL or (whole and value != int(value)):
+        expected = "a whole number of cycles" if whole else "a number"
         raise DataError(
-            f"{where}: found '{cell.strip()[:24]}', expected a RUL: a whole number of cycles, "
-            "0 or more"
+            f"{where}: found '{cell.strip()[:24]}', expected a RUL: {expected}, 0 or more"
         )
-    return int(value)
+    return value

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.cells import MAX_VALUE, CellParser, expected_number, parse_times
+from cmapss_rul.data.cells import HOLD, MAX_VALUE, CellParser, expected_number, parse_times
 from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, ColumnRequest, find_columns
 from cmapss_rul.data.lines import PARQUET_MAGIC
+from cmapss_rul.data.missing import SPELLINGS
 from cmapss_rul.data.table_text import TextTable, open_text, unwrap
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.text import one_line
@@ -34,7 +35,7 @@ class NumericTable:
 
     Attributes:
         engine: [row], name of each row's engine, as text.
-        numbers: [row, column], finite, at most 1e30.
+        numbers: [row, column], finite, at most 1e30; NaN for an empty cell where it may be empty.
         columns: names of the columns of `numbers`, as requested; the cycle is the first.
         row_numbers: [row], line of a text file, or row of a Parquet file or data frame, from 1.
         row_unit: unit of `row_numbers`: 'line' or 'row'.
@@ -87,7 +88,10 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
     wanted = [positions[column] for column in columns]
     # without a header the engine must be a number, too; with one it may be any text
     checked = wanted if table.has_header else [positions[ENGINE], *wanted]
-    parser = CellParser(name, header, checked, positions[CYCLE], decimal_comma=table.decimal_comma)
+    gappy = {positions[column] for column in request.gappy if column in positions}
+    parser = CellParser(
+        name, header, checked, positions[CYCLE], gappy, decimal_comma=table.decimal_comma
+    )
     engines: list[str] = []
     lines: list[int] = []
     times: list[str] = []
@@ -204,11 +208,16 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
         # coerce: text becomes NaN here, and an error that names its row below
         numbers[:, i] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
         invalid = np.flatnonzero(~(np.abs(numbers[:, i]) <= MAX_VALUE))
+        odd = series.iloc[invalid]
+        empty = (odd.isna() | odd.astype(str).str.strip().str.lower().isin(SPELLINGS)).to_numpy()
+        if column in request.gappy:
+            invalid, empty = invalid[~empty], empty[~empty]
         if len(invalid):
             raise DataError(
                 f"{name}, row {invalid[0] + 1}: found '{series.iloc[invalid[0]]}' in column "
                 f"{position + 1} ({header[position]}), "
                 + expected_number(str(series.iloc[invalid[0]]), cycle=column == CYCLE)
+                + (HOLD if empty[0] and column != CYCLE else "")
             )
     engine = frame.iloc[:, positions[ENGINE]]
     if pd.api.types.is_float_dtype(engine) and _are_whole(engine.dropna().to_numpy(np.float64)):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, Times
 from cmapss_rul.data.labels import truncated_rul
 from cmapss_rul.data.reader import MAX_RUL, read_fleet, read_rul
 from cmapss_rul.data.records import Records, read_file, read_records
@@ -34,7 +34,7 @@ class EvaluationSet:
     """
 
     fleet: Fleet
-    rul: NDArray[np.int64] | None
+    rul: Times | None
     names: list[int] | list[str]
     sources: list[Provenance]
     held_out: NDArray[np.int64]
@@ -71,13 +71,14 @@ def read_test_set(
     names = fleet.engines.tolist() if records is None else records.names
     rul = None
     if has_rul_file:
+        whole = config.counts_cycles
         rul = (
             read_rul(paths["RUL"], len(fleet.starts))
             if records is None
-            else read_own_rul(paths["RUL"], records.names, config.engine)
+            else read_own_rul(paths["RUL"], records.names, config.engine, whole=whole)
         )
     elif labels and records is not None:
-        rul = _rul_of_column(records, str(paths["test"]), config.rul_column)
+        rul = _rul_of_column(records, str(paths["test"]), config)
     sources = [provenance(path) for path in paths.values()]
     return EvaluationSet(fleet, rul, names, sources, np.zeros(0, dtype=np.int64))
 
@@ -95,11 +96,12 @@ def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
     # as in C-MAPSS's test files, a record ends somewhere before the failure
     whole = records.fleet.select_engines(held_out)
     lengths = split.draw_cutoffs(whole.lengths, config.window)
-    rul = whole.lengths - lengths
-    return EvaluationSet(whole.truncate(lengths), rul, records.names, [source], held_out)
+    cut = whole.truncate(lengths)
+    rul = whole.cycle[whole.last_rows] - cut.cycle[cut.last_rows]
+    return EvaluationSet(cut, rul, records.names, [source], held_out)
 
 
-def _rul_of_column(records: Records, name: str, column: str | None) -> NDArray[np.int64]:
+def _rul_of_column(records: Records, name: str, config: DataConfig) -> Times:
     """[engine], RUL at the last row, from a column that agrees with it in the other rows.
 
     A row may state the RUL at its own cycle, capped or not, or that at the engine's last one.
@@ -107,16 +109,21 @@ def _rul_of_column(records: Records, name: str, column: str | None) -> NDArray[n
     fleet, stated = records.fleet, records.extra
     assert stated is not None
     last = stated[fleet.last_rows]
-    # made a valid integer for now; a negative or broken value is refused below
-    rul: NDArray[np.int64] = np.clip(np.floor(last), 0, MAX_RUL).astype(np.int64)
+    # made valid for now; a negative or broken value is refused below
+    rul: Times = np.clip(last, 0, MAX_RUL)
+    whole = np.floor(stated) if config.counts_cycles else stated
+    if config.counts_cycles:
+        rul = np.floor(rul).astype(np.int64)
     # a row may have any value from the engine's last one up to the RUL at its own cycle
     low, high = np.repeat(rul, fleet.lengths), truncated_rul(fleet, rul)
-    wrong = np.flatnonzero((stated != np.floor(stated)) | (stated < low) | (stated > high))
+    slack = 1e-9 * (1 + high)  # differences of decimal times are rounded
+    wrong = np.flatnonzero((stated != whole) | (stated < low - slack) | (stated > high + slack))
     if len(wrong):
         row = wrong[0]
         raise DataError(
-            f"{name}: found {stated[row]:.15g} in column {column} at cycle {fleet.cycle[row]} of "
-            f"engine {records.name_at(row)}, expected a whole number of cycles, 0 or more, that "
-            "agrees with the one at the end of its record"
+            f"{name}: found {stated[row]:.15g} in column {config.rul_column} at "
+            f"{config.unit.removesuffix('s')} {fleet.cycle[row]:.15g} of engine "
+            f"{records.name_at(row)}, expected a {'whole ' if config.counts_cycles else ''}number "
+            f"of {config.unit}, 0 or more, that agrees with the one at the end of its record"
         )
     return rul

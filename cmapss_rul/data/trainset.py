@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.cache import read_cached_train
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, Times
 from cmapss_rul.data.labels import cap_rul, health_classes, run_to_failure_rul
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.records import Records, read_file, read_records
@@ -171,7 +171,7 @@ def prepare_training_data(
 
 def _label(
     fleet: Fleet,
-    rul: NDArray[np.int64],
+    rul: Times,
     preprocessor: Preprocessor,
     data: DataConfig,
     boundaries: Sequence[int],

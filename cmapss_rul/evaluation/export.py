@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -155,19 +154,23 @@ def export_metadata(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
         "cycle": "int64 [batch]: cycle number of the window's last row",
         "valid_length": "int64 [batch]: number of valid rows, the last ones; others are ignored",
     }
-    if data.smoothing is not None:
+    if not data.consecutive:
+        inputs["cycle"] = f"float64 [batch, {data.window}]: {data.unit} of each row of the window"
+    if data.smoothing is not None or data.missing == "hold":
+        rows = "rows" if data.smoothing is not None else f"{data.max_hold} rows or fewer"
         inputs["history"] = (
-            f"float32 [batch, any, {len(columns)}]: the rows before the window; valid_length "
-            "counts them too"
+            f"float32 [batch, any, {len(columns)}]: the {rows} right before the window; "
+            "valid_length counts them too"
         )
     outputs = {
-        "rul": f"float32 [batch]: cycles, clamped to [0, {data.cap}]; NaN, as all outputs of the "
-        "engine, where a valid row has a NaN or an infinite value in a column that is used",
+        "rul": f"float32 [batch]: {data.unit}, clamped to [0, {data.cap}]; NaN, as all outputs of "
+        "the engine, where a valid row has a NaN or an infinite value in a column that is used"
+        + (f"; NaN within {data.max_hold} rows is held" if data.missing == "hold" else ""),
         "health": "float32 [batch, class]: probabilities, the healthiest class first",
     }
     intervals = interval_facts(model)
     if intervals is not None:
-        bound = f"bound of the interval at level {intervals.level:g}, cycles"
+        bound = f"bound of the interval at level {intervals.level:g}, {data.unit}"
         outputs["rul_lower"] = f"float32 [batch]: lower {bound}"
         outputs["rul_upper"] = f"float32 [batch]: upper {bound}; {data.cap} means that or more"
     content = {
@@ -209,24 +212,27 @@ def measure_parity(model: TrainedModel, fleet: Fleet, run: Runner) -> Parity:
 def check_broken_inputs(model: TrainedModel, fleet: Fleet, run: Runner) -> None:
     """Make sure that an exported model gives NaN for a broken record, and only for that.
 
-    Beside the first test engine, with a NaN or an infinite value in its oldest or newest row,
-    runs the same engine at its first row, before which every row is ignored and NaN.
+    Beside the first test engine, with an infinite value in its oldest or newest row or NaN in
+    all, runs the same engine at its first row, before which every row is ignored and NaN.
 
     Raises:
         RulError: an output of the broken record is a number, or one of the other is none.
     """
     # one column stands for all: the graph tests them in a single expression
-    column = model.preprocessor.columns[0]
-    for value, oldest in product((np.nan, np.inf), (True, False)):
-        inputs = graph_inputs(model, fleet, np.array([fleet.last_rows[0], fleet.starts[0]]))
-        newest = inputs.length - 1
-        row = inputs.length - int(inputs.valid_length[0]) if oldest else newest
-        broken, whole = zip(
-            *run(inputs.with_value(row, fleet.columns.index(column), value)), strict=True
-        )
-        if np.isfinite(np.hstack(broken)).any() or not np.isfinite(np.hstack(whole)).all():
+    name = model.preprocessor.columns[0]
+    column, holds = fleet.columns.index(name), model.config.data.missing == "hold"
+    inputs = graph_inputs(model, fleet, np.array([fleet.last_rows[0], fleet.starts[0]]))
+    newest = inputs.length - 1
+    oldest = inputs.length - min(int(inputs.valid_length[0]), model.config.data.window)
+    cells: list[tuple[int | slice, float]] = [(oldest, np.inf), (newest, np.inf)]
+    # under hold a single NaN is filled
+    cells += [(slice(None), np.nan)] if holds else [(oldest, np.nan), (newest, np.nan)]
+    for row, value in cells:
+        outputs = run(inputs.with_value(row, column, value))
+        broken, whole = (np.hstack(parts) for parts in zip(*outputs, strict=True))
+        if np.isfinite(broken).any() or not np.isfinite(whole).all():
             raise RulError(
-                f"the exported model does not give NaN exactly where {column} is {value}; nothing "
+                f"the exported model does not give NaN exactly where {name} is {value}; nothing "
                 "was written: report this as a bug"
             )
 

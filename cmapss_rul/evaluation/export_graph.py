@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from cmapss_rul.data.cells import MAX_VALUE
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.preprocess import CYCLE_UNIT
 from cmapss_rul.evaluation.intervals import interval_level
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.training.trained_model import TrainedModel
@@ -24,11 +23,13 @@ class GraphInputs(NamedTuple):
     Attributes:
         window: float32 [batch, window, 24], one engine or more, the latest rows, raw, in the order
             of the fleet's columns; a user's own fleet may have another number of them.
-        cycle: int64 [batch], cycle number of the window's last row.
+        cycle: int64 [batch], cycle number of the window's last row; for records with gaps or times
+            (`data.gaps`, `data.unit`) float64 [batch, window], that of each row.
         valid_length: int64 [batch], number of valid rows. They are the last ones, of history and
             window together where there is a history; the rows before them are ignored.
         history: float32 [batch, any, 24], the rows right before the window; only for a model
-            with smoothing, which depends on the whole record.
+            with smoothing, which depends on the whole record, or with `data.missing: hold`,
+            which takes values from up to `data.max_hold` rows before.
     """
 
     window: Tensor
@@ -45,19 +46,23 @@ class GraphInputs(NamedTuple):
         """Rows of history and window together."""
         return self.window.shape[1] + (0 if self.history is None else self.history.shape[1])
 
-    def with_value(self, row: int, column: int, value: float) -> "GraphInputs":
-        """Return a copy with one cell of the first engine replaced; `row` counts the history."""
+    def with_value(self, row: int | slice, column: int, value: float) -> "GraphInputs":
+        """Return a copy with one cell, or more, of the first engine replaced.
+
+        Rows count those of the history, too.
+        """
+        parts = [part for part in (self.history, self.window) if part is not None]
+        rows = torch.cat(parts, dim=1)
+        rows[0, row, column] = value
         before = self.length - self.window.shape[1]
-        key = "history" if row < before else "window"
-        changed = self.named()[key].clone()
-        changed[0, row if row < before else row - before, column] = value
-        return self._replace(**{key: changed})
+        changed = self._replace(window=rows[:, before:].contiguous())
+        return changed._replace(history=rows[:, :before].contiguous()) if before else changed
 
 
 class ExportGraph(nn.Module):
     """Preprocessing, network and postprocessing as one module.
 
-        raw rows --> pad (repeat the first valid row) --> scale per operating condition
+        raw rows --> pad (repeat the first valid row) --> hold? --> scale per operating condition
                  --> smooth? --> cycle count? --> network --> clamp, softmax --> interval?
 
     Equals `Preprocessor`, `Windows` and `predict_fleet` on a record without gaps; computed in
@@ -91,7 +96,8 @@ class ExportGraph(nn.Module):
         self.window = model.config.data.window
         self.cap = model.config.data.cap
         self.smoothing = preprocessor.smoothing
-        self.cycle_count = preprocessor.cycle_count
+        self.cycle_count, self.cycle_unit = preprocessor.cycle_count, preprocessor.cycle_unit
+        self.hold = model.config.data.max_hold if model.config.data.missing == "hold" else 0
         conditions, raw = preprocessor.conditions, model.config.data.raw_columns
         # settings times these are whole numbers where `Conditions` rounds them
         self.rounds = conditions.decimals is not None
@@ -124,6 +130,7 @@ class ExportGraph(nn.Module):
         # a gather, not a branch: the traced graph must take records of any length
         index = torch.maximum(position, first.unsqueeze(1))
         padded = rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
+        padded = self._hold_last(padded, position)
         features = self._scale(shortest_decimal(padded))
         if self.smoothing is not None:
             features = self._smoothing_weights(position, self.smoothing) @ features
@@ -131,18 +138,35 @@ class ExportGraph(nn.Module):
         features = features[:, -self.window :]
         if self.cycle_count:
             back = length - 1 - index[:, -self.window :]
-            count = (cycle.unsqueeze(1) - back).double() / CYCLE_UNIT
-            features = torch.cat((features, count.unsqueeze(2)), dim=2)
+            if cycle.dim() == 1:
+                time = (cycle.unsqueeze(1) - back).double()
+            else:
+                time = cycle.gather(1, self.window - 1 - back)
+            features = torch.cat((features, (time / self.cycle_unit).unsqueeze(2)), dim=2)
         # the last row is never padding, even without a valid row: attention needs one step
         padding = (self.window - valid_length).clamp(min=0, max=self.window - 1)
         raw_rul, health = self.network(features.float(), padding)
         rul = raw_rul.clamp(0, self.cap)
         bounds = () if self.interval is None else self.interval(rul)
-        usable = self._is_finite(padded) & (valid_length > 0)
+        # what stands before the window counts only where smoothing carries it on
+        seen = padded if self.smoothing is not None else padded[:, -self.window :]
+        usable = self._is_finite(seen) & features.isfinite().flatten(1).all(dim=1)
+        usable &= valid_length > 0
         usable &= raw_rul.isfinite() & health.isfinite().all(dim=1)
         nan = torch.full_like(rul, torch.nan)
         rul, *bounds = (torch.where(usable, value, nan) for value in (rul, *bounds))
         return rul, torch.where(usable.unsqueeze(1), health.softmax(dim=1), torch.nan), *bounds
+
+    def _hold_last(self, rows: Tensor, position: Tensor) -> Tensor:
+        """Replace NaN in raw rows [batch, row, 24] by the last value, as `data.missing` does."""
+        reach = 0
+        while reach < self.hold:
+            # each pass doubles the reach: a row `step` before holds what it took from before
+            step = min(reach + 1, self.hold - reach)
+            before = rows.index_select(1, (position - step).clamp(min=0))
+            rows = torch.where(rows.isnan(), before, rows)
+            reach += step
+        return rows
 
     def _is_finite(self, rows: Tensor) -> Tensor:
         """Whether all used cells of raw rows [batch, row, 24] are measurements: [batch]."""
@@ -240,18 +264,25 @@ def graph_inputs(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> 
     Rows that the graph must ignore are NaN: if it did not, its outputs would be NaN.
     """
     length = model.config.data.window
-    available = rows - fleet.row_starts[rows] + 1
-    smooths = model.preprocessor.smoothing is not None
+    data, available = model.config.data, rows - fleet.row_starts[rows] + 1
+    before, held = int(available.max()) - length, data.missing == "hold"
+    if model.preprocessor.smoothing is None:
+        before = min(before, data.max_hold) if held else 0
+    has_history = held or model.preprocessor.smoothing is not None
     # at least one row: the graph was traced with a history of any length from 1 on
-    before = max(1, int(available.max()) - length) if smooths else 0
+    before = max(before, int(has_history))
     values = np.full((len(rows), before + length, len(fleet.columns)), np.nan, dtype=np.float32)
     valid = np.minimum(available, before + length)
     for target, row, count in zip(values, rows, valid, strict=True):
         target[-count:] = fleet.values[row + 1 - count : row + 1]
+    cycle = fleet.cycle[rows]
+    if not data.consecutive:
+        back = np.minimum(np.arange(length - 1, -1, -1), available[:, None] - 1)
+        cycle = fleet.cycle[rows[:, None] - back].astype(np.float64)
     both = torch.from_numpy(values)
     return GraphInputs(
         window=both[:, before:].contiguous(),
-        cycle=torch.from_numpy(fleet.cycle[rows]),
+        cycle=torch.from_numpy(cycle),
         valid_length=torch.from_numpy(valid),
-        history=both[:, :before].contiguous() if smooths else None,
+        history=both[:, :before].contiguous() if has_history else None,
     )

@@ -148,7 +148,7 @@ def predict_records(
         "padded": found.padded,
         "condition_known": pd.Series(_known_conditions(model, records, rows), dtype=object),
         "sensors_out_of_range": _sensors_out_of_range(model, fleet, rows),
-        "note": _notes(records, rows, common_note(model, records, level)),
+        "note": _notes(model, records, rows, common_note(model, records, level)),
     }
     return pd.DataFrame(columns)
 
@@ -176,21 +176,29 @@ def _sensors_out_of_range(model: TrainedModel, fleet: Fleet, rows: NDArray[np.in
     return [" ".join(names[sensors[i]] for i in np.flatnonzero(row)) for row in marked]
 
 
-def _notes(records: Records, rows: NDArray[np.int64], common: str) -> list[str]:
-    first = records.fleet.cycle[records.fleet.row_starts[rows]]
-    return [
-        "; ".join([*_record_notes(start, gaps), common])
-        for start, gaps in zip(first, records.missing_cycles[rows], strict=True)
-    ]
+def _notes(
+    model: TrainedModel, records: Records, rows: NDArray[np.int64], common: str
+) -> list[str]:
+    fleet = records.fleet
+    # of another unit than cycles, records may start and miss as they like
+    start = fleet.cycle[fleet.row_starts[rows]] if model.config.data.counts_cycles else 1
+    held = [""] * len(rows)
+    if fleet.held is not None:
+        marked = any_in_window(fleet.held, fleet, rows, model.config.data.window)
+        held = [" ".join(np.array(fleet.columns)[columns]) for columns in marked]
+    parts = zip(np.broadcast_to(start, len(rows)), records.missing_cycles[rows], held, strict=True)
+    return ["; ".join([*_record_notes(*part), common]) for part in parts]
 
 
-def _record_notes(first_cycle: int, missing: int) -> list[str]:
+def _record_notes(first_cycle: int, missing: int, held: str) -> list[str]:
     notes = []
     # the cycle count, where it is an input, then includes cycles that were never recorded
     if first_cycle != 1:
         notes.append(f"the record starts at cycle {first_cycle}")
     if missing:
         notes.append(f"the record lacks {counted(missing, 'cycle')} in between")
+    if held:
+        notes.append(f"empty cells hold earlier values: {held}")
     return notes
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, Times
 from cmapss_rul.data.labels import cap_rul, health_classes, truncated_rul
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.system.errors import RulError
@@ -30,7 +30,7 @@ class Predictions:
     """
 
     engine: NDArray[np.int64] | NDArray[np.str_]
-    cycle: NDArray[np.int64]
+    cycle: Times
     rul: NDArray[np.float64]
     unclamped: NDArray[np.float64]
     health: NDArray[np.int64]
@@ -52,8 +52,8 @@ class Truth:
         health: [window], class of the capped RUL.
     """
 
-    raw: NDArray[np.int64]
-    capped: NDArray[np.int64]
+    raw: Times
+    capped: Times
     health: NDArray[np.int64]
 
     def at(self, rows: NDArray[np.int64]) -> "Truth":
@@ -110,7 +110,7 @@ def predict_fleet(
     )
 
 
-def label_fleet(config: RunConfig, fleet: Fleet, rul: NDArray[np.int64]) -> Truth:
+def label_fleet(config: RunConfig, fleet: Fleet, rul: Times) -> Truth:
     """Label every cycle of a fleet whose records end before the failure.
 
     `rul`, [engine], is the true RUL at the last row of each engine, cycles.

@@ -9,11 +9,10 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.fleet import Times
 from cmapss_rul.data.labels import cap_rul
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.split import SplitConfig
@@ -45,7 +44,7 @@ class Oracle(Reporter):
     data: DataConfig
     split: SplitConfig
     file: Path
-    _test: tuple[Windows, NDArray[np.int64]] | None = field(default=None, init=False)
+    _test: tuple[Windows, Times] | None = field(default=None, init=False)
 
     def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
         """Evaluate an epoch's network on the test set, and record its RMSE."""
@@ -61,7 +60,7 @@ class Oracle(Reporter):
 
     def _last_windows(
         self, preprocessor: Preprocessor, device: torch.device
-    ) -> tuple[Windows, NDArray[np.int64]]:
+    ) -> tuple[Windows, Times]:
         """Last window of each test engine, and its capped RUL, cycles."""
         tested = read_test_set(self.data, self.split, progress=False)
         assert tested.rul is not None

@@ -57,7 +57,7 @@ _NAMES = [field.name for field in fields(PrognosticMetrics)]
 
 
 def prognostic_metrics(
-    cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any]
+    cycle: NDArray[Any], predicted: NDArray[Any], true: NDArray[Any]
 ) -> PrognosticMetrics:
     """Compute all metrics of one engine with the default α and λ."""
     return PrognosticMetrics(
@@ -69,19 +69,18 @@ def prognostic_metrics(
     )
 
 
-def end_of_life(cycle: NDArray[np.int64], true: NDArray[Any]) -> int:
+def end_of_life(cycle: NDArray[Any], true: NDArray[Any]) -> float:
     """t_EoL = t + r*(t), the cycle of the failure, possibly beyond the end of the record.
 
     >>> end_of_life(np.array([5, 6]), np.array([10, 9]))
     15
     """
     # raw labels fall by one per cycle, so any row gives the same; capped ones do not
-    return int(cycle[-1] + true[-1])
+    end: float = (cycle[-1] + true[-1]).item()
+    return end
 
 
-def index_at_lambda(
-    cycle: NDArray[np.int64], true: NDArray[Any], lam: float = LAMBDA
-) -> int | None:
+def index_at_lambda(cycle: NDArray[Any], true: NDArray[Any], lam: float = LAMBDA) -> int | None:
     """Index of the first cycle at or after t_λ = t_P + λ·(t_EoL − t_P).
 
     None where the record ends before t_λ.
@@ -97,7 +96,7 @@ def index_at_lambda(
 
 
 def alpha_lambda(
-    cycle: NDArray[np.int64],
+    cycle: NDArray[Any],
     predicted: NDArray[Any],
     true: NDArray[Any],
     alpha: float = ALPHA,
@@ -118,7 +117,7 @@ def alpha_lambda(
 
 
 def prognostic_horizon(
-    cycle: NDArray[np.int64],
+    cycle: NDArray[Any],
     predicted: NDArray[Any],
     true: NDArray[Any],
     alpha: float = HORIZON_ALPHA,
@@ -134,11 +133,11 @@ def prognostic_horizon(
     """
     end = end_of_life(cycle, true)
     within = np.flatnonzero(np.abs(errors(predicted, true)) <= alpha * end + 1e-9)
-    return int(end - cycle[within[0]]) if len(within) else None
+    return (end - cycle[within[0]]).item() if len(within) else None
 
 
 def relative_accuracy(
-    cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any], lam: float = LAMBDA
+    cycle: NDArray[Any], predicted: NDArray[Any], true: NDArray[Any], lam: float = LAMBDA
 ) -> float | None:
     """RA_λ = 1 − |r*(t_λ) − r(t_λ)| / r*(t_λ).
 
@@ -166,9 +165,7 @@ def cumulative_relative_accuracy(predicted: NDArray[Any], true: NDArray[Any]) ->
     return float(np.mean(1 - off[alive] / np.asarray(true)[alive])) if alive.any() else None
 
 
-def convergence(
-    cycle: NDArray[np.int64], predicted: NDArray[Any], true: NDArray[Any]
-) -> float | None:
+def convergence(cycle: NDArray[Any], predicted: NDArray[Any], true: NDArray[Any]) -> float | None:
     """Convergence C_M: distance from (t_P, 0) to the centroid of the area under the error curve.
 
     With M(t) = |r(t) − r*(t)|, constant from each cycle to the next,
@@ -257,9 +254,9 @@ class FleetPrognostics:
 
 def fleet_prognostics(
     engine: NDArray[Any],
-    cycle: NDArray[np.int64],
+    cycle: NDArray[Any],
     predicted: NDArray[np.float64],
-    true: NDArray[np.int64],
+    true: NDArray[Any],
     cap: int,
 ) -> FleetPrognostics:
     """Compute the prognostics metrics of each engine, and their means.

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cmapss_rul.data.fleet import Times
 from cmapss_rul.display.plotting import COLOURS, legend_below, whole_numbers
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.metrics.regression import rmse
@@ -34,8 +35,8 @@ class LastWindows:
     """
 
     engine: NDArray[np.int64] | NDArray[np.str_]
-    raw: NDArray[np.int64]
-    true: NDArray[np.int64]
+    raw: Times
+    true: Times
     predicted: NDArray[np.float64]
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     cap: int
@@ -230,7 +231,7 @@ def _engine_label(engine: object) -> str:
 
 def _draw_intervals(
     axes: Axes,
-    place: NDArray[np.int64],
+    place: Times,
     last: LastWindows,
     order: NDArray[np.int64] | None = None,
 ) -> None:

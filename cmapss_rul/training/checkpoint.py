@@ -121,6 +121,8 @@ class RunData(TrainFile):
     """Inputs that are labels, which `data.allow_labels` let pass."""
     fingerprints: Tensor | None = None
     """[·], of the engines that are not held out; see `data.fingerprints`."""
+    held_cells: dict[str, Count] = {}
+    """Number of empty cells by column, which hold the engine's last value; see `data.missing`."""
     auxiliary: list[AuxiliaryFile] = Field(max_length=3)
 
     @field_validator("fingerprints")

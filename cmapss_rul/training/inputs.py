@@ -84,7 +84,7 @@ class RunInputs:
         data = prepare_training_data(
             fleet, config.data, config.split, boundaries, config.seed, auxiliary
         )
-        late = int((fleet.cycle[fleet.starts] > 1).sum())
+        late = int((fleet.cycle[fleet.starts] > 1).sum()) if config.data.counts_cycles else 0
         labels, twins = {}, []
         if config.data.own:
             names = files[0][0].names
@@ -137,8 +137,16 @@ def _describe(
     config: RunConfig, data: TrainingData, files: TrainFiles, auxiliary: Sequence[Fleet]
 ) -> RunData:
     own, *others = (asdict(source) for _, source in files)
+    held = {
+        name: int(count)
+        for records, _ in files[:1]
+        if records.fleet.held is not None
+        for name, count in zip(records.fleet.columns, records.fleet.held.sum(axis=0), strict=True)
+        if count
+    }
     return RunData(
         subset=config.data.fleet_name,
+        held_cells=held,
         **own,
         mean_label=data.mean_label,
         auxiliary=[

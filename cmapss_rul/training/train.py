@@ -192,6 +192,9 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
     if inputs.files.label_columns:
         names = ", ".join(inputs.files.label_columns)
         reporter.note(f"{LABEL_LEAK} ({names}), so every figure is too good")
+    if inputs.files.held_cells:
+        cells = ", ".join(f"{count} of {name}" for name, count in inputs.files.held_cells.items())
+        reporter.note(f"empty cells hold the engine's last value (data.missing): {cells}")
     if trainer.group.description:
         reporter.note(trainer.group.description)
     reporter.detail(

@@ -163,6 +163,9 @@ def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
     own = (tuple(state["columns"]), state["cycle_count"], state["smoothing"])
     if own != (data.columns, data.cycle_count, data.smoothing):
         raise ValueError("its preprocessor is not that of its configuration")
+    unit = state.get("cycle_unit", 1)
+    if type(unit) not in (int, float) or not 0 < unit < math.inf:
+        raise ValueError(f"preprocessor cycle_unit: found {unit}")
     table = _finite_doubles(state["conditions"], "conditions")
     if table.shape[1:] != (len(data.condition_keys),) or not 1 <= len(table) <= MAX_CONDITIONS:
         raise ValueError(f"preprocessor conditions: found shape {table.shape}")

@@ -97,7 +97,9 @@ def test_it_needs_the_shared_weights():
         GABAConfig().build()(torch.ones(2))
 
 
-@pytest.mark.parametrize("wrong", [{"floor": 0.5}, {"floor": 0}, {"decay": 1}, {"uniform_steps": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"floor": 0.5}, {"floor": 0}, {"decay": 1}, {"uniform_steps": -1}]
+)
 def test_invalid_options(wrong):
     with pytest.raises(ValidationError):
         GABAConfig(**wrong)

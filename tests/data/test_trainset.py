@@ -192,8 +192,9 @@ def test_an_invalid_training_file_is_reported_in_one_line(tmp_path):
         "my.csv, lines 5 and 102: found cycle 4 of engine p-7 twice, expected each cycle once"
     )
     assert refused(tmp_path, rows[:3] + rows[4:]) == (
-        "my.csv, line 5: found cycle 5 of engine p-7 after cycle 3, expected no gap; the RUL "
-        "of the other cycles is unknown then; fill the gap, or leave the engine out"
+        "my.csv, line 5: found cycle 5 of engine p-7 after cycle 3, expected no gap; fill "
+        "the gap, leave the engine out, or set data.gaps to keep, so that the RUL follows the "
+        "cycle numbers"
     )
     assert refused(tmp_path, [*rows, "lone,1,0,500,0.1,x"]) == (
         "my.csv: found a single cycle of engine lone, expected its record until the failure; "

@@ -1,14 +1,19 @@
 """The graph of an export does with raw rows what the Python model does with a record."""
 
+import dataclasses
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cmapss_rul.data.columns import COLUMNS, FILE_COLUMNS
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.evaluation.export_graph import ExportGraph, graph_inputs, shortest_decimal
+from cmapss_rul.evaluation.predict import read_input
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.training.trained_model import restore
 from tests.data._fleets import fleet_of
@@ -126,6 +131,49 @@ def test_a_broken_cell_of_a_used_column_gives_nan(six_dir, tmp_path, smoothing, 
     for row in range(oldest):
         found = graph(**inputs.with_value(row, 4, value).named())
         assert all(map(torch.equal, found, expected))
+
+
+def test_under_hold_the_graph_fills_forward_as_the_reader_does(fleet_dir, tmp_path):
+    model = restored(fleet_dir, tmp_path, missing="hold", max_hold=5, window=7)
+    column = COLUMNS.index("sensor_4")
+    text = (fleet_dir / "test_FD001.txt").read_text().splitlines()
+    rows = [line.split() for line in text if line.split()[0] == "1"][:20]
+    frame = pd.DataFrame(rows, columns=list(FILE_COLUMNS)).astype(float)
+    whole = read_input(model, frame).fleet
+    graph = ExportGraph(model)
+    for gap in (range(10, 15), range(15, 20), range(18, 19), range(1, 5)):
+        frame_with_gap = frame.copy()
+        frame_with_gap.loc[list(gap), "sensor_4"] = np.nan
+        held = read_input(model, frame_with_gap).fleet
+        assert np.flatnonzero(held.held[:, column]).tolist() == list(gap)
+        raw = dataclasses.replace(held, values=np.where(held.held, np.nan, held.values))
+        last = np.array([19])
+        found = graph(**graph_inputs(model, raw, last).named())[0]
+        expected = predict_fleet(model, held, last).rul
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        assert graph_inputs(model, raw, last).history.shape == (1, 5, 24)
+    assert graph(**graph_inputs(model, whole, np.array([19])).named())[0].isfinite()
+    for gap in (range(9, 15), range(14, 20)):  # six rows in a row are one too many
+        raw = dataclasses.replace(whole, values=whole.values.copy())
+        raw.values[list(gap), column] = np.nan
+        assert graph(**graph_inputs(model, raw, np.array([19])).named())[0].isnan()
+    inputs = graph_inputs(model, whole, np.array([19]))
+    for broken in (np.inf, 1e38):
+        assert graph(**inputs.with_value(11, column, broken).named())[0].isnan()
+    # what stands before the window reaches no further than its values are held
+    assert graph(**inputs.with_value(slice(0, 5), column, np.inf).named())[0].isfinite()
+
+
+def test_hours_and_gaps_give_each_row_its_own_time(fleet_dir, tmp_path):
+    model = restored(fleet_dir, tmp_path, gaps="keep", window=7)
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    fleet = dataclasses.replace(fleet, cycle=3 * fleet.cycle**2 / 100)
+    rows = np.concatenate([fleet.starts, fleet.last_rows, fleet.starts + 3])
+    assert graph_inputs(model, fleet, rows).cycle.shape == (60, 7)
+    assert max(differences(model, fleet, rows)) < 1e-3
+    inputs = graph_inputs(model, fleet, rows[20:22])
+    inputs.cycle[0, 2] = np.nan
+    assert ExportGraph(model)(**inputs.named())[0].isnan().tolist() == [True, False]
 
 
 def test_a_record_without_a_valid_row_has_no_prediction(model):
