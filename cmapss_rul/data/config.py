@@ -135,18 +135,12 @@ class DataConfig(Config):
         "1, 2, … in each record; of another unit, such as hours, any rising numbers are accepted.",
     )
     gaps: Literal["refuse", "keep"] = Field(
-        "refuse",
-        description="Missing cycles within a record: 'refuse' them, or 'keep' the record, whose "
-        "RUL then follows the cycle numbers.",
+        "refuse", description="Missing cycles in a record; if kept, its RUL follows the numbers."
     )
     missing: Literal["refuse", "hold"] = Field(
-        "refuse",
-        description="Empty cells of settings and sensors: 'refuse' them, or 'hold' the last value "
-        "of the same engine.",
+        "refuse", description="Empty cells of settings and sensors; hold: the last value stays."
     )
-    max_hold: int = Field(
-        5, ge=1, le=1000, description="Rows in a row over which a value is held at most."
-    )
+    max_hold: int = Field(5, ge=1, le=1000, description="Most rows over which a value is held.")
     conditions: ConditionsConfig = Field(
         BySettings(), description="What defines the operating conditions."
     )
