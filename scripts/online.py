@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from cmapss_rul.data.sources import PUBLIC_SOURCES
 
 SECONDS = 2.0
-"""A guess: connecting takes a tenth of that on a slow line."""
+"""Time limit of all attempts together. A guess: a server that can be used answers sooner."""
 
 
 def any_reachable(urls: Sequence[str], seconds: float = SECONDS) -> bool:

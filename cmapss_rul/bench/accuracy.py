@@ -17,7 +17,7 @@ from cmapss_rul.training.loggers import Reporter, Row
 from cmapss_rul.training.train import train
 
 MARGIN = 1.02
-"""The target is a validation RMSE within 2 % of the reference loop's best (a guess)."""
+"""The target is a validation RMSE within 2 % of the reference loop's best; 2 % is a *guess*."""
 
 
 class TimeToTarget(NamedTuple):

@@ -17,7 +17,7 @@ from cmapss_rul.system.workers import Handler, Worker
 
 T = TypeVar("T")
 REST = 0.05
-"""Seconds of idling before a turn: threads of the process before may still spin (a guess)."""
+"""Seconds idle before a turn. *Guess*: threads of the previous process may still be spinning."""
 
 
 class Contender(Generic[T]):

@@ -24,7 +24,7 @@ _OTHER_NAMES = {
     "method": "balancer",
     "num_epochs": "epochs",
 }
-"""Names of configuration keys elsewhere → here."""
+"""Common names of hyperparameters in other code → the last part of our key."""
 
 
 class Command(TyperCommand):

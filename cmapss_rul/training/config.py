@@ -21,7 +21,7 @@ from cmapss_rul.training.loggers import read_metrics
 from cmapss_rul.training.schedule import CosineConfig, ScheduleConfig
 
 MAX_PARAMETERS = 50_000_000
-"""A guess: a thousand times what these data can fit. Training needs six copies, 1.2 GB."""
+"""A guess: 14 times the published network. Training needs six copies, 1.2 GB."""
 
 
 class TrainConfig(Config):
