@@ -56,7 +56,7 @@ class Member:
 
     @classmethod
     def from_path(cls, path: Path, label: str) -> "Member":
-        """A plain file."""
+        """Return a plain file as a member."""
         return cls(path.name, label, lambda: path.open("rb"))
 
     @contextlib.contextmanager
@@ -247,7 +247,7 @@ def _describe_non_archive(head: bytes, size: int) -> str:
 
 
 def _unsafe(info: zipfile.ZipInfo, seen: Collection[str]) -> str | None:
-    """What no member of C-MAPSS's archives is, or None; `seen` are the names before it."""
+    """Say what makes a member unsafe, or return None; `seen` are the names before it."""
     name = info.orig_filename
     kind = stat.S_IFMT(info.external_attr >> 16)
     checks = {

@@ -58,7 +58,7 @@ def cache_entry(path: Path, sha256: str) -> Path:
 def read_cached_train(path: Path) -> tuple[Fleet, Provenance]:
     """Read a training file from its cache entry, which is created or replaced where needed.
 
-    A folder that cannot be written means no entry, and nothing else. Of two processes that need
+    Where the folder cannot be written there is no entry, and no error. Of two processes that need
     the same entry, the second waits and uses the one of the first.
 
     Returns:
@@ -143,7 +143,7 @@ def _store(entry: Path, fleet: Fleet) -> None:
 
 
 def _load(entry: Path) -> Fleet | None:
-    """The fleet of an entry; None where there is none, or it is not as it was written.
+    """The fleet of an entry; None where there is none, or it was altered.
 
     The arrays use the file's own pages (copy on write), which costs far less than allocating new
     ones. That is safe because entries are replaced and never written to.

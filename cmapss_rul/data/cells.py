@@ -83,7 +83,7 @@ class CellParser:
         raise self._invalid(chunk, texts)
 
     def check_decimal_signs(self) -> None:
-        """Refuse a table in which commas may be something else than the decimal sign.
+        """Refuse a table in which commas may be something other than the decimal sign.
 
         Raises:
             DataError: both signs occur, or the commas of a column may group thousands.

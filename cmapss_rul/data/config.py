@@ -40,7 +40,7 @@ ColumnNames = Annotated[tuple[ColumnName, ...], Field(max_length=MAX_COLUMNS)]
 
 
 def _as_text(value: object) -> object:
-    """Take an id that YAML reads as a whole number as it is written."""
+    """Return an id as text: YAML reads one of digits as a whole number."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -26,7 +26,7 @@ _SHIFT = np.uint64(29)
 def training_fingerprints(fleet: Fleet, columns: Sequence[str]) -> NDArray[np.int64]:
     """Fingerprints of a fleet: of all its runs and records, or a sample of them.
 
-    The sample are the lowest ones, which is as good as a random draw.
+    A sample has the lowest ones, which is as good as a random draw.
     """
     (runs, _), (records, _) = _fingerprints(fleet, columns)
     kept = np.unique(runs)[:_MAX_RUNS], np.unique(records)[:_MAX_RECORDS]
@@ -58,7 +58,7 @@ _Hashes = tuple[NDArray[np.uint64], NDArray[np.int64]]
 
 
 def _fingerprints(fleet: Fleet, columns: Sequence[str]) -> tuple[_Hashes, _Hashes]:
-    """Of runs and of whole records."""
+    """Fingerprints of runs and of whole records."""
     rows = _hash_rows(fleet.column_values(columns))
     weights = _powers(max(int(fleet.lengths.max()), RUN))
     runs, owners = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]

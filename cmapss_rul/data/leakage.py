@@ -36,10 +36,10 @@ def find_labels(fleet: Fleet, columns: Sequence[str]) -> dict[str, str]:
 
 
 def describe_index(values: NDArray[np.float64], fleet: Fleet) -> str:
-    """Say why a column, [row], only counts rows or time; an empty text where it measures.
+    """Say why a column, [row], only counts rows or time; empty where it is a measurement.
 
-    What rises by a constant each cycle tells no more than the cycle; a row number or a date tells
-    when the engine was recorded, which says nothing about the next one.
+    A column that rises by a constant each cycle tells no more than the cycle; a row number or a
+    date tells when the engine was recorded, which says nothing about the next one.
     """
     if fleet.rows - len(fleet.starts) < _STEPS:
         return ""
@@ -62,7 +62,7 @@ def describe_index(values: NDArray[np.float64], fleet: Fleet) -> str:
 
 
 def describe_label(values: NDArray[np.float64], fleet: Fleet) -> str:
-    """Say why a column, [row], is a label; an empty text where it may be measured.
+    """Say why a column, [row], is a label; empty where it may be a measurement.
 
     It is one if it is, within rounding, the same monotone or step function of the RUL or of
     cycle ÷ life in all engines; or is constant in each engine and ranks the engines by their life

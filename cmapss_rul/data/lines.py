@@ -31,7 +31,7 @@ _FOREIGN_FORMATS = {
 
 
 class Readable(Protocol):
-    """A binary stream, as far as the readers need one."""
+    """The part of a binary stream that the readers need."""
 
     def read(self, size: int, /) -> bytes:
         """Read at most `size` bytes; none at the end."""

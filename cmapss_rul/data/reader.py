@@ -204,7 +204,7 @@ def _parse_by_line(block: bytes, position: _Position) -> NDArray[np.float64]:
 
 
 def _parse_line(line: bytes, position: _Position) -> list[float]:
-    """Parse one row; the first thing wrong with it is the error."""
+    """Parse one row; an error names its first fault."""
     tokens = _tokens(line, position)
     wrong = [i for i, token in enumerate(tokens) if not NUMBER.fullmatch(token)]
     if position.line == 1 and wrong == list(range(len(tokens))) and len(tokens) > 1:

@@ -59,7 +59,7 @@ class FetchResult:
         source: what served the written files; None where nothing had to be fetched.
         unchanged: the files that were there and valid.
         refused: what was wrong with files that were replaced.
-        answers: why sources that were tried earlier did not serve.
+        answers: why the sources tried before could not supply the files.
     """
 
     source: str | None = None

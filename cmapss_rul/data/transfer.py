@@ -1,6 +1,6 @@
 """One download over http or https, bounded in size and time.
 
-httpx does the transfer. Our own are the bounds that it lacks: the total size, the total time,
+httpx does the transfer. Added here are the bounds that it lacks: the total size, the total time,
 and a second attempt only after failures that may pass.
 """
 
@@ -30,7 +30,7 @@ _TRANSIENT_STATUS = (408, 425, 429)  # besides 5xx
 
 
 class _TransientError(Exception):
-    """A failure that another attempt may not have."""
+    """A failure that may not recur in another attempt."""
 
 
 class _Watchdog:

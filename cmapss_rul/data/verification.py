@@ -70,7 +70,7 @@ class Provenance:
 
     @classmethod
     def from_digests(cls, name: str, sha256: str, canonical_sha256: str) -> "Provenance":
-        """Provenance as far as the digests alone show it: no manifest is read."""
+        """Provenance that follows from the digests alone: no manifest is read."""
         official = CANONICAL_DIGESTS.get(name) == canonical_sha256
         return cls(name, sha256, canonical_sha256, official, simulated=False)
 

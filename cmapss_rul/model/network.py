@@ -84,9 +84,9 @@ class Network(nn.Module):
         Window --> noise? --> mask? --> CNN --> BiLSTM --> attention --> shared --> RUL head
                                                                                 --> health head
 
-    With `mask_padding` a record that is shorter than the window looks like one: its repeated
-    first row would otherwise be an engine that stood still. Measured on validation engines:
-    docs/search-for-defaults.md.
+    With `mask_padding` the network can tell a record that is shorter than the window; without it
+    the repeated first row looks like an engine that does not degrade. Measured on validation
+    engines: docs/search-for-defaults.md.
 
     Shapes:
         windows: [batch, window, feature], scaled, oldest cycle first.

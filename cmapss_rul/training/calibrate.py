@@ -99,7 +99,7 @@ def calibrate_run(
     data_dir: Path | str | None = None,
     progress: bool = True,
 ) -> TrainedModel:
-    """Give an existing run intervals, fitted on the engines that it held out of training.
+    """Add intervals to an existing run, fitted on the engines that it held out of training.
 
     The checkpoint is rewritten as a whole, or not at all: its entry `calibration` is added or
     replaced, and no other is changed. The training file is fetched where it is missing.

@@ -220,7 +220,7 @@ class Host(Part):
 
 
 class RunRecord(Part):
-    """The parts of a checkpoint that stay as they are during a run, the clock aside."""
+    """The parts of a checkpoint that stay as they are during a run, and the clock."""
 
     versions: Versions
     config: dict[str, Any]

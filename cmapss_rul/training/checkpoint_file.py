@@ -5,7 +5,7 @@
 
 The digest finds damage, not malice: anyone can write a digest that fits. So a file with a valid
 one is still untrusted: its archive must not unpack to more than its own size, no code in it is
-run, and its content must be plain values, no more and no deeper nested than a checkpoint's.
+run, and its content must be plain values, no more and no more deeply nested than a checkpoint's.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ def unseal(data: bytes, name: str) -> Any:
         raise CheckpointError(
             f"{name}: cannot be loaded: found something other than plain values and tensors"
         ) from error
-    except Exception as error:  # the unpickler raises all kinds for malformed input
+    except Exception as error:  # the unpickler raises exceptions of all kinds for malformed input
         raise CheckpointError(f"{name}: cannot be loaded: {one_line(error)[:200]}") from error
     return content
 

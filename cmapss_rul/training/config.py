@@ -96,7 +96,7 @@ def _cores() -> int:
 
 
 class RunConfig(Config):
-    """Everything that determines a run; YAML, `--set`, Python and checkpoints give this class."""
+    """Everything that determines a run, from YAML, `--set`, Python or a checkpoint."""
 
     seed: int = Field(
         0,
@@ -207,9 +207,9 @@ def last_weights(run: Path) -> tuple[float, float]:
 
 
 def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete the plain values of an older version by the keys that were added since.
+    """Add the keys introduced since to the plain values of an older version.
 
-    An added key gets its default, which means the behaviour from before it. Values that this
+    An added key gets its default, which reproduces the earlier behaviour. Values that this
     version refuses are returned unchanged.
     """
     try:

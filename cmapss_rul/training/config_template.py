@@ -26,7 +26,7 @@ def config_template(found: Survey, file: Path) -> str:
 
     Cap, window and steps follow from the lives by rules of thumb, which the comments name; all
     other values are those of the shipped configurations.
-    `file` is the path as the configuration shall name it.
+    `file` is the path to write into the configuration.
 
     Raises:
         UsageError: the file has more columns than a configuration can name.

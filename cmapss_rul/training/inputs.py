@@ -49,7 +49,7 @@ class RunInputs:
     """Training files, read and prepared; their raw rows are not retained.
 
     Attributes:
-        test: [engine], numbers of those held out of the training file as test set; mostly none.
+        test: [engine], numbers of those held out of the training file as test set; usually none.
         censored: [engine], numbers of the engines whose records end before the failure.
         files: what a checkpoint records about the files.
         late_records: number of records that start later than at cycle 1.
@@ -68,7 +68,7 @@ class RunInputs:
 
     @classmethod
     def prepare(cls, config: RunConfig, files: TrainFiles) -> "RunInputs":
-        """Prepare the files; held-out test engines go before any statistic is computed.
+        """Prepare the files; held-out test engines are removed before any statistic is computed.
 
         Raises:
             DataError: there are too few engines, or too many operating conditions.

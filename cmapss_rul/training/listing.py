@@ -32,8 +32,8 @@ class ListedRun:
         weight_rul, weight_health: of the two losses, means over the last epoch's steps.
         val_rmse: the lowest over every cycle of the validation engines, capped, cycles.
         test_rmse: last window, capped, cycles, of an evaluation of the current best.pt.
-        when: the checkpoint was last written, in UTC.
-        note: what limits the metrics.
+        when: time at which the checkpoint was last written, UTC.
+        note: caveats about the metrics.
     """
 
     name: str
@@ -70,7 +70,7 @@ def _is_run(run: RunFolder) -> bool:
 
 
 def describe_run(run: RunFolder) -> ListedRun:
-    """Describe a run folder; never fails, whatever its files hold."""
+    """Describe a run folder; never fails, whatever its files contain."""
     name = printable(run.path.name)
     try:  # every part of a file may be of any type: a foreign file is listed like a damaged one
         if not (run.best.exists() or run.resumable):
@@ -117,7 +117,7 @@ def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
 
 
 def _notes(last: Checkpoint) -> Iterator[str]:
-    """Yield what limits the metrics of a run."""
+    """Yield the caveats about the metrics of a run."""
     if last.config["split"].get("by") == "windows":
         yield LEAK
     if count := len(last.engines.calibration):
@@ -146,7 +146,7 @@ def _read_test_rmse(run: RunFolder, best_epoch: int) -> tuple[float | None, str]
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """Subset, balancer and seed of a configuration, as far as their types are right."""
+    """Subset, balancer and seed of a configuration; None for one of a wrong type."""
 
     def value(kind: type, *keys: str) -> Any:
         found = config

@@ -74,7 +74,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 
 
 class Reporter:
-    """Base class of what listens to a run: override the events of interest, the others do nothing.
+    """Base class of listeners to a run: override the events of interest, the others do nothing.
 
     Nothing in a run depends on a reporter; with several processes only rank 0 has any.
     """
@@ -115,7 +115,7 @@ def _forward(event: str) -> Callable[..., None]:
 
 
 class Reporters(Reporter):
-    """Several reporters in the place of one."""
+    """Several reporters, used as one."""
 
     def __init__(self, members: Iterable[Reporter]) -> None:
         self.members = list(members)
@@ -222,7 +222,7 @@ class TensorBoard(Reporter):
 
 
 def tag(column: str) -> str:
-    """Name of a column in TensorBoard, which groups tags by what stands before a slash.
+    """Name of a column in TensorBoard, which groups tags by the part before a slash.
 
     >>> tag("val_rmse"), tag("learning_rate")
     ('val/rmse', 'learning_rate')

@@ -8,9 +8,7 @@ from torch import Tensor
 
 MOMENTUM = 0.95  # from the paper, as the next line
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-NEWTON_SCHULZ_ITERATIONS = (
-    2  # measured: as fast a learning as with the 5 of the paper, in less time
-)
+NEWTON_SCHULZ_ITERATIONS = 2  # measured: learns as fast as with the 5 of the paper, in less time
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # PyTorch's defaults of AdamW
 
 

@@ -1,4 +1,4 @@
-"""Resuming a run: whether it may be resumed, and how its loop and its files are brought there."""
+"""Resuming a run: whether it may be resumed, and how its loop and files are restored."""
 
 from collections.abc import Iterator, Sequence
 
@@ -49,7 +49,7 @@ def open_checkpoint(run: RunFolder, resume: bool) -> tuple[Checkpoint | None, st
 def report_if_finished(
     config: RunConfig, checkpoint: Checkpoint, run: RunFolder, reporter: Reporter
 ) -> bool:
-    """Whether nothing is left to train, which is reported, as is that a run is trained further.
+    """Return whether nothing is left to train; report that, or that a run is trained further.
 
     The files of a finished run are repaired.
 

@@ -36,7 +36,7 @@ class RunFolder:
     """The files of one run.
 
     A checkpoint is read once and remembered until its file changes or `release` is called, so
-    whoever passes the same object on need not pass on what was read. Pickling keeps only the path.
+    callers can pass on this object instead of what they read. Pickling keeps only the path.
     """
 
     def __init__(self, path: Path) -> None:
@@ -200,7 +200,7 @@ class RunSelection:
     """A run to start or to resume.
 
     Attributes:
-        run: its folder; what was read in it need not be read again.
+        run: its folder, which remembers the checkpoints that were read.
         note: for the user, about the selection; mostly empty.
     """
 
@@ -225,9 +225,9 @@ def select_run(
         name: a YAML file or the name of a shipped configuration; may be left out when an
             existing run is named.
         output: the run's folder.
-        seed: precedes that of the configuration and of `sets`.
+        seed: takes precedence over that of the configuration and of `sets`.
         sets: overrides such as `train.epochs=1`.
-        data: folder of the data files, precedes that of the configuration.
+        data: folder of the data files; takes precedence over that of the configuration.
         resume: 'auto', a run folder, or its `last.pt`; None starts a run.
         root: folder of the run folders.
 

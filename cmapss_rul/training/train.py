@@ -173,7 +173,7 @@ def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Train
 
 
 def _report_start(loop: Loop, inputs: RunInputs) -> None:
-    """Report what limits the results, and the sizes of the run."""
+    """Report caveats about the results, and the sizes of the run."""
     config, data, trainer, reporter = loop.config, loop.data, loop.trainer, loop.reporter
     if config.split.by == "windows":
         reporter.note(f"split.by windows is {LEAK}, so validation metrics are too good")
