@@ -159,6 +159,7 @@ class Huber(RulLoss):
 
     def errors(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Return Huber's function of ŷ − y."""
+        # with the factor ½ of the definition: a small error counts half of what it does in `mse`
         return huber_loss(predicted, target, reduction="none", delta=self.delta)
 
     def extra_repr(self) -> str:

@@ -129,8 +129,8 @@ def nasa_terms(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float6
     >>> nasa_terms(np.array([10.0, -10.0, 0.0]), np.zeros(3)).round(5).tolist()
     [1.71828, 1.15811, 0.0]
     """
-    # an overflow to inf is the documented result, so no warning
     d = errors(predicted, true)
+    # an overflow to inf is the documented result, so no warning
     with np.errstate(over="ignore"):
         # expm1: exp(x) − 1 loses its digits near 0; `where` inside, or the other branch overflows
         return np.expm1(np.where(d < 0, -d / EARLY, d / LATE))
