@@ -98,13 +98,13 @@ def compare(
     from cmapss_rul.cli.progress import GridProgress
     from cmapss_rul.experiments import table, validation
     from cmapss_rul.experiments.compare import (
-        Options,
         RunsFailed,
         compare_validation,
         default_folder,
     )
     from cmapss_rul.experiments.compare import compare as run_comparison
     from cmapss_rul.experiments.grid import make_grid
+    from cmapss_rul.experiments.options import Options
 
     runs = make_grid(
         configs, balancers=balancers, seeds=seed_list, axes=axes, sets=sets or (), oracle=oracle

@@ -5,19 +5,19 @@ All but the table is saved as soon as it is made, so a killed comparison resumes
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 from cmapss_rul.display.text import json_text
 from cmapss_rul.experiments.comparison import as_csv, compare_results
-from cmapss_rul.experiments.executors import Executor, LocalExecutor, RayExecutor
+from cmapss_rul.experiments.executors import Executor
 from cmapss_rul.experiments.grid import Grid, GridRun
 from cmapss_rul.experiments.identity import EvaluationIndex, differences
 from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
 from cmapss_rul.experiments.listing import IDENTITY, RESULT, ROOT
+from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.plots import draw
 from cmapss_rul.experiments.runs import (
     Damaged,
@@ -36,9 +36,6 @@ from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import JobEvent
-from cmapss_rul.training.ranks import pick_device
-
-EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -69,64 +66,6 @@ class RunsFailed(RulError):
         super().__init__(
             f"{len(errors)} of {runs} runs failed, and the same command tries them again: {listed}"
         )
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a comparison is run; no metric of a run depends on it.
-
-    Attributes:
-        processes: at a time, or CPUs of a local Ray; the cores by default.
-        device: auto, cpu or cuda.
-        allow_failed: evaluate the test set without the runs that failed.
-        ledger: JSON into which the cells are merged.
-        engine: local or ray.
-        address: of a Ray cluster; by default Ray is started locally.
-        gpus: that Ray gives to each run, for example 0.25; by default 1 for `cuda`, else none.
-        rank_all: rank cells of one configuration even if they trained on different data.
-    """
-
-    processes: int | None = None
-    device: str = "auto"
-    allow_failed: bool = False
-    ledger: Path | None = None
-    engine: str = "local"
-    address: str | None = None
-    gpus: float | None = None
-    rank_all: bool = False
-
-    def start_executor(self) -> AbstractContextManager[Executor]:
-        """Prepare what runs the jobs.
-
-        Raises:
-            UsageError: there is no such executor or device, or options contradict each other.
-        """
-        if self.engine not in EXECUTORS:
-            raise UsageError(
-                f"--engine: found '{self.engine}', expected one of {', '.join(EXECUTORS)}"
-            )
-        if self.engine == "local":
-            if self.address is not None or self.gpus is not None:
-                option = "--gpus" if self.address is None else "--address"
-                raise UsageError(f"{option} is for --engine ray; add that, or leave it out")
-            pick_device(self.device)  # a missing GPU is reported once, not by each run
-            return nullcontext(LocalExecutor(self.processes))
-        if self.device != "cuda":  # only the workers need one, not this machine
-            pick_device(self.device)
-        if self.processes is not None and self.address is not None:
-            raise UsageError("--jobs: the cluster at --address has its own; leave one out")
-        return RayExecutor(self.address, self.processes, self.gpus_per_run)
-
-    @property
-    def gpus_per_run(self) -> float:
-        """GPUs that Ray gives to a run."""
-        return float(self.device == "cuda") if self.gpus is None else self.gpus
-
-    @property
-    def device_per_run(self) -> str:
-        """Device that a run requests; a task of Ray may see GPUs that it was not given."""
-        given = self.engine == "local" or self.device != "auto" or self.gpus_per_run
-        return self.device if given else "cpu"
 
 
 def default_folder(grid: Grid) -> Path:

@@ -16,13 +16,13 @@ from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors, jobs
 from cmapss_rul.experiments.compare import (
     NoteEvent,
-    Options,
     PhaseEvent,
     RunsFailed,
     compare,
     default_folder,
 )
 from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.runs import finished_history, read_result, run_folder
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import lock_folder
@@ -226,7 +226,8 @@ def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing_else(made, tmp_path
 SCRIPT = """
 import sys
 from tests.experiments.test_compare import Recorder
-from cmapss_rul.experiments.compare import Options, compare
+from cmapss_rul.experiments.compare import compare
+from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.grid import make_grid
 
 if __name__ == "__main__":

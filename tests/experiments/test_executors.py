@@ -10,8 +10,9 @@ import pytest
 
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors
-from cmapss_rul.experiments.compare import Options, compare
+from cmapss_rul.experiments.compare import compare
 from cmapss_rul.experiments.executors import RayExecutor
+from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.runs import run_folder
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted
