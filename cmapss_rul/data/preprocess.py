@@ -154,6 +154,7 @@ class Preprocessor:
         """
         rows = slice(None) if engines is None else np.isin(fleet.engine, engines)
         keys = fleet.column_values(config.condition_keys, rows)
+        # conditions of the training engines only: any other counts as unknown, as it would in use
         conditions = Conditions.fit(keys, config.condition_decimals)
         scaler = Scaler.fit(
             fleet.column_values(config.columns, rows),
@@ -190,6 +191,7 @@ class Preprocessor:
             if self.cycle_count:
                 features[block, -1] = fleet.cycle[block] / self.cycle_unit
         if self.smoothing is not None:
+            # after the scaling: raw values jump with the operating condition, and would be mixed
             _smooth(scaled, fleet, self.smoothing)
         return features
 

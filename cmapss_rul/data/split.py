@@ -128,6 +128,7 @@ class SplitConfig(Config):
         # at least one engine is held out, and `reserved` ones are left
         count = min(max(round(self.test * len(engines)), 1), len(engines) - reserved)
         drawn = np.random.default_rng(self.test_seed).permutation(engines)
+        # a stream of its own: a censored engine more or less moves none of those that failed
         others = np.random.default_rng([self.test_seed, 2]).permutation(np.sort(censored))
         share = round(self.test * len(censored))
         return (
@@ -141,6 +142,7 @@ class SplitConfig(Config):
         Uniform from min(window, life − 1) to life − 1: [engine], the last cycle of its record.
         `lives`, [engine], are the cycles until the failure, at least 2.
         """
+        # life − 1: a record that goes on to its failure has no RUL left to predict
         shortest = np.minimum(window, lives - 1)
         # one number an engine, scaled to its range: the window does not change the draws
         drawn = np.random.default_rng([self.test_seed, 1]).random(len(lives))
@@ -172,6 +174,7 @@ class SplitConfig(Config):
         engines = np.sort(engines)  # the draw must not depend on their order in the file
         if self.by == "windows":
             whole = np.union1d(engines, censored)
+            # every engine has trained, so none is left to calibrate on
             return Partition(training=whole, validation=whole, calibration=engines[:0])
         split = self._partition(engines, seed)
         if self.calibration and not len(split.calibration):

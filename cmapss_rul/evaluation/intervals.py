@@ -165,7 +165,7 @@ def interval_level(model: TrainedModel, requested: float | None = None) -> float
 
 def interval_bounds(model: TrainedModel, rul: NDArray[np.float64], level: float) -> Bounds:
     """Compute the bounds of the intervals around predictions [window], clamped to [0, cap]."""
-    # whoever has a level has it from `interval_level`, None without a calibration
+    # a level comes from `interval_level`, which is None without a calibration
     assert model.calibration is not None
     return model.calibration.bounds(rul, level, model.config.data.cap)
 

@@ -25,7 +25,7 @@ _SELECTED = {
 }
 """Value of `train.select` → the metric that chose the epoch."""
 
-# said in full because libraries differ: rul-datasets ends at 1
+# in full, because libraries differ: in rul-datasets the last RUL is 1
 _LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
 _ASSUMED = ", which the last cycle of each training record is taken to be"
 
@@ -184,7 +184,7 @@ class Protocol:
             scored="last window of each engine, and every window (one a cycle); "
             "labels capped, and raw",
             window=data.window,
-            # said because papers drop short engines, or pad with zeros, and get another test set
+            # stated because other work drops short engines or pads with zeros: another test set
             padding="front, by repeating the first cycle; no engine dropped",
             inputs=list(model.preprocessor.features),
             smoothing=data.smoothing,
@@ -256,7 +256,7 @@ class Protocol:
             window=self.window,
             cap=self.cap,
             cycle_count="cycle_count" in self.inputs,
-            # a leak counts as selection on the test set: it compares with no honest result
+            # a leak counts as selection on the test set: no honest result is comparable with it
             selection=TEST if self.split.leak else VALIDATION,
             seeds=1,
         )

@@ -143,7 +143,7 @@ def coverage_tables(intervals: IntervalResults) -> list[Table]:
     ]
     main = intervals.main
     by_band = [
-        # of last windows without their number, which is that of the engines
+        # no column for the number of last windows: it is that of the engines
         [band_name(last.low, last.below), *_band_cells(last)[:3], *_band_cells(every)]
         for last, every in zip(main.last.bands, main.every.bands, strict=True)
     ]

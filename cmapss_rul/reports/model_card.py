@@ -46,7 +46,7 @@ def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
         to_markdown(metrics_table(evaluation)),
         to_markdown(baselines_table(evaluation)),
         "## Evaluation protocol",
-        # without its title, which the heading above already is
+        # without its title: the heading above says the same
         to_markdown(replace(protocol_table(evaluation), title="")),
         "## Prediction intervals",
         *map(to_markdown, coverage_tables(evaluation.intervals)),
