@@ -151,6 +151,7 @@ def _number_engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray
     order = np.argsort(first)  # np.unique sorts names, and a RUL file follows the file's order
     names = [str(text) for text in unique[order]]
     engine = np.argsort(order)[inverse] + 1
+    # all or none: names of one file have one type, and a text such as 07 has to stay as it is
     if all(map(_INTEGER.fullmatch, names)):
         return [int(name) for name in names], engine
     return names, engine
@@ -199,6 +200,7 @@ def _cycles_from_order(table: NumericTable, engine: NDArray[np.int64]) -> NDArra
     time = table.numbers[:, 0]
     order = np.lexsort((time, engine))
     same = np.flatnonzero((np.diff(time[order]) == 0) & (np.diff(engine[order]) == 0))
+    # two rows of one time have no order, so their cycles would depend on the order in the file
     if len(same):
         one, other = table.row_numbers[order[same[0] : same[0] + 2]]
         raise DataError(
@@ -247,6 +249,7 @@ def _hold(
         DataError: there is no earlier value of the engine, or it is too many rows away.
     """
     fleet = records.fleet
+    # sorted by now: the last value is that of the cycle before, not of the row above in the file
     held = hold_last(fleet, config.max_hold)
     left = np.argwhere(np.isnan(fleet.values))
     if len(left):
@@ -268,6 +271,7 @@ def _raw_values(
     They may be absent only where the model has a single condition.
     """
     index = {name: i for i, name in enumerate(config.raw_columns)}
+    # 0 is left only in columns that neither a condition nor the network reads
     values = np.zeros((len(table.numbers), len(index)))
     if conditions is not None:
         values[:, [index[key] for key in config.condition_keys]] = conditions.table[0]
