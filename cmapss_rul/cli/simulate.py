@@ -21,6 +21,14 @@ def simulate(
     seed: Annotated[
         int, typer.Option(metavar="N", help="Random seed; equal seeds give identical files.")
     ] = 0,
+    censored: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Cut the records of this share of the engines before the failure; writes one "
+            "CSV file of the fleet, and one of the truth, instead.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a run-to-failure fleet.
@@ -33,12 +41,20 @@ def simulate(
     Examples:
       rul simulate --out data/simulated
       rul simulate --out data/simulated --engines 1000 --conditions 6 --faults 2
+      rul simulate --out data/censored --censored 0.6
     """
+    from cmapss_rul.data.columns import subset_of
+    from cmapss_rul.data.simulate import Parameters
     from cmapss_rul.data.simulate import simulate as simulate_fleet
+    from cmapss_rul.data.simulate_censored import FLEET, simulate_censored
     from cmapss_rul.data.verification import manifest_path
 
-    done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
-    subset = done.parameters.subset
+    if censored is None:
+        done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
+        subset: str = done.parameters.subset
+    else:
+        done = simulate_censored(out, Parameters(engines, conditions, faults, seed), censored)
+        subset = subset_of(FLEET)
     manifest = manifest_path(out, subset)
     if as_json:
         files = [
@@ -50,4 +66,5 @@ def simulate(
     for names, state in ((done.written, "written"), (done.unchanged, "exists")):
         for name in names:
             print_line(f"{out / name}  {state}  simulated")
-    print_line(f"simulated {subset}, {engines} engines; parameters in {manifest.name}")
+    what = subset if censored is None else f"a fleet of which {censored:.0%} have not failed"
+    print_line(f"simulated {what}, {engines} engines; parameters in {manifest.name}")

@@ -1,0 +1,188 @@
+"""What censored records are worth: three ways to treat them, on fleets whose truth is known.
+
+    python -m scripts.censored     train 45 small runs in runs/censored, write configs/censored.json
+
+Finished runs are kept, so that a stopped study goes on where it was. `scripts/write-tables` then
+writes the table into its page.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmapss_rul.data.columns import COLUMNS, CYCLE, ENGINE, LITERATURE_SENSORS
+from cmapss_rul.data.degradation import failure_records
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
+from cmapss_rul.data.simulate import Parameters
+from cmapss_rul.data.simulate_censored import EVENT, censored_rows
+from cmapss_rul.display.table import Table, to_markdown
+from cmapss_rul.evaluation.predictions import predict_fleet
+from cmapss_rul.experiments.schema import Spread
+from cmapss_rul.experiments.table import show_spread
+from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
+from cmapss_rul.training.config import RunConfig, load_config
+from cmapss_rul.training.train import train
+from cmapss_rul.training.trained_model import restore
+
+RESULTS = Path("configs/censored.json")
+SHARES = (0.3, 0.6, 0.8)
+SEEDS = (0, 1, 2, 3, 4)
+ENGINES, TEST_ENGINES, TEST_SEED = 100, 100, 1000
+EARLIEST_CUT = 20
+WAYS = {
+    "one-sided": "with a one-sided loss",
+    "left out": "left out",
+    "as failures": "taken as failures",
+}
+"""Ways to treat censored records, and how the table names them."""
+
+_WINDOWS = 3200  # an epoch: the same number of steps, whatever the number of records
+
+
+class Cell(NamedTuple):
+    """A run of the study."""
+
+    share: float
+    way: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.share:g}-{self.way.replace(' ', '-')}-s{self.seed}"
+
+
+def cells() -> list[Cell]:
+    """List all runs, the pairs of a seed one after another."""
+    return [Cell(share, way, seed) for seed in SEEDS for share in SHARES for way in WAYS]
+
+
+def training_rows(cell: Cell) -> NDArray[np.float64]:
+    """Return the rows that a run trains on, the event last: [row, 27]."""
+    rows, _ = censored_rows(Parameters(engines=ENGINES, seed=cell.seed), cell.share)
+    return rows[rows[:, -1] == 1] if cell.way == "left out" else rows
+
+
+def configuration(cell: Cell, file: Path, rows: int) -> RunConfig:
+    """Return a short configuration: the training of fd001, on a file with these many rows."""
+    base = load_config("fd001").model_dump(mode="json")
+    sensors = list(LITERATURE_SENSORS)
+    data = {"train": str(file), "sensors": sensors, "conditions": {"name": "none"}, "window": 60}
+    if cell.way == "one-sided":
+        data["event"] = EVENT
+    share = min(1.0, round(_WINDOWS / (0.8 * rows), 3))
+    changes = {"window_share": share, "auxiliary_share": None, "threads": 1}
+    return RunConfig.model_validate(
+        {**base, "seed": cell.seed, "data": data, "split": {"test": 0},
+         "train": {**base["train"], **changes}}
+    )  # fmt: skip
+
+
+def test_fleet() -> Fleet:
+    """Return the whole records of engines that no run trains on."""
+    records = np.concatenate([*failure_records(TEST_SEED, TEST_ENGINES, 1, 1)])
+    number, cycle = records[:, 0].astype(np.int64), records[:, 1].astype(np.int64)
+    return Fleet.from_rows(number, cycle, records[:, 2:])
+
+
+def engine_errors(run: Path, fleet: Fleet) -> list[float]:
+    """[engine], mean squared error, cycles²: expected where a record is cut at random."""
+    model = restore(run)
+    # the model knows its own columns only
+    own = Fleet.from_rows(
+        fleet.engine, fleet.cycle, fleet.column_values(LITERATURE_SENSORS), LITERATURE_SENSORS
+    )
+    predicted = predict_fleet(model, own).rul
+    true = cap_rul(run_to_failure_rul(fleet), model.config.data.cap)
+    seen = np.arange(fleet.rows) - fleet.row_starts + 1
+    kept = seen >= EARLIEST_CUT
+    _, number = np.unique(fleet.engine[kept], return_inverse=True)
+    squares = np.bincount(number, np.square(predicted - true)[kept]) / np.bincount(number)
+    return [round(value, 4) for value in squares.tolist()]
+
+
+def run_cell(cell: Cell, folder: Path, fleet: Fleet) -> list[float]:
+    """Train and test a run, or read what it gave before."""
+    done = folder / f"{cell.name}.json"
+    if done.exists():
+        return list(json.loads(done.read_text(encoding="utf-8")))
+    rows = training_rows(cell)
+    file = folder / f"{cell.name}.csv"
+    folder.mkdir(parents=True, exist_ok=True)
+    header = ",".join((ENGINE, CYCLE, *COLUMNS, EVENT))
+    np.savetxt(file, rows, fmt="%.10g", delimiter=",", header=header, comments="")
+    run = folder / cell.name
+    train(configuration(cell, file, len(rows)), run, resume=run.exists())
+    errors = engine_errors(run, fleet)
+    done.write_text(json.dumps(errors), encoding="utf-8")
+    return errors
+
+
+def summarise_study(errors: Mapping[Cell, Sequence[float]]) -> dict[str, Any]:
+    """Summarise the squared errors of all runs, [engine] each, by share and way.
+
+    A difference is that of the RMSE of the one-sided loss and of another way, in the mean over
+    seeds; its 95 % interval is a bootstrap over test engines, paired by engine and seed.
+    """
+    found: dict[str, Any] = {"engines": ENGINES, "test_engines": TEST_ENGINES, "shares": []}
+    for share in SHARES:
+        squares = {
+            way: np.array([errors[Cell(share, way, seed)] for seed in SEEDS]) for way in WAYS
+        }
+        rmse = {way: np.sqrt(values.mean(axis=1)) for way, values in squares.items()}
+        # the same draws of engines for all, so that differences are paired; of one engine none
+        drawn = {way: _resampled(values) for way, values in squares.items()}
+        first = next(iter(WAYS))
+        entry: dict[str, Any] = {"share": share, "rmse": {k: v.tolist() for k, v in rmse.items()}}
+        entry["difference"] = {
+            way: {
+                "mean": float((rmse[first] - rmse[way]).mean()),
+                "interval": percentile_interval((drawn[first] - drawn[way]).mean(axis=0)),
+                "seeds_better": int((rmse[first] < rmse[way]).sum()),
+            }
+            for way in [*WAYS][1:]
+        }
+        found["shares"].append(entry)
+    return found
+
+
+def _resampled(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    found = resampled_rmse(squares, np.arange(squares.shape[1]))
+    assert found is not None
+    return found
+
+
+def censored_table(found: Mapping[str, Any]) -> str:
+    """Lay the study out in Markdown."""
+    head = ["censored", *WAYS.values()]
+    head += [f"one-sided − {WAYS[way]}" for way in [*WAYS][1:]]
+    rows = []
+    for entry in found["shares"]:
+        spreads = [show_spread(Spread.of(entry["rmse"][way]), 2) for way in WAYS]
+        differences = [
+            "{:+.2f} ({:+.2f} to {:+.2f}), {} of {} seeds".format(
+                part["mean"], *part["interval"], part["seeds_better"], len(SEEDS)
+            )
+            for part in entry["difference"].values()
+        ]
+        rows.append([f"{entry['share']:.0%}", *spreads, *differences])
+    return to_markdown(Table("", head, rows))
+
+
+def main() -> None:
+    """Run the study and write its results."""
+    folder, fleet = Path("runs/censored"), test_fleet()
+    errors = {}
+    for cell in cells():
+        errors[cell] = run_cell(cell, folder, fleet)
+        print(f"{cell.name}: RMSE {np.sqrt(np.mean(errors[cell])):.2f}", flush=True)
+    RESULTS.write_text(json.dumps(summarise_study(errors), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
