@@ -52,7 +52,7 @@ def stepped(group: ProcessGroup, *, stopped: bool = False, **parts: Any) -> dict
             torch.set_rng_state(generator)
         whole = batch(step, size=WINDOWS)
         index = group.local_share(torch.arange(WINDOWS))
-        shared = type(whole)(*(part[index] for part in whole))
+        shared = type(whole)(*(None if part is None else part[index] for part in whole))
         measures.append(one.step(shared, step, PLAN))
     own = [parameter.detach() for parameter in one.balancer.parameters()]
     return {
