@@ -31,6 +31,8 @@ class EvaluationSet:
         names: [engine], names in the file, of engines 1, 2, … of the fleet.
         held_out: [engine], numbers of the engines held out from the training file; empty where
             they come from a file of their own.
+        whole: the records of those that failed, not truncated; None for a file of their own.
+        censored: the records of those that have not failed, if there are any.
     """
 
     fleet: Fleet
@@ -38,6 +40,8 @@ class EvaluationSet:
     names: list[int] | list[str]
     sources: list[Provenance]
     held_out: NDArray[np.int64]
+    whole: Fleet | None = None
+    censored: Fleet | None = None
 
     @property
     def engine_of_rows(self) -> NDArray[np.int64] | NDArray[np.str_]:
@@ -84,21 +88,34 @@ def read_test_set(
 
 
 def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
-    """The engines of the training file held out from training, each truncated once."""
+    """The engines of the training file held out from training; those that failed, truncated once.
+
+    The RUL of a censored one is unknown, so it is in none of the usual metrics.
+    """
     path = ensure_files(config, ["train"])["train"]
     records, source = read_train_records(config, path)
-    _, held_out = split.hold_out_test(records.fleet.engines)
+    fleet = records.fleet
+    _, held_out = split.hold_out_test(fleet.failed, fleet.censored)
     if not len(held_out):
         raise DataError(
             f"{path}: no engine was held out to test on, because split.test is 0; name a file of "
             "test records as data.test, or train anew with split.test above 0"
         )
     # as in C-MAPSS's test files, a record ends somewhere before the failure
-    whole = records.fleet.select_engines(held_out)
+    whole = fleet.select_engines(np.setdiff1d(held_out, fleet.censored))
     lengths = split.draw_cutoffs(whole.lengths, config.window)
     cut = whole.truncate(lengths)
     rul = whole.cycle[whole.last_rows] - cut.cycle[cut.last_rows]
-    return EvaluationSet(cut, rul, records.names, [source], held_out)
+    aside = np.intersect1d(held_out, fleet.censored)
+    return EvaluationSet(
+        cut,
+        rul,
+        records.names,
+        [source],
+        held_out,
+        whole=whole,
+        censored=fleet.select_engines(aside) if len(aside) else None,
+    )
 
 
 def _rul_of_column(records: Records, name: str, config: DataConfig) -> Times:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cmapss_rul.display.table import Table, terminal_text, to_terminal
 from cmapss_rul.display.text import counted
+from cmapss_rul.evaluation.held_out import few_engines
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.tables import WINDOWS, interval_cell, metric_cells, number
 from cmapss_rul.metrics.published import LEAKAGE_ALARM, PUBLISHED, REPRODUCED
@@ -17,8 +18,10 @@ def render_headline(evaluation: Evaluation) -> "RenderableType":
     """Lay the short answer out for a terminal of 80 columns."""
     from rich.console import Group
 
+    few = few_engines(evaluation.cuts) if evaluation.cuts else ""
     paragraphs = [
         verdict(evaluation),
+        *([f"Warning: {few}."] if few else []),
         f"Protocol: {evaluation.protocol.summary()}.",
         published_comparison(evaluation),
     ]
@@ -27,25 +30,30 @@ def render_headline(evaluation: Evaluation) -> "RenderableType":
 
 def verdict(evaluation: Evaluation) -> str:
     """Return the RMSE, its interval, and how it compares with two constants, in one sentence."""
-    # last windows: the ones that papers report
-    protocol, last = evaluation.protocol, evaluation.metrics.last.capped
+    # last windows: the ones that papers report; random cuts where whole records are there
+    protocol, baselines, cuts = evaluation.protocol, evaluation.baselines, evaluation.cuts
+    last = evaluation.metrics.last.capped if cuts is None else cuts
     interval = interval_cell(last.rmse_interval) if last.rmse_interval else "none for one engine"
+    train, test = baselines.train_mean.metrics.last.capped, baselines.test_mean.metrics.last.capped
     constants = {
-        "the mean training label (RMSE {})": evaluation.baselines.train_mean,
-        "the mean test label (which no predictor knows, RMSE {})": evaluation.baselines.test_mean,
+        "the mean training label (RMSE {})": train.rmse if cuts is None else cuts.train_mean_rmse,
+        "the mean test label (which no predictor knows, RMSE {})": (
+            test.rmse if cuts is None else cuts.test_mean_rmse
+        ),
     }
     beaten: dict[str, list[str]] = {"beats": [], "does not beat": []}
-    for name, baseline in constants.items():
-        rmse = baseline.metrics.last.capped.rmse
+    for name, rmse in constants.items():
         verb = "beats" if last.rmse < rmse else "does not beat"
         beaten[verb].append(name.format(number(rmse, 2)))
     comparisons = [
         f"{verb} predicting {' and '.join(names)}" for verb, names in beaten.items() if names
     ]
+    where = "the last windows of" if cuts is None else "random cuts of"
+    engines = protocol.engines if cuts is None else cuts.engines
     marks = f" Too good: {'; '.join(protocol.marks)}." if protocol.marks else ""
     return (
-        f"RMSE {number(last.rmse, 2)} cycles (95 % interval {interval}) at the last windows of "
-        f"{counted(protocol.engines, 'test engine')} of {protocol.subset}, capped labels; it "
+        f"RMSE {number(last.rmse, 2)} cycles (95 % interval {interval}) at {where} "
+        f"{counted(engines, 'test engine')} of {protocol.subset}, capped labels; it "
         f"{' but '.join(comparisons)} for every engine.{marks}"
     )
 
@@ -88,6 +96,8 @@ def warnings_of(evaluation: Evaluation) -> Iterator[str]:
     if not protocol.official:
         yield f"{protocol.files}: these metrics are not comparable with C-MAPSS results"
     yield from protocol.marks
+    if evaluation.cuts is not None and (few := few_engines(evaluation.cuts)):
+        yield few
     if protocol.unknown_conditions:
         yield (
             f"{protocol.unknown_conditions:,} of {protocol.windows:,} windows end in an operating "

@@ -21,6 +21,12 @@ GUARANTEE = (
 )
 """What conformal prediction by engine guarantees, and what it does not."""
 
+FAILED_ONLY = (
+    "only engines that failed calibrate: biased where those still running live longer or were "
+    "stopped because of their state (informative censoring)"
+)
+"""Caveat of the intervals of a fleet with censored records: the engines are not exchangeable."""
+
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Lower and upper bound, [window] each, cycles."""
 
@@ -190,10 +196,18 @@ def interval_facts(model: TrainedModel) -> IntervalFacts | None:
         level=calibration.default_level,
         kind=calibration.kind,
         engines=len(calibration.engines),
-        mark=calibration.caveat or None,
+        mark=interval_caveat(model) or None,
         form=calibration.form,
         promise=GUARANTEE,
     )
+
+
+def interval_caveat(model: TrainedModel) -> str:
+    """Return what limits a model's intervals; empty where nothing does."""
+    caveats = [] if model.calibration is None else [model.calibration.caveat]
+    if model.engines.censored:
+        caveats.append(FAILED_ONLY)
+    return "; ".join(filter(None, caveats))
 
 
 def evaluate_intervals(

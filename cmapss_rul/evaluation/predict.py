@@ -17,6 +17,7 @@ from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted, json_text
 from cmapss_rul.evaluation.intervals import (
     interval_bounds,
+    interval_caveat,
     interval_facts,
     interval_level,
     why_no_intervals,
@@ -215,8 +216,8 @@ def _interval_note(model: TrainedModel, level: float | None) -> str:
     if level is None or model.calibration is None:
         return f"no intervals: {why_no_intervals(model)}"
     source = f"{len(model.calibration.engines)} {model.calibration.kind} engines"
-    caveat = f": {model.calibration.caveat}" if model.calibration.caveat else ""
-    return f"interval at level {level:g} from {source}{caveat}"
+    caveat = interval_caveat(model)
+    return f"interval at level {level:g} from {source}" + (f": {caveat}" if caveat else "")
 
 
 def any_in_window(

@@ -28,6 +28,7 @@ _SELECTED = {
 # in full, because libraries differ: in rul-datasets the last RUL is 1
 _LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
 _ASSUMED = ", which the last cycle of each training record is taken to be"
+_STATED = ", which the last cycle of each training record that is not censored is"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class SplitFacts:
         fraction: share of the engines, or windows, for validation.
         calibration: share of the engines that only calibrate the intervals.
         training_engines, validation_engines, calibration_engines: number of each.
+        censored_engines: number of those that train or validate and have not failed.
     """
 
     test: float | None
@@ -53,6 +55,7 @@ class SplitFacts:
     training_engines: int
     validation_engines: int
     calibration_engines: int
+    censored_engines: int = 0
 
     @property
     def leak_warning(self) -> str:
@@ -76,6 +79,7 @@ class SplitFacts:
             training_engines=len(engines.training),
             validation_engines=len(engines.validation),
             calibration_engines=len(engines.calibration),
+            censored_engines=len({*engines.censored} - {*engines.test}),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,6 +87,8 @@ class SplitFacts:
         plain = dataclasses.asdict(self)
         if self.test is None:
             del plain["test"], plain["test_seed"]
+        if not self.censored_engines:
+            del plain["censored_engines"]
         return plain
 
     def __str__(self) -> str:
@@ -93,6 +99,8 @@ class SplitFacts:
             engines = f"{self.training_engines} train, {self.validation_engines} validate"
         if self.calibration_engines and not self.leak:
             engines += f", {self.calibration_engines} calibrate the intervals"
+        if self.censored_engines:
+            engines += f"; {self.censored_engines} of them have not failed"
         return f"by {self.by}: {engines}"
 
 
@@ -178,7 +186,7 @@ class Protocol:
             padded=int((fleet.lengths < data.window).sum()),
             windows=fleet.rows,
             unknown_conditions=int(model.preprocessor.unknown_condition(fleet).sum()),
-            label=_LABEL + (_ASSUMED if data.own else ""),
+            label=_LABEL + _failure(model),
             cap=data.cap,
             boundaries=list(model.config.loss.health.boundaries),
             scored="last window of each engine, and every window (one a cycle); "
@@ -293,6 +301,12 @@ def _describe_files(official: bool, simulated: bool, own: bool) -> str:
     if own:
         return "own files"
     return "official files" if official else "not the official files"
+
+
+def _failure(model: TrainedModel) -> str:
+    if model.engines.censored:
+        return _STATED
+    return _ASSUMED if model.config.data.own else ""
 
 
 def _digest(file: dict[str, Any]) -> dict[str, Any]:

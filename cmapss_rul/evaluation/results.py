@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.evaluation.held_out import CensoredMetrics, CutMetrics
 from cmapss_rul.evaluation.intervals import Bounds, IntervalResults
 from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.evaluation.protocol import Protocol
@@ -153,6 +154,8 @@ class Evaluation:
     Attributes:
         bounds: of the intervals at the level nearest to 0.9, [row of the test file] each; None
             without intervals.
+        cuts: at random cuts of whole held-out records; None where there is a test file.
+        censored: what engines that have not failed say; None where every engine failed.
         predictions: [row of the test file].
         truth: [row of the test file].
         last: [engine], the row of each engine's last window.
@@ -166,6 +169,8 @@ class Evaluation:
     prognostics: FleetPrognostics
     intervals: IntervalResults
     bounds: Bounds | None
+    cuts: CutMetrics | None
+    censored: CensoredMetrics | None
     fleet: Fleet
     predictions: Predictions
     truth: Truth
@@ -173,6 +178,7 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON; predictions are not among them."""
+        parts = {"cuts": self.cuts, "censored": self.censored}
         return {
             # predictions have a file of their own, predictions.csv
             "protocol": self.protocol.as_dict(),
@@ -182,4 +188,5 @@ class Evaluation:
             "baselines": {name: found.as_dict() for name, found in vars(self.baselines).items()},
             "prognostics": self.prognostics.as_dict(),
             "intervals": self.intervals.as_dict(),
+            **{name: dataclasses.asdict(part) for name, part in parts.items() if part is not None},
         }

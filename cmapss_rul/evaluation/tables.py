@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cmapss_rul.display.table import Table, terminal_text, to_terminal
+from cmapss_rul.display.text import counted
+from cmapss_rul.evaluation.held_out import CutMetrics, censored_table
 from cmapss_rul.evaluation.intervals import BandCoverage, IntervalResults
 from cmapss_rul.evaluation.results import ConstantMetrics, Evaluation, RulMetrics
 from cmapss_rul.metrics.prognostics import ALPHA, HORIZON_ALPHA, LAMBDA
@@ -43,6 +45,7 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
         *coverage_tables(evaluation.intervals),
         intervals_table(evaluation.intervals),
         health_table(evaluation),
+        *held_out_tables(evaluation),
         protocol_table(evaluation),
     ]
 
@@ -62,6 +65,28 @@ def metrics_table(evaluation: Evaluation) -> Table:
     title += "".join(f". Too good: {mark}" for mark in evaluation.protocol.marks)
     # the first row stands out: last windows are what papers report
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
+
+
+def held_out_tables(evaluation: Evaluation) -> list[Table]:
+    """Build the tables that need whole held-out records, where there are any."""
+    found = [] if evaluation.cuts is None else [cuts_table(evaluation.cuts)]
+    return found + ([] if evaluation.censored is None else [censored_table(evaluation.censored)])
+
+
+def cuts_table(found: CutMetrics) -> Table:
+    """Metrics at random cuts of the held-out records."""
+    rows = [
+        ["this model", number(found.rmse, 2), interval_cell(found.rmse_interval),
+         number(found.nasa_mean, 2)],
+        ["training mean", number(found.train_mean_rmse, 2), "", ""],
+        ["test mean (oracle)", number(found.test_mean_rmse, 2), "", ""],
+    ]  # fmt: skip
+    title = (
+        f"Random cuts of {counted(found.engines, 'held-out engine')}, capped labels: expected RMSE "
+        f"in cycles, with its 95 % interval over engines, and mean NASA score where each record "
+        f"ends at any of its cycles from {found.earliest} on, each engine of the same weight"
+    )
+    return Table(title, ["predictor", "RMSE", "95 % CI", "NASA mean"], rows, strong=[0])
 
 
 def baselines_table(evaluation: Evaluation) -> Table:

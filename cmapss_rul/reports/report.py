@@ -3,8 +3,10 @@
 from os import PathLike
 from pathlib import Path
 
+from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.headline import published_comparison, verdict, warnings_of
+from cmapss_rul.evaluation.held_out import CutMetrics
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save
 from cmapss_rul.evaluation.tables import interval_cell, number
@@ -133,6 +135,8 @@ def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Name and value of the most important metrics."""
     last, every = evaluation.metrics.last.capped, evaluation.metrics.every.capped
     interval = last.rmse_interval
+    if evaluation.cuts is not None:
+        return _held_out_metrics(evaluation, evaluation.cuts)
     return [
         *(("too good", mark) for mark in evaluation.protocol.marks),
         ("RMSE, last windows, capped labels", f"{number(last.rmse, 2)} cycles"),
@@ -141,5 +145,20 @@ def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
             "none: one engine" if interval is None else interval_cell(interval),
         ),
         ("NASA score, last windows, capped", number(last.nasa, 0)),
+        ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} cycles"),
+    ]
+
+
+def _held_out_metrics(evaluation: Evaluation, cuts: CutMetrics) -> list[tuple[str, str]]:
+    """Name and value of the most important metrics of held-out engines, which have no one cut."""
+    interval, every = cuts.rmse_interval, evaluation.metrics.every.capped
+    return [
+        *(("too good", mark) for mark in evaluation.protocol.marks),
+        ("RMSE, random cuts, capped labels", f"{number(cuts.rmse, 2)} cycles"),
+        (
+            f"its 95 % interval over {counted(cuts.engines, 'engine')}",
+            "none: one engine" if interval is None else interval_cell(interval),
+        ),
+        ("NASA score, random cuts, mean", number(cuts.nasa_mean, 2)),
         ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} cycles"),
     ]

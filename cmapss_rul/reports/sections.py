@@ -14,6 +14,7 @@ from cmapss_rul.evaluation.tables import (
     baselines_table,
     coverage_tables,
     health_table,
+    held_out_tables,
     intervals_table,
     metrics_table,
     number,
@@ -30,7 +31,7 @@ from cmapss_rul.training.trained_model import TrainedModel
 
 def metrics(evaluation: Evaluation) -> Iterator[Part]:
     """Yield the test metrics and their protocol."""
-    yield Column([metrics_table(evaluation)])
+    yield Column([*held_out_tables(evaluation), metrics_table(evaluation)])
     yield Column([protocol_table(evaluation)])
 
 
