@@ -39,6 +39,7 @@ class CutMetrics:
         nasa_mean: NASA score per prediction.
         train_mean_rmse: RMSE of the mean training label, a constant.
         test_mean_rmse: RMSE of the mean of the scored labels, a constant that knows them.
+        by_engine: mean squared error of each engine, by its name, cycles².
     """
 
     engines: int
@@ -48,6 +49,7 @@ class CutMetrics:
     nasa_mean: float
     train_mean_rmse: float
     test_mean_rmse: float
+    by_engine: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,10 @@ def cut_metrics(model: TrainedModel, tested: EvaluationSet) -> CutMetrics | None
         nasa_mean=nasa_mean(predicted, true, weights),
         train_mean_rmse=rmse_of(model.data.mean_label),
         test_mean_rmse=rmse_of(float(np.average(true, weights=weights))),
+        by_engine={
+            str(tested.names[number - 1]): square
+            for number, square in zip(engines.tolist(), squares.tolist(), strict=True)
+        },
     )
 
 

@@ -126,12 +126,13 @@ def countdown(model: TrainedModel, start: float = 200.0) -> TrainedModel:
     return dataclasses.replace(model, network=Countdown(start))
 
 
-def trained(file: Path, run: Path, **data) -> TrainedModel:
+def trained(file: Path, run: Path, split: dict | None = None, **data) -> TrainedModel:
     """Train for an epoch on a fleet of one's own, the CSV that `write_own` writes."""
     config = RunConfig.model_validate(
         {
             "data": {**KEYS, "train": str(file), **data},
             "loss": {"health": {"boundaries": [10, 4]}},
+            "split": split or {},
             "model": TINY,
             "train": {"epochs": 1, "threads": 1},
         }
