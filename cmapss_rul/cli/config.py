@@ -88,16 +88,26 @@ def new(
     engine: EngineColumn = None,
     cycle: CycleColumn = None,
     cycle_from_order: CycleFromOrder = False,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A column that is a setting; may be repeated."),
+    ] = None,
+    sensor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A column that is a sensor; may be repeated."),
+    ] = None,
 ) -> None:
     """Create a configuration for your own fleet.
 
     Infers settings, sensors, operating conditions, RUL cap and window from the header and the
     value ranges of a file, and prints commented YAML, with the columns it left out, for you to
-    review and edit. Every record is assumed to end with the failure of its engine.
+    review and edit. Every record is assumed to end with the failure of its engine, unless
+    data.event or data.censored says otherwise.
 
     \b
     Examples:
       rul config new --from my.csv --output my.yaml
+      rul config new --from my.csv --setting speed --sensor valve
       rul train --config my.yaml
     """
     from cmapss_rul.data.records import read_file
@@ -116,10 +126,14 @@ def new(
         engine=engine,
         cycle=cycle,
         cycle_from_order=cycle_from_order,
+        setting=setting or (),
+        sensor=sensor or (),
     )
     text = config_template(found, source)
     for name, reason in found.left_out:  # on stderr: stdout may go into a YAML file
         print_line(f"left out: {name or 'a column without a name'}, which {reason}", err=True)
+    if found.event is not None:
+        print_line(f"{found.event.question}: see data.event in the draft", err=True)
     if output is None:
         typer.echo(text, nl=False)
         return

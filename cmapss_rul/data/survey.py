@@ -19,18 +19,22 @@ from cmapss_rul.data.columns import (
 )
 from cmapss_rul.data.conditions import MAX_CONDITIONS, NoConditions
 from cmapss_rul.data.config import MAX_COLUMNS, DataConfig
+from cmapss_rul.data.events import EventColumn, find_event_column
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.leakage import describe_index, describe_label
 from cmapss_rul.data.records import read_records
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.table_text import TextTable, is_comma_number, is_number
 from cmapss_rul.data.tables import open_table
+from cmapss_rul.display.text import nearest
 from cmapss_rul.system.errors import DataError, UsageError
 
 _SAMPLE_ROWS = 200  # they decide whether a column is numeric
 _MAX_NAME_LENGTH = 200
 _GRID_TOLERANCE = 0.3  # the part of a grid's step that a setting may be off it
 _MAX_LEVELS = 10  # a setting with more of them varies freely
+_MIN_CHANGES = 3  # of a setting in the mean engine; a guess
+_EXPLAINED = 0.9  # share of a sensor's variance that the levels of a setting explain; a guess
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Survey:
         decimals: of the settings, to which they form few conditions; empty where they do not.
         conditions: number of combinations of the settings so rounded.
         cycle_from_order: whether the cycle column has times, of which the order gives the cycles.
+        event: the column that may say which records end before the failure, if there is one.
     """
 
     engine: str
@@ -81,6 +86,7 @@ class Survey:
     decimals: list[int]
     conditions: int
     cycle_from_order: bool = False
+    event: EventColumn | None = None
 
 
 def survey(
@@ -90,6 +96,8 @@ def survey(
     engine: str | None = None,
     cycle: str | None = None,
     cycle_from_order: bool = False,
+    setting: Sequence[str] = (),
+    sensor: Sequence[str] = (),
 ) -> Survey:
     """Survey a file of run-to-failure records.
 
@@ -99,14 +107,21 @@ def survey(
         engine: name of the engine column; by default any alias of it.
         cycle: name of the cycle column; by default any alias of it.
         cycle_from_order: whether that column has times, of which the order gives the cycles.
+        setting: names of columns that are settings, whatever they look like.
+        sensor: names of columns that are sensors, whatever they look like.
 
     Raises:
-        DataError: it is no such table; one line with the position.
+        DataError: it is no such table, or has no such numeric column; one line.
         UsageError: engine or cycle was not named, and no column has an alias of it.
     """
     header, is_numeric = _read_header(content, name)
     engine, cycle = _find_keys(header, name, engine, cycle)
     columns, left_out = _candidates(header, is_numeric, {engine, cycle})
+    for column in (*setting, *sensor):
+        if column not in columns:
+            near = nearest(column, columns)
+            hint = "" if near is None else f"; the nearest is '{near}'"
+            raise DataError(f"{name}: found no numeric column '{column}'{hint}")
     if not columns:
         raise DataError(f"{name}: found no numeric column besides engine and cycle")
     if len(columns) > MAX_COLUMNS:
@@ -122,6 +137,12 @@ def survey(
         sensors=tuple(columns),
         conditions=NoConditions(),
     )
+    taken = {engine, cycle, *setting, *sensor}
+    event = find_event_column(content, config, header, columns, taken)
+    if event is not None:
+        columns = [column for column in columns if column != event.name]
+        left_out = [entry for entry in left_out if entry[0] != event.name]
+        left_out.append((event.name, "may say which engines have failed: see data.event"))
     fleet = whole = read_records(content, name, config).fleet
     if len(whole.starts) > 2:  # a configuration guessed from all engines would know the test set
         fleet = whole.select_engines(SplitConfig().hold_out_test(whole.engines)[0])
@@ -129,17 +150,24 @@ def survey(
     sensors: list[NumericColumn] = []
     for column in columns:
         values = fleet.column_values([column])[:, 0]
-        if reason := _reason_to_leave_out(column, values, fleet):
+        named = column in setting or column in sensor
+        if not named and (reason := _reason_to_leave_out(column, values, fleet)):
             left_out.append((column, reason))
             continue
-        target = settings if _is_setting(column) else sensors
+        is_setting = column in setting or (column not in sensor and _is_setting(column))
+        target = settings if is_setting else sensors
         target.append(NumericColumn.from_values(column, values))
+    for found in [found for found in sensors if found.name not in sensor]:
+        others = [other.name for other in sensors if other.levels == 1]
+        if found.levels > 1 and _switches_others(found.name, others, fleet):
+            sensors.remove(found)
+            settings.append(found)
     if not sensors:
         raise DataError(f"{name}: found no numeric column that varies, for sensors")
     decimals, conditions = _grid(fleet.column_values([column.name for column in settings]))
     return Survey(
         engine, cycle, len(whole.starts), fleet.lengths, settings, sensors, left_out, decimals,
-        conditions, cycle_from_order,
+        conditions, cycle_from_order, event,
     )  # fmt: skip
 
 
@@ -219,6 +247,27 @@ def _is_setting(column: str) -> bool:
     first_word = re.split(r"[\s_-]", column)[0]  # 'altitude ft'
     names = {resolve_alias(column), resolve_alias(first_word)}
     return bool(names & {*SETTINGS}) or "setting" in column.lower()
+
+
+def _switches_others(column: str, others: Sequence[str], fleet: Fleet) -> bool:
+    """Whether another sensor has other values at each level of a column that goes to and fro.
+
+    So does the setting of a machine of two speeds. An alarm switches once, near the failure; a
+    fact about an engine never.
+    """
+    values = fleet.column_values([column])[:, 0]
+    values = np.round(values, _grid_decimals(values))
+    changes = np.delete(np.diff(values) != 0, fleet.last_rows[:-1])
+    if changes.sum() < _MIN_CHANGES * len(fleet.starts):
+        return False
+    _, level = np.unique(values, return_inverse=True)
+    for other in fleet.column_values(others).T:
+        count = np.bincount(level)
+        mean = (np.bincount(level, other) / count)[level]
+        # eta squared, the share of the variance that lies between the levels
+        if ((other - mean) ** 2).sum() < (1 - _EXPLAINED) * ((other - other.mean()) ** 2).sum():
+            return True
+    return False
 
 
 def _grid(settings: NDArray[np.float64]) -> tuple[list[int], int]:

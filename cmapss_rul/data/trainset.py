@@ -43,16 +43,17 @@ def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provena
         return Records(fleet, names, no_gaps, has_condition_columns=True), source
     source = provenance(file)
     records = read_records(read_file(file), str(file), config, event=config.event)
-    short = np.flatnonzero(records.fleet.lengths < 2)
+    if config.censored:
+        numbers = _engine_numbers(config.censored, records, file)
+        records = replace(records, fleet=replace(records.fleet, censored=numbers))
+    fleet = records.fleet
+    short = np.flatnonzero((fleet.lengths < 2) & ~np.isin(fleet.engines, fleet.censored))
     if len(short):
         raise DataError(
             f"{file}: found a single cycle of engine {records.names[short[0]]}, expected its "
             "record until the failure; leave the engine out"
         )
-    if config.censored:
-        numbers = _engine_numbers(config.censored, records, file)
-        records = replace(records, fleet=replace(records.fleet, censored=numbers))
-    if not len(records.fleet.failed):
+    if not len(fleet.failed):
         raise DataError(
             f"{file}: found no record that ends with the failure among "
             f"{counted(len(records.names), 'engine')}, expected at least 2: one to train on and "

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
+from cmapss_rul.data.split import FEW_ENGINES
 from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted
@@ -21,10 +22,6 @@ from cmapss_rul.metrics.regression import (
     rmse,
 )
 from cmapss_rul.training.trained_model import TrainedModel
-
-FEW_ENGINES = 20
-"""Fewer test engines than this are a small basis. A guess: with 20, the 95 % interval of an RMSE
-still spans some 60 % of it."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ def few_engines(found: CutMetrics) -> str:
         return ""
     return (
         f"this result stands on {counted(found.engines, 'test engine')}: other engines may give "
-        "quite another; to test every engine once, compare over split.test_fold (docs/own-fleet.md)"
+        "quite another; split.test_folds tests every engine once (docs/own-fleet.md)"
     )
 
 

@@ -42,6 +42,7 @@ class SplitFacts:
         fraction: share of the engines, or windows, for validation.
         calibration: share of the engines that only calibrate the intervals.
         training_engines, validation_engines, calibration_engines: number of each.
+        fold: held out of a cross-validation, counted from 0; None without one.
         censored_engines: number of those that train or validate and have not failed.
     """
 
@@ -56,6 +57,7 @@ class SplitFacts:
     validation_engines: int
     calibration_engines: int
     censored_engines: int = 0
+    fold: str | None = None
 
     @property
     def leak_warning(self) -> str:
@@ -80,6 +82,7 @@ class SplitFacts:
             validation_engines=len(engines.validation),
             calibration_engines=len(engines.calibration),
             censored_engines=len({*engines.censored} - {*engines.test}),
+            fold=f"{split.test_fold} of {split.test_folds}" if split.test_folds else None,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -87,8 +90,9 @@ class SplitFacts:
         plain = dataclasses.asdict(self)
         if self.test is None:
             del plain["test"], plain["test_seed"]
-        if not self.censored_engines:
-            del plain["censored_engines"]
+        for name in ("censored_engines", "fold"):
+            if not plain[name]:
+                del plain[name]
         return plain
 
     def __str__(self) -> str:

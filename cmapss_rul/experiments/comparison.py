@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from cmapss_rul.data.split import LEAK
+from cmapss_rul.experiments.cross_validation import cross_validations
 from cmapss_rul.experiments.grid import Cell, Grid
 from cmapss_rul.experiments.identity import comparable, config_digest
 from cmapss_rul.experiments.optimism import leak_optimism, oracle_optimism
@@ -73,7 +74,9 @@ def compare_results(
         missing=[MissingRun(run=name, error=error) for name, error in errors.items()],
         notes=[],
     )
-    return comparison.model_copy(update={"notes": list(_notes(comparison))})
+    return comparison.model_copy(
+        update={"notes": [*cross_validations(results), *_notes(comparison)]}
+    )
 
 
 def _different_data(cells: Sequence[CellSummary]) -> bool:

@@ -147,7 +147,7 @@ class RunConfig(Config):
     @model_validator(mode="after")
     def _engines_to_set_aside(self) -> "RunConfig":
         """Refuse a test share where there is a test file, for it would have no effect."""
-        for key in ("test", "test_seed"):
+        for key in ("test", "test_seed", "test_folds"):
             if getattr(self.split, key) == SplitConfig.model_fields[key].default:
                 continue
             if not self.data.own or self.data.test is not None:

@@ -8,7 +8,9 @@ import numpy as np
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import MAX_BYTES, parse_yaml, quote_yaml
+from cmapss_rul.data.split import FEW_ENGINES
 from cmapss_rul.data.survey import NumericColumn, Survey
+from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, engines_needed, supported_levels
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig
@@ -19,6 +21,10 @@ _STEPS = 1000
 _BATCH, _EPOCHS, _MAX_EPOCHS = 128, 24, 100
 # as in configs/fd001.yaml
 _POOL, _WINDOW = 3, 90
+_PATIENCE = 8
+_FOLDS = 5
+_MOST_VALIDATE = 0.4
+"""A guess: largest share of the engines that validate, for the sake of an interval."""
 
 
 def config_template(found: Survey, file: Path) -> str:
@@ -63,6 +69,7 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     if found.cycle_from_order:
         yield "  # the rows of an engine in the order of these times are its cycles"
         yield "  cycle_from_order: true"
+    yield from _event(found)
     yield from _columns(
         "settings",
         "operational settings; move names here from sensors where needed",
@@ -81,17 +88,60 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     yield f"  cap: {cap}"
     yield f"  # cycles of an input window, a multiple of {_POOL}: at most half the median life"
     yield f"  window: {window}"
-    yield "split:"
-    yield "  # share of the engines held out for rul evaluate"
-    yield "  test: 0.2"
-    yield "  # share of the others that validate"
-    yield "  validation: 0.2"
+    yield from _split(found.engines)
     yield "loss:"
     yield "  # boundaries between the health classes; cycles"
     yield f"  health: {{boundaries: [{cap}, {round(0.4 * cap)}]}}"
     yield "model:"
     yield f"  cnn: {{pool: {_POOL}}}"
     yield from _training(rows)
+
+
+def _event(found: Survey) -> Iterator[str]:
+    """Ask about a column that may say which records end before the failure."""
+    event = found.event
+    if event is None:
+        return
+    yield f"  # {printable(event.question)}. If so, take the # off the next"
+    yield "  # line; as it is, every record counts as one that ends with the failure"
+    if event.censored is None:
+        yield "  # censored: [ID, ID]  # the engines that have not failed"
+    elif event.inverted:
+        yield f"  # censored: [{', '.join(map(quote_yaml, event.censored))}]"
+    else:
+        yield f"  # event: {quote_yaml(event.name)}"
+
+
+def _split(engines: int) -> Iterator[str]:
+    """Draw test and validation engines such that an interval level is supported, if that can be."""
+    yield "split:"
+    if round(0.2 * engines) < FEW_ENGINES and engines >= 2 * _FOLDS:
+        yield f"  # {_FOLDS} folds, of which one is held out for rul evaluate. So few engines say"
+        yield "  # little; to test every engine once, train once a fold:"
+        folds = ",".join(map(str, range(_FOLDS)))
+        yield f"  #   rul compare --config THIS-FILE --grid split.test_fold={folds} --seeds 1"
+        yield f"  test_folds: {_FOLDS}"
+    else:
+        yield "  # share of the engines held out for rul evaluate"
+        yield "  test: 0.2"
+    rest = engines - max(round(0.2 * engines), 1)
+    needed = engines_needed(min(DEFAULT_LEVELS))
+    share = 0.2
+    if round(share * rest) < needed <= _MOST_VALIDATE * rest:
+        share = math.ceil(100 * needed / rest) / 100
+    validating = max(round(share * rest), 1)
+    given = supported_levels(DEFAULT_LEVELS, validating)
+    yield "  # share of the others that validate"
+    yield f"  # {_interval_comment(validating, given)}"
+    yield f"  validation: {share:g}"
+
+
+def _interval_comment(validating: int, given: Sequence[float]) -> str:
+    missing = [level for level in sorted(DEFAULT_LEVELS) if level not in given]
+    text = f"{validating} engines: intervals at {', '.join(f'{x:g}' for x in given) or 'no level'}"
+    if not missing:
+        return text
+    return f"{text}; {missing[0]:g} would need {engines_needed(missing[0])}"
 
 
 def _columns(
@@ -131,3 +181,5 @@ def _training(rows: int) -> Iterator[str]:
     yield "  warmup: 1"
     yield "  clip: 10.0"
     yield "  ema: 0.99"
+    yield "  # epochs without a better validation after which to stop"
+    yield f"  patience: {max(_PATIENCE, epochs // 4)}"

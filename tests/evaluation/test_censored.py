@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cmapss_rul.data.split import FEW_ENGINES
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.headline import render_headline, verdict, warnings_of
-from cmapss_rul.evaluation.held_out import FEW_ENGINES, few_engines
+from cmapss_rul.evaluation.held_out import few_engines
 from cmapss_rul.evaluation.intervals import FAILED_ONLY, interval_caveat
 from cmapss_rul.evaluation.predict import predict, to_csv
 from cmapss_rul.evaluation.save import last_window_predictions, to_json
@@ -128,5 +130,5 @@ def test_a_fleet_that_failed_has_no_such_table(tmp_path):
 
 def test_the_records_read_again_are_those_that_were_held_out(model):
     data = model.config.data
-    records, _ = read_train_records(data, data.train)
+    records, _ = read_train_records(data, Path(data.train))
     assert records.fleet.censored.tolist() == NUMBERS

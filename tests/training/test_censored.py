@@ -49,7 +49,7 @@ def config_of(file, *, data=(), **parts):
 @pytest.mark.parametrize("words", [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("yes", " NO ")])
 def test_an_event_is_a_number_or_a_word(tmp_path, words):
     file = with_event(tmp_path / "my.csv", words)
-    fleet = read_train_records(config_of(file).data, file, "").fleet
+    fleet = read_train_records(config_of(file).data, file)[0].fleet
     assert fleet.censored.tolist() == NUMBERS
     assert sorted([*fleet.failed, *fleet.censored]) == fleet.engines.tolist()
 
@@ -58,7 +58,7 @@ def test_a_parquet_file_has_true_and_false(file, tmp_path):
     table = pd.read_csv(file).astype({"failed": bool})
     table.to_parquet(tmp_path / "my.parquet")
     data = config_of(tmp_path / "my.parquet").data
-    fleet = read_train_records(data, tmp_path / "my.parquet", "").fleet
+    fleet = read_train_records(data, tmp_path / "my.parquet")[0].fleet
     assert fleet.censored.tolist() == NUMBERS
 
 
@@ -76,7 +76,7 @@ def test_whole_numbers_are_ids(tmp_path):
     file = write_own(tmp_path / "my.csv", rows)
     data = own_config(file, {"censored": [2, "9"]}, split={"test": 0}).data
     assert data.censored == ("2", "9")
-    assert read_train_records(data, file, "").fleet.censored.tolist() == [2, 6]
+    assert read_train_records(data, file)[0].fleet.censored.tolist() == [2, 6]
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,26 @@ def test_what_makes_no_sense_is_refused(file, tmp_path, change, message):
     header, *rows = file.read_text().splitlines()
     wrong = write_own(tmp_path / "my.csv", [change(row) for row in rows], header)
     with pytest.raises(DataError) as caught:
-        read_train_records(config_of(wrong).data, wrong, "")
+        read_train_records(config_of(wrong).data, wrong)
     assert message in str(caught.value)
+
+
+def test_one_cycle_is_enough_of_an_engine_that_has_not_failed(file, tmp_path):
+    header, *rows = file.read_text().splitlines()
+    for failed in "01":
+        wrong = write_own(tmp_path / "my.csv", [*rows, f"new,1,50,500,0.1,north,{failed}"], header)
+        data = config_of(wrong).data
+        if failed == "1":
+            with pytest.raises(DataError, match="found a single cycle of engine new, expected"):
+                read_train_records(data, wrong)
+        else:
+            assert len(read_train_records(data, wrong)[0].fleet.censored) == 4
 
 
 def test_an_unknown_id_is_named(file):
     data = own_config(file, {"censored": ["p-2", "p_5"]}).data
     with pytest.raises(DataError, match="found no engine 'p_5', which data\\.censored names; the "):
-        read_train_records(data, file, "")
+        read_train_records(data, file)
 
 
 @pytest.mark.parametrize(
