@@ -228,3 +228,25 @@ def test_where_an_engine_is_cut_follows_the_seed_of_the_test():
     kept = SplitConfig().draw_cutoffs(lives, 30).tolist()
     assert SplitConfig(seed=9, test=0.5).draw_cutoffs(lives, 30).tolist() == kept
     assert SplitConfig(test_seed=1).draw_cutoffs(lives, 30).tolist() != kept
+
+
+@pytest.mark.parametrize("censored", [[], [101, 102, 103, 104, 105, 106, 107]])
+def test_every_engine_is_held_out_in_one_fold(censored):
+    engines, censored = np.arange(1, 24), np.array(censored, dtype=np.int64)
+    held_out = []
+    for fold in range(5):
+        split = SplitConfig(test_folds=5, test_fold=fold, test=0.5)
+        rest, test = split.hold_out_test(engines, censored)
+        assert sorted([*rest, *test]) == sorted([*engines, *censored])
+        assert np.isin(test, engines).sum() in (4, 5)
+        assert np.isin(test, censored).sum() in ((1, 2) if len(censored) else (0,))
+        held_out += test.tolist()
+    assert sorted(held_out) == sorted([*engines, *censored])
+    with pytest.raises(DataError, match="expected at least 24 for 24 folds; use fewer split"):
+        SplitConfig(test_folds=24).hold_out_test(engines, censored)
+
+
+def test_a_fold_that_does_not_exist_is_refused():
+    for keys in ({"test_fold": 1}, {"test_folds": 3, "test_fold": 3}):
+        with pytest.raises(ValueError, match="test_fold counts from 0 and should be below test_f"):
+            SplitConfig(**keys)

@@ -8,6 +8,7 @@ import pytest
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import parse_yaml
+from cmapss_rul.data.events import EventColumn
 from cmapss_rul.data.survey import NumericColumn, Survey
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
@@ -85,3 +86,42 @@ def test_more_columns_than_a_configuration_can_name():
     sensors = [NumericColumn(f"{i:0>150}", 0.0, 1.0) for i in range(1000)]
     with pytest.raises(UsageError, match=r"my\.csv: its 1000 sensors need more than the 65,536"):
         config_template(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
+
+
+@pytest.mark.parametrize(
+    ("engines", "folds", "validation", "comment"),
+    [
+        (4, None, 0.2, "1 engines: intervals at no level; 0.8 would need 4"),
+        (20, 5, 0.25, "4 engines: intervals at 0.8; 0.9 would need 9"),
+        (60, 5, 0.2, "10 engines: intervals at 0.8, 0.9; 0.95 would need 19"),
+        (200, None, 0.2, "32 engines: intervals at 0.8, 0.9, 0.95\n"),
+    ],
+)
+def test_the_split_fits_the_number_of_engines(engines, folds, validation, comment):
+    text = config_template(dataclasses.replace(FOUND, engines=engines), Path("my.csv"))
+    split = read(text).split
+    assert (split.test_folds, split.validation) == (folds, validation)
+    assert comment in text
+    command = "rul compare --config THIS-FILE --grid split.test_fold=0,1,2,3,4 --seeds 1"
+    assert (command in text) == (folds is not None)
+    assert read(text).train.patience >= 8
+
+
+@pytest.mark.parametrize(
+    ("event", "line", "words"),
+    [
+        (EventColumn("failed", False, ["b"], 3), "# event: failed",
+         "column failed says that 3 engines have failed and 1 have not"),
+        (EventColumn("censored", True, ["7", "b:"], 3), '# censored: ["7", "b:"]', "If so, take"),
+        (EventColumn("status", False, None, 0), "# censored: [ID, ID]", "column status may say"),
+    ],
+)  # fmt: skip
+def test_it_asks_which_engines_have_failed(event, line, words):
+    found = dataclasses.replace(FOUND, event=event)
+    text = config_template(found, Path("my.csv"))
+    assert line in text
+    assert words in text
+    assert (read(text).data.event, read(text).data.censored) == (None, ())
+    if event.censored is not None:  # uncommented, it is valid
+        data = read(text.replace("  # event:", "  event:").replace("  # censored:", "  censored:"))
+        assert data.data.event == "failed" or data.data.censored == ("7", "b:")

@@ -28,12 +28,15 @@ DROPOUT = {
 }
 
 
-def stepped(group: ProcessGroup, *, stopped: bool = False, **parts: Any) -> dict[str, Any]:
+def stepped(
+    group: ProcessGroup, *, stopped: bool = False, censored: bool = False, **parts: Any
+) -> dict[str, Any]:
     """Take three steps on batches of an odd size; everything that they leave, as tensors.
 
     Args:
         group: that takes them.
         stopped: before the last step, and gone on with by another trainer.
+        censored: some windows, and all of the second rank, of which none has a known class.
         parts: of the configuration.
     """
     config = tiny(Path("anywhere"), **parts)
@@ -51,6 +54,9 @@ def stepped(group: ProcessGroup, *, stopped: bool = False, **parts: Any) -> dict
             one.load_state_dict(state)
             torch.set_rng_state(generator)
         whole = batch(step, size=WINDOWS)
+        if censored:
+            marks = torch.tensor([0, 1, 0, 1, 1, 1, 1]).bool()
+            whole = whole._replace(health=whole.health.masked_fill(marks, -1), censored=marks)
         index = group.local_share(torch.arange(WINDOWS))
         shared = type(whole)(*(None if part is None else part[index] for part in whole))
         measures.append(one.step(shared, step, PLAN))
@@ -69,6 +75,8 @@ def all_variants(group: ProcessGroup) -> dict[str, Any]:
     """The same with every balancer, with Muon, and with dropout and noise."""
     found = {title(v): stepped(group, balancer=v.model_dump()) for v in VARIANTS}
     found["muon"] = stepped(group, train={"optimiser": "muon"})
+    for name in ("fixed", "dtp", "gradnorm"):
+        found[f"censored {name}"] = stepped(group, censored=True, balancer={"name": name})
     parts = {"model": DROPOUT, "balancer": {"name": "random"}}
     dropout = {"dropout": stepped(group, **parts), "resumed": stepped(group, stopped=True, **parts)}
     return {**found, **dropout}

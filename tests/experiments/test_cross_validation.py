@@ -1,0 +1,55 @@
+"""Cross-validation over test folds: one result of all engines."""
+
+import numpy as np
+import pytest
+import yaml
+
+from cmapss_rul.experiments.cross_validation import cross_validations
+from cmapss_rul.experiments.grid import make_grid
+from tests.data._own import KEYS
+from tests.experiments.inputs import TINY, result
+
+
+@pytest.fixture
+def made(tmp_path):
+    path = tmp_path / "mine.yaml"
+    data = {**KEYS, "train": "my.csv"}
+    plain = {**TINY, "data": data, "split": {"test_folds": 3},
+             "loss": {"health": {"boundaries": [10, 4]}}}  # fmt: skip
+    path.write_text(yaml.safe_dump(plain))
+    return make_grid([str(path)], seeds=(0, 1), axes={"split.test_fold": ["0", "1", "2"]})
+
+
+def errors_of(run):
+    """Squared errors of engine a in fold 0, b and c in fold 1, and d, by seed, in fold 2."""
+    fold = run.cell.resolved.split.test_fold
+    return [{"a": 1.0}, {"b": 4.0, "c": 4.0}, {"d": 9.0 * (1 + run.seed)}][fold]
+
+
+def tested(made):
+    found = [result(run, 1.0) for run in made.runs]
+    for one in found:
+        one.evaluation["cuts"] = {"by_engine": errors_of(one.run)}
+    return found
+
+
+def test_each_engine_counts_once(made):
+    (text,) = cross_validations(tested(made))
+    rmse = (np.sqrt((1 + 4 + 4 + 9) / 4) + np.sqrt((1 + 4 + 4 + 18) / 4)) / 2
+    assert text.startswith(
+        f"mine: cross-validation over 3 folds: RMSE {rmse:.2f} cycles (95 % interval over engines "
+    )
+    assert text.endswith(
+        "at random cuts of 4 engines, each held out once, capped labels, mean of 2 seeds"
+    )
+    low, high = (float(text.split("engines ")[1].split(")")[0].split(" to ")[i]) for i in (0, 1))
+    assert 1 <= low < rmse < high <= (3 + np.sqrt(18)) / 2
+
+
+def test_a_seed_with_a_missing_fold_is_left_out(made):
+    found = tested(made)
+    (text,) = cross_validations([one for one in found if one.run.seed == 0])
+    assert "mean of" not in text
+    (same,) = cross_validations(found[:-1])
+    assert same == text
+    assert list(cross_validations([found[0]])) == []
