@@ -133,31 +133,38 @@ def run_cell(cell: Cell, folder: Path, fleet: Fleet) -> list[float]:
 
 
 def summarise_study(errors: Mapping[Cell, Sequence[float]]) -> dict[str, Any]:
-    """Summarise the squared errors of all runs, [engine] each, by share and way.
+    """Summarise the squared errors of runs, [engine] each, by share and way.
 
-    A difference is that of the RMSE of the one-sided loss and of another way, in the mean over
-    seeds; its 95 % interval is a bootstrap over test engines, paired by engine and seed.
+    Of each share the seeds count of which every way is there. A difference is that of the RMSE of
+    the one-sided loss and of another way, in the mean over seeds; its 95 % interval is a bootstrap
+    over test engines, paired by engine and seed.
     """
     found: dict[str, Any] = {"engines": ENGINES, "test_engines": TEST_ENGINES, "shares": []}
     for share in SHARES:
-        squares = {
-            way: np.array([errors[Cell(share, way, seed)] for seed in SEEDS]) for way in WAYS
-        }
-        rmse = {way: np.sqrt(values.mean(axis=1)) for way, values in squares.items()}
-        # the same draws of engines for all, so that differences are paired; of one engine none
-        drawn = {way: _resampled(values) for way, values in squares.items()}
-        first = next(iter(WAYS))
-        entry: dict[str, Any] = {"share": share, "rmse": {k: v.tolist() for k, v in rmse.items()}}
-        entry["difference"] = {
-            way: {
-                "mean": float((rmse[first] - rmse[way]).mean()),
-                "interval": percentile_interval((drawn[first] - drawn[way]).mean(axis=0)),
-                "seeds_better": int((rmse[first] < rmse[way]).sum()),
+        seeds = [s for s in SEEDS if all(Cell(share, way, s) in errors for way in WAYS)]
+        if seeds:
+            squares = {
+                way: np.array([errors[Cell(share, way, seed)] for seed in seeds]) for way in WAYS
             }
-            for way in [*WAYS][1:]
-        }
-        found["shares"].append(entry)
+            found["shares"].append({"share": share, "seeds": seeds, **_summarise(squares)})
     return found
+
+
+def _summarise(squares: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Summarise one share: RMSE of each seed by way, and differences from the first way."""
+    rmse = {way: np.sqrt(values.mean(axis=1)) for way, values in squares.items()}
+    # the same draws of engines for all, so that differences are paired
+    drawn = {way: _resampled(values) for way, values in squares.items()}
+    first, *others = WAYS
+    differences = {
+        way: {
+            "mean": float((rmse[first] - rmse[way]).mean()),
+            "interval": percentile_interval((drawn[first] - drawn[way]).mean(axis=0)),
+            "seeds_better": int((rmse[first] < rmse[way]).sum()),
+        }
+        for way in others
+    }
+    return {"rmse": {way: v.tolist() for way, v in rmse.items()}, "difference": differences}
 
 
 def _resampled(squares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -175,7 +182,7 @@ def censored_table(found: Mapping[str, Any]) -> str:
         spreads = [show_spread(Spread.of(entry["rmse"][way]), 2) for way in WAYS]
         differences = [
             "{:+.2f} ({:+.2f} to {:+.2f}), {} of {} seeds".format(
-                part["mean"], *part["interval"], part["seeds_better"], len(SEEDS)
+                part["mean"], *part["interval"], part["seeds_better"], len(entry["seeds"])
             )
             for part in entry["difference"].values()
         ]
@@ -183,14 +190,20 @@ def censored_table(found: Mapping[str, Any]) -> str:
     return to_markdown(Table("", head, rows))
 
 
+def read_study(root: Path) -> dict[str, Any] | None:
+    """Read the committed results; None where there are none."""
+    path = root / RESULTS
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def main() -> None:
-    """Run the study and write its results."""
+    """Run the study, and write its results after each run."""
     folder, fleet = Path("runs/censored"), test_fleet()
     errors = {}
     for cell in cells():
         errors[cell] = run_cell(cell, folder, fleet)
         print(f"{cell.name}: RMSE {np.sqrt(np.mean(errors[cell])):.2f}", flush=True)
-    RESULTS.write_text(json.dumps(summarise_study(errors), indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(json.dumps(summarise_study(errors), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, load_config
 from scripts.bench_table import bench_table, read_benchmarks
+from scripts.censored import censored_table, read_study
 from scripts.ledger_table import ledger_table, summary_table
 
 LEDGER = Path("configs/ledger.json")
@@ -133,6 +134,8 @@ def _tables(root: Path) -> Iterator[tuple[str, str]]:
         yield "ledger", ledger_table(found, Path(link).as_posix())
     if benchmarks := read_benchmarks(root):
         yield "bench", bench_table(benchmarks)
+    if (study := read_study(root)) is not None:
+        yield "censored", censored_table(study)
 
 
 def published_table() -> str:

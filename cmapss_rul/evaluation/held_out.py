@@ -69,7 +69,8 @@ def cut_metrics(model: TrainedModel, tested: EvaluationSet) -> CutMetrics | None
     if fleet is None:
         return None
     predicted, true = _predict(model, fleet)
-    weights = random_cut_weights(fleet.engine, np.arange(fleet.rows) - fleet.row_starts + 1)
+    seen = np.arange(fleet.rows) - fleet.row_starts + 1
+    weights = random_cut_weights(fleet.engine, seen)
     kept = weights > 0  # an engine of a short record has no cut
     predicted, true, weights = predicted[kept], true[kept], weights[kept]
     engines, number = np.unique(fleet.engine[kept], return_inverse=True)
@@ -81,7 +82,7 @@ def cut_metrics(model: TrainedModel, tested: EvaluationSet) -> CutMetrics | None
 
     return CutMetrics(
         engines=len(engines),
-        earliest=SHORTEST_CUT,
+        earliest=int(seen[kept].min()),
         rmse=rmse(predicted, true, weights),
         rmse_interval=None if drawn is None else percentile_interval(drawn[0]),
         nasa_mean=nasa_mean(predicted, true, weights),
