@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.fleet import Fleet, Times
 from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.split import FEW_ENGINES
 from cmapss_rul.data.testset import EvaluationSet
@@ -112,7 +112,7 @@ def censored_metrics(model: TrainedModel, tested: EvaluationSet) -> CensoredMetr
     return CensoredMetrics(bounds, index)
 
 
-def _predict(model: TrainedModel, fleet: Fleet) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _predict(model: TrainedModel, fleet: Fleet) -> tuple[NDArray[np.float64], Times]:
     """[row], predicted RUL and capped label, or bound, at every cycle of whole records."""
     return predict_fleet(model, fleet).rul, cap_rul(
         run_to_failure_rul(fleet), model.config.data.cap
