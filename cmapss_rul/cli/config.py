@@ -73,7 +73,9 @@ def new(
     source: Annotated[
         Path,
         typer.Option(
-            "--from", metavar="FILE", help="Run-to-failure records: CSV, Parquet or C-MAPSS text."
+            "--from",
+            metavar="FILE",
+            help="Run-to-failure records: CSV, Parquet, Excel, C-MAPSS text.",
         ),
     ],
     output: Annotated[

@@ -157,7 +157,7 @@ Records = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="C-MAPSS text, or CSV or Parquet with column names; - reads standard input.",
+        help="C-MAPSS text, or CSV, Parquet or Excel with column names; - reads standard input.",
     ),
 ]
 Checkpoint = Annotated[
