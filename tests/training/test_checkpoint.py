@@ -145,7 +145,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
 def test_a_foreign_checkpoint_is_refused(tmp_path):
     path = tmp_path / "x.pt"
     torch.save({"format_version": 1, "state_dict": {}}, path)
-    refused(path, "no checkpoint of cmapss_rul")
+    refused(path, "not a checkpoint of cmapss_rul")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.txt", "text")
         archive.comment = b"cmapss_rul sha256 " + b"0" * 64
@@ -171,7 +171,7 @@ def test_any_flipped_bit_is_noticed(finished_run, tmp_path, place, bit):
     data[int(place * len(data))] ^= 1 << bit
     path = tmp_path / "flipped.pt"
     path.write_bytes(data)
-    refused(path, "is damaged, its digest|no checkpoint of cmapss_rul")
+    refused(path, "is damaged, its digest|not a checkpoint of cmapss_rul")
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -135,7 +135,7 @@ def test_weights_of_no_run_are_refused(tmp_path):
         str(tmp_path / "empty"): "metrics.csv: cannot be read",
         str(tmp_path): "has no finished epoch",
         str(tmp_path / "none"): "none: found no regular file",
-        str(tmp_path / "other.pt"): "is no checkpoint",
+        str(tmp_path / "other.pt"): "is not a checkpoint",
         "3": "expected a run folder or a checkpoint",
     }
     for run, message in cases.items():

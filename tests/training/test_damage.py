@@ -9,6 +9,7 @@ from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint
+from cmapss_rul.training.loggers import ADDED
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.runs import RunFolder, folder_to_resume
 from cmapss_rul.training.train import train
@@ -182,7 +183,12 @@ def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_one_line(eight, tmp_pa
 
 
 def figures(rmse):
-    return {"val_rmse": float(rmse), "val_nasa": 0.0, "val_health_accuracy": 0.0}
+    return {
+        **dict.fromkeys(ADDED, 0.0),
+        "val_rmse": float(rmse),
+        "val_nasa": 0.0,
+        "val_health_accuracy": 0.0,
+    }
 
 
 def test_a_second_name_falls_back_to_a_copy(tmp_path, monkeypatch):

@@ -106,8 +106,8 @@ def test_killed_between_its_two_first_checkpoints(made):
 @pytest.mark.parametrize(
     ("spoil", "note"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "no checkpoint of cmapss_rul"),
-        (lambda path: path.write_bytes(b""), "no checkpoint of cmapss_rul"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "not a checkpoint of cmapss_rul"),
+        (lambda path: path.write_bytes(b""), "not a checkpoint of cmapss_rul"),
         (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), "the file is damaged"),
         (lambda path: path.unlink(), "is missing"),
         (lambda path: (path.unlink(), path.mkdir()), "found no regular file"),

@@ -416,9 +416,9 @@ def test_the_network_is_trained_in_training_mode(eight, tmp_path, monkeypatch):
     modes = []
     forward = Network.forward
 
-    def spy(self, windows):
+    def spy(self, windows, padding):
         modes.append((self.training, torch.is_grad_enabled()))
-        return forward(self, windows)
+        return forward(self, windows, padding)
 
     monkeypatch.setattr(Network, "forward", spy)
     train(tiny(eight, train={"ema": None, "epochs": 2}), tmp_path / "run", device="cpu")
