@@ -1,6 +1,6 @@
 """The training files of a run: found, read and prepared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,9 +53,6 @@ class RunInputs:
         censored: [engine], numbers of the engines whose records end before the failure.
         files: what a checkpoint records about the files.
         late_records: number of records that start later than at cycle 1.
-        labels: columns of a user's own file that the network sees and that are labels, with the
-            reason.
-        twins: names of engines of a user's own file that have rows in common.
     """
 
     data: TrainingData
@@ -63,8 +60,6 @@ class RunInputs:
     censored: NDArray[np.int64]
     files: RunData
     late_records: int
-    labels: Mapping[str, str]
-    twins: Sequence[tuple[int | str, int | str]]
 
     @classmethod
     def prepare(cls, config: RunConfig, files: TrainFiles) -> "RunInputs":
@@ -85,43 +80,44 @@ class RunInputs:
             fleet, config.data, config.split, boundaries, config.seed, auxiliary
         )
         late = int((fleet.cycle[fleet.starts] > 1).sum()) if config.data.counts_cycles else 0
-        labels, twins = {}, []
-        if config.data.own:
-            names = files[0][0].names
-            # in the whole file: a twin of a held-out engine would train
-            pairs = find_twins(files[0][0].fleet, config.data.input_columns)
-            twins = [(names[one - 1], names[other - 1]) for one, other in pairs]
-            # of engines that train and failed: a label is recognised by its relation to the failure
-            training = fleet.select_engines(np.intersect1d(data.engines.training, fleet.failed))
-            labels = find_labels(training, config.data.input_columns)
         described = _describe(config, data, files, auxiliary)
-        # without the held-out engines: finding them in the test set again is no leak
-        hashes = training_fingerprints(fleet, config.data.input_columns)
-        described.fingerprints = torch.from_numpy(hashes)
-        return cls(data, test, censored, described, late, labels, twins)
+        return cls(data, test, censored, described, late)
 
-    def check_leakage(self, config: RunConfig) -> None:
-        """Refuse records that occur twice, and labels unless allowed; record the allowed ones.
+    def check_leakage(self, config: RunConfig, files: TrainFiles) -> None:
+        """Refuse records that occur twice, and labels among the inputs unless they are allowed.
+
+        Fingerprints of the rows and the allowed labels are recorded in `files` of these inputs.
 
         Raises:
             DataError: naming engines or columns.
         """
-        if self.twins:
-            one, other = self.twins[0]
-            more = f", and {len(self.twins) - 1} more such pairs" if self.twins[1:] else ""
+        records, columns = files[0][0], config.data.input_columns
+        known = np.setdiff1d(records.fleet.engines, self.test)
+        # without the held-out engines: finding them in the test set again is no leak
+        hashes = training_fingerprints(records.fleet.select_engines(known), columns)
+        self.files.fingerprints = torch.from_numpy(hashes)
+        if not config.data.own:
+            return
+        # in the whole file: a twin of a held-out engine would train
+        if twins := find_twins(records.fleet, columns):
+            one, other = (records.names[number - 1] for number in twins[0])
+            more = f", and {len(twins) - 1} more such pairs" if twins[1:] else ""
             raise DataError(
                 f"{config.data.train}: found the same rows in the records of engines {one} and "
                 f"{other}{more}; leave one of each pair out, since no record may both train and "
                 "validate or test"
             )
-        if self.labels and not config.data.allow_labels:
-            found = ", ".join(f"'{name}' ({reason})" for name, reason in self.labels.items())
+        # of engines that train and failed: a label is recognised by its relation to the failure
+        failed = np.intersect1d(self.data.engines.training, records.fleet.failed)
+        labels = find_labels(records.fleet.select_engines(failed), columns)
+        if labels and not config.data.allow_labels:
+            found = ", ".join(f"'{name}' ({reason})" for name, reason in labels.items())
             raise DataError(
                 f"{config.data.train}: found labels, known only after the failure, among the "
                 f"inputs: {found}; leave them out of data.sensors and data.settings, or set "
                 "data.allow_labels to true, which marks every figure"
             )
-        self.files.label_columns = [*self.labels]
+        self.files.label_columns = [*labels]
 
 
 def load_data(config: RunConfig) -> TrainingData:

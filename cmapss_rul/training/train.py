@@ -124,7 +124,7 @@ def _read_inputs(
         check_same_run(config, [source for _, source in files], checkpoint)
     inputs = RunInputs.prepare(config, files)
     if checkpoint is None:
-        inputs.check_leakage(config)
+        inputs.check_leakage(config, files)
     else:  # a run goes on as it began
         inputs.files.label_columns = checkpoint.data.label_columns
         inputs.files.fingerprints = checkpoint.data.fingerprints
