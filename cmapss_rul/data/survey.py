@@ -34,7 +34,9 @@ _MAX_NAME_LENGTH = 200
 _GRID_TOLERANCE = 0.3  # the part of a grid's step that a setting may be off it
 _MAX_LEVELS = 10  # a setting with more of them varies freely
 _MIN_CHANGES = 3  # of a setting in the mean engine; a guess
-_EXPLAINED = 0.9  # share of a sensor's variance that the levels of a setting explain; a guess
+_EXPLAINED = (
+    0.9  # share of the variance of a sensor's steps that a setting explains; a guess
+)
 
 
 @dataclass(frozen=True)
@@ -250,22 +252,22 @@ def _is_setting(column: str) -> bool:
 
 
 def _switches_others(column: str, others: Sequence[str], fleet: Fleet) -> bool:
-    """Whether another sensor has other values at each level of a column that goes to and fro.
+    """Whether another sensor jumps whenever a column goes to and fro between its levels.
 
     So does the setting of a machine of two speeds. An alarm switches once, near the failure; a
-    fact about an engine never.
+    fact about an engine never. Steps from row to row are compared, which leave wear out.
     """
     values = fleet.column_values([column])[:, 0]
-    values = np.round(values, _grid_decimals(values))
-    changes = np.delete(np.diff(values) != 0, fleet.last_rows[:-1])
-    if changes.sum() < _MIN_CHANGES * len(fleet.starts):
+    _, level = np.unique(np.round(values, _grid_decimals(values)), return_inverse=True)
+    inside = np.delete(np.arange(1, fleet.rows), fleet.last_rows[:-1])  # not from engine to engine
+    if (level[inside] != level[inside - 1]).sum() < _MIN_CHANGES * len(fleet.starts):
         return False
-    _, level = np.unique(values, return_inverse=True)
+    _, kind = np.unique(level[inside - 1] * (level.max() + 1) + level[inside], return_inverse=True)
     for other in fleet.column_values(others).T:
-        count = np.bincount(level)
-        mean = (np.bincount(level, other) / count)[level]
-        # eta squared, the share of the variance that lies between the levels
-        if ((other - mean) ** 2).sum() < (1 - _EXPLAINED) * ((other - other.mean()) ** 2).sum():
+        step = other[inside] - other[inside - 1]
+        within = step - (np.bincount(kind, step) / np.bincount(kind))[kind]
+        # eta squared: the share of the steps' variance that lies between the kinds of steps
+        if (within**2).sum() < (1 - _EXPLAINED) * ((step - step.mean()) ** 2).sum():
             return True
     return False
 

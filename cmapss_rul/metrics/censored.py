@@ -95,14 +95,14 @@ def cut_concordance(
         predicted: [row], RUL at every cycle of whole records, one engine after another.
         lengths: [engine], rows of each record, at least 2.
         failed: [engine], whether the record ends with the failure.
-        earliest: row of the first cut, counted from 1.
+        earliest: row of the first cut, counted from 1; 1 where no record is longer than that.
         draws: number of draws.
 
     Returns:
         None where no pair of engines can be compared.
     """
     generator = np.random.default_rng(_SEED)
-    first = np.minimum(earliest, lengths - 1)
+    first = np.minimum(earliest if (lengths > earliest).any() else 1, lengths - 1)
     starts = np.cumsum(lengths) - lengths
     found = []
     for _ in range(draws):

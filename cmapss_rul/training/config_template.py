@@ -1,5 +1,6 @@
 """Template of a configuration for a user's own fleet, from a survey of its file."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -107,7 +108,8 @@ def _event(found: Survey) -> Iterator[str]:
     if event.censored is None:
         yield "  # censored: [ID, ID]  # the engines that have not failed"
     elif event.inverted:
-        yield f"  # censored: [{', '.join(map(quote_yaml, event.censored))}]"
+        # as JSON, since a plain name may end in a colon or contain a comma
+        yield f"  # censored: {json.dumps(event.censored, ensure_ascii=False)}"
     else:
         yield f"  # event: {quote_yaml(event.name)}"
 

@@ -31,12 +31,14 @@ def test_the_columns_of_a_file_of_ones_own(tmp_path):
     aside = aside_by_default()
     assert (found.engines, len(aside)) == (8, 2)
     assert found.lives.tolist() == [life for name, life in LIVES.items() if name not in aside]
-    assert [column.name for column in found.sensors] == ["load %", "temp", "vib"]
+    # the temperature jumps with the load
+    assert [column.name for column in found.settings] == ["load %"]
+    assert [column.name for column in found.sensors] == ["temp", "vib"]
     rows = [row.split(",") for row in own_rows()]
     values = np.array([row[3] for row in rows if row[0] not in aside], dtype=float)
-    assert (found.sensors[1].low, found.sensors[1].high) == (values.min(), values.max())
+    assert (found.sensors[0].low, found.sensors[0].high) == (values.min(), values.max())
     assert found.left_out == [("site", "has values other than numbers")]
-    assert (found.settings, found.decimals) == ([], [])
+    assert (found.decimals, found.conditions) == ([0], 2)
 
 
 def test_engines_to_be_held_out_change_nothing(tmp_path):

@@ -26,7 +26,7 @@ def errors_of(run):
     return [{"a": 1.0}, {"b": 4.0, "c": 4.0}, {"d": 9.0 * (1 + run.seed)}][fold]
 
 
-def tested(made):
+def results_of(made):
     found = [result(run, 1.0) for run in made.runs]
     for one in found:
         one.evaluation["cuts"] = {"by_engine": errors_of(one.run)}
@@ -34,7 +34,7 @@ def tested(made):
 
 
 def test_each_engine_counts_once(made):
-    (text,) = cross_validations(tested(made))
+    (text,) = cross_validations(results_of(made))
     rmse = (np.sqrt((1 + 4 + 4 + 9) / 4) + np.sqrt((1 + 4 + 4 + 18) / 4)) / 2
     assert text.startswith(
         f"mine: cross-validation over 3 folds: RMSE {rmse:.2f} cycles (95 % interval over engines "
@@ -47,7 +47,7 @@ def test_each_engine_counts_once(made):
 
 
 def test_a_seed_with_a_missing_fold_is_left_out(made):
-    found = tested(made)
+    found = results_of(made)
     (text,) = cross_validations([one for one in found if one.run.seed == 0])
     assert "mean of" not in text
     (same,) = cross_validations(found[:-1])
