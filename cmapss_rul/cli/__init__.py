@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from cmapss_rul.cli import (
     bench,
     calibrate,
+    check,
     compare,
     config,
     download,
@@ -113,6 +114,7 @@ app.command("train", cls=Command)(train.train)
 app.command("evaluate", cls=Command)(evaluate.evaluate)
 app.command("calibrate", cls=Command)(calibrate.calibrate)
 app.command("predict", cls=Command)(predict.predict)
+app.command("check", cls=Command)(check.check)
 app.command("export", cls=Command)(export.export)
 app.command("compare", cls=Command)(compare.compare)
 app.command("report", cls=Command)(report.report)

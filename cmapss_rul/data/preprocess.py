@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, row_blocks
+from cmapss_rul.data.reference import Reference
 
 CYCLE_UNIT = 200
 """The cycle count is divided by this, about the mean life of an engine (*measured*: FD001, 206).
@@ -131,6 +132,7 @@ class Preprocessor:
         smoothing: weight of the newest row in exponential smoothing, or None.
         keys: names of the columns that define the operating conditions.
         cycle_unit: by which the cycle count is divided.
+        reference: distribution of the training engines; None in older checkpoints.
     """
 
     columns: tuple[str, ...]
@@ -140,6 +142,7 @@ class Preprocessor:
     conditions: Conditions
     scaler: Scaler
     cycle_unit: float = CYCLE_UNIT
+    reference: Reference | None = None
 
     @classmethod
     def fit(
@@ -156,22 +159,29 @@ class Preprocessor:
         keys = fleet.column_values(config.condition_keys, rows)
         # conditions of the training engines only: any other counts as unknown, as it would in use
         conditions = Conditions.fit(keys, config.condition_decimals)
+        values, condition = fleet.column_values(config.columns, rows), conditions.assign(keys)
         scaler = Scaler.fit(
-            fleet.column_values(config.columns, rows),
-            conditions.assign(keys),
+            values,
+            condition,
             len(conditions.table),
             is_setting=np.array([name in config.setting_names for name in config.columns]),
         )
         other = config.columns, config.cycle_count, config.smoothing, config.condition_keys
+        reference = Reference.fit(values, condition, fleet.cycle[rows], scaler.transform)
         if config.counts_cycles:
-            return cls(*other, conditions, scaler)
+            return cls(*other, conditions, scaler, reference=reference)
         trains = slice(None) if engines is None else np.isin(fleet.engines, engines)
-        return cls(*other, conditions, scaler, float(fleet.cycle[fleet.last_rows[trains]].mean()))
+        life = float(fleet.cycle[fleet.last_rows[trains]].mean())
+        return cls(*other, conditions, scaler, life, reference)
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features in their order."""
         return (*self.columns, "cycle_count") if self.cycle_count else self.columns
+
+    def scale(self, fleet: Fleet) -> NDArray[np.float32]:
+        """[row, column], the scaled columns without smoothing and cycle count."""
+        return self.scaler.transform(fleet.column_values(self.columns), self.condition(fleet))
 
     def transform(self, fleet: Fleet) -> NDArray[np.float32]:
         """Turn raw rows into features.
@@ -222,18 +232,25 @@ class Preprocessor:
             "factor": torch.from_numpy(self.scaler.factor),
             "low": torch.from_numpy(self.scaler.low),
             "high": torch.from_numpy(self.scaler.high),
+            "reference": self.reference and self.reference.state_dict(),
         }
 
     @classmethod
     def from_state(cls, state: dict[str, Any], config: DataConfig) -> "Preprocessor":
         """Restore a preprocessor from its `state_dict` and the configuration of its fit."""
+        conditions = Conditions(state["conditions"].numpy(), config.condition_decimals)
+        reference = state.get("reference")  # absent from older checkpoints, as is the cycle unit
+        if reference is not None:
+            shape = len(conditions.table), len(state["columns"])
+            reference = Reference.from_state(reference, *shape)
         return cls(
             columns=tuple(state["columns"]),
             cycle_count=state["cycle_count"],
             smoothing=state["smoothing"],
             keys=config.condition_keys,
-            conditions=Conditions(state["conditions"].numpy(), config.condition_decimals),
-            cycle_unit=state.get("cycle_unit", CYCLE_UNIT),  # absent from older checkpoints
+            conditions=conditions,
+            cycle_unit=state.get("cycle_unit", CYCLE_UNIT),
+            reference=reference,
             scaler=Scaler(*(state[key].numpy() for key in ("centre", "factor", "low", "high"))),
         )
 

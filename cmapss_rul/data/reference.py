@@ -1,0 +1,114 @@
+"""Distribution of the training data, against which a later file is compared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cmapss_rul.data.fleet import Times
+
+BANDS = 4
+"""Ages that are told apart, each with a quarter of the training rows.
+
+*Measured*: records cut before the failure, as the official test files are, are up to 0.49 standard
+deviations away from the training data as a whole, and up to 0.36 at the same age.
+"""
+
+_POINTS = 16
+_MAX_ROWS = 1 << 16  # every n-th row of a larger fleet
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Quantiles of the scaled columns by operating condition and age.
+
+    Attributes:
+        edges: [band − 1], cycles at which the bands of age begin.
+        quantiles: [condition, band, point, column], at the middles of equal shares of the rows.
+    """
+
+    edges: NDArray[np.float64]
+    quantiles: NDArray[np.float32]
+
+    @classmethod
+    def fit(
+        cls,
+        values: NDArray[np.float64],
+        condition: NDArray[np.int64],
+        cycle: Times,
+        scale: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]],
+    ) -> "Reference":
+        """Take the quantiles of the training rows.
+
+        Args:
+            values: [row, column], raw.
+            condition: [row], operating conditions 0, 1, …, each of which occurs.
+            cycle: [row].
+            scale: from raw values and conditions to scaled values.
+        """
+        names, first = np.unique(condition, return_index=True)
+        step = -(-len(values) // _MAX_ROWS)
+        rows = np.unique(np.concatenate([first, np.arange(0, len(values), step)]))
+        condition, cycle = condition[rows], cycle[rows]
+        scaled = scale(values[rows], condition)
+        edges = np.quantile(cycle, np.arange(1, BANDS) / BANDS)
+        band, shares = np.searchsorted(edges, cycle), (np.arange(_POINTS) + 0.5) / _POINTS
+        quantiles = np.empty((len(names), BANDS, _POINTS, scaled.shape[1]), dtype=np.float32)
+        for index in names:
+            of_condition = condition == index
+            for number in range(BANDS):
+                both = of_condition & (band == number)
+                # a condition that does not occur at an age stands there as it is at all ages
+                part = scaled[both if both.any() else of_condition]
+                quantiles[index, number] = np.quantile(part, shares, axis=0)
+        return cls(edges, quantiles)
+
+    def distances(
+        self, scaled: NDArray[np.float32], condition: NDArray[np.int64], cycle: Times
+    ) -> NDArray[np.float64]:
+        """[condition, column], how far rows are from the training data at the same ages.
+
+        The Wasserstein distance between the rows of a condition and the training distribution,
+        whose bands of age have the shares that they have among these rows, in standard deviations
+        of the training data: a column that is moved as a whole by one of them is 1 away. NaN where
+        the condition has no rows.
+        """
+        from scipy.stats import wasserstein_distance  # here: a slow import
+
+        conditions, bands, points, columns = self.quantiles.shape
+        found = np.full((conditions, columns), np.nan)
+        band = np.searchsorted(self.edges, cycle)
+        for index in range(conditions):
+            rows = np.flatnonzero(condition == index)
+            weights = np.repeat(np.bincount(band[rows], minlength=bands), points)
+            for column in range(columns if len(rows) else 0):
+                reference = self.quantiles[index, :, :, column].ravel()
+                found[index, column] = wasserstein_distance(
+                    scaled[rows, column], reference, None, weights
+                )
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything as tensors, for a checkpoint."""
+        return {
+            "edges": torch.from_numpy(self.edges),
+            "quantiles": torch.from_numpy(self.quantiles),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any], conditions: int, columns: int) -> "Reference":
+        """Restore a reference.
+
+        Raises:
+            ValueError: the tensors do not fit each other, the conditions or the columns.
+        """
+        edges, quantiles = state["edges"].numpy(), state["quantiles"].numpy()
+        expected = (conditions, len(edges) + 1, quantiles.shape[2], columns)
+        if quantiles.shape != expected or edges.dtype != np.float64:
+            raise ValueError(f"preprocessor reference: found shape {quantiles.shape}")
+        if not (np.isfinite(edges).all() and np.isfinite(quantiles).all()):
+            raise ValueError("preprocessor reference: found values that are not finite")
+        return cls(edges, quantiles)

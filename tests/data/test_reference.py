@@ -1,0 +1,86 @@
+"""The distribution of the training data, and how far other rows are from it."""
+
+import numpy as np
+import pytest
+
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.reference import BANDS, Reference
+from tests.data._fleets import SIX, fleet_of
+
+CYCLES = np.arange(1, 401)
+
+
+def reference_of(values, condition=None, cycle=CYCLES):
+    condition = np.zeros(len(values), dtype=np.int64) if condition is None else condition
+    return Reference.fit(values, condition, cycle, lambda rows, _: rows.astype(np.float32))
+
+
+def test_the_distance_of_moved_rows_is_the_shift():
+    values = np.random.default_rng(0).normal(size=(400, 2))
+    reference = reference_of(values)
+    condition = np.zeros(400, dtype=np.int64)
+    moved = (values + [0, 1]).astype(np.float32)
+    near, far = reference.distances(moved, condition, CYCLES)[0]
+    assert near < 0.05  # 16 points stand for 100 rows of a band
+    assert far == pytest.approx(1, abs=0.05)
+
+
+def test_rows_are_compared_at_their_age():
+    # a sensor that rises with age: the young rows of a file are no drift
+    values = np.linspace(0, 4, 400)[:, None]
+    reference = reference_of(values)
+    young = slice(0, 100)
+    found = reference.distances(values[young].astype(np.float32), np.zeros(100, int), CYCLES[young])
+    assert found[0, 0] < 0.05
+    old = reference.distances(values[young].astype(np.float32), np.zeros(100, int), CYCLES[300:])
+    assert old[0, 0] == pytest.approx(3, abs=0.05)
+
+
+def test_a_condition_has_its_own_distribution_and_may_be_absent():
+    condition = np.arange(400) % 2
+    values = np.where(condition == 1, 10.0, 0.0)[:, None]
+    reference = reference_of(values, condition)
+    found = reference.distances(np.zeros((5, 1), np.float32), np.ones(5, int), CYCLES[:5])
+    assert np.isnan(found[0, 0])
+    assert found[1, 0] == pytest.approx(10)
+
+
+def test_a_condition_that_is_not_of_all_ages():
+    condition = (CYCLES > 390).astype(int)
+    reference = reference_of(condition[:, None] * 3.0, condition)
+    assert (reference.quantiles[1] == 3).all()
+    assert reference.quantiles.shape == (2, BANDS, 16, 1)
+
+
+def test_a_large_fleet_is_sampled_and_each_condition_kept(monkeypatch):
+    monkeypatch.setattr("cmapss_rul.data.reference._MAX_ROWS", 10)
+    condition = np.zeros(400, dtype=np.int64)
+    condition[13] = 1
+    reference = reference_of(np.arange(400.0)[:, None], condition)
+    assert (reference.quantiles[1] == 13).all()
+    assert reference.quantiles[0].max() <= 399
+
+
+def test_a_checkpoint_keeps_it_and_older_ones_have_none():
+    fleet, config = fleet_of(30, 40, conditions=SIX), DataConfig(subset="FD002")
+    preprocessor = Preprocessor.fit(fleet, config)
+    state = preprocessor.state_dict()
+    again = Preprocessor.from_state(state, config).reference
+    np.testing.assert_array_equal(again.quantiles, preprocessor.reference.quantiles)
+    np.testing.assert_array_equal(again.edges, preprocessor.reference.edges)
+    del state["reference"], state["cycle_unit"]
+    old = Preprocessor.from_state(state, config)
+    assert (old.reference, old.cycle_unit) == (None, 200)
+
+
+@pytest.mark.parametrize("change", ["shape", "nan"])
+def test_a_misshapen_reference_is_refused(change):
+    fleet, config = fleet_of(30, 40), DataConfig()
+    state = Preprocessor.fit(fleet, config).state_dict()
+    quantiles = state["reference"]["quantiles"]
+    state["reference"]["quantiles"] = (
+        quantiles[..., 1:] if change == "shape" else quantiles * np.nan
+    )
+    with pytest.raises(ValueError, match="preprocessor reference"):
+        Preprocessor.from_state(state, config)
