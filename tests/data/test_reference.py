@@ -20,7 +20,7 @@ def test_the_distance_of_moved_rows_is_the_shift():
     values = np.random.default_rng(0).normal(size=(400, 2))
     reference = reference_of(values)
     condition = np.zeros(400, dtype=np.int64)
-    moved = (values + [0, 1]).astype(np.float32)
+    moved = (values + np.array([0, 1])).astype(np.float32)
     near, far = reference.distances(moved, condition, CYCLES)[0]
     assert near < 0.05  # 16 points stand for 100 rows of a band
     assert far == pytest.approx(1, abs=0.05)

@@ -25,7 +25,7 @@ def test_the_test_file_of_the_fleet_passes(model, fleet_dir):
     assert found.ok
     assert (found.engines, len(found.distances)) == (20, 14)
     assert {part.limit for part in found.distances} == {0.5}
-    assert [share.found for share in found.shares][0] == 0
+    assert found.shares[0].found == 0
     table = to_table(found)
     assert table.notes[1].startswith("Within all limits")
     assert json.loads(to_json(found))["ok"] is True
