@@ -93,7 +93,7 @@ def baselines_table(evaluation: Evaluation) -> Table:
     """Baselines on last windows, with the model beside them."""
     floor, baselines = evaluation.floor, evaluation.baselines
     named = {
-        "test mean (knows the labels)": baselines.test_mean,
+        "test mean": baselines.test_mean,
         "training mean": baselines.train_mean,
     }
     rows: list[list[str]] = []

@@ -265,7 +265,7 @@ def test_an_export_that_answers_a_broken_record_is_refused(window_60, fleet_dir,
     def run(_):
         return [np.full(2, answer, dtype=np.float32), np.full((2, 3), answer, dtype=np.float32)]
 
-    with pytest.raises(RulError, match="does not give NaN exactly where sensor_2 is nan"):
+    with pytest.raises(RulError, match="does not give NaN exactly where sensor_2 is inf"):
         module.check_broken_inputs(window_60, fleet, run)
 
 

@@ -150,7 +150,7 @@ def test_under_hold_the_graph_fills_forward_as_the_reader_does(fleet_dir, tmp_pa
         last = np.array([19])
         found = graph(**graph_inputs(model, raw, last).named())[0]
         expected = predict_fleet(model, held, last).rul
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        np.testing.assert_allclose(found.detach(), expected, atol=1e-4)
         assert graph_inputs(model, raw, last).history.shape == (1, 5, 24)
     assert graph(**graph_inputs(model, whole, np.array([19])).named())[0].isfinite()
     for gap in (range(9, 15), range(14, 20)):  # six rows in a row are one too many
