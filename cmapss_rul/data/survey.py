@@ -34,9 +34,7 @@ _MAX_NAME_LENGTH = 200
 _GRID_TOLERANCE = 0.3  # the part of a grid's step that a setting may be off it
 _MAX_LEVELS = 10  # a setting with more of them varies freely
 _MIN_CHANGES = 3  # of a setting in the mean engine; a guess
-_EXPLAINED = (
-    0.9  # share of the variance of a sensor's steps that a setting explains; a guess
-)
+_EXPLAINED = 0.9  # share of the variance of a sensor's steps that a setting explains; a guess
 
 
 @dataclass(frozen=True)

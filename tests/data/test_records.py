@@ -198,7 +198,7 @@ def test_cycles_from_the_order_of_times():
         "f.csv, lines 2 and 4: found the same time of engine a twice, expected each time once"
     )
     assert refused("a,24.5,1") == (
-        "f.csv, line 2: found cycle 24.5, expected a whole number from 1 on; --cycle-from-order "
-        "(data.cycle_from_order) takes the rows of an engine in the order of their times as its "
+        "f.csv, line 2: found cycle 24.5, expected a whole number from 1 on; for running hours "
+        "set data.unit to hours, or --cycle-from-order (data.cycle_from_order) takes the rows of an engine in the order of their times as its "
         "cycles"
     )

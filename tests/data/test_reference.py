@@ -22,7 +22,7 @@ def test_the_distance_of_moved_rows_is_the_shift():
     condition = np.zeros(400, dtype=np.int64)
     moved = (values + np.array([0, 1])).astype(np.float32)
     near, far = reference.distances(moved, condition, CYCLES)[0]
-    assert near < 0.05  # 16 points stand for 100 rows of a band
+    assert near < 0.06  # 16 points stand for the 100 rows of a band: 0.05 for a normal one
     assert far == pytest.approx(1, abs=0.05)
 
 

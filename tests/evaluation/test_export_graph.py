@@ -148,7 +148,7 @@ def test_under_hold_the_graph_fills_forward_as_the_reader_does(fleet_dir, tmp_pa
         assert np.flatnonzero(held.held[:, column]).tolist() == list(gap)
         raw = dataclasses.replace(held, values=np.where(held.held, np.nan, held.values))
         last = np.array([19])
-        found = graph(**graph_inputs(model, raw, last).named())[0]
+        found = graph(**graph_inputs(model, raw, last).named())[0].detach()
         expected = predict_fleet(model, held, last).rul
         np.testing.assert_allclose(found.detach(), expected, atol=1e-4)
         assert graph_inputs(model, raw, last).history.shape == (1, 5, 24)
