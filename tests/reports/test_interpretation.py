@@ -57,7 +57,9 @@ def test_attention_is_that_of_the_whole_windows(model, evaluation):
 def test_a_step_of_several_cycles_is_placed_at_its_middle(model, evaluation, monkeypatch):
     network = type(model.network)
     monkeypatch.setattr(
-        network, "attention_weights", lambda _, windows: torch.full((len(windows), 8), 1 / 8)
+        network,
+        "attention_weights",
+        lambda _, windows, padding: torch.full((len(windows), 8), 1 / 8),
     )
     found = attention_over_time(model, evaluation)
     assert found.step == 5

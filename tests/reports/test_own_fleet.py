@@ -72,7 +72,7 @@ def test_one_test_engine_is_reported_without_an_interval(one_engine):
     files = report(one_engine)
     assert json.loads((one_engine / "evaluation.json").read_bytes())["protocol"]["engines"] == 1
     seen = Seen((one_engine / "report.html").read_text(encoding="utf-8"))
-    assert "its 95 % interval over engines none: one engine" in seen.words
+    assert "its 95 % interval over 1 engine none: one engine" in seen.words
     assert "each cut once: 1 engine (0 padded)" in seen.words
     card = (one_engine / CARD).read_text(encoding="utf-8")
     assert "The results below rest on 1 engine:" in card

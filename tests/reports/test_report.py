@@ -270,5 +270,5 @@ def test_a_damaged_checkpoint_is_one_line(run_folder, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)
     (folder / "best.pt").write_bytes(b"no")
-    with pytest.raises(RulError, match="no checkpoint"):
+    with pytest.raises(RulError, match="not a checkpoint"):
         restore(folder)
