@@ -105,7 +105,7 @@ class FileCheck:
     @property
     def ok(self) -> bool:
         """Whether all is within its limits."""
-        return all(part.ok for part in (*self.distances, *self.shares))
+        return all(d.ok for d in self.distances) and all(s.ok for s in self.shares)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in the JSON."""

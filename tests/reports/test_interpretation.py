@@ -59,7 +59,7 @@ def test_a_step_of_several_cycles_is_placed_at_its_middle(model, evaluation, mon
     monkeypatch.setattr(
         network,
         "attention_weights",
-        lambda _, windows, padding: torch.full((len(windows), 8), 1 / 8),
+        lambda _, windows, _padding: torch.full((len(windows), 8), 1 / 8),
     )
     found = attention_over_time(model, evaluation)
     assert found.step == 5
