@@ -199,6 +199,6 @@ def test_cycles_from_the_order_of_times():
     )
     assert refused("a,24.5,1") == (
         "f.csv, line 2: found cycle 24.5, expected a whole number from 1 on; for running hours "
-        "set data.unit to hours, or --cycle-from-order (data.cycle_from_order) takes the rows of an engine in the order of their times as its "
-        "cycles"
+        "set data.unit to hours, or --cycle-from-order (data.cycle_from_order) takes the rows of "
+        "an engine in the order of their times as its cycles"
     )
