@@ -272,7 +272,7 @@ def to_table(table: pd.DataFrame, model: TrainedModel, common: str) -> Table:
         ]
         for row in table.to_dict(orient="records")
     ]
-    notes = [f"{common[:1].upper()}{common[1:]}.", f"At {data.cap} cycles: that or more."]
+    notes = [f"{common[:1].upper()}{common[1:]}.", f"At {data.cap} {data.unit}: that or more."]
     head = ["engine", "cycle", "RUL", "interval", "health (RUL)", "remarks"]
     return Table("", head, rows, "lrrrll", notes)
 
