@@ -37,7 +37,7 @@ rul: remaining useful life of turbofan engines on NASA's C-MAPSS data
 
 First steps:
   rul download-data                    download the data and verify their checksums
-  rul train --config fd001             train a model, 18 s on one core
+  rul train --config fd001             train a model, half a minute on one core
   rul evaluate runs/fd001-s0           metrics on the test set, with their protocol
 
 Without network or data:

@@ -80,6 +80,7 @@ def comparison_page(folder: Path, comparison: Comparison) -> Page:
         ("training", "Training", _training(folder, comparison)),
         ("provenance", "Configurations, versions and digests", _provenance(cells)),
     ]
+    filled = [(anchor, title, list(parts)) for anchor, title, parts in sections]
     return Page(
         title=f"{folder.resolve().name}: {counted(len(cells), 'cell')} compared",
         subtitle=f"{subsets}; {many} each; grid {comparison.grid.digest}",
@@ -90,7 +91,8 @@ def comparison_page(folder: Path, comparison: Comparison) -> Page:
         ],
         verdict=[_finding(config, cell, comparison.pairs) for config, cell in best.items()],
         warnings=comparison.notes,
-        sections=[Section(anchor, title, list(parts)) for anchor, title, parts in sections],
+        # of one cell a configuration there are no differences
+        sections=[Section(anchor, title, parts) for anchor, title, parts in filled if parts],
     )
 
 
@@ -107,9 +109,10 @@ def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
         return f"{config}: no cell can be ranked."
     others = [pair for pair in pairs if not pair.leak and best.key in pair.keys]
     rmse = show_spread(best.rmse, 2)
-    text = f"{best.marked_config}: {best.label} has the lowest RMSE, {rmse} cycles"
     if not others:
-        return f"{text}; there is no other cell to test it against."
+        found = f"{best.label} has an RMSE of {rmse} cycles"
+        return f"{best.marked_config}: {found}; there is no other cell to test it against."
+    text = f"{best.marked_config}: {best.label} has the lowest RMSE, {rmse} cycles"
     # seeds that failed are in no pair, so a paired difference may contradict the means
     lower = [
         pair.b if pair.a == best.label else pair.a

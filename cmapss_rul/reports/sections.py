@@ -71,8 +71,8 @@ def published_results(evaluation: Evaluation) -> Iterator[Part]:
         f"Results published for {protocol.subset}: RMSE in cycles and NASA score, last window; "
         "comparable: training data, inputs, labels and selection of the epoch agree"
     )
-    head = ["method", "RMSE", "NASA", "those are", "trust"]
-    yield Column([Table(title, head, rows, "lrrll", strong=[0])])
+    head = ["method", "RMSE", "NASA", "reason", "trust"]
+    yield PageTable(Table(title, head, rows, "lrrll", strong=[0]))
     yield Text(
         f"Honest protocols (engines held out, epoch selected by validation, capped labels) reach "
         f"about {low:g} to {high:g} on {protocol.subset}."

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def calibration_predictions(
 
 
 def calibrate_run(
-    path: Path | str,
+    path: PathLike[str] | str,
     levels: Sequence[float] | None = None,
     *,
     device: torch.device | str = "cpu",

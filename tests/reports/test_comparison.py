@@ -69,6 +69,14 @@ def test_no_difference_is_in_the_finding(two):
     assert page.verdict[0].endswith("but no other cell is shown to be worse.")
     alone = comparison_page(two[1].parent, made.model_copy(update={"pairs": []}))
     assert alone.verdict[0].endswith("there is no other cell to test it against.")
+    assert "lowest" not in alone.verdict[0]
+
+
+def test_no_section_is_empty(two):
+    made, path = two
+    nothing = made[0].model_copy(update={"pairs": [], "ranks": None, "oracle": None, "leak": None})
+    titles = [section.title for section in comparison_page(path.parent, nothing).sections]
+    assert titles == ["Test metrics", "Training", "Configurations, versions and digests"]
 
 
 def test_every_run_and_every_pair_is_listed(two):
