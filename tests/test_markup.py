@@ -1,9 +1,10 @@
-r"""Brackets, escape sequences and line breaks in names from outside are shown as they are.
+r"""Brackets, escape sequences and line breaks in names from outside are shown, in every command.
 
 The terminal has 80 columns: a long name may continue on the next line, but no part of it is lost,
 and rich takes no bracket for markup.
 """
 
+import csv
 import io
 import json
 import re
@@ -16,10 +17,14 @@ from cmapss_rul.bench.data import PEER_MISSING
 from cmapss_rul.bench.table import result_table
 from cmapss_rul.cli import main
 from cmapss_rul.cli.output import print_table
+from cmapss_rul.experiments import table as comparison_table
+from cmapss_rul.experiments.schema import Comparison
 from cmapss_rul.system.text import printable
 from tests.bench.results import result
 from tests.data._own import own_rows, write_own
 from tests.evaluation._models import trained
+from tests.experiments.inputs import comparison, grid
+from tests.reports.inputs import Seen
 
 FOLDER = "[red]x[bold] [bench] \x1b[31m\nb"
 """A name of files and folders, which cannot hold the slash of a closing tag."""
@@ -35,6 +40,13 @@ def shows(text: str, name: str) -> bool:
     """Whether a name is shown as it is, control characters escaped, and nothing is obeyed."""
     assert "\x1b" not in text
     return squeezed(printable(name)) in squeezed(text)
+
+
+def tabulates(text: str, name: str) -> bool:
+    """Whether a table shows a name, perhaps on several lines beside other cells."""
+    assert "\x1b" not in text
+    characters = iter(squeezed(text))
+    return all(character in characters for character in squeezed(printable(name)))
 
 
 @pytest.fixture
@@ -82,6 +94,58 @@ def test_evaluate(rul, own):
     assert all(entry["engine"].startswith(ENGINE) for entry in engines)
 
 
+def test_predict(rul, own):
+    file, run = own
+    out = rul("predict", run, file, terminal=True)
+    for number in ("1", "11"):
+        assert tabulates(out, ENGINE + number)
+    rows = csv.DictReader(io.StringIO(rul("predict", run, file)))
+    assert printable(ENGINE + "7") in [row["engine"] for row in rows]
+
+
+def test_runs_calibrate_and_report(rul, own):
+    _, run = own
+    listed = rul("runs", "--dir", run.parent)
+    assert listed.splitlines()[1].startswith(printable(FOLDER))  # on one line, for grep and awk
+    assert shows(rul("calibrate", run, "--level", "0.5"), FOLDER)
+    assert shows(rul("report", run), FOLDER)
+    page = Seen((run / "report.html").read_text(encoding="utf-8"))
+    assert shows(page.text, ENGINE + "1")
+    assert page.words.startswith(" ".join(printable(FOLDER).split()))
+    assert shows((run / "MODEL_CARD.md").read_text(encoding="utf-8").replace("\\", ""), "[bench]")
+
+
+def test_config_show_and_new(rul, own, tmp_path):
+    file, _ = own
+    drafted = rul("config", "new", "--from", file, "--engine", "asset", "--cycle", "hour")
+    assert "\x1b" not in drafted
+    path = tmp_path / f"{FOLDER}.yaml"
+    path.write_text('data: {dir: "[red]x[/] [bench] \\e[31m"}')
+    assert r'dir: "[red]x[/] [bench] \e[31m"' in rul("config", "show", path)
+    path.write_text("data: {subset: '[red]x[/] [bench]'}")
+    refusal = rul("config", "validate", path, code=2)
+    assert shows(refusal, FOLDER)
+    assert shows(refusal, "found '[red]x[/] [bench]'")
+
+
+def printed_comparison(capsys, label: str) -> str:
+    """The table of a comparison in which a cell has that label."""
+    by_hand = comparison(grid("fd001"), {"fixed": [12.0, 13.0], "amnl": [11.0, 11.5]})
+    renamed = by_hand.as_json().replace('"amnl"', json.dumps(label)).replace("amnl", "other")
+    print_table(comparison_table.render(Comparison.model_validate_json(renamed)))
+    return capsys.readouterr().out
+
+
+def test_a_comparison(capsys):
+    label = f"fixed data.columns=[sensor_2] {ENGINE}"
+    out = printed_comparison(capsys, label)
+    assert tabulates(out, label)
+    # the labels' brackets beside those of the notes: all of a label, or none of it
+    more = out.count("[") - printed_comparison(capsys, "plain").count("[")
+    assert more > 0
+    assert more % label.count("[") == 0
+
+
 def test_the_hint_of_rul_bench(capsys):
     plain = result(peer_missing=PEER_MISSING)
     plain["data"] = {**plain["data"], "peer_peak_memory_mb": None}
@@ -99,7 +163,7 @@ def test_the_hint_of_rul_bench(capsys):
     [
         ("train", "--config", FOLDER),
         ("train", FOLDER),
-        ("train", "--config", "demo", "--set", "train.epochs=[bench]"),
+        ("train", "--config", "demo", "--set", "train.epochs='[bench]'"),
         ("train", "--config", "demo", f"--epochs={FOLDER}"),
         ("evaluate", FOLDER),
         ("calibrate", FOLDER),
