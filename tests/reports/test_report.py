@@ -130,9 +130,7 @@ def test_published_figures_come_with_their_trust(evaluation):
 def test_what_agrees_in_data_inputs_labels_and_selection_is_comparable(evaluation):
     known = official(evaluation)
     protocol = dataclasses.replace(known.protocol, inputs=["sensor_2"])
-    (table,) = next(
-        sections.published_results(dataclasses.replace(known, protocol=protocol))
-    ).tables
+    table = next(sections.published_results(dataclasses.replace(known, protocol=protocol))).table
     names = [row[0] for row in table.rows]
     assert names[1:5] == ["comparable", "RVE 2022", "FFVE 2023, corrected", names[4]]
     assert names[4] == "not comparable, because …"
