@@ -68,7 +68,7 @@ class Setup:
         """
         pairs = (
             (self.trained_on, other.trained_on, "training data", "trained on {}"),
-            (self.cycle_count, other.cycle_count, "inputs", "{} cycle count"),
+            (self.cycle_count, other.cycle_count, "inputs", "made {} the cycle count as an input"),
             (self.cap, other.cap, "cap", "with labels capped at {}"),
             (self.selection, other.selection, "selection", "with the epoch chosen by {}"),
         )

@@ -95,7 +95,10 @@ def test_a_published_result_is_compared_through_the_interval(official, interval,
     [
         ({"official": False, "files": "own files"}, "these data are own files"),
         ({"auxiliary": {"FD002": 260}}, "which are trained on the subset alone"),
-        ({"inputs": ["sensor_2", "cycle_count"]}, "which are without cycle count"),
+        (
+            {"inputs": ["sensor_2", "cycle_count"]},
+            "made without the cycle count as an input",
+        ),
         ({"inputs": ["sensor_2"], "cap": 130}, "which are with labels capped at 125"),
     ],
 )

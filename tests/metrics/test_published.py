@@ -90,7 +90,7 @@ OURS = Setup(OWN_SUBSET, window=90, cap=125, cycle_count=False, selection=VALIDA
         ({"window": 30, "seeds": 1}, ""),
         ({"trained_on": "FD001, FD002"}, "trained on FD001, FD002"),
         ({"trained_on": None}, "training data not said"),
-        ({"cycle_count": True}, "with cycle count"),
+        ({"cycle_count": True}, "made with the cycle count as an input"),
         ({"cycle_count": None}, "inputs not said"),
         ({"cap": 130}, "with labels capped at 130"),
         ({"selection": "the test set"}, "with the epoch chosen by the test set"),
