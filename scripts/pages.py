@@ -22,7 +22,7 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, load_config
 from scripts.bench_table import bench_table, read_benchmarks
-from scripts.censored import censored_table, read_study
+from scripts.censored_study import censored_table, read_study
 from scripts.ledger_table import ledger_table, summary_table
 
 LEDGER = Path("configs/ledger.json")

@@ -94,7 +94,7 @@ def test_there_are_commands_to_test():
     lines = [line for page in PAGES for line in rul_lines(page)]
     assert len(lines) >= 28
     assert {line.split()[1] for line in lines} == {
-        "calibrate", "compare", "config", "download-data", "evaluate", "export", "predict",
+        "calibrate", "check", "compare", "config", "download-data", "evaluate", "export", "predict",
         "report", "runs", "simulate", "train",
     }  # fmt: skip
 

@@ -79,6 +79,7 @@ class CrossEntropy(nn.Module):
             of most windows of a censored record.
         returns: scalar; 0 where no class is known.
 
+    >>> import torch
     >>> CrossEntropy(classes=2)(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
     tensor(0.6931)
     """

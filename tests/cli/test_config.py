@@ -29,7 +29,7 @@ def test_show_prints_what_is_accepted_back(rul, small, tmp_path):
 
 def test_show_explains_each_key(rul, small):
     out = rul("config", "show", small)[1]
-    assert "  # Cap of the RUL label, cycles.\n  cap: 125\n" in out
+    assert "  # Cap of the RUL label, in `unit`.\n  cap: 125\n" in out
     keys = yaml.safe_load(out)
     assert keys["balancer"]["weights"] == [2.0, 0.001]
     lines = out.splitlines()
@@ -182,7 +182,8 @@ def test_new_prints_a_configuration_for_a_file(rul, tmp_path):
     assert (code, err) == (0, "left out: site, which has values other than numbers\n")
     assert said == f"saved {path}; review it, then run: rul train --config {path}\n"
     assert path.read_text() == out
-    assert load(RunConfig, path).data.columns == ("load %", "temp", "vib")
+    data = load(RunConfig, path).data
+    assert (data.settings, data.columns) == (("load %",), ("temp", "vib"))
 
 
 def test_new_never_writes_over_a_file(rul, tmp_path):

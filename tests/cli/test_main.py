@@ -20,6 +20,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "calibrate",
+    "check",
     "predict",
     "export",
     "compare",

@@ -13,7 +13,7 @@ from cmapss_rul.losses.health import UNKNOWN_CLASS
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.calibrate import calibrate_run
-from cmapss_rul.training.inputs import RunInputs, find_train_files, load_data
+from cmapss_rul.training.inputs import RunInputs, find_train_files, load_data, read_train_files
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.balancers.variants import VARIANTS, title
@@ -221,7 +221,7 @@ def test_failed_engines_alone_select_and_calibrate(file, tmp_path):
 
 def test_what_is_set_aside_is_counted_in(file):
     config = own_config(file, {"event": "failed"}, split={"test": 0.4})
-    inputs = RunInputs.prepare(config, find_train_files(config))
+    inputs = RunInputs.prepare(config, read_train_files(config, find_train_files(config)))
     assert inputs.censored.tolist() == NUMBERS
     assert len(np.intersect1d(inputs.test, NUMBERS)) == 1  # 0.4 of 3, rounded
     assert len(inputs.test) == 3

@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 
-from scripts import censored
-from scripts.censored import Cell, censored_table, configuration, summarise_study, training_rows
+from scripts import censored_study
+from scripts.censored_study import (
+    Cell,
+    censored_table,
+    configuration,
+    summarise_study,
+    training_rows,
+)
 
 
 def test_the_three_ways_see_the_same_fleet(tmp_path):
-    rows = {way: training_rows(Cell(0.6, way, 1)) for way in censored.WAYS}
+    rows = {way: training_rows(Cell(0.6, way, 1)) for way in censored_study.WAYS}
     assert np.array_equal(rows["one-sided"], rows["as failures"])
     failed = rows["one-sided"][rows["one-sided"][:, -1] == 1]
     assert np.array_equal(rows["left out"], failed)
@@ -16,12 +22,12 @@ def test_the_three_ways_see_the_same_fleet(tmp_path):
     configs = [configuration(Cell(0.6, way, 1), tmp_path / "f.csv", 8000) for way in rows]
     assert [config.data.event for config in configs] == ["failed", None, None]
     assert {config.train.window_share for config in configs} == {0.5}
-    tested = censored.test_fleet()
+    tested = censored_study.test_fleet()
     assert len(tested.starts) == 100
 
 
 def test_differences_are_those_of_seeds_with_every_way():
-    errors = {Cell(0.6, way, 0): [4.0, 4.0] for way in censored.WAYS}
+    errors = {Cell(0.6, way, 0): [4.0, 4.0] for way in censored_study.WAYS}
     errors[Cell(0.6, "left out", 0)] = [9.0, 9.0]
     errors[Cell(0.6, "one-sided", 1)] = [1.0, 1.0]
     errors[Cell(0.6, "left out", 1)] = [1.0, 1.0]  # the third way is missing
@@ -40,7 +46,7 @@ def test_differences_are_those_of_seeds_with_every_way():
 def test_intervals_are_paired_by_engine():
     """Engines differ by far more than the ways do, and their difference is the same for all."""
     squares = np.square(np.arange(1.0, 101.0))
-    errors = {Cell(0.3, way, 0): squares.tolist() for way in censored.WAYS}
+    errors = {Cell(0.3, way, 0): squares.tolist() for way in censored_study.WAYS}
     errors[Cell(0.3, "as failures", 0)] = (squares * 1.21).tolist()
     (entry,) = summarise_study(errors)["shares"]
     low, high = entry["difference"]["as failures"]["interval"]

@@ -1,6 +1,6 @@
 """What censored records are worth: three ways to treat them, on fleets whose truth is known.
 
-    python -m scripts.censored     train 45 small runs in runs/censored, write configs/censored.json
+    python -m scripts.censored_study    train 45 small runs, write configs/censored.json
 
 Finished runs are kept, so that a stopped study goes on where it was. `scripts/write-tables` then
 writes the table into its page.
