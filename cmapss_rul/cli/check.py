@@ -28,7 +28,7 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that a file is like the data that a model was trained on.
+    """Compare a file with the data that a model was trained on.
 
     Prints how far each sensor is from the training data at the same age and operating condition
     (Wasserstein distance, in standard deviations of the training data; at most 0.5, or
