@@ -116,8 +116,8 @@ def _read_excel(content: bytes, name: str) -> "pd.DataFrame":
 
     try:
         # as objects: pandas would make the number 7 of the text 007
-        file = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
-        sheets = file.parse(sheet_name=None, dtype=object)
+        stream = io.BytesIO(content)
+        sheets = pd.read_excel(stream, sheet_name=None, dtype=object, engine="openpyxl")
     except ImportError as error:
         raise DataError(
             f"{name}: reading Excel workbooks needs openpyxl; pip install 'cmapss_rul[excel]', "
