@@ -117,6 +117,7 @@ def test_equal_contents_make_equal_bytes_whatever_the_name(finished_run, tmp_pat
 
 
 def test_an_absent_file_lists_what_lies_beside(finished_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # runs of the folder where the tests are started are named, too
     refused(finished_run / "bset.pt", "no such checkpoint; its folder contains best.pt, last.pt")
     refused(tmp_path / "x.pt", "no such checkpoint; its folder contains no checkpoint$")
     monkeypatch.chdir(tmp_path)
