@@ -120,7 +120,6 @@ def test_an_absent_file_lists_what_lies_beside(finished_run, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)  # runs of the folder where the tests are started are named, too
     refused(finished_run / "bset.pt", "no such checkpoint; its folder contains best.pt, last.pt")
     refused(tmp_path / "x.pt", "no such checkpoint; its folder contains no checkpoint$")
-    monkeypatch.chdir(tmp_path)
     for age, name in enumerate("abcd"):
         copy = shutil.copytree(finished_run, tmp_path / "runs" / name) / "best.pt"
         os.utime(copy, (1_000_000_000 - age,) * 2)
