@@ -221,7 +221,7 @@ def test_a_yaml_file_with_such_keys_and_values(rul, tmp_path):
 def test_labels_of_a_grid_are_no_markup():
     label = f"fixed data.columns=[sensor_2] [red]x[/] {EVIL}"
     cell = CellSummary.model_construct(config=EVIL, label=label, leak="a leak")
-    table = grid_table._grouped_table([cell], {"seeds": lambda _: "1"})
+    table = grid_table.grouped_table([cell], {"seeds": lambda _: "1"})
     (drawn,) = to_terminal(table).renderables
     texts = list(drawn.columns[0].cells)
     assert [text.spans for text in texts] == [[], []]

@@ -4,7 +4,8 @@ All but the table is saved as soon as it is made, so a killed comparison resumes
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -111,15 +112,8 @@ def compare(
     """
     options = options or Options()
     folder = default_folder(grid) if folder is None else Path(folder)
-    executor = options.start_executor()
-    if options.ledger is not None:
-        read_ledger(options.ledger, to_write=True)  # a damaged one is refused before hours of work
-    _refuse_other_content(folder)  # before the lock, which writes into it
-    with lock_folder(folder), executor as workers:
-        _claim_folder(folder, grid)
+    with _open_grid(grid, folder, options) as workers:
         histories, errors = _train(grid, folder, options, workers, report)
-        if errors and not (options.allow_failed and histories):  # without any run there is no table
-            raise RunsFailed(errors, len(grid.runs))
         runs = [run for run in grid.runs if run.name in histories]
         _evaluate(runs, histories, folder, options, workers, report)
         results = [read_result(run, histories[run.name], run_folder(run, folder)) for run in runs]
@@ -160,19 +154,26 @@ def compare_validation(
         option = "--oracle" if grid.oracle else "--ledger"
         raise UsageError(f"{option} needs the test files; leave it or --validation-only out")
     folder = default_folder(grid) if folder is None else Path(folder)
-    executor = options.start_executor()
-    _refuse_other_content(folder)
-    with lock_folder(folder), executor as workers:
-        _claim_folder(folder, grid)
+    with _open_grid(grid, folder, options) as workers:
         histories, errors = _train(grid, folder, options, workers, report)
-        if errors and not (options.allow_failed and histories):
-            raise RunsFailed(errors, len(grid.runs))
         comparison = compare_by_validation(grid, histories, errors)
         write_atomic(folder / VALIDATION_RESULT, comparison.as_json())
     return comparison
 
 
 # ---- the folder ----------------------------------------------------------------------------
+
+
+@contextmanager
+def _open_grid(grid: Grid, folder: Path, options: Options) -> Iterator[Executor]:
+    """Hold the folder of a grid, with what runs its jobs; refuse what would fail later."""
+    executor = options.start_executor()
+    if options.ledger is not None:
+        read_ledger(options.ledger, to_write=True)  # a damaged one is refused before hours of work
+    _refuse_other_content(folder)  # before the lock, which writes into it
+    with lock_folder(folder), executor as workers:
+        _claim_folder(folder, grid)
+        yield workers
 
 
 def _refuse_other_content(folder: Path) -> None:
@@ -213,7 +214,11 @@ def _claim_folder(folder: Path, grid: Grid) -> None:
 def _train(
     grid: Grid, folder: Path, options: Options, workers: Executor, report: OnEvent
 ) -> tuple[dict[str, History], dict[str, str]]:
-    """Train the runs that are not finished; histories and errors, by name."""
+    """Train the runs that are not finished; histories and errors, by name.
+
+    Raises:
+        RunsFailed: runs failed, and the options do not allow it or no run is left.
+    """
     histories = _finished_histories(grid.runs, folder, report)
     # the commit once, at the start: the code may be edited while the runs train
     code, device = commit(), options.device_per_run
@@ -233,6 +238,8 @@ def _train(
             history = finished_history(run.config, run_folder(run, folder), oracle=run.oracle)
             assert history is not None, f"{run.name} ended without an error and unfinished"
             histories[run.name] = history
+    if errors and not (options.allow_failed and histories):  # without any run there is no table
+        raise RunsFailed(errors, len(grid.runs))
     return histories, errors
 
 

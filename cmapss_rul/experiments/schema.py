@@ -8,7 +8,7 @@ None: undefined for so few runs, seeds, engines or configurations.
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -192,7 +192,7 @@ class CellSummary(Record):
     @property
     def marked_label(self) -> str:
         """The label, marked where the split leaks."""
-        return self.label + (" (leak)" if self.leak else "")
+        return mark_label(self.label, self.leak)
 
     @property
     def auxiliary(self) -> list[str]:
@@ -202,8 +202,7 @@ class CellSummary(Record):
     @property
     def marked_config(self) -> str:
         """The configuration, marked where it trains on other subsets too."""
-        others = " and ".join(self.auxiliary)
-        return self.config + (f" (also trained on {others})" if others else "")
+        return mark_config(self.config, self.auxiliary)
 
 
 class MeanInterval(Record):
@@ -354,9 +353,34 @@ class Ledger(Record):
     ranks: MeanRanks | None = None
 
 
-def by_config(cells: Sequence[CellSummary]) -> dict[str, list[CellSummary]]:
+def mark_label(label: str, leak: str | None) -> str:
+    """Mark a label where the split leaks."""
+    return label + (" (leak)" if leak else "")
+
+
+def mark_config(config: str, auxiliary: Sequence[str]) -> str:
+    """Mark a configuration where it trains on other subsets too."""
+    others = " and ".join(auxiliary)
+    return config + (f" (also trained on {others})" if others else "")
+
+
+class AnyCell(Protocol):
+    """What the cells of every comparison have, by test set or by validation."""
+
+    @property
+    def config(self) -> str: ...  # noqa: D102
+    @property
+    def marked_config(self) -> str: ...  # noqa: D102
+    @property
+    def marked_label(self) -> str: ...  # noqa: D102
+
+
+C = TypeVar("C", bound=AnyCell)
+
+
+def by_config(cells: Sequence[C]) -> dict[str, list[C]]:
     """Group cells by configuration, in order of appearance."""
-    groups: dict[str, list[CellSummary]] = {}
+    groups: dict[str, list[C]] = {}
     for cell in cells:
         groups.setdefault(cell.config, []).append(cell)
     return groups

@@ -1,15 +1,15 @@
 """A comparison laid out for reading: its tables, findings and notes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
 from cmapss_rul.experiments.schema import (
+    C,
     CellProtocol,
     CellSummary,
     Comparison,
     MeanRanks,
-    Pair,
     Spread,
     by_config,
 )
@@ -69,8 +69,8 @@ def render(comparison: Comparison) -> "RenderableType":
     # two tables, because one with all columns would not fit into 80
     parts = [
         terminal_text(Bold(f"grid {comparison.grid.digest} · {over}")),
-        to_terminal(_grouped_table(comparison.cells, SCORE_COLUMNS)),
-        to_terminal(_grouped_table(comparison.cells, TRAINING_COLUMNS)),
+        to_terminal(grouped_table(comparison.cells, SCORE_COLUMNS)),
+        to_terminal(grouped_table(comparison.cells, TRAINING_COLUMNS)),
     ]
     if (ranks := comparison.shown_ranks) is not None:
         parts.append(to_terminal(rank_table(ranks, f"over {', '.join(ranks.configs)}")))
@@ -78,17 +78,19 @@ def render(comparison: Comparison) -> "RenderableType":
     return Group(*parts, *map(terminal_text, (*findings(comparison), *notes)))
 
 
-def _grouped_table(cells: Sequence[CellSummary], columns: Columns) -> Table:
+def grouped_table(
+    cells: Sequence[C], columns: Mapping[str, Callable[[C], str]], title: str = ""
+) -> Table:
     """Return a table of cells, grouped by configuration."""
     rows: list[list[str]] = []
     for group in by_config(cells).values():
         rows.append([Bold(group[0].marked_config)])
         rows += cell_rows(group, columns, lambda cell: cell.marked_label)
-    return Table("", ["cell", *columns], rows)
+    return Table(title, ["cell", *columns], rows)
 
 
 def cell_rows(
-    cells: Iterable[CellSummary], columns: Columns, name: Callable[[CellSummary], str]
+    cells: Iterable[C], columns: Mapping[str, Callable[[C], str]], name: Callable[[C], str]
 ) -> list[list[str]]:
     """Return one row per cell: its name, then a text for each column."""
     return [[name(cell), *(show(cell) for show in columns.values())] for cell in cells]
@@ -109,7 +111,7 @@ def findings(comparison: Comparison) -> Iterator[str]:
     )
     protocols = (cell.protocol for cell in comparison.cells if cell.protocol is not None)
     yield from (f"protocol: {line}" for line in dict.fromkeys(map(describe_protocol, protocols)))
-    yield from _pair_findings(comparison.pairs)
+    yield from pair_findings(comparison.pairs, "comparison.json has a sentence for each")
     for entry in (*(comparison.oracle or ()), *(comparison.leak or ())):
         yield f"· {entry.sentence}"
 
@@ -130,7 +132,14 @@ def describe_protocol(protocol: CellProtocol) -> str:
     )
 
 
-def _pair_findings(pairs: Sequence[Pair]) -> Iterator[str]:
+class _AnyPair(Protocol):
+    @property
+    def shown(self) -> bool: ...
+    @property
+    def sentence(self) -> str: ...
+
+
+def pair_findings(pairs: Sequence[_AnyPair], where_all_are: str) -> Iterator[str]:
     """Sentences of the pairs; of many, only those that show a difference, and their number."""
     if len(pairs) <= _MOST_SENTENCES:
         yield from (f"· {pair.sentence}" for pair in pairs)
@@ -138,6 +147,5 @@ def _pair_findings(pairs: Sequence[Pair]) -> Iterator[str]:
     shown = [pair for pair in pairs if pair.shown]
     yield from (f"· {pair.sentence}" for pair in shown)
     yield (
-        f"· no difference shown in {len(pairs) - len(shown)} of {len(pairs)} pairs; "
-        "comparison.json has a sentence for each"
+        f"· no difference shown in {len(pairs) - len(shown)} of {len(pairs)} pairs; {where_all_are}"
     )

@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
+from cmapss_rul.display.table import terminal_text, to_terminal
 from cmapss_rul.experiments.grid import Cell, Grid, GridRun
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.runs import History
-from cmapss_rul.experiments.schema import GridSummary, MeanInterval, MissingRun, Record, Spread
+from cmapss_rul.experiments.schema import (
+    GridSummary,
+    MeanInterval,
+    MissingRun,
+    Record,
+    Spread,
+    mark_config,
+    mark_label,
+)
 from cmapss_rul.experiments.statistics import ALPHA, holm, mean_interval, resampled_interval
-from cmapss_rul.experiments.table import show_spread
+from cmapss_rul.experiments.table import grouped_table, pair_findings, show_spread
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import
     from rich.console import RenderableType
@@ -28,7 +36,6 @@ METRICS = {"val_cut_rmse": "RMSE at random cuts", "val_cut_nasa": "NASA score at
 """Columns of metrics.csv that pairs are tested by → their names."""
 
 _SPLIT = "split.seed"
-_MOST_SENTENCES = 12
 
 
 class ValidationRun(Record):
@@ -55,6 +62,8 @@ class ValidationCell(Record):
     config: str
     subset: str
     label: str
+    leak: str | None
+    auxiliary: list[str]
     selected_by: str
     splits: int
     seeds: int
@@ -69,6 +78,16 @@ class ValidationCell(Record):
     def name(self) -> str:
         """Configuration and label, unique in a comparison."""
         return f"{self.config} {self.label}"
+
+    @property
+    def marked_label(self) -> str:
+        """The label, marked where the split leaks."""
+        return mark_label(self.label, self.leak)
+
+    @property
+    def marked_config(self) -> str:
+        """The configuration, marked where it trains on other subsets too."""
+        return mark_config(self.config, self.auxiliary)
 
 
 class ValidationPair(Record):
@@ -88,6 +107,11 @@ class ValidationPair(Record):
     p_holm: float | None = None
 
     @property
+    def shown(self) -> bool:
+        """Whether a difference is shown."""
+        return self.p_holm is not None and self.p_holm < ALPHA
+
+    @property
     def sentence(self) -> str:
         """The finding of the pair."""
         d, name = self.difference, METRICS[self.metric]
@@ -95,7 +119,7 @@ class ValidationPair(Record):
             return f"{self.subset}: no test of {self.a} against {self.b}: fewer than two runs"
         lower, higher = (self.a, self.b) if d.mean < 0 else (self.b, self.a)
         verdict = f"{lower} has a lower {name} than {higher}"
-        if self.p_holm >= ALPHA:
+        if not self.shown:
             verdict = f"no difference shown in {name} between {self.a} and {self.b}"
         low, high = d.interval
         over = f"{self.splits} splits" if self.splits > 1 else f"{self.seeds} seeds of one split"
@@ -164,6 +188,8 @@ def _summarise(
         config=cell.config,
         subset=cell.subset,
         label=label,
+        leak=cell.leak,
+        auxiliary=list(cell.resolved.data.auxiliary),
         selected_by=cell.resolved.train.select,
         splits=len({run.split for run in summaries}),
         seeds=len({run.seed for run in summaries}),
@@ -248,23 +274,14 @@ def render(comparison: ValidationComparison) -> "RenderableType":
     """Lay out the comparison for the terminal."""
     from rich.console import Group
 
-    rows: list[list[str]] = []
-    # `groupby` needs the cells of a configuration in a row, as the grid lists them
-    for config, cells in itertools.groupby(comparison.cells, key=lambda cell: cell.config):
-        rows.append([Bold(config)])
-        rows += [[cell.label, *(show(cell) for show in COLUMNS.values())] for cell in cells]
-    # a pair without a test counts as shown, so that its sentence gives the reason
-    shown = [pair for pair in comparison.pairs if (pair.p_holm or 0) < ALPHA]
-    listed = comparison.pairs if len(comparison.pairs) <= _MOST_SENTENCES else shown
-    left_out = len(comparison.pairs) - len(listed)
+    title = f"grid {comparison.grid.digest}"
     return Group(
-        to_terminal(Table(f"grid {comparison.grid.digest}", ["cell", *COLUMNS], rows)),
+        to_terminal(grouped_table(comparison.cells, COLUMNS, title)),
         terminal_text(
             "Validation engines only, at the epoch that train.select chose; no test file was "
             "opened. Cut: every engine cut at a random cycle from 20 on, RMSE in cycles and mean "
             "NASA score; every cycle: RMSE over all windows. Capped labels, mean ± sd over runs."
         ),
-        *(terminal_text(pair.sentence) for pair in listed),
-        *([terminal_text(f"{left_out} more pairs show no difference")] if left_out else []),
+        *map(terminal_text, pair_findings(comparison.pairs, "validation.json has each")),
         *(terminal_text(f"note: {note}") for note in comparison.notes),
     )

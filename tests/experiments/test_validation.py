@@ -1,9 +1,11 @@
 """`rul compare --validation-only`: no test file, runs paired by split and seed, corrected tests."""
 
+import io
 import json
 import math
 
 import pytest
+from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -15,7 +17,7 @@ from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.runs import History
 from cmapss_rul.experiments.statistics import resampled_interval
-from cmapss_rul.experiments.validation import compare_by_validation
+from cmapss_rul.experiments.validation import compare_by_validation, render
 from cmapss_rul.system.errors import UsageError
 from tests.experiments.inputs import run_here, write_config
 
@@ -141,3 +143,14 @@ def test_what_needs_the_test_files_is_refused(small, tmp_path, option):
     with pytest.raises(UsageError, match=f"{option} needs the test files"):
         compare_validation(grid, tmp_path / "out", Options(ledger=ledger))
     assert not (tmp_path / "out").exists()
+
+
+def test_what_trained_on_other_subsets_and_what_leaks_is_marked():
+    axes = {"split.by": ["engines", "windows"]}
+    grid = make_grid(["fd001-auxiliary"], seeds=[0], axes=axes)
+    comparison = compare_by_validation(grid, {run.name: history(9) for run in grid.runs}, {})
+    stream = io.StringIO()
+    Console(file=stream, width=80).print(render(comparison))
+    text = " ".join(stream.getvalue().split())
+    assert "fd001-auxiliary (also trained on FD002)" in text
+    assert "(leak)" in text
