@@ -25,6 +25,7 @@ from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.experiments.schema import Spread
 from cmapss_rul.experiments.table import show_spread
 from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
+from cmapss_rul.metrics.regression import SHORTEST_CUT
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
@@ -33,7 +34,6 @@ RESULTS = Path("configs/censored.json")
 SHARES = (0.3, 0.6, 0.8)
 SEEDS = (0, 1, 2, 3, 4)
 ENGINES, TEST_ENGINES, TEST_SEED = 100, 100, 1000
-EARLIEST_CUT = 20
 WAYS = {
     "one-sided": "with a one-sided loss",
     "left out": "left out",
@@ -109,7 +109,7 @@ def engine_errors(run: Path, fleet: Fleet) -> list[float]:
     predicted = predict_fleet(model, own).rul
     true = cap_rul(run_to_failure_rul(fleet), model.config.data.cap)
     seen = np.arange(fleet.rows) - fleet.row_starts + 1
-    kept = seen >= EARLIEST_CUT
+    kept = seen >= SHORTEST_CUT
     _, number = np.unique(fleet.engine[kept], return_inverse=True)
     squares = np.bincount(number, np.square(predicted - true)[kept]) / np.bincount(number)
     return [round(value, 4) for value in squares.tolist()]

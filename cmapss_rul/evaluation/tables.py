@@ -79,7 +79,7 @@ def cuts_table(found: CutMetrics) -> Table:
         ["this model", number(found.rmse, 2), interval_cell(found.rmse_interval),
          number(found.nasa_mean, 2)],
         ["training mean", number(found.train_mean_rmse, 2), "", ""],
-        ["test mean (oracle)", number(found.test_mean_rmse, 2), "", ""],
+        ["test mean", number(found.test_mean_rmse, 2), "", ""],
     ]  # fmt: skip
     title = (
         f"Random cuts of {counted(found.engines, 'held-out engine')}, capped labels: expected RMSE "
