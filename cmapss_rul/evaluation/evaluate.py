@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.testset import EvaluationSet, read_test_set
-from cmapss_rul.evaluation.held_out import censored_metrics, cut_metrics
+from cmapss_rul.evaluation.held_out import held_out_metrics
 from cmapss_rul.evaluation.intervals import evaluate_intervals, interval_bounds, interval_level
 from cmapss_rul.evaluation.predictions import Predictions, Truth, label_fleet, predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
@@ -79,6 +79,7 @@ def evaluate(
     predicted = ByWindows(predictions.at(last), predictions)
     truths = ByWindows(truth.at(last), truth)
     level = interval_level(model)
+    cuts, censored = held_out_metrics(model, tested)
     return Evaluation(
         protocol=Protocol.of(model, tested),
         metrics=ByWindows(
@@ -98,8 +99,8 @@ def evaluate(
         ),
         intervals=evaluate_intervals(model, predictions, truth, last),
         bounds=None if level is None else interval_bounds(model, predictions.rul, level),
-        cuts=cut_metrics(model, tested),
-        censored=censored_metrics(model, tested),
+        cuts=cuts,
+        censored=censored,
         fleet=fleet,
         predictions=predictions,
         truth=truth,

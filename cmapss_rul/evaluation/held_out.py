@@ -63,12 +63,29 @@ class CensoredMetrics:
     concordance: float | None
 
 
-def cut_metrics(model: TrainedModel, tested: EvaluationSet) -> CutMetrics | None:
-    """Score a model on the whole records of held-out engines; None where there are none."""
-    fleet = tested.whole
-    if fleet is None:
-        return None
-    predicted, true = _predict(model, fleet)
+def held_out_metrics(
+    model: TrainedModel, tested: EvaluationSet
+) -> tuple[CutMetrics | None, CensoredMetrics | None]:
+    """Score a model on the whole records of held-out engines; None where they do not allow it.
+
+    The second are those of a model that was trained on censored records.
+    """
+    if tested.whole is None:
+        return None, None
+    predicted, true = _predict(model, tested.whole)
+    censored = None
+    if model.engines.censored:
+        censored = _censored_metrics(model, tested.whole, predicted, tested.censored)
+    return _cut_metrics(model, tested, tested.whole, predicted, true), censored
+
+
+def _cut_metrics(
+    model: TrainedModel,
+    tested: EvaluationSet,
+    fleet: Fleet,
+    predicted: NDArray[np.float64],
+    true: Times,
+) -> CutMetrics:
     seen = np.arange(fleet.rows) - fleet.row_starts + 1
     weights = random_cut_weights(fleet.engine, seen)
     kept = weights > 0  # an engine of a short record has no cut
@@ -95,12 +112,9 @@ def cut_metrics(model: TrainedModel, tested: EvaluationSet) -> CutMetrics | None
     )
 
 
-def censored_metrics(model: TrainedModel, tested: EvaluationSet) -> CensoredMetrics | None:
-    """Score a model that was trained on censored records; None for any other."""
-    whole, censored = tested.whole, tested.censored
-    if whole is None or not model.engines.censored:
-        return None
-    predicted, _ = _predict(model, whole)
+def _censored_metrics(
+    model: TrainedModel, whole: Fleet, predicted: NDArray[np.float64], censored: Fleet | None
+) -> CensoredMetrics:
     bounds, lengths = None, whole.lengths
     if censored is not None:
         at_least, bound = _predict(model, censored)
