@@ -117,18 +117,7 @@ def survey(
     header, is_numeric = _read_header(content, name)
     engine, cycle = _find_keys(header, name, engine, cycle)
     columns, left_out = _candidates(header, is_numeric, {engine, cycle})
-    for column in (*setting, *sensor):
-        if column not in columns:
-            near = nearest(column, columns)
-            hint = "" if near is None else f"; the nearest is '{near}'"
-            raise DataError(f"{name}: found no numeric column '{column}'{hint}")
-    if not columns:
-        raise DataError(f"{name}: found no numeric column besides engine and cycle")
-    if len(columns) > MAX_COLUMNS:
-        raise DataError(
-            f"{name}: found {len(columns)} numeric columns, expected at most {MAX_COLUMNS}; "
-            "remove those that are no measurements"
-        )
+    _check_columns(columns, (*setting, *sensor), name)
     config = DataConfig(
         train=name,
         engine=engine,
@@ -146,8 +135,40 @@ def survey(
     fleet = whole = read_records(content, name, config).fleet
     if len(whole.starts) > 2:  # a configuration guessed from all engines would know the test set
         fleet = whole.select_engines(SplitConfig().hold_out_test(whole.engines)[0])
+    settings, sensors, useless = _sort_columns(columns, fleet, setting, sensor)
+    left_out += useless
+    if not sensors:
+        raise DataError(f"{name}: found no numeric column that varies, for sensors")
+    decimals, conditions = _grid(fleet.column_values([column.name for column in settings]))
+    return Survey(
+        engine, cycle, len(whole.starts), fleet.lengths, settings, sensors, left_out, decimals,
+        conditions, cycle_from_order, event,
+    )  # fmt: skip
+
+
+def _check_columns(columns: Sequence[str], named: Sequence[str], name: str) -> None:
+    """Refuse too few or too many numeric columns, and named ones that are not among them."""
+    for column in named:
+        if column not in columns:
+            near = nearest(column, columns)
+            hint = "" if near is None else f"; the nearest is '{near}'"
+            raise DataError(f"{name}: found no numeric column '{column}'{hint}")
+    if not columns:
+        raise DataError(f"{name}: found no numeric column besides engine and cycle")
+    if len(columns) > MAX_COLUMNS:
+        raise DataError(
+            f"{name}: found {len(columns)} numeric columns, expected at most {MAX_COLUMNS}; "
+            "remove those that are no measurements"
+        )
+
+
+def _sort_columns(
+    columns: Sequence[str], fleet: Fleet, setting: Sequence[str], sensor: Sequence[str]
+) -> tuple[list[NumericColumn], list[NumericColumn], list[tuple[str, str]]]:
+    """Sort columns into settings, sensors and those to leave out, with the reason."""
     settings: list[NumericColumn] = []
     sensors: list[NumericColumn] = []
+    left_out: list[tuple[str, str]] = []
     for column in columns:
         values = fleet.column_values([column])[:, 0]
         named = column in setting or column in sensor
@@ -162,13 +183,7 @@ def survey(
         if found.levels > 1 and _switches_others(found.name, others, fleet):
             sensors.remove(found)
             settings.append(found)
-    if not sensors:
-        raise DataError(f"{name}: found no numeric column that varies, for sensors")
-    decimals, conditions = _grid(fleet.column_values([column.name for column in settings]))
-    return Survey(
-        engine, cycle, len(whole.starts), fleet.lengths, settings, sensors, left_out, decimals,
-        conditions, cycle_from_order, event,
-    )  # fmt: skip
+    return settings, sensors, left_out
 
 
 def _read_header(content: bytes, name: str) -> tuple[list[str], list[bool]]:

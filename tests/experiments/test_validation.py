@@ -150,7 +150,7 @@ def test_what_trained_on_other_subsets_and_what_leaks_is_marked():
     grid = make_grid(["fd001-auxiliary"], seeds=[0], axes=axes)
     comparison = compare_by_validation(grid, {run.name: history(9) for run in grid.runs}, {})
     stream = io.StringIO()
-    Console(file=stream, width=80).print(render(comparison))
+    Console(file=stream, width=200).print(render(comparison))
     text = " ".join(stream.getvalue().split())
     assert "fd001-auxiliary (also trained on FD002)" in text
     assert "(leak)" in text
