@@ -177,6 +177,16 @@ Sets = Annotated[
         "YAML. Repeatable.",
     ),
 ]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        max=100,
+        metavar="K",
+        help="Divide the training engines into K folds and train K networks, each validating on "
+        "another fold; their mean predicts (split.folds).",
+    ),
+]
 Data = Annotated[
     Path | None,
     typer.Option(

@@ -48,6 +48,12 @@ class Progress(Reporter):
         self._labelled = False
         self._bar: tqdm[Any] | None = None
 
+    def member_start(self, fold: int, folds: int) -> None:
+        """Say which network of an ensemble follows, which has a bar of its own."""
+        self.close()
+        self._bar, self._labelled = None, False
+        self._print(f"network {fold + 1} of {folds}")
+
     def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
         """Open the bar at the first epoch, and label it with the current one."""
         if self._bar is None:

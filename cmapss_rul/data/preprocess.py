@@ -175,6 +175,11 @@ class Preprocessor:
         return cls(*other, conditions, scaler, life, reference)
 
     @property
+    def parts(self) -> tuple["Preprocessor", ...]:
+        """The preprocessors whose features `transform` returns, side by side: itself."""
+        return (self,)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Names of the features in their order."""
         return (*self.columns, "cycle_count") if self.cycle_count else self.columns
@@ -253,6 +258,37 @@ class Preprocessor:
             reference=reference,
             scaler=Scaler(*(state[key].numpy() for key in ("centre", "factor", "low", "high"))),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class EnsemblePreprocessor(Preprocessor):
+    """The preprocessors of an ensemble's networks, each fitted on the engines that train its own.
+
+    Everything but `transform` is that of a preprocessor fitted on all engines: each of them trains
+    all networks but one, so none is unknown to the ensemble.
+
+    Attributes:
+        members: the preprocessor of each network.
+    """
+
+    members: tuple[Preprocessor, ...] = ()
+
+    @classmethod
+    def of(cls, whole: Preprocessor, members: Sequence[Preprocessor]) -> "EnsemblePreprocessor":
+        """Join the preprocessors of the networks with the one of all engines."""
+        return cls(**vars(whole), members=tuple(members))
+
+    @property
+    def parts(self) -> tuple[Preprocessor, ...]:
+        """The preprocessors of the networks."""
+        return self.members
+
+    def transform(self, fleet: Fleet) -> NDArray[np.float32]:
+        """Turn raw rows into the features of all networks, side by side: [row, member · feature].
+
+        One set of features for all would need the statistics of engines that validate.
+        """
+        return np.concatenate([member.transform(fleet) for member in self.members], axis=1)
 
 
 def _smooth(features: NDArray[np.float32], fleet: Fleet, weight: float) -> None:

@@ -88,6 +88,20 @@ class SplitConfig(Config):
     test_fold: int = Field(
         0, ge=0, lt=1000, description="The fold that is held out, counted from 0."
     )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=100,
+        description="Folds of an ensemble (rul train --folds): one network a fold, whose engines "
+        "validate it while all others train it; the mean predicts. Replaces split.validation; null "
+        "for a single network.",
+    )
+    fold: int | None = Field(
+        None,
+        ge=0,
+        lt=100,
+        description="Train only the network of this fold, counted from 0; null for all of them.",
+    )
     seed: int | None = Field(
         None,
         ge=0,
@@ -118,6 +132,42 @@ class SplitConfig(Config):
                 "of the engines; expected less than 1"
             )
         return self
+
+    @model_validator(mode="after")
+    def _folds_are_the_whole_split(self) -> "SplitConfig":
+        if self.fold is not None and self.fold >= (self.folds or 0):
+            found = "null" if self.folds is None else self.folds
+            raise ValueError(
+                f"fold counts from 0 and should be below folds, found {self.fold} and {found}"
+            )
+        if self.folds is None:
+            return self
+        if self.by == "windows":
+            raise ValueError("folds are of whole engines, found split.by windows")
+        share = SplitConfig.model_fields["validation"].default
+        if self.calibration or self.validation != share:
+            name = "calibration" if self.calibration else "validation"
+            raise ValueError(
+                f"folds let every engine train and validate, so {name} has no effect; expected "
+                f"{SplitConfig.model_fields[name].default:g}"
+            )
+        if self.test_folds is not None:
+            raise ValueError(
+                "folds and test_folds are two cross-validations, one inside the other; expected "
+                "one of them (split.test holds engines out of an ensemble)"
+            )
+        return self
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether one network is trained for each fold."""
+        return self.folds is not None and self.fold is None
+
+    @property
+    def members(self) -> list["SplitConfig"]:
+        """The splits of an ensemble's networks, fold after fold; none of a single network."""
+        folds = (self.folds or 0) if self.is_ensemble else 0
+        return [self.model_copy(update={"fold": fold}) for fold in range(folds)]
 
     def hold_out_test(
         self, engines: NDArray[np.int64], censored: NDArray[np.int64] = _NONE
@@ -219,6 +269,8 @@ class SplitConfig(Config):
             whole = np.union1d(engines, censored)
             # every engine has trained, so none is left to calibrate on
             return Partition(training=whole, validation=whole, calibration=engines[:0])
+        if self.folds is not None:
+            return self._fold(engines, seed, np.sort(censored))
         split = self._partition(engines, seed)
         if self.calibration and not len(split.calibration):
             raise DataError(
@@ -234,6 +286,27 @@ class SplitConfig(Config):
             validation=np.union1d(split.validation, others[:share]),
             calibration=split.calibration,
         )
+
+    def _fold(
+        self, engines: NDArray[np.int64], seed: int, censored: NDArray[np.int64]
+    ) -> Partition:
+        """One fold validates, the others train; all do both where no fold is chosen."""
+        folds, whole = self.folds or 1, np.union1d(engines, censored)
+        if len(engines) < folds:
+            raise DataError(
+                f"found {len(engines)} engines {_which(censored)}; expected at least {folds}, one "
+                "for each of split.folds; use fewer"
+            )
+        if self.fold is None:
+            return Partition(training=whole, validation=whole, calibration=engines[:0])
+        seed = seed if self.seed is None else self.seed
+        # streams as in `split_engines`: a censored engine more or less moves none that failed
+        parts = [
+            np.array_split(np.random.default_rng(stream).permutation(numbers), folds)[self.fold]
+            for numbers, stream in ((engines, seed), (censored, [seed, 1]))
+        ]
+        validation = np.sort(np.concatenate(parts))
+        return Partition(np.setdiff1d(whole, validation), validation, engines[:0])
 
     def split_rows(self, fleet: Fleet, split: Partition, seed: int) -> Partition:
         """Assign the rows at which windows end to the parts, by `split_engines` with that seed."""

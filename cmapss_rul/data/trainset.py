@@ -16,7 +16,7 @@ from cmapss_rul.data.cache import read_cached_train
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, Times
 from cmapss_rul.data.labels import cap_rul, health_classes, run_to_failure_rul
-from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.preprocess import EnsemblePreprocessor, Preprocessor
 from cmapss_rul.data.records import Records, read_file, read_records
 from cmapss_rul.data.split import Partition, SplitConfig
 from cmapss_rul.data.verification import Provenance, provenance
@@ -131,6 +131,8 @@ def prepare_training_data(
     A censored record has lower bounds as labels (see `losses.rul`); it trains and enters the
     statistics of the scaling, and it neither selects the epoch nor calibrates.
 
+    Of an ensemble over folds all engines train and validate, and the windows have the features of
+    each network side by side, scaled by the engines that train it.
     Auxiliary fleets add windows to the training ones. Each is scaled by the statistics of all
     its own engines, since none of them validates.
     `boundaries` of the health classes descend, in cycles; `seed` is that of the run, for a split
@@ -144,6 +146,13 @@ def prepare_training_data(
     failed = ~np.isin(fleet.engine, fleet.censored)
     # scaling statistics of validation engines would leak into training
     preprocessor = Preprocessor.fit(fleet, data, engines.training)
+    if split.is_ensemble:
+        trained = [
+            member.split_engines(fleet.failed, seed, fleet.censored).training
+            for member in split.members
+        ]
+        members = [Preprocessor.fit(fleet, data, part) for part in trained]
+        preprocessor = EnsemblePreprocessor.of(preprocessor, members)
     rul = cap_rul(run_to_failure_rul(fleet), data.cap)
     # a lower bound can neither score an epoch nor calibrate an interval
     known = [part[failed[part]] for part in (rows.validation, rows.calibration)]
@@ -156,6 +165,9 @@ def prepare_training_data(
         # of their own statistics: other subsets have other levels of the same sensors
         other_rul = cap_rul(run_to_failure_rul(other), data.cap)
         other_preprocessor, all_rows = Preprocessor.fit(other, data), np.arange(other.rows)
+        if split.is_ensemble:
+            same = [other_preprocessor] * len(split.members)
+            other_preprocessor = EnsemblePreprocessor.of(other_preprocessor, same)
         sets += _label(other, other_rul, other_preprocessor, data, boundaries, [all_rows])
     return TrainingData(
         training=LabelledWindows.concatenate(sets),

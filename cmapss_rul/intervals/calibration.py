@@ -21,9 +21,15 @@ from cmapss_rul.intervals.conformal import (
 from cmapss_rul.intervals.scales import FORMS, ErrorScales, Form, ScaleCurve
 from cmapss_rul.system.errors import UsageError
 
-Kind = Literal["validation", "calibration"]
+Kind = Literal["validation", "calibration", "out-of-fold"]
 CHOSE = "these engines also chose the epoch"
 """Caveat of intervals from validation engines: early stopping makes them slightly too narrow."""
+
+_CAVEATS: dict[Kind, str] = {
+    "validation": CHOSE,
+    "calibration": "",
+    "out-of-fold": "errors of single networks around the ensemble's mean: no guaranteed coverage",
+}
 
 _FOLDS = 5
 
@@ -51,8 +57,9 @@ class Calibration(BaseModel):
     """Parameters of a model's intervals, as plain values: an entry of its checkpoint.
 
     Attributes:
-        kind: source of the quantiles: the validation engines, which also chose the epoch, or
-            engines reserved for calibration.
+        kind: source of the quantiles: the validation engines, which also chose the epoch,
+            engines reserved for calibration, or all engines of an ensemble over folds, each by
+            the network that it did not train.
         engines: numbers of these engines.
         levels: nominal coverages, ascending, all supported by the number of engines.
         quantiles: [level], largest score inside the interval.
@@ -92,7 +99,7 @@ class Calibration(BaseModel):
     @property
     def caveat(self) -> str:
         """Text to print with every interval; empty where there is no caveat."""
-        return CHOSE if self.kind == "validation" else ""
+        return _CAVEATS[self.kind]
 
     @property
     def default_level(self) -> float | None:

@@ -1,5 +1,8 @@
-"""The multi-task network (window in, RUL and health class out), and batched prediction with it."""
+"""The multi-task network (window in, RUL and health class out), ensembles, and prediction."""
 
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -158,6 +161,64 @@ class Network(nn.Module):
         }
 
 
+class Ensemble(nn.Module):
+    """Networks of one configuration, whose mean predicts.
+
+        Window --> each network, with its own features --> clamp to [0, cap] --> mean RUL
+                                                       --> softmax --> mean probabilities
+
+    RUL: ŷ = 1/K Σₖ clamp(ŷₖ, 0, cap), the mean of what each network alone would predict; not
+    finite where one of them is not. Health: p = 1/K Σₖ pₖ, returned as log p, whose softmax is p.
+
+    Shapes:
+        windows: [batch, window, member · feature], the features of each network side by side.
+        padding: as in `Network`.
+        returns: `Output`; rul in [0, cap].
+
+    >>> networks = [NetworkConfig().build(features=15, classes=3, cap=125) for _ in range(2)]
+    >>> [tuple(part.shape) for part in Ensemble(networks, cap=125)(torch.zeros(4, 60, 30))]
+    [(4,), (4, 3)]
+    """
+
+    def __init__(self, networks: Sequence[Network], cap: int) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.cap = cap
+
+    def forward(self, windows: Tensor, padding: Tensor | None = None) -> Output:
+        """Return the mean RUL and the logarithm of the mean probabilities of each window."""
+        outputs = [network(part, padding) for network, part in self._parts(windows)]
+        ruls = torch.stack([output.rul for output in outputs])
+        # a clamp turns infinity into the cap, and in ONNX Runtime NaN into a number (*measured*)
+        mean = ruls.clamp(0, self.cap).mean(dim=0)
+        rul = torch.where(ruls.isfinite().all(dim=0), mean, torch.nan)
+        health = torch.stack([output.health for output in outputs]).log_softmax(dim=-1)
+        return Output(rul, health.logsumexp(dim=0) - math.log(len(outputs)))
+
+    def attention_weights(self, windows: Tensor, padding: Tensor | None = None) -> Tensor | None:
+        """Return the mean of the networks' attention weights; see `Network`."""
+        weights = [
+            network.attention_weights(part, padding) for network, part in self._parts(windows)
+        ]
+        found = [part for part in weights if part is not None]
+        return torch.stack(found).mean(dim=0) if found else None
+
+    def _parts(self, windows: Tensor) -> Iterator[tuple[Network, Tensor]]:
+        for network, part in zip(
+            self.networks, windows.chunk(len(self.networks), dim=2), strict=True
+        ):
+            assert isinstance(network, Network)
+            yield network, part
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Return the number of parameters of each part, over all networks."""
+        counts: Counter[str] = Counter()
+        for network in self.networks:
+            assert isinstance(network, Network)
+            counts.update(network.parameter_counts())
+        return dict(counts)
+
+
 class InputNoise(nn.Module):
     """Additive Gaussian noise on the window in training mode, the identity in evaluation mode."""
 
@@ -179,7 +240,7 @@ class InputNoise(nn.Module):
 
 @torch.inference_mode()
 def predict(
-    network: Network, windows: Windows, batch_size: int = PREDICTION_BATCH
+    network: Network | Ensemble, windows: Windows, batch_size: int = PREDICTION_BATCH
 ) -> tuple[Tensor, Tensor]:
     """Predict in evaluation mode, in batches, on the windows' device.
 

@@ -25,13 +25,14 @@ from cmapss_rul.intervals.calibration import (
 )
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, supported_levels
 from cmapss_rul.metrics.censored import bound_metrics
-from cmapss_rul.model.network import Network, predict
+from cmapss_rul.model.network import Ensemble, Network, predict
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import remove_partial_files
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.training import checkpoint
 from cmapss_rul.training.checkpoint import Checkpoint, EngineNumbers
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.out_of_fold import OutOfFold, predict_out_of_fold
 from cmapss_rul.training.trained_model import TrainedModel, checkpoint_path
 
 
@@ -59,7 +60,7 @@ def calibrate_network(
     return fit_calibration(validation, reserved, engines.calibrating, DEFAULT_LEVELS, cap)
 
 
-def predict_clamped(network: Network, windows: Windows, cap: int) -> NDArray[np.float64]:
+def predict_clamped(network: Network | Ensemble, windows: Windows, cap: int) -> NDArray[np.float64]:
     """Predict windows of engines that did not train: RUL [window], clamped to [0, cap], cycles.
 
     Raises:
@@ -90,6 +91,17 @@ def calibration_predictions(
     """Join predictions of windows at every cycle of some engines with their labels."""
     true = labelled.rul.double().cpu().numpy()
     return CalibrationPredictions(predicted, true, labelled.windows.starts.cpu().numpy())
+
+
+def calibrate_ensemble(
+    model: TrainedModel, found: OutOfFold, levels: Sequence[float] = DEFAULT_LEVELS
+) -> Calibration:
+    """Fit the intervals around an ensemble's mean from each engine's out-of-fold predictions."""
+    predictions = calibration_predictions(found.predicted, found.labelled)
+    fitted = fit_calibration(
+        predictions, None, model.engines.calibrating, levels, model.config.data.cap
+    )
+    return fitted.model_copy(update={"kind": "out-of-fold"})
 
 
 def calibrate_run(
@@ -132,21 +144,27 @@ def calibrate_run(
         model = TrainedModel.from_checkpoint(found, device)
         wanted = _supported_levels(model, levels)
         fleet = _read_train_file(model, data_dir, progress)
-        reserved = None
-        validation = {*model.engines.validation} - {*model.engines.censored}
-        if model.engines.calibration:
-            reserved = _predict_engines(model, fleet, model.engines.calibrating)
-        # the validation engines fit the scales in either case; the quantiles come from engines that
-        # chose nothing where some were reserved
-        calibration = fit_calibration(
-            _predict_engines(model, fleet, sorted(validation)),
-            reserved,
-            model.engines.calibrating,
-            wanted,
-            model.config.data.cap,
-        )
+        calibration = _calibrate(model, fleet, wanted)
         checkpoint.write(path, {**found.content, "calibration": calibration.model_dump()})
     return replace(model, calibration=calibration)
+
+
+def _calibrate(model: TrainedModel, fleet: Fleet, levels: Sequence[float]) -> Calibration:
+    if model.members:
+        return calibrate_ensemble(model, predict_out_of_fold(model, fleet), levels)
+    reserved = None
+    validation = {*model.engines.validation} - {*model.engines.censored}
+    if model.engines.calibration:
+        reserved = _predict_engines(model, fleet, model.engines.calibrating)
+    # the validation engines fit the scales in either case; the quantiles come from engines that
+    # chose nothing where some were reserved
+    return fit_calibration(
+        _predict_engines(model, fleet, sorted(validation)),
+        reserved,
+        model.engines.calibrating,
+        levels,
+        model.config.data.cap,
+    )
 
 
 def _supported_levels(model: TrainedModel, levels: Sequence[float] | None) -> tuple[float, ...]:

@@ -13,6 +13,10 @@
     rng                 states of the random generators
     loop                epoch, batch, step, sums, best, stale, history
     calibration         in best.pt: the basis of the intervals
+    members             of an ensemble: of each network preprocessor, split, model, loop, clock and
+                        the digest of its own best.pt; model and loop are then empty
+    out_of_fold         of an ensemble: validation metrics, each engine predicted by the network
+                        that it did not train
 
 The classes below are both the schema and the objects that a run works with: the loop advances
 `LoopState` and `Clock` and saves them as they are. A new field is declared here and nowhere else;
@@ -57,6 +61,9 @@ BEST = "best.pt"
 
 PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
 """Top-level keys without which a checkpoint is of no use."""
+
+ENSEMBLE = ("members", "out_of_fold", "calibration")
+"""Parts of an ensemble's checkpoint that are not its networks'."""
 
 MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
 """What a training step measures, in the order of `LoopState.sums`."""
@@ -217,6 +224,8 @@ class Host(Part):
     threads: Count
     ranks: Count = 1
     clock: Clock
+    seconds: float | None = None
+    """Of an ensemble: training and validation of all networks."""
 
 
 class RunRecord(Part):
@@ -236,6 +245,8 @@ class Checkpoint(RunRecord):
     model: dict[str, Any]
     loop: LoopState
     calibration: Calibration | None = None
+    members: list[dict[str, Any]] = Field([], max_length=100)
+    out_of_fold: dict[str, float] = {}
     path: Path
     """Where it came from."""
     content: dict[str, Any]
@@ -269,6 +280,20 @@ class Checkpoint(RunRecord):
                 first = error.errors(include_url=False, include_input=False)[0]
                 where = ".".join(map(str, first["loc"])) or "parts"
                 raise ValueError(f"{where}: {first['msg']}") from error
+
+    def member(self, fold: int) -> "Checkpoint":
+        """Return the checkpoint of one network of an ensemble.
+
+        Raises:
+            CheckpointError: a part of it is malformed.
+        """
+        with refuse_malformed(self.path):
+            own = dict(self.members[fold])
+            shared = {key: value for key, value in self.content.items() if key not in ENSEMBLE}
+            split = {**self.config["split"], "fold": fold}
+            own["config"] = {**self.config, "split": split}
+            own["host"] = {**self.content["host"], "clock": own.pop("clock")}
+        return Checkpoint.from_content({**shared, **own}, self.path)
 
     @property
     def rows(self) -> list[Row]:

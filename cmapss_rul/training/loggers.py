@@ -79,6 +79,9 @@ class Reporter:
     Nothing in a run depends on a reporter; with several processes only rank 0 has any.
     """
 
+    def member_start(self, fold: int, folds: int) -> None:
+        """Handle the start of the network of a fold, counted from 0; of an ensemble only."""
+
     def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
         """Handle the start of an epoch of `windows` windows, `done` of which were trained before.
 
@@ -121,6 +124,7 @@ class Reporters(Reporter):
         self.members = list(members)
 
     # written out: a `__getattr__` would hide a misspelt event from mypy
+    member_start = _forward("member_start")
     epoch_start = _forward("epoch_start")
     batch_end = _forward("batch_end")
     evaluated = _forward("evaluated")

@@ -185,7 +185,7 @@ class Loop:
             raise Interrupted.by(
                 number,
                 f" in epoch {self.state.epoch + 1}, the state is saved; resume with: "
-                f"rul train --resume {shell_word(self.run.path)}",
+                f"rul train --resume {shell_word(self.run.resumed_by)}",
             )
 
     # ---- evaluate ---------------------------------------------------------------------------
@@ -249,24 +249,12 @@ class Loop:
         """
         rul, probabilities = predict(self.trainer.evaluation_network(), labelled.windows)
         self.predicted = rul.clamp(0, self.config.data.cap).double().cpu().numpy()
-        true = labelled.rul.double().cpu().numpy()
         if not rul.isfinite().all():  # before the clamp, which would turn infinity into the cap
             raise RulError(
                 f"a prediction for a validation engine was not finite in epoch "
                 f"{self.state.epoch + 1}; try a smaller train.learning_rate"
             )
-        right = probabilities.argmax(dim=1) == labelled.health
-        windows = labelled.windows  # an engine's first row in the series stands for it
-        cuts = random_cut_weights(
-            windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy()
-        )
-        return {
-            "val_rmse": rmse(self.predicted, true),
-            "val_nasa": nasa_mean(self.predicted, true),
-            "val_cut_rmse": rmse(self.predicted, true, cuts),
-            "val_cut_nasa": nasa_mean(self.predicted, true, cuts),
-            "val_health_accuracy": float(right.double().mean()),
-        }
+        return validation_metrics(self.predicted, probabilities, labelled)
 
     # ---- save -------------------------------------------------------------------------------
 
@@ -334,6 +322,23 @@ class Loop:
         self.run.release()  # the optimisers may share tensors with what was read
         if self.is_finished():  # stopped early, and more epochs were asked for: patience anew
             self.state.stale = 0
+
+
+def validation_metrics(
+    predicted: NDArray[np.float64], probabilities: Tensor, labelled: LabelledWindows
+) -> dict[str, float]:
+    """Metrics of predictions [window], clamped, and of probabilities [window, class]."""
+    true, windows = labelled.rul.double().cpu().numpy(), labelled.windows
+    # an engine's first row in the series stands for it
+    cuts = random_cut_weights(windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy())
+    right = probabilities.argmax(dim=1) == labelled.health
+    return {
+        "val_rmse": rmse(predicted, true),
+        "val_nasa": nasa_mean(predicted, true),
+        "val_cut_rmse": rmse(predicted, true, cuts),
+        "val_cut_nasa": nasa_mean(predicted, true, cuts),
+        "val_health_accuracy": float(right.double().mean()),
+    }
 
 
 def rng_state(device: torch.device) -> dict[str, Tensor | None]:

@@ -1,12 +1,14 @@
 """Run folders: what they hold, how they are numbered, and which of them is unfinished.
 
-runs/<config>-s<seed>/, then …-2, …-3
+runs/<config>-s<seed>/, then …-2, …-3; of an ensemble runs/<config>-5folds-s<seed>/
     config.yaml     resolved; trains again as it is
     metrics.csv     one row an epoch
     train.log       messages and epochs, with times
     best.pt         the epoch that validation chose
     last.pt         where training resumes
     previous.pt     the last.pt before that, should it be damaged
+
+An ensemble has config.yaml, best.pt and fold-0/, fold-1/, …, which are such folders.
 """
 
 import contextlib
@@ -39,8 +41,10 @@ class RunFolder:
     callers can pass on this object instead of what they read. Pickling keeps only the path.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, resumed_by: Path | None = None) -> None:
         self.path = path
+        # a fold is resumed by its ensemble, whose other folds would otherwise wait for ever
+        self.resumed_by = resumed_by or path
         self.config = path / "config.yaml"
         self.metrics = path / "metrics.csv"
         self.log = path / "train.log"
@@ -63,6 +67,26 @@ class RunFolder:
     def resumable(self) -> bool:
         """Whether there is a checkpoint to resume from."""
         return self.last.exists() or self.previous.exists()
+
+    def fold(self, number: int) -> "RunFolder":
+        """Folder of one network of an ensemble, counted from 0."""
+        return RunFolder(self.path / f"fold-{number}", resumed_by=self.path)
+
+    @property
+    def folds(self) -> list["RunFolder"]:
+        """The folders of an ensemble's networks that exist; none of a single network."""
+        found = (path for path in self.path.glob("fold-*") if path.name[5:].isdecimal())
+        return [self.fold(int(path.name[5:])) for path in sorted(found, key=natural_order)]
+
+    def is_finished(self) -> bool:
+        """Whether nothing is left to train; False without a checkpoint.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        if self.folds:  # written when all are finished
+            return self.best.exists()
+        return self.resumable and self.newest()[0].is_finished()
 
     def newest(self) -> tuple[Checkpoint, str]:
         """Read the newest undamaged checkpoint to resume from.
@@ -165,11 +189,8 @@ def folder_to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | Non
 def newest_unfinished(runs: Sequence[RunFolder]) -> RunFolder | None:
     """Find the last unfinished run of a list; None without any."""
     for run in reversed(runs):
-        if not run.resumable:
-            unfinished = not run.metrics.exists()
-        else:
-            unfinished = not run.newest()[0].is_finished()
-        if unfinished:
+        lost = not (run.resumable or run.folds) and run.metrics.exists()
+        if not (lost or run.is_finished()):
             return run
         # a search through many runs would otherwise hold the checkpoints of all
         run.release()
@@ -247,6 +268,8 @@ def select_run(
         return RunSelection(_with_data(_config_of(named, sets), data), named)
     run_name, file = find_config(name)
     config = _with_data(load_config(file, sets), data)
+    if config.split.is_ensemble:
+        run_name += f"-{config.split.folds}folds"
     if resume is None:
         new = RunFolder(output) if output else next_folder(run_name, config.seed, root)
         return RunSelection(config, new)
@@ -268,7 +291,7 @@ def _newest_run(name: str, config: RunConfig, root: Path) -> RunSelection:
         return RunSelection(
             config, unfinished, f"resuming {unfinished}, the newest unfinished {found}"
         )
-    finished = [run for run, _ in same if run.resumable and run.newest()[0].is_finished()]
+    finished = [run for run, _ in same if run.is_finished()]
     if finished:
         return RunSelection(config, finished[-1], f"there is no unfinished {found}")
     named = folder_to_resume(name, config.seed, root)
@@ -303,7 +326,7 @@ def _runs_of(name: str, config: RunConfig, root: Path) -> list[tuple[RunFolder, 
     empty = [
         run
         for run in numbered_folders(name, config.seed, root)
-        if not (run.config.exists() or run.metrics.exists() or run.resumable)
+        if not (run.config.exists() or run.metrics.exists() or run.resumable or run.folds)
     ]
     return [*found, *((run, set[str]()) for run in empty)]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from cmapss_rul.training.checkpoint import (
     Versions,
 )
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.ensemble import train_ensemble
 from cmapss_rul.training.inputs import RunInputs, find_train_files, read_train_files
 from cmapss_rul.training.loggers import LogFile, Reporter, Reporters
 from cmapss_rul.training.loop import Loop
@@ -47,6 +49,9 @@ def train(
 ) -> RunFolder:
     """Train a configuration in a folder of its own; only training files are opened.
 
+    With `split.folds` one network a fold is trained, each in a folder of its own below; see
+    `training.ensemble`.
+
     Args:
         config: of the run.
         folder: of the run; must not exist, unless `resume`.
@@ -71,6 +76,9 @@ def train(
     """
     run = folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
     group = group or ProcessGroup()
+    if config.split.is_ensemble:
+        train_member = partial(train, resume=True, device=device, reporters=reporters, group=group)
+        return train_ensemble(config, run, train_member, resume, Reporters(reporters), group)
     with ExitStack() as cleanup:
         if resume and group.first:
             cleanup.enter_context(lock_folder(run.path))

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cmapss_rul.data.conditions import MAX_CONDITIONS
-from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.preprocess import EnsemblePreprocessor, Preprocessor
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.model.network import Network, predict
+from cmapss_rul.model.network import Ensemble, Network, predict
 from cmapss_rul.training.checkpoint import (
     BEST,
     Checkpoint,
@@ -56,11 +56,16 @@ class TrainedModel:
         best_epoch: the epoch that validation had chosen by then.
         val_rmse: over every cycle of the validation engines, capped labels, cycles.
         calibration: the basis of the intervals; None where there are none.
+        members: of an ensemble over folds: the model of each network, which its fold's engines
+            validated; empty for a single network. Of the ensemble, `epoch` is the latest of
+            theirs, and `val_rmse` is of each engine's predictions by the network that it did not
+            train.
+        seconds: of an ensemble: training and validation of all networks.
     """
 
     path: Path
     config: RunConfig
-    network: Network
+    network: Network | Ensemble
     preprocessor: Preprocessor
     data: RunData
     engines: EngineNumbers
@@ -69,6 +74,8 @@ class TrainedModel:
     val_rmse: float
     versions: Versions
     calibration: Calibration | None = None
+    members: tuple["TrainedModel", ...] = ()
+    seconds: float | None = None
 
     def predict(self, windows: Windows) -> WindowPredictions:
         """Predict for windows of scaled rows, such as those of `load_data`.
@@ -104,6 +111,8 @@ class TrainedModel:
             CheckpointError: with the path and what is wrong with the content.
         """
         config = checkpoint.run_config()
+        if checkpoint.members or config.split.is_ensemble:
+            return _ensemble(checkpoint, config, device)
         with refuse_malformed(checkpoint.path):
             check_preprocessor(checkpoint.preprocessor, config)
             # an outline takes no memory, so a network of another size is refused before it would
@@ -126,6 +135,41 @@ class TrainedModel:
                 versions=checkpoint.versions,
                 calibration=checkpoint.calibration,
             )
+
+
+def _ensemble(
+    checkpoint: Checkpoint, config: RunConfig, device: torch.device | str
+) -> TrainedModel:
+    """Build all networks of an ensemble's checkpoint.
+
+    Raises:
+        CheckpointError: with the path and what is wrong with the content.
+    """
+    with refuse_malformed(checkpoint.path):
+        folds = len(config.split.members)
+        if len(checkpoint.members) != folds:
+            raise ValueError(f"found {len(checkpoint.members)} networks, expected {folds}")
+        check_preprocessor(checkpoint.preprocessor, config)
+        whole = Preprocessor.from_state(checkpoint.preprocessor, config.data)
+        members = tuple(
+            TrainedModel.from_checkpoint(checkpoint.member(fold), device) for fold in range(folds)
+        )
+        networks = [member.network for member in members if isinstance(member.network, Network)]
+        return TrainedModel(
+            path=checkpoint.path,
+            config=config,
+            network=Ensemble(networks, config.data.cap).eval(),
+            preprocessor=EnsemblePreprocessor.of(whole, [m.preprocessor for m in members]),
+            data=checkpoint.data,
+            engines=checkpoint.engines,
+            epoch=max(member.epoch for member in members),
+            best_epoch=max(member.best_epoch for member in members),
+            val_rmse=checkpoint.out_of_fold["val_rmse"],
+            versions=checkpoint.versions,
+            calibration=checkpoint.calibration,
+            members=members,
+            seconds=checkpoint.host.seconds,
+        )
 
 
 def restore(path: PathLike[str] | str, device: torch.device | str = "cpu") -> TrainedModel:

@@ -1,0 +1,185 @@
+"""Ensembles over folds of engines: one network a fold, whose mean predicts.
+
+Each network is an ordinary run that trains on the engines of the other folds and selects its epoch
+on those of its own. So every engine is predicted by a network that it did not train, which gives
+the validation metrics and the intervals of the ensemble.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from cmapss_rul.config.yaml import to_yaml
+from cmapss_rul.display.text import counted, shell_word
+from cmapss_rul.system.errors import CheckpointError, UsageError
+from cmapss_rul.system.files import remove_partial_files, write_atomic
+from cmapss_rul.system.locks import lock_folder
+from cmapss_rul.training import checkpoint as checkpoints
+from cmapss_rul.training.calibrate import calibrate_ensemble
+from cmapss_rul.training.checkpoint import (
+    FORMAT_VERSION,
+    Checkpoint,
+    Clock,
+    EngineNumbers,
+    LoopState,
+    RunRecord,
+)
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.inputs import RunInputs, TrainFiles, find_train_files, read_train_files
+from cmapss_rul.training.loggers import Reporter
+from cmapss_rul.training.loop import validation_metrics
+from cmapss_rul.training.out_of_fold import predict_out_of_fold
+from cmapss_rul.training.ranks import ProcessGroup
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trained_model import TrainedModel
+
+_COPIED = ("preprocessor", "split", "model", "loop")
+"""Parts of a run's best.pt that its ensemble needs."""
+
+
+def train_ensemble(
+    config: RunConfig,
+    run: RunFolder,
+    train_member: Callable[[RunConfig, RunFolder], RunFolder],
+    resume: bool,
+    reporter: Reporter,
+    group: ProcessGroup,
+) -> RunFolder:
+    """Train the network of each fold, one after another, and join them in one checkpoint.
+
+    Args:
+        config: of the ensemble.
+        run: its folder; must not exist, unless `resume`.
+        train_member: trains, or resumes, the run of one network.
+        resume: go on with the network and the epoch at which a former call was stopped.
+        reporter: receives the events of all runs.
+        group: processes that train together.
+
+    Raises:
+        UsageError: the folder exists, or is not an ensemble's.
+        RulError: as for an ordinary run.
+    """
+    with ExitStack() as cleanup:
+        if group.first:
+            _refuse_other_content(run, resume)
+            cleanup.enter_context(lock_folder(run.path))
+            remove_partial_files(run.path)
+        splits = config.split.members
+        for fold, split in enumerate(splits):
+            reporter.member_start(fold, len(splits))
+            train_member(config.model_copy(update={"split": split}), run.fold(fold))
+            if fold == 0 and group.first:  # a resumption that fold 0 refused has changed no file
+                write_atomic(run.config, to_yaml(config))
+        if group.first:
+            _join(config, run, reporter)
+    return run
+
+
+def _refuse_other_content(run: RunFolder, resume: bool) -> None:
+    if run.path.exists() and not resume:
+        raise UsageError(
+            f"{run} exists already and is left alone; resume it with --resume "
+            f"{shell_word(run.path)}, or name another folder with --output"
+        )
+    if run.resumable:
+        raise UsageError(
+            f"{run} is the run of a single network, so no ensemble is trained in it; name another "
+            "folder with --output"
+        )
+
+
+def _join(config: RunConfig, run: RunFolder, reporter: Reporter) -> None:
+    """Write best.pt, unless it has the networks that the runs of the folds have now.
+
+    Raises:
+        CheckpointError: a run's best.pt cannot be used, or they are of different files.
+        DataError: the training file cannot be read again.
+    """
+    folds = [run.fold(fold) for fold in range(len(config.split.members))]
+    digests = [fold.sha256(fold.best) for fold in folds]
+    if _is_current(run, digests):
+        reporter.note(f"{run} has the networks of all {len(folds)} folds: nothing to do")
+        return
+    bests = [fold.open(fold.best) for fold in folds]
+    files = read_train_files(config, find_train_files(config))
+    _refuse_other_data(bests, files)
+    inputs = RunInputs.prepare(config, files)
+    seconds = sum(float(row["seconds"]) for fold in folds for row in fold.newest()[0].rows)
+    content = _content(config, run, inputs, bests, digests)
+    content["host"]["seconds"] = seconds
+    model = TrainedModel.from_checkpoint(Checkpoint.from_content(content, run.best))
+    found = predict_out_of_fold(model, files[0][0].fleet)
+    metrics = validation_metrics(found.predicted, found.probabilities, found.labelled)
+    calibration = calibrate_ensemble(model, found)
+    content |= {"out_of_fold": metrics, "calibration": calibration.model_dump()}
+    checkpoints.write(run.best, content)
+    for fold in folds:
+        fold.release()
+    reporter.note(
+        f"ensemble of {counted(len(folds), 'fold')}: each engine predicted by the network that it "
+        f"did not train, RMSE {metrics['val_rmse']:.3f} cycles, at random cuts "
+        f"{metrics['val_cut_rmse']:.3f}; trained in {seconds:.0f} s"
+    )
+
+
+def _is_current(run: RunFolder, digests: Sequence[str]) -> bool:
+    """Whether best.pt has these networks; a damaged one is written again."""
+    try:
+        members = run.open(run.best).members
+    except CheckpointError:
+        return False
+    return [member.get("sha256") for member in members] == list(digests)
+
+
+def _refuse_other_data(bests: Sequence[Checkpoint], files: TrainFiles) -> None:
+    for best in bests:
+        for there, (_, here) in zip(best.data.files, files, strict=True):
+            if there.canonical_sha256 != here.canonical_sha256:
+                raise CheckpointError(
+                    f"{best.path}: was trained on {there.name} of SHA-256 {there.sha256[:12]}…, "
+                    f"found {here.sha256[:12]}…; restore that file, or remove the folder of this "
+                    "fold and resume"
+                )
+
+
+def _content(
+    config: RunConfig,
+    run: RunFolder,
+    inputs: RunInputs,
+    bests: Sequence[Checkpoint],
+    digests: Sequence[str],
+) -> dict[str, Any]:
+    """The checkpoint, as far as it is known before any prediction."""
+    engines, first = inputs.data.engines, bests[0]
+    labels = sorted({label for best in bests for label in best.data.label_columns})
+    record = RunRecord(
+        versions=first.versions,
+        config=config.without_paths(),
+        data=first.data.model_copy(update={"label_columns": labels}),
+        preprocessor=inputs.data.preprocessor.state_dict(),
+        engines=EngineNumbers(
+            training=engines.training.tolist(),
+            validation=engines.validation.tolist(),
+            test=inputs.test.tolist(),
+            censored=inputs.censored.tolist(),
+        ),
+        host=first.host.model_copy(
+            update={"folder": str(run.path), "data_dir": config.data.dir, "clock": Clock()}
+        ),
+    )
+    return {
+        "format_version": FORMAT_VERSION,
+        **record.model_dump(by_alias=True),
+        "model": {},
+        "loop": LoopState().model_dump(),
+        "members": [
+            {
+                **{part: best.content[part] for part in _COPIED},
+                "clock": best.content["host"]["clock"],
+                "sha256": digest,
+            }
+            for best, digest in zip(bests, digests, strict=True)
+        ],
+        # replaced once the networks have predicted
+        "out_of_fold": {"val_rmse": 0.0},
+    }
