@@ -21,7 +21,7 @@ def calibrate(
         typer.Option(
             metavar="LEVEL,…",
             help="Coverage levels to add to those that the run has; without this option, its "
-            "levels become those of 0.8,0.9,0.95 that the calibration engines support.",
+            "levels become those of 0.8,0.9,0.95 for which there are engines enough.",
         ),
     ] = "",
     device: Device = "auto",
@@ -30,11 +30,13 @@ def calibrate(
 ) -> None:
     """Calibrate the prediction intervals of a trained run.
 
-    `rul train` does this already; use it for more levels, or for a run without intervals. Only
-    the entry `calibration` of best.pt is added or replaced. Conformal intervals are fitted on the
+    `rul train` does this already; use it for more levels, or for a run of before 2026-11-29, whose
+    intervals hold for a cycle of a whole life and not for where a record was cut. Only the entry
+    `calibration` of best.pt is added or replaced. Conformal intervals are fitted on the
     calibration engines (split.calibration), or else on the validation engines, which also
-    selected the epoch. K engines support levels up to K/(K + 1). Reads only the training file,
-    and downloads it if it is missing.
+    selected the epoch, each cut at a random cycle. K engines support levels up to K/(K + 1),
+    near which intervals are very wide: by default 0.9 takes 19 engines and 0.95 takes 39. Reads
+    only the training file, and downloads it if it is missing.
 
     \b
     Examples:

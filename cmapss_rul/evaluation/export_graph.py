@@ -206,11 +206,17 @@ class IntervalGraph(nn.Module):
 
     knots: Tensor
     scales: Tensor
+    edges: Tensor
+    quantiles: Tensor
 
     def __init__(self, calibration: Calibration, level: float, cap: int) -> None:
         super().__init__()
-        self.quantile = calibration.quantiles[calibration.levels.index(level)]
+        index = calibration.levels.index(level)
+        banded = bool(calibration.edges)
+        quantiles = calibration.band_quantiles[index] if banded else [calibration.quantiles[index]]
         self.cap = cap
+        self.register_buffer("edges", torch.tensor(calibration.edges, dtype=torch.float64))
+        self.register_buffer("quantiles", torch.tensor(quantiles, dtype=torch.float64))
         scales = [calibration.late, calibration.early]
         self.register_buffer("knots", torch.tensor(calibration.knots, dtype=torch.float64))
         self.register_buffer("scales", torch.tensor(scales, dtype=torch.float64))
@@ -234,8 +240,11 @@ class IntervalGraph(nn.Module):
         share = torch.where(gap > 0, (rul - self.knots[left]) / torch.where(gap > 0, gap, 1.0), 0.0)
         at_left = self.scales[:, left]
         late, early = at_left + share * (self.scales[:, right] - at_left)
-        lower = (rul - self.quantile * late).clamp(0, self.cap)
-        return lower.float(), (rul + self.quantile * early).clamp(0, self.cap).float()
+        bound = self.quantiles  # one without bands
+        if len(self.edges):
+            bound = bound[(rul.unsqueeze(1) >= self.edges).sum(dim=1)]
+        lower = (rul - bound * late).clamp(0, self.cap)
+        return lower.float(), (rul + bound * early).clamp(0, self.cap).float()
 
 
 def shortest_decimal(raw: Tensor) -> Tensor:

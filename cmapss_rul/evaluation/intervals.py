@@ -8,24 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.evaluation.predictions import Predictions, Truth
-from cmapss_rul.intervals.calibration import unsupported_reason
+from cmapss_rul.intervals.calibration import Calibration, unsupported_reason
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, validate_level
 from cmapss_rul.metrics.coverage import Coverage, interval_coverage, mean_by_engine
 from cmapss_rul.metrics.regression import in_band, rul_bands
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.trained_model import TrainedModel
 
-GUARANTEE = (
+LIFE_GUARANTEE = (
     "at least the level on average over engines like those of the calibration, at a cycle drawn "
     "uniformly from the engine's life; not for each RUL, nor at the last cycle of truncated records"
 )
-"""What conformal prediction by engine guarantees, and what it does not."""
+"""What intervals of before 2026-11-29 guarantee, and what they do not."""
 
 FAILED_ONLY = (
     "only engines that failed calibrate: biased where those still running live longer or were "
     "stopped because of their state (informative censoring)"
 )
 """Caveat of the intervals of a fleet with censored records: the engines are not exchangeable."""
+
+NO_GUARANTEE = (
+    "none that is proved: the errors are those of single networks, and the mean of the ensemble "
+    "is usually nearer to the truth, so that coverage is usually above the level"
+)
+"""What intervals of an ensemble from out-of-fold predictions guarantee."""
+
+_ENGINES = "at least the level on average over engines like those of the calibration"
 
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Lower and upper bound, [window] each, cycles."""
@@ -198,7 +206,23 @@ def interval_facts(model: TrainedModel) -> IntervalFacts | None:
         engines=len(calibration.engines),
         mark=interval_caveat(model) or None,
         form=calibration.form,
-        promise=GUARANTEE,
+        promise=guarantee(calibration),
+    )
+
+
+def guarantee(calibration: Calibration) -> str:
+    """Say what conformal prediction by engine guarantees here, and what it does not."""
+    if calibration.shortest_cut is None:
+        return LIFE_GUARANTEE
+    if calibration.kind == "out-of-fold":
+        return NO_GUARANTEE
+    cut = f"where a record ends at a random cycle from {calibration.shortest_cut} on"
+    if not calibration.edges:
+        return f"{_ENGINES}, {cut}; not for each engine or each RUL"
+    edges = ", ".join(f"{edge:g}" for edge in calibration.edges)
+    return (
+        f"{_ENGINES}, {cut}, and likewise where the end is drawn within one band of predicted "
+        f"RUL (bands begin at 0, {edges}); not for each engine, nor by true RUL"
     )
 
 

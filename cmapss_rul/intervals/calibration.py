@@ -10,20 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cmapss_rul.display.text import counted
 from cmapss_rul.intervals.conformal import (
+    DEFAULT_LEVELS,
     PREFERRED,
+    band_quantiles,
     conformal_quantile,
     engine_weights,
     engines_needed,
+    offered_levels,
     preferred_level,
     supported_levels,
     validate_level,
 )
 from cmapss_rul.intervals.scales import FORMS, ErrorScales, Form, ScaleCurve
+from cmapss_rul.metrics.regression import random_cut_weights, rul_bands
 from cmapss_rul.system.errors import UsageError
 
 Kind = Literal["validation", "calibration", "out-of-fold"]
 CHOSE = "these engines also chose the epoch"
 """Caveat of intervals from validation engines: early stopping makes them slightly too narrow."""
+BANDED = 20
+"""Calibrating engines from which on the bound also holds within bands of the predicted RUL."""
 
 _CAVEATS: dict[Kind, str] = {
     "validation": CHOSE,
@@ -46,11 +52,22 @@ class CalibrationPredictions:
         predicted: [cycle], clamped to [0, cap], cycles.
         true: [cycle], capped, cycles.
         engine: [cycle], a number for each engine.
+        lengths: [cycle], cycles of the engine's record up to this one.
     """
 
     predicted: NDArray[np.float64]
     true: NDArray[np.float64]
     engine: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def at(self, rows: NDArray[np.bool_]) -> "CalibrationPredictions":
+        """Select some of the cycles."""
+        return CalibrationPredictions(*(values[rows] for values in vars(self).values()))
+
+    def at_cuts(self) -> "CalibrationPredictions":
+        """Select the cycles at which a record may be cut; see `random_cut_weights`."""
+        # within an engine they have equal weights, which `engine_weights` gives the others, too
+        return self.at(random_cut_weights(self.engine, self.lengths) > 0)
 
 
 class Calibration(BaseModel):
@@ -62,7 +79,13 @@ class Calibration(BaseModel):
             the network that it did not train.
         engines: numbers of these engines.
         levels: nominal coverages, ascending, all supported by the number of engines.
-        quantiles: [level], largest score inside the interval.
+        quantiles: [level], largest score inside the interval; where there are bands, the lower
+            bound of those.
+        shortest_cut: what the coverage is averaged over: random cuts of records that leave this
+            many cycles or more; None for every cycle of a life, as before 2026-11-29.
+        edges: of the bands of predicted RUL, ascending, cycles; a band begins at its edge. Empty
+            without bands.
+        band_quantiles: [level][band], largest score inside the interval, by predicted RUL.
         form: of the scales, chosen on the validation engines.
         knots, late, early: see `ScaleCurve`.
     """
@@ -77,6 +100,9 @@ class Calibration(BaseModel):
     knots: list[NonNegative] = Field(min_length=1)
     late: list[Scale]
     early: list[Scale]
+    shortest_cut: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    edges: list[NonNegative] = []
+    band_quantiles: list[list[NonNegative]] = []
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "Calibration":
@@ -86,6 +112,11 @@ class Calibration(BaseModel):
             raise ValueError("knots, late and early should have the same length")
         if self.knots != sorted(self.knots):
             raise ValueError("knots should be ascending")
+        if self.edges != sorted(self.edges):
+            raise ValueError("edges should be ascending")
+        rows = [len(self.edges) + 1] * len(self.levels) if self.edges else []
+        if [len(row) for row in self.band_quantiles] != rows:
+            raise ValueError("band_quantiles should have a row a level, with a quantile a band")
         # an infinite quantile is no plain value, and an interval of all RULs of no use
         if self.levels and engines_needed(self.levels[-1]) > len(self.engines):
             raise ValueError(f"{len(self.engines)} engines do not support {self.levels[-1]:g}")
@@ -116,57 +147,81 @@ class Calibration(BaseModel):
             level: one of `levels`.
             cap: of labels and predictions, cycles. An upper bound there means 'the cap or more'.
         """
-        bound = self.quantiles[self.levels.index(level)]
+        index = self.levels.index(level)
+        bound: float | NDArray[np.float64] = self.quantiles[index]
+        if self.edges:
+            bound = np.array(self.band_quantiles[index])[np.digitize(predicted, self.edges)]
         return self.scales.at(predicted).bounds(predicted, bound, cap)
 
 
 def fit_calibration(
-    validation: CalibrationPredictions,
-    calibration: CalibrationPredictions | None,
+    predictions: CalibrationPredictions,
+    reserved: CalibrationPredictions | None,
     engines: list[int],
-    levels: Sequence[float],
+    levels: Sequence[float] | None,
     cap: int,
+    kind: Kind = "validation",
 ) -> Calibration:
-    """Calibrate the intervals of a model.
+    """Calibrate the intervals of a model for records that are cut at a random cycle.
 
-    The scales, and their form by the interval score, come from the validation engines. With
-    reserved calibration engines the quantiles come from those, and the guarantee of
-    `conformal_quantile` holds exactly. Otherwise they come from the validation engines, each
-    scored with scales cross-fitted on the others; these engines also chose the epoch, so the
-    guarantee holds only approximately.
+    Every engine counts the same, and of an engine every cut of `random_cut_weights`.
+    The scales, and their form by the interval score, come from `predictions`. With reserved
+    engines the quantiles come from those, and the bound of `band_quantiles` holds exactly.
+    Otherwise each of the engines is scored with scales cross-fitted on the others; validation
+    engines also chose the epoch, so the bound then holds only approximately. From `BANDED`
+    engines on there are five bands of predicted RUL: nearly every engine passes each of them, so
+    that each has nearly as many engines as there are.
 
     Args:
-        validation: every cycle of the validation engines.
-        calibration: every cycle of the calibration engines, if any.
-        engines: numbers of the engines behind the quantiles.
-        levels: requested coverages; those that the engines do not support are left out.
+        predictions: every cycle of the engines that were held out from training.
+        reserved: every cycle of engines that only calibrate, if any.
+        engines: numbers of the engines behind the quantiles, ascending.
+        levels: requested coverages, of which those without a bound are left out; None for those
+            of `DEFAULT_LEVELS` that `offered_levels` selects.
         cap: of labels and predictions, cycles.
+        kind: of `predictions`, where no engines are reserved.
     """
+    engines = _engines_with_cuts(predictions if reserved is None else reserved, engines)
+    predictions = predictions.at_cuts()
     # `crossed` chooses the form in either case: on the engines that it was fitted on, the more
     # flexible form would always look better
-    fitted = {form: _fit(validation, form) for form in FORMS}
-    crossed = {form: _cross_fit(validation, form) for form in FORMS}
-    form = min(FORMS, key=lambda form: _interval_score(validation, crossed[form], cap))
-    if calibration is None:
+    fitted = {form: _fit(predictions, form) for form in FORMS}
+    crossed = {form: _cross_fit(predictions, form) for form in FORMS}
+    form = min(FORMS, key=lambda form: _interval_score(predictions, crossed[form], cap))
+    if reserved is None:
         # scored in its own units, an engine would get too small a score, and the interval be narrow
-        scores = crossed[form].scores(validation.predicted, validation.true)
-        engine = validation.engine
+        used, scales = predictions, crossed[form]
     else:
         # these engines fitted nothing, so the scores are exchangeable with a new engine's
-        scales = fitted[form].at(calibration.predicted)
-        scores = scales.scores(calibration.predicted, calibration.true)
-        engine = calibration.engine
-    feasible = supported_levels(levels, len(engines))
+        used = reserved.at_cuts()
+        scales = fitted[form].at(used.predicted)
+    scores = scales.scores(used.predicted, used.true)
+    if levels is None:
+        feasible = offered_levels(DEFAULT_LEVELS, len(engines))
+    else:
+        feasible = supported_levels(levels, len(engines))
+    edges = [float(low) for low, _ in rul_bands(cap)][1:-1] if len(engines) >= BANDED else []
+    band, bands = np.digitize(used.predicted, edges), len(edges) + 1
+    by_band = [band_quantiles(scores, used.engine, band, bands, level) for level in feasible]
     return Calibration(
-        kind="validation" if calibration is None else "calibration",
+        kind=kind if reserved is None else "calibration",
         engines=engines,
         levels=list(feasible),
-        quantiles=[conformal_quantile(scores, engine, level) for level in feasible],
+        quantiles=[conformal_quantile(scores, used.engine, level) for level in feasible],
         form=form,
         knots=fitted[form].knots.tolist(),
         late=fitted[form].late.tolist(),
         early=fitted[form].early.tolist(),
+        shortest_cut=int(used.lengths.min()),  # less where no record is long
+        edges=edges,
+        band_quantiles=by_band if edges else [],
     )
+
+
+def _engines_with_cuts(predictions: CalibrationPredictions, engines: list[int]) -> list[int]:
+    """Return the numbers of the engines whose records are long enough to be cut."""
+    long_enough = np.isin(np.unique(predictions.engine), predictions.at_cuts().engine)
+    return [number for number, kept in zip(engines, long_enough, strict=True) if kept]
 
 
 def _fit(predictions: CalibrationPredictions, form: Form) -> ScaleCurve:
@@ -182,9 +237,7 @@ def _cross_fit(predictions: CalibrationPredictions, form: Form) -> ErrorScales:
     for k in range(int(fold.max()) + 1):
         inside = fold == k
         rest = ~inside if not inside.all() else inside
-        scales = _fit(
-            CalibrationPredictions(*(values[rest] for values in vars(predictions).values())), form
-        )
+        scales = _fit(predictions.at(rest), form)
         late[inside], early[inside] = scales.at(predictions.predicted[inside])
     return ErrorScales(late, early)
 

@@ -1,7 +1,8 @@
 """Quantile of hierarchical conformal prediction, with engines as the exchangeable units.
 
 The cycles of one engine are strongly correlated, so K engines count as K observations, however
-many cycles they have; treating cycles as exchangeable would make intervals too narrow.
+many cycles they have; treating cycles as exchangeable would make intervals too narrow. The further
+observation, that of a new engine, is its record cut at a random cycle.
 
 Source: Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with hierarchical data",
 2023, arXiv:2306.06342, method HCP.
@@ -46,8 +47,10 @@ def conformal_quantile(
     q = quantile of Σₖ Σᵢ 1/((K + 1)·nₖ)·δ(sₖᵢ) + 1/(K + 1)·δ(∞) at the level, where sₖᵢ is the
     score of cycle i of engine k, which has nₖ cycles. P(s ≤ q) ≥ level for a cycle drawn uniformly
     from those of a new engine, if the K + 1 engines are exchangeable and the score function does
-    not depend on them. The coverage is marginal, over draws of all engines: there is no guarantee
-    for a particular engine or a particular RUL.
+    not depend on them. The cycles may be chosen by a rule that is the same for all engines, such
+    as 'from cycle 20 on' or 'with a prediction in this band'; engines without any then do not
+    count, and the bound is for a new engine that has some. The coverage is marginal, over draws of
+    all engines: there is no guarantee for a particular engine or a particular RUL.
 
     Args:
         scores: [cycle].
@@ -69,16 +72,55 @@ def conformal_quantile(
     return float(scores[order[reached]]) if reached < len(scores) else math.inf
 
 
-def engines_needed(level: float) -> int:
-    """Smallest number of engines K that supports a level: K/(K + 1) ≥ level.
+def band_quantiles(
+    scores: NDArray[np.float64],
+    engine: NDArray[np.int64],
+    band: NDArray[np.int64],
+    bands: int,
+    level: float,
+) -> list[float]:
+    """Upper bounds of the score by band: the larger of the quantile of all cycles and the band's.
 
-    The level is taken as the decimal number that it prints as; the float 0.9 would need ten.
+    The first keeps the bound over all cycles. The second adds that of each band (Mondrian
+    conformal prediction: V. Vovk, A. Gammerman and G. Shafer, "Algorithmic learning in a random
+    world", 2005, section 4.5), for a cycle drawn uniformly from those of a new engine in it. A
+    band with too few engines for the level has the first bound alone.
+
+    Args:
+        scores: [cycle].
+        engine: [cycle], a number for each engine.
+        band: [cycle], from 0 on; of what is known without the truth, such as the prediction.
+        bands: number of bands.
+        level: in (0, 1).
+
+    >>> scores, engine = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1, 2, 1, 2])
+    >>> band_quantiles(scores, engine, np.array([0, 0, 0, 1]), 3, 0.5)
+    [3.0, 3.0, 3.0]
+    >>> band_quantiles(scores, engine, np.array([0, 0, 1, 1]), 2, 0.5)
+    [3.0, 4.0]
+    """
+    overall = conformal_quantile(scores, engine, level)
+    found = []
+    for number in range(bands):
+        inside = band == number
+        within = conformal_quantile(scores[inside], engine[inside], level)
+        found.append(overall if math.isinf(within) else max(overall, within))
+    return found
+
+
+def engines_needed(level: float, spare: int = 0) -> int:
+    """Smallest number of engines K of which a level may leave some out: (K + 1)·level ≤ K − spare.
+
+    Without `spare`, the smallest number with a bound at all: K/(K + 1) ≥ level. The level is taken
+    as the decimal number that it prints as; the float 0.9 would need ten.
 
     >>> [engines_needed(level) for level in (0.5, 0.8, 0.9, 0.95, 0.99)]
     [1, 4, 9, 19, 99]
+    >>> [engines_needed(level, spare=1) for level in (0.8, 0.9, 0.95)]
+    [9, 19, 39]
     """
-    exact = Fraction(repr(float(level)))
-    return max(1, math.ceil(exact / (1 - exact)))
+    outside = 1 - Fraction(repr(float(level)))
+    return max(1, math.ceil((1 + spare) / outside) - 1)
 
 
 def validate_level(level: float) -> float:
@@ -99,6 +141,21 @@ def supported_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]
     (0.8, 0.9)
     """
     return tuple(sorted({level for level in levels if engines_needed(level) <= engines}))
+
+
+def offered_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]:
+    """Return the levels that a number of engines supports with one of them to spare, ascending.
+
+    Without a spare engine nearly all of the miscoverage that a level allows is used up by the
+    new engine: the bound is about the largest score of any cycle, and the interval too wide to be
+    of use. The lowest level alone is offered down to the number that supports it.
+
+    >>> [offered_levels((0.8, 0.9, 0.95), engines) for engines in (3, 4, 18, 20, 52)]
+    [(), (0.8,), (0.8,), (0.8, 0.9), (0.8, 0.9, 0.95)]
+    """
+    supported = supported_levels(levels, engines)
+    spared = tuple(level for level in supported if engines_needed(level, spare=1) <= engines)
+    return spared or supported[:1]
 
 
 def preferred_level(levels: Iterable[float]) -> float | None:

@@ -36,9 +36,12 @@ class ErrorScales(NamedTuple):
         return np.maximum((predicted - true) / self.late, (true - predicted) / self.early)
 
     def bounds(
-        self, predicted: NDArray[np.float64], bound: float, cap: int
+        self, predicted: NDArray[np.float64], bound: float | NDArray[np.float64], cap: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Lower and upper bounds [cycle] of the truths in [0, cap] with a score up to `bound`."""
+        """Lower and upper bounds [cycle] of the truths in [0, cap] with a score up to `bound`.
+
+        `bound` is one number, or [cycle].
+        """
         lower = np.clip(predicted - bound * self.late, 0, cap)
         return lower, np.clip(predicted + bound * self.early, 0, cap)
 

@@ -46,8 +46,8 @@ def calibrate_network(
     """Fit the intervals of the network that is about to become best.pt.
 
     Returns:
-        Intervals at the default levels, less those that the engines do not support; None where
-        each engine trained.
+        Intervals at the default levels for which there are engines enough; None where each engine
+        trained.
     """
     if config.split.by == "windows":
         return None
@@ -57,7 +57,7 @@ def calibrate_network(
         reserved = calibration_predictions(
             predict_clamped(network, calibration.windows, cap), calibration
         )
-    return fit_calibration(validation, reserved, engines.calibrating, DEFAULT_LEVELS, cap)
+    return fit_calibration(validation, reserved, engines.calibrating, None, cap)
 
 
 def predict_clamped(network: Network | Ensemble, windows: Windows, cap: int) -> NDArray[np.float64]:
@@ -89,19 +89,20 @@ def calibration_predictions(
     predicted: NDArray[np.float64], labelled: LabelledWindows
 ) -> CalibrationPredictions:
     """Join predictions of windows at every cycle of some engines with their labels."""
+    windows = labelled.windows
     true = labelled.rul.double().cpu().numpy()
-    return CalibrationPredictions(predicted, true, labelled.windows.starts.cpu().numpy())
+    # an engine's first row in the series stands for it
+    engine, lengths = windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy()
+    return CalibrationPredictions(predicted, true, engine, lengths)
 
 
 def calibrate_ensemble(
-    model: TrainedModel, found: OutOfFold, levels: Sequence[float] = DEFAULT_LEVELS
+    model: TrainedModel, found: OutOfFold, levels: Sequence[float] | None = None
 ) -> Calibration:
     """Fit the intervals around an ensemble's mean from each engine's out-of-fold predictions."""
     predictions = calibration_predictions(found.predicted, found.labelled)
-    fitted = fit_calibration(
-        predictions, None, model.engines.calibrating, levels, model.config.data.cap
-    )
-    return fitted.model_copy(update={"kind": "out-of-fold"})
+    engines, cap = model.engines.calibrating, model.config.data.cap
+    return fit_calibration(predictions, None, engines, levels, cap, kind="out-of-fold")
 
 
 def calibrate_run(
@@ -119,8 +120,8 @@ def calibrate_run(
 
     Args:
         path: a run folder, which means its best.pt, or a checkpoint of the best epoch.
-        levels: of the intervals, beside those that the run has; without any, 0.8, 0.9 and 0.95
-            alone, less those not supported.
+        levels: of the intervals, beside those that the run has; without any, those of 0.8, 0.9
+            and 0.95 for which there are engines enough; see `offered_levels`.
         device: where the network computes.
         data_dir: folder of the training file; that of the run by default.
         progress: whether a download shows its progress, on stderr.
@@ -149,7 +150,7 @@ def calibrate_run(
     return replace(model, calibration=calibration)
 
 
-def _calibrate(model: TrainedModel, fleet: Fleet, levels: Sequence[float]) -> Calibration:
+def _calibrate(model: TrainedModel, fleet: Fleet, levels: Sequence[float] | None) -> Calibration:
     if model.members:
         return calibrate_ensemble(model, predict_out_of_fold(model, fleet), levels)
     reserved = None
@@ -167,8 +168,10 @@ def _calibrate(model: TrainedModel, fleet: Fleet, levels: Sequence[float]) -> Ca
     )
 
 
-def _supported_levels(model: TrainedModel, levels: Sequence[float] | None) -> tuple[float, ...]:
-    """Return the levels wanted; refuse a run that does not support one of them."""
+def _supported_levels(
+    model: TrainedModel, levels: Sequence[float] | None
+) -> tuple[float, ...] | None:
+    """Return the levels wanted, None for the default; refuse a run that does not support one."""
     if model.config.split.by == "windows":
         raise UsageError(f"{model.path}: {LEAK}; intervals take engines that did not train")
     if model.epoch != model.best_epoch:
@@ -183,7 +186,7 @@ def _supported_levels(model: TrainedModel, levels: Sequence[float] | None) -> tu
     if not supported_levels(DEFAULT_LEVELS, engines):
         reason = unsupported_reason(engines, DEFAULT_LEVELS)
         raise UsageError(f"{model.path}: {reason}; --level names another")
-    return DEFAULT_LEVELS
+    return None
 
 
 def _read_train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool) -> Fleet:
@@ -213,5 +216,8 @@ def _predict_engines(
     windows = Windows.every_cycle(series, selected, data.window)
     true = cap_rul(run_to_failure_rul(selected), data.cap).astype(np.float64)
     return CalibrationPredictions(
-        predict_clamped(model.network, windows, data.cap), true, selected.engine
+        predict_clamped(model.network, windows, data.cap),
+        true,
+        selected.engine,
+        np.arange(selected.rows) - selected.row_starts + 1,
     )

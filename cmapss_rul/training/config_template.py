@@ -11,7 +11,7 @@ from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import MAX_BYTES, parse_yaml, quote_yaml
 from cmapss_rul.data.split import FEW_ENGINES
 from cmapss_rul.data.survey import NumericColumn, Survey
-from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, engines_needed, supported_levels
+from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, engines_needed, offered_levels
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.text import printable
 from cmapss_rul.training.config import RunConfig
@@ -132,7 +132,7 @@ def _split(engines: int) -> Iterator[str]:
     if round(share * rest) < needed <= _MOST_VALIDATE * rest:
         share = math.ceil(100 * needed / rest) / 100
     validating = max(round(share * rest), 1)
-    given = supported_levels(DEFAULT_LEVELS, validating)
+    given = offered_levels(DEFAULT_LEVELS, validating)
     yield "  # share of the others that validate"
     yield f"  # {_interval_comment(validating, given)}"
     yield f"  validation: {share:g}"
@@ -143,7 +143,7 @@ def _interval_comment(validating: int, given: Sequence[float]) -> str:
     text = f"{validating} engines: intervals at {', '.join(f'{x:g}' for x in given) or 'no level'}"
     if not missing:
         return text
-    return f"{text}; {missing[0]:g} would need {engines_needed(missing[0])}"
+    return f"{text}; {missing[0]:g} would need {engines_needed(missing[0], spare=int(bool(given)))}"
 
 
 def _columns(

@@ -101,8 +101,9 @@ def test_the_metadata_say_what_it_is(exported, onnxruntime, window_60):
         {},
         {"form": "bins", "knots": [63.0, 63.0], "late": [1.0, 9.0], "early": [2.0, 5.0]},
         {"knots": [60.0], "late": [1.0], "early": [2.0]},
+        {"edges": [50.0, 75.0], "band_quantiles": [[1.0] * 3, [2.0] * 3, [3.0, 4.0, 3.5]]},
     ],
-    ids=["lines", "steps", "level"],
+    ids=["lines", "steps", "level", "bands"],
 )
 def test_a_calibrated_model_gives_its_interval_too(
     window_60, fleet_dir, tmp_path, onnxruntime, steps
@@ -133,6 +134,15 @@ def test_the_interval_of_the_graph_is_that_of_the_calibration(window_60, steps):
     rul = torch.tensor([0.0, 19.0, 20.0, 49.5, 50.0, 77.7, 120.0, 125.0])
     found = IntervalGraph.of(model)(rul)
     expected = model.calibration.bounds(rul.double().numpy(), 0.9, 125)
+    np.testing.assert_allclose(torch.stack(found), expected, atol=1e-5)
+    bands = calibrated(
+        window_60,
+        knots=steps,
+        edges=[19.0, 50.0],
+        band_quantiles=[[1.0] * 3] * 2 + [[3.0, 5.0, 4.0]],
+    )
+    found = IntervalGraph.of(bands)(rul)
+    expected = bands.calibration.bounds(rul.double().numpy(), 0.9, 125)
     np.testing.assert_allclose(torch.stack(found), expected, atol=1e-5)
     assert IntervalGraph.of(window_60) is None
 

@@ -69,6 +69,17 @@ def test_what_is_said_of_them_stands_in_the_json(known, known_intervals):
     assert known.bounds is None
 
 
+def test_the_guarantee_names_what_was_calibrated(model):
+    banded = {"edges": [50.0], "band_quantiles": [[1.0, 1.0], [2.0, 2.0], [3.0, 4.0]]}
+    before, cuts, bands = (
+        interval_facts(calibrated(model, **changes)).promise
+        for changes in ({}, {"shortest_cut": 20}, {"shortest_cut": 20, **banded})
+    )
+    assert "at a cycle drawn uniformly from the engine's life" in before
+    assert "where a record ends at a random cycle from 20 on; not for each engine" in cuts
+    assert "within one band of predicted RUL (bands begin at 0, 50)" in bands
+
+
 def test_the_health_probabilities_are_scored(known):
     """The network is sure by softmax(2, 0, 0) whatever it says."""
     sure = np.exp(2) / (np.exp(2) + 2)

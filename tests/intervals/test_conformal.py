@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmapss_rul.intervals.conformal import (
+    band_quantiles,
     conformal_quantile,
     engine_weights,
     engines_needed,
+    offered_levels,
     preferred_level,
     supported_levels,
     validate_level,
@@ -42,6 +44,36 @@ def test_engines_have_equal_weight_whatever_their_length_and_order():
 def test_values_by_hand(level, expected):
     scores, engine = np.array([9.0, 2.0, 1.0, 4.0]), np.array([1, 2, 1, 3])
     assert conformal_quantile(scores, engine, level) == expected
+
+
+def test_bands_by_hand():
+    """Four engines, units of 1/5. The level of 0.6 needs a mass of three engines.
+
+    All cycles: mass up to 1: 2/10, up to 2: 3/10, up to 3: 4/10, up to 5: 5/10, up to 7: 6/10.
+    Band 0 has one cycle of each engine: 1, 1, 2 and 3, of which the third is 2. Band 1 has 5, 7, 8
+    and 9, of which it is 8. Band 2 has no cycle. A band of a single engine has a mass of 1/2.
+    """
+    scores = np.array([1.0, 5.0, 1.0, 7.0, 2.0, 8.0, 3.0, 9.0])
+    engine = np.array([1, 1, 2, 2, 3, 3, 4, 4])
+    overall = conformal_quantile(scores, engine, 0.6)
+    assert overall == 7.0
+    band = np.array([0, 1] * 4)
+    assert band_quantiles(scores, engine, band, 3, 0.6) == [7.0, 8.0, 7.0]
+    one = np.array([0, 1, 0, 0, 0, 0, 0, 0])
+    assert band_quantiles(scores, engine, one, 2, 0.6)[1] == 7.0
+
+
+def test_a_level_is_offered_with_an_engine_to_spare():
+    """With one cycle an engine, the score of the bound is not the largest."""
+    for level in (0.8, 0.9, 0.95):
+        count = engines_needed(level, spare=1)
+        scores = np.arange(count) + 1.0
+        assert conformal_quantile(scores, np.arange(count), level) == count - 1
+        assert conformal_quantile(scores[1:], np.arange(count - 1), level) == count
+    assert offered_levels((0.95, 0.9, 0.8), 39) == (0.8, 0.9, 0.95)
+    assert offered_levels((0.95, 0.9, 0.8), 38) == (0.8, 0.9)
+    assert offered_levels((0.9, 0.8), 4) == (0.8,)
+    assert offered_levels((0.9,), 8) == ()
 
 
 @given(

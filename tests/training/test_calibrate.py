@@ -71,8 +71,9 @@ def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
     def held_out(side):
         rul, _ = predict(model.network, side.windows)
         engine = side.windows.starts.numpy()
+        lengths = side.windows.ends.numpy() - engine + 1
         return CalibrationPredictions(
-            rul.clamp(0, 125).double().numpy(), side.rul.double().numpy(), engine
+            rul.clamp(0, 125).double().numpy(), side.rul.double().numpy(), engine, lengths
         )
 
     fresh = held_out(data.calibration) if kind == "calibration" else None

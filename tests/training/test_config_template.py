@@ -92,9 +92,9 @@ def test_more_columns_than_a_configuration_can_name():
     ("engines", "folds", "validation", "comment"),
     [
         (4, None, 0.2, "1 engines: intervals at no level; 0.8 would need 4"),
-        (20, 5, 0.25, "4 engines: intervals at 0.8; 0.9 would need 9"),
-        (60, 5, 0.2, "10 engines: intervals at 0.8, 0.9; 0.95 would need 19"),
-        (200, None, 0.2, "32 engines: intervals at 0.8, 0.9, 0.95\n"),
+        (20, 5, 0.25, "4 engines: intervals at 0.8; 0.9 would need 19"),
+        (60, 5, 0.2, "10 engines: intervals at 0.8; 0.9 would need 19"),
+        (200, None, 0.2, "32 engines: intervals at 0.8, 0.9; 0.95 would need 39"),
     ],
 )
 def test_the_split_fits_the_number_of_engines(engines, folds, validation, comment):
