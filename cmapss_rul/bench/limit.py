@@ -110,8 +110,7 @@ def training_step(config: RunConfig) -> Callable[[], object]:
     """Return a function that takes a training step, optimisers included, on one random batch."""
     features = len(config.data.columns) + config.data.cycle_count
     size, classes = config.train.batch_size, config.loss.health.classes
-    network = config.model.build(features, classes, config.data.cap)
-    trainer = Trainer(config, network, torch.device("cpu"))
+    trainer = Trainer(config, config.build_network(), torch.device("cpu"))
     batch = Batch(
         torch.randn(size, config.data.window, features),
         torch.rand(size) * config.data.cap,

@@ -29,6 +29,13 @@ class NetworkConfig(Config):
         le=100,
         description="Standard deviation of the noise on the scaled inputs, in training only.",
     )
+    sensor_offset: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="Standard deviation of a random offset per window and sensor, on the scaled "
+        "inputs, in training only.",
+    )
     mask_padding: bool = Field(
         False,
         description="Hide the repeated rows of records shorter than the window: zeros for the "
@@ -58,15 +65,18 @@ class NetworkConfig(Config):
             )
         return self
 
-    def build(self, features: int, classes: int, cap: int) -> "Network":
+    def build(
+        self, features: int, classes: int, cap: int, sensors: Sequence[bool] | None = None
+    ) -> "Network":
         """Build the network with weights initialised from torch's global generator.
 
         Args:
             features: Features per cycle of a window.
             classes: Health classes.
             cap: Cap of the RUL labels, cycles.
+            sensors: [feature], whether it is a sensor and gets `sensor_offset`; None for all.
         """
-        return Network(self, features, classes, cap)
+        return Network(self, features, classes, cap, sensors)
 
 
 class Output(NamedTuple):
@@ -84,8 +94,9 @@ class Output(NamedTuple):
 class Network(nn.Module):
     """Two tasks on one backbone (hard parameter sharing).
 
-        Window --> noise? --> mask? --> CNN --> BiLSTM --> attention --> shared --> RUL head
-                                                                                --> health head
+        Window --> offset? --> noise? --> mask? --> CNN --> BiLSTM --> attention --> shared
+        shared --> RUL head
+               --> health head
 
     With `mask_padding` the network can tell a record that is shorter than the window; without it
     the repeated first row looks like an engine that does not degrade. Measured on validation
@@ -101,8 +112,16 @@ class Network(nn.Module):
     [(2,), (2, 3)]
     """
 
-    def __init__(self, config: NetworkConfig, features: int, classes: int, cap: int) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        features: int,
+        classes: int,
+        cap: int,
+        sensors: Sequence[bool] | None = None,
+    ) -> None:
         super().__init__()
+        self.offset = SensorOffset(config.sensor_offset, sensors or [True] * features)
         # The order of the parts is the order of the random draws: moving one changes every seed.
         self.noise = InputNoise(config.input_noise)
         self.mask_padding = config.mask_padding
@@ -116,7 +135,8 @@ class Network(nn.Module):
 
     def forward(self, windows: Tensor, padding: Tensor | None = None) -> Output:
         """Return RUL and health logits of each window."""
-        features = self.shared(self.attention(*self._states(self.noise(windows), padding)))
+        windows = self.noise(self.offset(windows))
+        features = self.shared(self.attention(*self._states(windows, padding)))
         return Output(self.rul_head(features), self.health_head(features))
 
     def _states(self, windows: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -157,7 +177,7 @@ class Network(nn.Module):
         return {
             name: sum(parameter.numel() for parameter in part.parameters())
             for name, part in self.named_children()
-            if name != "noise"
+            if name not in ("offset", "noise")
         }
 
 
@@ -217,6 +237,35 @@ class Ensemble(nn.Module):
             assert isinstance(network, Network)
             counts.update(network.parameter_counts())
         return dict(counts)
+
+
+class SensorOffset(nn.Module):
+    """A random offset of each sensor, constant over a window, in training mode.
+
+    New engines differ in their sensors' levels by manufacture and initial wear (Saxena et al. 2008,
+    section III); with few training engines the network learns theirs by heart. Only sensors get
+    one: an offset of the cycle count would be another age. Measured on validation engines:
+    docs/search-for-defaults.md.
+    """
+
+    sensors: Tensor
+
+    def __init__(self, deviation: float, sensors: Sequence[bool]) -> None:
+        super().__init__()
+        self.deviation = deviation
+        # not in checkpoints: those of before have none, and the configuration says it
+        self.register_buffer("sensors", torch.tensor(sensors, dtype=torch.float), persistent=False)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return windows of the same shape."""
+        if self.training and self.deviation:
+            offset = torch.randn_like(windows[:, :1]) * self.sensors
+            return torch.add(windows, offset, alpha=self.deviation)
+        return windows
+
+    def extra_repr(self) -> str:
+        """Show the deviation."""
+        return f"deviation={self.deviation}"
 
 
 class InputNoise(nn.Module):

@@ -167,8 +167,9 @@ class RunConfig(Config):
 
     def build_network(self) -> Network:
         """Build the network with fresh weights, from PyTorch's global generator."""
-        features = len(self.data.columns) + self.data.cycle_count
-        return self.model.build(features, self.loss.health.classes, self.data.cap)
+        data = self.data
+        sensors = [name in data.sensor_names for name in data.columns] + [False] * data.cycle_count
+        return self.model.build(len(sensors), self.loss.health.classes, data.cap, sensors)
 
     def outline(self) -> Network:
         """Build the network with the shapes of its weights, but no memory for them."""

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.model.network import InputNoise, NetworkConfig, Output, predict
+from cmapss_rul.model.network import InputNoise, NetworkConfig, Output, SensorOffset, predict
 from tests.data._fleets import fleet_of
 
 PUBLISHED = {
@@ -140,8 +140,30 @@ def test_noise_in_training_only():
     assert repr(noise) == "InputNoise(deviation=0.2)"
 
 
-def test_evaluation_is_repeatable_and_training_is_not():
-    network, windows = small(input_noise=0.1), torch.randn(4, 9, 3)
+def test_offset_is_constant_over_a_window_and_differs_between_windows_and_sensors():
+    torch.manual_seed(0)
+    windows = torch.zeros(500, 9, 3)
+    offset = SensorOffset(0.5, [True, False, True])
+    moved = offset(windows)
+    assert moved.equal(moved[:, :1].expand_as(moved))
+    assert (moved[:, 0, 1] == 0).all()
+    assert moved[:, 0, [0, 2]].std(dim=0).tolist() == pytest.approx([0.5, 0.5], rel=0.1)
+    assert abs(torch.corrcoef(moved[:, 0, [0, 2]].T)[0, 1].item()) < 0.15
+    assert (windows == 0).all()
+    assert offset.eval()(windows) is windows
+
+
+def test_without_an_offset_nothing_is_drawn():
+    """A draw would advance the generator and change every seed of before."""
+    state = torch.get_rng_state()
+    assert SensorOffset(0.0, [True])(windows := torch.zeros(2, 3, 1)) is windows
+    assert torch.get_rng_state().equal(state)
+
+
+@pytest.mark.parametrize("name", ["input_noise", "sensor_offset"])
+def test_evaluation_is_repeatable_and_training_is_not(name):
+    torch.manual_seed(0)  # with others, the head of three units may be dead
+    network, windows = small(**{name: 0.1}), torch.randn(4, 9, 3)
     assert network.eval()(windows).rul.equal(network(windows).rul)
     assert not network.train()(windows).rul.equal(network(windows).rul)
 

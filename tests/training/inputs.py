@@ -22,6 +22,7 @@ MODEL = {
 }
 NOISY_MODEL = {
     "input_noise": 0.1,
+    "sensor_offset": 0.1,
     "cnn": {"channels": [3], "kernel": 3, "dropout": 0.1, "batch_norm": True},
     "bilstm": {"hidden": 3, "layers": 2, "dropout": 0.1},
     "attention": {"hidden": 3, "dropout": 0.1},

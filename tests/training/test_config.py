@@ -23,6 +23,12 @@ NAMES = {
 }
 
 
+def test_only_sensors_get_the_random_offset():
+    data = {"columns": ["sensor_2", "setting_1", "sensor_3"], "cycle_count": True}
+    network = from_mapping(RunConfig, {"data": data}, []).build_network()
+    assert network.offset.sensors.tolist() == [1, 0, 1, 0]
+
+
 @pytest.mark.parametrize(
     "name", ["seed", *(f"{part}.{key}" for part, keys in NAMES.items() for key in keys)]
 )
