@@ -253,8 +253,10 @@ class SensorOffset(nn.Module):
     def __init__(self, deviation: float, sensors: Sequence[bool]) -> None:
         super().__init__()
         self.deviation = deviation
-        # not in checkpoints: those of before have none, and the configuration says it
-        self.register_buffer("sensors", torch.tensor(sensors, dtype=torch.float), persistent=False)
+        # not in checkpoints, which the configuration restores: so never on the meta device
+        self.register_buffer(
+            "sensors", torch.tensor(sensors, dtype=torch.float, device="cpu"), persistent=False
+        )
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return windows of the same shape."""
