@@ -14,6 +14,7 @@ from cmapss_rul.cli.options import (
     ConfigNames,
     Device,
     Executor,
+    Folds,
     Gpus,
     Jobs,
     Seeds,
@@ -35,6 +36,7 @@ def compare(
     balancer: Balancers = None,
     seeds: Seeds = "5",
     grid: Axes = None,
+    folds: Folds = None,
     sets: Sets = None,
     jobs: Jobs = None,
     engine: Executor = "local",
@@ -88,6 +90,7 @@ def compare(
       rul compare --config fd001 --balancer fixed,amnl,gradnorm --seeds 5
       rul compare --config fd001,fd003 --grid train.learning_rate=1e-3,2e-3 --seeds 3,7 --jobs 2
       rul compare --config fd001 --grid split.seed=0,1,2 --grid train.clip=1,10 --validation-only
+      rul compare --config fd001,fd002 --folds 5 --jobs 2
       rul compare --config fd001 --seeds 20 --engine ray --address 10.0.0.1:6379
     """
     # the lists first: a typing error is reported at once, and torch takes seconds to import
@@ -106,8 +109,9 @@ def compare(
     from cmapss_rul.experiments.grid import make_grid
     from cmapss_rul.experiments.options import Options
 
+    sets = [*(sets or []), *([f"split.folds={folds}"] if folds is not None else [])]
     runs = make_grid(
-        configs, balancers=balancers, seeds=seed_list, axes=axes, sets=sets or (), oracle=oracle
+        configs, balancers=balancers, seeds=seed_list, axes=axes, sets=sets, oracle=oracle
     )
     progress = GridProgress(quiet_stdout=as_json)
     options = Options(jobs, device, allow_failed, ledger, engine, address, gpus, rank_all)

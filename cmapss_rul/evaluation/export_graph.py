@@ -1,5 +1,6 @@
 """The graph that `rul export` writes: from raw rows to RUL, health and interval."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from cmapss_rul.data.cells import MAX_VALUE
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.evaluation.intervals import interval_level
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.training.trained_model import TrainedModel
@@ -79,44 +81,23 @@ class ExportGraph(nn.Module):
             bound at the level nearest to 0.9, both float32 [batch], cycles.
     """
 
-    feature_columns: Tensor
-    condition_columns: Tensor
     used_columns: Tensor
-    powers_of_ten: Tensor
-    condition_table: Tensor
-    span: Tensor
-    centre: Tensor
-    factor: Tensor
 
     def __init__(self, model: TrainedModel) -> None:
         super().__init__()
-        preprocessor, scaler = model.preprocessor, model.preprocessor.scaler
         # before the trace, which would otherwise fix dropout and input noise in the graph
         self.network = model.network.eval()
         self.window = model.config.data.window
         self.cap = model.config.data.cap
-        self.smoothing = preprocessor.smoothing
-        self.cycle_count, self.cycle_unit = preprocessor.cycle_count, preprocessor.cycle_unit
+        self.smoothing = model.preprocessor.smoothing
+        self.cycle_count = model.preprocessor.cycle_count
         self.hold = model.config.data.max_hold if model.config.data.missing == "hold" else 0
-        conditions, raw = preprocessor.conditions, model.config.data.raw_columns
-        # settings times these are whole numbers where `Conditions` rounds them
-        self.rounds = conditions.decimals is not None
-        decimals = conditions.decimals or [0.0] * len(preprocessor.keys)
-        powers = 10.0 ** torch.tensor(decimals).double()
-        table = torch.from_numpy(conditions.table) * powers
-        span = table.amax(0) - table.amin(0)
-        features = torch.tensor([raw.index(column) for column in preprocessor.columns])
-        keys = torch.tensor([raw.index(key) for key in preprocessor.keys]).long()
-        self.register_buffer("feature_columns", features)
-        self.register_buffer("condition_columns", keys)
-        # a single condition is not looked up, so its columns may hold anything
-        used = {*features.tolist(), *(keys.tolist() if len(table) > 1 else ())}
+        raw = model.config.data.raw_columns
+        # several of an ensemble, each fitted on the engines that train one network
+        scalings = [ScalingGraph(part, raw) for part in model.preprocessor.parts]
+        self.scalings = nn.ModuleList(scalings)
+        used = {column for scaling in scalings for column in scaling.used}
         self.register_buffer("used_columns", torch.tensor(sorted(used)))
-        self.register_buffer("powers_of_ten", powers)
-        self.register_buffer("condition_table", table.round() if self.rounds else table)
-        self.register_buffer("span", torch.where(span > 0, span, 1.0))
-        self.register_buffer("centre", torch.from_numpy(scaler.centre))
-        self.register_buffer("factor", torch.from_numpy(scaler.factor))
         self.interval = IntervalGraph.of(model)
 
     def forward(
@@ -131,18 +112,18 @@ class ExportGraph(nn.Module):
         index = torch.maximum(position, first.unsqueeze(1))
         padded = rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
         padded = self._hold_last(padded, position)
-        features = self._scale(shortest_decimal(padded))
-        if self.smoothing is not None:
-            features = self._smoothing_weights(position, self.smoothing) @ features
-        # after the smoothing, which has to see the rows before the window
-        features = features[:, -self.window :]
-        if self.cycle_count:
-            back = length - 1 - index[:, -self.window :]
-            if cycle.dim() == 1:
-                time = (cycle.unsqueeze(1) - back).double()
-            else:
-                time = cycle.gather(1, self.window - 1 - back)
-            features = torch.cat((features, (time / self.cycle_unit).unsqueeze(2)), dim=2)
+        values, parts = shortest_decimal(padded), list[Tensor]()
+        for scaling in self.scalings:
+            assert isinstance(scaling, ScalingGraph)
+            features = scaling(values)
+            if self.smoothing is not None:
+                features = self._smoothing_weights(position, self.smoothing) @ features
+            # after the smoothing, which has to see the rows before the window
+            parts.append(features[:, -self.window :])
+            if self.cycle_count:
+                time = self._time(index, cycle, length)
+                parts.append((time / scaling.cycle_unit).unsqueeze(2))
+        features = torch.cat(parts, dim=2)
         # the last row is never padding, even without a valid row: attention needs one step
         padding = (self.window - valid_length).clamp(min=0, max=self.window - 1)
         raw_rul, health = self.network(features.float(), padding)
@@ -156,6 +137,13 @@ class ExportGraph(nn.Module):
         nan = torch.full_like(rul, torch.nan)
         rul, *bounds = (torch.where(usable, value, nan) for value in (rul, *bounds))
         return rul, torch.where(usable.unsqueeze(1), health.softmax(dim=1), torch.nan), *bounds
+
+    def _time(self, index: Tensor, cycle: Tensor, length: int) -> Tensor:
+        """Cycle number, or time, of each row of the window: float64 [batch, window]."""
+        back = length - 1 - index[:, -self.window :]
+        if cycle.dim() == 1:
+            return (cycle.unsqueeze(1) - back).double()
+        return cycle.gather(1, self.window - 1 - back)
 
     def _hold_last(self, rows: Tensor, position: Tensor) -> Tensor:
         """Replace NaN in raw rows [batch, row, 24] by the last value, as `data.missing` does."""
@@ -173,7 +161,56 @@ class ExportGraph(nn.Module):
         # false for NaN, too
         return (rows[:, :, self.used_columns].abs() <= MAX_VALUE).flatten(1).all(dim=1)
 
-    def _scale(self, rows: Tensor) -> Tensor:
+    def _smoothing_weights(self, position: Tensor, newest: float) -> Tensor:
+        """Exponential smoothing as a matrix [window, row], each row a sum over all rows so far.
+
+        yₜ = Σₖ a·(1 − a)^(t−k)·xₖ, but (1 − a)^t for the very first row, k = 0.
+        """
+        ages = position[-self.window :].unsqueeze(1) - position
+        powers = (1.0 - newest) ** ages.clamp(min=0).double()
+        shares = torch.where(position > 0, newest, 1.0).double()
+        return torch.where(ages >= 0, powers * shares, 0.0)
+
+
+class ScalingGraph(nn.Module):
+    """Scaling per operating condition; equals `Preprocessor.scale`.
+
+    Shapes:
+        rows: float64 [batch, row, 24], raw.
+        returns: [batch, row, column], scaled.
+    """
+
+    feature_columns: Tensor
+    condition_columns: Tensor
+    powers_of_ten: Tensor
+    condition_table: Tensor
+    span: Tensor
+    centre: Tensor
+    factor: Tensor
+
+    def __init__(self, preprocessor: Preprocessor, raw: Sequence[str]) -> None:
+        super().__init__()
+        scaler, conditions = preprocessor.scaler, preprocessor.conditions
+        self.cycle_unit = preprocessor.cycle_unit
+        # settings times these are whole numbers where `Conditions` rounds them
+        self.rounds = conditions.decimals is not None
+        decimals = conditions.decimals or [0.0] * len(preprocessor.keys)
+        powers = 10.0 ** torch.tensor(decimals).double()
+        table = torch.from_numpy(conditions.table) * powers
+        span = table.amax(0) - table.amin(0)
+        features = torch.tensor([raw.index(column) for column in preprocessor.columns])
+        keys = torch.tensor([raw.index(key) for key in preprocessor.keys]).long()
+        # a single condition is not looked up, so its columns may hold anything
+        self.used = {*features.tolist(), *(keys.tolist() if len(table) > 1 else ())}
+        self.register_buffer("feature_columns", features)
+        self.register_buffer("condition_columns", keys)
+        self.register_buffer("powers_of_ten", powers)
+        self.register_buffer("condition_table", table.round() if self.rounds else table)
+        self.register_buffer("span", torch.where(span > 0, span, 1.0))
+        self.register_buffer("centre", torch.from_numpy(scaler.centre))
+        self.register_buffer("factor", torch.from_numpy(scaler.factor))
+
+    def forward(self, rows: Tensor) -> Tensor:
         """Scale raw rows [batch, row, 24] per operating condition to [batch, row, column]."""
         values = rows[:, :, self.feature_columns]
         if len(self.condition_table) == 1:
@@ -184,16 +221,6 @@ class ExportGraph(nn.Module):
         distance = ((keys - self.condition_table) / self.span).square().sum(dim=3)
         condition = distance.float().argmin(dim=2)
         return (values - self.centre[condition]) * self.factor[condition]
-
-    def _smoothing_weights(self, position: Tensor, newest: float) -> Tensor:
-        """Exponential smoothing as a matrix [window, row], each row a sum over all rows so far.
-
-        yₜ = Σₖ a·(1 − a)^(t−k)·xₖ, but (1 − a)^t for the very first row, k = 0.
-        """
-        ages = position[-self.window :].unsqueeze(1) - position
-        powers = (1.0 - newest) ** ages.clamp(min=0).double()
-        shares = torch.where(position > 0, newest, 1.0).double()
-        return torch.where(ages >= 0, powers * shares, 0.0)
 
 
 class IntervalGraph(nn.Module):

@@ -51,8 +51,9 @@ def verdict(evaluation: Evaluation) -> str:
     where = "the last windows of" if cuts is None else "random cuts of"
     engines = protocol.engines if cuts is None else cuts.engines
     marks = f" Too good: {'; '.join(protocol.marks)}." if protocol.marks else ""
+    whose = "" if protocol.ensemble is None else f" of an {protocol.ensemble}"
     return (
-        f"RMSE {number(last.rmse, 2)} cycles (95 % interval {interval}) at {where} "
+        f"RMSE {number(last.rmse, 2)} cycles (95 % interval {interval}){whose} at {where} "
         f"{counted(engines, 'test engine')} of {protocol.subset}, capped labels; it "
         f"{' but '.join(comparisons)} for every engine.{marks}"
     )

@@ -303,6 +303,7 @@ def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None
             "cap": data.cap,
             "boundaries": list(model.config.loss.health.boundaries),
             "epoch": model.epoch,
+            **({"folds": len(model.members)} if model.members else {}),
             # the level of these predictions; that of `facts` is the default
             "intervals": facts and {**asdict(facts), "level": interval_level(model, level)},
         },

@@ -43,6 +43,7 @@ class SplitFacts:
         calibration: share of the engines that only calibrate the intervals.
         training_engines, validation_engines, calibration_engines: number of each.
         fold: held out of a cross-validation, counted from 0; None without one.
+        folds: of an ensemble, all of whose engines train and validate; None for one network.
         censored_engines: number of those that train or validate and have not failed.
     """
 
@@ -58,6 +59,7 @@ class SplitFacts:
     calibration_engines: int
     censored_engines: int = 0
     fold: str | None = None
+    folds: int | None = None
 
     @property
     def leak_warning(self) -> str:
@@ -83,6 +85,7 @@ class SplitFacts:
             calibration_engines=len(engines.calibration),
             censored_engines=len({*engines.censored} - {*engines.test}),
             fold=f"{split.test_fold} of {split.test_folds}" if split.test_folds else None,
+            folds=split.folds if model.members else None,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,7 +93,7 @@ class SplitFacts:
         plain = dataclasses.asdict(self)
         if self.test is None:
             del plain["test"], plain["test_seed"]
-        for name in ("censored_engines", "fold"):
+        for name in ("censored_engines", "fold", "folds"):
             if not plain[name]:
                 del plain[name]
         return plain
@@ -99,6 +102,11 @@ class SplitFacts:
         """Describe the split, without its seed."""
         if self.leak:
             engines = f"the same {self.training_engines} train and validate ({self.leak})"
+        elif self.folds:
+            engines = (
+                f"{self.training_engines} in {self.folds} folds, each validates one network and "
+                "trains the others"
+            )
         else:
             engines = f"{self.training_engines} train, {self.validation_engines} validate"
         if self.calibration_engines and not self.leak:
@@ -106,6 +114,34 @@ class SplitFacts:
         if self.censored_engines:
             engines += f"; {self.censored_engines} of them have not failed"
         return f"by {self.by}: {engines}"
+
+
+@dataclass(frozen=True)
+class EnsembleFacts:
+    """The networks of an ensemble over folds of engines.
+
+    Attributes:
+        folds: number of folds, and of networks.
+        epochs: that each was trained for.
+        seconds: of training and validation of all of them.
+    """
+
+    folds: int
+    epochs: list[int]
+    seconds: float | None
+
+    @classmethod
+    def of(cls, model: TrainedModel) -> "EnsembleFacts | None":
+        """Describe the networks of a model; None for a single network."""
+        if not model.members:
+            return None
+        epochs = [member.epoch for member in model.members]
+        seconds = None if model.seconds is None else round(model.seconds, 3)
+        return cls(len(epochs), epochs, seconds)
+
+    def __str__(self) -> str:
+        """Name it, as every table with single networks beside it has to."""
+        return f"ensemble of {self.folds} folds"
 
 
 @dataclass(frozen=True)
@@ -129,13 +165,14 @@ class Protocol:
         auxiliary: number of engines of each further subset trained on.
         split: into training, validation and calibration engines.
         selection: how the epoch was selected.
-        epoch: number of epochs behind the weights.
+        epoch: number of epochs behind the weights; of an ensemble the largest of its networks'.
         scaling: what was scaled with which statistics.
         clamp: range of the predictions, cycles.
         runs: reminder that the intervals do not include the spread between seeds.
         versions: of the packages that trained the network, and of those that evaluated it.
         leaks: ways in which test labels may have reached the network, other than a split by
             windows; each marks every metric.
+        ensemble: the networks whose mean predicts; None for a single one.
     """
 
     subset: str
@@ -166,6 +203,7 @@ class Protocol:
     runs: str
     versions: dict[str, dict[str, str]]
     leaks: list[str]
+    ensemble: EnsembleFacts | None = None
 
     @classmethod
     def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
@@ -213,6 +251,7 @@ class Protocol:
                 "evaluated": Versions.current().model_dump(),
             },
             leaks=list(_find_leaks(model, tested)),
+            ensemble=EnsembleFacts.of(model),
         )
 
     @property
@@ -223,7 +262,19 @@ class Protocol:
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON."""
         # asdict goes into the split, too, and would keep the keys that its as_dict drops
-        return {**dataclasses.asdict(self), "split": self.split.as_dict()}
+        plain = {**dataclasses.asdict(self), "split": self.split.as_dict()}
+        if self.ensemble is None:
+            del plain["ensemble"]
+        return plain
+
+    @property
+    def source(self) -> str:
+        """What predicts: one run at its epoch, or an ensemble."""
+        if self.ensemble is None:
+            return f"epoch {self.epoch} of one run (seed {self.seed})"
+        epochs, seconds = ", ".join(map(str, self.ensemble.epochs)), self.ensemble.seconds
+        trained = "" if seconds is None else f"; trained in {seconds:.0f} s"
+        return f"{self.ensemble} (epochs {epochs}; seed {self.seed}{trained})"
 
     def lines(self) -> list[tuple[str, str]]:
         """List the protocol as pairs of a choice and its value, for tables."""
@@ -235,7 +286,8 @@ class Protocol:
             ("window", f"{self.window} cycles; padded at the {self.padding}"),
             ("split", f"{self.split}; seed {self.split.seed}"),
             *self._also_trained_on(),
-            ("selection", f"{self.selection} (epoch {self.epoch})"),
+            *([] if self.ensemble is None else [("model", f"{self.source}; their mean")]),
+            ("selection", self.selection + ("" if self.ensemble else f" (epoch {self.epoch})")),
             ("scaling", self.scaling),
             ("prediction", f"clamped to [{self.clamp[0]}, {self.clamp[1]}] before any metric"),
             ("seed", f"{self.seed}; {self.runs}"),
@@ -255,7 +307,7 @@ class Protocol:
             else f"trained on {self.subset} alone",
             f"RUL 0 at the failure cycle, capped at {self.cap}",
             f"cycle count {'is' if 'cycle_count' in self.inputs else 'is not'} an input",
-            f"epoch {self.epoch} of one run (seed {self.seed})",
+            self.source,
         ]
         return "; ".join(choices)
 
@@ -271,6 +323,7 @@ class Protocol:
             # a leak counts as selection on the test set: no honest result is comparable with it
             selection=TEST if self.split.leak else VALIDATION,
             seeds=1,
+            networks=1 if self.ensemble is None else self.ensemble.folds,
         )
 
     def _also_trained_on(self) -> list[tuple[str, str]]:
@@ -323,7 +376,9 @@ def _selection(model: TrainedModel) -> str:
         return "none: the state after the last epoch that was run, whatever validation said"
     if model.config.split.by == "windows":
         return f"lowest RMSE over windows drawn at random, capped labels; {LEAK}"
-    return f"validation engines only: lowest {_SELECTED[model.config.train.select]}, capped labels"
+    # of an ensemble these are the engines of each network's own fold
+    engines = "validation engines only" + (", for each network" if model.members else "")
+    return f"{engines}: lowest {_SELECTED[model.config.train.select]}, capped labels"
 
 
 def _scaling(data: DataConfig) -> str:

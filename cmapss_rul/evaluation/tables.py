@@ -33,7 +33,8 @@ def render(evaluation: Evaluation) -> "RenderableType":
     from cmapss_rul.display.table import Bold
 
     protocol = evaluation.protocol
-    title = Bold(f"{protocol.subset} · {protocol.files} · one seed ({protocol.seed})")
+    ensemble = "" if protocol.ensemble is None else f"{protocol.ensemble} · "
+    title = Bold(f"{protocol.subset} · {protocol.files} · {ensemble}one seed ({protocol.seed})")
     return Group(terminal_text(title), *map(to_terminal, evaluation_tables(evaluation)))
 
 

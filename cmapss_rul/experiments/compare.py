@@ -119,7 +119,7 @@ def compare(
         results = [read_result(run, histories[run.name], run_folder(run, folder)) for run in runs]
         comparison = compare_results(grid, results, errors, rank_all=options.rank_all)
         write_atomic(folder / "comparison.csv", as_csv(grid, comparison))
-        draw(comparison, {name: history.rows for name, history in histories.items()}, folder)
+        draw(comparison, {name: history.curve for name, history in histories.items()}, folder)
         # written last: its presence means the others are complete
         write_atomic(folder / RESULT, comparison.as_json())
     if options.ledger is not None:

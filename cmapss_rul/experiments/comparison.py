@@ -33,7 +33,7 @@ from cmapss_rul.experiments.statistics import (
 )
 from cmapss_rul.system.errors import RulError
 
-_OF_ONE_SEED = {"digest", "leaks", "versions", "seed", "runs", "epoch"}
+_OF_ONE_SEED = {"digest", "leaks", "versions", "seed", "runs", "epoch", "ensemble"}
 """Parts of a run's protocol that do not belong to the whole cell."""
 
 _SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in VIEWS}

@@ -262,8 +262,13 @@ def _do(
 
 
 def _read(folder: Path) -> Files:
-    """Read the files of a run's folder, if there are any."""
-    return {name: (folder / name).read_bytes() for name in entries_in(folder)}
+    """Read the files of a run's folder, if there are any, and of the folds below it."""
+    found: Files = {}
+    for name in entries_in(folder):
+        path = folder / name
+        inner = _read(path) if path.is_dir() else {"": path.read_bytes()}
+        found |= {f"{name}/{below}" if below else name: data for below, data in inner.items()}
+    return found
 
 
 def _write(files: Files, folder: Path) -> None:
@@ -272,5 +277,6 @@ def _write(files: Files, folder: Path) -> None:
         return
     last = RunFolder(folder).last.name
     with lock_folder(folder):
-        for name in sorted(files, key=lambda name: (name == last, name)):
+        for name in sorted(files, key=lambda name: (name.endswith(last), name)):
+            (folder / name).parent.mkdir(exist_ok=True)
             write_atomic(folder / name, files[name])

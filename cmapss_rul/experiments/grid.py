@@ -158,6 +158,11 @@ def make_grid(
         used_keys |= source.used_keys
     _refuse_unknown_keys(axes, sets, used_keys, cells)
     for cell in cells:
+        if oracle and cell.resolved.split.is_ensemble:
+            raise UsageError(
+                "--oracle: records the test RMSE of each epoch of one network, and split.folds "
+                "trains several; leave one out"
+            )
         cell.resolved.balancer.build()  # a missing extra is reported now, not by each run
     return Grid(cells, list(seeds), oracle)
 
@@ -190,7 +195,9 @@ class _Source:
             self._refuse_duplicate(label, resolved)
             plain = resolved.model_dump(mode="json")
             values = {key: _value_at(plain, key) for key in settings}
-            yield Cell(self.name, name, values, label, resolved)
+            # a configuration of its own: an ensemble is never ranked among single networks
+            folds = f" ({resolved.split.folds} folds)" if resolved.split.is_ensemble else ""
+            yield Cell(self.name + folds, name, values, label, resolved)
 
     def _settings(self, base: list[str]) -> list[dict[str, Any]]:
         """Combine the values of all axes; an axis is skipped where its key does not exist."""

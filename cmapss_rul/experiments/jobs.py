@@ -105,15 +105,26 @@ class RelocatedTrainJob:
 
     def _restore_paths(self) -> None:
         # checkpoints resume where they belong, and never name a temporary folder of a worker
-        run, data = RunFolder(self.relocated.folder), self.original.config.data
-        folder = str(self.original.folder)
-        paths = {"folder": folder, "data_dir": data.dir, "files": data.own_files}
-        for path in (run.best, run.last, run.previous):
-            if path.exists():
-                content = checkpoint.read(path)
-                checkpoint.write(path, {**content, "host": {**content["host"], **paths}})
-        if run.config.exists():
-            write_atomic(run.config, to_yaml(self.original.config))
+        run, original = RunFolder(self.relocated.folder), RunFolder(self.original.folder)
+        config = self.original.config
+        _set_paths(run, original, config)
+        for fold, split in zip(run.folds, config.split.members, strict=False):
+            place = original.path / fold.path.name
+            _set_paths(fold, RunFolder(place), config.model_copy(update={"split": split}))
+
+
+def _set_paths(run: RunFolder, original: RunFolder, config: RunConfig) -> None:
+    paths = {
+        "folder": str(original.path),
+        "data_dir": config.data.dir,
+        "files": config.data.own_files,
+    }
+    for path in (run.best, run.last, run.previous):
+        if path.exists():
+            content = checkpoint.read(path)
+            checkpoint.write(path, {**content, "host": {**content["host"], **paths}})
+    if run.config.exists():
+        write_atomic(run.config, to_yaml(config))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,33 @@ class History:
 
     Attributes:
         rows: of metrics.csv, one an epoch.
-        best_epoch: that validation selected.
+        best_epoch: that validation selected; of an ensemble the largest of its networks'.
         best_sha256: of the file of its checkpoint.
+        out_of_fold: validation metrics of an ensemble, whose rows are those of all its networks.
     """
 
     rows: list[Row]
     best_epoch: int
     best_sha256: str
+    out_of_fold: Mapping[str, float] | None = None
+
+    @property
+    def curve(self) -> list[Row]:
+        """One row an epoch: of an ensemble the mean over the networks that were trained so far."""
+        by_epoch: dict[float, list[Row]] = {}
+        for row in self.rows:
+            by_epoch.setdefault(row["epoch"], []).append(row)
+        return [
+            {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+            if len(rows) > 1
+            else rows[0]
+            for rows in by_epoch.values()
+        ]
+
+    @property
+    def best(self) -> Mapping[str, float]:
+        """Validation metrics at the selected epoch, named as in metrics.csv."""
+        return self.out_of_fold or self.rows[self.best_epoch - 1]
 
 
 def run_folder(run: GridRun, folder: Path) -> Path:
@@ -73,6 +94,8 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
             test RMSE of some epoch is missing.
     """
     run = RunFolder(folder)
+    if config.split.is_ensemble:
+        return _finished_ensemble(config, run)
     if not run.last.exists():
         if run.previous.exists():
             return None
@@ -101,6 +124,31 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
         write_atomic(run.config, text)
     return History(last.rows, last.loop.best_epoch, run.sha256(run.best))
+
+
+def _finished_ensemble(config: RunConfig, run: RunFolder) -> History | None:
+    """Read the history of a finished ensemble.
+
+    Raises:
+        Damaged: as `finished_history`, of one of its networks.
+    """
+    folds = [run.fold(fold) for fold in range(len(config.split.members))]
+    histories = [
+        finished_history(config.model_copy(update={"split": split}), fold.path, oracle=False)
+        for split, fold in zip(config.split.members, folds, strict=True)
+    ]
+    rows = [row for history in histories if history for row in history.rows]
+    if None in histories or not run.best.exists():
+        return None
+    try:
+        found = run.open(run.best)
+        _check_same(config, found)
+    except CheckpointError as error:
+        raise Damaged(one_line(error)) from error
+    if [member.get("sha256") for member in found.members] != [f.sha256(f.best) for f in folds]:
+        return None  # killed before the networks were joined anew
+    epoch = max(history.best_epoch for history in histories if history)
+    return History(rows, epoch, run.sha256(run.best), found.out_of_fold)
 
 
 def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:
@@ -160,9 +208,9 @@ class RunResult:
         return float(np.sqrt(np.mean(np.square(self.errors))))
 
     @property
-    def best(self) -> Row:
+    def best(self) -> Mapping[str, float]:
         """Metrics of the epoch that validation selected."""
-        return self.history.rows[self.history.best_epoch - 1]
+        return self.history.best
 
     @property
     def clipped_share(self) -> float:

@@ -127,6 +127,7 @@ class SplitSummary(Record):
     training_engines: int
     validation_engines: int
     calibration_engines: int | None = None  # evaluations of older versions lack it
+    folds: int | None = None  # of an ensemble only
 
 
 class CellProtocol(Record):

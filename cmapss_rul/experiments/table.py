@@ -121,11 +121,13 @@ def describe_protocol(protocol: CellProtocol) -> str:
     split = protocol.split
     calibration = split.calibration_engines
     auxiliary = " and ".join(f"{count} of {name}" for name, count in protocol.auxiliary.items())
+    engines = f"{split.training_engines} train, {split.validation_engines} validate"
+    if split.folds:
+        engines = f"ensemble of {split.folds} folds of {split.training_engines} engines"
     return (
         f"{protocol.subset}, {protocol.files}; {protocol.engines} test engines "
         f"({protocol.padded} padded), {protocol.windows:,} windows of {protocol.window} "
-        f"cycles; cap {protocol.cap}; split by {split.by}, {split.training_engines} "
-        f"train, {split.validation_engines} validate"
+        f"cycles; cap {protocol.cap}; split by {split.by}, {engines}"
         + (f", {calibration} calibrate the intervals" if calibration else "")
         + (f", all {auxiliary} train too" if auxiliary else "")
         + f"; selection: {protocol.selection}"

@@ -65,6 +65,7 @@ class ValidationCell(Record):
     leak: str | None
     auxiliary: list[str]
     selected_by: str
+    folds: int | None = None
     splits: int
     seeds: int
     val_rmse: Spread
@@ -191,6 +192,7 @@ def _summarise(
         leak=cell.leak,
         auxiliary=list(cell.resolved.data.auxiliary),
         selected_by=cell.resolved.train.select,
+        folds=cell.resolved.split.folds if cell.resolved.split.is_ensemble else None,
         splits=len({run.split for run in summaries}),
         seeds=len({run.seed for run in summaries}),
         val_rmse=spread("val_rmse"),
@@ -203,7 +205,7 @@ def _summarise(
 
 
 def _summarise_run(run: GridRun, history: History) -> ValidationRun:
-    best, split = history.rows[history.best_epoch - 1], run.config.split.seed
+    best, split = history.best, run.config.split.seed
     names = ("val_rmse", "val_nasa", *METRICS)
     return ValidationRun(
         run=run.name,
@@ -219,6 +221,8 @@ def _summarise_run(run: GridRun, history: History) -> ValidationRun:
 def _ratio(run: GridRun) -> float:
     """Validation engines per training engine."""
     split = run.config.split
+    if split.folds is not None:
+        return 1 / (split.folds - 1)
     return split.validation / (1 - split.validation - split.calibration)
 
 
@@ -226,8 +230,10 @@ def _pairs(
     cells: Sequence[ValidationCell], ratios: Mapping[str, float]
 ) -> Iterator[ValidationPair]:
     """Yield the pairs within each subset, in each metric, with p-values after Holm."""
-    for subset, metric in itertools.product(dict.fromkeys(c.subset for c in cells), METRICS):
-        of_subset = [cell for cell in cells if cell.subset == subset]
+    # folds apart: their networks validate on all engines, a single one on a share of them
+    groups = dict.fromkeys((cell.subset, cell.folds) for cell in cells)
+    for (subset, folds), metric in itertools.product(groups, METRICS):
+        of_subset = [cell for cell in cells if (cell.subset, cell.folds) == (subset, folds)]
         pairs = [
             _pair(a, b, metric, ratios[a.name]) for a, b in itertools.combinations(of_subset, 2)
         ]
@@ -256,6 +262,11 @@ def _pair(a: ValidationCell, b: ValidationCell, metric: str, ratio: float) -> Va
 def _notes(cells: Sequence[ValidationCell], grid: Grid) -> Iterator[str]:
     if any(cell.leak for cell in grid.cells):
         yield "cells that split by windows validate on engines that trained: a leak"
+    if any(cell.folds for cell in cells):
+        yield (
+            "folds: metrics of single networks on the engines that they did not train; no engine "
+            "is left to validate their mean"
+        )
     if any(cell.splits == 1 for cell in cells):
         yield "one split: differences may be those of its validation engines; vary split.seed"
 

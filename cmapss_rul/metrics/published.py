@@ -52,6 +52,7 @@ class Setup:
         cycle_count: whether the cycle count is an input.
         selection: what chose the epoch.
         seeds: number of seeds.
+        networks: whose mean predicts; 1 for a single one.
     """
 
     trained_on: str | None = None
@@ -60,11 +61,13 @@ class Setup:
     cycle_count: bool | None = None
     selection: str | None = None
     seeds: int | None = None
+    networks: int = 1
 
     def why_not_comparable(self, other: "Setup") -> str:
         """Give the first reason why another setup's results do not compare; empty for none.
 
-        Training data, inputs, labels and selection have to agree; window and seeds do not.
+        Training data, inputs, labels, selection and the number of networks have to agree; window
+        and seeds do not.
         """
         pairs = (
             (self.trained_on, other.trained_on, "training data", "trained on {}"),
@@ -81,6 +84,8 @@ class Setup:
                 if isinstance(theirs, bool):
                     shown = "with" if theirs else "without"
                 return text.format(shown)
+        if self.networks != other.networks:
+            return "of a single network" if other.networks == 1 else "of an ensemble"
         return ""
 
 

@@ -189,7 +189,9 @@ def _predict_shuffled(
     for part in torch.split(index, PREDICTION_BATCH):
         batch = windows.gather(part)
         if order is not None:
-            batch[:, :, column] = windows.gather(order[part])[:, :, column]
+            # an ensemble has the inputs of its networks side by side: the same one of each
+            same = slice(column, None, len(model.preprocessor.features))
+            batch[:, :, same] = windows.gather(order[part])[:, :, same]
         # the padding remains that of the window: only the values of one input are exchanged
         predicted.append(model.network(batch, windows.padding(part)).rul)
     unclamped = torch.cat(predicted).cpu().numpy().astype(np.float64)

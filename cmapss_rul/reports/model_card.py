@@ -65,12 +65,18 @@ def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     # identifies the weights even where the card is passed on without them
     digest = hashlib.sha256(model.path.read_bytes()).hexdigest()
     attention = model.config.model.attention.name
+    networks = f"A CNN → BiLSTM network with {size:,} parameters"
+    if protocol.ensemble is not None:
+        networks = (
+            f"An {protocol.ensemble}: the mean of {protocol.ensemble.folds} CNN → BiLSTM networks "
+            f"with {size:,} parameters in all"
+        )
     yield (
-        f"A CNN → BiLSTM network with {size:,} parameters (attention: {attention}) that reads "
+        f"{networks} (attention: {attention}) that reads "
         f"the last {protocol.window} cycles of an engine's record and predicts its remaining "
         f"useful life (RUL) in cycles, from 0 to {protocol.cap}, and a health class: "
-        f"{escape(classes)}. Trained with balancer {escape(model.config.balancer.name)}, seed "
-        f"{protocol.seed}; epoch {protocol.epoch}."
+        f"{escape(classes)}. Trained with balancer {escape(model.config.balancer.name)}; "
+        f"{protocol.source}."
     )
     yield (
         f"Inputs: {escape(', '.join(protocol.inputs))}. File: `{model.path.name}`, SHA-256 "
@@ -111,10 +117,17 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     calibrated = f"{calibration} calibrated the intervals, " if calibration else ""
     others = [f"all {count} of {name}" for name, count in protocol.auxiliary.items()]
     auxiliary = escape("".join(f" and {other}" for other in others))
-    yield (
-        f"{escape(protocol.subset)}, {escape(protocol.files)}.{source} "
+    used = (
         f"{len(model.engines.training)} engines trained{auxiliary}, "
         f"{len(model.engines.validation)} selected the epoch, {calibrated}"
+    )
+    if protocol.ensemble is not None:
+        used = (
+            f"Each of {len(model.engines.training)} engines selected the epoch of one network and "
+            f"trained the others{auxiliary}, "
+        )
+    yield (
+        f"{escape(protocol.subset)}, {escape(protocol.files)}.{source} {used}"
         f"{protocol.engines} tested."
     )
     digests = [[name, file["sha256"]] for name, file in protocol.digest.items()]

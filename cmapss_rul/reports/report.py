@@ -120,8 +120,8 @@ def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
     ]
     return Page(
         title=f"{folder.resolve().name}: remaining useful life on {protocol.subset}",
-        subtitle=f"{protocol.subset}, {protocol.files}; balancer {model.config.balancer.name}; one "
-        f"run with seed {protocol.seed}, epoch {protocol.epoch}",
+        subtitle=f"{protocol.subset}, {protocol.files}; balancer {model.config.balancer.name}; "
+        f"{protocol.source}",
         key_metrics=key_metrics(evaluation),
         verdict=[verdict(evaluation), published_comparison(evaluation)],
         warnings=list(warnings_of(evaluation)),

@@ -52,7 +52,13 @@ def published_results(evaluation: Evaluation) -> Iterator[Part]:
         return
     last = evaluation.metrics.last.capped
     rows: list[list[str]] = [
-        ["this model", number(last.rmse, 2), number(last.nasa, 0), "", "one seed; see above"]
+        [
+            "this model",
+            number(last.rmse, 2),
+            number(last.nasa, 0),
+            "",
+            f"{protocol.ensemble or 'one run'}, one seed; see above",
+        ]
     ]
     groups: dict[bool, list[list[str]]] = {True: [], False: []}
     for entry in PUBLISHED:

@@ -29,6 +29,9 @@ Rows = Sequence[Mapping[str, float]]
 
 def training_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
     """Yield the plots of the training, from metrics.csv."""
+    if model.members:
+        yield from _ensemble_parts(folder, model)
+        return
     try:
         rows = read_metrics(RunFolder(folder).metrics)
     except RulError as error:
@@ -55,6 +58,40 @@ def training_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
         f"{last['weight_health']:.3g}; {clipped:.0%} of all steps clipped.",
         partial(plot_weights_and_clipping, rows),
     )
+
+
+def _ensemble_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
+    """Yield the learning curves of an ensemble's networks, from the folders of its folds."""
+    run = RunFolder(folder)
+    try:
+        rows = [read_metrics(run.fold(fold).metrics) for fold in range(len(model.members))]
+    except RulError as error:
+        yield Missing(f"learning curves: {error}")
+        return
+    epochs = [member.epoch for member in model.members]
+    best = ", ".join(f"{member.val_rmse:.2f}" for member in model.members)
+    yield Plot(
+        "learning_curves",
+        "Learning curves of the networks, each on the engines of its own fold; circles: the "
+        "epochs that were selected",
+        f"{len(rows)} lines; validation RMSE at the selected epochs: {best} cycles.",
+        partial(plot_networks, rows, epochs),
+    )
+
+
+def plot_networks(networks: Sequence[Rows], epochs: Sequence[int]) -> Figure:
+    """Plot the validation RMSE of each network of an ensemble over epochs."""
+    figure, (axes,) = _panels(1, 3.0)
+    for fold, (rows, epoch) in enumerate(zip(networks, epochs, strict=True)):
+        style = fold % len(DASHES)
+        _line(axes, rows, "val_rmse", style, f"fold {fold}")
+        axes.plot(
+            epoch, rows[epoch - 1]["val_rmse"], "o", markersize=9, markerfacecolor="none",
+            color=COLOURS[style],
+        )  # fmt: skip
+    axes.set_ylabel("validation\nRMSE, cycles")
+    legend_below(figure, axes, 5)
+    return figure
 
 
 def plot_learning_curves(rows: Rows, best_epoch: int) -> Figure:
@@ -93,7 +130,7 @@ def plot_weights_and_clipping(rows: Rows) -> Figure:
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    panels = figure.subplots(count, 1, sharex=True).tolist()
+    panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0].tolist()
     panels[-1].set_xlabel("epoch")
     whole_numbers(panels[-1])
     figure.align_ylabels(panels)

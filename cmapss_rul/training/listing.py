@@ -73,8 +73,10 @@ def describe_run(run: RunFolder) -> ListedRun:
     """Describe a run folder; never fails, whatever its files contain."""
     name = printable(run.path.name)
     try:  # every part of a file may be of any type: a foreign file is listed like a damaged one
-        if not (run.best.exists() or run.resumable):
+        if not (run.best.exists() or run.resumable or run.folds):
             return ListedRun(name, "no checkpoint", **_settings(_read_config(run)))
+        if run.folds:
+            return _describe_ensemble(name, run)
         best = run.open(run.best) if run.best.exists() else None
         if run.resumable:
             return _describe_checkpoint(name, run)
@@ -113,6 +115,29 @@ def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
         test_rmse=test_rmse,
         when=_modified(run.last if run.last.exists() else run.previous),
         note="; ".join([*notes, *([reason] if reason else [])]),
+    )
+
+
+def _describe_ensemble(name: str, run: RunFolder) -> ListedRun:
+    """Describe an ensemble; one without best.pt is in the state of its latest network."""
+    if not run.best.exists():
+        latest = describe_run(run.folds[-1])
+        state = "unfinished" if latest.state == "finished" else latest.state
+        note = f"at fold {run.folds[-1].path.name} of an ensemble"
+        note += f": {latest.note}" if latest.note else ""
+        return ListedRun(name, state, **_settings(_read_config(run)), when=latest.when, note=note)
+    found = run.open(run.best)
+    epoch = max((member["loop"]["best_epoch"] for member in found.members), default=0)
+    test_rmse, reason = _read_test_rmse(run, epoch)
+    folds = f"ensemble of {len(found.members)} folds, val RMSE out of fold"
+    return ListedRun(
+        name,
+        "finished",
+        **_settings(found.config),
+        val_rmse=found.out_of_fold["val_rmse"],
+        test_rmse=test_rmse,
+        when=_modified(run.best),
+        note="; ".join([folds, *_notes(found), *([reason] if reason else [])]),
     )
 
 
