@@ -1,9 +1,11 @@
 """Time to a target accuracy, compared with the reference loop."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from cmapss_rul.bench.options import BenchOptions, set_up_torch, without_auxiliary
@@ -56,15 +58,11 @@ def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
     """
     # all seeds once, then all again: a machine that is slow for a while affects each seed alike
     seeds = options.sizes.seeds * options.sizes.repeats
-    pairs = []
-    for number, seed in enumerate(seeds):
-        config = options.fd001.model_copy(update={"seed": seed})
+    pairs = [
         # by number, because each seed has several runs
-        folder = options.folder / f"accuracy-{number}"
-        epochs = options.sizes.usual_epochs
-        reference = measure_once(prepare_reference, config, epochs, options.device)
-        ours = measure_once(prepare_ours, config, folder, options.device)
-        pairs.append(compare_times(reference, ours))
+        _train_both(options, options.fd001.model_copy(update={"seed": seed}), f"accuracy-{number}")
+        for number, seed in enumerate(seeds)
+    ]
     reference_seconds, our_seconds = (
         [run.seconds for run in runs] for runs in zip(*pairs, strict=True)
     )
@@ -78,6 +76,55 @@ def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
             for seed, (reference, ours) in zip(seeds, pairs, strict=True)
         ],
     }
+
+
+def measure_splits(
+    options: BenchOptions, splits: int, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Compare the times to the target on several splits of the engines, with each seed.
+
+    The figure of one split may be that on which a recipe was made. Both loops train on the same
+    engines of the subset alone and read the same inputs; a run that never gets there counts with
+    its whole time, and `accuracy.never` says how many there were.
+
+    Args:
+        options: `config` is measured, with `split.seed` from 0 on.
+        splits: number of splits.
+        report: receives the ratio of each pair.
+    """
+    runs: list[dict[str, Any]] = []
+    for split, seed in itertools.product(range(splits), options.sizes.seeds):
+        config = without_auxiliary(options.config)
+        own = config.split.model_copy(update={"seed": split})
+        config = config.model_copy(update={"seed": seed, "split": own})
+        reference, ours = _train_both(options, config, f"accuracy-{split}-{seed}")
+        ratio = reference.seconds / ours.seconds
+        runs.append(
+            {"split": split, "seed": seed, "ratio": ratio, "usual_loop": reference._asdict(),
+             "ours": ours._asdict()}
+        )  # fmt: skip
+        never = "" if ours.reached else ", never reached by ours"
+        report(f"split {split}, seed {seed}: ratio {ratio:.2f}{never}")
+    ratios = [run["ratio"] for run in runs]
+    return {
+        "accuracy.ratio_to_usual_loop": Summary.of(ratios),
+        "accuracy.quartiles": np.quantile(ratios, [0.25, 0.75]).tolist(),
+        "accuracy.never": {
+            side: sum(not run[side]["reached"] for run in runs) for side in ("usual_loop", "ours")
+        },
+        "accuracy.splits": splits,
+        "accuracy.runs": runs,
+    }
+
+
+def _train_both(
+    options: BenchOptions, config: RunConfig, name: str
+) -> tuple[TimeToTarget, TimeToTarget]:
+    """Train the reference loop and ours, one after the other; the name is that of our folder."""
+    epochs, device = options.sizes.usual_epochs, options.device
+    reference = measure_once(prepare_reference, config, epochs, device)
+    ours = measure_once(prepare_ours, config, options.folder / name, device)
+    return compare_times(reference, ours)
 
 
 def compare_times(

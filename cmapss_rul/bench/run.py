@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cmapss_rul.bench.accuracy import measure_accuracy
+from cmapss_rul.bench.accuracy import measure_accuracy, measure_splits
 from cmapss_rul.bench.data import PEER_MISSING, measure_data, measure_loader, peer_version
 from cmapss_rul.bench.inference import measure_inference
 from cmapss_rul.bench.options import QUICK, BenchOptions, Repetitions
@@ -72,6 +73,36 @@ def bench(
             subset, data_dir, torch_device.type, repetitions, Path(folder)
         )
         return run_parts(options, PARTS, report) | {"quick": quick}
+
+
+def bench_splits(
+    subset: SubsetName,
+    splits: int,
+    *,
+    seeds: int = 3,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    report: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Measure the time to the target accuracy on several splits of one subset.
+
+    Args:
+        subset: FD001 to FD004.
+        splits: number of splits of the training engines.
+        seeds: of each.
+        data_dir: folder of the text files; that of the configurations by default.
+        device: auto, cpu or cuda.
+        report: receives what is measured, and the ratio of each pair of runs.
+
+    Raises:
+        RulError: a measurement failed, or, as DataError, a file cannot be provided.
+    """
+    with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
+        sizes = Repetitions(seeds=tuple(range(seeds)), repeats=1)
+        torch_device = pick_device(device)
+        options = BenchOptions.for_subset(subset, data_dir, torch_device.type, sizes, Path(folder))
+        part = partial(measure_splits, splits=splits, report=report)
+        return run_parts(options, {f"time to the target accuracy on {splits} splits": part}, report)
 
 
 def bench_scale(

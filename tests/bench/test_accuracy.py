@@ -4,18 +4,22 @@ import dataclasses
 import itertools
 import time
 
+import numpy as np
 import pytest
 
 from cmapss_rul.bench.accuracy import (
     compare_times,
     measure_accuracy,
+    measure_splits,
     prepare_ours,
     prepare_reference,
     time_to_target,
 )
 from cmapss_rul.bench.reference_loop import Epoch
+from cmapss_rul.bench.table import splits_table
 from cmapss_rul.training.checkpoint import read
 from cmapss_rul.training.runs import RunFolder
+from tests.bench.results import result
 
 RUN = [Epoch(2.0, 20.0), Epoch(3.0, 12.0), Epoch(4.0, 10.0), Epoch(5.0, 11.0)]
 
@@ -83,3 +87,46 @@ def test_the_usual_loop_takes_no_auxiliary_fleet(options):
     data = options.fd001.data.model_copy(update={"auxiliary": ("FD002",)})
     config = options.fd001.model_copy(update={"data": data})
     assert len(prepare_reference(config, 1, "cpu")()) == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_several_splits_and_seeds(options):
+    """Each split trains on other engines, both loops on the same ones."""
+    lines = []
+    found = measure_splits(options, splits=2, report=lines.append)
+    runs = found["accuracy.runs"]
+    assert [(run["split"], run["seed"]) for run in runs] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len(lines) == 4
+    ratios = [run["usual_loop"]["seconds"] / run["ours"]["seconds"] for run in runs]
+    assert [run["ratio"] for run in runs] == ratios
+    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    assert found["accuracy.ratio_to_usual_loop"] == (middle, high - low)
+    assert found["accuracy.quartiles"] == [low, high]
+    assert found["accuracy.never"] == {
+        "usual_loop": 0, "ours": sum(not run["ours"]["reached"] for run in runs),
+    }  # fmt: skip
+    engines = [
+        read(options.folder / f"accuracy-{split}-0" / "last.pt")["split"]["validation"]
+        for split in (0, 1)
+    ]
+    assert engines[0] != engines[1]
+
+
+def test_the_table_of_splits():
+    def run(split, seed, ratio, reached):
+        side = {"seconds": 1.0, "epochs": 1, "best": 9.0}
+        theirs, ours = {**side, "reached": True}, {**side, "reached": reached}
+        return {"split": split, "seed": seed, "ratio": ratio, "usual_loop": theirs, "ours": ours}
+
+    runs = [run(0, 0, 4.0, True), run(0, 1, 3.5, True), run(1, 0, 3.0, True), run(1, 1, 0.5, False)]
+    plain = result(accuracy={
+        "ratio_to_usual_loop": 3.25, "quartiles": [2.375, 3.625], "splits": 2, "runs": runs,
+        "never": {"usual_loop": 0, "ours": 1},
+    })  # fmt: skip
+    table = splits_table(plain)
+    assert table.rows == [["split 0", "4.00", "3.50"], ["split 1", "3.00", "0.50 *"]]
+    assert "median 3.25, quartiles 2.38 to 3.62 over 4 runs" in table.notes[0]
+    assert table.notes[0].endswith("that never get there: met).")
+    assert "ours 1 of 4, the reference loop 0 of 4" in table.notes[1]
+    plain["accuracy"]["never"]["ours"] = 2
+    assert "NOT met" in splits_table(plain).notes[0]

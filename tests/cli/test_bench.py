@@ -82,3 +82,32 @@ def test_scale_writes_its_picture_too(rul, tmp_path, monkeypatch):
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
     assert "25.00" in out
     assert "scale.png" in out.replace("\n", "")
+
+
+def test_splits_are_a_measurement_of_their_own(rul, monkeypatch, tmp_path):
+    called = {}
+
+    def fake(subset, splits, **options):
+        called.update(subset=subset, splits=splits, seeds=options["seeds"])
+        side = {"seconds": 1.0, "epochs": 1, "reached": True, "best": 9.0}
+        runs = [{"split": 0, "seed": 0, "ratio": 3.5, "usual_loop": side, "ours": side}]
+        return result(accuracy={
+            "ratio_to_usual_loop": 3.5, "quartiles": [3.5, 3.5], "splits": 1, "runs": runs,
+            "never": {"usual_loop": 0, "ours": 0},
+        })  # fmt: skip
+
+    monkeypatch.setattr(run, "bench_splits", fake)
+    output = tmp_path / "splits.json"
+    options = ["--splits", "5", "--seeds", "2", "--subset", "FD003"]
+    code, out, _ = rul("bench", *options, "--output", output)
+    assert code == 0
+    assert called == {"subset": "FD003", "splits": 5, "seeds": 2}
+    assert "median 3.50" in " ".join(out.split())
+    assert json.loads(output.read_text())["accuracy"]["quartiles"] == [3.5, 3.5]
+
+
+@pytest.mark.parametrize("other", ["--scale", "--quick"])
+def test_splits_with_another_measurement_are_refused(rul, other, tmp_path):
+    code, _, err = rul("bench", "--splits", "2", other, "--output", tmp_path / "x.json")
+    assert code == 2
+    assert f"--splits and {other}: are different measurements; leave one out" in err
