@@ -227,6 +227,23 @@ class EngineBootstrap(Record):
     share_below_0: float
 
 
+class Equivalence(Record):
+    """Two one-sided tests of a pair: p of its mean difference lying outside ±margin, cycles.
+
+    `smallest_margin` is the one at which p is 0.05; `p_holm` is over the pairs of a configuration.
+    """
+
+    margin: float
+    p: float
+    smallest_margin: float
+    p_holm: float | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the two are shown to be the same within the margin."""
+        return self.p_holm is not None and self.p_holm < 0.05
+
+
 class Pair(Record):
     """Two cells of one configuration, compared by RMSE (last windows, capped labels): a − b.
 
@@ -244,6 +261,7 @@ class Pair(Record):
     p_holm: float | None = None
     shown: bool = False
     sentence: str = ""
+    equivalence: Equivalence | None = None
 
     @property
     def keys(self) -> set[tuple[str, str]]:
@@ -365,11 +383,16 @@ def mark_config(config: str, auxiliary: Sequence[str]) -> str:
     return config + (f" (also trained on {others})" if others else "")
 
 
-class AnyCell(Protocol):
-    """What the cells of every comparison have, by test set or by validation."""
+class OfConfig(Protocol):
+    """What belongs to one configuration."""
 
     @property
     def config(self) -> str: ...  # noqa: D102
+
+
+class AnyCell(OfConfig, Protocol):
+    """What the cells of every comparison have, by test set or by validation."""
+
     @property
     def marked_config(self) -> str: ...  # noqa: D102
     @property
@@ -377,11 +400,12 @@ class AnyCell(Protocol):
 
 
 C = TypeVar("C", bound=AnyCell)
+P = TypeVar("P", bound=OfConfig)
 
 
-def by_config(cells: Sequence[C]) -> dict[str, list[C]]:
-    """Group cells by configuration, in order of appearance."""
-    groups: dict[str, list[C]] = {}
-    for cell in cells:
-        groups.setdefault(cell.config, []).append(cell)
+def by_config(parts: Sequence[P]) -> dict[str, list[P]]:
+    """Group cells or pairs by configuration, in order of appearance."""
+    groups: dict[str, list[P]] = {}
+    for part in parts:
+        groups.setdefault(part.config, []).append(part)
     return groups

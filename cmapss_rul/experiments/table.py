@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
+from cmapss_rul.experiments.equivalence import equivalence_findings
 from cmapss_rul.experiments.schema import (
     C,
     CellProtocol,
@@ -112,6 +113,7 @@ def findings(comparison: Comparison) -> Iterator[str]:
     protocols = (cell.protocol for cell in comparison.cells if cell.protocol is not None)
     yield from (f"protocol: {line}" for line in dict.fromkeys(map(describe_protocol, protocols)))
     yield from pair_findings(comparison.pairs, "comparison.json has a sentence for each")
+    yield from (f"· {line}" for line in equivalence_findings(comparison.pairs))
     for entry in (*(comparison.oracle or ()), *(comparison.leak or ())):
         yield f"· {entry.sentence}"
 

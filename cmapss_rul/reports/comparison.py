@@ -7,6 +7,7 @@ from cmapss_rul.display.plotting import ENDINGS
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.tables import number
+from cmapss_rul.experiments.equivalence import equivalence_findings
 from cmapss_rul.experiments.schema import CellSummary, Comparison, Pair, by_config
 from cmapss_rul.experiments.table import (
     TRAINING_COLUMNS,
@@ -170,6 +171,7 @@ def _differences(folder: Path, comparison: Comparison) -> Iterator[Part]:
         yield from _plots(folder, comparison, "oracle")
     if comparison.pairs:
         yield Lines("Every pair of cells", [pair.sentence for pair in comparison.pairs])
+        yield from map(Text, equivalence_findings(comparison.pairs))
 
 
 def _training(folder: Path, comparison: Comparison) -> Iterator[Part]:
