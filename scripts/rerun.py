@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from cmapss_rul.experiments.schema import (
 )
 from cmapss_rul.metrics.bootstrap import LEVEL
 from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 
 NAME = "ledger.json"
 SAME = 1e-9
@@ -130,13 +131,16 @@ def grid_of_cell(
     """
     grid = make_grid(
         [config or cell.config],
-        balancers=[cell.balancer],
+        # gradient boosting is no balancer: it stands beside that of the configuration
+        balancers=None if cell.balancer == GRADIENT_BOOSTING else [cell.balancer],
+        baseline=cell.balancer == GRADIENT_BOOSTING,
         seeds=seeds,
         # as axes, not as overrides: the label of the new cell is then that of the ledger's
         axes={key: [value] for key, value in cell.settings.items()},
         # quoted, because YAML would read some paths as numbers or lists
         sets=[] if data is None else [f"data.dir={json.dumps(str(data))}"],
     )
+    grid = replace(grid, cells=[made for made in grid.cells if made.balancer == cell.balancer])
     name, now = f"{cell.config} {cell.label}", comparable(grid.cells[0].resolved)
     then = cell.configuration  # missing in ledgers of the first version
     changed = differences({"cells": {name: then}}, {"cells": {name: now}}) if then else ["none"]

@@ -62,6 +62,14 @@ def compare(
             "selection.",
         ),
     ] = False,
+    baseline: Annotated[
+        bool,
+        typer.Option(
+            "--baseline",
+            help="Also fit gradient boosting on window statistics, tuned on the same validation "
+            "engines. Needs pip install 'cmapss_rul[baseline]'.",
+        ),
+    ] = False,
     validation_only: Annotated[
         bool,
         typer.Option(
@@ -111,7 +119,13 @@ def compare(
 
     sets = [*(sets or []), *([f"split.folds={folds}"] if folds is not None else [])]
     runs = make_grid(
-        configs, balancers=balancers, seeds=seed_list, axes=axes, sets=sets, oracle=oracle
+        configs,
+        balancers=balancers,
+        seeds=seed_list,
+        axes=axes,
+        sets=sets,
+        oracle=oracle,
+        baseline=baseline,
     )
     progress = GridProgress(quiet_stdout=as_json)
     options = Options(jobs, device, allow_failed, ledger, engine, address, gpus, rank_all)

@@ -16,6 +16,14 @@ def evaluate(
         typer.Option("--full", help="Print all metrics, baselines, coverage and the protocol."),
     ] = False,
     as_json: AsJson = False,
+    baseline: Annotated[
+        bool,
+        typer.Option(
+            "--baseline",
+            help="Also fit gradient boosting on window statistics, on the same engines; kept in "
+            "baseline.json and shown from then on. Needs pip install 'cmapss_rul[baseline]'.",
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -37,12 +45,18 @@ def evaluate(
     Examples:
       rul evaluate runs/fd001-s0
       rul evaluate runs/fd001-s0 --full
+      rul evaluate runs/fd001-s0 --baseline
       rul evaluate runs/fd001-s0/last.pt --json --output results
     """
     from cmapss_rul.training.ranks import pick_device
 
     chosen = pick_device(device)  # a wrong name is refused before anything is read
 
+    from cmapss_rul.evaluation.boosting import (
+        evaluate_baseline,
+        store_baseline,
+        with_stored_baseline,
+    )
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
     from cmapss_rul.evaluation.save import EvaluationFiles, save, to_json
     from cmapss_rul.training.trained_model import restore
@@ -51,6 +65,9 @@ def evaluate(
     targets = EvaluationFiles.of(model.path, output)
     targets.check()  # an unwritable folder is reported before the evaluation, not after it
     evaluation = evaluate_model(model, data_dir=data)
+    if baseline:
+        store_baseline(model, *evaluate_baseline(model, data))
+    evaluation = with_stored_baseline(model, evaluation)
     save(evaluation, targets)
     if as_json:
         typer.echo(to_json(evaluation), nl=False)

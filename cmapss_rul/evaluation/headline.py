@@ -123,6 +123,10 @@ def headline_table(evaluation: Evaluation) -> Table:
             *cells, nasa, _ = metric_cells(found)
             shown = "–" if (windows, labels) == ("every", "raw") else nasa
             rows.append([f"{WINDOWS[windows]}, {labels}", *cells, shown])
+    boosting = evaluation.baselines.gradient_boosting
+    if boosting is not None:
+        *cells, nasa, _ = metric_cells(boosting.metrics.last.capped)
+        rows.append(["gradient boosting: last window, capped", *cells, nasa])
     notes = [
         "RMSE, MAE and bias (predicted − true) in cycles. –: dominated by windows whose RUL is "
         "above the cap; --full prints it, with all other metrics."

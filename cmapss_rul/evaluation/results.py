@@ -117,11 +117,37 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class BoostingBaseline:
+    """Metrics of gradient boosting under the protocol of the network.
+
+    Attributes:
+        fit: what was chosen on the validation engines, as plain values.
+    """
+
+    description: str
+    metrics: ByWindows[ByLabels[RulMetrics]]
+    fit: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain values for the JSON."""
+        metrics = dataclasses.asdict(self.metrics)
+        return {"what": self.description, "oracle": False, **metrics, "fit": self.fit}
+
+
+@dataclass(frozen=True)
 class Baselines:
-    """Two constants: the mean of the scored labels, an oracle, and that of the training labels."""
+    """Two constants, the mean of the scored labels (an oracle) and that of the training labels.
+
+    And gradient boosting, where it was fitted for this run; else None.
+    """
 
     test_mean: Baseline
     train_mean: Baseline
+    gradient_boosting: BoostingBaseline | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain values for the JSON, of those that there are."""
+        return {name: found.as_dict() for name, found in vars(self).items() if found is not None}
 
 
 @dataclass(frozen=True)
@@ -185,7 +211,7 @@ class Evaluation:
             "metrics": dataclasses.asdict(self.metrics),
             "health": dataclasses.asdict(self.health),
             "floors": self.floor.as_dict(),
-            "baselines": {name: found.as_dict() for name, found in vars(self.baselines).items()},
+            "baselines": self.baselines.as_dict(),
             "prognostics": self.prognostics.as_dict(),
             "intervals": self.intervals.as_dict(),
             **{name: dataclasses.asdict(part) for name, part in parts.items() if part is not None},

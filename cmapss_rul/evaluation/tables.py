@@ -8,7 +8,13 @@ from cmapss_rul.display.table import Table, terminal_text, to_terminal
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.held_out import CutMetrics, censored_table
 from cmapss_rul.evaluation.intervals import BandCoverage, IntervalResults
-from cmapss_rul.evaluation.results import ConstantMetrics, Evaluation, RulMetrics
+from cmapss_rul.evaluation.results import (
+    Baseline,
+    BoostingBaseline,
+    ConstantMetrics,
+    Evaluation,
+    RulMetrics,
+)
 from cmapss_rul.metrics.prognostics import ALPHA, HORIZON_ALPHA, LAMBDA
 from cmapss_rul.metrics.regression import RegressionMetrics, band_name
 
@@ -93,10 +99,12 @@ def cuts_table(found: CutMetrics) -> Table:
 def baselines_table(evaluation: Evaluation) -> Table:
     """Baselines on last windows, with the model beside them."""
     floor, baselines = evaluation.floor, evaluation.baselines
-    named = {
+    named: dict[str, Baseline | BoostingBaseline] = {
         "test mean": baselines.test_mean,
         "training mean": baselines.train_mean,
     }
+    if baselines.gradient_boosting is not None:
+        named["gradient boosting"] = baselines.gradient_boosting
     rows: list[list[str]] = []
     strong = []
     for labels, found in evaluation.metrics.last.items():
@@ -106,8 +114,8 @@ def baselines_table(evaluation: Evaluation) -> Table:
         if labels == "raw":
             rows.append(["perfect below the cap, raw", *metric_cells(floor.raw.last)])
         for name, baseline in named.items():
-            constant = dict(baseline.metrics.last.items())[labels]
-            rows.append([f"{name}, {labels}", *metric_cells(constant)])
+            of_labels: RulMetrics | ConstantMetrics = getattr(baseline.metrics.last, labels)
+            rows.append([f"{name}, {labels}", *metric_cells(of_labels)])
     notes = [
         f"Perfect below the cap: {floor.description}.",
         *(f"{name.capitalize()}: {found.description}." for name, found in named.items()),

@@ -11,6 +11,11 @@ from os import PathLike
 from pathlib import Path
 
 from cmapss_rul.display.text import json_text
+from cmapss_rul.experiments.baseline import (
+    EvaluateBaselineJob,
+    FitBaselineJob,
+    finished_fit,
+)
 from cmapss_rul.experiments.comparison import as_csv, compare_results
 from cmapss_rul.experiments.executors import Executor
 from cmapss_rul.experiments.grid import Grid, GridRun
@@ -55,6 +60,7 @@ class NoteEvent:
     text: str
 
 
+_Job = TrainJob | EvaluateJob | FitBaselineJob | EvaluateBaselineJob
 Event = JobEvent | PhaseEvent | NoteEvent
 OnEvent = Callable[[Event], None]
 
@@ -119,7 +125,9 @@ def compare(
         results = [read_result(run, histories[run.name], run_folder(run, folder)) for run in runs]
         comparison = compare_results(grid, results, errors, rank_all=options.rank_all)
         write_atomic(folder / "comparison.csv", as_csv(grid, comparison))
-        draw(comparison, {name: history.curve for name, history in histories.items()}, folder)
+        # a baseline has no epochs to draw
+        curves = {run.name: histories[run.name].curve for run in runs if not run.cell.baseline}
+        draw(comparison, curves, folder)
         # written last: its presence means the others are complete
         write_atomic(folder / RESULT, comparison.as_json())
     if options.ledger is not None:
@@ -223,7 +231,7 @@ def _train(
     # the commit once, at the start: the code may be edited while the runs train
     code, device = commit(), options.device_per_run
     jobs = [
-        TrainJob(run.name, run.config, run_folder(run, folder), device, grid.oracle, code)
+        _training_job(run, run_folder(run, folder), device, code)
         for run in grid.runs
         if run.name not in histories
     ]
@@ -235,12 +243,32 @@ def _train(
     errors = {run.name: failed[run.name] for run in grid.runs if run.name in failed}
     for run in grid.runs:
         if run.name not in histories and run.name not in errors:
-            history = finished_history(run.config, run_folder(run, folder), oracle=run.oracle)
+            history = _read_history(run, run_folder(run, folder))
             assert history is not None, f"{run.name} ended without an error and unfinished"
             histories[run.name] = history
     if errors and not (options.allow_failed and histories):  # without any run there is no table
         raise RunsFailed(errors, len(grid.runs))
     return histories, errors
+
+
+def _training_job(
+    run: GridRun, folder: Path, device: str, code: str | None
+) -> TrainJob | FitBaselineJob:
+    if run.cell.baseline:
+        return FitBaselineJob(run.name, run.config, folder, code)
+    return TrainJob(run.name, run.config, folder, device, run.oracle, code)
+
+
+def _evaluation_job(run: GridRun, folder: Path, device: str) -> EvaluateJob | EvaluateBaselineJob:
+    if run.cell.baseline:
+        return EvaluateBaselineJob(run.name, run.config, folder)
+    return EvaluateJob(run.name, run.config, folder, device)
+
+
+def _read_history(run: GridRun, folder: Path) -> History | None:
+    if run.cell.baseline:
+        return finished_fit(run.config, folder)
+    return finished_history(run.config, folder, oracle=run.oracle)
 
 
 def _finished_histories(
@@ -250,7 +278,7 @@ def _finished_histories(
     histories: dict[str, History] = {}
     for run in runs:
         try:
-            history = finished_history(run.config, run_folder(run, folder), oracle=run.oracle)
+            history = _read_history(run, run_folder(run, folder))
         except Damaged as damage:  # half a run is of no use, since the same command repeats it
             report(NoteEvent(f"{run.name} is damaged and trained again: {damage}"))
             remove(run_folder(run, folder))
@@ -260,13 +288,20 @@ def _finished_histories(
     return histories
 
 
-def _fetch_data(jobs: Sequence[TrainJob | EvaluateJob]) -> dict[str, str]:
+def _fetch_data(jobs: Sequence[_Job]) -> dict[str, str]:
     """Fetch each data file once, before many processes ask for it; return errors by job."""
     fetched: dict[tuple[object, ...], str | None] = {}
     keys = {}
     for job in jobs:
         data = job.config.data
-        key = (data.source, data.dir, data.subset, data.auxiliary, *data.own_files.items())
+        key = (
+            type(job),
+            data.source,
+            data.dir,
+            data.subset,
+            data.auxiliary,
+            *data.own_files.items(),
+        )
         keys[job.name] = key
         if key not in fetched:
             fetched[key] = None
@@ -291,7 +326,7 @@ def _evaluate(
     """Evaluate all runs together, except those evaluated before and unchanged since."""
     index = EvaluationIndex(folder / "looked.json")  # named so by older versions, too
     jobs = [
-        EvaluateJob(run.name, run.config, run_folder(run, folder), options.device_per_run)
+        _evaluation_job(run, run_folder(run, folder), options.device_per_run)
         for run in runs
         if not index.has(run.name, run_folder(run, folder), histories[run.name].best_sha256)
     ]

@@ -180,7 +180,8 @@ def _versions(results: Sequence[RunResult]) -> dict[str, str]:
     names = trained[0] if trained else {}
     versions = {name: ", ".join(sorted({run[name] for run in trained})) for name in names}
     # the statistics are computed here and now, whatever trained the runs
-    return versions | {name: metadata.version(name) for name in ("numpy", "scipy")}
+    own = ["scikit-learn"] if any(result.run.cell.baseline for result in results) else []
+    return versions | {name: metadata.version(name) for name in ("numpy", "scipy", *own)}
 
 
 def _leaks(result: RunResult) -> list[str]:

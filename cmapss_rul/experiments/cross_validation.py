@@ -22,7 +22,7 @@ def cross_validations(results: Sequence[RunResult]) -> Iterator[str]:
         if configuration["split"]["test_folds"] is None:
             continue
         del configuration["split"]["test_fold"]
-        by_seed = groups.setdefault(digest_of(configuration), {})
+        by_seed = groups.setdefault(digest_of([configuration, result.run.cell.balancer]), {})
         by_seed.setdefault(result.run.seed, []).append(result)
     for by_seed in groups.values():
         folds = next(iter(by_seed.values()))[0].run.cell.resolved.split.test_folds

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from cmapss_rul.display.text import nearest, nearest_first
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, flatten
+from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING, find_regressor
 
 _LONGEST_NAME = 120
 """Characters of a run folder's name, less digest and seed: Windows limits whole paths to 260."""
@@ -33,6 +34,7 @@ class Cell:
         settings: of the grid's axes, dotted key → value.
         label: the balancer, then the settings as `key=value`: unique in its configuration.
         resolved: the configuration, with seed 0 and one thread.
+        baseline: gradient boosting in the place of the network; `balancer` is its name.
     """
 
     config: str
@@ -40,6 +42,7 @@ class Cell:
     settings: dict[str, Any]
     label: str
     resolved: RunConfig
+    baseline: bool = False
 
     @property
     def subset(self) -> str:
@@ -101,7 +104,7 @@ class Grid:
     def runs(self) -> list[GridRun]:
         """All runs, one seed after another: paired results of the first seeds come early."""
         return [
-            GridRun(f"{cell.folder_name}-s{seed}", cell, seed, self.oracle)
+            GridRun(f"{cell.folder_name}-s{seed}", cell, seed, self.oracle and not cell.baseline)
             for seed in self.seeds
             for cell in self.cells
         ]
@@ -128,6 +131,7 @@ def make_grid(
     axes: Mapping[str, Sequence[Any]] | None = None,
     sets: Sequence[str] = (),
     oracle: bool = False,
+    baseline: bool = False,
 ) -> Grid:
     """Resolve and validate every cell of a grid, before anything is trained.
 
@@ -138,6 +142,8 @@ def make_grid(
         axes: dotted key → values; a key that only some balancers have varies in those alone.
         sets: overrides for every cell that has their key.
         oracle: whether runs record the test RMSE of each epoch.
+        baseline: whether gradient boosting is fitted beside the networks: a cell more for each
+            configuration, and for each of its settings of data and split.
 
     Raises:
         UsageError: with all unknown names, or the first key or value that is not valid.
@@ -164,7 +170,24 @@ def make_grid(
                 "trains several; leave one out"
             )
         cell.resolved.balancer.build()  # a missing extra is reported now, not by each run
+    if baseline:
+        find_regressor()  # so is that of the baseline
+        cells += _baseline_cells(cells)
     return Grid(cells, list(seeds), oracle)
+
+
+def _baseline_cells(cells: Sequence[Cell]) -> list[Cell]:
+    """Cells of gradient boosting, for each configuration and setting that it depends on."""
+    found: dict[tuple[str, str], Cell] = {}
+    for cell in cells:
+        # it has no network, loss, balancer or schedule, so their settings change nothing
+        kept = {k: v for k, v in cell.settings.items() if k.startswith(("data.", "split."))}
+        label = " ".join(
+            [GRADIENT_BOOSTING, *(f"{key}={as_text(value)}" for key, value in kept.items())]
+        )
+        own = replace(cell, balancer=GRADIENT_BOOSTING, settings=kept, label=label, baseline=True)
+        found.setdefault(own.key, own)
+    return list(found.values())
 
 
 @dataclass

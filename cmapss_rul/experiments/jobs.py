@@ -55,12 +55,12 @@ class TrainJob:
     def sources(self) -> list[Path]:
         """Training files; test files too where the oracle reads them."""
         data = self.config.data
-        tested = _files(data, [data.subset], ("test", "RUL")) if self.oracle else []
-        return _files(data, [data.subset, *data.auxiliary], ("train",)) + tested
+        tested = data_files(data, [data.subset], ("test", "RUL")) if self.oracle else []
+        return data_files(data, [data.subset, *data.auxiliary], ("train",)) + tested
 
     def moved(self, sources: Path, folder: Path) -> "RelocatedTrainJob":
         """The same job on copies of its files."""
-        config = _with_data_in(sources, self.config)
+        config = with_data_in(sources, self.config)
         return RelocatedTrainJob(self, replace(self, config=config, folder=folder))
 
 
@@ -152,14 +152,14 @@ class EvaluateJob:
 
     def sources(self) -> list[Path]:
         """Test and RUL file."""
-        return _files(self.config.data, [self.config.data.subset], ("test", "RUL"))
+        return data_files(self.config.data, [self.config.data.subset], ("test", "RUL"))
 
     def moved(self, sources: Path, folder: Path) -> "EvaluateJob":
         """The same job on copies of its files."""
-        return replace(self, config=_with_data_in(sources, self.config), folder=folder)
+        return replace(self, config=with_data_in(sources, self.config), folder=folder)
 
 
-def _files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
+def data_files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
     """Files of some subsets, downloaded where they are missing, and the manifests beside them."""
     paths: list[Path] = []
     for subset in subsets:
@@ -170,5 +170,6 @@ def _files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) 
     return paths
 
 
-def _with_data_in(folder: Path, config: RunConfig) -> RunConfig:
+def with_data_in(folder: Path, config: RunConfig) -> RunConfig:
+    """The configuration with its data files, by their names, in another folder."""
     return config.model_copy(update={"data": config.data.moved_to(folder)})

@@ -226,7 +226,11 @@ def _draw_curves(
     styles = _styles(comparison)
     for cell in cells:
         style = styles[cell.label]
-        runs = [[float(row[column]) for row in histories[run.run]] for run in cell.runs]
+        runs = [
+            [float(row[column]) for row in histories[run.run]]
+            for run in cell.runs
+            if run.run in histories
+        ]
         for values in runs:
             axes.plot(
                 range(1, len(values) + 1), values, color=style.colour, linewidth=0.7, alpha=0.4

@@ -213,8 +213,10 @@ class RunResult:
         return self.history.best
 
     @property
-    def clipped_share(self) -> float:
+    def clipped_share(self) -> float | None:
         """Share of all steps whose gradient was clipped; epochs have equally many steps."""
+        if self.run.cell.baseline:
+            return None
         return float(np.mean([row["clipped_share"] for row in self.history.rows]))
 
     @property

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cmapss_rul.data.split import LEAK
+from cmapss_rul.experiments.equivalence import equivalence
 from cmapss_rul.experiments.runs import RunResult
 from cmapss_rul.experiments.schema import (
     CellSummary,
@@ -22,6 +23,7 @@ from cmapss_rul.experiments.schema import (
     by_config,
 )
 from cmapss_rul.metrics.bootstrap import LEVEL, percentile_interval, resampled_rmse
+from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 
 ALPHA = 0.05
 """Level of the tests, after Holm's correction."""
@@ -206,6 +208,8 @@ def _bootstrap(
 def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     """Apply Holm's correction to the pairs of each configuration, and phrase the findings.
 
+    The tests of a difference are one family, those of equivalence another.
+
     Earlier corrections of the pairs are replaced.
     """
     corrected = []
@@ -213,9 +217,12 @@ def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
         # a family is what a reader compares at a glance: the cells of one configuration
         family = [pair for pair in pairs if pair.config == config]
         adjusted = holm([None if pair.paired_t is None else pair.paired_t.p for pair in family])
-        for pair, p in zip(family, adjusted, strict=True):
+        same = [equivalence(pair.paired_t) for pair in family]
+        same_p = holm([None if test is None else test.p for test in same])
+        for pair, p, test, q in zip(family, adjusted, same, same_p, strict=True):
             shown = _is_shown(p, pair.bootstrap)
-            pair = pair.model_copy(update={"p_holm": p, "shown": shown})
+            test = None if test is None else test.model_copy(update={"p_holm": q})
+            pair = pair.model_copy(update={"p_holm": p, "shown": shown, "equivalence": test})
             corrected.append(pair.model_copy(update={"sentence": _sentence(pair)}))
     return corrected
 
@@ -272,8 +279,10 @@ def mean_ranks(cells: Sequence[CellSummary]) -> MeanRanks | None:
     critical difference q·√(k(k + 1)/(6N)), q of the studentised range ÷ √2, k cells,
     N configurations. With N = 4 it is a rough guide and no strong test.
 
-    None where fewer than two cells have an RMSE in every configuration.
+    Gradient boosting is left out: ranks are of balancers. None where fewer than two cells have
+    an RMSE in every configuration.
     """
+    cells = [cell for cell in cells if cell.balancer != GRADIENT_BOOSTING]
     rmse = {
         config: {c.label: c.rmse.mean for c in group if c.rmse.mean is not None}
         for config, group in by_config(cells).items()

@@ -4,6 +4,7 @@ from os import PathLike
 from pathlib import Path
 
 from cmapss_rul.display.text import counted
+from cmapss_rul.evaluation.boosting import with_stored_baseline
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.headline import published_comparison, verdict, warnings_of
 from cmapss_rul.evaluation.held_out import CutMetrics
@@ -90,7 +91,7 @@ def report_run(
     model = restore(folder, pick_device(device))
     files = EvaluationFiles.of(model.path)
     files.check()
-    evaluation = evaluate(model, data_dir=data_dir)
+    evaluation = with_stored_baseline(model, evaluate(model, data_dir=data_dir))
     # before the plots: if drawing fails, the metrics are not lost
     save(evaluation, files)
     written = write_page(run_page(folder, model, evaluation), output)

@@ -27,11 +27,11 @@ from cmapss_rul.training.checkpoint import (
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import RunInputs, TrainFiles, find_train_files, read_train_files
 from cmapss_rul.training.loggers import Reporter
-from cmapss_rul.training.loop import validation_metrics
 from cmapss_rul.training.out_of_fold import predict_out_of_fold
 from cmapss_rul.training.ranks import ProcessGroup
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trained_model import TrainedModel
+from cmapss_rul.training.validation import validation_metrics
 
 _COPIED = ("preprocessor", "split", "model", "loop")
 """Parts of a run's best.pt that its ensemble needs."""

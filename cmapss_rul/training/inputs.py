@@ -16,7 +16,7 @@ from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.trainset import TrainingData, prepare_training_data, read_train_records
 from cmapss_rul.data.verification import Provenance
 from cmapss_rul.system.errors import DataError
-from cmapss_rul.training.checkpoint import AuxiliaryFile, RunData
+from cmapss_rul.training.checkpoint import AuxiliaryFile, EngineNumbers, RunData
 from cmapss_rul.training.config import RunConfig
 
 TrainFiles = Sequence[tuple[Records, Provenance]]
@@ -82,6 +82,18 @@ class RunInputs:
         late = int((fleet.cycle[fleet.starts] > 1).sum()) if config.data.counts_cycles else 0
         described = _describe(config, data, files, auxiliary)
         return cls(data, test, censored, described, late)
+
+    @property
+    def engine_numbers(self) -> EngineNumbers:
+        """Engines by their use, as a checkpoint records them."""
+        engines = self.data.engines
+        return EngineNumbers(
+            training=engines.training.tolist(),
+            validation=engines.validation.tolist(),
+            calibration=engines.calibration.tolist(),
+            test=self.test.tolist(),
+            censored=self.censored.tolist(),
+        )
 
     def check_leakage(self, config: RunConfig, files: TrainFiles) -> None:
         """Refuse records that occur twice, and labels among the inputs unless they are allowed.

@@ -14,7 +14,6 @@ from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.metrics.regression import nasa_mean, random_cut_weights, rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
@@ -38,6 +37,7 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Reporter, Row, write_metrics
 from cmapss_rul.training.optimisation import NEVER, StepPlan, Trainer
 from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.validation import validation_metrics
 
 
 @dataclass
@@ -322,23 +322,6 @@ class Loop:
         self.run.release()  # the optimisers may share tensors with what was read
         if self.is_finished():  # stopped early, and more epochs were asked for: patience anew
             self.state.stale = 0
-
-
-def validation_metrics(
-    predicted: NDArray[np.float64], probabilities: Tensor, labelled: LabelledWindows
-) -> dict[str, float]:
-    """Metrics of predictions [window], clamped, and of probabilities [window, class]."""
-    true, windows = labelled.rul.double().cpu().numpy(), labelled.windows
-    # an engine's first row in the series stands for it
-    cuts = random_cut_weights(windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy())
-    right = probabilities.argmax(dim=1) == labelled.health
-    return {
-        "val_rmse": rmse(predicted, true),
-        "val_nasa": nasa_mean(predicted, true),
-        "val_cut_rmse": rmse(predicted, true, cuts),
-        "val_cut_nasa": nasa_mean(predicted, true, cuts),
-        "val_health_accuracy": float(right.double().mean()),
-    }
 
 
 def rng_state(device: torch.device) -> dict[str, Tensor | None]:

@@ -17,7 +17,6 @@ from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training.checkpoint import (
     Checkpoint,
     Clock,
-    EngineNumbers,
     Host,
     RunRecord,
     Versions,
@@ -155,19 +154,12 @@ def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
 
 def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Trainer) -> RunRecord:
     """Collect the parts of a checkpoint that stay as they are during the run."""
-    engines = inputs.data.engines
     return RunRecord(
         versions=Versions.current(),
         config=config.without_paths(),
         data=inputs.files,
         preprocessor=inputs.data.preprocessor.state_dict(),
-        engines=EngineNumbers(
-            training=engines.training.tolist(),
-            validation=engines.validation.tolist(),
-            calibration=engines.calibration.tolist(),
-            test=inputs.test.tolist(),
-            censored=inputs.censored.tolist(),
-        ),
+        engines=inputs.engine_numbers,
         host=Host(
             folder=str(run.path),
             data_dir=config.data.dir,

@@ -9,7 +9,7 @@ from rich.console import Console
 from scipy import stats
 
 from cmapss_rul.display.table import to_terminal
-from cmapss_rul.experiments.identity import config_digest
+from cmapss_rul.experiments.identity import comparable, config_digest
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
 from cmapss_rul.experiments.schema import CellSummary, Comparison, Ledger
 from cmapss_rul.system.errors import RulError, UsageError
@@ -265,3 +265,13 @@ def test_json_is_strict(fixed):
 
 def test_the_shipped_ledger_is_beside_the_shipped_configurations():
     assert rerun.shipped_ledger().parts[-2:] == ("configs", "ledger.json")
+
+
+def test_the_grid_of_a_baseline_has_no_network(fixed):
+    pytest.importorskip("sklearn")
+    cell = {**fixed, "balancer": "gradient boosting", "label": "gradient boosting"}
+    cell["configuration"] = comparable(load_config("fd001"))
+    made = rerun.grid_of_cell(record(cell), seeds=[3])
+    assert [(run.cell.label, run.cell.baseline) for run in made.runs] == [
+        ("gradient boosting", True)
+    ]

@@ -1,0 +1,93 @@
+"""The baseline of gradient boosting beside a run: fitted on request, stored, shown wherever it is.
+
+`rul evaluate --baseline` writes `baseline.json` into the run's folder. Later evaluations and
+reports of the run read it, so that they need neither the training file nor scikit-learn.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from cmapss_rul.display.text import finite, json_text
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.results import BoostingBaseline, ByLabels, ByWindows, Evaluation
+from cmapss_rul.evaluation.results import RulMetrics as Metrics
+from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.files import write_atomic
+from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boosting
+from cmapss_rul.training.trained_model import TrainedModel
+
+FILE = "baseline.json"
+_METRICS = TypeAdapter(ByWindows[ByLabels[Metrics]])
+
+
+def evaluate_baseline(
+    model: TrainedModel, data_dir: Path | str | None = None, *, progress: bool = True
+) -> tuple[Evaluation, BoostingFit]:
+    """Fit gradient boosting on the training file of a run, and evaluate it on its test engines.
+
+    Raises:
+        UsageError: scikit-learn is not installed.
+        DataError: a file cannot be obtained, or the training file has changed since the run.
+    """
+    config = model.config
+    if data_dir is not None:
+        config = config.model_copy(update={"data": config.data.moved_to(data_dir)})
+    boosted = fit_gradient_boosting(config, model.path)
+    if boosted.data.canonical_sha256 != model.data.canonical_sha256:
+        raise DataError(
+            f"{model.data.name}: has changed since the training, so the baseline would have "
+            "learnt from other rows; restore the former file, or train again"
+        )
+    assert boosted.fit is not None
+    return evaluate(boosted, progress=progress), boosted.fit
+
+
+def store_baseline(model: TrainedModel, evaluation: Evaluation, fit: BoostingFit) -> Path:
+    """Write the baseline's metrics beside the checkpoint of its run."""
+    content = {
+        "fit": fit.model_dump(),
+        "metrics": dataclasses.asdict(evaluation.metrics),
+        "protocol": _identity(model, evaluation),
+    }
+    path = model.path.parent / FILE
+    write_atomic(path, json_text(finite(content)) + "\n")
+    return path
+
+
+def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluation:
+    """Add the stored baseline to an evaluation of its run.
+
+    Unchanged where there is none, or where it is of other data, another split or another seed.
+    """
+    try:
+        stored = json.loads((model.path.parent / FILE).read_bytes())
+        if stored["protocol"] != _identity(model, evaluation):
+            return evaluation
+        fit = BoostingFit.model_validate(stored["fit"])
+        metrics = _METRICS.validate_python(stored["metrics"])
+    except (OSError, ValueError, LookupError, TypeError):  # an addition, never worth an error
+        return evaluation
+    found = BoostingBaseline(_describe(fit), metrics, fit.model_dump())
+    baselines = dataclasses.replace(evaluation.baselines, gradient_boosting=found)
+    return dataclasses.replace(evaluation, baselines=baselines)
+
+
+def _identity(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
+    """All that the baseline's metrics depend on, as it stands in JSON."""
+    plain = model.config.without_paths()
+    digests = {name: file["canonical_sha256"] for name, file in evaluation.protocol.digest.items()}
+    own = {key: plain[key] for key in ("data", "split", "seed")}
+    same: dict[str, Any] = json.loads(json.dumps({**own, "digests": digests}))
+    return same
+
+
+def _describe(fit: BoostingFit) -> str:
+    return (
+        f"{fit.trees} trees of {fit.leaves} leaves on {fit.statistics} statistics of the last 10, "
+        f"30 and 90 cycles, chosen on the same validation engines (RMSE at random cuts "
+        f"{fit.val_cut_rmse:.2f}); {fit.seconds:.0f} s"
+    )

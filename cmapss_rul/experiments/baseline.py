@@ -1,0 +1,109 @@
+"""The cells of `rul compare --baseline`: gradient boosting beside the networks of a grid."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cmapss_rul.display.text import json_text
+from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.save import EvaluationFiles, save
+from cmapss_rul.experiments.identity import comparable, digest_of
+from cmapss_rul.experiments.jobs import data_files, with_data_in
+from cmapss_rul.experiments.runs import COMMIT, Damaged, History
+from cmapss_rul.system.files import write_atomic
+from cmapss_rul.system.text import one_line
+from cmapss_rul.system.workers import Send
+from cmapss_rul.training.checkpoint import BEST
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boosting
+
+FIT = "fit.json"
+"""File of a baseline's run folder: what the validation engines chose, and of which configuration.
+"""
+
+
+@dataclass(frozen=True)
+class FitBaselineJob:
+    """Tunes gradient boosting on the training engines of a run; opens no test file."""
+
+    name: str
+    config: RunConfig
+    folder: Path
+    commit: str | None
+
+    def __call__(self, send: Send) -> None:
+        """Write the fit; raises what `fit_gradient_boosting` raises."""
+        fit = fit_gradient_boosting(self.config, self.folder / BEST).fit
+        assert fit is not None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.folder / COMMIT, f"{self.commit or ''}\n")
+        content = {"of": _identity(self.config), "fit": fit.model_dump()}
+        write_atomic(self.folder / FIT, json_text(content, indent=1) + "\n")
+        send({"epoch": fit.trees, "val_rmse": fit.val_rmse, "best": True})
+
+    def sources(self) -> list[Path]:
+        """Training files."""
+        data = self.config.data
+        return data_files(data, [data.subset, *data.auxiliary], ("train",))
+
+    def moved(self, sources: Path, folder: Path) -> "FitBaselineJob":
+        """The same job on copies of its files."""
+        return replace(self, config=with_data_in(sources, self.config), folder=folder)
+
+
+@dataclass(frozen=True)
+class EvaluateBaselineJob:
+    """Repeats the chosen fit, and evaluates it as `rul evaluate` does a network."""
+
+    name: str
+    config: RunConfig
+    folder: Path
+
+    def __call__(self, send: Send) -> None:
+        """Write the evaluation; raises what `evaluate` raises."""
+        del send
+        known, path = _read(self.folder), self.folder / BEST
+        model = fit_gradient_boosting(self.config, path, known)
+        save(evaluate(model, progress=False), EvaluationFiles.of(path))
+
+    def sources(self) -> list[Path]:
+        """Training files, test and RUL file."""
+        data = self.config.data
+        return [
+            *data_files(data, [data.subset, *data.auxiliary], ("train",)),
+            *data_files(data, [data.subset], ("test", "RUL")),
+        ]
+
+    def moved(self, sources: Path, folder: Path) -> "EvaluateBaselineJob":
+        """The same job on copies of its files."""
+        return replace(self, config=with_data_in(sources, self.config), folder=folder)
+
+
+def finished_fit(config: RunConfig, folder: Path) -> History | None:
+    """Read the fit of a baseline as a history of one row; None if there is none yet.
+
+    Raises:
+        Damaged: the file cannot be read, or is of another configuration or seed.
+    """
+    path = folder / FIT
+    if not path.exists():
+        return None
+    try:
+        content = path.read_bytes()
+        if json.loads(content)["of"] != _identity(config):
+            raise Damaged(f"{FIT} is of another configuration or seed")
+        fit = _read(folder)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Damaged(f"{FIT}: {one_line(error)[:200]}") from error
+    row = {name: value for name, value in fit.model_dump().items() if name != "trees"}
+    return History([{"epoch": fit.trees, **row}], 1, hashlib.sha256(content).hexdigest())
+
+
+def _read(folder: Path) -> BoostingFit:
+    return BoostingFit.model_validate(json.loads((folder / FIT).read_bytes())["fit"])
+
+
+def _identity(config: RunConfig) -> dict[str, Any]:
+    return {"digest": digest_of(comparable(config)), "seed": config.seed}

@@ -1,0 +1,204 @@
+"""Gradient boosting on window statistics: a baseline that a network should beat.
+
+train file → the network's preprocessor, split and labels → statistics of windows of several
+lengths → boosted trees, tuned on the validation engines.
+
+Nothing of a test file is opened here. The trees are not saved: a fit takes less time than it is
+worth, and the same settings on the same rows give the same trees.
+"""
+
+import itertools
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from cmapss_rul.data.labels import health_classes
+from cmapss_rul.data.window_statistics import window_statistics
+from cmapss_rul.data.windows import LabelledWindows, Windows
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.training.checkpoint import Versions
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.inputs import RunInputs, find_train_files, read_train_files
+from cmapss_rul.training.trained_model import TrainedModel, WindowPredictions
+from cmapss_rul.training.validation import cut_weights, validation_metrics
+
+GRADIENT_BOOSTING = "gradient boosting"
+
+# *Measured* on validation engines alone, see docs/search-for-defaults.md
+CANDIDATES = tuple(itertools.product((0.1, 0.2), (7, 15)))
+"""Learning rate and leaves of a tree: the pair with the lowest `val_cut_rmse` is taken."""
+
+_MOST_TREES, _PATIENCE = 500, 20
+_FEATURES = 0.3
+"""Share of the statistics that each split of a tree chooses from."""
+
+
+class BoostingFit(BaseModel):
+    """What was chosen on the validation engines, and their metrics.
+
+    Attributes:
+        trees: number of trees, at which the validation error was lowest.
+        statistics: number of inputs.
+        seconds: of all candidates together.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    learning_rate: float
+    leaves: int
+    trees: int
+    statistics: int
+    val_rmse: float
+    val_nasa: float
+    val_cut_rmse: float
+    val_cut_nasa: float
+    val_health_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class BoostedModel(TrainedModel):
+    """Boosted trees in the place of a network; `network` is an outline without weights.
+
+    The health class is that of the predicted RUL, with probability 1. There are no intervals.
+
+    Attributes:
+        booster: of scikit-learn, fitted.
+        fit: how.
+    """
+
+    booster: Any = None
+    fit: BoostingFit | None = None
+
+    def predict(self, windows: Windows) -> WindowPredictions:
+        """Predict for windows of scaled rows."""
+        assert self.fit is not None, "made by fit_gradient_boosting"
+        statistics, _ = window_statistics(windows, self.preprocessor.features)
+        unclamped = _predict(self.booster, statistics, self.fit.trees)
+        return WindowPredictions(*_clamped(unclamped, self.config))
+
+
+def fit_gradient_boosting(
+    config: RunConfig, path: Path, known: BoostingFit | None = None
+) -> BoostedModel:
+    """Fit boosted trees on every row of the training engines.
+
+    Every engine has the same weight, and its cycles before the 20th have none, as in
+    `val_cut_rmse`, by which learning rate, leaves and number of trees are chosen. Censored
+    records are left out, since a squared error cannot use a bound.
+
+    Args:
+        config: of a run with a network: its data, split, seed and threads are used.
+        path: that the model names as its origin.
+        known: a former fit on the same data, to repeat without a search.
+
+    Raises:
+        UsageError: scikit-learn is not installed; or the configuration is of an ensemble.
+        DataError: a training file cannot be obtained or is malformed.
+    """
+    regressor = find_regressor()
+    if config.split.is_ensemble:
+        raise UsageError(
+            f"{path}: an ensemble over folds has no validation engines of its own, on which a "
+            "baseline could be tuned; name the run of one of its networks, or leave --baseline out"
+        )
+    from threadpoolctl import threadpool_limits
+
+    files = read_train_files(config, find_train_files(config))
+    inputs = RunInputs.prepare(config, files)
+    inputs.check_leakage(config, files)
+    with threadpool_limits(config.train.thread_count(), user_api="openmp"):
+        booster, fit = _search(regressor, inputs, config, known)
+    # the epoch of a network is chosen by train.select; the trees always are by this one
+    select = config.train.model_copy(update={"select": "val_cut_rmse"})
+    return BoostedModel(
+        path=path,
+        config=config.model_copy(update={"train": select}),
+        network=config.outline(),
+        preprocessor=inputs.data.preprocessor,
+        data=inputs.files,
+        engines=inputs.engine_numbers,
+        epoch=fit.trees,
+        best_epoch=fit.trees,
+        val_rmse=fit.val_rmse,
+        versions=Versions.current(),
+        booster=booster,
+        fit=fit,
+    )
+
+
+def find_regressor() -> Any:
+    """Return scikit-learn's class, which is in an extra.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+    except ImportError as error:
+        raise UsageError(
+            f"the baseline of gradient boosting needs scikit-learn ({error}); install it with: "
+            "pip install 'cmapss_rul[baseline]', or leave --baseline out"
+        ) from error
+    return HistGradientBoostingRegressor
+
+
+def _search(
+    regressor: Any, inputs: RunInputs, config: RunConfig, known: BoostingFit | None
+) -> tuple[Any, BoostingFit]:
+    """Fit each candidate, or the known one; return the best with its fit."""
+    start, features = time.perf_counter(), inputs.data.preprocessor.features
+    training, validation = _without_bounds(inputs.data.training), inputs.data.validation
+    x, names = window_statistics(training.windows, features)
+    y, weights = training.rul.cpu().numpy(), cut_weights(training)
+    held_out, _ = window_statistics(validation.windows, features)
+    # early stopping uses the weights of the metric that chooses among the candidates, too
+    stopping = {
+        "X_val": held_out,
+        "y_val": validation.rul.cpu().numpy(),
+        "sample_weight_val": cut_weights(validation),
+    }
+    found: list[tuple[Any, BoostingFit]] = []
+    for rate, leaves in CANDIDATES if known is None else [(known.learning_rate, known.leaves)]:
+        booster = regressor(
+            learning_rate=rate, max_leaf_nodes=leaves, max_features=_FEATURES,
+            max_iter=_MOST_TREES if known is None else known.trees,
+            early_stopping=known is None, n_iter_no_change=_PATIENCE, tol=0.0, random_state=0,
+        )  # fmt: skip
+        booster.fit(x, y, weights / weights.mean(), **(stopping if known is None else {}))
+        # the first score is that of the mean, before any tree
+        trees = max(1, int(np.argmax(booster.validation_score_))) if known is None else known.trees
+        rul, _, probabilities = _clamped(_predict(booster, held_out, trees), config)
+        fit = BoostingFit(
+            learning_rate=rate, leaves=leaves, trees=trees, statistics=len(names),
+            seconds=0.0,
+            **validation_metrics(rul, torch.from_numpy(probabilities), validation),
+        )  # fmt: skip
+        found.append((booster, fit))
+    booster, fit = min(found, key=lambda pair: pair[1].val_cut_rmse)
+    return booster, fit.model_copy(update={"seconds": round(time.perf_counter() - start, 3)})
+
+
+def _clamped(unclamped: NDArray[np.float64], config: RunConfig) -> tuple[NDArray[np.float64], ...]:
+    """[window], RUL clamped to [0, cap] and not; [window, class], certainty of the RUL's class."""
+    cap, boundaries = config.data.cap, list(config.loss.health.boundaries)
+    rul = np.clip(unclamped, 0, cap)
+    return rul, unclamped, np.eye(len(boundaries) + 1)[health_classes(rul, boundaries, cap)]
+
+
+def _predict(booster: Any, statistics: NDArray[np.float32], trees: int) -> NDArray[np.float64]:
+    """[window], cycles: the prediction of the first trees, since the last ones did not help."""
+    stages = booster.staged_predict(statistics)
+    return np.asarray(next(itertools.islice(stages, trees - 1, None)), dtype=np.float64)
+
+
+def _without_bounds(labelled: LabelledWindows) -> LabelledWindows:
+    if labelled.censored is None:
+        return labelled
+    return labelled.select((~labelled.censored).nonzero().squeeze(1))

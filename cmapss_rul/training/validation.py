@@ -1,0 +1,29 @@
+"""Validation metrics, by the names of the columns of metrics.csv."""
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cmapss_rul.data.windows import LabelledWindows
+from cmapss_rul.metrics.regression import nasa_mean, random_cut_weights, rmse
+
+
+def cut_weights(labelled: LabelledWindows) -> NDArray[np.float64]:
+    """[window], the weight of each if every engine is cut at a random cycle."""
+    windows = labelled.windows  # an engine's first row in the series stands for it
+    return random_cut_weights(windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy())
+
+
+def validation_metrics(
+    predicted: NDArray[np.float64], probabilities: Tensor, labelled: LabelledWindows
+) -> dict[str, float]:
+    """Metrics of predictions [window], clamped, and of probabilities [window, class]."""
+    true, cuts = labelled.rul.double().cpu().numpy(), cut_weights(labelled)
+    right = probabilities.argmax(dim=1) == labelled.health
+    return {
+        "val_rmse": rmse(predicted, true),
+        "val_nasa": nasa_mean(predicted, true),
+        "val_cut_rmse": rmse(predicted, true, cuts),
+        "val_cut_nasa": nasa_mean(predicted, true, cuts),
+        "val_health_accuracy": float(right.double().mean()),
+    }
