@@ -161,7 +161,10 @@ class GridProgress:
 
     def _update_run(self, name: str, message: Any) -> None:
         """Show the latest epoch of a run in the bar."""
-        self._last[name] = f"epoch {message['epoch']}, val RMSE {message['val_rmse']:.2f}"
+        # a baseline has no epochs, and says itself what it did
+        self._last[name] = message.get("text") or (
+            f"epoch {message['epoch']}, val RMSE {message['val_rmse']:.2f}"
+        )
         if self._bar is not None:
             # drawn at the next refresh: many runs at once would make the line flicker
             self._bar.set_postfix_str(printable(f"{name} {self._last[name]}"), refresh=False)

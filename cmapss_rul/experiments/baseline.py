@@ -41,7 +41,7 @@ class FitBaselineJob:
         write_atomic(self.folder / COMMIT, f"{self.commit or ''}\n")
         content = {"of": _identity(self.config), "fit": fit.model_dump()}
         write_atomic(self.folder / FIT, json_text(content, indent=1) + "\n")
-        send({"epoch": fit.trees, "val_rmse": fit.val_rmse, "best": True})
+        send({"text": f"{fit.trees} trees, val RMSE {fit.val_rmse:.2f}"})
 
     def sources(self) -> list[Path]:
         """Training files."""

@@ -63,7 +63,7 @@ class Cell:
     def folder_name(self) -> str:
         """Name of its run folders, less the seed; safe for any file system."""
         settings = [f"{key}={as_text(value)}" for key, value in self.settings.items()]
-        plain = "-".join([self.config, self.balancer, *settings])
+        plain = "-".join([self.config, self.balancer.replace(" ", "_"), *settings])
         safe = re.sub(r"[^A-Za-z0-9._=+-]", "_", plain)
         if safe == plain and len(safe) <= _LONGEST_NAME:
             return safe

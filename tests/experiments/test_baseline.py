@@ -92,8 +92,10 @@ def test_a_whole_grid(files, tmp_path, monkeypatch):
 
     # again: nothing is fitted or evaluated
     before = {p: p.read_bytes() for p in folder.rglob("*.json")}
-    monkeypatch.setattr(executors, "run_jobs", None)
+    started = []
+    monkeypatch.setattr(executors, "run_jobs", lambda jobs, *_: started.extend(jobs) or {})
     compare(made, folder)
+    assert not started
     assert {p: p.read_bytes() for p in folder.rglob("*.json")} == before
 
 
