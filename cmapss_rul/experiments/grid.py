@@ -177,9 +177,18 @@ def make_grid(
 
 
 def _baseline_cells(cells: Sequence[Cell]) -> list[Cell]:
-    """Cells of gradient boosting, for each configuration and setting that it depends on."""
+    """Cells of gradient boosting, for each configuration and setting that it depends on.
+
+    Raises:
+        UsageError: a cell is an ensemble over folds.
+    """
     found: dict[tuple[str, str], Cell] = {}
     for cell in cells:
+        if cell.resolved.split.is_ensemble:
+            raise UsageError(
+                "--baseline: is tuned on the validation engines of one split, and split.folds "
+                "leaves none; leave one of the two out"
+            )
         # it has no network, loss, balancer or schedule, so their settings change nothing
         kept = {k: v for k, v in cell.settings.items() if k.startswith(("data.", "split."))}
         label = " ".join(

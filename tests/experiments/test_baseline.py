@@ -15,6 +15,7 @@ from cmapss_rul.experiments.runs import Damaged, run_folder
 from cmapss_rul.experiments.schema import Comparison
 from cmapss_rul.experiments.statistics import mean_ranks
 from cmapss_rul.experiments.table import SCORE_COLUMNS, grouped_table
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training import gradient_boosting
 from scripts.ledger_table import ledger_table
 from tests.experiments.inputs import comparison, grid, run_here, write_config
@@ -48,6 +49,11 @@ def test_a_cell_for_each_configuration_and_each_setting_of_its_data():
 def test_without_the_option_the_grid_is_as_before():
     assert not any(cell.baseline for cell in grid().cells)
     assert grid(baseline=True).digest != grid().digest
+
+
+def test_an_ensemble_has_none():
+    with pytest.raises(UsageError, match="--baseline: is tuned on the validation engines of one"):
+        grid(sets=["split.folds=5"], baseline=True)
 
 
 def test_the_oracle_leaves_it_out():
