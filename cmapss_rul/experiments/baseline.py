@@ -9,9 +9,10 @@ from typing import Any
 from cmapss_rul.display.text import json_text
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import EvaluationFiles, save
+from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.identity import comparable, digest_of
-from cmapss_rul.experiments.jobs import data_files, with_data_in
-from cmapss_rul.experiments.runs import COMMIT, Damaged, History
+from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob, data_files, with_data_in
+from cmapss_rul.experiments.runs import COMMIT, Damaged, History, finished_history
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import Send
@@ -79,6 +80,29 @@ class EvaluateBaselineJob:
     def moved(self, sources: Path, folder: Path) -> "EvaluateBaselineJob":
         """The same job on copies of its files."""
         return replace(self, config=with_data_in(sources, self.config), folder=folder)
+
+
+def training_job(
+    run: GridRun, folder: Path, device: str, code: str | None
+) -> TrainJob | FitBaselineJob:
+    """The job that trains or tunes a run of a grid; `code` is the commit."""
+    if run.cell.baseline:
+        return FitBaselineJob(run.name, run.config, folder, code)
+    return TrainJob(run.name, run.config, folder, device, run.oracle, code)
+
+
+def evaluation_job(run: GridRun, folder: Path, device: str) -> EvaluateJob | EvaluateBaselineJob:
+    """The job that evaluates it on the test set."""
+    if run.cell.baseline:
+        return EvaluateBaselineJob(run.name, run.config, folder)
+    return EvaluateJob(run.name, run.config, folder, device)
+
+
+def read_history(run: GridRun, folder: Path) -> History | None:
+    """Read its history, as `finished_history` does."""
+    if run.cell.baseline:
+        return finished_fit(run.config, folder)
+    return finished_history(run.config, folder, oracle=run.oracle)
 
 
 def finished_fit(config: RunConfig, folder: Path) -> History | None:

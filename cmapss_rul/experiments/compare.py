@@ -14,7 +14,9 @@ from cmapss_rul.display.text import json_text
 from cmapss_rul.experiments.baseline import (
     EvaluateBaselineJob,
     FitBaselineJob,
-    finished_fit,
+    evaluation_job,
+    read_history,
+    training_job,
 )
 from cmapss_rul.experiments.comparison import as_csv, compare_results
 from cmapss_rul.experiments.executors import Executor
@@ -29,7 +31,6 @@ from cmapss_rul.experiments.runs import (
     Damaged,
     History,
     commit,
-    finished_history,
     read_result,
     remove,
     run_folder,
@@ -231,7 +232,7 @@ def _train(
     # the commit once, at the start: the code may be edited while the runs train
     code, device = commit(), options.device_per_run
     jobs = [
-        _training_job(run, run_folder(run, folder), device, code)
+        training_job(run, run_folder(run, folder), device, code)
         for run in grid.runs
         if run.name not in histories
     ]
@@ -243,32 +244,12 @@ def _train(
     errors = {run.name: failed[run.name] for run in grid.runs if run.name in failed}
     for run in grid.runs:
         if run.name not in histories and run.name not in errors:
-            history = _read_history(run, run_folder(run, folder))
+            history = read_history(run, run_folder(run, folder))
             assert history is not None, f"{run.name} ended without an error and unfinished"
             histories[run.name] = history
     if errors and not (options.allow_failed and histories):  # without any run there is no table
         raise RunsFailed(errors, len(grid.runs))
     return histories, errors
-
-
-def _training_job(
-    run: GridRun, folder: Path, device: str, code: str | None
-) -> TrainJob | FitBaselineJob:
-    if run.cell.baseline:
-        return FitBaselineJob(run.name, run.config, folder, code)
-    return TrainJob(run.name, run.config, folder, device, run.oracle, code)
-
-
-def _evaluation_job(run: GridRun, folder: Path, device: str) -> EvaluateJob | EvaluateBaselineJob:
-    if run.cell.baseline:
-        return EvaluateBaselineJob(run.name, run.config, folder)
-    return EvaluateJob(run.name, run.config, folder, device)
-
-
-def _read_history(run: GridRun, folder: Path) -> History | None:
-    if run.cell.baseline:
-        return finished_fit(run.config, folder)
-    return finished_history(run.config, folder, oracle=run.oracle)
 
 
 def _finished_histories(
@@ -278,7 +259,7 @@ def _finished_histories(
     histories: dict[str, History] = {}
     for run in runs:
         try:
-            history = _read_history(run, run_folder(run, folder))
+            history = read_history(run, run_folder(run, folder))
         except Damaged as damage:  # half a run is of no use, since the same command repeats it
             report(NoteEvent(f"{run.name} is damaged and trained again: {damage}"))
             remove(run_folder(run, folder))
@@ -326,7 +307,7 @@ def _evaluate(
     """Evaluate all runs together, except those evaluated before and unchanged since."""
     index = EvaluationIndex(folder / "looked.json")  # named so by older versions, too
     jobs = [
-        _evaluation_job(run, run_folder(run, folder), options.device_per_run)
+        evaluation_job(run, run_folder(run, folder), options.device_per_run)
         for run in runs
         if not index.has(run.name, run_folder(run, folder), histories[run.name].best_sha256)
     ]

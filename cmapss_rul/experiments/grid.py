@@ -1,21 +1,19 @@
 """The grid of a comparison: configurations × balancers × axes × seeds, resolved and checked."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from cmapss_rul.balancers.torchjd import REFUSED
 from cmapss_rul.config.load import apply_overrides, from_mapping
-from cmapss_rul.config.schema import choices, models_in, tags
+from cmapss_rul.config.schema import choices
 from cmapss_rul.config.shipped import find_config, shipped_configs
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import nearest, nearest_first
+from cmapss_rul.experiments.axes import exists, key_of, names_first, override, value_at
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, flatten
@@ -214,9 +212,9 @@ class _Source:
     def cells(self, balancer: str | None) -> Iterator[Cell]:
         """Yield the cells of one balancer; None: that of the configuration."""
         base = [] if balancer is None else [f"balancer.name={balancer}"]
-        base += [text for text in self.sets if self._accepts(base, _key_of(text))]
+        base += [text for text in self.sets if self._accepts(base, key_of(text))]
         for settings in self._settings(base):
-            texts = [_override(key, settings[key]) for key in _names_first(settings)]
+            texts = [override(key, settings[key]) for key in names_first(settings)]
             # one thread: processes with one thread each use the cores better than one with many
             resolved = from_mapping(
                 RunConfig, self.mapping, [*base, *texts, "seed=0", "train.threads=1"], self.path
@@ -226,7 +224,7 @@ class _Source:
             label = " ".join([name, *(f"{k}={as_text(v)}" for k, v in settings.items())])
             self._refuse_duplicate(label, resolved)
             plain = resolved.model_dump(mode="json")
-            values = {key: _value_at(plain, key) for key in settings}
+            values = {key: value_at(plain, key) for key in settings}
             # a configuration of its own: an ensemble is never ranked among single networks
             folds = f" ({resolved.split.folds} folds)" if resolved.split.is_ensemble else ""
             yield Cell(self.name + folds, name, values, label, resolved)
@@ -234,10 +232,10 @@ class _Source:
     def _settings(self, base: list[str]) -> list[dict[str, Any]]:
         """Combine the values of all axes; an axis is skipped where its key does not exist."""
         partial: list[dict[str, Any]] = [{}]
-        for key in _names_first(self.axes):
+        for key in names_first(self.axes):
             extended = []
             for settings in partial:
-                texts = [_override(*item) for item in settings.items()]
+                texts = [override(*item) for item in settings.items()]
                 if self._accepts([*base, *texts], key, everywhere=False):
                     extended += [{**settings, key: value} for value in self.axes[key]]
                 else:
@@ -251,10 +249,10 @@ class _Source:
 
         With `everywhere`, unknown keys outside of balancers pass: the validation reports them.
         """
-        exists = _exists(apply_overrides(self.mapping, base), key)
-        if exists:
+        known = exists(apply_overrides(self.mapping, base), key)
+        if known:
             self.used_keys.add(key)
-        return exists or (everywhere and not key.startswith("balancer."))
+        return known or (everywhere and not key.startswith("balancer."))
 
     def _refuse_duplicate(self, label: str, resolved: RunConfig) -> None:
         # two equal cells would pass for a pair without any difference, and cost twice the time
@@ -263,44 +261,6 @@ class _Source:
             raise UsageError(
                 f"{self.path}: the cells '{other}' and '{label}' are the same; leave one out"
             )
-
-
-def _exists(values: Any, key: str) -> bool:
-    """Whether a dotted key exists, given which members of the unions the values select."""
-    model: type[BaseModel] | None = RunConfig
-    *path, last = key.split(".")
-    for name in path:
-        field = model.model_fields.get(name) if model is not None else None
-        if field is None:
-            return False
-        values = values.get(name) if isinstance(values, Mapping) else None
-        members = models_in(field.annotation)
-        chosen = values.get("name") if isinstance(values, Mapping) else None
-        # without a name the default's member is meant, as in `config.base`
-        chosen = chosen or getattr(field.default, "name", None)
-        fitting = [m for m in members if chosen in tags(m)] if len(members) > 1 else members
-        model = fitting[0] if fitting else None
-    return model is not None and last in model.model_fields
-
-
-def _key_of(override: str) -> str:
-    return override.partition("=")[0].strip()
-
-
-def _names_first(keys: Mapping[str, Any]) -> list[str]:
-    """Order keys so that a `….name`, which selects a member, precedes the member's keys."""
-    return sorted(keys, key=lambda key: not key.endswith(".name"))
-
-
-def _override(key: str, value: Any) -> str:
-    # JSON is YAML, too, and quotes a string that YAML would read as a number or as null
-    return f"{key}={json.dumps(value, ensure_ascii=False, default=str)}"
-
-
-def _value_at(plain: Mapping[str, Any], key: str) -> Any:
-    for name in key.split("."):
-        plain = plain[name]
-    return plain
 
 
 # ---- what is refused -----------------------------------------------------------------------
@@ -348,7 +308,7 @@ def _unknown(
 
 
 def _refuse_contradictions(balancers: Sequence[str] | None, sets: Sequence[str]) -> None:
-    keys = [_key_of(text) for text in sets]
+    keys = [key_of(text) for text in sets]
     if "seed" in keys:
         raise UsageError("--set seed: the seeds of a grid are named by --seeds, such as --seeds 7,")
     if balancers and "balancer.name" in keys:
@@ -359,7 +319,7 @@ def _refuse_unknown_keys(
     axes: Mapping[str, Any], sets: Sequence[str], used: set[str], cells: list[Cell]
 ) -> None:
     options = [("--grid", key) for key in axes]
-    options += [("--set", key) for key in map(_key_of, sets) if key.startswith("balancer.")]
+    options += [("--set", key) for key in map(key_of, sets) if key.startswith("balancer.")]
     known = {key for cell in cells for key in flatten(cell.resolved.model_dump())}
     for option, key in options:
         if key not in used:

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
+from cmapss_rul.experiments import baseline, executors
 from cmapss_rul.experiments import compare as compare_module
-from cmapss_rul.experiments import executors
 from cmapss_rul.experiments.compare import compare
 from cmapss_rul.experiments.executors import RayExecutor
 from cmapss_rul.experiments.options import Options
@@ -78,7 +78,7 @@ def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
 ):
     grid, folder = made
     mark = tmp_path / "killed"
-    monkeypatch.setattr(compare_module, "TrainJob", partial(KilledOnce, mark=mark))
+    monkeypatch.setattr(baseline, "TrainJob", partial(KilledOnce, mark=mark))
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     recorder = Recorder()
 
