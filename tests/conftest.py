@@ -74,6 +74,17 @@ def eight(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def ensemble_run(eight, tmp_path_factory) -> Path:
+    """The folder of an ensemble of tiny networks over four folds of eight engines; read only."""
+    from cmapss_rul.training.train import train
+    from tests.training.inputs import tiny
+
+    folder = tmp_path_factory.mktemp("ensemble") / "tiny-4folds-s0"
+    train(tiny(eight, split={"folds": 4}), folder, device="cpu")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def made(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
     """A finished grid of two balancers and two seeds, and the folder where it was made.
 

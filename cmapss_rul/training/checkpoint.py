@@ -62,8 +62,11 @@ BEST = "best.pt"
 PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
 """Top-level keys without which a checkpoint is of no use."""
 
-ENSEMBLE = ("members", "out_of_fold", "calibration")
-"""Parts of an ensemble's checkpoint that are not its networks'."""
+OF_ENSEMBLE = ("members", "out_of_fold", "calibration")
+"""Parts of an ensemble's checkpoint that its networks do not have."""
+
+OF_MEMBER = ("preprocessor", "split", "model", "loop")
+"""Parts that each of its networks has for itself."""
 
 MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
 """What a training step measures, in the order of `LoopState.sums`."""
@@ -289,7 +292,8 @@ class Checkpoint(RunRecord):
         """
         with refuse_malformed(self.path):
             own = dict(self.members[fold])
-            shared = {key: value for key, value in self.content.items() if key not in ENSEMBLE}
+            others = {*OF_ENSEMBLE, *OF_MEMBER}
+            shared = {key: value for key, value in self.content.items() if key not in others}
             split = {**self.config["split"], "fold": fold}
             own["config"] = {**self.config, "split": split}
             own["host"] = {**self.content["host"], "clock": own.pop("clock")}

@@ -18,6 +18,7 @@ from cmapss_rul.training import checkpoint as checkpoints
 from cmapss_rul.training.calibrate import calibrate_ensemble
 from cmapss_rul.training.checkpoint import (
     FORMAT_VERSION,
+    OF_MEMBER,
     Checkpoint,
     Clock,
     EngineNumbers,
@@ -32,9 +33,6 @@ from cmapss_rul.training.ranks import ProcessGroup
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trained_model import TrainedModel
 from cmapss_rul.training.validation import validation_metrics
-
-_COPIED = ("preprocessor", "split", "model", "loop")
-"""Parts of a run's best.pt that its ensemble needs."""
 
 
 def train_ensemble(
@@ -174,7 +172,7 @@ def _content(
         "loop": LoopState().model_dump(),
         "members": [
             {
-                **{part: best.content[part] for part in _COPIED},
+                **{part: best.content[part] for part in OF_MEMBER},
                 "clock": best.content["host"]["clock"],
                 "sha256": digest,
             }

@@ -33,6 +33,67 @@ def test_every_engine_is_on_one_side_and_both_have_some(numbers, share, seed):
     assert abs(len(validating) - share * len(numbers)) <= 1
 
 
+@given(
+    st.lists(st.integers(1, 10_000), min_size=2, max_size=60, unique=True),
+    st.integers(2, 9),
+    seeds,
+)
+def test_each_engine_validates_in_one_fold_and_trains_in_the_others(numbers, folds, seed):
+    engines = np.array(sorted(numbers))
+    members = SplitConfig(folds=folds).members
+    if len(engines) < folds:
+        with pytest.raises(DataError, match=f"expected at least {folds}, one for each of"):
+            members[0].split_engines(engines, seed)
+        return
+    parts = [member.split_engines(engines, seed) for member in members]
+    assert sorted(np.concatenate([part.validation for part in parts])) == engines.tolist()
+    sizes = [len(part.validation) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    for part in parts:
+        assert sorted([*part.training, *part.validation]) == engines.tolist()
+        assert not len(part.calibration)
+
+
+def test_folds_are_parts_of_one_permutation_of_the_splits_seed():
+    drawn = np.random.default_rng(3).permutation(ENGINES)
+    split = SplitConfig(folds=5, fold=1, seed=3).split_engines(ENGINES, 0)
+    assert split.validation.tolist() == sorted(drawn[20:40])
+    assert split == SplitConfig(folds=5, fold=1).split_engines(ENGINES, 3)
+
+
+def test_all_folds_together_train_and_validate_on_every_engine():
+    split = SplitConfig(folds=5).split_engines(ENGINES, 0, np.array([101]))
+    assert split.training.tolist() == split.validation.tolist() == list(range(1, 102))
+    assert SplitConfig(folds=5).is_ensemble
+    assert not SplitConfig(folds=5, fold=0).is_ensemble
+    assert SplitConfig(folds=5, fold=0).members == SplitConfig().members == []
+
+
+def test_censored_engines_have_folds_of_their_own():
+    censored = np.arange(101, 111)
+    for member in SplitConfig(folds=5).members:
+        alone, both = member.split_engines(ENGINES, 0), member.split_engines(ENGINES, 0, censored)
+        assert [n for n in both.validation if n <= 100] == alone.validation.tolist()
+        assert sum(n > 100 for n in both.validation) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"fold": 0}, "should be below folds, found 0 and null"),
+        ({"folds": 3, "fold": 3}, "should be below folds, found 3 and 3"),
+        ({"folds": 3, "by": "windows"}, "folds are of whole engines, found split.by windows"),
+        ({"folds": 3, "calibration": 0.2}, "so calibration has no effect; expected 0"),
+        ({"folds": 3, "validation": 0.3}, "so validation has no effect; expected 0.2"),
+        ({"folds": 3, "test_folds": 4}, "two cross-validations"),
+        ({"folds": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_folds_contradict_other_splits(keys, said):
+    with pytest.raises(ValidationError, match=said):
+        SplitConfig(**keys)
+
+
 def test_a_fifth_of_100_engines_is_20():
     assert len(validation()) == 20
     assert len(validation(SplitConfig(validation=0.01))) == 1

@@ -4,7 +4,14 @@ from pydantic import ValidationError
 from torch import nn
 
 from cmapss_rul.data.windows import Windows
-from cmapss_rul.model.network import InputNoise, NetworkConfig, Output, SensorOffset, predict
+from cmapss_rul.model.network import (
+    Ensemble,
+    InputNoise,
+    NetworkConfig,
+    Output,
+    SensorOffset,
+    predict,
+)
 from tests.data._fleets import fleet_of
 
 PUBLISHED = {
@@ -46,6 +53,60 @@ def test_published_network_has_the_published_parameters():
         "health_head": 1_635,
     }
     assert sum(parameter.numel() for parameter in network.parameters()) == 3_497_476
+
+
+def test_an_ensemble_is_the_mean_of_clamped_ruls_and_of_probabilities():
+    """Worked by hand: RUL −20 and 60 are 0 and 60; odds of 3 to 1 and of 1 to 3 are even."""
+    networks = [small(), small()]
+    for network, rul, odds in zip(networks, (-20.0, 60.0), (3.0, 1 / 3), strict=True):
+        network.forward = _constant(rul, [0.0, torch.tensor(odds).log(), -torch.inf])
+    found = Ensemble(networks, cap=125)(torch.zeros(2, 6, 6))
+    assert found.rul.tolist() == [30.0, 30.0]
+    # softmax of (0, log 3) is (1/4, 3/4)
+    assert found.health.softmax(dim=1)[0].tolist() == pytest.approx([0.5, 0.5, 0.0])
+
+
+def _constant(rul, health):
+    def forward(windows, padding=None):
+        del padding
+        count = len(windows)
+        return Output(torch.full((count,), rul), torch.tensor([health] * count))
+
+    return forward
+
+
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf, torch.nan])
+def test_a_network_that_fails_is_not_hidden_by_the_others(value):
+    networks = [small(), small()]
+    networks[1].forward = _constant(value, [0.0, 0.0, 0.0])
+    found = Ensemble(networks, cap=125)(torch.zeros(2, 6, 6))
+    assert found.rul.isnan().all()
+
+
+def test_each_network_of_an_ensemble_reads_its_own_features():
+    networks = [small().eval(), small().eval()]
+    windows, padding = torch.randn(4, 6, 6), torch.tensor([0, 1, 2, 5])
+    parts = [net(windows[:, :, 3 * i : 3 * i + 3], padding) for i, net in enumerate(networks)]
+    found = Ensemble(networks, cap=125)(windows, padding)
+    torch.testing.assert_close(
+        found.rul, (parts[0].rul.clamp(0, 125) + parts[1].rul.clamp(0, 125)) / 2
+    )
+    torch.testing.assert_close(
+        found.health.exp(), (parts[0].health.softmax(1) + parts[1].health.softmax(1)) / 2
+    )
+
+
+def test_an_ensemble_attends_as_its_networks_do_on_average():
+    networks = [small(attention={"hidden": 3}).eval() for _ in range(2)]
+    windows = torch.randn(4, 6, 6)
+    ensemble = Ensemble(networks, cap=125)
+    one, two = (
+        net.attention_weights(windows[:, :, 3 * i : 3 * i + 3]) for i, net in enumerate(networks)
+    )
+    torch.testing.assert_close(ensemble.attention_weights(windows), (one + two) / 2)
+    assert Ensemble([small()], cap=125).attention_weights(windows[:, :, :3]) is None
+    counts = networks[0].parameter_counts()
+    assert ensemble.parameter_counts() == {name: 2 * count for name, count in counts.items()}
 
 
 def test_published_network_answers():
