@@ -6,6 +6,7 @@ from typing import Any
 
 from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.display.table import Bold, Code, Table, to_markdown
+from cmapss_rul.experiments.equivalence import equivalence_findings
 from cmapss_rul.experiments.schema import (
     CellProtocol,
     CellSummary,
@@ -217,6 +218,7 @@ def _findings(cells: Sequence[CellSummary], pairs: Sequence[Pair]) -> Iterator[s
         else:
             any_of = "any of " if len(family) > 1 else ""
             yield f"{heading}: no significant difference in {any_of}{_pairs(family)}."
+        yield from equivalence_findings(family)
 
 
 def _pairs(family: Sequence[Pair]) -> str:

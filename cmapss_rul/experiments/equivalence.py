@@ -8,13 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from scipy import stats
 
-from cmapss_rul.experiments.schema import Equivalence, MeanInterval, Pair, by_config
+from cmapss_rul.experiments.schema import ALPHA, Equivalence, MeanInterval, Pair, by_config
 
 MARGIN = 0.5
 """Cycles of RMSE, a *guess* that was fixed before any result: an eighth of the 95 % interval over
 100 test engines, which is some 4 cycles wide."""
-
-ALPHA = 0.05
 
 
 def equivalence(difference: MeanInterval | None, margin: float = MARGIN) -> Equivalence | None:

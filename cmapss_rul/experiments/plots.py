@@ -70,7 +70,7 @@ def plot_oracle_optimism(comparison: Comparison) -> Figure | None:
         return None
     title = f"Optimism of choosing the epoch on the test set ({MARK})"
     label = "RMSE − best test epoch's RMSE, cycles"
-    return _plot_by_cell(comparison, title, label, lambda run: run.oracle_optimism or 0.0)
+    return _plot_by_cell(comparison, title, label, lambda run: run.oracle_optimism)
 
 
 def _plot_by_cell(

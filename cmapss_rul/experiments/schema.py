@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cmapss_rul.display.text import finite, json_text
 
+ALPHA = 0.05
+"""Level of the tests, after Holm's correction."""
+
 
 class Record(BaseModel):
     """Immutable plain values that come from JSON and go back into it."""
@@ -241,7 +244,7 @@ class Equivalence(Record):
     @property
     def shown(self) -> bool:
         """Whether the two are shown to be the same within the margin."""
-        return self.p_holm is not None and self.p_holm < 0.05
+        return self.p_holm is not None and self.p_holm < ALPHA
 
 
 class Pair(Record):

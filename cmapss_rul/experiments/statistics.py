@@ -15,6 +15,7 @@ from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments.equivalence import equivalence
 from cmapss_rul.experiments.runs import RunResult
 from cmapss_rul.experiments.schema import (
+    ALPHA,
     CellSummary,
     EngineBootstrap,
     MeanInterval,
@@ -24,9 +25,6 @@ from cmapss_rul.experiments.schema import (
 )
 from cmapss_rul.metrics.bootstrap import LEVEL, percentile_interval, resampled_rmse
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
-
-ALPHA = 0.05
-"""Level of the tests, after Holm's correction."""
 
 _ROUNDING = 1e-12
 """Relative range of values below which it is rounding, so that a t test would be meaningless."""
@@ -282,7 +280,7 @@ def mean_ranks(cells: Sequence[CellSummary]) -> MeanRanks | None:
     Gradient boosting is left out: ranks are of balancers. None where fewer than two cells have
     an RMSE in every configuration.
     """
-    cells = [cell for cell in cells if cell.balancer != GRADIENT_BOOSTING]
+    cells = [cell for cell in cells if not cell.label.startswith(GRADIENT_BOOSTING)]
     rmse = {
         config: {c.label: c.rmse.mean for c in group if c.rmse.mean is not None}
         for config, group in by_config(cells).items()

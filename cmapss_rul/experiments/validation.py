@@ -15,6 +15,7 @@ from cmapss_rul.experiments.grid import Cell, Grid, GridRun
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.runs import History
 from cmapss_rul.experiments.schema import (
+    ALPHA,
     GridSummary,
     MeanInterval,
     MissingRun,
@@ -23,7 +24,7 @@ from cmapss_rul.experiments.schema import (
     mark_config,
     mark_label,
 )
-from cmapss_rul.experiments.statistics import ALPHA, holm, mean_interval, resampled_interval
+from cmapss_rul.experiments.statistics import holm, mean_interval, resampled_interval
 from cmapss_rul.experiments.table import grouped_table, pair_findings, show_spread
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import
