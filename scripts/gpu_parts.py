@@ -167,7 +167,7 @@ PARTS: dict[str, tuple[Callable[[Setting], Result], float]] = {
     "compiled": (compare_compiled, 80),
     "accuracy": (partial(run_bench, measure_accuracy), 120),
 }
-"""Name → what measures it, and its limit in seconds; the quickest and surest come first."""
+"""Name → what measures it, and its limit in seconds of nine minutes; the surest come first."""
 
 
 class _Stopper(Reporter):
