@@ -24,6 +24,7 @@ from cmapss_rul.training.config import RunConfig, load_config
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 from scripts.bench_table import bench_table, read_benchmarks
 from scripts.censored_study import censored_table, read_study
+from scripts.coverage_study import coverage_study_table, read_coverage_study
 from scripts.ledger_table import ledger_table, summary_table
 
 LEDGER = Path("configs/ledger.json")
@@ -137,6 +138,8 @@ def _tables(root: Path) -> Iterator[tuple[str, str]]:
         yield "bench", bench_table(benchmarks)
     if (study := read_study(root)) is not None:
         yield "censored", censored_table(study)
+    if (coverage := read_coverage_study(root)) is not None:
+        yield "coverage", coverage_study_table(coverage)
 
 
 def published_table() -> str:

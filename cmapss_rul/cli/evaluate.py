@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import AsJson, Checkpoint, Data, Device
+from cmapss_rul.cli.options import AsJson, Checkpoint, Data, Device, Estimate, EstimateName
 from cmapss_rul.cli.output import print_line, print_table
 
 
@@ -15,6 +15,7 @@ def evaluate(
         bool,
         typer.Option("--full", help="Print all metrics, baselines, coverage and the protocol."),
     ] = False,
+    estimate: Estimate = EstimateName.rmse,
     as_json: AsJson = False,
     baseline: Annotated[
         bool,
@@ -36,8 +37,10 @@ def evaluate(
     """Evaluate a trained model on its test engines.
 
     Prints the RMSE with its interval, what it is compared with and the protocol behind it; with
-    --full also baselines, interval coverage and health classification metrics. Saves all of it in
-    evaluation.json, and the predictions in predictions.csv. Downloads the test and RUL files if
+    --full also baselines, interval coverage and health classification metrics. With --estimate
+    nasa also a table of two point estimates, each with its own RMSE and NASA score; the other
+    figures stay those of the network's RUL. Saves all of it in evaluation.json, and the
+    predictions in predictions.csv. Downloads the test and RUL files if
     they are missing. For your own fleet without a test file, the engines held out from the
     training file (split.test) are truncated and used as the test set.
 
@@ -52,17 +55,21 @@ def evaluate(
 
     chosen = pick_device(device)  # a wrong name is refused before anything is read
 
+    from cmapss_rul.display.table import to_terminal
     from cmapss_rul.evaluation.boosting import (
         evaluate_baseline,
         store_baseline,
         with_stored_baseline,
     )
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
+    from cmapss_rul.evaluation.intervals import check_estimate
     from cmapss_rul.evaluation.save import EvaluationFiles, save, to_json
+    from cmapss_rul.evaluation.tables import estimates_table
     from cmapss_rul.training.trained_model import restore
 
     model = restore(checkpoint, chosen)
     targets = EvaluationFiles.of(model.path, output)
+    check_estimate(model, estimate.value)
     targets.check()  # an unwritable folder is reported before the evaluation, not after it
     evaluation = evaluate_model(model, data_dir=data)
     if baseline:
@@ -78,6 +85,8 @@ def evaluate(
         from cmapss_rul.evaluation.headline import render_headline as render
 
     print_table(render(evaluation))
+    if not full and estimate == EstimateName.nasa:
+        print_table(to_terminal(estimates_table(evaluation)))
     print_line(f"saved {targets.metrics} and {targets.predictions}")
     if not full:
         print_line(f"next: {_next_command(model.path, data)}")

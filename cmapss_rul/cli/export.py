@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import AsJson, Checkpoint, Data
+from cmapss_rul.cli.options import AsJson, Checkpoint, Data, Estimate, EstimateName
 from cmapss_rul.cli.output import print_json, print_line
 
 
@@ -29,6 +29,7 @@ def export(
             help="File to write; by default model.onnx or model.pt2 beside the checkpoint.",
         ),
     ] = None,
+    estimate: Estimate = EstimateName.rmse,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +56,7 @@ def export(
 
     model = restore(checkpoint)  # on the CPU, whatever device trained it
     path = output or default_path(model.path, format.value)
-    parity = export_model(model, format.value, path, data_dir=data)
+    parity = export_model(model, format.value, path, estimate=estimate.value, data_dir=data)
     if as_json:
         print_json({"file": str(path), "parity": asdict(parity)})
         return

@@ -7,6 +7,7 @@ need no entry here.
 import contextlib
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -207,6 +208,23 @@ Level = Annotated[
         metavar="LEVEL",
         help="Coverage level of the intervals, one of those calibrated; by default the nearest to "
         "0.9.",
+    ),
+]
+
+
+class EstimateName(StrEnum):
+    """Values of `--estimate`."""
+
+    rmse = "rmse"
+    nasa = "nasa"
+
+
+Estimate = Annotated[
+    EstimateName,
+    typer.Option(
+        "--estimate",
+        help="rmse: the network's RUL. nasa: the earlier one with the lowest expected NASA score, "
+        "from the residuals of the calibration engines; intervals are the same for both.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -13,6 +13,8 @@ from cmapss_rul.cli.options import (
     CycleFromOrder,
     Device,
     EngineColumn,
+    Estimate,
+    EstimateName,
     Level,
     Records,
 )
@@ -33,6 +35,7 @@ def predict(
         bool, typer.Option("--every-cycle", help="One row per cycle instead of one per engine.")
     ] = False,
     level: Level = None,
+    estimate: Estimate = EstimateName.rmse,
     allow_gaps: Annotated[
         bool,
         typer.Option("--allow-gaps", help="Accept records with missing cycles, and mark them."),
@@ -101,17 +104,19 @@ def predict(
         cycle_from_order=cycle_from_order,
         name=name,
     )
-    table = prediction.predict_records(model, records, every_cycle=every_cycle, level=level)
+    table = prediction.predict_records(
+        model, records, every_cycle=every_cycle, level=level, estimate=estimate.value
+    )
     # whoever asks for all digits or for JSON wants to copy or parse them
     if output is None and sys.stdout.isatty() and not (as_json or full_precision):
-        note = prediction.common_note(model, records, level)
+        note = prediction.common_note(model, records, level, estimate.value)
         print_table(prediction.to_table(table, model, note))
         return
     if output is None:
         # engine names are untrusted input: escape them on the terminal, not in a file
         table["engine"] = [printable(name) for name in table["engine"]]
     if as_json:
-        text = prediction.to_json(table, model, level)
+        text = prediction.to_json(table, model, level, estimate.value)
     else:
         text = prediction.to_csv(table, full_precision=full_precision)
     if output is None:

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.testset import EvaluationSet, read_test_set
 from cmapss_rul.evaluation.held_out import held_out_metrics
-from cmapss_rul.evaluation.intervals import evaluate_intervals, interval_bounds, interval_level
+from cmapss_rul.evaluation.intervals import (
+    estimated_rul,
+    evaluate_intervals,
+    interval_bounds,
+    interval_level,
+)
 from cmapss_rul.evaluation.predictions import Predictions, Truth, label_fleet, predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.evaluation.results import (
@@ -80,6 +85,10 @@ def evaluate(
     truths = ByWindows(truth.at(last), truth)
     level = interval_level(model)
     cuts, censored = held_out_metrics(model, tested)
+    earlier = None
+    if model.calibration is not None and model.calibration.nasa_knots:
+        shifted = estimated_rul(model, predictions.rul, "nasa")
+        earlier = dataclasses.replace(predictions, rul=shifted)
     return Evaluation(
         protocol=Protocol.of(model, tested),
         metrics=ByWindows(
@@ -99,6 +108,8 @@ def evaluate(
         ),
         intervals=evaluate_intervals(model, predictions, truth, last),
         bounds=None if level is None else interval_bounds(model, predictions.rul, level),
+        nasa=earlier
+        and ByWindows(rul_metrics(earlier.at(last), truths.last), rul_metrics(earlier, truth)),
         cuts=cuts,
         censored=censored,
         fleet=fleet,

@@ -20,10 +20,17 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.evaluation.evaluate import read_test_engines
 from cmapss_rul.evaluation.export_graph import ExportGraph, GraphInputs, graph_inputs
-from cmapss_rul.evaluation.intervals import interval_bounds, interval_facts, interval_level
+from cmapss_rul.evaluation.intervals import (
+    check_estimate,
+    estimated_rul,
+    interval_bounds,
+    interval_facts,
+    interval_level,
+)
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.evaluation.save import name_suffix
+from cmapss_rul.intervals.estimate import Estimate
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.files import save_file
 from cmapss_rul.training.trained_model import TrainedModel, as_model
@@ -80,6 +87,7 @@ def export(
     format: Format = "onnx",
     path: PathLike[str] | str | None = None,
     *,
+    estimate: Estimate = "rmse",
     data_dir: Path | str | None = None,
     progress: bool = True,
 ) -> Parity:
@@ -92,6 +100,8 @@ def export(
         run_or_model: a trained model on the CPU, or the path of a run or checkpoint.
         format: 'onnx', or 'torch-export' for `torch.export.load`.
         path: of the new file; `default_path` by default.
+        estimate: output `rul` is the network's RUL, 'rmse', or the earlier one with the lowest
+            expected NASA score, 'nasa'; the other outputs are the same.
         data_dir: folder of the text files; that of the configuration by default.
         progress: whether a download shows its progress on stderr.
 
@@ -99,7 +109,7 @@ def export(
         The largest differences from the Python model.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format, or the model has no such estimate.
         DataError: the test file cannot be obtained or read.
         RulError: a package is missing, the model cannot be exported, the file cannot be
             written, or the two models differ by more than 0.05 cycles; nothing is written then.
@@ -113,13 +123,14 @@ def export(
     if format not in SUFFIXES:
         raise UsageError(f"format '{format}': expected one of {', '.join(SUFFIXES)}")
     model = as_model(run_or_model)
+    check_estimate(model, estimate)
     path = default_path(model.path, format) if path is None else Path(path)
     tested = read_test_engines(model, data_dir, labels=False, progress=progress)
     fleet = tested.fleet
-    metadata = export_metadata(model, Protocol.of(model, tested))
+    metadata = export_metadata(model, Protocol.of(model, tested), estimate)
     try:
         with _exporter_warnings_silenced():
-            program = _trace(model, fleet)
+            program = _trace(model, fleet, estimate)
             if format == "onnx":
                 content = _to_onnx(program, metadata)
                 run = _onnx_runner(content)
@@ -128,7 +139,7 @@ def export(
                 run = _torch_export_runner(content)
     except ImportError as error:
         raise RulError(f"exporting needs {error.name}; pip install 'cmapss_rul[export]'") from error
-    parity = measure_parity(model, fleet, run)
+    parity = measure_parity(model, fleet, run, estimate)
     if not parity.worst <= TOLERANCE:  # NaN fails too
         raise RulError(
             f"the exported model differs from the Python model by {parity.worst:.3g} cycles over "
@@ -139,12 +150,14 @@ def export(
     return parity
 
 
-def export_metadata(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
+def export_metadata(
+    model: TrainedModel, protocol: Protocol, estimate: Estimate = "rmse"
+) -> dict[str, str]:
     """Describe an export in its metadata; every value is JSON.
 
     `columns` of the rows, `window`, `cap`, `boundaries`, descriptions of `inputs` and `outputs`,
-    `digest` (SHA-256 of the checkpoint), `protocol`, and `intervals`: the level of `rul_lower` and
-    `rul_upper` and its guarantee; null where there are none.
+    `digest` (SHA-256 of the checkpoint), `protocol`, `estimate`, and `intervals`: the level of
+    `rul_lower` and `rul_upper` and its guarantee; null where there are none.
     """
     data = model.config.data
     columns = data.raw_columns
@@ -163,7 +176,9 @@ def export_metadata(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
             "valid_length counts them too"
         )
     outputs = {
-        "rul": f"float32 [batch]: {data.unit}, clamped to [0, {data.cap}]; NaN, as all outputs of "
+        "rul": f"float32 [batch]: {data.unit}, clamped to [0, {data.cap}]"
+        + (", the estimate with the lowest expected NASA score" if estimate == "nasa" else "")
+        + "; NaN, as all outputs of "
         "the engine, where a valid row has a NaN or an infinite value in a column that is used"
         + (f"; NaN within {data.max_hold} rows is held" if data.missing == "hold" else ""),
         "health": "float32 [batch, class]: probabilities, the healthiest class first",
@@ -182,28 +197,31 @@ def export_metadata(model: TrainedModel, protocol: Protocol) -> dict[str, str]:
         "outputs": outputs,
         "digest": hashlib.sha256(model.path.read_bytes()).hexdigest(),
         "protocol": protocol.as_dict(),
+        "estimate": estimate,
         "intervals": intervals and dataclasses.asdict(intervals),
     }
-    # both formats take nothing but strings as metadata
     return {key: json.dumps(value, ensure_ascii=False) for key, value in content.items()}
 
 
-def measure_parity(model: TrainedModel, fleet: Fleet, run: Runner) -> Parity:
+def measure_parity(
+    model: TrainedModel, fleet: Fleet, run: Runner, estimate: Estimate = "rmse"
+) -> Parity:
     """Compare an exported model with the Python model at the last row of each engine."""
     rows = fleet.last_rows
     expected = predict_fleet(model, fleet, rows)
     parts = np.array_split(np.arange(len(rows)), -(-len(rows) // _BATCH))
     found = [run(graph_inputs(model, fleet, rows[part])) for part in parts]
-    # the bounds are compared around the exported RUL, so that its difference counts only once
+    # bounds are compared around the exported RUL, so that its difference counts only once
     rul, health, *bounds = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     level = interval_level(model)
     interval = None
     if level is not None:
-        expected_bounds = interval_bounds(model, rul.astype(np.float64), level)
-        interval = float(np.abs(np.array(bounds) - expected_bounds).max())
+        around = rul.astype(np.float64) if estimate == "rmse" else expected.rul
+        differences = np.array(bounds) - interval_bounds(model, around, level)
+        interval = float(np.abs(differences).max())
     return Parity(
         engines=len(rows),
-        rul=float(np.abs(rul - expected.rul).max()),
+        rul=float(np.abs(rul - estimated_rul(model, expected.rul, estimate)).max()),
         health=float(np.abs(health - expected.probabilities).max()),
         interval=interval,
     )
@@ -237,7 +255,7 @@ def check_broken_inputs(model: TrainedModel, fleet: Fleet, run: Runner) -> None:
             )
 
 
-def _trace(model: TrainedModel, fleet: Fleet) -> torch.export.ExportedProgram:
+def _trace(model: TrainedModel, fleet: Fleet, estimate: Estimate) -> torch.export.ExportedProgram:
     """Trace the graph with two engines; batch and history may then have any length from 1 on.
 
     Not 0: the LSTM of ONNX Runtime 1.32 aborts the process at an empty batch (*measured*).
@@ -252,7 +270,7 @@ def _trace(model: TrainedModel, fleet: Fleet) -> torch.export.ExportedProgram:
     if "history" in example:
         shapes["history"][1] = torch.export.Dim("history", min=1)
     program = torch.export.export(
-        ExportGraph(model), (), example, dynamic_shapes=shapes, strict=False
+        ExportGraph(model, estimate), (), example, dynamic_shapes=shapes, strict=False
     )
     for node in program.graph.nodes:  # paths of source files on this machine
         node.meta.pop("stack_trace", None)
@@ -321,8 +339,7 @@ def _torch_export_runner(content: bytes) -> Runner:
 @contextmanager
 def _exporter_warnings_silenced() -> Iterator[None]:
     """Silence warnings of the exporters about their own code, which no user can act on."""
-    # the ONNX exporter logs as well, which catch_warnings does not reach
-    logger = logging.getLogger("torch.onnx")
+    logger = logging.getLogger("torch.onnx")  # it logs, too, which catch_warnings does not reach
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

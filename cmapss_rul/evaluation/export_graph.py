@@ -13,6 +13,7 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.evaluation.intervals import interval_level
 from cmapss_rul.intervals.calibration import Calibration
+from cmapss_rul.intervals.estimate import Estimate
 from cmapss_rul.training.trained_model import TrainedModel
 
 _MOST_DECIMALS = 6
@@ -66,6 +67,7 @@ class ExportGraph(nn.Module):
 
         raw rows --> pad (repeat the first valid row) --> hold? --> scale per operating condition
                  --> smooth? --> cycle count? --> network --> clamp, softmax --> interval?
+                 --> earlier estimate for the NASA score?
 
     Equals `Preprocessor`, `Windows` and `predict_fleet` on a record without gaps; computed in
     float64 up to the network, as there. Where those refuse a record, all outputs of its engine
@@ -83,7 +85,7 @@ class ExportGraph(nn.Module):
 
     used_columns: Tensor
 
-    def __init__(self, model: TrainedModel) -> None:
+    def __init__(self, model: TrainedModel, estimate: Estimate = "rmse") -> None:
         super().__init__()
         # before the trace, which would otherwise fix dropout and input noise in the graph
         self.network = model.network.eval()
@@ -99,6 +101,7 @@ class ExportGraph(nn.Module):
         used = {column for scaling in scalings for column in scaling.used}
         self.register_buffer("used_columns", torch.tensor(sorted(used)))
         self.interval = IntervalGraph.of(model)
+        self.shift = NasaShift(model.calibration) if estimate == "nasa" else None
 
     def forward(
         self, window: Tensor, cycle: Tensor, valid_length: Tensor, history: Tensor | None = None
@@ -129,6 +132,8 @@ class ExportGraph(nn.Module):
         raw_rul, health = self.network(features.float(), padding)
         rul = raw_rul.clamp(0, self.cap)
         bounds = () if self.interval is None else self.interval(rul)
+        if self.shift is not None:  # after the interval, which surrounds the network's estimate
+            rul = (rul + self.shift(rul)).clamp(min=0)
         # what stands before the window counts only where smoothing carries it on
         seen = padded if self.smoothing is not None else padded[:, -self.window :]
         usable = self._is_finite(seen) & features.isfinite().flatten(1).all(dim=1)
@@ -259,19 +264,48 @@ class IntervalGraph(nn.Module):
     def forward(self, rul: Tensor) -> tuple[Tensor, Tensor]:
         """Return the lower and the upper bound."""
         rul = rul.double()
-        # np.interp as tensor operations: constant beyond the outer knots, a step where two are one
-        passed = (rul.unsqueeze(1) >= self.knots).sum(dim=1)
-        left, right = (passed - 1).clamp(min=0), passed.clamp(max=len(self.knots) - 1)
-        gap = self.knots[right] - self.knots[left]
-        # torch.where computes both branches: the inner one avoids 0 / 0
-        share = torch.where(gap > 0, (rul - self.knots[left]) / torch.where(gap > 0, gap, 1.0), 0.0)
-        at_left = self.scales[:, left]
-        late, early = at_left + share * (self.scales[:, right] - at_left)
+        late, early = _interpolate(rul, self.knots, self.scales)
         bound = self.quantiles  # one without bands
         if len(self.edges):
             bound = bound[(rul.unsqueeze(1) >= self.edges).sum(dim=1)]
         lower = (rul - bound * late).clamp(0, self.cap)
         return lower.float(), (rul + bound * early).clamp(0, self.cap).float()
+
+
+class NasaShift(nn.Module):
+    """From the network's estimate to that for the NASA score; see `Calibration.nasa_estimate`.
+
+    Shapes:
+        rul: float32 [batch], clamped to [0, cap], cycles.
+        returns: float32 [batch], cycles, at most 0.
+    """
+
+    knots: Tensor
+    shifts: Tensor
+
+    def __init__(self, calibration: Calibration | None) -> None:
+        super().__init__()
+        assert calibration is not None  # `estimated_rul` refuses a model without shifts
+        self.register_buffer("knots", torch.tensor(calibration.nasa_knots, dtype=torch.float64))
+        self.register_buffer("shifts", torch.tensor([calibration.nasa_shifts], dtype=torch.float64))
+
+    def forward(self, rul: Tensor) -> Tensor:
+        """Return the shifts."""
+        return _interpolate(rul.double(), self.knots, self.shifts)[0].float()
+
+
+def _interpolate(at: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+    """np.interp as tensor operations, [row, batch] from values [row, knot].
+
+    Constant beyond the outer knots, a step where two are one.
+    """
+    passed = (at.unsqueeze(1) >= knots).sum(dim=1)
+    left, right = (passed - 1).clamp(min=0), passed.clamp(max=len(knots) - 1)
+    gap = knots[right] - knots[left]
+    # torch.where computes both branches: the inner one avoids 0 / 0
+    share = torch.where(gap > 0, (at - knots[left]) / torch.where(gap > 0, gap, 1.0), 0.0)
+    at_left = values[:, left]
+    return at_left + share * (values[:, right] - at_left)
 
 
 def shortest_decimal(raw: Tensor) -> Tensor:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmapss_rul.display.text import counted, shell_word
 from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.intervals.calibration import Calibration, unsupported_reason
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, validate_level
+from cmapss_rul.intervals.estimate import FEWEST, Estimate
 from cmapss_rul.metrics.coverage import Coverage, interval_coverage, mean_by_engine
 from cmapss_rul.metrics.regression import in_band, rul_bands
 from cmapss_rul.system.errors import UsageError
@@ -182,6 +184,45 @@ def interval_bounds(model: TrainedModel, rul: NDArray[np.float64], level: float)
     # a level comes from `interval_level`, which is None without a calibration
     assert model.calibration is not None
     return model.calibration.bounds(rul, level, model.config.data.cap)
+
+
+def check_estimate(model: TrainedModel, estimate: Estimate) -> None:
+    """Refuse an estimate that a model does not have.
+
+    Raises:
+        UsageError: the model has no estimate for the NASA score.
+    """
+    calibration = model.calibration
+    if estimate == "nasa" and (calibration is None or not calibration.nasa_knots):
+        raise UsageError(f"{model.path} has no estimate for the NASA score: {_why_none(model)}")
+
+
+def estimated_rul(
+    model: TrainedModel, rul: NDArray[np.float64], estimate: Estimate
+) -> NDArray[np.float64]:
+    """Turn the network's estimates [window], clamped to [0, cap], into those for a score.
+
+    Raises:
+        UsageError: the model has no estimate for the NASA score.
+    """
+    check_estimate(model, estimate)
+    if estimate == "rmse":
+        return rul
+    assert model.calibration is not None  # checked
+    return model.calibration.nasa_estimate(rul)
+
+
+def _why_none(model: TrainedModel) -> str:
+    """Give the reason why a model has no estimate for the NASA score."""
+    if model.config.split.by == "windows":
+        return "every engine trained, so no residuals are known"
+    if model.calibration is not None and model.calibration.shortest_cut is not None:
+        found = counted(len(model.calibration.engines), "calibration engine")
+        return f"found {found}, expected at least {FEWEST}; leave --estimate out"
+    return (
+        "it was calibrated by an older version, or not at all; run rul calibrate "
+        f"{shell_word(model.path)}"
+    )
 
 
 def why_no_intervals(model: TrainedModel) -> str:

@@ -16,6 +16,7 @@ from cmapss_rul.data.records import ALLOW_GAPS, Records, read_file, read_records
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted, json_text
 from cmapss_rul.evaluation.intervals import (
+    estimated_rul,
     interval_bounds,
     interval_caveat,
     interval_facts,
@@ -23,6 +24,7 @@ from cmapss_rul.evaluation.intervals import (
     why_no_intervals,
 )
 from cmapss_rul.evaluation.predictions import predict_fleet
+from cmapss_rul.intervals.estimate import Estimate
 from cmapss_rul.training.trained_model import TrainedModel, as_model
 
 
@@ -32,6 +34,7 @@ def predict(
     *,
     every_cycle: bool = False,
     level: float | None = None,
+    estimate: Estimate = "rmse",
     allow_gaps: bool = False,
     engine: str | None = None,
     cycle: str | None = None,
@@ -48,6 +51,8 @@ def predict(
         every_cycle: one row per cycle instead of one per engine.
         level: coverage level of the intervals, one of those calibrated; by default the nearest to
             0.9.
+        estimate: 'rmse', the network's, or 'nasa', the earlier one with the lowest expected NASA
+            score. Intervals are the same for both.
         allow_gaps: accept records with missing cycles, and mark them.
         engine: name of the engine column, if not that of the training file, or an alias.
         cycle: name of the cycle column, likewise.
@@ -61,7 +66,7 @@ def predict(
     Raises:
         CheckpointError: the checkpoint cannot be used.
         DataError: one line with the position in the table, what was found and what was expected.
-        UsageError: the model was not calibrated at that level.
+        UsageError: the model was not calibrated at that level, or for that estimate.
         RulError: a prediction is not a finite number.
 
     >>> import cmapss_rul
@@ -81,7 +86,7 @@ def predict(
         cycle_from_order=cycle_from_order,
         name=name,
     )
-    return predict_records(model, records, every_cycle=every_cycle, level=level)
+    return predict_records(model, records, every_cycle=every_cycle, level=level, estimate=estimate)
 
 
 def read_input(
@@ -112,13 +117,19 @@ def read_input(
 
 
 def predict_records(
-    model: TrainedModel, records: Records, *, every_cycle: bool = False, level: float | None = None
+    model: TrainedModel,
+    records: Records,
+    *,
+    every_cycle: bool = False,
+    level: float | None = None,
+    estimate: Estimate = "rmse",
 ) -> pd.DataFrame:
     """Predict the RUL of each engine as it is now, or at every cycle of its record.
 
     The RUL equals that of an evaluation of the same records: scaling, windows and clamp are the
     same.
-    `level` is that of the intervals; None for the calibrated one nearest to 0.9.
+    `level` is that of the intervals; None for the calibrated one nearest to 0.9. With the
+    `estimate` for the NASA score only the column `rul` differs, and its note.
 
     Returns:
         One row a prediction: engine, cycle, cycles_seen, rul, rul_lower, rul_upper, health,
@@ -126,7 +137,7 @@ def predict_records(
         None.
 
     Raises:
-        UsageError: the model was not calibrated at that level.
+        UsageError: the model was not calibrated at that level, or for that estimate.
         RulError: a prediction is not a finite number.
     """
     level = interval_level(model, level)
@@ -141,7 +152,7 @@ def predict_records(
         "engine": [records.names[number - 1] for number in found.engine],
         "cycle": found.cycle,
         "cycles_seen": rows - fleet.row_starts[rows] + 1,
-        "rul": found.rul,
+        "rul": estimated_rul(model, found.rul, estimate),
         "rul_lower": lower,
         "rul_upper": upper,
         "health": found.health,
@@ -149,7 +160,7 @@ def predict_records(
         "padded": found.padded,
         "condition_known": pd.Series(_known_conditions(model, records, rows), dtype=object),
         "sensors_out_of_range": _sensors_out_of_range(model, fleet, rows),
-        "note": _notes(model, records, rows, common_note(model, records, level)),
+        "note": _notes(model, records, rows, common_note(model, records, level, estimate)),
     }
     return pd.DataFrame(columns)
 
@@ -203,9 +214,16 @@ def _record_notes(first_cycle: int, missing: int, held: str) -> list[str]:
     return notes
 
 
-def common_note(model: TrainedModel, records: Records, level: float | None = None) -> str:
+def common_note(
+    model: TrainedModel,
+    records: Records,
+    level: float | None = None,
+    estimate: Estimate = "rmse",
+) -> str:
     """Return the part of the note that is the same for every prediction."""
     note = _interval_note(model, interval_level(model, level))
+    if estimate == "nasa":
+        note = f"RUL with the lowest expected NASA score; {note}"
     if not records.has_condition_columns:
         note += "; the file lacks settings, so the operating condition was not checked"
     return note
@@ -292,7 +310,12 @@ def _remarks(row: dict[Hashable, Any], common: str) -> Iterator[str]:
         yield f"out of range: {row['sensors_out_of_range']}"
 
 
-def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None) -> str:
+def to_json(
+    table: pd.DataFrame,
+    model: TrainedModel,
+    level: float | None = None,
+    estimate: Estimate = "rmse",
+) -> str:
     """Write the table as strict JSON, with facts about the model; what is unknown is null."""
     data, facts = model.config.data, interval_facts(model)
     content = {
@@ -306,6 +329,7 @@ def to_json(table: pd.DataFrame, model: TrainedModel, level: float | None = None
             **({"folds": len(model.members)} if model.members else {}),
             # the level of these predictions; that of `facts` is the default
             "intervals": facts and {**asdict(facts), "level": interval_level(model, level)},
+            "estimate": estimate,
         },
         "predictions": table.to_dict(orient="records"),
     }

@@ -180,6 +180,8 @@ class Evaluation:
     Attributes:
         bounds: of the intervals at the level nearest to 0.9, [row of the test file] each; None
             without intervals.
+        nasa: metrics of the estimate for the NASA score, beside `metrics`, which are those of the
+            network's own; None where the model has no such estimate.
         cuts: at random cuts of whole held-out records; None where there is a test file.
         censored: what engines that have not failed say; None where every engine failed.
         predictions: [row of the test file].
@@ -195,6 +197,7 @@ class Evaluation:
     prognostics: FleetPrognostics
     intervals: IntervalResults
     bounds: Bounds | None
+    nasa: ByWindows[ByLabels[RulMetrics]] | None
     cuts: CutMetrics | None
     censored: CensoredMetrics | None
     fleet: Fleet
@@ -204,7 +207,7 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON; predictions are not among them."""
-        parts = {"cuts": self.cuts, "censored": self.censored}
+        parts = {"estimate_nasa": self.nasa, "cuts": self.cuts, "censored": self.censored}
         return {
             # predictions have a file of their own, predictions.csv
             "protocol": self.protocol.as_dict(),

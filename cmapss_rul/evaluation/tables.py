@@ -48,6 +48,7 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
     """Build all tables of an evaluation but those of single engines."""
     return [
         metrics_table(evaluation),
+        *([estimates_table(evaluation)] if evaluation.nasa else []),
         baselines_table(evaluation),
         *coverage_tables(evaluation.intervals),
         intervals_table(evaluation.intervals),
@@ -72,6 +73,21 @@ def metrics_table(evaluation: Evaluation) -> Table:
     title += "".join(f". Too good: {mark}" for mark in evaluation.protocol.marks)
     # the first row stands out: last windows are what papers report
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
+
+
+def estimates_table(evaluation: Evaluation) -> Table:
+    """Metrics of both point estimates on capped labels, each row of one estimate alone."""
+    assert evaluation.nasa is not None  # the caller's model has both
+    rows = [
+        [f"{name}, {WINDOWS[windows]}", *metric_cells(by_labels.capped)]
+        for name, metrics in (("network's RUL", evaluation.metrics), ("for NASA", evaluation.nasa))
+        for windows, by_labels in metrics.items()
+    ]
+    title = (
+        "Two point estimates, capped labels: the network's (rmse), and the earlier one whose "
+        "expected NASA score is lowest by the residuals of the calibration engines (nasa)"
+    )
+    return Table(title, ["estimate, windows", *_HEAD], rows)
 
 
 def held_out_tables(evaluation: Evaluation) -> list[Table]:

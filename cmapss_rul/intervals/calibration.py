@@ -21,6 +21,7 @@ from cmapss_rul.intervals.conformal import (
     supported_levels,
     validate_level,
 )
+from cmapss_rul.intervals.estimate import FEWEST, fit_shifts
 from cmapss_rul.intervals.scales import FORMS, ErrorScales, Form, ScaleCurve
 from cmapss_rul.metrics.regression import random_cut_weights, rul_bands
 from cmapss_rul.system.errors import UsageError
@@ -86,6 +87,8 @@ class Calibration(BaseModel):
         edges: of the bands of predicted RUL, ascending, cycles; a band begins at its edge. Empty
             without bands.
         band_quantiles: [level][band], largest score inside the interval, by predicted RUL.
+        nasa_knots: [knot], predicted RUL, ascending, cycles; empty where there are no shifts.
+        nasa_shifts: [knot], from the network's estimate to that for the NASA score, cycles.
         form: of the scales, chosen on the validation engines.
         knots, late, early: see `ScaleCurve`.
     """
@@ -103,6 +106,8 @@ class Calibration(BaseModel):
     shortest_cut: Annotated[int, Field(ge=1, le=10**6)] | None = None
     edges: list[NonNegative] = []
     band_quantiles: list[list[NonNegative]] = []
+    nasa_knots: list[NonNegative] = []
+    nasa_shifts: list[Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=0)]] = []
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "Calibration":
@@ -110,8 +115,11 @@ class Calibration(BaseModel):
             raise ValueError("levels should be ascending, with a quantile for each")
         if not len(self.knots) == len(self.late) == len(self.early):
             raise ValueError("knots, late and early should have the same length")
-        if self.knots != sorted(self.knots):
-            raise ValueError("knots should be ascending")
+        if len(self.nasa_knots) != len(self.nasa_shifts):
+            raise ValueError("nasa_knots and nasa_shifts should have the same length")
+        for knots in (self.knots, self.nasa_knots):
+            if knots != sorted(knots):
+                raise ValueError("knots should be ascending")
         if self.edges != sorted(self.edges):
             raise ValueError("edges should be ascending")
         rows = [len(self.edges) + 1] * len(self.levels) if self.edges else []
@@ -152,6 +160,14 @@ class Calibration(BaseModel):
         if self.edges:
             bound = np.array(self.band_quantiles[index])[np.digitize(predicted, self.edges)]
         return self.scales.at(predicted).bounds(predicted, bound, cap)
+
+    def nasa_estimate(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Estimate for the NASA score [window], cycles; linear between knots, constant beyond.
+
+        `predicted`, [window], is clamped to [0, cap], and so is the estimate, which is at most
+        that. Only with `nasa_knots`.
+        """
+        return np.maximum(predicted + np.interp(predicted, self.nasa_knots, self.nasa_shifts), 0)
 
 
 def fit_calibration(
@@ -202,6 +218,7 @@ def fit_calibration(
         feasible = supported_levels(levels, len(engines))
     edges = [float(low) for low, _ in rul_bands(cap)][1:-1] if len(engines) >= BANDED else []
     band, bands = np.digitize(used.predicted, edges), len(edges) + 1
+    knots, shifts = fit_shifts(used.predicted, used.true, used.engine, band)
     by_band = [band_quantiles(scores, used.engine, band, bands, level) for level in feasible]
     return Calibration(
         kind=kind if reserved is None else "calibration",
@@ -215,6 +232,8 @@ def fit_calibration(
         shortest_cut=int(used.lengths.min()),  # less where no record is long
         edges=edges,
         band_quantiles=by_band if edges else [],
+        nasa_knots=knots if len(engines) >= FEWEST else [],
+        nasa_shifts=shifts if len(engines) >= FEWEST else [],
     )
 
 

@@ -11,6 +11,9 @@ import sys
 import pytest
 import torch
 
+from cmapss_rul.training import checkpoint
+from tests.evaluation._models import INTERVALS, SHIFTS
+
 
 @pytest.fixture
 def run_folder(trained, tmp_path):
@@ -202,3 +205,23 @@ def test_a_pipe_gets_no_codes(trained, tmp_path):
     )
     assert "\x1b" not in done.stdout
     assert done.stdout.startswith("RMSE ")
+
+
+def test_an_estimate_that_the_run_lacks_names_the_command(rul, run_folder):
+    code, out, err = rul("evaluate", run_folder, "--estimate", "nasa")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no estimate for the NASA score" in err
+    assert not (run_folder / "evaluation.json").exists()
+
+
+def test_both_estimates_stand_one_below_the_other(rul, run_folder):
+    content = checkpoint.read(run_folder / "best.pt")
+    known = INTERVALS.model_copy(update=SHIFTS)
+    checkpoint.write(run_folder / "best.pt", {**content, "calibration": known.model_dump()})
+    plain = rul("evaluate", run_folder)[1]
+    both = rul("evaluate", run_folder, "--estimate", "nasa")[1]
+    assert "Two point estimates" not in plain
+    assert "Two point estimates" in both
+    for line in plain.splitlines():
+        assert line in both
+    assert "Two point estimates" in rul("evaluate", run_folder, "--full")[1]

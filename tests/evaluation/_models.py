@@ -116,6 +116,10 @@ INTERVALS = Calibration(
 """At level 0.8 a prediction of 25 gives 21 to 33, one of 75 gives 61 to 83."""
 
 
+SHIFTS = {"nasa_knots": [20.0, 120.0], "nasa_shifts": [-1.0, -11.0]}
+"""A tenth of what a prediction is above 10 comes off, but one cycle below 20."""
+
+
 def calibrated(model: TrainedModel, **changes) -> TrainedModel:
     """The same model with intervals that are known."""
     return dataclasses.replace(model, calibration=INTERVALS.model_copy(update=changes))

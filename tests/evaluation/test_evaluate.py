@@ -11,11 +11,19 @@ from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.evaluation.evaluate import evaluate, rul_metrics
 from cmapss_rul.evaluation.save import to_csv
+from cmapss_rul.evaluation.tables import estimates_table
 from cmapss_rul.metrics.bootstrap import rmse_interval
 from cmapss_rul.metrics.regression import mae, nasa_score, rmse
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.training.trained_model import restore
-from tests.evaluation._models import config_for, content_for, countdown, write_checkpoint
+from tests.evaluation._models import (
+    SHIFTS,
+    calibrated,
+    config_for,
+    content_for,
+    countdown,
+    write_checkpoint,
+)
 
 NAMES = ["rmse", "rmse_interval", "mae", "bias", "nasa", "nasa_mean"]
 
@@ -202,3 +210,30 @@ def test_a_gpu_gives_the_same_figures(model, evaluation):
     np.testing.assert_allclose(
         found.predictions.unclamped, evaluation.predictions.unclamped, atol=1e-2
     )
+
+
+def test_both_estimates_have_their_own_metrics(model, known_intervals):
+    """No row takes the RMSE of one estimate and the NASA score of the other."""
+    found = evaluate(calibrated(countdown(model), **SHIFTS))
+    assert found.metrics == known_intervals.metrics
+    network = found.predictions.rul
+    earlier = np.maximum(network - np.maximum((np.minimum(network, 120) - 10) / 10, 1), 0)
+    for windows, rows in (("last", found.last), ("every", slice(None))):
+        for labels in ("capped", "raw"):
+            metrics = getattr(getattr(found.nasa, windows), labels)
+            true = getattr(found.truth, labels)[rows]
+            assert metrics.rmse == pytest.approx(np.sqrt(np.mean((earlier[rows] - true) ** 2)))
+            d = earlier[rows] - true
+            score = np.sum(np.where(d < 0, np.exp(-d / 13), np.exp(d / 10)) - 1)
+            assert metrics.nasa == pytest.approx(score)
+    plain = known_intervals.as_dict()
+    both = found.as_dict()
+    assert both.pop("estimate_nasa")["last"]["capped"]["rmse"] == found.nasa.last.capped.rmse
+    assert both == plain
+    rows = estimates_table(found).rows
+    assert [row[0] for row in rows] == [
+        "network's RUL, last window", "network's RUL, every window", "for NASA, last window",
+        "for NASA, every window",
+    ]  # fmt: skip
+    assert rows[0][1] == f"{found.metrics.last.capped.rmse:.2f}"
+    assert rows[2][1] == f"{found.nasa.last.capped.rmse:.2f}"

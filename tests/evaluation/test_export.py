@@ -15,12 +15,12 @@ from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.evaluation import export as module
 from cmapss_rul.evaluation.export import Parity, default_path, export, measure_parity
-from cmapss_rul.evaluation.export_graph import IntervalGraph, graph_inputs
+from cmapss_rul.evaluation.export_graph import ExportGraph, IntervalGraph, graph_inputs
 from cmapss_rul.evaluation.predictions import predict_fleet
-from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.trained_model import restore
-from tests.evaluation._models import TINY, calibrated, config_for, write_checkpoint
+from tests.evaluation._models import SHIFTS, TINY, calibrated, config_for, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,6 +126,34 @@ def test_a_calibrated_model_gives_its_interval_too(
     rul, _, lower, upper = session.run(None, plain)
     expected = model.calibration.bounds(rul.astype(float), 0.9, 125)
     np.testing.assert_allclose([lower, upper], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch-export"])
+def test_the_estimate_for_the_nasa_score_is_in_the_graph(
+    window_60, fleet_dir, tmp_path, onnxruntime, format
+):
+    model = calibrated(window_60, **SHIFTS)
+    parity = export(model, format, tmp_path / "model", estimate="nasa")
+    assert max(parity.rul, parity.interval) < 1e-3
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    rows = fleet.last_rows[:5]
+    network = predict_fleet(model, fleet, rows).rul
+    with torch.inference_mode():
+        rul, _, *bounds = ExportGraph(model, "nasa")(**graph_inputs(model, fleet, rows).named())
+    np.testing.assert_allclose(rul, model.calibration.nasa_estimate(network), atol=1e-3)
+    assert (rul.numpy() < network - 0.5).all()
+    np.testing.assert_allclose(bounds, model.calibration.bounds(network, 0.9, 125), atol=1e-2)
+    if format == "onnx":
+        session = onnxruntime.InferenceSession(tmp_path / "model")
+        found = session.get_modelmeta().custom_metadata_map
+        assert json.loads(found["estimate"]) == "nasa"
+        assert "lowest expected NASA score" in json.loads(found["outputs"])["rul"]
+
+
+def test_an_estimate_that_the_model_lacks_is_refused_first(window_60, tmp_path):
+    with pytest.raises(UsageError, match="no estimate for the NASA score"):
+        export(window_60, "onnx", tmp_path / "model.onnx", estimate="nasa")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("steps", [[20.0, 120.0], [50.0, 50.0]])

@@ -21,7 +21,7 @@ from cmapss_rul.evaluation.predict import (
 from cmapss_rul.evaluation.save import last_window_predictions
 from cmapss_rul.system.errors import DataError, RulError, UsageError
 from tests.data._fleets import fleet_of
-from tests.evaluation._models import INTERVALS, calibrated, countdown
+from tests.evaluation._models import INTERVALS, SHIFTS, calibrated, countdown
 
 NO_INTERVALS = "no intervals: the run was not calibrated; rul calibrate does it"
 
@@ -164,6 +164,32 @@ def test_another_level_is_taken_where_it_was_calibrated(model, frame):
         predicted(model, frame, level=0.7)
     with pytest.raises(UsageError, match=r"found level 90, expected a number between 0 and 1"):
         predicted(model, frame, level=90)
+
+
+def test_the_estimate_for_the_nasa_score_changes_the_rul_alone(model, frame):
+    model = calibrated(countdown(model), **SHIFTS)
+    table = predicted(model, frame, every_cycle=True)
+    earlier = predicted(model, frame, every_cycle=True, estimate="nasa")
+    expected = table["rul"] - np.maximum((np.minimum(table["rul"], 120) - 10) / 10, 1)
+    assert earlier["rul"].tolist() == pytest.approx(expected.clip(lower=0).tolist())
+    assert earlier["note"].unique().tolist() == [
+        f"RUL with the lowest expected NASA score; {table['note'][0]}"
+    ]
+    others = [name for name in table if name not in ("rul", "note")]
+    pd.testing.assert_frame_equal(earlier[others], table[others])
+    assert json.loads(to_json(earlier, model, None, "nasa"))["model"]["estimate"] == "nasa"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "calibrated by an older version, or not at all; run rul calibrate "),
+        ({"shortest_cut": 20, "engines": [1, 2, 3]}, "found 3 calibration engines, expected at "),
+    ],
+)
+def test_a_model_without_that_estimate_says_why(model, frame, changes, reason):
+    with pytest.raises(UsageError, match=f"no estimate for the NASA score: .*{reason}"):
+        predicted(calibrated(model, **changes), frame, estimate="nasa")
 
 
 def test_too_few_engines_for_any_level_are_said_in_the_note(model, frame):

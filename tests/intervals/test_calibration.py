@@ -15,7 +15,10 @@ from cmapss_rul.intervals.calibration import (
     unsupported_reason,
     validate_levels,
 )
+from cmapss_rul.intervals.conformal import engine_weights
+from cmapss_rul.intervals.estimate import fit_shifts
 from cmapss_rul.intervals.scales import ScaleCurve
+from cmapss_rul.metrics.regression import nasa_mean
 from cmapss_rul.system.errors import UsageError
 
 PLAIN = {
@@ -107,6 +110,41 @@ def test_the_number_of_engines_alone_decides_on_bands(engines, bands):
         assert min(row) >= overall
     if bands:
         assert max(found.band_quantiles[1]) > found.quantiles[1]
+
+
+def test_the_estimate_for_the_nasa_score_by_hand():
+    shifted = Calibration(**PLAIN, nasa_knots=[20.0, 120.0], nasa_shifts=[-1.0, -11.0])
+    predicted = np.array([0.0, 0.5, 20.0, 70.0, 125.0])
+    assert shifted.nasa_estimate(predicted).tolist() == [0.0, 0.0, 19.0, 64.0, 114.0]
+
+
+def test_the_shifts_are_those_of_the_calibrating_engines_at_cuts():
+    predictions = fleet(np.random.default_rng(6), 20)
+    found = fit_calibration(predictions, None, list(range(20)), None, 125)
+    cuts = predictions.at_cuts()
+    band = np.minimum(cuts.predicted // 25, 4).astype(int)
+    expected = fit_shifts(cuts.predicted, cuts.true, cuts.engine, band)
+    assert (found.nasa_knots, found.nasa_shifts) == expected
+    assert len(found.nasa_knots) == 5
+    own = fleet(np.random.default_rng(7), 6, first=50)
+    by_own = fit_calibration(predictions, own, list(range(6)), None, 125)
+    assert len(by_own.nasa_knots) == 1
+    assert made(3, levels=None).nasa_knots == []  # too few engines
+
+
+def test_the_estimate_lowers_the_nasa_score_of_further_engines():
+    scores = []
+    for seed in range(10):
+        generator = np.random.default_rng([8, seed])
+        found = fit_calibration(fleet(generator, 20), None, list(range(20)), None, 125)
+        cuts = fleet(generator, 30, first=50).at_cuts()
+        weights = engine_weights(cuts.engine)
+        scores.append([
+            nasa_mean(estimate, cuts.true, weights)
+            for estimate in (cuts.predicted, found.nasa_estimate(cuts.predicted))
+        ])  # fmt: skip
+    network, earlier = np.mean(scores, axis=0)
+    assert earlier < 0.9 * network
 
 
 def test_the_kind_decides_the_caveat():
@@ -243,6 +281,9 @@ def test_coverage_of_the_record_that_is_read(engines, levels):
         {"early": [1.0, math.nan]},
         {"early": [1.0, 1e300]},
         {"shortest_cut": 0},
+        {"nasa_knots": [20.0]},
+        {"nasa_knots": [20.0], "nasa_shifts": [1.0]},
+        {"nasa_knots": [20.0, 10.0], "nasa_shifts": [-1.0, -1.0]},
         {"edges": [50.0]},
         {"edges": [50.0], "band_quantiles": [[1.0, 2.0]]},
         {"edges": [50.0, 25.0], "band_quantiles": [[1.0, 2.0, 3.0]] * 2},
