@@ -216,8 +216,9 @@ def _why_none(model: TrainedModel) -> str:
     """Give the reason why a model has no estimate for the NASA score."""
     if model.config.split.by == "windows":
         return "every engine trained, so no residuals are known"
-    if model.calibration is not None and model.calibration.shortest_cut is not None:
-        found = counted(len(model.calibration.engines), "calibration engine")
+    calibration = model.calibration
+    if calibration is not None and len(calibration.engines) < FEWEST:
+        found = counted(len(calibration.engines), "calibration engine")
         return f"found {found}, expected at least {FEWEST}; leave --estimate out"
     return (
         "it was calibrated by an older version, or not at all; run rul calibrate "

@@ -184,7 +184,7 @@ def test_the_estimate_for_the_nasa_score_changes_the_rul_alone(model, frame):
     ("changes", "reason"),
     [
         ({}, "calibrated by an older version, or not at all; run rul calibrate "),
-        ({"shortest_cut": 20, "engines": [1, 2, 3]}, "found 3 calibration engines, expected at "),
+        ({"engines": [1, 2, 3]}, "found 3 calibration engines, expected at "),
     ],
 )
 def test_a_model_without_that_estimate_says_why(model, frame, changes, reason):
