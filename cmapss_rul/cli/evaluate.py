@@ -55,7 +55,6 @@ def evaluate(
 
     chosen = pick_device(device)  # a wrong name is refused before anything is read
 
-    from cmapss_rul.display.table import to_terminal
     from cmapss_rul.evaluation.boosting import (
         evaluate_baseline,
         store_baseline,
@@ -86,7 +85,7 @@ def evaluate(
 
     print_table(render(evaluation))
     if not full and estimate == EstimateName.nasa:
-        print_table(to_terminal(estimates_table(evaluation)))
+        print_table(estimates_table(evaluation))
     print_line(f"saved {targets.metrics} and {targets.predictions}")
     if not full:
         print_line(f"next: {_next_command(model.path, data)}")

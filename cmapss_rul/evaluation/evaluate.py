@@ -85,10 +85,11 @@ def evaluate(
     truths = ByWindows(truth.at(last), truth)
     level = interval_level(model)
     cuts, censored = held_out_metrics(model, tested)
-    earlier = None
+    nasa = None
     if model.calibration is not None and model.calibration.nasa_knots:
         shifted = estimated_rul(model, predictions.rul, "nasa")
         earlier = dataclasses.replace(predictions, rul=shifted)
+        nasa = ByWindows(rul_metrics(earlier.at(last), truths.last), rul_metrics(earlier, truth))
     return Evaluation(
         protocol=Protocol.of(model, tested),
         metrics=ByWindows(
@@ -108,8 +109,7 @@ def evaluate(
         ),
         intervals=evaluate_intervals(model, predictions, truth, last),
         bounds=None if level is None else interval_bounds(model, predictions.rul, level),
-        nasa=earlier
-        and ByWindows(rul_metrics(earlier.at(last), truths.last), rul_metrics(earlier, truth)),
+        nasa=nasa,
         cuts=cuts,
         censored=censored,
         fleet=fleet,
