@@ -13,7 +13,7 @@ from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.display.text import counted, shell_word
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
-from cmapss_rul.system.locks import lock_folder
+from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.training import checkpoint as checkpoints
 from cmapss_rul.training.calibrate import calibrate_ensemble
 from cmapss_rul.training.checkpoint import (
@@ -38,7 +38,7 @@ from cmapss_rul.training.validation import validation_metrics
 def train_ensemble(
     config: RunConfig,
     run: RunFolder,
-    train_member: Callable[[RunConfig, RunFolder], RunFolder],
+    train_member: Callable[[RunConfig, RunFolder, Sequence[Reporter]], RunFolder],
     resume: bool,
     reporter: Reporter,
     group: ProcessGroup,
@@ -48,7 +48,7 @@ def train_ensemble(
     Args:
         config: of the ensemble.
         run: its folder; must not exist, unless `resume`.
-        train_member: trains, or resumes, the run of one network.
+        train_member: trains, or resumes, the run of one network, with more reporters.
         resume: go on with the network and the epoch at which a former call was stopped.
         reporter: receives the events of all runs.
         group: processes that train together.
@@ -65,12 +65,24 @@ def train_ensemble(
         splits = config.split.members
         for fold, split in enumerate(splits):
             reporter.member_start(fold, len(splits))
-            train_member(config.model_copy(update={"split": split}), run.fold(fold))
-            if fold == 0 and group.first:  # a resumption that fold 0 refused has changed no file
-                write_atomic(run.config, to_yaml(config))
+            first = [_ConfigFile(config, run)] if fold == 0 else []
+            train_member(config.model_copy(update={"split": split}), run.fold(fold), first)
         if group.first:
+            write_atomic(run.config, to_yaml(config))
             _join(config, run, reporter)
     return run
+
+
+class _ConfigFile(Reporter):
+    """Writes config.yaml when the first network starts: before, it may be refused."""
+
+    def __init__(self, config: RunConfig, run: RunFolder) -> None:
+        self._config, self._run = config, run
+
+    def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
+        """Write the file."""
+        del epoch, epochs, windows, done
+        write_atomic(self._run.config, to_yaml(self._config))
 
 
 def _refuse_other_content(run: RunFolder, resume: bool) -> None:
@@ -79,10 +91,11 @@ def _refuse_other_content(run: RunFolder, resume: bool) -> None:
             f"{run} exists already and is left alone; resume it with --resume "
             f"{shell_word(run.path)}, or name another folder with --output"
         )
-    if run.resumable:
+    others = entries_in(run.path) - {run.config.name}
+    if others and not run.folds:
         raise UsageError(
-            f"{run} is the run of a single network, so no ensemble is trained in it; name another "
-            "folder with --output"
+            f"{run} has {min(others)} and no fold of an ensemble, so none is trained in it; name "
+            "another folder with --output"
         )
 
 
@@ -95,7 +108,7 @@ def _join(config: RunConfig, run: RunFolder, reporter: Reporter) -> None:
     """
     folds = [run.fold(fold) for fold in range(len(config.split.members))]
     digests = [fold.sha256(fold.best) for fold in folds]
-    if _is_current(run, digests):
+    if _is_current(config, run, digests):
         reporter.note(f"{run} has the networks of all {len(folds)} folds: nothing to do")
         return
     bests = [fold.open(fold.best) for fold in folds]
@@ -120,13 +133,15 @@ def _join(config: RunConfig, run: RunFolder, reporter: Reporter) -> None:
     )
 
 
-def _is_current(run: RunFolder, digests: Sequence[str]) -> bool:
+def _is_current(config: RunConfig, run: RunFolder, digests: Sequence[str]) -> bool:
     """Whether best.pt has these networks; a damaged one is written again."""
     try:
-        members = run.open(run.best).members
+        found = run.open(run.best)
     except CheckpointError:
         return False
-    return [member.get("sha256") for member in members] == list(digests)
+    same = [member.get("sha256") for member in found.members] == list(digests)
+    # more epochs may have changed no network, but how long they were trained
+    return same and found.config == config.without_paths()
 
 
 def _refuse_other_data(bests: Sequence[Checkpoint], files: TrainFiles) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -76,7 +75,14 @@ def train(
     run = folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
     group = group or ProcessGroup()
     if config.split.is_ensemble:
-        train_member = partial(train, resume=True, device=device, reporters=reporters, group=group)
+        reporters = reporters if group.first else ()
+
+        def train_member(
+            member: RunConfig, place: RunFolder, more: Sequence[Reporter]
+        ) -> RunFolder:
+            every = [*reporters, *more]
+            return train(member, place, resume=True, device=device, reporters=every, group=group)
+
         return train_ensemble(config, run, train_member, resume, Reporters(reporters), group)
     with ExitStack() as cleanup:
         if resume and group.first:

@@ -169,6 +169,7 @@ def test_a_resumed_ensemble_is_the_uninterrupted_one(ensemble_run, eight, tmp_pa
     if error is Interrupted:
         assert str(caught.value).endswith(f"resume with: rul train --resume {run}")
     assert not (run / "best.pt").exists()
+    assert select_run(None, resume=str(run)).config == config
     assert describe_run(RunFolder(run)).state in ("interrupted", "unfinished")
     train(config, run, device="cpu", resume=True)
     assert_same_ensemble(ensemble_run, run)
@@ -226,7 +227,7 @@ def test_the_folder_of_another_run_is_refused(ensemble_run, eight, tmp_path):
     with pytest.raises(UsageError, match="exists already and is left alone"):
         train(config, ensemble_run, device="cpu")
     train(tiny(eight, train={"epochs": 1}), tmp_path / "single", device="cpu")
-    with pytest.raises(UsageError, match="is the run of a single network"):
+    with pytest.raises(UsageError, match=r"has best\.pt and no fold of an ensemble"):
         train(config, tmp_path / "single", device="cpu", resume=True)
     with pytest.raises(UsageError, match=r"has no last\.pt to resume from, but has fold-0"):
         train(tiny(eight), ensemble_run, device="cpu", resume=True)

@@ -1,0 +1,114 @@
+"""Ensembles in comparisons: a configuration of their own, with the time of all their networks."""
+
+import shutil
+
+import pytest
+
+from cmapss_rul.experiments import compare as compare_module
+from cmapss_rul.experiments import executors
+from cmapss_rul.experiments.compare import compare, compare_validation
+from cmapss_rul.experiments.executors import _read, _write
+from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.experiments.jobs import TrainJob
+from cmapss_rul.experiments.options import Options
+from cmapss_rul.experiments.runs import Damaged, finished_history
+from cmapss_rul.experiments.table import describe_protocol
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.training import checkpoint
+from cmapss_rul.training.trained_model import restore
+from tests.experiments.inputs import run_here, write_config
+from tests.training.inputs import tiny
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch):
+    """Jobs run in this process, and nothing is drawn."""
+    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(compare_module, "draw", lambda *_: [])
+
+
+def grid_of(path, *values):
+    return make_grid([str(path)], seeds=[0, 1], axes={"split.folds": list(values)})
+
+
+def test_an_ensemble_is_a_configuration_of_its_own():
+    grid = make_grid(["fd001"], seeds=[0], axes={"split.folds": [None, 5]})
+    assert [cell.config for cell in grid.cells] == ["fd001", "fd001 (5 folds)"]
+    assert len({run.name for run in grid.runs}) == 2
+    member = make_grid(["fd001"], seeds=[0], sets=["split.folds=5", "split.fold=2"])
+    assert member.cells[0].config == "fd001"
+
+
+def test_the_oracle_records_one_network():
+    with pytest.raises(UsageError, match="--oracle: records the test RMSE of each epoch of one"):
+        make_grid(["fd001"], sets=["split.folds=5"], oracle=True)
+
+
+def test_cells_are_compared_apart(tmp_path, eight):
+    path = write_config(tmp_path / "small.yaml", eight)
+    comparison = compare(grid_of(path, None, 2), tmp_path / "out", Options(processes=1))
+    single, ensemble = comparison.cells
+    assert [single.config, ensemble.config] == ["small", "small (2 folds)"]
+    assert comparison.pairs == []
+    assert "ensemble of 2 folds of 8 engines" in describe_protocol(ensemble.protocol)
+    assert "train, " in describe_protocol(single.protocol)
+    assert ensemble.epochs.mean == 4  # two networks of two epochs
+    for run in ensemble.runs:
+        model = restore(tmp_path / "out" / "runs" / run.run)
+        assert run.seconds == pytest.approx(model.seconds, abs=1e-3)
+        assert run.val_rmse == model.val_rmse
+    # a second call has nothing to train or to evaluate
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.glob("out/runs/*/best.pt")}
+    compare(grid_of(path, None, 2), tmp_path / "out", Options(processes=1))
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_validation_pairs_no_ensemble_with_a_single_network(tmp_path, eight):
+    path = write_config(tmp_path / "small.yaml", eight)
+    grid = make_grid(
+        [str(path)], balancers=["fixed", "amnl"], seeds=[0], axes={"split.folds": [None, 2]}
+    )
+    found = compare_validation(grid, tmp_path / "out", Options(processes=1))
+    assert {cell.folds for cell in found.cells} == {None, 2}
+    for pair in found.pairs:
+        assert ("(2 folds)" in pair.a) == ("(2 folds)" in pair.b)
+    assert len(found.pairs) == 4
+    assert any(note.startswith("folds: metrics of single networks") for note in found.notes)
+
+
+@pytest.fixture
+def copy(ensemble_run, tmp_path):
+    return shutil.copytree(ensemble_run, tmp_path / ensemble_run.name)
+
+
+def test_a_history_has_the_epochs_of_all_networks(copy, eight):
+    config = tiny(eight, split={"folds": 4})
+    history = finished_history(config, copy, oracle=False)
+    assert [row["epoch"] for row in history.rows] == [1, 2] * 4
+    assert [row["epoch"] for row in history.curve] == [1, 2]
+    second = [row["val_rmse"] for row in history.rows[1::2]]
+    assert history.curve[1]["val_rmse"] == pytest.approx(sum(second) / 4)
+    assert history.best["val_rmse"] == restore(copy).val_rmse
+
+
+def test_an_unfinished_network_leaves_the_ensemble_unfinished(copy, eight):
+    config = tiny(eight, split={"folds": 4})
+    shutil.rmtree(copy / "fold-3")
+    assert finished_history(config, copy, oracle=False) is None
+    with pytest.raises(Damaged, match="another configuration"):
+        finished_history(
+            tiny(eight, split={"folds": 4}, seed=0, loss={}, train={"clip": 3}), copy, oracle=False
+        )
+
+
+def test_files_travel_with_the_folds_and_name_their_own_place(copy, eight, tmp_path):
+    files = _read(copy)
+    assert "fold-0/last.pt" in files
+    _write(files, tmp_path / "back")
+    assert (tmp_path / "back/fold-3/best.pt").read_bytes() == files["fold-3/best.pt"]
+    config = tiny(eight, split={"folds": 4})
+    job = TrainJob("run", config, tmp_path / "home", "cpu", False, None)
+    job.moved(eight, tmp_path / "back")(lambda _: None)
+    for name in ("best.pt", "fold-1/last.pt"):
+        host = checkpoint.read(tmp_path / "back" / name)["host"]
+        assert host["folder"] == str((tmp_path / "home" / name).parent)
