@@ -39,6 +39,11 @@ def changed(**parts):
     return lambda path: seal({**checkpoint.read(path), **parts})
 
 
+def changed_in(part, **keys):
+    """A whole checkpoint in which a part has other keys."""
+    return lambda path: changed(**{part: {**checkpoint.read(path)[part], **keys}})(path)
+
+
 def with_weights(value):
     def make(path):
         content = checkpoint.read(path)
@@ -73,6 +78,10 @@ KINDS = {
     "newer": changed(format_version=99),
     "without weights": changed(model=None),
     "weights of another shape": changed(model={"weight": torch.ones(2)}),
+    "fingerprints that are words": changed_in("data", fingerprints=["a row"]),
+    "labels without names": changed_in("data", label_columns=[None]),
+    "held cells below zero": changed_in("data", held_cells={"sensor_2": -1}),
+    "censored engines that are words": changed_in("split", censored=["P1"]),
     "weights that are no numbers": with_weights(torch.nan),
     "infinite weights": with_weights(torch.inf),
     "a billion hidden units": huge,

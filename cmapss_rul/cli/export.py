@@ -60,9 +60,10 @@ def export(
     if as_json:
         print_json({"file": str(path), "parity": asdict(parity)})
         return
-    bounds = "" if parity.interval is None else f", interval within {parity.interval:.1e} cycles"
+    unit = model.config.data.unit
+    bounds = "" if parity.interval is None else f", interval within {parity.interval:.1e} {unit}"
     print_line(
         f"parity with the Python model over {parity.engines} test engines: "
-        f"RUL within {parity.rul:.1e} cycles, probabilities within {parity.health:.1e}{bounds}"
+        f"RUL within {parity.rul:.1e} {unit}, probabilities within {parity.health:.1e}{bounds}"
     )
     print_line(f"saved {path}")

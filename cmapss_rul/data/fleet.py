@@ -89,6 +89,14 @@ class Fleet:
         """[row], the first row of the row's engine."""
         return np.repeat(self.starts, self.lengths)
 
+    @property
+    def held_cells(self) -> dict[str, int]:
+        """How many cells of each column are held; a column without any is left out."""
+        if self.held is None:
+            return {}
+        counts = zip(self.columns, self.held.sum(axis=0).tolist(), strict=True)
+        return {name: count for name, count in counts if count}
+
     def column_values(
         self, columns: Sequence[str], rows: slice | NDArray[np.bool_] = slice(None)
     ) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """Empty cells of records: refused, or filled with the engine's last value over a few rows."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,3 +32,12 @@ def hold_last(fleet: Fleet, limit: int) -> NDArray[np.bool_]:
         held[:, column] = (last >= fleet.row_starts) & (last < rows) & (rows - last <= limit)
         values[held[:, column]] = values[last[held[:, column]]]
     return held
+
+
+def list_held(cells: Mapping[str, int]) -> str:
+    """List how many cells of each column are held.
+
+    >>> list_held({"flow": 3, "temp": 1})
+    '3 of flow, 1 of temp'
+    """
+    return ", ".join(f"{count:,} of {name}" for name, count in cells.items())

@@ -245,8 +245,10 @@ def _others(
 ) -> list[str]:
     """Names of the columns, of which `sample` has some rows, that could name the engines."""
     names = []
-    for i in set(range(len(header))) - {*found.values()}:
+    for i in set(range(len(header))) - {found[ENGINE], found[CYCLE]}:
         numbers = np.unique(np.array(sample[i]), return_inverse=True)[1]
+        if i in found.values() and not numbers.any():
+            continue  # a requested column that is constant: a setting, rather than one machine
         order = np.lexsort((cycle, numbers))
         steps = np.diff(cycle[order])[np.diff(numbers[order]) == 0]
         if len(steps) > len(cycle) / 2 and (steps == 1).all():

@@ -99,3 +99,12 @@ def counted(number: int, noun: str) -> str:
     ('1 engine', '1,000 engines')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def row_noun(unit: str) -> str:
+    """Name a row of a record whose time has this unit: a cycle only where cycles are counted.
+
+    >>> row_noun("cycles"), row_noun("hours")
+    ('cycle', 'row')
+    """
+    return "cycle" if unit == "cycles" else "row"

@@ -142,8 +142,9 @@ def export(
     parity = measure_parity(model, fleet, run, estimate)
     if not parity.worst <= TOLERANCE:  # NaN fails too
         raise RulError(
-            f"the exported model differs from the Python model by {parity.worst:.3g} cycles over "
-            f"{parity.engines} test engines, expected at most {TOLERANCE}; nothing was written"
+            f"the exported model differs from the Python model by {parity.worst:.3g} "
+            f"{model.config.data.unit} over {parity.engines} test engines, expected at most "
+            f"{TOLERANCE}; nothing was written"
         )
     check_broken_inputs(model, fleet, run)
     save_file(path, content)

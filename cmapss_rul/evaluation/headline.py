@@ -53,7 +53,7 @@ def verdict(evaluation: Evaluation) -> str:
     marks = f" Too good: {'; '.join(protocol.marks)}." if protocol.marks else ""
     whose = "" if protocol.ensemble is None else f" of an {protocol.ensemble}"
     return (
-        f"RMSE {number(last.rmse, 2)} cycles (95 % interval {interval}){whose} at {where} "
+        f"RMSE {number(last.rmse, 2)} {protocol.unit} (95 % interval {interval}){whose} at {where} "
         f"{counted(engines, 'test engine')} of {protocol.subset}, capped labels; it "
         f"{' but '.join(comparisons)} for every engine.{marks}"
     )
@@ -128,8 +128,8 @@ def headline_table(evaluation: Evaluation) -> Table:
         *cells, nasa, _ = metric_cells(boosting.metrics.last.capped)
         rows.append(["gradient boosting: last window, capped", *cells, nasa])
     notes = [
-        "RMSE, MAE and bias (predicted − true) in cycles. –: dominated by windows whose RUL is "
-        "above the cap; --full prints it, with all other metrics."
+        f"RMSE, MAE and bias (predicted − true) in {evaluation.protocol.unit}. –: dominated by "
+        "windows whose RUL is above the cap; --full prints it, with all other metrics."
     ]
     head = ["windows, labels", "RMSE", "95 % CI", "MAE", "bias", "NASA score"]
     return Table("", head, rows, "", notes, strong=[0])

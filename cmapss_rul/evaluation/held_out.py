@@ -11,7 +11,7 @@ from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.split import FEW_ENGINES
 from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.display.table import Table
-from cmapss_rul.display.text import counted
+from cmapss_rul.display.text import counted, row_noun
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
 from cmapss_rul.metrics.censored import BoundMetrics, bound_metrics, cut_concordance
@@ -143,27 +143,27 @@ def few_engines(found: CutMetrics) -> str:
     )
 
 
-def censored_table(found: CensoredMetrics) -> Table:
+def censored_table(found: CensoredMetrics, unit: str) -> Table:
     """Tabulate what the engines that have not failed say."""
     return Table(
         "Engines that have not failed: what their records say about the model",
         ["metric", "value", "meaning"],
-        [list(row) for row in _censored_rows(found)],
+        [list(row) for row in _censored_rows(found, unit)],
         "lrl",
     )
 
 
-def _censored_rows(found: CensoredMetrics) -> Iterator[tuple[str, str, str]]:
+def _censored_rows(found: CensoredMetrics, unit: str) -> Iterator[tuple[str, str, str]]:
     bounds = found.bounds
     if bounds is not None:
         engines = counted(bounds.engines, "held-out engine")
         yield (
             "bounds violated", f"{bounds.violated:.1%}",
-            f"share of the cycles of {engines} with a prediction below the cycles that the record "
-            "still has, at most the cap; 0 is best",
+            f"share of the {row_noun(unit)}s of {engines} with a prediction below the {unit} that "
+            "the record still has, at most the cap; 0 is best",
         )  # fmt: skip
         yield (
-            "shortfall", f"{bounds.shortfall:.2f} cycles",
+            "shortfall", f"{bounds.shortfall:.2f} {unit}",
             "mean distance of the predictions below these bounds, 0 for the others",
         )  # fmt: skip
     index = "–" if found.concordance is None else f"{found.concordance:.3f}"

@@ -2,15 +2,16 @@
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fingerprints import RECORD_LEAK, engines_with
 from cmapss_rul.data.leakage import LABEL_LEAK
+from cmapss_rul.data.missing import list_held
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
-from cmapss_rul.display.text import counted
+from cmapss_rul.display.text import counted, row_noun
 from cmapss_rul.metrics.published import OWN_SUBSET, TEST, VALIDATION, Setup
 from cmapss_rul.training.checkpoint import Versions
 from cmapss_rul.training.trained_model import TrainedModel
@@ -173,6 +174,8 @@ class Protocol:
         leaks: ways in which test labels may have reached the network, other than a split by
             windows; each marks every metric.
         ensemble: the networks whose mean predicts; None for a single one.
+        unit: of every RUL, `data.unit`.
+        held_cells: by column, how many empty cells of test records hold an earlier value.
     """
 
     subset: str
@@ -204,6 +207,8 @@ class Protocol:
     versions: dict[str, dict[str, str]]
     leaks: list[str]
     ensemble: EnsembleFacts | None = None
+    unit: str = "cycles"
+    held_cells: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
@@ -217,6 +222,7 @@ class Protocol:
         # one altered file is enough to make a result incomparable
         official = not data.own and all(file["official"] for file in digest.values())
         simulated = any(file["simulated"] for file in digest.values())
+        row = row_noun(data.unit)
         return cls(
             subset=data.fleet_name,
             files=_describe_files(official, simulated, data.own),
@@ -228,14 +234,14 @@ class Protocol:
             padded=int((fleet.lengths < data.window).sum()),
             windows=fleet.rows,
             unknown_conditions=int(model.preprocessor.unknown_condition(fleet).sum()),
-            label=_LABEL + _failure(model),
+            label=(_LABEL + _failure(model)).replace("cycle", row),
             cap=data.cap,
             boundaries=list(model.config.loss.health.boundaries),
-            scored="last window of each engine, and every window (one a cycle); "
+            scored=f"last window of each engine, and every window (one a {row}); "
             "labels capped, and raw",
             window=data.window,
             # stated because other work drops short engines or pads with zeros: another test set
-            padding="front, by repeating the first cycle; no engine dropped",
+            padding=f"front, by repeating the first {row}; no engine dropped",
             inputs=list(model.preprocessor.features),
             smoothing=data.smoothing,
             auxiliary={file.subset: file.engines for file in model.data.auxiliary},
@@ -252,6 +258,8 @@ class Protocol:
             },
             leaks=list(_find_leaks(model, tested)),
             ensemble=EnsembleFacts.of(model),
+            unit=data.unit,
+            held_cells=(tested.whole or fleet).held_cells,
         )
 
     @property
@@ -263,9 +271,8 @@ class Protocol:
         """Return the plain values for the JSON."""
         # asdict goes into the split, too, and would keep the keys that its as_dict drops
         plain = {**dataclasses.asdict(self), "split": self.split.as_dict()}
-        if self.ensemble is None:
-            del plain["ensemble"]
-        return plain
+        usual = {"unit": "cycles", "held_cells": {}, "ensemble": None}
+        return {k: v for k, v in plain.items() if k not in usual or v != usual[k]}
 
     @property
     def source(self) -> str:
@@ -276,14 +283,20 @@ class Protocol:
         trained = "" if seconds is None else f"; trained in {seconds:.0f} s"
         return f"{self.ensemble} (epochs {epochs}; seed {self.seed}{trained})"
 
+    @property
+    def row(self) -> str:
+        """What a row of a record is called: a cycle, unless time has another unit."""
+        return row_noun(self.unit)
+
     def lines(self) -> list[tuple[str, str]]:
         """List the protocol as pairs of a choice and its value, for tables."""
         return [
             ("data", f"{self.subset}, {self.files}"),
+            *([("held cells", self._held)] if self.held_cells else []),
             *(("leak", mark) for mark in self.leaks),
             ("tested on", self._tested_on()),
             ("label", f"{self.label}; capped at {self.cap}, and raw"),
-            ("window", f"{self.window} cycles; padded at the {self.padding}"),
+            ("window", f"{self.window} {self.row}s; padded at the {self.padding}"),
             ("split", f"{self.split}; seed {self.split.seed}"),
             *self._also_trained_on(),
             *([] if self.ensemble is None else [("model", f"{self.source}; their mean")]),
@@ -308,6 +321,7 @@ class Protocol:
             f"RUL 0 at the failure cycle, capped at {self.cap}",
             f"cycle count {'is' if 'cycle_count' in self.inputs else 'is not'} an input",
             self.source,
+            *([self._held] if self.held_cells else []),
         ]
         return "; ".join(choices)
 
@@ -325,6 +339,10 @@ class Protocol:
             seeds=1,
             networks=1 if self.ensemble is None else self.ensemble.folds,
         )
+
+    @property
+    def _held(self) -> str:
+        return f"empty cells of test records hold earlier values: {list_held(self.held_cells)}"
 
     def _also_trained_on(self) -> list[tuple[str, str]]:
         engines = [f"{count} engines of {subset}" for subset, count in self.auxiliary.items()]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cmapss_rul.display.table import Table, terminal_text, to_terminal
-from cmapss_rul.display.text import counted
+from cmapss_rul.display.text import counted, row_noun
 from cmapss_rul.evaluation.held_out import CutMetrics, censored_table
 from cmapss_rul.evaluation.intervals import BandCoverage, IntervalResults
 from cmapss_rul.evaluation.results import (
@@ -50,7 +50,7 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
         metrics_table(evaluation),
         *([estimates_table(evaluation)] if evaluation.nasa else []),
         baselines_table(evaluation),
-        *coverage_tables(evaluation.intervals),
+        *coverage_tables(evaluation.intervals, evaluation.protocol.unit),
         intervals_table(evaluation.intervals),
         health_table(evaluation),
         *held_out_tables(evaluation),
@@ -65,10 +65,11 @@ def metrics_table(evaluation: Evaluation) -> Table:
         for windows, by_labels in evaluation.metrics.items()
         for labels, found in by_labels.items()
     ]
+    unit = evaluation.protocol.unit
     title = (
         "Test metrics. RMSE with its 95 % confidence interval (bootstrap over engines), MAE and "
-        "bias (predicted − true) in cycles; NASA score, sum and mean per window, lower is better. "
-        "Last window: of each engine; every window: one a cycle"
+        f"bias (predicted − true) in {unit}; NASA score, sum and mean per window, lower is better. "
+        f"Last window: of each engine; every window: one a {evaluation.protocol.row}"
     )
     title += "".join(f". Too good: {mark}" for mark in evaluation.protocol.marks)
     # the first row stands out: last windows are what papers report
@@ -92,11 +93,14 @@ def estimates_table(evaluation: Evaluation) -> Table:
 
 def held_out_tables(evaluation: Evaluation) -> list[Table]:
     """Build the tables that need whole held-out records, where there are any."""
-    found = [] if evaluation.cuts is None else [cuts_table(evaluation.cuts)]
-    return found + ([] if evaluation.censored is None else [censored_table(evaluation.censored)])
+    unit = evaluation.protocol.unit
+    found = [] if evaluation.cuts is None else [cuts_table(evaluation.cuts, unit)]
+    if evaluation.censored is not None:
+        found.append(censored_table(evaluation.censored, unit))
+    return found
 
 
-def cuts_table(found: CutMetrics) -> Table:
+def cuts_table(found: CutMetrics, unit: str) -> Table:
     """Metrics at random cuts of the held-out records."""
     rows = [
         ["this model", number(found.rmse, 2), interval_cell(found.rmse_interval),
@@ -106,8 +110,9 @@ def cuts_table(found: CutMetrics) -> Table:
     ]  # fmt: skip
     title = (
         f"Random cuts of {counted(found.engines, 'held-out engine')}, capped labels: expected RMSE "
-        f"in cycles, with its 95 % interval over engines, and mean NASA score where each record "
-        f"ends at any of its cycles from {found.earliest} on, each engine of the same weight"
+        f"in {unit}, with its 95 % interval over engines, and mean NASA score where each record "
+        f"ends at any of its {row_noun(unit)}s from {found.earliest} on, each engine of the same "
+        "weight"
     )
     return Table(title, ["predictor", "RMSE", "95 % CI", "NASA mean"], rows, strong=[0])
 
@@ -175,7 +180,7 @@ def number(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # + 0.0 takes the sign off −0
 
 
-def coverage_tables(intervals: IntervalResults) -> list[Table]:
+def coverage_tables(intervals: IntervalResults, unit: str) -> list[Table]:
     """Coverage by level, and by true RUL at the level nearest to 0.9; none without intervals."""
     if intervals.facts is None:
         return []
@@ -200,7 +205,7 @@ def coverage_tables(intervals: IntervalResults) -> list[Table]:
     return [
         Table(
             "Coverage of the intervals: share of true RUL inside, each engine weighing the same, "
-            "with its 95 % binomial interval over engines; mean width in cycles; coverage on raw "
+            f"with its 95 % binomial interval over engines; mean width in {unit}; coverage on raw "
             "labels, where no interval covers a RUL above the cap, and the share of those",
             ["level, windows", "coverage", "95 % CI", "width", "raw", "above cap"],
             by_level,
@@ -258,7 +263,7 @@ def health_table(evaluation: Evaluation) -> Table:
 
 def prognostics_table(evaluation: Evaluation) -> Table:
     """Means of the prognostics metrics over engines."""
-    definition = evaluation.prognostics.definition
+    definition, time = evaluation.prognostics.definition, evaluation.protocol.unit
     halfway = f"{LAMBDA:.0%} of the way to the failure"
     texts = {
         "alpha_lambda": (
@@ -266,7 +271,7 @@ def prognostics_table(evaluation: Evaluation) -> Table:
             f"with a prediction within ±{ALPHA:.0%} of the true RUL {halfway}; 1 is perfect",
         ),
         "prognostic_horizon": (
-            f"prognostic horizon (α = {HORIZON_ALPHA:g})", "cycles",
+            f"prognostic horizon (α = {HORIZON_ALPHA:g})", time,
             "how long before the failure a prediction is first within "
             f"±{HORIZON_ALPHA:.0%} of the engine's life; longer is better",
         ),
@@ -276,10 +281,10 @@ def prognostics_table(evaluation: Evaluation) -> Table:
         ),
         "cumulative_relative_accuracy": (
             "cumulative relative accuracy", "dimensionless",
-            "mean of the relative accuracy over all cycles; 1 is perfect",
+            f"mean of the relative accuracy over all {row_noun(time)}s; 1 is perfect",
         ),
         "convergence": (
-            "convergence", "cycles",
+            "convergence", time,
             "how late in the record the errors lie; lower is faster; grows with the record",
         ),
     }  # fmt: skip

@@ -43,8 +43,9 @@ def _describe(seeds: Sequence[Sequence[RunResult]], folds: int | None) -> str:
         interval = f" (95 % interval over engines {low:.2f} to {high:.2f})"
     several = f", mean of {len(seeds)} seeds" if len(seeds) > 1 else ""
     first = seeds[0][0].run.cell
+    unit = first.resolved.data.unit
     return (
-        f"{first.config}: cross-validation over {folds} folds: RMSE {rmse:.2f} cycles{interval} at "
+        f"{first.config}: cross-validation over {folds} folds: RMSE {rmse:.2f} {unit}{interval} at "
         f"random cuts of {len(names)} engines, each held out once, capped labels{several}"
     )
 

@@ -1,4 +1,4 @@
-"""Optimism of test-set selection and of window splits, in cycles."""
+"""Optimism of test-set selection and of window splits, in the unit of the RUL."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.oracle import MARK
 from cmapss_rul.experiments.runs import RunResult
-from cmapss_rul.experiments.schema import LeakOptimism, MeanInterval, OracleOptimism
+from cmapss_rul.experiments.schema import LeakOptimism, MeanInterval, OracleOptimism, join_units
 from cmapss_rul.experiments.statistics import mean_interval
 
 _SPLIT = "split.by"
@@ -29,6 +29,7 @@ def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
             by_seed = by_subset.setdefault(cell.subset, {})
             by_seed.setdefault(result.run.seed, {})[cell.key] = result.oracle_optimism
     entries = []
+    unit = join_units(result.run.cell.resolved.data.unit for result in results)
     for subset, by_seed in sorted(by_subset.items()):
         # a mean over different cells would differ between seeds for that reason alone
         cells = set.intersection(*(set(of_seed) for of_seed in by_seed.values()))
@@ -41,7 +42,9 @@ def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
                 n_cells=len(cells),
                 optimism=optimism,
                 mark=MARK,
-                sentence=_sentence(f"{subset}: optimism of the best test epoch", optimism, MARK),
+                sentence=_sentence(
+                    f"{subset}: optimism of the best test epoch", optimism, MARK, unit
+                ),
             )
         )
     return entries
@@ -54,6 +57,7 @@ def leak_optimism(results: Sequence[RunResult]) -> list[LeakOptimism]:
     alone.
     """
     gaps: dict[_Cell, dict[str, dict[int, float]]] = {}
+    unit = join_units(result.run.cell.resolved.data.unit for result in results)
     for result in results:
         cell = result.run.cell
         if result.validation_gap is None:
@@ -63,14 +67,14 @@ def leak_optimism(results: Sequence[RunResult]) -> list[LeakOptimism]:
         by_split = gaps.setdefault((cell.config, cell.subset, label), {})
         by_split.setdefault(cell.resolved.split.by, {})[result.run.seed] = result.validation_gap
     return [
-        _compare_splits(cell, by_split["windows"], by_split["engines"])
+        _compare_splits(cell, by_split["windows"], by_split["engines"], unit)
         for cell, by_split in gaps.items()
         if {"windows", "engines"} <= by_split.keys()
     ]
 
 
 def _compare_splits(
-    cell: _Cell, windows: Mapping[int, float], engines: Mapping[int, float]
+    cell: _Cell, windows: Mapping[int, float], engines: Mapping[int, float], unit: str
 ) -> LeakOptimism:
     config, subset, label = cell
     # less the gap by engines, because test and validation also differ where nothing leaks
@@ -86,17 +90,17 @@ def _compare_splits(
         gap_engines=mean_interval([engines[seed] for seed in seeds]),
         optimism=optimism,
         mark=LEAK,
-        sentence=_sentence(subject, optimism, LEAK),
+        sentence=_sentence(subject, optimism, LEAK, unit),
     )
 
 
-def _sentence(subject: str, optimism: MeanInterval | None, mark: str) -> str:
+def _sentence(subject: str, optimism: MeanInterval | None, mark: str, unit: str) -> str:
     if optimism is None:
         return f"{subject}: not known, because no seed succeeded in every cell ({mark})."
     if optimism.interval is None:
-        return f"{subject}: {optimism.mean:z.2f} cycles; one seed, no interval ({mark})."
+        return f"{subject}: {optimism.mean:z.2f} {unit}; one seed, no interval ({mark})."
     low, high = optimism.interval
     return (
-        f"{subject}: {optimism.mean:z.2f} cycles, 95 % interval {low:z.2f} to {high:z.2f} over "
+        f"{subject}: {optimism.mean:z.2f} {unit}, 95 % interval {low:z.2f} to {high:z.2f} over "
         f"{optimism.n} seeds ({mark})."
     )

@@ -61,7 +61,7 @@ def draw(comparison: Comparison, histories: Histories, folder: Path) -> list[Pat
 def plot_rmse(comparison: Comparison) -> Figure:
     """One point per seed, a bar at the mean; last windows, capped labels."""
     title = "Test RMSE, last windows, capped labels"
-    return _plot_by_cell(comparison, title, "RMSE, cycles", lambda run: run.rmse)
+    return _plot_by_cell(comparison, title, "RMSE, {unit}", lambda run: run.rmse)
 
 
 def plot_oracle_optimism(comparison: Comparison) -> Figure | None:
@@ -69,7 +69,7 @@ def plot_oracle_optimism(comparison: Comparison) -> Figure | None:
     if not comparison.grid.oracle:
         return None
     title = f"Optimism of choosing the epoch on the test set ({MARK})"
-    label = "RMSE − best test epoch's RMSE, cycles"
+    label = "RMSE − best test epoch's RMSE, {unit}"
     return _plot_by_cell(comparison, title, label, lambda run: run.oracle_optimism)
 
 
@@ -98,7 +98,7 @@ def _plot_by_cell(
                 )
         axes.set_yticks(range(len(cells)), [wrapped(cell.marked_label) for cell in cells])
         axes.set_ylim(len(cells) - 0.5, -0.5)  # descending: the first cell on top
-        axes.set_xlabel(label)
+        axes.set_xlabel(label.format(unit=cells[0].unit))
         axes.ticklabel_format(axis="x", style="plain", useOffset=False)
         axes.set_title(_heading(config, cells[0]))
     return figure
@@ -107,7 +107,7 @@ def _plot_by_cell(
 def plot_learning_curves(comparison: Comparison, histories: Histories) -> Figure:
     """Validation RMSE over epochs: a thin line per seed, a thick one for their mean."""
     title = "Learning curves"
-    columns = {"val_rmse": "validation RMSE, cycles"}
+    columns = {"val_rmse": "validation RMSE, {unit}"}
     return _plot_curves(comparison, histories, title, columns, 2.9)
 
 
@@ -137,7 +137,7 @@ def _plot_curves(
             axes = next(panel)
             _draw_curves(axes, comparison, cells, histories, column)
             axes.set_xlabel("epoch")
-            axes.set_ylabel(label)
+            axes.set_ylabel(label.format(unit=cells[0].unit))
             axes.set_title(_heading(config, cells[0]))
     return figure
 

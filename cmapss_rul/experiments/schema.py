@@ -6,7 +6,7 @@ None: undefined for so few runs, seeds, engines or configurations.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -46,6 +46,21 @@ class Record(BaseModel):
         # unset keys stay absent: a ledger's old cells must not gain keys that nobody measured
         plain = finite(self.model_dump(mode="json", exclude_unset=True))
         return json_text(plain, indent=indent) + "\n"
+
+
+def join_units(units: Iterable[str]) -> str:
+    """Name the units of several records; usually they have one.
+
+    >>> join_units(["hours", "hours"]), join_units([])
+    ('hours', 'cycles')
+    """
+    return " or ".join(dict.fromkeys(units)) or "cycles"
+
+
+def other_unit(units: Iterable[str]) -> dict[str, Any]:
+    """Return the key `unit` of a record, which stays absent where it is cycles."""
+    unit = join_units(units)
+    return {} if unit == "cycles" else {"unit": unit}
 
 
 class Spread(Record):
@@ -137,7 +152,7 @@ class CellProtocol(Record):
     """The protocol of a cell's runs, less what belongs to one seed.
 
     `padded` test engines have fewer cycles than the window; `auxiliary` counts the engines of
-    each other subset that trained too.
+    each other subset that trained too; `unit` of time is written where it is not cycles.
     """
 
     subset: str
@@ -150,6 +165,7 @@ class CellProtocol(Record):
     auxiliary: dict[str, int]
     split: SplitSummary
     selection: str
+    unit: str = "cycles"
 
 
 class CellSummary(Record):
@@ -197,6 +213,11 @@ class CellSummary(Record):
     def marked_label(self) -> str:
         """The label, marked where the split leaks."""
         return mark_label(self.label, self.leak)
+
+    @property
+    def unit(self) -> str:
+        """Unit of its RUL."""
+        return str(self.configuration.get("data", {}).get("unit", "cycles"))
 
     @property
     def auxiliary(self) -> list[str]:
@@ -251,7 +272,8 @@ class Pair(Record):
     """Two cells of one configuration, compared by RMSE (last windows, capped labels): a − b.
 
     A difference is `shown` where it holds over seeds, after Holm's correction over the pairs of
-    the configuration, and over test engines. `why_not` is why there is no paired test.
+    the configuration, and over test engines. `why_not` is why there is no paired test; `unit` of
+    the RMSE is written where it is not cycles.
     """
 
     config: str
@@ -265,6 +287,7 @@ class Pair(Record):
     shown: bool = False
     sentence: str = ""
     equivalence: Equivalence | None = None
+    unit: str = "cycles"
 
     @property
     def keys(self) -> set[tuple[str, str]]:

@@ -22,6 +22,7 @@ from cmapss_rul.experiments.schema import (
     MeanRanks,
     Pair,
     by_config,
+    other_unit,
 )
 from cmapss_rul.metrics.bootstrap import LEVEL, percentile_interval, resampled_rmse
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
@@ -163,10 +164,11 @@ def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list
                 paired_t = paired_test(rmse_a, rmse_b)
             else:
                 why_not = "one seed only"
-        leak = LEAK if any(r.run.cell.leak for r in (*cells[a], *cells[b])) else None
+        runs = [result.run.cell for result in (*cells[a], *cells[b])]
+        leak = LEAK if any(cell.leak for cell in runs) else None
         pair = Pair(
             config=config, a=a, b=b, leak=leak, paired_t=paired_t, bootstrap=bootstrap,
-            why_not=why_not,
+            why_not=why_not, **other_unit(cell.resolved.data.unit for cell in runs),
         )  # fmt: skip
         pairs.append(pair)
     return pairs
@@ -243,7 +245,7 @@ def _sentence(pair: Pair) -> str:
         if bootstrap is not None:
             low, high = bootstrap.interval
             alone = (
-                f" Over test engines alone: {bootstrap.mean:+z.2f} cycles, 95 % interval "
+                f" Over test engines alone: {bootstrap.mean:+z.2f} {pair.unit}, 95 % interval "
                 f"{low:+z.2f} to {high:+z.2f}."
             )
         return f"{pair.config}: no test between {a} and {b}: {reason}.{alone}{mark}"
@@ -257,7 +259,7 @@ def _sentence(pair: Pair) -> str:
     low, high = t.interval
     p = "p < 0.001" if pair.p_holm < 0.001 else f"p = {pair.p_holm:.3f}"
     numbers = (
-        f"{a} − {b}: {t.mean:+z.2f} cycles, 95 % interval {low:+z.2f} to {high:+z.2f} over "
+        f"{a} − {b}: {t.mean:+z.2f} {pair.unit}, 95 % interval {low:+z.2f} to {high:+z.2f} over "
         f"{t.n} seeds, {p} after Holm"
     )
     if bootstrap is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
+from cmapss_rul.display.text import row_noun
 from cmapss_rul.experiments.equivalence import equivalence_findings
 from cmapss_rul.experiments.schema import (
     C,
@@ -129,7 +130,7 @@ def describe_protocol(protocol: CellProtocol) -> str:
     return (
         f"{protocol.subset}, {protocol.files}; {protocol.engines} test engines "
         f"({protocol.padded} padded), {protocol.windows:,} windows of {protocol.window} "
-        f"cycles; cap {protocol.cap}; split by {split.by}, {engines}"
+        f"{row_noun(protocol.unit)}s; cap {protocol.cap}; split by {split.by}, {engines}"
         + (f", {calibration} calibrate the intervals" if calibration else "")
         + (f", all {auxiliary} train too" if auxiliary else "")
         + f"; selection: {protocol.selection}"

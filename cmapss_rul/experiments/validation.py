@@ -21,8 +21,10 @@ from cmapss_rul.experiments.schema import (
     MissingRun,
     Record,
     Spread,
+    join_units,
     mark_config,
     mark_label,
+    other_unit,
 )
 from cmapss_rul.experiments.statistics import holm, mean_interval, resampled_interval
 from cmapss_rul.experiments.table import grouped_table, pair_findings, show_spread
@@ -75,6 +77,7 @@ class ValidationCell(Record):
     best_epoch: Spread
     seconds: Spread
     runs: list[ValidationRun]
+    unit: str = "cycles"
 
     @property
     def name(self) -> str:
@@ -202,6 +205,7 @@ def _summarise(
         best_epoch=spread("best_epoch"),
         seconds=spread("seconds"),
         runs=summaries,
+        **other_unit([cell.resolved.data.unit]),
     )
 
 
@@ -287,11 +291,12 @@ def render(comparison: ValidationComparison) -> "RenderableType":
     from rich.console import Group
 
     title = f"grid {comparison.grid.digest}"
+    unit = join_units(cell.unit for cell in comparison.cells)
     return Group(
         to_terminal(grouped_table(comparison.cells, COLUMNS, title)),
         terminal_text(
             "Validation engines only, at the epoch that train.select chose; no test file was "
-            "opened. Cut: every engine cut at a random cycle from 20 on, RMSE in cycles and mean "
+            f"opened. Cut: every engine cut at a random cycle from 20 on, RMSE in {unit} and mean "
             "NASA score; every cycle: RMSE over all windows. Capped labels, mean ± sd over runs."
         ),
         *map(terminal_text, pair_findings(comparison.pairs, "validation.json has each")),

@@ -61,7 +61,7 @@ def group_table(evaluation: Evaluation, panels: dict[str, Groups], heading: str)
         entries = (_group_entries(evaluation, groups, name) for groups in panels.values())
         rows.append([name, *itertools.chain(*entries)])
     head = [column for title in panels for column in (f"{title}: n", "RMSE", "bias")]
-    title = "RMSE and bias in cycles, capped labels"
+    title = f"RMSE and bias in {evaluation.protocol.unit}, capped labels"
     return Table(title, [heading, *head], rows)
 
 
@@ -86,7 +86,7 @@ def plot_error_boxes(evaluation: Evaluation, panels: dict[str, Groups], label: s
         _draw_boxes(axes, [error[rows] for rows in groups.values()], list(groups))
         axes.set_title(title)
         axes.set_ylabel(label)
-    axes.set_xlabel("predicted − true RUL, cycles (right of 0: too late)")
+    axes.set_xlabel(f"predicted − true RUL, {evaluation.protocol.unit} (right of 0: too late)")
     return figure
 
 
@@ -115,7 +115,7 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
         _draw_matrix(axes, np.array(health.confusion_matrix), names)
         axes.set_title(title)
         axes.set_xlabel("predicted class")
-    figure.axes[0].set_ylabel("true class (RUL, cycles)")
+    figure.axes[0].set_ylabel(f"true class (RUL, {protocol.unit})")
     return figure
 
 
@@ -134,7 +134,7 @@ def _draw_matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None
     axes.grid(visible=False)
 
 
-def plot_coverage(intervals: IntervalResults) -> Figure:
+def plot_coverage(intervals: IntervalResults, unit: str) -> Figure:
     """Plot coverage against the level of the intervals, and by band of true RUL."""
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     by_level, by_band = figure.subplots(2, 1)
@@ -155,7 +155,7 @@ def plot_coverage(intervals: IntervalResults) -> Figure:
     by_band.axhline(main.level, color="k", linestyle="--", linewidth=1)
     names = [band_name(band.low, band.below) for band in main.last.bands]
     by_band.set_xticks(range(len(names)), names)
-    by_band.set_xlabel(f"true RUL, cycles (level {main.level:g}, dashed)")
+    by_band.set_xlabel(f"true RUL, {unit} (level {main.level:g}, dashed)")
     for axes in (by_level, by_band):
         axes.set_ylabel("coverage,\nshare of engines")
     legend_below(figure, by_level, 2)

@@ -8,7 +8,7 @@ from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.tables import number
 from cmapss_rul.experiments.equivalence import equivalence_findings
-from cmapss_rul.experiments.schema import CellSummary, Comparison, Pair, by_config
+from cmapss_rul.experiments.schema import CellSummary, Comparison, Pair, by_config, join_units
 from cmapss_rul.experiments.table import (
     TRAINING_COLUMNS,
     Columns,
@@ -40,7 +40,7 @@ _PLOTS = {
 }
 
 _METRIC_COLUMNS: Columns = {
-    "RMSE, cycles": lambda cell: show_spread(cell.rmse, 2),
+    "RMSE": lambda cell: show_spread(cell.rmse, 2),
     "95 % CI over engines": lambda cell: _interval(cell.rmse_interval_over_engines),
     "NASA score": lambda cell: show_spread(cell.nasa, 0),
     "raw": lambda cell: show_spread(cell.last_raw.rmse, 2),
@@ -86,7 +86,7 @@ def comparison_page(folder: Path, comparison: Comparison) -> Page:
         title=f"{folder.resolve().name}: {counted(len(cells), 'cell')} compared",
         subtitle=f"{subsets}; {many} each; grid {comparison.grid.digest}",
         key_metrics=[
-            (f"{config}: lowest RMSE, {cell.label}", f"{show_spread(cell.rmse, 2)} cycles")
+            (f"{config}: lowest RMSE, {cell.label}", f"{show_spread(cell.rmse, 2)} {cell.unit}")
             for config, cell in best.items()
             if cell is not None
         ],
@@ -111,9 +111,9 @@ def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
     others = [pair for pair in pairs if not pair.leak and best.key in pair.keys]
     rmse = show_spread(best.rmse, 2)
     if not others:
-        found = f"{best.label} has an RMSE of {rmse} cycles"
+        found = f"{best.label} has an RMSE of {rmse} {best.unit}"
         return f"{best.marked_config}: {found}; there is no other cell to test it against."
-    text = f"{best.marked_config}: {best.label} has the lowest RMSE, {rmse} cycles"
+    text = f"{best.marked_config}: {best.label} has the lowest RMSE, {rmse} {best.unit}"
     # seeds that failed are in no pair, so a paired difference may contradict the means
     lower = [
         pair.b if pair.a == best.label else pair.a
@@ -145,7 +145,9 @@ def _metrics(folder: Path, comparison: Comparison) -> Iterator[Part]:
         "RMSE and NASA score: last window of each test engine, capped labels. Raw: raw labels. "
         "Every cycle: every window, capped labels. Predictions are clamped to [0, cap]."
     )
-    yield _cell_table("Test metrics, mean ± sd over seeds", cells, _METRIC_COLUMNS, notes=[note])
+    unit = join_units(cell.unit for cell in cells)
+    columns = {f"RMSE, {unit}" if k == "RMSE" else k: show for k, show in _METRIC_COLUMNS.items()}
+    yield _cell_table("Test metrics, mean ± sd over seeds", cells, columns, notes=[note])
     yield from _plots(folder, comparison, "rmse_by_balancer")
     runs = [
         [_cell_name(cell), str(run.seed), *map(_number, (run.rmse, run.nasa, run.val_rmse))]
@@ -175,7 +177,8 @@ def _differences(folder: Path, comparison: Comparison) -> Iterator[Part]:
 
 
 def _training(folder: Path, comparison: Comparison) -> Iterator[Part]:
-    note = "Validation: RMSE of the selected epoch, cycles. Clipped: share of steps."
+    unit = join_units(cell.unit for cell in comparison.cells)
+    note = f"Validation: RMSE of the selected epoch, {unit}. Clipped: share of steps."
     title = "Training, mean ± sd over seeds"
     yield _cell_table(title, comparison.cells, TRAINING_COLUMNS, notes=[note])
     yield from _plots(folder, comparison, "learning_curves", "weights")

@@ -36,9 +36,9 @@ def interpretation_parts(model: TrainedModel, evaluation: Evaluation) -> Iterato
             "attention",
             "Attention over time: mean weight of each step, by true class; last windows without "
             "padding",
-            f"Lines over {len(found.ago)} steps of {counted(found.step, 'cycle')}; averaged over "
-            f"{counted(len(found.weights), 'engine')} the step {peak:g} cycles before the end has "
-            "the largest weight.",
+            f"Lines over {len(found.ago)} steps of {counted(found.step, found.row)}; averaged over "
+            f"{counted(len(found.weights), 'engine')} the step {peak:g} {found.row}s before the "
+            "end has the largest weight.",
             partial(plot_attention, found, classes),
         )
     importance = permutation_importance(model, evaluation)
@@ -50,7 +50,8 @@ def interpretation_parts(model: TrainedModel, evaluation: Evaluation) -> Iterato
         "Permutation importance: increase of the RMSE when an input's values are taken from "
         f"another window; {importance.windows:,} windows of the test engines, a point per shuffle. "
         "Of correlated inputs each may look unimportant, since the others stand in for it",
-        f"Bars. Without shuffling RMSE is {importance.rmse:.2f} cycles; largest increases: {top}.",
+        f"Bars. Without shuffling RMSE is {importance.rmse:.2f} {importance.unit}; largest "
+        f"increases: {top}.",
         partial(plot_importance, importance),
     )
 
@@ -64,12 +65,14 @@ class Attention:
         ago: [step], cycles from the middle of each step to the window's last cycle.
         step: cycles in a step.
         health: [engine], true class at the last window.
+        row: what a row of a record is called.
     """
 
     weights: NDArray[np.float64]
     ago: NDArray[np.float64]
     step: int
     health: NDArray[np.int64]
+    row: str = "cycle"
 
 
 @torch.inference_mode()
@@ -95,7 +98,7 @@ def attention_over_time(model: TrainedModel, evaluation: Evaluation) -> Attentio
     # pooling in the CNN makes one step of several cycles
     step = model.config.data.window // weights.shape[1]
     ago = step * np.arange(weights.shape[1])[::-1] + (step - 1) / 2
-    return Attention(weights, ago, step, evaluation.truth.health[rows])
+    return Attention(weights, ago, step, evaluation.truth.health[rows], evaluation.protocol.row)
 
 
 def plot_attention(found: Attention, classes: list[str]) -> Figure:
@@ -114,8 +117,8 @@ def plot_attention(found: Attention, classes: list[str]) -> Figure:
     # counted back from the end, but time still runs from left to right
     axes.invert_xaxis()
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("cycles before the window's last one")
-    each = "a cycle" if found.step == 1 else f"{found.step} cycles"
+    axes.set_xlabel(f"{found.row}s before the window's last one")
+    each = f"a {found.row}" if found.step == 1 else f"{found.step} {found.row}s"
     axes.set_ylabel(f"attention weight of {each}, share")
     legend_below(figure, axes, 2)
     return figure
@@ -130,12 +133,14 @@ class Importance:
         increase: [input, repeat], RMSE with the input shuffled − RMSE without, cycles.
         rmse: of these windows without shuffling, capped labels, cycles.
         windows: number of windows.
+        unit: of the RMSE.
     """
 
     inputs: tuple[str, ...]
     increase: NDArray[np.float64]
     rmse: float
     windows: int
+    unit: str = "cycles"
 
 
 @torch.inference_mode()
@@ -168,7 +173,7 @@ def permutation_importance(model: TrainedModel, evaluation: Evaluation) -> Impor
         [rmse(_predict_shuffled(model, windows, order, column), true) - base for order in orders]
         for column in range(len(inputs))
     ]
-    return Importance(inputs, np.array(increase), base, count)
+    return Importance(inputs, np.array(increase), base, count, evaluation.protocol.unit)
 
 
 def _windows_ending_at(
@@ -211,5 +216,5 @@ def plot_importance(found: Importance) -> Figure:
     axes.set_yticks(place, [found.inputs[column] for column in order])
     axes.margins(y=0.01)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("increase of RMSE with the input shuffled, cycles")
+    axes.set_xlabel(f"increase of RMSE with the input shuffled, {found.unit}")
     return figure

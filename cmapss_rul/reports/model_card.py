@@ -49,7 +49,7 @@ def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
         # without its title: the heading above says the same
         to_markdown(replace(protocol_table(evaluation), title="")),
         "## Prediction intervals",
-        *map(to_markdown, coverage_tables(evaluation.intervals)),
+        *map(to_markdown, coverage_tables(evaluation.intervals, evaluation.protocol.unit)),
         to_markdown(replace(intervals_table(evaluation.intervals), title="")),
         "## Limits",
         "\n".join(f"- {escape(limit)}" for limit in _limits(evaluation)),
@@ -73,9 +73,9 @@ def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
         )
     yield (
         f"{networks} (attention: {attention}) that reads "
-        f"the last {protocol.window} cycles of an engine's record and predicts its remaining "
-        f"useful life (RUL) in cycles, from 0 to {protocol.cap}, and a health class: "
-        f"{escape(classes)}. Trained with balancer {escape(model.config.balancer.name)}; "
+        f"the last {protocol.window} {protocol.row}s of an engine's record and predicts its "
+        f"remaining useful life (RUL) in {protocol.unit}, from 0 to {protocol.cap}, and a health "
+        f"class: {escape(classes)}. Trained with balancer {escape(model.config.balancer.name)}; "
         f"{protocol.source}."
     )
     yield (
@@ -137,11 +137,11 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
 def _limits(evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
     # training labels were capped, so the network cannot tell larger values apart
-    yield f"A prediction of {protocol.cap} means '{protocol.cap} cycles or more'."
+    yield f"A prediction of {protocol.cap} means '{protocol.cap} {protocol.unit} or more'."
     # what no model with this cap can avoid, so that a reader does not blame the network for it
     raw, floor = evaluation.metrics.last.raw.rmse, evaluation.floor.raw.last.rmse
     yield (
-        f"On raw labels its RMSE on last windows is {raw:.2f} cycles; the cap alone costs "
+        f"On raw labels its RMSE on last windows is {raw:.2f} {protocol.unit}; the cap alone costs "
         f"{floor:.2f}."
     )
     yield "One run with one seed: another seed may differ by more than the confidence interval."

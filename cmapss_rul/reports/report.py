@@ -135,31 +135,32 @@ def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
 def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Name and value of the most important metrics."""
     last, every = evaluation.metrics.last.capped, evaluation.metrics.every.capped
-    interval = last.rmse_interval
+    interval, unit = last.rmse_interval, evaluation.protocol.unit
     if evaluation.cuts is not None:
         return _held_out_metrics(evaluation, evaluation.cuts)
     return [
         *(("too good", mark) for mark in evaluation.protocol.marks),
-        ("RMSE, last windows, capped labels", f"{number(last.rmse, 2)} cycles"),
+        ("RMSE, last windows, capped labels", f"{number(last.rmse, 2)} {unit}"),
         (
             "its 95 % interval over engines",
             "none: one engine" if interval is None else interval_cell(interval),
         ),
         ("NASA score, last windows, capped", number(last.nasa, 0)),
-        ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} cycles"),
+        ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} {unit}"),
     ]
 
 
 def _held_out_metrics(evaluation: Evaluation, cuts: CutMetrics) -> list[tuple[str, str]]:
     """Name and value of the most important metrics of held-out engines, which have no one cut."""
     interval, every = cuts.rmse_interval, evaluation.metrics.every.capped
+    unit = evaluation.protocol.unit
     return [
         *(("too good", mark) for mark in evaluation.protocol.marks),
-        ("RMSE, random cuts, capped labels", f"{number(cuts.rmse, 2)} cycles"),
+        ("RMSE, random cuts, capped labels", f"{number(cuts.rmse, 2)} {unit}"),
         (
             f"its 95 % interval over {counted(cuts.engines, 'engine')}",
             "none: one engine" if interval is None else interval_cell(interval),
         ),
         ("NASA score, random cuts, mean", number(cuts.nasa_mean, 2)),
-        ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} cycles"),
+        ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} {unit}"),
     ]

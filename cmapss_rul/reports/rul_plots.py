@@ -28,7 +28,7 @@ _LONGEST_NAME = 12
 
 @dataclass(frozen=True, eq=False)
 class LastWindows:
-    """Each engine at its last window: [engine] each, in cycles.
+    """Each engine at its last window: [engine] each, in `unit`.
 
     `engine` is its number, or its name in the user's own file; `raw` and `true` are the RUL without
     and with the cap, `bounds` those of the intervals, None without.
@@ -40,6 +40,7 @@ class LastWindows:
     predicted: NDArray[np.float64]
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     cap: int
+    unit: str = "cycles"
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> "LastWindows":
@@ -52,6 +53,7 @@ class LastWindows:
             predicted=evaluation.predictions.rul[rows],
             bounds=None if bounds is None else (bounds[0][rows], bounds[1][rows]),
             cap=evaluation.protocol.cap,
+            unit=evaluation.protocol.unit,
         )
 
     @property
@@ -72,8 +74,8 @@ def plot_against_true(last: LastWindows) -> Figure:
         last.raw, last.predicted, "o", color=_PREDICTED, markersize=3.5, alpha=0.8,
         label="predicted, an engine each",
     )  # fmt: skip
-    axes.set_xlabel("true RUL, cycles")
-    axes.set_ylabel("predicted RUL, cycles")
+    axes.set_xlabel(f"true RUL, {last.unit}")
+    axes.set_ylabel(f"predicted RUL, {last.unit}")
     legend_below(figure, axes)
     return figure
 
@@ -91,7 +93,7 @@ def plot_sorted(last: LastWindows) -> Figure:
     axes.plot(place, last.predicted[order], "o", color=_PREDICTED, markersize=3, label="predicted")
     axes.margins(x=0.01)
     axes.set_xlabel("engines, by ascending true RUL")
-    axes.set_ylabel("RUL at the last window, cycles")
+    axes.set_ylabel(f"RUL at the last window, {last.unit}")
     whole_numbers(axes)
     legend_below(figure, axes)
     return figure
@@ -119,7 +121,7 @@ def plot_engines(last: LastWindows) -> Figure:
             place, map(_engine_label, last.engine[place]), rotation=90 if crowded else 0,
             fontsize=6 if crowded else 8,
         )  # fmt: skip
-        axes.set_ylabel("RUL, cycles")
+        axes.set_ylabel(f"RUL, {last.unit}")
         axes.set_ylim(-0.04 * last.cap, 1.04 * last.cap)
         axes.margins(x=0.01)
         axes.grid(visible=False, axis="x")
@@ -193,10 +195,11 @@ def plot_trajectories(evaluation: Evaluation) -> Figure:
             _draw_trajectory(axes, evaluation, int(order[rank]))
             name = _engine_label(evaluation.predictions.engine[evaluation.last[order[rank]]])
             axes.set_title(f"{kind}: engine {name}, RMSE {scores[rank]:.1f}")
+    unit = evaluation.protocol.unit
     for row in panels:
-        row[0].set_ylabel("RUL, cycles")
+        row[0].set_ylabel(f"RUL, {unit}")
     for axes in panels[-1]:
-        axes.set_xlabel("cycle")
+        axes.set_xlabel(unit.removesuffix("s"))
     legend_below(figure, panels[0][0])
     return figure
 

@@ -125,9 +125,10 @@ def _describe_errors(last: LastWindows) -> str:
     near = int((abs(last.error) <= 10).sum())
     late, early = int(np.argmax(last.error)), int(np.argmin(last.error))
     return (
-        f"{counted(len(last.engine), 'test engine')}, last windows: {near} within 10 cycles of the "
-        f"capped label; latest prediction: engine {last.engine[late]} ({last.error[late]:+.1f} "
-        f"cycles), earliest: engine {last.engine[early]} ({last.error[early]:+.1f})."
+        f"{counted(len(last.engine), 'test engine')}, last windows: {near} within 10 {last.unit} "
+        f"of the capped label; latest prediction: engine {last.engine[late]} "
+        f"({last.error[late]:+.1f} {last.unit}), earliest: engine "
+        f"{last.engine[early]} ({last.error[early]:+.1f})."
     )
 
 
@@ -143,7 +144,7 @@ def _engines_table(evaluation: Evaluation, last: rul_plots.LastWindows) -> Table
     padded = evaluation.predictions.padded[evaluation.last]
     columns.append(["yes" if short else "" for short in padded])
     rows = [[str(cell) for cell in row] for row in zip(*columns, strict=True)]
-    return Table("Every engine at its last window, cycles", [*head, "padded"], rows)
+    return Table(f"Every engine at its last window, {last.unit}", [*head, "padded"], rows)
 
 
 def trajectories(evaluation: Evaluation) -> Iterator[Part]:
@@ -169,8 +170,8 @@ def trajectories(evaluation: Evaluation) -> Iterator[Part]:
         "Engines with the lowest, the median and the highest RMSE over their record, capped labels"
         f"{rule}{_interval_caption(evaluation)}",
         f"Trajectories of predicted and true RUL. By RMSE over the whole record engine {first} is "
-        f"best ({scores[best]:.1f} cycles), the median is {np.median(scores):.1f}, engine {last} "
-        f"is worst ({scores[-1]:.1f}).",
+        f"best ({scores[best]:.1f} {evaluation.protocol.unit}), the median is "
+        f"{np.median(scores):.1f}, engine {last} is worst ({scores[-1]:.1f}).",
         partial(rul_plots.plot_trajectories, evaluation),
         wide=True,
     )
@@ -184,10 +185,11 @@ def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
         "every window": group_by_rul(evaluation, every),
     }
     whiskers = "capped labels: median, quartiles, whiskers over 90 % of the windows"
-    yield from _error_boxes("error_by_band", whiskers, evaluation, by_rul, "true RUL, cycles")
+    by = f"true RUL, {evaluation.protocol.unit}"
+    yield from _error_boxes("error_by_band", whiskers, evaluation, by_rul, by)
     conditions = group_by_condition(model, evaluation)
     if len(conditions) > 1:  # one condition would repeat 'every window' of the plot above
-        label = "condition: settings at the last cycle"
+        label = f"condition: settings at the last {evaluation.protocol.row}"
         by_condition = {"every window": conditions}
         yield from _error_boxes("error_by_condition", whiskers, evaluation, by_condition, label)
 
@@ -235,9 +237,9 @@ def intervals(evaluation: Evaluation) -> Iterator[Part]:
         "coverage",
         "Coverage of the intervals, capped labels; bars: 95 % binomial intervals",
         f"Coverage by level and by true RUL. At level {'; '.join(shares)}.",
-        partial(breakdown.plot_coverage, results),
+        partial(breakdown.plot_coverage, results, evaluation.protocol.unit),
     )
-    yield Column(coverage_tables(results))
+    yield Column(coverage_tables(results, evaluation.protocol.unit))
     yield PageTable(intervals_table(results))
 
 

@@ -41,14 +41,14 @@ def training_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
         yield Missing("learning curves, weights and clipping: metrics.csv has no epoch yet")
         return
     clipped = float(np.mean([row["clipped_share"] for row in rows]))
-    first, last = rows[0], rows[-1]
+    first, last, unit = rows[0], rows[-1], model.config.data.unit
     yield Plot(
         "learning_curves",
         "Learning curves; dotted: the epoch that was selected on the validation engines",
         f"{len(rows)} epochs; validation RMSE from {first['val_rmse']:.2f} to "
-        f"{last['val_rmse']:.2f} cycles, {model.val_rmse:.2f} at the selected epoch "
+        f"{last['val_rmse']:.2f} {unit}, {model.val_rmse:.2f} at the selected epoch "
         f"{model.best_epoch}.",
-        partial(plot_learning_curves, rows, model.best_epoch),
+        partial(plot_learning_curves, rows, model.best_epoch, unit),
     )
     yield Plot(
         "weights_and_clipping",
@@ -68,18 +68,19 @@ def _ensemble_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
     except RulError as error:
         yield Missing(f"learning curves: {error}")
         return
+    unit = model.config.data.unit
     epochs = [member.epoch for member in model.members]
     best = ", ".join(f"{member.val_rmse:.2f}" for member in model.members)
     yield Plot(
         "learning_curves",
         "Learning curves of the networks, each on the engines of its own fold; circles: the "
         "epochs that were selected",
-        f"{len(rows)} lines; validation RMSE at the selected epochs: {best} cycles.",
-        partial(plot_networks, rows, epochs),
+        f"{len(rows)} lines; validation RMSE at the selected epochs: {best} {unit}.",
+        partial(plot_networks, rows, epochs, unit),
     )
 
 
-def plot_networks(networks: Sequence[Rows], epochs: Sequence[int]) -> Figure:
+def plot_networks(networks: Sequence[Rows], epochs: Sequence[int], unit: str) -> Figure:
     """Plot the validation RMSE of each network of an ensemble over epochs."""
     figure, (axes,) = _panels(1, 3.0)
     for fold, (rows, epoch) in enumerate(zip(networks, epochs, strict=True)):
@@ -89,19 +90,19 @@ def plot_networks(networks: Sequence[Rows], epochs: Sequence[int]) -> Figure:
             epoch, rows[epoch - 1]["val_rmse"], "o", markersize=9, markerfacecolor="none",
             color=COLOURS[style],
         )  # fmt: skip
-    axes.set_ylabel("validation\nRMSE, cycles")
+    axes.set_ylabel(f"validation\nRMSE, {unit}")
     legend_below(figure, axes, 5)
     return figure
 
 
-def plot_learning_curves(rows: Rows, best_epoch: int) -> Figure:
+def plot_learning_curves(rows: Rows, best_epoch: int, unit: str = "cycles") -> Figure:
     """Plot validation RMSE, validation accuracy and both training losses over epochs."""
     figure, panels = _panels(3, 5.4)
     _line(panels[0], rows, "val_rmse", 0)
-    panels[0].set_ylabel("validation\nRMSE, cycles")
+    panels[0].set_ylabel(f"validation\nRMSE, {unit}")
     _line(panels[1], rows, "val_health_accuracy", 1)
     panels[1].set_ylabel("validation health\naccuracy, share")
-    _line(panels[2], rows, "train_rul_loss", 0, "RUL loss, cycles²")
+    _line(panels[2], rows, "train_rul_loss", 0, f"RUL loss, {unit}²")
     _line(panels[2], rows, "train_health_loss", 1, "health loss, nats")
     log_scale(panels[2])
     panels[2].set_ylabel("training loss")

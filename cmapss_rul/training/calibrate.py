@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.labels import cap_rul, run_to_failure_rul
 from cmapss_rul.data.sources import ensure_files
@@ -75,13 +76,17 @@ def predict_clamped(network: Network | Ensemble, windows: Windows, cap: int) -> 
     return rul.clamp(0, cap).double().cpu().numpy()
 
 
-def describe_bounds(network: Network, bounds: LabelledWindows, cap: int) -> str:
+def describe_bounds(network: Network, bounds: LabelledWindows, config: DataConfig) -> str:
     """Say how often predictions violate the lower bounds of censored validation records."""
-    predicted, bound = predict_clamped(network, bounds.windows, cap), bounds.rul.cpu().numpy()
+    predicted, bound = (
+        predict_clamped(network, bounds.windows, config.cap),
+        bounds.rul.cpu().numpy(),
+    )
     found = bound_metrics(predicted, bound, bounds.windows.starts.cpu().numpy())
     return (
         f"{found.violated:.1%} of the bounds of {counted(found.engines, 'censored engine')} that "
-        f"validate are violated, by {found.shortfall:.2f} cycles in the mean over all windows"
+        f"validate are violated, by {found.shortfall:.2f} {config.unit} in the mean over all "
+        "windows"
     )
 
 

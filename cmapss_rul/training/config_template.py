@@ -89,7 +89,7 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     yield f"  cap: {cap}"
     yield f"  # cycles of an input window, a multiple of {_POOL}: at most half the median life"
     yield f"  window: {window}"
-    yield from _split(found.engines)
+    yield from _split(found)
     yield "loss:"
     yield "  # boundaries between the health classes; cycles"
     yield f"  health: {{boundaries: [{cap}, {round(0.4 * cap)}]}}"
@@ -114,8 +114,14 @@ def _event(found: Survey) -> Iterator[str]:
         yield f"  # event: {quote_yaml(event.name)}"
 
 
-def _split(engines: int) -> Iterator[str]:
-    """Draw test and validation engines such that an interval level is supported, if that can be."""
+def _split(found: Survey) -> Iterator[str]:
+    """Draw test and validation engines such that an interval level is supported, if that can be.
+
+    Where a column may say which engines have failed, these alone count: no others calibrate.
+    """
+    engines, that_failed = found.engines, ""
+    if found.event is not None and found.event.censored and found.event.failed:
+        engines, that_failed = found.event.failed, " that failed"
     yield "split:"
     if round(0.2 * engines) < FEW_ENGINES and engines >= 2 * _FOLDS:
         yield f"  # {_FOLDS} folds, of which one is held out for rul evaluate. So few engines say"
@@ -134,13 +140,13 @@ def _split(engines: int) -> Iterator[str]:
     validating = max(round(share * rest), 1)
     given = offered_levels(DEFAULT_LEVELS, validating)
     yield "  # share of the others that validate"
-    yield f"  # {_interval_comment(validating, given)}"
+    yield f"  # {validating} engines{that_failed}: {_interval_comment(given)}"
     yield f"  validation: {share:g}"
 
 
-def _interval_comment(validating: int, given: Sequence[float]) -> str:
+def _interval_comment(given: Sequence[float]) -> str:
     missing = [level for level in sorted(DEFAULT_LEVELS) if level not in given]
-    text = f"{validating} engines: intervals at {', '.join(f'{x:g}' for x in given) or 'no level'}"
+    text = f"intervals at {', '.join(f'{x:g}' for x in given) or 'no level'}"
     if not missing:
         return text
     return f"{text}; {missing[0]:g} would need {engines_needed(missing[0], spare=int(bool(given)))}"

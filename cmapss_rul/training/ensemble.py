@@ -128,8 +128,8 @@ def _join(config: RunConfig, run: RunFolder, reporter: Reporter) -> None:
         fold.release()
     reporter.note(
         f"ensemble of {counted(len(folds), 'fold')}: each engine predicted by the network that it "
-        f"did not train, RMSE {metrics['val_rmse']:.3f} cycles, at random cuts "
-        f"{metrics['val_cut_rmse']:.3f}; trained in {seconds:.0f} s"
+        f"did not train, RMSE {metrics['val_rmse']:.3f} {config.data.unit}, at "
+        f"random cuts {metrics['val_cut_rmse']:.3f}; trained in {seconds:.0f} s"
     )
 
 

@@ -145,16 +145,9 @@ def _describe(
     config: RunConfig, data: TrainingData, files: TrainFiles, auxiliary: Sequence[Fleet]
 ) -> RunData:
     own, *others = (asdict(source) for _, source in files)
-    held = {
-        name: int(count)
-        for records, _ in files[:1]
-        if records.fleet.held is not None
-        for name, count in zip(records.fleet.columns, records.fleet.held.sum(axis=0), strict=True)
-        if count
-    }
     return RunData(
         subset=config.data.fleet_name,
-        held_cells=held,
+        held_cells=files[0][0].fleet.held_cells,
         **own,
         mean_label=data.mean_label,
         auxiliary=[

@@ -208,8 +208,8 @@ class Loop:
         self.trainer.schedule.epoch_end(measured["val_rmse"])
         self.end_balancer_epoch(row)
         if self.trainer.group.first and len(self.data.bounds):
-            network, cap = self.trainer.evaluation_network(), self.config.data.cap
-            text = describe_bounds(network, self.data.bounds, cap)
+            network = self.trainer.evaluation_network()
+            text = describe_bounds(network, self.data.bounds, self.config.data)
             self.reporter.detail(f"epoch {row['epoch']}: {text}")
         seconds = time.perf_counter() - start
         self.record.host.clock.end_epoch(self.windows_per_epoch, seconds)

@@ -8,6 +8,7 @@ import torch
 
 from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.data.leakage import LABEL_LEAK
+from cmapss_rul.data.missing import list_held
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import counted
 from cmapss_rul.system.files import remove_partial_files, write_atomic
@@ -124,7 +125,7 @@ def train(
     epoch, select = loop.state.best_epoch, config.train.select
     text = f"best epoch {epoch}: validation RMSE {loop.state.history[epoch - 1]['val_rmse']:.3f}"
     also = "" if select == "val_rmse" else f", {select} {loop.state.best_value:.3f}"
-    loop.reporter.note(f"{text} cycles{also}")
+    loop.reporter.note(f"{text} {config.data.unit}{also}")
     return run
 
 
@@ -199,7 +200,7 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
         names = ", ".join(inputs.files.label_columns)
         reporter.note(f"{LABEL_LEAK} ({names}), so every figure is too good")
     if inputs.files.held_cells:
-        cells = ", ".join(f"{count} of {name}" for name, count in inputs.files.held_cells.items())
+        cells = list_held(inputs.files.held_cells)
         reporter.note(f"empty cells hold the engine's last value (data.missing): {cells}")
     if trainer.group.description:
         reporter.note(trainer.group.description)

@@ -163,6 +163,19 @@ def test_what_cannot_be_used_is_refused(frame, message):
         found_in(frame)
 
 
+def test_a_row_number_is_no_engine_where_a_column_of_numbers_may_be():
+    frame = rows_of(machine=np.repeat([3, 1, 2], 20), level=7.0)
+    frame = frame.assign(unit=np.arange(1, 61), cycle=np.tile(np.arange(1, 21), 3))
+    for content in (frame.to_csv(index=False).encode(), frame.to_parquet(index=False)):
+        with pytest.raises(DataError) as caught:
+            survey(content, "f")
+        assert str(caught.value) == (
+            "f: found a single row of nearly every engine in the column of engines; perhaps "
+            "'machine' names the engines: choose one with --engine (data.engine)"
+        )
+        assert survey(content, "f", engine="machine").engines == 3
+
+
 def test_too_many_columns():
     many = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 1001))).add_prefix("s ")
     with pytest.raises(DataError, match="found 1002 numeric columns, expected at most 1000"):

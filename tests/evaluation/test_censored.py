@@ -10,6 +10,7 @@ import pytest
 from cmapss_rul.data.split import FEW_ENGINES
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.evaluation.evaluate import evaluate
+from cmapss_rul.evaluation.export import export
 from cmapss_rul.evaluation.headline import render_headline, verdict, warnings_of
 from cmapss_rul.evaluation.held_out import few_engines
 from cmapss_rul.evaluation.intervals import FAILED_ONLY, interval_caveat
@@ -132,3 +133,14 @@ def test_the_records_read_again_are_those_that_were_held_out(model):
     data = model.config.data
     records, _ = read_train_records(data, Path(data.train))
     assert records.fleet.censored.tolist() == NUMBERS
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch-export"])
+def test_it_is_exported_like_any_other_model(model, tmp_path, format):
+    for package in ("onnxscript", "onnxruntime") if format == "onnx" else ():
+        pytest.importorskip(package)
+    parity = export(calibrated(model), format, tmp_path / "model")
+    # the engines that failed, of those held out: the others have no cut
+    assert parity.engines == 2
+    assert parity.worst < 1e-3
+    assert parity.interval < 1e-3

@@ -74,7 +74,7 @@ def test_a_class_that_never_occurs_is_no_division(known, empty):
 
 
 def test_the_plot_of_coverage(known):
-    figure = breakdown.plot_coverage(known.intervals)
+    figure = breakdown.plot_coverage(known.intervals, "cycles")
     levels, bands = figure.axes
     assert list(levels.get_xticks()) == known.intervals.facts.levels
     found = [c.lines[0].get_ydata().tolist() for c in levels.containers]

@@ -1,7 +1,8 @@
 """Campaign: any bytes as a user's own table of text, CSV with a header above all.
 
 Every accepted table and every refusal is compared with a second, slow reader. Then the same
-bytes are surveyed as by `rul config new`, and the drafted configuration is read back.
+bytes are surveyed as by `rul config new`, and the drafted configuration is read back. Ids, events,
+labels and twins of whole fleets are compared in `fuzz_fleets`.
 """
 
 import sys
@@ -21,19 +22,23 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.config_template import config_template
 from tests.data._slow_tables import Row, slow_table
 from tests.data._texts import fleet_text
-from tests.torture import fuzzing
+from tests.torture import fuzz_fleets, fuzzing
 from tests.torture.counts import Counts
 from tests.torture.fuzzing import Defect, Target, require_one_line
 
 _OWN = ColumnRequest(["load %", "temp"], key_columns={ENGINE: "asset", CYCLE: "hour"})
 _PLAIN = ColumnRequest(["setting_1", "sensor_21"])
+_FLEETS = 0.2
 _DRAFT_EVERY = 8  # a draft takes longer than everything else
 
 
 def check(data: bytes) -> bool:
     """Parse the bytes under a user's names and as C-MAPSS text, and survey them."""
     unnamed = list(FILE_COLUMNS)
-    own = _compare(data, _OWN, slow_table(data, "asset", ["hour", "load %", "temp"], unnamed))
+    rows = slow_table(data, "asset", ["hour", *fuzz_fleets.INPUTS], unnamed)
+    own = _compare(data, _OWN, rows)
+    if rows is not None:
+        fuzz_fleets.check_records(data, rows, unnamed)
     slow = slow_table(data, ENGINE, [CYCLE, "setting_1", "sensor_21"], unnamed)
     plain = _compare(data, _PLAIN, slow, aliases=True)
     _survey(data)
@@ -68,6 +73,7 @@ def _rows(table: NumericTable) -> str:
 def _survey(data: bytes) -> None:
     try:
         found = survey(data, "x", engine="asset", cycle="hour")
+        fuzz_fleets.check_labels(data, found, list(FILE_COLUMNS))
         if zlib.crc32(data) % _DRAFT_EVERY:
             return
         text = config_template(found, Path("x"))
@@ -114,7 +120,9 @@ _FURTHER = ("site", "setting a", "RUL", "vib", "- odd: name #", "\u2028", "~", "
 
 
 def make(random: Random) -> bytes:
-    """A table that is nearly right, of any separator, quoting and line end."""
+    """A table that is nearly right, of any separator, quoting and line end; or a fleet."""
+    if random.random() < _FLEETS:
+        return fuzz_fleets.make(random)
     separator = random.choice((",", ",", ",", ";", "\t"))
     end = random.choice(("\n", "\r\n", "\r", "\n\n"))
     header = ["asset", "hour", "load %", "temp", *random.sample(_FURTHER, random.randrange(4))]
@@ -174,6 +182,7 @@ TARGET = Target(
         "cmapss_rul.data.cells",
         "cmapss_rul.data.columns",
         "cmapss_rul.data.survey",
+        "cmapss_rul.data.records",
     ),
 )  # fmt: skip
 

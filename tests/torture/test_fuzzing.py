@@ -2,13 +2,17 @@
 
 import base64
 import json
+import re
 
+import numpy as np
 import pytest
 
+from cmapss_rul.data import records, survey
 from tests.torture import (
     fuzz_archive,
     fuzz_checkpoint,
     fuzz_config,
+    fuzz_fleets,
     fuzz_parts,
     fuzz_reader,
     fuzz_tables,
@@ -89,6 +93,31 @@ def test_atheris_is_used_where_it_is_installed():
     assert counts.campaign == "fuzz_toy, atheris"
     assert counts.cases == 300
     assert [text.partition(" (")[0] for text in counts.defects] == ["ValueError: planted"]
+
+
+PLANTED = {
+    "Defect: engines": (records, "_INTEGER", re.compile(r"0*[0-9]+")),  # 07 becomes 7
+    "Defect: the label vib": (survey, "describe_label", lambda *_: ""),
+    "Defect: twins": (fuzz_fleets, "find_twins", lambda *_: []),
+    "Defect: censored engines": (records, "_censored", lambda *_: np.array([1])),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_wrong_number_is_found(monkeypatch, name):
+    module, function, defective = PLANTED[name]
+    monkeypatch.setattr(module, function, defective)
+    monkeypatch.setattr(fuzz_tables, "_FLEETS", 1.0)
+    counts = fuzz_tables.run(60, seed=1, engine="loop")
+    assert name in " ".join(counts.defects)
+    assert not any(other in " ".join(counts.defects) for other in {*PLANTED} - {name})
+
+
+def test_fleets_of_all_kinds_are_accepted(monkeypatch):
+    monkeypatch.setattr(fuzz_tables, "_FLEETS", 1.0)
+    counts = fuzz_tables.run(60, seed=1, engine="loop")
+    assert counts.defects == []
+    assert counts.kinds["accepted"] >= 20
 
 
 @pytest.mark.parametrize("message", ["", "two\nlines", "a\x1b[31m", "x" * 30_000])

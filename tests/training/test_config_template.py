@@ -125,3 +125,14 @@ def test_it_asks_which_engines_have_failed(event, line, words):
     if event.censored is not None:  # uncommented, it is valid
         data = read(text.replace("  # event:", "  event:").replace("  # censored:", "  censored:"))
         assert data.data.event == "failed" or data.data.censored == ("7", "b:")
+
+
+def test_only_engines_that_failed_calibrate():
+    # 60 engines would give ten that validate, and intervals at 0.9
+    event = EventColumn("failed", False, [str(i) for i in range(40)], 20)
+    found = dataclasses.replace(FOUND, engines=60, event=event)
+    text = config_template(found, Path("my.csv"))
+    assert "# 4 engines that failed: intervals at 0.8; 0.9 would need 19\n" in text
+    assert read(text).split.validation == 0.25
+    unknown = dataclasses.replace(found, event=EventColumn("status", False, None, 0))
+    assert "# 10 engines: intervals at 0.8; 0.9" in config_template(unknown, Path("my.csv"))
