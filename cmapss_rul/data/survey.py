@@ -210,9 +210,9 @@ def _find_keys(
     try:
         found = find_columns(header, ColumnRequest(key_columns=named), name)
     except DataError as error:
-        raise UsageError(
-            f"{error}; name the columns of engine and cycle with --engine and --cycle"
-        ) from error
+        hint = "; name the columns of engine and cycle with --engine and --cycle"
+        # two columns of one meaning: the error says already how to choose
+        raise UsageError(f"{error}{'' if ', or choose with' in str(error) else hint}") from error
     return header[found[ENGINE]].strip(), header[found[CYCLE]].strip()
 
 

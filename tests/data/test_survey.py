@@ -176,6 +176,15 @@ def test_a_row_number_is_no_engine_where_a_column_of_numbers_may_be():
         assert survey(content, "f", engine="machine").engines == 3
 
 
+def test_two_columns_that_name_the_engine():
+    with pytest.raises(UsageError) as caught:
+        found_in(rows_of(machine_id=1))
+    assert str(caught.value) == (
+        "f: the columns 'unit' and 'machine_id' both mean unit; rename or remove one, or choose "
+        "with --engine (data.engine)"
+    )
+
+
 def test_too_many_columns():
     many = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 1001))).add_prefix("s ")
     with pytest.raises(DataError, match="found 1002 numeric columns, expected at most 1000"):
