@@ -178,9 +178,9 @@ def test_a_row_number_is_no_engine_where_a_column_of_numbers_may_be():
 
 def test_two_columns_that_name_the_engine():
     with pytest.raises(UsageError) as caught:
-        found_in(rows_of(machine_id=1))
+        found_in(rows_of(machine_id=1).rename(columns={"unit": "id"}))
     assert str(caught.value) == (
-        "f: the columns 'unit' and 'machine_id' both mean unit; rename or remove one, or choose "
+        "f: the columns 'id' and 'machine_id' both mean unit; rename or remove one, or choose "
         "with --engine (data.engine)"
     )
 
