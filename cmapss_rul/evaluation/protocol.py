@@ -271,7 +271,7 @@ class Protocol:
         """Return the plain values for the JSON."""
         # asdict goes into the split, too, and would keep the keys that its as_dict drops
         plain = {**dataclasses.asdict(self), "split": self.split.as_dict()}
-        usual = {"unit": "cycles", "held_cells": {}, "ensemble": None}
+        usual: dict[str, Any] = {"unit": "cycles", "held_cells": {}, "ensemble": None}
         return {k: v for k, v in plain.items() if k not in usual or v != usual[k]}
 
     @property
