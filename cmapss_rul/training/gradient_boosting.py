@@ -30,7 +30,9 @@ from cmapss_rul.training.validation import cut_weights, validation_metrics
 
 GRADIENT_BOOSTING = "gradient boosting"
 
-# *Measured* on validation engines alone, see docs/search-for-defaults.md
+# *Measured*, val_cut_rmse of seed 0 with rate 0.06 and rows of equal weight: FD001 8.46, 8.11, 8.32
+# and FD004 12.28, 11.93, 12.17 with 7, 15, 31 leaves. Engines of equal weight: lower val_cut_nasa
+# (FD004, 31 leaves: 12.8 → 12.1). The rates are a *guess*: larger ones need fewer trees.
 CANDIDATES = tuple(itertools.product((0.1, 0.2), (7, 15)))
 """Learning rate and leaves of a tree: the pair with the lowest `val_cut_rmse` is taken."""
 
