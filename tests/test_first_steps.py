@@ -30,6 +30,7 @@ def run(command: str, place: Path) -> str:
 
 def test_the_steps_are_those_printed():
     assert STEPS == [
+        "rul quickstart",
         "rul download-data", "rul train --config fd001", "rul evaluate runs/fd001-s0",
         "rul train --config demo",
     ]  # fmt: skip
@@ -42,6 +43,6 @@ def test_the_first_steps_work_in_an_empty_folder(tmp_path):
             simulate(tmp_path / "source", engines=8, conditions=conditions, faults=faults)
     empty = tmp_path / "empty"
     empty.mkdir()
-    outputs = [run(step, empty) for step in STEPS[:3]]
+    outputs = [run(step, empty) for step in STEPS[1:4]]
     assert outputs[1].splitlines()[-1] == "rul evaluate runs/fd001-s0/best.pt"
     assert (empty / "runs/fd001-s0/evaluation.json").exists()

@@ -75,9 +75,28 @@ def test_its_information_names_licence_version_and_command(wheel, names):
         command = archive.read(f"{folder}/entry_points.txt").decode()
     assert (told["Name"], told["Version"]) == ("cmapss_rul", cmapss_rul.__version__)
     assert told["License-Expression"] == "MIT"
-    assert "rul = cmapss_rul.__main__:main" in command
+    for name in ("rul", "cmapss_rul", "cmapss-rul"):  # the latter for `uvx` and `pipx run`
+        assert f"{name} = cmapss_rul.__main__:main" in command.splitlines()
     extras = set(told.get_all("Provides-Extra"))
     assert {"torchjd", "parquet", "export", "tensorboard", "docs"} <= extras
+
+
+def test_twine_finds_no_fault_with_wheel_and_sdist(wheel, tmp_path):
+    """The description of the page and the metadata, as an index would check them."""
+    pytest.importorskip("twine", reason="needs twine: pip install 'cmapss_rul[release]'")
+    build = "from hatchling.build import build_sdist; import sys; build_sdist(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", build, tmp_path], cwd=ROOT, check=True, capture_output=True
+    )
+    (sdist,) = tmp_path.iterdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", wheel, sdist],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
 
 
 @pytest.mark.slow
@@ -97,6 +116,8 @@ def test_installed_it_trains_and_evaluates_from_an_empty_folder(wheel, tmp_path)
     place = tmp_path / "empty"
     place.mkdir()
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    # a proxy address without a proxy blocks the public sources like a missing network
+    kept |= {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
 
     def rul(*words: str) -> str:
         done = subprocess.run(
@@ -123,4 +144,5 @@ def test_installed_it_trains_and_evaluates_from_an_empty_folder(wheel, tmp_path)
     assert "fd001" in [file["name"] for file in listed["configurations"]]
     rul("train", "--config", "demo", "--set", "train.epochs=1", "--set", "train.threads=1")
     assert "simulated" in rul("evaluate", "runs/demo-s0")
+    assert "report: runs/quickstart-demo/report.html" in rul("quickstart")
     assert sorted(path.name for path in place.iterdir()) == ["data", "runs"]

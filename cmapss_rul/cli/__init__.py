@@ -22,26 +22,29 @@ from cmapss_rul.cli import (
     evaluate,
     export,
     predict,
+    quickstart,
     report,
     runs,
     simulate,
     train,
 )
-from cmapss_rul.cli.output import discard_stdout, error_line, print_line
+from cmapss_rul.cli.output import discard_stdout, error_line, print_json, print_line
 from cmapss_rul.cli.usage import Command
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import terminable
 
 QUICKSTART = """\
 rul: remaining useful life of turbofan engines on NASA's C-MAPSS data
 
-First steps:
+All at once:
+  rul quickstart                       data, training, evaluation and report
+
+Or step by step:
   rul download-data                    download the data and verify their checksums
   rul train --config fd001             train a model, half a minute on one core
   rul evaluate runs/fd001-s0           metrics on the test set, with their protocol
-
-Without network or data:
-  rul train --config demo              train on a simulated fleet, less than a minute
+  rul train --config demo              without data: a simulated fleet, less than a minute
 
 More: `rul config list` lists models, losses and balancers, `rul --help` all commands.
 """
@@ -66,9 +69,7 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if not wanted:
-        return
+def _print_version() -> None:
     import platform
     from importlib import metadata
 
@@ -79,7 +80,6 @@ def _print_version(wanted: bool) -> None:
     except metadata.PackageNotFoundError:
         torch = "not installed"
     print_line(f"cmapss_rul {__version__}, torch {torch}, Python {platform.python_version()}")
-    raise typer.Exit
 
 
 # without a command: the first steps are of more use than 'Missing command'
@@ -88,11 +88,13 @@ def rul(
     context: typer.Context,
     version: Annotated[
         bool,
+        typer.Option("--version", help="Print the versions of this package, torch and Python."),
+    ] = False,
+    as_json: Annotated[
+        bool,
         typer.Option(
-            "--version",
-            is_eager=True,
-            callback=_print_version,
-            help="Print the versions of this package, torch and Python.",
+            "--json",
+            help="With --version: all that a bug report needs, such as devices and data, as JSON.",
         ),
     ] = False,
 ) -> None:
@@ -102,12 +104,23 @@ def rul(
     Examples:
       rul train --config fd001
       rul evaluate runs/fd001-s0
+      rul --version --json
     """
-    del version  # handled by its callback
+    if as_json and not version:
+        raise UsageError("--json here is for --version; of a command it follows its name")
+    if version:
+        if as_json:
+            from cmapss_rul.cli.facts import collect_facts
+
+            print_json(collect_facts())
+        else:
+            _print_version()
+        raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(QUICKSTART, nl=False)
 
 
+app.command("quickstart", cls=Command)(quickstart.quickstart)
 app.command("download-data", cls=Command)(download.download_data)
 app.command("simulate", cls=Command)(simulate.simulate)
 app.command("train", cls=Command)(train.train)

@@ -17,6 +17,7 @@ from cmapss_rul.cli.options import (
     Folds,
     Gpus,
     Jobs,
+    Loggers,
     Seeds,
     Sets,
 )
@@ -86,12 +87,14 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Also merge the results into this JSON file."),
     ] = None,
+    logger: Loggers = None,
 ) -> None:
     """Compare configurations and balancers over the same seeds.
 
     Runs are saved to DIR/runs as by `rul train`; run the same command again to resume. The test
     files are opened once, after all runs have finished, except with --oracle. Prints tables and a
-    summary with statistical tests, and saves comparison.json, comparison.csv and plots.
+    summary with statistical tests, and saves comparison.json, comparison.csv and plots. Trackers
+    (--logger) get each run that trains, in a group named after DIR.
 
     \b
     Examples:
@@ -105,6 +108,10 @@ def compare(
     configs = parse_names("--config", config)
     balancers = None if balancer is None else parse_names("--balancer", balancer)
     seed_list, axes = parse_seeds(seeds), parse_axes(grid or ())
+
+    from cmapss_rul.training.trackers import parse_names as parse_loggers
+
+    loggers = parse_loggers(logger or ())
 
     from cmapss_rul.cli.progress import GridProgress
     from cmapss_rul.experiments import table, validation
@@ -128,7 +135,7 @@ def compare(
         baseline=baseline,
     )
     progress = GridProgress(quiet_stdout=as_json)
-    options = Options(jobs, device, allow_failed, ledger, engine, address, gpus, rank_all)
+    options = Options(jobs, device, allow_failed, ledger, engine, address, gpus, rank_all, loggers)
     folder = output or default_folder(runs)
     comparison: Comparison | ValidationComparison
     try:

@@ -64,6 +64,7 @@ def evaluate(
     from cmapss_rul.evaluation.intervals import check_estimate
     from cmapss_rul.evaluation.save import EvaluationFiles, save, to_json
     from cmapss_rul.evaluation.tables import estimates_table
+    from cmapss_rul.evaluation.tracking import track_evaluation
     from cmapss_rul.training.trained_model import restore
 
     model = restore(checkpoint, chosen)
@@ -75,6 +76,7 @@ def evaluate(
         store_baseline(model, *evaluate_baseline(model, data))
     evaluation = with_stored_baseline(model, evaluation)
     save(evaluation, targets)
+    track_evaluation(model, evaluation, [targets.metrics], lambda text: print_line(text, err=True))
     if as_json:
         typer.echo(to_json(evaluation), nl=False)
         return

@@ -40,6 +40,13 @@ def complete_balancers(incomplete: str) -> list[str]:
     return _last_starting(incomplete, names)
 
 
+def complete_loggers(incomplete: str) -> list[str]:
+    """Complete the last name of a comma-separated list of trackers."""
+    from cmapss_rul.training.trackers import NAMES
+
+    return _last_starting(incomplete, NAMES)
+
+
 def complete_run(incomplete: str) -> list[str]:
     """Complete the name of a folder in `runs`."""
     return _starting(incomplete, _folders("runs"))
@@ -199,7 +206,20 @@ Data = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="NAME", help="auto, cpu or cuda; auto uses a GPU if there is one."
+        "--device",
+        metavar="NAME",
+        help="auto, cpu or cuda; auto uses a CUDA GPU if there is one. mps and xpu are passed to "
+        "PyTorch where it has them, untested.",
+    ),
+]
+Loggers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--logger",
+        metavar="LIST",
+        help="Also keep the run in these trackers, comma-separated: csv, mlflow, tensorboard, "
+        "trackio, wandb. All but csv need an extra, such as pip install 'cmapss_rul[mlflow]'.",
+        autocompletion=complete_loggers,
     ),
 ]
 Level = Annotated[

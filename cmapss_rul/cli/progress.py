@@ -160,7 +160,10 @@ class GridProgress:
             self._bar.set_description(phase)
 
     def _update_run(self, name: str, message: Any) -> None:
-        """Show the latest epoch of a run in the bar."""
+        """Show the latest epoch of a run in the bar, or print its warning."""
+        if "warning" in message:
+            self._print(f"{name}: {message['warning']}")
+            return
         # a baseline has no epochs, and says itself what it did
         self._last[name] = message.get("text") or (
             f"epoch {message['epoch']}, val RMSE {message['val_rmse']:.2f}"

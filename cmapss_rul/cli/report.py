@@ -39,7 +39,9 @@ def report(
     """
     from cmapss_rul.reports.report import report as write_report
 
-    page, *others = write_report(folder, output, device=device, data_dir=data)
+    page, *others = write_report(
+        folder, output, device=device, data_dir=data, warn=lambda text: print_line(text, err=True)
+    )
     for path in others:  # the plots, two files each, are not listed one by one
         if path.suffix == ".md":
             print_line(f"saved {path}")

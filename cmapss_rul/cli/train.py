@@ -1,20 +1,13 @@
 """`rul train`: train a model, or resume a run."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import ConfigName, Data, Device, Folds, Resume, Sets
+from cmapss_rul.cli.options import ConfigName, Data, Device, Folds, Loggers, Resume, Sets
 from cmapss_rul.cli.output import print_line
-
-
-class Logger(StrEnum):
-    """Values of `--logger`."""
-
-    tensorboard = "tensorboard"
 
 
 def train(
@@ -35,13 +28,7 @@ def train(
     data: Data = None,
     device: Device = "auto",
     resume: Resume = None,
-    logger: Annotated[
-        Logger | None,
-        typer.Option(
-            help="Also write the metrics of each epoch as TensorBoard events into the run folder; "
-            "needs pip install 'cmapss_rul[tensorboard]'."
-        ),
-    ] = None,
+    logger: Loggers = None,
 ) -> None:
     """Train a model.
 
@@ -49,7 +36,9 @@ def train(
     metrics.csv, train.log, best.pt (best epoch on the validation engines), last.pt and
     previous.pt (the checkpoint before it). With --folds it holds config.yaml, a run folder for
     each fold, and best.pt with all networks, which every command takes like any other. On Ctrl-C
-    or SIGTERM the run saves a checkpoint and prints how to resume.
+    or SIGTERM the run saves a checkpoint and prints how to resume. Trackers get the configuration,
+    the metrics of each epoch and the checkpoint, and later the results of rul evaluate and rul
+    report; one that fails is reported in a line, and the run goes on.
 
     \b
     Examples:
@@ -57,7 +46,7 @@ def train(
       rul train --config fd002 --seed 3 --set balancer.name=gradnorm --set train.epochs=5
       rul train --config fd001 --folds 5
       rul train --config fd001 --resume auto
-      rul train --config fd001 --logger tensorboard
+      rul train --config fd001 --logger tensorboard,mlflow
       torchrun --nproc-per-node 2 --no-python rul train --config fd001
     """
     from contextlib import ExitStack
@@ -68,12 +57,15 @@ def train(
     if config is not None and os.environ.get("WORLD_SIZE", "1") == "1":
         find_config(config)
 
+    from cmapss_rul.training.trackers import parse_names
+
+    loggers = parse_names(logger or ())
+
     from cmapss_rul.cli.progress import Progress
     from cmapss_rul.display.text import shell_word
-    from cmapss_rul.system.errors import UsageError
-    from cmapss_rul.training.loggers import Reporter, TensorBoard
     from cmapss_rul.training.ranks import join_process_group
     from cmapss_rul.training.runs import select_run
+    from cmapss_rul.training.trackers.following import Tracking
     from cmapss_rul.training.train import train as run_training
 
     sets = [*(sets or []), *([f"split.folds={folds}"] if folds is not None else [])]
@@ -85,14 +77,6 @@ def train(
         )
         progress = Progress(selection.config.train.epochs)
         closing.callback(progress.close)
-        reporters: list[Reporter] = [progress]
-        if logger is not None and selection.config.split.is_ensemble:
-            raise UsageError(
-                "--logger: writes one run, and --folds trains several; leave it out, or train one "
-                "with --set split.fold=0"
-            )
-        if logger is not None and group.first:
-            reporters.insert(0, closing.enter_context(TensorBoard(selection.run.metrics)))
         if selection.note and group.first:
             progress.note(selection.note)
         run = run_training(
@@ -100,8 +84,9 @@ def train(
             selection.run,
             resume=resume is not None,
             device=device,
-            reporters=reporters,
+            reporters=[progress],
             group=group,
+            tracking=Tracking(loggers),
         )
         if group.first:
             progress.close()  # the bar would overwrite the lines below

@@ -19,6 +19,7 @@ from cmapss_rul.system.workers import Send
 from cmapss_rul.training.checkpoint import BEST
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boosting
+from cmapss_rul.training.trackers.following import Tracking
 
 FIT = "fit.json"
 """File of a baseline's run folder: what the validation engines chose, and of which configuration.
@@ -83,12 +84,14 @@ class EvaluateBaselineJob:
 
 
 def training_job(
-    run: GridRun, folder: Path, device: str, code: str | None
+    run: GridRun, folder: Path, device: str, code: str | None, tracking: Tracking
 ) -> TrainJob | FitBaselineJob:
     """The job that trains or tunes a run of a grid; `code` is the commit."""
     if run.cell.baseline:
         return FitBaselineJob(run.name, run.config, folder, code)
-    return TrainJob(run.name, run.config, folder, device, run.oracle, code)
+    # by name, because a worker of Ray trains in a temporary folder
+    tracking = replace(tracking, name=run.name)
+    return TrainJob(run.name, run.config, folder, device, run.oracle, code, tracking)
 
 
 def evaluation_job(run: GridRun, folder: Path, device: str) -> EvaluateJob | EvaluateBaselineJob:

@@ -43,6 +43,7 @@ from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import JobEvent
+from cmapss_rul.training.trackers.following import Tracking
 
 
 @dataclass(frozen=True)
@@ -231,8 +232,9 @@ def _train(
     histories = _finished_histories(grid.runs, folder, report)
     # the commit once, at the start: the code may be edited while the runs train
     code, device = commit(), options.device_per_run
+    tracking = Tracking(options.loggers, group=folder.resolve().name)
     jobs = [
-        training_job(run, run_folder(run, folder), device, code)
+        training_job(run, run_folder(run, folder), device, code, tracking)
         for run in grid.runs
         if run.name not in histories
     ]

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.verification import manifest_path
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import EvaluationFiles, save
+from cmapss_rul.evaluation.tracking import track_evaluation
 from cmapss_rul.experiments.oracle import Oracle, oracle_file
 from cmapss_rul.experiments.runs import COMMIT
 from cmapss_rul.model.network import Network
@@ -25,6 +26,7 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Reporter, Row
 from cmapss_rul.training.ranks import pick_device
 from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trackers.following import Tracking
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 
@@ -42,6 +44,7 @@ class TrainJob:
     device: str
     oracle: bool
     commit: str | None
+    tracking: Tracking = field(default_factory=Tracking)
 
     def __call__(self, send: Send) -> None:
         """Train until the end; raises what `train` raises."""
@@ -50,7 +53,14 @@ class TrainJob:
             reporters.append(Oracle(self.config.data, self.config.split, oracle_file(self.folder)))
         reporters.append(_JobReporter(send, self.folder, self.commit))
         # `resume` also starts a run where there is none
-        train(self.config, self.folder, resume=True, device=self.device, reporters=reporters)
+        train(
+            self.config,
+            self.folder,
+            resume=True,
+            device=self.device,
+            reporters=reporters,
+            tracking=self.tracking,
+        )
 
     def sources(self) -> list[Path]:
         """Training files; test files too where the oracle reads them."""
@@ -82,6 +92,10 @@ class _JobReporter(Reporter):
     def epoch_end(self, row: Row, best: bool) -> None:
         """Send the epoch's validation RMSE."""
         self.send({"epoch": row["epoch"], "val_rmse": row["val_rmse"], "best": best})
+
+    def warning(self, text: str) -> None:
+        """Send the text."""
+        self.send({"warning": text})
 
 
 @dataclass(frozen=True)
@@ -138,7 +152,6 @@ class EvaluateJob:
 
     def __call__(self, send: Send) -> None:
         """Evaluate `best.pt` with one thread, because several processes do so at a time."""
-        del send
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -148,7 +161,9 @@ class EvaluateJob:
             evaluation = evaluate(dataclasses.replace(model, config=config), progress=False)
         finally:
             torch.set_num_threads(threads)
-        save(evaluation, EvaluationFiles.of(model.path))
+        files = EvaluationFiles.of(model.path)
+        save(evaluation, files)
+        track_evaluation(model, evaluation, [files.metrics], lambda text: send({"warning": text}))
 
     def sources(self) -> list[Path]:
         """Test and RUL file."""

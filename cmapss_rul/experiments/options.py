@@ -7,6 +7,7 @@ from pathlib import Path
 from cmapss_rul.experiments.executors import Executor, LocalExecutor, RayExecutor
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.ranks import pick_device
+from cmapss_rul.training.trackers.following import make_tracker
 
 EXECUTORS = ("local", "ray")
 
@@ -17,13 +18,14 @@ class Options:
 
     Attributes:
         processes: at a time, or CPUs of a local Ray; the cores by default.
-        device: auto, cpu or cuda.
+        device: see `pick_device`.
         allow_failed: evaluate the test set without the runs that failed.
         ledger: JSON into which the cells are merged.
         engine: local or ray.
         address: of a Ray cluster; by default Ray is started locally.
         gpus: that Ray gives to each run, for example 0.25; by default 1 for `cuda`, else none.
         rank_all: rank cells of one configuration even if they trained on different data.
+        loggers: trackers of the runs that train, which are grouped by the comparison's folder.
     """
 
     processes: int | None = None
@@ -34,6 +36,7 @@ class Options:
     address: str | None = None
     gpus: float | None = None
     rank_all: bool = False
+    loggers: tuple[str, ...] = ()
 
     def start_executor(self) -> AbstractContextManager[Executor]:
         """Prepare what runs the jobs.
@@ -45,6 +48,8 @@ class Options:
             raise UsageError(
                 f"--engine: found '{self.engine}', expected one of {', '.join(EXECUTORS)}"
             )
+        for name in self.loggers:
+            make_tracker(name)  # a missing library is reported once, not by each run
         if self.engine == "local":
             if self.address is not None or self.gpus is not None:
                 option = "--gpus" if self.address is None else "--address"

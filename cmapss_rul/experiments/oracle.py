@@ -52,7 +52,7 @@ class Oracle(Reporter):
             self._test = self._last_windows(preprocessor, next(network.parameters()).device)
         windows, true = self._test
         rul, _ = predict(network, windows)
-        predicted = rul.clamp(0, self.data.cap).double().cpu().numpy()
+        predicted = rul.clamp(0, self.data.cap).cpu().double().numpy()
         # a run killed after this file and before its checkpoint repeats the epoch
         records = {n: value for n, value in read_oracle(self.file).items() if n < epoch}
         records[epoch] = rmse(predicted, true)

@@ -1,5 +1,6 @@
 """`rul report`: the report of a run, with its model card, or of a comparison."""
 
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cmapss_rul.evaluation.held_out import CutMetrics
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save
 from cmapss_rul.evaluation.tables import interval_cell, number
+from cmapss_rul.evaluation.tracking import track_evaluation
 from cmapss_rul.reports import sections
 from cmapss_rul.reports.comparison import report_comparison
 from cmapss_rul.reports.interpretation import interpretation_parts
@@ -31,6 +33,7 @@ def report(
     *,
     device: str = "cpu",
     data_dir: Path | str | None = None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
     """Report on a run, or on a comparison.
 
@@ -40,6 +43,7 @@ def report(
             beside it, `report-figures`; a run's MODEL_CARD.md always goes to the run's folder.
         device: of a run's network.
         data_dir: folder of the data; that of the run by default.
+        warn: receives a line for each tracker of the run that fails.
 
     Returns:
         The files that were written: the page, its plots, and a run's model card.
@@ -64,7 +68,7 @@ def report(
     check_writable(plots_folder(output) / "plot.png")
     if is_comparison:
         return report_comparison(folder / _COMPARISON, output)
-    return report_run(folder, output, device=device, data_dir=data_dir)
+    return report_run(folder, output, device=device, data_dir=data_dir, warn=warn)
 
 
 def _is_comparison(folder: Path) -> bool:
@@ -85,7 +89,12 @@ def _is_comparison(folder: Path) -> bool:
 
 
 def report_run(
-    folder: Path, output: Path, *, device: str = "cpu", data_dir: Path | str | None = None
+    folder: Path,
+    output: Path,
+    *,
+    device: str = "cpu",
+    data_dir: Path | str | None = None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
     """Evaluate a run's best epoch, save that as `rul evaluate` does, and report on it."""
     model = restore(folder, pick_device(device))
@@ -94,6 +103,15 @@ def report_run(
     evaluation = with_stored_baseline(model, evaluate(model, data_dir=data_dir))
     # before the plots: if drawing fails, the metrics are not lost
     save(evaluation, files)
+    written = report_evaluation(folder, model, evaluation, output)
+    track_evaluation(model, evaluation, [files.metrics, output, written[-1]], warn)
+    return written
+
+
+def report_evaluation(
+    folder: Path, model: TrainedModel, evaluation: Evaluation, output: Path
+) -> list[Path]:
+    """Report on a run whose evaluation is at hand; returns the files written, the card last."""
     written = write_page(run_page(folder, model, evaluation), output)
     return [*written, write_card(folder, model, evaluation)]
 

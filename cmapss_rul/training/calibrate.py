@@ -73,7 +73,7 @@ def predict_clamped(network: Network | Ensemble, windows: Windows, cap: int) -> 
             "a prediction for a calibration engine was not finite; try a smaller "
             "train.learning_rate"
         )
-    return rul.clamp(0, cap).double().cpu().numpy()
+    return rul.clamp(0, cap).cpu().double().numpy()
 
 
 def describe_bounds(network: Network, bounds: LabelledWindows, config: DataConfig) -> str:
@@ -95,7 +95,7 @@ def calibration_predictions(
 ) -> CalibrationPredictions:
     """Join predictions of windows at every cycle of some engines with their labels."""
     windows = labelled.windows
-    true = labelled.rul.double().cpu().numpy()
+    true = labelled.rul.cpu().double().numpy()
     # an engine's first row in the series stands for it
     engine, lengths = windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy()
     return CalibrationPredictions(predicted, true, engine, lengths)

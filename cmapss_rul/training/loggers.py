@@ -1,4 +1,4 @@
-"""Outputs of a run in progress: reporters, metrics.csv, train.log, TensorBoard."""
+"""Outputs of a run in progress: reporters, metrics.csv, train.log; trackers are in `trackers`."""
 
 import csv
 import io
@@ -6,11 +6,11 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.model.network import Network
-from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.text import one_line, printable
 
@@ -105,6 +105,10 @@ class Reporter:
     def note(self, text: str) -> None:
         """Handle a message for the user."""
 
+    def warning(self, text: str) -> None:
+        """Handle a message about something that failed beside the run."""
+        self.note(text)
+
     def detail(self, text: str) -> None:
         """Handle a message for the log only."""
 
@@ -130,6 +134,7 @@ class Reporters(Reporter):
     evaluated = _forward("evaluated")
     epoch_end = _forward("epoch_end")
     note = _forward("note")
+    warning = _forward("warning")
     detail = _forward("detail")
 
 
@@ -153,83 +158,3 @@ class LogFile(Reporter):
         # opened for each line, so that a killed process loses none
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-
-
-EVENTS = "events.out.tfevents.*"
-"""Pattern of the names of TensorBoard's event files."""
-
-
-class TensorBoard(Reporter):
-    """Writes metrics.csv as an event file for TensorBoard: `rul train --logger tensorboard`.
-
-    The scalars come from metrics.csv, which never has an epoch that the checkpoint lacks. A
-    process that resumes a run replaces the event files by one with all epochs, so that no epoch
-    is missing or there twice; the wall times in it are then those of the resumption. No file is
-    written before the first epoch.
-
-    Args:
-        metrics: path of metrics.csv; the event file goes into its folder.
-
-    Raises:
-        UsageError: tensorboard is not installed.
-    """
-
-    def __init__(self, metrics: Path) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        # an optional extra: nothing else of a run needs it
-        except ImportError as error:
-            raise UsageError(
-                f"--logger tensorboard: {one_line(error)}; pip install 'cmapss_rul[tensorboard]'"
-            ) from error
-        self._writer_class = SummaryWriter
-        self._metrics = metrics
-        self._writer: Any = None  # its class is that of an extra
-        self._written = 0
-
-    def epoch_end(self, row: Row, best: bool) -> None:
-        """Write the epoch, and those before it that this process has not written."""
-        del row, best
-        self._write_new_rows()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Write what is missing, and close the file.
-
-        A run that had finished before reports no epoch, so its rows are written here. After an
-        error nothing is written: the folder may be another run's.
-        """
-        if kind is None:
-            self._write_new_rows()
-        if self._writer is not None:
-            self._writer.close()
-
-    def _write_new_rows(self) -> None:
-        if not self._metrics.exists():
-            return
-        rows = read_metrics(self._metrics)
-        if self._writer is None:
-            folder = self._metrics.parent
-            for previous in folder.glob(EVENTS):
-                previous.unlink()
-            # a TensorBoard that is open drops what the removed files held from step 1 on
-            self._writer = self._writer_class(str(folder), purge_step=1)
-        # from metrics.csv rather than from the event: a resumed run has epochs it never saw
-        for row in rows[self._written :]:
-            for name, value in row.items():
-                if name != "epoch":
-                    self._writer.add_scalar(tag(name), value, int(row["epoch"]))
-        self._written = len(rows)
-        self._writer.flush()
-
-
-def tag(column: str) -> str:
-    """Name of a column in TensorBoard, which groups tags by the part before a slash.
-
-    >>> tag("val_rmse"), tag("learning_rate")
-    ('val/rmse', 'learning_rate')
-    """
-    group, _, name = column.partition("_")
-    return f"{group}/{name}" if group in ("train", "weight", "val") else column

@@ -102,7 +102,7 @@ class Loop:
         state, batches, group = self.state, self.draw_batches(), self.trainer.group
         plan = StepPlan.count(self.config, len(batches))
         # float64: in float32 a sum of some hundred losses near 4,000 loses digits of the mean
-        sums = torch.tensor(state.sums, dtype=torch.float64, device=self.trainer.device)
+        sums = torch.tensor(state.sums, dtype=self.trainer.sum_dtype, device=self.trainer.device)
         done = sum(map(len, batches[: state.batch]))
         epochs, windows = self.config.train.epochs, self.windows_per_epoch
         self.reporter.epoch_start(state.epoch + 1, epochs, windows, done)
@@ -248,7 +248,7 @@ class Loop:
             RulError: when a prediction is not finite.
         """
         rul, probabilities = predict(self.trainer.evaluation_network(), labelled.windows)
-        self.predicted = rul.clamp(0, self.config.data.cap).double().cpu().numpy()
+        self.predicted = rul.clamp(0, self.config.data.cap).cpu().double().numpy()
         if not rul.isfinite().all():  # before the clamp, which would turn infinity into the cap
             raise RulError(
                 f"a prediction for a validation engine was not finite in epoch "
@@ -326,8 +326,12 @@ class Loop:
 
 def rng_state(device: torch.device) -> dict[str, Tensor | None]:
     """State of the generators that training draws from: dropout and noise."""
-    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+    states: dict[str, Tensor | None] = {"cpu": torch.get_rng_state(), "cuda": None}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type != "cpu":
+        states[device.type] = torch.get_device_module(device).get_rng_state()
+    return states
 
 
 def set_rng_state(state: dict[str, Tensor | None], device: torch.device) -> None:
@@ -336,3 +340,6 @@ def set_rng_state(state: dict[str, Tensor | None], device: torch.device) -> None
         torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None and device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
+    other = state.get(device.type)
+    if other is not None and device.type not in ("cpu", "cuda"):
+        torch.get_device_module(device).set_rng_state(other)

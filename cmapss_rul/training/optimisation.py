@@ -64,6 +64,8 @@ class Trainer:
         self.device = device
         self.group = group or ProcessGroup()
         self.network = self.group.with_sync_batch_norm(network).to(device)
+        # MPS has no float64
+        self.sum_dtype = torch.float32 if device.type == "mps" else torch.float64
         half = train.mixed_precision and device.type == "cuda"
         self.precision = torch.autocast("cuda", torch.bfloat16) if half else nullcontext()
         self.rul_loss: RulLoss = config.loss.rul.build(config.data.cap).to(device)
@@ -125,7 +127,8 @@ class Trainer:
         # a fixed weight clips always and AMNL hardly ever, which may decide more than the weights
         # do: so every comparison shows the share
         clipped = norm > (self.train_config.clip or float("inf"))
-        return torch.cat([losses.detach(), loss_weights, norm.view(1), clipped.view(1)]).double()
+        measures = [losses.detach(), loss_weights, norm.view(1), clipped.view(1)]
+        return torch.cat(measures).to(self.sum_dtype)
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
         both = (self.optimiser, self.balancer_optimiser)

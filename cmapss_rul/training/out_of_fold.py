@@ -53,7 +53,7 @@ def predict_out_of_fold(ensemble: TrainedModel, fleet: Fleet) -> OutOfFold:
                 f"a prediction of fold {config.split.fold} for an engine that it validates on was "
                 "not finite; try a smaller train.learning_rate"
             )
-        predicted.append(rul.clamp(0, config.data.cap).double().cpu().numpy())
+        predicted.append(rul.clamp(0, config.data.cap).cpu().double().numpy())
         probabilities.append(shares.cpu())
         labelled.append(data.validation)
     return OutOfFold(

@@ -26,17 +26,19 @@ from cmapss_rul.system.text import one_line
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+UNTESTED = ("mps", "xpu")
+"""Devices that PyTorch knows and nobody has tried this package on."""
 
 
 def pick_device(name: str) -> torch.device:
     """Turn the value of `--device` into a device.
 
     Args:
-        name: `cpu`, `cuda`, or `auto` for CUDA where there is one, else the CPU.
+        name: one of `DEVICES`; `auto` is CUDA where there is one, else the CPU.
 
     Raises:
-        UsageError: the name is none of these, or there is no CUDA device.
+        UsageError: the name is none of these, or there is no such device.
 
     >>> pick_device("cpu")
     device(type='cpu')
@@ -45,12 +47,23 @@ def pick_device(name: str) -> torch.device:
         raise UsageError(f"--device: found '{name}', expected one of {', '.join(DEVICES)}")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
+    if name not in available_devices():
         raise UsageError(
-            "--device: cuda was asked for, but this PyTorch "
-            f"({torch.__version__}) finds no CUDA device; use --device cpu or auto"
+            f"--device: {name} was asked for, but this PyTorch "
+            f"({torch.__version__}) finds no {name.upper()} device; use --device cpu or auto"
         )
     return torch.device(name)
+
+
+def available_devices() -> list[str]:
+    """Names of the devices that PyTorch finds here."""
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "xpu": torch.xpu.is_available(),
+    }
+    return [name for name, found in there.items() if found]
 
 
 class ProcessGroup:
@@ -287,6 +300,8 @@ def _device_of_rank(name: str) -> torch.device:
     device = pick_device(name)
     if device.type == "cpu":
         return device
+    if device.type in UNTESTED:
+        raise UsageError(f"--device: several processes need cpu or cuda, found {name}")
     number = int(os.environ.get("LOCAL_RANK", "0"))
     if number >= (gpus := torch.cuda.device_count()):
         raise UsageError(

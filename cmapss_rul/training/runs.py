@@ -7,6 +7,7 @@ runs/<config>-s<seed>/, then …-2, …-3; of an ensemble runs/<config>-5folds-s
     best.pt         the epoch that validation chose
     last.pt         where training resumes
     previous.pt     the last.pt before that, should it be damaged
+    trackers.json   ids of the run in its trackers, if it has any
 
 An ensemble has config.yaml, best.pt and fold-0/, fold-1/, …, which are such folders.
 """
@@ -51,6 +52,7 @@ class RunFolder:
         self.best = path / checkpoint.BEST
         self.last = path / "last.pt"
         self.previous = path / "previous.pt"
+        self.trackers = path / "trackers.json"
         self._read_files: dict[Path, tuple[tuple[int, ...], dict[str, Any], str]] = {}
 
     def __reduce__(self) -> tuple[type["RunFolder"], tuple[Path]]:

@@ -11,6 +11,7 @@ from cmapss_rul.data.leakage import LABEL_LEAK
 from cmapss_rul.data.missing import list_held
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import counted
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import StopSignals
@@ -27,7 +28,7 @@ from cmapss_rul.training.inputs import RunInputs, find_train_files, read_train_f
 from cmapss_rul.training.loggers import LogFile, Reporter, Reporters
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
-from cmapss_rul.training.ranks import ProcessGroup
+from cmapss_rul.training.ranks import UNTESTED, ProcessGroup
 from cmapss_rul.training.resume import (
     check_same_run,
     open_checkpoint,
@@ -35,6 +36,7 @@ from cmapss_rul.training.resume import (
     resume_files,
 )
 from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trackers.following import Tracking, follow
 
 
 def train(
@@ -45,6 +47,7 @@ def train(
     device: str = "auto",
     reporters: Sequence[Reporter] = (),
     group: ProcessGroup | None = None,
+    tracking: Tracking | None = None,
 ) -> RunFolder:
     """Train a configuration in a folder of its own; only training files are opened.
 
@@ -56,17 +59,18 @@ def train(
         folder: of the run; must not exist, unless `resume`.
         resume: from the folder's `last.pt`, exactly as if the run had never stopped; where the
             folder has none yet, start in it.
-        device: auto, cpu or cuda.
+        device: see `pick_device`.
         reporters: receive the events of the run, in this order.
         group: processes that train this run together, of which rank 0 writes and reports; by
             default this one alone.
+        tracking: the trackers that follow the run; a resumed run goes on in those of before.
 
     Returns:
         The run's folder, with `best.pt`, `last.pt`, `metrics.csv`, `config.yaml`, `train.log`.
 
     Raises:
         UsageError: the folder exists, or is not a run's; another configuration or other data
-            than the run's.
+            than the run's; a tracker is not installed.
         DataError: a training file cannot be obtained or is malformed.
         CheckpointError: the folder's `last.pt` cannot be used.
         RulError: the loss was not finite (the last good checkpoint is retained); another process
@@ -76,6 +80,11 @@ def train(
     run = folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
     group = group or ProcessGroup()
     if config.split.is_ensemble:
+        if tracking is not None and tracking.loggers:
+            raise UsageError(
+                "--logger: writes one run, and --folds trains several; leave it out, or train one "
+                "with --set split.fold=0"
+            )
         reporters = reporters if group.first else ()
 
         def train_member(
@@ -88,6 +97,10 @@ def train(
     with ExitStack() as cleanup:
         if resume and group.first:
             cleanup.enter_context(lock_folder(run.path))
+        if group.first:
+            warn = Reporters([LogFile(run.log), *reporters]).warning
+            followers = cleanup.enter_context(follow(run, config, tracking or Tracking(), warn))
+            reporters = [*followers, *reporters]
         checkpoint, damage = group.on_first_rank(open_checkpoint, run, resume)
         if checkpoint is not None and group.on_first_rank(
             report_if_finished, config, checkpoint, run, Reporters(reporters)
@@ -202,6 +215,10 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
     if inputs.files.held_cells:
         cells = list_held(inputs.files.held_cells)
         reporter.note(f"empty cells hold the engine's last value (data.missing): {cells}")
+    if trainer.device.type in UNTESTED:
+        reporter.note(
+            f"--device {trainer.device.type} is untested: compare a run with --device cpu"
+        )
     if trainer.group.description:
         reporter.note(trainer.group.description)
     reporter.detail(

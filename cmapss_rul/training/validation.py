@@ -18,12 +18,12 @@ def validation_metrics(
     predicted: NDArray[np.float64], probabilities: Tensor, labelled: LabelledWindows
 ) -> dict[str, float]:
     """Metrics of predictions [window], clamped, and of probabilities [window, class]."""
-    true, cuts = labelled.rul.double().cpu().numpy(), cut_weights(labelled)
+    true, cuts = labelled.rul.cpu().double().numpy(), cut_weights(labelled)
     right = probabilities.argmax(dim=1) == labelled.health
     return {
         "val_rmse": rmse(predicted, true),
         "val_nasa": nasa_mean(predicted, true),
         "val_cut_rmse": rmse(predicted, true, cuts),
         "val_cut_nasa": nasa_mean(predicted, true, cuts),
-        "val_health_accuracy": float(right.double().mean()),
+        "val_health_accuracy": float(right.cpu().double().mean()),
     }

@@ -15,6 +15,7 @@ from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.signals import STOPPED
 
 COMMANDS = [
+    "quickstart",
     "download-data",
     "simulate",
     "train",
@@ -39,7 +40,13 @@ def in_a_process(*arguments, **options):
 def test_alone_it_says_what_to_do_first(rul):
     code, out, err = rul()
     assert (code, err) == (0, "")
-    for command in ("rul download-data", "rul train --config fd001", "rul evaluate", "demo"):
+    for command in (
+        "rul quickstart",
+        "rul download-data",
+        "rul train --config fd001",
+        "rul evaluate",
+        "demo",
+    ):
         assert command in out
     assert len(out.splitlines()) < 15
 
@@ -61,6 +68,24 @@ def test_the_help_of_each_command_shows_an_example(rul, command):
     assert (code, err) == (0, "")
     assert f"\n    rul {command}" in out
     assert rul(*command.split(), "-h")[1] == out
+
+
+def every_command(group, words=()):
+    """Words of each command and group, from the program itself."""
+    yield words
+    for name, command in getattr(group, "commands", {}).items():
+        yield from every_command(command, (*words, name))
+
+
+def test_every_help_shows_an_example_those_of_groups_too(rul):
+    found = list(every_command(typer.main.get_command(cli.app)))
+    assert ("config",) in found
+    assert ("config", "new") in found
+    assert {words[0] for words in found if words} == set(COMMANDS)
+    for words in found:
+        code, out, err = rul(*words, "--help")
+        assert (code, err) == (0, "")
+        assert re.search(r"^  Examples?:\n    .*rul ", out, re.MULTILINE), words
 
 
 @pytest.mark.parametrize(

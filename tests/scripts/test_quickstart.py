@@ -54,18 +54,21 @@ def test_quickstart_with_data_then_again(clone, official):
     first = script("quickstart", clone, **settings)
     assert first.returncode == 0, first.stderr
     assert "official files" in first.stdout
+    assert "report: runs/quickstart-fd001/report.html\nnext:\n  rul predict " in first.stdout
     assert "runs/quickstart-fd001" in first.stdout
     before = state(clone)
     assert "runs/quickstart-fd001/evaluation.json" in before
+    assert "runs/quickstart-fd001/report.html" in before
     again = script("quickstart", clone, **settings)
     assert again.returncode == 0, again.stderr
-    assert "already trained and evaluated" in again.stdout
+    assert "already trained, evaluated and reported" in again.stdout
     assert state(clone) == before
     assert changed_files(clone) == ""
 
 
 def test_quickstart_without_data_or_network_simulates(clone):
     shutil.rmtree(clone / "data" / "raw", ignore_errors=True)
+    shutil.rmtree(clone / "runs", ignore_errors=True)  # a finished run would be all it reports
     # a proxy address without a proxy blocks the public sources like a missing network
     nowhere = "http://127.0.0.1:9"
     first = script("quickstart", clone, https_proxy=nowhere, http_proxy=nowhere)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.ranks import pick_device
+from cmapss_rul.training.ranks import available_devices, pick_device
 
 
 @pytest.fixture
@@ -35,8 +35,21 @@ def test_cuda_that_is_not_there_is_said_in_one_line(cuda):
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(("name", "module"), [("mps", torch.backends.mps), ("xpu", torch.xpu)])
+def test_untested_devices_are_named_where_torch_has_them(name, module, monkeypatch, cuda):
+    cuda(False)
+    assert available_devices() == ["cpu"]
+    with pytest.raises(UsageError, match=f"finds no {name.upper()} device"):
+        pick_device(name)
+    monkeypatch.setattr(module, "is_available", lambda: True)
+    assert available_devices() == ["cpu", name]
+    assert pick_device(name) == torch.device(name)
+    # nobody has tried them, so they are never chosen unasked
+    assert pick_device("auto") == torch.device("cpu")
+
+
 @pytest.mark.parametrize("name", ["gpu", "", "CPU", "cuda:0", "a\x1b[31mb"])
 def test_unknown_devices_are_refused_with_those_there_are(name):
-    with pytest.raises(UsageError, match="expected one of auto, cpu, cuda") as caught:
+    with pytest.raises(UsageError, match="expected one of auto, cpu, cuda, mps, xpu") as caught:
         pick_device(name)
     assert "\x1b" not in str(caught.value)

@@ -1,18 +1,12 @@
-"""Check whether a public source of the data accepts a connection; exit status 1 if none does.
-
-python -m scripts.online
-"""
+"""Check whether a server accepts a connection, before anything is asked of it."""
 
 import queue
 import socket
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
-
-from cmapss_rul.data.sources import PUBLIC_SOURCES
 
 SECONDS = 2.0
 """Time limit of all attempts together. A guess: a server that can be used answers sooner."""
@@ -47,7 +41,3 @@ def _connects(url: str) -> bool:
     except (OSError, ValueError):  # ValueError: a port that is none
         return False
     return True
-
-
-if __name__ == "__main__":
-    sys.exit(not any_reachable(PUBLIC_SOURCES))

@@ -1,11 +1,11 @@
-"""The probe of scripts/quickstart: one connection in time is enough, and no network is noticed."""
+"""The probe of `rul quickstart`: one connection in time is enough, and no network is noticed."""
 
 import socket
 import time
 
 import pytest
 
-from scripts import online
+from cmapss_rul.data import online
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,148 @@
+"""`rul quickstart`: from an empty folder to a report, in one command."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cmapss_rul.cli.options import Device
+from cmapss_rul.cli.output import print_line, print_table
+
+if TYPE_CHECKING:
+    from cmapss_rul.training.runs import RunFolder
+
+_DATA = Path("data/raw")
+_FILES = """\
+  report.html       metrics and plots, with the evaluation protocol
+  evaluation.json   the same metrics, for programs
+  predictions.csv   true and predicted RUL of each test engine
+  best.pt           the model of the best validation epoch
+  metrics.csv       one row per epoch"""
+
+
+def quickstart(device: Device = "auto") -> None:
+    """Train, evaluate and report in one command.
+
+    Uses FD001 of C-MAPSS, downloaded into data/raw unless it is there. Where no source can be
+    reached, it simulates a fleet and marks every result 'simulated'. The run is
+    runs/quickstart-fd001 or runs/quickstart-demo; one that was stopped resumes, and a finished
+    one is only reported.
+
+    \b
+    Examples:
+      rul quickstart
+      RUL_DATA_SOURCE=CMAPSSData.zip rul quickstart
+    """
+    run = _run_of("fd001")
+    if not _finished(run):
+        config = "fd001" if _get_data() else "demo"
+        run = _run_of(config)
+        if not _finished(run):
+            _train_and_report(config, run, device)
+            _print_results(run)
+            return
+    print_line(f"quickstart: {run} is already trained, evaluated and reported; nothing to do")
+    _print_results(run)
+
+
+def _run_of(config: str) -> Path:
+    return Path("runs", f"quickstart-{config}")
+
+
+def _finished(run: Path) -> bool:
+    # in the order in which they are written; the card is the last
+    return all(
+        (run / name).exists() for name in ("evaluation.json", "report.html", "MODEL_CARD.md")
+    )
+
+
+def _get_data() -> bool:
+    """Get the files of FD001; False, with a line that says why, where no source has them.
+
+    Raises:
+        DataError: the source that RUL_DATA_SOURCE names does not have them.
+    """
+    from cmapss_rul.data import sources
+    from cmapss_rul.data.columns import file_names
+    from cmapss_rul.data.online import any_reachable
+    from cmapss_rul.system.errors import DataError
+
+    names = file_names(["FD001"])
+    own_source = bool(os.environ.get(sources.VARIABLE))
+    there = all((_DATA / name).exists() for name in names)
+    # a download that cannot succeed would keep a newcomer waiting for all time-outs in turn
+    if not (own_source or there or any_reachable(sources.PUBLIC_SOURCES)):
+        reason = "no public source of C-MAPSS can be reached"
+    else:
+        try:
+            fetched = sources.fetch(names, _DATA)
+        except DataError as error:
+            # whoever names a source wants that one, not a simulation
+            if own_source:
+                raise
+            reason = f"C-MAPSS cannot be downloaded ({error})"
+        else:
+            if fetched.written:
+                print_line(f"quickstart: {len(fetched.written)} files from {fetched.source}")
+            return True
+    print_line(
+        f"quickstart: {reason}: a simulated fleet is used, and all results are marked 'simulated'"
+    )
+    return False
+
+
+def _train_and_report(config: str, folder: Path, device: str) -> None:
+    from cmapss_rul.evaluation.evaluate import evaluate
+    from cmapss_rul.evaluation.headline import render_headline
+    from cmapss_rul.evaluation.save import EvaluationFiles, save
+    from cmapss_rul.reports.report import report_evaluation
+    from cmapss_rul.training.ranks import pick_device
+    from cmapss_rul.training.trained_model import restore
+
+    chosen = pick_device(device)
+    run = _train(config, folder, device)
+    model = restore(run.best, chosen)
+    evaluation = evaluate(model)
+    save(evaluation, EvaluationFiles.of(model.path))
+    print_table(render_headline(evaluation))
+    report_evaluation(folder, model, evaluation, folder / "report.html")
+
+
+def _train(config: str, folder: Path, device: str) -> "RunFolder":
+    from cmapss_rul.cli.progress import Progress
+    from cmapss_rul.training.config import load_config
+    from cmapss_rul.training.train import train
+
+    loaded = load_config(config)
+    progress = Progress(loaded.train.epochs)
+    try:
+        return train(loaded, folder, resume=True, device=device, reporters=[progress])
+    finally:  # before the tables or an error line, which the bar would overwrite
+        progress.close()
+
+
+def _print_results(run: Path) -> None:
+    config = run.name.removeprefix("quickstart-")
+    data = _DATA if config == "fd001" else Path("data/simulated")
+    rul = _command()
+    print_line("")
+    print_line(f"In {run}:")
+    for line in _FILES.splitlines():
+        print_line(line)
+    print_line("")
+    print_line(f"report: {run / 'report.html'}")
+    print_line("next:")
+    print_line(f"  {rul} predict {run} {data / 'test_FD001.txt'}")
+    print_line(f"  {rul} train --config {config} --set balancer.name=gradnorm")
+    print_line(f"  {rul} compare --config {config} --balancer fixed,amnl --seeds 3")
+
+
+def _command() -> str:
+    """Return what calls this program again, also where `uvx` or `pipx run` keep it off the path."""
+    name = Path(sys.argv[0]).name
+    if name not in ("cmapss_rul", "cmapss-rul"):
+        return "rul"
+    parts = Path(sys.prefix).parts
+    if "uv" in parts or "UV" in os.environ:
+        return f"uvx {name}"
+    return f"pipx run {name}" if "pipx" in parts else name

@@ -1,0 +1,328 @@
+"""Followers pass the events of a run to its trackers; whatever a tracker does, training goes on.
+
+A tracker on a server is called from a thread of its own, so that a slow one delays no epoch. Its
+first error is reported in a line, and ends the tracking. `trackers.json` in the run's folder
+holds the id that each tracker gave the run, so that a resumed run goes on there.
+"""
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from cmapss_rul.display.text import json_text
+from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.files import write_atomic
+from cmapss_rul.system.text import one_line, printable
+from cmapss_rul.training.config import RunConfig, flatten
+from cmapss_rul.training.loggers import Reporter, Row, read_metrics
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trackers.base import TrackedRun, Tracker
+from cmapss_rul.training.trackers.csv import CsvTracker
+from cmapss_rul.training.trackers.mlflow import MlflowTracker
+from cmapss_rul.training.trackers.tensorboard import TensorBoardTracker
+from cmapss_rul.training.trackers.trackio import TrackioTracker
+from cmapss_rul.training.trackers.wandb import WandbTracker
+from cmapss_rul.version import __version__
+
+TRACKERS: Mapping[str, Callable[[], Tracker]] = {
+    "csv": CsvTracker,
+    "mlflow": MlflowTracker,
+    "tensorboard": TensorBoardTracker,
+    "trackio": TrackioTracker,
+    "wandb": WandbTracker,
+}
+SECONDS = 60.0
+"""Time for a tracker to finish after the run. A guess: the upload of a checkpoint takes less."""
+
+SECONDS_AFTER_SIGNAL = 5.0
+"""The same after an interruption, when the user waits. A guess."""
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Which trackers follow a run.
+
+    Attributes:
+        loggers: their names; those that followed the run before it was resumed are added.
+        group: of the runs of one comparison.
+        name: of the run; that of its folder by default.
+    """
+
+    loggers: tuple[str, ...] = ()
+    group: str | None = None
+    name: str | None = None
+
+
+def make_tracker(name: str) -> Tracker:
+    """Import a tracker's library.
+
+    Raises:
+        UsageError: it is not installed, or cannot be used.
+    """
+    try:
+        return TRACKERS[name]()
+    # an optional extra: nothing else of a run needs it
+    except ImportError as error:
+        raise UsageError(
+            f"--logger {name}: {one_line(error)}; pip install 'cmapss_rul[{name}]'"
+        ) from error
+
+
+def describe(run: RunFolder, config: RunConfig, tracking: Tracking) -> TrackedRun:
+    """Describe a run to its trackers."""
+    flat = flatten(config.without_paths())
+    return TrackedRun(
+        folder=run.path,
+        name=tracking.name or run.path.resolve().name,
+        parameters={
+            # lists and null as JSON: every tracker shows texts and numbers
+            key: value if isinstance(value, str | int | float | bool) else json.dumps(value)
+            for key, value in flat.items()
+        },
+        tags={
+            "subset": Path(config.data.train).stem if config.data.train else config.data.subset,
+            "balancer": config.balancer.name,
+            "seed": str(config.seed),
+            "cmapss_rul": __version__,
+        },
+        group=tracking.group,
+    )
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a tracker has of a run: see the fields of `TrackedRun`."""
+
+    name: str
+    group: str | None
+    id: str | None
+    epochs: int
+
+
+class Records:
+    """`trackers.json` of a run, shared by the threads of its trackers."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._path = run.trackers
+        self._lock = threading.Lock()
+        self._records: dict[str, Record] = {}
+        # where it is missing or damaged, the run starts anew in its trackers
+        with suppress(OSError, ValueError, AttributeError, TypeError):
+            found = json.loads(self._path.read_bytes())
+            self._records = {name: Record(**found[name]) for name in found if name in TRACKERS}
+
+    @property
+    def names(self) -> list[str]:
+        """Trackers that follow the run."""
+        return list(self._records)
+
+    def restore(self, name: str, run: TrackedRun) -> TrackedRun:
+        """The run as a tracker has it; a group that is given replaces that of before."""
+        if name not in self._records:
+            return run
+        known = asdict(self._records[name])
+        return replace(run, **known | ({} if run.group is None else {"group": run.group}))
+
+    def put(self, name: str, run: TrackedRun) -> None:
+        """Save what a tracker has."""
+        with self._lock:
+            self._records[name] = Record(run.name, run.group, run.id, run.epochs)
+            plain = {name: asdict(record) for name, record in self._records.items()}
+            write_atomic(self._path, json_text(plain) + "\n")
+
+
+class Follower(Reporter):
+    """Passes the events of a run to one tracker.
+
+    Args:
+        name: of the tracker.
+        run: as it is described; the tracker's own id and epochs come from the records.
+        records: of the run.
+        warn: receives a line when the tracker fails.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tracker: Tracker,
+        run: TrackedRun,
+        records: Records,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.name, self._tracker, self._records, self._warn = name, tracker, records, warn
+        self._run = records.restore(name, run)
+        self._metrics = RunFolder(run.folder).metrics
+        self._opened = False
+        self._failure: BaseException | None = None
+        self._reported = False
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    # ---- events ------------------------------------------------------------------------------
+
+    def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
+        """Open the tracked run: from here on the run was not refused."""
+        del epoch, epochs, windows, done
+        self._ensure_open()
+
+    def epoch_end(self, row: Row, best: bool) -> None:
+        """Pass on the epoch, and those before it that the tracker lacks."""
+        del row, best
+        self._log_rows()
+        self._report()
+
+    def finish(self, files: Sequence[Path]) -> None:
+        """Pass on what the tracker lacks of a finished run, and end the tracked run."""
+        if self._opened or self._lacks_rows():
+            self._log_rows()
+            self.attach(files, {})
+            self.close()
+
+    def _lacks_rows(self) -> bool:
+        with suppress(RulError):  # a file that others changed; the run itself is finished
+            return self._run.epochs < len(read_metrics(self._metrics))
+        return False
+
+    def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
+        """Pass on files and single values."""
+        self._ensure_open()
+        self._do(lambda: self._tracker.attach([file for file in files if file.exists()], summary))
+
+    def close(self, *, failed: bool = False) -> None:
+        """End the tracked run, and wait for its tracker, but not for long."""
+        if not self._opened:
+            return
+        self._do(lambda: self._tracker.close(failed=failed))
+        if self._thread is not None:
+            self._calls.put(None)
+            seconds = SECONDS_AFTER_SIGNAL if failed else SECONDS
+            self._thread.join(seconds)
+            if self._thread.is_alive():
+                self._failure = TimeoutError(f"no answer within {seconds:.0f} s")
+        self._report()
+
+    def _ensure_open(self) -> None:
+        if not self._opened:
+            self._opened = True
+            self._do(self._open)
+
+    def _log_rows(self) -> None:
+        self._ensure_open()
+        self._do(self._log)
+
+    # ---- calls of the tracker, in its thread -------------------------------------------------
+
+    def _open(self) -> None:
+        identity, epochs = self._tracker.open(self._run)
+        self._run = replace(self._run, id=identity, epochs=epochs)
+        self._records.put(self.name, self._run)
+
+    def _log(self) -> None:
+        # metrics.csv rather than the event: a resumed run has epochs that this process never saw
+        rows = read_metrics(self._metrics)
+        new = rows[self._run.epochs :]
+        if new:
+            self._tracker.log(new)
+            self._run = replace(self._run, epochs=len(rows))
+            self._records.put(self.name, self._run)
+
+    def _do(self, call: Callable[[], None]) -> None:
+        """Make a call at once, or in the thread."""
+        if self._tracker.local:
+            self._attempt(call)
+            return
+        if self._thread is None:
+            # a daemon: one that hangs does not keep the process alive
+            self._thread = threading.Thread(
+                target=self._work, name=f"tracker {self.name}", daemon=True
+            )
+            self._thread.start()
+        self._calls.put(call)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            self._attempt(call)
+
+    def _attempt(self, call: Callable[[], None]) -> None:
+        if self._failure is not None:
+            return
+        try:
+            call()
+        # whatever a library raises, also to end the process: training goes on
+        except (Exception, SystemExit) as error:
+            self._failure = error
+
+    def _report(self) -> None:
+        if self._failure is not None and not self._reported:
+            self._reported = True
+            text = one_line(self._failure)[:200] or type(self._failure).__name__
+            self._warn(
+                f"--logger {self.name}: {text}; the run goes on without it, and "
+                f"{printable(self._run.folder)} has everything"
+            )
+
+
+@contextmanager
+def follow(
+    run: RunFolder, config: RunConfig, tracking: Tracking, warn: Callable[[str], None]
+) -> Iterator[list[Follower]]:
+    """Make the followers of a run that trains in the context, and end what they follow.
+
+    Nothing is written or sent before the first epoch starts: until then the run may be refused.
+
+    Raises:
+        UsageError: the library of a tracker is not installed, or cannot be used.
+    """
+    records, described = Records(run), describe(run, config, tracking)
+    followers = []
+    for name in dict.fromkeys([*tracking.loggers, *records.names]):
+        try:
+            tracker = make_tracker(name)
+        except UsageError as error:
+            if name in tracking.loggers:
+                raise
+            warn(f"{error}; the run was tracked there before")
+            continue
+        followers.append(Follower(name, tracker, described, records, warn))
+    try:
+        yield followers
+    except BaseException:
+        for follower in followers:
+            follower.close(failed=True)
+        raise
+    for follower in followers:
+        follower.finish([run.best, run.config, run.metrics])
+
+
+def attach_results(
+    run: RunFolder,
+    config: RunConfig,
+    files: Sequence[Path],
+    summary: Mapping[str, float],
+    warn: Callable[[str], None],
+) -> None:
+    """Pass on the results of a finished run to the trackers that followed it, if any.
+
+    Args:
+        run: its folder.
+        config: of the run.
+        files: that were made of it, such as its report.
+        summary: name → value of single metrics.
+        warn: receives a line for each tracker that fails.
+    """
+    records, described = Records(run), describe(run, config, Tracking())
+    for name in records.names:
+        if records.restore(name, described).id is None:  # one that only writes into the folder
+            continue
+        try:
+            tracker = make_tracker(name)
+        except UsageError as error:
+            warn(str(error))
+            continue
+        follower = Follower(name, tracker, described, records, warn)
+        follower.attach(files, summary)
+        follower.close()

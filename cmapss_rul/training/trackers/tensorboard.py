@@ -1,0 +1,55 @@
+"""TensorBoard: an event file in the run's folder."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.trackers.base import TrackedRun, values_of
+
+EVENTS = "events.out.tfevents.*"
+"""Pattern of the names of TensorBoard's event files."""
+
+
+class TensorBoardTracker:
+    """Writes metrics.csv as an event file.
+
+    A process that resumes a run replaces the event files by one with all epochs, so that no
+    epoch is missing or there twice; the wall times in it are then those of the resumption. No
+    file is written before the first epoch.
+    """
+
+    local = True
+
+    def __init__(self) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer_class = SummaryWriter
+        self._writer: Any = None  # its class is that of an extra
+        self._folder = Path()
+
+    def open(self, run: TrackedRun) -> tuple[str | None, int]:
+        """Hold no epoch yet: the file is written anew."""
+        self._folder = run.folder
+        return None, 0
+
+    def log(self, rows: Sequence[Row]) -> None:
+        """Write the rows as scalars."""
+        if self._writer is None:
+            for previous in self._folder.glob(EVENTS):
+                previous.unlink()
+            # a TensorBoard that is open drops what the removed files held from step 1 on
+            self._writer = self._writer_class(str(self._folder), purge_step=1)
+        for row in rows:
+            for name, value in values_of(row).items():
+                self._writer.add_scalar(name, value, int(row["epoch"]))
+        self._writer.flush()
+
+    def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
+        """Do nothing: the files are in the same folder."""
+
+    def close(self, *, failed: bool) -> None:
+        """Close the file."""
+        del failed
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,63 @@
+"""Trackio: a run of a project, in TRACKIO_DIR or on the server or Space its variables name."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, tag, values_of
+
+
+class TrackioTracker:
+    """Writes a run; the library sends in batches, from a thread of its own."""
+
+    local = False
+
+    def __init__(self) -> None:
+        import trackio
+
+        self._trackio: Any = trackio  # an extra
+        self._run: Any = None
+
+    def open(self, run: TrackedRun) -> tuple[str | None, int]:
+        """Start a run, or continue the newest of its name, which must be the same.
+
+        Raises:
+            RuntimeError: another run of that name is newer.
+        """
+        with redirect_stdout(sys.stderr):  # stdout may be the JSON of `rul compare`
+            self._run = self._trackio.init(
+                os.environ.get("TRACKIO_PROJECT", PROJECT),
+                name=run.name,
+                group=run.group,
+                config={**run.parameters, **run.tags},
+                resume="never" if run.id is None else "must",
+                embed=False,
+                auto_log_gpu=False,
+                auto_log_cpu=False,
+            )
+        if run.id not in (None, self._run.id):  # the library resumes by name, not by id
+            raise RuntimeError(f"a newer run is named {run.name}, too")
+        return str(self._run.id), run.epochs
+
+    def log(self, rows: Sequence[Row]) -> None:
+        """Hand over the rows; the library sends them."""
+        for row in rows:
+            self._run.log(values_of(row), step=int(row["epoch"]))
+
+    def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
+        """Save the files as artifacts `<run>-<file>`, and log the values."""
+        if summary:
+            self._run.log({tag(name): value for name, value in summary.items()})
+        for file in files:
+            kind = "model" if file.suffix == ".pt" else "result"
+            self._run.log_artifact(file, name=f"{self._run.name}-{file.name}", type=kind)
+
+    def close(self, *, failed: bool) -> None:
+        """Wait until all is written."""
+        del failed
+        with redirect_stdout(sys.stderr):
+            self._run.finish()

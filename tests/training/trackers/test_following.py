@@ -1,0 +1,205 @@
+"""Trackers that fail, hang or were followed before: training goes on, and so does their run."""
+
+import csv
+import json
+import threading
+
+import pytest
+
+from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.signals import Interrupted
+from cmapss_rul.training.loggers import Reporter
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trackers import NAMES, following, parse_names
+from cmapss_rul.training.trackers.following import Records, Tracking, attach_results
+from cmapss_rul.training.train import train
+from tests.training.inputs import Recorder, Stopper, assert_same_run, everything, tiny
+
+
+class Fake:
+    """A tracker on a 'server' that lives as long as the test; `broken` names a call that fails."""
+
+    local = False
+
+    def __init__(self, server, broken=None):
+        self.server, self.broken, self.threads = server, broken, set()
+
+    def _called(self, name):
+        self.threads.add(threading.current_thread().name)
+        if name == self.broken:
+            raise RuntimeError("the server\nsays no")
+
+    def open(self, run):
+        self._called("open")
+        self.id = run.id or f"id-{len(self.server)}"
+        self.run = self.server.setdefault(self.id, {"rows": [], "files": [], "summary": {}})
+        self.run.update(name=run.name, group=run.group, parameters=run.parameters, tags=run.tags)
+        return self.id, run.epochs
+
+    def log(self, rows):
+        self._called("log")
+        self.run["rows"] += rows
+
+    def attach(self, files, summary):
+        self._called("attach")
+        self.run["files"] += [file.name for file in files]
+        self.run["summary"].update(summary)
+
+    def close(self, *, failed):
+        self._called("close")
+        self.run["failed"] = failed
+
+
+@pytest.fixture
+def server(monkeypatch):
+    found = {}
+    monkeypatch.setitem(following.TRACKERS, "mlflow", lambda: Fake(found))
+    return found
+
+
+MLFLOW = Tracking(("mlflow",))
+
+
+def run(eight, folder, inner=None, tracking=MLFLOW, resume=False, **parts):
+    reporters = [inner or Reporter()]
+    train(tiny(eight, **parts), folder, resume=resume, device="cpu", reporters=reporters,
+          tracking=tracking)  # fmt: skip
+
+
+def test_names_are_comma_separated_or_repeated():
+    assert parse_names(["csv,mlflow", "wandb", "csv"]) == ("csv", "mlflow", "wandb")
+    assert set(NAMES) == following.TRACKERS.keys()
+    for wrong in ("mlfow", "csv,", ""):
+        with pytest.raises(UsageError, match=r"--logger: found '.*', expected one or more of c"):
+            parse_names([wrong])
+
+
+def test_a_tracker_gets_the_configuration_each_epoch_and_the_checkpoint(eight, server, tmp_path):
+    run(eight, tmp_path / "mine-s3", tracking=Tracking(("mlflow",), group="grid"), seed=3)
+    (found,) = server.values()
+    assert (found["name"], found["group"], found["failed"]) == ("mine-s3", "grid", False)
+    assert [row["epoch"] for row in found["rows"]] == [1, 2]
+    assert found["files"] == ["best.pt", "config.yaml", "metrics.csv"]
+    assert found["tags"]["seed"] == "3"
+    assert found["tags"]["subset"] == "FD001"
+    assert found["parameters"]["train.batch_size"] == 20
+    assert found["parameters"]["model.cnn.channels"] == "[3]"
+    assert found["parameters"]["train.patience"] == "null"
+    assert "data.dir" not in found["parameters"]
+    record = json.loads((tmp_path / "mine-s3/trackers.json").read_text())["mlflow"]
+    assert record == {"name": "mine-s3", "group": "grid", "id": "id-0", "epochs": 2}
+
+
+@pytest.mark.parametrize("stop", [{"epoch": 1}, {"step": 1}])
+def test_a_resumed_run_goes_on_in_the_same_tracked_run_without_the_option(
+    eight, server, tmp_path, stop
+):
+    with pytest.raises(Interrupted):
+        run(eight, tmp_path / "run", Stopper(**stop))
+    (found,) = server.values()
+    assert found["failed"]
+    run(eight, tmp_path / "run", tracking=Tracking(), resume=True)
+    assert len(server) == 1
+    assert [row["epoch"] for row in found["rows"]] == [1, 2]
+    assert not found["failed"]
+
+
+def test_a_finished_run_is_not_opened_again(eight, server, tmp_path):
+    run(eight, tmp_path / "run")
+    server.clear()
+    run(eight, tmp_path / "run", resume=True)
+    assert server == {}
+
+
+@pytest.mark.usefixtures("server")
+def test_a_tracked_run_trains_to_the_same_weights(eight, tmp_path):
+    run(eight, tmp_path / "tracked")
+    run(eight, tmp_path / "plain", tracking=Tracking())
+    assert_same_run(tmp_path / "tracked", tmp_path / "plain")
+
+
+@pytest.mark.parametrize("call", ["open", "log", "attach", "close"])
+def test_a_tracker_that_fails_is_one_line_and_training_goes_on(eight, monkeypatch, tmp_path, call):
+    monkeypatch.setitem(following.TRACKERS, "wandb", lambda: Fake({}, broken=call))
+    recorder = Recorder()
+    run(eight, tmp_path / "run", recorder, Tracking(("wandb",)))
+    assert len(recorder.rows) == 2
+    (line,) = [note for note in recorder.notes if "wandb" in note]
+    assert line.startswith("--logger wandb: the server says no; the run goes on without it, and ")
+    assert line in (tmp_path / "run/train.log").read_text()
+
+
+def test_a_tracker_that_hangs_holds_nothing_up(eight, monkeypatch, tmp_path):
+    waiting, release = Fake({}), threading.Event()
+    waiting.log = lambda _rows: release.wait()
+    monkeypatch.setitem(following.TRACKERS, "wandb", lambda: waiting)
+    monkeypatch.setattr(following, "SECONDS", 0.1)
+    recorder = Recorder()
+    run(eight, tmp_path / "run", recorder, Tracking(("wandb",)))
+    release.set()
+    assert len(recorder.rows) == 2
+    assert "--logger wandb: no answer within 0 s; the run goes on" in recorder.notes[-1]
+
+
+def test_one_on_a_server_is_never_called_from_the_training_thread(eight, monkeypatch, tmp_path):
+    fake = Fake({})
+    monkeypatch.setitem(following.TRACKERS, "wandb", lambda: fake)
+    run(eight, tmp_path / "run", tracking=Tracking(("wandb",)))
+    assert fake.threads == {"tracker wandb"}
+
+
+def test_a_run_that_is_refused_reaches_no_tracker(eight, server, finished_run):
+    before = everything(finished_run)
+    with pytest.raises(UsageError, match="exists already"):
+        run(eight, finished_run)
+    assert server == {}
+    assert everything(finished_run) == before
+
+
+def test_results_reach_the_run_later(eight, server, tmp_path):
+    folder = tmp_path / "run"
+    run(eight, folder)
+    (folder / "evaluation.json").write_text("{}")
+    said = []
+    files = [folder / "evaluation.json", folder / "missing.html"]
+    attach_results(RunFolder(folder), tiny(eight), files, {"test_rmse": 12.5}, said.append)
+    (found,) = server.values()
+    assert found["files"][3:] == ["evaluation.json"]
+    assert found["summary"] == {"test_rmse": 12.5}
+    assert said == []
+
+
+@pytest.mark.usefixtures("server")
+def test_a_tracker_that_is_not_installed_any_more_is_a_line(eight, monkeypatch, tmp_path):
+    with pytest.raises(Interrupted):
+        run(eight, tmp_path / "run", Stopper(epoch=1))
+
+    def missing():
+        raise ImportError("No module named 'mlflow'")
+
+    monkeypatch.setitem(following.TRACKERS, "mlflow", missing)
+    recorder = Recorder()
+    run(eight, tmp_path / "run", recorder, Tracking(), resume=True)
+    assert recorder.notes[0] == (
+        "--logger mlflow: No module named 'mlflow'; pip install 'cmapss_rul[mlflow]'; the run was "
+        "tracked there before"
+    )
+    with pytest.raises(UsageError, match=r"pip install 'cmapss_rul\[mlflow\]'"):
+        run(eight, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"mlflow": 3}', '{"mlflow": {"id": "a"}}'])
+def test_a_damaged_record_starts_anew(tmp_path, content):
+    (tmp_path / "trackers.json").write_text(content)
+    assert Records(RunFolder(tmp_path)).names == []
+
+
+def test_csv_writes_the_parameters_as_a_table(eight, tmp_path):
+    run(eight, tmp_path / "mine", tracking=Tracking(("csv",), group="grid"))
+    with (tmp_path / "mine/parameters.csv").open(newline="") as file:
+        rows = dict(csv.reader(file))
+    assert rows["key"] == "value"
+    assert (rows["name"], rows["group"], rows["balancer"]) == ("mine", "grid", "fixed")
+    assert (rows["data.window"], rows["model.cnn.channels"]) == ("5", "[3]")
+    assert len(rows) > 40

@@ -1,0 +1,180 @@
+"""The real libraries, offline: what was written is read back by their own readers.
+
+Each test runs in a process of its own: the libraries keep threads and settings of a process, and
+warn about their own dependencies.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.training.inputs import plain
+
+ROWS = ["val/rmse", "train/rul_loss", "learning_rate"]
+
+# train an epoch, be interrupted, resume, attach a result: the names are those of `inputs`
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from cmapss_rul.system.signals import Interrupted
+from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trackers.following import Tracking, attach_results
+from cmapss_rul.training.train import train
+from tests.training.inputs import Recorder, Stopper
+
+name, part = sys.argv[1:]
+config = RunConfig.model_validate(json.loads(Path("config.json").read_text()))
+folder, said = Path("runs/mine-s0"), Recorder()
+if part == "first":
+    tracking = Tracking((name,), group="grid")
+    try:
+        train(config, folder, device="cpu", reporters=[Stopper(epoch=1), said], tracking=tracking)
+    except Interrupted:
+        pass
+else:
+    train(config, folder, resume=True, device="cpu", reporters=[said])
+    Path("evaluation.json").write_text("{}")
+    summary = {"test_rmse": 12.5, "test_nasa": 300.0}
+    attach_results(RunFolder(folder), config, [Path("evaluation.json")], summary, said.note)
+print(json.dumps([note for note in said.notes if "--logger" in note]))
+"""
+
+
+def python(script, place, *words):
+    root = Path(__file__).parents[3]
+    settings = {
+        "PYTHONPATH": str(root),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}",
+        "WANDB_MODE": "offline",
+        "WANDB_DIR": str(place),
+        "TRACKIO_DIR": str(place / "trackio"),
+        "HF_HUB_OFFLINE": "1",
+        "HOME": str(place),
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, *words],
+        cwd=place,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def place(eight, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(plain(eight)))
+    return tmp_path
+
+
+def tracked(name, place):
+    """Train with a tracker; returns what it was to read back."""
+    if find_spec(name) is None:
+        pytest.skip(f"needs {name}: pip install 'cmapss_rul[{name}]'")
+    for part in ("first", "second"):
+        printed = python(SCRIPT, place, name, part)
+        assert json.loads(printed.splitlines()[-1]) == [], "the tracker failed"
+        assert len(printed.splitlines()) == 1, "a library printed to stdout"
+    lines = (place / "runs/mine-s0/metrics.csv").read_text().splitlines()
+    header = lines[0].split(",")
+    rows = [dict(zip(header, map(float, line.split(",")), strict=True)) for line in lines[1:]]
+    expected = {key: [[row["epoch"], row[key.replace("/", "_")]] for row in rows] for key in ROWS}
+    assert len(rows) == 2
+    record = json.loads((place / "runs/mine-s0/trackers.json").read_text())[name]
+    return expected, record["id"]
+
+
+def test_mlflow_with_a_sqlite_file(place):
+    expected, identity = tracked("mlflow", place)
+    read = """
+import json, mlflow
+client = mlflow.MlflowClient()
+(experiment,) = [e for e in client.search_experiments() if e.name == "cmapss_rul"]
+(run,) = client.search_runs([experiment.experiment_id])
+names = ["val/rmse", "train/rul_loss", "learning_rate"]
+found = {n: [[m.step, m.value] for m in client.get_metric_history(run.info.run_id, n)]
+         for n in names}
+files = sorted(f.path for f in client.list_artifacts(run.info.run_id))
+best = client.download_artifacts(run.info.run_id, "best.pt", ".")
+print(json.dumps([run.info.run_id, run.info.run_name, run.info.status, run.data.tags,
+                  run.data.params, found, files, run.data.metrics]))
+"""
+    ours = json.loads(python(read, place).splitlines()[-1])
+    name, run_name, status, tags, parameters, found, files, metrics = ours
+    assert (name, run_name, status) == (identity, "mine-s0", "FINISHED")
+    assert tags["group"] == "grid"
+    assert (tags["subset"], tags["seed"]) == ("FD001", "0")
+    assert (parameters["data.window"], parameters["model.cnn.channels"]) == ("5", "[3]")
+    assert found == expected
+    assert files == ["best.pt", "config.yaml", "evaluation.json", "metrics.csv"]
+    assert (metrics["test/rmse"], metrics["test/nasa"]) == (12.5, 300.0)
+    assert (place / "best.pt").read_bytes() == (place / "runs/mine-s0/best.pt").read_bytes()
+
+
+def test_wandb_offline(place):
+    expected, identity = tracked("wandb", place)
+    read = """
+import glob, json
+from wandb.proto import wandb_internal_pb2 as pb
+from wandb.sdk.internal import datastore
+found, files, summary, config, runs = {}, set(), {}, {}, set()
+for path in sorted(glob.glob("wandb/offline-run-*/*.wandb")):
+    store = datastore.DataStore()
+    store.open_for_scan(path)
+    while (data := store.scan_data()) is not None:
+        record = pb.Record()
+        record.ParseFromString(data)
+        kind = record.WhichOneof("record_type")
+        if kind == "run":
+            run = record.run
+            runs.add((run.run_id, run.display_name, run.run_group, run.project, tuple(run.tags)))
+            config.update({c.key: json.loads(c.value_json) for c in run.config.update})
+        if kind == "history":
+            items = {i.key or "/".join(i.nested_key): json.loads(i.value_json)
+                     for i in record.history.item}
+            for name in ("val/rmse", "train/rul_loss", "learning_rate"):
+                if name in items:
+                    found.setdefault(name, []).append([record.history.step.num, items[name]])
+        if kind == "files":
+            files |= {f.path for f in record.files.files}
+        if kind == "summary":
+            summary.update({u.key or "/".join(u.nested_key): json.loads(u.value_json)
+                            for u in record.summary.update})
+print(json.dumps([sorted(runs), config, found, sorted(files), summary]))
+"""
+    runs, config, found, files, summary = json.loads(python(read, place).splitlines()[-1])
+    assert len(runs) == 1
+    name, display, group, project, tags = runs[0]
+    assert (name, display, group, project) == (identity, "mine-s0", "grid", "cmapss_rul")
+    assert "subset FD001" in tags
+    assert config["data.window"] == 5
+    assert found == expected
+    assert {"best.pt", "config.yaml", "evaluation.json", "metrics.csv"} <= set(files)
+    assert summary["test/rmse"] == 12.5
+
+
+def test_trackio_in_a_folder(place):
+    expected, identity = tracked("trackio", place)
+    read = """
+import json, trackio
+(run,) = trackio.Api().runs("cmapss_rul")
+from trackio.sqlite_storage import SQLiteStorage as store
+logs = store.get_logs("cmapss_rul", run.name)
+names = ["val/rmse", "train/rul_loss", "learning_rate", "test/rmse"]
+found = {n: [[log["step"], log[n]] for log in logs if n in log] for n in names}
+print(json.dumps([run.id, run.name, run.config, found]))
+"""
+    name, run_name, config, found = json.loads(python(read, place).splitlines()[-1])
+    assert (name, run_name) == (identity, "mine-s0")
+    assert config["data.window"] == 5
+    assert config["_Group"] == "grid"
+    assert [value for _, value in found.pop("test/rmse")] == [12.5]
+    assert found == expected
