@@ -35,6 +35,9 @@ UNSPOKEN = {
 }
 """Words of older metadata."""
 
+UNSTATED = {"huey": "MIT", "skops": "MIT"}
+"""Licences that only the licence file names, not the metadata."""
+
 SEPARATE = re.compile("nvidia-|cuda-")
 """CUDA libraries under NVIDIA's own terms, which torch of PyPI pulls in on Linux."""
 
@@ -80,6 +83,8 @@ def licence(distribution: metadata.Distribution) -> str:
         return str(fields["License"])
     classes = [text.rpartition(" :: ")[2] for text in fields.get_all("Classifier") or []
                if text.startswith("License :: ") and not text.endswith("OSI Approved")]  # fmt: skip
+    if not classes and distribution.name in UNSTATED:
+        return UNSTATED[distribution.name]
     words = classes or [(fields.get("License") or "unknown").splitlines()[0]]
     return " AND ".join(dict.fromkeys(UNSPOKEN.get(word, word) for word in words))
 

@@ -83,7 +83,7 @@ def test_its_information_names_licence_version_and_command(wheel, names):
 
 def test_twine_finds_no_fault_with_wheel_and_sdist(wheel, tmp_path):
     """The description of the page and the metadata, as an index would check them."""
-    pytest.importorskip("twine", reason="needs twine: pip install 'cmapss_rul[release]'")
+    pytest.importorskip("twine", reason="needs twine: pip install twine")
     build = "from hatchling.build import build_sdist; import sys; build_sdist(sys.argv[1])"
     subprocess.run(
         [sys.executable, "-c", build, tmp_path], cwd=ROOT, check=True, capture_output=True

@@ -78,3 +78,15 @@ def values_of(row: Row) -> dict[str, float]:
     {'val/rmse': 12.5}
     """
     return {tag(name): value for name, value in row.items() if name != "epoch"}
+
+
+def kinds_of(files: Sequence[Path]) -> dict[str, list[Path]]:
+    """Kind → files of it, where there are any: the model, and results.
+
+    >>> kinds_of([Path("run/best.pt")])
+    {'model': [PosixPath('run/best.pt')]}
+    """
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        found.setdefault("model" if file.suffix == ".pt" else "result", []).append(file)
+    return found

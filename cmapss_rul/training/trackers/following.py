@@ -202,7 +202,7 @@ class Follower(Reporter):
             seconds = SECONDS_AFTER_SIGNAL if failed else SECONDS
             self._thread.join(seconds)
             if self._thread.is_alive():
-                self._failure = TimeoutError(f"no answer within {seconds:.0f} s")
+                self._failure = TimeoutError(f"no answer within {seconds:g} s")
         self._report()
 
     def _ensure_open(self) -> None:

@@ -1,14 +1,14 @@
 """Trackio: a run of a project, in TRACKIO_DIR or on the server or Space its variables name."""
 
+import io
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from cmapss_rul.training.loggers import Row
-from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, tag, values_of
+from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, kinds_of, tag, values_of
 
 
 class TrackioTracker:
@@ -28,7 +28,7 @@ class TrackioTracker:
         Raises:
             RuntimeError: another run of that name is newer.
         """
-        with redirect_stdout(sys.stderr):  # stdout may be the JSON of `rul compare`
+        with redirect_stdout(io.StringIO()):  # it prints how to show a project
             self._run = self._trackio.init(
                 os.environ.get("TRACKIO_PROJECT", PROJECT),
                 name=run.name,
@@ -52,12 +52,12 @@ class TrackioTracker:
         """Save the files as artifacts `<run>-<file>`, and log the values."""
         if summary:
             self._run.log({tag(name): value for name, value in summary.items()})
-        for file in files:
-            kind = "model" if file.suffix == ".pt" else "result"
-            self._run.log_artifact(file, name=f"{self._run.name}-{file.name}", type=kind)
+        for kind, some in kinds_of(files).items():
+            for file in some:
+                self._run.log_artifact(file, name=f"{self._run.name}-{file.name}", type=kind)
 
     def close(self, *, failed: bool) -> None:
         """Wait until all is written."""
         del failed
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(io.StringIO()):
             self._run.finish()

@@ -7,7 +7,7 @@ from typing import Any
 
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.loggers import Row
-from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, tag, values_of
+from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, kinds_of, tag, values_of
 
 
 class WandbTracker:
@@ -53,10 +53,13 @@ class WandbTracker:
             self._run.log(values_of(row), step=int(row["epoch"]))
 
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
-        """Upload the files, and add the values to the summary."""
+        """Save the files as two artifacts, model and result; add the values to the summary."""
         self._run.summary.update({tag(name): value for name, value in summary.items()})
-        for file in files:
-            self._run.save(str(file.resolve()), base_path=str(file.resolve().parent), policy="now")
+        for kind, some in kinds_of(files).items():
+            artifact = self._wandb.Artifact(f"{self._run.id}-{kind}", type=kind)
+            for file in some:
+                artifact.add_file(str(file))
+            self._run.log_artifact(artifact)
 
     def close(self, *, failed: bool) -> None:
         """Wait until all is sent."""

@@ -138,7 +138,8 @@ def test_a_tracker_that_hangs_holds_nothing_up(eight, monkeypatch, tmp_path):
     run(eight, tmp_path / "run", recorder, Tracking(("wandb",)))
     release.set()
     assert len(recorder.rows) == 2
-    assert "--logger wandb: no answer within 0 s; the run goes on" in recorder.notes[-1]
+    (line,) = [note for note in recorder.notes if "wandb" in note]
+    assert line.startswith("--logger wandb: no answer within 0.1 s; the run goes on")
 
 
 def test_one_on_a_server_is_never_called_from_the_training_thread(eight, monkeypatch, tmp_path):
