@@ -208,8 +208,8 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="NAME",
-        help="auto, cpu or cuda; auto uses a CUDA GPU if there is one. mps and xpu are passed to "
-        "PyTorch where it has them, untested.",
+        help="auto, cpu or cuda; auto uses a CUDA GPU if there is one. mps and xpu are accepted "
+        "where PyTorch has them, untested.",
     ),
 ]
 Loggers = Annotated[

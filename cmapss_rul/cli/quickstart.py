@@ -26,7 +26,7 @@ def quickstart(device: Device = "auto") -> None:
     Uses FD001 of C-MAPSS, downloaded into data/raw unless it is there. Where no source can be
     reached, it simulates a fleet and marks every result 'simulated'. The run is
     runs/quickstart-fd001 or runs/quickstart-demo; one that was stopped resumes, and a finished
-    one is only reported.
+    one is left as it is.
 
     \b
     Examples:
