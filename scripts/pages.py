@@ -17,7 +17,14 @@ from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.ledger import read_ledger
 from cmapss_rul.experiments.schema import CellSummary, Ledger
 from cmapss_rul.experiments.table import show_spread
-from cmapss_rul.metrics.published import HONEST_BAND, PUBLISHED, SUBSETS, TRUST, PublishedResult
+from cmapss_rul.metrics.published import (
+    FLIGHT_SUBSETS,
+    HONEST_BAND,
+    PUBLISHED,
+    SUBSETS,
+    TRUST,
+    PublishedResult,
+)
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, load_config
@@ -147,7 +154,7 @@ def published_table() -> str:
     rows = [
         [
             entry.method,
-            *(_published_cell(entry.results.get(name)) for name in SUBSETS),
+            *(_published_cell(entry.results.get(name)) for name in (*SUBSETS, *FLIGHT_SUBSETS)),
             *map(_said, (s.trained_on, s.window, s.cap, s.cycle_count, s.selection, s.seeds)),
             entry.trust + (f": {entry.note}" if entry.note else ""),
         ]
@@ -157,7 +164,8 @@ def published_table() -> str:
     band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
     rows.append(["range of honest protocols", *band])
     setup = ["trained on", "window", "cap", "cycle count", "epoch chosen by", "seeds"]
-    table = Table("", ["method", *SUBSETS, *setup, "trust"], rows, align="lrrrrlrrllrl")
+    head = ["method", *SUBSETS, *(f"{name}, flights" for name in FLIGHT_SUBSETS), *setup, "trust"]
+    table = Table("", head, rows, align="lrrrrrlrrllrl")
     meanings = [f"- *{name}*: {meaning}." for name, meaning in TRUST.items()]
     return "\n".join([to_markdown(table), "", *meanings])
 

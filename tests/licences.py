@@ -16,7 +16,8 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause",
-    "BSL-1.0", "CC0-1.0", "ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
+    "BSL-1.0", "CC0-1.0", "ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense",
+    "Zlib",
 }  # fmt: skip
 """SPDX names; MPL-2.0 is for use unmodified, MIT-CMU is Pillow's MIT with a clause on names, MIT-0
 is MIT without the duty to name its authors."""

@@ -27,7 +27,8 @@ SHORT = ["train.epochs=1", "train.window_share=0.02", "train.threads=1"]
 
 def test_the_list_is_complete():
     subsets = {f"fd00{n}{kind}" for n in range(1, 5) for kind in ("", "-auxiliary")}
-    assert set(shipped_configs()) == subsets | {"demo", "published"} | set(BALANCERS)
+    others = {"demo", "published", "ncmapss-ds02"}
+    assert set(shipped_configs()) == subsets | others | set(BALANCERS)
 
 
 def test_each_balancer_of_the_union_has_an_example():
@@ -66,7 +67,13 @@ def test_the_published_network_has_the_published_size(official):
 @pytest.mark.parametrize("name", sorted(set(shipped_configs()) - {"published"}))
 def test_one_epoch_of_each(name, tmp_path):
     data = load_config(name).data
-    for subset in (data.subset, *data.auxiliary):
+    if data.flights is not None:
+        pytest.importorskip("h5py")
+        from scripts.synthetic_ncmapss import write_ncmapss
+
+        units = {"dev": {1: 4, 2: 4, 3: 4}, "test": {4: 3}}
+        write_ncmapss(tmp_path / data.flights.file, units, seconds=60)
+    for subset in (data.subset, *data.auxiliary) if data.flights is None else ():
         simulate(tmp_path, engines=6, conditions=CONDITIONS[subset], faults=FAULTS[subset])
     sets = ["data.source=official", f"data.dir={tmp_path}", *SHORT]
     run = train(load_config(name, sets), tmp_path / "run")

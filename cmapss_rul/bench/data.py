@@ -165,7 +165,7 @@ def peer_version() -> str | None:
     return metadata.version("rul-datasets")
 
 
-def fill_peer_root(data: Path, subset: SubsetName, root: Path) -> None:
+def fill_peer_root(data: Path, subset: str, root: Path) -> None:
     """Copy a subset's text files to where rul-datasets expects them below its root."""
     folder = root / "CMAPSS"
     folder.mkdir(parents=True)

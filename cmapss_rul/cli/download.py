@@ -9,6 +9,7 @@ from cmapss_rul.cli.options import AsJson
 from cmapss_rul.cli.output import print_json, print_line
 
 if TYPE_CHECKING:
+    from cmapss_rul.data.columns import FlightSetName
     from cmapss_rul.data.verification import Provenance
 
 
@@ -22,7 +23,7 @@ def download_data(
     ] = None,
     subset: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="Comma-separated subsets."),
+        typer.Option(metavar="NAMES", help="Comma-separated subsets; DS01 … DS08d are N-CMAPSS."),
     ] = "FD001,FD002,FD003,FD004",
     directory: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Data folder.")] = Path(
         "data/raw"
@@ -37,19 +38,34 @@ def download_data(
     Valid files that exist already are kept, without any network access. Nothing is written
     unless every requested file is valid.
 
+    A set of N-CMAPSS is one HDF5 file of 2.3 to 3.8 GB, read from the stream of NASA's archive of
+    15.8 GB, which is not stored. NASA publishes no digests: the first one seen is recorded.
+
     \b
     Examples:
       rul download-data
       rul download-data --subset FD001,FD003
       rul download-data --source CMAPSSData.zip
+      rul download-data --subset DS02
     """
     from dataclasses import asdict
 
-    from cmapss_rul.data.columns import file_names, parse_subsets
+    from cmapss_rul.data.columns import FLIGHT_SETS, SUBSETS, file_names, parse_names
     from cmapss_rul.data.sources import fetch
     from cmapss_rul.display.text import counted
 
-    fetched = fetch(file_names(parse_subsets(subset)), directory, source, force=force)
+    wanted = parse_names(subset, (*SUBSETS, *FLIGHT_SETS))
+    large = [
+        _download_flights(name, directory, source, force=force)
+        for name in FLIGHT_SETS
+        if name in wanted
+    ]
+    names = file_names([name for name in SUBSETS if name in wanted])
+    if large and not names:
+        if as_json:
+            print_json({"source": source, "files": large})
+        return
+    fetched = fetch(names, directory, source, force=force)
     # before the result: what failed on the way explains why another source was used
     for note in (*fetched.answers, *fetched.refused):
         print_line(f"note: {note}", err=True)
@@ -59,7 +75,7 @@ def download_data(
             for origins, written in ((fetched.unchanged, False), (fetched.written, True))
             for origin in origins
         ]
-        print_json({"source": fetched.source, "files": plain})
+        print_json({"source": fetched.source, "files": large + plain})
         return
     for files, state in ((fetched.unchanged, "exists"), (fetched.written, "written")):
         for origin in files:
@@ -68,6 +84,24 @@ def download_data(
         print_line(f"{counted(len(fetched.written), 'file')} from {fetched.source}")
     else:
         print_line("all files exist; nothing was downloaded (--force downloads again)")
+
+
+def _download_flights(
+    subset: "FlightSetName", directory: Path, source: str | None, *, force: bool
+) -> dict[str, object]:
+    """Fetch a file of N-CMAPSS, with its size said before."""
+    from cmapss_rul.data.flight_archive import digest_path, fetch_flight_file
+    from cmapss_rul.data.ncmapss import ARCHIVE_GB, FILES
+
+    entry = FILES[subset]
+    if force or not (directory / entry.file).exists():
+        origin = f"up to {ARCHIVE_GB} GB are read from NASA's archive" if source is None else source
+        print_line(f"{entry.file}: {entry.megabytes / 1000:.1f} GB; {origin}", err=True)
+    found = fetch_flight_file(subset, directory, source, force=force)
+    state = "exists" if found.source is None else "written"
+    note = f"  SHA-256 {found.sha256} recorded in {digest_path(found.path).name}"
+    print_line(f"{found.path}  {state}{note if found.source else ''}", err=True)
+    return {"file": str(found.path), "written": found.source is not None, "sha256": found.sha256}
 
 
 def _kind(origin: "Provenance") -> str:

@@ -32,7 +32,6 @@ FORMAT = 1
 """To be incremented whenever the reader or the layout of an entry changes what is read."""
 
 _DEFAULT_FOLDERS = (Path("data/raw"), Path("data/simulated"))
-_NUMBERS_PER_ROW = 2 + len(COLUMNS)
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -86,7 +85,7 @@ def read_cached_train(path: Path) -> tuple[Fleet, Provenance]:
             )
         with suppress(OSError):  # a full disk: the next call tries again
             remove_partial_files(entry.parent)
-            _store(entry, fleet)
+            store_fleet(entry, fleet)
     return fleet, source
 
 
@@ -96,7 +95,7 @@ def _find(path: Path) -> tuple[Fleet, Provenance] | None:
     if not any(cache_folder(path).glob(f"{path.stem}-*.rows")):
         return None
     source = provenance(path)
-    fleet = _load(cache_entry(path, source.sha256))
+    fleet = load_fleet(cache_entry(path, source.sha256))
     return None if fleet is None else (fleet, source)
 
 
@@ -130,7 +129,8 @@ def _parse(path: Path) -> tuple[Fleet, Provenance]:
     return fleet, source
 
 
-def _store(entry: Path, fleet: Fleet) -> None:
+def store_fleet(entry: Path, fleet: Fleet) -> None:
+    """Write the rows of a fleet as an entry; OSError where that fails."""
     columns = ((fleet.engine, "<i8"), (fleet.cycle, "<i8"), (fleet.values, "<f8"))
     parts = [np.ascontiguousarray(array, kind).data for array, kind in columns]
     digest = hashlib.sha256(entry.name.encode())
@@ -142,7 +142,7 @@ def _store(entry: Path, fleet: Fleet) -> None:
             file.write(part)
 
 
-def _load(entry: Path) -> Fleet | None:
+def load_fleet(entry: Path, columns: tuple[str, ...] = COLUMNS) -> Fleet | None:
     """The fleet of an entry; None where there is none, or it was altered.
 
     The arrays use the file's own pages (copy on write), which costs far less than allocating new
@@ -153,7 +153,7 @@ def _load(entry: Path) -> Fleet | None:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except (OSError, ValueError):  # the latter where it is empty
         return None
-    rows, rest = divmod(len(content) - _DIGEST_BYTES, 8 * _NUMBERS_PER_ROW)
+    rows, rest = divmod(len(content) - _DIGEST_BYTES, 8 * (2 + len(columns)))
     if rows < 1 or rest:
         return None
     numbers = np.frombuffer(content, "<i8", offset=_DIGEST_BYTES)
@@ -162,4 +162,4 @@ def _load(entry: Path) -> Fleet | None:
     if found.digest() != content[:_DIGEST_BYTES]:
         return None
     engine, cycle, values = np.split(numbers, [rows, 2 * rows])
-    return Fleet.from_rows(engine, cycle, values.view("<f8").reshape(rows, len(COLUMNS)))
+    return Fleet.from_rows(engine, cycle, values.view("<f8").reshape(rows, len(columns)), columns)

@@ -6,15 +6,22 @@ Imported by nearly everything, so it imports next to nothing itself.
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar, get_args
 
 from cmapss_rul.display.text import nearest, nearest_first
 from cmapss_rul.system.errors import DataError, UsageError
 
 SubsetName = Literal["FD001", "FD002", "FD003", "FD004"]
+FlightSetName = Literal[
+    "DS01", "DS02", "DS03", "DS04", "DS05", "DS06", "DS07", "DS08a", "DS08c", "DS08d"
+]
+AnySubset = Literal[SubsetName, FlightSetName]
 FileKind = Literal["train", "test", "RUL"]
+Subset = TypeVar("Subset", bound=str)
 
 SUBSETS: tuple[SubsetName, ...] = ("FD001", "FD002", "FD003", "FD004")
+FLIGHT_SETS: tuple[FlightSetName, ...] = get_args(FlightSetName)
+"""The sets of N-CMAPSS, of which a file holds whole flights; see `data.ncmapss`."""
 FILE_KINDS: tuple[FileKind, ...] = ("train", "test", "RUL")
 ENGINE, CYCLE = "unit", "cycle"
 SETTINGS: tuple[str, ...] = tuple(f"setting_{i}" for i in range(1, 4))
@@ -64,7 +71,7 @@ _SENSOR_SYMBOLS = (
 _SYMBOLS = dict(zip((*_SETTING_SYMBOLS, *_SENSOR_SYMBOLS), COLUMNS, strict=True))
 
 
-def file_name(kind: FileKind, subset: SubsetName) -> str:
+def file_name(kind: FileKind, subset: str) -> str:
     """Name of one of a subset's three files.
 
     >>> file_name("RUL", "FD003")
@@ -83,7 +90,7 @@ def subset_of(name: str) -> str:
 
 
 def parse_subsets(text: str) -> tuple[SubsetName, ...]:
-    """Parse a comma-separated list of subsets.
+    """Parse a comma-separated list of subsets of C-MAPSS.
 
     >>> parse_subsets("FD003, fd001")
     ('FD001', 'FD003')
@@ -91,21 +98,34 @@ def parse_subsets(text: str) -> tuple[SubsetName, ...]:
     Raises:
         UsageError: a name that is no subset.
     """
+    return parse_names(text, SUBSETS)
+
+
+def parse_names(text: str, known: Sequence[Subset]) -> tuple[Subset, ...]:
+    """Parse a comma-separated list of known subsets, in any case; return them in their order.
+
+    >>> parse_names("ds08A", FLIGHT_SETS)
+    ('DS08a',)
+
+    Raises:
+        UsageError: a name that is not known.
+    """
+    names = {name.upper(): name for name in known}
     wanted = [part.strip().upper() for part in text.split(",") if part.strip()]
     for name in wanted:
-        if name not in SUBSETS:
-            first = nearest(name, SUBSETS)
-            hint = f"; perhaps {first} was meant" if first else ""
+        if name not in names:
+            first = nearest(name, names)
+            hint = f"; perhaps {names[first]} was meant" if first else ""
             raise UsageError(
                 f"subset '{name}' is unknown{hint}; expected any of "
-                f"{', '.join(nearest_first(name, SUBSETS))}"
+                f"{', '.join(names[other] for other in nearest_first(name, names))}"
             )
     if not wanted:
-        raise UsageError(f"no subset was named; expected any of {', '.join(SUBSETS)}")
-    return tuple(name for name in SUBSETS if name in wanted)
+        raise UsageError(f"no subset was named; expected any of {', '.join(known)}")
+    return tuple(name for name in known if name.upper() in wanted)
 
 
-def file_names(subsets: Iterable[SubsetName]) -> tuple[str, ...]:
+def file_names(subsets: Iterable[str]) -> tuple[str, ...]:
     """Names of the three files of each subset."""
     return tuple(file_name(kind, subset) for subset in subsets for kind in FILE_KINDS)
 

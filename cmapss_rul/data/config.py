@@ -2,49 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import ValidationInfo, field_validator, model_validator
 
-from cmapss_rul.config.base import Config
-from cmapss_rul.data.columns import (
-    COLUMNS,
-    CYCLE,
-    ENGINE,
-    LITERATURE_SENSORS,
-    SENSORS,
-    SETTINGS,
-    SubsetName,
-)
-from cmapss_rul.data.conditions import (
-    CMAPSS_DECIMALS,
-    ByColumn,
-    BySettings,
-    ColumnName,
-    ConditionsConfig,
+from cmapss_rul.data.columns import COLUMNS, CYCLE, ENGINE, SENSORS, SETTINGS
+from cmapss_rul.data.conditions import CMAPSS_DECIMALS, ByColumn, BySettings
+from cmapss_rul.data.config_fields import DataFields
+from cmapss_rul.data.ncmapss import (
+    FLIGHT_SENSORS,
+    FLIGHT_SETTINGS,
+    FLIGHT_VIRTUAL_SENSORS,
+    FlightSet,
+    default_inputs,
+    flight_set,
 )
 from cmapss_rul.display.text import by_nearness
 
 _DEFAULT_DIRS = {"official": "data/raw", "simulated": "data/simulated"}
-MAX_COLUMNS = 1000
-
-FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
-ColumnNames = Annotated[tuple[ColumnName, ...], Field(max_length=MAX_COLUMNS)]
-
-
-def _as_text(value: object) -> object:
-    """Return an id as text: YAML reads one of digits as a whole number."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-EngineId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=200)]
 
 OWN_FILES = ("train", "test", "rul_file")
 """Keys of the paths of a user's own files."""
@@ -53,122 +28,18 @@ _OWN = (*OWN_FILES, "rul_column", "engine", "cycle", "event", "censored", "setti
 """Keys that have no meaning where `train` names no file."""
 
 
-class DataConfig(Config):
-    """The `data` part of a configuration: a subset of C-MAPSS, or a user's own fleet."""
-
-    subset: SubsetName = Field(
-        "FD001", description="Subset of C-MAPSS: FD001 … FD004; ignored where train is set."
-    )
-    auxiliary: tuple[SubsetName, ...] = Field(
-        (),
-        max_length=3,
-        description="Other subsets whose training files are trained on, too, each scaled by its "
-        "own statistics; validation and test use `subset` only.",
-    )
-    source: Literal["official", "simulated"] = Field(
-        "official",
-        description="'official' files are downloaded if missing; 'simulated' ones are generated.",
-    )
-    dir: FilePath = Field(
-        "data/raw",
-        description="Folder of the text files, relative to the working folder "
-        "(data/raw, or data/simulated for a simulated source).",
-    )
-    train: FilePath | None = Field(
-        None,
-        description="A file of your own instead of C-MAPSS: CSV, Parquet or C-MAPSS text, relative "
-        "to the working folder; each record is assumed to end with the failure, unless event or "
-        "censored says otherwise.",
-    )
-    test: FilePath | None = Field(
-        None,
-        description="Your own test file: records that end before the failure. Null: split.test of "
-        "the engines of train are held out.",
-    )
-    rul_file: FilePath | None = Field(
-        None,
-        description="RUL at the end of each record of test: a table of engines and RUL, or one "
-        "whole number a line in the order of the engines' first rows there, which must ascend.",
-    )
-    rul_column: ColumnName | None = Field(
-        None,
-        description="Instead of rul_file: column of test with the RUL; an engine's last row "
-        "counts.",
-    )
-    engine: ColumnName | None = Field(
-        None, description="Name of the engine column in your file; null for unit and its aliases."
-    )
-    cycle: ColumnName | None = Field(
-        None, description="Name of the cycle column in your file; null for cycle and its aliases."
-    )
-    event: ColumnName | None = Field(
-        None,
-        description="Column of train that is 1 (true) where the engine's record ends with its "
-        "failure and 0 (false) where it ends before; the same in all rows of an engine.",
-    )
-    censored: Annotated[tuple[EngineId, ...], Field(max_length=1_000_000)] = Field(
-        (), description="Or the ids of the engines of train whose records end before the failure."
-    )
-    cycle_from_order: bool = Field(
-        False,
-        description="Whether the cycle column of your file has times instead: the rows of an "
-        "engine in the order of their times are its cycles 1, 2, …",
-    )
-    settings: ColumnNames | None = Field(
-        None,
-        description="Your columns of operational settings; scaled over all rows. Null: none, or "
-        "setting_1 … setting_3 where sensors is null, too.",
-    )
-    allow_labels: bool = Field(
-        False,
-        description="Train although a column that the network sees is a label, known only after "
-        "the failure; every figure is then marked.",
-    )
-    sensors: Annotated[ColumnNames, Field(min_length=1)] | None = Field(
-        None,
-        description="Your columns of measurements; scaled per operating condition. Null for "
-        "sensor_1 … sensor_21 and their aliases.",
-    )
-    unit: Annotated[str, StringConstraints(pattern=r"^\S(.{0,18}\S)?$")] = Field(
-        "cycles",
-        description="Unit of the cycle column, of every RUL, and of cap. Cycles are counted "
-        "1, 2, … in each record; of another unit, such as hours, any rising numbers are accepted.",
-    )
-    gaps: Literal["refuse", "keep"] = Field(
-        "refuse", description="Missing cycles in a record; if kept, its RUL follows the numbers."
-    )
-    missing: Literal["refuse", "hold"] = Field(
-        "refuse", description="Empty cells of settings and sensors; hold: the last value stays."
-    )
-    max_hold: int = Field(5, ge=1, le=1000, description="Most rows over which a value is held.")
-    conditions: ConditionsConfig = Field(
-        BySettings(), description="What defines the operating conditions."
-    )
-    # papers use 125, 130 or 150; results with different caps cannot be compared
-    cap: int = Field(125, ge=1, le=100_000, description="Cap of the RUL label, in `unit`.")
-    window: int = Field(60, ge=1, le=10_000, description="Length of a window, rows (cycles).")
-    columns: Annotated[ColumnNames, Field(min_length=1)] = Field(
-        LITERATURE_SENSORS,
-        description="Settings and sensors that are inputs of the network, by name; by default all "
-        "of your own sensors.",
-    )
-    cycle_count: bool = Field(
-        True,
-        description="Whether the cycle count since the record's start, ÷ 200 (of another unit, ÷ "
-        "the mean life), is an input, too.",
-    )
-    smoothing: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="Weight of the newest value in exponential smoothing over the engine's "
-        "history; null for none.",
-    )
+class DataConfig(DataFields):
+    """The `data` part of a configuration: a subset of C-MAPSS or N-CMAPSS, or one's own fleet."""
 
     @property
     def own(self) -> bool:
         """Whether the records are a user's own rather than those of C-MAPSS."""
         return self.train is not None
+
+    @property
+    def flights(self) -> FlightSet | None:
+        """The file of N-CMAPSS that the records are from; None for others."""
+        return None if self.own else flight_set(self.subset)
 
     @property
     def fleet_name(self) -> str:
@@ -178,6 +49,8 @@ class DataConfig(Config):
     @property
     def setting_names(self) -> tuple[str, ...]:
         """Names of the settings: those of C-MAPSS or the user's own."""
+        if self.flights is not None:
+            return FLIGHT_SETTINGS
         if self.settings is None:
             return SETTINGS if self.sensors is None else ()
         return self.settings
@@ -185,6 +58,8 @@ class DataConfig(Config):
     @property
     def sensor_names(self) -> tuple[str, ...]:
         """Names of the sensors: those of C-MAPSS or the user's own."""
+        if self.flights is not None:
+            return FLIGHT_SENSORS + (FLIGHT_VIRTUAL_SENSORS if self.virtual_sensors else ())
         return SENSORS if self.sensors is None else self.sensors
 
     @property
@@ -202,7 +77,7 @@ class DataConfig(Config):
         if self.conditions.decimals is not None:
             return self.conditions.decimals
         # () fits no number of settings: those of another fleet have no default
-        return CMAPSS_DECIMALS if self.sensors is None else ()
+        return CMAPSS_DECIMALS if self.sensors is None and self.flights is None else ()
 
     @property
     def raw_columns(self) -> tuple[str, ...]:
@@ -220,12 +95,21 @@ class DataConfig(Config):
     @property
     def counts_cycles(self) -> bool:
         """Whether the records count cycles, rather than measure another unit of time."""
-        return self.unit == "cycles"
+        # a flight of N-CMAPSS is a cycle by another name
+        return self.unit == "cycles" or self.flights is not None
 
     @property
     def consecutive(self) -> bool:
         """Whether each row of a record is one cycle after the row before."""
         return self.counts_cycles and self.gaps == "refuse"
+
+    @property
+    def last_windows(self) -> bool:
+        """Whether records end before the failure, so that each is scored at its end.
+
+        The test units of N-CMAPSS fly until the failure, and are scored at every flight.
+        """
+        return self.flights is None
 
     @property
     def own_files(self) -> dict[str, str]:
@@ -257,6 +141,13 @@ class DataConfig(Config):
         # of a user's own file all sensors are inputs: nobody knows which of them vary
         if values.get("columns") is None and values.get("sensors") is not None:
             values["columns"] = values["sensors"]
+        if values.get("train") is None and flight_set(str(values.get("subset"))) is not None:
+            virtual = values.get("virtual_sensors") in (True, "true")
+            if values.get("columns") is None:
+                values["columns"] = default_inputs(virtual=virtual)
+            values.setdefault("unit", "flights")
+            # conditions of flights are a continuum
+            values.setdefault("conditions", {"name": "none"})
         return values
 
     @field_validator("settings", "sensors", "columns")
@@ -289,10 +180,24 @@ class DataConfig(Config):
             for key in _OWN:
                 if getattr(self, key) not in (None, ()):
                     yield f"{key} is for a fleet of your own; set data.train to its file, too"
-            if not self.counts_cycles:
-                yield f"unit is '{self.unit}', but C-MAPSS counts cycles; set data.train, too"
+            yield from self._flight_problems()
         else:
             yield from self._own_file_problems()
+
+    def _flight_problems(self) -> Iterator[str]:
+        """Contradictions of C-MAPSS and N-CMAPSS."""
+        if self.flights is None:
+            if not self.counts_cycles:
+                yield f"unit is '{self.unit}', but C-MAPSS counts cycles; set data.train, too"
+            if self.virtual_sensors:
+                yield "virtual_sensors are of N-CMAPSS; set subset to DS01 … DS08d"
+            return
+        if self.unit != "flights":
+            yield f"unit is '{self.unit}', but {self.subset} counts flights"
+        if self.source != "official":
+            yield f"source simulates C-MAPSS; of {self.subset} only the official file is there"
+        if self.auxiliary:
+            yield f"auxiliary adds subsets of C-MAPSS; with {self.subset} it must be []"
 
     def _own_file_problems(self) -> Iterator[str]:
         """Contradictions between the keys of a user's own files."""
@@ -341,7 +246,8 @@ class DataConfig(Config):
             if name not in known:
                 yield f"columns names '{name}'; {_suggest(name, known)}"
         keys = self.condition_keys
-        if not self.own and (unknown := [key for key in keys if key not in COLUMNS]):
+        columns = known if self.flights else COLUMNS
+        if not self.own and (unknown := [key for key in keys if key not in columns]):
             yield f"conditions.column names '{unknown[0]}'; {_suggest(unknown[0], known)}"
         decimals = self.condition_decimals
         if decimals is not None and len(decimals) != len(keys):

@@ -19,7 +19,14 @@ from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from cmapss_rul.data.archive import Member, open_archive, open_folder, open_text_file
-from cmapss_rul.data.columns import CONDITIONS, FAULTS, FileKind, file_name, subset_of
+from cmapss_rul.data.columns import (
+    CONDITIONS,
+    FAULTS,
+    SUBSETS,
+    FileKind,
+    file_name,
+    subset_of,
+)
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.verification import (
@@ -48,7 +55,7 @@ OFFLINE_HINT = (
     "without a network, get CMAPSSData.zip on another machine and run: "
     "rul download-data --source PATH"
 )
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,15 @@ def ensure_files(
     if config.own:
         return _own_files(config, kinds)
     directory = Path(config.dir)
+    if config.flights is not None:
+        path = directory / config.flights.file
+        if not path_exists(path):
+            raise DataError(
+                f"{path}: there is no such file; put it there, or run: rul download-data "
+                f"--subset {config.subset}"
+            )
+        return dict.fromkeys(kinds, path)
+    assert config.subset in SUBSETS
     paths = {kind: directory / file_name(kind, config.subset) for kind in kinds}
     missing = [path.name for path in paths.values() if not path_exists(path)]
     if config.source == "official":
@@ -245,7 +261,7 @@ def _list_sources(source: str | None) -> list[_Source]:
 
 
 def _own_source(address: str, label: str) -> _Source:
-    scheme = _SCHEME.match(address)
+    scheme = SCHEME.match(address)
     if not address.strip() or (scheme and scheme[1].lower() not in ("http", "https")):
         raise UsageError(f"{label}: expected a zip archive, a folder, or an http or https URL")
     return _Source(address, label, public=False)
@@ -254,7 +270,7 @@ def _own_source(address: str, label: str) -> _Source:
 def _open_source(
     source: _Source, names: Collection[str], stack: contextlib.ExitStack, *, progress: bool
 ) -> dict[str, Member]:
-    if _SCHEME.match(source.address):
+    if SCHEME.match(source.address):
         return _open_url(source, names, stack, progress=progress)
     path = Path(source.address)
     try:

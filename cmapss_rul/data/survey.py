@@ -18,7 +18,8 @@ from cmapss_rul.data.columns import (
     resolve_alias,
 )
 from cmapss_rul.data.conditions import MAX_CONDITIONS, NoConditions
-from cmapss_rul.data.config import MAX_COLUMNS, DataConfig
+from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.config_fields import MAX_COLUMNS
 from cmapss_rul.data.events import EventColumn, find_event_column
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.leakage import describe_index, describe_label

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, Times
+from cmapss_rul.data.flights import flight_provenance, read_flights
 from cmapss_rul.data.labels import truncated_rul
 from cmapss_rul.data.reader import MAX_RUL, read_fleet, read_rul
 from cmapss_rul.data.records import Records, read_file, read_records
@@ -63,6 +64,16 @@ def read_test_set(
     """
     if config.own and config.test is None:
         return _held_out_engines(config, split)
+    if config.flights is not None:
+        path = ensure_files(config, ["test"])["test"]
+        flights = read_flights(path, "test", virtual=config.virtual_sensors, labels=labels)
+        return EvaluationSet(
+            flights.records.fleet,
+            flights.rul if labels else None,
+            flights.records.names,
+            [flight_provenance(path)],
+            np.zeros(0, dtype=np.int64),
+        )
     # without labels no RUL file is opened, so that nothing of it can enter a prediction
     has_rul_file = labels and (not config.own or config.rul_file is not None)
     paths = ensure_files(config, ("test", "RUL") if has_rul_file else ("test",), progress=progress)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.cache import read_cached_train
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, Times
+from cmapss_rul.data.flights import flight_provenance, read_flights
 from cmapss_rul.data.labels import cap_rul, health_classes, run_to_failure_rul
 from cmapss_rul.data.preprocess import EnsemblePreprocessor, Preprocessor
 from cmapss_rul.data.records import Records, read_file, read_records
@@ -35,6 +36,11 @@ def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provena
     Raises:
         DataError: the file is invalid.
     """
+    if config.flights is not None:
+        flights = read_flights(file, "dev", virtual=config.virtual_sensors)
+        if flights.rul.any():
+            raise DataError(f"{file}: found development units of which the RUL does not end at 0")
+        return flights.records, flight_provenance(file)
     if not config.own:
         fleet, source = read_cached_train(file)
         # the strict reader has refused any gap

@@ -104,12 +104,7 @@ def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
     try:
         with (
             watchdog.running(),
-            httpx.Client(
-                timeout=_TIMEOUT,
-                follow_redirects=True,
-                max_redirects=_MAX_REDIRECTS,
-                headers={"Accept-Encoding": "identity", "User-Agent": f"cmapss_rul/{__version__}"},
-            ) as client,
+            _client() as client,
             client.stream("GET", url, extensions={"trace": watchdog.trace}) as response,
         ):
             _check_head(response)
@@ -128,6 +123,20 @@ def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
         raise DataError(one_line(error) or type(error).__name__) from error
 
 
+def _client() -> httpx.Client:
+    return httpx.Client(
+        timeout=_TIMEOUT,
+        follow_redirects=True,
+        max_redirects=_MAX_REDIRECTS,
+        headers={"Accept-Encoding": "identity", "User-Agent": f"cmapss_rul/{__version__}"},
+    )
+
+
+def _length(response: httpx.Response) -> int | None:
+    stated = response.headers.get("Content-Length", "")
+    return int(stated) if stated.isdecimal() else None
+
+
 def _check_head(response: httpx.Response) -> None:
     code = response.status_code
     if code != httpx.codes.OK:
@@ -142,8 +151,7 @@ def _check_head(response: httpx.Response) -> None:
 def _copy(
     response: httpx.Response, target: BinaryIO, watchdog: _Watchdog, *, progress: bool
 ) -> None:
-    stated = response.headers.get("Content-Length", "")
-    length = int(stated) if stated.isdecimal() else None
+    length = _length(response)
     too_large = f"is larger than {MAX_BYTES} bytes, expected an archive of about 12 MB"
     if length is not None and length > MAX_BYTES:  # not one byte of it is downloaded
         raise DataError(too_large)
@@ -162,3 +170,41 @@ def _copy(
                 raise DataError(too_large)
     if watchdog.expired:  # without a stated length a connection cut short looks complete
         raise DataError(watchdog.expired)
+
+
+def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
+    """Yield the body of the response to a URL piece by piece, for bodies too large for the disk.
+
+    After a failure that may pass it goes on where it was, if the server sends parts. Neither size
+    nor total time is bounded: whoever reads stops when it has enough.
+
+    Raises:
+        DataError: what the server answered, in one line without the URL.
+    """
+    received, attempt = 0, 0
+    with tqdm(unit="B", unit_scale=True, leave=False, disable=None if progress else True) as bar:
+        while True:
+            try:
+                with _client() as client, client.stream("GET", url, headers=_part(received)) as got:
+                    if received and got.status_code != httpx.codes.PARTIAL_CONTENT:
+                        raise DataError("was cut off, and does not send the rest alone")
+                    if not received:
+                        _check_head(got)
+                        bar.total, bar.desc = _length(got), got.url.host
+                    for piece in got.iter_raw():
+                        received, attempt = received + len(piece), 0
+                        bar.update(len(piece))
+                        yield piece
+                return
+            except (httpx.TransportError, _TransientError) as error:
+                attempt += 1
+                if attempt == ATTEMPTS:
+                    reason = one_line(error) or type(error).__name__
+                    raise DataError(f"{reason} (after {ATTEMPTS} attempts)") from error
+                time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
+            except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
+                raise DataError(one_line(error) or type(error).__name__) from error
+
+
+def _part(received: int) -> dict[str, str]:
+    return {"Range": f"bytes={received}-"} if received else {}

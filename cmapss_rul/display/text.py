@@ -104,7 +104,7 @@ def counted(number: int, noun: str) -> str:
 def row_noun(unit: str) -> str:
     """Name a row of a record whose time has this unit: a cycle only where cycles are counted.
 
-    >>> row_noun("cycles"), row_noun("hours")
-    ('cycle', 'row')
+    >>> row_noun("cycles"), row_noun("flights"), row_noun("hours")
+    ('cycle', 'flight', 'row')
     """
-    return "cycle" if unit == "cycles" else "row"
+    return {"cycles": "cycle", "flights": "flight"}.get(unit, "row")

@@ -78,11 +78,11 @@ def evaluate(
     predictions = predict_fleet(model, fleet, names=tested.names)
     # a fleet numbers its engines 1, 2, …, but users look for the names in their own file
     predictions = dataclasses.replace(predictions, engine=tested.engine_of_rows)
-    last = fleet.last_rows
     # every metric is computed twice: published results are of last windows, which are few and
     # alike in each test file, whereas every window shows the whole life of an engine
-    predicted = ByWindows(predictions.at(last), predictions)
-    truths = ByWindows(truth.at(last), truth)
+    scored = fleet.last_rows if config.last_windows else np.arange(fleet.rows)
+    predicted = ByWindows(predictions.at(scored), predictions)
+    truths = ByWindows(truth.at(scored), truth)
     level = interval_level(model)
     cuts, censored = held_out_metrics(model, tested)
     nasa = None
@@ -107,7 +107,7 @@ def evaluate(
         prognostics=fleet_prognostics(
             predictions.engine, predictions.cycle, predictions.rul, truth.raw, config.cap
         ),
-        intervals=evaluate_intervals(model, predictions, truth, last),
+        intervals=evaluate_intervals(model, predictions, truth, scored),
         bounds=None if level is None else interval_bounds(model, predictions.rul, level),
         nasa=nasa,
         cuts=cuts,
@@ -115,7 +115,8 @@ def evaluate(
         fleet=fleet,
         predictions=predictions,
         truth=truth,
-        last=last,
+        last=fleet.last_rows,
+        scored=scored,
     )
 
 

@@ -7,8 +7,14 @@ from cmapss_rul.display.table import Table, terminal_text, to_terminal
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.held_out import few_engines
 from cmapss_rul.evaluation.results import Evaluation
-from cmapss_rul.evaluation.tables import WINDOWS, interval_cell, metric_cells, number
-from cmapss_rul.metrics.published import LEAKAGE_ALARM, PUBLISHED, REPRODUCED
+from cmapss_rul.evaluation.tables import interval_cell, metric_cells, number, window_names
+from cmapss_rul.metrics.published import (
+    HONEST_BAND,
+    LEAKAGE_ALARM,
+    PUBLISHED,
+    REPRODUCED,
+    PublishedMethod,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,13 +54,14 @@ def verdict(evaluation: Evaluation) -> str:
     comparisons = [
         f"{verb} predicting {' and '.join(names)}" for verb, names in beaten.items() if names
     ]
-    where = "the last windows of" if cuts is None else "random cuts of"
+    where = protocol.scored_at if cuts is None else "random cuts"
+    labels = "capped" if protocol.capping.startswith("capped") else "uncapped"
     engines = protocol.engines if cuts is None else cuts.engines
     marks = f" Too good: {'; '.join(protocol.marks)}." if protocol.marks else ""
     whose = "" if protocol.ensemble is None else f" of an {protocol.ensemble}"
     return (
         f"RMSE {number(last.rmse, 2)} {protocol.unit} (95 % interval {interval}){whose} at {where} "
-        f"{counted(engines, 'test engine')} of {protocol.subset}, capped labels; it "
+        f"of {counted(engines, 'test engine')} of {protocol.subset}, {labels} labels; it "
         f"{' but '.join(comparisons)} for every engine.{marks}"
     )
 
@@ -64,14 +71,17 @@ def published_comparison(evaluation: Evaluation) -> str:
     protocol, last = evaluation.protocol, evaluation.metrics.last.capped
     if not protocol.official:
         return (
-            "Not comparable with published results: those are on C-MAPSS, whereas these data are "
-            f"{protocol.files}."
+            f"Not comparable with published results: those are on {protocol.data_set}, whereas "
+            f"these data are {protocol.files}."
         )
     if protocol.marks:
         # the first mark is enough: `verdict`, printed above, has them all
         return f"Not comparable with published results: {protocol.marks[0]}."
     # few papers state their protocol, so only what others obtained again compares
-    reproduced = [entry for entry in PUBLISHED if entry.trust in REPRODUCED]
+    on_subset = [entry for entry in PUBLISHED if protocol.subset in entry.results]
+    reproduced = [entry for entry in on_subset if entry.trust in REPRODUCED]
+    if not reproduced:
+        return _unreproduced(on_subset, protocol.subset, protocol.unit)
     reasons = [protocol.setup.why_not_comparable(entry.setup) for entry in reproduced]
     comparable = [
         (entry.results[protocol.subset].rmse, entry.method)
@@ -91,11 +101,22 @@ def published_comparison(evaluation: Evaluation) -> str:
     return f"Best published result that others reproduced: {rmse:.2f} ({method}), {place}."
 
 
+def _unreproduced(entries: list[PublishedMethod], subset: str, unit: str) -> str:
+    """List published results that nobody else obtained."""
+    results = [(entry.method, entry.results[subset]) for entry in entries]
+    listed = "; ".join(f"{method} {result.text}" for method, result in results)
+    return (
+        f"No published result on {subset} is known to be reproduced by others"
+        + (f"; as published, RMSE in {unit}: {listed}" if listed else "")
+        + "."
+    )
+
+
 def warnings_of(evaluation: Evaluation) -> Iterator[str]:
     """Yield the warnings that no reader of a report or a model card may miss."""
     protocol = evaluation.protocol
     if not protocol.official:
-        yield f"{protocol.files}: these metrics are not comparable with C-MAPSS results"
+        yield f"{protocol.files}: these metrics are not comparable with {protocol.data_set} results"
     yield from protocol.marks
     if evaluation.cuts is not None and (few := few_engines(evaluation.cuts)):
         yield few
@@ -104,7 +125,8 @@ def warnings_of(evaluation: Evaluation) -> Iterator[str]:
             f"{protocol.unknown_conditions:,} of {protocol.windows:,} windows end in an operating "
             "condition that did not occur in training"
         )
-    if protocol.official and evaluation.metrics.last.capped.rmse < LEAKAGE_ALARM:
+    known = protocol.official and protocol.subset in HONEST_BAND
+    if known and evaluation.metrics.last.capped.rmse < LEAKAGE_ALARM:
         yield (
             f"an RMSE below {LEAKAGE_ALARM:g} on the last windows suggests a leak; rule one out "
             "before using this result"
@@ -117,16 +139,16 @@ def headline_table(evaluation: Evaluation) -> Table:
     The NASA score grows exponentially with the error. On raw labels most windows of a long record
     lie above the cap, so that its sum over every window measures the cap and not the model.
     """
-    rows = []
+    rows, names = [], window_names(evaluation)
     for windows, by_labels in evaluation.metrics.items():
-        for labels, found in by_labels.items():
+        for labels, found in by_labels.items() if windows in names else ():
             *cells, nasa, _ = metric_cells(found)
             shown = "–" if (windows, labels) == ("every", "raw") else nasa
-            rows.append([f"{WINDOWS[windows]}, {labels}", *cells, shown])
+            rows.append([f"{names[windows]}, {labels}", *cells, shown])
     boosting = evaluation.baselines.gradient_boosting
     if boosting is not None:
         *cells, nasa, _ = metric_cells(boosting.metrics.last.capped)
-        rows.append(["gradient boosting: last window, capped", *cells, nasa])
+        rows.append([f"gradient boosting: {names['last']}, capped", *cells, nasa])
     notes = [
         f"RMSE, MAE and bias (predicted − true) in {evaluation.protocol.unit}. –: dominated by "
         "windows whose RUL is above the cap; --full prints it, with all other metrics."

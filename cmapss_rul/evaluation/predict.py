@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.flights import read_flights
 from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.data.records import ALLOW_GAPS, Records, read_file, read_records
 from cmapss_rul.display.table import Table
@@ -47,7 +48,8 @@ def predict(
         run_or_model: a trained model, or the path of a run or checkpoint, which then predicts on
             the CPU.
         table: the records, as `rul predict` reads them: a data frame, the path of a file
-            (C-MAPSS text, CSV with a header, Parquet, Excel; gzip or zip), or the bytes of one.
+            (C-MAPSS text, CSV with a header, Parquet, Excel; gzip or zip), or the bytes of one. For
+            a model of N-CMAPSS also its HDF5 file, of which the test units are read.
         every_cycle: one row per cycle instead of one per engine.
         level: coverage level of the intervals, one of those calibrated; by default the nearest to
             0.9.
@@ -103,6 +105,10 @@ def read_input(
     content: pd.DataFrame | bytes
     if isinstance(table, pd.DataFrame | bytes):
         content, own_name = table, "the data frame" if isinstance(table, pd.DataFrame) else "bytes"
+    elif model.config.data.flights is not None and Path(table).suffix in (".h5", ".hdf5"):
+        # its test units: the others have trained
+        virtual = model.config.data.virtual_sensors
+        return read_flights(Path(table), "test", virtual=virtual, labels=False).records
     else:
         content, own_name = read_file(Path(table)), str(table)
     told = {"engine": engine, "cycle": cycle, "cycle_from_order": cycle_from_order}

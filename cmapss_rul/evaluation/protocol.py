@@ -9,15 +9,20 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fingerprints import RECORD_LEAK, engines_with
 from cmapss_rul.data.leakage import LABEL_LEAK
 from cmapss_rul.data.missing import list_held
+from cmapss_rul.data.ncmapss import MAX_RUL, VIRTUAL, flight_set
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.display.text import counted, row_noun
+from cmapss_rul.evaluation.facts import EnsembleFacts, SplitFacts
 from cmapss_rul.metrics.published import OWN_SUBSET, TEST, VALIDATION, Setup
 from cmapss_rul.training.checkpoint import Versions
 from cmapss_rul.training.trained_model import TrainedModel
 
 HELD_OUT = "held-out engines of the same file"
 """Mark of metrics that were obtained without a test file."""
+
+LAST_WINDOWS, EVERY_FLIGHT = "the last windows", "every flight"
+"""Where the main metrics are taken: records end before the failure, or with it."""
 
 _SELECTED = {
     "val_rmse": "RMSE over every cycle",
@@ -26,123 +31,11 @@ _SELECTED = {
 }
 """Value of `train.select` → the metric that chose the epoch."""
 
+_SCORED = "last window of each engine, and every window (one a cycle)"
 # in full, because libraries differ: in rul-datasets the last RUL is 1
 _LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
 _ASSUMED = ", which the last cycle of each training record is taken to be"
 _STATED = ", which the last cycle of each training record that is not censored is"
-
-
-@dataclass(frozen=True)
-class SplitFacts:
-    """How the engines of the training file were split.
-
-    Attributes:
-        test: share of engines held out as the test set; None where there is a test file.
-        test_seed: seed that drew them.
-        leak: why a split by windows leaks; None for one by engines.
-        fraction: share of the engines, or windows, for validation.
-        calibration: share of the engines that only calibrate the intervals.
-        training_engines, validation_engines, calibration_engines: number of each.
-        fold: held out of a cross-validation, counted from 0; None without one.
-        folds: of an ensemble, all of whose engines train and validate; None for one network.
-        censored_engines: number of those that train or validate and have not failed.
-    """
-
-    test: float | None
-    test_seed: int | None
-    by: str
-    leak: str | None
-    fraction: float
-    calibration: float
-    seed: int
-    training_engines: int
-    validation_engines: int
-    calibration_engines: int
-    censored_engines: int = 0
-    fold: str | None = None
-    folds: int | None = None
-
-    @property
-    def leak_warning(self) -> str:
-        """Warning for readers of the metrics; only where there is a leak."""
-        return f"split by windows, {self.leak}"
-
-    @classmethod
-    def of(cls, model: TrainedModel) -> "SplitFacts":
-        """Describe the split behind a model."""
-        split, engines = model.config.split, model.engines
-        return cls(
-            # every configuration has both keys; without held-out engines they had no effect
-            test=split.test if engines.test else None,
-            test_seed=split.test_seed if engines.test else None,
-            by=split.by,
-            leak=LEAK if split.by == "windows" else None,
-            fraction=split.validation,
-            calibration=split.calibration,
-            # without a seed of its own the split follows that of the run
-            seed=model.config.seed if split.seed is None else split.seed,
-            training_engines=len(engines.training),
-            validation_engines=len(engines.validation),
-            calibration_engines=len(engines.calibration),
-            censored_engines=len({*engines.censored} - {*engines.test}),
-            fold=f"{split.test_fold} of {split.test_folds}" if split.test_folds else None,
-            folds=split.folds if model.members else None,
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for the JSON, where the test share stands only if engines were held out."""
-        plain = dataclasses.asdict(self)
-        if self.test is None:
-            del plain["test"], plain["test_seed"]
-        for name in ("censored_engines", "fold", "folds"):
-            if not plain[name]:
-                del plain[name]
-        return plain
-
-    def __str__(self) -> str:
-        """Describe the split, without its seed."""
-        if self.leak:
-            engines = f"the same {self.training_engines} train and validate ({self.leak})"
-        elif self.folds:
-            engines = (
-                f"{self.training_engines} in {self.folds} folds, each validates one network and "
-                "trains the others"
-            )
-        else:
-            engines = f"{self.training_engines} train, {self.validation_engines} validate"
-        if self.calibration_engines and not self.leak:
-            engines += f", {self.calibration_engines} calibrate the intervals"
-        if self.censored_engines:
-            engines += f"; {self.censored_engines} of them have not failed"
-        return f"by {self.by}: {engines}"
-
-
-@dataclass(frozen=True)
-class EnsembleFacts:
-    """The networks of an ensemble over folds of engines.
-
-    Attributes:
-        folds: number of folds, and of networks.
-        epochs: that each was trained for.
-        seconds: of training and validation of all of them.
-    """
-
-    folds: int
-    epochs: list[int]
-    seconds: float | None
-
-    @classmethod
-    def of(cls, model: TrainedModel) -> "EnsembleFacts | None":
-        """Describe the networks of a model; None for a single network."""
-        if not model.members:
-            return None
-        epochs = [member.epoch for member in model.members]
-        seconds = None if model.seconds is None else round(model.seconds, 3)
-        return cls(len(epochs), epochs, seconds)
-
-    def __str__(self) -> str:
-        """Name it, as every table with single networks beside it has to."""
-        return f"ensemble of {self.folds} folds"
 
 
 @dataclass(frozen=True)
@@ -151,6 +44,8 @@ class Protocol:
 
     Attributes:
         files: 'official files', 'not the official files', 'simulated, …' or 'own files'.
+        unit: of every RUL, such as 'cycles'.
+        scored_at: `LAST_WINDOWS`, or `EVERY_FLIGHT` of units that were flown until the failure.
         official: whether train, test and RUL file are all official.
         simulated: whether any of them is simulated.
         digest: of each file by its name: SHA-256 of its bytes, SHA-256 without regard to
@@ -209,6 +104,7 @@ class Protocol:
     ensemble: EnsembleFacts | None = None
     unit: str = "cycles"
     held_cells: dict[str, int] = field(default_factory=dict)
+    scored_at: str = LAST_WINDOWS
 
     @classmethod
     def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
@@ -225,7 +121,7 @@ class Protocol:
         row = row_noun(data.unit)
         return cls(
             subset=data.fleet_name,
-            files=_describe_files(official, simulated, data.own),
+            files=_describe_files(official, simulated, data),
             official=official,
             simulated=simulated,
             digest=digest,
@@ -237,8 +133,8 @@ class Protocol:
             label=(_LABEL + _failure(model)).replace("cycle", row),
             cap=data.cap,
             boundaries=list(model.config.loss.health.boundaries),
-            scored=f"last window of each engine, and every window (one a {row}); "
-            "labels capped, and raw",
+            scored=("" if data.flights else "last window of each engine, and ")
+            + f"every window (one a {row}); labels capped, and raw",
             window=data.window,
             # stated because other work drops short engines or pads with zeros: another test set
             padding=f"front, by repeating the first {row}; no engine dropped",
@@ -260,7 +156,20 @@ class Protocol:
             ensemble=EnsembleFacts.of(model),
             unit=data.unit,
             held_cells=(tested.whole or fleet).held_cells,
+            scored_at=LAST_WINDOWS if data.last_windows else EVERY_FLIGHT,
         )
+
+    @property
+    def data_set(self) -> str:
+        """Name of the public data set that the subset is of, unless it is one's own file."""
+        return "C-MAPSS" if flight_set(self.subset) is None else "N-CMAPSS"
+
+    @property
+    def capping(self) -> str:
+        """Say whether labels are capped; the lives of N-CMAPSS may be shorter than the cap."""
+        if flight_set(self.subset) is not None and self.cap > MAX_RUL:
+            return f"not capped (none exceeds {MAX_RUL})"
+        return f"capped at {self.cap}"
 
     @property
     def marks(self) -> list[str]:
@@ -295,7 +204,7 @@ class Protocol:
             *([("held cells", self._held)] if self.held_cells else []),
             *(("leak", mark) for mark in self.leaks),
             ("tested on", self._tested_on()),
-            ("label", f"{self.label}; capped at {self.cap}, and raw"),
+            ("label", f"{self.label}; {self.capping}, and raw"),
             ("window", f"{self.window} {self.row}s; padded at the {self.padding}"),
             ("split", f"{self.split}; seed {self.split.seed}"),
             *self._also_trained_on(),
@@ -311,6 +220,7 @@ class Protocol:
     def summary(self) -> str:
         """State in one line what a result depends on most, for the head of an evaluation."""
         auxiliary = [f"{engines} engines of {name}" for name, engines in self.auxiliary.items()]
+        flights = self.unit == "flights"
         choices = [
             *self.leaks,
             self.files if self.tested_on != HELD_OUT else f"{self.files}, {HELD_OUT}",
@@ -318,7 +228,7 @@ class Protocol:
             f"trained on {self.subset} and {', '.join(auxiliary)}"
             if auxiliary
             else f"trained on {self.subset} alone",
-            f"RUL 0 at the failure cycle, capped at {self.cap}",
+            f"RUL 0 at the failure {'flight' if flights else 'cycle'}, {self.capping}",
             f"cycle count {'is' if 'cycle_count' in self.inputs else 'is not'} an input",
             self.source,
             *([self._held] if self.held_cells else []),
@@ -359,6 +269,8 @@ class Protocol:
 
 
 def _find_leaks(model: TrainedModel, tested: EvaluationSet) -> Iterator[str]:
+    if model.config.data.virtual_sensors:
+        yield VIRTUAL
     if model.data.label_columns:
         yield f"{LABEL_LEAK}: {', '.join(model.data.label_columns)}"
     if model.data.fingerprints is not None:
@@ -369,12 +281,14 @@ def _find_leaks(model: TrainedModel, tested: EvaluationSet) -> Iterator[str]:
             yield f"{RECORD_LEAK}: {count} of {engines} have rows of the training file"
 
 
-def _describe_files(official: bool, simulated: bool, own: bool) -> str:
+def _describe_files(official: bool, simulated: bool, data: DataConfig) -> str:
     # first: it outweighs whatever else is true of the files
     if simulated:
         return "simulated, not the official files"
-    if own:
+    if data.own:
         return "own files"
+    if official and data.flights is not None:
+        return "the published numbers of records and units (NASA publishes no digest)"
     return "official files" if official else "not the official files"
 
 

@@ -187,6 +187,8 @@ class Evaluation:
         predictions: [row of the test file].
         truth: [row of the test file].
         last: [engine], the row of each engine's last window.
+        scored: rows of the windows that the results named `last` are of: the same ones, but every
+            row of units that were flown until the failure, where the last RUL is 0 in each.
     """
 
     protocol: Protocol
@@ -204,6 +206,7 @@ class Evaluation:
     predictions: Predictions
     truth: Truth
     last: NDArray[np.int64]
+    scored: NDArray[np.int64]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON; predictions are not among them."""

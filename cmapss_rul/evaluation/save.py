@@ -100,9 +100,9 @@ def to_csv(evaluation: Evaluation) -> str:
 
 
 def last_window_predictions(evaluation: Evaluation) -> pd.DataFrame:
-    """Tabulate prediction and truth at the last window of each engine, one row each."""
-    predictions = evaluation.predictions.at(evaluation.last)
-    truth = evaluation.truth.at(evaluation.last)
+    """Tabulate prediction and truth of the scored windows: usually the last of each engine."""
+    predictions = evaluation.predictions.at(evaluation.scored)
+    truth = evaluation.truth.at(evaluation.scored)
     lower, upper = (None, None) if evaluation.bounds is None else evaluation.bounds
     # without intervals their columns stay, empty: readers need no second format
     columns: dict[str, Any] = {
@@ -112,8 +112,8 @@ def last_window_predictions(evaluation: Evaluation) -> pd.DataFrame:
         "true_rul_capped": truth.capped,
         "predicted_rul": predictions.rul,
         "predicted_rul_unclamped": predictions.unclamped,
-        "rul_lower": None if lower is None else lower[evaluation.last],
-        "rul_upper": None if upper is None else upper[evaluation.last],
+        "rul_lower": None if lower is None else lower[evaluation.scored],
+        "rul_upper": None if upper is None else upper[evaluation.scored],
         "padded": predictions.padded,
         "true_health": truth.health,
         "predicted_health": predictions.health,

@@ -8,6 +8,7 @@ from cmapss_rul.display.table import Table, terminal_text, to_terminal
 from cmapss_rul.display.text import counted, row_noun
 from cmapss_rul.evaluation.held_out import CutMetrics, censored_table
 from cmapss_rul.evaluation.intervals import BandCoverage, IntervalResults
+from cmapss_rul.evaluation.protocol import LAST_WINDOWS
 from cmapss_rul.evaluation.results import (
     Baseline,
     BoostingBaseline,
@@ -16,13 +17,21 @@ from cmapss_rul.evaluation.results import (
     RulMetrics,
 )
 from cmapss_rul.metrics.prognostics import ALPHA, HORIZON_ALPHA, LAMBDA
-from cmapss_rul.metrics.regression import RegressionMetrics, band_name
+from cmapss_rul.metrics.regression import RegressionMetrics, band_name, regression_metrics
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WINDOWS = {"last": "last window", "every": "every window"}
 """Names of the two sets of windows: of each engine the last one, or one a cycle."""
+
+
+def window_names(evaluation: Evaluation) -> dict[str, str]:
+    """Names of the sets of windows that differ: one only where every flight is scored."""
+    if evaluation.protocol.scored_at == LAST_WINDOWS:
+        return WINDOWS
+    return {"last": evaluation.protocol.scored_at}
+
 
 _HEAD = ("RMSE", "95 % CI", "MAE", "bias", "NASA", "mean")
 
@@ -50,27 +59,30 @@ def evaluation_tables(evaluation: Evaluation) -> list[Table]:
         metrics_table(evaluation),
         *([estimates_table(evaluation)] if evaluation.nasa else []),
         baselines_table(evaluation),
-        *coverage_tables(evaluation.intervals, evaluation.protocol.unit),
+        *coverage_tables(evaluation),
         intervals_table(evaluation.intervals),
         health_table(evaluation),
         *held_out_tables(evaluation),
+        *units_tables(evaluation),
         protocol_table(evaluation),
     ]
 
 
 def metrics_table(evaluation: Evaluation) -> Table:
     """Metrics of the predicted RUL, by windows and labels."""
+    names, unit = window_names(evaluation), evaluation.protocol.unit
     rows = [
-        [f"{WINDOWS[windows]}, {labels}", *metric_cells(found)]
+        [f"{names[windows]}, {labels}", *metric_cells(found)]
         for windows, by_labels in evaluation.metrics.items()
         for labels, found in by_labels.items()
+        if windows in names
     ]
-    unit = evaluation.protocol.unit
     title = (
         "Test metrics. RMSE with its 95 % confidence interval (bootstrap over engines), MAE and "
-        f"bias (predicted − true) in {unit}; NASA score, sum and mean per window, lower is better. "
-        f"Last window: of each engine; every window: one a {evaluation.protocol.row}"
+        f"bias (predicted − true) in {unit}; NASA score, sum and mean per window, lower is better"
     )
+    if "every" in names:
+        title += f". Last window: of each engine; every window: one a {evaluation.protocol.row}"
     title += "".join(f". Too good: {mark}" for mark in evaluation.protocol.marks)
     # the first row stands out: last windows are what papers report
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
@@ -98,6 +110,21 @@ def held_out_tables(evaluation: Evaluation) -> list[Table]:
     if evaluation.censored is not None:
         found.append(censored_table(evaluation.censored, unit))
     return found
+
+
+def units_tables(evaluation: Evaluation) -> list[Table]:
+    """Metrics of each test unit that was flown until the failure; none of other engines."""
+    if evaluation.protocol.scored_at == LAST_WINDOWS:
+        return []
+    predicted, true = evaluation.predictions, evaluation.truth.capped
+    rows = []
+    for unit in dict.fromkeys(predicted.engine.tolist()):
+        own = predicted.engine == unit
+        found = regression_metrics(predicted.rul[own], true[own])
+        numbers = (found.rmse, found.mae, found.bias, found.nasa)
+        rows.append([str(unit), str(own.sum()), *(number(value, 2) for value in numbers)])
+    title = "Each test unit over its flights; RMSE, MAE and bias in flights, capped labels"
+    return [Table(title, ["unit", "flights", "RMSE", "MAE", "bias", "NASA"], rows)]
 
 
 def cuts_table(found: CutMetrics, unit: str) -> Table:
@@ -141,7 +168,8 @@ def baselines_table(evaluation: Evaluation) -> Table:
         f"Perfect below the cap: {floor.description}.",
         *(f"{name.capitalize()}: {found.description}." for name, found in named.items()),
     ]
-    return Table("Baselines, last windows", ["predictor", *_HEAD], rows, "", notes, strong)
+    where = evaluation.protocol.scored_at.removeprefix("the ")
+    return Table(f"Baselines, {where}", ["predictor", *_HEAD], rows, "", notes, strong)
 
 
 def metric_cells(found: RulMetrics | ConstantMetrics | RegressionMetrics) -> list[str]:
@@ -180,13 +208,14 @@ def number(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:,.{decimals}f}"  # + 0.0 takes the sign off −0
 
 
-def coverage_tables(intervals: IntervalResults, unit: str) -> list[Table]:
+def coverage_tables(evaluation: Evaluation) -> list[Table]:
     """Coverage by level, and by true RUL at the level nearest to 0.9; none without intervals."""
+    intervals, names = evaluation.intervals, window_names(evaluation)
     if intervals.facts is None:
         return []
     by_level = [
         [
-            f"{found.level:g}, {WINDOWS[windows]}",
+            f"{found.level:g}, {names[windows]}",
             f"{part.capped.coverage:.3f}",
             "{:.2f}–{:.2f}".format(*part.capped.interval),
             f"{part.capped.width:.1f}",
@@ -195,6 +224,7 @@ def coverage_tables(intervals: IntervalResults, unit: str) -> list[Table]:
         ]
         for found in intervals.coverage
         for windows, part in found.items()
+        if windows in names
     ]
     main = intervals.main
     by_band = [
@@ -205,8 +235,9 @@ def coverage_tables(intervals: IntervalResults, unit: str) -> list[Table]:
     return [
         Table(
             "Coverage of the intervals: share of true RUL inside, each engine weighing the same, "
-            f"with its 95 % binomial interval over engines; mean width in {unit}; coverage on raw "
-            "labels, where no interval covers a RUL above the cap, and the share of those",
+            "with its 95 % binomial interval over engines; mean width in "
+            f"{evaluation.protocol.unit}; coverage on raw labels, where no interval covers a RUL "
+            "above the cap, and the share of those",
             ["level, windows", "coverage", "95 % CI", "width", "raw", "above cap"],
             by_level,
         ),
@@ -247,12 +278,14 @@ def _interval_rows(intervals: IntervalResults) -> Iterator[list[str]]:
 
 def health_table(evaluation: Evaluation) -> Table:
     """Metrics of the health classes."""
+    names = window_names(evaluation)
     rows = [
         [
-            WINDOWS[windows],
+            names[windows],
             *(f"{x:.3f}" for x in (found.accuracy, found.macro_f1, found.ece, found.brier)),
         ]
         for windows, found in evaluation.health.items()
+        if windows in names
     ]
     title = (
         "Health classes: accuracy and macro F1 of the predicted class; expected calibration error "

@@ -166,6 +166,7 @@ class CellProtocol(Record):
     split: SplitSummary
     selection: str
     unit: str = "cycles"
+    scored_at: str = "the last windows"
 
 
 class CellSummary(Record):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
 from cmapss_rul.display.text import row_noun
+from cmapss_rul.evaluation.protocol import EVERY_FLIGHT
 from cmapss_rul.experiments.equivalence import equivalence_findings
 from cmapss_rul.experiments.schema import (
     C,
@@ -106,7 +107,7 @@ def rank_table(ranks: MeanRanks, heading: str, title: str = "") -> Table:
 
 def findings(comparison: Comparison) -> Iterator[str]:
     """Yield the meaning of the metrics, their protocol, and the findings."""
-    yield "RMSE and NASA score: last window of each test engine, labels capped; 'raw': raw labels."
+    yield f"RMSE and NASA score: {scored_at(comparison.cells)}, labels capped; 'raw': raw labels."
     yield (
         "'every cycle': one window a cycle, capped. 'validation': its RMSE. Predictions are "
         "clamped to [0, cap]."
@@ -117,6 +118,15 @@ def findings(comparison: Comparison) -> Iterator[str]:
     yield from (f"· {line}" for line in equivalence_findings(comparison.pairs))
     for entry in (*(comparison.oracle or ()), *(comparison.leak or ())):
         yield f"· {entry.sentence}"
+
+
+def scored_at(cells: Iterable[CellSummary]) -> str:
+    """Say where the main test metrics of cells are taken."""
+    places = {cell.protocol.scored_at for cell in cells if cell.protocol is not None}
+    last = "last window of each test engine"
+    if EVERY_FLIGHT not in places:
+        return last
+    return EVERY_FLIGHT + (f" of N-CMAPSS, else {last}" if places - {EVERY_FLIGHT} else "")
 
 
 def describe_protocol(protocol: CellProtocol) -> str:

@@ -1,7 +1,7 @@
 """Error and coverage broken down by true RUL, operating condition and health class."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from cmapss_rul.display.plotting import COLOURS, MARKERS, legend_below
 from cmapss_rul.display.table import Table
 from cmapss_rul.evaluation.intervals import IntervalResults
 from cmapss_rul.evaluation.results import Evaluation
-from cmapss_rul.evaluation.tables import number
+from cmapss_rul.evaluation.tables import WINDOWS, number, window_names
 from cmapss_rul.metrics.coverage import Coverage
 from cmapss_rul.metrics.regression import band_name, in_band, regression_metrics, rul_bands
 from cmapss_rul.reports.rul_plots import WIDTH
@@ -109,8 +109,10 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
     names = health_class_names(protocol.boundaries, protocol.cap)
     size = 0.9 + 0.42 * len(names)
     figure = Figure(figsize=(WIDTH, size + 0.6), layout="constrained")
-    panels = [("last windows", evaluation.health.last), ("every window", evaluation.health.every)]
-    axes_of_panels = figure.subplots(1, 2, sharey=True).tolist()
+    where = protocol.scored_at.removeprefix("the ")
+    panels = [(where, evaluation.health.last), ("every window", evaluation.health.every)]
+    panels = panels[: len(window_names(evaluation))]
+    axes_of_panels = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0].tolist()
     for axes, (title, health) in zip(axes_of_panels, panels, strict=True):
         _draw_matrix(axes, np.array(health.confusion_matrix), names)
         axes.set_title(title)
@@ -134,7 +136,9 @@ def _draw_matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None
     axes.grid(visible=False)
 
 
-def plot_coverage(intervals: IntervalResults, unit: str) -> Figure:
+def plot_coverage(
+    intervals: IntervalResults, unit: str, names: Mapping[str, str] = WINDOWS
+) -> Figure:
     """Plot coverage against the level of the intervals, and by band of true RUL."""
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     by_level, by_band = figure.subplots(2, 1)
@@ -142,10 +146,10 @@ def plot_coverage(intervals: IntervalResults, unit: str) -> Figure:
     lowest = levels.min() - 0.03
     by_level.plot([lowest, 1], [lowest, 1], "k--", linewidth=1)
     main = intervals.main
-    for style, windows in enumerate(("last", "every")):
+    for style, (windows, label) in enumerate(names.items()):
         side = 2 * style - 1  # left and right of the tick, so that the error bars do not overlap
         found = [getattr(level, windows).capped for level in intervals.coverage]
-        _draw_coverage(by_level, levels + 0.003 * side, found, style, f"{windows} window")
+        _draw_coverage(by_level, levels + 0.003 * side, found, style, label)
         bands = enumerate(getattr(main, windows).bands)
         there = [(place, band.capped) for place, band in bands if band.capped is not None]
         places = np.array([place for place, _ in there]) + 0.12 * side
@@ -153,8 +157,8 @@ def plot_coverage(intervals: IntervalResults, unit: str) -> Figure:
     by_level.set_xlabel("level of the interval (dashed: coverage equals the level)")
     by_level.set_xticks(levels)
     by_band.axhline(main.level, color="k", linestyle="--", linewidth=1)
-    names = [band_name(band.low, band.below) for band in main.last.bands]
-    by_band.set_xticks(range(len(names)), names)
+    bands_named = [band_name(band.low, band.below) for band in main.last.bands]
+    by_band.set_xticks(range(len(bands_named)), bands_named)
     by_band.set_xlabel(f"true RUL, {unit} (level {main.level:g}, dashed)")
     for axes in (by_level, by_band):
         axes.set_ylabel("coverage,\nshare of engines")

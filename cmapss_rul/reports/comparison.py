@@ -15,6 +15,7 @@ from cmapss_rul.experiments.table import (
     cell_rows,
     describe_protocol,
     rank_table,
+    scored_at,
     show_spread,
 )
 from cmapss_rul.reports.page import (
@@ -142,7 +143,7 @@ def _cell_table(
 def _metrics(folder: Path, comparison: Comparison) -> Iterator[Part]:
     cells = comparison.cells
     note = (
-        "RMSE and NASA score: last window of each test engine, capped labels. Raw: raw labels. "
+        f"RMSE and NASA score: {scored_at(cells)}, capped labels. Raw: raw labels. "
         "Every cycle: every window, capped labels. Predictions are clamped to [0, cap]."
     )
     unit = join_units(cell.unit for cell in cells)

@@ -25,6 +25,13 @@ from cmapss_rul.training.trained_model import TrainedModel
 CARD = "MODEL_CARD.md"
 
 
+_CITATIONS = {
+    "C-MAPSS": "A. Saxena and K. Goebel, 2008, Turbofan Engine Degradation Simulation Data Set",
+    "N-CMAPSS": "M. Arias Chao, C. Kulkarni, K. Goebel and O. Fink, 2021, Aircraft Engine "
+    "Run-to-Failure Dataset under Real Flight Conditions",
+}
+
+
 def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Path:
     """Write the model card into the run's folder; RulError if that fails."""
     # beside the checkpoint that it describes, wherever the report goes
@@ -49,7 +56,7 @@ def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
         # without its title: the heading above says the same
         to_markdown(replace(protocol_table(evaluation), title="")),
         "## Prediction intervals",
-        *map(to_markdown, coverage_tables(evaluation.intervals, evaluation.protocol.unit)),
+        *map(to_markdown, coverage_tables(evaluation)),
         to_markdown(replace(intervals_table(evaluation.intervals), title="")),
         "## Limits",
         "\n".join(f"- {escape(limit)}" for limit in _limits(evaluation)),
@@ -108,8 +115,8 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
     yield "## Data"
     source = (
-        " NASA's C-MAPSS files (A. Saxena and K. Goebel, 2008, Turbofan Engine Degradation "
-        "Simulation Data Set): engines simulated by a thermodynamic model, not measured ones."
+        f" NASA's {protocol.data_set} files ({_CITATIONS[protocol.data_set]}): engines simulated "
+        "by a thermodynamic model, not measured ones."
         if protocol.official
         else ""
     )
@@ -141,8 +148,8 @@ def _limits(evaluation: Evaluation) -> Iterator[str]:
     # what no model with this cap can avoid, so that a reader does not blame the network for it
     raw, floor = evaluation.metrics.last.raw.rmse, evaluation.floor.raw.last.rmse
     yield (
-        f"On raw labels its RMSE on last windows is {raw:.2f} {protocol.unit}; the cap alone costs "
-        f"{floor:.2f}."
+        f"On raw labels its RMSE at {protocol.scored_at} is {raw:.2f} {protocol.unit}; the cap "
+        f"alone costs {floor:.2f}."
     )
     yield "One run with one seed: another seed may differ by more than the confidence interval."
     yield (

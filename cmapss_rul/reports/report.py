@@ -11,7 +11,7 @@ from cmapss_rul.evaluation.headline import published_comparison, verdict, warnin
 from cmapss_rul.evaluation.held_out import CutMetrics
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save
-from cmapss_rul.evaluation.tables import interval_cell, number
+from cmapss_rul.evaluation.tables import interval_cell, number, window_names
 from cmapss_rul.evaluation.tracking import track_evaluation
 from cmapss_rul.reports import sections
 from cmapss_rul.reports.comparison import report_comparison
@@ -156,15 +156,17 @@ def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
     interval, unit = last.rmse_interval, evaluation.protocol.unit
     if evaluation.cuts is not None:
         return _held_out_metrics(evaluation, evaluation.cuts)
+    where = evaluation.protocol.scored_at.removeprefix("the ")
+    every_window = ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} {unit}")
     return [
         *(("too good", mark) for mark in evaluation.protocol.marks),
-        ("RMSE, last windows, capped labels", f"{number(last.rmse, 2)} {unit}"),
+        (f"RMSE, {where}, capped labels", f"{number(last.rmse, 2)} {unit}"),
         (
             "its 95 % interval over engines",
             "none: one engine" if interval is None else interval_cell(interval),
         ),
-        ("NASA score, last windows, capped", number(last.nasa, 0)),
-        ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} {unit}"),
+        (f"NASA score, {where}, capped", number(last.nasa, 0)),
+        *([every_window] if "every" in window_names(evaluation) else []),
     ]
 
 

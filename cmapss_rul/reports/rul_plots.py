@@ -41,11 +41,12 @@ class LastWindows:
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     cap: int
     unit: str = "cycles"
+    where: str = "the last windows"
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> "LastWindows":
-        """Select them from an evaluation."""
-        rows, bounds = evaluation.last, evaluation.bounds
+        """Select them from an evaluation: every flight of units flown until the failure."""
+        rows, bounds = evaluation.scored, evaluation.bounds
         return cls(
             engine=evaluation.predictions.engine[rows],
             raw=evaluation.truth.raw[rows],
@@ -54,6 +55,7 @@ class LastWindows:
             bounds=None if bounds is None else (bounds[0][rows], bounds[1][rows]),
             cap=evaluation.protocol.cap,
             unit=evaluation.protocol.unit,
+            where=evaluation.protocol.scored_at,
         )
 
     @property
@@ -72,7 +74,7 @@ def plot_against_true(last: LastWindows) -> Figure:
     _draw_intervals(axes, last.raw, last)
     axes.plot(
         last.raw, last.predicted, "o", color=_PREDICTED, markersize=3.5, alpha=0.8,
-        label="predicted, an engine each",
+        label="predicted, an engine each" if last.unit != "flights" else "predicted, a flight each",
     )  # fmt: skip
     axes.set_xlabel(f"true RUL, {last.unit}")
     axes.set_ylabel(f"predicted RUL, {last.unit}")
@@ -92,8 +94,8 @@ def plot_sorted(last: LastWindows) -> Figure:
     axes.plot(place, last.true[order], "-", color="k", label="true, capped")
     axes.plot(place, last.predicted[order], "o", color=_PREDICTED, markersize=3, label="predicted")
     axes.margins(x=0.01)
-    axes.set_xlabel("engines, by ascending true RUL")
-    axes.set_ylabel(f"RUL at the last window, {last.unit}")
+    axes.set_xlabel("predictions, by ascending true RUL")
+    axes.set_ylabel(f"RUL at {last.where}, {last.unit}")
     whole_numbers(axes)
     legend_below(figure, axes)
     return figure
@@ -125,7 +127,7 @@ def plot_engines(last: LastWindows) -> Figure:
         axes.set_ylim(-0.04 * last.cap, 1.04 * last.cap)
         axes.margins(x=0.01)
         axes.grid(visible=False, axis="x")
-    axes.set_xlabel("engine, in the order of the file (last window)")
+    axes.set_xlabel(f"engine, in the order of the file ({last.where})")
     legend_below(figure, axes)
     return figure
 

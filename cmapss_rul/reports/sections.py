@@ -20,6 +20,8 @@ from cmapss_rul.evaluation.tables import (
     number,
     prognostics_table,
     protocol_table,
+    units_tables,
+    window_names,
 )
 from cmapss_rul.metrics.published import HONEST_BAND, PUBLISHED, TRUST
 from cmapss_rul.reports import breakdown, rul_plots
@@ -31,7 +33,8 @@ from cmapss_rul.training.trained_model import TrainedModel
 
 def metrics(evaluation: Evaluation) -> Iterator[Part]:
     """Yield the test metrics and their protocol."""
-    yield Column([*held_out_tables(evaluation), metrics_table(evaluation)])
+    by_unit = units_tables(evaluation)
+    yield Column([*held_out_tables(evaluation), metrics_table(evaluation), *by_unit])
     yield Column([protocol_table(evaluation)])
 
 
@@ -47,7 +50,8 @@ def published_results(evaluation: Evaluation) -> Iterator[Part]:
     # a table of published results would invite the comparison that the data do not allow
     if not protocol.official:
         yield Missing(
-            f"published results, which are on C-MAPSS, whereas these data are {protocol.files}"
+            f"published results, which are on {protocol.data_set}, whereas these data are "
+            f"{protocol.files}"
         )
         return
     last = evaluation.metrics.last.capped
@@ -66,23 +70,23 @@ def published_results(evaluation: Evaluation) -> Iterator[Part]:
         if result is not None:
             reason = protocol.setup.why_not_comparable(entry.setup)
             note = f"{entry.trust}: {entry.note}" if entry.note else entry.trust
-            sd = "" if result.sd is None else f" ± {result.sd:.2f}"
             nasa = "–" if result.nasa is None else f"{result.nasa:,.0f}"
-            groups[not reason].append([entry.method, f"{result.rmse:.2f}{sd}", nasa, reason, note])
+            groups[not reason].append([entry.method, result.text, nasa, reason, note])
     for comparable, heading in ((True, "comparable"), (False, "not comparable, because …")):
         if groups[comparable]:
             rows += [[Bold(heading)], *groups[comparable]]
-    low, high = HONEST_BAND[protocol.subset]
+    where = protocol.scored_at.removeprefix("the ").removesuffix("s")
     title = (
-        f"Results published for {protocol.subset}: RMSE in cycles and NASA score, last window; "
-        "comparable: training data, inputs, labels and selection of the epoch agree"
+        f"Results published for {protocol.subset}: RMSE in {protocol.unit} and NASA score, "
+        f"{where}; comparable: training data, inputs, labels and selection of the epoch agree"
     )
     head = ["method", "RMSE", "NASA", "reason", "trust"]
     yield PageTable(Table(title, head, rows, "lrrll", strong=[0]))
-    yield Text(
-        f"Honest protocols (engines held out, epoch selected by validation, capped labels) reach "
-        f"about {low:g} to {high:g} on {protocol.subset}."
-    )
+    if band := HONEST_BAND.get(protocol.subset):
+        yield Text(
+            f"Honest protocols (engines held out, epoch selected by validation, capped labels) "
+            f"reach about {band[0]:g} to {band[1]:g} on {protocol.subset}."
+        )
     meanings = [[name, meaning] for name, meaning in TRUST.items()]
     yield PageTable(Table("Degrees of trust", ["trust", "meaning"], meanings, "ll"), folded=True)
 
@@ -91,8 +95,8 @@ def lead_plot(evaluation: Evaluation, last: LastWindows) -> Plot:
     """Return the plot of predicted against true RUL at the last window of each engine."""
     return Plot(
         "predicted_against_true",
-        "Predicted against true RUL at the last window of each engine; dashed: perfect predictions "
-        f"up to the cap{_interval_caption(evaluation)}",
+        f"Predicted against true RUL at {last.where.removesuffix('s')} of each engine; dashed: "
+        f"perfect predictions up to the cap{_interval_caption(evaluation)}",
         f"Scatter plot. {_describe_errors(last)}",
         partial(rul_plots.plot_against_true, last),
     )
@@ -125,26 +129,27 @@ def _describe_errors(last: LastWindows) -> str:
     near = int((abs(last.error) <= 10).sum())
     late, early = int(np.argmax(last.error)), int(np.argmin(last.error))
     return (
-        f"{counted(len(last.engine), 'test engine')}, last windows: {near} within 10 {last.unit} "
-        f"of the capped label; latest prediction: engine {last.engine[late]} "
-        f"({last.error[late]:+.1f} {last.unit}), earliest: engine "
-        f"{last.engine[early]} ({last.error[early]:+.1f})."
+        f"{counted(len(set(last.engine.tolist())), 'test engine')}, "
+        f"{last.where.removeprefix('the ')}: {near} within 10 {last.unit} of the capped label; "
+        f"latest prediction: engine {last.engine[late]} ({last.error[late]:+.1f} {last.unit}), "
+        f"earliest: engine {last.engine[early]} ({last.error[early]:+.1f})."
     )
 
 
 def _engines_table(evaluation: Evaluation, last: rul_plots.LastWindows) -> Table:
     head = ["engine", "cycle", "true, raw", "true, capped", "predicted", "error"]
     columns = [
-        last.engine, evaluation.predictions.cycle[evaluation.last], last.raw, last.true,
+        last.engine, evaluation.predictions.cycle[evaluation.scored], last.raw, last.true,
         [f"{value:.1f}" for value in last.predicted], [f"{value:+.1f}" for value in last.error],
     ]  # fmt: skip
     if last.bounds is not None:
         head += ["lower", "upper"]
         columns += [[f"{value:.1f}" for value in bound] for bound in last.bounds]
-    padded = evaluation.predictions.padded[evaluation.last]
+    padded = evaluation.predictions.padded[evaluation.scored]
     columns.append(["yes" if short else "" for short in padded])
     rows = [[str(cell) for cell in row] for row in zip(*columns, strict=True)]
-    return Table(f"Every engine at its last window, {last.unit}", [*head, "padded"], rows)
+    what = "Every engine at its last window" if last.unit != "flights" else "Every flight"
+    return Table(f"{what}, {last.unit}", [*head, "padded"], rows)
 
 
 def trajectories(evaluation: Evaluation) -> Iterator[Part]:
@@ -181,8 +186,8 @@ def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     """Yield the error by true RUL and, where there are several, by operating condition."""
     every = np.arange(evaluation.fleet.rows)  # a window ends at each row
     by_rul = {
-        "last windows": group_by_rul(evaluation, evaluation.last),
-        "every window": group_by_rul(evaluation, every),
+        name: group_by_rul(evaluation, evaluation.scored if windows == "last" else every)
+        for windows, name in _panels(evaluation)
     }
     whiskers = "capped labels: median, quartiles, whiskers over 90 % of the windows"
     by = f"true RUL, {evaluation.protocol.unit}"
@@ -192,6 +197,13 @@ def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
         label = f"condition: settings at the last {evaluation.protocol.row}"
         by_condition = {"every window": conditions}
         yield from _error_boxes("error_by_condition", whiskers, evaluation, by_condition, label)
+
+
+def _panels(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Sets of windows with their names in the plural, as panels of a plot."""
+    where = evaluation.protocol.scored_at.removeprefix("the ")
+    both = [("last", where), ("every", "every window")]
+    return [panel for panel in both if panel[0] in window_names(evaluation)]
 
 
 def _error_boxes(
@@ -216,7 +228,7 @@ def health(evaluation: Evaluation) -> Iterator[Part]:
     yield Plot(
         "confusion",
         "Confusion matrices: number of windows, and share of the true class",
-        "Two matrices of true against predicted health class; on last windows "
+        f"True against predicted health class; at {evaluation.protocol.scored_at} "
         f"{evaluation.health.last.accuracy:.1%} lie on the diagonal.",
         partial(breakdown.plot_confusion, evaluation),
     )
@@ -230,16 +242,18 @@ def intervals(evaluation: Evaluation) -> Iterator[Part]:
         yield Missing(f"intervals and their coverage: {results.reason}")
         return
     shares = [
-        f"{entry.level:g}: {entry.last.capped.coverage:.3f} of the last windows"
+        f"{entry.level:g}: {entry.last.capped.coverage:.3f} of {evaluation.protocol.scored_at}"
         for entry in results.coverage
     ]
     yield Plot(
         "coverage",
         "Coverage of the intervals, capped labels; bars: 95 % binomial intervals",
         f"Coverage by level and by true RUL. At level {'; '.join(shares)}.",
-        partial(breakdown.plot_coverage, results, evaluation.protocol.unit),
+        partial(
+            breakdown.plot_coverage, results, evaluation.protocol.unit, window_names(evaluation)
+        ),
     )
-    yield Column(coverage_tables(results, evaluation.protocol.unit))
+    yield Column(coverage_tables(evaluation))
     yield PageTable(intervals_table(results))
 
 

@@ -205,7 +205,7 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
         reporter.note(text)
     else:
         if any(file.simulated for file in files):
-            reporter.note("the data are simulated: results on them are not results on C-MAPSS")
+            reporter.note("the data are simulated: results on them are not results on NASA's")
         for file in files:
             if not file.simulated and not file.official:
                 reporter.note(f"{file.name} is not the official file")

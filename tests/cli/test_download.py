@@ -95,3 +95,21 @@ def test_json():
     assert len(first["files"][0]["sha256"]) == 64
     assert [file["written"] for file in again["files"]] == [False] * 3
     assert again["source"] is None
+
+
+def test_a_set_of_n_cmapss(tmp_path):
+    pytest.importorskip("h5py")
+    from scripts.synthetic_ncmapss import write_ncmapss
+
+    file = write_ncmapss(
+        tmp_path / "N-CMAPSS_DS02-006.h5", {"dev": {1: 2}, "test": {2: 1}}, seconds=60
+    )
+    result = run("--subset", "ds02", "--source", file, "--dir", "raw")
+    # the size before, the digest after
+    first, second = result.stderr.splitlines()
+    assert first.startswith("N-CMAPSS_DS02-006.h5: 2.5 GB; ")
+    assert second.startswith("raw/N-CMAPSS_DS02-006.h5  written  SHA-256 ")
+    assert second.endswith(" recorded in N-CMAPSS_DS02-006.h5.sha256")
+    again = run("--subset", "DS02", "--dir", "raw", "--json")
+    assert json.loads(again.stdout)["files"][0]["written"] is False
+    assert "perhaps DS02 was meant" in run("--subset", "DSO2", error=UsageError)

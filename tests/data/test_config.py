@@ -101,3 +101,37 @@ def test_c_mapss_may_have_no_conditions_and_only_its_own_columns():
         DataConfig(conditions={"name": "column", "column": "regime"})
     with pytest.raises(ValidationError, match="columns names 'temp'; expected settings or sensors"):
         DataConfig(columns=["temp"])
+
+
+def test_defaults_of_n_cmapss():
+    data = DataConfig(subset="DS02")
+    assert data.flights.file == "N-CMAPSS_DS02-006.h5"
+    assert (data.unit, data.conditions.name, data.last_windows) == ("flights", "none", False)
+    assert data.consecutive
+    assert len(data.columns) == 18 * 3
+    assert data.columns[0] == "alt_climb_mean"
+    assert set(data.columns) <= set(data.raw_columns)
+    assert not any(name.startswith("W50") for name in data.raw_columns)
+    virtual = DataConfig(subset="DS02", virtual_sensors=True)
+    assert len(virtual.columns) == 32 * 3
+    assert DataConfig.model_validate(virtual.model_dump(mode="json")) == virtual
+    # nothing of it reaches C-MAPSS
+    plain = DataConfig()
+    assert (plain.flights, plain.unit, plain.last_windows) == (None, "cycles", True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"subset": "DS02", "source": "simulated"}, "only the official file is there"),
+        ({"subset": "DS02", "auxiliary": ["FD001"]}, r"with DS02 it must be \[\]"),
+        ({"subset": "DS02", "unit": "hours"}, "but DS02 counts flights"),
+        ({"subset": "DS02", "columns": ["W50_climb_mean"]}, "columns names 'W50_climb_mean'"),
+        ({"subset": "DS02", "columns": ["hs"]}, "columns names 'hs'"),
+        ({"virtual_sensors": True}, "virtual_sensors are of N-CMAPSS"),
+        ({"unit": "flights"}, "C-MAPSS counts cycles"),
+    ],
+)
+def test_contradictions_of_n_cmapss(keys, message):
+    with pytest.raises(ValueError, match=message):
+        DataConfig(**keys)

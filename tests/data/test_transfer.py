@@ -214,3 +214,39 @@ def test_no_answer_at_all_is_not_tried_again(monkeypatch):
     with pytest.raises(DataError, match="no answer within 10 s"):
         get("http://127.0.0.1/a")
     assert len(tries) == 1
+
+
+def part(content, start):
+    """206 with the rest of a content, if that is what was asked for."""
+
+    def answer(handler):
+        assert handler.headers["Range"] == f"bytes={start}-"
+        handler.send_response(206)
+        handler.send_header("Content-Length", str(len(content) - start))
+        handler.end_headers()
+        handler.wfile.write(content[start:])
+
+    return answer
+
+
+def test_a_stream_that_is_cut_off_goes_on_where_it_was(monkeypatch):
+    monkeypatch.setattr(transfer, "FIRST_PAUSE", 0.0)
+    half = len(CONTENT) // 2
+    with serve(a=[body(CONTENT[:half], len(CONTENT)), part(CONTENT, half)]) as (address, asked):
+        assert b"".join(transfer.stream(f"{address}/a", progress=False)) == CONTENT
+    assert asked == ["/a", "/a"]
+
+
+def test_a_stream_that_begins_again_is_refused(monkeypatch):
+    monkeypatch.setattr(transfer, "FIRST_PAUSE", 0.0)
+    half = body(CONTENT[: len(CONTENT) // 2], len(CONTENT))
+    with (
+        serve(a=[half, body(CONTENT)]) as (address, _),
+        pytest.raises(DataError, match="does not send the rest alone"),
+    ):
+        b"".join(transfer.stream(f"{address}/a", progress=False))
+
+
+def test_a_stream_of_nothing():
+    with serve() as (address, _), pytest.raises(DataError, match="answered 404"):
+        b"".join(transfer.stream(f"{address}/a", progress=False))

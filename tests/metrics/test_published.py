@@ -6,6 +6,7 @@ import pytest
 
 from cmapss_rul.data.columns import SUBSETS as NAMES
 from cmapss_rul.metrics.published import (
+    FLIGHT_SUBSETS,
     HONEST_BAND,
     LEAKAGE_ALARM,
     OWN_SUBSET,
@@ -29,9 +30,9 @@ def test_the_subsets_are_those_of_the_data():
 
 
 def test_every_entry_is_whole():
-    assert len({entry.method for entry in PUBLISHED}) == len(PUBLISHED) == 18
+    assert len({entry.method for entry in PUBLISHED}) == len(PUBLISHED) == 21
     for entry in PUBLISHED:
-        assert entry.results.keys() <= set(SUBSETS)
+        assert entry.results.keys() <= {*SUBSETS, *FLIGHT_SUBSETS}
         assert entry.trust in TRUST
         for figure in entry.results.values():
             assert 5 < figure.rmse < 25
@@ -51,6 +52,8 @@ def test_every_degree_of_trust_occurs():
         ("STAR", "FD002", PublishedResult(13.47, 784)),
         ("AMNL", "FD002", PublishedResult(6.74, sd=0.91)),
         ("CNN-BiLSTM", "FD001", PublishedResult(17.52, 922)),
+        ("LightGBM", "DS02", PublishedResult(10.05, sd=0.43)),
+        ("DKAMFormer 2025, N-CMAPSS", "DS02", PublishedResult(6.40)),
     ],
 )
 def test_results_as_printed(method, subset, figure):

@@ -1,0 +1,274 @@
+"""Flights of N-CMAPSS: records of one a second become one row a flight, in the manner of a Fleet.
+
+    file → one flight at a time: W, X_s (X_v if asked for) → statistics by phase → entry of a unit
+
+The phase of a record follows from the slope of the altitude over a minute: climb above
+300 ft/min, descent below −300 ft/min, cruise between. A flight without one of the phases has the
+statistics of all its records there, and a duration of 0.
+
+Memory is bounded by one flight. The rows of a unit are an entry of the cache, written as soon as
+they are complete, so that an interrupted conversion goes on at the next unit. Training opens
+entries and datasets of development units only. The hidden health (T, and hs in A) is not read.
+"""
+
+import hashlib
+import json
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from cmapss_rul.data.cache import cache_folder, load_fleet, store_fleet
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.flight_file import Flight, FlightFile, open_flight_file
+from cmapss_rul.data.ncmapss import (
+    FLIGHT_SENSORS,
+    FLIGHT_SETTINGS,
+    FLIGHT_VIRTUAL_SENSORS,
+    PHASES,
+    STATISTICS,
+)
+from cmapss_rul.data.records import Records
+from cmapss_rul.data.verification import Provenance
+from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.files import remove_partial_files, write_atomic
+from cmapss_rul.system.locks import wait_for_folder
+
+FORMAT = 1
+"""To be incremented whenever the statistics or the layout of an entry change."""
+
+Part = Literal["dev", "test"]
+
+CLIMB = 5.0
+"""Slope of the altitude, ft/s, above which an engine climbs; below its negative, descends."""
+HALF_MINUTE = 30
+"""Records before and after, between which the slope is taken."""
+
+_RUL = "RUL"
+
+
+def raw_columns(*, virtual: bool) -> tuple[str, ...]:
+    """Columns of the flights: settings, sensors and, if asked for, virtual sensors."""
+    return FLIGHT_SETTINGS + FLIGHT_SENSORS + (FLIGHT_VIRTUAL_SENSORS if virtual else ())
+
+
+@dataclass(frozen=True)
+class Flights:
+    """Flights of the development or of the test units.
+
+    Attributes:
+        records: units numbered 1, 2, … in the order of the file, with their numbers there.
+        rul: [unit], RUL after the last flight, in flights.
+    """
+
+    records: Records
+    rul: NDArray[np.int64]
+
+
+def read_flights(path: Path, part: Part, *, virtual: bool, labels: bool = True) -> Flights:
+    """Read the flights of the development or of the test units, from the cache where they are.
+
+    Where the folder of the cache cannot be written, every call converts the file anew.
+
+    Args:
+        path: of the HDF5 file.
+        part: which units.
+        virtual: whether to read X_v.
+        labels: whether to read Y; without it the RUL of the units is 0.
+
+    Raises:
+        DataError: the file is damaged or of another kind, or the RUL does not fall by one a flight.
+    """
+    entries = _Entries.of(path, part, virtual=virtual, labels=labels)
+    units = entries.read()
+    if units is None:
+        with ExitStack() as stack:
+            writable = True
+            try:
+                stack.enter_context(wait_for_folder(entries.folder))
+                remove_partial_files(entries.folder)
+            except DataError:
+                writable = False
+            units = _convert(path, part, entries, writable=writable)
+    fleet = _join([fleet for _, fleet in units], entries.columns)
+    rul = fleet.values[fleet.last_rows, 0].astype(np.int64)
+    # the RUL out of the values, before anything but the labels can see it
+    fleet = Fleet.from_rows(fleet.engine, fleet.cycle, fleet.values[:, 1:], entries.columns[1:])
+    missing = np.zeros(fleet.rows, dtype=np.int64)
+    names = [unit for unit, _ in units]
+    return Flights(Records(fleet, names, missing, has_condition_columns=True), rul)
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """The cache entries of one part of a file: the list of its units, and one file a unit."""
+
+    folder: Path
+    stem: str
+    key: str
+    columns: tuple[str, ...]
+    labels: bool
+
+    @classmethod
+    def of(cls, path: Path, part: Part, *, virtual: bool, labels: bool) -> "_Entries":
+        # by size and time of change: a digest of gigabytes would take longer than all the rest
+        key = f"{FORMAT} {_stamp(path)} {virtual} {labels}"
+        return cls(
+            cache_folder(path),
+            f"{path.stem}-{part}",
+            hashlib.sha256(key.encode()).hexdigest()[:32],
+            (_RUL, *raw_columns(virtual=virtual)),
+            labels,
+        )
+
+    @property
+    def units(self) -> Path:
+        """Path of the list of the units."""
+        return self.folder / f"{self.stem}-{self.key}.json"
+
+    def of_unit(self, unit: int) -> Path:
+        """Path of the rows of a unit."""
+        return self.folder / f"{self.stem}-{unit}-{self.key}.rows"
+
+    def read(self) -> list[tuple[int, Fleet]] | None:
+        """All units with their rows; None unless all are there and whole."""
+        try:
+            units = [int(unit) for unit in json.loads(self.units.read_bytes())]
+        except (OSError, ValueError, TypeError):
+            return None
+        fleets = [load_fleet(self.of_unit(unit), self.columns) for unit in units]
+        if not fleets or any(fleet is None for fleet in fleets):
+            return None
+        return [(unit, f) for unit, f in zip(units, fleets, strict=True) if f is not None]
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _convert(
+    path: Path, part: Part, entries: _Entries, *, writable: bool
+) -> list[tuple[int, Fleet]]:
+    """Convert the units that have no entry yet."""
+    virtual = len(entries.columns) > 1 + len(raw_columns(virtual=False))
+    with open_flight_file(path, part, virtual=virtual, labels=entries.labels) as file:
+        by_unit: dict[int, list[Flight]] = {}
+        for flight in file.flights():
+            by_unit.setdefault(flight.unit, []).append(flight)
+        found = []
+        total = sum(map(len, by_unit.values()))
+        with tqdm(total=total, unit="flight", desc=path.name, leave=False, disable=None) as bar:
+            for unit, flights in by_unit.items():
+                entry = entries.of_unit(unit)
+                fleet = load_fleet(entry, entries.columns) if writable else None
+                if fleet is None:
+                    fleet = _unit_rows(file, flights, entries.columns)
+                    with suppress(OSError):  # a full disk: the next call tries again
+                        if writable:
+                            store_fleet(entry, fleet)
+                bar.update(len(flights))
+                found.append((unit, fleet))
+    if writable:
+        with suppress(OSError):
+            write_atomic(entries.units, json.dumps([*by_unit]))
+    return found
+
+
+def _unit_rows(file: FlightFile, flights: list[Flight], columns: tuple[str, ...]) -> Fleet:
+    rows = np.empty((len(flights), len(columns)))
+    for row, flight in zip(rows, flights, strict=True):
+        row[0], row[1:] = file.rul(flight), flight_row(file.values(flight))
+    cycle = np.array([flight.cycle for flight in flights], dtype=np.int64)
+    if file.labels:
+        expected = rows[-1, 0] + cycle[-1] - cycle
+        wrong = np.flatnonzero(rows[:, 0] != expected)
+        if len(wrong):
+            raise file.error(
+                f"found RUL {rows[wrong[0], 0]:g} in Y in {flights[wrong[0]]}, expected "
+                f"{expected[wrong[0]]:g}: it falls by one a flight to {rows[-1, 0]:g} in the last"
+            )
+    engine = np.full(len(flights), flights[0].unit, dtype=np.int64)
+    return Fleet.from_rows(engine, cycle, rows, columns)
+
+
+def flight_row(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Describe one flight by its durations and by statistics of each channel and phase.
+
+    Args:
+        values: [second, channel], altitude in ft first.
+
+    Returns:
+        [column], in the order of `raw_columns`.
+    """
+    phase = phases(values[:, 0])
+    parts = [values[phase == number] for number in range(len(PHASES))]
+    seconds = [float(len(part)) for part in parts]
+    # [statistic, phase, channel]: a phase that did not occur has the statistics of the flight
+    table = np.stack([statistics(part if len(part) else values) for part in parts], axis=1)
+    settings = table[:, :, :4].transpose(2, 1, 0).ravel()
+    sensors = table[:, :, 4:].transpose(2, 1, 0).ravel()
+    return np.concatenate([seconds, settings, sensors])
+
+
+def statistics(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[statistic, channel], in the order of `STATISTICS`."""
+    assert STATISTICS == ("mean", "std", "min", "max")
+    return np.stack([values.mean(0), values.std(0), values.min(0), values.max(0)])
+
+
+def phases(altitude: NDArray[np.float64]) -> NDArray[np.int64]:
+    """[second], index in `PHASES`, from the altitude in ft, [second].
+
+    >>> phases(np.concatenate([np.arange(0, 1000, 10.0), np.full(100, 1000.0)]))[[0, 60, 180]]
+    array([0, 0, 1])
+    """
+    second = np.arange(len(altitude))
+    before = np.maximum(second - HALF_MINUTE, 0)
+    after = np.minimum(second + HALF_MINUTE, len(altitude) - 1)
+    slope = (altitude[after] - altitude[before]) / np.maximum(after - before, 1)
+    return np.where(slope > CLIMB, 0, np.where(slope < -CLIMB, 2, 1))
+
+
+def _join(fleets: list[Fleet], columns: tuple[str, ...]) -> Fleet:
+    lengths = [fleet.rows for fleet in fleets]
+    return Fleet.from_rows(
+        np.repeat(np.arange(1, len(fleets) + 1), lengths),
+        np.concatenate([fleet.cycle for fleet in fleets]),
+        np.concatenate([fleet.values for fleet in fleets]),
+        columns,
+    )
+
+
+# ---- provenance ----------------------------------------------------------------------------
+
+
+def flight_provenance(path: Path) -> Provenance:
+    """Identity of a file of N-CMAPSS: its SHA-256, and whether it is as published.
+
+    NASA publishes no digest. A file counts as official where units and numbers of records are
+    the published ones, and it does not say of itself that it is synthetic. The digest is taken
+    once and remembered in the cache, while size and time of change stay the same.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    key = hashlib.sha256(f"{FORMAT} {_stamp(path)}".encode()).hexdigest()[:32]
+    note = cache_folder(path) / f"{path.stem}-{key}.sha256.json"
+    with suppress(OSError, ValueError, TypeError):
+        return Provenance(**json.loads(note.read_bytes()))
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    with open_flight_file(path, "dev", virtual=False, labels=False) as file:
+        simulated, official = file.simulated, file.as_published
+    found = Provenance(path.name, digest, digest, official, simulated)
+    with suppress(OSError, DataError), wait_for_folder(note.parent):
+        write_atomic(note, json.dumps(asdict(found)))
+    return found

@@ -1,0 +1,108 @@
+"""N-CMAPSS: the files of whole flights, and the columns that a flight is described by.
+
+Source: M. Arias Chao, C. Kulkarni, K. Goebel and O. Fink (2021), Aircraft Engine Run-to-Failure
+Dataset under Real Flight Conditions for Prognostics and Diagnostics, Data 6(1), 5. Sizes, numbers
+of records and units are as public listings of the ten files state them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+CONDITIONS = ("alt", "Mach", "TRA", "T2")
+"""W, the scenario: altitude in ft, Mach number, throttle resolver angle in %, T2 in °R."""
+SENSORS = (
+    "T24", "T30", "T48", "T50", "P15", "P2", "P21", "P24", "Ps30", "P40", "P50", "Nf", "Nc", "Wf",
+)  # fmt: skip
+"""X_s, the measured signals."""
+VIRTUAL_SENSORS = (
+    "T40", "P30", "P45", "W21", "W22", "W25", "W31", "W32", "W48", "W50", "SmFan", "SmLPC",
+    "SmHPC", "phi",
+)  # fmt: skip
+"""X_v, which the simulator knows and no engine measures."""
+
+PHASES = ("climb", "cruise", "descent")
+STATISTICS = ("mean", "std", "min", "max")
+
+MAX_RUL = 99
+"""Flights; the largest RUL of the published files, so that a cap above it has no effect."""
+
+VIRTUAL = "virtual sensors of the simulator, which no engine measures, are inputs"
+"""Mark of results obtained with X_v."""
+
+ARCHIVE = (
+    "https://phm-datasets.s3.amazonaws.com/NASA/"
+    "17.+Turbofan+Engine+Degradation+Simulation+Data+Set+2.zip"
+)
+ARCHIVE_GB = 15.8
+
+
+@dataclass(frozen=True)
+class FlightSet:
+    """One file of N-CMAPSS, as published.
+
+    Attributes:
+        file: its name.
+        megabytes: its size, 10⁶ bytes.
+        records: numbers of development and of test records, one a second; None where unknown.
+        development: units to train on.
+        test: units to test on.
+    """
+
+    file: str
+    megabytes: int
+    records: tuple[int, int] | None
+    development: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+_SIX_AND_FOUR = (1, 2, 3, 4, 5, 6), (7, 8, 9, 10)
+_NINE_AND_SIX = (1, 2, 3, 4, 5, 6, 7, 8, 9), (10, 11, 12, 13, 14, 15)
+
+FILES: dict[str, FlightSet] = {
+    "DS01": FlightSet("N-CMAPSS_DS01-005.h5", 2873, (4_906_636, 2_735_232), *_SIX_AND_FOUR),
+    "DS02": FlightSet(
+        "N-CMAPSS_DS02-006.h5", 2450, (5_263_447, 1_253_743), (2, 5, 10, 16, 18, 20), (11, 14, 15)
+    ),
+    "DS03": FlightSet("N-CMAPSS_DS03-012.h5", 3693, (5_571_277, 4_251_560), *_NINE_AND_SIX),
+    "DS04": FlightSet("N-CMAPSS_DS04.h5", 3752, (6_377_452, 3_602_561), *_SIX_AND_FOUR),
+    "DS05": FlightSet("N-CMAPSS_DS05.h5", 2599, (4_350_606, 2_562_046), *_SIX_AND_FOUR),
+    "DS06": FlightSet("N-CMAPSS_DS06.h5", 2549, (4_257_209, 2_522_447), *_SIX_AND_FOUR),
+    "DS07": FlightSet("N-CMAPSS_DS07.h5", 2715, (4_350_176, 2_869_786), *_SIX_AND_FOUR),
+    "DS08a": FlightSet("N-CMAPSS_DS08a-009.h5", 3237, (4_885_389, 3_722_997), *_NINE_AND_SIX),
+    "DS08c": FlightSet("N-CMAPSS_DS08c-008.h5", 2413, (4_299_918, 2_117_819), *_SIX_AND_FOUR),
+    # NASA's copy lacks its last 32 bytes, and HDF5 does not open it
+    "DS08d": FlightSet("N-CMAPSS_DS08d-010.h5", 2885, None, (), ()),
+}
+
+
+def flight_set(subset: str) -> FlightSet | None:
+    """Return the file of a set of N-CMAPSS; None for any other subset."""
+    return FILES.get(subset)
+
+
+def flight_columns(channels: Iterable[str]) -> tuple[str, ...]:
+    """Name the statistics of channels, for each phase of a flight.
+
+    >>> flight_columns(["T48"])[:5]
+    ('T48_climb_mean', 'T48_climb_std', 'T48_climb_min', 'T48_climb_max', 'T48_cruise_mean')
+    """
+    return tuple(
+        f"{channel}_{phase}_{statistic}"
+        for channel in channels
+        for phase in PHASES
+        for statistic in STATISTICS
+    )
+
+
+SECONDS = tuple(f"seconds_{phase}" for phase in PHASES)
+"""How long each phase lasts."""
+FLIGHT_SETTINGS = (*SECONDS, *flight_columns(CONDITIONS))
+FLIGHT_SENSORS = flight_columns(SENSORS)
+FLIGHT_VIRTUAL_SENSORS = flight_columns(VIRTUAL_SENSORS)
+
+
+def default_inputs(*, virtual: bool) -> tuple[str, ...]:
+    """Mean of each channel in each phase: what the network sees unless told otherwise."""
+    # *guess*: six units cannot teach it which of four times as many columns matter
+    names = (*FLIGHT_SETTINGS, *FLIGHT_SENSORS, *(FLIGHT_VIRTUAL_SENSORS if virtual else ()))
+    return tuple(name for name in names if name.endswith("_mean"))
