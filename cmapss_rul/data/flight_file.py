@@ -21,7 +21,7 @@ from cmapss_rul.system.text import one_line
 SIMULATED = "simulated"
 """Attribute of files that were not made by NASA: `scripts/synthetic_ncmapss.py` sets it."""
 
-_BLOCK = 1 << 20  # records whose unit and cycle are read at a time: 16 MB
+_BLOCK = 1 << 18  # records whose unit and cycle are read at a time: 4 MB
 _LONGEST = 200_000
 """Seconds of a flight; *measured* by others: the longest of DS02 has 27,116."""
 _INSTALL = "reading N-CMAPSS needs h5py: pip install 'cmapss_rul[ncmapss]'"
