@@ -253,8 +253,8 @@ def _join(fleets: list[Fleet], columns: tuple[str, ...]) -> Fleet:
 def flight_provenance(path: Path) -> Provenance:
     """Identity of a file of N-CMAPSS: its SHA-256, and whether it is as published.
 
-    NASA publishes no digest. A file counts as official where units and numbers of records are
-    the published ones, and it does not say of itself that it is synthetic. The digest is taken
+    NASA publishes no digest. A file counts as official where the numbers of records are the
+    published ones, and it does not say of itself that it is synthetic. The digest is taken
     once and remembered in the cache, while size and time of change stay the same.
 
     Raises:

@@ -288,7 +288,7 @@ def _describe_files(official: bool, simulated: bool, data: DataConfig) -> str:
     if data.own:
         return "own files"
     if official and data.flights is not None:
-        return "the published numbers of records and units (NASA publishes no digest)"
+        return "with the published numbers of records (NASA publishes no digest)"
     return "official files" if official else "not the official files"
 
 
