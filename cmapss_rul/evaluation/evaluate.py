@@ -89,7 +89,7 @@ def evaluate(
     if model.calibration is not None and model.calibration.nasa_knots:
         shifted = estimated_rul(model, predictions.rul, "nasa")
         earlier = dataclasses.replace(predictions, rul=shifted)
-        nasa = ByWindows(rul_metrics(earlier.at(last), truths.last), rul_metrics(earlier, truth))
+        nasa = ByWindows(rul_metrics(earlier.at(scored), truths.last), rul_metrics(earlier, truth))
     return Evaluation(
         protocol=Protocol.of(model, tested),
         metrics=ByWindows(

@@ -91,10 +91,12 @@ def metrics_table(evaluation: Evaluation) -> Table:
 def estimates_table(evaluation: Evaluation) -> Table:
     """Metrics of both point estimates on capped labels, each row of one estimate alone."""
     assert evaluation.nasa is not None  # the caller's model has both
+    names = window_names(evaluation)
     rows = [
-        [f"{name}, {WINDOWS[windows]}", *metric_cells(by_labels.capped)]
+        [f"{name}, {names[windows]}", *metric_cells(by_labels.capped)]
         for name, metrics in (("network's RUL", evaluation.metrics), ("for NASA", evaluation.nasa))
         for windows, by_labels in metrics.items()
+        if windows in names
     ]
     title = (
         "Two point estimates, capped labels: the network's (rmse), and the earlier one whose "
