@@ -31,7 +31,6 @@ _SELECTED = {
 }
 """Value of `train.select` → the metric that chose the epoch."""
 
-_SCORED = "last window of each engine, and every window (one a cycle)"
 # in full, because libraries differ: in rul-datasets the last RUL is 1
 _LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
 _ASSUMED = ", which the last cycle of each training record is taken to be"
@@ -44,7 +43,6 @@ class Protocol:
 
     Attributes:
         files: 'official files', 'not the official files', 'simulated, …' or 'own files'.
-        unit: of every RUL, such as 'cycles'.
         scored_at: `LAST_WINDOWS`, or `EVERY_FLIGHT` of units that were flown until the failure.
         official: whether train, test and RUL file are all official.
         simulated: whether any of them is simulated.
