@@ -220,4 +220,4 @@ HONEST_BAND: dict[str, tuple[float, float]] = {
 """RMSE range of honest protocols: engines held out, epoch chosen by validation, capped labels."""
 
 LEAKAGE_ALARM = 10.0
-"""A last-window RMSE below this, cycles, is presumed a leak until proven otherwise."""
+"""A last-window RMSE on C-MAPSS below this, cycles, is presumed a leak until proven otherwise."""

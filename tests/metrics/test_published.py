@@ -70,8 +70,9 @@ def test_the_best_that_others_got_again():
 
 
 def test_what_is_below_the_alarm_was_chosen_on_the_test_set():
+    # the alarm is of last windows of C-MAPSS; every flight of N-CMAPSS is another figure
     for entry in PUBLISHED:
-        if any(figure.rmse < LEAKAGE_ALARM for figure in entry.results.values()):
+        if any(entry.results[name].rmse < LEAKAGE_ALARM for name in {*entry.results} & {*SUBSETS}):
             assert entry.trust == "chosen on the test set"
 
 
