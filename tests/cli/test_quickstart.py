@@ -58,7 +58,7 @@ def test_without_data_it_simulates_and_a_second_call_changes_nothing(rul, place)
         before
     )
     protocol = json.loads((place / "runs/quickstart-demo/evaluation.json").read_text())["protocol"]
-    assert protocol["files"] == "simulated"
+    assert protocol["files"] == "simulated, not the official files"
     code, again, err = rul("quickstart")
     assert (code, err) == (0, "")
     assert "quickstart: runs/quickstart-demo is already trained, evaluated and reported" in again
