@@ -35,6 +35,9 @@ def quickstart(device: Device = "auto") -> None:
     """
     run = _run_of("fd001")
     if not _finished(run):
+        from cmapss_rul.training.ranks import pick_device
+
+        pick_device(device)  # refuses an unknown one before anything is downloaded
         config = "fd001" if _get_data() else "demo"
         run = _run_of(config)
         if not _finished(run):

@@ -19,7 +19,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sets = [f"model.{key}.{name}={json.dumps(value)}" for key, part in MODEL.items()
             for name, value in part.items()]  # fmt: skip
-    sets += ["train.epochs=1", "train.window_share=0.01", "train.threads=1", "data.window=5"]
+    sets += ["train.epochs=1", "train.window_share=0.01", "train.threads=1", "data.window=6"]
     load = training_config.load_config
     monkeypatch.setattr(training_config, "load_config", lambda name: load(name, sets))
     return tmp_path

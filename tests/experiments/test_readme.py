@@ -25,7 +25,8 @@ def test_every_statistic_of_the_table_is_a_key():
         for name in re.findall(r"`(\w+)`", row)
     }
     assert named == {
-        "rmse_interval_over_engines", "paired_t", "bootstrap", "p_holm", "ranks", "oracle", "leak"
+        "rmse_interval_over_engines", "paired_t", "bootstrap", "p_holm", "equivalence", "ranks",
+        "oracle", "leak",
     }  # fmt: skip
     assert named <= keys
     assert f"drawn {DRAWS:,} times" in TEXT
