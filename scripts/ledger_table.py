@@ -78,24 +78,16 @@ def summary_table(ledger: Ledger) -> str:
             show_spread(cell.rmse, 2),
             show_spread(cell.nasa, 0),
             show_spread(cell.last_raw.rmse, 2),
-            f"{cell.seconds.mean:.0f}",
         ]
         for cell in cells
     ]
-    head = [
-        "subset",
-        "training data and input",
-        "RMSE",
-        "NASA score",
-        "RMSE, raw labels",
-        "s per run",
-    ]
+    head = ["subset", "training data and input", "RMSE", "NASA score", "RMSE, raw labels"]
     caption = (
         "Configurations as shipped, from `configs/ledger.json`: last window of each test engine, "
         f"labels capped at {_values(c.protocol.cap for c in cells if c.protocol)} cycles, "
         f"mean ± sd over {_seeds(cells)}."
     )
-    return f"{caption}\n\n{to_markdown(Table('', head, rows, align='llrrrr'))}"
+    return f"{caption}\n\n{to_markdown(Table('', head, rows, align='llrrr'))}"
 
 
 def _training_data(cell: CellSummary) -> str:

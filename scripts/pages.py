@@ -205,11 +205,10 @@ def _configurations(root: Path, found: Ledger) -> dict[Path, str]:
 
 def _comment(cell: CellSummary) -> str:
     """The results of a cell, as comment lines of a configuration."""
-    seconds = cell.seconds.mean or 0.0
     text = (
         f"Measured over {cell.n_seeds} seeds: RMSE {show_spread(cell.rmse, 2)} and NASA score "
-        f"{show_spread(cell.nasa, 0)} on the last window of each test engine, capped labels; "
-        f"{seconds:.0f} s a run on one thread, {seconds / 60:.1f} minutes (configs/ledger.json)."
+        f"{show_spread(cell.nasa, 0)} on the last window of each test engine, capped labels "
+        "(configs/ledger.json); a run takes less than a minute of one core."
     )
     return textwrap.indent(textwrap.fill(text, 98), "# ") + "\n"
 
