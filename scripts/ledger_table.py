@@ -107,14 +107,22 @@ def _folded(summary: str, content: str) -> str:
 
 
 def _main_tables(cells: Sequence[CellSummary], ledger: Ledger) -> Iterator[str]:
-    """Yield a table of cells trained on the subset alone, and one of the others."""
-    # more training data is another protocol, so these results share no table
-    titles = {False: "Trained on the subset alone:", True: "Trained on another subset too:"}
-    for auxiliary, title in titles.items():
-        group = [cell for cell in cells if bool(cell.auxiliary) is auxiliary]
+    """Yield a table of cells trained on the subset alone, of ensembles, and of the others."""
+    # more training data, or networks, is another protocol, so these results share no table
+    titles = {
+        (False, False): "Trained on the subset alone:",
+        (False, True): "Ensembles over folds, trained on the subset alone:",
+        (True, False): "Trained on another subset too:",
+    }
+    for kind, title in titles.items():
+        group = [cell for cell in cells if (bool(cell.auxiliary), _folds(cell) > 0) == kind]
         if group:
             yield title
             yield _main_table(group, ledger)
+
+
+def _folds(cell: CellSummary) -> int:
+    return int(cell.configuration.get("split", {}).get("folds") or 0)
 
 
 def _main_table(cells: Sequence[CellSummary], ledger: Ledger) -> str:
@@ -157,6 +165,8 @@ def _heading(config: str, cells: Iterable[CellSummary]) -> str:
     cell = next(cell for cell in cells if cell.config == config)
     if cell.auxiliary:
         return f"{cell.subset} + {' + '.join(cell.auxiliary)}"
+    if folds := _folds(cell):
+        return f"{cell.subset}, {folds} folds"
     return str(cell.subset) if config.upper() == cell.subset else f"{config} ({cell.subset})"
 
 
