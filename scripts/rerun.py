@@ -129,16 +129,20 @@ def grid_of_cell(
         UsageError: the configuration is no longer that of the ledger. A key that was added later
             is no difference where it has its default.
     """
+    # quoted, because YAML would read some paths as numbers or lists
+    sets = [] if data is None else [f"data.dir={json.dumps(str(data))}"]
+    folds = cell.configuration.get("split", {}).get("folds")
+    if folds:
+        sets.append(f"split.folds={folds}")
     grid = make_grid(
-        [config or cell.config],
+        [config or cell.config.removesuffix(f" ({folds} folds)")],
         # gradient boosting is no balancer: it stands beside that of the configuration
         balancers=None if cell.balancer == GRADIENT_BOOSTING else [cell.balancer],
         baseline=cell.balancer == GRADIENT_BOOSTING,
         seeds=seeds,
         # as axes, not as overrides: the label of the new cell is then that of the ledger's
         axes={key: [value] for key, value in cell.settings.items()},
-        # quoted, because YAML would read some paths as numbers or lists
-        sets=[] if data is None else [f"data.dir={json.dumps(str(data))}"],
+        sets=sets,
     )
     grid = replace(grid, cells=[made for made in grid.cells if made.balancer == cell.balancer])
     name, now = f"{cell.config} {cell.label}", comparable(grid.cells[0].resolved)

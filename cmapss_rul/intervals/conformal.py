@@ -95,7 +95,7 @@ def band_quantiles(
 
     >>> scores, engine = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1, 2, 1, 2])
     >>> band_quantiles(scores, engine, np.array([0, 0, 0, 1]), 3, 0.5)
-    [3.0, 3.0, 3.0]
+    [3.0, 4.0, 3.0]
     >>> band_quantiles(scores, engine, np.array([0, 0, 1, 1]), 2, 0.5)
     [3.0, 4.0]
     """

@@ -41,7 +41,7 @@ def nasa_shift(
         weights: [cycle], not negative, not all 0.
 
     >>> nasa_shift(np.array([60.0, 40.0]), np.array([50.0, 50.0]), np.ones(2))  # 10 late, 10 early
-    -2.787
+    -2.7873
     """
     error = predicted - true
     # beyond these all predictions are late, or all are early

@@ -104,7 +104,8 @@ def test_an_ensemble_attends_as_its_networks_do_on_average():
         net.attention_weights(windows[:, :, 3 * i : 3 * i + 3]) for i, net in enumerate(networks)
     )
     torch.testing.assert_close(ensemble.attention_weights(windows), (one + two) / 2)
-    assert Ensemble([small()], cap=125).attention_weights(windows[:, :, :3]) is None
+    unread = small(attention={"name": "none"})
+    assert Ensemble([unread], cap=125).attention_weights(windows[:, :, :3]) is None
     counts = networks[0].parameter_counts()
     assert ensemble.parameter_counts() == {name: 2 * count for name, count in counts.items()}
 

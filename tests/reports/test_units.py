@@ -117,7 +117,7 @@ def test_axes_have_the_unit(hours, found):
     rows = read_metrics(hours.path.parent / "metrics.csv")
     drawn = {
         "true RUL, hours": rul_plots.plot_against_true(last),
-        "RUL at the last window, hours": rul_plots.plot_sorted(last),
+        "RUL at the last windows, hours": rul_plots.plot_sorted(last),
         "RUL, hours": rul_plots.plot_engines(last),
         "hour": rul_plots.plot_trajectories(found),
         "predicted − true RUL, hours (right of 0: too late)": breakdown.plot_error_boxes(
