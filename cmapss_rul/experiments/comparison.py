@@ -208,7 +208,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield f"no other metric depends on those marked '{MARK}'"
     if len(comparison.grid.seeds) == 1:
         yield "one seed: no sd, no interval and no test over seeds"
-    if not comparison.pairs:
+    if len({cell.config for cell in comparison.cells}) == len(comparison.cells):
         yield "one cell a configuration: no pair to compare"
     if comparison.ranks is None and _different_data(comparison.cells):
         yield "no ranks: cells were trained on different data; --rank-all ranks them nevertheless"

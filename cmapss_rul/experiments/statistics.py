@@ -141,6 +141,10 @@ def _resample(results: Sequence[RunResult]) -> dict[int, NDArray[np.float64]]:
 # ---- pairs of cells ------------------------------------------------------------------------
 
 
+def _test_folds(results: Sequence[RunResult]) -> set[int | None]:
+    return {result.run.cell.resolved.split.test_fold for result in results}
+
+
 def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list[Pair]:
     """Compare every two cells of one configuration by RMSE, last windows, capped labels.
 
@@ -150,6 +154,8 @@ def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list
     resampled = {label: _resample(results) for label, results in cells.items()}
     pairs = []
     for a, b in itertools.combinations(cells, 2):
+        if len(_test_folds(cells[a]) | _test_folds(cells[b])) > 1:
+            continue  # parts of one cross-validation test other engines: they are no rivals
         one, other = ({r.run.seed: r for r in cells[label]} for label in (a, b))
         seeds = sorted(one.keys() & other.keys())
         paired_t, bootstrap, why_not = None, None, None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
+from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.cross_validation import cross_validations
 from cmapss_rul.experiments.grid import make_grid
 from tests.data._own import KEYS
@@ -53,3 +54,9 @@ def test_a_seed_with_a_missing_fold_is_left_out(made):
     (same,) = cross_validations(found[:-1])
     assert same == text
     assert list(cross_validations([found[0]])) == []
+
+
+def test_parts_of_one_cross_validation_are_no_rivals(made):
+    comparison = compare_results(made, results_of(made), {})
+    assert comparison.pairs == []
+    assert not any("no pair to compare" in note for note in comparison.notes)
