@@ -44,6 +44,20 @@ def pytest_configure() -> None:
     time.tzset()
 
 
+@pytest.fixture
+def rul(capsys):
+    """Run a command in this process; returns exit code, stdout and stderr."""
+    from cmapss_rul.cli import main  # after `pytest_configure`
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def official(tmp_path_factory) -> Path:
     """Folder with the twelve official files; skips where RUL_DATA_SOURCE names none."""

@@ -6,7 +6,6 @@ import shutil
 import pytest
 import torch
 
-from cmapss_rul.cli import main
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors
@@ -110,16 +109,6 @@ def place(trained, tmp_path, monkeypatch):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def rul(capsys):
-    def run(*words):
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        return ended.value.code, *capsys.readouterr()
-
-    return run
 
 
 def spoil(folder, make):

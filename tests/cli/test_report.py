@@ -6,21 +6,7 @@ import sys
 
 import pytest
 
-from cmapss_rul.cli import main
 from tests.evaluation._models import config_for, write_checkpoint
-
-
-@pytest.fixture
-def rul(capsys):
-    """Run a command; returns exit code, stdout and stderr."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return left.value.code, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

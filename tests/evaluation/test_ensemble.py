@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 
-from cmapss_rul.cli import main
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.evaluation.check import check
 from cmapss_rul.evaluation.evaluate import evaluate
@@ -38,14 +37,12 @@ def copy(ensemble_run, tmp_path):
 
 
 @pytest.fixture
-def rul(capsys):
+def succeed(rul):
     """Run a command that succeeds; returns stdout."""
 
     def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        assert (left.value.code, err) == (0, "")
+        code, out, err = rul(*words)
+        assert (code, err) == (0, "")
         return out
 
     return run
@@ -104,17 +101,17 @@ def test_an_exported_ensemble_scales_per_condition_and_smooths(eight, tmp_path):
     assert export(run, "torch-export", tmp_path / "model").rul < 1e-3
 
 
-def test_every_command_takes_the_checkpoint_alone(rul, copy, eight):
+def test_every_command_takes_the_checkpoint_alone(succeed, copy, eight):
     file = eight / "test_FD001.txt"
-    assert NAME in " ".join(rul("evaluate", copy).split())
-    assert NAME in " ".join(rul("evaluate", copy, "--full").split())
+    assert NAME in " ".join(succeed("evaluate", copy).split())
+    assert NAME in " ".join(succeed("evaluate", copy, "--full").split())
     assert json.loads((copy / "evaluation.json").read_text())["protocol"]["ensemble"]["folds"] == 4
-    found = json.loads(rul("predict", copy, file, "--json"))
+    found = json.loads(succeed("predict", copy, file, "--json"))
     assert found["model"]["folds"] == 4
     alone = predict_fleet(restore(copy), read_fleet(file))
     last = read_fleet(file).last_rows
     assert [row["rul"] for row in found["predictions"]] == pytest.approx(alone.rul[last])
-    assert "out-of-fold" in rul("calibrate", copy, "--level", "0.5")
+    assert "out-of-fold" in succeed("calibrate", copy, "--level", "0.5")
     assert check(copy, file).engines == 8
 
 
