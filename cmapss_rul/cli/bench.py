@@ -32,7 +32,7 @@ def bench(
             min=1,
             metavar="N",
             help="Instead: only the time to the target accuracy, on N splits of the training "
-            "engines; some 20 minutes on two cores for 5 splits.",
+            "engines.",
         ),
     ] = None,
     seeds: Annotated[
