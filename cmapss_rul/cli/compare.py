@@ -20,6 +20,7 @@ from cmapss_rul.cli.options import (
     Loggers,
     Seeds,
     Sets,
+    overrides_of,
 )
 from cmapss_rul.cli.output import print_line, print_table
 from cmapss_rul.system.errors import UsageError
@@ -124,13 +125,12 @@ def compare(
     from cmapss_rul.experiments.grid import make_grid
     from cmapss_rul.experiments.options import Options
 
-    sets = [*(sets or []), *([f"split.folds={folds}"] if folds is not None else [])]
     runs = make_grid(
         configs,
         balancers=balancers,
         seeds=seed_list,
         axes=axes,
-        sets=sets,
+        sets=overrides_of(sets, folds),
         oracle=oracle,
         baseline=baseline,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path("data/raw")
+"""Data folder of the shipped configurations on official files."""
 
 
 def collect_facts() -> dict[str, Any]:

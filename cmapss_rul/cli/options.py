@@ -195,6 +195,17 @@ Folds = Annotated[
         "another fold; their mean predicts (split.folds).",
     ),
 ]
+
+
+def overrides_of(sets: Iterable[str] | None, folds: int | None) -> list[str]:
+    """The overrides of --set, with that of --folds.
+
+    >>> overrides_of(None, 5)
+    ['split.folds=5']
+    """
+    return [*(sets or ()), *([] if folds is None else [f"split.folds={folds}"])]
+
+
 Data = Annotated[
     Path | None,
     typer.Option(

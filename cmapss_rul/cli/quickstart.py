@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cmapss_rul.cli.facts import DATA
 from cmapss_rul.cli.options import Device
 from cmapss_rul.cli.output import print_line, print_table
 
 if TYPE_CHECKING:
     from cmapss_rul.training.runs import RunFolder
 
-_DATA = Path("data/raw")
 _FILES = """\
   report.html       metrics and plots, with the evaluation protocol
   evaluation.json   the same metrics, for programs
@@ -31,7 +31,7 @@ def quickstart(device: Device = "auto") -> None:
     \b
     Examples:
       rul quickstart
-      RUL_DATA_SOURCE=CMAPSSData.zip rul quickstart
+      RULDATA_SOURCE=CMAPSSData.zip rul quickstart
     """
     run = _run_of("fd001")
     if not _finished(run):
@@ -63,7 +63,7 @@ def _get_data() -> bool:
     """Get the files of FD001; False, with a line that says why, where no source has them.
 
     Raises:
-        DataError: the source that RUL_DATA_SOURCE names does not have them.
+        DataError: the source that RULDATA_SOURCE names does not have them.
     """
     from cmapss_rul.data import sources
     from cmapss_rul.data.columns import file_names
@@ -72,13 +72,13 @@ def _get_data() -> bool:
 
     names = file_names(["FD001"])
     own_source = bool(os.environ.get(sources.VARIABLE))
-    there = all((_DATA / name).exists() for name in names)
+    there = all((DATA / name).exists() for name in names)
     # a download that cannot succeed would keep a newcomer waiting for all time-outs in turn
     if not (own_source or there or any_reachable(sources.PUBLIC_SOURCES)):
         reason = "no public source of C-MAPSS can be reached"
     else:
         try:
-            fetched = sources.fetch(names, _DATA)
+            fetched = sources.fetch(names, DATA)
         except DataError as error:
             # whoever names a source wants that one, not a simulation
             if own_source:
@@ -126,7 +126,7 @@ def _train(config: str, folder: Path, device: str) -> "RunFolder":
 
 def _print_results(run: Path) -> None:
     config = run.name.removeprefix("quickstart-")
-    data = _DATA if config == "fd001" else Path("data/simulated")
+    data = DATA if config == "fd001" else Path("data/simulated")
     rul = _command()
     print_line("")
     print_line(f"In {run}:")

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from cmapss_rul.cli.options import ConfigName, Data, Device, Folds, Loggers, Resume, Sets
+from cmapss_rul.cli.options import (
+    ConfigName,
+    Data,
+    Device,
+    Folds,
+    Loggers,
+    Resume,
+    Sets,
+    overrides_of,
+)
 from cmapss_rul.cli.output import print_line
 
 
@@ -68,12 +77,17 @@ def train(
     from cmapss_rul.training.trackers.following import Tracking
     from cmapss_rul.training.train import train as run_training
 
-    sets = [*(sets or []), *([f"split.folds={folds}"] if folds is not None else [])]
     with ExitStack() as closing:
         group = closing.enter_context(join_process_group(device))
         # one rank for all: each by itself would find another name for the new folder
         selection = group.on_first_rank(
-            select_run, config, output=output, seed=seed, sets=sets, data=data, resume=resume
+            select_run,
+            config,
+            output=output,
+            seed=seed,
+            sets=overrides_of(sets, folds),
+            data=data,
+            resume=resume,
         )
         progress = Progress(selection.config.train.epochs)
         closing.callback(progress.close)

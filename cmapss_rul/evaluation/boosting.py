@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from cmapss_rul.data.window_statistics import LENGTHS
 from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.results import BoostingBaseline, ByLabels, ByWindows, Evaluation
@@ -71,7 +72,7 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
         metrics = _METRICS.validate_python(stored["metrics"])
     except (OSError, ValueError, LookupError, TypeError):  # an addition, never worth an error
         return evaluation
-    found = BoostingBaseline(_describe(fit), metrics, fit.model_dump())
+    found = BoostingBaseline(_describe(fit, evaluation.protocol.row), metrics, fit.model_dump())
     baselines = dataclasses.replace(evaluation.baselines, gradient_boosting=found)
     return dataclasses.replace(evaluation, baselines=baselines)
 
@@ -85,9 +86,11 @@ def _identity(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
     return same
 
 
-def _describe(fit: BoostingFit) -> str:
+def _describe(fit: BoostingFit, row: str) -> str:
+    *shorter, longest = LENGTHS
     return (
-        f"{fit.trees} trees of {fit.leaves} leaves on {fit.statistics} statistics of the last 10, "
-        f"30 and 90 cycles, chosen on the same validation engines (RMSE at random cuts "
+        f"{fit.trees} trees of {fit.leaves} leaves on {fit.statistics} statistics of the last "
+        f"{', '.join(map(str, shorter))} and {longest} {row}s, chosen on the same validation "
+        f"engines (RMSE at random cuts "
         f"{fit.val_cut_rmse:.2f}); {fit.seconds:.0f} s"
     )

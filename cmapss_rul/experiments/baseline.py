@@ -11,7 +11,13 @@ from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import EvaluationFiles, save
 from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.identity import comparable, digest_of
-from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob, data_files, with_data_in
+from cmapss_rul.experiments.jobs import (
+    EvaluateJob,
+    TrainJob,
+    evaluation_files,
+    training_files,
+    with_data_in,
+)
 from cmapss_rul.experiments.runs import COMMIT, Damaged, History, finished_history
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.text import one_line
@@ -47,8 +53,7 @@ class FitBaselineJob:
 
     def sources(self) -> list[Path]:
         """Training files."""
-        data = self.config.data
-        return data_files(data, [data.subset, *data.auxiliary], ("train",))
+        return training_files(self.config.data)
 
     def moved(self, sources: Path, folder: Path) -> "FitBaselineJob":
         """The same job on copies of its files."""
@@ -72,11 +77,7 @@ class EvaluateBaselineJob:
 
     def sources(self) -> list[Path]:
         """Training files, test and RUL file."""
-        data = self.config.data
-        return [
-            *data_files(data, [data.subset, *data.auxiliary], ("train",)),
-            *data_files(data, [data.subset], ("test", "RUL")),
-        ]
+        return training_files(self.config.data) + evaluation_files(self.config.data)
 
     def moved(self, sources: Path, folder: Path) -> "EvaluateBaselineJob":
         """The same job on copies of its files."""

@@ -56,14 +56,14 @@ def equivalence_findings(pairs: Sequence[Pair]) -> Iterator[str]:
             if test.shown
         ]
         margin, least, most = found[0][1].margin, found[0][1], found[-1][1]
-        rest = len(found) - len(same)
-        shown = f"the same within ±{margin:g} cycles: {', '.join(same)}" if same else (
-            f"no pair shown to be the same within ±{margin:g} cycles"
+        rest, unit = len(found) - len(same), found[0][0].unit
+        shown = f"the same within ±{margin:g} {unit}: {', '.join(same)}" if same else (
+            f"no pair shown to be the same within ±{margin:g} {unit}"
         )  # fmt: skip
         of = f"; not shown in {rest} of {len(found)}" if same and rest else ""
-        span = f"{least.smallest_margin:.2f} to {most.smallest_margin:.2f} cycles"
+        span = f"{least.smallest_margin:.2f} to {most.smallest_margin:.2f} {unit}"
         if len(found) == 1:
-            span = f"{least.smallest_margin:.2f} cycles"
+            span = f"{least.smallest_margin:.2f} {unit}"
         yield (
             f"{config}: {shown}{of} (two one-sided tests over seeds, after Holm; smallest margin "
             f"of a pair at 5 %: {span})."

@@ -65,8 +65,7 @@ class TrainJob:
     def sources(self) -> list[Path]:
         """Training files; test files too where the oracle reads them."""
         data = self.config.data
-        tested = data_files(data, [data.subset], ("test", "RUL")) if self.oracle else []
-        return data_files(data, [data.subset, *data.auxiliary], ("train",)) + tested
+        return training_files(data) + (evaluation_files(data) if self.oracle else [])
 
     def moved(self, sources: Path, folder: Path) -> "RelocatedTrainJob":
         """The same job on copies of its files."""
@@ -167,14 +166,24 @@ class EvaluateJob:
 
     def sources(self) -> list[Path]:
         """Test and RUL file."""
-        return data_files(self.config.data, [self.config.data.subset], ("test", "RUL"))
+        return evaluation_files(self.config.data)
 
     def moved(self, sources: Path, folder: Path) -> "EvaluateJob":
         """The same job on copies of its files."""
         return replace(self, config=with_data_in(sources, self.config), folder=folder)
 
 
-def data_files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
+def training_files(data: DataConfig) -> list[Path]:
+    """Training files, those of auxiliary subsets included; see `_files`."""
+    return _files(data, [data.subset, *data.auxiliary], ("train",))
+
+
+def evaluation_files(data: DataConfig) -> list[Path]:
+    """Test and RUL file; see `_files`."""
+    return _files(data, [data.subset], ("test", "RUL"))
+
+
+def _files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
     """Files of some subsets, downloaded where they are missing, and the manifests beside them."""
     paths: list[Path] = []
     for subset in subsets:

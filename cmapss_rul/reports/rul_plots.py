@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Times
 from cmapss_rul.display.plotting import COLOURS, legend_below, whole_numbers
+from cmapss_rul.evaluation.protocol import LAST_WINDOWS
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.system.text import printable
@@ -41,7 +42,7 @@ class LastWindows:
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     cap: int
     unit: str = "cycles"
-    where: str = "the last windows"
+    where: str = LAST_WINDOWS
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> "LastWindows":
@@ -74,7 +75,7 @@ def plot_against_true(last: LastWindows) -> Figure:
     _draw_intervals(axes, last.raw, last)
     axes.plot(
         last.raw, last.predicted, "o", color=_PREDICTED, markersize=3.5, alpha=0.8,
-        label="predicted, an engine each" if last.unit != "flights" else "predicted, a flight each",
+        label=f"predicted, {'an engine' if last.where == LAST_WINDOWS else 'a flight'} each",
     )  # fmt: skip
     axes.set_xlabel(f"true RUL, {last.unit}")
     axes.set_ylabel(f"predicted RUL, {last.unit}")

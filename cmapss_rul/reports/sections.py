@@ -9,6 +9,7 @@ import numpy as np
 from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.display.table import Bold, Table
 from cmapss_rul.display.text import counted
+from cmapss_rul.evaluation.protocol import LAST_WINDOWS
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.tables import (
     baselines_table,
@@ -148,7 +149,7 @@ def _engines_table(evaluation: Evaluation, last: rul_plots.LastWindows) -> Table
     padded = evaluation.predictions.padded[evaluation.scored]
     columns.append(["yes" if short else "" for short in padded])
     rows = [[str(cell) for cell in row] for row in zip(*columns, strict=True)]
-    what = "Every engine at its last window" if last.unit != "flights" else "Every flight"
+    what = "Every engine at its last window" if last.where == LAST_WINDOWS else "Every flight"
     return Table(f"{what}, {last.unit}", [*head, "padded"], rows)
 
 

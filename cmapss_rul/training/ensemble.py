@@ -21,7 +21,6 @@ from cmapss_rul.training.checkpoint import (
     OF_MEMBER,
     Checkpoint,
     Clock,
-    EngineNumbers,
     LoopState,
     RunRecord,
 )
@@ -163,19 +162,14 @@ def _content(
     digests: Sequence[str],
 ) -> dict[str, Any]:
     """The checkpoint, as far as it is known before any prediction."""
-    engines, first = inputs.data.engines, bests[0]
+    first = bests[0]
     labels = sorted({label for best in bests for label in best.data.label_columns})
     record = RunRecord(
         versions=first.versions,
         config=config.without_paths(),
         data=first.data.model_copy(update={"label_columns": labels}),
         preprocessor=inputs.data.preprocessor.state_dict(),
-        engines=EngineNumbers(
-            training=engines.training.tolist(),
-            validation=engines.validation.tolist(),
-            test=inputs.test.tolist(),
-            censored=inputs.censored.tolist(),
-        ),
+        engines=inputs.engine_numbers,
         host=first.host.model_copy(
             update={"folder": str(run.path), "data_dir": config.data.dir, "clock": Clock()}
         ),
