@@ -26,6 +26,7 @@ from cmapss_rul.experiments.schema import Spread
 from cmapss_rul.experiments.table import show_spread
 from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
 from cmapss_rul.metrics.regression import SHORTEST_CUT
+from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
@@ -128,7 +129,7 @@ def run_cell(cell: Cell, folder: Path, fleet: Fleet) -> list[float]:
     run = folder / cell.name
     train(configuration(cell, file, len(rows)), run, resume=run.exists())
     errors = engine_errors(run, fleet)
-    done.write_text(json.dumps(errors), encoding="utf-8")
+    write_atomic(done, json.dumps(errors))
     return errors
 
 
@@ -203,7 +204,7 @@ def main() -> None:
     for cell in cells():
         errors[cell] = run_cell(cell, folder, fleet)
         print(f"{cell.name}: RMSE {np.sqrt(np.mean(errors[cell])):.2f}", flush=True)
-        RESULTS.write_text(json.dumps(summarise_study(errors), indent=1) + "\n", encoding="utf-8")
+        write_atomic(RESULTS, json.dumps(summarise_study(errors), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from cmapss_rul.display.table import Table, to_markdown
 from cmapss_rul.evaluation.predictions import label_fleet, predict_fleet
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS
 from cmapss_rul.metrics.regression import band_name, in_band, rul_bands
+from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, load_config
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
@@ -65,7 +66,7 @@ def run_fleet(seed: int, root: Path) -> dict[str, list[Any]]:
         lower, upper = model.calibration.bounds(predicted, level, cap)
         held.append(((lower <= true) & (true <= upper)).tolist())
     found = {"predicted": predicted.tolist(), "true": true.tolist(), "held": held}
-    done.write_text(json.dumps(found), encoding="utf-8")
+    write_atomic(done, json.dumps(found))
     return found
 
 
@@ -141,7 +142,7 @@ def main() -> None:
         share = np.mean(found[-1]["held"], axis=1)
         print(f"fleet {seed}: {', '.join(f'{x:.2f}' for x in share)}", flush=True)
     summary = summarise_study(found)
-    RESULTS.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    write_atomic(RESULTS, json.dumps(summary, indent=1) + "\n")
     print(coverage_study_table(summary))
     print("\n".join(failures(summary)) or "every level and every large band holds")
 
