@@ -27,7 +27,7 @@ SHORT = ["train.epochs=1", "train.window_share=0.02", "train.threads=1"]
 
 def test_the_list_is_complete():
     subsets = {f"fd00{n}{kind}" for n in range(1, 5) for kind in ("", "-auxiliary")}
-    others = {"demo", "published", "ncmapss-ds02"}
+    others = {"demo", "published", "ncmapss-ds02", "ncmapss-ds02-seconds"}
     assert set(shipped_configs()) == subsets | others | set(BALANCERS)
 
 

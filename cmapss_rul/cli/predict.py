@@ -61,11 +61,11 @@ def predict(
     level of the interval [rul_lower, rul_upper], or why there is none. RUL and interval are
     clamped to [0, cap]; a value at the cap means 'the cap or more'.
 
-    A model of N-CMAPSS takes the HDF5 file, of which the test units are read, or a table with
-    the columns of its flights. A model of your own fleet expects the column names of its training
-    file. A C-MAPSS model needs unit, cycle and the columns that it uses, named
-    setting_1 … setting_3 and sensor_1 … sensor_21; other columns are ignored. Rows and columns
-    may be in any order. These
+    A model of N-CMAPSS takes the HDF5 file, of which the test units are read, or, unless it
+    reads seconds, a table with the columns of its flights. A model of your own fleet expects
+    the column names of its training file. A C-MAPSS model needs unit, cycle and the columns
+    that it uses, named setting_1 … setting_3 and sensor_1 … sensor_21; other columns are
+    ignored. Rows and columns may be in any order. These
     aliases are accepted too, ignoring case, spaces and underscores:
 
     \b

@@ -10,12 +10,11 @@ from cmapss_rul.data.columns import COLUMNS, CYCLE, ENGINE, SENSORS, SETTINGS
 from cmapss_rul.data.conditions import CMAPSS_DECIMALS, ByColumn, BySettings
 from cmapss_rul.data.config_fields import DataFields
 from cmapss_rul.data.ncmapss import (
-    FLIGHT_SENSORS,
-    FLIGHT_SETTINGS,
-    FLIGHT_VIRTUAL_SENSORS,
     FlightSet,
     default_inputs,
     flight_set,
+    sensor_names,
+    setting_names,
 )
 from cmapss_rul.display.text import by_nearness
 
@@ -50,7 +49,7 @@ class DataConfig(DataFields):
     def setting_names(self) -> tuple[str, ...]:
         """Names of the settings: those of C-MAPSS or the user's own."""
         if self.flights is not None:
-            return FLIGHT_SETTINGS
+            return setting_names(seconds=self.stride is not None)
         if self.settings is None:
             return SETTINGS if self.sensors is None else ()
         return self.settings
@@ -59,7 +58,7 @@ class DataConfig(DataFields):
     def sensor_names(self) -> tuple[str, ...]:
         """Names of the sensors: those of C-MAPSS or the user's own."""
         if self.flights is not None:
-            return FLIGHT_SENSORS + (FLIGHT_VIRTUAL_SENSORS if self.virtual_sensors else ())
+            return sensor_names(seconds=self.stride is not None, virtual=self.virtual_sensors)
         return SENSORS if self.sensors is None else self.sensors
 
     @property
@@ -101,7 +100,7 @@ class DataConfig(DataFields):
     @property
     def consecutive(self) -> bool:
         """Whether each row of a record is one cycle after the row before."""
-        return self.counts_cycles and self.gaps == "refuse"
+        return self.counts_cycles and self.gaps == "refuse" and self.stride is None
 
     @property
     def last_windows(self) -> bool:
@@ -144,7 +143,8 @@ class DataConfig(DataFields):
         if values.get("train") is None and flight_set(str(values.get("subset"))) is not None:
             virtual = values.get("virtual_sensors") in (True, "true")
             if values.get("columns") is None:
-                values["columns"] = default_inputs(virtual=virtual)
+                seconds = values.get("stride") is not None
+                values["columns"] = default_inputs(seconds=seconds, virtual=virtual)
             values.setdefault("unit", "flights")
             # conditions of flights are a continuum
             values.setdefault("conditions", {"name": "none"})
@@ -191,6 +191,8 @@ class DataConfig(DataFields):
                 yield f"unit is '{self.unit}', but C-MAPSS counts cycles; set data.train, too"
             if self.virtual_sensors:
                 yield "virtual_sensors are of N-CMAPSS; set subset to DS01 … DS08d"
+            if self.stride is not None:
+                yield "stride is of N-CMAPSS; set subset to DS01 … DS08d"
             return
         if self.unit != "flights":
             yield f"unit is '{self.unit}', but {self.subset} counts flights"

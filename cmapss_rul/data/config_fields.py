@@ -28,7 +28,14 @@ class DataFields(Config):
     subset: AnySubset = Field(
         "FD001",
         description="Subset of C-MAPSS: FD001 … FD004, or of N-CMAPSS: DS01 … DS08d, of which a "
-        "row is a flight; ignored where train is set.",
+        "row is a flight unless stride is set; ignored where train is set.",
+    )
+    stride: int | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        description="N-CMAPSS: keep one second of so many as a row, in windows that stay within a "
+        "flight. Null: a row is a flight.",
     )
     virtual_sensors: bool = Field(
         False,

@@ -39,6 +39,8 @@ class Fleet:
         censored: numbers of the engines of a training file whose records end before the failure.
         held: [row, column], whether the value is held from an earlier row, in a cell that is empty
             in the file; None where no cell may be empty.
+        seconds: whether rows are seconds of flights. All rows of a flight have its number as their
+            cycle, and neither windows nor smoothing go beyond it.
     """
 
     engine: NDArray[np.int64]
@@ -49,6 +51,7 @@ class Fleet:
     columns: tuple[str, ...] = COLUMNS
     censored: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     held: NDArray[np.bool_] | None = None
+    seconds: bool = False
 
     @classmethod
     def from_rows(
@@ -90,6 +93,35 @@ class Fleet:
         return np.repeat(self.starts, self.lengths)
 
     @property
+    def cycle_starts(self) -> NDArray[np.int64]:
+        """[cycle], the first row of each cycle of each engine: every row, but of seconds."""
+        if not self.seconds:
+            return np.arange(self.rows)
+        new = (np.diff(self.engine) != 0) | (np.diff(self.cycle) != 0)
+        return np.concatenate([[0], np.flatnonzero(new) + 1])
+
+    @property
+    def cycle_ends(self) -> NDArray[np.int64]:
+        """[cycle], the last row of each cycle of each engine."""
+        return np.append(self.cycle_starts[1:], self.rows) - 1
+
+    @property
+    def cycles_seen(self) -> NDArray[np.int64]:
+        """[row], how many cycles the record of the row's engine has up to it."""
+        count = np.searchsorted(self.cycle_starts, np.arange(self.rows), side="right")
+        return np.asarray(count - count[self.row_starts] + 1)
+
+    @property
+    def record_starts(self) -> NDArray[np.int64]:
+        """First row of each record that windows stay within: of an engine, or of a flight."""
+        return self.cycle_starts if self.seconds else self.starts
+
+    @property
+    def record_lengths(self) -> NDArray[np.int64]:
+        """[record], number of rows of each."""
+        return np.diff(self.record_starts, append=self.rows)
+
+    @property
     def held_cells(self) -> dict[str, int]:
         """How many cells of each column are held; a column without any is left out."""
         if self.held is None:
@@ -124,4 +156,9 @@ class Fleet:
     def _filter(self, mask: NDArray[np.bool_]) -> "Fleet":
         left = Fleet.from_rows(self.engine[mask], self.cycle[mask], self.values[mask], self.columns)
         held = None if self.held is None else self.held[mask]
-        return replace(left, censored=np.intersect1d(self.censored, left.engines), held=held)
+        return replace(
+            left,
+            censored=np.intersect1d(self.censored, left.engines),
+            held=held,
+            seconds=self.seconds,
+        )

@@ -1,20 +1,23 @@
-"""Flights of N-CMAPSS: records of one a second become one row a flight, in the manner of a Fleet.
+"""Flights of N-CMAPSS: records of one a second become a Fleet of flights, or of every n-th second.
 
-    file → one flight at a time: W, X_s (X_v if asked for) → statistics by phase → entry of a unit
+    file → one flight at a time: W, X_s (X_v if asked for) → rows of the flight → entry of a unit
+
+A flight is one row of statistics by phase, or the rows of its seconds 1, 1 + n, 1 + 2n, …
 
 The phase of a record follows from the slope of the altitude over a minute: climb above
 300 ft/min, descent below −300 ft/min, cruise between. A flight without one of the phases has the
 statistics of all its records there, and a duration of 0.
 
-Memory is bounded by one flight. The rows of a unit are an entry of the cache, written as soon as
-they are complete, so that an interrupted conversion goes on at the next unit. Training opens
-entries and datasets of development units only. The hidden health (T, and hs in A) is not read.
+Memory is bounded by one flight and the rows kept. Those of a unit are an entry of the cache,
+written as soon as they are complete, so that an interrupted conversion goes on at the next unit.
+Training opens entries and datasets of development units only. The hidden health (T, and hs in A)
+is not read.
 """
 
 import hashlib
 import json
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,13 +28,7 @@ from tqdm import tqdm
 from cmapss_rul.data.cache import cache_folder, load_fleet, store_fleet
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.flight_file import Flight, FlightFile, open_flight_file
-from cmapss_rul.data.ncmapss import (
-    FLIGHT_SENSORS,
-    FLIGHT_SETTINGS,
-    FLIGHT_VIRTUAL_SENSORS,
-    PHASES,
-    STATISTICS,
-)
+from cmapss_rul.data.ncmapss import PHASES, STATISTICS, sensor_names, setting_names
 from cmapss_rul.data.records import Records
 from cmapss_rul.data.verification import Provenance
 from cmapss_rul.system.errors import DataError
@@ -51,9 +48,9 @@ HALF_MINUTE = 30
 _RUL = "RUL"
 
 
-def raw_columns(*, virtual: bool) -> tuple[str, ...]:
-    """Columns of the flights: settings, sensors and, if asked for, virtual sensors."""
-    return FLIGHT_SETTINGS + FLIGHT_SENSORS + (FLIGHT_VIRTUAL_SENSORS if virtual else ())
+def raw_columns(*, virtual: bool, seconds: bool = False) -> tuple[str, ...]:
+    """Columns of flights or of seconds: settings, sensors and, if asked for, virtual sensors."""
+    return setting_names(seconds=seconds) + sensor_names(seconds=seconds, virtual=virtual)
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,9 @@ class Flights:
     rul: NDArray[np.int64]
 
 
-def read_flights(path: Path, part: Part, *, virtual: bool, labels: bool = True) -> Flights:
+def read_flights(
+    path: Path, part: Part, *, virtual: bool, stride: int | None = None, labels: bool = True
+) -> Flights:
     """Read the flights of the development or of the test units, from the cache where they are.
 
     Where the folder of the cache cannot be written, every call converts the file anew.
@@ -78,12 +77,13 @@ def read_flights(path: Path, part: Part, *, virtual: bool, labels: bool = True) 
         path: of the HDF5 file.
         part: which units.
         virtual: whether to read X_v.
+        stride: one second of so many becomes a row; None for one row a flight.
         labels: whether to read Y; without it the RUL of the units is 0.
 
     Raises:
         DataError: the file is damaged or of another kind, or the RUL does not fall by one a flight.
     """
-    entries = _Entries.of(path, part, virtual=virtual, labels=labels)
+    entries = _Entries.of(path, part, virtual=virtual, stride=stride, labels=labels)
     units = entries.read()
     if units is None:
         with ExitStack() as stack:
@@ -98,6 +98,7 @@ def read_flights(path: Path, part: Part, *, virtual: bool, labels: bool = True) 
     rul = fleet.values[fleet.last_rows, 0].astype(np.int64)
     # the RUL out of the values, before anything but the labels can see it
     fleet = Fleet.from_rows(fleet.engine, fleet.cycle, fleet.values[:, 1:], entries.columns[1:])
+    fleet = replace(fleet, seconds=stride is not None)
     missing = np.zeros(fleet.rows, dtype=np.int64)
     names = [unit for unit, _ in units]
     return Flights(Records(fleet, names, missing, has_condition_columns=True), rul)
@@ -110,20 +111,23 @@ class _Entries:
     folder: Path
     stem: str
     key: str
-    columns: tuple[str, ...]
+    virtual: bool
+    stride: int | None
     labels: bool
 
     @classmethod
-    def of(cls, path: Path, part: Part, *, virtual: bool, labels: bool) -> "_Entries":
+    def of(
+        cls, path: Path, part: Part, *, virtual: bool, stride: int | None, labels: bool
+    ) -> "_Entries":
         # by size and time of change: a digest of gigabytes would take longer than all the rest
-        key = f"{FORMAT} {_stamp(path)} {virtual} {labels}"
-        return cls(
-            cache_folder(path),
-            f"{path.stem}-{part}",
-            hashlib.sha256(key.encode()).hexdigest()[:32],
-            (_RUL, *raw_columns(virtual=virtual)),
-            labels,
-        )
+        key = f"{FORMAT} {_stamp(path)} {virtual} {labels}" + (f" {stride}" if stride else "")
+        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return cls(cache_folder(path), f"{path.stem}-{part}", digest, virtual, stride, labels)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of an entry."""
+        return (_RUL, *raw_columns(virtual=self.virtual, seconds=self.stride is not None))
 
     @property
     def units(self) -> Path:
@@ -158,8 +162,7 @@ def _convert(
     path: Path, part: Part, entries: _Entries, *, writable: bool
 ) -> list[tuple[int, Fleet]]:
     """Convert the units that have no entry yet."""
-    virtual = len(entries.columns) > 1 + len(raw_columns(virtual=False))
-    with open_flight_file(path, part, virtual=virtual, labels=entries.labels) as file:
+    with open_flight_file(path, part, virtual=entries.virtual, labels=entries.labels) as file:
         by_unit: dict[int, list[Flight]] = {}
         for flight in file.flights():
             by_unit.setdefault(flight.unit, []).append(flight)
@@ -170,7 +173,7 @@ def _convert(
                 entry = entries.of_unit(unit)
                 fleet = load_fleet(entry, entries.columns) if writable else None
                 if fleet is None:
-                    fleet = _unit_rows(file, flights, entries.columns)
+                    fleet = _unit_rows(file, flights, entries)
                     with suppress(OSError):  # a full disk: the next call tries again
                         if writable:
                             store_fleet(entry, fleet)
@@ -182,21 +185,26 @@ def _convert(
     return found
 
 
-def _unit_rows(file: FlightFile, flights: list[Flight], columns: tuple[str, ...]) -> Fleet:
-    rows = np.empty((len(flights), len(columns)))
-    for row, flight in zip(rows, flights, strict=True):
-        row[0], row[1:] = file.rul(flight), flight_row(file.values(flight))
+def _unit_rows(file: FlightFile, flights: list[Flight], entries: _Entries) -> Fleet:
+    rul = np.array([file.rul(flight) for flight in flights])
     cycle = np.array([flight.cycle for flight in flights], dtype=np.int64)
     if file.labels:
-        expected = rows[-1, 0] + cycle[-1] - cycle
-        wrong = np.flatnonzero(rows[:, 0] != expected)
+        expected = rul[-1] + cycle[-1] - cycle
+        wrong = np.flatnonzero(rul != expected)
         if len(wrong):
             raise file.error(
-                f"found RUL {rows[wrong[0], 0]:g} in Y in {flights[wrong[0]]}, expected "
-                f"{expected[wrong[0]]:g}: it falls by one a flight to {rows[-1, 0]:g} in the last"
+                f"found RUL {rul[wrong[0]]:g} in Y in {flights[wrong[0]]}, expected "
+                f"{expected[wrong[0]]:g}: it falls by one a flight to {rul[-1]:g} in the last"
             )
-    engine = np.full(len(flights), flights[0].unit, dtype=np.int64)
-    return Fleet.from_rows(engine, cycle, rows, columns)
+    stride, parts = entries.stride, []
+    for flight in flights:
+        values = file.values(flight)
+        # a copy: a view would keep all seconds in memory
+        parts.append(values[::stride].copy() if stride else flight_row(values)[None])
+    lengths = [len(part) for part in parts]
+    rows = np.column_stack([np.repeat(rul, lengths), np.concatenate(parts)])
+    engine = np.full(len(rows), flights[0].unit, dtype=np.int64)
+    return Fleet.from_rows(engine, np.repeat(cycle, lengths), rows, entries.columns)
 
 
 def flight_row(values: NDArray[np.float64]) -> NDArray[np.float64]:

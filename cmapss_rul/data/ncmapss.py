@@ -101,8 +101,20 @@ FLIGHT_SENSORS = flight_columns(SENSORS)
 FLIGHT_VIRTUAL_SENSORS = flight_columns(VIRTUAL_SENSORS)
 
 
-def default_inputs(*, virtual: bool) -> tuple[str, ...]:
-    """Mean of each channel in each phase: what the network sees unless told otherwise."""
+def setting_names(*, seconds: bool) -> tuple[str, ...]:
+    """Settings of a row: the scenario of a second, or of a flight with its durations."""
+    return CONDITIONS if seconds else FLIGHT_SETTINGS
+
+
+def sensor_names(*, seconds: bool, virtual: bool) -> tuple[str, ...]:
+    """Sensors of a row, with the virtual ones if asked for."""
+    if seconds:
+        return SENSORS + (VIRTUAL_SENSORS if virtual else ())
+    return FLIGHT_SENSORS + (FLIGHT_VIRTUAL_SENSORS if virtual else ())
+
+
+def default_inputs(*, seconds: bool, virtual: bool) -> tuple[str, ...]:
+    """What the network sees unless told otherwise: of a second all, of a flight the means."""
+    names = setting_names(seconds=seconds) + sensor_names(seconds=seconds, virtual=virtual)
     # *guess*: six units cannot teach it which of four times as many columns matter
-    names = (*FLIGHT_SETTINGS, *FLIGHT_SENSORS, *(FLIGHT_VIRTUAL_SENSORS if virtual else ()))
-    return tuple(name for name in names if name.endswith("_mean"))
+    return tuple(name for name in names if seconds or name.endswith("_mean"))

@@ -292,10 +292,11 @@ class EnsemblePreprocessor(Preprocessor):
 
 
 def _smooth(features: NDArray[np.float32], fleet: Fleet, weight: float) -> None:
-    """Smooth in place: yₜ = weight·xₜ + (1 − weight)·yₜ₋₁, y₁ = x₁, all engines at a time.
+    """Smooth in place: yₜ = weight·xₜ + (1 − weight)·yₜ₋₁, y₁ = x₁, all records at a time.
 
-    Before windowing: a window then carries the engine's history from before it, too.
+    Before windowing: a window then carries the record's history from before it, too.
     """
-    for step in range(1, int(fleet.lengths.max())):
-        rows = fleet.starts[fleet.lengths > step] + step
+    starts, lengths = fleet.record_starts, fleet.record_lengths
+    for step in range(1, int(lengths.max())):
+        rows = starts[lengths > step] + step
         features[rows] += (1 - weight) * (features[rows - 1] - features[rows])

@@ -66,7 +66,9 @@ def read_test_set(
         return _held_out_engines(config, split)
     if config.flights is not None:
         path = ensure_files(config, ["test"])["test"]
-        flights = read_flights(path, "test", virtual=config.virtual_sensors, labels=labels)
+        flights = read_flights(
+            path, "test", virtual=config.virtual_sensors, stride=config.stride, labels=labels
+        )
         return EvaluationSet(
             flights.records.fleet,
             flights.rul if labels else None,

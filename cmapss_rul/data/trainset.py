@@ -37,7 +37,7 @@ def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provena
         DataError: the file is invalid.
     """
     if config.flights is not None:
-        flights = read_flights(file, "dev", virtual=config.virtual_sensors)
+        flights = read_flights(file, "dev", virtual=config.virtual_sensors, stride=config.stride)
         if flights.rul.any():
             raise DataError(f"{file}: found development units of which the RUL does not end at 0")
         return flights.records, flight_provenance(file)

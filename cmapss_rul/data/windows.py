@@ -16,15 +16,16 @@ from cmapss_rul.data.fleet import Fleet
 class Windows:
     """One window for each chosen row: the `length` rows that end there.
 
-    Where an engine has fewer rows up to there, its first row is repeated at the front (front
-    padding), so that every row of every engine has a window. Memory is the series plus two
-    numbers a window, whatever the length.
+    Where a record has fewer rows up to there, its first row is repeated at the front (front
+    padding), so that every row has a window. A record is that of an engine, or of a flight where
+    rows are seconds. Memory is the series plus two numbers a window, whatever the length.
 
     Attributes:
         series: [row, feature], scaled rows of all engines, one engine after another.
-        starts: [window], first row of the window's engine.
+        starts: [window], first row of the window's record.
         ends: [window], last row of the window.
         length: rows in a window.
+        firsts: [window], first row of the window's engine; None where records are those of engines.
 
     >>> series = torch.arange(5.0).unsqueeze(1)  # engines of 3 and of 2 rows
     >>> windows = Windows(series, torch.tensor([0, 3]), torch.tensor([2, 4]), length=3)
@@ -36,6 +37,7 @@ class Windows:
     starts: Tensor
     ends: Tensor
     length: int
+    firsts: Tensor | None = None
 
     @classmethod
     def ending_at(
@@ -43,11 +45,14 @@ class Windows:
     ) -> "Windows":
         """Windows that end at the given rows of a fleet, on the series' device."""
         device = series.device
+        starts = np.repeat(fleet.record_starts, fleet.record_lengths)[rows]
+        firsts = torch.from_numpy(fleet.row_starts[rows]).to(device) if fleet.seconds else None
         return cls(
             series,
-            torch.from_numpy(fleet.row_starts[rows]).to(device),
+            torch.from_numpy(starts).to(device),
             torch.from_numpy(rows).to(device),
             length,
+            firsts,
         )
 
     @classmethod
@@ -70,6 +75,9 @@ class Windows:
             torch.cat([part.starts + offset for part, offset in shifted]),
             torch.cat([part.ends + offset for part, offset in shifted]),
             parts[0].length,
+            None
+            if parts[0].firsts is None
+            else torch.cat([part.engine_starts + offset for part, offset in shifted]),
         )
 
     def __len__(self) -> int:
@@ -79,7 +87,7 @@ class Windows:
         """Copy the windows of an index [batch] out of the series: [batch, window, feature]."""
         offsets = torch.arange(1 - self.length, 1, device=self.ends.device)
         rows = self.ends[index].unsqueeze(1) + offsets
-        # Front padding: a row before the engine's first one would belong to another engine.
+        # Front padding: a row before the record's first one would belong to another record.
         # Repeating a real row keeps the features in their range, which zeros would not.
         rows = torch.maximum(rows, self.starts[index].unsqueeze(1))
         # index_select copies whole rows, where `self.series[rows]` looks up value by value.
@@ -87,7 +95,8 @@ class Windows:
 
     def select(self, index: Tensor) -> "Windows":
         """Return the windows of an index [window], over the same series."""
-        return replace(self, starts=self.starts[index], ends=self.ends[index])
+        firsts = None if self.firsts is None else self.firsts[index]
+        return replace(self, starts=self.starts[index], ends=self.ends[index], firsts=firsts)
 
     def to(self, device: torch.device) -> "Windows":
         """Return the windows on another device, including the series."""
@@ -96,17 +105,23 @@ class Windows:
             series=self.series.to(device),
             starts=self.starts.to(device),
             ends=self.ends.to(device),
+            firsts=None if self.firsts is None else self.firsts.to(device),
         )
 
     @property
+    def engine_starts(self) -> Tensor:
+        """[window], first row of the window's engine, which stands for the engine."""
+        return self.starts if self.firsts is None else self.firsts
+
+    @property
     def record_lengths(self) -> Tensor:
-        """[window], rows of the engine's record up to the window's last one."""
-        return self.ends - self.starts + 1
+        """[window], rows of the engine up to the window's last one."""
+        return self.ends - self.engine_starts + 1
 
     @property
     def padded(self) -> Tensor:
         """[window], whether the window has repeated rows at the front."""
-        return self.record_lengths < self.length
+        return self.ends - self.starts + 1 < self.length
 
     def padding(self, index: Tensor) -> Tensor:
         """[batch], number of repeated rows at the front of the windows of an index [batch]."""

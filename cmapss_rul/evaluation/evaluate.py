@@ -80,7 +80,8 @@ def evaluate(
     predictions = dataclasses.replace(predictions, engine=tested.engine_of_rows)
     # every metric is computed twice: published results are of last windows, which are few and
     # alike in each test file, whereas every window shows the whole life of an engine
-    scored = fleet.last_rows if config.last_windows else np.arange(fleet.rows)
+    ends = fleet.cycle_ends
+    scored = fleet.last_rows if config.last_windows else ends
     predicted = ByWindows(predictions.at(scored), predictions)
     truths = ByWindows(truth.at(scored), truth)
     level = interval_level(model)
@@ -105,7 +106,11 @@ def evaluate(
         ),
         # raw labels: a capped one at the end of a record would date the failure wrongly
         prognostics=fleet_prognostics(
-            predictions.engine, predictions.cycle, predictions.rul, truth.raw, config.cap
+            predictions.engine[ends],
+            predictions.cycle[ends],
+            predictions.rul[ends],
+            truth.raw[ends],
+            config.cap,
         ),
         intervals=evaluate_intervals(model, predictions, truth, scored),
         bounds=None if level is None else interval_bounds(model, predictions.rul, level),

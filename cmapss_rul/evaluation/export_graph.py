@@ -253,7 +253,8 @@ def graph_inputs(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> 
     Rows that the graph must ignore are NaN: if it did not, its outputs would be NaN.
     """
     length = model.config.data.window
-    data, available = model.config.data, rows - fleet.row_starts[rows] + 1
+    starts = np.repeat(fleet.record_starts, fleet.record_lengths)
+    data, available = model.config.data, rows - starts[rows] + 1
     before, held = int(available.max()) - length, data.missing == "hold"
     if model.preprocessor.smoothing is None:
         before = min(before, data.max_hold) if held else 0

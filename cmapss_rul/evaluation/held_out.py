@@ -86,7 +86,7 @@ def _cut_metrics(
     predicted: NDArray[np.float64],
     true: Times,
 ) -> CutMetrics:
-    seen = np.arange(fleet.rows) - fleet.row_starts + 1
+    seen = fleet.cycles_seen
     weights = random_cut_weights(fleet.engine, seen)
     kept = weights > 0  # an engine of a short record has no cut
     predicted, true, weights = predicted[kept], true[kept], weights[kept]

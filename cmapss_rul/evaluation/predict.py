@@ -26,6 +26,7 @@ from cmapss_rul.evaluation.intervals import (
 )
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.intervals.estimate import Estimate
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.trained_model import TrainedModel, as_model
 
 
@@ -107,8 +108,14 @@ def read_input(
         content, own_name = table, "the data frame" if isinstance(table, pd.DataFrame) else "bytes"
     elif model.config.data.flights is not None and Path(table).suffix in (".h5", ".hdf5"):
         # its test units: the others have trained
-        virtual = model.config.data.virtual_sensors
-        return read_flights(Path(table), "test", virtual=virtual, labels=False).records
+        data = model.config.data
+        return read_flights(
+            Path(table), "test", virtual=data.virtual_sensors, stride=data.stride, labels=False
+        ).records
+    elif model.config.data.stride is not None:
+        raise UsageError(
+            f"{model.path} reads seconds of flights; expected an HDF5 file of N-CMAPSS (.h5, .hdf5)"
+        )
     else:
         content, own_name = read_file(Path(table)), str(table)
     told = {"engine": engine, "cycle": cycle, "cycle_from_order": cycle_from_order}
@@ -148,7 +155,7 @@ def predict_records(
     """
     level = interval_level(model, level)
     fleet = records.fleet
-    rows = np.arange(fleet.rows) if every_cycle else fleet.last_rows
+    rows = fleet.cycle_ends if every_cycle else fleet.last_rows
     found = predict_fleet(model, fleet, rows, records.names)
     bounds = (None, None) if level is None else interval_bounds(model, found.rul, level)
     # columns of objects, since None differs from False and from NaN in them
@@ -157,7 +164,7 @@ def predict_records(
         # a fleet counts its engines from 1
         "engine": [records.names[number - 1] for number in found.engine],
         "cycle": found.cycle,
-        "cycles_seen": rows - fleet.row_starts[rows] + 1,
+        "cycles_seen": fleet.cycles_seen[rows],
         "rul": estimated_rul(model, found.rul, estimate),
         "rul_lower": lower,
         "rul_upper": upper,
@@ -250,7 +257,7 @@ def any_in_window(
     """Find the windows in which any row is marked.
 
     `marks`, [row, column], are those of the fleet's rows; the windows end at `rows`, [window], and
-    have `length` rows, of which those before the engine's first do not count.
+    have `length` rows, of which those before the record's first do not count.
 
     Returns:
         [window, column].
@@ -258,7 +265,8 @@ def any_in_window(
     # differences of cumulative counts: one pass over the rows instead of one a window
     counts = np.zeros((len(marks) + 1, marks.shape[1]), dtype=np.int64)
     np.cumsum(marks, axis=0, out=counts[1:])
-    first = np.maximum(rows + 1 - length, fleet.row_starts[rows])
+    starts = np.repeat(fleet.record_starts, fleet.record_lengths)
+    first = np.maximum(rows + 1 - length, starts[rows])
     return np.asarray(counts[rows + 1] > counts[first])
 
 

@@ -50,7 +50,7 @@ class Protocol:
             line endings and trailing spaces, and whether it is official or simulated.
         tested_on: 'a test file', or 'held-out engines of the same file'.
         engines: number of test engines, none of them dropped.
-        padded: number of test engines whose record is shorter than the window.
+        padded: number of test engines (of flights, with a stride) shorter than the window.
         windows: number of windows scored as 'every': one a row of the test file.
         unknown_conditions: rows of the test file in an operating condition that did not occur
             in training; scaled as the nearest one.
@@ -69,6 +69,7 @@ class Protocol:
         ensemble: the networks whose mean predicts; None for a single one.
         unit: of every RUL, `data.unit`.
         held_cells: by column, how many empty cells of test records hold an earlier value.
+        stride: seconds from row to row, `data.stride`; None where a row is a cycle.
     """
 
     subset: str
@@ -103,6 +104,7 @@ class Protocol:
     unit: str = "cycles"
     held_cells: dict[str, int] = field(default_factory=dict)
     scored_at: str = LAST_WINDOWS
+    stride: int | None = None
 
     @classmethod
     def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
@@ -125,17 +127,17 @@ class Protocol:
             digest=digest,
             tested_on=HELD_OUT if len(tested.held_out) else "a test file",
             engines=len(fleet.starts),
-            padded=int((fleet.lengths < data.window).sum()),
+            padded=int((fleet.record_lengths < data.window).sum()),
             windows=fleet.rows,
             unknown_conditions=int(model.preprocessor.unknown_condition(fleet).sum()),
             label=(_LABEL + _failure(model)).replace("cycle", row),
             cap=data.cap,
             boundaries=list(model.config.loss.health.boundaries),
-            scored=("" if data.flights else "last window of each engine, and ")
-            + f"every window (one a {row}); labels capped, and raw",
+            scored=_scored(data),
             window=data.window,
             # stated because other work drops short engines or pads with zeros: another test set
-            padding=f"front, by repeating the first {row}; no engine dropped",
+            padding=f"front, by repeating the first {_row(data.stride, data.unit)}; "
+            "no engine dropped",
             inputs=list(model.preprocessor.features),
             smoothing=data.smoothing,
             auxiliary={file.subset: file.engines for file in model.data.auxiliary},
@@ -155,6 +157,7 @@ class Protocol:
             unit=data.unit,
             held_cells=(tested.whole or fleet).held_cells,
             scored_at=LAST_WINDOWS if data.last_windows else EVERY_FLIGHT,
+            stride=data.stride,
         )
 
     @property
@@ -178,7 +181,8 @@ class Protocol:
         """Return the plain values for the JSON."""
         # asdict goes into the split, too, and would keep the keys that its as_dict drops
         plain = {**dataclasses.asdict(self), "split": self.split.as_dict()}
-        usual: dict[str, Any] = {"unit": "cycles", "held_cells": {}, "ensemble": None}
+        usual: dict[str, Any] = {"unit": "cycles", "held_cells": {}}
+        usual |= {"ensemble": None, "stride": None}
         return {k: v for k, v in plain.items() if k not in usual or v != usual[k]}
 
     @property
@@ -193,7 +197,13 @@ class Protocol:
     @property
     def row(self) -> str:
         """What a row of a record is called: a cycle, unless time has another unit."""
-        return row_noun(self.unit)
+        return _row(self.stride, self.unit)
+
+    @property
+    def span(self) -> str:
+        """How much of a record a window has."""
+        rows = f"{self.window} {self.row}s"
+        return rows if self.stride is None else f"{rows} {self.stride} s apart, of one flight"
 
     def lines(self) -> list[tuple[str, str]]:
         """List the protocol as pairs of a choice and its value, for tables."""
@@ -203,7 +213,7 @@ class Protocol:
             *(("leak", mark) for mark in self.leaks),
             ("tested on", self._tested_on()),
             ("label", f"{self.label}; {self.capping}, and raw"),
-            ("window", f"{self.window} {self.row}s; padded at the {self.padding}"),
+            ("window", f"{self.span}; padded at the {self.padding}"),
             ("split", f"{self.split}; seed {self.split.seed}"),
             *self._also_trained_on(),
             *([] if self.ensemble is None else [("model", f"{self.source}; their mean")]),
@@ -227,6 +237,7 @@ class Protocol:
             if auxiliary
             else f"trained on {self.subset} alone",
             f"RUL 0 at the failure {'flight' if flights else 'cycle'}, {self.capping}",
+            *([f"windows of {self.span}" if self.stride else "a row is a flight"] * flights),
             f"cycle count {'is' if 'cycle_count' in self.inputs else 'is not'} an input",
             self.source,
             *([self._held] if self.held_cells else []),
@@ -258,7 +269,7 @@ class Protocol:
 
     def _tested_on(self) -> str:
         engines, windows = counted(self.engines, "engine"), counted(self.windows, "window")
-        text = f"{engines} ({self.padded} padded), {windows}"
+        text = f"{engines} ({self.padded} {'flights ' if self.stride else ''}padded), {windows}"
         if self.tested_on == HELD_OUT:
             text = f"{HELD_OUT}, each cut once: {text}"
         if self.unknown_conditions:
@@ -290,6 +301,19 @@ def _describe_files(official: bool, simulated: bool, data: DataConfig) -> str:
     return "official files" if official else "not the official files"
 
 
+def _row(stride: int | None, unit: str) -> str:
+    return row_noun(unit) if stride is None else "row"
+
+
+def _scored(data: DataConfig) -> str:
+    windows = f"every window (one a {row_noun(data.unit)})"
+    if data.stride is not None:
+        windows = f"last window of each flight, and every window ({data.stride} s apart)"
+    elif data.flights is None:
+        windows = f"last window of each engine, and {windows}"
+    return f"{windows}; labels capped, and raw"
+
+
 def _failure(model: TrainedModel) -> str:
     if model.engines.censored:
         return _STATED
@@ -308,7 +332,9 @@ def _selection(model: TrainedModel) -> str:
         return f"lowest RMSE over windows drawn at random, capped labels; {LEAK}"
     # of an ensemble these are the engines of each network's own fold
     engines = "validation engines only" + (", for each network" if model.members else "")
-    return f"{engines}: lowest {_SELECTED[model.config.train.select]}, capped labels"
+    data, chosen = model.config.data, _SELECTED[model.config.train.select]
+    chosen = chosen.replace("cycle", _row(data.stride, data.unit))
+    return f"{engines}: lowest {chosen}, capped labels"
 
 
 def _scaling(data: DataConfig) -> str:

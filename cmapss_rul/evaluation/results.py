@@ -188,7 +188,7 @@ class Evaluation:
         truth: [row of the test file].
         last: [engine], the row of each engine's last window.
         scored: rows of the windows that the results named `last` are of: the same ones, but every
-            row of units that were flown until the failure, where the last RUL is 0 in each.
+            flight of units that were flown until the failure, where the last RUL is 0 in each.
     """
 
     protocol: Protocol

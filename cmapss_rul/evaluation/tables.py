@@ -27,10 +27,12 @@ WINDOWS = {"last": "last window", "every": "every window"}
 
 
 def window_names(evaluation: Evaluation) -> dict[str, str]:
-    """Names of the sets of windows that differ: one only where every flight is scored."""
-    if evaluation.protocol.scored_at == LAST_WINDOWS:
+    """Names of the sets of windows that differ: one only where a window is a flight."""
+    protocol = evaluation.protocol
+    if protocol.scored_at == LAST_WINDOWS:
         return WINDOWS
-    return {"last": evaluation.protocol.scored_at}
+    every = {} if protocol.stride is None else {"every": WINDOWS["every"]}
+    return {"last": protocol.scored_at, **every}
 
 
 _HEAD = ("RMSE", "95 % CI", "MAE", "bias", "NASA", "mean")
@@ -81,7 +83,9 @@ def metrics_table(evaluation: Evaluation) -> Table:
         "Test metrics. RMSE with its 95 % confidence interval (bootstrap over engines), MAE and "
         f"bias (predicted − true) in {unit}; NASA score, sum and mean per window, lower is better"
     )
-    if "every" in names:
+    if stride := evaluation.protocol.stride:
+        title += f". Every flight: at its last window; every window: {stride} s apart"
+    elif "every" in names:
         title += f". Last window: of each engine; every window: one a {evaluation.protocol.row}"
     title += "".join(f". Too good: {mark}" for mark in evaluation.protocol.marks)
     # the first row stands out: last windows are what papers report
@@ -118,7 +122,8 @@ def units_tables(evaluation: Evaluation) -> list[Table]:
     """Metrics of each test unit that was flown until the failure; none of other engines."""
     if evaluation.protocol.scored_at == LAST_WINDOWS:
         return []
-    predicted, true = evaluation.predictions, evaluation.truth.capped
+    predicted = evaluation.predictions.at(evaluation.scored)
+    true = evaluation.truth.capped[evaluation.scored]
     rows = []
     for unit in dict.fromkeys(predicted.engine.tolist()):
         own = predicted.engine == unit

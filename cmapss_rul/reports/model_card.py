@@ -80,7 +80,7 @@ def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
         )
     yield (
         f"{networks} (attention: {attention}) that reads "
-        f"the last {protocol.window} {protocol.row}s of an engine's record and predicts its "
+        f"the last {protocol.span} of an engine's record and predicts its "
         f"remaining useful life (RUL) in {protocol.unit}, from 0 to {protocol.cap}, and a health "
         f"class: {escape(classes)}. Trained with balancer {escape(model.config.balancer.name)}; "
         f"{protocol.source}."
@@ -157,7 +157,8 @@ def _limits(evaluation: Evaluation) -> Iterator[str]:
         "carry over to others."
     )
     if protocol.padded:
+        records = "test flights" if protocol.stride else f"of {protocol.engines} test records"
         yield (
-            f"{protocol.padded} of {protocol.engines} test records were shorter than the window "
-            "and padded; predictions from so few cycles are less certain."
+            f"{protocol.padded} {records} were shorter than the window and padded; predictions "
+            f"from so few {protocol.row}s are less certain."
         )

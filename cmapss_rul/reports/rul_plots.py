@@ -140,12 +140,11 @@ def rank_engines(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.
     there without any skill, so they would fill the best ranks and show nothing. Returns their
     positions in the file and, in the same order, their RMSE in cycles.
     """
-    fleet = evaluation.fleet
     below = np.flatnonzero(evaluation.truth.raw[evaluation.last] < evaluation.protocol.cap)
     scores = np.array(
         [
             rmse(evaluation.predictions.rul[rows], evaluation.truth.capped[rows])
-            for rows in map(_record_rows, fleet.starts[below], fleet.lengths[below])
+            for rows in (_record_rows(evaluation, engine) for engine in below.tolist())
         ]
     )
     order = np.argsort(scores, kind="stable")
@@ -208,8 +207,7 @@ def plot_trajectories(evaluation: Evaluation) -> Figure:
 
 
 def _draw_trajectory(axes: Axes, evaluation: Evaluation, engine: int) -> None:
-    fleet = evaluation.fleet
-    rows = _record_rows(fleet.starts[engine], fleet.lengths[engine])
+    rows = _record_rows(evaluation, engine)
     cycle = evaluation.predictions.cycle[rows]
     if evaluation.bounds is not None:
         lower, upper = evaluation.bounds
@@ -225,8 +223,10 @@ def _draw_trajectory(axes: Axes, evaluation: Evaluation, engine: int) -> None:
     whole_numbers(axes)
 
 
-def _record_rows(start: int, length: int) -> slice:
-    return slice(int(start), int(start + length))
+def _record_rows(evaluation: Evaluation, engine: int) -> NDArray[np.int64]:
+    """[cycle], rows of the last windows of an engine's cycles."""
+    ends = evaluation.fleet.cycle_ends
+    return ends[np.isin(evaluation.fleet.engine[ends], evaluation.fleet.engines[engine])]
 
 
 def _engine_label(engine: object) -> str:

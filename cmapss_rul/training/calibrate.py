@@ -96,8 +96,7 @@ def calibration_predictions(
     """Join predictions of windows at every cycle of some engines with their labels."""
     windows = labelled.windows
     true = labelled.rul.cpu().double().numpy()
-    # an engine's first row in the series stands for it
-    engine, lengths = windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy()
+    engine, lengths = windows.engine_starts.cpu().numpy(), windows.record_lengths.cpu().numpy()
     return CalibrationPredictions(predicted, true, engine, lengths)
 
 
@@ -224,5 +223,5 @@ def _predict_engines(
         predict_clamped(model.network, windows, data.cap),
         true,
         selected.engine,
-        np.arange(selected.rows) - selected.row_starts + 1,
+        windows.record_lengths.cpu().numpy(),
     )

@@ -53,6 +53,7 @@ class RunInputs:
         censored: [engine], numbers of the engines whose records end before the failure.
         files: what a checkpoint records about the files.
         late_records: number of records that start later than at cycle 1.
+        names: of engines 1, 2, … in the training file.
     """
 
     data: TrainingData
@@ -60,6 +61,7 @@ class RunInputs:
     censored: NDArray[np.int64]
     files: RunData
     late_records: int
+    names: list[int] | list[str]
 
     @classmethod
     def prepare(cls, config: RunConfig, files: TrainFiles) -> "RunInputs":
@@ -81,7 +83,7 @@ class RunInputs:
         )
         late = int((fleet.cycle[fleet.starts] > 1).sum()) if config.data.counts_cycles else 0
         described = _describe(config, data, files, auxiliary)
-        return cls(data, test, censored, described, late)
+        return cls(data, test, censored, described, late, files[0][0].names)
 
     @property
     def engine_numbers(self) -> EngineNumbers:

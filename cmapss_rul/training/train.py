@@ -209,6 +209,9 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
         for file in files:
             if not file.simulated and not file.official:
                 reporter.note(f"{file.name} is not the official file")
+    if config.data.flights is not None:  # so few of them that the draw matters
+        units = [str(inputs.names[number - 1]) for number in data.engines.validation]
+        reporter.note(f"validation on unit {', '.join(units)}")
     if inputs.files.label_columns:
         names = ", ".join(inputs.files.label_columns)
         reporter.note(f"{LABEL_LEAK} ({names}), so every figure is too good")

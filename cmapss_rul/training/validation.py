@@ -10,8 +10,8 @@ from cmapss_rul.metrics.regression import nasa_mean, random_cut_weights, rmse
 
 def cut_weights(labelled: LabelledWindows) -> NDArray[np.float64]:
     """[window], the weight of each if every engine is cut at a random cycle."""
-    windows = labelled.windows  # an engine's first row in the series stands for it
-    return random_cut_weights(windows.starts.cpu().numpy(), windows.record_lengths.cpu().numpy())
+    engine, lengths = labelled.windows.engine_starts, labelled.windows.record_lengths
+    return random_cut_weights(engine.cpu().numpy(), lengths.cpu().numpy())
 
 
 def validation_metrics(

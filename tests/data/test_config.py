@@ -115,6 +115,11 @@ def test_defaults_of_n_cmapss():
     virtual = DataConfig(subset="DS02", virtual_sensors=True)
     assert len(virtual.columns) == 32 * 3
     assert DataConfig.model_validate(virtual.model_dump(mode="json")) == virtual
+    seconds = DataConfig(subset="DS02", stride=10)
+    assert seconds.columns == seconds.raw_columns  # all of W and X_s
+    assert seconds.columns[:5] == ("alt", "Mach", "TRA", "T2", "T24")
+    assert (len(seconds.columns), seconds.consecutive) == (18, False)
+    assert len(DataConfig(subset="DS02", stride=10, virtual_sensors=True).columns) == 32
     # nothing of it reaches C-MAPSS
     plain = DataConfig()
     assert (plain.flights, plain.unit, plain.last_windows) == (None, "cycles", True)
@@ -129,6 +134,9 @@ def test_defaults_of_n_cmapss():
         ({"subset": "DS02", "columns": ["W50_climb_mean"]}, "columns names 'W50_climb_mean'"),
         ({"subset": "DS02", "columns": ["hs"]}, "columns names 'hs'"),
         ({"virtual_sensors": True}, "virtual_sensors are of N-CMAPSS"),
+        ({"subset": "DS02", "stride": 0}, "greater than or equal to 1"),
+        ({"subset": "DS02", "stride": 10, "columns": ["T48_cruise_mean"]}, "columns names 'T48_"),
+        ({"stride": 10}, "stride is of N-CMAPSS"),
         ({"unit": "flights"}, "C-MAPSS counts cycles"),
     ],
 )

@@ -1,19 +1,27 @@
 """N-CMAPSS: what is read of its files, what a flight becomes, and what is refused."""
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from cmapss_rul.data import flights as module
+from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.flights import flight_provenance, flight_row, phases, raw_columns, read_flights
+from cmapss_rul.data.labels import run_to_failure_rul
 from cmapss_rul.data.ncmapss import FILES
+from cmapss_rul.data.preprocess import _smooth
+from cmapss_rul.data.windows import Windows
 from cmapss_rul.system.errors import DataError
-from scripts.synthetic_ncmapss import DS02, write_ncmapss
 
-h5py = pytest.importorskip("h5py")
+h5py = pytest.importorskip("h5py", reason="needs h5py: pip install 'cmapss_rul[ncmapss]'")
+
+from scripts.synthetic_ncmapss import DS02, write_ncmapss  # noqa: E402  # it imports h5py
 
 UNITS = {"dev": {2: 4, 5: 3}, "test": {11: 3}}
 NAME = FILES["DS02"].file
@@ -69,7 +77,63 @@ def test_a_phase_that_does_not_occur_has_the_statistics_of_the_flight():
     assert row["T24_climb_mean"] == row["T24_cruise_mean"] == 24.5
 
 
-def test_the_hidden_health_is_never_read(file, monkeypatch):
+def test_a_row_is_one_second_of_so_many(file):
+    found = read_flights(file, "dev", virtual=False, stride=40)
+    fleet = found.records.fleet
+    with h5py.File(file) as h5:
+        index, scenario, sensors = (np.asarray(h5[f"{name}_dev"]) for name in ("A", "W", "X_s"))
+    expected, cycle = [], []
+    for unit, number in ((2, 1), (2, 2), (2, 3), (2, 4), (5, 1), (5, 2), (5, 3)):
+        (rows,) = np.nonzero((index[:, 0] == unit) & (index[:, 1] == number))
+        kept = rows[0] + np.arange(0, len(rows), 40)  # seconds 1, 41, 81, … of each flight
+        expected.append(np.hstack([scenario[kept], sensors[kept]]))
+        cycle += [number] * len(kept)
+    np.testing.assert_array_equal(fleet.values, np.concatenate(expected))
+    assert fleet.cycle.tolist() == cycle
+    assert fleet.columns == raw_columns(virtual=False, seconds=True)
+    assert fleet.columns[:5] == ("alt", "Mach", "TRA", "T2", "T24")
+    assert (found.records.names, found.rul.tolist(), fleet.seconds) == ([2, 5], [0, 0], True)
+    assert run_to_failure_rul(fleet).tolist() == [
+        {2: 4, 5: 3}[unit] - number
+        for unit, number in zip(np.array([2, 5])[fleet.engine - 1], cycle, strict=True)
+    ]
+    # entries of another stride, and of flights, stand beside these
+    assert read_flights(file, "dev", virtual=False, stride=80).records.fleet.rows < fleet.rows
+    assert values_of(file).shape == (7, 3 + 12 * 18)
+    assert len(read_flights(file, "dev", virtual=True, stride=40).records.fleet.columns) == 32
+
+
+def test_windows_and_smoothing_stay_within_a_flight():
+    # unit 1: flights of 3 and 2 rows; unit 2: a flight of 2 rows
+    rows = np.arange(7.0)[:, None]
+    engine, cycle = np.array([1, 1, 1, 1, 1, 2, 2]), np.array([1, 1, 1, 2, 2, 1, 1])
+    fleet = replace(Fleet.from_rows(engine, cycle, rows, ("x",)), seconds=True)
+    assert fleet.cycle_starts.tolist() == [0, 3, 5]
+    assert fleet.cycle_ends.tolist() == [2, 4, 6]
+    assert fleet.cycles_seen.tolist() == [1, 1, 1, 2, 2, 1, 1]
+    windows = Windows.every_cycle(torch.arange(7.0)[:, None], fleet, 3)
+    assert windows.gather(torch.arange(7)).squeeze(-1).tolist() == [
+        [0, 0, 0], [0, 0, 1], [0, 1, 2], [3, 3, 3], [3, 3, 4], [5, 5, 5], [5, 5, 6],
+    ]  # fmt: skip
+    assert windows.padding(torch.arange(7)).tolist() == [2, 1, 0, 2, 1, 2, 1]
+    assert windows.padded.tolist() == [True, True, False, True, True, True, True]
+    # but it is engines that weigh the same, and that a calibration counts
+    assert windows.engine_starts.tolist() == [0, 0, 0, 0, 0, 5, 5]
+    assert windows.record_lengths.tolist() == [1, 2, 3, 4, 5, 1, 2]
+    part = Windows.concatenate([windows.select(torch.tensor([4, 6])), windows])
+    assert part.engine_starts.tolist() == [0, 5, 7, 7, 7, 7, 7, 12, 12]
+    smoothed = rows.astype(np.float32)
+    _smooth(smoothed, fleet, 0.5)
+    assert smoothed.ravel().tolist() == [0, 0.5, 1.25, 3, 3.5, 5, 5.5]
+    first = fleet.select_engines(np.array([1]))
+    assert first.cycle_ends.tolist() == [2, 4]
+    plain = replace(fleet, seconds=False, cycle=np.array([1, 2, 3, 4, 5, 1, 2]))
+    assert plain.cycle_ends.tolist() == [*range(7)]
+    assert plain.cycles_seen.tolist() == [1, 2, 3, 4, 5, 1, 2]
+
+
+@pytest.mark.parametrize("stride", [None, 30])
+def test_the_hidden_health_is_never_read(file, monkeypatch, stride):
     """Neither T nor hs; X_v only where it is asked for; Y only for labels; no test unit."""
     read = set()
     plain = h5py.Dataset.__getitem__
@@ -80,16 +144,17 @@ def test_the_hidden_health_is_never_read(file, monkeypatch):
         return plain(dataset, rows, *args)
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", spy)
-    values_of(file)
+    values_of(file, stride=stride)
     assert {name for name, _ in read} == {"/A_dev", "/W_dev", "/X_s_dev", "/Y_dev"}
     assert {columns for name, columns in read if name == "/A_dev"} == {0, 1}
     read.clear()
-    read_flights(file, "test", virtual=True, labels=False)
+    read_flights(file, "test", virtual=True, stride=stride, labels=False)
     assert {name for name, _ in read} == {"/A_test", "/W_test", "/X_s_test", "/X_v_test"}
 
 
-def test_poisoned_health_changes_nothing(file, tmp_path):
-    before = values_of(file)
+@pytest.mark.parametrize("stride", [None, 30])
+def test_poisoned_health_changes_nothing(file, tmp_path, stride):
+    before = values_of(file, stride=stride)
     other = tmp_path / "poisoned" / NAME
     other.parent.mkdir()
     other.write_bytes(file.read_bytes())
@@ -99,7 +164,7 @@ def test_poisoned_health_changes_nothing(file, tmp_path):
             h5[f"X_v_{part}"][:] = np.nan
             h5[f"A_{part}"][:, 2:] = np.nan
             h5["A_test"][:] = np.nan  # nor do the test units matter
-    np.testing.assert_array_equal(values_of(other), before)
+    np.testing.assert_array_equal(values_of(other, stride=stride), before)
 
 
 def test_labels_are_in_no_value(file, tmp_path):
@@ -113,26 +178,30 @@ def test_labels_are_in_no_value(file, tmp_path):
     np.testing.assert_array_equal(found.records.fleet.values, before)
 
 
-def test_the_second_call_reads_the_cache(file, monkeypatch):
-    before = values_of(file)
+@pytest.mark.parametrize("stride", [None, 30])
+def test_the_second_call_reads_the_cache(file, monkeypatch, stride):
+    before = values_of(file, stride=stride)
     monkeypatch.setattr(module, "open_flight_file", lambda *_, **__: pytest.fail("opened"))
-    np.testing.assert_array_equal(values_of(file), before)
+    np.testing.assert_array_equal(values_of(file, stride=stride), before)
 
 
-def test_an_interrupted_conversion_goes_on_at_the_next_unit(file, monkeypatch):
+@pytest.mark.parametrize("stride", [None, 30])
+def test_an_interrupted_conversion_goes_on_at_the_next_unit(file, tmp_path, monkeypatch, stride):
+    whole = shutil.copy(file, tmp_path / "whole.h5")
+    expected = values_of(whole, stride=stride)
     converted, plain = [], module._unit_rows
 
-    def interrupted(source, flights, columns):
+    def interrupted(source, flights, entries):
         if flights[0].unit == 5 and not converted.count(5):
             converted.append(5)
             raise KeyboardInterrupt
         converted.append(flights[0].unit)
-        return plain(source, flights, columns)
+        return plain(source, flights, entries)
 
     monkeypatch.setattr(module, "_unit_rows", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        values_of(file)
-    assert values_of(file).shape[0] == 7
+        values_of(file, stride=stride)
+    np.testing.assert_array_equal(values_of(file, stride=stride), expected)
     assert converted == [2, 5, 5]
 
 
@@ -179,8 +248,6 @@ def test_a_file_with_the_published_numbers_counts_as_official(file, monkeypatch)
 
 
 def module_facts(records):
-    from dataclasses import replace
-
     return replace(FILES["DS02"], records=records)
 
 

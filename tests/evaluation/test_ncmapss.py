@@ -46,6 +46,12 @@ def test_units_train_or_validate_whole(run):
     assert {*model.engines.training, *model.engines.validation} == {1, 2, 3}
 
 
+def test_the_unit_that_validates_is_named(run):
+    model = restore(run[0].best)
+    (unit,) = (list(UNITS["dev"])[number - 1] for number in model.engines.validation)
+    assert f" validation on unit {unit}\n" in (run[0].path / "train.log").read_text()
+
+
 def test_every_flight_of_the_test_units_is_scored(evaluation):
     assert evaluation.predictions.engine.tolist() == [11] * 6 + [14] * 4
     assert evaluation.truth.raw.tolist() == [5, 4, 3, 2, 1, 0, 3, 2, 1, 0]
@@ -64,7 +70,7 @@ def test_what_is_said(evaluation):
     assert "at every flight of 2 test engines of DS02, uncapped labels" in text
     assert "simulated" in published_comparison(evaluation)
     summary = evaluation.protocol.summary()
-    assert "RUL 0 at the failure flight, not capped (none exceeds 99)" in summary
+    assert "RUL 0 at the failure flight, not capped (none exceeds 99); a row is a flight" in summary
     tables = {table.title.split(".")[0].split(";")[0]: table for table in
               evaluation_tables(evaluation)}  # fmt: skip
     assert [row[0] for row in tables["Test metrics"].rows] == [
