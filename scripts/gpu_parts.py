@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 import torch
 
 from cmapss_rul.bench.accuracy import measure_accuracy
+from cmapss_rul.bench.measurement import Summary, alternate, nest_keys
 from cmapss_rul.bench.options import QUICK, BenchOptions, Repetitions, set_up_ours
 from cmapss_rul.bench.steps import Turn, full_batches, measure_steps, time_steps, training_step
-from cmapss_rul.bench.summary import Summary, nest_keys
-from cmapss_rul.bench.workers import alternate
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training.checkpoint import read
+from cmapss_rul.training.checkpoint_file import read
 from cmapss_rul.training.config import RunConfig, load_config
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.loggers import Reporter, Row

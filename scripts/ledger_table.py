@@ -6,14 +6,8 @@ from typing import Any
 
 from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.display.table import Bold, Code, Table, to_markdown
-from cmapss_rul.experiments.equivalence import equivalence_findings
-from cmapss_rul.experiments.schema import (
-    CellProtocol,
-    CellSummary,
-    Ledger,
-    MeanInterval,
-    Pair,
-)
+from cmapss_rul.experiments.results import Ledger, MeanInterval, Pair, equivalence_findings
+from cmapss_rul.experiments.schema import CellProtocol, CellSummary, marked_config
 from cmapss_rul.experiments.table import show_share, show_spread
 from cmapss_rul.training.config import RunConfig, load_config
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
@@ -297,7 +291,7 @@ def _long_table(cells: Sequence[CellSummary]) -> str:
     order = {label: place for place, label in enumerate(_labels(cells))}
     rows = [
         [
-            cell.marked_config + (" (leak)" if cell.leak else ""),
+            marked_config(cell) + (" (leak)" if cell.leak else ""),
             Code(cell.label),
             str(cell.n_seeds),
             show_spread(cell.last_raw.rmse, 2),

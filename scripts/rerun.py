@@ -24,14 +24,9 @@ from cmapss_rul.display.table import Bold, Table
 from cmapss_rul.display.text import by_nearness, finite, json_text
 from cmapss_rul.experiments.grid import Grid, make_grid
 from cmapss_rul.experiments.identity import comparable, differences
+from cmapss_rul.experiments.results import Comparison, Ledger
 from cmapss_rul.experiments.runs import VIEWS
-from cmapss_rul.experiments.schema import (
-    CellSummary,
-    Comparison,
-    Ledger,
-    RunSummary,
-    Spread,
-)
+from cmapss_rul.experiments.schema import CellSummary, RunSummary, Spread
 from cmapss_rul.metrics.bootstrap import LEVEL
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING

@@ -70,8 +70,8 @@ def rerun_cell(
       scripts/rerun-cell fd003 gradnorm --seed 0 --seed 7 --output reruns
     """
     from cmapss_rul.experiments.compare import RunsFailed, compare
+    from cmapss_rul.experiments.executors import Options
     from cmapss_rul.experiments.ledger import read_ledger
-    from cmapss_rul.experiments.options import Options
     from scripts import rerun
 
     known = rerun.find_cell(read_ledger(ledger or rerun.shipped_ledger()), config, cell)

@@ -105,8 +105,8 @@ def made(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
     Beside the folder stand the configuration, `tiny.yaml`, and a ledger, `ledger.json`.
     """
     from cmapss_rul.experiments.compare import compare
+    from cmapss_rul.experiments.executors import Options
     from cmapss_rul.experiments.grid import make_grid
-    from cmapss_rul.experiments.options import Options
     from tests.experiments.inputs import write_config
 
     place = tmp_path_factory.mktemp("made")

@@ -18,8 +18,8 @@ from cmapss_rul.bench.table import result_table
 from cmapss_rul.cli import main
 from cmapss_rul.cli.output import print_table
 from cmapss_rul.experiments import table as comparison_table
-from cmapss_rul.experiments.schema import Comparison
-from cmapss_rul.system.text import printable
+from cmapss_rul.experiments.results import Comparison
+from cmapss_rul.system.errors import printable
 from tests.bench.results import result
 from tests.data._own import own_rows, write_own
 from tests.evaluation._models import trained

@@ -9,7 +9,7 @@ import torch
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint_file import seal
 from tests.experiments.inputs import run_here, write_config
 from tests.torture.fuzz_checkpoint import saved
@@ -35,17 +35,17 @@ class Command:
 
 def changed(**parts):
     """A whole checkpoint with some parts replaced; its digest fits."""
-    return lambda path: seal({**checkpoint.read(path), **parts})
+    return lambda path: seal({**checkpoint_file.read(path), **parts})
 
 
 def changed_in(part, **keys):
     """A whole checkpoint in which a part has other keys."""
-    return lambda path: changed(**{part: {**checkpoint.read(path)[part], **keys}})(path)
+    return lambda path: changed(**{part: {**checkpoint_file.read(path)[part], **keys}})(path)
 
 
 def with_weights(value):
     def make(path):
-        content = checkpoint.read(path)
+        content = checkpoint_file.read(path)
         for tensor in content["model"].values():
             tensor.fill_(value)
         return seal(content)
@@ -60,7 +60,7 @@ def flipped(path):
 
 
 def huge(path):
-    content = checkpoint.read(path)
+    content = checkpoint_file.read(path)
     content["config"]["model"]["bilstm"]["hidden"] = 10**9
     return seal(content)
 
@@ -71,7 +71,7 @@ KINDS = {
     "half": lambda path: path.read_bytes()[: path.stat().st_size // 2],
     "flipped": flipped,
     "text": lambda _: b"not a checkpoint\n" * 100,
-    "another program's": lambda path: saved({"state_dict": checkpoint.read(path)["model"]}),
+    "another program's": lambda path: saved({"state_dict": checkpoint_file.read(path)["model"]}),
     "a list": lambda _: seal([1, 2]),
     "older": changed(format_version=0),
     "newer": changed(format_version=99),
@@ -86,7 +86,7 @@ KINDS = {
     "a billion hidden units": huge,
     "a command": lambda _: sealed(saved(Command())),
     "a command among the parts": lambda path: sealed(
-        saved({**checkpoint.read(path), "data": Command()})
+        saved({**checkpoint_file.read(path), "data": Command()})
     ),
     "a command of the old format": lambda _: sealed(
         saved(Command(), _use_new_zipfile_serialization=False)
@@ -150,11 +150,11 @@ def test_a_grid_does_such_a_run_again(rul, place, monkeypatch, kind):
     words = ("compare", "-c", config, "--seeds", "1", "--output", "grid", "--device", "cpu")
     assert rul(*words)[0] == 0
     (run,) = (place / "grid" / "runs").iterdir()
-    former = checkpoint.read(run / "best.pt")["loop"]
+    former = checkpoint_file.read(run / "best.pt")["loop"]
     spoil(run, KINDS[kind])
     code, _, err = rul(*words)
     assert code == 0, err
-    assert checkpoint.read(run / "best.pt")["loop"] == former
+    assert checkpoint_file.read(run / "best.pt")["loop"] == former
     assert not (place / "caught").exists()
 
 

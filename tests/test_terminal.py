@@ -20,7 +20,7 @@ from cmapss_rul.display.table import to_terminal
 from cmapss_rul.display.text import json_text, shell_word
 from cmapss_rul.experiments import table as grid_table
 from cmapss_rul.experiments.schema import CellSummary
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from tests.training.inputs import record_run, tiny
 
 EVIL = "a\x1b[31m\x9b2J\u202eb"
@@ -151,14 +151,14 @@ def test_calibrate_and_export_such_a_run(rul, trained):
 
 
 def test_a_stranger_s_checkpoint_with_such_texts(rul, trained, tmp_path):
-    content = checkpoint.read(trained / "best.pt")
+    content = checkpoint_file.read(trained / "best.pt")
     content["versions"] = dict.fromkeys(content["versions"], EVIL)
     content["data"] |= {"sha256": EVIL, "name": EVIL, "canonical_sha256": LINE}
-    checkpoint.write(tmp_path / "best.pt", content)
+    checkpoint_file.write(tmp_path / "best.pt", content)
     rul("evaluate", str(tmp_path / "best.pt"))
     content["config"]["model"][EVIL] = 1
     content["config"]["data"]["subset"] = LINE
-    checkpoint.write(tmp_path / "best.pt", content)
+    checkpoint_file.write(tmp_path / "best.pt", content)
     code, _, err = rul("evaluate", str(tmp_path / "best.pt"))
     assert code == 1
     assert r"\x1b[31m" in err

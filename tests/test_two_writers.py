@@ -19,7 +19,7 @@ from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import LOCK, OWNER, wait_for_folder
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import Stopper, plain, tiny
@@ -61,8 +61,8 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(endless):
     with pytest.raises(UsageError, match="exists already"):
         train(config, folder, device="cpu")
     assert process.poll() is None
-    before = checkpoint.read(folder / "last.pt")["loop"]["epoch"]
-    while checkpoint.read(folder / "last.pt")["loop"]["epoch"] == before:
+    before = checkpoint_file.read(folder / "last.pt")["loop"]["epoch"]
+    while checkpoint_file.read(folder / "last.pt")["loop"]["epoch"] == before:
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     assert process.wait() == 143

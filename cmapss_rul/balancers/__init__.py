@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cmapss_rul.balancers.amnl import AMNLConfig
-from cmapss_rul.balancers.amnl_ema import AMNLEMAConfig
+from cmapss_rul.balancers.amnl import AMNLConfig, AMNLEMAConfig
 from cmapss_rul.balancers.base import BalancedLoss, Balancer
 from cmapss_rul.balancers.dtp import DTPConfig
 from cmapss_rul.balancers.dwa import DWAConfig

@@ -1,4 +1,4 @@
-"""AMNL, current-value form: each loss divided by its own value."""
+"""AMNL: each loss divided by its own value, or by an exponential moving average of it."""
 
 from typing import Literal
 
@@ -43,3 +43,71 @@ class AMNL(Balancer):
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and the weights ½ / max(Lᵢ, fᵢ)."""
         return normalised_sum(losses, torch.maximum(losses.detach(), self.floors), scale=0.5)
+
+
+class AMNLEMAConfig(Config):
+    """Configuration of `amnl_ema`."""
+
+    name: Literal["amnl_ema"] = Field(
+        "amnl_ema", description="Each loss divided by its running mean."
+    )
+    start: Literal["zero_corrected", "first_loss_corrected", "one_uncorrected"] = Field(
+        "zero_corrected",
+        description="Initial value of the mean: 'zero_corrected' 0, with bias correction; "
+        "'first_loss_corrected' the first loss, with bias correction too, so at first 100 times "
+        "too large; 'one_uncorrected' 1, without correction and without the factor ½.",
+    )
+    decay: float = Field(0.99, ge=0, lt=1, description="β: decay of the running mean.")
+
+    def build(self) -> "AMNLEMA":
+        """Build the balancer."""
+        return AMNLEMA(self)
+
+
+class AMNLEMA(Balancer):
+    """Σ λ Lᵢ / max(μᵢ, 1e-8), where μᵢ is a running mean of Lᵢ, this step included.
+
+    With mₜ = β mₜ₋₁ + (1 − β) Lₜ for t = 1, 2, …, the source has three initialisations:
+
+    - `zero_corrected`: m₀ = 0, μₜ = mₜ / (1 − βᵗ), λ = ½. The first μ is the first loss.
+    - `first_loss_corrected`: m₀ = L₁, μₜ = mₜ / (1 − βᵗ), λ = ½. This mean needs no
+      correction, so μ is too large by a factor 1 / (1 − βᵗ): for β = 0.99 by 100 in the first
+      step, 2.5 at step 50, 1.15 at step 200.
+    - `one_uncorrected`: m₀ = 1, μₜ = mₜ, λ = 1. The weights depend on the unit of the losses.
+
+    Source: the running-mean form of the AMNL book, as are β = 0.99 and the floor of 1e-8. The
+    worked numbers that it prints with the second follow from none of the three.
+
+    >>> AMNLEMAConfig().build()(torch.tensor([4000.0, 1.25])).total
+    tensor(1.)
+    """
+
+    config: AMNLEMAConfig
+
+    def __init__(self, config: AMNLEMAConfig) -> None:
+        super().__init__(config)
+        uncorrected = config.start == "one_uncorrected"
+        self.scale = 1.0 if uncorrected else 0.5
+        # μ with `zero_corrected`, m with the other two.
+        self.mean = nn.Buffer(torch.full((2,), 1.0 if uncorrected else 0.0))
+        # 1 − βᵗ: the total weight of the losses in the mean.
+        self.seen = nn.Buffer(torch.zeros(()))
+
+    def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
+        """Return the sum and the weights λ / max(μᵢ, 1e-8)."""
+        divisors = self._divisors(losses.detach().to(self.mean.dtype))
+        return normalised_sum(losses, divisors.clamp_min(1e-8), self.scale)
+
+    def _divisors(self, losses: Tensor) -> Tensor:
+        """Update the mean with the losses and return μ [2]."""
+        gain = 1 - self.config.decay
+        if self.config.start == "one_uncorrected":
+            return self.mean.lerp_(losses, gain)
+        if self.config.start == "first_loss_corrected":
+            self.mean.copy_(torch.where(self.seen == 0, losses, self.mean))
+            self.seen.mul_(self.config.decay).add_(gain)
+            return self.mean.lerp_(losses, gain) / self.seen
+        self.seen.mul_(self.config.decay).add_(gain)
+        # m / (1 − βᵗ) as one update. In the first step the newest loss has weight 1 without
+        # rounding, so the first normalised loss is exactly 1.
+        return self.mean.lerp_(losses, torch.full_like(self.seen, gain) / self.seen)

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from cmapss_rul.bench.measurement import Summary, measure_once, summarise_ratios
 from cmapss_rul.bench.options import BenchOptions, set_up_torch, without_auxiliary
 from cmapss_rul.bench.reference_loop import Epoch, ReferenceLoop
-from cmapss_rul.bench.summary import Summary, summarise_ratios
-from cmapss_rul.bench.workers import measure_once
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data

@@ -18,9 +18,16 @@ from typing import Any
 
 import torch
 
+from cmapss_rul.bench.measurement import (
+    Contender,
+    Measurement,
+    Summary,
+    alternate,
+    measure_once,
+    peak_memory_mb,
+    summarise_ratios,
+)
 from cmapss_rul.bench.options import PEER_WINDOW, BenchOptions, set_up_ours, with_data
-from cmapss_rul.bench.summary import Measurement, Summary, summarise_ratios
-from cmapss_rul.bench.workers import Contender, alternate, measure_once, peak_memory_mb
 from cmapss_rul.data.columns import SubsetName, file_name
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig

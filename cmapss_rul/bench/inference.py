@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from cmapss_rul.bench.measurement import Summary, measure_once
 from cmapss_rul.bench.options import BenchOptions, set_up_torch, synchronised, without_auxiliary
-from cmapss_rul.bench.summary import Summary
-from cmapss_rul.bench.workers import measure_once
 from cmapss_rul.data.windows import Windows
 from cmapss_rul.model.network import Network, predict
 from cmapss_rul.training.config import RunConfig

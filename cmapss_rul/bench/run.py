@@ -18,11 +18,11 @@ import torch
 from cmapss_rul.bench.accuracy import measure_accuracy, measure_splits
 from cmapss_rul.bench.data import PEER_MISSING, measure_data, measure_loader, peer_version
 from cmapss_rul.bench.inference import measure_inference
+from cmapss_rul.bench.measurement import nest_keys
 from cmapss_rul.bench.options import QUICK, BenchOptions, Repetitions
 from cmapss_rul.bench.scale import ENGINES, draw_scale, measure_scale
 from cmapss_rul.bench.startup import measure_startup
 from cmapss_rul.bench.steps import measure_balancers, measure_matmul_shares, measure_steps
-from cmapss_rul.bench.summary import nest_keys
 from cmapss_rul.data.columns import SubsetName, file_name
 from cmapss_rul.data.verification import provenance
 from cmapss_rul.training.config import TrainConfig

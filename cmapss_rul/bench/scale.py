@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from cmapss_rul.bench.workers import measure_once, peak_memory_mb
+from cmapss_rul.bench.measurement import measure_once, peak_memory_mb
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import load_config

@@ -9,12 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cmapss_rul.bench.measurement import Summary, alternate, measure_once, summarise_ratios
 from cmapss_rul.bench.options import BenchOptions
-from cmapss_rul.bench.summary import Summary, summarise_ratios
-from cmapss_rul.bench.workers import alternate, measure_once
-from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.errors import RulError, one_line
 from cmapss_rul.system.memory import keep_freed_memory
-from cmapss_rul.system.text import one_line
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Reporter
 from cmapss_rul.training.runs import RunFolder

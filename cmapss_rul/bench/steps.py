@@ -9,6 +9,13 @@ from torch import Tensor
 
 from cmapss_rul.balancers import BalancerConfig, FixedConfig
 from cmapss_rul.bench import limit
+from cmapss_rul.bench.measurement import (
+    Contender,
+    Summary,
+    alternate,
+    measure_once,
+    summarise_ratios,
+)
 from cmapss_rul.bench.options import (
     BenchOptions,
     set_up_ours,
@@ -17,8 +24,6 @@ from cmapss_rul.bench.options import (
     without_auxiliary,
 )
 from cmapss_rul.bench.reference_loop import ReferenceLoop
-from cmapss_rul.bench.summary import Summary, summarise_ratios
-from cmapss_rul.bench.workers import Contender, alternate, measure_once
 from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.training.config import RunConfig

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from cmapss_rul.bench.summary import look_up
+from cmapss_rul.bench.measurement import look_up
 from cmapss_rul.display.table import Table
 
 PEER_MEMORY_MB = {"FD001": 460.0, "FD004": 862.0}

@@ -26,7 +26,7 @@ from cmapss_rul.cli.output import print_line, print_table
 from cmapss_rul.system.errors import UsageError
 
 if TYPE_CHECKING:  # running the command imports torch, its help does not
-    from cmapss_rul.experiments.schema import Comparison
+    from cmapss_rul.experiments.results import Comparison
     from cmapss_rul.experiments.validation import ValidationComparison
 
 # *guess* at more than any study needs: 20261129 is probably a mistyped 2026,1129
@@ -122,8 +122,8 @@ def compare(
         default_folder,
     )
     from cmapss_rul.experiments.compare import compare as run_comparison
+    from cmapss_rul.experiments.executors import Options
     from cmapss_rul.experiments.grid import make_grid
-    from cmapss_rul.experiments.options import Options
 
     runs = make_grid(
         configs,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cmapss_rul.cli.options import AsJson
+from cmapss_rul.cli.options import DATA_FOLDER, AsJson
 from cmapss_rul.cli.output import print_json, print_line
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def download_data(
         str,
         typer.Option(metavar="NAMES", help="Comma-separated subsets; DS01 … DS08d are N-CMAPSS."),
     ] = "FD001,FD002,FD003,FD004",
-    directory: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Data folder.")] = Path(
-        "data/raw"
-    ),
+    directory: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Data folder.")
+    ] = DATA_FOLDER,
     force: Annotated[
         bool, typer.Option("--force", help="Download again and replace existing files.")
     ] = False,

@@ -62,9 +62,8 @@ def evaluate(
     )
     from cmapss_rul.evaluation.evaluate import evaluate as evaluate_model
     from cmapss_rul.evaluation.intervals import check_estimate
-    from cmapss_rul.evaluation.save import EvaluationFiles, save, to_json
+    from cmapss_rul.evaluation.save import EvaluationFiles, save, to_json, track_evaluation
     from cmapss_rul.evaluation.tables import estimates_table
-    from cmapss_rul.evaluation.tracking import track_evaluation
     from cmapss_rul.training.trained_model import restore
 
     model = restore(checkpoint, chosen)
@@ -96,7 +95,7 @@ def evaluate(
 def _next_command(checkpoint: Path, data: Path | None) -> str:
     """Suggest a report, which only the best checkpoint of a run has, or else predictions."""
     from cmapss_rul.display.text import shell_word
-    from cmapss_rul.training.checkpoint import BEST
+    from cmapss_rul.training.checkpoint_file import BEST
 
     if checkpoint.name != BEST:
         return f"rul predict {shell_word(checkpoint)} FILE"

@@ -15,6 +15,9 @@ import typer
 
 from cmapss_rul.config.shipped import shipped_configs
 
+DATA_FOLDER = Path("data/raw")
+"""Data folder of the shipped configurations on official files."""
+
 _BALANCERS = Path(__file__).resolve().parents[1] / "balancers"
 _NAME = re.compile(r'name: Literal\["([^"]+)"\]')
 

@@ -12,9 +12,8 @@ import typer
 
 from cmapss_rul.display.table import Table, to_terminal
 from cmapss_rul.display.text import json_text
-from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.errors import RulError, one_line, printable
 from cmapss_rul.system.signals import INTERRUPTED, TERMINATED, Terminated
-from cmapss_rul.system.text import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

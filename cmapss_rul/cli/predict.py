@@ -19,9 +19,8 @@ from cmapss_rul.cli.options import (
     Records,
 )
 from cmapss_rul.cli.output import print_line, print_table
-from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.errors import UsageError, printable
 from cmapss_rul.system.files import save_file
-from cmapss_rul.system.text import printable
 
 
 def predict(

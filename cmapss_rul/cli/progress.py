@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from cmapss_rul.display.text import counted
-from cmapss_rul.system.text import printable
+from cmapss_rul.system.errors import printable
 from cmapss_rul.training.loggers import Reporter, Row
 
 if TYPE_CHECKING:

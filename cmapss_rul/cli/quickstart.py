@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cmapss_rul.cli.facts import DATA
-from cmapss_rul.cli.options import Device
+from cmapss_rul.cli.options import DATA_FOLDER, Device
 from cmapss_rul.cli.output import print_line, print_table
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def quickstart(device: Device = "auto") -> None:
     \b
     Examples:
       rul quickstart
-      RULDATA_SOURCE=CMAPSSData.zip rul quickstart
+      RUL_DATA_SOURCE=CMAPSSData.zip rul quickstart
     """
     run = _run_of("fd001")
     if not _finished(run):
@@ -63,22 +62,22 @@ def _get_data() -> bool:
     """Get the files of FD001; False, with a line that says why, where no source has them.
 
     Raises:
-        DataError: the source that RULDATA_SOURCE names does not have them.
+        DataError: the source that RUL_DATA_SOURCE names does not have them.
     """
     from cmapss_rul.data import sources
     from cmapss_rul.data.columns import file_names
-    from cmapss_rul.data.online import any_reachable
+    from cmapss_rul.data.transfer import any_reachable
     from cmapss_rul.system.errors import DataError
 
     names = file_names(["FD001"])
     own_source = bool(os.environ.get(sources.VARIABLE))
-    there = all((DATA / name).exists() for name in names)
+    there = all((DATA_FOLDER / name).exists() for name in names)
     # a download that cannot succeed would keep a newcomer waiting for all time-outs in turn
     if not (own_source or there or any_reachable(sources.PUBLIC_SOURCES)):
         reason = "no public source of C-MAPSS can be reached"
     else:
         try:
-            fetched = sources.fetch(names, DATA)
+            fetched = sources.fetch(names, DATA_FOLDER)
         except DataError as error:
             # whoever names a source wants that one, not a simulation
             if own_source:
@@ -126,7 +125,7 @@ def _train(config: str, folder: Path, device: str) -> "RunFolder":
 
 def _print_results(run: Path) -> None:
     config = run.name.removeprefix("quickstart-")
-    data = DATA if config == "fd001" else Path("data/simulated")
+    data = DATA_FOLDER if config == "fd001" else Path("data/simulated")
     rul = _command()
     print_line("")
     print_line(f"In {run}:")

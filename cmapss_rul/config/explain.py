@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from cmapss_rul.config.schema import Place, dotted_keys, find_place, tags
 from cmapss_rul.display.text import nearest, nearest_first
-from cmapss_rul.system.text import one_line, printable
+from cmapss_rul.system.errors import one_line, printable
 
 _LONGEST_VALUE = 60
 _MOST_ERRORS = 50

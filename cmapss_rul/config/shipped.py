@@ -4,8 +4,7 @@ import contextlib
 from pathlib import Path
 
 from cmapss_rul.display.text import nearest_first
-from cmapss_rul.system.errors import UsageError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.system.errors import UsageError, one_line
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -17,8 +17,7 @@ from typing import Any
 import yaml
 
 from cmapss_rul.config.base import Config
-from cmapss_rul.system.errors import UsageError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.system.errors import UsageError, one_line
 
 MAX_BYTES = 64 * 1024
 """Size limit of a file; a configuration takes a few thousand bytes."""

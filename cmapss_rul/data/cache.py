@@ -22,10 +22,9 @@ from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.lines import Readable
 from cmapss_rul.data.reader import open_text, parse_fleet
 from cmapss_rul.data.verification import Provenance, provenance
-from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.errors import DataError, printable
 from cmapss_rul.system.files import atomic_file, remove_partial_files
 from cmapss_rul.system.locks import wait_for_folder
-from cmapss_rul.system.text import printable
 from cmapss_rul.version import __version__
 
 FORMAT = 1

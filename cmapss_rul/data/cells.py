@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.missing import SPELLINGS
 from cmapss_rul.data.table_text import NumberedRow, is_comma_number, is_number
 from cmapss_rul.system.errors import DataError
 
@@ -21,6 +20,9 @@ FROM_ORDER = (
 
 HOLD = "; training with data.missing=hold repeats the engine's last value"
 """Advice where a cell is empty."""
+
+EMPTY = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-"})
+"""Cells, in lower case, that say that there is no value: pandas, R, SQL and Excel write these."""
 
 _NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
 _GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
@@ -67,7 +69,7 @@ class CellParser:
         texts = [[row[i].strip() for i in self._columns] for _, row in chunk]
         for row in texts if self._gappy.any() else ():
             for place in np.flatnonzero(self._gappy):
-                row[place] = "" if row[place].lower() in SPELLINGS else row[place]
+                row[place] = "" if row[place].lower() in EMPTY else row[place]
         if self._decimal_comma:
             self._replace_commas(chunk, texts)
         # NumPy alone would also accept nan, infinities and underscores
@@ -131,7 +133,7 @@ class CellParser:
                     return DataError(
                         f"{self._name}, line {line}: found {found} in column {i + 1} "
                         f"({self._header[i]}), {expected_number(cell, cycle=i == self._cycle)}"
-                        + (HOLD if cell.lower() in SPELLINGS and i != self._cycle else "")
+                        + (HOLD if cell.lower() in EMPTY and i != self._cycle else "")
                     )
         raise AssertionError  # the caller has found one
 

@@ -16,10 +16,9 @@ from cmapss_rul.data.columns import FlightSetName
 from cmapss_rul.data.flight_file import open_flight_file
 from cmapss_rul.data.ncmapss import ARCHIVE, FILES
 from cmapss_rul.data.sources import SCHEME, VARIABLE, displayed_url
-from cmapss_rul.system.errors import DataError
+from cmapss_rul.system.errors import DataError, one_line
 from cmapss_rul.system.files import atomic_file, remove_partial_files, write_atomic
 from cmapss_rul.system.locks import wait_for_folder
-from cmapss_rul.system.text import one_line
 
 _BLOCK = 1 << 20
 _INSTALL = "N-CMAPSS needs h5py and stream-unzip: pip install 'cmapss_rul[ncmapss]'"

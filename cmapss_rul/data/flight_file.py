@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmapss_rul.data.ncmapss import CONDITIONS, FILES, SENSORS, VIRTUAL_SENSORS
-from cmapss_rul.system.errors import DataError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.system.errors import DataError, one_line
 
 SIMULATED = "simulated"
 """Attribute of files that were not made by NASA: `scripts/synthetic_ncmapss.py` sets it."""

@@ -12,8 +12,7 @@ from cmapss_rul.data.cells import FROM_ORDER
 from cmapss_rul.data.columns import CYCLE, ENGINE, ColumnRequest
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.fleet import Fleet, Times
-from cmapss_rul.data.missing import hold_last
+from cmapss_rul.data.fleet import Fleet, Times, hold_last
 from cmapss_rul.data.tables import NumericTable, parse_table
 from cmapss_rul.system.errors import DataError
 

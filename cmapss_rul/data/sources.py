@@ -38,10 +38,9 @@ from cmapss_rul.data.verification import (
     verify_folder,
     verify_source,
 )
-from cmapss_rul.system.errors import DataError, UsageError
+from cmapss_rul.system.errors import DataError, UsageError, printable
 from cmapss_rul.system.files import atomic_file, remove_partial_files
 from cmapss_rul.system.locks import wait_for_folder
-from cmapss_rul.system.text import printable
 
 VARIABLE = "RUL_DATA_SOURCE"
 # tried in this order; the old address ti.arc.nasa.gov/c/6/ answers with an HTML page

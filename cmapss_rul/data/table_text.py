@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from cmapss_rul.data.columns import FILE_COLUMNS
 from cmapss_rul.data.lines import NUMBER, Readable, foreign_format
-from cmapss_rul.system.errors import DataError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.system.errors import DataError, one_line
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,18 +9,16 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.cells import HOLD, MAX_VALUE, CellParser, expected_number, parse_times
+from cmapss_rul.data.cells import EMPTY, HOLD, MAX_VALUE, CellParser, expected_number, parse_times
 from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, ColumnRequest, find_columns
 from cmapss_rul.data.lines import PARQUET_MAGIC
-from cmapss_rul.data.missing import SPELLINGS
-from cmapss_rul.data.table_text import TextTable, open_text, unwrap
-from cmapss_rul.system.errors import DataError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.data.table_text import NumberedRow, TextTable, open_text, unwrap
+from cmapss_rul.system.errors import DataError, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,17 +95,12 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
     times: list[str] = []
     sample: list[list[str]] = []
     parts: list[NDArray[np.float64]] = []
+    flags = [positions[column] for column in request.flags]
     while chunk := list(islice(table.rows, _CHUNK_ROWS)):
-        for line, row in chunk:
-            if len(row) != len(header):
-                raise DataError(
-                    f"{name}, line {line}: found {len(row)} column(s), expected {len(header)}"
-                    + ("" if table.has_header else " (unit, cycle, 3 settings, 21 sensors)")
-                )
-        for _, row in chunk if request.flags else ():
-            for column in request.flags:
-                cell = row[positions[column]]
-                row[positions[column]] = _FLAGS.get(cell.strip().lower(), cell)
+        _check_widths(chunk, table, name)
+        for place in flags:
+            for _, row in chunk:
+                row[place] = _FLAGS.get(row[place].strip().lower(), row[place])
         sample = sample or [row for _, row in chunk]
         engines += [row[positions[ENGINE]].strip() for _, row in chunk]
         lines += [line for line, _ in chunk]
@@ -130,6 +123,16 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
         cells = [*zip(*sample, strict=True)]
         others = _others(header, cells, positions, numbers[: len(sample), 0])
     return NumericTable(name, names, numbers, columns, np.array(lines), "line", others)
+
+
+def _check_widths(chunk: Sequence[NumberedRow], table: TextTable, name: str) -> None:
+    width = len(table.header)
+    for line, row in chunk:
+        if len(row) != width:
+            raise DataError(
+                f"{name}, line {line}: found {len(row)} column(s), expected {width}"
+                + ("" if table.has_header else " (unit, cycle, 3 settings, 21 sensors)")
+            )
 
 
 def _value_columns(request: ColumnRequest, found: Collection[str]) -> tuple[str, ...]:
@@ -192,12 +195,12 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
     row_numbers = np.arange(1, len(frame) + 1)
     numbers = np.empty((len(frame), len(columns)))
     for i, column in enumerate(columns):
-        position = positions[column]
-        series = frame.iloc[:, position]
+        series = frame.iloc[:, positions[column]]
+        where = f"in column {positions[column] + 1} ({header[positions[column]]})"
         if series.dtype == np.float16:
             raise DataError(
-                f"{name}: found half precision (float16) in column {position + 1} "
-                f"({header[position]}), which rounds to 3 digits; save it as float32 or float64"
+                f"{name}: found half precision (float16) {where}, which rounds to 3 digits; save "
+                "it as float32 or float64"
             )
         if request.times and column == CYCLE:
             cells = series.astype(str).tolist()
@@ -205,20 +208,8 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
             continue
         if column in request.flags:
             series = series.map(lambda cell: _FLAGS.get(str(cell).strip().lower(), cell))
-        # coerce: text becomes NaN here, and an error that names its row below
-        numbers[:, i] = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        invalid = np.flatnonzero(~(np.abs(numbers[:, i]) <= MAX_VALUE))
-        odd = series.iloc[invalid]
-        empty = (odd.isna() | odd.astype(str).str.strip().str.lower().isin(SPELLINGS)).to_numpy()
-        if column in request.gappy:
-            invalid, empty = invalid[~empty], empty[~empty]
-        if len(invalid):
-            raise DataError(
-                f"{name}, row {invalid[0] + 1}: found '{series.iloc[invalid[0]]}' in column "
-                f"{position + 1} ({header[position]}), "
-                + expected_number(str(series.iloc[invalid[0]]), cycle=column == CYCLE)
-                + (HOLD if empty[0] and column != CYCLE else "")
-            )
+        gappy, cycle = column in request.gappy, column == CYCLE
+        numbers[:, i] = _parse_series(series, name, where, gappy=gappy, cycle=cycle)
     engine = frame.iloc[:, positions[ENGINE]]
     if pd.api.types.is_float_dtype(engine) and _are_whole(engine.dropna().to_numpy(np.float64)):
         engine = engine.astype("Int64")  # pandas makes floats of whole numbers beside empty cells
@@ -230,6 +221,29 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
         sample = [few.iloc[:, i].astype(str).tolist() for i in range(len(header))]
         others = _others(header, sample, positions, numbers[: len(few), 0])
     return NumericTable(name, names, numbers, columns, row_numbers, "row", others)
+
+
+def _parse_series(
+    series: "pd.Series[Any]", name: str, where: str, *, gappy: bool, cycle: bool
+) -> NDArray[np.float64]:
+    """Parse a column of a data frame; `gappy` lets cells be empty, and then NaN."""
+    import pandas as pd
+
+    # coerce: text becomes NaN here, and an error that names its row below
+    numbers = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    invalid = np.flatnonzero(~(np.abs(numbers) <= MAX_VALUE))
+    odd = series.iloc[invalid]
+    empty = (odd.isna() | odd.astype(str).str.strip().str.lower().isin(EMPTY)).to_numpy()
+    if gappy:
+        invalid, empty = invalid[~empty], empty[~empty]
+    if len(invalid):
+        found = str(series.iloc[invalid[0]])
+        raise DataError(
+            f"{name}, row {invalid[0] + 1}: found '{found}' {where}, "
+            + expected_number(found, cycle=cycle)
+            + (HOLD if empty[0] and not cycle else "")
+        )
+    return numbers
 
 
 def _mostly_different(engines: Sequence[str]) -> bool:

@@ -1,21 +1,23 @@
-"""One download over http or https, bounded in size and time.
+"""Downloads over http or https, bounded in size and time, and whether a server can be reached.
 
 httpx does the transfer. Added here are the bounds that it lacks: the total size, the total time,
 and a second attempt only after failures that may pass.
 """
 
 import contextlib
+import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from tqdm import tqdm
 
-from cmapss_rul.system.errors import DataError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.system.errors import DataError, one_line
 from cmapss_rul.version import __version__
 
 MAX_BYTES = 1 << 30
@@ -208,3 +210,38 @@ def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
 
 def _part(received: int) -> dict[str, str]:
     return {"Range": f"bytes={received}-"} if received else {}
+
+
+CONNECT_SECONDS = 2.0
+"""Time limit of all attempts to connect. A *guess*: a usable server answers sooner."""
+
+
+def any_reachable(urls: Sequence[str], seconds: float = CONNECT_SECONDS) -> bool:
+    """Whether one of the servers, or the proxy in front of it, accepts a connection in time."""
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    # threads, because looking a name up has no time-out; daemons, so that none delays the exit
+    for url in urls:
+        threading.Thread(target=lambda url=url: answers.put(_connects(url)), daemon=True).start()
+    deadline = time.monotonic() + seconds  # one for all, since they try at the same time
+    for _ in urls:
+        try:
+            if answers.get(timeout=max(0.0, deadline - time.monotonic())):
+                return True
+        except queue.Empty:
+            return False
+    return False
+
+
+def _connects(url: str) -> bool:
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    # behind a proxy a direct connection may fail although downloads work
+    if proxy and not proxy_bypass(parts.hostname or ""):
+        parts = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError):  # ValueError: a port that is none
+        return False
+    return True

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cmapss_rul.system.text import printable
+from cmapss_rul.system.errors import printable
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import
     from rich.console import RenderableType

@@ -11,14 +11,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from cmapss_rul.data.window_statistics import LENGTHS
 from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.results import BoostingBaseline, ByLabels, ByWindows, Evaluation
 from cmapss_rul.evaluation.results import RulMetrics as Metrics
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boosting
+from cmapss_rul.training.gradient_boosting import LENGTHS, BoostingFit, fit_gradient_boosting
 from cmapss_rul.training.trained_model import TrainedModel
 
 FILE = "baseline.json"

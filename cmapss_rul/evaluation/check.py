@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cmapss_rul.data.records import Records
-from cmapss_rul.data.rul_table import read_own_rul
+from cmapss_rul.data.testset import read_own_rul
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted, json_text
 from cmapss_rul.evaluation.intervals import interval_bounds, interval_level

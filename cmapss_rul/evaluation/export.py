@@ -128,15 +128,14 @@ def export(
     tested = read_test_engines(model, data_dir, labels=False, progress=progress)
     fleet = tested.fleet
     metadata = export_metadata(model, Protocol.of(model, tested), estimate)
+    convert, load = {
+        "onnx": (_to_onnx, _onnx_runner),
+        "torch-export": (_to_torch_export, _torch_export_runner),
+    }[format]
     try:
         with _exporter_warnings_silenced():
-            program = _trace(model, fleet, estimate)
-            if format == "onnx":
-                content = _to_onnx(program, metadata)
-                run = _onnx_runner(content)
-            else:
-                content = _to_torch_export(program, metadata)
-                run = _torch_export_runner(content)
+            content = convert(_trace(model, fleet, estimate), metadata)
+            run = load(content)
     except ImportError as error:
         raise RulError(f"exporting needs {error.name}; pip install 'cmapss_rul[export]'") from error
     parity = measure_parity(model, fleet, run, estimate)

@@ -1,6 +1,7 @@
-"""`evaluation.json` and `predictions.csv`, beside the checkpoint or in another folder."""
+"""`evaluation.json` and `predictions.csv`, and what the trackers of the run receive."""
 
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import pandas as pd
 from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.system.files import cannot_write, save_file
-from cmapss_rul.training.checkpoint import BEST
+from cmapss_rul.training.checkpoint_file import BEST
+from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.trackers.following import attach_results
+from cmapss_rul.training.trained_model import TrainedModel
 
 ADVICE = "; name another folder with --output"
 
@@ -120,3 +124,23 @@ def last_window_predictions(evaluation: Evaluation) -> pd.DataFrame:
     }
     columns |= {f"p_{k}": column for k, column in enumerate(predictions.probabilities.T)}
     return pd.DataFrame(columns)
+
+
+def track_evaluation(
+    model: TrainedModel,
+    evaluation: Evaluation,
+    files: Sequence[Path],
+    warn: Callable[[str], None],
+) -> None:
+    """Add RMSE and NASA score of the last windows, and files, to the run; of best.pt alone.
+
+    Args:
+        model: that was evaluated.
+        evaluation: of it.
+        files: evaluation.json, a report and the like.
+        warn: receives a line for each tracker that fails.
+    """
+    if model.path.name == BEST:
+        last = evaluation.metrics.last.capped
+        summary = {"test_rmse": last.rmse, "test_nasa": last.nasa}
+        attach_results(RunFolder(model.path.parent), model.config, files, summary, warn)

@@ -19,10 +19,10 @@ from cmapss_rul.experiments.jobs import (
     with_data_in,
 )
 from cmapss_rul.experiments.runs import COMMIT, Damaged, History, finished_history
+from cmapss_rul.system.errors import one_line
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import Send
-from cmapss_rul.training.checkpoint import BEST
+from cmapss_rul.training.checkpoint_file import BEST
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boosting
 from cmapss_rul.training.trackers.following import Tracking

@@ -19,14 +19,13 @@ from cmapss_rul.experiments.baseline import (
     training_job,
 )
 from cmapss_rul.experiments.comparison import as_csv, compare_results
-from cmapss_rul.experiments.executors import Executor
+from cmapss_rul.experiments.executors import Executor, Options
 from cmapss_rul.experiments.grid import Grid, GridRun
-from cmapss_rul.experiments.identity import EvaluationIndex, differences
+from cmapss_rul.experiments.identity import IDENTITY, RESULT, ROOT, EvaluationIndex, differences
 from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
-from cmapss_rul.experiments.listing import IDENTITY, RESULT, ROOT
-from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.plots import draw
+from cmapss_rul.experiments.results import Comparison
 from cmapss_rul.experiments.runs import (
     Damaged,
     History,
@@ -35,13 +34,11 @@ from cmapss_rul.experiments.runs import (
     remove,
     run_folder,
 )
-from cmapss_rul.experiments.schema import Comparison
 from cmapss_rul.experiments.validation import RESULT as VALIDATION_RESULT
 from cmapss_rul.experiments.validation import ValidationComparison, compare_by_validation
-from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.errors import RulError, UsageError, one_line
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
-from cmapss_rul.system.text import one_line
 from cmapss_rul.system.workers import JobEvent
 from cmapss_rul.training.trackers.following import Tracking
 

@@ -14,14 +14,13 @@ from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.verification import manifest_path
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.evaluation.save import EvaluationFiles, save
-from cmapss_rul.evaluation.tracking import track_evaluation
+from cmapss_rul.evaluation.save import EvaluationFiles, save, track_evaluation
 from cmapss_rul.experiments.oracle import Oracle, oracle_file
 from cmapss_rul.experiments.runs import COMMIT
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.workers import Send
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Reporter, Row
 from cmapss_rul.training.ranks import pick_device
@@ -134,8 +133,8 @@ def _set_paths(run: RunFolder, original: RunFolder, config: RunConfig) -> None:
     }
     for path in (run.best, run.last, run.previous):
         if path.exists():
-            content = checkpoint.read(path)
-            checkpoint.write(path, {**content, "host": {**content["host"], **paths}})
+            content = checkpoint_file.read(path)
+            checkpoint_file.write(path, {**content, "host": {**content["host"], **paths}})
     if run.config.exists():
         write_atomic(run.config, to_yaml(config))
 

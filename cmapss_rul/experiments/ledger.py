@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cmapss_rul.experiments.schema import CellSummary, Comparison, Ledger, Record
+from cmapss_rul.experiments.results import Comparison, Ledger
+from cmapss_rul.experiments.schema import CellSummary, Record
 from cmapss_rul.experiments.statistics import correct_pairs, mean_ranks
-from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.errors import UsageError, one_line
 from cmapss_rul.system.files import save_file
 from cmapss_rul.system.locks import wait_for_folder
-from cmapss_rul.system.text import one_line
 
 _ABOUT = (
     "Written by `rul compare … --ledger FILE`, never by hand: a cell's metrics, with the digest "

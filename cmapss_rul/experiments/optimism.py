@@ -7,8 +7,9 @@ import numpy as np
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.oracle import MARK
+from cmapss_rul.experiments.results import LeakOptimism, MeanInterval, OracleOptimism
 from cmapss_rul.experiments.runs import RunResult
-from cmapss_rul.experiments.schema import LeakOptimism, MeanInterval, OracleOptimism, join_units
+from cmapss_rul.experiments.schema import join_units
 from cmapss_rul.experiments.statistics import mean_interval
 
 _SPLIT = "split.by"

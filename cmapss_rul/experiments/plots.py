@@ -25,7 +25,8 @@ from cmapss_rul.display.plotting import (
     wrapped,
 )
 from cmapss_rul.experiments.oracle import MARK
-from cmapss_rul.experiments.schema import CellSummary, Comparison, RunSummary, by_config
+from cmapss_rul.experiments.results import Comparison
+from cmapss_rul.experiments.schema import CellSummary, RunSummary, by_config, marked_label
 from cmapss_rul.training.loggers import Row
 
 _ROW_HEIGHT = 0.42
@@ -96,7 +97,7 @@ def _plot_by_cell(
                 axes.plot(
                     [np.mean(values)] * 2, [row - 0.34, row + 0.34], "k", linewidth=2, zorder=1
                 )
-        axes.set_yticks(range(len(cells)), [wrapped(cell.marked_label) for cell in cells])
+        axes.set_yticks(range(len(cells)), [wrapped(marked_label(cell)) for cell in cells])
         axes.set_ylim(len(cells) - 0.5, -0.5)  # descending: the first cell on top
         axes.set_xlabel(label.format(unit=cells[0].unit))
         axes.ticklabel_format(axis="x", style="plain", useOffset=False)
@@ -207,7 +208,7 @@ def _panels(
     width = 60 if columns == 1 else 95
     figure.suptitle("\n".join(wrapped(line, width) for line in (title, *marks)))
     if legend:
-        names = {cell.label: wrapped(cell.marked_label, 60) for cell in comparison.cells}
+        names = {cell.label: wrapped(marked_label(cell), 60) for cell in comparison.cells}
         handles = [
             Line2D([], [], color=style.colour, linestyle=style.dash, linewidth=2, label=names[cell])
             for cell, style in styles.items()

@@ -18,9 +18,8 @@ from cmapss_rul.evaluation.save import EvaluationFiles
 from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.identity import comparable
 from cmapss_rul.experiments.oracle import oracle_file, read_oracle
-from cmapss_rul.system.errors import CheckpointError, RulError
+from cmapss_rul.system.errors import CheckpointError, RulError, one_line
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.system.text import one_line
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Row
@@ -103,18 +102,9 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
             raise Damaged("it has metrics.csv and no last.pt")
         remove(folder)  # stopped in its first epoch, before there was anything to resume
         return None
-    try:
-        # from a damaged last.pt, training resumes at previous.pt, and reports it
-        last, _ = run.newest()
-        _check_same(config, last)
-        epochs = last.loop.epoch
-        if epochs and not run.best.exists():
-            raise Damaged("best.pt is missing")
-        if run.best.exists():
-            _check_same(config, run.open(run.best))
-    except CheckpointError as error:
-        raise Damaged(one_line(error)) from error
-    if oracle and not set(range(1, epochs + 1)) <= read_oracle(oracle_file(folder)).keys():
+    last = _open_checked(config, run)
+    epochs = set(range(1, last.loop.epoch + 1))
+    if oracle and not epochs <= read_oracle(oracle_file(folder)).keys():
         raise Damaged("oracle.csv is missing, or epochs in it are")
     if not last.is_finished():
         return None
@@ -124,6 +114,21 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
         write_atomic(run.config, text)
     return History(last.rows, last.loop.best_epoch, run.sha256(run.best))
+
+
+def _open_checked(config: RunConfig, run: RunFolder) -> Checkpoint:
+    """Read the checkpoint to resume from; raises Damaged if it or best.pt cannot be used."""
+    try:
+        # from a damaged last.pt, training resumes at previous.pt, and reports it
+        last, _ = run.newest()
+        _check_same(config, last)
+        if last.loop.epoch and not run.best.exists():
+            raise Damaged("best.pt is missing")
+        if run.best.exists():
+            _check_same(config, run.open(run.best))
+    except CheckpointError as error:
+        raise Damaged(one_line(error)) from error
+    return last
 
 
 def _finished_ensemble(config: RunConfig, run: RunFolder) -> History | None:

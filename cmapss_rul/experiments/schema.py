@@ -1,4 +1,4 @@
-"""Schema of comparison.json and ledger.json as typed records; the one place that reads them.
+"""The cells of comparison.json and ledger.json as typed records; `results` has what they join.
 
 A record's attributes are named like its JSON keys. Keys that this version does not know are
 preserved, and keys that an older version did not write stay absent when a record is saved again.
@@ -6,7 +6,7 @@ None: undefined for so few runs, seeds, engines or configurations.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -14,9 +14,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cmapss_rul.display.text import finite, json_text
-
-ALPHA = 0.05
-"""Level of the tests, after Holm's correction."""
 
 
 class Record(BaseModel):
@@ -211,11 +208,6 @@ class CellSummary(Record):
         return self.config, self.label
 
     @property
-    def marked_label(self) -> str:
-        """The label, marked where the split leaks."""
-        return mark_label(self.label, self.leak)
-
-    @property
     def unit(self) -> str:
         """Unit of its RUL."""
         return str(self.configuration.get("data", {}).get("unit", "cycles"))
@@ -224,190 +216,6 @@ class CellSummary(Record):
     def auxiliary(self) -> list[str]:
         """Other subsets that the cell trained on."""
         return list(self.configuration.get("data", {}).get("auxiliary", []))
-
-    @property
-    def marked_config(self) -> str:
-        """The configuration, marked where it trains on other subsets too."""
-        return mark_config(self.config, self.auxiliary)
-
-
-class MeanInterval(Record):
-    """Mean of n values, one a seed; t interval at 95 %; t = mean ÷ (sd/√n); p, two-sided."""
-
-    n: int
-    mean: float
-    sd: float | None
-    interval: tuple[float, float] | None
-    t: float | None
-    p: float | None
-
-
-class EngineBootstrap(Record):
-    """The difference of two cells' mean RMSE, a − b in cycles, under resampling of test engines."""
-
-    n: int
-    draws: int
-    mean: float
-    interval: tuple[float, float]
-    share_below_0: float
-
-
-class Equivalence(Record):
-    """Two one-sided tests of a pair: p of its mean difference lying outside ±margin, cycles.
-
-    `smallest_margin` is the one at which p is 0.05; `p_holm` is over the pairs of a configuration.
-    """
-
-    margin: float
-    p: float
-    smallest_margin: float
-    p_holm: float | None = None
-
-    @property
-    def shown(self) -> bool:
-        """Whether the two are shown to be the same within the margin."""
-        return self.p_holm is not None and self.p_holm < ALPHA
-
-
-class Pair(Record):
-    """Two cells of one configuration, compared by RMSE (last windows, capped labels): a − b.
-
-    A difference is `shown` where it holds over seeds, after Holm's correction over the pairs of
-    the configuration, and over test engines. `why_not` is why there is no paired test; `unit` of
-    the RMSE is written where it is not cycles.
-    """
-
-    config: str
-    a: str
-    b: str
-    leak: str | None
-    paired_t: MeanInterval | None
-    bootstrap: EngineBootstrap | None
-    why_not: str | None = None
-    p_holm: float | None = None
-    shown: bool = False
-    sentence: str = ""
-    equivalence: Equivalence | None = None
-    unit: str = "cycles"
-
-    @property
-    def keys(self) -> set[tuple[str, str]]:
-        """Keys of its two cells, see `CellSummary.key`."""
-        return {(self.config, self.a), (self.config, self.b)}
-
-
-class MeanRanks(Record):
-    """Ranks, [config][cell], of the cells that every configuration has; 1 is the lowest RMSE.
-
-    `mean` is [cell], `friedman_p` of all cells being equal, `critical_difference` Nemenyi's at
-    95 %, `leaks` the labels with a leak.
-    """
-
-    labels: list[str]
-    configs: list[str]
-    ranks: list[list[float]]
-    mean: list[float]
-    friedman_p: float | None
-    critical_difference: float | None
-    leaks: list[str]
-
-    def ascending(self) -> Iterator[tuple[str, float]]:
-        """Yield label, marked where its split leaks, and mean rank; the lowest rank first."""
-        for mean, label in sorted(zip(self.mean, self.labels, strict=True)):
-            yield label + (" (leak)" if label in self.leaks else ""), mean
-
-
-class OracleOptimism(Record):
-    """Optimism of test-set selection, cycles, over the cells that every seed has."""
-
-    subset: str
-    n_seeds: int
-    n_cells: int
-    optimism: MeanInterval | None
-    mark: str
-    sentence: str
-
-
-class LeakOptimism(Record):
-    """Test − validation RMSE of a split by windows, less that of a split by engines, cycles."""
-
-    config: str
-    subset: str
-    cell: str
-    n_seeds: int
-    gap_windows: MeanInterval | None
-    gap_engines: MeanInterval | None
-    optimism: MeanInterval | None
-    mark: str
-    sentence: str
-
-
-class GridSummary(Record):
-    """Which grid was compared."""
-
-    digest: str
-    seeds: list[int]
-    oracle: bool
-
-
-class MissingRun(Record):
-    """A run that failed, and its error."""
-
-    run: str
-    error: str
-
-
-class Comparison(Record):
-    """The result of a grid, comparison.json; includes cells whose runs all failed."""
-
-    grid: GridSummary
-    cells: list[CellSummary]
-    pairs: list[Pair]
-    ranks: MeanRanks | None
-    oracle: list[OracleOptimism] | None
-    leak: list[LeakOptimism] | None
-    missing: list[MissingRun]
-    notes: list[str]
-
-    @property
-    def errors(self) -> dict[str, str]:
-        """The error of each missing run, by name."""
-        return {missing.run: missing.error for missing in self.missing}
-
-    @property
-    def shown_ranks(self) -> MeanRanks | None:
-        """The ranks if they are to be shown: several configurations, and cells that differ.
-
-        The ranks of one configuration only repeat the order of its RMSE, and ranks of cells of
-        which no two differ significantly would present noise as an order.
-        """
-        if self.ranks is None or len(self.ranks.configs) < 2:
-            return None
-        ranked = set(self.ranks.labels)
-        differ = any(pair.shown and {pair.a, pair.b} <= ranked for pair in self.pairs)
-        return self.ranks if differ else None
-
-
-class Ledger(Record):
-    """The cells of several grids: ledger.json; ranks are over the cells without settings."""
-
-    about: str = ""
-    cells: list[CellSummary]
-    pairs: list[Pair]
-    oracle: list[OracleOptimism]
-    leak: list[LeakOptimism]
-    ranks: MeanRanks | None = None
-
-
-def mark_label(label: str, leak: str | None) -> str:
-    """Mark a label where the split leaks."""
-    return label + (" (leak)" if leak else "")
-
-
-def mark_config(config: str, auxiliary: Sequence[str]) -> str:
-    """Mark a configuration where it trains on other subsets too."""
-    others = " and ".join(auxiliary)
-    return config + (f" (also trained on {others})" if others else "")
 
 
 class OfConfig(Protocol):
@@ -421,13 +229,26 @@ class AnyCell(OfConfig, Protocol):
     """What the cells of every comparison have, by test set or by validation."""
 
     @property
-    def marked_config(self) -> str: ...  # noqa: D102
+    def label(self) -> str: ...  # noqa: D102
     @property
-    def marked_label(self) -> str: ...  # noqa: D102
+    def leak(self) -> str | None: ...  # noqa: D102
+    @property
+    def auxiliary(self) -> Sequence[str]: ...  # noqa: D102
 
 
 C = TypeVar("C", bound=AnyCell)
 P = TypeVar("P", bound=OfConfig)
+
+
+def marked_label(cell: AnyCell) -> str:
+    """Return the label of a cell, marked where its split leaks."""
+    return cell.label + (" (leak)" if cell.leak else "")
+
+
+def marked_config(cell: AnyCell) -> str:
+    """Return the configuration of a cell, marked where it trains on other subsets too."""
+    others = " and ".join(cell.auxiliary)
+    return cell.config + (f" (also trained on {others})" if others else "")
 
 
 def by_config(parts: Sequence[P]) -> dict[str, list[P]]:

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.experiments.equivalence import equivalence
-from cmapss_rul.experiments.runs import RunResult
-from cmapss_rul.experiments.schema import (
+from cmapss_rul.experiments.results import (
     ALPHA,
-    CellSummary,
     EngineBootstrap,
+    Equivalence,
     MeanInterval,
     MeanRanks,
     Pair,
-    by_config,
-    other_unit,
 )
+from cmapss_rul.experiments.runs import RunResult
+from cmapss_rul.experiments.schema import CellSummary, by_config, other_unit
 from cmapss_rul.metrics.bootstrap import LEVEL, percentile_interval, resampled_rmse
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 
@@ -223,7 +221,7 @@ def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
         # a family is what a reader compares at a glance: the cells of one configuration
         family = [pair for pair in pairs if pair.config == config]
         adjusted = holm([None if pair.paired_t is None else pair.paired_t.p for pair in family])
-        same = [equivalence(pair.paired_t) for pair in family]
+        same = [Equivalence.of(pair.paired_t) for pair in family]
         same_p = holm([None if test is None else test.p for test in same])
         for pair, p, test, q in zip(family, adjusted, same, same_p, strict=True):
             shown = _is_shown(p, pair.bootstrap)

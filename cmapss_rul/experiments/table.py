@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Protocol
 from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
 from cmapss_rul.display.text import row_noun
 from cmapss_rul.evaluation.protocol import EVERY_FLIGHT
-from cmapss_rul.experiments.equivalence import equivalence_findings
+from cmapss_rul.experiments.results import Comparison, MeanRanks, equivalence_findings
 from cmapss_rul.experiments.schema import (
     C,
     CellProtocol,
     CellSummary,
-    Comparison,
-    MeanRanks,
     Spread,
     by_config,
+    marked_config,
+    marked_label,
 )
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import
@@ -87,8 +87,8 @@ def grouped_table(
     """Return a table of cells, grouped by configuration."""
     rows: list[list[str]] = []
     for group in by_config(cells).values():
-        rows.append([Bold(group[0].marked_config)])
-        rows += cell_rows(group, columns, lambda cell: cell.marked_label)
+        rows.append([Bold(marked_config(group[0]))])
+        rows += cell_rows(group, columns, marked_label)
     return Table(title, ["cell", *columns], rows)
 
 

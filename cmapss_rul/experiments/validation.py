@@ -13,19 +13,9 @@ import numpy as np
 from cmapss_rul.display.table import terminal_text, to_terminal
 from cmapss_rul.experiments.grid import Cell, Grid, GridRun
 from cmapss_rul.experiments.identity import as_text
+from cmapss_rul.experiments.results import ALPHA, GridSummary, MeanInterval, MissingRun
 from cmapss_rul.experiments.runs import History
-from cmapss_rul.experiments.schema import (
-    ALPHA,
-    GridSummary,
-    MeanInterval,
-    MissingRun,
-    Record,
-    Spread,
-    join_units,
-    mark_config,
-    mark_label,
-    other_unit,
-)
+from cmapss_rul.experiments.schema import Record, Spread, join_units, other_unit
 from cmapss_rul.experiments.statistics import holm, mean_interval, resampled_interval
 from cmapss_rul.experiments.table import grouped_table, pair_findings, show_spread
 
@@ -83,16 +73,6 @@ class ValidationCell(Record):
     def name(self) -> str:
         """Configuration and label, unique in a comparison."""
         return f"{self.config} {self.label}"
-
-    @property
-    def marked_label(self) -> str:
-        """The label, marked where the split leaks."""
-        return mark_label(self.label, self.leak)
-
-    @property
-    def marked_config(self) -> str:
-        """The configuration, marked where it trains on other subsets too."""
-        return mark_config(self.config, self.auxiliary)
 
 
 class ValidationPair(Record):

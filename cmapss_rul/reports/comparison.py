@@ -7,8 +7,14 @@ from cmapss_rul.display.plotting import ENDINGS
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.tables import number
-from cmapss_rul.experiments.equivalence import equivalence_findings
-from cmapss_rul.experiments.schema import CellSummary, Comparison, Pair, by_config, join_units
+from cmapss_rul.experiments.results import Comparison, Pair, equivalence_findings
+from cmapss_rul.experiments.schema import (
+    CellSummary,
+    by_config,
+    join_units,
+    marked_config,
+    marked_label,
+)
 from cmapss_rul.experiments.table import (
     TRAINING_COLUMNS,
     Columns,
@@ -113,8 +119,8 @@ def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
     rmse = show_spread(best.rmse, 2)
     if not others:
         found = f"{best.label} has an RMSE of {rmse} {best.unit}"
-        return f"{best.marked_config}: {found}; there is no other cell to test it against."
-    text = f"{best.marked_config}: {best.label} has the lowest RMSE, {rmse} {best.unit}"
+        return f"{marked_config(best)}: {found}; there is no other cell to test it against."
+    text = f"{marked_config(best)}: {best.label} has the lowest RMSE, {rmse} {best.unit}"
     # seeds that failed are in no pair, so a paired difference may contradict the means
     lower = [
         pair.b if pair.a == best.label else pair.a
@@ -221,7 +227,7 @@ def _describe_plot(comparison: Comparison, name: str) -> str:
 
 
 def _cell_name(cell: CellSummary) -> str:
-    return f"{cell.marked_config}: {cell.marked_label}"
+    return f"{marked_config(cell)}: {marked_label(cell)}"
 
 
 def _interval(bounds: tuple[float, float] | None) -> str:

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from cmapss_rul.display import plotting
 from cmapss_rul.display.table import Table, to_html
 from cmapss_rul.evaluation.save import ADVICE
+from cmapss_rul.system.errors import printable
 from cmapss_rul.system.files import cannot_write, remove_partial_files, write_atomic
-from cmapss_rul.system.text import printable
 from cmapss_rul.version import __version__
 
 

@@ -10,9 +10,8 @@ from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.headline import published_comparison, verdict, warnings_of
 from cmapss_rul.evaluation.held_out import CutMetrics
 from cmapss_rul.evaluation.results import Evaluation
-from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save
+from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save, track_evaluation
 from cmapss_rul.evaluation.tables import interval_cell, number, window_names
-from cmapss_rul.evaluation.tracking import track_evaluation
 from cmapss_rul.reports import sections
 from cmapss_rul.reports.comparison import report_comparison
 from cmapss_rul.reports.interpretation import interpretation_parts

@@ -14,7 +14,7 @@ from cmapss_rul.display.plotting import COLOURS, legend_below, whole_numbers
 from cmapss_rul.evaluation.protocol import LAST_WINDOWS
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.metrics.regression import rmse
-from cmapss_rul.system.text import printable
+from cmapss_rul.system.errors import printable
 
 WIDTH, WIDE = 5.4, 10.0
 """Inches of plots that take half of the page and all of it: text has the same size in both."""

@@ -1,9 +1,22 @@
 """Errors that a user can cause: one line with what was found, what was expected, what to do.
 
-Any other exception that reaches the terminal is a bug of this package.
+Any other exception that reaches the terminal is a bug of this package. Text that comes from files,
+archives, servers and the command line is escaped here.
 """
 
-from cmapss_rul.system.text import printable
+
+def printable(text: object) -> str:
+    r"""Escape control characters, so that a terminal shows them instead of obeying them.
+
+    >>> printable("a\x1b[31mb\n")
+    'a\\x1b[31mb\\n'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def one_line(text: object) -> str:
+    """Collapse white space and escape control characters, for a message on one line."""
+    return printable(" ".join(str(text).split()))
 
 
 class RulError(Exception):

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from cmapss_rul.system.errors import RulError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.system.errors import RulError, one_line
 
 _PART = re.compile(r"^\.(.+)\.(\d+)\.part$")
 _writing: set[str] = set()

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cmapss_rul.system.errors import DataError, RulError
+from cmapss_rul.system.errors import DataError, RulError, printable
 from cmapss_rul.system.files import remove_partial_files, write_atomic
-from cmapss_rul.system.text import printable
 
 LOCK, OWNER = ".lock", ".owner"
 _MOMENT = 0.5

@@ -1,7 +1,7 @@
 """Spawned worker processes, which do one task after another.
 
 `rul compare` runs the jobs of a grid in them (`run_jobs`), and `rul bench` its measurements
-(`bench/workers.py`). A task that fails, or a process that dies, is a one-line error in the parent
+(`bench/measurement.py`). A failed task or a process that dies is a one-line error in the parent
 and affects no other worker. Ours instead of `concurrent.futures`: there a killed process breaks
 the whole pool, and nothing reports the progress of a task.
 """
@@ -19,10 +19,9 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal, NamedTuple, Protocol
 
-from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.errors import RulError, one_line
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import Interrupted, StopSignals
-from cmapss_rul.system.text import one_line
 
 POLL_SECONDS = 0.2
 """Time between two checks for a signal."""

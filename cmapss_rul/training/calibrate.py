@@ -26,15 +26,15 @@ from cmapss_rul.intervals.calibration import (
 )
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, supported_levels
 from cmapss_rul.metrics.censored import bound_metrics
-from cmapss_rul.model.network import Ensemble, Network, predict
-from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.model.network import Network
+from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import remove_partial_files
 from cmapss_rul.system.locks import lock_folder
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint, EngineNumbers
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.out_of_fold import OutOfFold, predict_out_of_fold
 from cmapss_rul.training.trained_model import TrainedModel, checkpoint_path
+from cmapss_rul.training.validation import OutOfFold, predict_clamped, predict_out_of_fold
 
 
 def calibrate_network(
@@ -55,33 +55,15 @@ def calibrate_network(
     cap = config.data.cap
     reserved = None
     if engines.calibration:
-        reserved = calibration_predictions(
-            predict_clamped(network, calibration.windows, cap), calibration
-        )
+        rul, _ = predict_clamped(network, calibration.windows, cap, "a calibration engine")
+        reserved = calibration_predictions(rul, calibration)
     return fit_calibration(validation, reserved, engines.calibrating, None, cap)
-
-
-def predict_clamped(network: Network | Ensemble, windows: Windows, cap: int) -> NDArray[np.float64]:
-    """Predict windows of engines that did not train: RUL [window], clamped to [0, cap], cycles.
-
-    Raises:
-        RulError: a prediction is not finite.
-    """
-    rul, _ = predict(network, windows)
-    if not rul.isfinite().all():
-        raise RulError(
-            "a prediction for a calibration engine was not finite; try a smaller "
-            "train.learning_rate"
-        )
-    return rul.clamp(0, cap).cpu().double().numpy()
 
 
 def describe_bounds(network: Network, bounds: LabelledWindows, config: DataConfig) -> str:
     """Say how often predictions violate the lower bounds of censored validation records."""
-    predicted, bound = (
-        predict_clamped(network, bounds.windows, config.cap),
-        bounds.rul.cpu().numpy(),
-    )
+    predicted, _ = predict_clamped(network, bounds.windows, config.cap, "a censored engine")
+    bound = bounds.rul.cpu().numpy()
     found = bound_metrics(predicted, bound, bounds.windows.starts.cpu().numpy())
     return (
         f"{found.violated:.1%} of the bounds of {counted(found.engines, 'censored engine')} that "
@@ -142,15 +124,15 @@ def calibrate_run(
     """
     path = checkpoint_path(path)
     if not path.is_file():
-        checkpoint.read(path)  # raises: the lock would first create the folder of a wrong path
+        checkpoint_file.read(path)  # raises: the lock would first create the folder of a wrong path
     with lock_folder(path.parent):
         remove_partial_files(path.parent)  # partial files of a killed call
-        found = Checkpoint.from_content(checkpoint.read(path), path)
+        found = Checkpoint.from_content(checkpoint_file.read(path), path)
         model = TrainedModel.from_checkpoint(found, device)
         wanted = _supported_levels(model, levels)
         fleet = _read_train_file(model, data_dir, progress)
         calibration = _calibrate(model, fleet, wanted)
-        checkpoint.write(path, {**found.content, "calibration": calibration.model_dump()})
+        checkpoint_file.write(path, {**found.content, "calibration": calibration.model_dump()})
     return replace(model, calibration=calibration)
 
 
@@ -218,9 +200,10 @@ def _predict_engines(
     series = torch.from_numpy(model.preprocessor.transform(selected)).to(device)
     data = model.config.data
     windows = Windows.every_cycle(series, selected, data.window)
+    rul, _ = predict_clamped(model.network, windows, data.cap, "a calibration engine")
     true = cap_rul(run_to_failure_rul(selected), data.cap).astype(np.float64)
     return CalibrationPredictions(
-        predict_clamped(model.network, windows, data.cap),
+        rul,
         true,
         selected.engine,
         windows.record_lengths.cpu().numpy(),

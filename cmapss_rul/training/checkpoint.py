@@ -1,4 +1,4 @@
-"""Checkpoints: what the file holds, as classes, and how it is read and written.
+"""Checkpoints: what the file holds, as classes.
 
     format_version      of this layout
     versions            of package, torch and Python
@@ -21,7 +21,7 @@
 The classes below are both the schema and the objects that a run works with: the loop advances
 `LoopState` and `Clock` and saves them as they are. A new field is declared here and nowhere else;
 with a default value, older checkpoints still load. The tensors are checked by whoever loads them:
-`trained_model` and `Trainer.load_state_dict`. The bytes are described in `checkpoint_file`.
+`trained_model` and `Trainer.load_state_dict`. `checkpoint_file` reads and writes the bytes.
 """
 
 import math
@@ -46,21 +46,10 @@ from torch import Tensor
 
 from cmapss_rul.config.explain import explain
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.system.files import write_verified
-from cmapss_rul.system.text import one_line
-from cmapss_rul.training.checkpoint_file import open_sealed, seal
+from cmapss_rul.system.errors import CheckpointError, one_line
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import ADDED, COLUMNS, TIMES, Row
 from cmapss_rul.version import __version__
-
-# Stays 1 as long as older files load: a new key has a default value instead.
-FORMAT_VERSION = 1
-BEST = "best.pt"
-"""Name of the checkpoint that is used when a run folder is given."""
-
-PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
-"""Top-level keys without which a checkpoint is of no use."""
 
 OF_ENSEMBLE = ("members", "out_of_fold", "calibration")
 """Parts of an ensemble's checkpoint that its networks do not have."""
@@ -130,9 +119,9 @@ class RunData(TrainFile):
     label_columns: list[str] = []
     """Inputs that are labels, which `data.allow_labels` let pass."""
     fingerprints: Tensor | None = None
-    """[·], of the engines that are not held out; see `data.fingerprints`."""
+    """[·], of the engines that are not held out; see `data.leakage`."""
     held_cells: dict[str, Count] = {}
-    """Number of empty cells by column, which hold the engine's last value; see `data.missing`."""
+    """Number of empty cells by column that hold the engine's last value (`data.missing`)."""
     auxiliary: list[AuxiliaryFile] = Field(max_length=3)
 
     @field_validator("fingerprints")
@@ -271,7 +260,7 @@ class Checkpoint(RunRecord):
 
     @classmethod
     def from_content(cls, content: dict[str, Any], path: Path) -> "Checkpoint":
-        """Check the plain parts of the content that `read` returned.
+        """Check the plain parts of the content that `checkpoint_file.read` returned.
 
         Raises:
             CheckpointError: with the path and what is wrong with the content.
@@ -348,59 +337,3 @@ def refuse_malformed(path: Path) -> Iterator[None]:
             f"{path}: a part is missing or has another shape: {one_line(error)[:200]}; "
             "train again, or use the version of cmapss_rul that wrote it"
         ) from error
-
-
-def write(path: Path, content: dict[str, Any], keep_as: Path | None = None) -> None:
-    """Write a checkpoint atomically, after reading the bytes back.
-
-    `keep_as` is a new name for the checkpoint at `path`, if it is to be retained.
-    """
-    write_verified(path, seal(content), keep_as)
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read the content of a checkpoint that is undamaged, of this format, and free of code.
-
-    Raises:
-        CheckpointError: with the path and what is wrong with the file.
-    """
-    return read_with_digest(path)[0]
-
-
-def read_with_digest(path: Path) -> tuple[dict[str, Any], str]:
-    """Read the content of a checkpoint and the SHA-256 of its file at once; see `read`."""
-    if not path.exists():
-        raise CheckpointError(f"{path}: there is no such checkpoint{_alternatives(path)}")
-    content, digest = open_sealed(path)
-    return check_format(content, path), digest
-
-
-def check_format(content: Any, path: Path) -> dict[str, Any]:
-    """Refuse content of another format, or without one of `PARTS`.
-
-    Raises:
-        CheckpointError: with the path and what is wrong.
-    """
-    found = content.get("format_version") if isinstance(content, dict) else None
-    if type(found) is not int or found != FORMAT_VERSION:  # a tensor would compare to a tensor
-        raise CheckpointError(
-            f"{path}: found checkpoint format {found}, expected {FORMAT_VERSION}; "
-            "train again, or use the version of cmapss_rul that wrote it"
-        )
-    missing = [part for part in PARTS if not isinstance(content.get(part), dict)]
-    if missing:
-        raise CheckpointError(f"{path}: without its part {missing[0]}; train again")
-    return dict(content)
-
-
-def _alternatives(path: Path) -> str:
-    found = sorted(other.name for other in path.parent.glob("*.pt"))
-    if found:
-        return f"; its folder contains {', '.join(found)}"
-    beside = "; its folder contains no checkpoint"
-    if not path.parent.is_dir():
-        beside = f" (and no folder {path.parent})"
-    # in the default folder of runs, whose module imports this one
-    best = sorted(Path("runs").glob(f"*/{BEST}"), key=lambda file: -file.stat().st_mtime_ns)
-    names = ", ".join(file.parent.as_posix() for file in best[:3])
-    return f"{beside}; the newest runs are {names}" if names else beside

@@ -19,8 +19,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.system.errors import CheckpointError, one_line
+from cmapss_rul.system.files import write_verified
+
+# stays 1 as long as older files load: a new key has a default value instead
+FORMAT_VERSION = 1
+BEST = "best.pt"
+"""Name of the checkpoint that is used when a run folder is given."""
+
+PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
+"""Top-level keys without which a checkpoint is of no use."""
 
 MAX_BYTES = 2**31
 """About the size of a checkpoint of the largest network that a configuration may have."""
@@ -32,6 +40,49 @@ _END_RECORD = 22
 _MAX_DEPTH = 16
 _MAX_VALUES = 10**7
 """About three times those of the longest run that a configuration may have."""
+
+
+def write(path: Path, content: dict[str, Any], keep_as: Path | None = None) -> None:
+    """Write a checkpoint atomically, after reading the bytes back.
+
+    `keep_as` is a new name for the checkpoint at `path`, if it is to be retained.
+    """
+    write_verified(path, seal(content), keep_as)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the content of a checkpoint that is undamaged, of this format, and free of code.
+
+    Raises:
+        CheckpointError: with the path and what is wrong with the file.
+    """
+    return read_with_digest(path)[0]
+
+
+def read_with_digest(path: Path) -> tuple[dict[str, Any], str]:
+    """Read the content of a checkpoint and the SHA-256 of its file at once; see `read`."""
+    if not path.exists():
+        raise CheckpointError(f"{path}: there is no such checkpoint{_alternatives(path)}")
+    content, digest = open_sealed(path)
+    return check_format(content, path), digest
+
+
+def check_format(content: Any, path: Path) -> dict[str, Any]:
+    """Refuse content of another format, or without one of `PARTS`.
+
+    Raises:
+        CheckpointError: with the path and what is wrong.
+    """
+    found = content.get("format_version") if isinstance(content, dict) else None
+    if type(found) is not int or found != FORMAT_VERSION:  # a tensor would compare to a tensor
+        raise CheckpointError(
+            f"{path}: found checkpoint format {found}, expected {FORMAT_VERSION}; "
+            "train again, or use the version of cmapss_rul that wrote it"
+        )
+    missing = [part for part in PARTS if not isinstance(content.get(part), dict)]
+    if missing:
+        raise CheckpointError(f"{path}: without its part {missing[0]}; train again")
+    return dict(content)
 
 
 def seal(content: Any) -> bytes:
@@ -87,6 +138,19 @@ def open_sealed(path: Path) -> tuple[Any, str]:
         raise CheckpointError(f"{path}: has {size} bytes; a checkpoint has at most {MAX_BYTES}")
     data = path.read_bytes()
     return unseal(data, str(path)), hashlib.sha256(data).hexdigest()
+
+
+def _alternatives(path: Path) -> str:
+    found = sorted(other.name for other in path.parent.glob("*.pt"))
+    if found:
+        return f"; its folder contains {', '.join(found)}"
+    beside = "; its folder contains no checkpoint"
+    if not path.parent.is_dir():
+        beside = f" (and no folder {path.parent})"
+    # in the default folder of runs, whose module imports this one
+    best = sorted(Path("runs").glob(f"*/{BEST}"), key=lambda file: -file.stat().st_mtime_ns)
+    names = ", ".join(file.parent.as_posix() for file in best[:3])
+    return f"{beside}; the newest runs are {names}" if names else beside
 
 
 def _check_archive(data: bytes) -> None:

@@ -12,8 +12,7 @@ from cmapss_rul.config.yaml import MAX_BYTES, parse_yaml, quote_yaml
 from cmapss_rul.data.split import FEW_ENGINES
 from cmapss_rul.data.survey import NumericColumn, Survey
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, engines_needed, offered_levels
-from cmapss_rul.system.errors import UsageError
-from cmapss_rul.system.text import printable
+from cmapss_rul.system.errors import UsageError, printable
 from cmapss_rul.training.config import RunConfig
 
 _STEPS = 1000

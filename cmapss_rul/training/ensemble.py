@@ -14,10 +14,9 @@ from cmapss_rul.display.text import counted, shell_word
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
-from cmapss_rul.training import checkpoint as checkpoints
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_ensemble
 from cmapss_rul.training.checkpoint import (
-    FORMAT_VERSION,
     OF_MEMBER,
     Checkpoint,
     Clock,
@@ -27,11 +26,10 @@ from cmapss_rul.training.checkpoint import (
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import RunInputs, TrainFiles, find_train_files, read_train_files
 from cmapss_rul.training.loggers import Reporter
-from cmapss_rul.training.out_of_fold import predict_out_of_fold
 from cmapss_rul.training.ranks import ProcessGroup
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trained_model import TrainedModel
-from cmapss_rul.training.validation import validation_metrics
+from cmapss_rul.training.validation import predict_out_of_fold, validation_metrics
 
 
 def train_ensemble(
@@ -122,7 +120,7 @@ def _join(config: RunConfig, run: RunFolder, reporter: Reporter) -> None:
     metrics = validation_metrics(found.predicted, found.probabilities, found.labelled)
     calibration = calibrate_ensemble(model, found)
     content |= {"out_of_fold": metrics, "calibration": calibration.model_dump()}
-    checkpoints.write(run.best, content)
+    checkpoint_file.write(run.best, content)
     for fold in folds:
         fold.release()
     reporter.note(
@@ -175,7 +173,7 @@ def _content(
         ),
     )
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": checkpoint_file.FORMAT_VERSION,
         **record.model_dump(by_alias=True),
         "model": {},
         "loop": LoopState().model_dump(),

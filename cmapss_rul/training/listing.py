@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.system.errors import RulError
-from cmapss_rul.system.text import one_line, printable
+from cmapss_rul.system.errors import RulError, one_line, printable
 from cmapss_rul.training.checkpoint import MISSHAPEN, Checkpoint
 from cmapss_rul.training.runs import RunFolder, natural_order
 

@@ -10,9 +10,8 @@ from typing import Any
 
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.model.network import Network
-from cmapss_rul.system.errors import RulError
+from cmapss_rul.system.errors import RulError, one_line, printable
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.system.text import one_line, printable
 
 # columns are added, never renamed: resumed runs and other programs read them by name
 COLUMNS = (

@@ -14,18 +14,15 @@ from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.display.text import shell_word
 from cmapss_rul.intervals.calibration import Calibration
-from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted, StopSignals
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import (
     calibrate_network,
     calibration_predictions,
     describe_bounds,
-    predict_clamped,
 )
 from cmapss_rul.training.checkpoint import (
-    FORMAT_VERSION,
     MEASURES,
     Checkpoint,
     LoopState,
@@ -37,7 +34,7 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import Reporter, Row, write_metrics
 from cmapss_rul.training.optimisation import NEVER, StepPlan, Trainer
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.validation import validation_metrics
+from cmapss_rul.training.validation import predict_clamped, validation_metrics
 
 
 @dataclass
@@ -247,13 +244,9 @@ class Loop:
         Raises:
             RulError: when a prediction is not finite.
         """
-        rul, probabilities = predict(self.trainer.evaluation_network(), labelled.windows)
-        self.predicted = rul.clamp(0, self.config.data.cap).cpu().double().numpy()
-        if not rul.isfinite().all():  # before the clamp, which would turn infinity into the cap
-            raise RulError(
-                f"a prediction for a validation engine was not finite in epoch "
-                f"{self.state.epoch + 1}; try a smaller train.learning_rate"
-            )
+        network, cap = self.trainer.evaluation_network(), self.config.data.cap
+        whose = f"a validation engine in epoch {self.state.epoch + 1}"
+        self.predicted, probabilities = predict_clamped(network, labelled.windows, cap, whose)
         return validation_metrics(self.predicted, probabilities, labelled)
 
     # ---- save -------------------------------------------------------------------------------
@@ -274,7 +267,8 @@ class Loop:
         network, validation = self.trainer.evaluation_network(), self.data.validation
         predicted = self.predicted
         if len(predicted) != len(validation):  # best.pt is repaired before any evaluation
-            predicted = predict_clamped(network, validation.windows, self.config.data.cap)
+            cap, whose = self.config.data.cap, "a validation engine"
+            predicted, _ = predict_clamped(network, validation.windows, cap, whose)
         calibration = calibrate_network(
             network,
             self.config,
@@ -298,7 +292,7 @@ class Loop:
         if not self.trainer.group.first:
             return
         content = {
-            "format_version": FORMAT_VERSION,
+            "format_version": checkpoint_file.FORMAT_VERSION,
             **self.record.model_dump(by_alias=True),
             **self.trainer.state_dict(),
             "rng": rng_state(self.trainer.device),
@@ -306,7 +300,7 @@ class Loop:
         }
         if calibration is not None:
             content["calibration"] = calibration.model_dump()
-        checkpoint.write(path, content, keep_as)
+        checkpoint_file.write(path, content, keep_as)
 
     def load(self, found: Checkpoint) -> None:
         """Resume from a checkpoint.

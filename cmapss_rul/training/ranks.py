@@ -19,9 +19,8 @@ from torch import Tensor, nn
 
 from cmapss_rul.display.text import counted
 from cmapss_rul.model.network import Network
-from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.errors import RulError, UsageError, one_line
 from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
-from cmapss_rul.system.text import one_line
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from cmapss_rul.data.verification import Provenance
 from cmapss_rul.display.text import shell_word
-from cmapss_rul.system.errors import CheckpointError, UsageError
+from cmapss_rul.system.errors import CheckpointError, UsageError, printable
 from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.locks import entries_in
-from cmapss_rul.system.text import printable
-from cmapss_rul.training import checkpoint as checkpoints
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint, RunRecord, refuse_malformed
 from cmapss_rul.training.config import RunConfig, completed, flatten
 from cmapss_rul.training.loggers import Reporter, write_metrics
@@ -137,7 +136,7 @@ def _repair_best(loop: Loop) -> None:
     if not state.best_epoch:
         return
     try:
-        checkpoints.read(loop.run.best)
+        checkpoint_file.read(loop.run.best)
     except CheckpointError as error:
         # only at the end of the best epoch are its weights at hand
         if state.best_epoch != state.epoch or state.batch:

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from cmapss_rul.config.yaml import to_yaml
+from cmapss_rul.data.fleet import list_held
 from cmapss_rul.data.leakage import LABEL_LEAK
-from cmapss_rul.data.missing import list_held
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import counted
 from cmapss_rul.system.errors import UsageError
@@ -85,15 +85,7 @@ def train(
                 "--logger: writes one run, and --folds trains several; leave it out, or train one "
                 "with --set split.fold=0"
             )
-        reporters = reporters if group.first else ()
-
-        def train_member(
-            member: RunConfig, place: RunFolder, more: Sequence[Reporter]
-        ) -> RunFolder:
-            every = [*reporters, *more]
-            return train(member, place, resume=True, device=device, reporters=every, group=group)
-
-        return train_ensemble(config, run, train_member, resume, Reporters(reporters), group)
+        return _train_folds(config, run, resume, device, reporters, group)
     with ExitStack() as cleanup:
         if resume and group.first:
             cleanup.enter_context(lock_folder(run.path))
@@ -140,6 +132,23 @@ def train(
     also = "" if select == "val_rmse" else f", {select} {loop.state.best_value:.3f}"
     loop.reporter.note(f"{text} {config.data.unit}{also}")
     return run
+
+
+def _train_folds(
+    config: RunConfig,
+    run: RunFolder,
+    resume: bool,
+    device: str,
+    reporters: Sequence[Reporter],
+    group: ProcessGroup,
+) -> RunFolder:
+    reporters = reporters if group.first else ()
+
+    def train_member(member: RunConfig, place: RunFolder, more: Sequence[Reporter]) -> RunFolder:
+        every = [*reporters, *more]
+        return train(member, place, resume=True, device=device, reporters=every, group=group)
+
+    return train_ensemble(config, run, train_member, resume, Reporters(reporters), group)
 
 
 def _read_inputs(
@@ -194,36 +203,9 @@ def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Train
 
 def _report_start(loop: Loop, inputs: RunInputs) -> None:
     """Report caveats about the results, and the sizes of the run."""
-    config, data, trainer, reporter = loop.config, loop.data, loop.trainer, loop.reporter
-    if config.split.by == "windows":
-        reporter.note(f"split.by windows is {LEAK}, so validation metrics are too good")
-    files = inputs.files.files
-    if config.data.own:
-        text = _censoring(loop, inputs)
-        if len(inputs.test):
-            text += f"; {len(inputs.test)} of its engines are held out for rul evaluate"
-        reporter.note(text)
-    else:
-        if any(file.simulated for file in files):
-            reporter.note("the data are simulated: results on them are not results on NASA's")
-        for file in files:
-            if not file.simulated and not file.official:
-                reporter.note(f"{file.name} is not the official file")
-    if config.data.flights is not None:  # so few of them that the draw matters
-        units = [str(inputs.names[number - 1]) for number in data.engines.validation]
-        reporter.note(f"validation on unit {', '.join(units)}")
-    if inputs.files.label_columns:
-        names = ", ".join(inputs.files.label_columns)
-        reporter.note(f"{LABEL_LEAK} ({names}), so every figure is too good")
-    if inputs.files.held_cells:
-        cells = list_held(inputs.files.held_cells)
-        reporter.note(f"empty cells hold the engine's last value (data.missing): {cells}")
-    if trainer.device.type in UNTESTED:
-        reporter.note(
-            f"--device {trainer.device.type} is untested: compare a run with --device cpu"
-        )
-    if trainer.group.description:
-        reporter.note(trainer.group.description)
+    data, trainer, reporter = loop.data, loop.trainer, loop.reporter
+    for caveat in _caveats(loop, inputs):
+        reporter.note(caveat)
     reporter.detail(
         f"{len(data.training)} training, {len(data.validation)} validation and "
         f"{len(data.calibration)} calibration windows, "
@@ -234,18 +216,49 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
         reporter.note(f"{late} records start later than at cycle 1 and keep their cycle numbers")
 
 
-def _censoring(loop: Loop, inputs: RunInputs) -> str:
-    """Say which records end at the failure."""
+def _caveats(loop: Loop, inputs: RunInputs) -> Iterator[str]:
+    files, device = inputs.files, loop.trainer.device.type
+    if loop.config.split.by == "windows":
+        yield f"split.by windows is {LEAK}, so validation metrics are too good"
+    yield from _own_file_caveats(loop, inputs) if loop.config.data.own else _file_caveats(inputs)
+    if loop.config.data.flights is not None:  # so few of them that the draw matters
+        units = [str(inputs.names[number - 1]) for number in loop.data.engines.validation]
+        yield f"validation on unit {', '.join(units)}"
+    if files.label_columns:
+        yield f"{LABEL_LEAK} ({', '.join(files.label_columns)}), so every figure is too good"
+    if files.held_cells:
+        cells = list_held(files.held_cells)
+        yield f"empty cells hold the engine's last value (data.missing): {cells}"
+    if device in UNTESTED:
+        yield f"--device {device} is untested: compare a run with --device cpu"
+    if loop.trainer.group.description:
+        yield loop.trainer.group.description
+
+
+def _file_caveats(inputs: RunInputs) -> Iterator[str]:
+    files = inputs.files.files
+    if any(file.simulated for file in files):
+        yield "the data are simulated: results on them are not results on NASA's"
+    for file in files:
+        if not (file.simulated or file.official):
+            yield f"{file.name} is not the official file"
+
+
+def _own_file_caveats(loop: Loop, inputs: RunInputs) -> Iterator[str]:
+    """State which records end at the failure, and which are held out."""
     name, censored = inputs.files.name, len(inputs.censored)
+    held_out = f"; {len(inputs.test)} of its engines are held out for rul evaluate"
+    held_out = held_out if len(inputs.test) else ""
     if not censored:
-        return (
+        yield (
             f"each record of {name} is assumed to end at the failure (data.event or data.censored "
-            "says which do not)"
+            f"says which do not){held_out}"
         )
+        return
     used = loop.record.engines
     engines = {*used.training, *used.validation, *used.calibration, *used.test}
-    return (
+    yield (
         f"{len(engines) - censored} of {counted(len(engines), 'record')} of {name} end at the "
         f"failure; the other {censored} train by a one-sided loss, and neither select the epoch "
-        "nor calibrate the intervals"
+        f"nor calibrate the intervals{held_out}"
     )

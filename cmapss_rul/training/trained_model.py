@@ -17,14 +17,13 @@ from cmapss_rul.data.windows import Windows
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Ensemble, Network, predict
 from cmapss_rul.training.checkpoint import (
-    BEST,
     Checkpoint,
     EngineNumbers,
     RunData,
     Versions,
-    read,
     refuse_malformed,
 )
+from cmapss_rul.training.checkpoint_file import BEST, read
 from cmapss_rul.training.config import RunConfig
 
 

@@ -1,11 +1,38 @@
-"""Validation metrics, by the names of the columns of metrics.csv."""
+"""Predictions and metrics on validation engines, of one network or out of fold."""
+
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cmapss_rul.data.windows import LabelledWindows
+from cmapss_rul.data.fleet import Fleet
+from cmapss_rul.data.trainset import prepare_training_data
+from cmapss_rul.data.windows import LabelledWindows, Windows
 from cmapss_rul.metrics.regression import nasa_mean, random_cut_weights, rmse
+from cmapss_rul.model.network import Ensemble, Network, predict
+from cmapss_rul.system.errors import RulError
+from cmapss_rul.training.trained_model import TrainedModel
+
+
+def predict_clamped(
+    network: Network | Ensemble, windows: Windows, cap: int, whose: str
+) -> tuple[NDArray[np.float64], Tensor]:
+    """Predict windows of engines that did not train; `whose` names them in the error.
+
+    Returns:
+        RUL [window], clamped to [0, cap], cycles; and probabilities [window, class].
+
+    Raises:
+        RulError: a prediction is not finite.
+    """
+    rul, probabilities = predict(network, windows)
+    if not rul.isfinite().all():  # before the clamp, which would turn infinity into the cap
+        raise RulError(
+            f"a prediction for {whose} was not finite; try a smaller train.learning_rate"
+        )
+    return rul.clamp(0, cap).cpu().double().numpy(), probabilities
 
 
 def cut_weights(labelled: LabelledWindows) -> NDArray[np.float64]:
@@ -27,3 +54,46 @@ def validation_metrics(
         "val_cut_nasa": nasa_mean(predicted, true, cuts),
         "val_health_accuracy": float(right.cpu().double().mean()),
     }
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """Predictions at every cycle of the engines that failed, fold after fold.
+
+    Attributes:
+        predicted: [window], RUL, clamped to [0, cap], cycles.
+        probabilities: [window, class], on the CPU.
+        labelled: the windows and their labels, on the CPU.
+    """
+
+    predicted: NDArray[np.float64]
+    probabilities: Tensor
+    labelled: LabelledWindows
+
+
+def predict_out_of_fold(ensemble: TrainedModel, fleet: Fleet) -> OutOfFold:
+    """Predict the validation engines of each network.
+
+    Args:
+        ensemble: a model with members.
+        fleet: its training file.
+
+    Raises:
+        RulError: a prediction is not finite.
+    """
+    # less the engines held out as test set: with them the folds would be drawn otherwise
+    fleet = fleet.select_engines(np.array(ensemble.engines.training))
+    predicted, probabilities, labelled = [], [], []
+    for member in ensemble.members:
+        config, device = member.config, next(member.network.parameters()).device
+        boundaries = config.loss.health.boundaries
+        data = prepare_training_data(fleet, config.data, config.split, boundaries, config.seed)
+        whose = f"an engine that fold {config.split.fold} validates on"
+        windows = data.validation.windows.to(device)
+        rul, shares = predict_clamped(member.network, windows, config.data.cap, whose)
+        predicted.append(rul)
+        probabilities.append(shares.cpu())
+        labelled.append(data.validation)
+    return OutOfFold(
+        np.concatenate(predicted), torch.cat(probabilities), LabelledWindows.concatenate(labelled)
+    )

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cmapss_rul.balancers.amnl_ema import AMNLEMAConfig
+from cmapss_rul.balancers.amnl import AMNLEMAConfig
 
 LOSSES = torch.tensor([[1500.0, 1.0], [1000.0, 0.8], [700.0, 0.9]])
 

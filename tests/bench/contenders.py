@@ -2,7 +2,7 @@
 
 import os
 
-from cmapss_rul.bench.workers import peak_memory_mb
+from cmapss_rul.bench.measurement import peak_memory_mb
 from cmapss_rul.system.errors import RulError
 
 

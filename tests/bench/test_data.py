@@ -14,8 +14,7 @@ from cmapss_rul.bench.data import (
     prepare_peer_data,
     prepare_peer_loader,
 )
-from cmapss_rul.bench.summary import Measurement
-from cmapss_rul.bench.workers import measure_once
+from cmapss_rul.bench.measurement import Measurement, measure_once
 from cmapss_rul.data.columns import LITERATURE_SENSORS
 from cmapss_rul.training.inputs import load_data
 

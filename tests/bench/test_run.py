@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from cmapss_rul.bench import run
+from cmapss_rul.bench.measurement import Summary, look_up
 from cmapss_rul.bench.options import QUICK, BenchOptions, Repetitions
 from cmapss_rul.bench.run import PARTS, bench, inspect_machine, run_parts
-from cmapss_rul.bench.summary import Summary, look_up
 from cmapss_rul.bench.table import describe_machine, result_table
 from cmapss_rul.display.table import to_terminal
 from cmapss_rul.training.ranks import pick_device

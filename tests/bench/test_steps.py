@@ -7,6 +7,7 @@ import torch
 
 from cmapss_rul.balancers import BalancerConfig
 from cmapss_rul.bench import steps
+from cmapss_rul.bench.measurement import Summary
 from cmapss_rul.bench.steps import (
     Turn,
     full_batches,
@@ -15,7 +16,6 @@ from cmapss_rul.bench.steps import (
     repeat_forever,
     time_steps,
 )
-from cmapss_rul.bench.summary import Summary
 from cmapss_rul.training.inputs import load_data
 
 TURN = Turn("cpu", threads=1, steps=3)

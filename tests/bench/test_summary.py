@@ -2,7 +2,7 @@
 
 import pytest
 
-from cmapss_rul.bench.summary import Summary, look_up, nest_keys, summarise_ratios
+from cmapss_rul.bench.measurement import Summary, look_up, nest_keys, summarise_ratios
 
 
 def test_the_spread_is_the_distance_between_the_quartiles():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from cmapss_rul.bench.workers import Contender, alternate, measure_once
+from cmapss_rul.bench.measurement import Contender, alternate, measure_once
 from cmapss_rul.system.errors import RulError
 from tests.bench.contenders import counter, failing, memory
 

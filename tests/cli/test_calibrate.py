@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.train import train
 from tests.training.inputs import everything, tiny
 
@@ -72,9 +72,9 @@ def test_errors_are_one_line_and_nothing_is_written(rul, run_folder, words, mess
 
 
 def test_a_damaged_checkpoint_is_named(rul, run_folder):
-    content = checkpoint.read(run_folder / "best.pt")
+    content = checkpoint_file.read(run_folder / "best.pt")
     content["split"]["validation"] = "all"
-    checkpoint.write(run_folder / "best.pt", content)
+    checkpoint_file.write(run_folder / "best.pt", content)
     code, out, err = rul("calibrate", run_folder)
     assert (code, out) == (1, "")
     assert f"{run_folder / 'best.pt'}: a part is missing or has another shape" in err

@@ -11,7 +11,7 @@ import sys
 import pytest
 import torch
 
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from tests.evaluation._models import INTERVALS, SHIFTS
 
 
@@ -215,9 +215,9 @@ def test_an_estimate_that_the_run_lacks_names_the_command(rul, run_folder):
 
 
 def test_both_estimates_stand_one_below_the_other(rul, run_folder):
-    content = checkpoint.read(run_folder / "best.pt")
+    content = checkpoint_file.read(run_folder / "best.pt")
     known = INTERVALS.model_copy(update=SHIFTS)
-    checkpoint.write(run_folder / "best.pt", {**content, "calibration": known.model_dump()})
+    checkpoint_file.write(run_folder / "best.pt", {**content, "calibration": known.model_dump()})
     plain = rul("evaluate", run_folder)[1]
     both = rul("evaluate", run_folder, "--estimate", "nasa")[1]
     assert "Two point estimates" not in plain

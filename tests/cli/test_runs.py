@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from tests.evaluation._models import config_for, content_for
 
 
@@ -17,7 +17,7 @@ def folder(fleet_dir, tmp_path):
     for name in ("fd001-s0", "fd001-s0-2"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         for file in ("best.pt", "last.pt"):
-            checkpoint.write(tmp_path / "runs" / name / file, content)
+            checkpoint_file.write(tmp_path / "runs" / name / file, content)
     (tmp_path / "runs" / "fd001-s0-2" / "last.pt").write_bytes(b"half a file")
     return tmp_path / "runs"
 
@@ -54,7 +54,7 @@ def test_json(rul, folder):
         "name", "state", "subset", "balancer", "seed", "weight_rul", "weight_health", "val_rmse",
         "test_rmse", "when", "note", "kind",
     ]  # fmt: skip
-    last = checkpoint.read(folder / "fd001-s0" / "last.pt")["loop"]["history"][-1]
+    last = checkpoint_file.read(folder / "fd001-s0" / "last.pt")["loop"]["history"][-1]
     assert (first["weight_rul"], first["weight_health"], first["kind"]) == (
         last["weight_rul"], last["weight_health"], "run",
     )  # fmt: skip

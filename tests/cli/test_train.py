@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.optimisation import Trainer
 from tests.training.inputs import assert_same_run, plain
 
@@ -219,7 +219,7 @@ def test_a_signal_from_outside_saves_and_says_how_to_go_on(tmp_path, number, cod
     assert "rul evaluate" not in out
     command = re.search(r"resume with: (rul train --resume \S+)", err)[1]
     assert shlex.split(command) == ["rul", "train", "--resume", "runs/mine-s0"]
-    stopped = checkpoint.read(tmp_path / "runs/mine-s0/last.pt")
+    stopped = checkpoint_file.read(tmp_path / "runs/mine-s0/last.pt")
     assert stopped["loop"]["step"] >= 1
     assert list(Path("runs/mine-s0").glob(".*")) == []
 

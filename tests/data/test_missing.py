@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.fleet import hold_last
 from cmapss_rul.data.labels import run_to_failure_rul
-from cmapss_rul.data.missing import hold_last
 from cmapss_rul.data.preprocess import Preprocessor
 from cmapss_rul.data.records import read_records
 from cmapss_rul.data.split import SplitConfig

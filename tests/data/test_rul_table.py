@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmapss_rul.data.rul_table import read_own_rul
+from cmapss_rul.data.testset import read_own_rul
 from cmapss_rul.system.errors import DataError
 
 

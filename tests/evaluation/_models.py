@@ -11,7 +11,7 @@ from cmapss_rul.data.trainset import prepare_training_data
 from cmapss_rul.data.verification import provenance
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Output
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint, checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import COLUMNS, TIMES
 from cmapss_rul.training.train import train
@@ -70,7 +70,7 @@ def content_for(config: RunConfig) -> dict:
     network = config.build_network()
     source = dataclasses.asdict(provenance(file))
     return {
-        "format_version": checkpoint.FORMAT_VERSION,
+        "format_version": checkpoint_file.FORMAT_VERSION,
         "versions": checkpoint.Versions.current().model_dump(),
         "config": config.without_paths(),
         "data": {
@@ -99,7 +99,7 @@ def content_for(config: RunConfig) -> dict:
 
 
 def write_checkpoint(path: Path, config: RunConfig) -> Path:
-    checkpoint.write(path, content_for(config))
+    checkpoint_file.write(path, content_for(config))
     return path
 
 

@@ -15,8 +15,7 @@ from cmapss_rul.data.columns import COLUMNS
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.evaluation import export as module
 from cmapss_rul.evaluation.export import Parity, default_path, export, measure_parity
-from cmapss_rul.evaluation.export_calibration import IntervalGraph
-from cmapss_rul.evaluation.export_graph import ExportGraph, graph_inputs
+from cmapss_rul.evaluation.export_graph import ExportGraph, IntervalGraph, graph_inputs
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training.config import RunConfig

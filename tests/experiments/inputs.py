@@ -9,10 +9,9 @@ import yaml
 
 from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
+from cmapss_rul.experiments.results import Comparison
 from cmapss_rul.experiments.runs import VIEWS, History, RunResult
-from cmapss_rul.experiments.schema import Comparison
-from cmapss_rul.system.errors import RulError
-from cmapss_rul.system.text import one_line
+from cmapss_rul.system.errors import RulError, one_line
 from cmapss_rul.system.workers import Job, JobEvent, OnJobEvent
 
 TINY = {

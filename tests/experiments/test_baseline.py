@@ -8,11 +8,11 @@ from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors
 from cmapss_rul.experiments.baseline import finished_fit
 from cmapss_rul.experiments.compare import compare, compare_validation
+from cmapss_rul.experiments.executors import Options
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.ledger import read_ledger
-from cmapss_rul.experiments.options import Options
+from cmapss_rul.experiments.results import Comparison
 from cmapss_rul.experiments.runs import Damaged, run_folder
-from cmapss_rul.experiments.schema import Comparison
 from cmapss_rul.experiments.statistics import mean_ranks
 from cmapss_rul.experiments.table import SCORE_COLUMNS, grouped_table
 from cmapss_rul.system.errors import UsageError

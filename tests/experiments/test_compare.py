@@ -21,8 +21,8 @@ from cmapss_rul.experiments.compare import (
     compare,
     default_folder,
 )
+from cmapss_rul.experiments.executors import Options
 from cmapss_rul.experiments.grid import make_grid
-from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.runs import finished_history, read_result, run_folder
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import lock_folder
@@ -227,7 +227,7 @@ SCRIPT = """
 import sys
 from tests.experiments.test_compare import Recorder
 from cmapss_rul.experiments.compare import compare
-from cmapss_rul.experiments.options import Options
+from cmapss_rul.experiments.executors import Options
 from cmapss_rul.experiments.grid import make_grid
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cmapss_rul.experiments.comparison import compare_results
-from cmapss_rul.experiments.cross_validation import cross_validations
+from cmapss_rul.experiments.comparison import compare_results, cross_validations
 from cmapss_rul.experiments.grid import make_grid
 from tests.data._own import KEYS
 from tests.experiments.inputs import TINY, result

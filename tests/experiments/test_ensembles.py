@@ -7,14 +7,13 @@ import pytest
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors
 from cmapss_rul.experiments.compare import compare, compare_validation
-from cmapss_rul.experiments.executors import _read, _write
+from cmapss_rul.experiments.executors import Options, _read, _write
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.jobs import TrainJob
-from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.runs import Damaged, finished_history
 from cmapss_rul.experiments.table import describe_protocol
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.trained_model import restore
 from tests.experiments.inputs import run_here, write_config
 from tests.training.inputs import tiny
@@ -110,5 +109,5 @@ def test_files_travel_with_the_folds_and_name_their_own_place(copy, eight, tmp_p
     job = TrainJob("run", config, tmp_path / "home", "cpu", False, None)
     job.moved(eight, tmp_path / "back")(lambda _: None)
     for name in ("best.pt", "fold-1/last.pt"):
-        host = checkpoint.read(tmp_path / "back" / name)["host"]
+        host = checkpoint_file.read(tmp_path / "back" / name)["host"]
         assert host["folder"] == str((tmp_path / "home" / name).parent)

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cmapss_rul.experiments.equivalence import MARGIN, equivalence, equivalence_findings
-from cmapss_rul.experiments.schema import MeanInterval, Pair
+from cmapss_rul.experiments.results import (
+    MARGIN,
+    Equivalence,
+    MeanInterval,
+    Pair,
+    equivalence_findings,
+)
 from cmapss_rul.experiments.statistics import correct_pairs, mean_interval
 from cmapss_rul.experiments.table import findings
 from tests.experiments.inputs import comparison, grid
@@ -24,7 +29,7 @@ def test_hand_worked():
     # mean 0.1, sd 0.2, n 4: se 0.1; the nearer bound is 0.4 away, t = 4 with 3 degrees of
     # freedom; t(0.95, 3) = 2.353363 from a table
     test = MeanInterval(n=4, mean=-0.1, sd=0.2, interval=None, t=None, p=None)
-    found = equivalence(test)
+    found = Equivalence.of(test)
     # the distribution function of t with 3 degrees of freedom in closed form
     t = 4.0
     upper = 0.5 - (np.arctan(t / 3**0.5) + (t / 3**0.5) / (1 + t * t / 3)) / np.pi
@@ -36,7 +41,7 @@ def test_hand_worked():
 @pytest.mark.parametrize("margin", [0.5, 0.1])
 def test_as_two_one_sided_tests_of_scipy(seed, margin):
     differences = np.random.default_rng(seed).normal(0.2, 0.4, size=10)
-    found = equivalence(mean_interval(differences), margin)
+    found = Equivalence.of(mean_interval(differences), margin)
     above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
     below = stats.ttest_1samp(differences, margin, alternative="less").pvalue
     assert found.p == pytest.approx(max(above, below))
@@ -50,9 +55,9 @@ def test_as_two_one_sided_tests_of_scipy(seed, margin):
 
 
 def test_too_few_seeds_or_no_spread():
-    assert equivalence(None) is None
-    assert equivalence(mean_interval([0.1])) is None
-    inside, outside = (equivalence(mean_interval([value] * 3)) for value in (0.25, 0.75))
+    assert Equivalence.of(None) is None
+    assert Equivalence.of(mean_interval([0.1])) is None
+    inside, outside = (Equivalence.of(mean_interval([value] * 3)) for value in (0.25, 0.75))
     assert (inside.p, inside.smallest_margin) == (0.0, 0.25)
     assert (outside.p, outside.smallest_margin) == (1.0, 0.75)
 

@@ -11,13 +11,12 @@ import pytest
 from cmapss_rul.experiments import baseline, executors
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments.compare import compare
-from cmapss_rul.experiments.executors import RayExecutor
-from cmapss_rul.experiments.options import Options
+from cmapss_rul.experiments.executors import Options, RayExecutor
 from cmapss_rul.experiments.runs import run_folder
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.system.workers import JobEvent
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.runs import RunFolder
 from tests.experiments.jobs import DiesOnce, Elsewhere, Fail, Joins, KilledOnce, Wait
 from tests.system.test_workers import ROOT, Recorder
@@ -93,7 +92,7 @@ def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
         assert_same_run(here, there)
         for name in ("evaluation.json", "predictions.csv", "config.yaml", "commit.txt"):
             assert (here / name).read_bytes() == (there / name).read_bytes(), name
-        host = checkpoint.read(RunFolder(there).best)["host"]
+        host = checkpoint_file.read(RunFolder(there).best)["host"]
         assert (host["folder"], host["data_dir"]) == (str(there), run.config.data.dir)
         epochs = [what["epoch"] for kind, name, *rest in lines(recorder)
                   if (kind, name) == ("progress", run.name) for what in rest]  # fmt: skip

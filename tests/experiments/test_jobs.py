@@ -9,7 +9,7 @@ from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob
 from cmapss_rul.experiments.oracle import read_oracle
 from cmapss_rul.experiments.runs import COMMIT
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from tests.training.inputs import assert_same_run
 
 
@@ -29,13 +29,13 @@ def test_a_job_done_on_copies_leaves_what_it_leaves_at_home(config, run, tmp_pat
 
     with pytest.raises(Interrupted):
         job.moved(data, folder)(stop)
-    host = checkpoint.read(folder / "last.pt")["host"]
+    host = checkpoint_file.read(folder / "last.pt")["host"]
     assert (host["folder"], host["data_dir"]) == (str(tmp_path / "home"), config.data.dir)
     messages = []
     job.moved(data, folder)(messages.append)
     assert [message["epoch"] for message in messages] == [2]
     assert_same_run(run.path, folder)
-    assert checkpoint.read(folder / "best.pt")["host"]["data_dir"] == config.data.dir
+    assert checkpoint_file.read(folder / "best.pt")["host"]["data_dir"] == config.data.dir
     assert (folder / "config.yaml").read_bytes() == run.config.read_bytes()
     assert set(read_oracle(folder / "oracle.csv")) == {1, 2}
     assert (folder / COMMIT).read_text() == "c0ffee\n"

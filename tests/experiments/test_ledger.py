@@ -11,7 +11,7 @@ import pytest
 from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
-from cmapss_rul.experiments.schema import Ledger
+from cmapss_rul.experiments.results import Ledger
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import LOCK, OWNER, wait_for_folder
 from cmapss_rul.training.config import load_config

@@ -13,8 +13,8 @@ from cmapss_rul.cli import app
 from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors
 from cmapss_rul.experiments.compare import compare, compare_validation
+from cmapss_rul.experiments.executors import Options
 from cmapss_rul.experiments.grid import make_grid
-from cmapss_rul.experiments.options import Options
 from cmapss_rul.experiments.runs import History
 from cmapss_rul.experiments.statistics import resampled_interval
 from cmapss_rul.experiments.validation import compare_by_validation, render

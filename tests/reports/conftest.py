@@ -8,7 +8,7 @@ import pytest
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.reports.report import report
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.trained_model import TrainedModel, restore
 from tests.evaluation._models import INTERVALS, config_for, content_for, countdown
 from tests.reports.inputs import write_rows
@@ -23,7 +23,7 @@ def run_folder(fleet_dir, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / STRANGE
     folder.mkdir()
     content = {**content_for(config_for(fleet_dir)), "calibration": INTERVALS.model_dump()}
-    checkpoint.write(folder / "best.pt", content)
+    checkpoint_file.write(folder / "best.pt", content)
     write_rows(folder, 7)
     return folder
 

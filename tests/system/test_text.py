@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.system.text import one_line, printable
+from cmapss_rul.system.errors import one_line, printable
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from tests.torture import fuzzing
 from tests.torture.counts import Counts
 from tests.torture.fuzzing import Defect, Target, require_one_line
@@ -40,7 +40,7 @@ class _Trap:
 
 
 def seal(archive: bytes) -> bytes:
-    """Append the digest to an archive, as `checkpoint.write` does."""
+    """Append the digest to an archive, as `checkpoint_file.write` does."""
     mark = b"cmapss_rul sha256 "
     body = archive[:-2] + (len(mark) + 64).to_bytes(2, "little")
     return body + mark + hashlib.sha256(body).hexdigest().encode()
@@ -61,7 +61,7 @@ class Checker:
         self._path.write_bytes(content)
         try:
             with warnings.catch_warnings(record=True) as warned:
-                loaded = checkpoint.read(self._path)
+                loaded = checkpoint_file.read(self._path)
         except CheckpointError as error:
             require_one_line(str(error))
             if not str(error).startswith(str(self._path)):
@@ -96,10 +96,10 @@ def saved(content: Any, **options: Any) -> bytes:
 
 
 def _content() -> dict[str, Any]:
-    parts: dict[str, Any] = {name: {} for name in checkpoint.PARTS}
+    parts: dict[str, Any] = {name: {} for name in checkpoint_file.PARTS}
     parts["model"] = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)}
     parts["loop"] = {"epoch": 3, "history": [{"val_rmse": 1.5}], "note": "text", "end": None}
-    return {"format_version": checkpoint.FORMAT_VERSION, **parts}
+    return {"format_version": checkpoint_file.FORMAT_VERSION, **parts}
 
 
 _WHOLE = saved(_content())

@@ -23,8 +23,9 @@ from torch import Tensor
 
 from cmapss_rul.evaluation.intervals import interval_bounds, interval_facts
 from cmapss_rul.system.errors import CheckpointError, UsageError
-from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import Checkpoint, check_format, refuse_malformed
+from cmapss_rul.training import checkpoint_file
+from cmapss_rul.training.checkpoint import Checkpoint, refuse_malformed
+from cmapss_rul.training.checkpoint_file import check_format
 from cmapss_rul.training.config import load_config
 from cmapss_rul.training.loggers import metrics_text
 from cmapss_rul.training.loop import set_rng_state
@@ -148,7 +149,7 @@ def whole() -> dict[str, Any]:
         fleets(place / "data")
         config = load_config(configuration(place, place / "data", "gradnorm"), ["train.epochs=1"])
         torch.set_num_threads(1)
-        return checkpoint.read(train(config, place / "run", device="cpu").best)
+        return checkpoint_file.read(train(config, place / "run", device="cpu").best)
 
 
 def check(data: bytes) -> bool:

@@ -11,7 +11,7 @@ import yaml
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.runs import RunFolder
 from tests.balancers.variants import MEMBERS
 from tests.training.inputs import NOISY_MODEL, compared, differences, plain, rows_of
@@ -69,7 +69,7 @@ def broken(folder: Path) -> list[str]:
     for path in (run.best, run.last, run.previous):
         if path.exists():
             try:
-                content = checkpoint.read(path)
+                content = checkpoint_file.read(path)
             except CheckpointError as error:
                 found.append(str(error))
                 continue

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import COLUMNS, TIMES, Reporter
 from cmapss_rul.training.train import train
@@ -110,7 +110,7 @@ def made_content(
     clock = {"training": 0.0, "rows": [dict.fromkeys(TIMES, 1.0)] * epochs}
     auxiliary = [{**file, "engines": 3, **other} for other in (data or {}).get("auxiliary", [])]
     return {
-        "format_version": checkpoint.FORMAT_VERSION,
+        "format_version": checkpoint_file.FORMAT_VERSION,
         "versions": {"cmapss_rul": "0.1.0", "torch": "2.13.0", "python": "3.12"},
         "config": config or {},
         "data": {"mean_label": 80.0, **file, **(data or {}), "auxiliary": auxiliary},
@@ -138,7 +138,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def compared(path: Path) -> dict[str, Any]:
     """Content of a checkpoint that equal runs share."""
-    content = checkpoint.read(path)
+    content = checkpoint_file.read(path)
     del content["host"]
     return content
 

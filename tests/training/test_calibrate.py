@@ -14,7 +14,7 @@ from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_run
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
@@ -50,9 +50,9 @@ def own(trained, tmp_path):
 
 def without(path):
     """Take the entry out of a checkpoint, as an older version left it; returns its content."""
-    content = checkpoint.read(path)
+    content = checkpoint_file.read(path)
     content.pop("calibration", None)
-    checkpoint.write(path, content)
+    checkpoint_file.write(path, content)
     return content
 
 
@@ -94,8 +94,8 @@ def test_engines_that_calibrate_neither_train_nor_validate(trained):
 
 def test_only_best_holds_the_entry(trained):
     run = trained["calibration"]
-    assert "calibration" in checkpoint.read(run / "best.pt")
-    assert "calibration" not in checkpoint.read(run / "last.pt")
+    assert "calibration" in checkpoint_file.read(run / "best.pt")
+    assert "calibration" not in checkpoint_file.read(run / "last.pt")
     assert restore(run / "last.pt").calibration is None
 
 
@@ -112,11 +112,11 @@ def test_a_best_that_is_written_again_has_its_intervals(sixteen, tmp_path):
     config, folder = tiny(sixteen, split=SPLIT), tmp_path / "run"
     with pytest.raises(Interrupted):
         train(config, folder, device="cpu", reporters=[Stopper(epoch=1)])
-    expected = checkpoint.read(folder / "best.pt")["calibration"]
+    expected = checkpoint_file.read(folder / "best.pt")["calibration"]
     (folder / "best.pt").write_bytes(b"half")
     with pytest.raises(Interrupted):
         train(config, folder, device="cpu", resume=True, reporters=[Stopper(step=1)])
-    assert checkpoint.read(folder / "best.pt")["calibration"] == expected
+    assert checkpoint_file.read(folder / "best.pt")["calibration"] == expected
 
 
 def test_where_no_level_is_supported_training_works(finished_run):
@@ -144,8 +144,8 @@ def test_it_is_the_same_as_training_gave_and_changes_no_other_entry(trained, tmp
     others = {name: data for name, data in everything(folder).items() if name != "best.pt"}
     before = without(folder / "best.pt")
     model = calibrate_run(folder)
-    content = checkpoint.read(folder / "best.pt")
-    assert content["calibration"] == checkpoint.read(trained[kind] / "best.pt")["calibration"]
+    content = checkpoint_file.read(folder / "best.pt")
+    assert content["calibration"] == checkpoint_file.read(trained[kind] / "best.pt")["calibration"]
     assert model.calibration == Calibration.model_validate(content.pop("calibration"))
     assert differences(before, content) == []
     assert {name: data for name, data in everything(folder).items() if name != "best.pt"} == others
@@ -166,7 +166,7 @@ def test_a_run_from_before_there_were_such_engines_is_calibrated(own):
     content = without(own / "best.pt")
     del content["split"]["calibration"]
     del content["config"]["split"]["calibration"]
-    checkpoint.write(own / "best.pt", content)
+    checkpoint_file.write(own / "best.pt", content)
     assert calibrate_run(own).calibration.kind == "validation"
 
 
@@ -198,9 +198,9 @@ def test_another_train_file_is_refused_by_both_digests(own, eight):
 
 
 def test_a_state_that_validation_did_not_choose_is_refused(own):
-    content = checkpoint.read(own / "last.pt")
+    content = checkpoint_file.read(own / "last.pt")
     content["loop"]["best_epoch"] = content["loop"]["epoch"] - 1
-    checkpoint.write(own / "last.pt", content)
+    checkpoint_file.write(own / "last.pt", content)
     with pytest.raises(UsageError, match=r"found epoch 2, .* chose, 1; name the run folder"):
         calibrate_run(own / "last.pt")
 
@@ -225,7 +225,7 @@ def test_a_prediction_that_is_not_finite_is_refused(own, monkeypatch):
         rul, chances = real(network, windows)
         return rul + np.inf, chances
 
-    monkeypatch.setattr("cmapss_rul.training.calibrate.predict", spoilt)
+    monkeypatch.setattr("cmapss_rul.training.validation.predict", spoilt)
     before = everything(own)
     with pytest.raises(RulError, match="a calibration engine was not finite"):
         calibrate_run(own)

@@ -11,7 +11,7 @@ from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.losses.health import UNKNOWN_CLASS
 from cmapss_rul.system.errors import DataError, UsageError
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_run
 from cmapss_rul.training.inputs import RunInputs, find_train_files, load_data, read_train_files
 from cmapss_rul.training.train import train
@@ -194,7 +194,7 @@ def test_batches_without_a_known_class_or_a_violated_bound_train_on(tmp_path):
     file = with_event(tmp_path / "my.csv", censored=("p-2", "p-5", "p-9", "p-1", "p-4", "p-3"))
     config = config_of(file, train={"batch_size": 2, "epochs": 1, "threads": 1})
     train(config, tmp_path / "run", device="cpu")
-    row = checkpoint.read(tmp_path / "run" / "best.pt")["loop"]["history"][0]
+    row = checkpoint_file.read(tmp_path / "run" / "best.pt")["loop"]["history"][0]
     assert np.isfinite(list(row.values())).all()
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.system.errors import CheckpointError
-from cmapss_rul.training import checkpoint
-from cmapss_rul.training.checkpoint import Checkpoint, read, write
+from cmapss_rul.training import checkpoint_file
+from cmapss_rul.training.checkpoint import Checkpoint
+from cmapss_rul.training.checkpoint_file import read, write
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import differences, tiny
@@ -56,7 +57,7 @@ def test_the_top_level_keys_are_those_promised(finished_run):
         "format_version", "versions", "config", "data", "preprocessor", "split", "host", "model",
         "optimiser", "schedule", "balancer", "balancer_optimiser", "model_raw", "rng", "loop",
     }  # fmt: skip
-    assert content["format_version"] == checkpoint.FORMAT_VERSION == 1
+    assert content["format_version"] == checkpoint_file.FORMAT_VERSION == 1
     assert content["config"]["data"]["cap"] == 125
     assert content["config"]["data"]["window"] == 5
     assert content["data"]["subset"] == "FD001"
@@ -99,7 +100,7 @@ def test_the_restored_model_is_what_was_trained(finished_run, eight):
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    content = {"format_version": 1, **{part: {"a": [1, 2.5]} for part in checkpoint.PARTS}}
+    content = {"format_version": 1, **{part: {"a": [1, 2.5]} for part in checkpoint_file.PARTS}}
     content["model"] = {"w": torch.tensor([1.0, float("nan")])}
     write(tmp_path / "x.pt", content)
     again = read(tmp_path / "x.pt")
@@ -195,7 +196,7 @@ def test_a_list_is_no_checkpoint(tmp_path):
     refused(tmp_path / "x.pt", "found checkpoint format None")
 
 
-@pytest.mark.parametrize("part", checkpoint.PARTS)
+@pytest.mark.parametrize("part", checkpoint_file.PARTS)
 def test_a_missing_part_is_named(finished_run, tmp_path, part):
     content = read(finished_run / "best.pt")
     del content[part]

@@ -8,7 +8,7 @@ import pytest
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.loggers import ADDED
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.runs import RunFolder, folder_to_resume
@@ -53,8 +53,8 @@ def spoil(path):
 
 
 def test_the_previous_checkpoint_is_the_epoch_before(stopped):
-    assert checkpoint.read(stopped.last)["loop"]["epoch"] == 2
-    assert checkpoint.read(stopped.previous)["loop"]["epoch"] == 1
+    assert checkpoint_file.read(stopped.last)["loop"]["epoch"] == 2
+    assert checkpoint_file.read(stopped.previous)["loop"]["epoch"] == 1
     assert stopped.last.stat().st_nlink == 1
 
 
@@ -86,7 +86,7 @@ def test_metrics_never_show_an_epoch_that_the_checkpoint_does_not_know(stopped, 
     monkeypatch.setattr(Loop, "fit", killed)
     with pytest.raises(KilledError):
         train(config(eight), stopped.path, device="cpu", resume=True)
-    assert checkpoint.read(stopped.last)["loop"]["epoch"] == 1
+    assert checkpoint_file.read(stopped.last)["loop"]["epoch"] == 1
     assert [row["epoch"] for row in rows_of(stopped.metrics)] == ["1"]
 
 
@@ -94,8 +94,8 @@ def test_the_whole_one_is_not_replaced_by_the_damaged_one(stopped, straight, eig
     spoil(stopped.last)
     with pytest.raises(Interrupted):
         train(config(eight), stopped.path, device="cpu", resume=True, reporters=[Stopper(step=1)])
-    assert checkpoint.read(stopped.previous)["loop"]["epoch"] == 1
-    assert checkpoint.read(stopped.last)["loop"]["batch"] == 1
+    assert checkpoint_file.read(stopped.previous)["loop"]["epoch"] == 1
+    assert checkpoint_file.read(stopped.last)["loop"]["batch"] == 1
     train(config(eight), stopped.path, device="cpu", resume=True)
     assert_same_run(straight, stopped.path)
 
@@ -147,11 +147,11 @@ def test_a_damaged_best_checkpoint_is_written_again_where_it_is_at_hand(
     with pytest.raises(Interrupted):
         train(config(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
     run = RunFolder(tmp_path / "run")
-    best = checkpoint.read(run.best)
+    best = checkpoint_file.read(run.best)
     spoil(run.best)
     with pytest.raises(Interrupted):
         train(config(eight), run.path, device="cpu", resume=True, reporters=[Stopper(step=1)])
-    again = checkpoint.read(run.best)
+    again = checkpoint_file.read(run.best)
     assert again["loop"] == best["loop"]
     assert "best.pt: the file is damaged" in run.log.read_text()
     assert "it was written again" in run.log.read_text()

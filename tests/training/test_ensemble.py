@@ -13,11 +13,12 @@ from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.system.errors import CheckpointError, DataError, UsageError
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_run
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.listing import describe_run
-from cmapss_rul.training.runs import RunFolder, select_run
+from cmapss_rul.training.run_selection import select_run
+from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import Recorder, Stopper, assert_same_run, differences, plain, tiny
@@ -34,7 +35,7 @@ def copy(ensemble_run, tmp_path):
 
 def shared(path):
     """Content of an ensemble's checkpoint that equal ensembles share."""
-    content = checkpoint.read(path)
+    content = checkpoint_file.read(path)
     del content["host"]
     for member in content["members"]:
         del member["clock"], member["sha256"]
@@ -126,7 +127,7 @@ def test_validation_metrics_are_of_each_engine_by_the_network_that_it_did_not_tr
             own = (labelled.windows.starts == start).numpy() & (lengths >= 20)
             cuts.append(np.mean(np.square(error[own])))
     assert model.val_rmse == pytest.approx(np.sqrt(np.mean(np.square(np.concatenate(errors)))))
-    metrics = checkpoint.read(model.path)["out_of_fold"]
+    metrics = checkpoint_file.read(model.path)["out_of_fold"]
     assert len(cuts) == 8
     assert metrics["val_cut_rmse"] == pytest.approx(np.sqrt(np.mean(cuts)))
 
@@ -187,7 +188,7 @@ def test_a_finished_one_says_so_and_is_left_alone(copy, eight):
 def test_more_epochs_train_every_network_further(copy, eight):
     config = tiny(eight, split=SPLIT, train={"epochs": 3})
     train(config, copy, device="cpu", resume=True)
-    assert checkpoint.read(copy / "best.pt")["config"]["train"]["epochs"] == 3
+    assert checkpoint_file.read(copy / "best.pt")["config"]["train"]["epochs"] == 3
     for fold, member in zip(FOLDS, restore(copy).members, strict=True):
         assert RunFolder(copy / fold).newest()[0].loop.epoch == 3
         assert member.best_epoch == restore(copy / fold).best_epoch
@@ -241,9 +242,9 @@ def test_fewer_engines_than_folds_are_refused_and_leave_no_folder(eight, tmp_pat
 
 def test_networks_of_different_files_are_not_joined(copy, eight):
     """Where the file was changed between two networks."""
-    content = checkpoint.read(copy / "fold-3" / "best.pt")
+    content = checkpoint_file.read(copy / "fold-3" / "best.pt")
     content["data"]["canonical_sha256"] = "0" * 64
-    checkpoint.write(copy / "fold-3" / "best.pt", content)
+    checkpoint_file.write(copy / "fold-3" / "best.pt", content)
     with pytest.raises(CheckpointError, match=r"fold-3/best\.pt: was trained on train_FD001\.txt"):
         train(tiny(eight, split=SPLIT), copy, device="cpu", resume=True)
 
@@ -287,9 +288,9 @@ def _no_metrics(content):
     [_drop_a_member, _drop_all_members, _drop_a_scaling, _cut_a_weight, _no_member, _no_metrics],
 )
 def test_a_mangled_checkpoint_is_refused_in_one_line(copy, change):
-    content = checkpoint.read(copy / "best.pt")
+    content = checkpoint_file.read(copy / "best.pt")
     change(content)
-    checkpoint.write(copy / "best.pt", content)
+    checkpoint_file.write(copy / "best.pt", content)
     with pytest.raises(CheckpointError) as caught:
         restore(copy)
     assert str(caught.value).startswith(f"{copy}/best.pt: ")

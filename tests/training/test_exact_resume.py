@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.train import train
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import (
@@ -87,7 +87,7 @@ def test_training_twice_gives_the_same_run_and_another_seed_another(eight, tmp_p
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         train(noisy(eight).model_copy(update={"seed": seed}), tmp_path / name, device="cpu")
     assert_same_run(tmp_path / "a", tmp_path / "b")
-    first, third = (checkpoint.read(tmp_path / name / "best.pt")["model"] for name in "ac")
+    first, third = (checkpoint_file.read(tmp_path / name / "best.pt")["model"] for name in "ac")
     assert set(differences(first, third)) >= {f"/{name}" for name in first if "weight" in name}
 
 
@@ -112,7 +112,7 @@ def test_a_signal_saves_says_how_to_go_on_and_has_its_own_exit_code(eight, tmp_p
     assert "\n" not in str(error)
     assert signal.Signals(number).name in str(error)
     assert f"rul train --resume '{folder}'" in str(error)
-    loop = checkpoint.read(folder / "last.pt")["loop"]
+    loop = checkpoint_file.read(folder / "last.pt")["loop"]
     assert (loop["epoch"], loop["batch"], loop["step"]) == (0, 1, 1)
     assert not (folder / "best.pt").exists()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.data.split import LEAK
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.listing import ListedRun, describe_run, list_runs
 from cmapss_rul.training.runs import RunFolder
 from tests.training.inputs import made_content
@@ -37,9 +37,9 @@ def made(tmp_path):
     def make(name="mine-s3", *, best=True, **options):
         run = RunFolder(tmp_path / "runs" / name)
         run.path.mkdir(parents=True)
-        checkpoint.write(run.last, content(**options))
+        checkpoint_file.write(run.last, content(**options))
         if best:
-            checkpoint.write(run.best, content(**options))
+            checkpoint_file.write(run.best, content(**options))
         run.metrics.write_text("epoch\n1\n")
         os.utime(run.last, (1_000_000_000, 1_000_000_000))
         return run
@@ -112,7 +112,10 @@ def test_killed_between_its_two_first_checkpoints(made):
         (lambda path: path.unlink(), "is missing"),
         (lambda path: (path.unlink(), path.mkdir()), "found no regular file"),
         (lambda path: (path.unlink(), os.mkfifo(path)), "found no regular file"),
-        (lambda path: checkpoint.write(path, {"format_version": 99}), "found checkpoint format"),
+        (
+            lambda path: checkpoint_file.write(path, {"format_version": 99}),
+            "found checkpoint format",
+        ),
     ],
 )
 def test_damaged_runs_say_why_and_keep_what_the_configuration_tells(made, name, spoil, note):
@@ -129,7 +132,7 @@ def test_damaged_runs_say_why_and_keep_what_the_configuration_tells(made, name, 
 
 def test_a_damaged_last_checkpoint_beside_a_whole_one_before_it(made):
     run = made(epoch=3)
-    checkpoint.write(run.previous, content(epoch=2))
+    checkpoint_file.write(run.previous, content(epoch=2))
     run.last.write_bytes(b"half")
     found = describe_run(run)
     assert (found.state, found.val_rmse, found.seed) == ("damaged", 11.5, 3)
@@ -139,7 +142,7 @@ def test_a_damaged_last_checkpoint_beside_a_whole_one_before_it(made):
 
 def test_a_checkpoint_without_what_is_looked_for_is_damaged(made):
     run = made()
-    checkpoint.write(run.last, {**content(), "loop": {}})
+    checkpoint_file.write(run.last, {**content(), "loop": {}})
     assert describe_run(run).state == "damaged"
 
 
@@ -166,7 +169,7 @@ def test_what_must_be_said_beside_the_figures(made, data, by, note):
 
 def test_engines_kept_from_training_are_said(made):
     run = made()
-    checkpoint.write(
+    checkpoint_file.write(
         run.last, made_content(config=CONFIG, epoch=4, best_epoch=2, split={"calibration": [3, 5]})
     )
     assert describe_run(run).note == "2 engines calibrate the intervals, so fewer trained"

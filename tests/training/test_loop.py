@@ -13,7 +13,7 @@ from cmapss_rul.metrics.regression import nasa_mean, nasa_terms, rmse
 from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import StopSignals
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.loggers import COLUMNS, Reporter
@@ -187,7 +187,7 @@ def test_the_learning_rate_is_that_of_the_epochs_last_step(eight, tmp_path):
     recorder = Recorder()
     train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
     assert recorder.rows[0]["learning_rate"] == pytest.approx(0.01)  # the end of the warm-up
-    loop = checkpoint.read(tmp_path / "run" / "last.pt")
+    loop = checkpoint_file.read(tmp_path / "run" / "last.pt")
     assert loop["optimiser"]["param_groups"][0]["lr"] == recorder.rows[2]["learning_rate"]
     assert 0 < recorder.rows[2]["learning_rate"] < recorder.rows[1]["learning_rate"] < 0.01
 
@@ -314,7 +314,7 @@ def test_early_stopping(eight, tmp_path, monkeypatch, patience, epochs, best):
     recorder = Recorder()
     train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
     assert len(recorder.rows) == epochs
-    assert checkpoint.read(tmp_path / "run" / "best.pt")["loop"]["epoch"] == best
+    assert checkpoint_file.read(tmp_path / "run" / "best.pt")["loop"]["epoch"] == best
     assert f"best epoch {best}: validation RMSE" in recorder.notes[-1]
 
 
@@ -325,7 +325,7 @@ def test_another_column_selects_the_epoch(eight, tmp_path, monkeypatch, column):
     recorder = Recorder()
     train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
     assert len(recorder.rows) == 3
-    loop = checkpoint.read(tmp_path / "run" / "best.pt")["loop"]
+    loop = checkpoint_file.read(tmp_path / "run" / "best.pt")["loop"]
     assert (loop["epoch"], loop["best_value"]) == (2, 4.0)
     assert recorder.notes[-1] == f"best epoch 2: validation RMSE 50.000 cycles, {column} 4.000"
 
@@ -397,7 +397,7 @@ def test_a_prediction_that_is_not_finite_is_no_figure(eight, tmp_path, value):
     loop = loop_of(tiny(eight, train={"ema": None}), tmp_path)
     with torch.no_grad():
         list(loop.trainer.network.rul_head.parameters())[-1].fill_(value)
-    with pytest.raises(RulError, match="prediction for a validation engine was not finite"):
+    with pytest.raises(RulError, match="a validation engine in epoch 1 was not finite"):
         loop.check_evaluation()
 
 

@@ -11,9 +11,10 @@ import yaml
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_run
-from cmapss_rul.training.runs import RunFolder, select_run
+from cmapss_rul.training.run_selection import select_run
+from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import Stopper, plain, tiny
@@ -87,9 +88,9 @@ def test_a_folder_reads_again_what_has_changed(own_run, opens):
     run = RunFolder(own_run)
     assert run.newest()[0].loop.epoch == run.newest()[0].loop.epoch == 2
     assert opens == {"last.pt": 1}
-    content = checkpoint.read(run.previous)
+    content = checkpoint_file.read(run.previous)
     before = run.last.stat()
-    checkpoint.write(run.last, content)
+    checkpoint_file.write(run.last, content)
     os.utime(run.last, ns=(before.st_atime_ns, before.st_mtime_ns))  # of one moment, say
     opens.clear()
     assert run.newest()[0].loop.epoch == 1

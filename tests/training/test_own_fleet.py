@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from cmapss_rul.data.config import OWN_FILES
-from cmapss_rul.data.fingerprints import engines_with
+from cmapss_rul.data.leakage import engines_with
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig, completed
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.listing import describe_run
@@ -51,7 +51,7 @@ def own_run(tmp_path_factory):
 
 
 def test_what_the_engines_set_aside_hold_changes_no_bit_of_the_training(own_run, tmp_path):
-    split = checkpoint.read(own_run / "my-s0/best.pt")["split"]
+    split = checkpoint_file.read(own_run / "my-s0/best.pt")["split"]
     assert len(split["test"]) == 2  # 0.3 of 8, rounded
     assert sorted([*split["training"], *split["validation"], *split["test"]]) == [*range(1, 9)]
     aside = {list(LIVES)[number - 1] for number in split["test"]}
@@ -75,7 +75,7 @@ def test_the_file_is_the_only_one_that_is_asked_for(own_run, tmp_path, monkeypat
     config = own_config(own_run / "my.csv", data)
     train(config, tmp_path / "run", device="cpu")
     assert {path.name for path in tmp_path.iterdir()} == {"run"}  # no data folder was made
-    assert checkpoint.read(tmp_path / "run/best.pt")["split"]["test"] == []
+    assert checkpoint_file.read(tmp_path / "run/best.pt")["split"]["test"] == []
 
 
 def test_the_log_says_what_is_assumed(own_run, tmp_path):
@@ -105,7 +105,7 @@ def test_a_run_goes_on_where_the_file_was_moved_but_not_where_it_was_changed(own
     moved = Path(shutil.copy(own_run / "my.csv", tmp_path / "my.csv"))
     longer = {"train": {**TRAIN, "window_share": 1.0, "epochs": 3}, "split": {"test": 0.3}}
     train(own_config(moved, **longer), run, device="cpu", resume=True)
-    assert len(checkpoint.read(run / "last.pt")["loop"]["history"]) == 3
+    assert len(checkpoint_file.read(run / "last.pt")["loop"]["history"]) == 3
     assert RunFolder(run).newest()[0].run_config().data.train == str(moved)
     write_own(moved, own_rows()[:-1])
     longer["train"]["epochs"] = 4
@@ -120,7 +120,7 @@ def test_paths_do_not_identify_a_run_and_names_do(own_run):
     assert one.without_paths() == other.without_paths()
     assert one.without_paths()["data"]["train"] == "my.csv"
     assert own_config(Path("your.csv")).without_paths() != one.without_paths()
-    host = checkpoint.read(own_run / "my-s0/best.pt")["host"]
+    host = checkpoint_file.read(own_run / "my-s0/best.pt")["host"]
     assert host["files"] == {"train": str(own_run / "my.csv")}
 
 
@@ -192,10 +192,10 @@ def test_a_label_among_the_inputs_is_refused_or_marked(tmp_path):
     assert not (tmp_path / "run").exists()
     recorder = record_run(own_config(file, {**data, "allow_labels": True}), tmp_path / "run")
     assert "a label among the inputs (life), so every figure is too good" in recorder.notes
-    assert checkpoint.read(tmp_path / "run/best.pt")["data"]["label_columns"] == ["life"]
+    assert checkpoint_file.read(tmp_path / "run/best.pt")["data"]["label_columns"] == ["life"]
     # columns that the network does not see may be labels
     train(own_config(file, {**data, "columns": ["temp"]}), tmp_path / "seen", device="cpu")
-    assert checkpoint.read(tmp_path / "seen/best.pt")["data"]["label_columns"] == []
+    assert checkpoint_file.read(tmp_path / "seen/best.pt")["data"]["label_columns"] == []
 
 
 def test_a_run_of_before_goes_on_with_its_labels(tmp_path, monkeypatch):
@@ -222,7 +222,7 @@ def test_the_same_records_under_two_names_are_refused(tmp_path):
 
 
 def test_fingerprints_are_of_the_engines_that_are_not_set_aside(own_run):
-    content = checkpoint.read(own_run / "my-s0/best.pt")
+    content = checkpoint_file.read(own_run / "my-s0/best.pt")
     config = own_config(own_run / "my.csv", split={"test": 0.3})
     records, _ = read_train_records(config.data, own_run / "my.csv")
     known = content["data"]["fingerprints"].numpy()

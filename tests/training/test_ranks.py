@@ -14,7 +14,7 @@ import yaml
 from cmapss_rul.cli.output import error_line
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
-from cmapss_rul.training import checkpoint, ranks
+from cmapss_rul.training import checkpoint_file, ranks
 from cmapss_rul.training.ranks import (
     AlreadyReported,
     DistributedGroup,
@@ -124,7 +124,7 @@ def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, tmp_path, finished_run)
     assert out.count("epoch 1/2") == out.count("rul evaluate") == 1  # rank 0 alone reports
     assert "2 ranks, joined by gloo: rank 0 (" in out
     assert {p.name for p in run.path.iterdir()} == {p.name for p in finished_run.iterdir()}
-    assert checkpoint.read(run.last)["host"]["ranks"] == 2
+    assert checkpoint_file.read(run.last)["host"]["ranks"] == 2
     one, two = (compared(folder / "best.pt")["model"] for folder in (finished_run, run.path))
     assert apart(one, two) < (1e-3, "")
     for here, there in zip(
@@ -162,14 +162,14 @@ def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, 
         f"rul: error: a rank has ended or was ended, so rank {1 - dead} of 2 ends too; the last "
         "checkpoint is retained, resume with the same command and --resume auto"
     ]
-    content = checkpoint.read(run.last)
+    content = checkpoint_file.read(run.last)
     assert content["loop"]["epoch"] >= 1
     more = tiny(eight, train={"epochs": 100_000, "ema": None})
     stopper = Recorder()
     stopper.batch_end = lambda _: signal.raise_signal(signal.SIGTERM)
     with pytest.raises(Interrupted):
         train(more, run.path, resume=True, device="cpu", reporters=[stopper])
-    assert checkpoint.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
+    assert checkpoint_file.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
 
 
 @pytest.mark.slow
@@ -183,7 +183,7 @@ def test_a_signal_to_any_of_them_ends_all_saved(eight, tmp_path, target):
     (line,) = said
     assert line.startswith("rul: stopped by SIGTERM in epoch ")
     assert "the state is saved" in line
-    loop = checkpoint.read(run.last)["loop"]
+    loop = checkpoint_file.read(run.last)["loop"]
     assert loop["batch"] > 0 or loop["epoch"] == len(rows_of(run.metrics))
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training.runs import select_run
+from cmapss_rul.training.run_selection import select_run
 from cmapss_rul.training.train import train
 from tests.training.inputs import Stopper, plain, tiny
 

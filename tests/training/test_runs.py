@@ -1,6 +1,6 @@
 import pytest
 
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.runs import (
     RunFolder,
@@ -21,7 +21,7 @@ def run(root, name, **keys):
     folder = root / name
     folder.mkdir(parents=True)
     if keys:
-        checkpoint.write(folder / "last.pt", content(**keys))
+        checkpoint_file.write(folder / "last.pt", content(**keys))
     return folder
 
 

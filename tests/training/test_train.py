@@ -12,7 +12,7 @@ import torch
 from cmapss_rul.config.load import load
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.system.errors import DataError, RulError, UsageError
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.loggers import Reporter
@@ -99,12 +99,12 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, eight, monkeypatch):
 
     def epoch_end(row, best):
         del row, best
-        monkeypatch.setattr(checkpoint, "write_verified", full)
+        monkeypatch.setattr(checkpoint_file, "write_verified", full)
 
     recorder.epoch_end = epoch_end
     with pytest.raises(OSError, match="No space left"):
         train(tiny(eight), folder, device="cpu", reporters=[recorder])
-    assert checkpoint.read(folder / "last.pt")["loop"]["epoch"] == 1
+    assert checkpoint_file.read(folder / "last.pt")["loop"]["epoch"] == 1
     assert not list(folder.glob(".*"))
 
 
@@ -121,7 +121,7 @@ def test_simulated_and_foreign_data_are_said_to_be_so(tmp_path, eight):
 def test_a_split_by_windows_is_said_to_be_a_leak(tmp_path, eight):
     recorder = record_run(tiny(eight, split={"by": "windows"}), tmp_path / "leak")
     assert any("split.by windows is a leak" in text for text in recorder.notes)
-    content = checkpoint.read(tmp_path / "leak" / "last.pt")
+    content = checkpoint_file.read(tmp_path / "leak" / "last.pt")
     assert content["split"]["training"] == content["split"]["validation"]
 
 
@@ -199,7 +199,7 @@ def test_auxiliary_subsets_train_too_and_are_in_the_checkpoint(eight, tmp_path):
     simulate(tmp_path / "data", engines=3, conditions=6)
     config = tiny(tmp_path / "data", data={"auxiliary": ["FD002"]})
     recorder = record_run(config, tmp_path / "run")
-    content = checkpoint.read(tmp_path / "run" / "best.pt")
+    content = checkpoint_file.read(tmp_path / "run" / "best.pt")
     (file,) = content["data"]["auxiliary"]
     assert (file["subset"], file["name"], file["engines"]) == ("FD002", "train_FD002.txt", 3)
     assert file["simulated"]

@@ -7,7 +7,7 @@ import pytest
 from cmapss_rul.config.load import load
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loggers import ADDED
 from cmapss_rul.training.loop import Loop
@@ -84,7 +84,7 @@ def test_more_epochs_after_early_stopping_really_go_on(eight, tmp_path, monkeypa
     config = tiny(eight, train={"epochs": 6, **keys})
     recorder = record_run(config, tmp_path / "run", resume=True)
     assert [row["epoch"] for row in recorder.rows] == [3]
-    assert checkpoint.read(tmp_path / "run" / "last.pt")["loop"]["best_epoch"] == 1
+    assert checkpoint_file.read(tmp_path / "run" / "last.pt")["loop"]["best_epoch"] == 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_other_data_are_refused_and_the_same_at_another_path_are_not(half_run, e
     assert everything(half_run) == before
     (other / "train_FD001.txt").write_text(text.replace("\n", "\r\n"), newline="")
     train(tiny(other), half_run, device="cpu", resume=True)
-    assert checkpoint.read(half_run / "last.pt")["host"]["data_dir"] == str(other)
+    assert checkpoint_file.read(half_run / "last.pt")["host"]["data_dir"] == str(other)
     assert load(RunConfig, half_run / "config.yaml").data.dir == str(other)
 
 
@@ -130,10 +130,10 @@ def test_another_thread_count_is_a_warning(half_run, eight):
 
 
 def test_another_torch_and_device_are_warnings(half_run, eight):
-    content = checkpoint.read(half_run / "last.pt")
+    content = checkpoint_file.read(half_run / "last.pt")
     content["versions"]["torch"] = "2.6.0"
     content["host"]["device"] = "cuda"
-    checkpoint.write(half_run / "last.pt", content)
+    checkpoint_file.write(half_run / "last.pt", content)
     notes = record_run(tiny(eight), half_run, resume=True).notes
     assert any("warning: the torch was 2.6.0 and is" in note for note in notes)
     assert any("warning: the device was cuda and is cpu" in note for note in notes)
@@ -166,9 +166,9 @@ def test_nothing_is_started_among_files_that_could_be_lost(eight, tmp_path, name
 
 @pytest.mark.parametrize("part", ["optimiser", "balancer", "rng", "schedule"])
 def test_a_last_checkpoint_without_a_part_is_one_line(half_run, eight, part):
-    content = checkpoint.read(half_run / "last.pt")
+    content = checkpoint_file.read(half_run / "last.pt")
     del content[part]
-    checkpoint.write(half_run / "last.pt", content)
+    checkpoint_file.write(half_run / "last.pt", content)
     with pytest.raises(CheckpointError, match="a part is missing") as caught:
         train(tiny(eight), half_run, device="cpu", resume=True)
     assert "\n" not in str(caught.value)

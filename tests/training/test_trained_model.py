@@ -10,7 +10,7 @@ import torch
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training import checkpoint
+from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import MAX_PARAMETERS, load_config
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
@@ -19,7 +19,7 @@ from tests.training.inputs import Stopper, everything, tiny
 
 @pytest.fixture
 def content(finished_run):
-    return checkpoint.read(finished_run / "best.pt")
+    return checkpoint_file.read(finished_run / "best.pt")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_malformed_part_is_one_line_that_names_the_file(content, tmp_path, pla
     if place == "config/seed":
         value = -1
     put(content, place, value)
-    checkpoint.write(tmp_path / "x.pt", content)
+    checkpoint_file.write(tmp_path / "x.pt", content)
     with pytest.raises(CheckpointError) as caught:
         restore(tmp_path / "x.pt")
     text = str(caught.value)
@@ -113,7 +113,7 @@ def test_a_malformed_part_is_one_line_that_names_the_file(content, tmp_path, pla
 def test_a_format_that_is_no_number_is_one_line(content, tmp_path):
     """Found by fuzz_parts, seed 1: a tensor of several values answered with a traceback."""
     for value in (torch.ones(2, 3), torch.ones(1), 1.0, True, [1]):
-        checkpoint.write(tmp_path / "x.pt", {**content, "format_version": value})
+        checkpoint_file.write(tmp_path / "x.pt", {**content, "format_version": value})
         with pytest.raises(CheckpointError, match=r"x\.pt: found checkpoint format .*expected 1"):
             restore(tmp_path / "x.pt")
 
@@ -123,11 +123,11 @@ def test_an_odd_value_prints_no_warning_beside_the_one_line(stopped_run, tmp_pat
     config, folder = stopped_run
     run = tmp_path / "run"
     shutil.copytree(folder, run)
-    content = checkpoint.read(run / "last.pt")
+    content = checkpoint_file.read(run / "last.pt")
     first = content["optimiser"]["state"][0]
     first["momentum"] = first["momentum"].to(torch.complex64)
     content["rng"]["cpu"] = torch.ones(3)  # refused, after the optimiser was looked at
-    checkpoint.write(run / "last.pt", content)
+    checkpoint_file.write(run / "last.pt", content)
     (run / "previous.pt").unlink(missing_ok=True)
     with pytest.raises(CheckpointError), warnings.catch_warnings(record=True) as warned:
         train(config, run, device="cpu", resume=True)
@@ -139,7 +139,7 @@ def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight):
     content["calibration"]["later"] = 1
     content["loop"]["later"] = 1
     content["data"]["later"] = "x"
-    checkpoint.write(tmp_path / "x.pt", content)
+    checkpoint_file.write(tmp_path / "x.pt", content)
     model = restore(tmp_path / "x.pt")
     assert evaluate(model, data_dir=eight).metrics
 
@@ -147,7 +147,7 @@ def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight):
 @pytest.mark.parametrize("name", ["centre", "factor", "low", "high"])
 def test_every_tensor_of_the_scaling_must_be_there(content, tmp_path, name):
     del content["preprocessor"][name]
-    checkpoint.write(tmp_path / "x.pt", content)
+    checkpoint_file.write(tmp_path / "x.pt", content)
     with pytest.raises(CheckpointError, match=f"x.pt: a part is missing .*'{name}'; train again"):
         restore(tmp_path / "x.pt")
 
@@ -168,7 +168,7 @@ def test_every_tensor_of_the_scaling_must_be_there(content, tmp_path, name):
 def test_a_network_of_an_absurd_size_is_refused_by_its_key_or_number(content, tmp_path, keys):
     for part, options in keys.items():
         content["config"]["model"][part].update(options)
-    checkpoint.write(tmp_path / "x.pt", content)
+    checkpoint_file.write(tmp_path / "x.pt", content)
     with pytest.raises(CheckpointError, match=r"model.*(parameters; expected at most|16384)"):
         restore(tmp_path / "x.pt")
     sets = [f"model.{part}.{key}={value}" for part, o in keys.items() for key, value in o.items()]
@@ -180,7 +180,7 @@ def test_a_network_of_an_absurd_size_is_refused_by_its_key_or_number(content, tm
 def test_a_network_within_the_bounds_but_not_the_files_takes_no_memory(content, tmp_path):
     """The shapes are compared before the network is built."""
     content["config"]["model"]["shared"]["hidden"] = [5_000]
-    checkpoint.write(tmp_path / "x.pt", content)
+    checkpoint_file.write(tmp_path / "x.pt", content)
     with pytest.raises(CheckpointError, match="size mismatch of weights"):
         restore(tmp_path / "x.pt")
 
@@ -232,10 +232,10 @@ def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight):
 )
 def test_a_malformed_state_is_one_line_and_changes_nothing(stopped_run, tmp_path, place, value):
     config, folder = stopped_run
-    content = copy.deepcopy(checkpoint.read(folder / "last.pt"))
+    content = copy.deepcopy(checkpoint_file.read(folder / "last.pt"))
     put(content, place, value)
     (tmp_path / "run").mkdir()
-    checkpoint.write(tmp_path / "run" / "last.pt", content)
+    checkpoint_file.write(tmp_path / "run" / "last.pt", content)
     before = everything(tmp_path / "run")
     with pytest.raises((CheckpointError, UsageError)) as caught:
         train(config, tmp_path / "run", device="cpu", resume=True)

@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cmapss_rul.display.text import json_text
-from cmapss_rul.system.errors import RulError, UsageError
+from cmapss_rul.system.errors import RulError, UsageError, one_line, printable
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.system.text import one_line, printable
 from cmapss_rul.training.config import RunConfig, flatten
 from cmapss_rul.training.loggers import Reporter, Row, read_metrics
 from cmapss_rul.training.runs import RunFolder

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from cmapss_rul.data.window_statistics import window_statistics
 from cmapss_rul.data.windows import Windows
+from cmapss_rul.training.gradient_boosting import window_statistics
 
 NAMES = ("sensor_2", "cycle_count")
 
