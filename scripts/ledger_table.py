@@ -313,11 +313,7 @@ def _optimism(ledger: Ledger) -> Iterator[str]:
             "intervals over seeds:"
         )
     if oracle:
-        head = [
-            "subset",
-            "seeds",
-            f"selected by validation − best test epoch ({oracle[0].mark})",
-        ]
+        head = ["subset", "seeds", f"selected by validation − best test epoch ({oracle[0].mark})"]
         rows = [[e.subset, str(e.n_seeds), _interval(e.optimism)] for e in oracle]
         yield to_markdown(Table("", head, rows))
     if leak:
@@ -326,12 +322,8 @@ def _optimism(ledger: Ledger) -> Iterator[str]:
             "the same, split by engines", "optimism of the leak",
         ]  # fmt: skip
         rows = [
-            [
-                e.config,
-                Code(e.cell),
-                str(e.n_seeds),
-                *map(_interval, (e.gap_windows, e.gap_engines, e.optimism)),
-            ]
+            [e.config, Code(e.cell), str(e.n_seeds)]
+            + [_interval(gap) for gap in (e.gap_windows, e.gap_engines, e.optimism)]
             for e in leak
         ]
         yield to_markdown(Table("", head, rows, align="llrrrr"))

@@ -1,4 +1,4 @@
-"""Licences and versions of what the package stands on, as the files at the top say them."""
+"""Licences and versions of the dependencies, as the files at the top state them."""
 
 import re
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,7 @@ def shortened(line: str) -> str:
     if line.startswith("rul train"):
         return line + SHORT
     if line.startswith("rul compare"):
+        line = line.replace("split.seed=0,1,2,3,4", "split.seed=0,1")
         return re.sub(r"--seeds \d+", "--seeds 1", line) + SHORT
     if line.startswith("rul calibrate"):  # of six engines one validates, and supports a half
         return re.sub(r"--level \S+", "--level 0.5", line)
@@ -107,7 +109,9 @@ def test_every_page_with_commands_of_rul_is_run():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_the_pages_runs_in_order(workplace, page):
+def test_every_command_of_the_pages_runs_in_order(workplace, rul, monkeypatch, page):
+    monkeypatch.chdir(workplace)
+    monkeypatch.setenv("RUL_DATA_SOURCE", str(workplace / "source"))
     # the fleet of `demo` is 100 engines; a small one with its manifest would be refused, so it
     # is left to `rul train` to make, in the folder that `rul simulate` fills
     before = [line for other in PAGES[: PAGES.index(page)] for line in rul_lines(other)]
@@ -117,9 +121,13 @@ def test_every_command_of_the_pages_runs_in_order(workplace, page):
         if line.startswith("rul export"):
             pytest.importorskip("onnxruntime")
         command = line if "--out data/simulated" in line else shortened(line)
-        done = run(command, workplace)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
+        if ">" in command or "--logger" in command:  # for the shell; with warnings of its library
+            done = run(command, workplace)
+            code, out, err = done.returncode, done.stdout, done.stderr
+        else:  # in this process, because each new one takes seconds to import torch
+            code, out, err = rul(*shlex.split(command)[1:])
+        assert code == 0, f"{command}\n{out}\n{err}"
+        assert "Traceback" not in err
 
 
 def test_a_csv_becomes_results_of_a_fleet_of_ones_own(workplace):

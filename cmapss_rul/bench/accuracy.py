@@ -82,9 +82,9 @@ def measure_splits(
 ) -> dict[str, Any]:
     """Compare the times to the target on several splits of the engines, with each seed.
 
-    The figure of one split may be that on which a recipe was made. Both loops train on the same
-    engines of the subset alone and read the same inputs; a run that never gets there counts with
-    its whole time, and `accuracy.never` says how many there were.
+    The defaults may have been tuned on one split. Both loops train on the same engines of the
+    subset alone and read the same inputs; a run that never reaches the target counts with its
+    whole time, and `accuracy.never` says how many there were.
 
     Args:
         options: `config` is measured, with `split.seed` from 0 on.

@@ -62,7 +62,7 @@ def splits_table(result: Mapping[str, Any]) -> Table:
         f"Ratio of the times to the target accuracy, reference loop ÷ ours: median "
         f"{found['ratio_to_usual_loop']:.2f}, quartiles {low:.2f} to {high:.2f} over {runs} runs "
         f"(required: a median of {RATIO:g} and at most {MOST_NEVER} of 15 runs of ours that never "
-        f"get there: {'met' if met else 'NOT met'}).",
+        f"reach it: {'met' if met else 'NOT met'}).",
         f"Never at the target: ours {never['ours']} of {runs}, the reference loop "
         f"{never['usual_loop']} of {runs}; such a run counts with its whole time, and has a star.",
         f"{result['subset']}, {result['files']}, {result['threads']} threads per process, "

@@ -30,13 +30,13 @@ def calibrate(
 ) -> None:
     """Calibrate the prediction intervals of a trained run.
 
-    `rul train` does this already; use it for more levels, or for a run of before 2026-11-29, whose
-    intervals hold for a cycle of a whole life and not for where a record was cut. Only the entry
-    `calibration` of best.pt is added or replaced. Conformal intervals are fitted on the
-    calibration engines (split.calibration), or else on the validation engines, which also
-    selected the epoch, each cut at a random cycle. K engines support levels up to K/(K + 1),
-    near which intervals are very wide: by default 0.9 takes 19 engines and 0.95 takes 39. Reads
-    only the training file, and downloads it if it is missing.
+    `rul train` does this already; use it for more levels, or for a run from before 2026-11-29,
+    whose intervals cover a random cycle of a whole life, not the cycle at which a record is
+    truncated. Only the entry `calibration` of best.pt is added or replaced. Conformal intervals
+    are fitted on the calibration engines (split.calibration), or else on the validation engines,
+    which also selected the epoch, each cut at a random cycle. K engines support levels up to
+    K/(K + 1), near which intervals are very wide: by default 0.9 takes 19 engines and 0.95 takes
+    39. Reads only the training file, and downloads it if it is missing.
 
     \b
     Examples:

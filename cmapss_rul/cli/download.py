@@ -38,8 +38,8 @@ def download_data(
     Valid files that exist already are kept, without any network access. Nothing is written
     unless every requested file is valid.
 
-    A set of N-CMAPSS is one HDF5 file of 2.3 to 3.8 GB, read from the stream of NASA's archive of
-    15.8 GB, which is not stored. NASA publishes no digests: the first one seen is recorded.
+    A set of N-CMAPSS is one HDF5 file of 2.3 to 3.8 GB, extracted while NASA's archive of 15.8 GB
+    is streamed; the archive is not stored. NASA publishes no digests: the first one is recorded.
 
     \b
     Examples:

@@ -21,8 +21,9 @@ def evaluate(
         bool,
         typer.Option(
             "--baseline",
-            help="Also fit gradient boosting on window statistics, on the same engines; kept in "
-            "baseline.json and shown from then on. Needs pip install 'cmapss_rul[baseline]'.",
+            help="Also fit gradient boosting on window statistics, on the same engines; saved "
+            "in baseline.json and shown by later evaluations. Needs pip install "
+            "'cmapss_rul[baseline]'.",
         ),
     ] = False,
     output: Annotated[
@@ -38,8 +39,8 @@ def evaluate(
 
     Prints the RMSE with its interval, what it is compared with and the protocol behind it; with
     --full also baselines, interval coverage and health classification metrics. With --estimate
-    nasa also a table of two point estimates, each with its own RMSE and NASA score; the other
-    figures stay those of the network's RUL. Saves all of it in evaluation.json, and the
+    nasa also a table of two point estimates, each with its own RMSE and NASA score; all other
+    metrics are those of the network's RUL. Saves all of it in evaluation.json, and the
     predictions in predictions.csv. Downloads the test and RUL files if
     they are missing. For your own fleet without a test file, the engines held out from the
     training file (split.test) are truncated and used as the test set.

@@ -231,7 +231,7 @@ Loggers = Annotated[
     typer.Option(
         "--logger",
         metavar="LIST",
-        help="Also keep the run in these trackers, comma-separated: csv, mlflow, tensorboard, "
+        help="Also log the run to these trackers, comma-separated: csv, mlflow, tensorboard, "
         "trackio, wandb. All but csv need an extra, such as pip install 'cmapss_rul[mlflow]'.",
         autocompletion=complete_loggers,
     ),
@@ -257,8 +257,8 @@ Estimate = Annotated[
     EstimateName,
     typer.Option(
         "--estimate",
-        help="rmse: the network's RUL. nasa: the earlier one with the lowest expected NASA score, "
-        "from the residuals of the calibration engines; intervals are the same for both.",
+        help="rmse: the network's RUL. nasa: a lower RUL, which minimises the expected NASA score "
+        "given the residuals of the calibration engines; intervals are the same for both.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -13,7 +13,7 @@ def report(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN-OR-GRID",
+            metavar="RUN-OR-COMPARISON",
             help="A run folder, or an output folder of rul compare.",
             autocompletion=complete_run,
         ),

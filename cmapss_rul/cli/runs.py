@@ -28,7 +28,7 @@ def runs(
     A run is finished, unfinished (it may be training now), interrupted (`rul train --resume`
     resumes it), damaged, or has no checkpoint. val RMSE: over all cycles of the validation
     engines. test RMSE: over the last windows of the test engines, after `rul evaluate`. Both on
-    capped labels, in cycles. Below stand the comparisons in DIR, by default those in
+    capped labels, in cycles. The comparisons in DIR follow, by default those in
     comparisons. The JSON also holds the mean weights of the two losses in the last epoch.
 
     \b

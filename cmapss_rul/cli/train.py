@@ -45,9 +45,9 @@ def train(
     metrics.csv, train.log, best.pt (best epoch on the validation engines), last.pt and
     previous.pt (the checkpoint before it). With --folds it holds config.yaml, a run folder for
     each fold, and best.pt with all networks, which every command takes like any other. On Ctrl-C
-    or SIGTERM the run saves a checkpoint and prints how to resume. Trackers get the configuration,
-    the metrics of each epoch and the checkpoint, and later the results of rul evaluate and rul
-    report; one that fails is reported in a line, and the run goes on.
+    or SIGTERM the run saves a checkpoint and prints how to resume. Trackers receive the
+    configuration, the metrics of each epoch and the checkpoint, and later the results of rul
+    evaluate and rul report; if one fails, a line says so and training continues.
 
     \b
     Examples:

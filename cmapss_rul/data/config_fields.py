@@ -40,7 +40,7 @@ class DataFields(Config):
     virtual_sensors: bool = Field(
         False,
         description="N-CMAPSS: whether the simulator's virtual sensors (X_v), which no engine "
-        "measures, are inputs, too; every figure is then marked.",
+        "measures, are inputs, too; all metrics are then marked.",
     )
     auxiliary: tuple[SubsetName, ...] = Field(
         (),
@@ -105,7 +105,7 @@ class DataFields(Config):
     allow_labels: bool = Field(
         False,
         description="Train although a column that the network sees is a label, known only after "
-        "the failure; every figure is then marked.",
+        "the failure; all metrics are then marked.",
     )
     sensors: Annotated[ColumnNames, Field(min_length=1)] | None = Field(
         None,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet, Times
 
 LABEL_LEAK = "a label among the inputs"
-"""Mark of figures of a network that reads labels."""
+"""Mark of the metrics of a network that reads labels."""
 
 _ENGINES = 10  # fewer engines may agree by chance
 _ROUNDING = 0.02  # guess: error of rounding, such as to whole days, as a share of the range
@@ -126,7 +126,7 @@ def _is_monotone(
 
 
 RECORD_LEAK = "a leak of test records"
-"""Mark of figures on records that were trained on."""
+"""Mark of metrics on records that were trained on."""
 
 RUN = 20
 """Number of consecutive equal rows by which a part of a record is found."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Times
 
 BANDS = 4
-"""Ages that are told apart, each with a quarter of the training rows.
+"""Bands of age, each with a quarter of the training rows.
 
 *Measured*: records cut before the failure, as the official test files are, are up to 0.49 standard
 deviations away from the training data as a whole, and up to 0.43 at the same age.

@@ -213,7 +213,7 @@ def _check_order(names: Sequence[int] | Sequence[str], table: str) -> None:
     for i in range(1, len(names)):
         if not keys[i - 1] < keys[i]:
             raise DataError(
-                f"{table}: found no names of engines, but engine {names[i]} stands after "
+                f"{table}: found no names of engines, but engine {names[i]} follows "
                 f"{names[i - 1]} in the test file, so the order of the RUL is not known for "
                 f"certain; {_TABLE}, or sort the test file by engine"
             )

@@ -88,7 +88,7 @@ def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
     Raises:
         DataError: what the server answered, in one line without the URL.
     """
-    for attempt in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS + 1):
         target.seek(0)
         target.truncate()  # of a failed attempt
         try:
@@ -96,30 +96,45 @@ def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
             target.flush()
             return
         except _TransientError as error:
-            if attempt == ATTEMPTS - 1:
-                raise DataError(f"{error} (after {ATTEMPTS} attempts)") from error
-            time.sleep(FIRST_PAUSE * 2**attempt)
+            _pause(attempt, error)
+
+
+def _pause(attempt: int, error: _TransientError) -> None:
+    """Wait after a failed attempt, longer each time; after the last one give up."""
+    if attempt == ATTEMPTS:
+        raise DataError(f"{error} (after {ATTEMPTS} attempts)") from error
+    time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
 
 
 def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
     watchdog = _Watchdog()
     try:
         with (
+            _failures(),
             watchdog.running(),
             _client() as client,
             client.stream("GET", url, extensions={"trace": watchdog.trace}) as response,
         ):
             _check_head(response)
             _copy(response, target, watchdog, progress=progress)
+    except _TransientError as error:
+        if isinstance(error.__cause__, httpx.ConnectTimeout):  # without a network each is slow
+            raise DataError("no answer within 10 s") from error
+        if watchdog.expired:
+            raise DataError(watchdog.expired) from error
+        raise
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """Turn failures of httpx into _TransientError where they may pass, else into DataError."""
+    try:
+        yield
     except httpx.TooManyRedirects as error:
         raise DataError(f"redirects more than {_MAX_REDIRECTS} times") from error
     except httpx.UnsupportedProtocol as error:
         raise DataError("leads to an address that is neither http nor https") from error
-    except httpx.ConnectTimeout as error:  # no second attempt: without a network each is slow
-        raise DataError("no answer within 10 s") from error
     except httpx.TransportError as error:
-        if watchdog.expired:
-            raise DataError(watchdog.expired) from error
         raise _TransientError(one_line(error) or type(error).__name__) from error
     except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
         raise DataError(one_line(error) or type(error).__name__) from error
@@ -187,7 +202,11 @@ def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
     with tqdm(unit="B", unit_scale=True, leave=False, disable=None if progress else True) as bar:
         while True:
             try:
-                with _client() as client, client.stream("GET", url, headers=_part(received)) as got:
+                with (
+                    _failures(),
+                    _client() as client,
+                    client.stream("GET", url, headers=_part(received)) as got,
+                ):
                     if received and got.status_code != httpx.codes.PARTIAL_CONTENT:
                         raise DataError("was cut off, and does not send the rest alone")
                     if not received:
@@ -198,14 +217,9 @@ def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
                         bar.update(len(piece))
                         yield piece
                 return
-            except (httpx.TransportError, _TransientError) as error:
+            except _TransientError as error:
                 attempt += 1
-                if attempt == ATTEMPTS:
-                    reason = one_line(error) or type(error).__name__
-                    raise DataError(f"{reason} (after {ATTEMPTS} attempts)") from error
-                time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
-            except (httpx.HTTPError, httpx.InvalidURL, ImportError, ValueError) as error:
-                raise DataError(one_line(error) or type(error).__name__) from error
+                _pause(attempt, error)
 
 
 def _part(received: int) -> dict[str, str]:

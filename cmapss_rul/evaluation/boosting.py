@@ -77,7 +77,7 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
 
 
 def _identity(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
-    """All that the baseline's metrics depend on, as it stands in JSON."""
+    """All that the baseline's metrics depend on, as in the JSON."""
     plain = model.config.without_paths()
     digests = {name: file["canonical_sha256"] for name, file in evaluation.protocol.digest.items()}
     own = {key: plain[key] for key in ("data", "split", "seed")}

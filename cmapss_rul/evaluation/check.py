@@ -108,7 +108,7 @@ class FileCheck:
         return all(d.ok for d in self.distances) and all(s.ok for s in self.shares)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the JSON."""
+        """Plain values for the JSON."""
         return {
             "ok": self.ok,
             **{key: value for key, value in vars(self).items() if isinstance(value, str | int)},

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib
 import io
 import json
 import logging
@@ -128,12 +129,12 @@ def export(
     tested = read_test_engines(model, data_dir, labels=False, progress=progress)
     fleet = tested.fleet
     metadata = export_metadata(model, Protocol.of(model, tested), estimate)
-    convert, load = {
-        "onnx": (_to_onnx, _onnx_runner),
-        "torch-export": (_to_torch_export, _torch_export_runner),
-    }[format]
+    convert = _to_onnx if format == "onnx" else _to_torch_export
+    load = _onnx_runner if format == "onnx" else _torch_export_runner
     try:
         with _exporter_warnings_silenced():
+            for package in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" else ():
+                importlib.import_module(package)  # before the trace, which takes seconds
             content = convert(_trace(model, fleet, estimate), metadata)
             run = load(content)
     except ImportError as error:
@@ -279,7 +280,6 @@ def _trace(model: TrainedModel, fleet: Fleet, estimate: Estimate) -> torch.expor
 
 def _to_onnx(exported: torch.export.ExportedProgram, metadata: dict[str, str]) -> bytes:
     import onnx
-    import onnxscript  # noqa: F401  # torch.onnx needs it; its own message is less plain
 
     # a model without intervals has two outputs; its names are then the first two
     names = OUTPUTS[: len(exported.graph_signature.user_outputs)]

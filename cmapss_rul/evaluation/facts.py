@@ -66,7 +66,7 @@ class SplitFacts:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the JSON, where the test share stands only if engines were held out."""
+        """Plain values for the JSON, with the test share only if engines were held out."""
         plain = dataclasses.asdict(self)
         if self.test is None:
             del plain["test"], plain["test_seed"]

@@ -134,11 +134,11 @@ def _predict(model: TrainedModel, fleet: Fleet) -> tuple[NDArray[np.float64], Ti
 
 
 def few_engines(found: CutMetrics) -> str:
-    """Warn of a result that stands on few engines; empty where there are more."""
+    """Warn of a result that rests on few engines; empty where there are more."""
     if found.engines >= FEW_ENGINES:
         return ""
     return (
-        f"this result stands on {counted(found.engines, 'test engine')}: other engines may give "
+        f"this result rests on {counted(found.engines, 'test engine')}: other engines may give "
         "quite another; split.test_folds tests every engine once (docs/own-fleet.md)"
     )
 

@@ -21,7 +21,7 @@ LIFE_GUARANTEE = (
     "at least the level on average over engines like those of the calibration, at a cycle drawn "
     "uniformly from the engine's life; not for each RUL, nor at the last cycle of truncated records"
 )
-"""What intervals of before 2026-11-29 guarantee, and what they do not."""
+"""What intervals from before 2026-11-29 guarantee, and what they do not."""
 
 FAILED_ONLY = (
     "only engines that failed calibrate: biased where those still running live longer or were "

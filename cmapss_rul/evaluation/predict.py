@@ -183,7 +183,7 @@ def _known_conditions(
 ) -> list[bool | None]:
     """Return whether each operating condition in a window occurred in training.
 
-    None stands where the file lacks settings that could tell.
+    None where the file lacks the settings that could tell.
     """
     marks = model.preprocessor.unknown_condition(records.fleet)[:, None]
     # anywhere in the window, not at its last row alone: the network reads all of it

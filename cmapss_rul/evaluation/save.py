@@ -81,7 +81,7 @@ def name_suffix(checkpoint: Path) -> str:
 
 
 def save(evaluation: Evaluation, files: EvaluationFiles) -> None:
-    """Write both files, each atomically; the JSON last, so that it vouches for the CSV.
+    """Write both files, each atomically; the JSON last, so that where it is, the CSV is too.
 
     Raises:
         RulError: a file cannot be written; the one of that name is then untouched.

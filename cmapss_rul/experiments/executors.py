@@ -273,7 +273,7 @@ def _read(folder: Path) -> Files:
 
 
 def _write(files: Files, folder: Path) -> None:
-    """Write files into a folder; last.pt last, because it vouches for the others."""
+    """Write files into a folder; last.pt last: its presence means that the others are complete."""
     if not files:
         return
     last = RunFolder(folder).last.name

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from cmapss_rul.evaluation.save import EvaluationFiles
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.training.config import RunConfig, completed, flatten
+from cmapss_rul.training.config import RunConfig, changed_keys, completed, flatten
 from cmapss_rul.training.runs import RunFolder
 
 
@@ -39,22 +39,15 @@ def digest_of(plain: Any) -> str:
 
 def differences(previous: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """List the differences between the identities of two grids, one text per key."""
-    changes = [
-        f"{key} was {previous.get(key)} and is {now.get(key)}"
-        for key in ("seeds", "oracle")
-        if previous.get(key) != now.get(key)
-    ]
+    changes = changed_keys(previous, now, but=(previous.keys() | now.keys()) - {"seeds", "oracle"})
     then, here = previous.get("cells", {}), now.get("cells", {})
     changes += [f"it also has the cell '{name}'" for name in then if name not in here]
     changes += [f"it lacks the cell '{name}'" for name in here if name not in then]
     for name in [name for name in here if name in then]:
         # `completed` adds keys that came later at their defaults: they count as equal
         one, other = flatten(completed(then[name])), flatten(here[name])
-        changes += [
-            f"{name}: {key} was {one.get(key, 'absent')} and is {other.get(key, 'absent')}"
-            for key in sorted((one.keys() | other.keys()) - {"seed", "train.threads"})
-            if one.get(key) != other.get(key)
-        ]
+        changed = changed_keys(one, other, but={"seed", "train.threads"})
+        changes += [f"{name}: {change}" for change in changed]
     return changes
 
 

@@ -263,7 +263,7 @@ def fleet_prognostics(
 
     An engine's predictions are scored from the first cycle whose true RUL is at most the cap:
     before it a prediction at the cap means 'the cap or more', which is no RUL to be compared.
-    An engine that never gets there has no metrics. Where the label reaches the cap, a prediction
+    An engine that never reaches it has no metrics. Where the label reaches the cap, a prediction
     at the cap is right without any skill: prognostic horizons of about the cap come cheap.
 
     Args:

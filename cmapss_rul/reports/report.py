@@ -8,7 +8,6 @@ from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.boosting import with_stored_baseline
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.headline import published_comparison, verdict, warnings_of
-from cmapss_rul.evaluation.held_out import CutMetrics
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save, track_evaluation
 from cmapss_rul.evaluation.tables import interval_cell, number, window_names
@@ -150,36 +149,24 @@ def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
 
 
 def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Name and value of the most important metrics."""
+    """Name and value of the most important metrics; of held-out engines they have no one cut."""
+    protocol, cuts = evaluation.protocol, evaluation.cuts
     last, every = evaluation.metrics.last.capped, evaluation.metrics.every.capped
-    interval, unit = last.rmse_interval, evaluation.protocol.unit
-    if evaluation.cuts is not None:
-        return _held_out_metrics(evaluation, evaluation.cuts)
-    where = evaluation.protocol.scored_at.removeprefix("the ")
-    every_window = ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} {unit}")
+    rmse, interval, over = last.rmse, last.rmse_interval, "engines"
+    where = protocol.scored_at.removeprefix("the ")
+    nasa = (f"NASA score, {where}, capped", number(last.nasa, 0))
+    if cuts is not None:
+        rmse, interval, over = cuts.rmse, cuts.rmse_interval, counted(cuts.engines, "engine")
+        where = "random cuts"
+        nasa = ("NASA score, random cuts, mean", number(cuts.nasa_mean, 2))
+    every_window = ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} {protocol.unit}")
     return [
-        *(("too good", mark) for mark in evaluation.protocol.marks),
-        (f"RMSE, {where}, capped labels", f"{number(last.rmse, 2)} {unit}"),
+        *(("too good", mark) for mark in protocol.marks),
+        (f"RMSE, {where}, capped labels", f"{number(rmse, 2)} {protocol.unit}"),
         (
-            "its 95 % interval over engines",
+            f"its 95 % interval over {over}",
             "none: one engine" if interval is None else interval_cell(interval),
         ),
-        (f"NASA score, {where}, capped", number(last.nasa, 0)),
+        nasa,
         *([every_window] if "every" in window_names(evaluation) else []),
-    ]
-
-
-def _held_out_metrics(evaluation: Evaluation, cuts: CutMetrics) -> list[tuple[str, str]]:
-    """Name and value of the most important metrics of held-out engines, which have no one cut."""
-    interval, every = cuts.rmse_interval, evaluation.metrics.every.capped
-    unit = evaluation.protocol.unit
-    return [
-        *(("too good", mark) for mark in evaluation.protocol.marks),
-        ("RMSE, random cuts, capped labels", f"{number(cuts.rmse, 2)} {unit}"),
-        (
-            f"its 95 % interval over {counted(cuts.engines, 'engine')}",
-            "none: one engine" if interval is None else interval_cell(interval),
-        ),
-        ("NASA score, random cuts, mean", number(cuts.nasa_mean, 2)),
-        ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} {unit}"),
     ]

@@ -20,7 +20,7 @@
 
 The classes below are both the schema and the objects that a run works with: the loop advances
 `LoopState` and `Clock` and saves them as they are. A new field is declared here and nowhere else;
-with a default value, older checkpoints still load. The tensors are checked by whoever loads them:
+with a default value, older checkpoints still load. The tensors are checked where they are loaded:
 `trained_model` and `Trainer.load_state_dict`. `checkpoint_file` reads and writes the bytes.
 """
 
@@ -173,7 +173,7 @@ class LoopState(Part):
     batch: Count = 0
     step: Count = 0
     sums: list[float] = Field([0.0] * len(MEASURES), min_length=6, max_length=6)
-    # checkpoints of before 2026-11-29 call it best_rmse, the only metric then
+    # checkpoints from before 2026-11-29 call it best_rmse, the only metric then
     best_value: float = Field(math.inf, validation_alias=AliasChoices("best_value", "best_rmse"))
     best_epoch: Count = 0
     stale: Count = 0

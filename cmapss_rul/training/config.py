@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -234,6 +234,21 @@ def flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = value
     return found
+
+
+def changed_keys(
+    then: Mapping[str, Any], now: Mapping[str, Any], but: Collection[str]
+) -> list[str]:
+    """Describe the dotted keys, less some, whose values differ.
+
+    >>> changed_keys({"a": 1, "b": 2}, {"a": 3}, but={"b"})
+    ['a was 1 and is 3']
+    """
+    return [
+        f"{key} was {then.get(key, 'absent')} and is {now.get(key, 'absent')}"
+        for key in sorted((then.keys() | now.keys()) - {*but})
+        if then.get(key) != now.get(key)
+    ]
 
 
 def load_config(name_or_path: str | Path, sets: Sequence[str] = ()) -> RunConfig:

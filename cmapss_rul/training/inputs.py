@@ -128,7 +128,7 @@ class RunInputs:
             raise DataError(
                 f"{config.data.train}: found labels, known only after the failure, among the "
                 f"inputs: {found}; leave them out of data.sensors and data.settings, or set "
-                "data.allow_labels to true, which marks every figure"
+                "data.allow_labels to true, which marks all metrics"
             )
         self.files.label_columns = [*labels]
 

@@ -9,7 +9,7 @@ from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.locks import entries_in
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint, RunRecord, refuse_malformed
-from cmapss_rul.training.config import RunConfig, completed, flatten
+from cmapss_rul.training.config import RunConfig, changed_keys, completed, flatten
 from cmapss_rul.training.loggers import Reporter, write_metrics
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.runs import MAY_CHANGE, RunFolder
@@ -90,11 +90,7 @@ def check_same_run(
         may_change = set(MAY_CHANGE)
         if checkpoint.is_finished() and config.train.epochs > then["train.epochs"]:
             may_change.add("train.epochs")
-        changed = [
-            f"{key} was {then.get(key, 'absent')} and is {now.get(key, 'absent')}"
-            for key in sorted(then.keys() | now.keys())
-            if key not in may_change and then.get(key) != now.get(key)
-        ]
+        changed = changed_keys(then, now, but=may_change)
     changed += [
         f"data: {here.name} had SHA-256 {there.sha256[:12]}… and has {here.sha256[:12]}…"
         for there, here in zip(checkpoint.data.files, sources, strict=False)

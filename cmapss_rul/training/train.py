@@ -63,7 +63,7 @@ def train(
         reporters: receive the events of the run, in this order.
         group: processes that train this run together, of which rank 0 writes and reports; by
             default this one alone.
-        tracking: the trackers that follow the run; a resumed run goes on in those of before.
+        tracking: the trackers that follow the run; a resumed run continues in those that it has.
 
     Returns:
         The run's folder, with `best.pt`, `last.pt`, `metrics.csv`, `config.yaml`, `train.log`.
@@ -161,7 +161,7 @@ def _read_inputs(
     inputs = RunInputs.prepare(config, files)
     if checkpoint is None:
         inputs.check_leakage(config, files)
-    else:  # a run goes on as it began
+    else:  # recorded when the run started
         inputs.files.label_columns = checkpoint.data.label_columns
         inputs.files.fingerprints = checkpoint.data.fingerprints
     return inputs
@@ -225,7 +225,7 @@ def _caveats(loop: Loop, inputs: RunInputs) -> Iterator[str]:
         units = [str(inputs.names[number - 1]) for number in loop.data.engines.validation]
         yield f"validation on unit {', '.join(units)}"
     if files.label_columns:
-        yield f"{LABEL_LEAK} ({', '.join(files.label_columns)}), so every figure is too good"
+        yield f"{LABEL_LEAK} ({', '.join(files.label_columns)}), so all metrics are too good"
     if files.held_cells:
         cells = list_held(files.held_cells)
         yield f"empty cells hold the engine's last value (data.missing): {cells}"

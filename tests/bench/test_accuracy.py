@@ -126,7 +126,7 @@ def test_the_table_of_splits():
     table = splits_table(plain)
     assert table.rows == [["split 0", "4.00", "3.50"], ["split 1", "3.00", "0.50 *"]]
     assert "median 3.25, quartiles 2.38 to 3.62 over 4 runs" in table.notes[0]
-    assert table.notes[0].endswith("that never get there: met).")
+    assert table.notes[0].endswith("that never reach it: met).")
     assert "ours 1 of 4, the reference loop 0 of 4" in table.notes[1]
     plain["accuracy"]["never"]["ours"] = 2
     assert "NOT met" in splits_table(plain).notes[0]

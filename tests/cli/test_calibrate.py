@@ -1,4 +1,4 @@
-"""`rul calibrate`, from the words typed to what stands on the terminal and the disk."""
+"""`rul calibrate`, from the command line to its output and files."""
 
 import json
 import shutil

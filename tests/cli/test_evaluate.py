@@ -1,4 +1,4 @@
-"""`rul evaluate`, from the words typed to what stands on the terminal and the disk."""
+"""`rul evaluate`, from the command line to its output and files."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""`rul predict`, from the words typed to what stands on the terminal and the disk."""
+"""`rul predict`, from the command line to its output and files."""
 
 import io
 import json

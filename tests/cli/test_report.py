@@ -1,4 +1,4 @@
-"""`rul report`, from the words typed to what stands on the terminal and the disk."""
+"""`rul report`, from the command line to its output and files."""
 
 import shutil
 import subprocess

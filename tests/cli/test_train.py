@@ -1,4 +1,4 @@
-"""`rul train`, from the words typed to what stands on the terminal and the disk."""
+"""`rul train`, from the command line to its output and files."""
 
 import os
 import re

@@ -30,7 +30,7 @@ def test_one_column_is_refused_where_they_do_not(tmp_path, names, first, second)
     with pytest.raises(DataError) as caught:
         read(tmp_path, "5\n60\n7\n", names)
     assert str(caught.value) == (
-        f"{tmp_path}/rul.txt: found no names of engines, but engine {first} stands after {second} "
+        f"{tmp_path}/rul.txt: found no names of engines, but engine {first} follows {second} "
         "in the test file, so the order of the RUL is not known for certain; give the RUL file two "
         "columns, the engine's name and its RUL, or sort the test file by engine"
     )

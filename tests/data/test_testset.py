@@ -73,7 +73,7 @@ def test_the_rul_of_a_file_stands_in_the_order_of_the_engines(tmp_path):
     path = write_own(tmp_path / "test.csv", rows)
     (tmp_path / "rul.txt").write_text("6\n9\n")
     data = config(tmp_path, test=str(path), rul_file=str(tmp_path / "rul.txt"))
-    with pytest.raises(DataError, match="engine a stands after b in the test file"):
+    with pytest.raises(DataError, match="engine a follows b in the test file"):
         read_test_set(data, SplitConfig())
     (tmp_path / "rul.txt").write_text("asset,RUL\na,9\nb,6\n")
     found = read_test_set(data, SplitConfig())

@@ -89,7 +89,7 @@ def test_the_protocol_counts_them(known):
 def test_the_headline_stands_on_random_cuts_and_warns_of_few_engines(known):
     assert "at random cuts of 2 test engines of my, capped labels" in verdict(known)
     warning = few_engines(known.cuts)
-    assert warning.startswith("this result stands on 2 test engines: other engines may give")
+    assert warning.startswith("this result rests on 2 test engines: other engines may give")
     assert warning in list(warnings_of(known))
     assert few_engines(dataclasses.replace(known.cuts, engines=FEW_ENGINES)) == ""
     assert key_metrics(known)[0][0] == "RMSE, random cuts, capped labels"

@@ -187,11 +187,11 @@ def test_a_label_among_the_inputs_is_refused_or_marked(tmp_path):
     assert str(caught.value) == (
         f"{file}: found labels, known only after the failure, among the inputs: 'life' (constant "
         "in each engine, it ranks them by their life); leave them out of data.sensors and "
-        "data.settings, or set data.allow_labels to true, which marks every figure"
+        "data.settings, or set data.allow_labels to true, which marks all metrics"
     )
     assert not (tmp_path / "run").exists()
     recorder = record_run(own_config(file, {**data, "allow_labels": True}), tmp_path / "run")
-    assert "a label among the inputs (life), so every figure is too good" in recorder.notes
+    assert "a label among the inputs (life), so all metrics are too good" in recorder.notes
     assert checkpoint_file.read(tmp_path / "run/best.pt")["data"]["label_columns"] == ["life"]
     # columns that the network does not see may be labels
     train(own_config(file, {**data, "columns": ["temp"]}), tmp_path / "seen", device="cpu")
