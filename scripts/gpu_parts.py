@@ -23,7 +23,7 @@ from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.checkpoint_file import read
 from cmapss_rul.training.config import RunConfig, load_config
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.loggers import Reporter, Row
+from cmapss_rul.training.reporters import Reporter, Row
 from cmapss_rul.training.train import train
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ from cmapss_rul.bench.reference_loop import Epoch, ReferenceLoop
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.loggers import Reporter, Row
+from cmapss_rul.training.reporters import Reporter, Row
 from cmapss_rul.training.train import train
 
 MARGIN = 1.02

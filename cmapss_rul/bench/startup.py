@@ -14,7 +14,7 @@ from cmapss_rul.bench.options import BenchOptions
 from cmapss_rul.system.errors import RulError, one_line
 from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import Reporter
+from cmapss_rul.training.reporters import Reporter
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from cmapss_rul.display.text import counted
 from cmapss_rul.system.errors import printable
-from cmapss_rul.training.loggers import Reporter, Row
+from cmapss_rul.training.reporters import Reporter, Row
 
 if TYPE_CHECKING:
     from cmapss_rul.experiments.compare import Event

@@ -21,7 +21,7 @@ from cmapss_rul.data.windows import Windows
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import Network, predict
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.training.loggers import Reporter
+from cmapss_rul.training.reporters import Reporter
 
 COLUMNS = ("epoch", "oracle_test_rmse", "mark")
 MARK = "oracle: chosen on the test set"

@@ -22,7 +22,7 @@ from cmapss_rul.system.errors import CheckpointError, RulError, one_line
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.reporters import Row
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trained_model import TrainedModel
 

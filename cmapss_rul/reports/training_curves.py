@@ -19,7 +19,7 @@ from cmapss_rul.display.plotting import (
 from cmapss_rul.reports.page import Missing, Part, Plot
 from cmapss_rul.reports.rul_plots import WIDTH
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.training.loggers import read_metrics
+from cmapss_rul.training.reporters import read_metrics
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trained_model import TrainedModel
 

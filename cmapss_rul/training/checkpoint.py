@@ -48,7 +48,7 @@ from cmapss_rul.config.explain import explain
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.system.errors import CheckpointError, one_line
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import ADDED, COLUMNS, TIMES, Row
+from cmapss_rul.training.reporters import ADDED, COLUMNS, TIMES, Row
 from cmapss_rul.version import __version__
 
 OF_ENSEMBLE = ("members", "out_of_fold", "calibration")

@@ -19,7 +19,7 @@ from cmapss_rul.losses import LossConfig
 from cmapss_rul.model.network import Network, NetworkConfig
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.training.checkpoint_file import open_sealed
-from cmapss_rul.training.loggers import read_metrics
+from cmapss_rul.training.reporters import read_metrics
 from cmapss_rul.training.schedule import CosineConfig, ScheduleConfig
 
 MAX_PARAMETERS = 50_000_000

@@ -25,8 +25,8 @@ from cmapss_rul.training.checkpoint import (
 )
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import RunInputs, TrainFiles, find_train_files, read_train_files
-from cmapss_rul.training.loggers import Reporter
 from cmapss_rul.training.ranks import ProcessGroup
+from cmapss_rul.training.reporters import Reporter
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trained_model import TrainedModel
 from cmapss_rul.training.validation import predict_out_of_fold, validation_metrics

@@ -31,8 +31,8 @@ from cmapss_rul.training.checkpoint import (
     refuse_malformed,
 )
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import Reporter, Row, write_metrics
 from cmapss_rul.training.optimisation import NEVER, StepPlan, Trainer
+from cmapss_rul.training.reporters import Reporter, Row, write_metrics
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.validation import predict_clamped, validation_metrics
 

@@ -10,8 +10,8 @@ from cmapss_rul.system.locks import entries_in
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint, RunRecord, refuse_malformed
 from cmapss_rul.training.config import RunConfig, changed_keys, completed, flatten
-from cmapss_rul.training.loggers import Reporter, write_metrics
 from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.reporters import Reporter, write_metrics
 from cmapss_rul.training.runs import MAY_CHANGE, RunFolder
 
 

@@ -22,7 +22,7 @@ from cmapss_rul.system.errors import CheckpointError, printable
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint
-from cmapss_rul.training.loggers import metrics_text
+from cmapss_rul.training.reporters import metrics_text
 
 ROOT = Path("runs")
 MAY_CHANGE = {"train.threads"}

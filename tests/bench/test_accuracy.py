@@ -17,7 +17,7 @@ from cmapss_rul.bench.accuracy import (
 )
 from cmapss_rul.bench.reference_loop import Epoch
 from cmapss_rul.bench.table import splits_table
-from cmapss_rul.training.checkpoint import read
+from cmapss_rul.training.checkpoint_file import read
 from cmapss_rul.training.runs import RunFolder
 from tests.bench.results import result
 

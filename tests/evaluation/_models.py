@@ -13,7 +13,7 @@ from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.model.network import Output
 from cmapss_rul.training import checkpoint, checkpoint_file
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import COLUMNS, TIMES
+from cmapss_rul.training.reporters import COLUMNS, TIMES
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import TrainedModel, restore
 from tests.data._own import KEYS

@@ -28,7 +28,7 @@ from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.system.workers import JobEvent
-from cmapss_rul.training.loggers import COLUMNS
+from cmapss_rul.training.reporters import COLUMNS
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.experiments.inputs import run_here, write_config

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from cmapss_rul.training.loggers import write_metrics
+from cmapss_rul.training.reporters import write_metrics
 from cmapss_rul.training.runs import RunFolder
 from tests.evaluation._models import FIGURES
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cmapss_rul.reports import training_curves
-from cmapss_rul.training.loggers import read_metrics
+from cmapss_rul.training.reporters import read_metrics
 from cmapss_rul.training.runs import RunFolder
 from tests.reports.inputs import texts, write_rows
 

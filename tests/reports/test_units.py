@@ -13,7 +13,7 @@ from cmapss_rul.evaluation.tables import evaluation_tables
 from cmapss_rul.reports import breakdown, rul_plots, sections
 from cmapss_rul.reports.report import key_metrics, report
 from cmapss_rul.reports.training_curves import plot_learning_curves
-from cmapss_rul.training.loggers import read_metrics
+from cmapss_rul.training.reporters import read_metrics
 from tests.data._own import HEADER, own_rows, write_own
 from tests.evaluation._models import calibrated, trained
 

@@ -27,9 +27,9 @@ from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint, refuse_malformed
 from cmapss_rul.training.checkpoint_file import check_format
 from cmapss_rul.training.config import load_config
-from cmapss_rul.training.loggers import metrics_text
 from cmapss_rul.training.loop import set_rng_state
 from cmapss_rul.training.optimisation import Trainer
+from cmapss_rul.training.reporters import metrics_text
 from cmapss_rul.training.resume import check_same_run, host_warnings
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import TrainedModel

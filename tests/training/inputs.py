@@ -9,7 +9,7 @@ import torch
 
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import COLUMNS, TIMES, Reporter
+from cmapss_rul.training.reporters import COLUMNS, TIMES, Reporter
 from cmapss_rul.training.train import train
 
 MODEL = {

@@ -9,7 +9,7 @@ from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, TrainConfig, load_config
-from cmapss_rul.training.loggers import metrics_text, read_metrics
+from cmapss_rul.training.reporters import metrics_text, read_metrics
 
 NAMES = {
     "data": ("subset", "dir", "source", "cap", "window", "columns", "cycle_count", "smoothing"),

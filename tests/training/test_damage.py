@@ -9,8 +9,8 @@ from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
-from cmapss_rul.training.loggers import ADDED
 from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.reporters import ADDED
 from cmapss_rul.training.runs import RunFolder, folder_to_resume
 from cmapss_rul.training.train import train
 from tests.torture.runs import broken

@@ -16,9 +16,9 @@ from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.loggers import COLUMNS, Reporter
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.optimisation import Trainer
+from cmapss_rul.training.reporters import COLUMNS, Reporter
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore

@@ -15,8 +15,8 @@ from cmapss_rul.system.errors import DataError, RulError, UsageError
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.loggers import Reporter
 from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.reporters import Reporter
 from cmapss_rul.training.train import train
 from tests.training.inputs import (
     Recorder,

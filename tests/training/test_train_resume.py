@@ -9,8 +9,8 @@ from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.loggers import ADDED
 from cmapss_rul.training.loop import Loop
+from cmapss_rul.training.reporters import ADDED
 from cmapss_rul.training.train import train
 from tests.training.inputs import (
     Stopper,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.reporters import Row
 
 PROJECT = "cmapss_rul"
 """Name of the project or experiment, unless the library's own variables name another one."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.reporters import Row
 from cmapss_rul.training.trackers.base import TrackedRun
 
 

@@ -17,7 +17,7 @@ from cmapss_rul.display.text import json_text
 from cmapss_rul.system.errors import RulError, UsageError, one_line, printable
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, flatten
-from cmapss_rul.training.loggers import Reporter, Row, read_metrics
+from cmapss_rul.training.reporters import Reporter, Row, read_metrics
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers.base import TrackedRun, Tracker
 from cmapss_rul.training.trackers.csv import CsvTracker

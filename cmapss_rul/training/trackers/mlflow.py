@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.reporters import Row
 from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, tag, values_of
 
 _BATCH = 100

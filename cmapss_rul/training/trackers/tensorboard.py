@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.reporters import Row
 from cmapss_rul.training.trackers.base import TrackedRun, values_of
 
 EVENTS = "events.out.tfevents.*"

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.reporters import Row
 from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, kinds_of, tag, values_of
 
 

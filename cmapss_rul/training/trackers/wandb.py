@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.loggers import Row
+from cmapss_rul.training.reporters import Row
 from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, kinds_of, tag, values_of
 
 

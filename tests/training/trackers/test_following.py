@@ -8,7 +8,7 @@ import pytest
 
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training.loggers import Reporter
+from cmapss_rul.training.reporters import Reporter
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers import NAMES, following, parse_names
 from cmapss_rul.training.trackers.following import Records, Tracking, attach_results

@@ -8,7 +8,7 @@ import pytest
 
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.signals import Interrupted
-from cmapss_rul.training.loggers import COLUMNS, Reporter
+from cmapss_rul.training.reporters import COLUMNS, Reporter
 from cmapss_rul.training.trackers.base import tag
 from cmapss_rul.training.trackers.following import Tracking, make_tracker
 from cmapss_rul.training.trackers.tensorboard import EVENTS

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cmapss_rul.system.errors import RulError
-from cmapss_rul.training.loggers import (
+from cmapss_rul.training.reporters import (
     COLUMNS,
     LogFile,
     Reporter,
