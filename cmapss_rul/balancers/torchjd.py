@@ -185,11 +185,7 @@ class TorchJD(Balancer):
 
 
 def _build_scalarizer(kind: str, arguments: dict[str, Any]) -> nn.Module:
-    """Instantiate a class of torchjd.
-
-    Raises:
-        UsageError: torchjd is not installed.
-    """
+    """Instantiate a class of torchjd."""
     try:
         module = importlib.import_module("torchjd.scalarization")
     except ImportError as error:

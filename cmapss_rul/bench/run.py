@@ -46,6 +46,8 @@ PARTS: Mapping[str, Part] = {
 def bench(
     subset: SubsetName,
     *,
+    splits: int | None = None,
+    seeds: int = 3,
     data_dir: Path | None = None,
     device: str = "auto",
     quick: bool = False,
@@ -55,6 +57,8 @@ def bench(
 
     Args:
         subset: FD001 to FD004.
+        splits: only the time to the target accuracy, on so many splits of the training engines.
+        seeds: of each of these splits.
         data_dir: folder of the text files; that of the configurations by default.
         device: auto, cpu or cuda, where networks run.
         quick: the same measurements with fewer repetitions.
@@ -67,42 +71,15 @@ def bench(
         RulError: a measurement failed, or, as DataError, a file cannot be provided.
     """
     torch_device = pick_device(device)
-    with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
-        repetitions = QUICK if quick else Repetitions()
-        options = BenchOptions.for_subset(
-            subset, data_dir, torch_device.type, repetitions, Path(folder)
-        )
-        return run_parts(options, PARTS, report) | {"quick": quick}
-
-
-def bench_splits(
-    subset: SubsetName,
-    splits: int,
-    *,
-    seeds: int = 3,
-    data_dir: Path | None = None,
-    device: str = "auto",
-    report: Callable[[str], None] = print,
-) -> dict[str, Any]:
-    """Measure the time to the target accuracy on several splits of one subset.
-
-    Args:
-        subset: FD001 to FD004.
-        splits: number of splits of the training engines.
-        seeds: of each.
-        data_dir: folder of the text files; that of the configurations by default.
-        device: auto, cpu or cuda.
-        report: receives what is measured, and the ratio of each pair of runs.
-
-    Raises:
-        RulError: a measurement failed, or, as DataError, a file cannot be provided.
-    """
-    with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
+    sizes, parts = QUICK if quick else Repetitions(), PARTS
+    if splits is not None:
         sizes = Repetitions(seeds=tuple(range(seeds)), repeats=1)
-        torch_device = pick_device(device)
-        options = BenchOptions.for_subset(subset, data_dir, torch_device.type, sizes, Path(folder))
         part = partial(measure_splits, splits=splits, report=report)
-        return run_parts(options, {f"time to the target accuracy on {splits} splits": part}, report)
+        parts = {f"time to the target accuracy on {splits} splits": part}
+    with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
+        options = BenchOptions.for_subset(subset, data_dir, torch_device.type, sizes, Path(folder))
+        result = run_parts(options, parts, report)
+    return result | ({"quick": quick} if splits is None else {})
 
 
 def bench_scale(

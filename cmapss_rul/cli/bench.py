@@ -77,7 +77,7 @@ def bench(
 
     # these import torch, which takes seconds: only after the checks above
     from cmapss_rul.bench.run import bench as measure
-    from cmapss_rul.bench.run import bench_scale, bench_splits
+    from cmapss_rul.bench.run import bench_scale
     from cmapss_rul.display.text import finite, json_text
 
     def report(text: str) -> None:
@@ -85,12 +85,11 @@ def bench(
 
     if scale:
         result = bench_scale(picture, quick=quick, report=report)
-    elif splits is not None:
-        result = bench_splits(
-            name, splits, seeds=seeds, data_dir=data, device=device, report=report
-        )
     else:
-        result = measure(name, data_dir=data, device=device, quick=quick, report=report)
+        result = measure(
+            name, splits=splits, seeds=seeds, data_dir=data, device=device, quick=quick,
+            report=report,
+        )  # fmt: skip
     text = json_text(finite(result)) + "\n"
     write_atomic(output, text)
     if as_json:

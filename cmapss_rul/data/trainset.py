@@ -69,11 +69,7 @@ def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provena
 
 
 def _engine_numbers(ids: Sequence[str], records: Records, file: Path) -> NDArray[np.int64]:
-    """Numbers of the engines of `data.censored`, ascending.
-
-    Raises:
-        DataError: there is no such engine in the file.
-    """
+    """Numbers of the engines of `data.censored`, ascending."""
     numbers = {str(name): number for number, name in enumerate(records.names, start=1)}
     unknown = [name for name in ids if name not in numbers]
     if unknown:

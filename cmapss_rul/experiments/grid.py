@@ -182,11 +182,7 @@ def make_grid(
 
 
 def _baseline_cells(cells: Sequence[Cell]) -> list[Cell]:
-    """Cells of gradient boosting, for each configuration and setting that it depends on.
-
-    Raises:
-        UsageError: a cell is an ensemble over folds.
-    """
+    """Cells of gradient boosting, for each configuration and setting that it depends on."""
     found: dict[tuple[str, str], Cell] = {}
     for cell in cells:
         if cell.resolved.split.is_ensemble:

@@ -132,11 +132,7 @@ def _open_checked(config: RunConfig, run: RunFolder) -> Checkpoint:
 
 
 def _finished_ensemble(config: RunConfig, run: RunFolder) -> History | None:
-    """Read the history of a finished ensemble.
-
-    Raises:
-        Damaged: as `finished_history`, of one of its networks.
-    """
+    """Read the history of a finished ensemble."""
     folds = [run.fold(fold) for fold in range(len(config.split.members))]
     histories = [
         finished_history(config.model_copy(update={"split": split}), fold.path, oracle=False)

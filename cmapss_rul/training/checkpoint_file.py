@@ -154,11 +154,7 @@ def _alternatives(path: Path) -> str:
 
 
 def _check_archive(data: bytes) -> None:
-    """Refuse an archive that would take more memory than the file has bytes.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
+    """Refuse an archive that would take more memory than the file has bytes."""
     # the reader of PyTorch and `zipfile` must agree on where the archive ends, or one could be
     # shown a harmless directory and the other load another
     end = len(data) - _COMMENT - _END_RECORD
@@ -182,9 +178,6 @@ def _check_plain(content: Any, most: int) -> None:
 
     A file has more bytes than values, unless it refers to one value many times; and no tensor
     has more bytes than the file, unless it repeats some of them (by strides of 0).
-
-    Raises:
-        ValueError: with what is wrong.
     """
     waiting, seen = [(content, 0)], 0
     while waiting:

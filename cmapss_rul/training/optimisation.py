@@ -224,11 +224,7 @@ class Trainer:
 
 
 def _load(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimiser's state and check that it fits, because PyTorch accepts any.
-
-    Raises:
-        ValueError: other settings than the configuration's, or moments of another shape.
-    """
+    """Load an optimiser's state and check that it fits, because PyTorch accepts any."""
     settings = [_settings(group) for group in optimiser.param_groups]
     optimiser.load_state_dict(state)
     if [_settings(group) for group in optimiser.param_groups] != settings:

@@ -123,11 +123,7 @@ def resume_files(loop: Loop, checkpoint: Checkpoint, damage: str) -> None:
 
 
 def _repair_best(loop: Loop) -> None:
-    """Rewrite a damaged best.pt where the state at hand is the best one.
-
-    Raises:
-        CheckpointError: another state was.
-    """
+    """Rewrite a damaged best.pt where the state at hand is the best one."""
     state = loop.state
     if not state.best_epoch:
         return

@@ -139,11 +139,7 @@ class TrainedModel:
 def _ensemble(
     checkpoint: Checkpoint, config: RunConfig, device: torch.device | str
 ) -> TrainedModel:
-    """Build all networks of an ensemble's checkpoint.
-
-    Raises:
-        CheckpointError: with the path and what is wrong with the content.
-    """
+    """Build all networks of an ensemble's checkpoint."""
     with refuse_malformed(checkpoint.path):
         folds = len(config.split.members)
         if len(checkpoint.members) != folds:

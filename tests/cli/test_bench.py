@@ -30,7 +30,7 @@ def test_table_and_json(rul, asked, tmp_path):
     assert err == "measuring: a part\n"
     assert "step.ratio_to_usual_loop" in out
     assert json.loads(path.read_text()) == result(subset="FD004")
-    options = {"data_dir": None, "device": "auto", "quick": True}
+    options = {"splits": None, "seeds": 3, "data_dir": None, "device": "auto", "quick": True}
     assert asked == [("FD004", options)]
 
 
@@ -87,8 +87,8 @@ def test_scale_writes_its_picture_too(rul, tmp_path, monkeypatch):
 def test_splits_are_a_measurement_of_their_own(rul, monkeypatch, tmp_path):
     called = {}
 
-    def fake(subset, splits, **options):
-        called.update(subset=subset, splits=splits, seeds=options["seeds"])
+    def fake(subset, **options):
+        called.update(subset=subset, splits=options["splits"], seeds=options["seeds"])
         side = {"seconds": 1.0, "epochs": 1, "reached": True, "best": 9.0}
         runs = [{"split": 0, "seed": 0, "ratio": 3.5, "usual_loop": side, "ours": side}]
         return result(accuracy={
@@ -96,7 +96,7 @@ def test_splits_are_a_measurement_of_their_own(rul, monkeypatch, tmp_path):
             "never": {"usual_loop": 0, "ours": 0},
         })  # fmt: skip
 
-    monkeypatch.setattr(run, "bench_splits", fake)
+    monkeypatch.setattr(run, "bench", fake)
     output = tmp_path / "splits.json"
     options = ["--splits", "5", "--seeds", "2", "--subset", "FD003"]
     code, out, _ = rul("bench", *options, "--output", output)
