@@ -18,12 +18,7 @@ from cmapss_rul.training.trained_model import TrainedModel
 
 
 class IntervalGraph(nn.Module):
-    """The interval around each prediction; equals `Calibration.bounds`.
-
-    Shapes:
-        rul: float32 [batch], clamped to [0, cap], cycles.
-        returns: lower and upper bound, float32 [batch], cycles.
-    """
+    """Bounds of the interval around predictions, both [batch], cycles: `Calibration.bounds`."""
 
     knots: Tensor
     scales: Tensor

@@ -39,7 +39,11 @@ def digest_of(plain: Any) -> str:
 
 def differences(previous: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """List the differences between the identities of two grids, one text per key."""
-    changes = changed_keys(previous, now, but=(previous.keys() | now.keys()) - {"seeds", "oracle"})
+    changes = [
+        f"{key} was {previous.get(key)} and is {now.get(key)}"
+        for key in ("seeds", "oracle")
+        if previous.get(key) != now.get(key)
+    ]
     then, here = previous.get("cells", {}), now.get("cells", {})
     changes += [f"it also has the cell '{name}'" for name in then if name not in here]
     changes += [f"it lacks the cell '{name}'" for name in here if name not in then]
