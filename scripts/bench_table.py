@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.bench.table import Row, describe_machine, remarks, rows
+from cmapss_rul.bench.table import Row, describe_machine, remarks, rows, splits_table
 from cmapss_rul.display.table import Code, Table, to_markdown
 
 BENCHMARKS = tuple(Path(f"configs/bench-fd00{number}.json") for number in (1, 2, 3, 4))
 """Written by `rul bench --subset … --output …`, one file a subset; any of them may be missing."""
+
+SPLITS = Path("configs/bench-splits.json")
+"""Written by `rul bench --splits 5 --seeds 3 --output …`."""
 
 
 def read_benchmarks(root: Path) -> list[dict[str, Any]]:
@@ -29,10 +32,12 @@ def bench_table(results: Sequence[Mapping[str, Any]]) -> str:
         results: at least one, each of another subset.
     """
     columns = [{row.key: row for row in rows(result)} for result in results]
-    # rows of the first subset; a result of an older version may lack some, whose cells stay empty
+    # rows of the first subset; a result of an older version may lack some, whose cells stay empty.
+    # The time to the target accuracy is that of one split, and has a table over splits of its own.
     lines = [
         [Code(key), *(_cell(column.get(key)) for column in columns), row.requirement]
         for key, row in columns[0].items()
+        if not key.startswith("accuracy.")
     ]
     head = ["median ± spread", *(str(result["subset"]) for result in results), "required"]
     notes = [
@@ -41,6 +46,11 @@ def bench_table(results: Sequence[Mapping[str, Any]]) -> str:
         for note in (_conditions(result), *remarks(result))
     ]
     return to_markdown(Table("", head, lines, notes=notes))
+
+
+def accuracy_table(path: Path) -> str:
+    """Lay out the time to the target accuracy over splits and seeds in Markdown."""
+    return to_markdown(splits_table(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def _cell(row: Row | None) -> str:

@@ -30,7 +30,7 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.config import RunConfig, load_config
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
-from scripts.bench_table import bench_table, read_benchmarks
+from scripts.bench_table import SPLITS, accuracy_table, bench_table, read_benchmarks
 from scripts.censored_study import censored_table, read_study
 from scripts.coverage_study import coverage_study_table, read_coverage_study
 from scripts.ledger_table import ledger_table, summary_table
@@ -144,6 +144,8 @@ def _tables(root: Path) -> Iterator[tuple[str, str]]:
         yield "ledger", ledger_table(found, Path(link).as_posix())
     if benchmarks := read_benchmarks(root):
         yield "bench", bench_table(benchmarks)
+    if (root / SPLITS).exists():
+        yield "splits", accuracy_table(root / SPLITS)
     if (study := read_study(root)) is not None:
         yield "censored", censored_table(study)
     if (coverage := read_coverage_study(root)) is not None:

@@ -23,3 +23,7 @@ def test_subsets_stand_side_by_side_and_what_is_missed_is_marked():
     assert (
         "FD004: official files, 2 threads per process, 20 minutes, 2026-11-21; X, 2 cores" in text
     )
+
+
+def test_the_time_to_accuracy_of_one_split_is_left_out():
+    assert "accuracy." not in bench_table([result()])  # it has a table over splits
