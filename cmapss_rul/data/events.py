@@ -18,11 +18,9 @@ class EventColumn:
     """A column that may say which records end before the failure.
 
     Attributes:
-        name: in the file.
         inverted: whether 1 means, by its name, that a record is censored.
         censored: names of the engines that are censored then; None where the column has words
             other than true, false, yes and no.
-        failed: number of the others.
     """
 
     name: str

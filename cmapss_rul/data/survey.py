@@ -68,8 +68,6 @@ class Survey:
         cycle: name of the column that counts the cycles.
         lives: [engine], rows of each engine that the default of split.test leaves for training;
             everything below is computed from these.
-        settings: columns of operational settings.
-        sensors: all other numeric columns that vary.
         left_out: name of each other column, and the reason.
         decimals: of the settings, to which they form few conditions; empty where they do not.
         conditions: number of combinations of the settings so rounded.

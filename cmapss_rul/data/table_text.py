@@ -41,7 +41,6 @@ class TextTable:
     Attributes:
         rows: of cells, without the header.
         header: names of the columns; those of C-MAPSS's files where the file has none.
-        has_header: whether the file has a header.
         separator: between the columns; None for white space.
     """
 

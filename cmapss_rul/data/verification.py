@@ -55,7 +55,6 @@ class Provenance:
 
     Attributes:
         name: the file's name, for example `train_FD001.txt`.
-        sha256: digest of its bytes.
         canonical_sha256: digest of its canonical form, which does not depend on line endings and
             trailing spaces.
         official: it is NASA's file of that name.

@@ -37,7 +37,6 @@ class Table:
     """A table of texts.
 
     Attributes:
-        title: the caption; may be empty.
         head: [column], the column headings.
         rows: [row][column], plain texts, `Bold` or `Code`; the first of a row names it. A row may
             be shorter than the head: a single `Bold` cell is the heading of the rows below it.

@@ -43,9 +43,7 @@ class Distance:
 
     Attributes:
         condition: number of the operating condition, from 1.
-        engines: number of engines with rows there.
         distance: from the training data at the same ages, standard deviations.
-        limit: that passes.
     """
 
     column: str
@@ -67,7 +65,6 @@ class Share:
     Attributes:
         found: share; None where the file cannot tell.
         limit: at most; of a coverage at least.
-        of: number of rows, records or engines.
     """
 
     name: str
@@ -89,8 +86,6 @@ class FileCheck:
     """How far a file is from the data that a model was trained on.
 
     Attributes:
-        file: its name.
-        model: path of the checkpoint.
         conditions: [condition, key], values of the columns that tell operating conditions apart.
     """
 

@@ -95,13 +95,7 @@ class SplitFacts:
 
 @dataclass(frozen=True)
 class EnsembleFacts:
-    """The networks of an ensemble over folds of engines.
-
-    Attributes:
-        folds: number of folds, and of networks.
-        epochs: that each was trained for.
-        seconds: of training and validation of all of them.
-    """
+    """The networks of an ensemble over folds of engines; `seconds` trained and validated all."""
 
     folds: int
     epochs: list[int]

@@ -29,12 +29,9 @@ class CutMetrics:
     """Metrics expected where records are cut at random, capped labels; see `random_cut_weights`.
 
     Attributes:
-        engines: number of engines, each of the same weight.
         earliest: cycles of the shortest record.
         rmse: cycles.
         rmse_interval: 95 % bootstrap interval of it over engines; None for a single engine.
-        nasa_mean: NASA score per prediction.
-        train_mean_rmse: RMSE of the mean training label, a constant.
         test_mean_rmse: RMSE of the mean of the scored labels, a constant that knows them.
         by_engine: mean squared error of each engine, by its name, cycles².
     """

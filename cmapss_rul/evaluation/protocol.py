@@ -44,7 +44,6 @@ class Protocol:
         files: 'official files', 'not the official files', 'simulated, …' or 'own files'.
         scored_at: `LAST_WINDOWS`, or `EVERY_FLIGHT` of units that were flown until the failure.
         official: whether train, test and RUL file are all official.
-        simulated: whether any of them is simulated.
         digest: of each file by its name: SHA-256 of its bytes, SHA-256 without regard to
             line endings and trailing spaces, and whether it is official or simulated.
         tested_on: 'a test file', or 'held-out engines of the same file'.
@@ -57,7 +56,6 @@ class Protocol:
         scored: which windows and which labels the metrics are computed on.
         auxiliary: number of engines of each further subset trained on.
         split: into training, validation and calibration engines.
-        selection: how the epoch was selected.
         epoch: number of epochs behind the weights; of an ensemble the largest of its networks'.
         scaling: what was scaled with which statistics.
         clamp: range of the predictions, cycles.
@@ -66,7 +64,6 @@ class Protocol:
         leaks: ways in which test labels may have reached the network, other than a split by
             windows; each marks every metric.
         ensemble: the networks whose mean predicts; None for a single one.
-        unit: of every RUL, `data.unit`.
         held_cells: by column, how many empty cells of test records hold an earlier value.
         stride: seconds from row to row, `data.stride`; None where a row is a cycle.
     """

@@ -61,8 +61,7 @@ class RulMetrics:
         rmse_interval: 95 % bootstrap interval of the RMSE over engines; None for a single engine.
         mae: mean absolute error, cycles.
         bias: mean of predicted − true, cycles.
-        nasa: NASA score, a sum over windows.
-        nasa_mean: NASA score per window.
+        nasa, nasa_mean: NASA score, a sum over windows; per window.
     """
 
     rmse: float
@@ -155,11 +154,8 @@ class HealthMetrics:
     """Accuracy and calibration of the predicted health classes on one set of windows.
 
     Attributes:
-        accuracy: share of windows in the right class.
         macro_f1: mean F1 score of the classes.
         confusion_matrix: [true class][predicted class], number of windows.
-        ece: expected calibration error of the probabilities.
-        brier: Brier score of the probabilities.
     """
 
     accuracy: float

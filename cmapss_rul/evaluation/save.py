@@ -132,13 +132,9 @@ def track_evaluation(
     files: Sequence[Path],
     warn: Callable[[str], None],
 ) -> None:
-    """Add RMSE and NASA score of the last windows, and files, to the run; of best.pt alone.
+    """Add RMSE and NASA score of the last windows, and files, to the tracked run of a best.pt.
 
-    Args:
-        model: that was evaluated.
-        evaluation: of it.
-        files: evaluation.json, a report and the like.
-        warn: receives a line for each tracker that fails.
+    `warn` receives a line for each tracker that fails.
     """
     if model.path.name == BEST:
         last = evaluation.metrics.last.capped

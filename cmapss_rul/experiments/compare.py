@@ -142,13 +142,7 @@ def compare_validation(
 ) -> ValidationComparison:
     """Train every run of a grid and compare by validation; no test file is opened or needed.
 
-    A later `compare` of the same grid and folder evaluates the runs on the test set.
-
-    Args:
-        grid: what is compared.
-        folder: of the comparison; by default `default_folder(grid)`.
-        options: how it is made.
-        report: called with each event.
+    The arguments are those of `compare`, which, called later, evaluates the runs on the test set.
 
     Raises:
         UsageError: the grid records the test RMSE of each epoch; the folder has other content.

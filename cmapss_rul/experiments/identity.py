@@ -112,11 +112,8 @@ class ListedComparison:
     """A comparison of the list.
 
     Attributes:
-        name: path of the folder.
         state: 'unfinished' until all runs are evaluated; 'damaged' if its grid cannot be read.
-        cells: configurations and balancers that are compared.
         runs: in the whole grid, cells times seeds.
-        when: last written, in UTC.
     """
 
     name: str

@@ -47,7 +47,6 @@ class History:
     """The epochs of a finished run.
 
     Attributes:
-        rows: of metrics.csv, one an epoch.
         best_epoch: that validation selected; of an ensemble the largest of its networks'.
         best_sha256: of the file of its checkpoint.
         out_of_fold: validation metrics of an ensemble, whose rows are those of all its networks.
@@ -177,9 +176,6 @@ class RunResult:
     """A run that was trained and evaluated.
 
     Attributes:
-        run: of the grid.
-        history: of its training.
-        evaluation: content of evaluation.json.
         engines: [engine], numbers or names of the test engines.
         true: [engine], capped RUL at their last windows, cycles.
         errors: [engine], predicted − true there, cycles.

@@ -132,13 +132,7 @@ class ValidationComparison(Record):
 def compare_by_validation(
     grid: Grid, histories: Mapping[str, History], errors: Mapping[str, str]
 ) -> ValidationComparison:
-    """Compare the cells of a grid by the validation metrics of their selected epochs.
-
-    Args:
-        grid: which was trained.
-        histories: of the runs that succeeded, by name.
-        errors: of the runs that failed, by name.
-    """
+    """Compare the cells of a grid by the validation metrics of their selected epochs."""
     groups: dict[tuple[str, str], list[GridRun]] = {}
     for run in grid.runs:
         if run.name in histories:

@@ -22,8 +22,6 @@ class BoundMetrics:
     Attributes:
         violated: share of windows with a prediction below the bound.
         shortfall: mean of max(bound − predicted, 0), cycles.
-        engines: number of engines, each of the same weight.
-        windows: number of windows.
     """
 
     violated: float

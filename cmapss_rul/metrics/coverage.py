@@ -24,8 +24,6 @@ class Coverage:
             prediction. With one window per engine it is the plain share.
         interval: 95 % binomial interval of the coverage, with the engines as trials.
         width: mean width, cycles, first per engine, then over engines.
-        engines: number of engines.
-        windows: number of windows.
     """
 
     coverage: float

@@ -58,8 +58,6 @@ class Setup:
         window: cycles.
         cap: of the labels, in training and test, cycles.
         cycle_count: whether the cycle count is an input.
-        selection: what chose the epoch.
-        seeds: number of seeds.
         networks: whose mean predicts; 1 for a single one.
     """
 
@@ -107,11 +105,8 @@ class PublishedMethod:
     """Results of one method from one source.
 
     Attributes:
-        method: name, with authors or year.
         results: by subset; subsets without a published result are missing.
-        trust: a key of `TRUST`.
         note: what else a reader must know; may be empty.
-        setup: under which conditions they were obtained.
     """
 
     method: str

@@ -177,7 +177,6 @@ class JobEvent:
     """Progress or end of a job.
 
     Attributes:
-        job: its name.
         kind: `started` when a process got it, `progress` when it sent a message, `ended`.
         message: of `progress`, plain values.
         error: of `ended`, in one line; None where it succeeded.

@@ -46,7 +46,6 @@ class BoostingFit(BaseModel):
 
     Attributes:
         trees: number of trees, at which the validation error was lowest.
-        statistics: number of inputs.
         seconds: of all candidates together.
     """
 
@@ -69,10 +68,6 @@ class BoostedModel(TrainedModel):
     """Boosted trees in the place of a network; `network` is an outline without weights.
 
     The health class is that of the predicted RUL, with probability 1. There are no intervals.
-
-    Attributes:
-        booster: of scikit-learn, fitted.
-        fit: how.
     """
 
     booster: Any = None

@@ -32,7 +32,6 @@ class ListedRun:
         val_rmse: the lowest over every cycle of the validation engines, capped, cycles.
         test_rmse: last window, capped, cycles, of an evaluation of the current best.pt.
         when: time at which the checkpoint was last written, UTC.
-        note: caveats about the metrics.
     """
 
     name: str

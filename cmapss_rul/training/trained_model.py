@@ -49,8 +49,6 @@ class TrainedModel:
         config: of the run; `data.dir` and `data.own_files` are the paths at training.
         network: in evaluation mode, on the device asked for.
         preprocessor: fitted on the training engines.
-        data: training files, and the mean label.
-        engines: numbers of the engines by their use.
         epoch: finished epochs.
         best_epoch: the epoch that validation had chosen by then.
         val_rmse: over every cycle of the validation engines, capped labels, cycles.

@@ -74,10 +74,6 @@ class OutOfFold:
 def predict_out_of_fold(ensemble: TrainedModel, fleet: Fleet) -> OutOfFold:
     """Predict the validation engines of each network.
 
-    Args:
-        ensemble: a model with members.
-        fleet: its training file.
-
     Raises:
         RulError: a prediction is not finite.
     """
