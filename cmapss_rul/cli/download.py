@@ -89,7 +89,7 @@ def download_data(
 def _download_flights(
     subset: "FlightSetName", directory: Path, source: str | None, *, force: bool
 ) -> dict[str, object]:
-    """Fetch a file of N-CMAPSS, with its size said before."""
+    """Fetch a file of N-CMAPSS; prints its size first."""
     from cmapss_rul.data.flight_archive import digest_path, fetch_flight_file
     from cmapss_rul.data.ncmapss import ARCHIVE_GB, FILES
 

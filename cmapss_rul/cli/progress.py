@@ -164,7 +164,7 @@ class GridProgress:
         if "warning" in message:
             self._print(f"{name}: {message['warning']}")
             return
-        # a baseline has no epochs, and says itself what it did
+        # a baseline has no epochs, and describes itself what it did
         self._last[name] = message.get("text") or (
             f"epoch {message['epoch']}, val RMSE {message['val_rmse']:.2f}"
         )

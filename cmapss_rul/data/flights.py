@@ -9,7 +9,7 @@ The phase of a record follows from the slope of the altitude over a minute: clim
 statistics of all its records there, and a duration of 0.
 
 Memory is bounded by one flight and the rows kept. Those of a unit are an entry of the cache,
-written as soon as they are complete, so that an interrupted conversion goes on at the next unit.
+written as soon as they are complete, so that an interrupted conversion resumes at the next unit.
 Training opens entries and datasets of development units only. The hidden health (T, and hs in A)
 is not read.
 """

@@ -235,7 +235,7 @@ class SplitConfig(Config):
         Uniform from min(window, life − 1) to life − 1: [engine], the last cycle of its record.
         `lives`, [engine], are the cycles until the failure, at least 2.
         """
-        # life − 1: a record that goes on to its failure has no RUL left to predict
+        # life − 1: a record that reaches its failure has no RUL left to predict
         shortest = np.minimum(window, lives - 1)
         # one number an engine, scaled to its range: the window does not change the draws
         drawn = np.random.default_rng([self.test_seed, 1]).random(len(lives))

@@ -192,7 +192,7 @@ def _copy(
 def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
     """Yield the body of the response to a URL piece by piece, for bodies too large for the disk.
 
-    After a failure that may pass it goes on where it was, if the server sends parts. Neither size
+    After a failure that may pass it resumes where it was, if the server sends parts. Neither size
     nor total time is bounded: whoever reads stops when it has enough.
 
     Raises:

@@ -323,7 +323,7 @@ def _digest(file: dict[str, Any]) -> dict[str, Any]:
 def _selection(model: TrainedModel) -> str:
     # a checkpoint such as last.pt, which validation did not choose
     if model.epoch != model.best_epoch:
-        return "none: the state after the last epoch that was run, whatever validation said"
+        return "none: the state after the last epoch that was run, whatever the validation"
     if model.config.split.by == "windows":
         return f"lowest RMSE over windows drawn at random, capped labels; {LEAK}"
     # of an ensemble these are the engines of each network's own fold

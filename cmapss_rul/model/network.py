@@ -308,7 +308,7 @@ def predict(
         network(windows.gather(part), windows.padding(part))
         for part in torch.split(index, batch_size)
     ]
-    # a training loop that validates between its steps must go on with dropout
+    # a training loop that validates between its steps must continue with dropout
     network.train(was_training)
     rul = torch.cat([output.rul for output in outputs])
     return rul, torch.cat([output.health for output in outputs]).softmax(dim=-1)

@@ -46,7 +46,7 @@ def train_ensemble(
         config: of the ensemble.
         run: its folder; must not exist, unless `resume`.
         train_member: trains, or resumes, the run of one network, with more reporters.
-        resume: go on with the network and the epoch at which a former call was stopped.
+        resume: continue with the network and the epoch at which a former call was stopped.
         reporter: receives the events of all runs.
         group: processes that train together.
 
