@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.training.reporters import Row
-from cmapss_rul.training.trackers.base import TrackedRun, values_of
+from cmapss_rul.training.trackers.base import TrackedRun, tag, values_of
 
 EVENTS = "events.out.tfevents.*"
 """Pattern of the names of TensorBoard's event files."""
 
+_RESULTS = ".results"
+"""End of the name of the file with the results of an evaluation."""
+
 
 class TensorBoardTracker:
-    """Writes metrics.csv as an event file.
+    """Writes metrics.csv as an event file, and the parameters as a text; results as another file.
 
     A process that resumes a run replaces the event files by one with all epochs, so that no
     epoch is missing or there twice; the wall times in it are then those of the resumption. No
@@ -26,27 +29,41 @@ class TensorBoardTracker:
 
         self._writer_class = SummaryWriter
         self._writer: Any = None  # its class is that of an extra
-        self._folder = Path()
+        self._run: TrackedRun | None = None
 
     def open(self, run: TrackedRun) -> tuple[str | None, int]:
         """Hold no epoch yet: the file is written anew."""
-        self._folder = run.folder
+        self._run = run
         return None, 0
 
     def log(self, rows: Sequence[Row]) -> None:
         """Write the rows as scalars."""
+        assert self._run is not None  # opened before
         if self._writer is None:
-            for previous in self._folder.glob(EVENTS):
-                previous.unlink()
+            for previous in self._run.folder.glob(EVENTS):
+                if previous.suffix != _RESULTS:
+                    previous.unlink()
             # a TensorBoard that is open drops what the removed files held from step 1 on
-            self._writer = self._writer_class(str(self._folder), purge_step=1)
+            self._writer = self._writer_class(str(self._run.folder), purge_step=1)
+            pairs = {"name": self._run.name, "group": self._run.group or ""}
+            pairs |= {**self._run.tags, **self._run.parameters}
+            table = ["| key | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in pairs.items())]
+            self._writer.add_text("parameters", "\n".join(table))
         for row in rows:
             for name, value in values_of(row).items():
                 self._writer.add_scalar(name, value, int(row["epoch"]))
         self._writer.flush()
 
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
-        """Do nothing: the files are in the same folder."""
+        """Write the values as scalars of step 0; the files are in the same folder."""
+        del files
+        assert self._run is not None  # opened before
+        if summary:
+            for previous in self._run.folder.glob(f"{EVENTS}{_RESULTS}"):
+                previous.unlink()
+            with self._writer_class(str(self._run.folder), filename_suffix=_RESULTS) as writer:
+                for name, value in summary.items():
+                    writer.add_scalar(tag(name), value, 0)
 
     def close(self, *, failed: bool) -> None:
         """Close the file."""

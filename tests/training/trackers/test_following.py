@@ -1,9 +1,9 @@
 """Trackers that fail, hang or were followed before: training goes on, and so does their run."""
 
-import csv
 import json
 import threading
 
+import pandas as pd
 import pytest
 
 from cmapss_rul.system.errors import UsageError
@@ -196,11 +196,24 @@ def test_a_damaged_record_starts_anew(tmp_path, content):
     assert Records(RunFolder(tmp_path)).names == []
 
 
-def test_csv_writes_the_parameters_as_a_table(eight, tmp_path):
-    run(eight, tmp_path / "mine", tracking=Tracking(("csv",), group="grid"))
-    with (tmp_path / "mine/parameters.csv").open(newline="") as file:
-        rows = dict(csv.reader(file))
-    assert rows["key"] == "value"
-    assert (rows["name"], rows["group"], rows["balancer"]) == ("mine", "grid", "fixed")
-    assert (rows["data.window"], rows["model.cnn.channels"]) == ("5", "[3]")
-    assert len(rows) > 40
+def test_csv_of_a_resumed_run_as_pandas_reads_it(eight, tmp_path):
+    folder, tracking = tmp_path / "mine", Tracking(("csv",), group="grid")
+    with pytest.raises(Interrupted):
+        run(eight, folder, Stopper(epoch=1), tracking)
+    first = pd.read_csv(folder / "parameters.csv").set_index("key")["value"]
+    assert (first["name"], first["group"], first["balancer"]) == ("mine", "grid", "fixed")
+    assert (first["data.window"], first["model.cnn.channels"]) == ("5", "[3]")
+    assert first["train.epochs"] == "2"
+    assert len(first) > 40
+    assert first.index.is_unique
+    # without --logger, and then to another number of epochs: the same run goes on, as it is now
+    run(eight, folder, tracking=Tracking(), resume=True)
+    run(eight, folder, tracking=Tracking(), resume=True, train={"epochs": 3})
+    said = []
+    attach_results(RunFolder(folder), tiny(eight), [], {"test_rmse": 12.5}, said.append)
+    again = pd.read_csv(folder / "parameters.csv").set_index("key")["value"]
+    assert (again["name"], again["group"], again["train.epochs"]) == ("mine", "grid", "3")
+    rows = pd.read_csv(folder / "metrics.csv")
+    assert rows["epoch"].tolist() == [1, 2, 3]
+    assert rows["val_rmse"].notna().all()
+    assert said == []

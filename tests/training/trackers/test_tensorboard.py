@@ -9,8 +9,9 @@ import pytest
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.reporters import COLUMNS, Reporter
+from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers.base import tag
-from cmapss_rul.training.trackers.following import Tracking, make_tracker
+from cmapss_rul.training.trackers.following import Tracking, attach_results, make_tracker
 from cmapss_rul.training.trackers.tensorboard import EVENTS
 from cmapss_rul.training.train import train
 from tests.training.inputs import Recorder, Stopper, everything, tiny
@@ -27,6 +28,8 @@ def scalars(folder):
     for file in sorted(folder.glob(EVENTS)):
         for event in reading.EventFileLoader(str(file)).Load():
             for value in event.summary.value:
+                if not value.tensor.float_val:  # the text of the parameters
+                    continue
                 number = value.tensor.float_val[0]
                 found.setdefault(value.tag, []).append((event.step, number))
     return found
@@ -43,6 +46,26 @@ def assert_like_the_table(folder):
     for name in COLUMNS[1:]:
         expected = [(int(row["epoch"]), pytest.approx(float(row[name]), rel=1e-6)) for row in rows]
         assert found[tag(name)] == expected, name
+
+
+def accumulated(folder):
+    """What TensorBoard itself would show of a folder."""
+    reading = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason=NEEDED
+    )
+    found = reading.EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    found.Reload()
+    scalars, texts = {}, {}
+    for name in found.Tags()["tensors"]:
+        events = found.Tensors(name)
+        if words := [e.tensor_proto.string_val[0].decode() for e in events
+                     if e.tensor_proto.string_val]:  # fmt: skip
+            texts[name] = words
+        else:
+            scalars[name] = [(e.step, e.tensor_proto.float_val[0]) for e in events]
+    for name in found.Tags()["scalars"]:
+        scalars[name] = [(event.step, event.value) for event in found.Scalars(name)]
+    return scalars, texts
 
 
 @pytest.fixture
@@ -94,6 +117,35 @@ def test_a_resumed_run_has_each_epoch_once(board, eight, tmp_path, stop, files):
     run(board, eight, folder, Reporter(), resume=True)
     assert [row["epoch"] for row in metrics(folder)] == ["1", "2"]
     assert_like_the_table(folder)
+
+
+def test_tensorboard_shows_parameters_rows_and_results_of_a_resumed_run(board, eight, tmp_path):
+    folder = tmp_path / "mine"
+    with pytest.raises(Interrupted):
+        run(board, eight, folder, Stopper(epoch=1))
+    train(tiny(eight), folder, resume=True, device="cpu", reporters=[Reporter()])  # no --logger
+    said = []
+    for rmse in (14.0, 12.5):  # evaluated twice: the latter counts
+        summary = {"test_rmse": rmse, "test_nasa": 300.0}
+        attach_results(RunFolder(folder), tiny(eight), [], summary, said.append)
+    scalars, texts = accumulated(folder)
+    rows = metrics(folder)
+    for name in COLUMNS[1:]:
+        expected = [(int(row["epoch"]), pytest.approx(float(row[name]), rel=1e-6)) for row in rows]
+        assert scalars.pop(tag(name)) == expected, name
+    assert scalars == {"test/rmse": [(0, 12.5)], "test/nasa": [(0, 300.0)]}
+    ((name, (text,)),) = texts.items()
+    assert name == "parameters/text_summary"
+    for line in ("| name | mine |", "| subset | FD001 |", "| data.window | 5 |",
+                 "| model.cnn.channels | [3] |"):  # fmt: skip
+        assert line in text.splitlines()
+    assert said == []
+    # trained on, the epochs are written anew and the results of the evaluation stay
+    run(board, eight, folder, Reporter(), resume=True, epochs=3)
+    scalars, texts = accumulated(folder)
+    assert [step for step, _ in scalars["val/rmse"]] == [1, 2, 3]
+    assert scalars["test/rmse"] == [(0, 12.5)]
+    assert len(texts["parameters/text_summary"]) == 1
 
 
 def test_an_epoch_that_a_killed_process_saved_but_did_not_tell_is_there(board, eight, tmp_path):
