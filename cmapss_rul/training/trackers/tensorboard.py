@@ -45,8 +45,8 @@ class TensorBoardTracker:
                     previous.unlink()
             # a TensorBoard that is open drops what the removed files held from step 1 on
             self._writer = self._writer_class(str(self._run.folder), purge_step=1)
-            pairs = {"name": self._run.name, "group": self._run.group or ""}
-            pairs |= {**self._run.tags, **self._run.parameters}
+            named = {"name": self._run.name, "group": self._run.group or ""}
+            pairs: dict[str, Any] = {**named, **self._run.tags, **self._run.parameters}
             table = ["| key | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in pairs.items())]
             self._writer.add_text("parameters", "\n".join(table))
         for row in rows:
