@@ -210,6 +210,10 @@ class Ledger(Record):
     ranks: MeanRanks | None = None
 
 
+_MOST_NAMED = 8
+"""So many equivalent pairs are named in a sentence; of more, the number is given."""
+
+
 def equivalence_findings(pairs: Sequence[Pair]) -> Iterator[str]:
     """Say for each configuration which pairs are shown to be the same within the margin."""
     for config, family in by_config(pairs).items():
@@ -228,6 +232,8 @@ def equivalence_findings(pairs: Sequence[Pair]) -> Iterator[str]:
         shown = f"the same within ±{margin:g} {unit}: {', '.join(same)}" if same else (
             f"no pair shown to be the same within ±{margin:g} {unit}"
         )  # fmt: skip
+        if len(same) > _MOST_NAMED:
+            shown = f"the same within ±{margin:g} {unit} in {len(same)} pairs"
         of = f"; not shown in {rest} of {len(found)}" if same and rest else ""
         span = f"{least.smallest_margin:.2f} to {most.smallest_margin:.2f} {unit}"
         if len(found) == 1:

@@ -90,6 +90,12 @@ def test_the_findings_of_each_configuration():
     )
 
 
+def test_of_many_equivalent_pairs_the_number_is_given():
+    same = [pair("a", f"b{number}", [0.0, 0.1, -0.1, 0.05]) for number in range(9)]
+    (found,) = equivalence_findings(correct_pairs([*same, pair("a", "c", [2.0, 2.2, 1.9, 2.1])]))
+    assert found.startswith("fd001: the same within ±0.5 cycles in 9 pairs; not shown in 1 of 10 (")
+
+
 def test_a_comparison_has_the_test_in_its_json_and_its_findings():
     made = comparison(grid(), {"fixed": [12.0, 12.1], "amnl": [12.05, 12.15]})
     assert made.pairs[0].equivalence.margin == 0.5

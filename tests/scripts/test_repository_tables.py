@@ -8,12 +8,14 @@ import pytest
 
 from cmapss_rul.experiments.identity import digest_of
 from cmapss_rul.experiments.ledger import read_ledger
+from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 from scripts.pages import LEDGER, expected_pages, marked_content, page_of
 from scripts.rerun import grid_of_cell
+from tests.test_configs import BALANCERS
 
 ROOT = Path(__file__).parents[2]
-MAIN = {"fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm"}
-NEW = {"dtp", "dwa", "geometric_mean", "random"}
+WEIGHTED = "loss.rul.name=weighted_mse"
+CELLS = {*BALANCERS, GRADIENT_BOOSTING, f"fixed {WEIGHTED}", f"gaba {WEIGHTED}"}
 
 
 def test_every_page_agrees_with_its_data():
@@ -40,8 +42,7 @@ def test_each_shipped_configuration_is_still_that_of_the_ledger(cells):
 
 def test_the_ledger_has_every_cell_that_was_promised(cells):
     seeds = {cell.key: {run.seed for run in cell.runs} for cell in cells}
-    wanted = {(f"fd00{n}-auxiliary", name) for n in (1, 2, 3, 4) for name in MAIN}
-    wanted |= {(f"fd00{n}-auxiliary", name) for n in (1, 4) for name in NEW}
+    wanted = {(f"fd00{n}", name) for n in (1, 2, 3, 4) for name in CELLS}
     for n, kind in itertools.product((1, 2, 3, 4), ("", "-auxiliary")):
         wanted |= {(f"fd00{n}{kind}", "amnl"), (f"fd00{n}{kind}", "amnl data.cycle_count=false")}
     assert {key: seeds.get(key) for key in wanted} == {key: set(range(5)) for key in wanted}
