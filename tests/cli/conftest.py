@@ -1,5 +1,7 @@
 """A checkpoint to call the command line with."""
 
+import shutil
+
 import pytest
 
 from tests.evaluation._models import config_for, write_checkpoint
@@ -9,3 +11,12 @@ from tests.evaluation._models import config_for, write_checkpoint
 def trained(fleet_dir, tmp_path_factory):
     """A checkpoint of a tiny network; tests read it only."""
     return write_checkpoint(tmp_path_factory.mktemp("trained") / "best.pt", config_for(fleet_dir))
+
+
+@pytest.fixture
+def run_folder(trained, tmp_path):
+    """A run folder of the test's own."""
+    folder = tmp_path / "runs" / "mine-s0"
+    folder.mkdir(parents=True)
+    shutil.copy(trained, folder / "best.pt")
+    return folder

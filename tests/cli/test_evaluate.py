@@ -12,30 +12,8 @@ import pytest
 import torch
 
 from cmapss_rul.training import checkpoint_file
+from tests.cli._asserts import fails, names_in
 from tests.evaluation._models import INTERVALS, SHIFTS
-
-
-@pytest.fixture
-def run_folder(trained, tmp_path):
-    """A run folder of the test's own."""
-    folder = tmp_path / "runs" / "mine-s0"
-    folder.mkdir(parents=True)
-    shutil.copy(trained, folder / "best.pt")
-    return folder
-
-
-def fails(result, code=1):
-    """One line on stderr, nothing on stdout; returns the line."""
-    found, out, err = result
-    assert found == code
-    assert out == ""
-    assert err.count("\n") == 1
-    assert err.startswith("rul: error: ")
-    return err
-
-
-def names_in(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_it_prints_the_answer_and_saves_both_files(rul, run_folder):

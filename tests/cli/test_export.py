@@ -4,16 +4,6 @@ import json
 
 import pytest
 
-from tests.evaluation._models import config_for, write_checkpoint
-
-
-@pytest.fixture
-def run_folder(fleet_dir, tmp_path):
-    folder = tmp_path / "runs" / "mine-s0"
-    folder.mkdir(parents=True)
-    write_checkpoint(folder / "best.pt", config_for(fleet_dir))
-    return folder
-
 
 def test_onnx_is_the_default(rul, run_folder):
     pytest.importorskip("onnxruntime")

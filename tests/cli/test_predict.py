@@ -10,19 +10,12 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data.columns import COLUMNS, resolve_alias
+from tests.cli._asserts import fails
 
 
 @pytest.fixture
 def test_file(fleet_dir):
     return fleet_dir / "test_FD001.txt"
-
-
-def fails(result, code=1):
-    """One line on stderr, nothing on stdout; returns the line."""
-    found, out, err = result
-    assert (found, out, err.count("\n")) == (code, "", 1)
-    assert err.startswith("rul: error: ")
-    return err
 
 
 def test_the_csv_goes_to_stdout_and_nothing_else_does(rul, trained, test_file):

@@ -1,38 +1,11 @@
 """`rul report`, from the command line to its output and files."""
 
-import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tests.evaluation._models import config_for, write_checkpoint
-
-
-@pytest.fixture(scope="module")
-def trained(fleet_dir, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    return write_checkpoint(folder / "best.pt", config_for(fleet_dir)).parent
-
-
-@pytest.fixture
-def run_folder(trained, tmp_path):
-    """A run folder of the test's own."""
-    return shutil.copytree(trained, tmp_path / "runs" / "mine-s0")
-
-
-def fails(result, code=1):
-    """One line on stderr, nothing on stdout; returns the line."""
-    found, out, err = result
-    assert found == code
-    assert out == ""
-    assert err.count("\n") == 1
-    assert err.startswith("rul: error: ")
-    return err
-
-
-def names_in(folder):
-    return sorted(path.name for path in folder.iterdir())
+from tests.cli._asserts import fails, names_in
 
 
 def test_a_run_gets_its_page_its_pictures_and_its_card(rul, run_folder):
