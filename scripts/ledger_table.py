@@ -57,9 +57,8 @@ def summary_table(ledger: Ledger) -> str:
         cell
         for cell in ledger.cells
         if cell.n_seeds
-        # as shipped, or the same without the cycle count as an input
+        # fd001 to fd004 as shipped, or the same without the cycle count as an input
         and set(cell.settings) <= {"data.cycle_count"}
-        # fd001 to fd004, and no other configuration of the same subset
         and cell.config == cell.subset.lower()
         and (
             cell.balancer == load_config(cell.config).balancer.name
@@ -69,14 +68,17 @@ def summary_table(ledger: Ledger) -> str:
     if not cells:
         return "No configuration as shipped is in `configs/ledger.json` yet."
     kinds = {(cell.subset, _kind(cell)): cell for cell in cells}
-    others = [kind for kind in (_WITHOUT_COUNT, GRADIENT_BOOSTING) if kind in map(_kind, cells)]
+    others = list(dict.fromkeys(kind for kind in map(_kind, cells) if kind))
     rows = [
         [
             subset,
-            *_as_shipped(kinds.get((subset, ""))),
+            show_spread(cell.rmse, 2),
+            show_spread(cell.nasa, 0),
+            show_spread(cell.last_raw.rmse, 2),
             *(_result(kinds[subset, kind]) if (subset, kind) in kinds else "" for kind in others),
         ]
-        for subset in dict.fromkeys(cell.subset for cell in cells)
+        for (subset, variant), cell in kinds.items()
+        if not variant
     ]
     head = ["subset", "RMSE", "NASA score", "RMSE, raw labels", *others]
     caption = (
@@ -88,24 +90,11 @@ def summary_table(ledger: Ledger) -> str:
     return f"{caption}\n\n{to_markdown(Table('', head, rows, align='l' + 'r' * len(head[1:])))}"
 
 
-_WITHOUT_COUNT = "without cycle count"
-
-
 def _kind(cell: CellSummary) -> str:
     """Of a column of the README's table; that of a configuration as shipped is empty."""
     if not cell.configuration["data"]["cycle_count"]:
-        return _WITHOUT_COUNT
+        return "without cycle count"
     return GRADIENT_BOOSTING if cell.balancer == GRADIENT_BOOSTING else ""
-
-
-def _as_shipped(cell: CellSummary | None) -> list[str]:
-    if cell is None:
-        return [""] * 3
-    return [
-        show_spread(cell.rmse, 2),
-        show_spread(cell.nasa, 0),
-        show_spread(cell.last_raw.rmse, 2),
-    ]
 
 
 def _folded(summary: str, content: str) -> str:
