@@ -149,7 +149,8 @@ class CellProtocol(Record):
     """The protocol of a cell's runs, less what belongs to one seed.
 
     `padded` test engines have fewer cycles than the window; `auxiliary` counts the engines of
-    each other subset that trained too; `unit` of time is written where it is not cycles.
+    each other subset that trained too; `unit` of time is written where it is not cycles, and
+    `stride`, seconds from row to row, where a row is no cycle.
     """
 
     subset: str
@@ -164,6 +165,7 @@ class CellProtocol(Record):
     selection: str
     unit: str = "cycles"
     scored_at: str = "the last windows"
+    stride: int | None = None
 
 
 class CellSummary(Record):

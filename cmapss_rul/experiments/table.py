@@ -137,10 +137,13 @@ def describe_protocol(protocol: CellProtocol) -> str:
     engines = f"{split.training_engines} train, {split.validation_engines} validate"
     if split.folds:
         engines = f"ensemble of {split.folds} folds of {split.training_engines} engines"
+    rows = f"{row_noun(protocol.unit)}s"
+    if protocol.stride is not None:
+        rows = f"rows {protocol.stride} s apart"
     return (
         f"{protocol.subset}, {protocol.files}; {protocol.engines} test engines "
         f"({protocol.padded} padded), {protocol.windows:,} windows of {protocol.window} "
-        f"{row_noun(protocol.unit)}s; cap {protocol.cap}; split by {split.by}, {engines}"
+        f"{rows}; cap {protocol.cap}; split by {split.by}, {engines}"
         + (f", {calibration} calibrate the intervals" if calibration else "")
         + (f", all {auxiliary} train too" if auxiliary else "")
         + f"; selection: {protocol.selection}"

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from cmapss_rul.experiments.table import render
+from cmapss_rul.experiments.table import describe_protocol, render
 from tests.experiments.inputs import comparison, grid
 
 RMSE = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
@@ -35,6 +35,13 @@ def test_the_protocol_is_printed_once():
     assert text.count("protocol: FD003") == 1
     assert ("cap 125; split by engines, 5 train, 1 validate; selection: validation engines") in text
     assert "calibrate" not in text
+
+
+def test_windows_of_seconds_name_their_stride():
+    protocol = comparison(grid("fd001"), RMSE).cells[0].protocol
+    assert "windows of 60 cycles; cap" in describe_protocol(protocol)
+    changed = protocol.model_copy(update={"stride": 10, "unit": "flights"})
+    assert "windows of 60 rows 10 s apart; cap" in describe_protocol(changed)
 
 
 def test_eighty_columns_are_enough():
