@@ -10,7 +10,7 @@ from cmapss_rul.display.text import json_text
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import EvaluationFiles, save
 from cmapss_rul.experiments.grid import GridRun
-from cmapss_rul.experiments.identity import comparable, digest_of
+from cmapss_rul.experiments.identity import comparable
 from cmapss_rul.experiments.jobs import (
     EvaluateJob,
     TrainJob,
@@ -47,7 +47,7 @@ class FitBaselineJob:
         assert fit is not None
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / COMMIT, f"{self.commit or ''}\n")
-        content = {"of": _identity(self.config), "fit": fit.model_dump()}
+        content = {"of": _inputs(self.config), "fit": fit.model_dump()}
         write_atomic(self.folder / FIT, json_text(content, indent=1) + "\n")
         send({"text": f"{fit.trees} trees, val RMSE {fit.val_rmse:.2f}"})
 
@@ -120,7 +120,11 @@ def finished_fit(config: RunConfig, folder: Path) -> History | None:
         return None
     try:
         content = path.read_bytes()
-        if json.loads(content)["of"] != _identity(config):
+        saved = json.loads(content)["of"]
+        # through RunConfig, which adds keys of later versions at their defaults
+        parts = {name: saved[name] for name in ("data", "split")}
+        of = _inputs(RunConfig.model_validate({**comparable(config), **parts}))
+        if {**saved, "data": of["data"], "split": of["split"]} != _inputs(config):
             raise Damaged(f"{FIT} is of another configuration or seed")
         fit = _read(folder)
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -133,5 +137,11 @@ def _read(folder: Path) -> BoostingFit:
     return BoostingFit.model_validate(json.loads((folder / FIT).read_bytes())["fit"])
 
 
-def _identity(config: RunConfig) -> dict[str, Any]:
-    return {"digest": digest_of(comparable(config)), "seed": config.seed}
+def _inputs(config: RunConfig) -> dict[str, Any]:
+    """What the fit depends on: no balancer, network or schedule."""
+    plain = comparable(config)
+    boundaries = plain["loss"]["health"]["boundaries"]
+    return {name: plain[name] for name in ("data", "split")} | {
+        "boundaries": boundaries,
+        "seed": config.seed,
+    }

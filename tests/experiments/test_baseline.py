@@ -17,6 +17,7 @@ from cmapss_rul.experiments.statistics import mean_ranks
 from cmapss_rul.experiments.table import SCORE_COLUMNS, grouped_table
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training import gradient_boosting
+from cmapss_rul.training.config import load_config
 from scripts.ledger_table import ledger_table
 from tests.experiments.inputs import comparison, grid, run_here, write_config
 
@@ -126,7 +127,14 @@ def test_a_fit_of_another_seed_or_damaged_is_repeated(files, tmp_path):
     assert finished_fit(run.config, folder).best_epoch == 1
     with pytest.raises(Damaged, match="another configuration or seed"):
         finished_fit(run.config.model_copy(update={"seed": 7}), folder)
+    other = load_config(files, ["balancer.name=amnl", "data.window=13"])
+    with pytest.raises(Damaged, match="another configuration or seed"):
+        finished_fit(other, folder)
     content = json.loads((folder / "fit.json").read_text())
+    del content["of"]["data"]["stride"]  # a key that an earlier version lacked
+    (folder / "fit.json").write_text(json.dumps(content))
+    # the balancer is no input of the fit
+    assert finished_fit(load_config(files, ["balancer.name=amnl"]), folder).best_epoch == 1
     del content["fit"]["trees"]
     (folder / "fit.json").write_text(json.dumps(content))
     with pytest.raises(Damaged, match="trees"):
