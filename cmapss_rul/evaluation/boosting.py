@@ -17,7 +17,12 @@ from cmapss_rul.evaluation.results import BoostingBaseline, ByLabels, ByWindows,
 from cmapss_rul.evaluation.results import RulMetrics as Metrics
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.training.gradient_boosting import LENGTHS, BoostingFit, fit_gradient_boosting
+from cmapss_rul.training.gradient_boosting import (
+    LENGTHS,
+    BoostingFit,
+    fit_gradient_boosting,
+    fit_inputs,
+)
 from cmapss_rul.training.trained_model import TrainedModel
 
 FILE = "baseline.json"
@@ -65,7 +70,7 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
     """
     try:
         stored = json.loads((model.path.parent / FILE).read_bytes())
-        if stored["protocol"] != _identity(model, evaluation):
+        if fit_inputs(model.config, stored["protocol"]) != _identity(model, evaluation):
             return evaluation
         fit = BoostingFit.model_validate(stored["fit"])
         metrics = _METRICS.validate_python(stored["metrics"])
@@ -78,11 +83,8 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
 
 def _identity(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
     """All that the baseline's metrics depend on, as in the JSON."""
-    plain = model.config.without_paths()
     digests = {name: file["canonical_sha256"] for name, file in evaluation.protocol.digest.items()}
-    own = {key: plain[key] for key in ("data", "split", "seed")}
-    same: dict[str, Any] = json.loads(json.dumps({**own, "digests": digests}))
-    return same
+    return {**fit_inputs(model.config), "digests": digests}
 
 
 def _describe(fit: BoostingFit, row: str) -> str:

@@ -4,13 +4,11 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from cmapss_rul.display.text import json_text
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.save import EvaluationFiles, save
 from cmapss_rul.experiments.grid import GridRun
-from cmapss_rul.experiments.identity import comparable
 from cmapss_rul.experiments.jobs import (
     EvaluateJob,
     TrainJob,
@@ -24,7 +22,7 @@ from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.workers import Send
 from cmapss_rul.training.checkpoint_file import BEST
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boosting
+from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boosting, fit_inputs
 from cmapss_rul.training.trackers.following import Tracking
 
 FIT = "fit.json"
@@ -47,7 +45,7 @@ class FitBaselineJob:
         assert fit is not None
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / COMMIT, f"{self.commit or ''}\n")
-        content = {"of": _inputs(self.config), "fit": fit.model_dump()}
+        content = {"of": fit_inputs(self.config), "fit": fit.model_dump()}
         write_atomic(self.folder / FIT, json_text(content, indent=1) + "\n")
         send({"text": f"{fit.trees} trees, val RMSE {fit.val_rmse:.2f}"})
 
@@ -121,10 +119,7 @@ def finished_fit(config: RunConfig, folder: Path) -> History | None:
     try:
         content = path.read_bytes()
         saved = json.loads(content)["of"]
-        # through RunConfig, which adds keys of later versions at their defaults
-        parts = {name: saved[name] for name in ("data", "split")}
-        of = _inputs(RunConfig.model_validate({**comparable(config), **parts}))
-        if {**saved, "data": of["data"], "split": of["split"]} != _inputs(config):
+        if fit_inputs(config, saved) != fit_inputs(config):
             raise Damaged(f"{FIT} is of another configuration or seed")
         fit = _read(folder)
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -135,13 +130,3 @@ def finished_fit(config: RunConfig, folder: Path) -> History | None:
 
 def _read(folder: Path) -> BoostingFit:
     return BoostingFit.model_validate(json.loads((folder / FIT).read_bytes())["fit"])
-
-
-def _inputs(config: RunConfig) -> dict[str, Any]:
-    """What the fit depends on: no balancer, network or schedule."""
-    plain = comparable(config)
-    boundaries = plain["loss"]["health"]["boundaries"]
-    return {name: plain[name] for name in ("data", "split")} | {
-        "boundaries": boundaries,
-        "seed": config.seed,
-    }

@@ -13,17 +13,10 @@ from cmapss_rul.config.shipped import find_config, shipped_configs
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import nearest, nearest_first
+from cmapss_rul.experiments.axes import exists, key_of, names_first, override, value_at
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.config import (
-    RunConfig,
-    exists,
-    flatten,
-    key_of,
-    names_first,
-    override,
-    value_at,
-)
+from cmapss_rul.training.config import RunConfig, flatten
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING, find_regressor
 
 _LONGEST_NAME = 120

@@ -229,10 +229,10 @@ def equivalence_findings(pairs: Sequence[Pair]) -> Iterator[str]:
         ]
         margin, least, most = found[0][1].margin, found[0][1], found[-1][1]
         rest, unit = len(found) - len(same), found[0][0].unit
-        shown = f"the same within ±{margin:g} {unit}: {', '.join(same)}" if same else (
-            f"no pair shown to be the same within ±{margin:g} {unit}"
-        )  # fmt: skip
-        if len(same) > _MOST_NAMED:
+        shown = f"the same within ±{margin:g} {unit}: {', '.join(same)}"
+        if not same:
+            shown = f"no pair shown to be the same within ±{margin:g} {unit}"
+        elif len(same) > _MOST_NAMED:
             shown = f"the same within ±{margin:g} {unit} in {len(same)} pairs"
         of = f"; not shown in {rest} of {len(found)}" if same and rest else ""
         span = f"{least.smallest_margin:.2f} to {most.smallest_margin:.2f} {unit}"

@@ -1,18 +1,16 @@
 """The configuration of a run: the parts joined, and how to train."""
 
-import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from cmapss_rul.balancers import BalancerConfig, FixedConfig
 from cmapss_rul.config.base import Config
 from cmapss_rul.config.load import load
-from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.split import SplitConfig
 from cmapss_rul.losses import LossConfig
@@ -262,44 +260,3 @@ def load_config(name_or_path: str | Path, sets: Sequence[str] = ()) -> RunConfig
         UsageError: no such configuration, no valid YAML, or wrong keys and values, all named.
     """
     return load(RunConfig, name_or_path, sets)
-
-
-def exists(values: Any, key: str) -> bool:
-    """Whether a dotted key exists, given which members of the unions the values select."""
-    model: type[BaseModel] | None = RunConfig
-    *path, last = key.split(".")
-    for name in path:
-        field = model.model_fields.get(name) if model is not None else None
-        if field is None:
-            return False
-        values = values.get(name) if isinstance(values, Mapping) else None
-        members = models_in(field.annotation)
-        chosen = values.get("name") if isinstance(values, Mapping) else None
-        # without a name the default's member is meant, as in `config.base`
-        chosen = chosen or getattr(field.default, "name", None)
-        fitting = [m for m in members if chosen in tags(m)] if len(members) > 1 else members
-        model = fitting[0] if fitting else None
-    return model is not None and last in model.model_fields
-
-
-def key_of(override: str) -> str:
-    """Return the key of an override `KEY=VALUE`."""
-    return override.partition("=")[0].strip()
-
-
-def names_first(keys: Mapping[str, Any]) -> list[str]:
-    """Order keys so that a `….name`, which selects a member, precedes the member's keys."""
-    return sorted(keys, key=lambda key: not key.endswith(".name"))
-
-
-def override(key: str, value: Any) -> str:
-    """Write an override `KEY=VALUE`."""
-    # JSON is YAML, too, and quotes a string that YAML would read as a number or as null
-    return f"{key}={json.dumps(value, ensure_ascii=False, default=str)}"
-
-
-def value_at(plain: Mapping[str, Any], key: str) -> Any:
-    """Look a dotted key up in nested values."""
-    for name in key.split("."):
-        plain = plain[name]
-    return plain

@@ -9,7 +9,7 @@ worth, and the same settings on the same rows give the same trees.
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,25 @@ def fit_gradient_boosting(
         booster=booster,
         fit=fit,
     )
+
+
+def fit_inputs(config: RunConfig, saved: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Plain values that a fit depends on, besides the files: no balancer, network or schedule.
+
+    Args:
+        config: of a run.
+        saved: values returned before, maybe by an earlier version: they are returned with the keys
+            that came later, at their defaults. ValueError or LookupError if they cannot be.
+    """
+    names = ("data", "split", "seed")
+    if saved is None:
+        plain = config.without_paths()
+        boundaries = {"boundaries": plain["loss"]["health"]["boundaries"]}
+        return {name: plain[name] for name in names} | boundaries
+    complete = RunConfig.model_validate(
+        {**config.without_paths(), **{name: saved[name] for name in names}}
+    )
+    return {**fit_inputs(config), **saved, **{name: fit_inputs(complete)[name] for name in names}}
 
 
 def find_regressor() -> Any:

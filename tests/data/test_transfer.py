@@ -3,6 +3,8 @@ import gzip
 import io
 import socket
 import struct
+import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -106,8 +108,11 @@ def test_a_trickle_is_cut_off_wherever_it_is(monkeypatch, answer):
     """Bytes come all the time, so no read ever waits: only the sum of the time can end it."""
     monkeypatch.setattr(transfer, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(transfer, "MIN_RATE", 1e9)
+    times = iter([0.0])  # at the start; a slow machine would take longer than half a second
+    clock = SimpleNamespace(monotonic=lambda: next(times, 0.3), sleep=time.sleep)
+    monkeypatch.setattr(transfer, "time", clock)
     with serve(a=[answer]) as (address, asked):
-        with pytest.raises(DataError, match=r"is too slow: [0-9]+ bytes in [0-9]+ s"):
+        with pytest.raises(DataError, match=r"is too slow: [0-9]+ bytes in 0 s"):
             get(f"{address}/a")
         assert asked == ["/a"]  # it is not tried again
 
