@@ -19,6 +19,7 @@ from cmapss_rul.cli.options import (
     Records,
 )
 from cmapss_rul.cli.output import print_line, print_table
+from cmapss_rul.display.text import shell_word
 from cmapss_rul.system.errors import UsageError, printable
 from cmapss_rul.system.files import save_file
 
@@ -58,7 +59,8 @@ def predict(
     the window occurs in the training data. sensors_out_of_range: sensors whose values in the
     window fall outside the training range. note: a late start or missing cycles, and the
     level of the interval [rul_lower, rul_upper], or why there is none. RUL and interval are
-    clamped to [0, cap]; a value at the cap means 'the cap or more'.
+    clamped to [0, cap]; a value at the cap means 'the cap or more'. stderr counts what has an
+    unknown operating condition, and what is outside the training range.
 
     A model of N-CMAPSS takes the HDF5 file, of which the test units are read, or, unless it
     reads seconds, a table with the columns of its flights. A model of your own fleet expects
@@ -87,6 +89,7 @@ def predict(
     chosen = pick_device(device)  # a wrong name is refused before anything is read
 
     from cmapss_rul.evaluation import predict as prediction
+    from cmapss_rul.evaluation import prediction_output as written
     from cmapss_rul.training.trained_model import restore
 
     # a mistyped -o would replace the records by their predictions
@@ -111,17 +114,22 @@ def predict(
     # whoever asks for all digits or for JSON wants to copy or parse them
     if output is None and sys.stdout.isatty() and not (as_json or full_precision):
         note = prediction.common_note(model, records, level, estimate.value)
-        print_table(prediction.to_table(table, model, note))
+        print_table(written.to_table(table, model, note))
         return
     if output is None:
         # engine names are untrusted input: escape them on the terminal, not in a file
         table["engine"] = [printable(name) for name in table["engine"]]
     if as_json:
-        text = prediction.to_json(table, model, level, estimate.value)
+        text = written.to_json(table, model, level, estimate.value)
     else:
-        text = prediction.to_csv(table, full_precision=full_precision)
+        text = written.to_csv(table, full_precision=full_precision)
     if output is None:
         typer.echo(text, nl=False)
-        return
-    save_file(output, text)
-    print_line(f"saved {output}: {len(table)} predictions")
+    else:
+        save_file(output, text)
+        print_line(f"saved {output}: {len(table)} predictions")
+    if unusual := list(written.unusual_inputs(table)):
+        # on stderr, where a reader of the CSV or the JSON does not meet it
+        check = f"rul check {shell_word(checkpoint)} {shell_word(file)}"
+        for line in [*unusual, f"compare the file with the training data: {check}"]:
+            print_line(line, err=True)

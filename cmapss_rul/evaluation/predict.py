@@ -1,7 +1,5 @@
 """Predictions for a user's own engines, with flags for unusual inputs."""
 
-from collections.abc import Hashable, Iterator
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,12 @@ from numpy.typing import NDArray
 
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.flights import read_flights
-from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.data.records import ALLOW_GAPS, Records, read_file, read_records
-from cmapss_rul.display.table import Table
-from cmapss_rul.display.text import counted, json_text
+from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.intervals import (
     estimated_rul,
     interval_bounds,
     interval_caveat,
-    interval_facts,
     interval_level,
     why_no_intervals,
 )
@@ -268,83 +263,3 @@ def any_in_window(
     starts = np.repeat(fleet.record_starts, fleet.record_lengths)
     first = np.maximum(rows + 1 - length, starts[rows])
     return np.asarray(counts[rows + 1] > counts[first])
-
-
-def to_csv(table: pd.DataFrame, *, full_precision: bool = False) -> str:
-    """Write the table as CSV; what is unknown is empty.
-
-    Without `full_precision` RUL, bounds and probabilities have three decimals, which are finer
-    than any model is accurate.
-    """
-    if not full_precision:
-        names = [name for name in map(str, table) if name.startswith(("rul", "p_"))]
-        table = table.assign(**{name: table[name].map(_round) for name in names})
-    return table.to_csv(index=False, lineterminator="\n")
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
-
-
-def to_table(table: pd.DataFrame, model: TrainedModel, common: str) -> Table:
-    """Lay predictions out for a terminal: one decimal, and below what applies to all of them.
-
-    `common` is the end of every row's note; see `common_note`.
-    """
-    data = model.config.data
-    names = health_class_names(model.config.loss.health.boundaries, data.cap)
-    rows = [
-        [
-            str(row["engine"]),
-            str(row["cycle"]),
-            f"{row['rul']:.1f}",
-            "–" if row["rul_lower"] is None else f"{row['rul_lower']:.1f}–{row['rul_upper']:.1f}",
-            names[row["health"]],
-            "; ".join(_remarks(row, common)),
-        ]
-        for row in table.to_dict(orient="records")
-    ]
-    notes = [f"{common[:1].upper()}{common[1:]}.", f"At {data.cap} {data.unit}: that or more."]
-    head = ["engine", "cycle", "RUL", "interval", "health (RUL)", "remarks"]
-    return Table("", head, rows, "lrrrll", notes)
-
-
-def _remarks(row: dict[Hashable, Any], common: str) -> Iterator[str]:
-    """Yield what is unusual about one row of the table."""
-    # the note of a row ends in the part that all rows share, which the table shows once below
-    own = row["note"].removesuffix(common).removesuffix("; ")
-    if own:
-        yield own
-    if row["padded"]:
-        yield "shorter than the window"
-    # `is False`: None means that the file lacks the settings that could tell
-    if row["condition_known"] is False:
-        yield "unknown operating condition"
-    if row["sensors_out_of_range"]:
-        yield f"out of range: {row['sensors_out_of_range']}"
-
-
-def to_json(
-    table: pd.DataFrame,
-    model: TrainedModel,
-    level: float | None = None,
-    estimate: Estimate = "rmse",
-) -> str:
-    """Write the table as strict JSON, with facts about the model; what is unknown is null."""
-    data, facts = model.config.data, interval_facts(model)
-    content = {
-        "model": {
-            "checkpoint": str(model.path),
-            "subset": data.fleet_name,
-            "window": data.window,
-            "cap": data.cap,
-            "boundaries": list(model.config.loss.health.boundaries),
-            "epoch": model.epoch,
-            **({"folds": len(model.members)} if model.members else {}),
-            # the level of these predictions; that of `facts` is the default
-            "intervals": facts and {**asdict(facts), "level": interval_level(model, level)},
-            "estimate": estimate,
-        },
-        "predictions": table.to_dict(orient="records"),
-    }
-    return json_text(content) + "\n"

@@ -20,7 +20,8 @@ def test_file(fleet_dir):
 
 def test_the_csv_goes_to_stdout_and_nothing_else_does(rul, trained, test_file):
     code, out, err = rul("predict", trained, test_file)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err.startswith("2 of 20 predictions with values outside the training range: ")
     table = pd.read_csv(io.StringIO(out))
     assert table["engine"].tolist() == list(range(1, 21))
     assert rul("predict", trained.parent, test_file)[1] == out  # the folder means its best.pt
@@ -51,15 +52,29 @@ def test_a_terminal_gets_a_table(rul, trained, test_file, monkeypatch):
 
 def test_output_takes_the_csv(rul, trained, test_file, tmp_path):
     target = tmp_path / "new" / "out.csv"
-    code, out, err = rul("predict", trained, test_file, "-o", target)
-    assert (code, out, err) == (0, f"saved {target}: 20 predictions\n", "")
+    code, out, _ = rul("predict", trained, test_file, "-o", target)
+    assert (code, out) == (0, f"saved {target}: 20 predictions\n")
     assert target.read_text() == rul("predict", trained, test_file)[1]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("-o", "rul.csv")])
+def test_a_file_in_another_unit_is_noticed_without_reading_its_last_columns(
+    rul, trained, test_file, tmp_path, monkeypatch, options
+):
+    monkeypatch.chdir(tmp_path)
+    frame = pd.read_csv(test_file, sep=r"\s+", header=None, names=["unit", "cycle", *COLUMNS])
+    frame.assign(sensor_2=(frame["sensor_2"] - 491.67) * 5 / 9).to_csv("in celsius.csv")
+    code, out, err = rul("predict", trained, "in celsius.csv", *options)
+    assert code == 0
+    assert err.startswith("20 of 20 predictions with values outside the training range: sensor_2")
+    assert f"rul check {trained} 'in celsius.csv'" in err
+    assert "outside" not in out
 
 
 def test_every_cycle_and_json(rul, trained, test_file):
     rows = len(test_file.read_text().splitlines())
-    code, out, err = rul("predict", trained, test_file, "--every-cycle", "--json")
-    assert (code, err) == (0, "")
+    code, out, _ = rul("predict", trained, test_file, "--every-cycle", "--json")
+    assert code == 0
     assert len(json.loads(out)["predictions"]) == rows
 
 

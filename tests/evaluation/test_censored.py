@@ -14,7 +14,8 @@ from cmapss_rul.evaluation.export import export
 from cmapss_rul.evaluation.headline import render_headline, verdict, warnings_of
 from cmapss_rul.evaluation.held_out import few_engines
 from cmapss_rul.evaluation.intervals import FAILED_ONLY, interval_caveat
-from cmapss_rul.evaluation.predict import predict, to_csv
+from cmapss_rul.evaluation.predict import predict
+from cmapss_rul.evaluation.prediction_output import to_csv
 from cmapss_rul.evaluation.save import last_window_predictions, to_json
 from cmapss_rul.evaluation.tables import evaluation_tables
 from cmapss_rul.reports.report import key_metrics, report

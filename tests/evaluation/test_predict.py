@@ -14,10 +14,8 @@ from cmapss_rul.evaluation.predict import (
     common_note,
     predict,
     predict_records,
-    to_csv,
-    to_json,
-    to_table,
 )
+from cmapss_rul.evaluation.prediction_output import to_csv, to_json, to_table, unusual_inputs
 from cmapss_rul.evaluation.save import last_window_predictions
 from cmapss_rul.system.errors import DataError, RulError, UsageError
 from tests.data._fleets import fleet_of
@@ -130,6 +128,21 @@ def test_an_unknown_condition_is_flagged(model, frame):
     table = predicted(model, strange, every_cycle=True)
     known = ~((table["engine"] == 3) & table["cycle"].between(2, 41))
     assert (table["condition_known"] == known).all()
+
+
+def test_unusual_inputs_are_counted_by_their_kind():
+    table = pd.DataFrame(
+        {
+            "condition_known": [True, False, None, False],
+            "sensors_out_of_range": ["", "sensor_3 sensor_2", "sensor_2", ""],
+        }
+    )
+    assert list(unusual_inputs(table)) == [
+        "2 of 4 predictions with an operating condition that no training engine has",
+        "2 of 4 predictions with values outside the training range: sensor_3, sensor_2",
+    ]
+    assert not list(unusual_inputs(table.iloc[:0]))
+    assert not list(unusual_inputs(table.assign(condition_known=None, sensors_out_of_range="")))
 
 
 def test_there_are_no_intervals_and_it_is_said(model, frame):
