@@ -22,7 +22,7 @@ from cmapss_rul.data.simulate import Parameters
 from cmapss_rul.data.simulate_censored import EVENT, censored_rows
 from cmapss_rul.display.table import Table, to_markdown
 from cmapss_rul.evaluation.predictions import predict_fleet
-from cmapss_rul.experiments.schema import Spread
+from cmapss_rul.experiments.summaries import Spread
 from cmapss_rul.experiments.table import show_spread
 from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
 from cmapss_rul.metrics.regression import SHORTEST_CUT

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cmapss_rul.display.table import Table, to_markdown
-from cmapss_rul.experiments.schema import Spread
+from cmapss_rul.experiments.summaries import Spread
 from cmapss_rul.experiments.table import show_spread
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS
 

@@ -7,7 +7,7 @@ from typing import Any
 from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.display.table import Bold, Code, Table, to_markdown
 from cmapss_rul.experiments.results import Ledger, MeanInterval, Pair, equivalence_findings
-from cmapss_rul.experiments.schema import CellProtocol, CellSummary, marked_config
+from cmapss_rul.experiments.summaries import CellProtocol, CellSummary, marked_config
 from cmapss_rul.experiments.table import show_share, show_spread
 from cmapss_rul.training.config import RunConfig, load_config
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING

@@ -16,7 +16,7 @@ from cmapss_rul.display.table import Table, to_markdown
 from cmapss_rul.experiments.identity import config_digest
 from cmapss_rul.experiments.ledger import read_ledger
 from cmapss_rul.experiments.results import Ledger
-from cmapss_rul.experiments.schema import CellSummary
+from cmapss_rul.experiments.summaries import CellSummary
 from cmapss_rul.experiments.table import show_spread
 from cmapss_rul.metrics.published import (
     FLIGHT_SUBSETS,

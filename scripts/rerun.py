@@ -26,7 +26,7 @@ from cmapss_rul.experiments.grid import Grid, make_grid
 from cmapss_rul.experiments.identity import comparable, differences
 from cmapss_rul.experiments.results import Comparison, Ledger
 from cmapss_rul.experiments.runs import VIEWS
-from cmapss_rul.experiments.schema import CellSummary, RunSummary, Spread
+from cmapss_rul.experiments.summaries import CellSummary, RunSummary, Spread
 from cmapss_rul.metrics.bootstrap import LEVEL
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING

@@ -97,7 +97,7 @@ def test_a_limit_on_the_size_of_files(desk, tmp_path, limit):
 
 
 def test_simulation_on_a_full_disk_then_with_room(tmp_path):
-    words = ("simulate", "--out", tmp_path / "data", "--engines", "8")
+    words = ("simulate", "--output", tmp_path / "data", "--engines", "8")
     failed(rul(*words, limit=1000), "cannot be written: File too large")
     assert not (tmp_path / "data").exists()
     assert rul(*words).returncode == 0
@@ -112,7 +112,7 @@ def test_a_read_only_disk(desk, small_disk, tmp_path):
     failed(rul("train", "-c", config, "--output", disk / "new"), str(disk / "new"), reason)
     more = ("--set", "train.epochs=4")
     failed(rul("train", "--resume", disk / "run", *more), str(disk / "run"), reason)
-    failed(rul("simulate", "--out", disk / "data", "--engines", "3"), str(disk / "data"), reason)
+    failed(rul("simulate", "--output", disk / "data", "--engines", "3"), str(disk / "data"), reason)
     failed(rul("evaluate", disk / "run"), str(disk / "run"), reason)
     done = rul("evaluate", disk / "run", "--output", tmp_path / "figures")
     assert done.returncode == 0, done.stderr
@@ -126,7 +126,7 @@ def test_data_are_read_from_a_read_only_disk(desk, small_disk, tmp_path):
     words = ("train", "-c", desk / "mine.yaml", "--data", disk / "data", "--output")
     done = rul(*words, tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    done = rul("simulate", "--out", disk / "data", "--engines", "8")
+    done = rul("simulate", "--output", disk / "data", "--engines", "8")
     assert done.returncode == 0, done.stderr
 
 

@@ -81,7 +81,7 @@ def own(tmp_path_factory):
 
 
 def test_simulate(rul):
-    assert shows(rul("simulate", "--out", FOLDER, "--engines", 8), FOLDER)
+    assert shows(rul("simulate", "--output", FOLDER, "--engines", 8), FOLDER)
 
 
 def test_evaluate(rul, own):

@@ -38,7 +38,7 @@ def rul_lines(page: str) -> list[str]:
     """
     lines = [line for block in blocks("sh", page) for line in block.splitlines()]
     commands = [re.sub(r"\s{2,}#.*", "", line) for line in lines if line.startswith("rul ")]
-    return [line for line in commands if "--ledger" not in line and "--engine ray" not in line]
+    return [line for line in commands if "--ledger" not in line and "--executor ray" not in line]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_every_command_of_the_pages_runs_in_order(workplace, rul, monkeypatch, p
             continue
         if line.startswith("rul export"):
             pytest.importorskip("onnxruntime")
-        command = line if "--out data/simulated" in line else shortened(line)
+        command = line if "--output data/simulated" in line else shortened(line)
         if ">" in command or "--logger" in command:  # for the shell; with warnings of its library
             done = run(command, workplace)
             code, out, err = done.returncode, done.stdout, done.stderr

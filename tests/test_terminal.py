@@ -19,7 +19,7 @@ from cmapss_rul.data.simulate import simulate
 from cmapss_rul.display.table import to_terminal
 from cmapss_rul.display.text import json_text, shell_word
 from cmapss_rul.experiments import table as grid_table
-from cmapss_rul.experiments.schema import CellSummary
+from cmapss_rul.experiments.summaries import CellSummary
 from cmapss_rul.training import checkpoint_file
 from tests.training.inputs import record_run, tiny
 
@@ -78,7 +78,7 @@ def rul(capsys, monkeypatch, tmp_path):
         ("compare", "--config", "{}"),
         ("compare", "--config", "demo", "--grid", "{}=1,2"),
         ("compare", "--config", "demo", "--balancers", "{}"),
-        ("simulate", "--out", "x", "--engines", "{}"),
+        ("simulate", "--output", "x", "--engines", "{}"),
         ("compare", "--config", "demo", "--output", "{}"),
         ("compare", "--config", "demo", "--ledger", "{}"),
         ("export", "{}"),
@@ -110,7 +110,7 @@ def trained(tmp_path_factory):
 
 
 def test_simulate_and_train_into_such_a_folder(rul):
-    assert rul("simulate", "--out", EVIL, "--engines", "20")[0] == 0
+    assert rul("simulate", "--output", EVIL, "--engines", "20")[0] == 0
     sets = ["data.window=6", "data.auxiliary=[]", "data.columns=[sensor_2, sensor_4]"]
     sets += ["model.bilstm.hidden=3"]
     sets += ["train.epochs=1", "train.window_share=0.05", "train.threads=1"]

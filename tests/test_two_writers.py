@@ -128,7 +128,7 @@ def test_of_two_that_simulate_the_second_waits_and_uses_what_is_there(eight, tmp
 
 def test_many_that_simulate_at_once_make_one_fleet(eight, tmp_path):
     script = "import sys; from cmapss_rul.cli import main; main(sys.argv[1:])"
-    words = ("simulate", "--out", "data", "--engines", "8")
+    words = ("simulate", "--output", "data", "--engines", "8")
     started = [
         subprocess.Popen(
             [sys.executable, "-c", script, *words],

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cmapss_rul.data.windows import Batch
 from cmapss_rul.model.attention import LastStateAttention, SelfAttention
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.optimisation import StepPlan, Trainer
+from cmapss_rul.training.step import StepPlan, TrainingStep
 
 STEADY = StepPlan(steps=1_000_000, warmup=0)
 """A schedule in which every measured step is after the warm-up."""
@@ -110,14 +110,14 @@ def training_step(config: RunConfig) -> Callable[[], object]:
     """Return a function that takes a training step, optimisers included, on one random batch."""
     features = len(config.data.columns) + config.data.cycle_count
     size, classes = config.train.batch_size, config.loss.health.classes
-    trainer = Trainer(config, config.build_network(), torch.device("cpu"))
+    step = TrainingStep(config, config.build_network(), torch.device("cpu"))
     batch = Batch(
         torch.randn(size, config.data.window, features),
         torch.rand(size) * config.data.cap,
         torch.randint(classes, (size,)),
         torch.zeros(size, dtype=torch.int64),
     )
-    return lambda: trainer.step(batch, 0, STEADY)
+    return lambda: step.take(batch, 0, STEADY)
 
 
 def compute_products(listed: list[Product]) -> Callable[[], object]:

@@ -28,7 +28,7 @@ from cmapss_rul.data.trainset import TrainingData
 from cmapss_rul.data.windows import LabelledWindows
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.optimisation import Trainer
+from cmapss_rul.training.step import TrainingStep
 
 BALANCERS: tuple[BalancerConfig, ...] = tuple(
     kind()
@@ -164,11 +164,11 @@ def prepare_balancers(
 def training_step(config: RunConfig, data: TrainingData, turn: Turn) -> Callable[[], object]:
     """Return a function that gathers a full batch and takes a training step on it."""
     device = torch.device(turn.device)
-    trainer = Trainer(config, config.build_network(), device)
+    step = TrainingStep(config, config.build_network(), device)
     training = data.training.to(device)
     indices = full_batches(training, config.train.batch_size)
     # with the gathering of the batch, as the reference loop's steps include their loader
-    return lambda: trainer.step(training.batch(next(indices)), 0, limit.STEADY)
+    return lambda: step.take(training.batch(next(indices)), 0, limit.STEADY)
 
 
 def full_batches(labelled: LabelledWindows, batch_size: int) -> Iterator[Tensor]:

@@ -45,9 +45,11 @@ def bench(
 
     Baselines are a reference loop in plain PyTorch, rul-datasets, and the matrix products of a
     step alone. The two contenders of a ratio alternate, each in a process of its own with the
-    same number of threads. Results are medians; the spread is the interquartile range. It takes
-    up to 25 minutes on two cores, a few with --quick, during which the machine should be idle.
-    rul-datasets is in the extra: pip install 'cmapss_rul[bench]'
+    same number of threads. Results are medians; the spread is the interquartile range. The time to
+    the target accuracy is measured on one split of the training engines, and differs widely between
+    splits: --splits measures it on several. It takes up to 25 minutes on two cores, a few with
+    --quick, during which the machine should be idle. rul-datasets is in the extra: pip install
+    'cmapss_rul[bench]'
 
     \b
     Examples:

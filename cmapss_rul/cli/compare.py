@@ -41,7 +41,7 @@ def compare(
     folds: Folds = None,
     sets: Sets = None,
     jobs: Jobs = None,
-    engine: Executor = "local",
+    executor: Executor = "local",
     address: Address = None,
     gpus: Gpus = None,
     output: Annotated[
@@ -103,7 +103,7 @@ def compare(
       rul compare --config fd001,fd003 --grid train.learning_rate=1e-3,2e-3 --seeds 3,7 --jobs 2
       rul compare --config fd001 --grid split.seed=0,1,2 --grid train.clip=1,10 --validation-only
       rul compare --config fd001,fd002 --folds 5 --jobs 2
-      rul compare --config fd001 --seeds 20 --engine ray --address 10.0.0.1:6379
+      rul compare --config fd001 --seeds 20 --executor ray --address 10.0.0.1:6379
     """
     # the lists first: a typing error is reported at once, and torch takes seconds to import
     configs = parse_names("--config", config)
@@ -135,7 +135,9 @@ def compare(
         baseline=baseline,
     )
     progress = GridProgress(quiet_stdout=as_json)
-    options = Options(jobs, device, allow_failed, ledger, engine, address, gpus, rank_all, loggers)
+    options = Options(
+        jobs, device, allow_failed, ledger, executor, address, gpus, rank_all, loggers
+    )
     folder = output or default_folder(runs)
     comparison: Comparison | ValidationComparison
     try:

@@ -151,7 +151,7 @@ Gpus = Annotated[
         min=0,
         max=64,
         metavar="N",
-        help="GPUs per run with --engine ray, such as 0.25; by default 1 with --device cuda.",
+        help="GPUs per run with --executor ray, such as 0.25; by default 1 with --device cuda.",
     ),
 ]
 Resume = Annotated[

@@ -13,7 +13,7 @@ from cmapss_rul.system.errors import printable
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cmapss_rul.experiments.identity import ListedComparison
+    from cmapss_rul.experiments.listing import ListedComparison
     from cmapss_rul.training.listing import ListedRun
 
 
@@ -38,8 +38,8 @@ def runs(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.experiments.identity import ROOT as COMPARISONS
-    from cmapss_rul.experiments.identity import list_comparisons
+    from cmapss_rul.experiments.listing import ROOT as COMPARISONS
+    from cmapss_rul.experiments.listing import list_comparisons
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.training.listing import list_runs
     from cmapss_rul.training.runs import ROOT

@@ -10,7 +10,7 @@ from cmapss_rul.cli.output import print_json, print_line
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the files.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the files.")],
     engines: Annotated[
         int, typer.Option(metavar="N", help="Number of training engines, and as many test engines.")
     ] = 100,
@@ -39,9 +39,9 @@ def simulate(
 
     \b
     Examples:
-      rul simulate --out data/simulated
-      rul simulate --out data/simulated --engines 1000 --conditions 6 --faults 2
-      rul simulate --out data/censored --censored 0.6
+      rul simulate --output data/simulated
+      rul simulate --output data/simulated --engines 1000 --conditions 6 --faults 2
+      rul simulate --output data/censored --censored 0.6
     """
     from cmapss_rul.data.columns import subset_of
     from cmapss_rul.data.simulate import Parameters
@@ -50,21 +50,23 @@ def simulate(
     from cmapss_rul.data.verification import manifest_path
 
     if censored is None:
-        done = simulate_fleet(out, engines=engines, conditions=conditions, faults=faults, seed=seed)
+        done = simulate_fleet(
+            output, engines=engines, conditions=conditions, faults=faults, seed=seed
+        )
         subset: str = done.parameters.subset
     else:
-        done = simulate_censored(out, Parameters(engines, conditions, faults, seed), censored)
+        done = simulate_censored(output, Parameters(engines, conditions, faults, seed), censored)
         subset = subset_of(FLEET)
-    manifest = manifest_path(out, subset)
+    manifest = manifest_path(output, subset)
     if as_json:
         files = [
-            {"file": str(out / name), "written": name in done.written}
+            {"file": str(output / name), "written": name in done.written}
             for name in (*done.written, *done.unchanged)
         ]
         print_json({"subset": subset, "manifest": str(manifest), "files": files})
         return
     for names, state in ((done.written, "written"), (done.unchanged, "exists")):
         for name in names:
-            print_line(f"{out / name}  {state}  simulated")
+            print_line(f"{output / name}  {state}  simulated")
     what = subset if censored is None else f"a fleet of which {censored:.0%} have not failed"
     print_line(f"simulated {what}, {engines} engines; parameters in {manifest.name}")

@@ -1,5 +1,6 @@
-"""Checks of a command line before Typer's: duplicate options, configuration keys as options."""
+"""Checks of a command line before Typer's: duplicate, renamed and mistaken options."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -27,11 +28,20 @@ _OTHER_NAMES = {
 """Common names of hyperparameters in other code → the last part of our key."""
 
 
+_FORMER_OPTIONS = {
+    "simulate": {"--out": "--output"},
+    "compare": {"--engine": "--executor"},
+}
+"""Command → former spelling of an option, which still works → its present one."""
+
+
 class Command(TyperCommand):
     """Command that refuses an option given twice, and suggests the key for an unknown option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments of the command."""
+        for former, present in _FORMER_OPTIONS.get(self.name or "", {}).items():
+            args = [re.sub(rf"^{former}(?==|$)", present, word) for word in args]
         if not ctx.resilient_parsing:  # that is the completion of an unfinished line
             self._check(ctx, list(args))
         return super().parse_args(ctx, args)

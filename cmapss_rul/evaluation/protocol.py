@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.fingerprints import RECORD_LEAK, engines_with
 from cmapss_rul.data.fleet import list_held
-from cmapss_rul.data.leakage import LABEL_LEAK, RECORD_LEAK, engines_with
+from cmapss_rul.data.leakage import LABEL_LEAK
 from cmapss_rul.data.ncmapss import MAX_RUL, VIRTUAL, flight_set
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet

@@ -21,9 +21,10 @@ from cmapss_rul.experiments.baseline import (
 from cmapss_rul.experiments.comparison import as_csv, compare_results
 from cmapss_rul.experiments.executors import Executor, Options
 from cmapss_rul.experiments.grid import Grid, GridRun
-from cmapss_rul.experiments.identity import IDENTITY, RESULT, ROOT, EvaluationIndex, differences
+from cmapss_rul.experiments.identity import EvaluationIndex, differences
 from cmapss_rul.experiments.jobs import EvaluateJob, TrainJob
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
+from cmapss_rul.experiments.listing import IDENTITY, RESULT, ROOT
 from cmapss_rul.experiments.plots import draw
 from cmapss_rul.experiments.results import Comparison
 from cmapss_rul.experiments.runs import (
@@ -298,7 +299,7 @@ def _evaluate(
     report: OnEvent,
 ) -> None:
     """Evaluate all runs together, except those evaluated before and unchanged since."""
-    index = EvaluationIndex(folder / "looked.json")  # named so by older versions, too
+    index = EvaluationIndex(folder)
     jobs = [
         evaluation_job(run, run_folder(run, folder), options.device_per_run)
         for run in runs

@@ -15,19 +15,19 @@ from cmapss_rul.experiments.optimism import leak_optimism, oracle_optimism
 from cmapss_rul.experiments.oracle import MARK
 from cmapss_rul.experiments.results import Comparison, GridSummary, MissingRun, Pair
 from cmapss_rul.experiments.runs import VIEWS, RunResult
-from cmapss_rul.experiments.schema import (
+from cmapss_rul.experiments.statistics import (
+    compare_pairs,
+    correct_pairs,
+    engine_interval,
+    mean_ranks,
+)
+from cmapss_rul.experiments.summaries import (
     CellProtocol,
     CellSummary,
     RunSummary,
     Scores,
     Spread,
     ValidationScores,
-)
-from cmapss_rul.experiments.statistics import (
-    compare_pairs,
-    correct_pairs,
-    engine_interval,
-    mean_ranks,
 )
 from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
 from cmapss_rul.system.errors import RulError

@@ -167,8 +167,8 @@ class RayExecutor:
             if len(sources) < len(paths):
                 raise RulError(
                     f"{job.name}: two of its files have the same name, of "
-                    f"{', '.join(sorted(sources))}; --engine ray identifies files by their names, "
-                    "so rename one"
+                    f"{', '.join(sorted(sources))}; --executor ray identifies files by their "
+                    "names, so rename one"
                 )
             tasks[do.remote(job, sources, _read(job.folder))] = job
             report(JobEvent(job.name, "started"))
@@ -216,8 +216,8 @@ def _import_ray() -> ModuleType:
         return importlib.import_module("ray")
     except ImportError as error:
         raise UsageError(
-            f"--engine ray needs the package ray, which cannot be imported ({one_line(error)}); "
-            "install it with: pip install 'cmapss_rul[ray]', or use --engine local"
+            f"--executor ray needs the package ray, which cannot be imported ({one_line(error)}); "
+            "install it with: pip install 'cmapss_rul[ray]', or use --executor local"
         ) from error
 
 
@@ -295,7 +295,7 @@ class Options:
         device: see `pick_device`.
         allow_failed: evaluate the test set without the runs that failed.
         ledger: JSON into which the cells are merged.
-        engine: local or ray.
+        executor: local or ray.
         address: of a Ray cluster; by default Ray is started locally.
         gpus: that Ray gives to each run, for example 0.25; by default 1 for `cuda`, else none.
         rank_all: rank cells of one configuration even if they trained on different data.
@@ -306,7 +306,7 @@ class Options:
     device: str = "auto"
     allow_failed: bool = False
     ledger: Path | None = None
-    engine: str = "local"
+    executor: str = "local"
     address: str | None = None
     gpus: float | None = None
     rank_all: bool = False
@@ -318,16 +318,16 @@ class Options:
         Raises:
             UsageError: there is no such executor or device, or options contradict each other.
         """
-        if self.engine not in EXECUTORS:
+        if self.executor not in EXECUTORS:
             raise UsageError(
-                f"--engine: found '{self.engine}', expected one of {', '.join(EXECUTORS)}"
+                f"--executor: found '{self.executor}', expected one of {', '.join(EXECUTORS)}"
             )
         for name in self.loggers:
             make_tracker(name)  # a missing library is reported once, not by each run
-        if self.engine == "local":
+        if self.executor == "local":
             if self.address is not None or self.gpus is not None:
                 option = "--gpus" if self.address is None else "--address"
-                raise UsageError(f"{option} is for --engine ray; add that, or leave it out")
+                raise UsageError(f"{option} is for --executor ray; add that, or leave it out")
             pick_device(self.device)  # a missing GPU is reported once, not by each run
             return nullcontext(LocalExecutor(self.processes))
         if self.device != "cuda":  # only the workers need one, not this machine
@@ -344,5 +344,5 @@ class Options:
     @property
     def device_per_run(self) -> str:
         """Device that a run requests; a task of Ray may see GPUs that it was not given."""
-        given = self.engine == "local" or self.device != "auto" or self.gpus_per_run
+        given = self.executor == "local" or self.device != "auto" or self.gpus_per_run
         return self.device if given else "cpu"

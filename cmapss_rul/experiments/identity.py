@@ -1,12 +1,10 @@
-"""Identity of configurations, grids and evaluated runs: digests, differences; list of grids."""
+"""Identity of configurations, grids and evaluated runs: digests and differences."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cmapss_rul.evaluation.save import EvaluationFiles
 from cmapss_rul.system.files import write_atomic
@@ -67,14 +65,15 @@ def as_text(value: Any) -> str:
 class EvaluationIndex:
     """Index of evaluated runs, so that no test-set evaluation is repeated.
 
-    The file holds the digests of each run's checkpoint and evaluation files; an unreadable file
-    counts as an empty index.
+    evaluation-index.json holds the digests of each run's checkpoint and evaluation files; an
+    unreadable file counts as an empty index.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "evaluation-index.json"
+        former = folder / "looked.json"  # its name before 2026-11-30
         try:
-            digests = json.loads(path.read_bytes())
+            digests = json.loads((self._path if self._path.exists() else former).read_bytes())
         except (OSError, ValueError, RecursionError):  # at worst a run is evaluated once more
             digests = {}
         self._digests = digests if isinstance(digests, dict) else {}
@@ -100,45 +99,3 @@ def _evaluation_digests(folder: Path, best_sha256: str) -> dict[str, str] | None
         }
     except OSError:
         return None
-
-
-ROOT = Path("comparisons")
-IDENTITY = "grid.json"
-RESULT = "comparison.json"  # written last: its presence means the comparison is complete
-
-
-@dataclass(frozen=True)
-class ListedComparison:
-    """A comparison of the list.
-
-    Attributes:
-        state: 'unfinished' until all runs are evaluated; 'damaged' if its grid cannot be read.
-        runs: in the whole grid, cells times seeds.
-    """
-
-    name: str
-    state: Literal["finished", "unfinished", "damaged"]
-    cells: Sequence[str]
-    runs: int
-    when: datetime
-
-
-def list_comparisons(roots: Sequence[Path]) -> list[ListedComparison]:
-    """List the comparisons in these folders, some of which may be missing, sorted by path."""
-    paths = {path for root in roots for path in root.glob(f"*/{IDENTITY}")}
-    return [_describe(path.parent) for path in sorted(paths)]
-
-
-def _describe(folder: Path) -> ListedComparison:
-    result = folder / RESULT
-    finished = result.is_file()
-    # a folder's own time would change with every lock in it
-    written = (result if finished else folder / IDENTITY).stat().st_mtime
-    when = datetime.fromtimestamp(written, UTC)
-    try:
-        identity = json.loads((folder / IDENTITY).read_bytes())
-        cells, seeds = list(identity["cells"]), len(identity["seeds"])
-    except (OSError, LookupError, TypeError, ValueError):
-        return ListedComparison(str(folder), "damaged", [], 0, when)
-    state: Literal["finished", "unfinished"] = "finished" if finished else "unfinished"
-    return ListedComparison(str(folder), state, cells, len(cells) * seeds, when)

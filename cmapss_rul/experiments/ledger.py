@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cmapss_rul.experiments.results import Comparison, Ledger
-from cmapss_rul.experiments.schema import CellSummary, Record
 from cmapss_rul.experiments.statistics import correct_pairs, mean_ranks
+from cmapss_rul.experiments.summaries import CellSummary, Record
 from cmapss_rul.system.errors import UsageError, one_line
 from cmapss_rul.system.files import save_file
 from cmapss_rul.system.locks import wait_for_folder

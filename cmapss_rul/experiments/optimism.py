@@ -9,8 +9,8 @@ from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.oracle import MARK
 from cmapss_rul.experiments.results import LeakOptimism, MeanInterval, OracleOptimism
 from cmapss_rul.experiments.runs import RunResult
-from cmapss_rul.experiments.schema import join_units
 from cmapss_rul.experiments.statistics import mean_interval
+from cmapss_rul.experiments.summaries import join_units
 
 _SPLIT = "split.by"
 _Cell = tuple[str, str, str]  # configuration, subset, label without the split

@@ -26,7 +26,7 @@ from cmapss_rul.display.plotting import (
 )
 from cmapss_rul.experiments.oracle import MARK
 from cmapss_rul.experiments.results import Comparison
-from cmapss_rul.experiments.schema import CellSummary, RunSummary, by_config, marked_label
+from cmapss_rul.experiments.summaries import CellSummary, RunSummary, by_config, marked_label
 from cmapss_rul.training.reporters import Row
 
 _ROW_HEIGHT = 0.42

@@ -1,6 +1,6 @@
 """What a comparison finds: pairs, ranks and optimism, and the files that hold them with the cells.
 
-See `schema` for how records are read and written.
+See `summaries` for how records are read and written.
 """
 
 import math
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from scipy import stats
 
-from cmapss_rul.experiments.schema import CellSummary, Record, by_config
+from cmapss_rul.experiments.summaries import CellSummary, Record, by_config
 
 ALPHA = 0.05
 """Level of the tests, after Holm's correction."""

@@ -21,7 +21,7 @@ from cmapss_rul.experiments.results import (
     Pair,
 )
 from cmapss_rul.experiments.runs import RunResult
-from cmapss_rul.experiments.schema import CellSummary, by_config, other_unit
+from cmapss_rul.experiments.summaries import CellSummary, by_config, other_unit
 from cmapss_rul.metrics.bootstrap import LEVEL, percentile_interval, resampled_rmse
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 

@@ -7,7 +7,7 @@ from cmapss_rul.display.table import Bold, Table, terminal_text, to_terminal
 from cmapss_rul.display.text import row_noun
 from cmapss_rul.evaluation.protocol import EVERY_FLIGHT
 from cmapss_rul.experiments.results import Comparison, MeanRanks, equivalence_findings
-from cmapss_rul.experiments.schema import (
+from cmapss_rul.experiments.summaries import (
     C,
     CellProtocol,
     CellSummary,

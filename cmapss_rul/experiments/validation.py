@@ -15,8 +15,8 @@ from cmapss_rul.experiments.grid import Cell, Grid, GridRun
 from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.results import ALPHA, GridSummary, MeanInterval, MissingRun
 from cmapss_rul.experiments.runs import History
-from cmapss_rul.experiments.schema import Record, Spread, join_units, other_unit
 from cmapss_rul.experiments.statistics import holm, mean_interval, resampled_interval
+from cmapss_rul.experiments.summaries import Record, Spread, join_units, other_unit
 from cmapss_rul.experiments.table import grouped_table, pair_findings, show_spread
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import

@@ -8,7 +8,7 @@ from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.tables import number
 from cmapss_rul.experiments.results import Comparison, Pair, equivalence_findings
-from cmapss_rul.experiments.schema import (
+from cmapss_rul.experiments.summaries import (
     CellSummary,
     by_config,
     join_units,

@@ -21,7 +21,7 @@
 The classes below are both the schema and the objects that a run works with: the loop advances
 `LoopState` and `Clock` and saves them as they are. A new field is declared here and nowhere else;
 with a default value, older checkpoints still load. The tensors are checked where they are loaded:
-`trained_model` and `Trainer.load_state_dict`. `checkpoint_file` reads and writes the bytes.
+`trained_model` and `TrainingStep.load_state_dict`. `checkpoint_file` reads and writes the bytes.
 """
 
 import math
@@ -119,7 +119,7 @@ class RunData(TrainFile):
     label_columns: list[str] = []
     """Inputs that are labels, which `data.allow_labels` let pass."""
     fingerprints: Tensor | None = None
-    """[·], of the engines that are not held out; see `data.leakage`."""
+    """[·], of the engines that are not held out; see `data.fingerprints`."""
     held_cells: dict[str, Count] = {}
     """Number of empty cells by column that hold the engine's last value (`data.missing`)."""
     auxiliary: list[AuxiliaryFile] = Field(max_length=3)

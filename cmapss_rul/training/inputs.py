@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cmapss_rul.data.fingerprints import find_twins, training_fingerprints
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.leakage import find_labels, find_twins, training_fingerprints
+from cmapss_rul.data.leakage import find_labels
 from cmapss_rul.data.records import Records
 from cmapss_rul.data.sources import ensure_files
 from cmapss_rul.data.trainset import TrainingData, prepare_training_data, read_train_records

@@ -31,9 +31,9 @@ from cmapss_rul.training.checkpoint import (
     refuse_malformed,
 )
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.optimisation import NEVER, StepPlan, Trainer
 from cmapss_rul.training.reporters import Reporter, Row, write_metrics
 from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.step import NEVER, StepPlan, TrainingStep
 from cmapss_rul.training.validation import predict_clamped, validation_metrics
 
 
@@ -42,7 +42,7 @@ class Loop:
     """A run in progress.
 
     Attributes:
-        data: on the trainer's device.
+        data: on the device of the training step.
         record: the parts of a checkpoint that stay as they are, and the clock.
         stop: asked after each step.
         predicted: RUL of the validation windows in the last evaluation, clamped, cycles.
@@ -50,7 +50,7 @@ class Loop:
 
     config: RunConfig
     run: RunFolder
-    trainer: Trainer
+    training_step: TrainingStep
     data: TrainingData
     record: RunRecord
     reporter: Reporter
@@ -69,14 +69,14 @@ class Loop:
         while not self.is_finished():
             self.train_epoch()
             best = self.evaluate_epoch()
-            network = self.trainer.evaluation_network()
+            network = self.training_step.evaluation_network()
             self.reporter.evaluated(self.state.epoch, network, self.data.preprocessor)
             # best.pt goes first: killed in between, the process resumes from the old last.pt,
             # trains this epoch again and writes the same best.pt again
             if best:
                 self.save_best()
             self.save_last()
-            if self.trainer.group.first:
+            if self.training_step.group.first:
                 write_metrics(self.run.metrics, self.rows)
             self.reporter.epoch_end(self.rows[-1], best)
             self.raise_if_stopped()
@@ -89,24 +89,26 @@ class Loop:
         """Evaluate two batches before the first step, so that a fault shows at once."""
         if self.state.step == 0:
             some = min(2 * self.config.train.batch_size, len(self.data.validation))
-            index = torch.arange(some, device=self.trainer.device)
+            index = torch.arange(some, device=self.training_step.device)
             self.evaluate(self.data.validation.select(index))
 
     # ---- train an epoch ---------------------------------------------------------------------
 
     def train_epoch(self) -> None:
         """Take the steps of an epoch that are not done yet."""
-        state, batches, group = self.state, self.draw_batches(), self.trainer.group
+        state, batches, group = self.state, self.draw_batches(), self.training_step.group
         plan = StepPlan.count(self.config, len(batches))
         # float64: in float32 a sum of some hundred losses near 4,000 loses digits of the mean
-        sums = torch.tensor(state.sums, dtype=self.trainer.sum_dtype, device=self.trainer.device)
+        sums = torch.tensor(
+            state.sums, dtype=self.training_step.sum_dtype, device=self.training_step.device
+        )
         done = sum(map(len, batches[: state.batch]))
         epochs, windows = self.config.train.epochs, self.windows_per_epoch
         self.reporter.epoch_start(state.epoch + 1, epochs, windows, done)
         start = time.perf_counter()
         for index in batches[state.batch :]:
             batch = self.data.training.batch(group.local_share(index))
-            measures = self.trainer.step(batch, state.step, plan)
+            measures = self.training_step.take(batch, state.step, plan)
             # losses are means over a batch, so they are weighted by its windows: batches differ
             # by one window, and the mean over the epoch is that over all its windows
             sums[:2] += len(index) * measures[:2]
@@ -155,17 +157,17 @@ class Loop:
             first += windows
         # a single set is in random order already; two are mixed, or one would train after the other
         picked = drawn[0] if len(drawn) == 1 else generator.permutation(np.concatenate(drawn))
-        order = torch.from_numpy(picked).to(self.trainer.device)
+        order = torch.from_numpy(picked).to(self.training_step.device)
         # nearly equal sizes: a small last batch would weigh as much as the others in a step
         return list(order.tensor_split(math.ceil(len(order) / self.config.train.batch_size)))
 
     def check_finite(self) -> None:
         """Stop at a loss or gradient that was not finite; the last checkpoint is retained.
 
-        The trainer raises its flag on the device; it is read here, once an epoch, because each
-        read waits for the device.
+        The training step raises its flag on the device; it is read here, once an epoch, because
+        each read waits for the device.
         """
-        bad = int(self.trainer.first_bad)
+        bad = int(self.training_step.first_bad)
         if bad < NEVER:
             saved = self.run.last.exists()
             saved_text = f"{self.run.last} is retained" if saved else "nothing was saved yet"
@@ -176,7 +178,7 @@ class Loop:
 
     def raise_if_stopped(self) -> None:
         """End the run after a signal; `last.pt` was just saved."""
-        self.trainer.group.share_signal(self.stop)
+        self.training_step.group.share_signal(self.stop)
         number = self.stop.received
         if number is not None and not self.is_finished():
             raise Interrupted.by(
@@ -195,17 +197,17 @@ class Loop:
         """
         state, start = self.state, time.perf_counter()
         # the others wait for the result, because all ranks stop and cut the rate by it
-        measured = self.trainer.group.on_first_rank(self.evaluate, self.data.validation)
+        measured = self.training_step.group.on_first_rank(self.evaluate, self.data.validation)
         row = {"epoch": state.epoch + 1, **self.training_means(), **measured}
         value = measured[self.config.train.select]
         best = value < state.best_value  # of equal epochs the first is retained
         state.stale = 0 if best else state.stale + 1
         if best:
             state.best_value, state.best_epoch = value, state.epoch + 1
-        self.trainer.schedule.epoch_end(measured["val_rmse"])
+        self.training_step.schedule.epoch_end(measured["val_rmse"])
         self.end_balancer_epoch(row)
-        if self.trainer.group.first and len(self.data.bounds):
-            network = self.trainer.evaluation_network()
+        if self.training_step.group.first and len(self.data.bounds):
+            network = self.training_step.evaluation_network()
             text = describe_bounds(network, self.data.bounds, self.config.data)
             self.reporter.detail(f"epoch {row['epoch']}: {text}")
         seconds = time.perf_counter() - start
@@ -218,9 +220,9 @@ class Loop:
         """Pass the epoch's mean losses to the balancer, and log its diagnostics."""
         # from the row, which is the same for an epoch that was interrupted and resumed
         losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
-        losses = losses.to(self.trainer.device)
-        self.trainer.balancer.epoch_end(losses)
-        values = self.trainer.balancer.diagnostics(losses)
+        losses = losses.to(self.training_step.device)
+        self.training_step.balancer.epoch_end(losses)
+        values = self.training_step.balancer.diagnostics(losses)
         if values:
             text = ", ".join(f"{name} {float(value):.6g}" for name, value in values.items())
             self.reporter.detail(f"epoch {row['epoch']}: {text}")
@@ -235,7 +237,7 @@ class Loop:
             "train_rul_loss": rul / windows,
             "train_health_loss": health / windows,
             **{name: total / steps for name, total in zip(names, rest, strict=True)},
-            "learning_rate": self.trainer.learning_rate(self.state.step - 1, plan),
+            "learning_rate": self.training_step.learning_rate(self.state.step - 1, plan),
         }
 
     def evaluate(self, labelled: LabelledWindows) -> dict[str, float]:
@@ -244,7 +246,7 @@ class Loop:
         Raises:
             RulError: when a prediction is not finite.
         """
-        network, cap = self.trainer.evaluation_network(), self.config.data.cap
+        network, cap = self.training_step.evaluation_network(), self.config.data.cap
         whose = f"a validation engine in epoch {self.state.epoch + 1}"
         self.predicted, probabilities = predict_clamped(network, labelled.windows, cap, whose)
         return validation_metrics(self.predicted, probabilities, labelled)
@@ -262,9 +264,9 @@ class Loop:
         They follow from its weights and are part of the file when it appears, so that they are
         there wherever the process is killed, and equal those of a run that was not.
         """
-        if not self.trainer.group.first:
+        if not self.training_step.group.first:
             return
-        network, validation = self.trainer.evaluation_network(), self.data.validation
+        network, validation = self.training_step.evaluation_network(), self.data.validation
         predicted = self.predicted
         if len(predicted) != len(validation):  # best.pt is repaired before any evaluation
             cap, whose = self.config.data.cap, "a validation engine"
@@ -289,13 +291,13 @@ class Loop:
 
         `keep_as` is a new name of the checkpoint that is at `path` now, if it is to be retained.
         """
-        if not self.trainer.group.first:
+        if not self.training_step.group.first:
             return
         content = {
             "format_version": checkpoint_file.FORMAT_VERSION,
             **self.record.model_dump(by_alias=True),
-            **self.trainer.state_dict(),
-            "rng": rng_state(self.trainer.device),
+            **self.training_step.state_dict(),
+            "rng": rng_state(self.training_step.device),
             "loop": self.state.model_dump(),
         }
         if calibration is not None:
@@ -309,10 +311,10 @@ class Loop:
             CheckpointError: with the path and what does not fit.
         """
         with refuse_malformed(found.path):
-            self.trainer.load_state_dict(found.content)
+            self.training_step.load_state_dict(found.content)
             self.state = found.loop
             self.record.host.clock = found.host.clock
-            set_rng_state(found.content["rng"], self.trainer.device)
+            set_rng_state(found.content["rng"], self.training_step.device)
         self.run.release()  # the optimisers may share tensors with what was read
         if self.is_finished():  # stopped early, and more epochs were asked for: patience anew
             self.state.stale = 0

@@ -26,7 +26,6 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.ensemble import train_ensemble
 from cmapss_rul.training.inputs import RunInputs, find_train_files, read_train_files
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.ranks import UNTESTED, ProcessGroup
 from cmapss_rul.training.reporters import LogFile, Reporter, Reporters
 from cmapss_rul.training.resume import (
@@ -36,6 +35,7 @@ from cmapss_rul.training.resume import (
     resume_files,
 )
 from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.step import TrainingStep
 from cmapss_rul.training.trackers.following import Tracking, follow
 
 
@@ -105,13 +105,13 @@ def train(
         # before the network is built: its weights are the first draws of the generator
         cleanup.enter_context(_seeded(config, torch_device))
         inputs = _read_inputs(config, paths, checkpoint)
-        trainer = Trainer(config, config.build_network(), torch_device, group)
+        training_step = TrainingStep(config, config.build_network(), torch_device, group)
         loop = Loop(
             config=config,
             run=run,
-            trainer=trainer,
+            training_step=training_step,
             data=inputs.data.to(torch_device),
-            record=_record(config, run, inputs, trainer),
+            record=_record(config, run, inputs, training_step),
             reporter=Reporters([LogFile(run.log), *reporters] if group.first else []),
             stop=stop,
         )
@@ -181,7 +181,7 @@ def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Trainer) -> RunRecord:
+def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, step: TrainingStep) -> RunRecord:
     """Collect the parts of a checkpoint that stay as they are during the run."""
     return RunRecord(
         versions=Versions.current(),
@@ -193,9 +193,9 @@ def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Train
             folder=str(run.path),
             data_dir=config.data.dir,
             files=config.data.own_files,
-            device=trainer.device.type,
+            device=step.device.type,
             threads=config.train.thread_count(),
-            ranks=trainer.group.size,
+            ranks=step.group.size,
             clock=Clock(),
         ),
     )
@@ -203,13 +203,13 @@ def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, trainer: Train
 
 def _report_start(loop: Loop, inputs: RunInputs) -> None:
     """Report caveats about the results, and the sizes of the run."""
-    data, trainer, reporter = loop.data, loop.trainer, loop.reporter
+    data, step, reporter = loop.data, loop.training_step, loop.reporter
     for caveat in _caveats(loop, inputs):
         reporter.note(caveat)
     reporter.detail(
         f"{len(data.training)} training, {len(data.validation)} validation and "
         f"{len(data.calibration)} calibration windows, "
-        f"{sum(trainer.network.parameter_counts().values())} parameters, {trainer.device}, "
+        f"{sum(step.network.parameter_counts().values())} parameters, {step.device}, "
         f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     )
     if late := inputs.late_records:
@@ -217,7 +217,7 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
 
 
 def _caveats(loop: Loop, inputs: RunInputs) -> Iterator[str]:
-    files, device = inputs.files, loop.trainer.device.type
+    files, device = inputs.files, loop.training_step.device.type
     if loop.config.split.by == "windows":
         yield f"split.by windows is {LEAK}, so validation metrics are too good"
     yield from _own_file_caveats(loop, inputs) if loop.config.data.own else _file_caveats(inputs)
@@ -231,8 +231,8 @@ def _caveats(loop: Loop, inputs: RunInputs) -> Iterator[str]:
         yield f"empty cells hold the engine's last value (data.missing): {cells}"
     if device in UNTESTED:
         yield f"--device {device} is untested: compare a run with --device cpu"
-    if loop.trainer.group.description:
-        yield loop.trainer.group.description
+    if loop.training_step.group.description:
+        yield loop.training_step.group.description
 
 
 def _file_caveats(inputs: RunInputs) -> Iterator[str]:

@@ -8,7 +8,7 @@ from cmapss_rul.bench.reference_loop import ReferenceLoop, materialise
 from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.training.inputs import load_data
-from cmapss_rul.training.optimisation import StepPlan, Trainer
+from cmapss_rul.training.step import StepPlan, TrainingStep
 from tests.training.inputs import tiny
 
 
@@ -39,8 +39,8 @@ def test_its_step_has_our_loss_and_our_gradients(config, data, loop):
     batch = data.training.batch(torch.arange(20))
     network = config.model.build(4, 3, 125)
     network.load_state_dict(loop.network.state_dict())
-    trainer = Trainer(config, network, torch.device("cpu"))
-    measures = trainer.step(batch, 0, StepPlan(steps=10, warmup=0))
+    training_step = TrainingStep(config, network, torch.device("cpu"))
+    measures = training_step.take(batch, 0, StepPlan(steps=10, warmup=0))
     loss = loop.step(list(batch)[:4])
     assert loss == pytest.approx(float(measures[:2].sum()), rel=1e-6)
     pairs = zip(loop.network.named_parameters(), network.parameters(), strict=True)

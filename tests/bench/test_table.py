@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from cmapss_rul.bench.table import remarks, rows
+from cmapss_rul.bench.table import remarks, result_table, rows
 from tests.bench.results import result
 
 REQUIREMENTS = {
@@ -85,6 +85,13 @@ def test_what_was_not_measured_is_neither_met_nor_missed():
     found = by_key({"subset": "FD001"})
     assert {row.met for row in found.values()} == {None}
     assert found["step.ratio_to_usual_loop"].value == "not measured"
+
+
+def test_a_time_to_the_target_is_said_to_be_of_one_split():
+    plain = result()
+    assert sum("on split 0" in note for note in result_table(plain).notes) == 1
+    del plain["accuracy"]
+    assert not any("on split 0" in note for note in result_table(plain).notes)
 
 
 def test_remarks():

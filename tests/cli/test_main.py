@@ -146,7 +146,7 @@ def test_nothing_slow_is_imported_for_help(arguments):
         ),
         (
             ["simulate", "--outpt", "x"],
-            "No such option: --outpt (Possible options: --out); see 'rul simulate --help'",
+            "No such option: --outpt (Possible options: --output); see 'rul simulate --help'",
         ),
         (
             ["export", "x", "--format", "onxx"],

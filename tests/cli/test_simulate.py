@@ -4,6 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cmapss_rul.cli import app as rul
 from cmapss_rul.cli.simulate import simulate
 from cmapss_rul.system.errors import DataError, UsageError
 
@@ -16,7 +17,7 @@ def run(*words):
 
 
 def test_writes_and_tells(tmp_path):
-    options = ("--out", tmp_path / "s", "--engines", 2, "--conditions", 6, "--faults", 2)
+    options = ("--output", tmp_path / "s", "--engines", 2, "--conditions", 6, "--faults", 2)
     result = run(*options, "--seed", 3)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
@@ -33,19 +34,30 @@ def test_writes_and_tells(tmp_path):
 
 @pytest.mark.parametrize("option", ["--engines", "--conditions", "--faults", "--seed"])
 def test_wrong_values(tmp_path, option):
-    error = run("--out", tmp_path / "s", option, -4).exception
+    error = run("--output", tmp_path / "s", option, -4).exception
     assert isinstance(error, UsageError)
     assert f"{option[2:]}: found -4, expected" in str(error)
     assert not (tmp_path / "s").exists()
 
 
-def test_out_is_needed_and_help_shows_an_example():
+@pytest.mark.parametrize("words", [["--out", "s"], ["--out=s"]])
+def test_the_former_spelling_of_output_still_works(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(rul, ["simulate", *words, "--engines", "2"])
+    assert done.exit_code == 0
+    assert (tmp_path / "s" / "manifest_FD001.json").exists()
+    refused = CliRunner().invoke(rul, ["simulate", *words, "--output", "t"])
+    assert "--output is given 2 times" in str(refused.exception)
+    assert "--out " not in CliRunner().invoke(rul, ["simulate", "--help"]).stdout
+
+
+def test_output_is_needed_and_help_shows_an_example():
     assert run().exit_code == 2
-    assert "rul simulate --out data/simulated" in run("--help").stdout
+    assert "rul simulate --output data/simulated" in run("--help").stdout
 
 
 def test_json(tmp_path):
-    options = ("--out", tmp_path / "s", "--engines", 2, "--json")
+    options = ("--output", tmp_path / "s", "--engines", 2, "--json")
     first, again = (json.loads(run(*options).stdout) for _ in range(2))
     assert first == {
         "subset": "FD001",

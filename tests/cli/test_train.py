@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from cmapss_rul.training import checkpoint_file
-from cmapss_rul.training.optimisation import Trainer
+from cmapss_rul.training.step import TrainingStep
 from tests.training.inputs import assert_same_run, plain
 
 ROOT = Path(__file__).parents[2]
@@ -146,14 +146,14 @@ def test_the_same_data_elsewhere_are_accepted_and_others_refused(rul, eight):
 
 
 def test_a_loss_that_is_not_finite_is_one_line_and_exit_1(rul, monkeypatch):
-    step = Trainer.step
+    step = TrainingStep.take
 
     def bad(self, batch, number, plan):
         if number == 3:
             batch = batch._replace(windows=batch.windows * float("nan"))
         return step(self, batch, number, plan)
 
-    monkeypatch.setattr(Trainer, "step", bad)
+    monkeypatch.setattr(TrainingStep, "take", bad)
     code, _, err = rul("train", "--config", "mine.yaml")
     assert code == 1
     assert err.count("\n") == 1

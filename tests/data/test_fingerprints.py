@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cmapss_rul.data import leakage as fingerprints
+from cmapss_rul.data import fingerprints
 from cmapss_rul.data.columns import COLUMNS, SENSORS, SUBSETS
 from cmapss_rul.data.config import DataConfig
+from cmapss_rul.data.fingerprints import engines_with, find_twins, training_fingerprints
 from cmapss_rul.data.fleet import Fleet
-from cmapss_rul.data.leakage import engines_with, find_twins, training_fingerprints
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
 from tests.data._fleets import SIX, fleet_of

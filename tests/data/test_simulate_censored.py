@@ -40,7 +40,7 @@ def test_none_censored_are_the_whole_records():
 
 
 def test_files_are_marked_and_never_replaced(tmp_path):
-    words = ["simulate", "--out", str(tmp_path), "--engines", "6", "--censored", "0.5"]
+    words = ["simulate", "--output", str(tmp_path), "--engines", "6", "--censored", "0.5"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0
     assert "a fleet of which 50% have not failed, 6 engines" in result.stdout

@@ -84,7 +84,8 @@ def test_everything_is_there(made):
         for ending in ("png", "svg")
     }
     assert {p.name for p in folder.iterdir()} == {
-        "comparison.json", "comparison.csv", "grid.json", "looked.json", "runs", *pictures,
+        "comparison.json", "comparison.csv", "grid.json", "evaluation-index.json", "runs",
+        *pictures,
     }  # fmt: skip
     plain = json.loads((folder / "comparison.json").read_text())
     assert [cell["label"] for cell in plain["cells"]] == ["fixed", "amnl"]

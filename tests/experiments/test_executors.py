@@ -85,7 +85,7 @@ def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
         if isinstance(event, JobEvent):
             recorder(event)
 
-    found = compare(grid, tmp_path / "grid", Options(engine="ray", processes=2), report)
+    found = compare(grid, tmp_path / "grid", Options(executor="ray", processes=2), report)
     assert int(mark.read_text()) != os.getpid()
     for run in grid.runs:
         here, there = run_folder(run, folder), run_folder(run, tmp_path / "grid")
@@ -100,7 +100,7 @@ def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
     assert found.cells[0].n_seeds == 2
     before = {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*.pt")}
     recorder.events.clear()
-    compare(grid, tmp_path / "grid", Options(engine="ray"), report)
+    compare(grid, tmp_path / "grid", Options(executor="ray"), report)
     assert lines(recorder) == []  # a finished grid does nothing
     assert before == {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*.pt")}
     assert two_workers.is_initialized()  # the engine ends no Ray that it did not start
@@ -200,16 +200,16 @@ def test_the_environment_names_a_cluster_too(tmp_path, monkeypatch):
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'cmapss_rul\[ray\]'"):
-        Options(engine="ray").start_executor()
+        Options(executor="ray").start_executor()
 
 
 @pytest.mark.parametrize(
     ("options", "device", "gpus"),
     [
-        (Options(engine="ray"), "cpu", 0),
-        (Options(engine="ray", device="cuda"), "cuda", 1),
-        (Options(engine="ray", device="cuda", gpus=0.25), "cuda", 0.25),
-        (Options(engine="ray", gpus=0.5), "auto", 0.5),
+        (Options(executor="ray"), "cpu", 0),
+        (Options(executor="ray", device="cuda"), "cuda", 1),
+        (Options(executor="ray", device="cuda", gpus=0.25), "cuda", 0.25),
+        (Options(executor="ray", gpus=0.5), "auto", 0.5),
         (Options(), "auto", 0),
     ],
 )

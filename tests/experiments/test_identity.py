@@ -99,24 +99,24 @@ def best_of(folder):
 
 
 def test_an_added_run_is_in_the_index(tmp_path, folder):
-    index = EvaluationIndex(tmp_path / "looked.json")
+    index = EvaluationIndex(tmp_path)
     assert not index.has("run", folder, best_of(folder))
     index.add({"run": (folder, best_of(folder))})
-    assert EvaluationIndex(tmp_path / "looked.json").has("run", folder, best_of(folder))
-    assert not EvaluationIndex(tmp_path / "looked.json").has("other", folder, best_of(folder))
+    assert EvaluationIndex(tmp_path).has("run", folder, best_of(folder))
+    assert not EvaluationIndex(tmp_path).has("other", folder, best_of(folder))
 
 
 def test_adding_a_run_keeps_the_former_ones(tmp_path, folder):
-    index = EvaluationIndex(tmp_path / "looked.json")
+    index = EvaluationIndex(tmp_path)
     index.add({"one": (folder, best_of(folder))})
     index.add({"two": (folder, best_of(folder))})
-    assert EvaluationIndex(tmp_path / "looked.json").has("one", folder, best_of(folder))
-    assert EvaluationIndex(tmp_path / "looked.json").has("two", folder, best_of(folder))
+    assert EvaluationIndex(tmp_path).has("one", folder, best_of(folder))
+    assert EvaluationIndex(tmp_path).has("two", folder, best_of(folder))
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_run_with_a_changed_file_is_not(tmp_path, folder, name):
-    index = EvaluationIndex(tmp_path / "looked.json")
+    index = EvaluationIndex(tmp_path)
     index.add({"run": (folder, best_of(folder))})
     (folder / name).write_text("changed")
     assert not index.has("run", folder, best_of(folder))
@@ -126,5 +126,15 @@ def test_a_run_with_a_changed_file_is_not(tmp_path, folder, name):
 
 @pytest.mark.parametrize("content", ["", "[]", '{"run": 3}', "[" * 100_000])
 def test_a_damaged_index_counts_as_empty(tmp_path, folder, content):
-    (tmp_path / "looked.json").write_text(content)
-    assert not EvaluationIndex(tmp_path / "looked.json").has("run", folder, best_of(folder))
+    (tmp_path / "evaluation-index.json").write_text(content)
+    assert not EvaluationIndex(tmp_path).has("run", folder, best_of(folder))
+
+
+def test_an_index_of_an_older_version_is_read(tmp_path, folder):
+    EvaluationIndex(tmp_path).add({"run": (folder, best_of(folder))})
+    (tmp_path / "evaluation-index.json").rename(tmp_path / "looked.json")
+    index = EvaluationIndex(tmp_path)
+    assert index.has("run", folder, best_of(folder))
+    index.add({"other": (folder, best_of(folder))})
+    assert EvaluationIndex(tmp_path).has("run", folder, best_of(folder))
+    assert EvaluationIndex(tmp_path).has("other", folder, best_of(folder))

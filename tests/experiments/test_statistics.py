@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cmapss_rul.experiments.schema import CellSummary, Spread
 from cmapss_rul.experiments.statistics import (
     compare_pairs,
     correct_pairs,
@@ -19,6 +18,7 @@ from cmapss_rul.experiments.statistics import (
     mean_ranks,
     paired_test,
 )
+from cmapss_rul.experiments.summaries import CellSummary, Spread
 from cmapss_rul.metrics.bootstrap import rmse_interval
 from tests.experiments.inputs import grid, result, results
 

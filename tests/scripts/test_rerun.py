@@ -12,7 +12,7 @@ from cmapss_rul.display.table import to_terminal
 from cmapss_rul.experiments.identity import comparable, config_digest
 from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
 from cmapss_rul.experiments.results import Comparison, Ledger
-from cmapss_rul.experiments.schema import CellSummary
+from cmapss_rul.experiments.summaries import CellSummary
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.training.config import load_config
 from scripts import rerun

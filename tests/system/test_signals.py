@@ -87,7 +87,7 @@ def stopped(tmp_path, number, module, function, *words):
     [
         ("typer.main", "get_command", ["config", "list"]),
         ("cmapss_rul.config.shipped", "find_config", ["train", "--config", "demo"]),
-        ("cmapss_rul.data.simulate", "_generate", ["simulate", "--out", "a"]),
+        ("cmapss_rul.data.simulate", "_generate", ["simulate", "--output", "a"]),
         ("cmapss_rul.data.transfer", "_copy", ["download-data", "--source", "URL"]),
     ],
 )  # fmt: skip

@@ -112,7 +112,12 @@ def writing_commands(place: Path) -> list[WritingCommand]:
             steady,
         ),
         WritingCommand(
-            "simulate", ["simulate", "--out", "data", "--engines", "3"], empty, "data", files, same
+            "simulate",
+            ["simulate", "--output", "data", "--engines", "3"],
+            empty,
+            "data",
+            files,
+            same,
         ),
         WritingCommand(
             "download-data",
@@ -199,7 +204,7 @@ def _none_else(expected: Path, folder: Path) -> list[str]:
 
 _OF_RUNS = ("best.pt", "last.pt", "previous.pt", "metrics.csv", "train.log", "config.yaml")
 _GROWING = "oracle.csv"
-_DIGESTS = "looked.json"
+_DIGESTS = "evaluation-index.json"
 
 
 def _broken_grid(former: Path, expected: Path, folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cmapss_rul.data.conditions import NoConditions
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.leakage import find_twins
+from cmapss_rul.data.fingerprints import find_twins
 from cmapss_rul.data.records import Records, read_records
 from cmapss_rul.data.survey import Survey
 from cmapss_rul.system.errors import DataError

@@ -28,9 +28,9 @@ from cmapss_rul.training.checkpoint import Checkpoint, refuse_malformed
 from cmapss_rul.training.checkpoint_file import check_format
 from cmapss_rul.training.config import load_config
 from cmapss_rul.training.loop import set_rng_state
-from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.reporters import metrics_text
 from cmapss_rul.training.resume import check_same_run, host_warnings
+from cmapss_rul.training.step import TrainingStep
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import TrainedModel
 from tests.torture import fuzzing
@@ -179,9 +179,9 @@ def _resume(found: Checkpoint, original: Checkpoint) -> None:
     config = original.run_config()
     check_same_run(config, [], found)
     found.is_finished()
-    trainer = Trainer(config, config.build_network(), torch.device("cpu"))
+    training_step = TrainingStep(config, config.build_network(), torch.device("cpu"))
     with refuse_malformed(_PATH):
-        trainer.load_state_dict(found.content)
+        training_step.load_state_dict(found.content)
         set_rng_state(found.content["rng"], torch.device("cpu"))
     metrics_text(found.rows)
     for warning in host_warnings(found, original):

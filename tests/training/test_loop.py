@@ -17,9 +17,9 @@ from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.reporters import COLUMNS, Reporter
 from cmapss_rul.training.runs import RunFolder
+from cmapss_rul.training.step import TrainingStep
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.balancers.variants import VARIANTS, title
@@ -31,14 +31,14 @@ def loop_of(config, folder, reporter=None):
     torch.manual_seed(config.seed)
     network = config.build_network()
     device = torch.device("cpu")
-    trainer = Trainer(config, network, device)
+    training_step = TrainingStep(config, network, device)
     run = RunFolder(folder)
     recorder = reporter or Reporter()
     record = Checkpoint.from_content(made_content(), folder)
     return Loop(
         config=config,
         run=run,
-        trainer=trainer,
+        training_step=training_step,
         data=data,
         record=record,
         reporter=recorder,
@@ -92,7 +92,7 @@ def test_kpi_weights_of_the_first_row_by_hand(eight, tmp_path):
     config = tiny(eight, balancer={"name": "dtp"}, train=keys)
     loop = loop_of(config, tmp_path)
     batch = loop.data.training.batch(torch.arange(len(loop.data.training)))
-    rul, logits = loop.trainer.network(batch.windows)
+    rul, logits = loop.training_step.network(batch.windows)
     close = np.abs(rul.detach().numpy() - batch.rul.numpy()) <= 10
     right = logits.argmax(dim=1) == batch.health
     recorder = Recorder()
@@ -140,7 +140,7 @@ def test_row_one_holds_the_losses_before_the_first_update(eight, tmp_path):
     """With the whole set as one batch: those of the fresh network, by hand."""
     config = tiny(eight, train={"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None})
     loop = loop_of(config, tmp_path)
-    output = loop.trainer.network(
+    output = loop.training_step.network(
         loop.data.training.batch(torch.arange(len(loop.data.training))).windows
     )
     error = (output.rul.detach().double() - loop.data.training.rul) ** 2
@@ -163,7 +163,7 @@ def test_losses_are_means_over_windows_and_weights_over_steps(eight, tmp_path):
     )
     loop = loop_of(config, tmp_path)
     sizes, measures = [], []
-    step = loop.trainer.step
+    step = loop.training_step.take
 
     def spy(batch: Batch, *args):
         found = step(batch, *args)
@@ -171,7 +171,7 @@ def test_losses_are_means_over_windows_and_weights_over_steps(eight, tmp_path):
         measures.append(found.tolist())
         return found
 
-    loop.trainer.step = spy
+    loop.training_step.take = spy
     loop.train_epoch()
     assert sizes == [14, 14, 13]
     row = loop.training_means()
@@ -276,7 +276,7 @@ def test_predictions_beyond_the_range_are_clamped_before_the_figures(eight, tmp_
     loop = loop_of(tiny(eight, train={"ema": None}), tmp_path)
     for bound, value in ((125.0, 1e6), (0.0, -1e6)):
         with torch.no_grad():
-            list(loop.trainer.network.rul_head.parameters())[-1].fill_(value)
+            list(loop.training_step.network.rul_head.parameters())[-1].fill_(value)
         true = loop.data.validation.rul.double().numpy()
         found = loop.evaluate(loop.data.validation)
         assert found["val_rmse"] == rmse(np.full(len(true), bound), true)
@@ -350,14 +350,14 @@ def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight, t
 
 def failing(monkeypatch, at, value=float("nan")):
     """Make the inputs of a training step bad."""
-    step = Trainer.step
+    step = TrainingStep.take
 
     def bad(self, batch, number, plan):
         if number == at:
             batch = batch._replace(windows=batch.windows * value)
         return step(self, batch, number, plan)
 
-    monkeypatch.setattr(Trainer, "step", bad)
+    monkeypatch.setattr(TrainingStep, "take", bad)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -396,7 +396,7 @@ def test_a_prediction_that_is_not_finite_is_no_figure(eight, tmp_path, value):
     """Infinity too: the clamp would turn it into the cap."""
     loop = loop_of(tiny(eight, train={"ema": None}), tmp_path)
     with torch.no_grad():
-        list(loop.trainer.network.rul_head.parameters())[-1].fill_(value)
+        list(loop.training_step.network.rul_head.parameters())[-1].fill_(value)
     with pytest.raises(RulError, match="a validation engine in epoch 1 was not finite"):
         loop.check_evaluation()
 

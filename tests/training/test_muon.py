@@ -1,4 +1,4 @@
-"""Muon: singular values, a step by hand, PyTorch's own beside it, and a place in the trainer."""
+"""Muon: singular values, a step by hand, PyTorch's own beside it, its place in a step."""
 
 import copy
 
@@ -7,7 +7,7 @@ import torch
 
 from cmapss_rul.training.muon import COEFFICIENTS, NEWTON_SCHULZ_ITERATIONS, Muon, orthogonal
 from tests.training.inputs import NOISY_MODEL, differences
-from tests.training.test_optimisation import PLAN, batch, trainer, weights
+from tests.training.test_step import PLAN, batch, training_step, weights
 
 MUON = {"train": {"optimiser": "muon", "learning_rate": 0.01}}
 
@@ -103,7 +103,7 @@ def test_other_weights_take_the_steps_of_pytorchs_adamw():
 
 
 def test_muon_has_the_matrices_of_the_bilstm_and_adamw_all_else():
-    one = trainer(model=NOISY_MODEL, **MUON)
+    one = training_step(model=NOISY_MODEL, **MUON)
     names = {id(weight): name for name, weight in one.network.named_parameters()}
     matrices, others = ([names[id(w)] for w in g["params"]] for g in one.optimiser.param_groups)
     assert set(matrices) == {
@@ -111,32 +111,32 @@ def test_muon_has_the_matrices_of_the_bilstm_and_adamw_all_else():
         for kind in ("ih", "hh") for layer in (0, 1) for way in ("", "_reverse")
     }  # fmt: skip
     assert sorted(matrices + others) == sorted(names.values())
-    assert isinstance(trainer().optimiser, torch.optim.AdamW)
+    assert isinstance(training_step().optimiser, torch.optim.AdamW)
 
 
 def test_a_step_moves_every_weight_at_the_rate_of_the_schedule():
-    one = trainer(**MUON)
+    one = training_step(**MUON)
     before = weights(one.network)
-    one.step(batch(), 10, PLAN)
+    one.take(batch(), 10, PLAN)
     (rate,) = {group["lr"] for group in one.optimiser.param_groups}
     assert rate == pytest.approx(0.005)  # half of the cosine
     assert not any(torch.equal(a, b) for a, b in zip(before, weights(one.network), strict=True))
 
 
 def test_a_bad_gradient_blocks_every_later_update():
-    one = trainer(**MUON)
-    one.step(batch(0), 0, PLAN)
+    one = training_step(**MUON)
+    one.take(batch(0), 0, PLAN)
     before = weights(one.network)
-    one.step(batch(1, scale=float("nan")), 1, PLAN)
-    one.step(batch(2), 2, PLAN)
+    one.take(batch(1, scale=float("nan")), 1, PLAN)
+    one.take(batch(2), 2, PLAN)
     assert int(one.first_bad) == 1
     assert differences(before, weights(one.network)) == []
 
 
 def test_the_state_goes_on_exactly():
-    one, other = trainer(**MUON), trainer(**MUON)
-    one.step(batch(), 0, PLAN)
+    one, other = training_step(**MUON), training_step(**MUON)
+    one.take(batch(), 0, PLAN)
     other.load_state_dict(copy.deepcopy(one.state_dict()))
     for each in (one, other):
-        each.step(batch(1), 1, PLAN)
+        each.take(batch(1), 1, PLAN)
     assert differences(one.state_dict(), other.state_dict()) == []

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cmapss_rul.data.config import OWN_FILES
-from cmapss_rul.data.leakage import engines_with
+from cmapss_rul.data.fingerprints import engines_with
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.signals import Interrupted

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cmapss_rul.training.optimisation import StepPlan
 from cmapss_rul.training.schedule import (
     ConstantConfig,
     CosineConfig,
     PlateauConfig,
     warmup_factor,
 )
+from cmapss_rul.training.step import StepPlan
 from tests.training.inputs import tiny
 
 

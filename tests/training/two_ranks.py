@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from cmapss_rul.training.optimisation import Trainer
 from cmapss_rul.training.ranks import ProcessGroup, join_process_group
+from cmapss_rul.training.step import TrainingStep
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import tiny
-from tests.training.test_optimisation import FEATURES, PLAN, batch
+from tests.training.test_step import FEATURES, PLAN, batch
 
 STEPS, WINDOWS = 3, 7
 DROPOUT = {
@@ -35,22 +35,24 @@ def stepped(
 
     Args:
         group: that takes them.
-        stopped: before the last step, and gone on with by another trainer.
+        stopped: before the last step, and gone on with by another training_step.
         censored: some windows, and all of the second rank, of which none has a known class.
         parts: of the configuration.
     """
     config = tiny(Path("anywhere"), **parts)
     torch.manual_seed(1)
 
-    def trainer() -> Trainer:
-        return Trainer(config, config.model.build(FEATURES, 3, 125), torch.device("cpu"), group)
+    def training_step() -> TrainingStep:
+        return TrainingStep(
+            config, config.model.build(FEATURES, 3, 125), torch.device("cpu"), group
+        )
 
-    one = trainer()
+    one = training_step()
     measures = []
     for step in range(STEPS):
         if stopped and step == STEPS - 1:
             state, generator = copy.deepcopy(one.state_dict()), torch.get_rng_state()
-            one = trainer()
+            one = training_step()
             one.load_state_dict(state)
             torch.set_rng_state(generator)
         whole = batch(step, size=WINDOWS)
@@ -59,7 +61,7 @@ def stepped(
             whole = whole._replace(health=whole.health.masked_fill(marks, -1), censored=marks)
         index = group.local_share(torch.arange(WINDOWS))
         shared = type(whole)(*(None if part is None else part[index] for part in whole))
-        measures.append(one.step(shared, step, PLAN))
+        measures.append(one.take(shared, step, PLAN))
     own = [parameter.detach() for parameter in one.balancer.parameters()]
     return {
         "weights": dict(one.network.state_dict()),

@@ -20,7 +20,7 @@ from cmapss_rul.training.schedule import Schedule, warmup_factor
 from cmapss_rul.training.trained_model import check_weights
 
 NEVER = 2**62
-"""Value of `Trainer.first_bad` as long as every step was finite."""
+"""Value of `TrainingStep.first_bad` as long as every step was finite."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class StepPlan:
         return cls(steps, min(round(config.train.warmup * steps_per_epoch), steps // 2))
 
 
-class Trainer:
+class TrainingStep:
     """Network, losses, balancer, optimisers and averaged weights, and the step that joins them.
 
     Nothing in a step waits for the device. A total loss or a gradient norm that is not finite
@@ -103,7 +103,7 @@ class Trainer:
         factor = self.schedule.factor(min(max(progress, 0.0), 1.0))
         return self.train_config.learning_rate * warmup_factor(step, plan.warmup) * factor
 
-    def step(self, batch: Batch, step: int, plan: StepPlan) -> Tensor:
+    def take(self, batch: Batch, step: int, plan: StepPlan) -> Tensor:
         """Take one step.
 
         `step` is its number in the run, from 0.

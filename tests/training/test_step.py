@@ -9,7 +9,7 @@ import torch
 from cmapss_rul.config.base import Config
 from cmapss_rul.data.windows import Batch
 from cmapss_rul.training.checkpoint import MEASURES
-from cmapss_rul.training.optimisation import NEVER, StepPlan, Trainer
+from cmapss_rul.training.step import NEVER, StepPlan, TrainingStep
 from tests.balancers.variants import VARIANTS, title
 from tests.training.inputs import differences, tiny
 
@@ -25,10 +25,10 @@ def batch(seed=0, size=6, scale=1.0):
     return Batch(windows, rul, torch.arange(size) % 3, padding)
 
 
-def trainer(device=CPU, **parts):
+def training_step(device=CPU, **parts):
     config = tiny("anywhere", **parts)
     torch.manual_seed(1)
-    return Trainer(config, config.model.build(FEATURES, 3, 125), device)
+    return TrainingStep(config, config.model.build(FEATURES, 3, 125), device)
 
 
 def weights(network):
@@ -40,7 +40,7 @@ def measured(values):
 
 
 def test_a_step_measures_losses_weights_and_the_norm_before_clipping():
-    one = trainer(balancer={"name": "fixed", "weights": [0.5, 2]}, train={"clip": 1.0})
+    one = training_step(balancer={"name": "fixed", "weights": [0.5, 2]}, train={"clip": 1.0})
     data = batch()
     output = one.network(data.windows)
     losses = torch.stack(
@@ -48,7 +48,7 @@ def test_a_step_measures_losses_weights_and_the_norm_before_clipping():
     )
     gradients = torch.autograd.grad(0.5 * losses[0] + 2 * losses[1], one.parameters)
     norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
-    found = measured(one.step(data, 0, PLAN))
+    found = measured(one.take(data, 0, PLAN))
     assert found["rul_loss"] == pytest.approx(losses[0].item())
     assert found["health_loss"] == pytest.approx(losses[1].item())
     assert (found["weight_rul"], found["weight_health"]) == (0.5, 2)
@@ -58,23 +58,23 @@ def test_a_step_measures_losses_weights_and_the_norm_before_clipping():
 
 def test_no_clipping_where_the_norm_is_small_or_the_limit_null():
     for clip in (1e6, None):
-        one = trainer(train={"clip": clip})
-        assert measured(one.step(batch(), 0, PLAN))["clipped"] == 0
+        one = training_step(train={"clip": clip})
+        assert measured(one.take(batch(), 0, PLAN))["clipped"] == 0
     norms = [float(parameter.grad.norm()) for parameter in one.parameters]
     assert max(norms) > 1
 
 
 def test_clipping_touches_the_networks_gradient_and_never_the_balancers():
     """At s = 0 the gradient of s is near half the RUL loss: thousands, and to be kept."""
-    one = trainer(balancer={"name": "uncertainty", "start": "zero"}, train={"clip": 1.0})
-    loss = measured(one.step(batch(), 0, PLAN))["rul_loss"]
+    one = training_step(balancer={"name": "uncertainty", "start": "zero"}, train={"clip": 1.0})
+    loss = measured(one.take(batch(), 0, PLAN))["rul_loss"]
     network = torch.stack([parameter.grad.norm() for parameter in one.parameters]).norm()
     assert float(network) == pytest.approx(1.0, rel=1e-3)
     assert float(one.balancer.log_variance.grad[0]) == pytest.approx(0.5 - loss / 2, rel=1e-4)
 
 
 def test_the_balancers_parameters_are_not_the_networks():
-    one = trainer(balancer={"name": "gradnorm"})
+    one = training_step(balancer={"name": "gradnorm"})
     own = {id(parameter) for parameter in one.balancer.parameters()}
     assert own
     assert not own & {id(parameter) for parameter in one.parameters}
@@ -83,12 +83,12 @@ def test_the_balancers_parameters_are_not_the_networks():
 
 
 def test_the_schedule_moves_the_networks_rate_only():
-    one = trainer(balancer={"name": "uncertainty"}, train={"learning_rate": 0.01})
+    one = training_step(balancer={"name": "uncertainty"}, train={"learning_rate": 0.01})
     before = one.balancer_optimiser.param_groups[0]["lr"]
     plan = StepPlan(steps=10, warmup=2)
     rates = []
     for step in range(10):
-        one.step(batch(), step, plan)
+        one.take(batch(), step, plan)
         rates.append(one.optimiser.param_groups[0]["lr"])
     assert rates[:3] == pytest.approx([0.005, 0.01, 0.01])
     assert rates[6] == pytest.approx(0.005)  # half of the cosine
@@ -100,7 +100,9 @@ def test_the_schedule_moves_the_networks_rate_only():
 def test_a_run_of_one_step_has_the_full_rate():
     config = tiny("anywhere", train={"epochs": 1, "learning_rate": 0.01, "warmup": 7})
     plan = StepPlan.count(config, steps_per_epoch=1)
-    assert trainer(train={"learning_rate": 0.01}).learning_rate(0, plan) == pytest.approx(0.01)
+    assert training_step(train={"learning_rate": 0.01}).learning_rate(0, plan) == pytest.approx(
+        0.01
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,13 +111,13 @@ def test_a_run_of_one_step_has_the_full_rate():
     ids=lambda found: title(found) if isinstance(found, Config) else str(found),
 )
 def test_a_bad_loss_blocks_every_later_update(balancer, value):
-    one = trainer(balancer=balancer.model_dump())
-    one.step(batch(0), 0, PLAN)
-    one.step(batch(1), 1, PLAN)
+    one = training_step(balancer=balancer.model_dump())
+    one.take(batch(0), 0, PLAN)
+    one.take(batch(1), 1, PLAN)
     before, averaged = weights(one.network), weights(one.averaged)
     own = [parameter.detach().clone() for parameter in one.balancer.parameters()]
-    one.step(batch(2, scale=value), 2, PLAN)
-    one.step(batch(3), 3, PLAN)
+    one.take(batch(2, scale=value), 2, PLAN)
+    one.take(batch(3), 3, PLAN)
     assert int(one.first_bad) == 2
     assert differences(before, weights(one.network)) == []
     assert own == [] or differences(own, [p.detach() for p in one.balancer.parameters()]) == []
@@ -125,19 +127,19 @@ def test_a_bad_loss_blocks_every_later_update(balancer, value):
 
 def test_a_gradient_that_is_not_finite_blocks_too():
     """The losses are finite; a hook stands for an overflow on the way back."""
-    one = trainer()
+    one = training_step()
     one.network.shared_weight.register_hook(lambda gradient: gradient * float("inf"))
     before = weights(one.network)
-    found = measured(one.step(batch(), 0, PLAN))
+    found = measured(one.take(batch(), 0, PLAN))
     assert found["rul_loss"] < float("inf")
     assert int(one.first_bad) == 0
     assert differences(before, weights(one.network)) == []
 
 
 def test_the_first_bad_step_is_kept():
-    one = trainer()
+    one = training_step()
     for step, scale in enumerate((1.0, float("nan"), 1.0, float("nan"))):
-        one.step(batch(scale=scale), step, PLAN)
+        one.take(batch(scale=scale), step, PLAN)
     assert int(one.first_bad) == 1
 
 
@@ -145,42 +147,42 @@ def test_the_first_bad_step_is_kept():
 @pytest.mark.parametrize("balancer", VARIANTS, ids=title)
 def test_no_value_is_read_back_in_a_step(balancer, optimiser, monkeypatch):
     """What would wait for a GPU fails here; so the step holds on any device."""
-    one = trainer(balancer=balancer.model_dump(), train={"optimiser": optimiser})
-    one.step(batch(), 0, PLAN)  # optimisers make their state in the first step
+    one = training_step(balancer=balancer.model_dump(), train={"optimiser": optimiser})
+    one.take(batch(), 0, PLAN)  # optimisers make their state in the first step
 
     refuse = Mock(side_effect=AssertionError("a value was read back from the device"))
 
     for name in ("item", "tolist", "__bool__", "__float__", "__int__", "__index__", "cpu", "numpy"):
         monkeypatch.setattr(torch.Tensor, name, refuse)
-    found = one.step(batch(1), 1, PLAN)
+    found = one.take(batch(1), 1, PLAN)
     monkeypatch.undo()
     assert found.shape == (6,)
 
 
 def test_the_average_by_hand():
-    one = trainer(train={"ema": 0.99})
+    one = training_step(train={"ema": 0.99})
     start = weights(one.averaged)
-    one.step(batch(), 0, PLAN)
+    one.take(batch(), 0, PLAN)
     after = weights(one.network)  # d = min(0.99, 1/10)
     for a, w, found in zip(start, after, weights(one.averaged), strict=True):
         torch.testing.assert_close(found, 0.1 * a + 0.9 * w)
 
 
 def test_a_constant_average_once_the_rise_is_over():
-    one = trainer(train={"ema": 0.5})
-    one.step(batch(), 100, PLAN)
+    one = training_step(train={"ema": 0.5})
+    one.take(batch(), 100, PLAN)
     start = weights(one.averaged)
-    one.step(batch(), 101, PLAN)
+    one.take(batch(), 101, PLAN)
     for a, w, found in zip(start, weights(one.network), weights(one.averaged), strict=True):
         torch.testing.assert_close(found, 0.5 * a + 0.5 * w)
 
 
 def test_the_average_has_no_gradient_and_no_part_in_the_optimiser():
-    one = trainer()
-    one.step(batch(), 0, PLAN)
+    one = training_step()
+    one.take(batch(), 0, PLAN)
     assert not any(parameter.requires_grad for parameter in one.averaged.parameters())
     assert one.evaluation_network() is one.averaged
-    assert trainer(train={"ema": None}).evaluation_network().training
+    assert training_step(train={"ema": None}).evaluation_network().training
 
 
 def test_evaluation_has_the_newest_batch_statistics():
@@ -188,8 +190,8 @@ def test_evaluation_has_the_newest_batch_statistics():
         **tiny("x").model.model_dump(),
         "cnn": {"channels": [3], "kernel": 3, "batch_norm": True},
     }
-    one = trainer(model=model)
-    one.step(batch(), 0, PLAN)
+    one = training_step(model=model)
+    one.take(batch(), 0, PLAN)
     assert (
         differences(
             dict(one.evaluation_network().named_buffers()), dict(one.network.named_buffers())
@@ -200,8 +202,8 @@ def test_evaluation_has_the_newest_batch_statistics():
 
 
 def test_the_state_holds_raw_weights_only_where_they_differ():
-    averaged, plain = trainer(), trainer(train={"ema": None})
-    averaged.step(batch(), 0, PLAN)
+    averaged, plain = training_step(), training_step(train={"ema": None})
+    averaged.take(batch(), 0, PLAN)
     state = averaged.state_dict()
     assert differences(state["model"], state["model_raw"])
     assert differences(dict(averaged.network.state_dict()), state["model_raw"]) == []
@@ -212,25 +214,25 @@ def test_the_state_holds_raw_weights_only_where_they_differ():
 def test_labels_of_another_shape_are_refused_and_not_spread_out(shape):
     wrong = batch()._replace(rul=torch.zeros(shape))
     with pytest.raises(ValueError, match="should have one shape"):
-        trainer().step(wrong, 0, PLAN)
+        training_step().take(wrong, 0, PLAN)
 
 
 def test_mixed_precision_changes_nothing_on_a_cpu():
-    plain, mixed = trainer(), trainer(train={"mixed_precision": True})
-    assert torch.equal(plain.step(batch(), 0, PLAN), mixed.step(batch(), 0, PLAN))
+    plain, mixed = training_step(), training_step(train={"mixed_precision": True})
+    assert torch.equal(plain.take(batch(), 0, PLAN), mixed.take(batch(), 0, PLAN))
     assert differences(weights(plain.network), weights(mixed.network)) == []
 
 
 def test_the_state_goes_on_exactly():
-    one = trainer(balancer={"name": "gradnorm"}, train={"schedule": {"name": "plateau"}})
-    one.step(batch(), 0, PLAN)
+    one = training_step(balancer={"name": "gradnorm"}, train={"schedule": {"name": "plateau"}})
+    one.take(batch(), 0, PLAN)
     one.schedule.epoch_end(1.0)
     one.schedule.epoch_end(2.0)
     state = copy.deepcopy(one.state_dict())
-    other = trainer(balancer={"name": "gradnorm"}, train={"schedule": {"name": "plateau"}})
+    other = training_step(balancer={"name": "gradnorm"}, train={"schedule": {"name": "plateau"}})
     other.load_state_dict(state)
-    one.step(batch(1), 1, PLAN)
-    other.step(batch(1), 1, PLAN)
+    one.take(batch(1), 1, PLAN)
+    other.take(batch(1), 1, PLAN)
     assert differences(one.state_dict(), other.state_dict()) == []
 
 
@@ -242,13 +244,13 @@ def test_the_state_goes_on_exactly():
 def test_a_step_on_a_gpu_never_waits_for_it(balancer, mixed, optimiser):
     cuda = torch.device("cuda")
     keys = {"mixed_precision": mixed, "optimiser": optimiser}
-    one = trainer(cuda, balancer=balancer.model_dump(), train=keys)
+    one = training_step(cuda, balancer=balancer.model_dump(), train=keys)
     data = [Batch(*(part.to(cuda) for part in batch(seed)[:4])) for seed in range(3)]
-    one.step(data[0], 0, PLAN)  # the first step makes states and plans
+    one.take(data[0], 0, PLAN)  # the first step makes states and plans
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in (1, 2):
-            one.step(data[step], step, PLAN)
+            one.take(data[step], step, PLAN)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert int(one.first_bad) == NEVER
