@@ -219,7 +219,8 @@ def _findings(cells: Sequence[CellSummary], pairs: Sequence[Pair]) -> Iterator[s
         else:
             any_of = "any of " if len(family) > 1 else ""
             yield f"{heading}: no significant difference in {any_of}{_pairs(family)}."
-        yield from equivalence_findings(family)
+        for finding in equivalence_findings(family):
+            yield f"{heading}{finding.removeprefix(config)}"
 
 
 def _pairs(family: Sequence[Pair]) -> str:
