@@ -74,7 +74,7 @@ def rul(capsys, monkeypatch, tmp_path):
         ("download-data", "--subset", "{}"),
         ("download-data", "--source", "{}"),
         ("download-data", "--source", "http://127.0.0.1:9/{}"),
-        ("download-data", "--source", "none.zip", "--dir", "{}"),
+        ("download-data", "--source", "none.zip", "--data", "{}"),
         ("compare", "--config", "{}"),
         ("compare", "--config", "demo", "--grid", "{}=1,2"),
         ("compare", "--config", "demo", "--balancers", "{}"),

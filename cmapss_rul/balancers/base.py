@@ -155,9 +155,7 @@ def normalised_sum(losses: Tensor, divisors: Tensor, scale: float) -> BalancedLo
 
 
 def gradient_norms(
-    losses: Tensor,
-    shared: Tensor | None,
-    reduce_gradient: Callable[[Tensor], Tensor] | None = None,
+    losses: Tensor, shared: Tensor | None, reduce_gradient: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
     """Return ‖∇_W Lᵢ‖ of each loss, [2], as constants; the graph is retained.
 

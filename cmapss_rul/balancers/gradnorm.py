@@ -6,13 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.balancers.base import (
-    BalancedLoss,
-    Balancer,
-    gradient_norms,
-    per_task,
-    weighted_sum,
-)
+from cmapss_rul.balancers.base import BalancedLoss, Balancer, gradient_norms, per_task, weighted_sum
 from cmapss_rul.config.base import Config
 
 

@@ -58,12 +58,12 @@ def bench(
       rul bench --scale --output scale.json
       rul bench --splits 5 --seeds 3 --output splits.json
     """
-    from cmapss_rul.data.columns import parse_subsets
+    from cmapss_rul.data.columns import SUBSETS, parse_subsets
     from cmapss_rul.evaluation.save import check_writable
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.system.files import write_atomic
 
-    name, *others = parse_subsets(subset)
+    name, *others = parse_subsets(subset, SUBSETS)
     if others:
         raise UsageError(
             "--subset: found several subsets, expected one; run the command once for each"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cmapss_rul.cli.options import AsJson, Checkpoint
-from cmapss_rul.cli.output import print_table
+from cmapss_rul.cli.output import print_json, print_table
 
 DRIFTED = 3
 """Exit code where a limit is passed."""
@@ -15,8 +15,7 @@ DRIFTED = 3
 def check(
     checkpoint: Checkpoint,
     file: Annotated[
-        str,
-        typer.Argument(metavar="FILE", help="Records, as rul predict reads them; - is stdin."),
+        str, typer.Argument(metavar="FILE", help="Records, as rul predict reads them; - is stdin.")
     ],
     rul: Annotated[
         Path | None,
@@ -45,14 +44,14 @@ def check(
     import sys
 
     from cmapss_rul.evaluation.check import check as check_file
-    from cmapss_rul.evaluation.check import to_json, to_table
+    from cmapss_rul.evaluation.check import to_table
     from cmapss_rul.training.trained_model import restore
 
     source = sys.stdin.buffer.read() if file == "-" else file
     name = "standard input" if file == "-" else None
     found = check_file(restore(checkpoint), source, rul=rul, name=name)
     if as_json:
-        typer.echo(to_json(found))
+        print_json(found.as_dict())
     else:
         print_table(to_table(found))
     if not found.ok:

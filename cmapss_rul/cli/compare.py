@@ -81,8 +81,7 @@ def compare(
         ),
     ] = False,
     rank_all: Annotated[
-        bool,
-        typer.Option("--rank-all", help="Rank cells even if they trained on different data."),
+        bool, typer.Option("--rank-all", help="Rank cells even if they trained on different data.")
     ] = False,
     ledger: Annotated[
         Path | None,
@@ -116,11 +115,7 @@ def compare(
 
     from cmapss_rul.cli.progress import GridProgress
     from cmapss_rul.experiments import table, validation
-    from cmapss_rul.experiments.compare import (
-        RunsFailed,
-        compare_validation,
-        default_folder,
-    )
+    from cmapss_rul.experiments.compare import RunsFailed, compare_validation, default_folder
     from cmapss_rul.experiments.compare import compare as run_comparison
     from cmapss_rul.experiments.executors import Options
     from cmapss_rul.experiments.grid import make_grid

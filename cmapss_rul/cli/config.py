@@ -144,9 +144,7 @@ def new(
 
 
 @app.command("list", cls=Command)
-def list_all(
-    as_json: AsJson = False,
-) -> None:
+def list_all(as_json: AsJson = False) -> None:
     """List the shipped configurations, models, losses and balancers.
 
     \b

@@ -25,9 +25,7 @@ def download_data(
         str,
         typer.Option(metavar="NAMES", help="Comma-separated subsets; DS01 … DS08d are N-CMAPSS."),
     ] = "FD001,FD002,FD003,FD004",
-    directory: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Data folder.")
-    ] = DATA_FOLDER,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Data folder.")] = DATA_FOLDER,
     force: Annotated[
         bool, typer.Option("--force", help="Download again and replace existing files.")
     ] = False,
@@ -50,28 +48,26 @@ def download_data(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.data.columns import FLIGHT_SETS, SUBSETS, file_names, parse_names
+    from cmapss_rul.data.columns import FLIGHT_SETS, SUBSETS, file_names, parse_subsets
     from cmapss_rul.data.sources import fetch
     from cmapss_rul.display.text import counted
 
-    wanted = parse_names(subset, (*SUBSETS, *FLIGHT_SETS))
+    wanted = parse_subsets(subset, (*SUBSETS, *FLIGHT_SETS))
     large = [
-        _download_flights(name, directory, source, force=force)
-        for name in FLIGHT_SETS
-        if name in wanted
+        _download_flights(name, data, source, force=force) for name in FLIGHT_SETS if name in wanted
     ]
     names = file_names([name for name in SUBSETS if name in wanted])
     if large and not names:
         if as_json:
             print_json({"source": source, "files": large})
         return
-    fetched = fetch(names, directory, source, force=force)
+    fetched = fetch(names, data, source, force=force)
     # before the result: what failed on the way explains why another source was used
     for note in (*fetched.answers, *fetched.refused):
         print_line(f"note: {note}", err=True)
     if as_json:
         plain = [
-            {"file": str(directory / origin.name), "written": written, **asdict(origin)}
+            {"file": str(data / origin.name), "written": written, **asdict(origin)}
             for origins, written in ((fetched.unchanged, False), (fetched.written, True))
             for origin in origins
         ]
@@ -79,7 +75,7 @@ def download_data(
         return
     for files, state in ((fetched.unchanged, "exists"), (fetched.written, "written")):
         for origin in files:
-            print_line(f"{directory / origin.name}  {state}  {_kind(origin)}")
+            print_line(f"{data / origin.name}  {state}  {_kind(origin)}")
     if fetched.written:
         print_line(f"{counted(len(fetched.written), 'file')} from {fetched.source}")
     else:

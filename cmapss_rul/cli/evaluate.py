@@ -56,7 +56,7 @@ def evaluate(
 
     chosen = pick_device(device)  # a wrong name is refused before anything is read
 
-    from cmapss_rul.evaluation.boosting import (
+    from cmapss_rul.evaluation.baseline import (
         evaluate_baseline,
         store_baseline,
         with_stored_baseline,

@@ -29,8 +29,9 @@ _OTHER_NAMES = {
 
 
 _FORMER_OPTIONS = {
-    "simulate": {"--out": "--output"},
     "compare": {"--engine": "--executor"},
+    "download-data": {"--dir": "--data"},
+    "simulate": {"--out": "--output"},
 }
 """Command → former spelling of an option, which still works → its present one."""
 

@@ -89,23 +89,11 @@ def subset_of(name: str) -> str:
     return name.removesuffix(".txt").rpartition("_")[2]
 
 
-def parse_subsets(text: str) -> tuple[SubsetName, ...]:
-    """Parse a comma-separated list of subsets of C-MAPSS.
-
-    >>> parse_subsets("FD003, fd001")
-    ('FD001', 'FD003')
-
-    Raises:
-        UsageError: a name that is no subset.
-    """
-    return parse_names(text, SUBSETS)
-
-
-def parse_names(text: str, known: Sequence[Subset]) -> tuple[Subset, ...]:
+def parse_subsets(text: str, known: Sequence[Subset]) -> tuple[Subset, ...]:
     """Parse a comma-separated list of known subsets, in any case; return them in their order.
 
-    >>> parse_names("ds08A", FLIGHT_SETS)
-    ('DS08a',)
+    >>> parse_subsets("FD003, fd001", SUBSETS), parse_subsets("ds08A", FLIGHT_SETS)
+    (('FD001', 'FD003'), ('DS08a',))
 
     Raises:
         UsageError: a name that is not known.

@@ -9,13 +9,7 @@ from pydantic import ValidationInfo, field_validator, model_validator
 from cmapss_rul.data.columns import COLUMNS, CYCLE, ENGINE, SENSORS, SETTINGS
 from cmapss_rul.data.conditions import CMAPSS_DECIMALS, ByColumn, BySettings
 from cmapss_rul.data.config_fields import DataFields
-from cmapss_rul.data.ncmapss import (
-    FlightSet,
-    default_inputs,
-    flight_set,
-    sensor_names,
-    setting_names,
-)
+from cmapss_rul.data.ncmapss import FILES, FlightSet, default_inputs, sensor_names, setting_names
 from cmapss_rul.display.text import by_nearness
 
 _DEFAULT_DIRS = {"official": "data/raw", "simulated": "data/simulated"}
@@ -38,7 +32,7 @@ class DataConfig(DataFields):
     @property
     def flights(self) -> FlightSet | None:
         """The file of N-CMAPSS that the records are from; None for others."""
-        return None if self.own else flight_set(self.subset)
+        return None if self.own else FILES.get(self.subset)
 
     @property
     def fleet_name(self) -> str:
@@ -140,7 +134,7 @@ class DataConfig(DataFields):
         # of a user's own file all sensors are inputs: nobody knows which of them vary
         if values.get("columns") is None and values.get("sensors") is not None:
             values["columns"] = values["sensors"]
-        if values.get("train") is None and flight_set(str(values.get("subset"))) is not None:
+        if values.get("train") is None and str(values.get("subset")) in FILES:
             virtual = values.get("virtual_sensors") in (True, "true")
             if values.get("columns") is None:
                 seconds = values.get("stride") is not None

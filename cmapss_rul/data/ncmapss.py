@@ -75,11 +75,6 @@ FILES: dict[str, FlightSet] = {
 }
 
 
-def flight_set(subset: str) -> FlightSet | None:
-    """Return the file of a set of N-CMAPSS; None for any other subset."""
-    return FILES.get(subset)
-
-
 def flight_columns(channels: Iterable[str]) -> tuple[str, ...]:
     """Name the statistics of channels, for each phase of a flight.
 

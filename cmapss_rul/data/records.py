@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.cells import FROM_ORDER
 from cmapss_rul.data.columns import CYCLE, ENGINE, ColumnRequest
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, Times, hold_last
+from cmapss_rul.data.table_cells import FROM_ORDER
 from cmapss_rul.data.tables import NumericTable, parse_table
 from cmapss_rul.system.errors import DataError
 
@@ -143,10 +143,8 @@ def _number_engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray
     """Names of the engines in the order of their first rows, and each row's number, from 1."""
     unique, first, inverse = np.unique(table.engine, return_index=True, return_inverse=True)
     if unique[0] == "":
-        raise DataError(
-            f"{table.name}, {table.row_unit} {table.row_numbers[first[0]]}: found no name of the "
-            "engine, expected one in each row"
-        )
+        number = table.row_numbers[first[0]]
+        raise table.error(number, "found no name of the engine, expected one in each row")
     order = np.argsort(first)  # np.unique sorts names, and a RUL file follows the file's order
     names = [str(text) for text in unique[order]]
     engine = np.argsort(order)[inverse] + 1
@@ -164,21 +162,22 @@ def _censored(
     Raises:
         DataError: a value other than 0 and 1, or two values of one engine.
     """
-    where = f"{table.name}, {table.row_unit} "
     odd = np.flatnonzero(~np.isin(failed, (0, 1)))
     if len(odd):
-        raise DataError(
-            f"{where}{table.row_numbers[odd[0]]}: found {failed[odd[0]]:.15g} in column {event}, "
-            "expected 1 (true) where the engine's record ends with its failure, else 0 (false)"
+        raise table.error(
+            table.row_numbers[odd[0]],
+            f"found {failed[odd[0]]:.15g} in column {event}, expected 1 (true) where the engine's "
+            "record ends with its failure, else 0 (false)",
         )
     numbers, first = np.unique(engine, return_index=True)
     other = np.flatnonzero(failed != failed[first][engine - 1])
     if len(other):
         row = other[0]
-        raise DataError(
-            f"{where}{table.row_numbers[row]}: found {failed[row]:g} in column {event} for engine "
-            f"{table.engine[row]}, which has {1 - failed[row]:g} before, expected one value in all "
-            "rows of an engine: 1 where its record ends with the failure, else 0"
+        raise table.error(
+            table.row_numbers[row],
+            f"found {failed[row]:g} in column {event} for engine {table.engine[row]}, which has "
+            f"{1 - failed[row]:g} before, expected one value in all rows of an engine: 1 where its "
+            "record ends with the failure, else 0",
         )
     return np.asarray(numbers[failed[first] == 0])
 
@@ -218,10 +217,10 @@ def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:
     invalid = np.flatnonzero((cycle != np.floor(cycle)) | (cycle < 1) | (cycle > _MAX_CYCLE))
     if len(invalid):
         row = invalid[0]
-        raise DataError(
-            f"{table.name}, {table.row_unit} {table.row_numbers[row]}: found cycle "
-            f"{cycle[row]:.15g}, expected a whole number from 1 on; for running hours set "
-            f"data.unit to hours, or {FROM_ORDER}"
+        raise table.error(
+            table.row_numbers[row],
+            f"found cycle {cycle[row]:.15g}, expected a whole number from 1 on; for running hours "
+            f"set data.unit to hours, or {FROM_ORDER}",
         )
     return cycle.astype(np.int64)
 
@@ -232,9 +231,10 @@ def _times(table: NumericTable, unit: str) -> NDArray[np.float64]:
     invalid = np.flatnonzero((time < 0) | (time > _MAX_CYCLE))
     if len(invalid):
         row = invalid[0]
-        raise DataError(
-            f"{table.name}, {table.row_unit} {table.row_numbers[row]}: found {time[row]:.15g} "
-            f"{unit}, expected 0 to {_MAX_CYCLE:,} {unit} since the start of the engine's life"
+        raise table.error(
+            table.row_numbers[row],
+            f"found {time[row]:.15g} {unit}, expected 0 to {_MAX_CYCLE:,} {unit} since the start "
+            "of the engine's life",
         )
     return time
 
@@ -253,11 +253,11 @@ def _hold(
     left = np.argwhere(np.isnan(fleet.values))
     if len(left):
         row, column = left[0]
-        raise DataError(
-            f"{table.name}, {table.row_unit} {row_numbers[row]}: found nothing in column "
-            f"{fleet.columns[column]} of engine {records.name_at(row)}, expected a value there or "
-            f"in one of the {config.max_hold} rows before (data.max_hold); fill it, leave these "
-            "rows out, or train with a larger data.max_hold"
+        raise table.error(
+            row_numbers[row],
+            f"found nothing in column {fleet.columns[column]} of engine {records.name_at(row)}, "
+            f"expected a value there or in one of the {config.max_hold} rows before "
+            "(data.max_hold); fill it, leave these rows out, or train with a larger data.max_hold",
         )
     return held
 
@@ -314,7 +314,8 @@ def _check_steps(
         )
     if len(gaps) and hint is not None:
         row = gaps[0]
-        raise DataError(
-            f"{table.name}, {table.row_unit} {row_numbers[row]}: found cycle {cycle[row]} of "
-            f"engine {records.name_at(row)} after cycle {cycle[row - 1]}, expected no gap; {hint}"
+        raise table.error(
+            row_numbers[row],
+            f"found cycle {cycle[row]} of engine {records.name_at(row)} after cycle "
+            f"{cycle[row - 1]}, expected no gap; {hint}",
         )

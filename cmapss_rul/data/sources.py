@@ -19,14 +19,7 @@ from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from cmapss_rul.data.archive import Member, open_archive, open_folder, open_text_file
-from cmapss_rul.data.columns import (
-    CONDITIONS,
-    FAULTS,
-    SUBSETS,
-    FileKind,
-    file_name,
-    subset_of,
-)
+from cmapss_rul.data.columns import CONDITIONS, FAULTS, SUBSETS, FileKind, file_name, subset_of
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.verification import (

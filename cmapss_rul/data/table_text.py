@@ -65,10 +65,7 @@ def unwrap(content: bytes, name: str) -> "bytes | pd.DataFrame":
         with _refuse_broken("a gzip archive", name), gzip.open(io.BytesIO(content)) as stream:
             return _read(stream, name)
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the latter is empty
-        with (
-            _refuse_broken("a zip archive", name),
-            zipfile.ZipFile(io.BytesIO(content)) as archive,
-        ):
+        with _refuse_broken("a zip archive", name), zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
             if any(info.filename == "xl/workbook.xml" for info in members):
                 return _read_excel(content, name)

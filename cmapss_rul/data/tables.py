@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmapss_rul.data.cells import EMPTY, HOLD, MAX_VALUE, CellParser, expected_number, parse_times
 from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, ColumnRequest, find_columns
 from cmapss_rul.data.lines import PARQUET_MAGIC
+from cmapss_rul.data.table_cells import (
+    EMPTY,
+    HOLD,
+    MAX_VALUE,
+    CellParser,
+    expected_number,
+    parse_times,
+)
 from cmapss_rul.data.table_text import NumberedRow, TextTable, open_text, unwrap
 from cmapss_rul.system.errors import DataError, one_line
 
@@ -47,6 +54,10 @@ class NumericTable:
     row_numbers: NDArray[np.int64]
     row_unit: str
     others: Sequence[str] = ()
+
+    def error(self, row_number: int, text: str) -> DataError:
+        """Return an error that names a row, by its number in `row_numbers`."""
+        return DataError(f"{self.name}, {self.row_unit} {row_number}: {text}")
 
 
 def parse_table(content: "bytes | pd.DataFrame", name: str, request: ColumnRequest) -> NumericTable:

@@ -164,11 +164,7 @@ _TABLE = "give the RUL file two columns, the engine's name and its RUL"
 
 
 def read_own_rul(
-    path: Path,
-    names: Sequence[int] | Sequence[str],
-    engine: str | None,
-    *,
-    whole: bool = True,
+    path: Path, names: Sequence[int] | Sequence[str], engine: str | None, *, whole: bool = True
 ) -> Times:
     """Read a RUL file: [engine], in the order of the names; whole numbers of cycles by default.
 
@@ -220,11 +216,7 @@ def _check_order(names: Sequence[int] | Sequence[str], table: str) -> None:
 
 
 def _by_name(
-    rows: Sequence[NumberedRow],
-    table: str,
-    names: Sequence[str],
-    engine: str | None,
-    whole: bool,
+    rows: Sequence[NumberedRow], table: str, names: Sequence[str], engine: str | None, whole: bool
 ) -> NDArray[np.float64]:
     (line, first), width = rows[0], len(rows[0][1])
     at, of = 0, 1

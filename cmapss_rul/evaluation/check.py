@@ -11,7 +11,7 @@ import pandas as pd
 from cmapss_rul.data.records import Records
 from cmapss_rul.data.testset import read_own_rul
 from cmapss_rul.display.table import Table
-from cmapss_rul.display.text import counted, json_text
+from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.intervals import interval_bounds, interval_level
 from cmapss_rul.evaluation.predict import read_input
 from cmapss_rul.evaluation.predictions import predict_fleet
@@ -202,11 +202,6 @@ def _coverage(model: TrainedModel, records: Records, rul: Path) -> Share:
     inside = float(((lower <= capped) & (capped <= upper)).mean())
     limit = float(binom.ppf(COVERAGE_CHANCE, engines, level)) / engines
     return Share(f"intervals at {level:g} with the true RUL", inside, limit, engines, at_least=True)
-
-
-def to_json(found: FileCheck) -> str:
-    """Write the result as JSON."""
-    return json_text(found.as_dict())
 
 
 def to_table(found: FileCheck) -> Table:

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cmapss_rul.data.cells import MAX_VALUE
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.table_cells import MAX_VALUE
 from cmapss_rul.evaluation.intervals import interval_level
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.intervals.estimate import Estimate

@@ -15,12 +15,7 @@ from cmapss_rul.display.text import counted, row_noun
 from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
 from cmapss_rul.metrics.censored import BoundMetrics, bound_metrics, cut_concordance
-from cmapss_rul.metrics.regression import (
-    SHORTEST_CUT,
-    nasa_mean,
-    random_cut_weights,
-    rmse,
-)
+from cmapss_rul.metrics.regression import SHORTEST_CUT, nasa_mean, random_cut_weights, rmse
 from cmapss_rul.training.trained_model import TrainedModel
 
 

@@ -86,12 +86,6 @@ class BandCoverage:
     below: int | None
     capped: Coverage | None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain values for the JSON."""
-        capped = None if self.capped is None else dataclasses.asdict(self.capped)
-        # the key of the JSON, `from`, is a keyword in Python: the attribute is `low`
-        return {"from": self.low, "below": self.below, "capped": capped}
-
 
 @dataclass(frozen=True)
 class WindowCoverage:
@@ -100,11 +94,6 @@ class WindowCoverage:
     capped: Coverage
     raw: RawCoverage
     bands: list[BandCoverage]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain values for the JSON."""
-        bands = [band.as_dict() for band in self.bands]
-        return {**dataclasses.asdict(self), "bands": bands}
 
 
 @dataclass(frozen=True)
@@ -143,11 +132,11 @@ class IntervalResults:
         """Return the plain values for the JSON."""
         if self.facts is None:
             return {"levels": [], "why": self.reason}
-        coverage = [
-            {"level": found.level, **{name: part.as_dict() for name, part in found.items()}}
-            for found in self.coverage
-        ]
-        return {**dataclasses.asdict(self.facts), "coverage": coverage}
+        # the key of the JSON, `from`, is a keyword in Python: the attribute is `low`
+        plain = dataclasses.asdict(
+            self, dict_factory=lambda pairs: {"from" if k == "low" else k: v for k, v in pairs}
+        )
+        return {**plain["facts"], "coverage": plain["coverage"]}
 
 
 def interval_level(model: TrainedModel, requested: float | None = None) -> float | None:

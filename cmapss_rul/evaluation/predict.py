@@ -223,10 +223,7 @@ def _record_notes(first_cycle: int, missing: int, held: str) -> list[str]:
 
 
 def common_note(
-    model: TrainedModel,
-    records: Records,
-    level: float | None = None,
-    estimate: Estimate = "rmse",
+    model: TrainedModel, records: Records, level: float | None = None, estimate: Estimate = "rmse"
 ) -> str:
     """Return the part of the note that is the same for every prediction."""
     note = _interval_note(model, interval_level(model, level))

@@ -9,7 +9,7 @@ from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fingerprints import RECORD_LEAK, engines_with
 from cmapss_rul.data.fleet import list_held
 from cmapss_rul.data.leakage import LABEL_LEAK
-from cmapss_rul.data.ncmapss import MAX_RUL, VIRTUAL, flight_set
+from cmapss_rul.data.ncmapss import FILES, MAX_RUL, VIRTUAL
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.display.text import counted, row_noun
@@ -160,12 +160,12 @@ class Protocol:
     @property
     def data_set(self) -> str:
         """Name of the public data set that the subset is of, unless it is one's own file."""
-        return "C-MAPSS" if flight_set(self.subset) is None else "N-CMAPSS"
+        return "N-CMAPSS" if self.subset in FILES else "C-MAPSS"
 
     @property
     def capping(self) -> str:
         """Say whether labels are capped; the lives of N-CMAPSS may be shorter than the cap."""
-        if flight_set(self.subset) is not None and self.cap > MAX_RUL:
+        if self.subset in FILES and self.cap > MAX_RUL:
             return f"not capped (none exceeds {MAX_RUL})"
         return f"capped at {self.cap}"
 

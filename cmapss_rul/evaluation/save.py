@@ -127,10 +127,7 @@ def last_window_predictions(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def track_evaluation(
-    model: TrainedModel,
-    evaluation: Evaluation,
-    files: Sequence[Path],
-    warn: Callable[[str], None],
+    model: TrainedModel, evaluation: Evaluation, files: Sequence[Path], warn: Callable[[str], None]
 ) -> None:
     """Add RMSE and NASA score of the last windows, and files, to the tracked run of a best.pt.
 

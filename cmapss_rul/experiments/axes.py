@@ -10,7 +10,7 @@ from cmapss_rul.config.schema import models_in, tags
 from cmapss_rul.training.config import RunConfig
 
 
-def exists(values: Any, key: str) -> bool:
+def key_exists(values: Any, key: str) -> bool:
     """Whether a dotted key exists, given which members of the unions the values select."""
     model: type[BaseModel] | None = RunConfig
     *path, last = key.split(".")
@@ -38,7 +38,7 @@ def names_first(keys: Mapping[str, Any]) -> list[str]:
     return sorted(keys, key=lambda key: not key.endswith(".name"))
 
 
-def override(key: str, value: Any) -> str:
+def format_override(key: str, value: Any) -> str:
     """Write an override `KEY=VALUE`."""
     # JSON is YAML, too, and quotes a string that YAML would read as a number or as null
     return f"{key}={json.dumps(value, ensure_ascii=False, default=str)}"

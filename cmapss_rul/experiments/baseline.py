@@ -16,7 +16,7 @@ from cmapss_rul.experiments.jobs import (
     training_files,
     with_data_in,
 )
-from cmapss_rul.experiments.runs import COMMIT, Damaged, History, finished_history
+from cmapss_rul.experiments.runs import COMMIT, DamagedRun, History, finished_history
 from cmapss_rul.system.errors import one_line
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.workers import Send
@@ -111,7 +111,7 @@ def finished_fit(config: RunConfig, folder: Path) -> History | None:
     """Read the fit of a baseline as a history of one row; None if there is none yet.
 
     Raises:
-        Damaged: the file cannot be read, or is of another configuration or seed.
+        DamagedRun: the file cannot be read, or is of another configuration or seed.
     """
     path = folder / FIT
     if not path.exists():
@@ -120,10 +120,10 @@ def finished_fit(config: RunConfig, folder: Path) -> History | None:
         content = path.read_bytes()
         saved = json.loads(content)["of"]
         if fit_inputs(config, saved) != fit_inputs(config):
-            raise Damaged(f"{FIT} is of another configuration or seed")
+            raise DamagedRun(f"{FIT} is of another configuration or seed")
         fit = _read(folder)
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise Damaged(f"{FIT}: {one_line(error)[:200]}") from error
+        raise DamagedRun(f"{FIT}: {one_line(error)[:200]}") from error
     row = {name: value for name, value in fit.model_dump().items() if name != "trees"}
     return History([{"epoch": fit.trees, **row}], 1, hashlib.sha256(content).hexdigest())
 

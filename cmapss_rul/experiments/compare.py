@@ -27,14 +27,7 @@ from cmapss_rul.experiments.ledger import merge_comparison, read_ledger
 from cmapss_rul.experiments.listing import IDENTITY, RESULT, ROOT
 from cmapss_rul.experiments.plots import draw
 from cmapss_rul.experiments.results import Comparison
-from cmapss_rul.experiments.runs import (
-    Damaged,
-    History,
-    commit,
-    read_result,
-    remove,
-    run_folder,
-)
+from cmapss_rul.experiments.runs import DamagedRun, History, commit, read_result, remove, run_folder
 from cmapss_rul.experiments.validation import RESULT as VALIDATION_RESULT
 from cmapss_rul.experiments.validation import ValidationComparison, compare_by_validation
 from cmapss_rul.system.errors import RulError, UsageError, one_line
@@ -254,7 +247,7 @@ def _finished_histories(
     for run in runs:
         try:
             history = read_history(run, run_folder(run, folder))
-        except Damaged as damage:  # half a run is of no use, since the same command repeats it
+        except DamagedRun as damage:  # half a run is of no use, since the same command repeats it
             report(NoteEvent(f"{run.name} is damaged and trained again: {damage}"))
             remove(run_folder(run, folder))
             continue

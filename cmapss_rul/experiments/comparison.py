@@ -40,11 +40,7 @@ _SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in VIEWS
 
 
 def compare_results(
-    grid: Grid,
-    results: Sequence[RunResult],
-    errors: Mapping[str, str],
-    *,
-    rank_all: bool = False,
+    grid: Grid, results: Sequence[RunResult], errors: Mapping[str, str], *, rank_all: bool = False
 ) -> Comparison:
     """Compare the cells of a grid by the results of its successful runs.
 

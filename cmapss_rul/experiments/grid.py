@@ -13,7 +13,7 @@ from cmapss_rul.config.shipped import find_config, shipped_configs
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.display.text import nearest, nearest_first
-from cmapss_rul.experiments.axes import exists, key_of, names_first, override, value_at
+from cmapss_rul.experiments.axes import format_override, key_exists, key_of, names_first, value_at
 from cmapss_rul.experiments.identity import as_text, comparable, config_digest, digest_of
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig, flatten
@@ -210,7 +210,7 @@ class _Source:
         base = [] if balancer is None else [f"balancer.name={balancer}"]
         base += [text for text in self.sets if self._accepts(base, key_of(text))]
         for settings in self._settings(base):
-            texts = [override(key, settings[key]) for key in names_first(settings)]
+            texts = [format_override(key, settings[key]) for key in names_first(settings)]
             # one thread: processes with one thread each use the cores better than one with many
             resolved = from_mapping(
                 RunConfig, self.mapping, [*base, *texts, "seed=0", "train.threads=1"], self.path
@@ -231,7 +231,7 @@ class _Source:
         for key in names_first(self.axes):
             extended = []
             for settings in partial:
-                texts = [override(*item) for item in settings.items()]
+                texts = [format_override(*item) for item in settings.items()]
                 if self._accepts([*base, *texts], key, everywhere=False):
                     extended += [{**settings, key: value} for value in self.axes[key]]
                 else:
@@ -245,7 +245,7 @@ class _Source:
 
         With `everywhere`, unknown keys outside of balancers pass: the validation reports them.
         """
-        known = exists(apply_overrides(self.mapping, base), key)
+        known = key_exists(apply_overrides(self.mapping, base), key)
         if known:
             self.used_keys.add(key)
         return known or (everywhere and not key.startswith("balancer."))

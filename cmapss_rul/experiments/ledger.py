@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from cmapss_rul.experiments.results import Comparison, Ledger
 from cmapss_rul.experiments.statistics import correct_pairs, mean_ranks
-from cmapss_rul.experiments.summaries import CellSummary, Record
+from cmapss_rul.experiments.summaries import CellSummary, JsonRecord
 from cmapss_rul.system.errors import UsageError, one_line
 from cmapss_rul.system.files import save_file
 from cmapss_rul.system.locks import wait_for_folder
@@ -16,7 +16,7 @@ _ABOUT = (
     "of its configuration (without seed, threads and paths), commit, versions and data."
 )
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=JsonRecord)
 
 
 def read_ledger(path: Path, *, to_write: bool = False) -> Ledger:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from scipy import stats
 
-from cmapss_rul.experiments.summaries import CellSummary, Record, by_config
+from cmapss_rul.experiments.summaries import CellSummary, JsonRecord, by_config
 
 ALPHA = 0.05
 """Level of the tests, after Holm's correction."""
@@ -18,7 +18,7 @@ MARGIN = 0.5
 result: an eighth of the 95 % interval over 100 test engines, which is some 4 cycles wide."""
 
 
-class MeanInterval(Record):
+class MeanInterval(JsonRecord):
     """Mean of n values, one a seed; t interval at 95 %; t = mean ÷ (sd/√n); p, two-sided."""
 
     n: int
@@ -29,7 +29,7 @@ class MeanInterval(Record):
     p: float | None
 
 
-class EngineBootstrap(Record):
+class EngineBootstrap(JsonRecord):
     """The difference of two cells' mean RMSE, a − b in cycles, under resampling of test engines."""
 
     n: int
@@ -39,7 +39,7 @@ class EngineBootstrap(Record):
     share_below_0: float
 
 
-class Equivalence(Record):
+class Equivalence(JsonRecord):
     """Two one-sided t tests of a pair: p of its mean difference lying outside ±margin, cycles.
 
     A test that shows no difference proves no equality; two one-sided tests can. p is the larger
@@ -80,7 +80,7 @@ class Equivalence(Record):
         return self.p_holm is not None and self.p_holm < ALPHA
 
 
-class Pair(Record):
+class Pair(JsonRecord):
     """Two cells of one configuration, compared by RMSE (last windows, capped labels): a − b.
 
     A difference is `shown` where it holds over seeds, after Holm's correction over the pairs of
@@ -107,7 +107,7 @@ class Pair(Record):
         return {(self.config, self.a), (self.config, self.b)}
 
 
-class MeanRanks(Record):
+class MeanRanks(JsonRecord):
     """Ranks, [config][cell], of the cells that every configuration has; 1 is the lowest RMSE.
 
     `mean` is [cell], `friedman_p` of all cells being equal, `critical_difference` Nemenyi's at
@@ -128,7 +128,7 @@ class MeanRanks(Record):
             yield label + (" (leak)" if label in self.leaks else ""), mean
 
 
-class OracleOptimism(Record):
+class OracleOptimism(JsonRecord):
     """Optimism of test-set selection, cycles, over the cells that every seed has."""
 
     subset: str
@@ -139,7 +139,7 @@ class OracleOptimism(Record):
     sentence: str
 
 
-class LeakOptimism(Record):
+class LeakOptimism(JsonRecord):
     """Test − validation RMSE of a split by windows, less that of a split by engines, cycles."""
 
     config: str
@@ -153,7 +153,7 @@ class LeakOptimism(Record):
     sentence: str
 
 
-class GridSummary(Record):
+class GridSummary(JsonRecord):
     """Which grid was compared."""
 
     digest: str
@@ -161,14 +161,14 @@ class GridSummary(Record):
     oracle: bool
 
 
-class MissingRun(Record):
+class MissingRun(JsonRecord):
     """A run that failed, and its error."""
 
     run: str
     error: str
 
 
-class Comparison(Record):
+class Comparison(JsonRecord):
     """The result of a grid, comparison.json; includes cells whose runs all failed."""
 
     grid: GridSummary
@@ -199,7 +199,7 @@ class Comparison(Record):
         return self.ranks if differ else None
 
 
-class Ledger(Record):
+class Ledger(JsonRecord):
     """The cells of several grids: ledger.json; ranks are over the cells without settings."""
 
     about: str = ""

@@ -38,7 +38,7 @@ VIEWS = {
 """Name of each view of the test set → its windows and labels in evaluation.json."""
 
 
-class Damaged(RulError):
+class DamagedRun(RulError):
     """A run folder that cannot be resumed and is trained again from the start."""
 
 
@@ -88,8 +88,8 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
     was killed at its very end.
 
     Raises:
-        Damaged: the folder cannot be resumed; it has another configuration; or, with `oracle`, the
-            test RMSE of some epoch is missing.
+        DamagedRun: the folder cannot be resumed; it has another configuration; or, with `oracle`,
+            the test RMSE of some epoch is missing.
     """
     run = RunFolder(folder)
     if config.split.is_ensemble:
@@ -98,13 +98,13 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
         if run.previous.exists():
             return None
         if run.metrics.exists():
-            raise Damaged("it has metrics.csv and no last.pt")
+            raise DamagedRun("it has metrics.csv and no last.pt")
         remove(folder)  # stopped in its first epoch, before there was anything to resume
         return None
     last = _open_checked(config, run)
     epochs = set(range(1, last.loop.epoch + 1))
     if oracle and not epochs <= read_oracle(oracle_file(folder)).keys():
-        raise Damaged("oracle.csv is missing, or epochs in it are")
+        raise DamagedRun("oracle.csv is missing, or epochs in it are")
     if not last.is_finished():
         return None
     run.repair(last)
@@ -116,17 +116,17 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
 
 
 def _open_checked(config: RunConfig, run: RunFolder) -> Checkpoint:
-    """Read the checkpoint to resume from; raises Damaged if it or best.pt cannot be used."""
+    """Read the checkpoint to resume from; raises DamagedRun if it or best.pt cannot be used."""
     try:
         # from a damaged last.pt, training resumes at previous.pt, and reports it
         last, _ = run.newest()
         _check_same(config, last)
         if last.loop.epoch and not run.best.exists():
-            raise Damaged("best.pt is missing")
+            raise DamagedRun("best.pt is missing")
         if run.best.exists():
             _check_same(config, run.open(run.best))
     except CheckpointError as error:
-        raise Damaged(one_line(error)) from error
+        raise DamagedRun(one_line(error)) from error
     return last
 
 
@@ -144,7 +144,7 @@ def _finished_ensemble(config: RunConfig, run: RunFolder) -> History | None:
         found = run.open(run.best)
         _check_same(config, found)
     except CheckpointError as error:
-        raise Damaged(one_line(error)) from error
+        raise DamagedRun(one_line(error)) from error
     if [member.get("sha256") for member in found.members] != [f.sha256(f.best) for f in folds]:
         return None  # killed before the networks were joined anew
     epoch = max(history.best_epoch for history in histories if history)
@@ -158,9 +158,9 @@ def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:
     """
     saved = TrainedModel.from_checkpoint(checkpoint).config
     if comparable(saved) != comparable(config):
-        raise Damaged(f"{checkpoint.path.name} is of another configuration")
+        raise DamagedRun(f"{checkpoint.path.name} is of another configuration")
     if saved.seed != config.seed:
-        raise Damaged(f"{checkpoint.path.name} is of another seed")
+        raise DamagedRun(f"{checkpoint.path.name} is of another seed")
 
 
 def remove(folder: Path) -> None:

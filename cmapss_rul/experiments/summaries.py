@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cmapss_rul.display.text import finite, json_text
 
 
-class Record(BaseModel):
+class JsonRecord(BaseModel):
     """Immutable plain values that come from JSON and go back into it."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -60,7 +60,7 @@ def other_unit(units: Iterable[str]) -> dict[str, Any]:
     return {} if unit == "cycles" else {"unit": unit}
 
 
-class Spread(Record):
+class Spread(JsonRecord):
     """Mean and sd (with n − 1) over the seeds of a cell."""
 
     mean: float | None
@@ -82,14 +82,14 @@ class Spread(Record):
         return cls(mean=float(np.mean(numbers)), sd=sd)
 
 
-class Scores(Record):
+class Scores(JsonRecord):
     """Test RMSE in cycles and NASA score (sum over windows) under one protocol."""
 
     rmse: Spread
     nasa: Spread
 
 
-class ValidationScores(Record):
+class ValidationScores(JsonRecord):
     """Validation metrics of the selected epochs: RMSE in cycles, mean NASA score, accuracy."""
 
     rmse: Spread
@@ -97,7 +97,7 @@ class ValidationScores(Record):
     health_accuracy: Spread
 
 
-class RunSummary(Record):
+class RunSummary(JsonRecord):
     """The metrics of one run; its fields are also the columns of comparison.csv.
 
     Without a suffix, test metrics are of the last window of each engine on capped labels.
@@ -127,14 +127,14 @@ class RunSummary(Record):
     oracle_mark: str | None = None
 
 
-class FileDigest(Record):
+class FileDigest(JsonRecord):
     """SHA-256 of a data file's bytes, and of its text without line endings and padding."""
 
     sha256: str
     canonical_sha256: str
 
 
-class SplitSummary(Record):
+class SplitSummary(JsonRecord):
     """How training, validation and calibration engines were separated: `by` engines or windows."""
 
     by: str
@@ -145,7 +145,7 @@ class SplitSummary(Record):
     folds: int | None = None  # of an ensemble only
 
 
-class CellProtocol(Record):
+class CellProtocol(JsonRecord):
     """The protocol of a cell's runs, less what belongs to one seed.
 
     `padded` test engines have fewer cycles than the window; `auxiliary` counts the engines of
@@ -168,7 +168,7 @@ class CellProtocol(Record):
     stride: int | None = None
 
 
-class CellSummary(Record):
+class CellSummary(JsonRecord):
     """One cell of a grid: the metrics of its runs over the seeds, and how they were made.
 
     `rmse` (cycles) and `nasa` are of the last window of each test engine on capped labels, `leak`

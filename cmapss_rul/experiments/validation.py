@@ -16,7 +16,7 @@ from cmapss_rul.experiments.identity import as_text
 from cmapss_rul.experiments.results import ALPHA, GridSummary, MeanInterval, MissingRun
 from cmapss_rul.experiments.runs import History
 from cmapss_rul.experiments.statistics import holm, mean_interval, resampled_interval
-from cmapss_rul.experiments.summaries import Record, Spread, join_units, other_unit
+from cmapss_rul.experiments.summaries import JsonRecord, Spread, join_units, other_unit
 from cmapss_rul.experiments.table import grouped_table, pair_findings, show_spread
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import
@@ -31,7 +31,7 @@ METRICS = {"val_cut_rmse": "RMSE at random cuts", "val_cut_nasa": "NASA score at
 _SPLIT = "split.seed"
 
 
-class ValidationRun(Record):
+class ValidationRun(JsonRecord):
     """One run at its selected epoch: RMSE in cycles, NASA scores as means over windows.
 
     `split` is the seed that drew the validation engines.
@@ -49,7 +49,7 @@ class ValidationRun(Record):
     seconds: float
 
 
-class ValidationCell(Record):
+class ValidationCell(JsonRecord):
     """A configuration with its settings, less the split; spreads are over all its runs."""
 
     config: str
@@ -75,7 +75,7 @@ class ValidationCell(Record):
         return f"{self.config} {self.label}"
 
 
-class ValidationPair(Record):
+class ValidationPair(JsonRecord):
     """Two cells of one subset: a − b in one metric, paired by split and seed.
 
     With several splits `difference` is over the splits, each the mean over its seeds, with the
@@ -114,7 +114,7 @@ class ValidationPair(Record):
         )
 
 
-class ValidationComparison(Record):
+class ValidationComparison(JsonRecord):
     """A grid compared by validation: validation.json."""
 
     grid: GridSummary

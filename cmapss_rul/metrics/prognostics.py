@@ -117,10 +117,7 @@ def alpha_lambda(
 
 
 def prognostic_horizon(
-    cycle: NDArray[Any],
-    predicted: NDArray[Any],
-    true: NDArray[Any],
-    alpha: float = HORIZON_ALPHA,
+    cycle: NDArray[Any], predicted: NDArray[Any], true: NDArray[Any], alpha: float = HORIZON_ALPHA
 ) -> int | None:
     """PH = t_EoL − t_i, t_i the first cycle with |r(t_i) − r*(t_i)| ≤ α·t_EoL.
 

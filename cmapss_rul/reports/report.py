@@ -5,12 +5,13 @@ from os import PathLike
 from pathlib import Path
 
 from cmapss_rul.display.text import counted
-from cmapss_rul.evaluation.boosting import with_stored_baseline
+from cmapss_rul.evaluation.baseline import with_stored_baseline
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.headline import published_comparison, verdict, warnings_of
 from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save, track_evaluation
 from cmapss_rul.evaluation.tables import interval_cell, number, window_names
+from cmapss_rul.experiments.listing import IDENTITY, RESULT
 from cmapss_rul.reports import sections
 from cmapss_rul.reports.comparison import report_comparison
 from cmapss_rul.reports.interpretation import interpretation_parts
@@ -21,8 +22,6 @@ from cmapss_rul.reports.training_curves import training_parts
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.ranks import pick_device
 from cmapss_rul.training.trained_model import TrainedModel, restore
-
-_COMPARISON, _GRID = "comparison.json", "grid.json"
 
 
 def report(
@@ -65,7 +64,7 @@ def report(
     check_writable(output)
     check_writable(plots_folder(output) / "plot.png")
     if is_comparison:
-        return report_comparison(folder / _COMPARISON, output)
+        return report_comparison(folder / RESULT, output)
     return report_run(folder, output, device=device, data_dir=data_dir, warn=warn)
 
 
@@ -73,15 +72,15 @@ def _is_comparison(folder: Path) -> bool:
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "there is no such folder"
         raise UsageError(f"{folder}: {problem}; expected that of a run, or of rul compare")
-    if (folder / _COMPARISON).exists():
+    if (folder / RESULT).exists():
         return True
     if (folder / "best.pt").exists():
         return False
     # `rul compare` writes grid.json first and comparison.json when all runs are finished
-    if (folder / _GRID).exists():
+    if (folder / IDENTITY).exists():
         raise UsageError(f"{folder}: its runs were not compared yet; call rul compare again")
     raise UsageError(
-        f"{folder}: found neither best.pt of a run nor {_COMPARISON} of rul compare; rul runs "
+        f"{folder}: found neither best.pt of a run nor {RESULT} of rul compare; rul runs "
         "lists the runs"
     )
 

@@ -236,10 +236,7 @@ def _engine_label(engine: object) -> str:
 
 
 def _draw_intervals(
-    axes: Axes,
-    place: Times,
-    last: LastWindows,
-    order: NDArray[np.int64] | None = None,
+    axes: Axes, place: Times, last: LastWindows, order: NDArray[np.int64] | None = None
 ) -> None:
     if last.bounds is None:
         return

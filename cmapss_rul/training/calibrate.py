@@ -202,9 +202,4 @@ def _predict_engines(
     windows = Windows.every_cycle(series, selected, data.window)
     rul, _ = predict_clamped(model.network, windows, data.cap, "a calibration engine")
     true = cap_rul(run_to_failure_rul(selected), data.cap).astype(np.float64)
-    return CalibrationPredictions(
-        rul,
-        true,
-        selected.engine,
-        windows.record_lengths.cpu().numpy(),
-    )
+    return CalibrationPredictions(rul, true, selected.engine, windows.record_lengths.cpu().numpy())

@@ -16,13 +16,7 @@ from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_ensemble
-from cmapss_rul.training.checkpoint import (
-    OF_MEMBER,
-    Checkpoint,
-    Clock,
-    LoopState,
-    RunRecord,
-)
+from cmapss_rul.training.checkpoint import OF_MEMBER, Checkpoint, Clock, LoopState, RunRecord
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import RunInputs, TrainFiles, find_train_files, read_train_files
 from cmapss_rul.training.ranks import ProcessGroup

@@ -15,13 +15,7 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import StopSignals
-from cmapss_rul.training.checkpoint import (
-    Checkpoint,
-    Clock,
-    Host,
-    RunRecord,
-    Versions,
-)
+from cmapss_rul.training.checkpoint import Checkpoint, Clock, Host, RunRecord, Versions
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.ensemble import train_ensemble
 from cmapss_rul.training.inputs import RunInputs, find_train_files, read_train_files

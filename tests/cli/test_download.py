@@ -41,8 +41,8 @@ def test_files_of_ones_own_are_named_with_both_digests(tmp_path):
 
 
 def test_second_call(tmp_path):
-    run("--source", "own.zip", "--subset", "FD001,FD003", "--dir", "there")
-    result = run("--subset", "FD003", "--dir", "there")
+    run("--source", "own.zip", "--subset", "FD001,FD003", "--data", "there")
+    result = run("--subset", "FD003", "--data", "there")
     assert "there/test_FD003.txt  exists" in result.stdout
     assert "nothing was downloaded" in result.stdout
     assert len(list((tmp_path / "there").iterdir())) == 6
@@ -51,7 +51,7 @@ def test_second_call(tmp_path):
 def test_a_refused_file_is_noted_on_stderr(tmp_path):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "RUL_FD001.txt").write_text("x\n")
-    result = run("--source", "own.zip", "--subset", "FD001", "--dir", "raw")
+    result = run("--source", "own.zip", "--subset", "FD001", "--data", "raw")
     assert result.stderr == (
         "note: raw/RUL_FD001.txt, line 1: found 'x', expected a RUL: a whole number of cycles, "
         "0 or more\n"
@@ -60,7 +60,7 @@ def test_a_refused_file_is_noted_on_stderr(tmp_path):
 
 def test_simulated_files_are_called_so(tmp_path):
     simulate(tmp_path / "raw", engines=2)
-    result = run("--subset", "FD001", "--dir", "raw")
+    result = run("--subset", "FD001", "--data", "raw")
     assert "raw/RUL_FD001.txt  exists  simulated, not the official file" in result.stdout
 
 
@@ -104,12 +104,12 @@ def test_a_set_of_n_cmapss(tmp_path):
     file = write_ncmapss(
         tmp_path / "N-CMAPSS_DS02-006.h5", {"dev": {1: 2}, "test": {2: 1}}, seconds=60
     )
-    result = run("--subset", "ds02", "--source", file, "--dir", "raw")
+    result = run("--subset", "ds02", "--source", file, "--data", "raw")
     # the size before, the digest after
     first, second = result.stderr.splitlines()
     assert first.startswith("N-CMAPSS_DS02-006.h5: 2.5 GB; ")
     assert second.startswith("raw/N-CMAPSS_DS02-006.h5  written  SHA-256 ")
     assert second.endswith(" recorded in N-CMAPSS_DS02-006.h5.sha256")
-    again = run("--subset", "DS02", "--dir", "raw", "--json")
+    again = run("--subset", "DS02", "--data", "raw", "--json")
     assert json.loads(again.stdout)["files"][0]["written"] is False
     assert "perhaps DS02 was meant" in run("--subset", "DSO2", error=UsageError)

@@ -63,6 +63,15 @@ def test_an_option_given_twice_is_refused_and_not_the_last_one_taken(rul):
     assert "--level" in refused(rul("calibrate", "run", "--level", "0.5", "--level", "0.9"))
 
 
+def test_a_former_spelling_of_an_option_still_works(rul):
+    words = ("download-data", "--source", "none.zip", "--subset", "FD001")
+    former, present = rul(*words, "--dir", "raw"), rul(*words, "--data", "raw")
+    assert former == present
+    assert former[0] == 1
+    assert "could not be fetched into raw: " in former[2]
+    assert "--dir" not in rul("download-data", "--help")[1]
+
+
 def test_options_for_several_values_are_repeated(rul):
     several = ("--set", "train.epochs=1", "--set", "train.batch_size=9")
     assert rul("config", "validate", "demo", *several)[:2] == (0, "valid\n")

@@ -357,7 +357,7 @@ def test_a_source_that_changes_while_it_is_read(tmp_path, monkeypatch):
     [("FD001", ["FD001"]), ("fd003, FD001", ["FD001", "FD003"]), (",".join(SUBSETS), [*SUBSETS])],
 )
 def test_subsets(text, found):
-    assert list(parse_subsets(text)) == found
+    assert list(parse_subsets(text, SUBSETS)) == found
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_subsets(text, found):
 )
 def test_unknown_subsets(text, message):
     with pytest.raises(UsageError, match=message):
-        parse_subsets(text)
+        parse_subsets(text, SUBSETS)
 
 
 def test_the_public_sources_are_three_and_secure():

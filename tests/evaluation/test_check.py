@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data.columns import FILE_COLUMNS
+from cmapss_rul.display.text import json_text
 from cmapss_rul.evaluation import check as module
-from cmapss_rul.evaluation.check import check, to_json, to_table
+from cmapss_rul.evaluation.check import check, to_table
 from cmapss_rul.system.errors import CheckpointError
 from tests.evaluation._models import calibrated, countdown
 
@@ -28,7 +29,7 @@ def test_the_test_file_of_the_fleet_passes(model, fleet_dir):
     assert found.shares[0].found == 0
     table = to_table(found)
     assert table.notes[1].startswith("Within all limits")
-    assert json.loads(to_json(found))["ok"] is True
+    assert json.loads(json_text(found.as_dict()))["ok"] is True
 
 
 @pytest.mark.parametrize("sign", [-1, 1])

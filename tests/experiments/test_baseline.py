@@ -12,7 +12,7 @@ from cmapss_rul.experiments.executors import Options
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.ledger import read_ledger
 from cmapss_rul.experiments.results import Comparison
-from cmapss_rul.experiments.runs import Damaged, run_folder
+from cmapss_rul.experiments.runs import DamagedRun, run_folder
 from cmapss_rul.experiments.statistics import mean_ranks
 from cmapss_rul.experiments.table import SCORE_COLUMNS, grouped_table
 from cmapss_rul.system.errors import UsageError
@@ -125,10 +125,10 @@ def test_a_fit_of_another_seed_or_damaged_is_repeated(files, tmp_path):
     assert finished_fit(run.config, folder) is None
     compare_validation(made, tmp_path)
     assert finished_fit(run.config, folder).best_epoch == 1
-    with pytest.raises(Damaged, match="another configuration or seed"):
+    with pytest.raises(DamagedRun, match="another configuration or seed"):
         finished_fit(run.config.model_copy(update={"seed": 7}), folder)
     other = load_config(files, ["balancer.name=amnl", "data.window=13"])
-    with pytest.raises(Damaged, match="another configuration or seed"):
+    with pytest.raises(DamagedRun, match="another configuration or seed"):
         finished_fit(other, folder)
     content = json.loads((folder / "fit.json").read_text())
     del content["of"]["data"]["stride"]  # a key that an earlier version lacked
@@ -137,7 +137,7 @@ def test_a_fit_of_another_seed_or_damaged_is_repeated(files, tmp_path):
     assert finished_fit(load_config(files, ["balancer.name=amnl"]), folder).best_epoch == 1
     del content["fit"]["trees"]
     (folder / "fit.json").write_text(json.dumps(content))
-    with pytest.raises(Damaged, match="trees"):
+    with pytest.raises(DamagedRun, match="trees"):
         finished_fit(run.config, folder)
     compare_validation(made, tmp_path)
     assert finished_fit(run.config, folder) is not None

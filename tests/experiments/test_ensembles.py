@@ -10,7 +10,7 @@ from cmapss_rul.experiments.compare import compare, compare_validation
 from cmapss_rul.experiments.executors import Options, _read, _write
 from cmapss_rul.experiments.grid import make_grid
 from cmapss_rul.experiments.jobs import TrainJob
-from cmapss_rul.experiments.runs import Damaged, finished_history
+from cmapss_rul.experiments.runs import DamagedRun, finished_history
 from cmapss_rul.experiments.table import describe_protocol
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training import checkpoint_file
@@ -94,7 +94,7 @@ def test_an_unfinished_network_leaves_the_ensemble_unfinished(copy, eight):
     config = tiny(eight, split={"folds": 4})
     shutil.rmtree(copy / "fold-3")
     assert finished_history(config, copy, oracle=False) is None
-    with pytest.raises(Damaged, match="another configuration"):
+    with pytest.raises(DamagedRun, match="another configuration"):
         finished_history(
             tiny(eight, split={"folds": 4}, seed=0, loss={}, train={"clip": 3}), copy, oracle=False
         )

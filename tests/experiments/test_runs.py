@@ -11,7 +11,7 @@ from cmapss_rul.experiments import runs as runs_module
 from cmapss_rul.experiments.jobs import TrainJob
 from cmapss_rul.experiments.runs import (
     COMMIT,
-    Damaged,
+    DamagedRun,
     commit,
     finished_history,
     read_result,
@@ -83,7 +83,7 @@ def test_a_run_stopped_in_its_first_epoch_begins_anew(config, run):
 def test_more_epochs_are_another_configuration(config, run):
     train_config = config.train.model_copy(update={"epochs": 3})
     more = config.model_copy(update={"train": train_config})
-    with pytest.raises(Damaged, match=r"last\.pt is of another configuration"):
+    with pytest.raises(DamagedRun, match=r"last\.pt is of another configuration"):
         finished(more, run)
 
 
@@ -104,17 +104,17 @@ def cut(path):
 )  # fmt: skip
 def test_damage_is_reported(config, run, damage, message):
     damage(run)
-    with pytest.raises(Damaged, match=message):
+    with pytest.raises(DamagedRun, match=message):
         finished(config, run)
 
 
 def test_another_seed_is_damage(config, run):
-    with pytest.raises(Damaged, match="is of another seed"):
+    with pytest.raises(DamagedRun, match="is of another seed"):
         finished(config.model_copy(update={"seed": 1}), run)
 
 
 def test_an_oracle_without_its_notes_is_damage(config, run):
-    with pytest.raises(Damaged, match=r"oracle\.csv is missing, or epochs in it are"):
+    with pytest.raises(DamagedRun, match=r"oracle\.csv is missing, or epochs in it are"):
         finished(config, run, oracle=True)
     (run.path / "oracle.csv").write_text("epoch,oracle_test_rmse,mark\n1,5,x\n2,6,x\n")
     assert finished(config, run, oracle=True)

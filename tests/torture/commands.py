@@ -121,7 +121,7 @@ def writing_commands(place: Path) -> list[WritingCommand]:
         ),
         WritingCommand(
             "download-data",
-            ["download-data", "--subset", "FD001", "--dir", "data", "--source", str(source)],
+            ["download-data", "--subset", "FD001", "--data", "data", "--source", str(source)],
             empty,
             "data",
             files,

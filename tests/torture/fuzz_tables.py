@@ -179,7 +179,7 @@ TARGET = Target(
     modules=(
         "cmapss_rul.data.tables",
         "cmapss_rul.data.table_text",
-        "cmapss_rul.data.cells",
+        "cmapss_rul.data.table_cells",
         "cmapss_rul.data.columns",
         "cmapss_rul.data.survey",
         "cmapss_rul.data.records",

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cmapss_rul.cli import app
 from cmapss_rul.evaluation import boosting
-from cmapss_rul.evaluation.boosting import evaluate_baseline, store_baseline, with_stored_baseline
+from cmapss_rul.evaluation.baseline import evaluate_baseline, store_baseline, with_stored_baseline
 from cmapss_rul.evaluation.headline import headline_table
 from cmapss_rul.evaluation.tables import baselines_table
 from cmapss_rul.system.errors import DataError
