@@ -158,7 +158,7 @@ def published_table() -> str:
         [
             entry.method,
             *(_published_cell(entry.results.get(name)) for name in (*SUBSETS, *FLIGHT_SUBSETS)),
-            *map(_said, (s.trained_on, s.window, s.cap, s.cycle_count, s.selection, s.seeds)),
+            *map(_stated, (s.trained_on, s.window, s.cap, s.cycle_count, s.selection, s.seeds)),
             entry.trust + (f": {entry.note}" if entry.note else ""),
         ]
         for entry in PUBLISHED
@@ -173,10 +173,10 @@ def published_table() -> str:
     return "\n".join([to_markdown(table), "", *meanings])
 
 
-def _said(value: str | int | None) -> str:
+def _stated(value: str | int | None) -> str:
     if isinstance(value, bool):  # before numbers, because a bool is an int
         return "yes" if value else "no"
-    return "not said" if value is None else str(value)
+    return "not stated" if value is None else str(value)
 
 
 def _published_cell(result: PublishedResult | None) -> str:

@@ -109,7 +109,7 @@ def sensor_names(*, seconds: bool, virtual: bool) -> tuple[str, ...]:
 
 
 def default_inputs(*, seconds: bool, virtual: bool) -> tuple[str, ...]:
-    """What the network sees unless told otherwise: of a second all, of a flight the means."""
+    """Default inputs of the network: of a second all columns, of a flight the means."""
     names = setting_names(seconds=seconds) + sensor_names(seconds=seconds, virtual=virtual)
     # *guess*: six units cannot teach it which of four times as many columns matter
     return tuple(name for name in names if seconds or name.endswith("_mean"))

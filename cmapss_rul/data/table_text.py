@@ -173,9 +173,9 @@ def _decode(content: bytes, name: str) -> tuple[str, tuple[int, str], str | None
     lines = _lines(text)
     first = next(lines, None)
     separator = None
-    if first is not None and (told := _SEPARATOR_LINE.fullmatch(first[1].strip(" \r\n"))):
+    if first is not None and (stated := _SEPARATOR_LINE.fullmatch(first[1].strip(" \r\n"))):
         # Excel's own line; blanked, so that the lines keep their numbers
-        text, separator = text.replace(first[1].strip("\r\n"), "", 1), told[1]
+        text, separator = text.replace(first[1].strip("\r\n"), "", 1), stated[1]
         first = next(lines, None)
     if first is None:
         raise DataError(f"{name}: the file is empty, expected rows of numbers")

@@ -43,7 +43,7 @@ class CutMetrics:
 
 @dataclass(frozen=True)
 class CensoredMetrics:
-    """What the held-out engines that have not failed say about a model.
+    """Metrics of a model on held-out engines that have not failed.
 
     Attributes:
         bounds: how often predictions at any cycle fall below what is known of the RUL, capped;
@@ -136,7 +136,7 @@ def few_engines(found: CutMetrics) -> str:
 
 
 def censored_table(found: CensoredMetrics, unit: str) -> Table:
-    """Tabulate what the engines that have not failed say."""
+    """Tabulate the metrics on engines that have not failed."""
     return Table(
         "Engines that have not failed: what their records say about the model",
         ["metric", "value", "meaning"],

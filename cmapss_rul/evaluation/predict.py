@@ -113,12 +113,12 @@ def read_input(
         )
     else:
         content, own_name = read_file(Path(table)), str(table)
-    told = {"engine": engine, "cycle": cycle, "cycle_from_order": cycle_from_order}
+    given = {"engine": engine, "cycle": cycle, "cycle_from_order": cycle_from_order}
     return read_records(
         content,
         own_name if name is None else name,
         # a copy: other column names are for this file and leave the model as it was trained
-        model.config.data.model_copy(update={key: value for key, value in told.items() if value}),
+        model.config.data.model_copy(update={key: value for key, value in given.items() if value}),
         model.preprocessor.conditions,
         gaps=None if allow_gaps else ALLOW_GAPS,
     )

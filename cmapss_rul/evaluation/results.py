@@ -179,7 +179,7 @@ class Evaluation:
         nasa: metrics of the estimate for the NASA score, beside `metrics`, which are those of the
             network's own; None where the model has no such estimate.
         cuts: at random cuts of whole held-out records; None where there is a test file.
-        censored: what engines that have not failed say; None where every engine failed.
+        censored: metrics on engines that have not failed; None where every engine failed.
         predictions: [row of the test file].
         truth: [row of the test file].
         last: [engine], the row of each engine's last window.

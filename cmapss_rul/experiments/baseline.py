@@ -94,14 +94,14 @@ def training_job(
 
 
 def evaluation_job(run: GridRun, folder: Path, device: str) -> EvaluateJob | EvaluateBaselineJob:
-    """The job that evaluates it on the test set."""
+    """The job that evaluates a run of a grid on the test set."""
     if run.cell.baseline:
         return EvaluateBaselineJob(run.name, run.config, folder)
     return EvaluateJob(run.name, run.config, folder, device)
 
 
 def read_history(run: GridRun, folder: Path) -> History | None:
-    """Read its history, as `finished_history` does."""
+    """Read the history of a network's or a baseline's run; see `finished_history`."""
     if run.cell.baseline:
         return finished_fit(run.config, folder)
     return finished_history(run.config, folder, oracle=run.oracle)

@@ -14,7 +14,7 @@ RESULT = "comparison.json"  # written last: its presence means the comparison is
 
 @dataclass(frozen=True)
 class ListedComparison:
-    """A comparison of the list.
+    """A comparison as `rul runs` lists it.
 
     Attributes:
         state: 'unfinished' until all runs are evaluated; 'damaged' if its grid cannot be read.

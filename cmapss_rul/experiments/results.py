@@ -1,4 +1,4 @@
-"""What a comparison finds: pairs, ranks and optimism, and the files that hold them with the cells.
+"""Findings of a comparison: pairs, ranks and optimism, and the files that hold them with the cells.
 
 See `summaries` for how records are read and written.
 """

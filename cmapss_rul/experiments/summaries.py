@@ -1,4 +1,4 @@
-"""The cells of comparison.json and ledger.json as typed records; `results` has what they join.
+"""The cells of comparison.json and ledger.json as typed records; see `results` for the files.
 
 A record's attributes are named like its JSON keys. Keys that this version does not know are
 preserved, and keys that an older version did not write stay absent when a record is saved again.

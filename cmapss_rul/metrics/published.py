@@ -84,7 +84,7 @@ class Setup:
         for ours, theirs, name, text in pairs:
             # unstated is not equal: most papers say nothing about labels or selection
             if theirs is None:
-                return f"{name} not said"
+                return f"{name} not stated"
             if ours != theirs:
                 shown = theirs
                 if isinstance(theirs, bool):

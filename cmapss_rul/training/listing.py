@@ -21,7 +21,7 @@ _FAULTS = (RulError, OSError, *MISSHAPEN)
 
 @dataclass(frozen=True)
 class ListedRun:
-    """A run of the list; unknown values are None.
+    """A run as `rul runs` lists it; unknown values are None.
 
     Attributes:
         state: 'finished' by its epochs or early stopping; 'unfinished' between two epochs,

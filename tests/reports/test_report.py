@@ -127,7 +127,7 @@ def test_published_figures_come_with_their_trust(evaluation):
     assert headings == [["not comparable, because …"]]
     amnl = next(row for row in table.rows if row[0].startswith("AMNL"))
     assert amnl[1:3] == ["10.43 ± 1.94", "–"]
-    assert amnl[3] == "training data not said"
+    assert amnl[3] == "training data not stated"
     assert amnl[4].startswith("chosen on the test set: ")
     assert "12 to 13.5 on FD001" in parts[1].text
     assert parts[2].folded

@@ -160,12 +160,16 @@ def test_the_table_has_a_row_per_method_and_explains_trust():
     assert len(rows) == 1 + len(PUBLISHED) + 1
     assert rows[4] == (
         "| RVE 2022 | 13.42 / 324 | 14.92 / 1,379 | 12.51 / 256 | 16.37 / 1,846 |  | "
-        "the subset alone | 30 | 125 | no | validation engines | not said | reproduced |"
+        "the subset alone | 30 | 125 | no | validation engines | not stated | reproduced |"
     )
     (amnl,) = (row for row in rows if row.startswith("| AMNL"))
     assert "| 6.74 ± 0.91 |" in amnl
     assert rows[1].startswith("| DCNN, Li 2018 | 12.61 / 274 | 22.36 |")
-    assert rows[18].split("17.52 / 922")[1].startswith(" |  |  |  |  | not said | not said | 130 |")
+    assert (
+        rows[18]
+        .split("17.52 / 922")[1]
+        .startswith(" |  |  |  |  | not stated | not stated | 130 |")
+    )
     assert "chosen on the test set: no code; chapter 6.5 of the same book" in amnl
     assert rows[-1].split(" | ")[1:5] == ["12–13.5", "12.5–15", "11.5–12.6", "14–16.5"]
     assert [line.split("*")[1] for line in lines if line.startswith("- ")] == list(TRUST)

@@ -1,6 +1,6 @@
 """Trackers keep runs where other programs show and compare them: `rul train --logger NAMES`.
 
-base      what every tracker does, and what it is told about a run
+base      the interface of a tracker, and the description of a run that it receives
 following calls a tracker from a thread of its own, and keeps the id of its run
 csv, mlflow, tensorboard, trackio, wandb
           one tracker each; all but csv need the extra of the same name

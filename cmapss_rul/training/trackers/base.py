@@ -1,4 +1,4 @@
-"""What every tracker does, and what it is told about a run."""
+"""The interface of a tracker, and the description of a run that it receives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -83,7 +83,7 @@ def describe(run: RunFolder, config: RunConfig, tracking: Tracking) -> TrackedRu
             for key, value in flat.items()
         },
         tags={
-            "subset": Path(config.data.train).stem if config.data.train else config.data.subset,
+            "subset": config.data.fleet_name,
             "balancer": config.balancer.name,
             "seed": str(config.seed),
             "cmapss_rul": __version__,
