@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ class EvaluationSet:
     rul: Times | None
     names: list[int] | list[str]
     sources: list[Provenance]
-    held_out: NDArray[np.int64]
+    held_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     whole: Fleet | None = None
     censored: Fleet | None = None
 
@@ -75,7 +75,6 @@ def read_test_set(
             flights.rul if labels else None,
             flights.records.names,
             [flight_provenance(path)],
-            np.zeros(0, dtype=np.int64),
         )
     # without labels no RUL file is opened, so that nothing of it can enter a prediction
     has_rul_file = labels and (not config.own or config.rul_file is not None)
@@ -98,7 +97,7 @@ def read_test_set(
     elif labels and records is not None:
         rul = _rul_of_column(records, str(paths["test"]), config)
     sources = [provenance(path) for path in paths.values()]
-    return EvaluationSet(fleet, rul, names, sources, np.zeros(0, dtype=np.int64))
+    return EvaluationSet(fleet, rul, names, sources)
 
 
 def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:

@@ -158,9 +158,9 @@ def _summarise_run(result: RunResult) -> RunSummary:
     return RunSummary(
         seed=result.run.seed,
         run=result.run.name,
-        val_rmse=result.best["val_rmse"],
-        val_nasa_mean=result.best["val_nasa"],
-        val_health_accuracy=result.best["val_health_accuracy"],
+        val_rmse=result.history.best["val_rmse"],
+        val_nasa_mean=result.history.best["val_nasa"],
+        val_health_accuracy=result.history.best["val_health_accuracy"],
         clipped_share=result.clipped_share,
         epochs=len(result.history.rows),
         best_epoch=result.history.best_epoch,

@@ -34,7 +34,8 @@ from cmapss_rul.training.trained_model import restore
 class TrainJob:
     """Trains or resumes a run, with the code of `rul train`.
 
-    With `oracle` it records the test RMSE of each epoch; `commit` is that of the code.
+    With `oracle` it records the test RMSE of each epoch; `commit` is that of the code; `original`
+    is the job that this one does on copies of its files, whose paths are recorded.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TrainJob:
     oracle: bool
     commit: str | None
     tracking: Tracking = field(default_factory=Tracking)
+    original: "TrainJob | None" = None
 
     def __call__(self, send: Send) -> None:
         """Train until the end; raises what `train` raises."""
@@ -51,25 +53,37 @@ class TrainJob:
         if self.oracle:
             reporters.append(Oracle(self.config.data, self.config.split, oracle_file(self.folder)))
         reporters.append(_JobReporter(send, self.folder, self.commit))
-        # `resume` also starts a run where there is none
-        train(
-            self.config,
-            self.folder,
-            resume=True,
-            device=self.device,
-            reporters=reporters,
-            tracking=self.tracking,
-        )
+        try:
+            # `resume` also starts a run where there is none
+            train(
+                self.config,
+                self.folder,
+                resume=True,
+                device=self.device,
+                reporters=reporters,
+                tracking=self.tracking,
+            )
+        finally:  # after a failure, too: the run resumes from these files
+            if self.original is not None:
+                self._record_paths_of(self.original)
 
     def sources(self) -> list[Path]:
         """Training files; test files too where the oracle reads them."""
         data = self.config.data
         return training_files(data) + (evaluation_files(data) if self.oracle else [])
 
-    def moved(self, sources: Path, folder: Path) -> "RelocatedTrainJob":
+    def moved(self, sources: Path, folder: Path) -> "TrainJob":
         """The same job on copies of its files."""
         config = with_data_in(sources, self.config)
-        return RelocatedTrainJob(self, replace(self, config=config, folder=folder))
+        return replace(self, config=config, folder=folder, original=self)
+
+    def _record_paths_of(self, original: "TrainJob") -> None:
+        # checkpoints resume where they belong, and never name a temporary folder of a worker
+        run, home, config = RunFolder(self.folder), RunFolder(original.folder), original.config
+        _set_paths(run, home, config)
+        for fold, split in zip(run.folds, config.split.members, strict=False):
+            place = home.path / fold.path.name
+            _set_paths(fold, RunFolder(place), config.model_copy(update={"split": split}))
 
 
 @dataclass(frozen=True)
@@ -94,35 +108,6 @@ class _JobReporter(Reporter):
     def warning(self, text: str) -> None:
         """Send the text."""
         self.send({"warning": text})
-
-
-@dataclass(frozen=True)
-class RelocatedTrainJob:
-    """Trains a run on copies of its files, and records the paths of the originals."""
-
-    original: TrainJob
-    relocated: TrainJob
-
-    @property
-    def name(self) -> str:
-        """Name of the run."""
-        return self.original.name
-
-    def __call__(self, send: Send) -> None:
-        """Train until the end; raises what `train` raises."""
-        try:
-            self.relocated(send)
-        finally:  # after a failure, too: the run resumes from these files
-            self._restore_paths()
-
-    def _restore_paths(self) -> None:
-        # checkpoints resume where they belong, and never name a temporary folder of a worker
-        run, original = RunFolder(self.relocated.folder), RunFolder(self.original.folder)
-        config = self.original.config
-        _set_paths(run, original, config)
-        for fold, split in zip(run.folds, config.split.members, strict=False):
-            place = original.path / fold.path.name
-            _set_paths(fold, RunFolder(place), config.model_copy(update={"split": split}))
 
 
 def _set_paths(run: RunFolder, original: RunFolder, config: RunConfig) -> None:

@@ -205,11 +205,6 @@ class RunResult:
         return float(np.sqrt(np.mean(np.square(self.errors))))
 
     @property
-    def best(self) -> Mapping[str, float]:
-        """Metrics of the epoch that validation selected."""
-        return self.history.best
-
-    @property
     def clipped_share(self) -> float | None:
         """Share of all steps whose gradient was clipped; epochs have equally many steps."""
         if self.run.cell.baseline:
@@ -230,7 +225,7 @@ class RunResult:
     def validation_gap(self) -> float | None:
         """Test RMSE of every window, capped − validation RMSE, cycles."""
         tested = self.score("every_capped", "rmse")
-        return None if tested is None else tested - float(self.best["val_rmse"])
+        return None if tested is None else tested - float(self.history.best["val_rmse"])
 
 
 def read_result(run: GridRun, history: History, folder: Path) -> RunResult:

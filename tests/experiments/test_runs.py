@@ -158,7 +158,7 @@ def test_scores_are_those_of_the_evaluation(made):
 
 def test_the_best_epoch_is_the_lowest_validation_rmse(made):
     found, _ = read(made, 1)
-    assert found.best["val_rmse"] == min(row["val_rmse"] for row in found.history.rows)
+    assert found.history.best["val_rmse"] == min(row["val_rmse"] for row in found.history.rows)
 
 
 def test_means_by_hand():
