@@ -18,7 +18,7 @@ import torch
 from cmapss_rul.bench.accuracy import measure_accuracy
 from cmapss_rul.bench.measurement import Summary, alternate, nest_keys
 from cmapss_rul.bench.options import QUICK, BenchOptions, Repetitions, set_up_ours
-from cmapss_rul.bench.steps import Turn, full_batches, measure_steps, time_steps, training_step
+from cmapss_rul.bench.steps import Turn, full_batches, measure_steps, next_batch_step, time_steps
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.checkpoint_file import read
 from cmapss_rul.training.config import RunConfig, load_config
@@ -181,7 +181,7 @@ class _Stopper(Reporter):
 
 def _step(config: RunConfig, device: str) -> Callable[[], object]:
     set_up_ours(config.train.thread_count())
-    return training_step(config, load_data(config), Turn(device, 1, 1))
+    return next_batch_step(config, load_data(config), Turn(device, 1, 1))
 
 
 def _passes(config: RunConfig, device: str, mode: str | None) -> Callable[[], object]:

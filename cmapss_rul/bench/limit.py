@@ -97,7 +97,7 @@ def measure_products(config: RunConfig, repeats: int, *, warm_up: int = 3) -> Pr
     listed = matrix_products(config)
     with torch.random.fork_rng([]):  # the caller's random state stays as it is
         torch.manual_seed(config.seed)
-        step, products = training_step(config), compute_products(listed)
+        step, products = random_batch_step(config), compute_products(listed)
     pairs = [(_time(step), _time(products)) for _ in range(warm_up + repeats)][warm_up:]
     return ProductTimes(
         flops=sum(product.flops for product in listed),
@@ -106,7 +106,7 @@ def measure_products(config: RunConfig, repeats: int, *, warm_up: int = 3) -> Pr
     )
 
 
-def training_step(config: RunConfig) -> Callable[[], object]:
+def random_batch_step(config: RunConfig) -> Callable[[], object]:
     """Return a function that takes a training step, optimisers included, on one random batch."""
     features = len(config.data.columns) + config.data.cycle_count
     size, classes = config.train.batch_size, config.loss.health.classes

@@ -134,7 +134,7 @@ def repeat_forever(loader: Any) -> Iterator[list[Tensor]]:
 def prepare_our_steps(config: RunConfig, turn: Turn) -> Callable[[], float]:
     """Prepare our loop; a turn returns the seconds of a step."""
     set_up_ours(turn.threads)
-    step = training_step(config, load_data(config), turn)
+    step = next_batch_step(config, load_data(config), turn)
     return lambda: time_steps(step, turn)
 
 
@@ -146,7 +146,7 @@ def prepare_balancers(
     data = load_data(config)
 
     def contender(balancer: BalancerConfig) -> Callable[[], float]:
-        step = training_step(config.model_copy(update={"balancer": balancer}), data, turn)
+        step = next_batch_step(config.model_copy(update={"balancer": balancer}), data, turn)
         return lambda: time_steps(step, turn)
 
     def measure() -> dict[str, Summary]:
@@ -161,7 +161,7 @@ def prepare_balancers(
     return measure
 
 
-def training_step(config: RunConfig, data: TrainingData, turn: Turn) -> Callable[[], object]:
+def next_batch_step(config: RunConfig, data: TrainingData, turn: Turn) -> Callable[[], object]:
     """Return a function that gathers a full batch and takes a training step on it."""
     device = torch.device(turn.device)
     step = TrainingStep(config, config.build_network(), device)

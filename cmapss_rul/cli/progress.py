@@ -15,6 +15,7 @@ from cmapss_rul.training.reporters import Reporter, Row
 
 if TYPE_CHECKING:
     from cmapss_rul.experiments.compare import Event
+    from cmapss_rul.experiments.jobs import JobMessage
 
 
 _TRAINING = "{desc} {bar} {percentage:3.0f}%  {elapsed} elapsed, {remaining} left"
@@ -159,15 +160,12 @@ class GridProgress:
             self._bar = _open_bar(jobs)
             self._bar.set_description(phase)
 
-    def _update_run(self, name: str, message: Any) -> None:
+    def _update_run(self, name: str, message: "JobMessage") -> None:
         """Show the latest epoch of a run in the bar, or print its warning."""
-        if "warning" in message:
-            self._print(f"{name}: {message['warning']}")
+        if message.warning:
+            self._print(f"{name}: {message.text}")
             return
-        # a baseline has no epochs, and describes itself what it did
-        self._last[name] = message.get("text") or (
-            f"epoch {message['epoch']}, val RMSE {message['val_rmse']:.2f}"
-        )
+        self._last[name] = message.text
         if self._bar is not None:
             # drawn at the next refresh: many runs at once would make the line flicker
             self._bar.set_postfix_str(printable(f"{name} {self._last[name]}"), refresh=False)

@@ -11,6 +11,7 @@ from cmapss_rul.evaluation.save import EvaluationFiles, save
 from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.jobs import (
     EvaluateJob,
+    JobMessage,
     TrainJob,
     evaluation_files,
     training_files,
@@ -47,7 +48,7 @@ class FitBaselineJob:
         write_atomic(self.folder / COMMIT, f"{self.commit or ''}\n")
         content = {"of": fit_inputs(self.config), "fit": fit.model_dump()}
         write_atomic(self.folder / FIT, json_text(content, indent=1) + "\n")
-        send({"text": f"{fit.trees} trees, val RMSE {fit.val_rmse:.2f}"})
+        send(JobMessage(f"{fit.trees} trees, val RMSE {fit.val_rmse:.2f}"))
 
     def sources(self) -> list[Path]:
         """Training files."""

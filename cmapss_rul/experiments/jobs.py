@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -28,6 +29,14 @@ from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers.following import Tracking
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
+
+
+class JobMessage(NamedTuple):
+    """A job's report while it runs: a line on its latest epoch, if it has epochs, or a warning."""
+
+    text: str
+    epoch: int | None = None
+    warning: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,11 +112,13 @@ class _JobReporter(Reporter):
 
     def epoch_end(self, row: Row, best: bool) -> None:
         """Send the epoch's validation RMSE."""
-        self.send({"epoch": row["epoch"], "val_rmse": row["val_rmse"], "best": best})
+        del best
+        epoch = int(row["epoch"])
+        self.send(JobMessage(f"epoch {epoch}, val RMSE {row['val_rmse']:.2f}", epoch))
 
     def warning(self, text: str) -> None:
         """Send the text."""
-        self.send({"warning": text})
+        self.send(JobMessage(text, warning=True))
 
 
 def _set_paths(run: RunFolder, original: RunFolder, config: RunConfig) -> None:
@@ -146,7 +157,11 @@ class EvaluateJob:
             torch.set_num_threads(threads)
         files = EvaluationFiles.of(model.path)
         save(evaluation, files)
-        track_evaluation(model, evaluation, [files.metrics], lambda text: send({"warning": text}))
+
+        def warn(text: str) -> None:
+            send(JobMessage(text, warning=True))
+
+        track_evaluation(model, evaluation, [files.metrics], warn)
 
     def sources(self) -> list[Path]:
         """Test and RUL file."""

@@ -12,7 +12,7 @@ from cmapss_rul.bench.limit import (
     compute_products,
     matrix_products,
     measure_products,
-    training_step,
+    random_batch_step,
 )
 from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.training.config import load_config
@@ -100,7 +100,7 @@ def test_pytorch_counts_the_same(attention, layers, cnn):
     """But that it multiplies by the states before the first step, which are zeros."""
     attention = {"name": "last_state", **attention}
     config = config_of(cnn=cnn, bilstm={"hidden": 2, "layers": layers}, attention=attention)
-    step = training_step(config)
+    step = random_batch_step(config)
     plain = torch.backends.mkldnn.flags(enabled=False)  # a whole LSTM in one call goes uncounted
     with sdpa_kernel(SDPBackend.MATH), plain, FlopCounterMode(display=False) as counter:
         step()
@@ -136,7 +136,7 @@ def test_products_are_computed_in_their_shapes():
 
 def test_times_alternate_after_the_warm_up(monkeypatch):
     calls, clock = [], iter(range(1000))
-    monkeypatch.setattr(limit, "training_step", lambda _: lambda: calls.append("step"))
+    monkeypatch.setattr(limit, "random_batch_step", lambda _: lambda: calls.append("step"))
     monkeypatch.setattr(limit, "compute_products", lambda _: lambda: calls.append("products"))
     monkeypatch.setattr(limit.time, "perf_counter", lambda: float(next(clock)))
     config = config_of()

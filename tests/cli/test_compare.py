@@ -6,6 +6,7 @@ import pytest
 
 from cmapss_rul.cli.progress import GridProgress
 from cmapss_rul.experiments.compare import PhaseEvent
+from cmapss_rul.experiments.jobs import JobMessage
 from cmapss_rul.system.workers import JobEvent
 from tests.experiments.inputs import write_config
 
@@ -110,7 +111,7 @@ def test_progress_shows_strange_names_harmlessly(capsys):
     progress = GridProgress(quiet_stdout=False)
     progress(PhaseEvent("training", 1, 0))
     progress(JobEvent("a\x1b[31m", "started"))
-    message = {"epoch": 1, "val_rmse": 12.345, "best": True}
+    message = JobMessage("epoch 1, val RMSE 12.35", 1)
     progress(JobEvent("a\x1b[31m", "progress", message))
     progress(JobEvent("a\x1b[31m", "ended"))
     progress(JobEvent("b", "ended", error="broke\x07"))

@@ -32,7 +32,7 @@ def trained(config, tmp_path_factory):
     messages = []
     TrainJob("run", config, folder, "cpu", False, "c0ffee")(messages.append)
     EvaluateJob("run", config, folder, "cpu")(messages.append)
-    assert [entry["epoch"] for entry in messages] == [1, 2]
+    assert [entry.epoch for entry in messages] == [1, 2]
     return folder
 
 

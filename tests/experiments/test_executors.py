@@ -94,7 +94,7 @@ def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
             assert (here / name).read_bytes() == (there / name).read_bytes(), name
         host = checkpoint_file.read(RunFolder(there).best)["host"]
         assert (host["folder"], host["data_dir"]) == (str(there), run.config.data.dir)
-        epochs = [what["epoch"] for kind, name, *rest in lines(recorder)
+        epochs = [what.epoch for kind, name, *rest in lines(recorder)
                   if (kind, name) == ("progress", run.name) for what in rest]  # fmt: skip
         assert epochs == [1, 2]
     assert found.cells[0].n_seeds == 2

@@ -10,6 +10,7 @@ from cmapss_rul.experiments.oracle import read_oracle
 from cmapss_rul.experiments.runs import COMMIT
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
+from cmapss_rul.training.reporters import read_metrics
 from tests.training.inputs import assert_same_run
 
 
@@ -33,7 +34,9 @@ def test_a_job_done_on_copies_leaves_what_it_leaves_at_home(config, run, tmp_pat
     assert (host["folder"], host["data_dir"]) == (str(tmp_path / "home"), config.data.dir)
     messages = []
     job.moved(data, folder)(messages.append)
-    assert [message["epoch"] for message in messages] == [2]
+    assert [message.epoch for message in messages] == [2]
+    (row,) = read_metrics(folder / "metrics.csv")[1:]
+    assert [message.text for message in messages] == [f"epoch 2, val RMSE {row['val_rmse']:.2f}"]
     assert_same_run(run.path, folder)
     assert checkpoint_file.read(folder / "best.pt")["host"]["data_dir"] == config.data.dir
     assert (folder / "config.yaml").read_bytes() == run.config.read_bytes()

@@ -42,7 +42,7 @@ def test_a_run_killed_at_its_very_end_has_its_commit(config, tmp_path):
     folder = tmp_path / "run"
 
     def end(message):
-        if message["epoch"] == config.train.epochs:
+        if message.epoch == config.train.epochs:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
