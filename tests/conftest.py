@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from cmapss_rul.data import sources, transfer
+from cmapss_rul.data import download as downloads
+from cmapss_rul.data import sources
 from cmapss_rul.data.columns import SUBSETS, file_names
 from cmapss_rul.data.simulate import simulate
 
@@ -123,4 +124,4 @@ def _nothing_from_outside(request, monkeypatch) -> None:
         monkeypatch.delenv(sources.VARIABLE, raising=False)
     # port 9 of this machine discards; nothing listens there
     monkeypatch.setattr(sources, "PUBLIC_SOURCES", ("http://127.0.0.1:9/CMAPSSData.zip",))
-    monkeypatch.setattr(transfer, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.0)

@@ -59,9 +59,8 @@ def bench(
       rul bench --splits 5 --seeds 3 --output splits.json
     """
     from cmapss_rul.data.columns import SUBSETS, parse_subsets
-    from cmapss_rul.evaluation.save import check_writable
     from cmapss_rul.system.errors import UsageError
-    from cmapss_rul.system.files import write_atomic
+    from cmapss_rul.system.files import check_writable, write_atomic
 
     name, *others = parse_subsets(subset, SUBSETS)
     if others:

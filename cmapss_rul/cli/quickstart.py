@@ -66,7 +66,7 @@ def _get_data() -> bool:
     """
     from cmapss_rul.data import sources
     from cmapss_rul.data.columns import file_names
-    from cmapss_rul.data.transfer import any_reachable
+    from cmapss_rul.data.download import any_reachable
     from cmapss_rul.system.errors import DataError
 
     names = file_names(["FD001"])

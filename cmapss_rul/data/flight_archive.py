@@ -116,7 +116,7 @@ def _pieces(address: str, name: str, *, progress: bool) -> Generator[bytes, None
     """Yield the bytes of the file from whatever the address names."""
     label = displayed_url(address)
     if SCHEME.match(address):
-        from cmapss_rul.data.transfer import stream
+        from cmapss_rul.data.download import stream
 
         yield from _unzip(stream(address, progress=progress), name, label)
         return

@@ -284,7 +284,7 @@ def _open_source(
 def _open_url(
     source: _Source, names: Collection[str], stack: contextlib.ExitStack, *, progress: bool
 ) -> dict[str, Member]:
-    from cmapss_rul.data.transfer import download  # here: few commands need httpx, a slow import
+    from cmapss_rul.data.download import download  # here: few commands need httpx, a slow import
 
     body = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115  the stack closes it
     try:

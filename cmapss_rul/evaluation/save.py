@@ -1,6 +1,5 @@
 """`evaluation.json` and `predictions.csv`, and what the trackers of the run receive."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,11 @@ import pandas as pd
 
 from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.evaluation.results import Evaluation
-from cmapss_rul.system.files import cannot_write, save_file
+from cmapss_rul.system.files import ANOTHER_FOLDER, check_writable, save_file
 from cmapss_rul.training.checkpoint_file import BEST
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers.following import attach_results
 from cmapss_rul.training.trained_model import TrainedModel
-
-ADVICE = "; name another folder with --output"
 
 
 @dataclass(frozen=True)
@@ -47,30 +44,6 @@ class EvaluationFiles:
         check_writable(self.metrics, self.predictions)
 
 
-def check_writable(*paths: Path) -> None:
-    """Check before a long computation that files of one folder can be written after it.
-
-    The folder is not created yet. Where it is missing, the nearest existing folder above it is
-    tried by a temporary file without a name: permission bits do not stop root, and a read-only
-    file system has them set.
-
-    Raises:
-        RulError: naming the path and the reason.
-    """
-    folder = paths[0].parent.absolute()
-    try:
-        for path in paths:
-            if path.is_dir():
-                raise cannot_write(path, "a folder of that name is in the way", ADVICE)
-        # a dangling link is not passed over: no folder can be created in its place
-        while not folder.exists() and not folder.is_symlink():
-            folder = folder.parent
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise cannot_write(paths[0].parent, error, ADVICE) from error
-
-
 def name_suffix(checkpoint: Path) -> str:
     """Return what the names of a checkpoint's files end in: nothing for `best.pt`.
 
@@ -89,7 +62,7 @@ def save(evaluation: Evaluation, files: EvaluationFiles) -> None:
     # in this order: whoever finds the JSON also finds the predictions that it was computed from
     contents = {files.predictions: to_csv(evaluation), files.metrics: to_json(evaluation)}
     for path, content in contents.items():
-        save_file(path, content, ADVICE)
+        save_file(path, content, ANOTHER_FOLDER)
 
 
 def to_json(evaluation: Evaluation) -> str:

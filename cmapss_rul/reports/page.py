@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 
 from cmapss_rul.display import plotting
 from cmapss_rul.display.table import Table, to_html
-from cmapss_rul.evaluation.save import ADVICE
 from cmapss_rul.system.errors import printable
-from cmapss_rul.system.files import cannot_write, remove_partial_files, write_atomic
+from cmapss_rul.system.files import ANOTHER_FOLDER, cannot_write, remove_partial_files, write_atomic
 from cmapss_rul.version import __version__
 
 
@@ -153,7 +152,7 @@ def write_page(page: Page, output: Path) -> list[Path]:
         # last: a page whose plots are not all there is never seen
         write_atomic(output, template.render(page=page, images=images, footer=generator_note()))
     except OSError as error:
-        raise cannot_write(Path(error.filename or output), error, ADVICE) from error
+        raise cannot_write(Path(error.filename or output), error, ANOTHER_FOLDER) from error
     return [output, *written]
 
 

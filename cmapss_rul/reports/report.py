@@ -9,7 +9,7 @@ from cmapss_rul.evaluation.baseline import with_stored_baseline
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.headline import published_comparison, verdict, warnings_of
 from cmapss_rul.evaluation.results import Evaluation
-from cmapss_rul.evaluation.save import EvaluationFiles, check_writable, save, track_evaluation
+from cmapss_rul.evaluation.save import EvaluationFiles, save, track_evaluation
 from cmapss_rul.evaluation.tables import interval_cell, number, window_names
 from cmapss_rul.experiments.listing import IDENTITY, RESULT
 from cmapss_rul.reports import sections
@@ -20,6 +20,7 @@ from cmapss_rul.reports.page import Page, Section, plots_folder, write_page
 from cmapss_rul.reports.rul_plots import LastWindows
 from cmapss_rul.reports.training_curves import training_parts
 from cmapss_rul.system.errors import UsageError
+from cmapss_rul.system.files import check_writable
 from cmapss_rul.training.ranks import pick_device
 from cmapss_rul.training.trained_model import TrainedModel, restore
 

@@ -4,11 +4,15 @@ import contextlib
 import errno
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from cmapss_rul.system.errors import RulError, one_line
+
+ANOTHER_FOLDER = "; name another folder with --output"
+"""Advice where a command cannot write its results."""
 
 _PART = re.compile(r"^\.(.+)\.(\d+)\.part$")
 _writing: set[str] = set()
@@ -73,6 +77,30 @@ def cannot_write(path: Path, reason: OSError | str, advice: str = "") -> RulErro
     """
     text = reason if isinstance(reason, str) else reason.strerror or one_line(reason)
     return RulError(f"{path}: cannot be written ({text}){advice}")
+
+
+def check_writable(*paths: Path) -> None:
+    """Check before a long computation that files of one folder can be written after it.
+
+    The folder is not created yet. Where it is missing, the nearest existing folder above it is
+    tried by a temporary file without a name: permission bits do not stop root, and a read-only
+    file system has them set.
+
+    Raises:
+        RulError: naming the path and the reason.
+    """
+    folder = paths[0].parent.absolute()
+    try:
+        for path in paths:
+            if path.is_dir():
+                raise cannot_write(path, "a folder of that name is in the way", ANOTHER_FOLDER)
+        # a dangling link is not passed over: no folder can be created in its place
+        while not folder.exists() and not folder.is_symlink():
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise cannot_write(paths[0].parent, error, ANOTHER_FOLDER) from error
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

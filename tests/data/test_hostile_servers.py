@@ -4,15 +4,15 @@ import contextlib
 import tempfile
 
 import pytest
+from tests.data.test_transfer import cut_by_reset, drip, drip_of_chunks, drip_of_headers
 
-from cmapss_rul.data import transfer
+from cmapss_rul.data import download as downloads
 from cmapss_rul.data.columns import file_names
 from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import DataError
 from tests.data._server import body, reset, serve, status
 from tests.data._texts import small_set, zipped
 from tests.data.test_hostile_archives import tree
-from tests.data.test_transfer import cut_by_reset, drip, drip_of_chunks, drip_of_headers
 
 NAMES = file_names(["FD001"])
 WHOLE = zipped(small_set())
@@ -69,9 +69,9 @@ SERVERS = {
 def test_refused_in_one_line_and_nothing_is_written(kind, tmp_path, monkeypatch):
     plan, message = SERVERS[kind]
     if "drip" in kind:
-        monkeypatch.setattr(transfer, "GRACE_SECONDS", 0.2)
-        monkeypatch.setattr(transfer, "MIN_RATE", 1e9)
-    monkeypatch.setattr(transfer, "MAX_BYTES", 1_000_000)
+        monkeypatch.setattr(downloads, "GRACE_SECONDS", 0.2)
+        monkeypatch.setattr(downloads, "MIN_RATE", 1e9)
+    monkeypatch.setattr(downloads, "MAX_BYTES", 1_000_000)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     with serve(a=plan) as (address, asked):

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from cmapss_rul.data import transfer
+from cmapss_rul.data import download as downloads
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch):
-    monkeypatch.setattr(transfer, "getproxies", dict)
+    monkeypatch.setattr(downloads, "getproxies", dict)
 
 
 @pytest.fixture
@@ -20,24 +20,24 @@ def server():
 
 
 def test_one_server_of_two_is_enough(server):
-    assert transfer.any_reachable(["http://127.0.0.1:9/a.zip", server])
+    assert downloads.any_reachable(["http://127.0.0.1:9/a.zip", server])
 
 
 def test_no_server_is_reachable():
-    assert not transfer.any_reachable(["http://127.0.0.1:9/a.zip", "http://127.0.0.1:99999/a.zip"])
+    assert not downloads.any_reachable(["http://127.0.0.1:9/a.zip", "http://127.0.0.1:99999/a.zip"])
 
 
 def test_a_name_that_is_looked_up_for_ever_does_not_hold_up(monkeypatch):
-    monkeypatch.setattr(transfer, "_connects", lambda _url: time.sleep(2) or True)
+    monkeypatch.setattr(downloads, "_connects", lambda _url: time.sleep(2) or True)
     start = time.monotonic()
-    assert not transfer.any_reachable(["https://example.org"], seconds=0.1)
+    assert not downloads.any_reachable(["https://example.org"], seconds=0.1)
     assert time.monotonic() - start < 1.5
 
 
 @pytest.mark.parametrize("proxy", ["{}", "http://{}"])
 def test_a_proxy_is_asked_instead_of_the_server(server, proxy, monkeypatch):
     address = server.removeprefix("http://").removesuffix("/a.zip")
-    monkeypatch.setattr(transfer, "getproxies", lambda: {"https": proxy.format(address)})
-    assert transfer.any_reachable(["https://nowhere.invalid/a.zip"])
-    monkeypatch.setattr(transfer, "getproxies", lambda: {"http": "127.0.0.1:9"})
-    assert not transfer.any_reachable([server])
+    monkeypatch.setattr(downloads, "getproxies", lambda: {"https": proxy.format(address)})
+    assert downloads.any_reachable(["https://nowhere.invalid/a.zip"])
+    monkeypatch.setattr(downloads, "getproxies", lambda: {"http": "127.0.0.1:9"})
+    assert not downloads.any_reachable([server])

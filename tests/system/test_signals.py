@@ -88,7 +88,7 @@ def stopped(tmp_path, number, module, function, *words):
         ("typer.main", "get_command", ["config", "list"]),
         ("cmapss_rul.config.shipped", "find_config", ["train", "--config", "demo"]),
         ("cmapss_rul.data.simulate", "_generate", ["simulate", "--output", "a"]),
-        ("cmapss_rul.data.transfer", "_copy", ["download-data", "--source", "URL"]),
+        ("cmapss_rul.data.download", "_copy", ["download-data", "--source", "URL"]),
     ],
 )  # fmt: skip
 def test_before_training_a_signal_ends_at_once_and_leaves_nothing(

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from cmapss_rul.data import transfer
-from cmapss_rul.data.transfer import download
+from cmapss_rul.data import download as downloads
+from cmapss_rul.data.download import download
 from cmapss_rul.system.errors import DataError
 from tests.data._server import body, reset, serve, status
 
@@ -67,7 +67,7 @@ def test_failures_in_one_line(answer, times, message):
 
 
 def test_a_body_without_end_is_bounded(monkeypatch):
-    monkeypatch.setattr(transfer, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(downloads, "MAX_BYTES", 100_000)
     message = "is larger than 100000 bytes"
     with serve(a=[body(CONTENT, None)]) as (address, _), pytest.raises(DataError, match=message):
         get(f"{address}/a")
@@ -106,11 +106,11 @@ def hung_up(handler):
 @pytest.mark.parametrize("answer", [drip, drip_of_headers, drip_of_chunks])
 def test_a_trickle_is_cut_off_wherever_it_is(monkeypatch, answer):
     """Bytes come all the time, so no read ever waits: only the sum of the time can end it."""
-    monkeypatch.setattr(transfer, "GRACE_SECONDS", 0.2)
-    monkeypatch.setattr(transfer, "MIN_RATE", 1e9)
+    monkeypatch.setattr(downloads, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "MIN_RATE", 1e9)
     times = iter([0.0])  # at the start; a slow machine would take longer than half a second
     clock = SimpleNamespace(monotonic=lambda: next(times, 0.3), sleep=time.sleep)
-    monkeypatch.setattr(transfer, "time", clock)
+    monkeypatch.setattr(downloads, "time", clock)
     with serve(a=[answer]) as (address, asked):
         with pytest.raises(DataError, match=r"is too slow: [0-9]+ bytes in 0 s"):
             get(f"{address}/a")
@@ -118,15 +118,15 @@ def test_a_trickle_is_cut_off_wherever_it_is(monkeypatch, answer):
 
 
 def test_a_steady_stream_ends_too(monkeypatch):
-    monkeypatch.setattr(transfer, "MAX_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "MAX_SECONDS", 0.2)
     with serve(a=[drip]) as (address, _), pytest.raises(DataError, match=r"took longer than 0 s"):
         get(f"{address}/a")
 
 
 def test_a_slow_body_that_just_ends_is_not_taken_for_whole(monkeypatch):
     """Without a length the end of the connection is the end of the body."""
-    monkeypatch.setattr(transfer, "GRACE_SECONDS", 0.2)
-    monkeypatch.setattr(transfer, "MIN_RATE", 1e9)
+    monkeypatch.setattr(downloads, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "MIN_RATE", 1e9)
 
     def answer(handler):
         body(b"x", None)(handler)
@@ -163,8 +163,8 @@ def test_a_reset_in_the_middle_then_success():
 
 def test_pauses_grow_between_attempts(monkeypatch):
     pauses = []
-    monkeypatch.setattr(transfer, "FIRST_PAUSE", 1.0)
-    monkeypatch.setattr(transfer.time, "sleep", pauses.append)
+    monkeypatch.setattr(downloads, "FIRST_PAUSE", 1.0)
+    monkeypatch.setattr(downloads.time, "sleep", pauses.append)
     with serve(a=[status(503)]) as (address, _), pytest.raises(DataError, match="503"):
         get(f"{address}/a")
     assert pauses == [1.0, 2.0]
@@ -235,23 +235,23 @@ def part(content, start):
 
 
 def test_a_stream_that_is_cut_off_goes_on_where_it_was(monkeypatch):
-    monkeypatch.setattr(transfer, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.0)
     half = len(CONTENT) // 2
     with serve(a=[body(CONTENT[:half], len(CONTENT)), part(CONTENT, half)]) as (address, asked):
-        assert b"".join(transfer.stream(f"{address}/a", progress=False)) == CONTENT
+        assert b"".join(downloads.stream(f"{address}/a", progress=False)) == CONTENT
     assert asked == ["/a", "/a"]
 
 
 def test_a_stream_that_begins_again_is_refused(monkeypatch):
-    monkeypatch.setattr(transfer, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.0)
     half = body(CONTENT[: len(CONTENT) // 2], len(CONTENT))
     with (
         serve(a=[half, body(CONTENT)]) as (address, _),
         pytest.raises(DataError, match="does not send the rest alone"),
     ):
-        b"".join(transfer.stream(f"{address}/a", progress=False))
+        b"".join(downloads.stream(f"{address}/a", progress=False))
 
 
 def test_a_stream_of_nothing():
     with serve() as (address, _), pytest.raises(DataError, match="answered 404"):
-        b"".join(transfer.stream(f"{address}/a", progress=False))
+        b"".join(downloads.stream(f"{address}/a", progress=False))
