@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 
 import pytest
-from tests.data.test_transfer import cut_by_reset, drip, drip_of_chunks, drip_of_headers
+from tests.data.test_download import cut_by_reset, drip, drip_of_chunks, drip_of_headers
 
 from cmapss_rul.data import download as downloads
 from cmapss_rul.data.columns import file_names

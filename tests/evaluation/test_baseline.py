@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cmapss_rul.cli import app
-from cmapss_rul.evaluation import boosting
+from cmapss_rul.evaluation import baseline as stored
 from cmapss_rul.evaluation.baseline import evaluate_baseline, store_baseline, with_stored_baseline
 from cmapss_rul.evaluation.headline import headline_table
 from cmapss_rul.evaluation.tables import baselines_table
@@ -104,7 +104,7 @@ def test_the_command_fits_once_and_shows_it_from_then_on(fleet_dir, tmp_path, mo
     first = run.invoke(app, ["evaluate", str(path), "--baseline"])
     assert first.exit_code == 0, first.output
     assert "gradient boosting" in first.output
-    monkeypatch.setattr(boosting, "fit_gradient_boosting", None)  # no second fit
+    monkeypatch.setattr(stored, "fit_gradient_boosting", None)  # no second fit
     for options in ([], ["--full"]):
         again = run.invoke(app, ["evaluate", str(path), *options])
         assert again.exit_code == 0, again.output
