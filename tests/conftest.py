@@ -103,17 +103,21 @@ def ensemble_run(eight, tmp_path_factory) -> Path:
 def made(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
     """A finished grid of two balancers and two seeds, and the folder where it was made.
 
+    It is made in this process; tests/experiments/test_compare.py makes the same by others.
     Beside the folder stand the configuration, `tiny.yaml`, and a ledger, `ledger.json`.
     """
+    from cmapss_rul.experiments import executors
     from cmapss_rul.experiments.compare import compare
     from cmapss_rul.experiments.executors import Options
     from cmapss_rul.experiments.grid import make_grid
-    from tests.experiments.inputs import write_config
+    from tests.experiments.inputs import run_here, write_config
 
     place = tmp_path_factory.mktemp("made")
     path = write_config(place / "tiny.yaml", fleet_dir)
     grid = make_grid([str(path)], balancers=["fixed", "amnl"], seeds=[0, 1])
-    compare(grid, place / "grid", Options(processes=2, ledger=place / "ledger.json"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executors, "run_jobs", run_here)
+        compare(grid, place / "grid", Options(ledger=place / "ledger.json"))
     return grid, place / "grid"
 
 

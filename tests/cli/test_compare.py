@@ -5,10 +5,11 @@ import json
 import pytest
 
 from cmapss_rul.cli.progress import GridProgress
+from cmapss_rul.experiments import executors
 from cmapss_rul.experiments.compare import PhaseEvent
 from cmapss_rul.experiments.jobs import JobMessage
 from cmapss_rul.system.workers import JobEvent
-from tests.experiments.inputs import write_config
+from tests.experiments.inputs import run_here, write_config
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,7 @@ def place(tmp_path_factory, fleet_dir):
 @pytest.fixture
 def tiny(place, monkeypatch):
     monkeypatch.chdir(place)
+    monkeypatch.setattr(executors, "run_jobs", run_here)
     return "tiny.yaml"
 
 
@@ -96,7 +98,6 @@ def test_bad_input_is_refused_before_anything_is_trained(rul, tiny, arguments, m
 
 
 def test_an_interrupt_is_reported_with_130(rul, tiny, monkeypatch):
-    from cmapss_rul.experiments import executors
     from cmapss_rul.system.signals import Interrupted
 
     def stopped(*_):

@@ -11,13 +11,17 @@ from typer.testing import CliRunner
 from cmapss_rul.cli import app
 from cmapss_rul.evaluation import baseline as stored
 from cmapss_rul.evaluation.baseline import evaluate_baseline, store_baseline, with_stored_baseline
+from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.headline import headline_table
 from cmapss_rul.evaluation.tables import baselines_table
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.training import gradient_boosting
+from cmapss_rul.training.trained_model import restore
 from tests.evaluation._models import config_for, write_checkpoint
 
 pytest.importorskip("sklearn")
+COLUMNS = ["sensor_2", "sensor_4", "sensor_11"]
+"""Few, because the time of a fit is in proportion to them."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,6 +29,18 @@ def _one_candidate():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gradient_boosting, "CANDIDATES", [(0.2, 7)])
         yield
+
+
+@pytest.fixture(scope="module")
+def model(fleet_dir, tmp_path_factory):
+    """A tiny network that was never trained."""
+    path = tmp_path_factory.mktemp("boosting") / "best.pt"
+    return restore(write_checkpoint(path, config_for(fleet_dir, columns=COLUMNS)))
+
+
+@pytest.fixture(scope="module")
+def evaluation(model):
+    return evaluate(model)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +115,7 @@ def test_another_training_file_is_refused(model):
 
 
 def test_the_command_fits_once_and_shows_it_from_then_on(fleet_dir, tmp_path, monkeypatch):
-    path = write_checkpoint(tmp_path / "best.pt", config_for(fleet_dir))
+    path = write_checkpoint(tmp_path / "best.pt", config_for(fleet_dir, columns=COLUMNS))
     run = CliRunner()
     first = run.invoke(app, ["evaluate", str(path), "--baseline"])
     assert first.exit_code == 0, first.output

@@ -39,6 +39,13 @@ def window_60(fleet_dir, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def window_8(fleet_dir, tmp_path_factory):
+    """The same with a short window: PyTorch traces an LSTM step by step, several times."""
+    path = tmp_path_factory.mktemp("run") / "best.pt"
+    return restore(write_checkpoint(path, config_for(fleet_dir, window=8)))
+
+
+@pytest.fixture(scope="module")
 def exported(request, window_60, tmp_path_factory):
     """The ONNX file of that model, and how near it came."""
     request.getfixturevalue("onnxruntime")  # or skip
@@ -106,9 +113,9 @@ def test_the_metadata_say_what_it_is(exported, onnxruntime, window_60):
     ids=["lines", "steps", "level", "bands"],
 )
 def test_a_calibrated_model_gives_its_interval_too(
-    window_60, fleet_dir, tmp_path, onnxruntime, steps
+    window_8, fleet_dir, tmp_path, onnxruntime, steps
 ):
-    model = calibrated(window_60, **steps)
+    model = calibrated(window_8, **steps)
     parity = export(model, "onnx", tmp_path / "model.onnx")
     assert parity.interval < 1e-3
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
@@ -130,9 +137,9 @@ def test_a_calibrated_model_gives_its_interval_too(
 
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
 def test_the_estimate_for_the_nasa_score_is_in_the_graph(
-    window_60, fleet_dir, tmp_path, onnxruntime, format
+    window_8, fleet_dir, tmp_path, onnxruntime, format
 ):
-    model = calibrated(window_60, **SHIFTS)
+    model = calibrated(window_8, **SHIFTS)
     parity = export(model, format, tmp_path / "model", estimate="nasa")
     assert max(parity.rul, parity.interval) < 1e-3
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
@@ -176,7 +183,7 @@ def test_the_interval_of_the_graph_is_that_of_the_calibration(window_60, steps):
 
 
 def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_path, onnxruntime):
-    config = config_for(fleet_dir, smoothing=0.3)
+    config = config_for(fleet_dir, window=8, smoothing=0.3)
     model = restore(write_checkpoint(tmp_path / "best.pt", config))
     assert export(model, "onnx", tmp_path / "model.onnx").rul < 1e-3
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
@@ -191,6 +198,10 @@ def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_p
         np.testing.assert_allclose(session.run(["rul"], plain)[0], expected, atol=1e-3)
 
 
+def runner(format):
+    return module._onnx_runner if format == "onnx" else module._torch_export_runner
+
+
 PUBLISHED = {
     **TINY,
     "cnn": {"channels": [4, 3], "kernel": 3, "batch_norm": True, "concatenate_input": False},
@@ -201,7 +212,7 @@ PUBLISHED = {
 
 def smoothed(folder) -> RunConfig:
     """A network with ReLUs, and smoothing, so that the graph has a history."""
-    plain = config_for(folder, smoothing=0.3).model_dump()
+    plain = config_for(folder, window=8, smoothing=0.3).model_dump()
     return RunConfig.model_validate({**plain, "model": PUBLISHED})
 
 
@@ -217,13 +228,20 @@ def smoothed(folder) -> RunConfig:
     ],
 )
 def test_other_networks(fleet_dir, tmp_path, format, network):
-    plain = config_for(fleet_dir).model_dump()
+    plain = config_for(fleet_dir, window=8).model_dump()
     config = RunConfig.model_validate({**plain, "model": network})
     model = restore(write_checkpoint(tmp_path / "best.pt", config))
     assert export(model, format, tmp_path / "model").rul < 1e-3
+    run = runner(format)((tmp_path / "model").read_bytes())
+    fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    rows = np.array([0, 3, fleet.starts[1] + 6, fleet.starts[2] + 7])  # the last one is not padded
+    rul, health = run(graph_inputs(model, fleet, rows))
+    expected = predict_fleet(model, fleet, rows)
+    np.testing.assert_allclose(rul, expected.rul, atol=1e-3)
+    np.testing.assert_allclose(health, expected.probabilities, atol=1e-5)
 
 
-def test_no_file_names_a_source_file_of_this_machine(exported, window_60, tmp_path):
+def test_no_file_names_a_source_file_of_this_machine(exported, window_8, tmp_path):
     onnx = pytest.importorskip("onnx")
     content = exported[0].read_bytes()
     assert b".py" not in content
@@ -231,22 +249,22 @@ def test_no_file_names_a_source_file_of_this_machine(exported, window_60, tmp_pa
     for entry in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         assert not entry.metadata_props
         assert not entry.doc_string
-    export(window_60, "torch-export", tmp_path / "model.pt2")
+    export(window_8, "torch-export", tmp_path / "model.pt2")
     with zipfile.ZipFile(tmp_path / "model.pt2") as archive:
         for name in archive.namelist():
             assert str(ROOT).encode() not in archive.read(name)
 
 
-def test_torch_export_runs_by_torch_alone(window_60, fleet_dir, tmp_path):
-    assert export(window_60, "torch-export", tmp_path / "model.pt2").rul < 1e-3
+def test_torch_export_runs_by_torch_alone(window_8, fleet_dir, tmp_path):
+    assert export(window_8, "torch-export", tmp_path / "model.pt2").rul < 1e-3
     extra = {"cap": "", "columns": ""}
     program = torch.export.load(tmp_path / "model.pt2", extra_files=extra)
     assert (json.loads(extra["cap"]), json.loads(extra["columns"])) == (125, list(COLUMNS))
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     for batch in (1, 5):
         rows = fleet.last_rows[:batch]
-        rul, health = program.module()(**graph_inputs(window_60, fleet, rows).named())
-        expected = predict_fleet(window_60, fleet, rows).rul
+        rul, health = program.module()(**graph_inputs(window_8, fleet, rows).named())
+        expected = predict_fleet(window_8, fleet, rows).rul
         np.testing.assert_allclose(rul.detach(), expected, atol=1e-3)
         assert health.shape == (batch, 3)
 
@@ -266,11 +284,11 @@ def test_parity_is_the_largest_difference(window_60, fleet_dir):
 
 @pytest.mark.parametrize("difference", [0.0501, float("nan")])
 def test_a_difference_above_the_tolerance_saves_nothing(
-    window_60, tmp_path, monkeypatch, difference
+    window_8, tmp_path, monkeypatch, difference
 ):
     monkeypatch.setattr(module, "measure_parity", lambda *_: Parity(20, difference, 0.0))
     with pytest.raises(RulError, match=r"expected at most 0\.05; nothing was written"):
-        export(window_60, "torch-export", tmp_path / "model.pt2")
+        export(window_8, "torch-export", tmp_path / "model.pt2")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -280,12 +298,11 @@ def test_no_broken_cell_passes_the_runtime(fleet_dir, tmp_path, format):
     # ONNX Runtime's ReLU and Clip make numbers of NaN
     model = calibrated(restore(write_checkpoint(tmp_path / "best.pt", smoothed(fleet_dir))))
     export(model, format, tmp_path / "model")
-    content = (tmp_path / "model").read_bytes()
-    run = (module._onnx_runner if format == "onnx" else module._torch_export_runner)(content)
+    run = runner(format)((tmp_path / "model").read_bytes())
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     inputs = graph_inputs(model, fleet, np.array([fleet.last_rows[0], fleet.starts[1]]))
     expected, oldest = run(inputs), inputs.length - int(inputs.valid_length[0])
-    rows = (oldest, inputs.length - 40, inputs.length - 1)  # of history, and of the window of 40
+    rows = (oldest, inputs.length - 8, inputs.length - 1)  # of history, and of the window of 8
     for row, value in product(rows, (np.nan, np.inf, -np.inf, 1e38)):
         found = run(inputs.with_value(row, COLUMNS.index("sensor_4"), value))
         assert len(found) == 4
@@ -316,9 +333,9 @@ def test_a_missing_package_says_what_to_install(window_60, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written(window_60, tmp_path):
+def test_a_place_that_cannot_be_written(window_8, tmp_path):
     with pytest.raises(RulError, match="cannot be written"):
-        export(window_60, "torch-export", tmp_path)
+        export(window_8, "torch-export", tmp_path)
 
 
 def test_names_beside_the_checkpoint():
@@ -327,7 +344,7 @@ def test_names_beside_the_checkpoint():
     assert default_path(run / "last.pt", "torch-export") == run / "model-last.pt2"
 
 
-def test_the_bytes_that_are_compared_are_those_that_are_saved(window_60, tmp_path, monkeypatch):
+def test_the_bytes_that_are_compared_are_those_that_are_saved(window_8, tmp_path, monkeypatch):
     compared = []
     runner = module._torch_export_runner
 
@@ -336,5 +353,5 @@ def test_the_bytes_that_are_compared_are_those_that_are_saved(window_60, tmp_pat
         return runner(content)
 
     monkeypatch.setattr(module, "_torch_export_runner", noted)
-    export(window_60, "torch-export", tmp_path / "model.pt2")
+    export(window_8, "torch-export", tmp_path / "model.pt2")
     assert [(tmp_path / "model.pt2").read_bytes()] == compared

@@ -39,7 +39,8 @@ def write_config(path: Path, data: Path, **parts: Any) -> Path:
 def run_here(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[str, str]:
     """Do jobs one after another in this process: what `workers.run_jobs` does, without its time.
 
-    tests/system/test_workers.py has the processes themselves, and the grid `made` is made by them.
+    tests/system/test_workers.py has the processes themselves, and tests/experiments/test_compare.py
+    makes a grid by them.
     """
     del processes
     errors = {}

@@ -64,7 +64,7 @@ def processes():
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, request):
-    """No pictures and no processes, which take longer than these runs; `made` has both."""
+    """No pictures and no processes, which take longer than these runs; `made` has pictures."""
     if "made" in request.fixturenames:
         request.getfixturevalue("made")
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
@@ -114,10 +114,13 @@ def test_a_finished_grid_trains_and_evaluates_nothing(copied):
     assert tracked(folder) == before
 
 
+@pytest.mark.usefixtures("processes")
 def test_two_grids_made_apart_are_equal(made, tmp_path):
-    """Nothing but times and places differs between two equal grids."""
+    """Nothing but times and places differs between two equal grids, here and in processes."""
     grid, folder = made
-    compare(grid, tmp_path / "again", Options(processes=1))
+    compare(grid, tmp_path / "again", Options(processes=2))
+    for run in grid.runs:
+        assert_same_run(run_folder(run, tmp_path / "again"), run_folder(run, folder))
     one, other = (
         json.loads((place / "comparison.json").read_text())
         for place in (folder, tmp_path / "again")

@@ -12,6 +12,7 @@ from cmapss_rul.cli import app
 from cmapss_rul.config.yaml import to_yaml
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.evaluation.tables import render
+from cmapss_rul.experiments import executors
 from cmapss_rul.reports import rul_plots
 from cmapss_rul.reports.model_card import CARD, model_card
 from cmapss_rul.reports.page import write_page
@@ -19,6 +20,7 @@ from cmapss_rul.reports.report import report, run_page
 from cmapss_rul.training.trained_model import restore
 from tests.data._own import LIVES, own_rows, write_own
 from tests.evaluation._models import calibrated, countdown, trained
+from tests.experiments.inputs import run_here
 from tests.reports.inputs import Seen
 
 
@@ -94,7 +96,8 @@ def test_one_test_engine_with_intervals(one_engine, tmp_path, start):
     assert "95 % CI" in shown.get()
 
 
-def test_one_test_engine_is_compared(one_engine, tmp_path):
+def test_one_test_engine_is_compared(one_engine, tmp_path, monkeypatch):
+    monkeypatch.setattr(executors, "run_jobs", run_here)
     config = tmp_path / "own.yaml"
     config.write_text(to_yaml(restore(one_engine).config, comments=False), encoding="utf-8")
     ledger = tmp_path / "ledger.json"
