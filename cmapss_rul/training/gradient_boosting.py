@@ -37,8 +37,6 @@ CANDIDATES = tuple(itertools.product((0.1, 0.2), (7, 15)))
 """Learning rate and leaves of a tree: the pair with the lowest `val_cut_rmse` is taken."""
 
 _MOST_TREES, _PATIENCE = 500, 20
-_BINS = 255
-"""Most values of a statistic that the trees distinguish; scikit-learn allows no more."""
 _FEATURES = 0.3
 """Share of the statistics that each split of a tree chooses from."""
 
@@ -73,15 +71,13 @@ class BoostedModel(TrainedModel):
     """
 
     booster: Any = None
-    bins: "Bins | None" = None
     fit: BoostingFit | None = None
 
     def predict(self, windows: Windows) -> WindowPredictions:
         """Predict for windows of scaled rows."""
         assert self.fit is not None, "made by fit_gradient_boosting"
-        assert self.bins is not None, "made by fit_gradient_boosting"
         statistics, _ = window_statistics(windows, self.preprocessor.features)
-        unclamped = _predict(self.booster, self.bins.of(statistics), self.fit.trees)
+        unclamped = _predict(self.booster, statistics, self.fit.trees)
         return WindowPredictions(*_clamped(unclamped, self.config))
 
 
@@ -115,7 +111,7 @@ def fit_gradient_boosting(
     inputs = RunInputs.prepare(config, files)
     inputs.check_leakage(config, files)
     with threadpool_limits(config.train.thread_count(), user_api="openmp"):
-        booster, bins, fit = _search(regressor, inputs, config, known)
+        booster, fit = _search(regressor, inputs, config, known)
     # the epoch of a network is chosen by train.select; the trees always are by this one
     select = config.train.model_copy(update={"select": "val_cut_rmse"})
     return BoostedModel(
@@ -130,7 +126,6 @@ def fit_gradient_boosting(
         val_rmse=fit.val_rmse,
         versions=Versions.current(),
         booster=booster,
-        bins=bins,
         fit=fit,
     )
 
@@ -172,16 +167,13 @@ def find_regressor() -> Any:
 
 def _search(
     regressor: Any, inputs: RunInputs, config: RunConfig, known: BoostingFit | None
-) -> tuple[Any, "Bins", BoostingFit]:
-    """Fit each candidate, or the known one; return the best with its bins and its fit."""
+) -> tuple[Any, BoostingFit]:
+    """Fit each candidate, or the known one; return the best with its fit."""
     start, features = time.perf_counter(), inputs.data.preprocessor.features
     training, validation = _without_bounds(inputs.data.training), inputs.data.validation
-    statistics, names = window_statistics(training.windows, features)
+    x, names = window_statistics(training.windows, features)
     y, weights = training.rul.cpu().numpy(), cut_weights(training)
-    weights = weights / weights.mean()
-    bins = Bins.fit(statistics, weights)
-    x = bins.of(statistics)
-    held_out = bins.of(window_statistics(validation.windows, features)[0])
+    held_out, _ = window_statistics(validation.windows, features)
     # early stopping uses the weights of the metric that chooses among the candidates, too
     stopping = {
         "X_val": held_out,
@@ -195,7 +187,7 @@ def _search(
             max_iter=_MOST_TREES if known is None else known.trees,
             early_stopping=known is None, n_iter_no_change=_PATIENCE, tol=0.0, random_state=0,
         )  # fmt: skip
-        booster.fit(x, y, weights, **(stopping if known is None else {}))
+        booster.fit(x, y, weights / weights.mean(), **(stopping if known is None else {}))
         # the first score is that of the mean, before any tree
         trees = max(1, int(np.argmax(booster.validation_score_))) if known is None else known.trees
         rul, _, probabilities = _clamped(_predict(booster, held_out, trees), config)
@@ -206,8 +198,7 @@ def _search(
         )  # fmt: skip
         found.append((booster, fit))
     booster, fit = min(found, key=lambda pair: pair[1].val_cut_rmse)
-    seconds = round(time.perf_counter() - start, 3)
-    return booster, bins, fit.model_copy(update={"seconds": seconds})
+    return booster, fit.model_copy(update={"seconds": round(time.perf_counter() - start, 3)})
 
 
 def _clamped(unclamped: NDArray[np.float64], config: RunConfig) -> tuple[NDArray[np.float64], ...]:
@@ -217,50 +208,9 @@ def _clamped(unclamped: NDArray[np.float64], config: RunConfig) -> tuple[NDArray
     return rul, unclamped, np.eye(len(boundaries) + 1)[health_classes(rul, boundaries, cap)]
 
 
-@dataclass(frozen=True)
-class Bins:
-    """Bins of each statistic, of equal weight in the training windows.
-
-    They are those of scikit-learn, which would search for them anew for every candidate, and at
-    length: a fit to 1,000 windows took 7.4 seconds, 0.3 with these (*measured*, CPU time). Of a
-    column of bin numbers it takes each as one bin.
-    """
-
-    edges: list[NDArray[np.float64]]
-
-    @classmethod
-    def fit(cls, statistics: NDArray[np.float32], weights: NDArray[np.float64]) -> "Bins":
-        """Take the edges from [window, statistic] and the weights [window]."""
-        columns = statistics[weights > 0].astype(np.float64).T
-        return cls([_bin_edges(column, weights[weights > 0]) for column in columns])
-
-    def of(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[window, statistic], numbers of the bins; an edge belongs to the bin below it."""
-        columns = zip(self.edges, statistics.T, strict=True)
-        return np.stack([np.searchsorted(edges, x) for edges, x in columns], 1).astype(np.float32)
-
-
-def _bin_edges(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Upper edges of all bins but the last: between few values, else at weighted quantiles.
-
-    Source of the quantiles: Hyndman and Fan 1996, definition 2, as in scikit-learn 1.9.
-    """
-    order = np.argsort(values)
-    values, cumulative = values[order], np.cumsum(weights[order])
-    distinct = np.unique(values)
-    if len(distinct) <= _BINS:
-        return np.asarray((distinct[1:] + distinct[:-1]) / 2)
-    wanted = np.linspace(0, 100, _BINS + 1)[1:-1] / 100 * cumulative[-1]
-    last = len(values) - 1
-    at = np.minimum(np.searchsorted(cumulative, wanted), last)
-    exact = cumulative[at] - wanted <= np.finfo(np.float64).eps
-    above = np.where(exact, np.minimum(at + 1, last), at)
-    return np.unique((values[at] + values[above]) / 2)
-
-
-def _predict(booster: Any, bins: NDArray[np.float32], trees: int) -> NDArray[np.float64]:
+def _predict(booster: Any, statistics: NDArray[np.float32], trees: int) -> NDArray[np.float64]:
     """[window], cycles: the prediction of the first trees, since the last ones did not help."""
-    stages = booster.staged_predict(bins)
+    stages = booster.staged_predict(statistics)
     return np.asarray(next(itertools.islice(stages, trees - 1, None)), dtype=np.float64)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training import gradient_boosting
-from cmapss_rul.training.gradient_boosting import Bins, find_regressor, fit_gradient_boosting
+from cmapss_rul.training.gradient_boosting import find_regressor, fit_gradient_boosting
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.validation import cut_weights
 from tests.training.inputs import tiny
@@ -47,28 +47,6 @@ def test_its_validation_metrics_are_those_of_its_predictions(config, fitted):
 def test_it_learns_more_than_a_constant(config, fitted):
     validation = load_data(config).validation
     assert fitted.fit.val_rmse < validation.rul.numpy().std()
-
-
-@pytest.mark.parametrize("kind", ["continuous", "rounded", "few", "equal weights"])
-def test_bins_make_the_trees_that_scikit_learn_makes_of_the_values(kind):
-    pytest.importorskip("sklearn", minversion="1.9")  # former ones may cut without the weights
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(900, 6)).astype(np.float32)
-    y = x[:, 0] + np.abs(x[:, 1]) + generator.normal(size=900) / 10
-    weights = generator.integers(0, 4, 900) / 3.0
-    if kind == "equal weights":
-        weights = np.ones(900)
-    elif kind != "continuous":
-        x = x.round(2 if kind == "rounded" else 0)
-    new = generator.normal(size=(200, 6)).astype(np.float32)
-    bins = Bins.fit(x, weights)
-    settings = {"max_iter": 20, "max_features": 0.5, "random_state": 0}
-    theirs = find_regressor()(**settings).fit(x, y, weights)
-    ours = find_regressor()(**settings).fit(bins.of(x), y, weights)
-    mapper = theirs._bin_mapper
-    for edges, expected in zip(bins.edges, mapper.bin_thresholds_, strict=True):
-        np.testing.assert_array_equal(edges, expected)
-    np.testing.assert_array_equal(ours.predict(bins.of(new)), theirs.predict(new))
 
 
 def test_a_repeated_fit_is_the_same(config, fitted):
