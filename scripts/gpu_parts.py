@@ -27,7 +27,7 @@ from cmapss_rul.training.reporters import Reporter, Row
 from cmapss_rul.training.train import train
 
 ROOT = Path(__file__).parents[1]
-GPU_TESTS = ("tests/training/test_optimisation.py", "tests/evaluation/test_evaluate.py")
+GPU_TESTS = ("tests/training/test_step.py", "tests/evaluation/test_evaluate.py")
 
 Result = dict[str, Any]
 

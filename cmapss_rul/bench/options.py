@@ -123,10 +123,10 @@ def without_auxiliary(config: RunConfig) -> RunConfig:
     return with_data(config, auxiliary=())
 
 
-def set_up_ours(threads: int, seed: int = 0) -> None:
+def set_up_ours(threads: int) -> None:
     """Set a process up as `rul train` does."""
     keep_freed_memory()
-    set_up_torch(threads, seed)
+    set_up_torch(threads)
 
 
 def set_up_torch(threads: int, seed: int = 0) -> None:

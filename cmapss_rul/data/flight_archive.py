@@ -39,12 +39,7 @@ class FetchedFile:
 
 
 def fetch_flight_file(
-    subset: FlightSetName,
-    directory: Path,
-    source: str | None = None,
-    *,
-    force: bool = False,
-    progress: bool = True,
+    subset: FlightSetName, directory: Path, source: str | None = None, *, force: bool = False
 ) -> FetchedFile:
     """Put the file of a set into the data folder, unless one that HDF5 opens is there.
 
@@ -54,7 +49,6 @@ def fetch_flight_file(
         source: the file itself, a folder with it, the archive, or a URL of the archive; None for
             `RUL_DATA_SOURCE` or NASA's archive.
         force: replace a file that is there, too.
-        progress: show a progress bar, if standard error is a terminal.
 
     Raises:
         DataError: the source has no such file, or it is damaged; nothing was written. Or its
@@ -70,7 +64,7 @@ def fetch_flight_file(
         remove_partial_files(directory)
         digest = hashlib.sha256()
         with atomic_file(path) as target:
-            with contextlib.closing(_pieces(address, path.name, progress=progress)) as pieces:
+            with contextlib.closing(_pieces(address, path.name)) as pieces:
                 for piece in pieces:
                     digest.update(piece)
                     target.write(piece)
@@ -112,13 +106,13 @@ def _check(path: Path, name: str | None = None, label: str | None = None) -> Non
         raise DataError(f"{label}, {name}: {str(error).removeprefix(f'{path}: ')}") from error
 
 
-def _pieces(address: str, name: str, *, progress: bool) -> Generator[bytes, None, None]:
+def _pieces(address: str, name: str) -> Generator[bytes, None, None]:
     """Yield the bytes of the file from whatever the address names."""
     label = displayed_url(address)
     if SCHEME.match(address):
         from cmapss_rul.data.download import stream
 
-        yield from _unzip(stream(address, progress=progress), name, label)
+        yield from _unzip(stream(address), name, label)
         return
     path = Path(address).expanduser()
     if path.is_dir():

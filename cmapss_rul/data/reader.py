@@ -51,14 +51,14 @@ def read_fleet(path: Path) -> Fleet:
         return parse_fleet(stream, str(path))
 
 
-def read_rul(path: Path, engines: int, *, whole: bool = True) -> Times:
-    """Read a RUL file: one number a row, [engine]; a whole one of cycles, by default.
+def read_rul(path: Path, engines: int) -> Times:
+    """Read a RUL file: one whole number of cycles a row, [engine].
 
     Raises:
         DataError: text, a negative or invalid number, or not one row for each of the engines.
     """
     with open_text(path) as stream:
-        return parse_rul(stream, str(path), engines, whole=whole)
+        return parse_rul(stream, str(path), engines)
 
 
 def open_text(path: Path) -> BinaryIO:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from cmapss_rul.display.text import finite, json_text
 from cmapss_rul.evaluation.evaluate import evaluate
-from cmapss_rul.evaluation.results import BoostingBaseline, ByLabels, ByWindows, Evaluation
+from cmapss_rul.evaluation.results import Baseline, ByLabels, ByWindows, Evaluation
 from cmapss_rul.evaluation.results import RulMetrics as Metrics
 from cmapss_rul.system.errors import DataError
 from cmapss_rul.system.files import write_atomic
@@ -76,7 +76,8 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
         metrics = _METRICS.validate_python(stored["metrics"])
     except (OSError, ValueError, LookupError, TypeError):  # an addition, never worth an error
         return evaluation
-    found = BoostingBaseline(_describe(fit, evaluation.protocol.row), metrics, fit.model_dump())
+    description = _describe(fit, evaluation.protocol.row)
+    found = Baseline(description, oracle=False, metrics=metrics, fit=fit.model_dump())
     baselines = dataclasses.replace(evaluation.baselines, gradient_boosting=found)
     return dataclasses.replace(evaluation, baselines=baselines)
 

@@ -98,39 +98,28 @@ class Floor:
         return {"what": self.description, **dict(raw.items())}
 
 
+M = TypeVar("M", RulMetrics, ConstantMetrics)
+
+
 @dataclass(frozen=True)
-class Baseline:
-    """Metrics of a constant prediction.
+class Baseline(Generic[M]):
+    """Metrics of another predictor under the protocol of the network.
 
     Attributes:
         oracle: whether it is computed from the labels that it is scored on.
+        fit: of gradient boosting: what was chosen on the validation engines, as plain values.
     """
 
     description: str
     oracle: bool
-    metrics: ByWindows[ByLabels[ConstantMetrics]]
+    metrics: ByWindows[ByLabels[M]]
+    fit: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON."""
-        return {"what": self.description, "oracle": self.oracle, **dataclasses.asdict(self.metrics)}
-
-
-@dataclass(frozen=True)
-class BoostingBaseline:
-    """Metrics of gradient boosting under the protocol of the network.
-
-    Attributes:
-        fit: what was chosen on the validation engines, as plain values.
-    """
-
-    description: str
-    metrics: ByWindows[ByLabels[RulMetrics]]
-    fit: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain values for the JSON."""
-        metrics = dataclasses.asdict(self.metrics)
-        return {"what": self.description, "oracle": False, **metrics, "fit": self.fit}
+        plain = {"what": self.description, "oracle": self.oracle}
+        fit = {} if self.fit is None else {"fit": self.fit}
+        return {**plain, **dataclasses.asdict(self.metrics), **fit}
 
 
 @dataclass(frozen=True)
@@ -140,9 +129,9 @@ class Baselines:
     And gradient boosting, where it was fitted for this run; else None.
     """
 
-    test_mean: Baseline
-    train_mean: Baseline
-    gradient_boosting: BoostingBaseline | None = None
+    test_mean: Baseline[ConstantMetrics]
+    train_mean: Baseline[ConstantMetrics]
+    gradient_boosting: Baseline[RulMetrics] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON, of those that there are."""

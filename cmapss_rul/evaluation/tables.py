@@ -11,7 +11,6 @@ from cmapss_rul.evaluation.intervals import BandCoverage, IntervalResults
 from cmapss_rul.evaluation.protocol import LAST_WINDOWS
 from cmapss_rul.evaluation.results import (
     Baseline,
-    BoostingBaseline,
     ConstantMetrics,
     Evaluation,
     RulMetrics,
@@ -154,7 +153,7 @@ def cuts_table(found: CutMetrics, unit: str) -> Table:
 def baselines_table(evaluation: Evaluation) -> Table:
     """Baselines on last windows, with the model beside them."""
     floor, baselines = evaluation.floor, evaluation.baselines
-    named: dict[str, Baseline | BoostingBaseline] = {
+    named: dict[str, Baseline[ConstantMetrics] | Baseline[RulMetrics]] = {
         "test mean": baselines.test_mean,
         "training mean": baselines.train_mean,
     }

@@ -77,11 +77,7 @@ def concordance_index(
 
 
 def cut_concordance(
-    predicted: NDArray[Any],
-    lengths: NDArray[np.int64],
-    failed: NDArray[np.bool_],
-    earliest: int,
-    draws: int = CUT_DRAWS,
+    predicted: NDArray[Any], lengths: NDArray[np.int64], failed: NDArray[np.bool_], earliest: int
 ) -> float | None:
     """Mean concordance index of engines whose records are cut at random cycles.
 
@@ -94,7 +90,6 @@ def cut_concordance(
         lengths: [engine], rows of each record, at least 2.
         failed: [engine], whether the record ends with the failure.
         earliest: row of the first cut, counted from 1; 1 where no record is longer than that.
-        draws: number of draws.
 
     Returns:
         None where no pair of engines can be compared.
@@ -103,7 +98,7 @@ def cut_concordance(
     first = np.minimum(earliest if (lengths > earliest).any() else 1, lengths - 1)
     starts = np.cumsum(lengths) - lengths
     found = []
-    for _ in range(draws):
+    for _ in range(CUT_DRAWS):
         cut = generator.integers(first, lengths)  # rows seen, from `first` to the length − 1
         # of a censored record `lengths - cut` is when observation ends, as `time` requires
         index = concordance_index(lengths - cut, predicted[starts + cut - 1], failed)

@@ -4,7 +4,6 @@ import contextlib
 import tempfile
 
 import pytest
-from tests.data.test_download import cut_by_reset, drip, drip_of_chunks, drip_of_headers
 
 from cmapss_rul.data import download as downloads
 from cmapss_rul.data.columns import file_names
@@ -12,6 +11,7 @@ from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import DataError
 from tests.data._server import body, reset, serve, status
 from tests.data._texts import small_set, zipped
+from tests.data.test_download import cut_by_reset, drip, drip_of_chunks, drip_of_headers
 from tests.data.test_hostile_archives import tree
 
 NAMES = file_names(["FD001"])
