@@ -44,35 +44,27 @@ class FlightSet:
         file: its name.
         megabytes: its size, 10⁶ bytes.
         records: numbers of development and of test records, one a second; None where unknown.
-        development: units to train on.
-        test: units to test on.
     """
 
     file: str
     megabytes: int
     records: tuple[int, int] | None
-    development: tuple[int, ...]
-    test: tuple[int, ...]
 
-
-_SIX_AND_FOUR = (1, 2, 3, 4, 5, 6), (7, 8, 9, 10)
-_NINE_AND_SIX = (1, 2, 3, 4, 5, 6, 7, 8, 9), (10, 11, 12, 13, 14, 15)
 
 FILES: dict[str, FlightSet] = {
-    "DS01": FlightSet("N-CMAPSS_DS01-005.h5", 2873, (4_906_636, 2_735_232), *_SIX_AND_FOUR),
-    "DS02": FlightSet(
-        "N-CMAPSS_DS02-006.h5", 2450, (5_263_447, 1_253_743), (2, 5, 10, 16, 18, 20), (11, 14, 15)
-    ),
-    "DS03": FlightSet("N-CMAPSS_DS03-012.h5", 3693, (5_571_277, 4_251_560), *_NINE_AND_SIX),
-    "DS04": FlightSet("N-CMAPSS_DS04.h5", 3752, (6_377_452, 3_602_561), *_SIX_AND_FOUR),
-    "DS05": FlightSet("N-CMAPSS_DS05.h5", 2599, (4_350_606, 2_562_046), *_SIX_AND_FOUR),
-    "DS06": FlightSet("N-CMAPSS_DS06.h5", 2549, (4_257_209, 2_522_447), *_SIX_AND_FOUR),
-    "DS07": FlightSet("N-CMAPSS_DS07.h5", 2715, (4_350_176, 2_869_786), *_SIX_AND_FOUR),
-    "DS08a": FlightSet("N-CMAPSS_DS08a-009.h5", 3237, (4_885_389, 3_722_997), *_NINE_AND_SIX),
-    "DS08c": FlightSet("N-CMAPSS_DS08c-008.h5", 2413, (4_299_918, 2_117_819), *_SIX_AND_FOUR),
+    "DS01": FlightSet("N-CMAPSS_DS01-005.h5", 2873, (4_906_636, 2_735_232)),
+    "DS02": FlightSet("N-CMAPSS_DS02-006.h5", 2450, (5_263_447, 1_253_743)),
+    "DS03": FlightSet("N-CMAPSS_DS03-012.h5", 3693, (5_571_277, 4_251_560)),
+    "DS04": FlightSet("N-CMAPSS_DS04.h5", 3752, (6_377_452, 3_602_561)),
+    "DS05": FlightSet("N-CMAPSS_DS05.h5", 2599, (4_350_606, 2_562_046)),
+    "DS06": FlightSet("N-CMAPSS_DS06.h5", 2549, (4_257_209, 2_522_447)),
+    "DS07": FlightSet("N-CMAPSS_DS07.h5", 2715, (4_350_176, 2_869_786)),
+    "DS08a": FlightSet("N-CMAPSS_DS08a-009.h5", 3237, (4_885_389, 3_722_997)),
+    "DS08c": FlightSet("N-CMAPSS_DS08c-008.h5", 2413, (4_299_918, 2_117_819)),
     # NASA's copy lacks its last 32 bytes, and HDF5 does not open it
-    "DS08d": FlightSet("N-CMAPSS_DS08d-010.h5", 2885, None, (), ()),
+    "DS08d": FlightSet("N-CMAPSS_DS08d-010.h5", 2885, None),
 }
+"""The sets by name; docs/data.md lists their development and test units."""
 
 
 def flight_columns(channels: Iterable[str]) -> tuple[str, ...]:
