@@ -35,7 +35,7 @@ def stepped(
 
     Args:
         group: that takes them.
-        stopped: before the last step, and gone on with by another training_step.
+        stopped: before the last step, and continued by another training step.
         censored: some windows, and all of the second rank, of which none has a known class.
         parts: of the configuration.
     """
