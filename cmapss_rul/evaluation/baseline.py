@@ -23,6 +23,7 @@ from cmapss_rul.training.gradient_boosting import (
     fit_gradient_boosting,
     fit_inputs,
 )
+from cmapss_rul.training.inputs import find_train_files, read_train_files
 from cmapss_rul.training.trained_model import TrainedModel
 
 FILE = "baseline.json"
@@ -41,12 +42,13 @@ def evaluate_baseline(
     config = model.config
     if data_dir is not None:
         config = config.model_copy(update={"data": config.data.moved_to(data_dir)})
-    boosted = fit_gradient_boosting(config, model.path)
-    if boosted.data.canonical_sha256 != model.data.canonical_sha256:
+    _, found = read_train_files(config, find_train_files(config))[0]
+    if found.canonical_sha256 != model.data.canonical_sha256:  # before the fit, which takes a while
         raise DataError(
             f"{model.data.name}: has changed since the training, so the baseline would have "
             "learnt from other rows; restore the former file, or train again"
         )
+    boosted = fit_gradient_boosting(config, model.path)
     assert boosted.fit is not None
     return evaluate(boosted, progress=progress), boosted.fit
 

@@ -18,6 +18,7 @@ from cmapss_rul.system.errors import DataError
 from cmapss_rul.training import gradient_boosting
 from cmapss_rul.training.trained_model import restore
 from tests.evaluation._models import config_for, write_checkpoint
+from tests.training.inputs import quick_regressor
 
 pytest.importorskip("sklearn")
 COLUMNS = ["sensor_2", "sensor_4", "sensor_11"]
@@ -25,16 +26,17 @@ COLUMNS = ["sensor_2", "sensor_4", "sensor_11"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_candidate():
+def _quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gradient_boosting, "CANDIDATES", [(0.2, 7)])
+        patch.setattr(gradient_boosting, "find_regressor", quick_regressor)
         yield
 
 
 @pytest.fixture(scope="module")
 def model(fleet_dir, tmp_path_factory):
     """A tiny network that was never trained."""
-    path = tmp_path_factory.mktemp("boosting") / "best.pt"
+    path = tmp_path_factory.mktemp("baseline") / "best.pt"
     return restore(write_checkpoint(path, config_for(fleet_dir, columns=COLUMNS)))
 
 
@@ -108,7 +110,8 @@ def test_a_stored_baseline_of_something_else_is_not_shown(own, evaluation, found
     assert with_stored_baseline(own, evaluation) is evaluation
 
 
-def test_another_training_file_is_refused(model):
+def test_another_training_file_is_refused_before_the_fit(model, monkeypatch):
+    monkeypatch.setattr(stored, "fit_gradient_boosting", None)
     data = model.data.model_copy(update={"canonical_sha256": "0" * 64})
     with pytest.raises(DataError, match=r"train_FD001.txt: has changed since the training"):
         evaluate_baseline(dataclasses.replace(model, data=data), progress=False)

@@ -20,6 +20,7 @@ from cmapss_rul.training import gradient_boosting
 from cmapss_rul.training.config import load_config
 from scripts.ledger_table import ledger_table
 from tests.experiments.inputs import comparison, grid, run_here, write_config
+from tests.training.inputs import quick_regressor
 
 pytest.importorskip("sklearn")
 NAME = "gradient boosting"
@@ -29,6 +30,7 @@ NAME = "gradient boosting"
 def _quick(monkeypatch):
     monkeypatch.setattr(executors, "run_jobs", run_here)
     monkeypatch.setattr(gradient_boosting, "CANDIDATES", [(0.2, 7)])
+    monkeypatch.setattr(gradient_boosting, "find_regressor", quick_regressor)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import csv
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def plain(folder: Path, **parts: Any) -> dict[str, Any]:
 def tiny(folder: Path, **parts: Any) -> RunConfig:
     """Configuration of a tiny run."""
     return RunConfig.model_validate(plain(folder, **parts))
+
+
+def quick_regressor() -> Any:
+    """scikit-learn's class with few bins: to weigh its bins takes it most of a small fit."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return partial(HistGradientBoostingRegressor, max_bins=16)
 
 
 class Recorder(Reporter):
