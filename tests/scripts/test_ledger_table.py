@@ -69,7 +69,7 @@ def test_nothing_is_bold_where_one_other_is_not_significantly_higher(tmp_path):
 def test_findings_name_the_differences_with_their_intervals(tmp_path):
     """Differences fixed − amnl are 1.0, 1.1, 1.0, 0.9: 1.0 ± 3.1824 · 0.08165 / 2."""
     text = ledger_table(filled(tmp_path / "l.json", compared({"fixed": B, "amnl": A, "dtp": C})))
-    (line,) = (line for line in text.splitlines() if line.startswith("- FD001: "))
+    (line,) = (line for line in text.splitlines() if line.startswith("- FD001: a significant"))
     assert line.startswith(
         "- FD001: a significant difference in 2 of 3 pairs: below `fixed`: `amnl`"
     )
