@@ -35,7 +35,7 @@ def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
     proper = [cell for cell in cells if not cell.leak]
     parts = [
         f"From [configs/ledger.json]({link}): RMSE in cycles / NASA score, last window "
-        f"of each test engine, capped labels, mean ± sd over {_seeds(proper)}.",
+        f"of each test engine, capped labels, mean ± sd over {_seeds(proper, 'below')}.",
         *_main_tables(proper, ledger),
         "\n".join(f"- {line}" for line in _findings(proper, ledger.pairs)),
         _SIGNIFICANCE if ledger.pairs else "",
@@ -85,7 +85,8 @@ def summary_table(ledger: Ledger) -> str:
         "Each configuration trains on its own subset alone, with the cycle count as an input as "
         "shipped. From `configs/ledger.json`: last window of each test engine, labels capped at "
         f"{_values(c.protocol.cap for c in cells if c.protocol)} cycles, mean ± sd over "
-        f"{_seeds(cells)}" + ("; the last columns are RMSE / NASA score." if others else ".")
+        f"{_seeds(cells, 'in docs/results.md')}"
+        + ("; the last columns are RMSE / NASA score." if others else ".")
     )
     return f"{caption}\n\n{to_markdown(Table('', head, rows, align='l' + 'r' * len(head[1:])))}"
 
@@ -169,10 +170,10 @@ def _heading(config: str, cells: Iterable[CellSummary]) -> str:
     return str(cell.subset) if config.upper() == cell.subset else f"{config} ({cell.subset})"
 
 
-def _seeds(cells: Sequence[CellSummary]) -> str:
+def _seeds(cells: Sequence[CellSummary], where: str) -> str:
     counts = {cell.n_seeds for cell in cells}
     if len(counts) > 1:
-        return f"{min(counts)} to {max(counts)} seeds, counted below"
+        return f"{min(counts)} to {max(counts)} seeds, counted {where}"
     (count,) = counts
     return f"{count} seeds" if count > 1 else "one seed, which has no sd"
 

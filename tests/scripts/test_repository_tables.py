@@ -1,6 +1,5 @@
 """The repository's own tables: pages, ledger and shipped configurations agree."""
 
-import itertools
 import subprocess
 from pathlib import Path
 
@@ -42,10 +41,12 @@ def test_each_shipped_configuration_is_still_that_of_the_ledger(cells):
 
 def test_the_ledger_has_every_cell_that_was_promised(cells):
     seeds = {cell.key: {run.seed for run in cell.runs} for cell in cells}
-    wanted = {(f"fd00{n}", name) for n in (1, 2, 3, 4) for name in CELLS}
-    for n, kind in itertools.product((1, 2, 3, 4), ("", "-auxiliary")):
-        wanted |= {(f"fd00{n}{kind}", "amnl"), (f"fd00{n}{kind}", "amnl data.cycle_count=false")}
-    assert {key: seeds.get(key) for key in wanted} == {key: set(range(5)) for key in wanted}
+    wanted = {(f"fd00{n}", name): 10 for n in (1, 2, 3, 4) for name in CELLS}
+    for n in (1, 2, 3, 4):
+        wanted |= {(f"fd00{n}-auxiliary", "amnl"): 5, (f"fd00{n} (5 folds)", "amnl"): 5}
+        for kind in ("", "-auxiliary"):
+            wanted[f"fd00{n}{kind}", "amnl data.cycle_count=false"] = 5
+    assert {key: seeds.get(key) for key in wanted} == {k: set(range(n)) for k, n in wanted.items()}
 
 
 def test_the_ledger_was_made_from_the_official_files_and_committed_code(cells):
