@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,9 +252,11 @@ def module_facts(records):
     return replace(FILES["DS02"], records=records)
 
 
-def test_the_facts_fit_the_writer():
-    assert tuple(DS02["dev"]) == FILES["DS02"].development
-    assert tuple(DS02["test"]) == FILES["DS02"].test
+def test_the_units_in_the_documents_are_those_of_the_writer():
+    page = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("| DS02 |")]
+    units = [", ".join(map(str, DS02[part])) for part in ("dev", "test")]
+    assert [cell.strip() for cell in row.split("|")[4:6]] == units
 
 
 # ---- what is refused -------------------------------------------------------------------------
