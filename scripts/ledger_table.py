@@ -48,11 +48,7 @@ def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
 
 
 def summary_table(ledger: Ledger) -> str:
-    """Lay out the results of the configurations as shipped, one row per subset, for the README.
-
-    Args:
-        ledger: as `read_ledger` gives it.
-    """
+    """Lay out the results of the configurations as shipped, one row per subset, for the README."""
     cells = [
         cell
         for cell in ledger.cells
@@ -220,8 +216,7 @@ def _findings(cells: Sequence[CellSummary], pairs: Sequence[Pair]) -> Iterator[s
         else:
             any_of = "any of " if len(family) > 1 else ""
             yield f"{heading}: no significant difference in {any_of}{_pairs(family)}."
-        for finding in equivalence_findings(family):
-            yield f"{heading}{finding.removeprefix(config)}"
+        yield from equivalence_findings(family, {config: heading})
 
 
 def _pairs(family: Sequence[Pair]) -> str:

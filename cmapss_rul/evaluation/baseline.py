@@ -42,13 +42,14 @@ def evaluate_baseline(
     config = model.config
     if data_dir is not None:
         config = config.model_copy(update={"data": config.data.moved_to(data_dir)})
-    _, found = read_train_files(config, find_train_files(config))[0]
+    files = read_train_files(config, find_train_files(config))
+    _, found = files[0]
     if found.canonical_sha256 != model.data.canonical_sha256:  # before the fit, which takes a while
         raise DataError(
             f"{model.data.name}: has changed since the training, so the baseline would have "
             "learnt from other rows; restore the former file, or train again"
         )
-    boosted = fit_gradient_boosting(config, model.path)
+    boosted = fit_gradient_boosting(config, model.path, files=files)
     assert boosted.fit is not None
     return evaluate(boosted, progress=progress), boosted.fit
 

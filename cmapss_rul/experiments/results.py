@@ -4,7 +4,7 @@ See `summaries` for how records are read and written.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from scipy import stats
 
@@ -214,8 +214,13 @@ _MOST_NAMED = 8
 """So many equivalent pairs are named in a sentence; of more, the number is given."""
 
 
-def equivalence_findings(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Say for each configuration which pairs are shown to be the same within the margin."""
+def equivalence_findings(
+    pairs: Sequence[Pair], headings: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Say for each configuration which pairs are shown to be the same within the margin.
+
+    A sentence begins with the configuration, or with what `headings` has for it.
+    """
     for config, family in by_config(pairs).items():
         found = [(pair, pair.equivalence) for pair in family if pair.equivalence is not None]
         if not found:
@@ -227,6 +232,7 @@ def equivalence_findings(pairs: Sequence[Pair]) -> Iterator[str]:
             for pair, test in found
             if test.shown
         ]
+        heading = (headings or {}).get(config, config)
         margin, least, most = found[0][1].margin, found[0][1], found[-1][1]
         rest, unit = len(found) - len(same), found[0][0].unit
         shown = f"the same within ±{margin:g} {unit}: {', '.join(same)}"
@@ -239,6 +245,6 @@ def equivalence_findings(pairs: Sequence[Pair]) -> Iterator[str]:
         if len(found) == 1:
             span = f"{least.smallest_margin:.2f} {unit}"
         yield (
-            f"{config}: {shown}{of} (two one-sided tests over seeds, after Holm; smallest margin "
+            f"{heading}: {shown}{of} (two one-sided tests over seeds, after Holm; smallest margin "
             f"of a pair at 5 %: {span})."
         )

@@ -24,7 +24,7 @@ from cmapss_rul.data.windows import LabelledWindows, Windows
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.checkpoint import Versions
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.inputs import RunInputs, find_train_files, read_train_files
+from cmapss_rul.training.inputs import RunInputs, TrainFiles, find_train_files, read_train_files
 from cmapss_rul.training.trained_model import TrainedModel, WindowPredictions
 from cmapss_rul.training.validation import cut_weights, validation_metrics
 
@@ -82,7 +82,10 @@ class BoostedModel(TrainedModel):
 
 
 def fit_gradient_boosting(
-    config: RunConfig, path: Path, known: BoostingFit | None = None
+    config: RunConfig,
+    path: Path,
+    known: BoostingFit | None = None,
+    files: TrainFiles | None = None,
 ) -> BoostedModel:
     """Fit boosted trees on every row of the training engines.
 
@@ -94,6 +97,7 @@ def fit_gradient_boosting(
         config: of a run with a network: its data, split, seed and threads are used.
         path: that the model names as its origin.
         known: a former fit on the same data, to repeat without a search.
+        files: the training files, where the caller has read them.
 
     Raises:
         UsageError: scikit-learn is not installed; or the configuration is of an ensemble.
@@ -107,7 +111,8 @@ def fit_gradient_boosting(
         )
     from threadpoolctl import threadpool_limits
 
-    files = read_train_files(config, find_train_files(config))
+    if files is None:
+        files = read_train_files(config, find_train_files(config))
     inputs = RunInputs.prepare(config, files)
     inputs.check_leakage(config, files)
     with threadpool_limits(config.train.thread_count(), user_api="openmp"):
@@ -143,10 +148,9 @@ def fit_inputs(config: RunConfig, saved: Mapping[str, Any] | None = None) -> dic
         plain = config.without_paths()
         boundaries = {"boundaries": plain["loss"]["health"]["boundaries"]}
         return {name: plain[name] for name in names} | boundaries
-    complete = RunConfig.model_validate(
-        {**config.without_paths(), **{name: saved[name] for name in names}}
-    )
-    return {**fit_inputs(config), **saved, **{name: fit_inputs(complete)[name] for name in names}}
+    parts = {name: saved[name] for name in names}
+    complete = fit_inputs(RunConfig.model_validate({**config.without_paths(), **parts}))
+    return {**fit_inputs(config), **saved, **{name: complete[name] for name in names}}
 
 
 def find_regressor() -> Any:
