@@ -22,8 +22,8 @@ from cmapss_rul.intervals.conformal import DEFAULT_LEVELS
 WINDOWS = {"last": "last windows", "every": "every window"}
 
 
-def read_coverage(folders: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
-    """Read the intervals of all evaluated runs below some folders, by cell.
+def read_evaluations(folders: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
+    """Read evaluation.json of all evaluated runs below some folders, by cell.
 
     A cell is the name of a run without its seed.
     """
@@ -31,8 +31,14 @@ def read_coverage(folders: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
     for folder in folders:
         for path in sorted(folder.rglob("evaluation.json")):
             name = path.parent.name.rpartition("-s")[0]
-            cells[name].append(json.loads(path.read_text(encoding="utf-8"))["intervals"])
+            cells[name].append(json.loads(path.read_text(encoding="utf-8")))
     return dict(cells)
+
+
+def read_coverage(folders: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
+    """Read the intervals of all evaluated runs below some folders, by cell."""
+    cells = read_evaluations(folders)
+    return {name: [run["intervals"] for run in runs] for name, runs in cells.items()}
 
 
 def coverage_table(cells: Mapping[str, Sequence[Mapping[str, Any]]], windows: str) -> Table:
