@@ -1,4 +1,4 @@
-"""The command `rul`, also `python -m cmapss_rul`; handles signals before heavy imports."""
+"""Entry point of `rul` and of `python -m cmapss_rul`; handles signals before heavy imports."""
 
 import gc
 import sys
@@ -8,7 +8,7 @@ from cmapss_rul.system.signals import INTERRUPTED, TERMINATED, Terminated, termi
 
 
 def main() -> NoReturn:
-    """Run the command of this process; see `cmapss_rul.cli.main`."""
+    """Run the command line; see `cmapss_rul.cli.main`."""
     try:
         with terminable():
             from cmapss_rul.cli import main as run
@@ -19,7 +19,7 @@ def main() -> NoReturn:
     except Terminated:
         _leave(*TERMINATED)
     finally:
-        gc.freeze()  # saves a last garbage collection over all objects of torch
+        gc.freeze()  # skips the garbage collection at exit, which would visit all objects of torch
 
 
 def _leave(line: str, code: int) -> NoReturn:

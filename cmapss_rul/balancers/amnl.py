@@ -14,7 +14,9 @@ class AMNLConfig(Config):
     """Configuration of `amnl`."""
 
     name: Literal["amnl"] = Field("amnl", description="Each loss divided by its current value.")
-    floors: PositivePair = Field((1.0, 0.1), description="Least divisor of RUL and health loss.")
+    floors: PositivePair = Field(
+        (1.0, 0.1), description="Lower bound of the divisor of the RUL and the health loss."
+    )
 
     def build(self) -> "AMNL":
         """Build the balancer."""
@@ -24,9 +26,9 @@ class AMNLConfig(Config):
 class AMNL(Balancer):
     """Σ ½ Lᵢ / max(sg Lᵢ, fᵢ), where sg stops the gradient and fᵢ is a floor.
 
-    Above the floors its gradient is ½∇log L₁ + ½∇log L₂ exactly: that of the log-loss
-    baseline, parallel to that of the geometric mean, whatever the losses' scales. The value of
-    the total is then always 1, so it is no use for curves or early stopping.
+    Above the floors its gradient is exactly ½∇log L₁ + ½∇log L₂: that of the log-loss baseline,
+    parallel to that of the geometric mean, and invariant to the scale of the losses. The value of
+    the total is then always 1, so it cannot be used for learning curves or early stopping.
 
     Source: the current-value form of the AMNL book, with its floors (from the paper).
 
@@ -36,8 +38,8 @@ class AMNL(Balancer):
 
     def __init__(self, config: AMNLConfig) -> None:
         super().__init__(config)
-        # The floor of 1.0 is for a loss in cycles²: with labels scaled to [0, 1] the loss would lie
-        # below it, and the method would silently be a fixed weight.
+        # the floor of 1.0 assumes a loss in cycles²: with labels scaled to [0, 1] the loss would
+        # stay below it, and the method would silently be a fixed weight
         self.floors = nn.Buffer(torch.tensor(config.floors))
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
@@ -88,9 +90,9 @@ class AMNLEMA(Balancer):
         super().__init__(config)
         uncorrected = config.start == "one_uncorrected"
         self.scale = 1.0 if uncorrected else 0.5
-        # μ with `zero_corrected`, m with the other two.
+        # μ with `zero_corrected`, m with the other two
         self.mean = nn.Buffer(torch.full((2,), 1.0 if uncorrected else 0.0))
-        # 1 − βᵗ: the total weight of the losses in the mean.
+        # 1 − βᵗ, the total weight of the losses in the mean
         self.seen = nn.Buffer(torch.zeros(()))
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
@@ -108,6 +110,6 @@ class AMNLEMA(Balancer):
             self.seen.mul_(self.config.decay).add_(gain)
             return self.mean.lerp_(losses, gain) / self.seen
         self.seen.mul_(self.config.decay).add_(gain)
-        # m / (1 − βᵗ) as one update. In the first step the newest loss has weight 1 without
-        # rounding, so the first normalised loss is exactly 1.
+        # m / (1 − βᵗ) as one update: in the first step the newest loss has weight 1 without
+        # rounding, so the first normalised loss is exactly 1
         return self.mean.lerp_(losses, torch.full_like(self.seen, gain) / self.seen)

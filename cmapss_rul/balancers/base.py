@@ -1,4 +1,4 @@
-"""Base class of the balancers, and the weighted sums that they share."""
+"""Base class of the loss balancers, and helpers that they share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from cmapss_rul.config.base import Config
 
-# Within these bounds a factor, its inverse and its product with a loss fit into float32.
+# within these bounds a factor, its inverse and its product with a loss are finite in float32
 Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
 PositivePair = tuple[Positive, Positive]
 TASKS = ("rul", "health")
 
 
 class BalancedLoss(NamedTuple):
-    """Total loss and the weights behind it.
+    """Total loss and the weights of the two losses in it.
 
     Attributes:
-        total: Scalar with graph, to call `backward` on.
-        weights: [2], without graph: the factor of each loss's gradient in the gradient of the
-            total, all constants (λ, ½) included.
+        total: scalar with graph, to call `backward` on.
+        weights: [2], detached: the factor of each loss's gradient in the gradient of the total,
+            including all constants (λ, ½).
     """
 
     total: Tensor
@@ -30,20 +30,20 @@ class BalancedLoss(NamedTuple):
 
 
 class Balancer(nn.Module, ABC):
-    """Combines the two losses into one, once per training step.
+    """Combines the RUL and the health loss into one scalar, once per training step.
 
         [RUL loss, health loss] --> Balancer --> total loss, weights
 
-    All state is in parameters and buffers, and in the optimiser of the balancer's own parameters
-    where it has some: saving and loading these two resumes bit for bit. No step synchronises
-    with the device, so initialisation from the first batch uses `torch.where`, not `if`.
+    All state is in parameters, buffers and the optimiser of the balancer's own parameters, so
+    that a run resumes bit for bit from their state dicts. A step never synchronises with the
+    device, so initialisation from the first batch uses `torch.where`, not `if`.
     """
 
     uses_kpis: ClassVar[bool] = False
-    """Whether the method needs the KPIs of each batch, which are computed only then."""
+    """Whether the method needs the KPIs of each batch; otherwise they are not computed."""
 
     reduce_gradient: Callable[[Tensor], Tensor] | None = None
-    """Averages a gradient over all ranks; None where one process trains."""
+    """All-reduce (mean) of a gradient over ranks; None in single-process training."""
 
     _optimiser: torch.optim.Optimizer | None = None
 
@@ -58,14 +58,14 @@ class Balancer(nn.Module, ABC):
 
         Args:
             losses: [2], RUL and health loss, with graph.
-            shared: Weights of the network's last shared layer, for methods that use gradients.
-            kpis: [2], of the batch, from `dtp.batch_kpis`, for methods with `uses_kpis`.
+            shared: weights of the network's last shared layer, for methods that use gradient norms.
+            kpis: [2], from `dtp.batch_kpis`, for methods with `uses_kpis`.
 
         Returns:
             The total loss and its weights.
 
         Raises:
-            ValueError: Losses or KPIs of another shape, or no KPIs where the method needs them.
+            ValueError: losses or KPIs of another shape, or missing KPIs.
         """
         if losses.shape != (2,):
             raise ValueError(
@@ -83,10 +83,10 @@ class Balancer(nn.Module, ABC):
 
     @abstractmethod
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:
-        """Combine losses [2], whose shape `forward` has checked; every method implements this."""
+        """Combine the losses [2]; implemented by every method."""
 
     def observe(self, kpis: Tensor) -> None:
-        """Update the state with the batch's KPIs [2], before its losses are balanced."""
+        """Update the state with the batch's KPIs [2], before `balance`."""
 
     def epoch_end(self, mean_losses: Tensor) -> None:
         """Update the state after each training epoch.
@@ -96,41 +96,41 @@ class Balancer(nn.Module, ABC):
         """
 
     def optimiser(self) -> torch.optim.Optimizer | None:
-        """Return the Adam of the balancer's own parameters, at the configuration's learning rate.
+        """Return the Adam optimiser of the balancer's own parameters.
 
         The training loop steps it with the network's optimiser and saves it.
 
         Returns:
-            The same optimiser in each call; None where there are no parameters.
+            The same object in each call; None if there are no parameters.
         """
         own = list(self.parameters())
         if own and self._optimiser is None:
-            # Constant, without warm-up: a run has some hundred steps, few for the parameters to
-            # arrive (measured for `uncertainty`). Clipping leaves them out: at s₁ = 0 the gradient
-            # of `uncertainty` is near 2,000, and a joint norm would shrink the network's step by
-            # that factor. Only the fused implementation honours `found_inf`, which skips the step
-            # after a non-finite loss without a host synchronisation.
+            # constant learning rate, without warm-up: a run has some hundred steps, too few for
+            # the parameters to converge otherwise (*measured* for `uncertainty`). They are not
+            # clipped: at s₁ = 0 the gradient of `uncertainty` is near 2,000, and a joint norm would
+            # shrink the network's step by that factor. Only the fused implementation honours
+            # `found_inf`, which skips the step after a non-finite loss without a host sync.
             rate = self.config.learning_rate  # type: ignore[attr-defined]
             self._optimiser = torch.optim.Adam(own, lr=rate, fused=True)
         return self._optimiser
 
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - for members
-        """Return scalars for the log that show whether the method works as intended.
+        """Return scalars to log, which show whether the method works as intended.
 
         Args:
-            losses: [2], of the step just balanced.
+            losses: [2], of the current step.
         """
         return {}
 
     def extra_repr(self) -> str:
-        """Show the options, then the trained and the running values."""
+        """Show the options, then the parameters and buffers."""
         options = {name: value for name, value in self.config if name != "name"}
         state = {name: value.tolist() for name, value in self.state_dict().items()}
         return ", ".join(f"{name}={value!r}" for name, value in (options | state).items())
 
 
 def weighted_sum(losses: Tensor, weights: Tensor) -> BalancedLoss:
-    """Return Σ wᵢ Lᵢ and its weights, which are treated as constants.
+    """Return Σ wᵢ Lᵢ and the weights, which are detached.
 
     Args:
         losses: [2], with graph.
@@ -141,14 +141,14 @@ def weighted_sum(losses: Tensor, weights: Tensor) -> BalancedLoss:
 
 
 def normalised_sum(losses: Tensor, divisors: Tensor, scale: float) -> BalancedLoss:
-    """Return Σ scale · Lᵢ / dᵢ and its weights; the divisors are treated as constants.
+    """Return Σ scale · Lᵢ / dᵢ and its weights; the divisors are detached.
 
-    Divides instead of multiplying by the inverse, so that a loss over itself is exactly 1.
+    Divides instead of multiplying by the inverse, so that L / L is exactly 1.
 
     Args:
         losses: [2], with graph.
         divisors: [2], above 0.
-        scale: One factor for both.
+        scale: common factor.
     """
     divisors = divisors.detach().to(losses.dtype)
     return BalancedLoss((losses / divisors * scale).sum(), scale / divisors)
@@ -157,7 +157,7 @@ def normalised_sum(losses: Tensor, divisors: Tensor, scale: float) -> BalancedLo
 def gradient_norms(
     losses: Tensor, shared: Tensor | None, reduce_gradient: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
-    """Return ‖∇_W Lᵢ‖ of each loss, [2], as constants; the graph is retained.
+    """Return the gradient norm ‖∇_W Lᵢ‖ of each loss, [2], detached; the graph is retained.
 
     Args:
         losses: [2], with graph.
@@ -169,19 +169,19 @@ def gradient_norms(
     """
     if shared is None:
         raise ValueError("`shared` should be the weights of the last shared layer, found None")
-    # `autograd.grad` leaves the `.grad` of the network's weights alone; the graph is retained for
-    # the backward pass of the total
+    # `autograd.grad` does not accumulate into `.grad`; the backward pass of the total still needs
+    # the graph
     gradients = [
         torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses.unbind()
     ]
     if reduce_gradient is not None:
-        # the mean over ranks comes before the norm: a norm of a share would be too large
+        # average before taking the norm: the mean of the ranks' norms would be too large
         gradients = [reduce_gradient(gradient) for gradient in gradients]
     return torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
 
 
 def per_task(name: str, values: Tensor) -> dict[str, Tensor]:
-    """Name the two entries of a tensor [2] for the log.
+    """Label the two entries of a tensor [2] for the log.
 
     >>> per_task("share", torch.tensor([1.0, 2.0]))
     {'share_rul': tensor(1.), 'share_health': tensor(2.)}

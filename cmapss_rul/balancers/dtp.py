@@ -1,4 +1,4 @@
-"""Higher weight for the task with the lower KPI (dynamic task prioritization)."""
+"""Dynamic task prioritization (DTP): a higher weight for the task with the lower KPI."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from cmapss_rul.config.base import Config
 from cmapss_rul.losses.health import UNKNOWN_CLASS
 
 KPI_TOLERANCE = 10.0
-"""Largest absolute RUL error that counts as correct, cycles. A guess: the paper has no RUL task."""
+"""RUL error up to which a prediction counts as correct, cycles. A *guess*: not in the paper."""
 
 
 class DTPConfig(Config):
@@ -23,7 +23,7 @@ class DTPConfig(Config):
     )
     decay: float = Field(0.95, ge=0, lt=1, description="Decay of the running mean KPI κ.")
     margin: float = Field(
-        1e-3, ge=1e-6, le=0.4, description="Least distance of the mean KPI κ from 0 and from 1."
+        1e-3, ge=1e-6, le=0.4, description="The mean KPI κ is clamped to [margin, 1 − margin]."
     )
 
     def build(self) -> "DTP":
@@ -40,15 +40,14 @@ class DTP(Balancer):
       lower bound);
     - the accuracy of the health classes.
 
-    The weights do not depend on the scale of the losses: at equal κ the RUL loss in cycles²
-    dominates as it does with `fixed`.
+    The weights ignore the scale of the losses: at equal κ the RUL loss in cycles² dominates, as
+    with `fixed`.
 
     Source: Guo, Haque, Huang, Yeung and Fei-Fei 2018, Dynamic Task Prioritization for
-    Multitask Learning. There each task has its own γ and the mean starts elsewhere; here γ is
-    shared and the mean starts at the first batch (the zero start of `amnl_ema`, bias corrected).
-    The paper's weight is infinite at κ = 0, and 0 at κ = 1, where a task would never be trained
-    again, so κ is clamped by a margin. The paper's priorities among the samples of one task are
-    left out.
+    Multitask Learning. Differences: γ is shared by the tasks; the mean starts at the first batch
+    (a bias-corrected zero start, as in `amnl_ema`); κ is clamped, since the paper's weight is
+    infinite at κ = 0 and 0 at κ = 1, where a task would never be trained again; the paper's
+    priorities among the samples of a task are left out.
 
     >>> kpis = torch.tensor([0.5, 0.5])
     >>> DTPConfig().build()(torch.tensor([1.0, 1.0]), kpis=kpis).weights  # ½ ln 2
@@ -61,7 +60,7 @@ class DTP(Balancer):
     def __init__(self, config: DTPConfig) -> None:
         super().__init__(config)
         self.mean = nn.Buffer(torch.zeros(2))
-        # 1 − βᵗ: the total weight of the KPIs in the mean.
+        # 1 − βᵗ, the total weight of the KPIs in the mean
         self.seen = nn.Buffer(torch.zeros(()))
 
     @torch.no_grad()
@@ -89,18 +88,18 @@ def batch_kpis(
     true_health: Tensor,
     censored: Tensor | None = None,
 ) -> Tensor:
-    """Return the key performance indicators of a batch, without a host synchronisation.
+    """Return the KPIs (key performance indicators) of a batch, without a host synchronisation.
 
     Args:
         rul: [batch], predicted, cycles, not clamped.
         logits: [batch, class], of the health classes.
         true_rul: [batch], capped labels, cycles.
-        true_health: [batch], classes; −1 where unknown.
-        censored: [batch], whether the label is a lower bound; None where none is.
+        true_health: [batch], classes; −1 if unknown.
+        censored: [batch], whether the label is a lower bound; None if no label is.
 
     Returns:
-        [2]: the share of RUL predictions at most 10 cycles from the label, or above it where it
-        is a lower bound; and the accuracy of the health classes that are known.
+        [2]: the share of RUL predictions at most 10 cycles from the label, or above it if it is a
+        lower bound; and the accuracy of the known health classes.
 
     >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
     >>> batch_kpis(torch.tensor([20.0, 99.0]), logits, torch.tensor([30.0, 50.0]), torch.ones(2))

@@ -1,4 +1,4 @@
-"""Higher weight for the task whose loss falls more slowly (dynamic weight average)."""
+"""Dynamic weight average (DWA): a higher weight for the loss that decreases more slowly."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ class DWAConfig(Config):
     """Configuration of `dwa`."""
 
     name: Literal["dwa"] = Field(
-        "dwa", description="More weight for the loss that falls more slowly."
+        "dwa", description="More weight for the loss that decreases more slowly."
     )
     temperature: float = Field(
         2.0, ge=1e-3, le=1e6, description="Higher values give more equal weights."
@@ -29,14 +29,14 @@ class DWA(Balancer):
     """Σ wᵢ Lᵢ with w = 2 softmax(q / T), where q compares the last two epochs.
 
     - qᵢ = Lᵢ(t−1) / Lᵢ(t−2), the ratio of the mean losses of the two epochs before epoch t,
-      above 1 for a loss that rose;
+      above 1 for a loss that increased;
     - T > 0 is the temperature (2 in the paper). In the first two epochs both weights are 1.
 
-    Not scale-invariant: at 1 : 1 the RUL loss in cycles² dominates as it does with `fixed`.
+    Not scale-invariant: at 1 : 1 the RUL loss in cycles² dominates, as with `fixed`.
 
     Source: Liu, Johns and Davison 2019, End-to-End Multi-Task Learning with Attention.
     There the means are over batches, here over the epoch's windows. Lᵢ(t−2) and the weights
-    have a floor of 1e-8; a weight gets that small only if a loss grows by dozens of times.
+    have a floor of 1e-8, which a weight reaches only if a loss grows dozens of times.
     """
 
     config: DWAConfig
@@ -49,7 +49,7 @@ class DWA(Balancer):
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the sum and this epoch's weights."""
-        # A copy, because `epoch_end` changes the buffer in place.
+        # a copy, because `epoch_end` changes the buffer in place
         return weighted_sum(losses, self.weights.clone())
 
     @torch.no_grad()
@@ -58,7 +58,7 @@ class DWA(Balancer):
         newest = mean_losses.to(self.last.dtype)
         ratios = newest / self.last.clamp_min(1e-8)
         weights = 2 * torch.softmax(ratios / self.config.temperature, dim=0)
-        # after the first epoch there is no ratio yet: `last` still holds the ones of the start
+        # no ratio after the first epoch, when `last` still holds its initial ones
         self.weights.copy_(torch.where(self.epochs > 0, weights.clamp_min(1e-8), self.weights))
         self.last.copy_(newest)
         self.epochs.add_(1)

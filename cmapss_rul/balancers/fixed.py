@@ -17,7 +17,7 @@ class FixedConfig(Config):
     weights: PositivePair = Field((1.0, 1.0), description="λ of the RUL and of the health loss.")
     weights_from: str | None = Field(
         None,
-        exclude=True,  # the weights that were read suffice
+        exclude=True,  # `weights` holds the values read from it
         description="Run folder or checkpoint whose last epoch's mean weights replace `weights` "
         "when the configuration is read.",
     )
@@ -28,9 +28,9 @@ class FixedConfig(Config):
     @field_validator("weights_from")
     @classmethod
     def _refuse_unread(cls, run: str | None) -> None:
-        """Refuse a run here: `RunConfig` reads its weights, and removes this key."""
+        """Refuse a run: `RunConfig` replaces this key by the run's weights before validation."""
         if run is not None:
-            raise ValueError("is read as a part of a RunConfig only; set weights")
+            raise ValueError("is resolved by RunConfig only; set weights instead")
 
     def build(self) -> "Fixed":
         """Build the balancer."""
@@ -40,8 +40,8 @@ class FixedConfig(Config):
 class Fixed(Balancer):
     """Σ λᵢ Lᵢ / dᵢ with constant weights λᵢ and divisors dᵢ.
 
-    With all constants 1 the RUL loss in cycles² dominates: at the start its gradient on the last
-    shared layer is about 450 times that of the health loss (measured).
+    With all constants 1 the RUL loss in cycles² dominates: initially its gradient norm on the last
+    shared layer is about 450 times that of the health loss (*measured*).
 
     >>> FixedConfig(divisors=[100, 1]).build()(torch.tensor([400.0, 2.0])).total
     tensor(6.)

@@ -1,4 +1,4 @@
-"""Geometric mean of the losses (geometric loss strategy, GLS)."""
+"""Geometric loss strategy (GLS): the geometric mean of the losses."""
 
 from typing import Literal
 
@@ -26,13 +26,13 @@ class GeometricMean(Balancer):
     """G = exp(½ Σ log max(Lᵢ, f)) = √(L₁L₂) above the floor f.
 
     Its gradient is Σ ½ G/Lᵢ ∇Lᵢ, that of `amnl` times G: the ratio of the two terms does not
-    depend on the losses' units, but the norm shrinks as the losses fall. Only clipping and the
-    optimiser's running moments see that difference.
+    depend on the losses' units, but the norm shrinks as the losses decrease, which affects only
+    gradient clipping and the optimiser's running moments.
 
     Source: Chennupati, Sistu, Yogamani and Rawashdeh 2019, MultiNet++, the geometric loss
     strategy, without its optional task weights. The plain square root has NaN gradients at a
-    loss of 0. Below the floor the weight here is ½ G/f, large but finite; differentiating the
-    clamp instead would give 0, and the task would no longer be trained.
+    loss of 0. Below the floor the weight here is ½ G/f, large but finite; the derivative of the
+    clamp would be 0, and the task would no longer be trained.
 
     >>> import torch
     >>> GeometricMeanConfig().build()(torch.tensor([4000.0, 0.1])).total.round()
@@ -46,5 +46,5 @@ class GeometricMean(Balancer):
         values = losses.detach().clamp_min(self.config.floor)
         mean = values.log().mean().exp()
         weights = 0.5 * mean / values
-        # The value is G; the gradient is that of the weights, below the floor too.
+        # the value is G; the gradient is that of the weights, also below the floor
         return BalancedLoss(mean + (weights * (losses - losses.detach())).sum(), weights)

@@ -1,4 +1,4 @@
-"""Trained weights that balance the gradient norms of the tasks (GradNorm)."""
+"""GradNorm: learned weights that balance the gradient norms of the tasks."""
 
 from typing import Literal
 
@@ -14,10 +14,10 @@ class GradNormConfig(Config):
     """Configuration of `gradnorm`."""
 
     name: Literal["gradnorm"] = Field(
-        "gradnorm", description="Trained weights for balanced gradient norms."
+        "gradnorm", description="Learned weights that balance the gradient norms."
     )
     alpha: float = Field(
-        1.5, ge=0, le=10, description="How strongly slow tasks are favoured; 0: not at all."
+        1.5, ge=0, le=10, description="Strength with which slow tasks are favoured; 0 for none."
     )
     learning_rate: float = Field(
         0.025, gt=0, le=1, description="Constant learning rate of the weights' own Adam."
@@ -29,20 +29,20 @@ class GradNormConfig(Config):
 
 
 class GradNorm(Balancer):
-    """Σ wᵢ Lᵢ with weights trained towards target gradient norms.
+    """Σ wᵢ Lᵢ with weights learned by matching target gradient norms.
 
     The weights minimise Σ abs(Gᵢ − sg(Ḡ rᵢ^α)), where
 
     - W are the weights of the last shared layer, Gᵢ = ‖∇_W wᵢLᵢ‖, and Ḡ is their mean;
     - rᵢ = (Lᵢ / Lᵢ(0)) / mean over the tasks, from unweighted losses, where Lᵢ(0) is the loss of
-      the first batch: above 1 for the task that has learned less since then;
+      the first batch: above 1 for the task that has learned less since;
     - sg stops the gradient; α ≥ 0 (1.5 is usual).
 
     Source: Chen, Badrinarayanan, Lee and Rabinovich 2018, GradNorm, algorithm 1. There w itself
-    is trained and rescaled to Σw = 2. At gradient norms of 450 : 1 (measured) the optimal w₁ is
+    is trained and rescaled to Σw = 2. At gradient norms of 450 : 1 (*measured*) the optimal w₁ is
     near 0.004, and one step makes a raw w₁ negative, so here w = 2 softmax(v) and v is trained.
-    Much public code departs further: it inverts the exponent, computes r from weighted losses,
-    overwrites L(0), or leaks the weights' loss into the network's gradients.
+    Common errors in public code: an inverted exponent, r from weighted losses, an overwritten
+    L(0), and gradients of the weights' loss that leak into the network.
     """
 
     config: GradNormConfig
@@ -61,14 +61,14 @@ class GradNorm(Balancer):
         Raises:
             ValueError: `shared` is missing.
         """
-        # of the unweighted losses: w > 0, so ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖, which needs no second
-        # derivative, and the weights' loss cannot reach the network
+        # norms of the unweighted losses: since w > 0, ‖∇_W wᵢLᵢ‖ = wᵢ ‖∇_W Lᵢ‖, which needs no
+        # second derivative and cannot leak the weights' loss into the network
         norms = gradient_norms(losses, shared, self.reduce_gradient)
         self._start(losses.detach())
         weights = 2 * torch.softmax(self.scores, dim=0)
         balanced = weighted_sum(losses, weights)
         gap = self._gap(weights * norms, losses.detach())
-        # gap − gap has value 0: the total stays Σ wᵢ Lᵢ, and one backward pass trains v as well
+        # gap − gap.detach() is 0: the total stays Σ wᵢ Lᵢ, and one backward pass also trains v
         return balanced._replace(total=balanced.total + (gap - gap.detach()))
 
     @torch.no_grad()
@@ -81,14 +81,14 @@ class GradNorm(Balancer):
     def _gap(self, norms: Tensor, losses: Tensor) -> Tensor:
         """Return Σ abs(Gᵢ − sg(Ḡ rᵢ^α)) of the norms Gᵢ [2]."""
         target = norms.mean() * self._rates(losses).pow(self.config.alpha)
-        # from the paper: with a gradient through the target all weights would drift towards zero,
-        # and take the target with them
+        # *from the paper*: with a gradient through the target, the weights would drift to zero
+        # together with the target
         return (norms - target.detach()).abs().sum()
 
     def _rates(self, losses: Tensor) -> Tensor:
         """Return rᵢ, [2]."""
         ratios = losses / self.first
-        # Two losses of exactly 0 would give 0/0.
+        # two losses of exactly 0 would give 0/0
         return ratios / ratios.mean().clamp_min(1e-30)
 
     @torch.no_grad()
@@ -97,6 +97,6 @@ class GradNorm(Balancer):
         return per_task("rate", self._rates(losses))
 
     def extra_repr(self) -> str:
-        """Show the weights too, which v hides."""
+        """Show the weights w, too, which are not obvious from v."""
         weights = 2 * torch.softmax(self.scores.detach(), dim=0)
         return f"weights={weights.tolist()}, {super().extra_repr()}"

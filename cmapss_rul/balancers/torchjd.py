@@ -1,4 +1,4 @@
-"""Scalarizers of the package torchjd, an optional extra, wrapped as balancers.
+"""Wrapper of torchjd's scalarizers as balancers; torchjd is an optional extra.
 
 Formulas, arguments and code are torchjd's; the scalarizers in `REFUSED` are not offered.
 """
@@ -25,7 +25,7 @@ REFUSED = {
     "with the device in every step; use geometric_mean",
     "torchjd:pbi": "a penalty of the usual size gives the smaller loss a negative weight",
 }
-"""Scalarizers that fail the requirements of every balancer (docs/balancers.md), with the reason."""
+"""Scalarizers that fail the requirements of a balancer (docs/balancers.md), with the reason."""
 
 LEAST_WEIGHT = 1e-12
 Bound = Annotated[float, Field(ge=-1e12, le=1e12)]
@@ -39,9 +39,9 @@ class ScalarizerConfig(Config):
     """Name of torchjd's class."""
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of its constructor: the options, pairs as tensors."""
+        """Return the arguments of the scalarizer's constructor, with pairs as tensors."""
         options = {name: value for name, value in self if name != "name"}
-        if options.pop("learning_rate", None):  # what is learned is one number for each loss
+        if options.pop("learning_rate", None):  # one learned number per loss
             options["shape"] = 2
         return {k: torch.tensor(v) if isinstance(v, tuple) else v for k, v in options.items()}
 
@@ -160,7 +160,7 @@ class TorchJD(Balancer):
         super().__init__(config)
         self.scalarizer = _build_scalarizer(config.scalarizer, config.arguments())
         for name, value in list(vars(self.scalarizer).items()):
-            if isinstance(value, Tensor):  # which torchjd neither saves nor moves
+            if isinstance(value, Tensor):  # a plain attribute, which torch neither saves nor moves
                 delattr(self.scalarizer, name)
                 self.scalarizer.register_buffer(name, value)
 
@@ -169,7 +169,7 @@ class TorchJD(Balancer):
         total = self.scalarizer(losses)
         (slopes,) = torch.autograd.grad(total, losses, retain_graph=True)
         weights = slopes.clamp_min(LEAST_WEIGHT)
-        # Value 0, with the gradient that is missing where a weight was raised to its minimum.
+        # value 0, with the gradient missing where a weight was raised to its minimum
         correction = ((weights - slopes) * (losses - losses.detach())).sum()
         return BalancedLoss(total + correction, weights)
 

@@ -1,4 +1,4 @@
-"""Weights from learned task noise (homoscedastic uncertainty)."""
+"""Homoscedastic uncertainty weighting: weights from learned noise levels of the tasks."""
 
 from typing import Literal
 
@@ -21,11 +21,11 @@ class UncertaintyConfig(Config):
     )
     start: Literal["first_loss", "zero"] = Field(
         "first_loss",
-        description="Initial value of each s: ln L of the first batch, or 0, from which a short "
-        "run never reaches the optimum.",
+        description="Initial value of each s: ln L of the first batch; or 0, too far from the "
+        "optimum for a short run.",
     )
     learning_rate: float = Field(
-        1e-2, gt=0, le=1, description="Constant learning rate of the own Adam of s."
+        1e-2, gt=0, le=1, description="Constant learning rate of the Adam of s."
     )
 
     def build(self) -> "Uncertainty":
@@ -34,7 +34,7 @@ class UncertaintyConfig(Config):
 
 
 class Uncertainty(Balancer):
-    """Σ cᵢ e^(−sᵢ) Lᵢ + ½ sᵢ with trained sᵢ = log σᵢ², the log noise variance of task i.
+    """Σ cᵢ e^(−sᵢ) Lᵢ + ½ sᵢ with learned sᵢ = log σᵢ², the log noise variance of task i.
 
     c₁ = ½ for the regression; c₂ = 1 for the classification, or ½ in the symmetric form. The
     optimum is sᵢ = ln(2 cᵢ Lᵢ): ln L with c = ½, ln L + ln 2 with c = 1. The total can be
@@ -43,8 +43,8 @@ class Uncertainty(Balancer):
     Source: Kendall, Gal and Cipolla 2018, Multi-Task Learning Using Uncertainty to Weigh
     Losses, equations 7 to 10. There the initial s is free and s shares the network's
     optimiser; here it has its own, without weight decay, and starts at ln max(Lᵢ, 1e-8). From 0 it
-    comes too late (measured: at a rate of 1e-2 s₁ is at 1.9 after 1,000 steps, its optimum is near
-    6), which would make the comparison with other methods unfair.
+    converges too slowly for a fair comparison with other methods (*measured*: with a learning rate
+    of 1e-2, s₁ is at 1.9 after 1,000 steps, and its optimum near 6).
 
     >>> UncertaintyConfig().build()(torch.tensor([4000.0, 1.25])).weights
     tensor([1.2500e-04, 8.0000e-01])
@@ -53,7 +53,7 @@ class Uncertainty(Balancer):
     def __init__(self, config: UncertaintyConfig) -> None:
         super().__init__(config)
         self.log_variance = nn.Parameter(torch.zeros(2))
-        # from the paper: a Gaussian's exponent has ½, that of a softmax none
+        # *from the paper*: the Gaussian likelihood has a factor ½, the softmax has none
         factors = (0.5, 1.0) if config.form == "regression_half" else (0.5, 0.5)
         self.factors = nn.Buffer(torch.tensor(factors))
         self.started = nn.Buffer(torch.tensor(config.start == "zero"))
@@ -74,5 +74,5 @@ class Uncertainty(Balancer):
 
     @torch.no_grad()
     def diagnostics(self, losses: Tensor) -> dict[str, Tensor]:
-        """Return sᵢ − ln Lᵢ: about 0 (ln 2 where c = 1) while s tracks the loss."""
+        """Return sᵢ − ln Lᵢ: about 0 (ln 2 if c = 1) as long as s tracks the loss."""
         return per_task("lag", self.log_variance - losses.clamp_min(1e-8).log())

@@ -70,7 +70,7 @@ def matrix_products(config: RunConfig) -> list[Product]:
     as one product per step. It has no product with the LSTM's initial state, which is 0, and none
     for the gradient of the input window, which training does not need.
     """
-    network = config.outline()
+    network = config.meta_network()
     batch, window = config.train.batch_size, config.data.window
     steps = window // config.model.cnn.pool
     products: list[Product] = []

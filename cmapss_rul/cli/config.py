@@ -112,8 +112,8 @@ def new(
       rul config new --from my.csv --setting speed --sensor valve
       rul train --config my.yaml
     """
+    from cmapss_rul.data.column_inference import infer_columns
     from cmapss_rul.data.records import read_file
-    from cmapss_rul.data.survey import survey
     from cmapss_rul.display.text import shell_word
     from cmapss_rul.system.errors import UsageError
     from cmapss_rul.system.files import save_file
@@ -122,7 +122,7 @@ def new(
     # is_symlink: `exists` is false for a dangling link, which would be replaced
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"{output}: exists already and is not overwritten; name another file")
-    found = survey(
+    found = infer_columns(
         read_file(source),
         str(source),
         engine=engine,

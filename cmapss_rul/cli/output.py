@@ -54,7 +54,7 @@ def error_line(error: BaseException) -> tuple[str, int] | None:
         case BrokenPipeError():
             return "", 1  # the reader of our output, such as `head`, has closed the pipe
         case RulError():
-            return _line(error, error.word) if str(error) else "", error.exit_code
+            return _line(error, error.prefix) if str(error) else "", error.exit_code
         case typer.TyperException():
             return _line(_usage(error)), error.exit_code
         case KeyboardInterrupt() | typer.Abort():
@@ -71,8 +71,8 @@ def error_line(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
-def _line(message: object, word: str = RulError.word) -> str:
-    return f"rul: {word}{one_line(message)}"
+def _line(message: object, prefix: str = RulError.prefix) -> str:
+    return f"rul: {prefix}{one_line(message)}"
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -74,7 +74,7 @@ def train(
     from cmapss_rul.display.text import shell_word
     from cmapss_rul.training.ranks import join_process_group
     from cmapss_rul.training.run_selection import select_run
-    from cmapss_rul.training.trackers.following import Tracking
+    from cmapss_rul.training.trackers.tracker_reporter import Tracking
     from cmapss_rul.training.train import train as run_training
 
     with ExitStack() as closing:

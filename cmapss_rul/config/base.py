@@ -1,4 +1,4 @@
-"""The frozen base of every configuration object."""
+"""Immutable base class of every configuration object, and shared field types."""
 
 import re
 import types
@@ -16,11 +16,11 @@ _EXPONENT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE]([-+]?[0-9]{1,3})"
 # *guess*: far above any useful width of a layer, far below one that exhausts memory
 Width = Annotated[int, Field(ge=1, le=16_384)]
 Widths = Annotated[tuple[Width, ...], Field(max_length=16)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Config(BaseModel):
-    """Base of every part of a configuration.
+    """Base class of every part of a configuration.
 
     Immutable; unknown keys, infinities and NaN are refused; defaults are validated. Numbers may
     be strings (YAML 1.1 reads `1e-3` and `1e3` as strings) but never booleans. Where a mapping
@@ -46,7 +46,7 @@ class Config(BaseModel):
 
 
 class _Boolean:
-    """Replaces a boolean where a number is expected: pydantic would accept `true` as 1."""
+    """Stands in for a boolean where a number is expected, since pydantic accepts `true` as 1."""
 
     def __init__(self, value: bool) -> None:
         self._text = str(value).lower()
@@ -58,7 +58,7 @@ class _Boolean:
 def _normalise(value: Any, field: FieldInfo) -> Any:
     if isinstance(value, Mapping):
         return _add_default_name(value, field)
-    # before pydantic's own conversion, which takes `true` for 1 and refuses '1e3' as a whole number
+    # before pydantic's own conversion, which accepts `true` as 1 and rejects '1e3' as an integer
     kinds = set(_types_in(field.annotation))
     if not kinds & {bool, Any}:
         value = _map_items(value, lambda item: _Boolean(item) if isinstance(item, bool) else item)
@@ -90,7 +90,7 @@ def _whole_number(value: Any) -> Any:
 
 
 def _types_in(annotation: Any) -> list[Any]:
-    """List the plain types in an annotation, those of its literals included."""
+    """List the plain types in an annotation, including the types of its literals."""
     if typing.get_origin(annotation) is typing.Literal:
         return [type(option) for option in typing.get_args(annotation)]
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:

@@ -1,4 +1,4 @@
-"""All validation errors of a configuration in one line: key, expected and found value."""
+"""Formatting of pydantic's validation errors in one line: key, expected and found value."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ _EXPECTED = {
     }.items()
     for kind in kinds.split()
 }
-"""What each type of pydantic's errors expects."""
+"""Expected value by pydantic's error type."""
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -61,7 +61,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         entry = _describe(details, find_place(model, details["loc"]), model)
         former = described.get(entry.key)
         described[entry.key] = former.merge(entry) if former else entry
-    # In a union of a number and a list, pydantic reports `[1, x]` also as not a number: drop that.
+    # in a union of a number and a list, pydantic also reports `[1, x]` as not a number: drop that
     keys = [key for key in described if not any(k.startswith(f"{key}[") for k in described)]
     lines = [described[key].text() for key in keys] + ([f"and {left_out} more"] if left_out else [])
     return one_line("; ".join(lines))
@@ -77,7 +77,7 @@ class _KeyErrors:
     found: str = ""
 
     def merge(self, other: "_KeyErrors") -> "_KeyErrors":
-        """Join what the members of a union expect: a value may satisfy any of them."""
+        """Join the expectations of a union's members: a value may satisfy any of them."""
         expected = tuple(dict.fromkeys(self.expected + other.expected))
         message = " or ".join(dict.fromkeys(filter(None, (self.message, other.message))))
         return replace(self, message=message, expected=expected)
@@ -101,7 +101,7 @@ def _describe(details: ErrorDetails, where: Place, model: type[BaseModel]) -> _K
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _unknown_member(details["input"], where)
     if kind == "literal_error":
-        listed = details["ctx"]["expected"]  # one text: pydantic does not list the options
+        listed = details["ctx"]["expected"]  # pydantic has the options as one string only
         options = re.findall(r"'([^']*)'", listed) or re.split(r", | or ", listed)
         return _KeyErrors(where.key, expected=(_one_of(options, details["input"]),), found=found)
     if kind in ("model_type", "model_attributes_type"):
@@ -131,7 +131,7 @@ def _unknown_key(word: str, where: Place, model: type[BaseModel]) -> str:
     owners = [
         tag for member in where.siblings if word in member.model_fields for tag in tags(member)
     ]
-    if owners:  # a key of another member of the union: most likely `name` is the mistake
+    if owners:  # a key of another member of the union: most likely `name` is wrong
         has = ", ".join(name for name in fields if name != "name") or "none"
         return f"unknown key; it belongs to {prefix}name={' or '.join(owners)}; keys here: {has}"
     near = nearest(word, fields)
@@ -167,7 +167,7 @@ def _plain(value: Any) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """Format a found value as in YAML, in at most 60 characters.
+    """Format a value as in YAML, in at most 60 characters.
 
     >>> format_value(True), format_value(None), format_value("a b"), format_value([1, None])
     ('true', 'null', "'a b'", '[1, null]')

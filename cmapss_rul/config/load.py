@@ -1,4 +1,4 @@
-"""The one way in: YAML, then `--set key.sub=value`, then a validated and frozen object."""
+"""Loading of configurations: YAML, then `--set key.sub=value`, then validation."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def load(model: type[ConfigT], name_or_path: str | Path, sets: Sequence[str] = ()) -> ConfigT:
-    """Read a configuration by path or shipped name.
+    """Load a configuration by path or shipped name.
 
     Args:
         model: class of the configuration, `RunConfig` for a run.
@@ -43,7 +43,7 @@ def from_mapping(
         model: class of the configuration.
         mapping: content of a YAML file or of a checkpoint; it is not changed.
         sets: overrides such as `train.epochs=1`, in order.
-        where: start of the error line, for example the file's name.
+        where: prefix of error messages, such as the file's name.
 
     Raises:
         UsageError: wrong overrides, keys or values.
@@ -59,10 +59,10 @@ def from_mapping(
 def apply_overrides(mapping: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:
     """Apply overrides in order to a copy of a mapping.
 
-    Setting the `name` of a mapping to another value drops its other keys: they belong to the
-    member of the union that was there before.
+    Setting the `name` of a mapping to another value drops its other keys, which belong to the
+    previous member of the union.
 
-    The copy is not validated yet. Overrides are texts `key.sub=value`, their values YAML.
+    The result is not validated yet. Overrides are strings `key.sub=value` with YAML values.
 
     Raises:
         UsageError: no `=`, an empty key, invalid YAML, or a path through a value.
@@ -70,7 +70,7 @@ def apply_overrides(mapping: Mapping[str, Any], sets: Sequence[str]) -> dict[str
     >>> apply_overrides({"balancer": {"name": "fixed", "weights": [1, 1]}}, ["balancer.name=amnl"])
     {'balancer': {'name': 'amnl'}}
     """
-    values = copy.deepcopy(dict(mapping))  # several cells of a grid start from one mapping
+    values = copy.deepcopy(dict(mapping))  # the cells of a grid share one base mapping
     for text in sets:
         keys, value = _parse(text)
         _put(values, keys, value)
@@ -93,7 +93,7 @@ def _parse(text: str) -> tuple[list[str], Any]:
 def _put(values: dict[str, Any], keys: list[str], value: Any) -> None:
     *path, last = keys
     for depth, key in enumerate(path, start=1):
-        if values.get(key) is None:  # an optional part that the file left out, or set to null
+        if values.get(key) is None:  # an optional part that the file omits or sets to null
             values[key] = {}
         values = values[key]
         if not isinstance(values, dict):

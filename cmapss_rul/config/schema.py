@@ -1,4 +1,4 @@
-"""Introspection of configuration classes: keys, members of unions, and the place of an error."""
+"""Introspection of configuration classes: keys, union members, and the location of an error."""
 
 import types
 import typing
@@ -11,17 +11,17 @@ Model = type[BaseModel]
 
 
 class NamedOption(NamedTuple):
-    """A name that a user may choose, with its description."""
+    """A value of a `name` key, with its description."""
 
     name: str
     description: str
 
 
 def choices(model: Model) -> dict[str, list[NamedOption]]:
-    """List the members of every union in a configuration, by the dotted key that selects one.
+    """List the members of each union in a configuration, by the dotted key that selects one.
 
-    Such as `balancer.name` → the balancers, sorted, each described by the text of its `name`,
-    else by the first line of its docstring.
+    For example `balancer.name` → the balancers, sorted; a member is described by the description
+    of its `name` field, or else by the first line of its docstring.
     """
     found: dict[str, list[NamedOption]] = {}
     for prefix, name, annotation in _walk(model):
@@ -39,10 +39,10 @@ def choices(model: Model) -> dict[str, list[NamedOption]]:
 def dotted_keys(model: Model) -> list[str]:
     """List the dotted keys of a configuration class, level by level.
 
-    Such as `seed`, …, `data.subset`, …; the keys of all members of a union are included.
+    For example `seed`, …, `data.subset`, …; includes the keys of all members of a union.
     """
     keys = dict.fromkeys(f"{prefix}{name}" for prefix, name, _ in _walk(model, lists=False))
-    # the shallowest first, because suggestions take the first match; `sorted` keeps ties in order
+    # shallowest first, because suggestions take the first match; `sorted` is stable
     return sorted(keys, key=lambda key: key.count("."))
 
 
@@ -55,7 +55,7 @@ def tags(model: Model) -> tuple[str, ...]:
 
 
 def models_in(annotation: Any) -> tuple[Model, ...]:
-    """Return the models that an annotation mentions, through unions, lists and tuples.
+    """Return the models in an annotation, inside unions, lists and tuples too.
 
     >>> from cmapss_rul.config.base import Config
     >>> models_in(tuple[Config, ...] | None) == (Config,)
@@ -70,14 +70,14 @@ def models_in(annotation: Any) -> tuple[Model, ...]:
 
 @dataclass(frozen=True)
 class Place:
-    """Place of an error in a configuration.
+    """Location of an error in a configuration.
 
     Attributes:
         key: dotted key as the user writes it, such as `loss.health.boundaries[0]`; empty at
             the top.
-        models: the configuration classes that a mapping at this place may be.
-        parents: those of the mapping that holds the last key.
-        siblings: where that mapping is a member of a union, all members.
+        models: the configuration classes that a mapping here may be an instance of.
+        parents: the configuration classes of the mapping that holds the last key.
+        siblings: all members of the union, if that mapping is a member of one.
         nullable: whether null is accepted here.
     """
 
@@ -91,8 +91,8 @@ class Place:
 def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
     """Follow the `loc` of a pydantic error down a model.
 
-    pydantic puts more into `loc` than the user wrote: the tag of a discriminated union's
-    member, and the type that was tried in a plain union. Both are left out of the key.
+    Besides the user's keys, pydantic's `loc` holds the tag of a discriminated union's member and
+    the type that was tried in a plain union. Both are left out of the key.
     """
     parts: list[str] = []
     models: tuple[Model, ...] = (model,)
@@ -105,7 +105,7 @@ def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
             nullable = False
             parts[-1:] = [f"{parts[-1] if parts else ''}[{item}]"]
             continue
-        # a key may have the name of a tag: only the item after a union's key is one
+        # a key may be spelled like a tag; only the item after a union's key is a tag
         tagged = tuple(m for m in models if item in tags(m)) if tag_may_follow else ()
         if tagged:
             models, tag_may_follow = tagged, False
@@ -125,7 +125,7 @@ def _walk(
 ) -> typing.Iterator[tuple[str, str, Any]]:
     """Yield prefix, name and annotation of every field, depth first.
 
-    With `lists`, also those of the items of tuples, which no dotted key can address.
+    With `lists`, also the fields of tuple items, which no dotted key can address.
     """
     for name, field in model.model_fields.items():
         yield prefix, name, field.annotation

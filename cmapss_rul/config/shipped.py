@@ -1,4 +1,4 @@
-"""The configurations that come with the package, selected by name or by path."""
+"""Configurations shipped with the package, and look-up by name or path."""
 
 import contextlib
 from pathlib import Path
@@ -13,7 +13,7 @@ def shipped_configs() -> dict[str, Path]:
     """Find the shipped configurations: in a wheel inside the package, else in the checkout.
 
     Returns:
-        Name without ending → YAML file, in order of the names.
+        Name without suffix → YAML file, sorted by name.
     """
     inside = _PACKAGE / "configs"
     folder = inside if inside.is_dir() else _PACKAGE.parent / "configs"
@@ -21,25 +21,26 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def describe_config(path: Path) -> str:
-    """Return the first line of a configuration's opening comment; empty if it has none."""
+    """Return the first line of a configuration's leading comment; empty if it has none."""
     with path.open(encoding="utf-8") as file:
         first = file.readline().strip()
     return one_line(first.lstrip("# ")) if first.startswith("#") else ""
 
 
 def find_config(name_or_path: str | Path) -> tuple[str, Path]:
-    """Find the configuration that a user means.
+    """Find a configuration by path or shipped name.
 
-    A file of that name, else a shipped configuration, in any case, with or without `.yaml`.
+    An existing file takes precedence over a shipped configuration, whose name may have any case
+    and may end with `.yaml`.
 
     Returns:
-        The name that its runs carry (the file's name without ending), and the file.
+        The name (of the file, without suffix), and the file.
 
     Raises:
-        UsageError: neither exists; the shipped ones are listed, the nearest first.
+        UsageError: neither exists; lists the shipped ones, the most similar first.
     """
     path = Path(name_or_path)
-    with contextlib.suppress(OSError):  # a name too long for the system is no file either
+    with contextlib.suppress(OSError):  # a name that is too long for the file system
         if path.exists() and not path.is_dir():  # a folder `fd001` must not hide the shipped name
             return path.stem, path
     known = shipped_configs()

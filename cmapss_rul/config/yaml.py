@@ -1,12 +1,12 @@
-"""Strict reading of YAML, and writing of configurations as commented YAML.
+"""Strict YAML reader, and writer of configurations as commented YAML.
 
 A file holds one document and one mapping of plain values. Refused are duplicate keys, anchors and
 aliases (a few lines of them expand to gigabytes), merge keys, tags, deep nesting and keys that
 are not strings.
 
-PyYAML with the restrictions below rather than ruamel.yaml: *measured* with ruamel.yaml 0.19.1, of
-these only duplicate keys are refused by itself, so that the same subclass would be needed, its
-YAML 1.2 reads `0x10` as 16 and `010` as 10, and its import takes 120 ms instead of 30 ms.
+Why PyYAML and not ruamel.yaml (*measured* with 0.19.1): ruamel.yaml refuses only duplicate keys
+by itself and would need the same subclass; its YAML 1.2 reads `0x10` as 16 and `010` as 10; its
+import takes 120 ms instead of 30 ms.
 """
 
 import re
@@ -23,10 +23,10 @@ MAX_BYTES = 64 * 1024
 """Size limit of a file; a configuration takes a few thousand bytes."""
 
 MAX_DEPTH = 20
-"""Limit of nesting; a configuration has four levels."""
+"""Limit of the nesting depth; a configuration has four levels."""
 
 _WIDTH = 100
-"""Of a written line, in characters."""
+"""Characters per written line."""
 
 _INDENT = "  "
 _KINDS: dict[type, str] = {list: "list", str: "string"}
@@ -51,7 +51,7 @@ class _Loader(yaml.SafeLoader):
     _depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        # before the node is composed: an alias of aliases or deep nesting never takes memory
+        # checked before the node is composed: nested aliases or deep nesting never use memory
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             _refuse(f"anchors and aliases are not supported (found '{event.anchor}')", event)
@@ -65,7 +65,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[str, int] = {}  # PyYAML lets the last of two equal keys win
+        seen: dict[str, int] = {}  # of two equal keys, PyYAML silently keeps the last
         for key, _ in node.value:
             if key.tag == _PREFIX + "merge":
                 _refuse("merge keys (<<) are not supported", key)
@@ -99,7 +99,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read the keys and values of a configuration file, not yet validated.
 
     Raises:
-        UsageError: the file cannot be read or is not such YAML; names file and line.
+        UsageError: the file cannot be read or is refused; names file and line.
     """
     try:
         with path.open("rb") as file:
@@ -124,7 +124,7 @@ def parse_yaml(text: str, where: str) -> Any:
     """Read one YAML document of dicts, lists, strings, numbers, booleans, dates and None.
 
     Raises:
-        UsageError: not such YAML; begins with `where`, a file or an option, and the line.
+        UsageError: refused; begins with `where`, a file or an option, and the line.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
@@ -160,10 +160,10 @@ def _format_node(node: Any) -> str:
 
 
 def to_yaml(config: Config, *, comments: bool = True) -> str:
-    """Write every key of a configuration, in the order of its fields.
+    """Format every key of a configuration as YAML, in the order of its fields.
 
-    With `comments`, the description of each key stands above it. `load` reads an equal object
-    from the text.
+    With `comments`, each key is preceded by its description. `load` restores an equal object from
+    the text.
 
     >>> from cmapss_rul.data.config import DataConfig
     >>> print(to_yaml(DataConfig(smoothing=0.3), comments=False).splitlines()[-1])
@@ -173,12 +173,12 @@ def to_yaml(config: Config, *, comments: bool = True) -> str:
 
 
 def quote_yaml(value: Any) -> str:
-    """Format a value so that it is valid inside a flow list, quoted where YAML needs it.
+    """Format a value for a flow list, quoted where YAML requires it.
 
     >>> print(quote_yaml("a: b"), quote_yaml("plain"))
     'a: b' plain
     """
-    return _scalar([value])[1:-1]  # in a list a comma or a bracket needs quotes, too
+    return _scalar([value])[1:-1]  # inside a list, commas and brackets need quotes, too
 
 
 def _config_lines(config: Config, comments: bool, indent: str) -> list[str]:
@@ -202,7 +202,7 @@ def _config_lines(config: Config, comments: bool, indent: str) -> list[str]:
 
 
 def _list_lines(start: str, items: list[str]) -> list[str]:
-    """Write a flow list, broken between items where a line would be too long."""
+    """Format a flow list, wrapped between items where a line would be too long."""
     lines = [start + "["]
     for number, item in enumerate(items):
         piece = item + ("," if number + 1 < len(items) else "]")
@@ -227,7 +227,7 @@ def _scalar(value: Any) -> str:
 
 
 def _dump(value: Any, style: str | None = None, escape: bool = False) -> str:
-    """Write on one line; `escape` leaves only ASCII: no line break, no bidi mark."""
+    """Dump on one line; `escape` leaves only ASCII: no line break, no bidi mark."""
     text = yaml.safe_dump(
         value,
         default_flow_style=True,
@@ -236,5 +236,5 @@ def _dump(value: Any, style: str | None = None, escape: bool = False) -> str:
         allow_unicode=not escape,
         sort_keys=False,
     )
-    # PyYAML ends a single scalar with '...', the end of a document
+    # PyYAML ends a bare scalar with '...', the end-of-document marker
     return text.removesuffix("\n").removesuffix("\n...")

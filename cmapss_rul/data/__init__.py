@@ -1,1 +1,1 @@
-"""From text files to windows."""
+"""Data: sources and downloads, readers, labels, split, preprocessing, windows, simulation."""

@@ -1,12 +1,12 @@
-"""Zip archives of any origin, opened without trusting them.
+"""Reading of untrusted zip archives.
 
-Nothing is unpacked by its stored path: a member is found by its file name, and its bytes are
-read as a stream. Anything that C-MAPSS's own archives never have is refused by name: links,
-paths that lead elsewhere, encryption, duplicate names, implausible or wrong sizes.
+Nothing is unpacked to its stored path: a member is found by its file name, and its bytes are
+read as a stream. Whatever the archives of C-MAPSS never contain is refused: links, paths outside
+the target folder, encryption, duplicate names, implausible or wrong sizes.
 
-zipfile does the parsing. The checks here stay our own because it has none of them: it truncates
-a member at the size that its headers state, cuts a name that runs beyond the directory, and
-builds an object for each of a million entries.
+zipfile does the parsing, but has none of these checks: it truncates a member to the size stated
+in its header, and a name that runs beyond the directory, and it builds an object for each of a
+million entries.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ _READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Member:
-    """A needed file of a source: its name, its label in error messages, and how to open it."""
+    """A required file in a source: its name, its label in error messages, and how to open it."""
 
     name: str
     label: str
@@ -61,7 +61,7 @@ class Member:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[BinaryIO]:
-        """Open the member; errors while it is read become DataErrors."""
+        """Open the member; errors while reading become DataErrors."""
         with _as_data_errors(self.label), self.open() as stream:
             yield stream
 
@@ -77,14 +77,14 @@ def _as_data_errors(label: str) -> Iterator[None]:
 def open_archive(
     file: BinaryIO, label: str, names: Collection[str], stack: contextlib.ExitStack, depth: int = 0
 ) -> dict[str, Member]:
-    """Find needed files in a zip archive, or in the one archive inside it.
+    """Find the required files in a zip archive, or in the archive nested in it.
 
     Args:
-        file: the archive; can seek.
-        label: the archive in error messages.
-        names: the files needed.
-        stack: closes what this opens, after the members were read.
-        depth: number of archives around this one.
+        file: the archive, seekable.
+        label: name of the archive in error messages.
+        names: names of the required files.
+        stack: closes what is opened here, after the members were read.
+        depth: nesting depth of this archive.
 
     Returns:
         The members found, by name; some names may be missing.
@@ -93,7 +93,7 @@ def open_archive(
         DataError: the file is not a zip archive, is damaged, or has a member that is refused.
     """
     with _as_data_errors(label):
-        # before zipfile, which would build an object for each of a million members
+        # checked before zipfile builds an object for each of a million members
         directory_bytes = _directory_bytes(file, label)
         archive = stack.enter_context(zipfile.ZipFile(file))
         _check_directory(file, archive.start_dir, directory_bytes)
@@ -119,7 +119,7 @@ def open_archive(
 def open_folder(
     folder: Path, label: str, names: Collection[str], stack: contextlib.ExitStack
 ) -> dict[str, Member]:
-    """Find the files in a folder or one of its sub-folders, or in the archive that was saved there.
+    """Find the files in a folder, in one of its sub-folders, or in an archive saved there.
 
     Raises:
         DataError: the archive is refused, or several sub-folders have the files.
@@ -134,10 +134,10 @@ def open_folder(
 
 
 def open_text_file(path: Path, label: str, names: Collection[str]) -> dict[str, Member]:
-    """Take a single text file.
+    """Return a single text file as a source.
 
     Raises:
-        DataError: it is not one of those needed.
+        DataError: it is not one of the required files.
     """
     if path.name not in names:
         raise DataError(
@@ -160,7 +160,7 @@ def _find_below(folder: Path, label: str, names: Collection[str]) -> dict[str, P
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, label: str) -> Member:
-    """A member of plausible size, opened with a check of its length."""
+    """Return a member, after a check of its stated size; reading it checks its length."""
     _check_size(info, label)
     return Member(
         name,
@@ -170,14 +170,14 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, label: s
 
 
 class _CheckedStream(io.RawIOBase):
-    """Bytes of a member, whose number must be the one that its directory entry states.
+    """Raw stream of a member that fails unless it has exactly the stated number of bytes.
 
-    zipfile itself stops at that number, and ignores what follows.
+    zipfile itself stops at that number and ignores what follows.
     """
 
     def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         longer = copy.copy(info)
-        longer.file_size += 1  # so that one byte too many is noticed
+        longer.file_size += 1  # to detect excess bytes
         self._stream = archive.open(longer)
         self._left = info.file_size
 
@@ -203,7 +203,7 @@ def _member_label(label: str, info: zipfile.ZipInfo) -> str:
 
 
 def _check_directory(file: BinaryIO, start: int, size: int) -> None:
-    """Refuse an entry that runs beyond the end of the directory; zipfile would cut its name."""
+    """Refuse a directory whose last entry runs beyond its end; zipfile would truncate its name."""
     file.seek(start)
     directory, end = file.read(size), 0
     while end < size:
@@ -213,7 +213,7 @@ def _check_directory(file: BinaryIO, start: int, size: int) -> None:
 
 
 def _directory_bytes(file: BinaryIO, label: str) -> int:
-    """Size of the list of members; refuses an incomplete archive, or one with too many of them."""
+    """Return the size of the central directory; refuse a truncated archive or too many members."""
     size = file.seek(0, 2)
     file.seek(0)
     head = file.read(1024)
@@ -247,7 +247,7 @@ def _describe_non_archive(head: bytes, size: int) -> str:
 
 
 def _unsafe(info: zipfile.ZipInfo, seen: Collection[str]) -> str | None:
-    """Say what makes a member unsafe, or return None; `seen` are the names before it."""
+    """Return why a member is unsafe, or None; `seen` are the names of the members before it."""
     name = info.orig_filename
     kind = stat.S_IFMT(info.external_attr >> 16)
     checks = {
@@ -275,7 +275,7 @@ def _find(files: list[zipfile.ZipInfo], name: str, label: str) -> zipfile.ZipInf
 
 
 def _find_inner_archive(files: list[zipfile.ZipInfo], label: str) -> zipfile.ZipInfo | None:
-    """Return the archive inside the archive: the one of NASA's name, or else the only one."""
+    """Return the nested archive: the one with NASA's name, or else the only one."""
     if named := _find(files, INNER_ARCHIVE, label):
         return named
     archives = [info for info in files if info.filename.lower().endswith(".zip")]
@@ -298,7 +298,7 @@ def _check_size(info: zipfile.ZipInfo, label: str) -> None:
 
 
 def _unpack(member: Member, stack: contextlib.ExitStack) -> BinaryIO:
-    """Copy a member to a temporary file, in which zipfile can seek."""
+    """Copy a member to a temporary file, which is seekable."""
     with member.reading() as stream:
         file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
         shutil.copyfileobj(stream, file, 1 << 20)

@@ -1,12 +1,12 @@
-"""Cache of training files as arrays, so that each text is parsed once.
+"""Binary cache of training files, so that each text is parsed only once.
 
 An entry is one file, `train_FD001-<key>.rows`: a digest, then engine, cycle and values of every
-row as in a `Fleet`, eight bytes a number, little-endian. The key names the text file by its
-digest, this format and the version of the package. The digest is a SHA-256 of the entry's name
-and of all numbers: an entry that is damaged, truncated or renamed is not used.
+row as in a `Fleet`, eight bytes per number, little-endian. The key is a hash of the text file's
+digest, of this format and of the version of the package. The digest is a SHA-256 of the entry's
+name and of all numbers: an entry that is damaged, truncated or renamed is not used.
 
-Only training files are cached. Test and RUL files are parsed anew each time, so that nothing of
-them is left behind where training could find it.
+Only training files are cached. Test and RUL files are parsed each time, so that no trace of them
+is left where training could find it.
 """
 
 import hashlib
@@ -28,14 +28,14 @@ from cmapss_rul.system.locks import wait_for_folder
 from cmapss_rul.version import __version__
 
 FORMAT = 1
-"""To be incremented whenever the reader or the layout of an entry changes what is read."""
+"""Must be incremented whenever the reader or the layout of an entry changes."""
 
 _DEFAULT_FOLDERS = (Path("data/raw"), Path("data/simulated"))
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def cache_folder(path: Path) -> Path:
-    """Folder of a training file's entry: near the file, and never above a user's own folder.
+    """Folder of a training file's cache entry: beside the default folders, inside any other.
 
     >>> print(cache_folder(Path("data/raw/train_FD001.txt")))
     data/cache
@@ -54,13 +54,13 @@ def cache_entry(path: Path, sha256: str) -> Path:
 
 
 def read_cached_train(path: Path) -> tuple[Fleet, Provenance]:
-    """Read a training file from its cache entry, which is created or replaced where needed.
+    """Read a training file from its cache entry, which is created or replaced if necessary.
 
-    Where the folder cannot be written there is no entry, and no error. Of two processes that need
-    the same entry, the second waits and uses the one of the first.
+    A folder that cannot be written is no error; then nothing is cached. Of two processes that need
+    the same entry, the second waits for the first and uses its entry.
 
     Returns:
-        The records, and the provenance of the very bytes that they were parsed from.
+        The records, and the provenance of exactly the bytes that they were parsed from.
 
     Raises:
         DataError: the file cannot be read, is invalid, or changes while it is read.
@@ -89,8 +89,8 @@ def read_cached_train(path: Path) -> tuple[Fleet, Provenance]:
 
 
 def _find(path: Path) -> tuple[Fleet, Provenance] | None:
-    """Look for the entry of a training file; None without a valid one."""
-    # where there is none of the file's name, `_parse` takes the digest, in the same reading
+    """Load the entry of a training file; None without a valid one."""
+    # without any entry of that name, do not hash the file here: `_parse` hashes while reading
     if not any(cache_folder(path).glob(f"{path.stem}-*.rows")):
         return None
     source = provenance(path)
@@ -99,7 +99,7 @@ def _find(path: Path) -> tuple[Fleet, Provenance] | None:
 
 
 class _HashingStream:
-    """Hashes what is read from a stream."""
+    """Stream wrapper that hashes what is read."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream, self.digest = stream, hashlib.sha256()
@@ -111,10 +111,10 @@ class _HashingStream:
 
 
 def _parse(path: Path) -> tuple[Fleet, Provenance]:
-    """Parse the text, and take the digest of the parsed bytes themselves.
+    """Parse the text, and hash the same bytes.
 
-    An entry with other numbers than those of its digest would be wrong for ever, and times and
-    size of a file may stay as they are when it changes.
+    Hashing in a second pass could pair the numbers of one version with the digest of another, and
+    the wrong entry would persist; a file can change without a change of its size and time.
     """
     with open_text(path) as file:
         stream = _HashingStream(file)
@@ -129,7 +129,7 @@ def _parse(path: Path) -> tuple[Fleet, Provenance]:
 
 
 def store_fleet(entry: Path, fleet: Fleet) -> None:
-    """Write the rows of a fleet as an entry; OSError where that fails."""
+    """Write the rows of a fleet as a cache entry; raises OSError."""
     columns = ((fleet.engine, "<i8"), (fleet.cycle, "<i8"), (fleet.values, "<f8"))
     parts = [np.ascontiguousarray(array, kind).data for array, kind in columns]
     digest = hashlib.sha256(entry.name.encode())
@@ -142,21 +142,21 @@ def store_fleet(entry: Path, fleet: Fleet) -> None:
 
 
 def load_fleet(entry: Path, columns: tuple[str, ...] = COLUMNS) -> Fleet | None:
-    """The fleet of an entry; None where there is none, or it was altered.
+    """Load the fleet of an entry; None if there is none, or if it is damaged.
 
-    The arrays use the file's own pages (copy on write), which costs far less than allocating new
-    ones. That is safe because entries are replaced and never written to.
+    The arrays are memory-mapped (copy on write), which is far cheaper than a copy, and safe
+    because entries are replaced and never modified.
     """
     try:
         with entry.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except (OSError, ValueError):  # the latter where it is empty
+    except (OSError, ValueError):  # ValueError: an empty file cannot be mapped
         return None
     rows, rest = divmod(len(content) - _DIGEST_BYTES, 8 * (2 + len(columns)))
     if rows < 1 or rest:
         return None
     numbers = np.frombuffer(content, "<i8", offset=_DIGEST_BYTES)
-    found = hashlib.sha256(entry.name.encode())  # so that no entry passes under another name
+    found = hashlib.sha256(entry.name.encode())  # rejects a renamed entry
     found.update(numbers.data)
     if found.digest() != content[:_DIGEST_BYTES]:
         return None

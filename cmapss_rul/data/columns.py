@@ -1,6 +1,6 @@
 """Names of the subsets, files and columns of C-MAPSS, and aliases of the columns.
 
-Imported by nearly everything, so it imports next to nothing itself.
+Imported by nearly every module, so it imports almost nothing itself.
 """
 
 import re
@@ -21,7 +21,7 @@ Subset = TypeVar("Subset", bound=str)
 
 SUBSETS: tuple[SubsetName, ...] = ("FD001", "FD002", "FD003", "FD004")
 FLIGHT_SETS: tuple[FlightSetName, ...] = get_args(FlightSetName)
-"""The sets of N-CMAPSS, of which a file holds whole flights; see `data.ncmapss`."""
+"""The subsets of N-CMAPSS, see `data.ncmapss`."""
 FILE_KINDS: tuple[FileKind, ...] = ("train", "test", "RUL")
 ENGINE, CYCLE = "unit", "cycle"
 SETTINGS: tuple[str, ...] = tuple(f"setting_{i}" for i in range(1, 4))
@@ -72,7 +72,7 @@ _SYMBOLS = dict(zip((*_SETTING_SYMBOLS, *_SENSOR_SYMBOLS), COLUMNS, strict=True)
 
 
 def file_name(kind: FileKind, subset: str) -> str:
-    """Name of one of a subset's three files.
+    """Name of a subset's train, test or RUL file.
 
     >>> file_name("RUL", "FD003")
     'RUL_FD003.txt'
@@ -119,9 +119,9 @@ def file_names(subsets: Iterable[str]) -> tuple[str, ...]:
 
 
 def resolve_alias(name: str) -> str | None:
-    """C-MAPSS name of a column, or None; case, spaces and punctuation are ignored.
+    """Return the C-MAPSS name of a column, or None; ignores case, spaces and punctuation.
 
-    Not so between digits: `s2.1` is pandas' name of a second `s2`, and no sensor 21.
+    Punctuation between digits counts: `s2.1` is pandas' name for a second `s2`, not sensor 21.
 
     >>> resolve_alias("Sensor Measurement 07"), resolve_alias("time_in_cycles")
     ('sensor_7', 'cycle')
@@ -142,7 +142,7 @@ def resolve_alias(name: str) -> str | None:
 
 
 def is_label_name(name: str) -> bool:
-    """Whether a column is named like the RUL.
+    """Whether a column has a usual name of the RUL.
 
     >>> is_label_name("Remaining useful life"), is_label_name("life")
     (True, False)
@@ -152,15 +152,15 @@ def is_label_name(name: str) -> bool:
 
 @dataclass(frozen=True)
 class ColumnRequest:
-    """Columns to find in a table, by their C-MAPSS names (aliases count) or by a user's own.
+    """Columns to find in a table, by C-MAPSS names and their aliases, or by the user's names.
 
     Attributes:
         needed: required columns, besides unit and cycle.
-        optional: columns that are found where they exist.
-        flags: needed columns in which true, yes, false and no count as 1 and 0.
-        times: whether the cycle column has times of any kind instead of cycles.
-        key_columns: the user's own names of unit and cycle; their aliases are then ignored.
-        gappy: columns whose cells may be empty, and are then NaN.
+        optional: columns to find if they exist.
+        flags: required boolean columns: true, yes, false and no are read as 1 and 0.
+        times: whether the cycle column holds times instead of cycles.
+        key_columns: the user's names of unit and cycle, instead of their aliases.
+        gappy: columns whose cells may be empty, read as NaN.
     """
 
     needed: Collection[str] = ()
@@ -200,7 +200,7 @@ def find_columns(header: Sequence[str], request: ColumnRequest, table: str) -> d
 def _add_positions(
     found: dict[str, int], header: Sequence[str], column_of: Callable[[str], str | None], table: str
 ) -> None:
-    """Add the columns that are not found yet; refuse two columns with the same meaning."""
+    """Add the columns not found yet; refuse two columns with the same meaning."""
     before, taken = frozenset(found), frozenset(found.values())
     for position, name in enumerate(header):
         column = column_of(name)
@@ -222,7 +222,7 @@ def _describe_missing(
     if others:
         listed = ", ".join(others[:5]) + (" …" if len(others) > 5 else "")
         text += f" (as {'are' if others[1:] else 'is'} {listed})"
-    # a column that means another C-MAPSS column is no misspelling of this one
+    # an alias of another C-MAPSS column is not a misspelling of this one
     own = first not in FILE_COLUMNS
     unused = [
         name

@@ -1,4 +1,4 @@
-"""Operating conditions: the few combinations of settings at which engines operate."""
+"""Operating conditions: the distinct combinations of settings at which engines operate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ files the same ones as in the training files (tests/data/test_conditions.py).
 """
 
 MAX_CONDITIONS = 50
-"""More combinations than this are a continuum rather than operating conditions."""
+"""Above this, the combinations are a continuum rather than operating conditions."""
 
 _BLOCK_COMBINATIONS = 4096
-"""Combinations whose distances are computed at a time: a user's file may have millions."""
+"""Combinations per block of the distance computation: a user's file may have millions."""
 
 ColumnName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-"""Name of a column of a user's own file."""
+"""Name of a column in the user's file."""
 
 
 class BySettings(Config):
-    """A condition is a combination of rounded settings."""
+    """Each combination of rounded settings is a condition."""
 
     name: Literal["settings"] = Field(
         "settings", description="Combinations of the rounded settings are the conditions."
@@ -38,22 +38,22 @@ class BySettings(Config):
     decimals: tuple[Annotated[int, Field(ge=-9, le=9)], ...] | None = Field(
         None,
         max_length=50,
-        description="Decimals to which each setting is rounded, -1 meaning tens; null for those "
-        "of C-MAPSS: 0, 2, 0.",
+        description="Decimals to which each setting is rounded, -1 for tens; null for those of "
+        "C-MAPSS: 0, 2, 0.",
     )
 
 
 class ByColumn(Config):
-    """A condition is a value of one column."""
+    """Each value of a column is a condition."""
 
     name: Literal["column"] = Field(
         "column", description="The values of one numeric column are the conditions."
     )
-    column: ColumnName = Field(description="Name of the column; each of its values is a condition.")
+    column: ColumnName = Field(description="Name of the column.")
 
 
 class NoConditions(Config):
-    """All rows have one condition."""
+    """All rows have the same condition."""
 
     name: Literal["none"] = Field(
         "none", description="A single condition: sensors are scaled over all rows at once."
@@ -67,11 +67,11 @@ ConditionsConfig = Annotated[BySettings | ByColumn | NoConditions, Field(discrim
 class Conditions:
     """The operating conditions of the training engines.
 
-    Each is identified by its keys: rounded settings, the value of one column, or nothing.
+    Each is identified by its keys: the rounded settings, the value of a column, or nothing.
 
     Attributes:
         table: [condition, key], rounded keys, in ascending order.
-        decimals: [key], to which each key is rounded; None leaves them unrounded.
+        decimals: [key], decimals to which each key is rounded; None for no rounding.
     """
 
     table: NDArray[np.float64]
@@ -81,13 +81,13 @@ class Conditions:
     def fit(
         cls, keys: NDArray[np.float64], decimals: Sequence[int] | None = CMAPSS_DECIMALS
     ) -> "Conditions":
-        """Collect the conditions that occur in raw keys, [row, key]; without keys there is one.
+        """Collect the distinct conditions of raw keys [row, key]; a single one without keys.
 
         Raises:
             DataError: there are more than 50.
         """
         decimals = None if decimals is None else tuple(decimals)
-        if not keys.shape[1]:  # NumPy finds no unique rows among rows of no columns
+        if not keys.shape[1]:  # np.unique does not work on rows of no columns
             return cls(np.zeros((1, 0)), decimals)
         found = [_distinct(_round(keys[block], decimals)) for block in row_blocks(len(keys))]
         table = np.unique(np.concatenate(found), axis=0)
@@ -101,16 +101,16 @@ class Conditions:
         return cls(table, decimals)
 
     def assign(self, keys: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Index of each row's condition; an unknown one is assigned to the nearest.
+        """Return the index of each row's condition; an unknown one is assigned to the nearest.
 
-        Nearest: the smallest sum of squared differences, each key divided by its range over
-        the known conditions, so that altitude in 1000 ft does not outweigh the Mach number.
-        `keys` are raw, [row, key].
+        Nearest by the squared Euclidean distance, with each key divided by its range over the
+        known conditions, so that altitude in 1000 ft does not outweigh the Mach number. `keys`
+        are raw, [row, key].
         """
         if len(self.table) == 1:
             return np.zeros(len(keys), dtype=np.int64)
         condition = np.full(len(keys), -1)
-        # exact comparison of floats is safe: equal decimals round to the same float
+        # exact comparison is safe: equal decimals round to the same float
         for block in row_blocks(len(keys)):
             rounded = _round(keys[block], self.decimals)
             for index, known in enumerate(self.table):
@@ -121,7 +121,7 @@ class Conditions:
         return condition
 
     def _nearest(self, rounded: NDArray[np.float64]) -> NDArray[np.int64]:
-        # few distinct combinations stand for many rows
+        # distances of the distinct combinations only: far fewer than rows
         combinations, inverse = np.unique(rounded, axis=0, return_inverse=True)
         span = np.ptp(self.table, axis=0)
         scale = np.where(span > 0, span, 1.0)
@@ -134,15 +134,15 @@ class Conditions:
         return assigned
 
     def is_unknown(self, keys: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """[row], whether a row's condition did not occur in training."""
+        """Return [row], whether the row's condition did not occur in training."""
         differs = _round(keys, self.decimals) != self.table[self.assign(keys)]
         return np.asarray(differs.any(axis=1))
 
 
 def _distinct(rounded: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The conditions that occur, in any order; beyond 50 the remaining rows are left as they are.
+    """Return the distinct rows, in any order; after the 51st, the remaining rows unchanged.
 
-    With few conditions this is far less work than sorting all rows.
+    With few conditions this is much faster than sorting all rows.
     """
     found: list[NDArray[np.float64]] = []
     while len(rounded) and len(found) <= MAX_CONDITIONS:
@@ -152,7 +152,7 @@ def _distinct(rounded: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _equals(rounded: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """[row], whether a row has a condition; column by column, which is faster."""
+    """Return [row], whether the row has this condition; faster column by column."""
     same: NDArray[np.bool_] = rounded[:, 0] == known[0]
     for i in range(1, len(known)):
         same &= rounded[:, i] == known[i]
@@ -161,6 +161,6 @@ def _equals(rounded: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray
 
 def _round(keys: NDArray[np.float64], decimals: tuple[int, ...] | None) -> NDArray[np.float64]:
     if not decimals:
-        return keys + 0.0  # −0.0 becomes 0.0
+        return keys + 0.0  # turns −0.0 into 0.0
     columns = [np.round(keys[:, i], places) for i, places in enumerate(decimals)]
     return np.stack(columns, axis=1) + 0.0

@@ -1,4 +1,4 @@
-"""The keys of the `data` part of a configuration."""
+"""Keys of the `data` part of a configuration, with defaults and descriptions."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ ColumnNames = Annotated[tuple[ColumnName, ...], Field(max_length=MAX_COLUMNS)]
 
 
 def _as_text(value: object) -> object:
-    """Return an id as text: YAML reads one of digits as a whole number."""
+    """Convert an engine id to a string: YAML reads digits as an integer."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -23,7 +23,7 @@ EngineId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_len
 
 
 class DataFields(Config):
-    """The keys of `data`; what follows from them is in `DataConfig`."""
+    """The keys of `data`; `DataConfig` adds checks and derived properties."""
 
     subset: AnySubset = Field(
         "FD001",
@@ -34,19 +34,19 @@ class DataFields(Config):
         None,
         ge=1,
         le=3600,
-        description="N-CMAPSS: keep one second of so many as a row, in windows that stay within a "
-        "flight. Null: a row is a flight.",
+        description="N-CMAPSS: every stride-th second is a row, and windows stay within a flight. "
+        "Null: a row is a flight.",
     )
     virtual_sensors: bool = Field(
         False,
-        description="N-CMAPSS: whether the simulator's virtual sensors (X_v), which no engine "
-        "measures, are inputs, too; all metrics are then marked.",
+        description="N-CMAPSS: whether the virtual sensors (X_v), which only the simulator knows, "
+        "are inputs, too; all metrics are then marked.",
     )
     auxiliary: tuple[SubsetName, ...] = Field(
         (),
         max_length=3,
-        description="Other subsets whose training files are trained on, too, each scaled by its "
-        "own statistics; validation and test use `subset` only.",
+        description="Further subsets to train on, each scaled by its own statistics; validation "
+        "and test use `subset` only.",
     )
     source: Literal["official", "simulated"] = Field(
         "official",
@@ -75,37 +75,37 @@ class DataFields(Config):
     )
     rul_column: ColumnName | None = Field(
         None,
-        description="Instead of rul_file: column of test with the RUL; an engine's last row "
+        description="Instead of rul_file: RUL column of test; the value in an engine's last row "
         "counts.",
     )
     engine: ColumnName | None = Field(
-        None, description="Name of the engine column in your file; null for unit and its aliases."
+        None, description="Engine column of your file; null for unit and its aliases."
     )
     cycle: ColumnName | None = Field(
-        None, description="Name of the cycle column in your file; null for cycle and its aliases."
+        None, description="Cycle column of your file; null for cycle and its aliases."
     )
     event: ColumnName | None = Field(
         None,
-        description="Column of train that is 1 (true) where the engine's record ends with its "
-        "failure and 0 (false) where it ends before; the same in all rows of an engine.",
+        description="Event column of train: 1 (true) if the engine's record ends with its "
+        "failure, 0 (false) if it is censored; the same in all rows of an engine.",
     )
     censored: Annotated[tuple[EngineId, ...], Field(max_length=1_000_000)] = Field(
-        (), description="Or the ids of the engines of train whose records end before the failure."
+        (), description="Instead of event: ids of the engines of train with censored records."
     )
     cycle_from_order: bool = Field(
         False,
-        description="Whether the cycle column of your file has times instead: the rows of an "
-        "engine in the order of their times are its cycles 1, 2, …",
+        description="Whether the cycle column of your file holds times: the rows of an engine, "
+        "sorted by time, are then its cycles 1, 2, …",
     )
     settings: ColumnNames | None = Field(
         None,
         description="Your columns of operational settings; scaled over all rows. Null: none, or "
-        "setting_1 … setting_3 where sensors is null, too.",
+        "setting_1 … setting_3 if sensors is null, too.",
     )
     allow_labels: bool = Field(
         False,
-        description="Train although a column that the network sees is a label, known only after "
-        "the failure; all metrics are then marked.",
+        description="Train even if an input column is a label, known only after the failure; all "
+        "metrics are then marked.",
     )
     sensors: Annotated[ColumnNames, Field(min_length=1)] | None = Field(
         None,
@@ -115,15 +115,15 @@ class DataFields(Config):
     unit: Annotated[str, StringConstraints(pattern=r"^\S(.{0,18}\S)?$")] = Field(
         "cycles",
         description="Unit of the cycle column, of every RUL, and of cap. Cycles are counted "
-        "1, 2, … in each record; of another unit, such as hours, any rising numbers are accepted.",
+        "1, 2, … in each record; in another unit, such as hours, any ascending numbers will do.",
     )
     gaps: Literal["refuse", "keep"] = Field(
-        "refuse", description="Missing cycles in a record; if kept, its RUL follows the numbers."
+        "refuse", description="Missing cycles in a record; keep: the RUL follows the cycle numbers."
     )
     missing: Literal["refuse", "hold"] = Field(
-        "refuse", description="Empty cells of settings and sensors; hold: the last value stays."
+        "refuse", description="Empty cells of settings and sensors; hold: repeat the last value."
     )
-    max_hold: int = Field(5, ge=1, le=1000, description="Most rows over which a value is held.")
+    max_hold: int = Field(5, ge=1, le=1000, description="Maximum rows over which a value is held.")
     conditions: ConditionsConfig = Field(
         BySettings(), description="What defines the operating conditions."
     )
@@ -132,18 +132,18 @@ class DataFields(Config):
     window: int = Field(60, ge=1, le=10_000, description="Length of a window, rows (cycles).")
     columns: Annotated[ColumnNames, Field(min_length=1)] = Field(
         LITERATURE_SENSORS,
-        description="Settings and sensors that are inputs of the network, by name; by default all "
-        "of your own sensors.",
+        description="Settings and sensors that are inputs of the network; by default all sensors "
+        "of your own file.",
     )
     cycle_count: bool = Field(
         True,
-        description="Whether the cycle count since the record's start, ÷ 200 (of another unit, ÷ "
-        "the mean life), is an input, too.",
+        description="Whether the age of the engine is an input: its cycle ÷ 200 (in another unit: "
+        "÷ the mean life).",
     )
     smoothing: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Weight of the newest value in exponential smoothing over the engine's "
-        "history; null for none.",
+        description="Exponential smoothing over the engine's history: weight of the newest value; "
+        "null for none.",
     )

@@ -1,7 +1,6 @@
-"""Degradation of simulated engines: hidden damage, and the sensors that respond to it.
+"""Degradation model of simulated engines: hidden damage, and the sensors' response to it.
 
-An engine is healthy until its degradation sets in; then its damage grows exponentially until
-it fails:
+An engine is healthy until an onset; then its damage grows exponentially until it fails:
 
     d(t) = f · (exp(a·x) − 1) / (exp(a) − 1),   x = clip((t − onset) / (life − onset), 0, 1)
 
@@ -25,7 +24,7 @@ MIN_LIFE = 50
 MIN_RECORD = 20
 MAX_RUL = 195
 _MAX_LIFE = 540
-_BATCH = 250  # engines generated at once: bounds the memory
+_BATCH = 250  # engines per batch: bounds the memory
 
 CONDITIONS = np.array(
     [[0, 0.0, 100], [10, 0.25, 100], [20, 0.7, 100], [25, 0.62, 60], [35, 0.84, 100],
@@ -33,7 +32,7 @@ CONDITIONS = np.array(
 )  # fmt: skip
 """[condition, setting]: altitude in 1000 ft, Mach number, throttle resolver angle."""
 
-# [condition, sensor], means of healthy engines
+# [condition, sensor], mean of healthy engines
 _LEVELS = np.array(
     [
         [518.67, 642.4, 1587.0, 1402.8, 14.62, 21.61, 553.9, 2388.06, 9057.0, 1.30, 47.36,
@@ -68,22 +67,22 @@ _NOISE = np.array(
 )  # fmt: skip
 
 DECIMALS = (0, 0, 4, 4, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4, 2, 0, 0, 2, 2, 4)
-"""Digits after the point in C-MAPSS's files: unit, cycle, settings, sensors."""
+"""Decimal places in the files of C-MAPSS: unit, cycle, settings, sensors."""
 
 
 @dataclass(frozen=True)
 class Engines:
-    """Random parameters of engines; all arrays are [engine] but `share` and `offset`.
+    """Random parameters of engines; arrays are [engine], except `share` and `offset`.
 
     Attributes:
         life: cycles until failure.
         onset: last healthy cycle.
-        exponent: a of the degradation.
-        damage: damage f at failure, in units of the drifts.
-        wear: w, share of the drift that slow linear wear adds over a life.
-        share: strength of each drift in this engine, [engine, sensor].
+        exponent: a, exponent of the damage.
+        damage: f, damage at failure, in units of the drifts.
+        wear: w, share of the drift that linear wear adds over a life.
+        share: factor on each drift, [engine, sensor].
         fault: index of the fault mode.
-        offset: deviation from the mean level in this engine, [engine, sensor].
+        offset: deviation from the mean level, [engine, sensor].
     """
 
     life: NDArray[np.int64]
@@ -98,7 +97,7 @@ class Engines:
 
 def draw_engines(rng: np.random.Generator, count: int, faults: int) -> Engines:
     """Draw engines with lives of at least 50 and mostly of 120 to 360 cycles."""
-    # the order of the draws is part of the format: the same seed gives the same files
+    # the order of the draws must not change: a seed determines the files
     life = np.rint(205 * np.exp(0.24 * rng.standard_normal(count)))
     life = np.clip(life, MIN_LIFE, _MAX_LIFE).astype(np.int64)
     decay = np.minimum(125 * np.exp(0.18 * rng.standard_normal(count)), 0.9 * life)
@@ -125,12 +124,12 @@ def draw_records(
 
     life, onset, exponent = engines.life[engine], engines.onset[engine], engines.exponent[engine]
     x = np.clip((cycle - onset) / (life - onset), 0, 1)
-    # from 0 at the onset to 1 at the failure, by ever larger steps
+    # convex, from 0 at the onset to `damage` at the failure
     damage = engines.damage[engine] * np.expm1(exponent * x) / np.expm1(exponent)
     decay = engines.wear[engine] * cycle / life + damage
 
     levels = _LEVELS[condition]
-    # a condition with lower levels has proportionally smaller drifts
+    # drifts are proportional to the level of the condition
     drift = _DRIFTS[engines.fault[engine]] * levels / _LEVELS[0]
     sensors = levels + engines.offset[engine] + engines.share[engine] * drift * decay[:, None]
     sensors += _NOISE * rng.standard_normal(sensors.shape)
@@ -140,7 +139,7 @@ def draw_records(
 def _settings(
     rng: np.random.Generator, condition: NDArray[np.int64], conditions: int
 ) -> NDArray[np.float64]:
-    """Draw settings with jitter; rounded to 0, 2, 0 decimals they are exactly the condition."""
+    """Draw settings with a jitter that rounding to 0, 2, 0 decimals removes."""
     rows = len(condition)
     jitter = np.zeros((rows, len(SETTINGS)))
     if conditions == 1:
@@ -156,7 +155,7 @@ def failure_records(
     seed: int, engines: int, conditions: int, faults: int
 ) -> Iterator[NDArray[np.float64]]:
     """Yield run-to-failure records, [row, 26], in batches of engines."""
-    rng = np.random.default_rng([seed, conditions, faults, 0])  # 0: apart from the test engines
+    rng = np.random.default_rng([seed, conditions, faults, 0])  # test engines: stream 1
     for first, count in _batches(engines):
         drawn = draw_engines(rng, count, faults)
         yield _numbered(first, drawn.life, draw_records(rng, drawn, drawn.life, conditions))
@@ -167,7 +166,7 @@ def truncated_records(
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
     """Yield truncated records, [row, 26], and the true RUL of their engines, [engine], cycles.
 
-    The RUL is drawn from 1 to 195 such that at least 20 cycles remain in the record.
+    The RUL is drawn from 1 to 195 such that the record keeps at least 20 cycles.
     """
     rng = np.random.default_rng([seed, conditions, faults, 1])
     for first, count in _batches(engines):

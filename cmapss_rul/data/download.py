@@ -1,7 +1,7 @@
-"""Downloads over http or https, bounded in size and time, and whether a server can be reached.
+"""HTTP downloads, limited in size and time, and a reachability check of servers.
 
-httpx does the transfer. Added here are the bounds that it lacks: the total size, the total time,
-and a second attempt only after failures that may pass.
+httpx does the transfer. Added here is what it lacks: limits of the total size and time, and
+retries after transient failures only.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ MAX_BYTES = 1 << 30
 ATTEMPTS = 3
 FIRST_PAUSE = 1.0  # seconds before the second attempt; doubled before each later one
 MAX_SECONDS = 3600.0
-GRACE_SECONDS = 60.0  # for the start; from then on the mean rate must be MIN_RATE
+GRACE_SECONDS = 60.0  # afterwards, the mean rate must be at least MIN_RATE
 MIN_RATE = 4096.0  # bytes a second
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _MAX_REDIRECTS = 5
@@ -32,14 +32,14 @@ _TRANSIENT_STATUS = (408, 425, 429)  # besides 5xx
 
 
 class _TransientError(Exception):
-    """A failure that may not recur in another attempt."""
+    """A failure that may not recur on retry."""
 
 
 class _Watchdog:
     """Closes the connection to a server that is too slow.
 
-    httpx bounds the time of each read, not their sum: one byte every two seconds, even of a
-    header, would keep it busy for days.
+    httpx limits the time of each read, not the total: a server that sends one byte every two
+    seconds, even of a header, would occupy it for days.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class _Watchdog:
         self._done = threading.Event()
 
     def trace(self, _event: str, info: Mapping[str, Any]) -> None:
-        """Remember the newest connection; httpx calls this at each step."""
+        """Remember the current connection; an httpx trace callback."""
         extra_info = getattr(info.get("return_value"), "get_extra_info", None)
         if extra_info is not None:
             self._socket = extra_info("socket") or self._socket
@@ -73,24 +73,24 @@ class _Watchdog:
             elif seconds > GRACE_SECONDS + self.received / MIN_RATE:
                 self.expired = f"is too slow: {self.received} bytes in {seconds:.0f} s"
             if self.expired and self._socket is not None:
-                with contextlib.suppress(OSError):  # of the plain socket, TLS or not
+                with contextlib.suppress(OSError):  # works under TLS, too
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
-    """Write the response to a URL into an open file.
+    """Download a URL into an open file.
 
     Args:
         url: http or https; up to five redirects to either are followed.
-        target: open for writing; can seek. After an error its content is undefined.
+        target: open for writing, seekable. After an error its content is undefined.
         progress: show a progress bar, if standard error is a terminal.
 
     Raises:
-        DataError: what the server answered, in one line without the URL.
+        DataError: the reason, in one line without the URL.
     """
     for attempt in range(1, ATTEMPTS + 1):
         target.seek(0)
-        target.truncate()  # of a failed attempt
+        target.truncate()  # discards the content of a failed attempt
         try:
             _download_once(url, target, progress=progress)
             target.flush()
@@ -100,7 +100,7 @@ def download(url: str, target: BinaryIO, *, progress: bool = True) -> None:
 
 
 def _pause(attempt: int, error: _TransientError) -> None:
-    """Wait after a failed attempt, longer each time; after the last one give up."""
+    """Back off exponentially after a failed attempt; give up after the last one."""
     if attempt == ATTEMPTS:
         raise DataError(f"{error} (after {ATTEMPTS} attempts)") from error
     time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
@@ -118,7 +118,7 @@ def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
             _check_head(response)
             _copy(response, target, watchdog, progress=progress)
     except _TransientError as error:
-        if isinstance(error.__cause__, httpx.ConnectTimeout):  # without a network each is slow
+        if isinstance(error.__cause__, httpx.ConnectTimeout):  # no retry, which is slow offline
             raise DataError("no answer within 10 s") from error
         if watchdog.expired:
             raise DataError(watchdog.expired) from error
@@ -127,7 +127,7 @@ def _download_once(url: str, target: BinaryIO, *, progress: bool) -> None:
 
 @contextlib.contextmanager
 def _failures() -> Iterator[None]:
-    """Turn failures of httpx into _TransientError where they may pass, else into DataError."""
+    """Turn exceptions of httpx into `_TransientError` if they are transient, else `DataError`."""
     try:
         yield
     except httpx.TooManyRedirects as error:
@@ -161,7 +161,7 @@ def _check_head(response: httpx.Response) -> None:
         kind = _TransientError if transient else DataError
         raise kind(f"answered {code} {response.reason_phrase}".rstrip())
     if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
-        # not requested; a small body could decompress to any size in memory
+        # not requested, and a small body could decompress to any size in memory
         raise DataError(f"answered in the encoding {encoding}, expected plain bytes")
 
 
@@ -170,7 +170,7 @@ def _copy(
 ) -> None:
     length = _length(response)
     too_large = f"is larger than {MAX_BYTES} bytes, expected an archive of about 12 MB"
-    if length is not None and length > MAX_BYTES:  # not one byte of it is downloaded
+    if length is not None and length > MAX_BYTES:  # before any byte of it is downloaded
         raise DataError(too_large)
     with tqdm(
         total=length,
@@ -183,20 +183,20 @@ def _copy(
         for chunk in response.iter_raw():
             watchdog.received += target.write(chunk)
             bar.update(len(chunk))
-            if watchdog.received > MAX_BYTES:  # a server may state no length, or a wrong one
+            if watchdog.received > MAX_BYTES:  # the stated length may be missing or wrong
                 raise DataError(too_large)
-    if watchdog.expired:  # without a stated length a connection cut short looks complete
+    if watchdog.expired:  # without a stated length, a closed connection looks complete
         raise DataError(watchdog.expired)
 
 
 def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
-    """Yield the body of the response to a URL piece by piece, for bodies too large for the disk.
+    """Yield the response body of a URL piece by piece, for bodies too large for the disk.
 
-    After a failure that may pass it resumes where it was, if the server sends parts. Neither size
-    nor total time is bounded: whoever reads stops when it has enough.
+    Resumes after a transient failure if the server supports range requests. Neither size nor
+    total time is limited: the caller stops reading when it has enough.
 
     Raises:
-        DataError: what the server answered, in one line without the URL.
+        DataError: the reason, in one line without the URL.
     """
     received, attempt = 0, 0
     with tqdm(unit="B", unit_scale=True, leave=False, disable=None if progress else True) as bar:
@@ -208,7 +208,7 @@ def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
                     client.stream("GET", url, headers=_part(received)) as got,
                 ):
                     if received and got.status_code != httpx.codes.PARTIAL_CONTENT:
-                        raise DataError("was cut off, and does not send the rest alone")
+                        raise DataError("was cut off, and the server cannot resume a download")
                     if not received:
                         _check_head(got)
                         bar.total, bar.desc = _length(got), got.url.host
@@ -227,16 +227,16 @@ def _part(received: int) -> dict[str, str]:
 
 
 CONNECT_SECONDS = 2.0
-"""Time limit of all attempts to connect. A *guess*: a usable server answers sooner."""
+"""Time limit of the reachability check. A *guess*: a usable server answers sooner."""
 
 
 def any_reachable(urls: Sequence[str], seconds: float = CONNECT_SECONDS) -> bool:
     """Whether one of the servers, or the proxy in front of it, accepts a connection in time."""
     answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
-    # threads, because looking a name up has no time-out; daemons, so that none delays the exit
+    # threads, because name resolution has no time-out; daemons, so that none delays the exit
     for url in urls:
         threading.Thread(target=lambda url=url: answers.put(_connects(url)), daemon=True).start()
-    deadline = time.monotonic() + seconds  # one for all, since they try at the same time
+    deadline = time.monotonic() + seconds  # shared, since they connect concurrently
     for _ in urls:
         try:
             if answers.get(timeout=max(0.0, deadline - time.monotonic())):
@@ -256,6 +256,6 @@ def _connects(url: str) -> bool:
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError):  # ValueError: a port that is none
+    except (OSError, ValueError):  # ValueError: an invalid port
         return False
     return True

@@ -1,4 +1,4 @@
-"""A guess at the column of a user's file that says which records end before the failure."""
+"""Detection of the event column of a user's file, which marks censored records."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -15,12 +15,12 @@ _STATUS_NAMES = {"status", "state", "outcome", "endreason", "removalreason"}
 
 @dataclass(frozen=True)
 class EventColumn:
-    """A column that may say which records end before the failure.
+    """A column that may mark which records end before the failure.
 
     Attributes:
-        inverted: whether 1 means, by its name, that a record is censored.
-        censored: names of the engines that are censored then; None where the column has words
-            other than true, false, yes and no.
+        inverted: whether, by the name of the column, 1 means censored.
+        censored: names of the engines that are then censored; None if the column has values
+            other than 0, 1, true, false, yes and no.
     """
 
     name: str
@@ -30,12 +30,12 @@ class EventColumn:
 
     @property
     def question(self) -> str:
-        """What the user must answer, without an end mark."""
+        """The statement for the user to confirm, without a final full stop."""
         if self.censored is None:
-            return f"column {self.name} may say which engines have failed and which have not"
+            return f"column {self.name} may mark which engines have failed and which have not"
         return (
-            f"by its name, column {self.name} says that {self.failed} engines have failed and "
-            f"{len(self.censored)} have not"
+            f"by its name, column {self.name} marks {self.failed} engines as failed and "
+            f"{len(self.censored)} as not failed"
         )
 
 
@@ -46,14 +46,15 @@ def find_event_column(
     numeric: Collection[str],
     taken: Collection[str],
 ) -> EventColumn | None:
-    """Find the first column that, by its name and values, may say which engines have failed.
+    """Find the first column that, by its name and values, may be an event column.
 
     Args:
         content: bytes of the file.
-        config: names the file, engine and cycle.
+        config: names of the file, and of its engine and cycle columns.
         header: names of all columns.
-        numeric: those of numbers; one that changes within an engine is a measurement.
-        taken: those whose meaning is known.
+        numeric: names of the numeric ones; if such a column changes within an engine, it is a
+            measurement.
+        taken: names of the columns with a known meaning.
     """
     for column in (column.strip() for column in header):
         word = re.sub(r"[^a-z]", "", column.lower())

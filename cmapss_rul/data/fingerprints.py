@@ -1,8 +1,7 @@
-"""Records that occur in two places, such as a training and a test file.
+"""Detection of duplicate records, such as test records in a training file, by fingerprints.
 
-The same rows are found again by fingerprints: 64-bit hashes of 20 consecutive rows, or of a whole
-record. Names and cycles of the engines are not in them, so that a record that was cut or renamed is
-found, too.
+Fingerprints are 64-bit hashes of 20 consecutive rows, or of a whole record. They do not include
+the names and cycles of the engines, so that truncated and renamed records are found, too.
 """
 
 from collections.abc import Sequence
@@ -13,21 +12,21 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet
 
 RECORD_LEAK = "a leak of test records"
-"""Mark of metrics on records that were trained on."""
+"""Mark of metrics computed on training records."""
 
-RUN = 20
-"""Number of consecutive equal rows by which a part of a record is found."""
+RUN_ROWS = 20
+"""Number of consecutive rows in a fingerprint."""
 
-_DISTINCT = 10  # guess: runs of fewer distinct rows, as of an idle engine, also agree by chance
+_DISTINCT = 10  # *guess*: runs of fewer distinct rows, as of an idle engine, agree by chance
 _MAX_RUNS, _MAX_RECORDS = 20_000, 2_000  # 176 kB in a checkpoint
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ ÷ the golden ratio, odd
 _SHIFT = np.uint64(29)
 
 
 def training_fingerprints(fleet: Fleet, columns: Sequence[str]) -> NDArray[np.int64]:
-    """Fingerprints of a fleet: of all its runs and records, or a sample of them.
+    """Compute the fingerprints of a fleet, or a sample of them if there are many.
 
-    A sample has the lowest ones, which is as good as a random draw.
+    The sample consists of the lowest hashes, which is as good as a random draw.
     """
     (runs, _), (records, _) = _fingerprints(fleet, columns)
     kept = np.unique(runs)[:_MAX_RUNS], np.unique(records)[:_MAX_RECORDS]
@@ -37,14 +36,14 @@ def training_fingerprints(fleet: Fleet, columns: Sequence[str]) -> NDArray[np.in
 def engines_with(
     fleet: Fleet, columns: Sequence[str], fingerprints: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Numbers of the engines of which some run, or the whole record, has a known fingerprint."""
+    """Return the numbers of the engines with at least one of the given fingerprints."""
     known = fingerprints.view(np.uint64)
     found = [owner[np.isin(hashes, known)] for hashes, owner in _fingerprints(fleet, columns)]
     return np.unique(np.concatenate(found))
 
 
-def find_twins(fleet: Fleet, columns: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of engines, by their numbers, that share a run of rows or a whole record."""
+def find_duplicates(fleet: Fleet, columns: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the pairs of engines, by number, that share a fingerprint."""
     pairs = set()
     for hashes, owner in _fingerprints(fleet, columns):
         order = np.lexsort((owner, hashes))
@@ -59,9 +58,9 @@ _Hashes = tuple[NDArray[np.uint64], NDArray[np.int64]]
 
 
 def _fingerprints(fleet: Fleet, columns: Sequence[str]) -> tuple[_Hashes, _Hashes]:
-    """Fingerprints of runs and of whole records."""
+    """Compute the fingerprints of runs of rows, and those of whole records."""
     rows = _hash_rows(fleet.column_values(columns))
-    weights = _powers(max(int(fleet.lengths.max()), RUN))
+    weights = _powers(max(int(fleet.lengths.max()), RUN_ROWS))
     runs, owners = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
     records, numbers = [], []
     for number, start, length in zip(fleet.engines, fleet.starts, fleet.lengths, strict=True):
@@ -69,10 +68,10 @@ def _fingerprints(fleet: Fleet, columns: Sequence[str]) -> tuple[_Hashes, _Hashe
         if len(np.unique(own)) > 1:
             records.append((own * weights[:length]).sum(keepdims=True) ^ np.uint64(length))
             numbers.append(number)
-        if length >= RUN:
-            views = np.lib.stride_tricks.sliding_window_view(own, RUN)
+        if length >= RUN_ROWS:
+            views = np.lib.stride_tricks.sliding_window_view(own, RUN_ROWS)
             distinct = 1 + np.count_nonzero(np.diff(np.sort(views, axis=1), axis=1), axis=1)
-            runs.append((views * weights[:RUN]).sum(axis=1)[distinct >= _DISTINCT])
+            runs.append((views * weights[:RUN_ROWS]).sum(axis=1)[distinct >= _DISTINCT])
             owners.append(np.full(len(runs[-1]), number, dtype=np.int64))
     of_records = np.concatenate([np.zeros(0, np.uint64), *records])
     return (
@@ -82,16 +81,16 @@ def _fingerprints(fleet: Fleet, columns: Sequence[str]) -> tuple[_Hashes, _Hashe
 
 
 def _hash_rows(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """[row], hashes of the rows in single precision, in which some files are saved."""
+    """Hash each row, [row], in single precision, since some files are saved in it."""
     hashes = np.zeros(len(values), np.uint64)
     for column in values.T:
-        bits = (column.astype(np.float32) + np.float32(0)).view(np.uint32)  # -0.0 is 0.0
+        bits = (column.astype(np.float32) + np.float32(0)).view(np.uint32)  # -0.0 equals 0.0
         hashes = _mix(hashes + bits)
     return hashes
 
 
 def _mix(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread the bits: any difference changes about half of them."""
+    """Mix the bits, such that any difference changes about half of them."""
     for _ in range(2):
         hashes = (hashes ^ (hashes >> _SHIFT)) * _MULTIPLIER
     return hashes ^ (hashes >> _SHIFT)

@@ -1,4 +1,4 @@
-"""The records of a fleet in memory, as the readers return them."""
+"""Records of a fleet of engines, as the readers return them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from cmapss_rul.data.columns import COLUMNS
 
 Times = NDArray[np.int64] | NDArray[np.float64]
-"""Whole cycles, or times in a unit of the user's own."""
+"""Whole cycles, or times in another unit."""
 
 _BLOCK_ROWS = 1 << 12  # 800 kB of 24 columns: temporaries stay in the cache
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
-    """Yield all rows in order, in blocks, so that intermediate arrays stay small.
+    """Yield slices that cover all rows in blocks, so that intermediate arrays stay small.
 
     >>> [block.stop - block.start for block in row_blocks(5_000)]
     [4096, 904]
@@ -26,21 +26,21 @@ def row_blocks(rows: int) -> Iterator[slice]:
 
 @dataclass(frozen=True, eq=False)
 class Fleet:
-    """Records of several engines, one row a cycle, engines one after another.
+    """Records of several engines, one row per cycle, engines one after another.
 
     Attributes:
         engine: [row], number of the engine (the files call it unit), ascending.
-        cycle: [row], ascending within an engine; from 1 without a gap in C-MAPSS's files. Times of
-            another unit than cycles are float64.
+        cycle: [row], ascending within an engine; in C-MAPSS's files from 1 without a gap; float64
+            for times in another unit.
         values: [row, column], raw settings and sensors in the order of `columns`.
         starts: [engine], first row of each engine.
         lengths: [engine], number of rows of each engine.
-        columns: names of the columns of `values`: the 24 of C-MAPSS, or a user's own.
+        columns: names of the columns of `values`.
         censored: numbers of the engines of a training file whose records end before the failure.
-        held: [row, column], whether the value is held from an earlier row, in a cell that is empty
-            in the file; None where no cell may be empty.
-        seconds: whether rows are seconds of flights. All rows of a flight have its number as their
-            cycle, and neither windows nor smoothing go beyond it.
+        held: [row, column], whether the cell is empty in the file and holds an earlier value; None
+            if no cell may be empty.
+        seconds: whether rows are seconds of flights. The cycle of a row is then the number of its
+            flight, and neither windows nor smoothing cross flights.
     """
 
     engine: NDArray[np.int64]
@@ -62,19 +62,19 @@ class Fleet:
         columns: tuple[str, ...] = COLUMNS,
     ) -> "Fleet":
         """Build a fleet from columns in which the rows of each engine are contiguous."""
-        # the number before the first one differs from it, so that the first row is a start, too
+        # prepend another number, so that the first row is a start, too
         starts = np.flatnonzero(np.diff(engine, prepend=engine[:1] - 1))
         lengths = np.diff(starts, append=len(engine))
         return cls(engine, cycle, values, starts, lengths, columns)
 
     @property
     def engines(self) -> NDArray[np.int64]:
-        """[engine], the number of each engine."""
+        """Number of each engine, [engine]."""
         return self.engine[self.starts]
 
     @property
     def failed(self) -> NDArray[np.int64]:
-        """[…], the numbers of the engines that are not censored, ascending."""
+        """Numbers of the engines that are not censored, ascending."""
         return np.setdiff1d(self.engines, self.censored)
 
     @property
@@ -84,17 +84,17 @@ class Fleet:
 
     @property
     def last_rows(self) -> NDArray[np.int64]:
-        """[engine], the last row of each engine."""
+        """Last row of each engine, [engine]."""
         return self.starts + self.lengths - 1
 
     @property
     def row_starts(self) -> NDArray[np.int64]:
-        """[row], the first row of the row's engine."""
+        """First row of each row's engine, [row]."""
         return np.repeat(self.starts, self.lengths)
 
     @property
     def cycle_starts(self) -> NDArray[np.int64]:
-        """[cycle], the first row of each cycle of each engine: every row, but of seconds."""
+        """First row of each cycle of each engine, [cycle]: every row, unless rows are seconds."""
         if not self.seconds:
             return np.arange(self.rows)
         new = (np.diff(self.engine) != 0) | (np.diff(self.cycle) != 0)
@@ -102,28 +102,28 @@ class Fleet:
 
     @property
     def cycle_ends(self) -> NDArray[np.int64]:
-        """[cycle], the last row of each cycle of each engine."""
+        """Last row of each cycle of each engine, [cycle]."""
         return np.append(self.cycle_starts[1:], self.rows) - 1
 
     @property
     def cycles_seen(self) -> NDArray[np.int64]:
-        """[row], how many cycles the record of the row's engine has up to it."""
+        """Number of cycles in each row's record, up to and including the row, [row]."""
         count = np.searchsorted(self.cycle_starts, np.arange(self.rows), side="right")
         return np.asarray(count - count[self.row_starts] + 1)
 
     @property
     def record_starts(self) -> NDArray[np.int64]:
-        """First row of each record that windows stay within: of an engine, or of a flight."""
+        """First row of each segment that windows do not cross: an engine, or a flight, [record]."""
         return self.cycle_starts if self.seconds else self.starts
 
     @property
     def record_lengths(self) -> NDArray[np.int64]:
-        """[record], number of rows of each."""
+        """Number of rows of each of these segments, [record]."""
         return np.diff(self.record_starts, append=self.rows)
 
     @property
     def held_cells(self) -> dict[str, int]:
-        """How many cells of each column are held; a column without any is left out."""
+        """Number of held cells of each column that has any."""
         if self.held is None:
             return {}
         counts = zip(self.columns, self.held.sum(axis=0).tolist(), strict=True)
@@ -132,11 +132,11 @@ class Fleet:
     def column_values(
         self, columns: Sequence[str], rows: slice | NDArray[np.bool_] = slice(None)
     ) -> NDArray[np.float64]:
-        """[row, column], a copy of the named columns, in the given order; all rows by default."""
+        """Return a copy of the named columns, [row, column], in the given order."""
         wanted = np.array([self.columns.index(name) for name in columns], dtype=np.int64)
         if isinstance(rows, slice):
             return self.values[rows].take(wanted, axis=1)
-        # by blocks: indexing all rows first would copy every column of the fleet
+        # in blocks: indexing all rows at once would copy every column of the fleet
         copied, stop = np.empty((np.count_nonzero(rows), len(wanted))), 0
         for block in row_blocks(self.rows):
             part = self.values[block].compress(rows[block], axis=0).take(wanted, axis=1)
@@ -145,11 +145,11 @@ class Fleet:
         return copied
 
     def select_engines(self, engines: NDArray[np.int64]) -> "Fleet":
-        """Return the fleet of these engines only, in the order of the file."""
+        """Return the records of these engines, in the order of the file."""
         return self._filter(np.isin(self.engine, engines))
 
     def truncate(self, lengths: NDArray[np.int64]) -> "Fleet":
-        """Return the first rows of each engine: `lengths` [engine] of them, at least 1."""
+        """Return the first `lengths` [engine] rows of each engine; at least 1."""
         rows_before = np.arange(self.rows) - self.row_starts
         return self._filter(rows_before < np.repeat(lengths, self.lengths))
 
@@ -165,14 +165,14 @@ class Fleet:
 
 
 def hold_last(fleet: Fleet, limit: int) -> NDArray[np.bool_]:
-    """Replace NaN in a fleet's values, in place, by the last value of the same engine.
+    """Replace NaN in a fleet's values, in place, with the engine's last value.
 
-    Values are held in the order of the cycles over at most `limit` rows in a row; after that, and
-    before the first value of an engine, NaN stays.
+    A value is held over at most `limit` consecutive rows; later rows, and those before the first
+    value of an engine, keep NaN.
 
     Args:
-        fleet: the records, sorted; its values are changed.
-        limit: rows.
+        fleet: records sorted by engine and cycle; changed in place.
+        limit: maximum number of rows over which a value is held.
 
     Returns:
         [row, column], whether the cell is held.
@@ -188,7 +188,7 @@ def hold_last(fleet: Fleet, limit: int) -> NDArray[np.bool_]:
 
 
 def list_held(cells: Mapping[str, int]) -> str:
-    """List how many cells of each column are held.
+    """Format the number of held cells of each column.
 
     >>> list_held({"flow": 3, "temp": 1})
     '3 of flow, 1 of temp'

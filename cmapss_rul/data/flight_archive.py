@@ -1,8 +1,8 @@
-"""A file of N-CMAPSS out of NASA's archive, taken from the stream without the archive on disk.
+"""Download of a single N-CMAPSS file from NASA's archive, without storing the archive.
 
-The archive is a zip of 15.8 GB that holds `data_set.zip`, which holds the ten files; all of it is
-compressed, so that no file can be reached but by reading from the start. Reading ends behind the
-file. NASA publishes no digests: the first one seen is written beside the file, and kept.
+The archive is a zip of 15.8 GB with a nested `data_set.zip`, which holds the ten files; both are
+compressed, so that a file can only be reached by reading from the start, and reading stops after
+it. NASA publishes no digests: the first digest seen is recorded beside the file.
 """
 
 import contextlib
@@ -29,8 +29,8 @@ class FetchedFile:
     """A file of N-CMAPSS in the data folder.
 
     Attributes:
-        sha256: of its bytes; empty where it was there before.
-        source: what served it; None where it was there before.
+        sha256: digest of its bytes; empty if the file existed before.
+        source: source of the file; None if the file existed before.
     """
 
     path: Path
@@ -41,18 +41,18 @@ class FetchedFile:
 def fetch_flight_file(
     subset: FlightSetName, directory: Path, source: str | None = None, *, force: bool = False
 ) -> FetchedFile:
-    """Put the file of a set into the data folder, unless one that HDF5 opens is there.
+    """Fetch a file of N-CMAPSS into the data folder, unless a valid one is there.
 
     Args:
-        subset: which set.
+        subset: name of the set.
         directory: the data folder; created if missing.
         source: the file itself, a folder with it, the archive, or a URL of the archive; None for
             `RUL_DATA_SOURCE` or NASA's archive.
-        force: replace a file that is there, too.
+        force: also replace an existing file.
 
     Raises:
-        DataError: the source has no such file, or it is damaged; nothing was written. Or its
-            digest differs from the one seen first.
+        DataError: the source has no such file, or the file is damaged or differs from the recorded
+            digest; nothing was written.
     """
     path = directory / FILES[subset].file
     with wait_for_folder(directory):
@@ -75,12 +75,12 @@ def fetch_flight_file(
 
 
 def digest_path(path: Path) -> Path:
-    """Path of the digest that was seen first, in the format of sha256sum."""
+    """Path of the recorded digest, in the format of sha256sum."""
     return path.with_name(f"{path.name}.sha256")
 
 
 def _compare_digest(path: Path, digest: str, label: str) -> None:
-    """Record the digest of a file, or compare it with the one that was recorded."""
+    """Compare the digest of a file with the recorded one; record it if there is none."""
     note = digest_path(path)
     try:
         first = note.read_text(encoding="utf-8").split()[0]
@@ -95,7 +95,7 @@ def _compare_digest(path: Path, digest: str, label: str) -> None:
 
 
 def _check(path: Path, name: str | None = None, label: str | None = None) -> None:
-    """Refuse a file that is cut, or of another layout."""
+    """Refuse a file that is truncated or has another layout."""
     try:
         for part in ("dev", "test"):
             with open_flight_file(path, part, virtual=False, labels=True):
@@ -107,7 +107,7 @@ def _check(path: Path, name: str | None = None, label: str | None = None) -> Non
 
 
 def _pieces(address: str, name: str) -> Generator[bytes, None, None]:
-    """Yield the bytes of the file from whatever the address names."""
+    """Yield the bytes of the file from a URL, a folder, an archive or the file itself."""
     label = displayed_url(address)
     if SCHEME.match(address):
         from cmapss_rul.data.download import stream
@@ -143,7 +143,7 @@ def _unzip(blocks: Iterable[bytes], name: str, label: str) -> Iterator[bytes]:
                 inner = member(pieces, 1)
                 if inner is not None:
                     return inner
-            for _ in pieces:  # whatever stands before has to be read
+            for _ in pieces:  # earlier members must be read to reach the next
                 pass
         return None
 

@@ -1,4 +1,4 @@
-"""The HDF5 files of N-CMAPSS, read flight by flight.
+"""Reader of N-CMAPSS's HDF5 files, flight by flight.
 
 Datasets are [second, column], with suffix `_dev` or `_test`: W (scenario), X_s (measured), X_v
 (virtual sensors), Y (RUL), A (unit, cycle, flight class, health state); `W_var` … name their
@@ -18,16 +18,16 @@ from cmapss_rul.data.ncmapss import CONDITIONS, FILES, SENSORS, VIRTUAL_SENSORS
 from cmapss_rul.system.errors import DataError, one_line
 
 SIMULATED = "simulated"
-"""Attribute of files that were not made by NASA: `scripts/synthetic_ncmapss.py` sets it."""
+"""HDF5 attribute that marks synthetic files; set by `scripts/synthetic_ncmapss.py`."""
 
-_BLOCK = 1 << 18  # records whose unit and cycle are read at a time: 4 MB
+_BLOCK = 1 << 18  # records per read of unit and cycle: 4 MB
 _LONGEST = 200_000
-"""Seconds of a flight; *measured* by others: the longest of DS02 has 27,116."""
+"""Maximum seconds of a flight; *measured* by others: the longest flight of DS02 has 27,116."""
 _INSTALL = "reading N-CMAPSS needs h5py: pip install 'cmapss_rul[ncmapss]'"
 
 
 class Flight(NamedTuple):
-    """The records of one flight, from `start` to before `stop`."""
+    """Records `start` to `stop` (exclusive) of one flight."""
 
     unit: int
     cycle: int
@@ -40,11 +40,11 @@ class Flight(NamedTuple):
 
 @dataclass(frozen=True)
 class FlightFile:
-    """One part of an open file: its development or its test units.
+    """The development or the test units of an open file.
 
     Attributes:
-        simulated: whether the file says of itself that NASA did not make it.
-        as_published: whether it has the published numbers of records, and is not simulated.
+        simulated: whether the file is marked as synthetic.
+        as_published: whether it has the published numbers of records and is not synthetic.
     """
 
     path: Path
@@ -66,15 +66,15 @@ class FlightFile:
         """Yield the flights in the order of the file.
 
         Raises:
-            DataError: a unit or a cycle is no whole number, flights do not ascend, or one is too
-                long.
+            DataError: a unit or cycle is not a whole number, flights do not ascend, or a flight is
+                too long.
         """
         total, start = self._index.shape[0], 0
         last: tuple[int, int] | None = None
         seen: set[int] = set()
         for begin in range(0, total, _BLOCK):
             block = slice(begin, min(begin + _BLOCK, total))
-            # two columns by their numbers: the fourth is the true health
+            # only these two columns: the fourth one is the true health state
             columns = [self._read("A", self._index, (block, i)) for i in (self._unit, self._cycle)]
             pair = np.stack(columns, axis=1)
             valid = (pair >= 1) & (pair < 2**31) & (pair == np.floor(pair))
@@ -111,7 +111,7 @@ class FlightFile:
         return flight
 
     def values(self, flight: Flight) -> NDArray[np.float64]:
-        """Return W, X_s and X_v if asked for: [second, channel].
+        """Return W, X_s and, if opened, X_v: [second, channel].
 
         Raises:
             DataError: a value is not finite, or cannot be read.
@@ -129,7 +129,7 @@ class FlightFile:
         return np.concatenate(parts, axis=1)
 
     def rul(self, flight: Flight) -> float:
-        """RUL of a flight, the same in all of its records; 0 where labels were not asked for."""
+        """RUL of a flight, which must be constant over its records; 0 if labels are not opened."""
         if not self.labels:
             return 0.0
         found = self._read("Y", self._rul, slice(flight.start, flight.stop)).ravel()
@@ -154,10 +154,10 @@ def open_flight_file(path: Path, part: str, *, virtual: bool, labels: bool) -> I
     """Open the development (`dev`) or the `test` units of a file.
 
     Args:
-        path: of the file.
-        part: which units.
-        virtual: whether to open X_v.
-        labels: whether to open Y.
+        path: the HDF5 file.
+        part: `dev` or `test`.
+        virtual: whether to open X_v, the virtual sensors.
+        labels: whether to open Y, the RUL.
 
     Raises:
         DataError: h5py is missing, or the file is damaged or has another layout.
@@ -188,7 +188,7 @@ def _why_not_opened(path: Path, reason: str) -> str:
 
 
 def _layout(file: Any, path: Path, part: str, *, virtual: bool, labels: bool) -> FlightFile:
-    """Find the datasets and their columns, and check that they fit together."""
+    """Find the datasets and their columns, and check their shapes."""
     index = _dataset(file, path, f"A_{part}")
     rows = index.shape[0]
     found: list[tuple[str, Any, list[int], tuple[str, ...]]] = []
@@ -219,7 +219,7 @@ def _layout(file: Any, path: Path, part: str, *, virtual: bool, labels: bool) ->
 
 
 def _dataset(file: Any, path: Path, name: str, rows: int | None = None) -> Any:
-    """A dataset of numbers, [second, column], that can be decompressed."""
+    """Return a numeric dataset [second, column], after checks of its shape and compression."""
     import h5py
 
     dataset = file.get(name)
@@ -250,7 +250,7 @@ def _dataset(file: Any, path: Path, name: str, rows: int | None = None) -> Any:
 def _positions(
     file: Any, path: Path, name: str, dataset: Any, channels: tuple[str, ...]
 ) -> list[int]:
-    """Columns of a dataset by their names in `…_var`."""
+    """Return the positions of channels, from the column names in `…_var`."""
     try:
         cells = np.asarray(file[f"{name}_var"]).ravel().tolist()
         names = [c.decode().strip() if isinstance(c, bytes) else str(c).strip() for c in cells]

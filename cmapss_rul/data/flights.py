@@ -1,17 +1,17 @@
-"""Flights of N-CMAPSS: records of one a second become a Fleet of flights, or of every n-th second.
+"""Conversion of N-CMAPSS's records, one per second, to one row per flight or per n-th second.
 
-    file → one flight at a time: W, X_s (X_v if asked for) → rows of the flight → entry of a unit
+    file → one flight at a time: W, X_s (and X_v) → rows of the flight → cache entry of the unit
 
-A flight is one row of statistics by phase, or the rows of its seconds 1, 1 + n, 1 + 2n, …
+A flight becomes one row of statistics by phase, or the rows of its seconds 1, 1 + n, 1 + 2n, …
 
-The phase of a record follows from the slope of the altitude over a minute: climb above
-300 ft/min, descent below −300 ft/min, cruise between. A flight without one of the phases has the
-statistics of all its records there, and a duration of 0.
+The phase of a record follows from the rate of climb over a minute: climb above 300 ft/min,
+descent below −300 ft/min, cruise between. For a phase that does not occur in a flight, the
+statistics are those of the whole flight, and the duration is 0.
 
-Memory is bounded by one flight and the rows kept. Those of a unit are an entry of the cache,
-written as soon as they are complete, so that an interrupted conversion resumes at the next unit.
-Training opens entries and datasets of development units only. The hidden health (T, and hs in A)
-is not read.
+Memory is bounded by one flight and the resulting rows. Each unit is a cache entry, written as soon
+as it is complete, so that an interrupted conversion resumes at the next unit. Training opens
+entries and datasets of development units only. The hidden health state (T, and hs in A) is never
+read.
 """
 
 import hashlib
@@ -36,20 +36,20 @@ from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import wait_for_folder
 
 FORMAT = 1
-"""To be incremented whenever the statistics or the layout of an entry change."""
+"""Must be incremented whenever the statistics or the layout of an entry change."""
 
 Part = Literal["dev", "test"]
 
 CLIMB = 5.0
-"""Slope of the altitude, ft/s, above which an engine climbs; below its negative, descends."""
+"""Rate of climb, ft/s, above which a flight climbs, and below whose negative it descends."""
 HALF_MINUTE = 30
-"""Records before and after, between which the slope is taken."""
+"""Seconds before and after a record, between which the rate of climb is computed."""
 
 _RUL = "RUL"
 
 
 def raw_columns(*, virtual: bool, seconds: bool = False) -> tuple[str, ...]:
-    """Columns of flights or of seconds: settings, sensors and, if asked for, virtual sensors."""
+    """Columns of flights or of seconds: settings, sensors and, optionally, virtual sensors."""
     return setting_names(seconds=seconds) + sensor_names(seconds=seconds, virtual=virtual)
 
 
@@ -58,7 +58,7 @@ class Flights:
     """Flights of the development or of the test units.
 
     Attributes:
-        records: units numbered 1, 2, … in the order of the file, with their numbers there.
+        records: units renumbered 1, 2, … in the order of the file, named by their numbers there.
         rul: [unit], RUL after the last flight, in flights.
     """
 
@@ -69,19 +69,19 @@ class Flights:
 def read_flights(
     path: Path, part: Part, *, virtual: bool, stride: int | None = None, labels: bool = True
 ) -> Flights:
-    """Read the flights of the development or of the test units, from the cache where they are.
+    """Read the flights of the development or of the test units, from the cache if possible.
 
-    Where the folder of the cache cannot be written, every call converts the file anew.
+    If the cache folder cannot be written, every call converts the file again.
 
     Args:
-        path: of the HDF5 file.
-        part: which units.
+        path: the HDF5 file.
+        part: `dev` or `test`.
         virtual: whether to read X_v.
-        stride: one second of so many becomes a row; None for one row a flight.
-        labels: whether to read Y; without it the RUL of the units is 0.
+        stride: every stride-th second becomes a row; None for one row per flight.
+        labels: whether to read Y; otherwise the RUL of the units is 0.
 
     Raises:
-        DataError: the file is damaged or of another kind, or the RUL does not fall by one a flight.
+        DataError: the file is invalid, or its RUL does not fall by one per flight.
     """
     entries = _Entries.of(path, part, virtual=virtual, stride=stride, labels=labels)
     units = entries.read()
@@ -96,7 +96,7 @@ def read_flights(
             units = _convert(path, part, entries, writable=writable)
     fleet = _join([fleet for _, fleet in units], entries.columns)
     rul = fleet.values[fleet.last_rows, 0].astype(np.int64)
-    # the RUL out of the values, before anything but the labels can see it
+    # remove the RUL from the columns, so that nothing but the labels can use it
     fleet = Fleet.from_rows(fleet.engine, fleet.cycle, fleet.values[:, 1:], entries.columns[1:])
     fleet = replace(fleet, seconds=stride is not None)
     missing = np.zeros(fleet.rows, dtype=np.int64)
@@ -106,7 +106,7 @@ def read_flights(
 
 @dataclass(frozen=True)
 class _Entries:
-    """The cache entries of one part of a file: the list of its units, and one file a unit."""
+    """The cache entries of one part of a file: the list of its units, and one file per unit."""
 
     folder: Path
     stem: str
@@ -119,7 +119,7 @@ class _Entries:
     def of(
         cls, path: Path, part: Part, *, virtual: bool, stride: int | None, labels: bool
     ) -> "_Entries":
-        # by size and time of change: a digest of gigabytes would take longer than all the rest
+        # size and modification time: hashing gigabytes would take longer than everything else
         key = f"{FORMAT} {_stamp(path)} {virtual} {labels}" + (f" {stride}" if stride else "")
         digest = hashlib.sha256(key.encode()).hexdigest()[:32]
         return cls(cache_folder(path), f"{path.stem}-{part}", digest, virtual, stride, labels)
@@ -131,15 +131,15 @@ class _Entries:
 
     @property
     def units(self) -> Path:
-        """Path of the list of the units."""
+        """Path of the list of units."""
         return self.folder / f"{self.stem}-{self.key}.json"
 
     def of_unit(self, unit: int) -> Path:
-        """Path of the rows of a unit."""
+        """Path of a unit's rows."""
         return self.folder / f"{self.stem}-{unit}-{self.key}.rows"
 
     def read(self) -> list[tuple[int, Fleet]] | None:
-        """All units with their rows; None unless all are there and whole."""
+        """Load all units with their rows; None unless all entries are valid."""
         try:
             units = [int(unit) for unit in json.loads(self.units.read_bytes())]
         except (OSError, ValueError, TypeError):
@@ -161,7 +161,7 @@ def _stamp(path: Path) -> str:
 def _convert(
     path: Path, part: Part, entries: _Entries, *, writable: bool
 ) -> list[tuple[int, Fleet]]:
-    """Convert the units that have no entry yet."""
+    """Convert the units without a cache entry; return all units."""
     with open_flight_file(path, part, virtual=entries.virtual, labels=entries.labels) as file:
         by_unit: dict[int, list[Flight]] = {}
         for flight in file.flights():
@@ -174,7 +174,7 @@ def _convert(
                 fleet = load_fleet(entry, entries.columns) if writable else None
                 if fleet is None:
                     fleet = _unit_rows(file, flights, entries)
-                    with suppress(OSError):  # a full disk: the next call tries again
+                    with suppress(OSError):  # a full disk: the next call retries
                         if writable:
                             store_fleet(entry, fleet)
                 bar.update(len(flights))
@@ -199,7 +199,7 @@ def _unit_rows(file: FlightFile, flights: list[Flight], entries: _Entries) -> Fl
     stride, parts = entries.stride, []
     for flight in flights:
         values = file.values(flight)
-        # a copy: a view would keep all seconds in memory
+        # a copy, because a view would keep all seconds in memory
         parts.append(values[::stride].copy() if stride else flight_row(values)[None])
     lengths = [len(part) for part in parts]
     rows = np.column_stack([np.repeat(rul, lengths), np.concatenate(parts)])
@@ -208,7 +208,7 @@ def _unit_rows(file: FlightFile, flights: list[Flight], entries: _Entries) -> Fl
 
 
 def flight_row(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Describe one flight by its durations and by statistics of each channel and phase.
+    """Summarise a flight by the duration of its phases and statistics by channel and phase.
 
     Args:
         values: [second, channel], altitude in ft first.
@@ -219,7 +219,7 @@ def flight_row(values: NDArray[np.float64]) -> NDArray[np.float64]:
     phase = phases(values[:, 0])
     parts = [values[phase == number] for number in range(len(PHASES))]
     seconds = [float(len(part)) for part in parts]
-    # [statistic, phase, channel]: a phase that did not occur has the statistics of the flight
+    # [statistic, phase, channel]; a phase that did not occur has those of the whole flight
     table = np.stack([statistics(part if len(part) else values) for part in parts], axis=1)
     settings = table[:, :, :4].transpose(2, 1, 0).ravel()
     sensors = table[:, :, 4:].transpose(2, 1, 0).ravel()
@@ -227,13 +227,13 @@ def flight_row(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def statistics(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[statistic, channel], in the order of `STATISTICS`."""
+    """Compute statistics [statistic, channel], in the order of `STATISTICS`."""
     assert STATISTICS == ("mean", "std", "min", "max")
     return np.stack([values.mean(0), values.std(0), values.min(0), values.max(0)])
 
 
 def phases(altitude: NDArray[np.float64]) -> NDArray[np.int64]:
-    """[second], index in `PHASES`, from the altitude in ft, [second].
+    """Classify each second, as an index into `PHASES`, by the altitude [second] in ft.
 
     >>> phases(np.concatenate([np.arange(0, 1000, 10.0), np.full(100, 1000.0)]))[[0, 60, 180]]
     array([0, 0, 1])
@@ -259,11 +259,11 @@ def _join(fleets: list[Fleet], columns: tuple[str, ...]) -> Fleet:
 
 
 def flight_provenance(path: Path) -> Provenance:
-    """Identity of a file of N-CMAPSS: its SHA-256, and whether it is as published.
+    """Return the provenance of an N-CMAPSS file: its SHA-256, and whether it is as published.
 
-    NASA publishes no digest. A file counts as official where the numbers of records are the
-    published ones, and it does not say of itself that it is synthetic. The digest is taken
-    once and remembered in the cache, while size and time of change stay the same.
+    NASA publishes no digests, so a file counts as official if it has the published numbers of
+    records and is not marked as synthetic. The digest is computed once and cached for as long as
+    size and modification time stay the same.
 
     Raises:
         DataError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""Labels: remaining useful life (RUL) in cycles, and health classes of it."""
+"""Labels: remaining useful life (RUL), capped RUL, and health classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from cmapss_rul.data.fleet import Fleet, Times
 
 
 def run_to_failure_rul(fleet: Fleet) -> Times:
-    """RUL of each row of records that end with the failure; of others, the largest lower bound.
+    """RUL of each row of run-to-failure records; for censored ones, the largest lower bound.
 
-    RUL, [row], is the number of cycles that still follow: 0, not 1, at an engine's last cycle.
+    [row], the number of cycles that follow: 0, not 1, at an engine's last cycle.
     """
     return truncated_rul(fleet, np.zeros(len(fleet.starts), dtype=np.int64))
 
@@ -33,10 +33,10 @@ def truncated_rul(fleet: Fleet, rul: Times) -> Times:
 
 
 def cap_rul(rul: Times, cap: int) -> Times:
-    """Piecewise-linear label: constant at `cap` far from failure, then falling by 1 a cycle.
+    """Piecewise-linear label: constant at `cap` far from failure, then decreasing by 1 per cycle.
 
-    The sensors of a healthy engine do not show how far away its failure is, so a network could
-    only memorise larger labels.
+    The sensors of a healthy engine do not reveal when it will fail, so a network could only
+    memorise larger labels.
 
     >>> cap_rul(np.array([300, 125, 7]), 125)
     array([125, 125,   7])
@@ -65,15 +65,15 @@ def health_class_names(boundaries: Sequence[int], cap: int) -> list[str]:
 def health_classes(
     rul: NDArray[np.int64] | NDArray[np.float64], boundaries: Sequence[int], cap: int
 ) -> NDArray[np.int64]:
-    """Health class of each capped RUL, 0 the healthiest.
+    """Health class of each capped RUL, [row]; 0 is the healthiest.
 
-    The class, [row], is the number of boundaries b with RUL ≤ b.
+    The class is the number of boundaries b with RUL ≤ b.
 
     >>> health_classes(np.array([125, 124, 51, 50, 0]), (125, 50), 125)
     array([0, 1, 1, 2, 2])
     """
     classes = np.zeros(len(rul), dtype=np.int64)
     for boundary in boundaries:
-        # no capped label exceeds the cap: with ≤ at a boundary equal to it, class 0 would be empty
+        # no capped label exceeds the cap: with ≤ at a boundary equal to the cap, class 0 is empty
         classes += (rul < boundary) if boundary == cap else (rul <= boundary)
     return classes

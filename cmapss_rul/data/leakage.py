@@ -1,7 +1,7 @@
-"""Labels among the columns of a user's own file.
+"""Detection of labels among the columns of a user's file.
 
-A label is known only after the failure: the RUL in any form, the share of the life that has passed,
-the length of the life. A network that reads it has a small error and predicts nothing.
+A label is known only after the failure: the RUL in any form, the elapsed share of the life, the
+length of the life. A network with such an input has a small error and no predictive value.
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Fleet, Times
 
 LABEL_LEAK = "a label among the inputs"
-"""Mark of the metrics of a network that reads labels."""
+"""Mark of metrics of a network with labels among its inputs."""
 
 _ENGINES = 10  # fewer engines may agree by chance
-_ROUNDING = 0.02  # guess: error of rounding, such as to whole days, as a share of the range
-_SPAN = 0.5  # guess: least share of the range that a function of cycle ÷ life covers per engine
-_STEPS = 10  # guess: fewer steps may be equal by chance
-_STEP_ROUNDING = 0.05  # guess: error of rounding, as a share of a constant step
-_DENSITY = 0.5  # guess: share of the row numbers that remain when engines are held out
+_ROUNDING = 0.02  # *guess*: rounding error, such as to whole days, as a share of the range
+_SPAN = 0.5  # *guess*: a function of cycle ÷ life covers this share of the range in each engine
+_STEPS = 10  # *guess*: fewer steps may be equal by chance
+_STEP_ROUNDING = 0.05  # *guess*: rounding error, as a share of a constant step
+_DENSITY = 0.5  # *guess*: share of the row numbers that remain when engines are held out
 _EPOCH = (6e8, 3e9)  # seconds since 1970: 1989 to 2065
 _DATES = (19_700_101, 21_000_101)  # as in 20 240 131
-_RANK_CORRELATION = 0.95  # guess: 1 of 9,257 random orders of ten engines reaches it
+_RANK_CORRELATION = 0.95  # *guess*: 1 of 9,257 random orders of ten engines reaches it
 
 
 def find_labels(fleet: Fleet, columns: Sequence[str]) -> dict[str, str]:
-    """Find the columns that are labels, each with the reason of `describe_label`."""
+    """Find the columns that are labels; the values are the reasons, from `describe_label`."""
     found = {}
     for column in columns:
         values = fleet.column_values([column])[:, 0]
@@ -36,10 +36,10 @@ def find_labels(fleet: Fleet, columns: Sequence[str]) -> dict[str, str]:
 
 
 def describe_index(values: NDArray[np.float64], fleet: Fleet) -> str:
-    """Say why a column, [row], only counts rows or time; empty where it is a measurement.
+    """Return why a column [row] is an index or a clock; empty if it may be a measurement.
 
-    A column that rises by a constant each cycle tells no more than the cycle; a row number or a
-    date tells when the engine was recorded, which says nothing about the next one.
+    A column that rises by a constant per cycle adds nothing to the cycle; a row number or a date
+    is about when the engine was recorded, which does not generalise to other engines.
     """
     if fleet.rows - len(fleet.starts) < _STEPS:
         return ""
@@ -62,16 +62,16 @@ def describe_index(values: NDArray[np.float64], fleet: Fleet) -> str:
 
 
 def describe_label(values: NDArray[np.float64], fleet: Fleet) -> str:
-    """Say why a column, [row], is a label; empty where it may be a measurement.
+    """Return why a column [row] is a label; empty if it may be a measurement.
 
-    It is one if it is, within rounding, the same monotone or step function of the RUL or of
-    cycle ÷ life in all engines; or is constant in each engine and ranks the engines by their life
-    (Spearman's correlation). Alarms that do not follow the RUL and facts such as a model or a site
-    are not. Nothing is found in fewer than ten engines.
+    A label is, within rounding, the same monotone or step function of the RUL or of cycle ÷ life
+    in all engines; or it is constant in each engine, and ranks the engines by life (Spearman's
+    correlation). Alarms that do not follow the RUL, and attributes such as model or site, are
+    not labels. Needs at least ten engines.
 
     Args:
-        values: of the column.
-        fleet: of records that end at the failure; only engines that train.
+        values: [row], the column.
+        fleet: run-to-failure records of the training engines.
     """
     scale = np.ptp(values)
     if len(fleet.starts) < _ENGINES or scale == 0:
@@ -84,11 +84,11 @@ def describe_label(values: NDArray[np.float64], fleet: Fleet) -> str:
         return ""
     life = np.repeat(lives, fleet.lengths).astype(np.float64)
     rul = life - fleet.cycle
-    # beyond, fewer engines have a value, and could not contradict each other
+    # only RULs that ten engines reach, so that engines can contradict each other
     shared = rul < np.sort(fleet.lengths)[-_ENGINES]
     if _is_monotone(values[shared], rul[shared], np.zeros(shared.sum())):
         return "a function of the RUL"
-    # cycle ÷ life or (cycle − 1) ÷ (life − 1): a cycle more or less is no contradiction
+    # cycle ÷ life or (cycle − 1) ÷ (life − 1): tolerates a difference of one cycle
     if spans.min() >= _SPAN * scale and _is_monotone(values, fleet.cycle / life, 1.5 / life):
         return "a function of cycle ÷ life"
     return ""
@@ -105,13 +105,13 @@ def _rank_correlation(values: NDArray[np.float64], lives: Times) -> float:
 def _is_monotone(
     values: NDArray[np.float64], keys: NDArray[np.float64], slack: NDArray[np.float64]
 ) -> bool:
-    """Whether values, [row], rise or fall with their keys, which are known up to the slack."""
+    """Whether values [row] are monotone in their keys, which are known up to the slack."""
     scale = np.ptp(values)
     if scale == 0:
         return False
     high = keys + slack
     order = np.argsort(high)
-    # of each row, the rows whose keys are certainly no larger
+    # number of rows whose keys are certainly not larger
     before = np.searchsorted(high[order], keys - slack, side="right")
     for sign in (1, -1):
         highest = np.maximum.accumulate(sign * values[order])

@@ -1,4 +1,4 @@
-"""Text files in blocks of whole lines, so that memory does not grow with the file."""
+"""Reading of text files in blocks of whole lines, in constant memory."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ MAX_LINE_BYTES = 1 << 20
 PARQUET_MAGIC = b"PAR1"
 
 NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""A decimal number; NaN, infinities, hexadecimal digits and `1_0` do not match."""
+"""A decimal number; does not match NaN, infinities, hexadecimal digits and `1_0`."""
 
 _NON_TEXT_BYTE = re.compile(rb"[^\t\n\v\f\r\x20-\x7e]")
 _TAIL_BYTES = 1 << 13  # dozens of C-MAPSS's rows, of which the last two are compared
@@ -31,28 +31,28 @@ _FOREIGN_FORMATS = {
 
 
 class Readable(Protocol):
-    """The part of a binary stream that the readers need."""
+    """A binary stream that can be read."""
 
     def read(self, size: int, /) -> bytes:
-        """Read at most `size` bytes; none at the end."""
+        """Read at most `size` bytes; empty at the end of the stream."""
         ...
 
 
 def line_blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Yield a file, `name` in error messages, in blocks that end with a line: at LF, CRLF or CR.
+    """Yield blocks of whole lines, which end with LF, CRLF or CR; `name` is for error messages.
 
     Raises:
-        DataError: a line longer than 1 MiB, which no table of numbers has.
+        DataError: a line is longer than 1 MiB.
     """
     rest = b""
     while piece := stream.read(size):
         text = rest + piece
-        # a CR at the very end may be half of a CRLF: it waits for the next piece
+        # a CR at the very end may be the first half of a CRLF: keep it for the next piece
         cut = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
         if cut:
             yield text[:cut]
         rest = text[cut:]
-        if len(rest) > MAX_LINE_BYTES:  # a file without line ends would fill the memory
+        if len(rest) > MAX_LINE_BYTES:  # a file without line ends would exhaust memory
             raise DataError(
                 f"{name}: found {foreign_format(text) or 'a line of more than 1 MiB'}, "
                 "expected rows of numbers"
@@ -62,7 +62,7 @@ def line_blocks(stream: Readable, name: str, size: int = BLOCK_BYTES) -> Iterato
 
 
 class Tail:
-    """The last bytes of a file that is read in blocks, to detect a truncated download."""
+    """Keeps the last bytes of a file read in blocks, to detect a truncated download."""
 
     def __init__(self) -> None:
         self._bytes = b""
@@ -76,7 +76,7 @@ class Tail:
         """Whether the file may end inside its last number.
 
         A last number followed by a line end or a space is complete. Otherwise the row must have
-        the format of the row before it: no trailing white space, as many decimals.
+        the format of the previous row: no trailing white space, and the same number of decimals.
         """
         if not self._bytes or self._bytes[-1:].isspace():
             return False
@@ -92,7 +92,7 @@ def _decimals(line: bytes) -> int:
 
 
 def foreign_format(start: bytes) -> str | None:
-    """Recognise by its first bytes a file that is no table of text; None for all others."""
+    """Return the format of a file that is not text, by its first bytes; None if unknown."""
     head = start[:1024].lstrip()
     for magic, description in _FOREIGN_FORMATS.items():
         if head.startswith(magic):
@@ -101,7 +101,7 @@ def foreign_format(start: bytes) -> str | None:
 
 
 def _is_utf16(start: bytes) -> bool:
-    """Whether a text without a mark has a NUL in each pair of bytes, on the same side."""
+    """Detect UTF-16 without a byte order mark: every other byte of Latin text is NUL."""
     first, second = start[::2], start[1::2]
     return len(second) > 2 and (
         (all(first) and not any(second)) or (all(second) and not any(first))
@@ -109,7 +109,7 @@ def _is_utf16(start: bytes) -> bool:
 
 
 def non_text_byte(line: bytes) -> str | None:
-    """Describe the first byte of a line that is not plain text, or return None."""
+    """Return a description of the first byte of a line that is not plain text, or None."""
     found = _NON_TEXT_BYTE.search(line)
     return f"the byte 0x{line[found.start()]:02x}" if found else None
 

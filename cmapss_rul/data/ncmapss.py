@@ -1,8 +1,8 @@
-"""N-CMAPSS: the files of whole flights, and the columns that a flight is described by.
+"""N-CMAPSS: its files, their channels, and the columns of a flight.
 
 Source: M. Arias Chao, C. Kulkarni, K. Goebel and O. Fink (2021), Aircraft Engine Run-to-Failure
-Dataset under Real Flight Conditions for Prognostics and Diagnostics, Data 6(1), 5. Sizes, numbers
-of records and units are as public listings of the ten files state them.
+Dataset under Real Flight Conditions for Prognostics and Diagnostics, Data 6(1), 5. Sizes and
+numbers of records are from public listings of the ten files.
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ CONDITIONS = ("alt", "Mach", "TRA", "T2")
 SENSORS = (
     "T24", "T30", "T48", "T50", "P15", "P2", "P21", "P24", "Ps30", "P40", "P50", "Nf", "Nc", "Wf",
 )  # fmt: skip
-"""X_s, the measured signals."""
+"""X_s, the measured sensors."""
 VIRTUAL_SENSORS = (
     "T40", "P30", "P45", "W21", "W22", "W25", "W31", "W32", "W48", "W50", "SmFan", "SmLPC",
     "SmHPC", "phi",
 )  # fmt: skip
-"""X_v, which the simulator knows and no engine measures."""
+"""X_v, the virtual sensors: known to the simulator, measured in no engine."""
 
 PHASES = ("climb", "cruise", "descent")
 STATISTICS = ("mean", "std", "min", "max")
@@ -27,7 +27,7 @@ MAX_RUL = 99
 """Flights; the largest RUL of the published files, so that a cap above it has no effect."""
 
 VIRTUAL = "virtual sensors of the simulator, which no engine measures, are inputs"
-"""Mark of results obtained with X_v."""
+"""Mark of results with X_v among the inputs."""
 
 ARCHIVE = (
     "https://phm-datasets.s3.amazonaws.com/NASA/"
@@ -38,11 +38,11 @@ ARCHIVE_GB = 15.8
 
 @dataclass(frozen=True)
 class FlightSet:
-    """One file of N-CMAPSS, as published.
+    """A published file of N-CMAPSS.
 
     Attributes:
-        file: its name.
-        megabytes: its size, 10⁶ bytes.
+        file: file name.
+        megabytes: file size, 10⁶ bytes.
         records: numbers of development and of test records, one a second; None where unknown.
     """
 
@@ -64,11 +64,11 @@ FILES: dict[str, FlightSet] = {
     # NASA's copy lacks its last 32 bytes, and HDF5 does not open it
     "DS08d": FlightSet("N-CMAPSS_DS08d-010.h5", 2885, None),
 }
-"""The sets by name; docs/data.md lists their development and test units."""
+"""The files by name of the set; docs/data.md lists their development and test units."""
 
 
 def flight_columns(channels: Iterable[str]) -> tuple[str, ...]:
-    """Name the statistics of channels, for each phase of a flight.
+    """Return the names of the columns with a statistic of a channel in a phase of a flight.
 
     >>> flight_columns(["T48"])[:5]
     ('T48_climb_mean', 'T48_climb_std', 'T48_climb_min', 'T48_climb_max', 'T48_cruise_mean')
@@ -82,26 +82,26 @@ def flight_columns(channels: Iterable[str]) -> tuple[str, ...]:
 
 
 SECONDS = tuple(f"seconds_{phase}" for phase in PHASES)
-"""How long each phase lasts."""
+"""Columns of the duration of each phase."""
 FLIGHT_SETTINGS = (*SECONDS, *flight_columns(CONDITIONS))
 FLIGHT_SENSORS = flight_columns(SENSORS)
 FLIGHT_VIRTUAL_SENSORS = flight_columns(VIRTUAL_SENSORS)
 
 
 def setting_names(*, seconds: bool) -> tuple[str, ...]:
-    """Settings of a row: the scenario of a second, or of a flight with its durations."""
+    """Settings of a row: W, or for a flight its statistics and the duration of the phases."""
     return CONDITIONS if seconds else FLIGHT_SETTINGS
 
 
 def sensor_names(*, seconds: bool, virtual: bool) -> tuple[str, ...]:
-    """Sensors of a row, with the virtual ones if asked for."""
+    """Sensors of a row, optionally with the virtual ones."""
     if seconds:
         return SENSORS + (VIRTUAL_SENSORS if virtual else ())
     return FLIGHT_SENSORS + (FLIGHT_VIRTUAL_SENSORS if virtual else ())
 
 
 def default_inputs(*, seconds: bool, virtual: bool) -> tuple[str, ...]:
-    """Default inputs of the network: of a second all columns, of a flight the means."""
+    """Default inputs of the network: all columns of a second, or the means of a flight."""
     names = setting_names(seconds=seconds) + sensor_names(seconds=seconds, virtual=virtual)
-    # *guess*: six units cannot teach it which of four times as many columns matter
+    # *guess*: six units are too few to learn which of four times as many columns matter
     return tuple(name for name in names if seconds or name.endswith("_mean"))

@@ -1,4 +1,4 @@
-"""Preprocessing: from raw rows to the network's features, fitted on training engines only.
+"""Preprocessing from raw rows to the network's features, fitted on training engines only.
 
 raw rows → operating condition → scaled columns → smoothing → cycle count appended
 """
@@ -17,9 +17,9 @@ from cmapss_rul.data.fleet import Fleet, row_blocks
 from cmapss_rul.data.reference import Reference
 
 CYCLE_UNIT = 200
-"""The cycle count is divided by this, about the mean life of an engine (*measured*: FD001, 206).
+"""Divisor of the cycle count: about the mean life of an engine (*measured*: 206 in FD001).
 
-Times of another unit are divided by the mean life of the training engines.
+Times in another unit are divided by the mean life of the training engines.
 """
 
 
@@ -28,15 +28,15 @@ class Scaler:
     """Standardisation per operating condition, fitted on training engines.
 
     scaled = (raw − centre) · factor, with centre and factor of the row's condition. With six
-    conditions most of a sensor's variance is between conditions, and would hide the wear.
-    Settings, which define the conditions, have the same centre and factor in each: scaled per
-    condition, nothing but their jitter would be left.
+    conditions, most of a sensor's variance is between conditions, and would mask degradation.
+    Settings have the same centre and factor in each condition: since they define the
+    conditions, scaling per condition would leave only their jitter.
 
     Attributes:
         centre: [condition, column], mean, raw units.
-        factor: [condition, column], one over the standard deviation; 0 for a constant column.
-        low: [condition, column], minimum of the raw values that it was fitted on.
-        high: [condition, column], their maximum.
+        factor: [condition, column], 1 / standard deviation; 0 for a constant column.
+        low: [condition, column], minimum of the raw training values.
+        high: [condition, column], maximum of the raw training values.
     """
 
     centre: NDArray[np.float64]
@@ -58,7 +58,7 @@ class Scaler:
             values: [row, column], raw.
             condition: [row], index of each row's operating condition.
             conditions: number of conditions; each occurs in the rows.
-            is_setting: [column], whether it is scaled over all conditions at once.
+            is_setting: [column], whether to scale the column over all conditions at once.
         """
         statistics = _statistics(values, [condition == index for index in range(conditions)])
         if is_setting.any():
@@ -70,7 +70,7 @@ class Scaler:
     def transform(
         self, values: NDArray[np.float64], condition: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Scale raw values, [row, column], each row by its condition, [row]."""
+        """Scale raw values [row, column] by the condition [row] of each row."""
         # in double precision: a shaft speed near 9000 that varies by 5 loses digits in float32
         scaled = values - self.centre.take(condition, axis=0)
         scaled *= self.factor.take(condition, axis=0)
@@ -79,14 +79,14 @@ class Scaler:
     def out_of_range(
         self, values: NDArray[np.float64], condition: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """[row, column], whether a raw value is outside the range that the scaler was fitted on."""
+        """Return [row, column], whether a raw value is outside the range of the training values."""
         return np.asarray((values < self.low[condition]) | (values > self.high[condition]))
 
 
 def _statistics(
     values: NDArray[np.float64], groups: Sequence[NDArray[np.bool_]]
 ) -> tuple[NDArray[np.float64], ...]:
-    """Centre, factor, minimum and maximum, [group, column] each, of groups of rows."""
+    """Compute centre, factor, minimum and maximum, [group, column] each, of groups of rows."""
     shape = len(groups), values.shape[1]
     low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
     total, squares = np.zeros(shape), np.zeros(shape)
@@ -96,11 +96,12 @@ def _statistics(
         total[index] = _add_rows(total[index], rows)
     counts = np.array([[np.count_nonzero(group)] for group in groups])
     centre = total / counts
-    # a second pass: mean square minus squared mean would cancel digits where sensors barely vary
+    # two passes: E[x²] − E[x]² suffers from cancellation if a sensor hardly varies
     for index, rows in _group_blocks(values, groups):
         squares[index] = _add_rows(squares[index], (rows - centre[index]) ** 2)
-    # A constant column is recognised by its range: its standard deviation may be a rounding
-    # error instead of 0, and dividing by that would amplify noise.
+    # a constant column is recognised by its range: its standard deviation may be a rounding
+    # error instead of 0 (*measured*: 5e-15 for sensor 5 of FD001), and dividing by it would
+    # amplify noise
     constant = high == low
     deviation = np.where(constant, 1.0, np.sqrt(squares / counts))
     return centre, np.where(constant, 0.0, 1.0 / deviation), low, high
@@ -118,21 +119,21 @@ def _group_blocks(
 
 
 def _add_rows(total: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add rows one after another, so that the sum does not depend on the size of the blocks."""
+    """Add rows sequentially, so that the sum does not depend on the block size."""
     return np.asarray(np.concatenate([total[None], rows]).sum(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
 class Preprocessor:
-    """Scaling per operating condition, smoothing, and the cycle count.
+    """Converts raw rows to features: scaling per operating condition, smoothing, cycle count.
 
     Attributes:
-        columns: names of the settings and sensors used.
-        cycle_count: whether the cycle count is a feature, too (the last one).
-        smoothing: weight of the newest row in exponential smoothing, or None.
+        columns: names of the input settings and sensors.
+        cycle_count: whether the cycle count is appended as the last feature.
+        smoothing: weight of the newest row in exponential smoothing; None for no smoothing.
         keys: names of the columns that define the operating conditions.
-        cycle_unit: by which the cycle count is divided.
-        reference: distribution of the training engines; None in older checkpoints.
+        cycle_unit: divisor of the cycle count.
+        reference: distribution of the training rows; None in older checkpoints.
     """
 
     columns: tuple[str, ...]
@@ -148,16 +149,16 @@ class Preprocessor:
     def fit(
         cls, fleet: Fleet, config: DataConfig, engines: NDArray[np.int64] | None = None
     ) -> "Preprocessor":
-        """Fit conditions and scaler.
+        """Fit conditions, scaler and reference distribution.
 
         Args:
             fleet: the records.
-            config: which columns, and which other features.
-            engines: [engine], the training engines, which alone are used. All by default.
+            config: input columns and options.
+            engines: [engine], numbers of the training engines; all engines by default.
         """
         rows = slice(None) if engines is None else np.isin(fleet.engine, engines)
         keys = fleet.column_values(config.condition_keys, rows)
-        # conditions of the training engines only: any other counts as unknown, as it would in use
+        # conditions of the training engines only: others are unknown, as they are in production
         conditions = Conditions.fit(keys, config.condition_decimals)
         values, condition = fleet.column_values(config.columns, rows), conditions.assign(keys)
         scaler = Scaler.fit(
@@ -176,23 +177,23 @@ class Preprocessor:
 
     @property
     def parts(self) -> tuple["Preprocessor", ...]:
-        """The preprocessors whose features `transform` returns, side by side: itself."""
+        """The preprocessors whose features `transform` concatenates: only itself."""
         return (self,)
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the features in their order."""
+        """Names of the features, in order."""
         return (*self.columns, "cycle_count") if self.cycle_count else self.columns
 
     def scale(self, fleet: Fleet) -> NDArray[np.float32]:
-        """[row, column], the scaled columns without smoothing and cycle count."""
+        """Return the scaled columns [row, column], without smoothing and cycle count."""
         return self.scaler.transform(fleet.column_values(self.columns), self.condition(fleet))
 
     def transform(self, fleet: Fleet) -> NDArray[np.float32]:
-        """Turn raw rows into features.
+        """Convert raw rows to features.
 
         Args:
-            fleet: whole records, each from its first row on.
+            fleet: records, each from its first row on, since smoothing needs the history.
 
         Returns:
             features: [row, feature].
@@ -206,27 +207,27 @@ class Preprocessor:
             if self.cycle_count:
                 features[block, -1] = fleet.cycle[block] / self.cycle_unit
         if self.smoothing is not None:
-            # after the scaling: raw values jump with the operating condition, and would be mixed
+            # smooth after scaling: raw values jump with the operating condition
             _smooth(scaled, fleet, self.smoothing)
         return features
 
     def condition(self, fleet: Fleet) -> NDArray[np.int64]:
-        """[row], index of each row's operating condition, the nearest one for an unknown one."""
+        """Return the index of each row's operating condition, [row]; the nearest if unknown."""
         return self.conditions.assign(fleet.column_values(self.keys))
 
     def unknown_condition(self, fleet: Fleet) -> NDArray[np.bool_]:
-        """[row], whether the row's operating condition never occurred in training."""
+        """Return [row], whether the row's operating condition did not occur in training."""
         return self.conditions.is_unknown(fleet.column_values(self.keys))
 
     def out_of_range(self, fleet: Fleet) -> NDArray[np.bool_]:
-        """[row, column], whether a raw value is outside the range of the training engines.
+        """Return [row, column], whether a raw value is outside the range of the training engines.
 
-        The range is that of the row's operating condition, or of all rows for a setting.
+        The range is per operating condition; for settings, over all rows.
         """
         return self.scaler.out_of_range(fleet.column_values(self.columns), self.condition(fleet))
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything as plain values and tensors, for a checkpoint."""
+        """Return all parameters as plain values and tensors, for a checkpoint."""
         return {
             "columns": list(self.columns),
             "cycle_count": self.cycle_count,
@@ -242,7 +243,7 @@ class Preprocessor:
 
     @classmethod
     def from_state(cls, state: dict[str, Any], config: DataConfig) -> "Preprocessor":
-        """Restore a preprocessor from its `state_dict` and the configuration of its fit."""
+        """Restore a preprocessor from its `state_dict` and the configuration of the run."""
         conditions = Conditions(state["conditions"].numpy(), config.condition_decimals)
         reference = state.get("reference")  # absent from older checkpoints, as is the cycle unit
         if reference is not None:
@@ -262,10 +263,10 @@ class Preprocessor:
 
 @dataclass(frozen=True, eq=False)
 class EnsemblePreprocessor(Preprocessor):
-    """The preprocessors of an ensemble's networks, each fitted on the engines that train its own.
+    """The preprocessors of an ensemble, one per network, fitted on its training engines.
 
-    Everything but `transform` is that of a preprocessor fitted on all engines: each of them trains
-    all networks but one, so none is unknown to the ensemble.
+    Everything but `transform` is that of a preprocessor fitted on all engines, since each engine
+    trains all networks but one.
 
     Attributes:
         members: the preprocessor of each network.
@@ -275,7 +276,7 @@ class EnsemblePreprocessor(Preprocessor):
 
     @classmethod
     def of(cls, whole: Preprocessor, members: Sequence[Preprocessor]) -> "EnsemblePreprocessor":
-        """Join the preprocessors of the networks with the one of all engines."""
+        """Combine the networks' preprocessors with the one fitted on all engines."""
         return cls(**vars(whole), members=tuple(members))
 
     @property
@@ -284,17 +285,17 @@ class EnsemblePreprocessor(Preprocessor):
         return self.members
 
     def transform(self, fleet: Fleet) -> NDArray[np.float32]:
-        """Turn raw rows into the features of all networks, side by side: [row, member · feature].
+        """Convert raw rows to the concatenated features of all networks, [row, member · feature].
 
-        One set of features for all would need the statistics of engines that validate.
+        Shared features would use statistics of the engines that validate some of the networks.
         """
         return np.concatenate([member.transform(fleet) for member in self.members], axis=1)
 
 
 def _smooth(features: NDArray[np.float32], fleet: Fleet, weight: float) -> None:
-    """Smooth in place: yₜ = weight·xₜ + (1 − weight)·yₜ₋₁, y₁ = x₁, all records at a time.
+    """Smooth in place, yₜ = weight·xₜ + (1 − weight)·yₜ₋₁ with y₁ = x₁, vectorised over records.
 
-    Before windowing: a window then carries the record's history from before it, too.
+    Done before windowing, so that a window also carries the history before it.
     """
     starts, lengths = fleet.record_starts, fleet.record_lengths
     for step in range(1, int(lengths.max())):

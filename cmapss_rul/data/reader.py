@@ -1,4 +1,4 @@
-"""The strict reader of C-MAPSS text files: train, test and RUL files.
+"""Strict reader of C-MAPSS text files: train, test and RUL files.
 
 Regular files are parsed by NumPy in blocks of 16 MiB. A block with anything unusual is parsed
 line by line instead, which finds the first invalid line for the error message.
@@ -28,7 +28,7 @@ from cmapss_rul.system.errors import DataError
 
 MAX_RUL = 10**9
 _WIDTH = 2 + len(COLUMNS)
-# numbers of these bytes mean the same to NumPy and to the strict rules
+# for numbers of these bytes, NumPy and the strict rules agree
 _REGULAR_BYTES = b"0123456789+-.eE \t\r\n"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _EXPECTED = f"expected {_WIDTH} (unit, cycle, 3 settings, 21 sensors)"
@@ -52,7 +52,7 @@ def read_fleet(path: Path) -> Fleet:
 
 
 def read_rul(path: Path, engines: int) -> Times:
-    """Read a RUL file: one whole number of cycles a row, [engine].
+    """Read a RUL file: one whole number of cycles per row, [engine].
 
     Raises:
         DataError: text, a negative or invalid number, or not one row for each of the engines.
@@ -69,7 +69,7 @@ def open_text(path: Path) -> BinaryIO:
     """
     if path.is_dir():
         raise DataError(f"{path}: found a folder, expected a text file")
-    if path.exists() and not path.is_file():  # reading a pipe or a device could block for ever
+    if path.exists() and not path.is_file():  # reading a pipe or device could block forever
         raise DataError(f"{path}: found no regular file, expected a text file")
     try:
         return path.open("rb")
@@ -80,12 +80,12 @@ def open_text(path: Path) -> BinaryIO:
 
 @dataclass
 class _Position:
-    """The last line and the last row that were read.
+    """Position of the parser: the last line and row read.
 
     Attributes:
         engine: unit of the last row.
-        cycle: cycle of the last row; NaN, which no cycle follows, before the first.
-        blank: number of the first blank line, 0 where there is none yet.
+        cycle: cycle of the last row; NaN before the first row, so that no cycle follows it.
+        blank: number of the first blank line; 0 if there is none yet.
     """
 
     name: str
@@ -98,7 +98,7 @@ class _Position:
         return DataError(f"{self.name}, line {self.line}: {text}")
 
     def is_blank(self, line: bytes) -> bool:
-        """Count a line; blank ones are accepted at the end of the file only."""
+        """Count a line, and check whether it is blank, which is valid at the end only."""
         self.line += 1
         if not line.strip():
             self.blank = self.blank or self.line
@@ -136,7 +136,7 @@ def _join(parts: list[NDArray[np.float64]]) -> Fleet:
     values = np.empty((rows, len(COLUMNS)))
     start = 0
     parts.reverse()
-    while parts:  # each block is freed as soon as it is copied: memory holds the data once
+    while parts:  # frees each block once it is copied, so that memory holds the data only once
         part = parts.pop()
         stop = start + len(part)
         engine[start:stop], cycle[start:stop] = part[:, 0], part[:, 1]
@@ -146,9 +146,9 @@ def _join(parts: list[NDArray[np.float64]]) -> Fleet:
 
 
 def _split_off_blank_end(block: bytes) -> list[bytes]:
-    """Split a block into its rows and the blank lines after them.
+    """Split a block into its rows and trailing blank lines.
 
-    Blank lines need the slow path, which should not be taken for the rows, too.
+    Blank lines need the slow parser, which the rows should avoid.
     """
     last = _LINE_END.search(block, len(block.rstrip()))
     end = last.end() if last else len(block)
@@ -156,7 +156,7 @@ def _split_off_blank_end(block: bytes) -> list[bytes]:
 
 
 def _parse_fast(block: bytes, position: _Position) -> NDArray[np.float64] | None:
-    """Parse a block of rows [row, 26], or return None where anything is unusual."""
+    """Parse a block of rows, [row, 26]; return None if anything is unusual."""
     if position.blank or block.translate(None, _REGULAR_BYTES):  # `nan`, hex, text, other spaces
         return None
     if b"\r" in block:
@@ -165,7 +165,7 @@ def _parse_fast(block: bytes, position: _Position) -> NDArray[np.float64] | None
     if not block.strip():
         return None
     try:
-        # rounds each number once, to the nearest float; *measured*: faster than pandas.read_csv
+        # rounds correctly to the nearest float; *measured*: faster than pandas.read_csv
         table = np.loadtxt(io.BytesIO(block), comments=None, ndmin=2)
     except (ValueError, OverflowError):
         return None
@@ -184,14 +184,14 @@ def _parse_fast(block: bytes, position: _Position) -> NDArray[np.float64] | None
 def _in_sequence(
     engine: NDArray[np.float64], cycle: NDArray[np.float64], position: _Position
 ) -> bool:
-    # the row before the block counts, too: a gap may lie between two blocks
+    # includes the last row of the previous block: a gap may lie between two blocks
     step = np.diff(engine, prepend=position.engine)
     next_cycle = np.diff(cycle, prepend=position.cycle) == 1
     return bool(np.all(((step == 0) & next_cycle) | ((step == 1) & (cycle == 1))))
 
 
 def _parse_by_line(block: bytes, position: _Position) -> NDArray[np.float64]:
-    # servers and browsers save pages and archives under the name of the file
+    # a failed download may have saved a page or an archive under the name of the file
     if position.line == 0 and (found := foreign_format(block)):
         raise DataError(f"{position.name}, line 1: found {found}, expected rows of 26 numbers")
     rows = []
@@ -204,7 +204,7 @@ def _parse_by_line(block: bytes, position: _Position) -> NDArray[np.float64]:
 
 
 def _parse_line(line: bytes, position: _Position) -> list[float]:
-    """Parse one row; an error names its first fault."""
+    """Parse one row; raise an error about its first fault."""
     tokens = _tokens(line, position)
     wrong = [i for i, token in enumerate(tokens) if not NUMBER.fullmatch(token)]
     if position.line == 1 and wrong == list(range(len(tokens))) and len(tokens) > 1:
@@ -235,7 +235,7 @@ def _tokens(line: bytes, position: _Position) -> list[bytes]:
 
 
 def _check_sequence(row: list[float], position: _Position) -> None:
-    """Check that unit and cycle of a row continue those of the row before, and move on to it."""
+    """Check that a row continues the previous one by unit and cycle, and advance the position."""
     engine, cycle = row[0], row[1]
     same, following = engine == position.engine, engine == position.engine + 1
     if (same and cycle == position.cycle + 1) or (following and cycle == 1):
@@ -261,7 +261,7 @@ def _check_sequence(row: list[float], position: _Position) -> None:
 
 
 def parse_rul(stream: BinaryIO, name: str, engines: int | None, *, whole: bool = True) -> Times:
-    """Parse a RUL file from an open stream; `engines` None accepts any number of rows."""
+    """Parse a RUL file from an open stream, of any number of rows if `engines` is None."""
     position, tail = _Position(name), Tail()
     values: list[float] = []
     try:
@@ -279,7 +279,7 @@ def parse_rul(stream: BinaryIO, name: str, engines: int | None, *, whole: bool =
     if not values:
         raise DataError(f"{name}: the file is empty, expected one whole number a row")
     if engines is not None and len(values) != engines:
-        # the first line too many, or the last one of a file that is too short
+        # the first excess line, or the last line of a file that is too short
         position.line = min(len(values), engines + 1)
         raise position.error(
             f"found {len(values)} row(s) in the file, expected {engines}, one for each engine "
@@ -295,7 +295,7 @@ def _parse_rul_line(line: bytes, position: _Position, whole: bool) -> float:
     if len(tokens) != 1:
         raise position.error(f"found {len(tokens)} columns, expected one RUL a row")
     value = float(tokens[0]) if NUMBER.fullmatch(tokens[0]) else float("nan")
-    # NaN fails the first comparison, so that int() never sees it
+    # NaN fails the first comparison, so it never reaches int()
     if not 0 <= value <= MAX_RUL or (whole and value != int(value)):
         expected = "a whole number of cycles" if whole else "a number"
         found = quote_token(tokens[0])

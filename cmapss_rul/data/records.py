@@ -1,4 +1,4 @@
-"""Records of engines from a user's own file, in any row order."""
+"""Reader of the records in a user's file, whose rows may have any order."""
 
 import re
 from dataclasses import dataclass, replace
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_CYCLE = 10**9
-# *guess*: of 20 rows or more, 90 % with an engine of their own are numbered rows, not engines
+# *guess*: if 90 % of at least 20 engines have a single row, the column numbers the rows
 _MIN_ROWS, _SINGLE = 20, 0.9
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as Python prints it: '07', '+7', '7.0' are text
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as printed by Python; not '07', '+7', '7.0'
 
 ALLOW_GAPS = "use --allow-gaps (allow_gaps=True in Python) to predict anyway; the result is marked"
 NO_GAPS = (
@@ -36,13 +36,12 @@ class Records:
     """Records of engines, one after another, each by ascending cycles.
 
     Attributes:
-        fleet: engines numbered 1, 2, … in the order of their first rows in the file, cycles as
-            the file counts them.
-        names: [engine], the engines' names as the file writes them; numbers where every one is
-            written as that whole number is printed.
+        fleet: engines renumbered 1, 2, … in the order of their first rows in the file, with the
+            cycles of the file.
+        names: [engine], names in the file; integers if every name is one in canonical form.
         missing_cycles: [row], number of cycles missing in the engine's record before the row.
-        has_condition_columns: whether the file has every column of the operating conditions.
-        extra: [row], an additional column that was requested, or None.
+        has_condition_columns: whether the file has all columns of the operating conditions.
+        extra: [row], an additional requested column, or None.
     """
 
     fleet: Fleet
@@ -66,20 +65,20 @@ def read_records(
     event: str | None = None,
     gaps: str | None = NO_GAPS,
 ) -> Records:
-    """Read records of engines, in any row order.
+    """Read and sort the records of engines from a table.
 
-    Required columns are unit, cycle, those that the network sees, and those of the operating
-    conditions. A model with a single condition needs none of the latter.
+    Required columns are unit, cycle, the network's inputs, and the keys of the operating
+    conditions, except for a model with a single condition.
 
     Args:
         content: a data frame, or the bytes of a file: C-MAPSS text, CSV with a header, or Parquet.
-        name: of the table, in error messages.
-        config: which columns, under which names.
-        conditions: of a trained model; None where they are fitted to these records later.
-        extra: name of an additional column, which is then required.
-        event: name of a required column that tells whether each record ends with the failure.
-        gaps: advice on missing cycles, for the error message; None accepts them, as does
-            `gaps: keep` of the configuration.
+        name: name of the table in error messages.
+        config: columns, and their names.
+        conditions: conditions of a trained model; None if they will be fitted to these records.
+        extra: name of an additional, required column.
+        event: name of a required event column: 1 if the record ends with the failure.
+        gaps: advice in the error message about missing cycles; None accepts them, as does
+            `gaps: keep` in the configuration.
 
     Raises:
         DataError: one line with the position, what was found and what was expected.
@@ -105,7 +104,7 @@ def read_records(
         cycle: Times = _cycles_from_order(table, engine)
     else:
         cycle = _whole_cycles(table) if config.counts_cycles else _times(table, config.unit)
-    order = np.lexsort((cycle, engine))  # by engine, then by cycle
+    order = np.lexsort((cycle, engine))  # by engine, then cycle
     values = _raw_values(table, config, conditions)[order]
     fleet = Fleet.from_rows(engine[order], cycle[order], values, config.raw_columns)
     if event is not None:
@@ -130,7 +129,7 @@ def read_file(path: Path) -> bytes:
     """Read a whole file.
 
     Raises:
-        DataError: with the path and the reason.
+        DataError: it cannot be read.
     """
     try:
         return path.read_bytes()
@@ -140,15 +139,15 @@ def read_file(path: Path) -> bytes:
 
 
 def _number_engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray[np.int64]]:
-    """Names of the engines in the order of their first rows, and each row's number, from 1."""
+    """Return the engines' names in the order of their first rows, and each row's number from 1."""
     unique, first, inverse = np.unique(table.engine, return_index=True, return_inverse=True)
     if unique[0] == "":
         number = table.row_numbers[first[0]]
         raise table.error(number, "found no name of the engine, expected one in each row")
-    order = np.argsort(first)  # np.unique sorts names, and a RUL file follows the file's order
+    order = np.argsort(first)  # np.unique sorts by name, but RUL files follow the file's order
     names = [str(text) for text in unique[order]]
     engine = np.argsort(order)[inverse] + 1
-    # all or none: names of one file have one type, and a text such as 07 has to stay as it is
+    # all or none, so that the names have one type; a name such as 07 must not change
     if all(map(_INTEGER.fullmatch, names)):
         return [int(name) for name in names], engine
     return names, engine
@@ -157,7 +156,7 @@ def _number_engines(table: NumericTable) -> tuple[list[int] | list[str], NDArray
 def _censored(
     table: NumericTable, event: str, failed: NDArray[np.float64], engine: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Numbers of the engines whose event, `failed` [row], is 0.
+    """Return the numbers of the engines whose event column, `failed` [row], is 0.
 
     Raises:
         DataError: a value other than 0 and 1, or two values of one engine.
@@ -183,10 +182,10 @@ def _censored(
 
 
 def _check_engine_column(table: NumericTable, engine: NDArray[np.int64]) -> None:
-    """Refuse a column that numbers the rows, where another one could name the engines."""
+    """Refuse an engine column that numbers the rows, if another column may name the engines."""
     counts = np.bincount(engine)[1:]
-    if table.others and len(engine) >= _MIN_ROWS and (counts == 1).mean() >= _SINGLE:
-        names = " or ".join(f"'{name}'" for name in table.others[:5])
+    if table.engine_candidates and len(engine) >= _MIN_ROWS and (counts == 1).mean() >= _SINGLE:
+        names = " or ".join(f"'{name}'" for name in table.engine_candidates[:5])
         raise DataError(
             f"{table.name}: found a single row of nearly every engine in the column of engines; "
             f"perhaps {names} names the engines: choose one with --engine (data.engine)"
@@ -194,11 +193,11 @@ def _check_engine_column(table: NumericTable, engine: NDArray[np.int64]) -> None
 
 
 def _cycles_from_order(table: NumericTable, engine: NDArray[np.int64]) -> NDArray[np.int64]:
-    """[row], the place of each row among those of its engine by time, from 1."""
+    """Return the rank of each row among its engine's rows by time, [row], from 1."""
     time = table.numbers[:, 0]
     order = np.lexsort((time, engine))
     same = np.flatnonzero((np.diff(time[order]) == 0) & (np.diff(engine[order]) == 0))
-    # two rows of one time have no order, so their cycles would depend on the order in the file
+    # the order of rows with equal times would depend on the order in the file
     if len(same):
         one, other = table.row_numbers[order[same[0] : same[0] + 2]]
         raise DataError(
@@ -226,7 +225,7 @@ def _whole_cycles(table: NumericTable) -> NDArray[np.int64]:
 
 
 def _times(table: NumericTable, unit: str) -> NDArray[np.float64]:
-    """[row], times in a unit of the user's own."""
+    """Return the times [row] in the user's unit."""
     time = table.numbers[:, 0]
     invalid = np.flatnonzero((time < 0) | (time > _MAX_CYCLE))
     if len(invalid):
@@ -242,13 +241,13 @@ def _times(table: NumericTable, unit: str) -> NDArray[np.float64]:
 def _hold(
     records: Records, table: NumericTable, row_numbers: NDArray[np.int64], config: DataConfig
 ) -> NDArray[np.bool_]:
-    """Fill empty cells of the records in place; [row, column], whether a cell was filled.
+    """Fill empty cells in place; return [row, column], whether the cell was filled.
 
     Raises:
-        DataError: there is no earlier value of the engine, or it is too many rows away.
+        DataError: the engine has no earlier value, or it is too many rows back.
     """
     fleet = records.fleet
-    # sorted by now: the last value is that of the cycle before, not of the row above in the file
+    # the records are sorted: the last value is that of the previous cycle, not of the row above
     held = hold_last(fleet, config.max_hold)
     left = np.argwhere(np.isnan(fleet.values))
     if len(left):
@@ -265,12 +264,12 @@ def _hold(
 def _raw_values(
     table: NumericTable, config: DataConfig, conditions: Conditions | None
 ) -> NDArray[np.float64]:
-    """[row, column]; absent columns of the conditions take those of the model's first one.
+    """Return the values [row, column]; missing condition keys get those of the first condition.
 
-    They may be absent only where the model has a single condition.
+    They may be missing only if the model has a single condition.
     """
     index = {name: i for i, name in enumerate(config.raw_columns)}
-    # 0 is left only in columns that neither a condition nor the network reads
+    # 0 remains only in columns that are neither condition keys nor inputs
     values = np.zeros((len(table.numbers), len(index)))
     if conditions is not None:
         values[:, [index[key] for key in config.condition_keys]] = conditions.table[0]
@@ -281,14 +280,14 @@ def _raw_values(
 
 
 def _cycle_steps(fleet: Fleet) -> NDArray[np.int64]:
-    """[row], cycles since the engine's row before; 1 for its first row, whatever its cycle."""
+    """Return the cycles since the engine's previous row, [row]; 1 for its first row."""
     step = np.diff(fleet.cycle, prepend=fleet.cycle.dtype.type(0))
-    step[fleet.starts] = 1  # a record may begin after cycle 1: its earlier cycles are not gaps
+    step[fleet.starts] = 1  # a record may begin after cycle 1, which is not a gap
     return step
 
 
 def _count_missing(fleet: Fleet) -> NDArray[np.int64]:
-    total = np.cumsum(_cycle_steps(fleet) - 1)  # over all engines: less that of those before
+    total = np.cumsum(_cycle_steps(fleet) - 1)  # over all engines, so subtract the start value
     return np.asarray(total - total[fleet.row_starts])
 
 
@@ -299,9 +298,9 @@ def _check_steps(
     hint: str | None,
     unit: str = "cycle",
 ) -> None:
-    """Refuse repeated cycles, and gaps if there is a hint what to do about them.
+    """Refuse repeated cycles; also gaps, if there is a hint for the message.
 
-    `records` are sorted; `row_numbers`, [row], are their positions in the file.
+    `row_numbers` [row] are the positions of the sorted rows in the file.
     """
     cycle, step = records.fleet.cycle, _cycle_steps(records.fleet)
     repeats, gaps = np.flatnonzero(step == 0), np.flatnonzero(step > 1)

@@ -1,4 +1,4 @@
-"""Distribution of the training data, against which a later file is compared."""
+"""Reference distribution of the training data, for drift detection in other files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from cmapss_rul.data.fleet import Times
 
 BANDS = 4
-"""Bands of age, each with a quarter of the training rows.
+"""Age bands, each with a quarter of the training rows.
 
-*Measured*: records cut before the failure, as the official test files are, are up to 0.49 standard
-deviations away from the training data as a whole, and up to 0.43 at the same age.
+*Measured*: records truncated before the failure, such as the official test files, are up to 0.49
+standard deviations away from the training data as a whole, and up to 0.43 at the same age.
 """
 
 _POINTS = 16
@@ -23,11 +23,11 @@ _MAX_ROWS = 1 << 16  # every n-th row of a larger fleet
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Quantiles of the scaled columns by operating condition and age.
+    """Quantiles of the scaled columns by operating condition and age band.
 
     Attributes:
-        edges: [band − 1], cycles at which the bands of age begin.
-        quantiles: [condition, band, point, column], at the middles of equal shares of the rows.
+        edges: [band − 1], cycles at which the age bands begin.
+        quantiles: [condition, band, point, column], at the midpoints of equal shares of the rows.
     """
 
     edges: NDArray[np.float64]
@@ -41,13 +41,13 @@ class Reference:
         cycle: Times,
         scale: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]],
     ) -> "Reference":
-        """Take the quantiles of the training rows.
+        """Compute the quantiles of the training rows.
 
         Args:
             values: [row, column], raw.
-            condition: [row], operating conditions 0, 1, …, each of which occurs.
+            condition: [row], index of the operating condition; each of 0, 1, … occurs.
             cycle: [row].
-            scale: from raw values and conditions to scaled values.
+            scale: scales raw values, given their conditions.
         """
         names, first = np.unique(condition, return_index=True)
         step = -(-len(values) // _MAX_ROWS)
@@ -61,7 +61,7 @@ class Reference:
             of_condition = condition == index
             for number in range(BANDS):
                 both = of_condition & (band == number)
-                # a condition that does not occur at an age stands there as it is at all ages
+                # a condition without rows in a band has its quantiles over all bands
                 part = scaled[both if both.any() else of_condition]
                 quantiles[index, number] = np.quantile(part, shares, axis=0)
         return cls(edges, quantiles)
@@ -69,12 +69,12 @@ class Reference:
     def distances(
         self, scaled: NDArray[np.float32], condition: NDArray[np.int64], cycle: Times
     ) -> NDArray[np.float64]:
-        """[condition, column], how far rows are from the training data at the same ages.
+        """Return the distance of rows from the training data at the same ages, [condition, column].
 
-        The Wasserstein distance between the rows of a condition and the training distribution,
-        whose bands of age have the shares that they have among these rows, in standard deviations
-        of the training data: a column that is moved as a whole by one of them is 1 away. NaN where
-        the condition has no rows.
+        The 1-Wasserstein distance between the rows of a condition and the training distribution,
+        whose age bands are weighted as they occur among these rows, in standard deviations of the
+        training data: shifting a column by one of them gives a distance of 1. NaN if the condition
+        has no rows.
         """
         from scipy.stats import wasserstein_distance  # here: a slow import
 
@@ -92,7 +92,7 @@ class Reference:
         return found
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything as tensors, for a checkpoint."""
+        """Return all parameters as tensors, for a checkpoint."""
         return {
             "edges": torch.from_numpy(self.edges),
             "quantiles": torch.from_numpy(self.quantiles),
@@ -100,10 +100,10 @@ class Reference:
 
     @classmethod
     def from_state(cls, state: dict[str, Any], conditions: int, columns: int) -> "Reference":
-        """Restore a reference.
+        """Restore a reference from its `state_dict`.
 
         Raises:
-            ValueError: the tensors do not fit each other, the conditions or the columns.
+            ValueError: inconsistent shapes, or values that are not finite.
         """
         edges, quantiles = state["edges"].numpy(), state["quantiles"].numpy()
         expected = (conditions, len(edges) + 1, quantiles.shape[2], columns)

@@ -1,4 +1,4 @@
-"""`rul simulate`: a run-to-failure fleet in C-MAPSS's own format, marked as simulated."""
+"""Simulated run-to-failure fleets in C-MAPSS's file format, marked as simulated."""
 
 import contextlib
 import hashlib
@@ -34,7 +34,7 @@ _PADDING = 0
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of a simulated fleet; the same parameters give the same bytes.
+    """Parameters of a simulated fleet; they determine every byte of its files.
 
     Attributes:
         engines: number of training engines, and of test engines.
@@ -60,7 +60,7 @@ class Parameters:
 
     @property
     def subset(self) -> SubsetName:
-        """The subset with these conditions and faults.
+        """The subset with these numbers of conditions and faults.
 
         >>> Parameters(conditions=6, faults=2).subset
         'FD004'
@@ -71,7 +71,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """Parameters of a fleet, and names of the written files and of those left unchanged."""
+    """Parameters of a fleet, and the names of the written and the unchanged files."""
 
     parameters: Parameters
     written: tuple[str, ...]
@@ -87,15 +87,14 @@ def simulate(
     seed: int = 0,
     kinds: Sequence[FileKind] = FILE_KINDS,
 ) -> SimulationResult:
-    """Write a simulated fleet and its manifest; the same fleet is left unchanged.
+    """Write a simulated fleet and its manifest; identical files are left unchanged.
 
-    The folder is created if missing; no files but those of `kinds` are written or opened. The
-    other arguments are those of `Parameters`.
+    The folder is created if missing; only files of `kinds` are written or opened. The other
+    arguments are those of `Parameters`.
 
     Raises:
         UsageError: a parameter is out of range.
-        DataError: the folder has files of the subset that were made otherwise, or cannot be
-            written.
+        DataError: the folder has other files of the subset, or cannot be written.
     """
     parameters = Parameters(engines, conditions, faults, seed)
     wanted = {kind: file_name(kind, parameters.subset) for kind in kinds}
@@ -104,7 +103,7 @@ def simulate(
         known, missing = _inspect_folder(directory, parameters, wanted)
         if missing or known is None:
             with wait_for_folder(directory):
-                # again: another process may have written them while this one waited
+                # check again: another process may have written them while this one waited
                 known, missing = _inspect_folder(directory, parameters, wanted)
                 if missing or known is None:
                     remove_partial_files(directory)
@@ -117,10 +116,10 @@ def simulate(
 
 
 def read_manifest(directory: Path, subset: SubsetName) -> dict[str, Any] | None:
-    """Read the manifest of a simulated subset; None where there is none.
+    """Read the manifest of a simulated subset; None if there is none.
 
     Raises:
-        DataError: a file of that name that `rul simulate` did not write.
+        DataError: a file of that name is not a manifest of `rul simulate`.
     """
     path = manifest_path(directory, subset)
     if not path.exists():
@@ -140,7 +139,7 @@ def read_manifest(directory: Path, subset: SubsetName) -> dict[str, Any] | None:
 def _inspect_folder(
     directory: Path, parameters: Parameters, wanted: Mapping[FileKind, str]
 ) -> tuple[Mapping[str, str] | None, dict[FileKind, str]]:
-    """Digests in the manifest of an earlier call, and the files that are missing."""
+    """Return the digests in an existing manifest, and the missing files."""
     known = _known_digests(directory, parameters, wanted.values())
     return known, {k: name for k, name in wanted.items() if not (directory / name).exists()}
 
@@ -148,12 +147,12 @@ def _inspect_folder(
 def _known_digests(
     directory: Path, parameters: Parameters, names: Iterable[str]
 ) -> Mapping[str, str] | None:
-    """Digests in the manifest, after a check that the files are those of an earlier call.
+    """Return the digests in the manifest, after checking the existing files against them.
 
-    Returns None for a folder without files of the subset.
+    None for a folder without files of the subset.
     """
     subset = parameters.subset
-    # files first, manifest second: a process that writes them has the opposite order
+    # list files before reading the manifest: a writing process uses the opposite order
     paths = [directory / file_name(kind, subset) for kind in FILE_KINDS]
     existing = [path for path in paths if path.exists()]
     manifest = read_manifest(directory, subset)
@@ -195,7 +194,7 @@ def _write(
     missing: Mapping[FileKind, str],
     known: Mapping[str, str] | None,
 ) -> None:
-    """Write the missing files; either all of them take their names at the end, or none."""
+    """Write the missing files; all of them take their final names at the end, or none."""
     with contextlib.ExitStack() as stack:
         streams = {
             kind: stack.enter_context(atomic_file(directory / name))
@@ -203,7 +202,7 @@ def _write(
         }
         digests = _generate(parameters, streams)
         if known is None:
-            # before the files: without a manifest they would not count as simulated
+            # before the files, which without a manifest would not be marked as simulated
             manifest = {
                 "simulated": True,
                 "note": "simulated by `rul simulate` in C-MAPSS's format; not NASA's data",
@@ -224,8 +223,8 @@ def _write(
 
 
 def _generate(parameters: Parameters, streams: Mapping[FileKind, BinaryIO]) -> dict[str, str]:
-    """Generate all three files, write those that have a stream, and return their digests."""
-    # all three even if one is missing: the manifest lists the digests of the whole fleet
+    """Generate all three files, write those with a stream, and return all digests."""
+    # all three, even if only one is missing: the manifest lists all digests
     hashes = {kind: hashlib.sha256() for kind in FILE_KINDS}
 
     def write(kind: FileKind, text: bytes) -> None:
@@ -245,13 +244,12 @@ def _generate(parameters: Parameters, streams: Mapping[FileKind, BinaryIO]) -> d
 def fixed_point(values: NDArray[np.float64], decimals: Sequence[int], end: bytes = b"\n") -> bytes:
     r"""Format a table as text, a space after each number and `end` after each row.
 
-    Whole columns are formatted with array arithmetic: number by number, 10,000 engines would
-    take minutes instead of seconds.
+    Vectorised over rows: number by number, 10,000 engines would take minutes, not seconds.
 
     Args:
         values: [row, column], finite, at most 2**53 after multiplication by 10**decimals.
-        decimals: [column], digits after the point.
-        end: ends a row.
+        decimals: [column], decimal places.
+        end: end of each row.
 
     >>> fixed_point(np.array([[1.0, -0.25], [30.0, 641.826]]), [0, 2])
     b'1 -0.25 \n30 641.83 \n'
@@ -265,7 +263,7 @@ def fixed_point(values: NDArray[np.float64], decimals: Sequence[int], end: bytes
 
 
 def _format_column(values: NDArray[np.float64], decimals: int) -> NDArray[np.uint8]:
-    """Characters of one column, [row, width], with `_PADDING` where a number is shorter."""
+    """Format a column as characters, [row, width], with `_PADDING` beside shorter numbers."""
     scaled = np.rint(values * 10**decimals).astype(np.int64)
     rest = np.abs(scaled)
     digits = max(len(str(rest.max())), decimals + 1)
@@ -277,7 +275,7 @@ def _format_column(values: NDArray[np.float64], decimals: int) -> NDArray[np.uin
         if digit == decimals and decimals > 0:
             characters[:, place] = _POINT
             place -= 1
-        # a digit before the point is written unless it would be a leading zero
+        # omit leading zeros, except the digit before the point
         written = rest > 0 if digit > decimals else np.True_
         rest, units = np.divmod(rest, 10)
         characters[:, place] = np.where(written, units + _ZERO, _PADDING)

@@ -1,4 +1,4 @@
-"""A simulated fleet of which most engines have not failed, with the truth in a file of its own."""
+"""Simulated fleets with censored records, and a separate file with the true RUL."""
 
 import json
 from dataclasses import asdict
@@ -18,17 +18,17 @@ from cmapss_rul.system.files import save_file
 FLEET, TRUTH = "fleet_censored.csv", "truth_censored.csv"
 EVENT = "failed"
 MAX_CENSORED_ENGINES = 10_000
-"""Bounds the memory: the files are made as a whole, 200 bytes a row."""
+"""Bounds the memory: whole files are built in memory, with 200 bytes per row."""
 
 
 def censored_rows(
     parameters: Parameters, share: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Simulate engines that failed, and cut the records of a share of them at random before.
+    """Simulate run-to-failure records, and truncate a share of them at random.
 
-    The engines are those of the training file that the same parameters give. Which of them are
-    censored does not depend on their lives, nor does the place of the cut, but for its range:
-    uniform from cycle 20 to the last but one. So the censoring is not informative.
+    The engines are those of the training file with the same parameters. The censored ones are
+    drawn independently of their lives, and truncated uniformly between cycle 20 and the last but
+    one, so the censoring is not informative.
 
     Returns:
         rows: [row, 27], unit, cycle, settings, sensors, and 1 where the record ends with the
@@ -49,11 +49,11 @@ def censored_rows(
 
 
 def simulate_censored(directory: Path, parameters: Parameters, share: float) -> SimulationResult:
-    """Write a fleet as CSV, its truth, and a manifest; equal files are left unchanged.
+    """Write a fleet as CSV, its true RUL, and a manifest; identical files are left unchanged.
 
     Raises:
-        UsageError: the share is out of range, or the fleet too large.
-        DataError: a file is there already with another content, or cannot be written.
+        UsageError: the share is out of range, or the fleet is too large.
+        DataError: a file exists with another content, or cannot be written.
     """
     engines = parameters.engines
     if not 0 <= share < 1:
@@ -81,7 +81,7 @@ def simulate_censored(directory: Path, parameters: Parameters, share: float) -> 
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{directory}: cannot be written: {error.strerror or error}") from error
-    # before the files: without a manifest they would not count as simulated
+    # before the files, which without a manifest would not be marked as simulated
     path = manifest_path(directory, subset_of(FLEET))
     save_file(path, json.dumps(manifest, indent=2) + "\n")
     written = tuple(name for name in files if name not in unchanged)
@@ -91,10 +91,10 @@ def simulate_censored(directory: Path, parameters: Parameters, share: float) -> 
 
 
 def _same_files(directory: Path, files: dict[str, bytes]) -> tuple[str, ...]:
-    """Names of the files that exist with this content.
+    """Return the names of the files that exist with this content.
 
     Raises:
-        DataError: one exists with another.
+        DataError: a file exists with another content.
     """
     found = [name for name in files if (directory / name).exists()]
     for name in found:

@@ -1,10 +1,10 @@
-"""Data files: found in the data folder, or else fetched or simulated.
+"""Acquisition of the data files: existing ones are used, missing ones fetched or simulated.
 
-    source → members → digest and strict reader → all valid? → complete files, at once
+    source → members → digests and strict reader → all valid? → all files written together
 
 The source is `--source`, else `RUL_DATA_SOURCE`, else the public sources in turn. A public
-source must serve the official files. The user's own source may serve others, if the strict
-reader accepts them; they are marked 'not the official files' from then on.
+source must serve the official files. The user's source may serve other files that the strict
+reader accepts; all results from them are marked 'not the official files'.
 """
 
 import contextlib
@@ -55,10 +55,10 @@ class FetchResult:
     """Result of `fetch`.
 
     Attributes:
-        source: what served the written files; None where nothing had to be fetched.
-        unchanged: the files that were there and valid.
-        refused: what was wrong with files that were replaced.
-        answers: why the sources tried before could not supply the files.
+        source: label of the source of the written files; None if nothing had to be fetched.
+        unchanged: the existing, valid files.
+        refused: errors of the files that were replaced.
+        answers: errors of the sources tried before.
     """
 
     source: str | None = None
@@ -87,15 +87,14 @@ def displayed_url(url: str) -> str:
 def ensure_files(
     config: DataConfig, kinds: Sequence[FileKind], *, progress: bool = True
 ) -> dict[FileKind, Path]:
-    """Return the paths of files; missing ones of a subset are fetched or simulated.
+    """Return the paths of data files; missing ones of a subset are fetched or simulated.
 
-    Training asks for training files only. No test or RUL file is opened then, whatever is in the
-    folder.
+    Training requests training files only, and then no test or RUL file is opened.
 
     Args:
-        config: which subset, which folder, and whether its files are official; or a user's own
-            files. Where these include no test file, the test records are in `train`.
-        kinds: the files needed.
+        config: names the subset, the folder and the source, or the user's own files. If these
+            include no test file, the test records are in `train`.
+        kinds: the required files.
         progress: show a progress bar while fetching, if standard error is a terminal.
 
     Raises:
@@ -124,7 +123,7 @@ def ensure_files(
         simulate(directory, conditions=CONDITIONS[config.subset], faults=faults, kinds=kinds)
         return paths
     for path in paths.values():
-        # a run marked 'simulated' must not train on real files that lie in the folder
+        # a run marked 'simulated' must not use real files
         if not provenance(path).simulated:
             raise DataError(
                 f"{path}: data.source is 'simulated', but `rul simulate` did not make this file; "
@@ -157,24 +156,24 @@ def fetch(
     force: bool = False,
     progress: bool = True,
 ) -> FetchResult:
-    """Put files into the data folder, unless valid ones are there.
+    """Fetch files into the data folder, unless valid ones exist.
 
     Args:
-        names: of the files needed; no other file is opened.
+        names: names of the required files; no other file is opened.
         directory: the data folder; created if missing.
         source: archive, folder or URL; None for `RUL_DATA_SOURCE` or the public sources.
-        force: replace files that are there, too.
+        force: also replace existing files.
         progress: show a progress bar, if standard error is a terminal.
 
     Returns:
-        What was written, what was left unchanged, and why.
+        The written and the unchanged files, and the errors of rejected files and sources.
 
     Raises:
         DataError: no source has served valid files; nothing was written.
     """
     if path_exists(directory) and not directory.is_dir():
         raise DataError(f"{directory}: found a file, expected a folder")
-    # before the lock, which needs a writable folder: usually all files are there
+    # before the lock, which needs a writable folder: usually all files exist
     valid = {} if force else verify_folder(names, directory).valid
     if valid.keys() >= set(names):
         return FetchResult(unchanged=tuple(valid[name] for name in names))
@@ -185,13 +184,13 @@ def fetch(
 def _fetch(
     names: Sequence[str], directory: Path, source: str | None, *, force: bool, progress: bool
 ) -> FetchResult:
-    """Fetch what is still missing: another process may have fetched it while this one waited."""
+    """Fetch the missing files; check again first, since another process may have fetched them."""
     check = FolderCheck() if force else verify_folder(names, directory)
     needed = [name for name in names if name not in check.valid]
     unchanged = tuple(check.valid[name] for name in names if name in check.valid)
     if not needed:
         return FetchResult(unchanged=unchanged)
-    # before any download: the folder would be refused after it, too
+    # before any download, since the folder would be refused anyway
     _refuse_simulated(directory, needed)
     answers: list[str] = []
     sources = _list_sources(source)
@@ -204,7 +203,7 @@ def _fetch(
                     members, needed, directory, candidate.label, official=candidate.public
                 )
                 _write(members, found, directory)
-        except _WriteError:  # the next source would meet the same folder
+        except _WriteError:  # no other source would help
             raise
         except DataError as error:
             answers.append(str(error))
@@ -215,7 +214,7 @@ def _fetch(
 
 
 class _WriteError(DataError):
-    """The data folder cannot be written: no other source would help."""
+    """The data folder cannot be written."""
 
 
 def _describe_failure(
@@ -235,7 +234,7 @@ def _describe_failure(
 
 
 def _join_answers(sources: Sequence[_Source], answers: Sequence[str]) -> str:
-    """Join what the sources answered; a reason common to all, such as no network, is named once."""
+    """Join the errors of all sources; a common one, such as no network, is stated once."""
     pairs = zip(sources, answers, strict=True)
     reasons = {answer.removeprefix(f"{source.label}: ") for source, answer in pairs}
     if len(answers) == 1 or len(reasons) > 1:
@@ -266,7 +265,7 @@ def _open_source(
         return _open_url(source, names, stack, progress=progress)
     path = Path(source.address)
     try:
-        # a shell expands ~ in an argument, but not in the value of the variable
+        # shells expand ~ in arguments, but not in the value of the environment variable
         path = path.expanduser()
         if path.is_dir():
             return open_folder(path, source.label, names, stack)
@@ -295,7 +294,7 @@ def _open_url(
 
 
 def _refuse_simulated(directory: Path, needed: Sequence[str]) -> None:
-    """Keep downloaded files out of a folder whose manifest marks them as simulated."""
+    """Refuse to download into a folder whose manifest would mark the files as simulated."""
     for name in needed:
         manifest = manifest_path(directory, subset_of(name))
         if path_exists(manifest):
@@ -309,7 +308,7 @@ def _refuse_simulated(directory: Path, needed: Sequence[str]) -> None:
 def _write(members: dict[str, Member], found: Sequence[Provenance], directory: Path) -> None:
     """Write all files under temporary names, then rename them together."""
     try:
-        # left by a process that was killed; the lock excludes one that is still writing
+        # of killed processes; the lock excludes one that is still writing
         remove_partial_files(directory)
         with contextlib.ExitStack() as stack:
             for source in found:
@@ -321,14 +320,14 @@ def _write(members: dict[str, Member], found: Sequence[Provenance], directory: P
 
 
 def _copy(member: Member, target: BinaryIO, verified: Provenance) -> None:
-    """Copy a verified member, and check that its bytes are still the same."""
+    """Copy a verified member, and check that its bytes have not changed."""
     digest = hashlib.sha256()
     with member.reading() as stream:
         while piece := stream.read(1 << 20):
             digest.update(piece)
             try:
                 target.write(piece)
-            except OSError as error:  # not an error of reading: no other source would help
+            except OSError as error:  # of writing, not of reading: no other source would help
                 reason = error.strerror or error
                 raise _WriteError(f"{target.name}: cannot be written: {reason}") from error
     if digest.hexdigest() != verified.sha256:

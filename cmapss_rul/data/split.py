@@ -1,8 +1,8 @@
-"""The split: which engines train, validate, calibrate and test.
+"""Split of the engines into training, validation, calibration and test set.
 
-The default splits by engine. Windows of one engine overlap and share its individual wear, so
-windows split at random leak training data into validation, as in much published code; that
-split is offered only to measure how optimistic it is.
+The default is a split by engine. Windows of an engine overlap and share its individual wear, so
+a random split of windows leaks training data into validation, as in much published code; it is
+offered only to measure its optimism.
 """
 
 from typing import Literal, NamedTuple
@@ -17,25 +17,25 @@ from cmapss_rul.display.text import counted
 from cmapss_rul.system.errors import DataError
 
 FEW_ENGINES = 20
-"""Fewer test engines than this are a small basis. A guess: with 20, the 95 % interval of an RMSE
-still spans some 60 % of it."""
+"""Results on fewer test engines are marked. A *guess*: with 20, the 95 % interval of an RMSE still
+spans some 60 % of it."""
 
 LEAK = "a leak: the windows that validate come from the engines that train"
-"""Marks every result of a split by windows."""
+"""Mark of every result of a split by windows."""
 
 _NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
 
 class Partition(NamedTuple):
-    """What trains, validates and calibrates: numbers of engines, or rows at which windows end.
+    """Engines, by number, or rows at which windows end, of each part of the training file.
 
-    No row is in two parts. Nor is an engine, unless windows are split: then all both train and
-    validate.
+    The parts are disjoint, except that with a split by windows all engines are in training and
+    validation (their rows are disjoint).
 
     Attributes:
-        training: whose windows train, ascending.
-        validation: whose windows select the epoch, ascending.
-        calibration: held out for the intervals only, ascending; usually empty.
+        training: used to train, ascending.
+        validation: used to select the epoch, ascending.
+        calibration: used to calibrate the intervals only, ascending; usually empty.
     """
 
     training: NDArray[np.int64]
@@ -49,20 +49,20 @@ class SplitConfig(Config):
     by: Literal["engines", "windows"] = Field(
         "engines",
         description="Split whole engines; or single windows at random, which is a leak, to measure "
-        "how optimistic it is.",
+        "its optimism.",
     )
     validation: float = Field(
         0.2,
         gt=0,
         lt=1,
-        description="Share of the training file's engines (or windows) that select the epoch.",
+        description="Share of the training file's engines (or windows) used to select the epoch.",
     )
     calibration: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Share of the engines held out from training and validation, so that the "
-        "intervals made from them are exact; 0 makes the intervals from the validation engines.",
+        description="Share of the engines reserved for calibration, so that the coverage of the "
+        "intervals is exact; with 0 they are calibrated on the validation engines.",
     )
     test: float = Field(
         0.2,
@@ -75,7 +75,7 @@ class SplitConfig(Config):
         0,
         ge=0,
         lt=2**63,
-        description="Seed that selects the held-out test engines, and the cycles at which their "
+        description="Seed of the draw of held-out test engines, and of the cycles at which their "
         "records are truncated.",
     )
     test_folds: int | None = Field(
@@ -85,28 +85,26 @@ class SplitConfig(Config):
         description="Folds of a cross-validation, which replace split.test: each engine is held "
         "out in one of them. Null for none.",
     )
-    test_fold: int = Field(
-        0, ge=0, lt=1000, description="The fold that is held out, counted from 0."
-    )
+    test_fold: int = Field(0, ge=0, lt=1000, description="Index of the held-out fold, from 0.")
     folds: int | None = Field(
         None,
         ge=2,
         le=100,
-        description="Folds of an ensemble (rul train --folds): one network a fold, whose engines "
-        "validate it while all others train it; the mean predicts. Replaces split.validation; null "
-        "for a single network.",
+        description="Folds of an ensemble (rul train --folds): one network per fold, validated on "
+        "its engines and trained on all others; predictions are averaged. Replaces "
+        "split.validation; null for a single network.",
     )
     fold: int | None = Field(
         None,
         ge=0,
         lt=100,
-        description="Train only the network of this fold, counted from 0; null for all of them.",
+        description="Train only the network of this fold, counted from 0; null for all folds.",
     )
     seed: int | None = Field(
         None,
         ge=0,
         lt=2**63,
-        description="Seed of the split; null uses the run's seed. A number fixes the split "
+        description="Seed of the split; null for the run's seed. A number keeps the split fixed "
         "while the run's seed varies.",
     )
 
@@ -165,27 +163,27 @@ class SplitConfig(Config):
 
     @property
     def members(self) -> list["SplitConfig"]:
-        """The splits of an ensemble's networks, fold after fold; none of a single network."""
+        """The splits of an ensemble's networks, fold by fold; empty for a single network."""
         folds = (self.folds or 0) if self.is_ensemble else 0
         return [self.model_copy(update={"fold": fold}) for fold in range(folds)]
 
     def hold_out_test(
         self, engines: NDArray[np.int64], censored: NDArray[np.int64] = _NONE
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Draw the engines of a user's training file that are held out as test set.
+        """Draw the engines of a user's training file to hold out as test set.
 
-        A seed of their own draws them, so that they stay the same whatever else is varied. Of
-        engines that failed and of censored ones the same share is drawn, each on its own.
+        Drawn with `test_seed`, so that they do not change with the run's seed. Stratified: the
+        same share of the failed and of the censored engines is drawn.
 
         Args:
             engines: numbers of the engines that failed.
-            censored: numbers of those whose records end before the failure.
+            censored: numbers of the censored engines.
 
         Returns:
-            Numbers of the engines for all other splits, and of those held out, both ascending.
+            Numbers of the remaining engines, and of the held-out ones, both ascending.
 
         Raises:
-            DataError: there are too few engines for each part to have one.
+            DataError: there are too few engines for every part.
         """
         engines = np.sort(engines)
         if self.test == 0 and self.test_folds is None:
@@ -201,10 +199,10 @@ class SplitConfig(Config):
             )
         if self.test_folds is not None:
             return self._hold_out_fold(engines, censored, reserved)
-        # at least one engine is held out, and `reserved` ones are left
+        # hold out at least one engine, and leave at least `reserved`
         count = min(max(round(self.test * len(engines)), 1), len(engines) - reserved)
         drawn = np.random.default_rng(self.test_seed).permutation(engines)
-        # a stream of its own: a censored engine more or less moves none of those that failed
+        # a separate stream: the number of censored engines must not change the draw of failed ones
         others = np.random.default_rng([self.test_seed, 2]).permutation(np.sort(censored))
         share = round(self.test * len(censored))
         return (
@@ -215,7 +213,7 @@ class SplitConfig(Config):
     def _hold_out_fold(
         self, engines: NDArray[np.int64], censored: NDArray[np.int64], reserved: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Hold out a fold: equal parts of the engines that failed, and of the censored ones."""
+        """Hold out a fold of the failed engines, and one of the censored engines."""
         folds = self.test_folds or 1
         if len(engines) < max(folds, reserved + 1):
             raise DataError(
@@ -230,14 +228,14 @@ class SplitConfig(Config):
         return np.setdiff1d(np.concatenate([engines, censored]), held_out), held_out
 
     def draw_cutoffs(self, lives: NDArray[np.int64], window: int) -> NDArray[np.int64]:
-        """Draw the cycle at which the record of each held-out engine is truncated.
+        """Draw the cycle after which the record of each held-out engine is truncated.
 
         Uniform from min(window, life − 1) to life − 1: [engine], the last cycle of its record.
         `lives`, [engine], are the cycles until the failure, at least 2.
         """
-        # life − 1: a record that reaches its failure has no RUL left to predict
+        # at most life − 1: at the failure there is no RUL to predict
         shortest = np.minimum(window, lives - 1)
-        # one number an engine, scaled to its range: the window does not change the draws
+        # one draw per engine, scaled to its range, so that the draws do not depend on the window
         drawn = np.random.default_rng([self.test_seed, 1]).random(len(lives))
         cutoff: NDArray[np.int64] = shortest + (drawn * (lives - shortest)).astype(np.int64)
         return cutoff
@@ -245,16 +243,15 @@ class SplitConfig(Config):
     def split_engines(
         self, engines: NDArray[np.int64], seed: int, censored: NDArray[np.int64] = _NONE
     ) -> Partition:
-        """Draw validation and calibration engines; the run's seed is used where `seed` is null.
+        """Draw validation and calibration engines, with `split.seed` or else the run's seed.
 
-        The validation engines do not depend on whether others are held out for calibration. Of
-        engines that failed and of censored ones the same share validates; censored ones do not
-        calibrate.
+        The validation engines do not depend on the share of calibration. Stratified: the same
+        share of the failed and of the censored engines validates; censored ones never calibrate.
 
         Args:
             engines: numbers of the engines that failed.
-            seed: of the run.
-            censored: numbers of those whose records end before the failure.
+            seed: seed of the run.
+            censored: numbers of the censored engines.
 
         Raises:
             DataError: there are fewer engines than parts.
@@ -264,10 +261,10 @@ class SplitConfig(Config):
                 f"found {len(engines)} engine {_which(censored)}; expected at least 2, "
                 "one to train on and one to validate on"
             )
-        engines = np.sort(engines)  # the draw must not depend on their order in the file
+        engines = np.sort(engines)  # the draw must not depend on the order in the file
         if self.by == "windows":
             whole = np.union1d(engines, censored)
-            # every engine has trained, so none is left to calibrate on
+            # every engine trains, so none is left for calibration
             return Partition(training=whole, validation=whole, calibration=engines[:0])
         if self.folds is not None:
             return self._fold(engines, seed, np.sort(censored))
@@ -290,7 +287,7 @@ class SplitConfig(Config):
     def _fold(
         self, engines: NDArray[np.int64], seed: int, censored: NDArray[np.int64]
     ) -> Partition:
-        """One fold validates, the others train; all do both where no fold is chosen."""
+        """Validate on one fold and train on the others; without a fold, all engines do both."""
         folds, whole = self.folds or 1, np.union1d(engines, censored)
         if len(engines) < folds:
             raise DataError(
@@ -300,7 +297,7 @@ class SplitConfig(Config):
         if self.fold is None:
             return Partition(training=whole, validation=whole, calibration=engines[:0])
         seed = seed if self.seed is None else self.seed
-        # streams as in `split_engines`: a censored engine more or less moves none that failed
+        # separate streams, as in `split_engines`
         parts = [
             np.array_split(np.random.default_rng(stream).permutation(numbers), folds)[self.fold]
             for numbers, stream in ((engines, seed), (censored, [seed, 1]))
@@ -309,22 +306,22 @@ class SplitConfig(Config):
         return Partition(np.setdiff1d(whole, validation), validation, engines[:0])
 
     def split_rows(self, fleet: Fleet, split: Partition, seed: int) -> Partition:
-        """Assign the rows at which windows end to the parts, by `split_engines` with that seed."""
+        """Return the rows at which the windows of each part end, for the split of the engines."""
         if self.by == "windows":
             return self._partition(np.arange(fleet.rows), seed)
         return Partition(*(np.flatnonzero(np.isin(fleet.engine, part)) for part in split))
 
     def _partition(self, numbers: NDArray[np.int64], seed: int) -> Partition:
-        """Draw the numbers that train, validate and calibrate, each ascending.
+        """Partition numbers at random; each part is ascending.
 
-        One permutation serves all parts, and validation is its front: its engines stay the same
-        when a share of calibration is added behind them. Both leave at least one to train on.
+        All parts are slices of one permutation, with validation first, so that it does not change
+        with the share of calibration. At least one number is left to train on.
         """
-        # at least one validates and one trains, however small the share
+        # at least one to validate on and one to train on
         validation = min(max(round(self.validation * len(numbers)), 1), len(numbers) - 1)
         calibration = max(round(self.calibration * len(numbers)), 1) if self.calibration else 0
         end = min(validation + calibration, len(numbers) - 1)
-        # a generator of its own: what else is drawn in a run does not move an engine
+        # a separate generator, independent of all other draws of the run
         generator = np.random.default_rng(seed if self.seed is None else self.seed)
         drawn = generator.permutation(numbers)
         return Partition(
@@ -335,5 +332,5 @@ class SplitConfig(Config):
 
 
 def _which(censored: NDArray[np.int64]) -> str:
-    """Say which engines an error message counts."""
+    """Describe the engines that an error message counts."""
     return "in the training file" + (" whose record ends with the failure" if len(censored) else "")

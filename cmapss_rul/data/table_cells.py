@@ -1,4 +1,4 @@
-"""Cells of text as numbers and times."""
+"""Parsing of text cells as numbers and times."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -10,19 +10,19 @@ from cmapss_rul.data.table_text import NumberedRow, is_comma_number, is_number
 from cmapss_rul.system.errors import DataError
 
 MAX_VALUE = 1e30
-"""Larger numbers are not measurements, and overflow in float32 later on."""
+"""Larger numbers are not measurements, and may overflow in float32."""
 
 FROM_ORDER = (
     "--cycle-from-order (data.cycle_from_order) takes the rows of an engine in the order of their "
     "times as its cycles"
 )
-"""Advice where the cycles are times."""
+"""Advice if the cycle column holds times."""
 
 HOLD = "; training with data.missing=hold repeats the engine's last value"
-"""Advice where a cell is empty."""
+"""Advice if a cell is empty."""
 
 EMPTY = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-"})
-"""Cells, in lower case, that say that there is no value: pandas, R, SQL and Excel write these."""
+"""Cells, in lower case, that mean a missing value, as written by pandas, R, SQL and Excel."""
 
 _NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
 _GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
@@ -30,14 +30,14 @@ _TIME = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}.*|[0-9]{1,2}:[0-9]
 
 
 class CellParser:
-    """Parses some columns of a table of text, some rows at a time.
+    """Parses some columns of a text table, chunk by chunk.
 
     Args:
-        name: of the table, in error messages.
+        name: name of the table in error messages.
         header: names of all columns.
-        columns: positions of those to parse.
+        columns: positions of the columns to parse.
         cycle: position of the cycle column.
-        gappy: positions of columns in which cells may be empty, and are then NaN.
+        gappy: positions of the columns whose cells may be empty, read as NaN.
         decimal_comma: whether a comma may be a decimal sign.
     """
 
@@ -54,7 +54,7 @@ class CellParser:
         self._name, self._header, self._columns, self._cycle = name, header, columns, cycle
         self._decimal_comma = decimal_comma
         self._gappy = np.isin(columns, [*gappy])
-        # what was seen so far: the first cell with each sign, and the columns by their cells
+        # state over all chunks: the first cell with each decimal sign, and columns by kind of cell
         self._signs: dict[str, str] = {}
         self._grouped: dict[int, str] = {}
         self._decimal: set[int] = set()
@@ -64,7 +64,7 @@ class CellParser:
         """Parse the columns of some rows: [row, column].
 
         Raises:
-            DataError: naming the first cell that is not a finite number of sensible size.
+            DataError: names the first cell that is not a finite number up to `MAX_VALUE`.
         """
         texts = [[row[i].strip() for i in self._columns] for _, row in chunk]
         for row in texts if self._gappy.any() else ():
@@ -72,7 +72,7 @@ class CellParser:
                 row[place] = "" if row[place].lower() in EMPTY else row[place]
         if self._decimal_comma:
             self._replace_commas(chunk, texts)
-        # NumPy alone would also accept nan, infinities and underscores
+        # NumPy would also accept nan, infinities and underscores
         if _NUMBER_CHARACTERS.issuperset("".join(map("".join, texts))):
             cells = np.array(texts)
             empty = (cells == "") & self._gappy
@@ -85,7 +85,7 @@ class CellParser:
         raise self._invalid(chunk, texts)
 
     def check_decimal_signs(self) -> None:
-        """Refuse a table in which commas may be something other than the decimal sign.
+        """Refuse a table in which commas may be something else than decimal signs.
 
         Raises:
             DataError: both signs occur, or the commas of a column may group thousands.
@@ -102,7 +102,7 @@ class CellParser:
             )
 
     def _replace_commas(self, chunk: Sequence[NumberedRow], texts: list[list[str]]) -> None:
-        """Put points for decimal commas into `texts`, [row][column]."""
+        """Replace decimal commas with points in `texts` [row][column], in place."""
         for place, i in enumerate(self._columns):
             for (line, _), row in zip(chunk, texts, strict=True):
                 cell = row[place]
@@ -123,7 +123,7 @@ class CellParser:
         return f"'{cell[:24]}' in line {line}"
 
     def _invalid(self, chunk: Sequence[NumberedRow], texts: Sequence[Sequence[str]]) -> DataError:
-        """Name the first of the cells that is not a finite number of sensible size."""
+        """Return the error about the first cell that is not a finite number up to `MAX_VALUE`."""
         for (line, row), cells in zip(chunk, texts, strict=True):
             for i, cell, gappy in zip(self._columns, cells, self._gappy, strict=True):
                 if gappy and not cell:
@@ -135,11 +135,11 @@ class CellParser:
                         f"({self._header[i]}), {expected_number(cell, cycle=i == self._cycle)}"
                         + (HOLD if cell.lower() in EMPTY and i != self._cycle else "")
                     )
-        raise AssertionError  # the caller has found one
+        raise AssertionError  # unreachable: the caller has found an invalid cell
 
 
 def expected_number(cell: str, *, cycle: bool = False) -> str:
-    """What was expected instead of a cell, with advice where it is a time or has a comma."""
+    """Describe what was expected instead of a cell, with advice about times and commas."""
     expected = f"expected a finite number (of at most {MAX_VALUE:g})"
     if cycle and _TIME.fullmatch(cell.strip()):
         return f"expected a count of cycles, not a time; {FROM_ORDER}"
@@ -151,7 +151,7 @@ def expected_number(cell: str, *, cycle: bool = False) -> str:
 def parse_times(
     cells: Sequence[str], row_numbers: Sequence[int], name: str, row_unit: str
 ) -> NDArray[np.float64]:
-    """[row], times as numbers that ascend with them: as they are, or ISO 8601 as seconds.
+    """Parse times [row]: numbers as they are, ISO 8601 as seconds since the earliest one.
 
     Raises:
         DataError: a cell is neither.
@@ -162,7 +162,7 @@ def parse_times(
     numbers = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
     if np.isfinite(numbers).all():
         return numbers.astype(np.float64)
-    # other forms than ISO's are ambiguous: 03/04/2024 may be in March or in April
+    # other formats are ambiguous: 03/04/2024 may be in March or in April
     times = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
     invalid = np.flatnonzero(times.isna())
     if len(invalid):

@@ -1,6 +1,6 @@
-"""Tables of text opened: their cells, header, separator and decimal sign; and wrappers around them.
+"""Reader of text tables: compression, separator, header, decimal sign and cells.
 
-A wrapper is gzip, a zip archive of one table, or an Excel workbook of one sheet.
+Also opens gzip, a zip archive of one table, and an Excel workbook of one sheet.
 """
 
 import csv
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EXPECTED = "expected C-MAPSS text, CSV or Parquet"
 _SEPARATOR_LINE = re.compile(r"""["']?sep=([,;\t])["']?""", re.IGNORECASE)
-_MAX_BYTES = 1 << 30  # unpacked; as text, its cells take several times that of memory
+_MAX_BYTES = 1 << 30  # uncompressed; parsing takes several times as much memory
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
     OSError,
 )  # fmt: skip
 
 NumberedRow = tuple[int, list[str]]
-"""Line number, from 1, and cells."""
+"""Line number from 1, and cells."""
 
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """An open table of text.
+    """An open text table.
 
     Attributes:
-        rows: of cells, without the header.
-        header: names of the columns; those of C-MAPSS's files where the file has none.
-        separator: between the columns; None for white space.
+        rows: rows of cells, without the header.
+        header: names of the columns; those of C-MAPSS if the file has no header.
+        separator: separator of columns; None for white space.
     """
 
     rows: Iterator[NumberedRow]
@@ -51,20 +51,20 @@ class TextTable:
 
     @property
     def decimal_comma(self) -> bool:
-        """Whether a comma in a number may be its decimal sign."""
+        """Whether a comma in a number may be a decimal sign."""
         return self.separator in (";", "\t")
 
 
 def unwrap(content: bytes, name: str) -> "bytes | pd.DataFrame":
-    """Take a table out of gzip, a zip archive or an Excel workbook; others stay as they are.
+    """Extract a table from gzip, a zip archive or an Excel workbook; return others unchanged.
 
     Raises:
-        DataError: the wrapper is damaged, holds several tables, or needs a missing package.
+        DataError: the file is damaged, holds several tables, or needs a missing package.
     """
     if content.startswith(b"\x1f\x8b"):
         with _refuse_broken("a gzip archive", name), gzip.open(io.BytesIO(content)) as stream:
             return _read(stream, name)
-    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the latter is empty
+    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the latter is an empty archive
         with _refuse_broken("a zip archive", name), zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
             if any(info.filename == "xl/workbook.xml" for info in members):
@@ -81,13 +81,13 @@ def unwrap(content: bytes, name: str) -> "bytes | pd.DataFrame":
 
 
 def _is_hidden(path: str) -> bool:
-    """Whether a member belongs to a file manager, such as macOS's `__MACOSX/._my.csv`."""
+    """Whether a member is file manager metadata, such as macOS's `__MACOSX/._my.csv`."""
     return any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
 
 
 @contextmanager
 def _refuse_broken(what: str, name: str) -> Iterator[None]:
-    """Turn what reading a wrapper raises into a DataError."""
+    """Turn errors of decompression into a DataError."""
     try:
         yield
     except _BROKEN as error:
@@ -110,7 +110,7 @@ def _read_excel(content: bytes, name: str) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        # as objects: pandas would make the number 7 of the text 007
+        # as objects: pandas would convert the text 007 to the number 7
         stream = io.BytesIO(content)
         sheets = pd.read_excel(stream, sheet_name=None, dtype=object, engine="openpyxl")
     except ImportError as error:
@@ -118,7 +118,7 @@ def _read_excel(content: bytes, name: str) -> "pd.DataFrame":
             f"{name}: reading Excel workbooks needs openpyxl; pip install 'cmapss_rul[excel]', "
             "or save the sheet as CSV"
         ) from error
-    except Exception as error:  # openpyxl raises what its parsers do
+    except Exception as error:  # openpyxl passes on any exception of its parsers
         raise DataError(f"{name}: is no valid workbook: {one_line(error)[:200]}") from error
     filled = [sheet for sheet in sheets.values() if not sheet.empty]
     if len(filled) != 1:
@@ -130,10 +130,10 @@ def _read_excel(content: bytes, name: str) -> "pd.DataFrame":
 
 
 def open_text(content: bytes, name: str) -> TextTable:
-    """Open a table of text; without a header it is C-MAPSS text.
+    """Open a text table; without a header it must be C-MAPSS text.
 
     Raises:
-        DataError: the file is no table.
+        DataError: the file is not a table.
     """
     text, (line, first), separator = _decode(content, name)
     if separator is None and _mostly_numbers(first.split()):
@@ -154,7 +154,7 @@ def open_text(content: bytes, name: str) -> TextTable:
 
 
 def split_rows(content: bytes, name: str) -> list[NumberedRow]:
-    """All rows of a small table of text, a header among them.
+    """Return all rows of a small text table, including the header.
 
     Raises:
         DataError: the file is no table.
@@ -164,17 +164,17 @@ def split_rows(content: bytes, name: str) -> list[NumberedRow]:
 
 
 def _decode(content: bytes, name: str) -> tuple[str, tuple[int, str], str | None]:
-    """The text, its first line that is not blank, and the separator."""
+    """Return the text, its first non-blank line, and the separator."""
     content = content.removeprefix(_BYTE_ORDER_MARK)
     if found := foreign_format(content):
         raise DataError(f"{name}: found {found}, {_EXPECTED}")
-    # bytes that are not UTF-8 do no harm in columns that are not read
+    # bytes that are not UTF-8 are harmless in columns that are not read
     text = content.decode("utf-8", "backslashreplace")
     lines = _lines(text)
     first = next(lines, None)
     separator = None
     if first is not None and (stated := _SEPARATOR_LINE.fullmatch(first[1].strip(" \r\n"))):
-        # Excel's own line; blanked, so that the lines keep their numbers
+        # Excel's `sep=` line; blanked rather than removed, to preserve line numbers
         text, separator = text.replace(first[1].strip("\r\n"), "", 1), stated[1]
         first = next(lines, None)
     if first is None:
@@ -183,13 +183,13 @@ def _decode(content: bytes, name: str) -> tuple[str, tuple[int, str], str | None
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers."""
+    """Return the non-blank lines with their numbers."""
     stream = io.StringIO(text, newline=None)
     return ((number, line) for number, line in enumerate(stream, 1) if line.strip())
 
 
 def _separator(header: str) -> str | None:
-    """The character between the columns; None for white space."""
+    """Guess the separator of columns; None for white space."""
     counts = {character: header.count(character) for character in ",;"}
     best = max(counts, key=lambda character: counts[character])
     if counts[best]:
@@ -198,11 +198,11 @@ def _separator(header: str) -> str | None:
 
 
 def _cells(text: str, separator: str | None, name: str) -> Iterator[NumberedRow]:
-    """Cells of each row that is not blank, with its last line."""
+    """Yield the cells of each non-blank row, with the number of its last line."""
     if separator is None:
         yield from ((line, row.split()) for line, row in _lines(text))
         return
-    # strict: otherwise an unclosed quote would silently swallow the rows after it
+    # strict: an unclosed quote would otherwise silently swallow the following rows
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for row in reader:
@@ -216,17 +216,17 @@ def _cells(text: str, separator: str | None, name: str) -> Iterator[NumberedRow]
 
 
 def _mostly_numbers(cells: Sequence[str]) -> bool:
-    """Whether a line is a row, perhaps with an invalid cell, rather than a header."""
+    """Whether a line is a row of numbers, possibly with invalid cells, rather than a header."""
     return 2 * sum(map(is_number, cells)) >= len(cells)
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell holds a finite decimal number."""
+    """Whether a cell is a finite decimal number."""
     return bool(NUMBER.fullmatch(cell.strip().encode()))
 
 
 def is_comma_number(cell: str) -> bool:
-    """Whether a cell holds a finite number with a decimal comma.
+    """Whether a cell is a finite number with a decimal comma.
 
     >>> is_comma_number("1,5"), is_comma_number("1,234,567"), is_comma_number("1.234,5")
     (True, False, False)

@@ -1,8 +1,8 @@
-"""Tables of any origin: C-MAPSS text, CSV with a header, Parquet, pandas data frames.
+"""Reader of a user's tables: C-MAPSS text, CSV with a header, Parquet, pandas data frames.
 
 Less strict than the reader of the official files: rows and columns may have any order, engines
-any names, and other columns are not read. A requested cell that is not a finite number is an
-error that names its position.
+any names, and further columns are ignored. A requested cell that is not a finite number is an
+error with its position.
 """
 
 import io
@@ -30,21 +30,22 @@ from cmapss_rul.system.errors import DataError, one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-_CHUNK_ROWS = 8192  # bounds the memory that the cells of a large file need as strings
+_CHUNK_ROWS = 8192  # bounds the memory of string cells
 _FLAGS = {"true": "1", "yes": "1", "false": "0", "no": "0"}
 
 
 @dataclass(frozen=True, eq=False)
 class NumericTable:
-    """The requested columns of a table, in the table's row order.
+    """The requested columns of a table, in the order of its rows.
 
     Attributes:
         engine: [row], name of each row's engine, as text.
-        numbers: [row, column], finite, at most 1e30; NaN for an empty cell where it may be empty.
+        numbers: [row, column], finite, at most 1e30; NaN for an empty cell, if allowed.
         columns: names of the columns of `numbers`, as requested; the cycle is the first.
         row_numbers: [row], line of a text file, or row of a Parquet file or data frame, from 1.
         row_unit: unit of `row_numbers`: 'line' or 'row'.
-        others: names of further columns, in each of whose values the cycles count up by 1.
+        engine_candidates: names of other possible engine columns, if `engine` seems to number the
+            rows: within each of their values, cycles increase by 1.
     """
 
     name: str
@@ -53,15 +54,15 @@ class NumericTable:
     columns: tuple[str, ...]
     row_numbers: NDArray[np.int64]
     row_unit: str
-    others: Sequence[str] = ()
+    engine_candidates: Sequence[str] = ()
 
     def error(self, row_number: int, text: str) -> DataError:
-        """Return an error that names a row, by its number in `row_numbers`."""
+        """Return an error about a row, given its number in `row_numbers`."""
         return DataError(f"{self.name}, {self.row_unit} {row_number}: {text}")
 
 
 def parse_table(content: "bytes | pd.DataFrame", name: str, request: ColumnRequest) -> NumericTable:
-    """Parse a file whose format is recognised by its bytes, or a data frame.
+    """Parse a data frame, or a file whose format is recognised by its bytes.
 
     The columns of a data frame may be numbered from 0, as pandas does for a file without a header;
     they are then those of C-MAPSS text. `name` is for error messages.
@@ -76,7 +77,7 @@ def parse_table(content: "bytes | pd.DataFrame", name: str, request: ColumnReque
 
 
 def open_table(content: "bytes | pd.DataFrame", name: str) -> "TextTable | pd.DataFrame":
-    """Open a file whose format is recognised by its bytes, or a data frame.
+    """Open a data frame, or a file whose format is recognised by its bytes.
 
     Raises:
         DataError: the file is no table.
@@ -95,7 +96,7 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
     positions = find_columns(header, request, name)
     columns = _value_columns(request, positions)
     wanted = [positions[column] for column in columns]
-    # without a header the engine must be a number, too; with one it may be any text
+    # without a header, the engine must be a number; with a header, it may be any text
     checked = wanted if table.has_header else [positions[ENGINE], *wanted]
     gappy = {positions[column] for column in request.gappy if column in positions}
     parser = CellParser(
@@ -118,9 +119,9 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
         if request.times:
             for _, row in chunk:
                 times.append(row[positions[CYCLE]])
-                # a placeholder: whether these are numbers or dates is decided for the whole column
+                # placeholder: the whole column is parsed at the end, as numbers or as dates
                 row[positions[CYCLE]] = "0"
-        # without a header the engine was parsed, too, as the first column
+        # without a header, the engine was parsed as the first column
         parts.append(parser.parse(chunk)[:, -len(columns) :])
     if not parts:
         raise DataError(f"{name}: found a header and no rows under it, expected rows of numbers")
@@ -129,11 +130,11 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
     if request.times:
         numbers[:, 0] = parse_times(times, lines, name, "line")
     names = _engine_names(engines, lines, name, "line")
-    others = []
+    engine_candidates = []
     if _mostly_different(engines):
         cells = [*zip(*sample, strict=True)]
-        others = _others(header, cells, positions, numbers[: len(sample), 0])
-    return NumericTable(name, names, numbers, columns, np.array(lines), "line", others)
+        engine_candidates = _engine_candidates(header, cells, positions, numbers[: len(sample), 0])
+    return NumericTable(name, names, numbers, columns, np.array(lines), "line", engine_candidates)
 
 
 def _check_widths(chunk: Sequence[NumberedRow], table: TextTable, name: str) -> None:
@@ -147,7 +148,7 @@ def _check_widths(chunk: Sequence[NumberedRow], table: TextTable, name: str) -> 
 
 
 def _value_columns(request: ColumnRequest, found: Collection[str]) -> tuple[str, ...]:
-    """Names of the columns of numbers that were found, the cycle first."""
+    """Return the names of the numeric columns that were found, the cycle first."""
     requested = dict.fromkeys((*request.needed, *request.optional, *request.flags))
     return (CYCLE, *(column for column in requested if column in found))
 
@@ -155,7 +156,7 @@ def _value_columns(request: ColumnRequest, found: Collection[str]) -> tuple[str,
 def _engine_names(
     engines: Sequence[str], row_numbers: Sequence[int], name: str, row_unit: str
 ) -> NDArray[np.str_]:
-    """[row], names of engines; NUL is refused: NumPy strips it from the end of a string."""
+    """Return the names [row]; refuse NUL, which NumPy strips from the end of a string."""
     for engine, number in zip(engines, row_numbers, strict=True):
         if "\0" in engine:
             raise DataError(
@@ -166,7 +167,7 @@ def _engine_names(
 
 
 def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
-    """Read a Parquet file, its index as columns.
+    """Read a Parquet file, with its index as columns.
 
     Raises:
         DataError: the file is not Parquet, or pyarrow is not installed.
@@ -188,7 +189,7 @@ def read_parquet(content: bytes, name: str) -> "pd.DataFrame":
 
 
 def _index_as_columns(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Add the named levels of the index as columns: unit and cycle are often there."""
+    """Convert named index levels to columns: unit and cycle are often among them."""
     names = [name for name in frame.index.names if name is not None]
     return frame.reset_index([name for name in names if name not in frame.columns])
 
@@ -223,24 +224,24 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
         numbers[:, i] = _parse_series(series, name, where, gappy=gappy, cycle=cycle)
     engine = frame.iloc[:, positions[ENGINE]]
     if pd.api.types.is_float_dtype(engine) and _are_whole(engine.dropna().to_numpy(np.float64)):
-        engine = engine.astype("Int64")  # pandas makes floats of whole numbers beside empty cells
+        engine = engine.astype("Int64")  # a column of integers with empty cells is read as floats
     texts = np.where(engine.isna(), "", engine.astype(str).str.strip()).tolist()
     names = _engine_names(texts, row_numbers.tolist(), name, "row")
-    others = []
+    engine_candidates = []
     if _mostly_different(texts):
         few = frame.head(_CHUNK_ROWS)
         sample = [few.iloc[:, i].astype(str).tolist() for i in range(len(header))]
-        others = _others(header, sample, positions, numbers[: len(few), 0])
-    return NumericTable(name, names, numbers, columns, row_numbers, "row", others)
+        engine_candidates = _engine_candidates(header, sample, positions, numbers[: len(few), 0])
+    return NumericTable(name, names, numbers, columns, row_numbers, "row", engine_candidates)
 
 
 def _parse_series(
     series: "pd.Series[Any]", name: str, where: str, *, gappy: bool, cycle: bool
 ) -> NDArray[np.float64]:
-    """Parse a column of a data frame; `gappy` lets cells be empty, and then NaN."""
+    """Parse a column of a data frame; with `gappy`, empty cells are NaN."""
     import pandas as pd
 
-    # coerce: text becomes NaN here, and an error that names its row below
+    # coerce: text becomes NaN here, and an error with its row below
     numbers = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     invalid = np.flatnonzero(~(np.abs(numbers) <= MAX_VALUE))
     odd = series.iloc[invalid]
@@ -262,18 +263,18 @@ def _mostly_different(engines: Sequence[str]) -> bool:
     return 2 * len(set(engines)) > len(engines)
 
 
-def _others(
+def _engine_candidates(
     header: Sequence[str],
     sample: Sequence[Sequence[str]],
     found: Mapping[str, int],
     cycle: NDArray[np.float64],
 ) -> list[str]:
-    """Names of the columns, of which `sample` has some rows, that could name the engines."""
+    """Return the columns that could name the engines, judged by some rows, `sample`."""
     names = []
     for i in set(range(len(header))) - {found[ENGINE], found[CYCLE]}:
         numbers = np.unique(np.array(sample[i]), return_inverse=True)[1]
         if i in found.values() and not numbers.any():
-            continue  # a requested column that is constant: a setting, rather than one machine
+            continue  # a constant requested column is a setting, rather than a single engine
         order = np.lexsort((cycle, numbers))
         steps = np.diff(cycle[order])[np.diff(numbers[order]) == 0]
         if len(steps) > len(cycle) / 2 and (steps == 1).all():
@@ -282,5 +283,5 @@ def _others(
 
 
 def _are_whole(numbers: NDArray[np.float64]) -> bool:
-    # 2**53: above it floats skip whole numbers, and an id may have been rounded already
+    # above 2**53 floats cannot represent all integers, so an id may have been rounded
     return bool(((numbers % 1 == 0) & (np.abs(numbers) < 2**53)).all())

@@ -1,4 +1,4 @@
-"""The engines of an evaluation: test records, held-out engines, and their true RUL."""
+"""The test set: test records or held-out engines, with their true RUL."""
 
 import io
 import re
@@ -26,15 +26,16 @@ from cmapss_rul.system.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """Engines to test on, and where they come from.
+    """Test records, their true RUL, and their provenance.
 
     Attributes:
-        rul: [engine], true RUL at each record's last row, cycles; None where not requested.
-        names: [engine], names in the file, of engines 1, 2, … of the fleet.
-        held_out: [engine], numbers of the engines held out from the training file; empty where
-            they come from a file of their own.
-        whole: the records of those that failed, not truncated; None for a file of their own.
-        censored: the records of those that have not failed, if there are any.
+        rul: [engine], true RUL at each record's last row, cycles; None if not requested.
+        names: [engine], names in the file of engines 1, 2, … of the fleet.
+        held_out: [engine], numbers of the engines held out from the training file; empty for a
+            separate test file.
+        whole: run-to-failure records of the held-out engines, not truncated; None for a separate
+            test file.
+        censored: records of held-out engines that have not failed, if there are any.
     """
 
     fleet: Fleet
@@ -47,7 +48,7 @@ class EvaluationSet:
 
     @property
     def engine_of_rows(self) -> NDArray[np.int64] | NDArray[np.str_]:
-        """[row], name of each row's engine in the file."""
+        """Name of each row's engine in the file, [row]."""
         if isinstance(self.names[0], int):
             return np.array(self.names, dtype=np.int64)[self.fleet.engine - 1]
         return np.array(self.names, dtype=np.str_)[self.fleet.engine - 1]
@@ -56,9 +57,9 @@ class EvaluationSet:
 def read_test_set(
     config: DataConfig, split: SplitConfig, *, labels: bool = True, progress: bool = True
 ) -> EvaluationSet:
-    """Read the engines that a network of this configuration is tested on.
+    """Read the test set of a configuration.
 
-    Without `labels` no RUL file is opened.
+    Without `labels`, no RUL file is opened.
 
     Raises:
         DataError: a file is invalid, or missing and cannot be fetched.
@@ -76,7 +77,7 @@ def read_test_set(
             flights.records.names,
             [flight_provenance(path)],
         )
-    # without labels no RUL file is opened, so that nothing of it can enter a prediction
+    # without labels, no RUL file is opened, so that none can leak into a prediction
     has_rul_file = labels and (not config.own or config.rul_file is not None)
     paths = ensure_files(config, ("test", "RUL") if has_rul_file else ("test",), progress=progress)
     records = None
@@ -101,9 +102,9 @@ def read_test_set(
 
 
 def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
-    """The engines of the training file held out from training; those that failed, truncated once.
+    """Return the engines held out from the training file, with failed ones truncated at random.
 
-    The RUL of a censored one is unknown, so it is in none of the usual metrics.
+    Censored engines are kept separate, because their RUL is unknown.
     """
     path = ensure_files(config, ["train"])["train"]
     records, source = read_train_records(config, path)
@@ -114,7 +115,7 @@ def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
             f"{path}: no engine was held out to test on, because split.test is 0; name a file of "
             "test records as data.test, or train anew with split.test above 0"
         )
-    # as in C-MAPSS's test files, a record ends somewhere before the failure
+    # as in C-MAPSS's test files, records end at some cycle before the failure
     whole = fleet.select_engines(np.setdiff1d(held_out, fleet.censored))
     lengths = split.draw_cutoffs(whole.lengths, config.window)
     cut = whole.truncate(lengths)
@@ -132,19 +133,20 @@ def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
 
 
 def _rul_of_column(records: Records, name: str, config: DataConfig) -> Times:
-    """[engine], RUL at the last row, from a column that agrees with it in the other rows.
+    """Return the RUL at each engine's last row, [engine], from a column of the test file.
 
-    A row may state the RUL at its own cycle, capped or not, or that at the engine's last one.
+    The other rows must be consistent with it: a row may state the RUL at its own cycle, capped or
+    not, or the RUL at the engine's last cycle.
     """
     fleet, stated = records.fleet, records.extra
     assert stated is not None
     last = stated[fleet.last_rows]
-    # made valid for now; a negative or broken value is refused below
+    # clipped for now; invalid values are refused below
     rul: Times = np.clip(last, 0, MAX_RUL)
     whole = np.floor(stated) if config.counts_cycles else stated
     if config.counts_cycles:
         rul = np.floor(rul).astype(np.int64)
-    # a row may have any value from the engine's last one up to the RUL at its own cycle
+    # valid are values from the RUL at the last cycle up to the RUL at the row's own cycle
     low, high = np.repeat(rul, fleet.lengths), truncated_rul(fleet, rul)
     slack = 1e-9 * (1 + high)  # differences of decimal times are rounded
     wrong = np.flatnonzero((stated != whole) | (stated < low - slack) | (stated > high + slack))
@@ -165,16 +167,16 @@ _TABLE = "give the RUL file two columns, the engine's name and its RUL"
 def read_own_rul(
     path: Path, names: Sequence[int] | Sequence[str], engine: str | None, *, whole: bool = True
 ) -> Times:
-    """Read a RUL file: [engine], in the order of the names; whole numbers of cycles by default.
+    """Read a user's RUL file: [engine], in the order of the names.
 
-    Without names in it, the file must follow the test file, whose engines must then ascend: a
-    table sorted as text (1, 10, 2) would give engines each other's RUL.
+    A file without names must be in the order of the test file, whose engines must then ascend: a
+    table sorted as text (1, 10, 2) would mix up the engines.
 
     Args:
-        path: of the file, text with or without a header.
-        names: of the engines, in the order of the test file.
+        path: the file, text with or without a header.
+        names: names of the engines, in the order of the test file.
         engine: name of the engine column; None for its aliases.
-        whole: whether the RUL are whole numbers of cycles.
+        whole: whether RULs are whole numbers of cycles.
 
     Raises:
         DataError: one line with the position, what was found and what was expected.
@@ -184,7 +186,7 @@ def read_own_rul(
     rows = split_rows(content, name)
     header, values = rows[0][1], [row for _, row in rows[1:]]
     has_header = not any(map(is_number, header))
-    # a header of one column may have spaces
+    # the header of a single column may contain spaces
     if len(header) > 1 and not (has_header and values and all(len(row) == 1 for row in values)):
         rul = _by_name(rows, name, [str(one) for one in names], engine, whole)
         return rul.astype(np.int64) if whole else rul
@@ -245,13 +247,13 @@ def _by_name(
 
 
 def _positions(header: Sequence[str], where: str, engine: str | None) -> tuple[int, int]:
-    """Positions of the engine and of the RUL."""
+    """Return the positions of the engine column and the RUL column."""
     names = [name.strip() for name in header]
     engines = [i for i, name in enumerate(names) if name == engine]
     engines = engines or [i for i, name in enumerate(names) if resolve_alias(name) == ENGINE]
     labels = [i for i, name in enumerate(names) if is_label_name(name)]
     if len(names) == 2 and len(engines) + len(labels) == 1:
-        # the other column is the other one
+        # of two columns with one identified, the other one is known
         engines, labels = (engines or [1 - labels[0]]), (labels or [1 - engines[0]])
     if len(engines) != 1 or len(labels) != 1:
         shown = ", ".join(f"'{name[:24]}'" for name in names[:6])

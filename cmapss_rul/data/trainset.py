@@ -1,4 +1,4 @@
-"""The training set: from training files to labelled windows.
+"""Training data: from training files to labelled windows.
 
 training file → records → split by engine → capped RUL and health class of each row
 → conditions and scaling, fitted on training engines → windows
@@ -30,8 +30,8 @@ from cmapss_rul.system.errors import DataError
 def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provenance]:
     """Read a training file.
 
-    Each of its records ends with the failure, but for those that `data.event` or `data.censored`
-    excepts. A user's own file is not cached: it may contain the engines held out as test set.
+    Records end with the failure, except those marked by `data.event` or `data.censored`. A user's
+    file is not cached, because it may contain the engines held out as test set.
 
     Raises:
         DataError: the file is invalid.
@@ -69,7 +69,7 @@ def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provena
 
 
 def _engine_numbers(ids: Sequence[str], records: Records, file: Path) -> NDArray[np.int64]:
-    """Numbers of the engines of `data.censored`, ascending."""
+    """Return the numbers of the engines in `data.censored`, ascending."""
     numbers = {str(name): number for number, name in enumerate(records.names, start=1)}
     unknown = [name for name in ids if name not in numbers]
     if unknown:
@@ -83,21 +83,21 @@ def _engine_numbers(ids: Sequence[str], records: Records, file: Path) -> NDArray
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Everything that training uses of the training file, and of auxiliary ones.
+    """Labelled windows and preprocessing of a training file, and of auxiliary ones.
 
     Attributes:
-        training: windows at every cycle of the training engines (split by windows: those not
-            drawn for validation), and then those of every engine of the auxiliary fleets.
-        validation: windows at every cycle of the validation engines, or those drawn; censored
-            ones apart.
-        bounds: those of censored records, whose labels are lower bounds; usually none.
-        calibration: windows at every cycle of the engines held out for the intervals; usually
-            none. Censored records are left out.
+        training: windows at every cycle of the training engines (with a split by windows: the
+            windows not drawn for validation), followed by those of all auxiliary engines.
+        validation: windows at every cycle of the validation engines (or the windows drawn),
+            without censored records.
+        bounds: validation windows of censored records, whose labels are lower bounds; usually
+            empty.
+        calibration: windows at every cycle of the calibration engines, without censored records;
+            usually empty.
         engines: numbers of the engines in each part.
-        mean_label: mean of the capped labels over every row of the records that end with the
-            failure, cycles, whatever the split: the constant that a baseline without knowledge
-            of the test set predicts.
-        auxiliary: how many of the windows of training, the last ones, are of auxiliary fleets.
+        mean_label: mean capped label over all rows of run-to-failure records, cycles, whatever
+            the split: the prediction of a constant baseline that does not know the test set.
+        auxiliary: number of auxiliary windows, the last ones of `training`.
     """
 
     training: LabelledWindows
@@ -128,17 +128,17 @@ def prepare_training_data(
     seed: int,
     auxiliary: Sequence[Fleet] = (),
 ) -> TrainingData:
-    """Split, scale and label a fleet of which at least some engines ran to failure.
+    """Split, scale and label a fleet.
 
-    A censored record has lower bounds as labels (see `losses.rul`); it trains and enters the
-    statistics of the scaling, and it neither selects the epoch nor calibrates.
+    A censored record has lower bounds as labels (see `losses.rul`): it is used in training and
+    for the scaling statistics, but neither to select the epoch nor to calibrate.
 
-    Of an ensemble over folds all engines train and validate, and the windows have the features of
-    each network side by side, scaled by the engines that train it.
-    Auxiliary fleets add windows to the training ones. Each is scaled by the statistics of all
-    its own engines, since none of them validates.
-    `boundaries` of the health classes descend, in cycles; `seed` is that of the run, for a split
-    without one of its own.
+    In an ensemble over folds, all engines train and validate, and the windows have the
+    concatenated features of all networks, each scaled by the network's training engines.
+    Auxiliary fleets add training windows, scaled by the statistics of all their engines, since
+    none of these validates.
+    `boundaries` of the health classes descend, in cycles; `seed` is the seed of the run, used if
+    the split has none.
 
     Raises:
         DataError: there are too few engines, or too many operating conditions.
@@ -146,7 +146,7 @@ def prepare_training_data(
     engines = split.split_engines(fleet.failed, seed, fleet.censored)
     rows = split.split_rows(fleet, engines, seed)
     failed = ~np.isin(fleet.engine, fleet.censored)
-    # scaling statistics of validation engines would leak into training
+    # fitted on training engines only: statistics of validation engines would be a leak
     preprocessor = Preprocessor.fit(fleet, data, engines.training)
     if split.is_ensemble:
         trained = [
@@ -156,7 +156,7 @@ def prepare_training_data(
         members = [Preprocessor.fit(fleet, data, part) for part in trained]
         preprocessor = EnsemblePreprocessor.of(preprocessor, members)
     rul = cap_rul(run_to_failure_rul(fleet), data.cap)
-    # a lower bound can neither score an epoch nor calibrate an interval
+    # lower bounds can neither score an epoch nor calibrate an interval
     known = [part[failed[part]] for part in (rows.validation, rows.calibration)]
     bounds = rows.validation[~failed[rows.validation]]
     parts = [rows.training, known[0], bounds, known[1]]
@@ -164,7 +164,7 @@ def prepare_training_data(
     training, validation, bounds_set, calibration = labelled
     sets = [training]
     for other in auxiliary:
-        # of their own statistics: other subsets have other levels of the same sensors
+        # with their own statistics: the levels of a sensor differ between subsets
         other_rul = cap_rul(run_to_failure_rul(other), data.cap)
         other_preprocessor, all_rows = Preprocessor.fit(other, data), np.arange(other.rows)
         if split.is_ensemble:
@@ -178,7 +178,7 @@ def prepare_training_data(
         calibration=calibration,
         preprocessor=preprocessor,
         engines=engines,
-        # without censored rows, whose labels are bounds that lie below the RUL
+        # without censored rows, whose labels are lower than their RUL
         mean_label=float(rul[failed].mean()),
         auxiliary=sum(other.rows for other in auxiliary),
     )
@@ -192,15 +192,15 @@ def _label(
     boundaries: Sequence[int],
     parts: Sequence[NDArray[np.int64]],
 ) -> list[LabelledWindows]:
-    """Windows and labels, of the capped RUL, at each part of a fleet's rows.
+    """Return windows with capped RUL and health class, for each part of a fleet's rows.
 
-    All parts share one series. Rows are indexed in NumPy: the first index operation of a process
-    in PyTorch takes longer than all the rest here.
+    All parts share one series. Rows are indexed with NumPy, because the first index operation in
+    PyTorch takes longer than everything else here.
     """
     series = torch.from_numpy(preprocessor.transform(fleet))
     labels, health = rul.astype(np.float32), health_classes(rul, boundaries, data.cap)
     censored = np.isin(fleet.engine, fleet.censored)
-    # the RUL is the bound or more: that settles the class only where the bound is in the best one
+    # RUL ≥ bound: the class is known only if the bound is already in the healthiest class
     health[censored & (health > 0)] = UNKNOWN_CLASS
     return [
         LabelledWindows(

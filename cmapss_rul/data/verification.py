@@ -1,4 +1,4 @@
-"""Verification of data files: digests, provenance, and the check by the strict reader."""
+"""Verification of data files: digests, provenance, and validation by the strict reader."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ DIGESTS: dict[str, str] = {
     "RUL_FD003.txt": "df1e0566306b174a2de41c67a3e7a51877889598b78643fc3e5685259091b7cb",
     "RUL_FD004.txt": "196b836b85a95ac7fdbbf29c5fdf1657382eafa445644d114ffaaf50dc2975e1",
 }
-"""SHA-256 of each file as NASA serves it."""
+"""SHA-256 of each file as served by NASA."""
 
 CANONICAL_DIGESTS: dict[str, str] = {
     "train_FD001.txt": "6d4b04c7a84f7f6d6c9c0153340f634f2ee4e4466fff337603ea7d74bcfcdbe1",
@@ -57,8 +57,8 @@ class Provenance:
         name: the file's name, for example `train_FD001.txt`.
         canonical_sha256: digest of its canonical form, which does not depend on line endings and
             trailing spaces.
-        official: it is NASA's file of that name.
-        simulated: `rul simulate` wrote it: the manifest beside it lists its digest.
+        official: whether it is NASA's file of that name.
+        simulated: whether `rul simulate` wrote it: its digest is in the manifest beside it.
     """
 
     name: str
@@ -69,22 +69,22 @@ class Provenance:
 
     @classmethod
     def from_digests(cls, name: str, sha256: str, canonical_sha256: str) -> "Provenance":
-        """Provenance that follows from the digests alone: no manifest is read."""
+        """Return the provenance implied by the digests alone, without a manifest."""
         official = CANONICAL_DIGESTS.get(name) == canonical_sha256
         return cls(name, sha256, canonical_sha256, official, simulated=False)
 
     @property
     def mark(self) -> str:
-        """How results from the file are marked."""
+        """Mark of results computed from the file."""
         if self.official:
             return "official files"
         return "simulated" if self.simulated else "not the official files"
 
 
 def provenance(path: Path, sha256: str = "") -> Provenance:
-    """Digest a file and determine its origin; besides it only its manifest is read.
+    """Hash a file and determine its origin, from the digest and the manifest beside it.
 
-    Where the digest of its bytes is known already, a file of NASA's is not read again.
+    With a known digest, an official file is not read again.
 
     Raises:
         DataError: the file cannot be read.
@@ -103,20 +103,20 @@ def provenance(path: Path, sha256: str = "") -> Provenance:
 
 
 def _hash_file(file: BinaryIO, name: str) -> tuple[str, str]:
-    """SHA-256 of the bytes and of the canonical form."""
+    """Return the SHA-256 of the bytes and of the canonical form."""
     is_binary = file.read(4).startswith((PARQUET_MAGIC, b"PK\x03\x04", b"\x1f\x8b"))
     file.seek(0)
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-    if is_binary:  # not lines of text: its only form is canonical
+    if is_binary:  # no lines, so no canonical form
         return sha256, sha256
-    if sha256 == DIGESTS.get(name):  # the usual case, without a pass over the lines
+    if sha256 == DIGESTS.get(name):  # the usual case, without processing the lines
         return sha256, CANONICAL_DIGESTS[name]
     file.seek(0)
     return sha256, _canonical_sha256(line_blocks(file, name))
 
 
 def digest_stream(stream: Readable, name: str) -> Provenance:
-    """Digest a stream that can be read once; its manifest, if any, is not read."""
+    """Hash a stream that can be read once; ignores manifests."""
     plain = hashlib.sha256()
 
     def hashed_blocks() -> Iterator[bytes]:
@@ -130,7 +130,7 @@ def digest_stream(stream: Readable, name: str) -> Provenance:
 
 def _canonical_sha256(blocks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    line_ends = 0  # held back until more text follows, so that blank lines at the end do not count
+    line_ends = 0  # pending until more text follows, so that trailing blank lines do not count
     for block in blocks:
         text = _strip_lines(block)
         body = text.rstrip(b"\n")
@@ -144,7 +144,7 @@ def _canonical_sha256(blocks: Iterable[bytes]) -> str:
 
 
 def _strip_lines(block: bytes) -> bytes:
-    """The lines of a block, stripped on the right, with LF between them."""
+    """Return the lines of a block, right-stripped and joined with LF."""
     if not block.translate(None, _REGULAR_BYTES):  # no white space other than spaces and LF
         text = block.replace(b"  \n", b"\n").replace(b" \n", b"\n")  # NASA's line endings
         if b" \n" not in text:
@@ -158,7 +158,7 @@ def manifest_path(directory: Path, subset: str) -> Path:
 
 
 def manifest_digests(directory: Path, name: str) -> dict[str, str]:
-    """Digests that the manifest of a file's subset lists; empty without a valid manifest."""
+    """Return the digests in the manifest of a file's subset; empty without a valid manifest."""
     try:
         manifest = json.loads(manifest_path(directory, subset_of(name)).read_bytes())
         return {str(key): str(value) for key, value in manifest["files"].items()}
@@ -170,7 +170,7 @@ def path_exists(path: Path) -> bool:
     """Whether a path exists.
 
     Raises:
-        DataError: the system cannot tell: no permission, or a name that is too long.
+        DataError: this cannot be determined: no permission, or too long a name.
     """
     try:
         return path.exists()
@@ -180,10 +180,11 @@ def path_exists(path: Path) -> bool:
 
 @dataclass
 class FolderCheck:
-    """The needed files that are in the data folder.
+    """Result of verifying the required files of a data folder.
 
     Attributes:
-        rejected: what is wrong with each of the others.
+        valid: provenance of the valid files, by name.
+        rejected: errors of the invalid files.
     """
 
     valid: dict[str, Provenance] = field(default_factory=dict)
@@ -193,10 +194,10 @@ class FolderCheck:
 def verify_source(
     members: dict[str, Member], names: Sequence[str], directory: Path, label: str, *, official: bool
 ) -> tuple[Provenance, ...]:
-    """Verify every needed file of a source before any is written.
+    """Verify all required files of a source, before any is written.
 
-    The RUL files must agree with the test files of the source, or of `directory`, the data folder;
-    `label` names the source in error messages.
+    RUL files must match the test files of the source, or else those in the data folder
+    `directory`. `label` names the source in error messages.
 
     Returns:
         Provenance of each file, in the order of the names.
@@ -222,7 +223,7 @@ def verify_source(
 
 
 def verify_folder(names: Sequence[str], directory: Path) -> FolderCheck:
-    """Verify those of the needed files that are in the data folder."""
+    """Verify the required files that exist in the data folder."""
     check = FolderCheck()
     engines: dict[str, int | None] = {}
     for name in sorted(names, key=_rul_last):
@@ -240,18 +241,18 @@ def verify_folder(names: Sequence[str], directory: Path) -> FolderCheck:
 
 
 def _rul_last(name: str) -> bool:
-    """Sorting key: a RUL file comes after its test file, against which it is checked."""
+    """Sort key: RUL files come after the test files that they are checked against."""
     return name.startswith("RUL")
 
 
 def _parse_strictly(member: Member, directory: Path, engines: dict[str, int | None]) -> None:
-    """Parse a file with the strict reader; a RUL file must agree with its test file.
+    """Parse a file with the strict reader; a RUL file must match its test file.
 
-    `engines` has the number of engines of each subset's test file, and is filled here.
+    `engines` maps subsets to the number of engines in their test file, and is updated here.
     """
     subset = subset_of(member.name)
     if member.name.startswith("RUL"):
-        if subset not in engines:  # it comes alone: the data folder may have its test file
+        if subset not in engines:  # without a test file in the source, use that of the data folder
             engines[subset] = _count_test_engines(directory / f"test_{subset}.txt")
         with member.reading() as stream:
             parse_rul(stream, member.label, engines[subset])
@@ -263,7 +264,7 @@ def _parse_strictly(member: Member, directory: Path, engines: dict[str, int | No
 
 
 def _count_test_engines(path: Path) -> int | None:
-    """Number of engines of a test file in the data folder; None without a valid one."""
+    """Return the number of engines in a test file; None without a valid file."""
     with contextlib.suppress(DataError, OSError), path.open("rb") as stream:
         return len(parse_fleet(stream, str(path)).starts)
     return None

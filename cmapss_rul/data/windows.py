@@ -1,4 +1,4 @@
-"""Windows of a fleet and their labels: gathered by index, never copied out as a whole."""
+"""Sliding windows and their labels, gathered by index on demand rather than materialised."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,18 +14,18 @@ from cmapss_rul.data.fleet import Fleet
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """One window for each chosen row: the `length` rows that end there.
+    """Windows of `length` rows that end at chosen rows of a series.
 
-    Where a record has fewer rows up to there, its first row is repeated at the front (front
-    padding), so that every row has a window. A record is that of an engine, or of a flight where
-    rows are seconds. Memory is the series plus two numbers a window, whatever the length.
+    If a record has fewer rows up to there, its first row is repeated at the front (front
+    padding), so that every row has a window. A record belongs to an engine, or to a flight if
+    rows are seconds. Memory is the series plus two integers per window, whatever the length.
 
     Attributes:
         series: [row, feature], scaled rows of all engines, one engine after another.
         starts: [window], first row of the window's record.
         ends: [window], last row of the window.
         length: rows in a window.
-        firsts: [window], first row of the window's engine; None where records are those of engines.
+        firsts: [window], first row of the window's engine; None if records are those of engines.
 
     >>> series = torch.arange(5.0).unsqueeze(1)  # engines of 3 and of 2 rows
     >>> windows = Windows(series, torch.tensor([0, 3]), torch.tensor([2, 4]), length=3)
@@ -43,7 +43,7 @@ class Windows:
     def ending_at(
         cls, series: Tensor, fleet: Fleet, rows: NDArray[np.int64], length: int
     ) -> "Windows":
-        """Windows that end at the given rows of a fleet, on the series' device."""
+        """Build the windows that end at the given rows of a fleet, on the series' device."""
         device = series.device
         starts = np.repeat(fleet.record_starts, fleet.record_lengths)[rows]
         firsts = torch.from_numpy(fleet.row_starts[rows]).to(device) if fleet.seconds else None
@@ -57,17 +57,17 @@ class Windows:
 
     @classmethod
     def every_cycle(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
-        """One window for each row: as many as there are rows, whatever the length."""
+        """Build one window per row, whatever the length."""
         return cls.ending_at(series, fleet, np.arange(fleet.rows), length)
 
     @classmethod
     def last_cycle(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
-        """One window for each engine, at its last row."""
+        """Build one window per engine, which ends at its last row."""
         return cls.ending_at(series, fleet, fleet.last_rows, length)
 
     @classmethod
     def concatenate(cls, parts: Sequence["Windows"]) -> "Windows":
-        """All windows, of one length, of several sets, one set after another."""
+        """Concatenate sets of windows of equal length."""
         offsets = np.cumsum([0, *(len(part.series) for part in parts)]).tolist()
         shifted = list(zip(parts, offsets, strict=False))  # the last offset is the total
         return cls(
@@ -84,17 +84,17 @@ class Windows:
         return len(self.ends)
 
     def gather(self, index: Tensor) -> Tensor:
-        """Copy the windows of an index [batch] out of the series: [batch, window, feature]."""
+        """Gather the windows at an index [batch] from the series: [batch, window, feature]."""
         offsets = torch.arange(1 - self.length, 1, device=self.ends.device)
         rows = self.ends[index].unsqueeze(1) + offsets
-        # Front padding: a row before the record's first one would belong to another record.
-        # Repeating a real row keeps the features in their range, which zeros would not.
+        # front padding: rows before the first one belong to another record; repeating a real row
+        # keeps the features in their range, unlike zeros
         rows = torch.maximum(rows, self.starts[index].unsqueeze(1))
-        # index_select copies whole rows, where `self.series[rows]` looks up value by value.
+        # index_select copies whole rows and is faster than `self.series[rows]`
         return torch.unflatten(self.series.index_select(0, rows.view(-1)), 0, rows.shape)
 
     def select(self, index: Tensor) -> "Windows":
-        """Return the windows of an index [window], over the same series."""
+        """Return the windows at an index [window], on the same series."""
         firsts = None if self.firsts is None else self.firsts[index]
         return replace(self, starts=self.starts[index], ends=self.ends[index], firsts=firsts)
 
@@ -110,33 +110,33 @@ class Windows:
 
     @property
     def engine_starts(self) -> Tensor:
-        """[window], first row of the window's engine, which stands for the engine."""
+        """First row of the window's engine, [window]; identifies the engine."""
         return self.starts if self.firsts is None else self.firsts
 
     @property
     def record_lengths(self) -> Tensor:
-        """[window], rows of the engine up to the window's last one."""
+        """Number of rows of the engine up to the end of the window, [window]."""
         return self.ends - self.engine_starts + 1
 
     @property
     def padded(self) -> Tensor:
-        """[window], whether the window has repeated rows at the front."""
+        """Whether the window has repeated rows at the front, [window]."""
         return self.ends - self.starts + 1 < self.length
 
     def padding(self, index: Tensor) -> Tensor:
-        """[batch], number of repeated rows at the front of the windows of an index [batch]."""
+        """Return the number of repeated rows at the front of each window at an index, [batch]."""
         return (self.length - 1 + self.starts[index] - self.ends[index]).clamp(min=0)
 
 
 class Batch(NamedTuple):
-    """One batch of windows with their labels.
+    """A batch of windows with labels.
 
     Attributes:
         windows: [batch, window, feature].
         rul: [batch], capped, cycles.
-        health: [batch], class; −1 where it is unknown.
+        health: [batch], class; −1 if unknown.
         padding: [batch], number of repeated rows at the front of each window.
-        censored: [batch], whether the true RUL is `rul` or more; None where it is `rul` in all.
+        censored: [batch], whether `rul` is only a lower bound of the RUL; None if it never is.
     """
 
     windows: Tensor
@@ -148,13 +148,13 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LabelledWindows:
-    """Windows with the labels of their last rows.
+    """Windows with labels, which are those of their last rows.
 
     Attributes:
         rul: [window], capped, cycles, float32.
-        health: [window], class, int64; −1 where it is unknown.
-        censored: [window], whether the true RUL is `rul` or more, bool; None where it is `rul`
-            in all.
+        health: [window], class, int64; −1 if unknown.
+        censored: [window], bool, whether `rul` is only a lower bound of the RUL; None if it never
+            is.
     """
 
     windows: Windows
@@ -166,7 +166,7 @@ class LabelledWindows:
         return len(self.windows)
 
     def batch(self, index: Tensor) -> Batch:
-        """Copy the windows of an index [batch] and their labels out of the set."""
+        """Gather the windows and labels at an index [batch]."""
         windows = self.windows
         censored = None if self.censored is None else self.censored[index]
         return Batch(
@@ -179,10 +179,10 @@ class LabelledWindows:
 
     @classmethod
     def concatenate(cls, parts: Sequence["LabelledWindows"]) -> "LabelledWindows":
-        """All windows, of one length, of several sets, one set after another."""
-        if len(parts) == 1:  # the usual case, without a copy of the series
+        """Concatenate sets of windows of equal length."""
+        if len(parts) == 1:  # the usual case: avoids a copy of the series
             return parts[0]
-        # auxiliary sets only come with C-MAPSS, in which every record ends with the failure
+        # there are several only with auxiliary subsets of C-MAPSS, which has no censored records
         return cls(
             Windows.concatenate([part.windows for part in parts]),
             torch.cat([part.rul for part in parts]),
@@ -190,7 +190,7 @@ class LabelledWindows:
         )
 
     def select(self, index: Tensor) -> "LabelledWindows":
-        """Return the set of the windows of an index [window], over the same series."""
+        """Return the windows at an index [window], on the same series."""
         censored = None if self.censored is None else self.censored[index]
         return LabelledWindows(
             self.windows.select(index), self.rul[index], self.health[index], censored

@@ -1,1 +1,1 @@
-"""Text, tables and plots for people to read."""
+"""Formatting of text, tables and plots."""

@@ -1,4 +1,4 @@
-"""Style of all plots: colours, dashes, markers, axes, and saving as PNG and SVG.
+"""Plot style (colours, dashes, markers, axes), and saving as PNG and SVG.
 
 The colours are the palette of Okabe and Ito, which colour-blind readers can distinguish; dashes
 and markers distinguish the lines in greyscale.
@@ -21,10 +21,10 @@ from cmapss_rul.system.files import write_atomic
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#7F7F7F")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = "osD^vPX*"
-ENDINGS = ("png", "svg")
+FORMATS = ("png", "svg")
 _SETTINGS: Any = {
     "svg.hashsalt": "cmapss_rul",  # deterministic ids, so that equal data give identical files
-    "text.parse_math": False,  # a name may contain a dollar sign
+    "text.parse_math": False,  # names may contain a dollar sign
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -32,7 +32,7 @@ _SETTINGS: Any = {
     "grid.color": "#DDDDDD",
     "axes.axisbelow": True,
 }
-# matplotlib writes its version or the date into a file, and equal plots would differ
+# without these, matplotlib writes its version or the date, and equal plots would differ
 _DATES: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 _FINE_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
@@ -45,13 +45,13 @@ def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[
     written = []
     with mpl.rc_context(_SETTINGS):
         figure = picture()
-        for ending in ENDINGS:
-            path = folder / f"{name}.{ending}"
+        for extension in FORMATS:
+            path = folder / f"{name}.{extension}"
             # first, and also where nothing is drawn: an old plot would pass for a new one
             path.unlink(missing_ok=True)
             if figure is not None:
                 drawn = io.BytesIO()
-                figure.savefig(drawn, format=ending, dpi=150, metadata=_DATES[ending])
+                figure.savefig(drawn, format=extension, dpi=150, metadata=_DATES[extension])
                 write_atomic(path, drawn.getvalue())
                 written.append(path)
     return written

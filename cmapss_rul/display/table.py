@@ -1,7 +1,7 @@
-"""One table for people, drawn for the terminal, as HTML and as Markdown.
+"""A table of text, and its rendering for the terminal, as HTML and as Markdown.
 
-The renderers alone know how a text is escaped: whoever builds a table hands over names as they
-are, whatever markup or control characters stand in them.
+Only the renderers escape: whoever builds a table passes names as they are, whatever markup or
+control characters they contain.
 """
 
 import html
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # rich takes a tenth of a second to import
     from rich.text import Text
 
 _LONG_NAME = 20
-"""Characters from which the first column of an HTML table may break over several lines."""
+"""Characters above which the first column of an HTML table may wrap."""
 
 
 class Bold(str):
@@ -34,16 +34,16 @@ class Code(str):
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts.
+    """A table of text cells.
 
     Attributes:
         head: [column], the column headings.
-        rows: [row][column], plain texts, `Bold` or `Code`; the first of a row names it. A row may
+        rows: [row][column], plain text, `Bold` or `Code`; the first cell names the row. A row may
             be shorter than the head: a single `Bold` cell is the heading of the rows below it.
-        align: one letter a column, l for left and r for right; by default the first column is
-            aligned to the left and all others, numbers, to the right.
+        align: one letter per column, l for left and r for right; by default the first column is
+            left-aligned, and all others, numbers, are right-aligned.
         notes: lines below the table.
-        strong: numbers of the rows that stand out.
+        strong: indices of the rows that are highlighted.
     """
 
     title: str
@@ -62,13 +62,13 @@ class Table:
             raise ValueError(f"expected at most {len(self.head)} cells in each row, found more")
 
     def full_rows(self) -> Iterator[list[str]]:
-        """Yield the rows, short ones filled up with empty cells."""
+        """Yield the rows, short ones padded with empty cells."""
         for row in self.rows:
             yield [*row, *[""] * (len(self.head) - len(row))]
 
 
 def to_terminal(table: Table) -> "RenderableType":
-    """Lay a table out for rich: columns of numbers never wrap, those of text do.
+    """Render a table with rich: columns of numbers never wrap, columns of text do.
 
     Every text is a `rich.text.Text` of printable characters, so that neither rich's markup nor a
     control character in an untrusted name is interpreted.
@@ -90,14 +90,14 @@ def to_terminal(table: Table) -> "RenderableType":
 
 
 def terminal_text(text: str) -> "Text":
-    """Return an untrusted text for rich: bold where it is `Bold`, and otherwise verbatim."""
+    """Return an untrusted text for rich, verbatim; bold if it is `Bold`."""
     from rich.text import Text
 
     return Text(printable(text), style="bold" if isinstance(text, Bold) else "")
 
 
 def to_html(table: Table) -> str:
-    """Lay a table out as HTML; one that is wider than the page scrolls on its own."""
+    """Render a table as HTML; one wider than the page has its own scroll bar."""
     title = _escape_html(table.title)
     heads = (
         f'<th scope="col"{_html_class(align)}>{_html_cell(name)}</th>'
@@ -108,7 +108,7 @@ def to_html(table: Table) -> str:
     return "\n".join(
         [
             f'<p class="caption">{title}</p>',
-            # tabindex: without the focus a keyboard cannot scroll
+            # tabindex: only a focused element can be scrolled by keyboard
             f'<div class="scroll" role="region" tabindex="0" aria-label="{title}">',
             f'<table class="{numbers if "r" in table.align else "texts"}" aria-label="{title}">',
             f"<thead><tr>{''.join(heads)}</tr></thead>",
@@ -129,7 +129,7 @@ def _html_rows(table: Table) -> Iterator[str]:
             for cell, align in zip(cells, table.align[1:], strict=True)
         )
         strong = ' class="strong"' if index in table.strong else ""
-        # th: a screen reader reads out the name of the row with each cell
+        # th: a screen reader announces the name of the row with each cell
         yield f'<tr{strong}><th scope="row">{_html_cell(name)}</th>{row}</tr>'
 
 
@@ -149,7 +149,7 @@ def _escape_html(text: str) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    r"""Lay a table out as Markdown.
+    r"""Render a table as Markdown.
 
     >>> print(to_markdown(Table("", ["cell", "RMSE"], [[Code("a|b"), Bold("12")], ["*", "9"]])))
     | cell | RMSE |
@@ -181,10 +181,10 @@ def _markdown_cell(text: str) -> str:
 
 
 def escape_markdown(text: object) -> str:
-    r"""Escape an untrusted text, so that Markdown shows it verbatim.
+    r"""Escape an untrusted text, so that Markdown renders it verbatim.
 
     >>> print(escape_markdown("<b>*a*_b"))
     \<b\>\*a\*\_b
     """
-    # no | here: it has to be escaped in table cells only
+    # not |, which needs escaping in table cells only
     return re.sub(r"([\\`*_{}\[\]<>#&~])", r"\\\1", printable(text))

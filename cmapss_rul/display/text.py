@@ -10,7 +10,7 @@ from typing import Any
 
 
 def shell_word(text: object) -> str:
-    r"""Quote a word for a shell; control characters are quoted as bash and zsh read them.
+    r"""Quote a word for a shell; control characters are quoted in the syntax of bash and zsh.
 
     >>> print(shell_word("my runs/a"), shell_word("a\x1b[31m"))
     'my runs/a' $'a\x1b[31m'
@@ -27,7 +27,7 @@ def shell_word(text: object) -> str:
 
 
 def finite(value: Any) -> Any:
-    """Replace every number that is not finite by None, in nested dicts and lists.
+    """Replace every non-finite number with None, in nested dicts and lists.
 
     >>> finite({"a": [1.5, float("nan")], "b": float("inf")})
     {'a': [1.5, None], 'b': None}
@@ -36,12 +36,12 @@ def finite(value: Any) -> Any:
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
-    # strict JSON has no NaN or Infinity, and many readers refuse them
+    # strict JSON has neither NaN nor Infinity, and many parsers reject them
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def json_text(value: object, indent: int = 2) -> str:
-    r"""Write strict JSON, all numbers finite, safe to print: control characters are escaped.
+    r"""Format as strict JSON that is safe to print; all numbers must be finite.
 
     >>> print(json_text(["é", "a\x9b31m"]))
     [
@@ -70,7 +70,7 @@ def by_nearness(word: str, options: Iterable[str]) -> list[str]:
 
 
 def nearest_first(word: str, options: Iterable[str]) -> list[str]:
-    """Sort the options by name, after the one that is similar to a mistyped word, if any.
+    """Sort the options by name, but put the one most similar to a mistyped word first, if any.
 
     >>> nearest_first("gradnrom", ["gradnorm", "fixed", "amnl"])
     ['gradnorm', 'amnl', 'fixed']
@@ -102,7 +102,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def row_noun(unit: str) -> str:
-    """Name a row of a record whose time has this unit: a cycle only where cycles are counted.
+    """Return the noun for a row of a record whose time has this unit.
 
     >>> row_noun("cycles"), row_noun("flights"), row_noun("hours")
     ('cycle', 'flight', 'row')

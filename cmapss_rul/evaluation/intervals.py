@@ -11,7 +11,7 @@ from cmapss_rul.display.text import counted, shell_word
 from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.intervals.calibration import Calibration, unsupported_reason
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, validate_level
-from cmapss_rul.intervals.estimate import FEWEST, Estimate
+from cmapss_rul.intervals.estimate import MIN_ENGINES, Estimate
 from cmapss_rul.metrics.coverage import Coverage, interval_coverage, mean_by_engine
 from cmapss_rul.metrics.regression import in_band, rul_bands
 from cmapss_rul.system.errors import UsageError
@@ -206,9 +206,9 @@ def _why_none(model: TrainedModel) -> str:
     if model.config.split.by == "windows":
         return "every engine trained, so no residuals are known"
     calibration = model.calibration
-    if calibration is not None and len(calibration.engines) < FEWEST:
+    if calibration is not None and len(calibration.engines) < MIN_ENGINES:
         found = counted(len(calibration.engines), "calibration engine")
-        return f"found {found}, expected at least {FEWEST}; leave --estimate out"
+        return f"found {found}, expected at least {MIN_ENGINES}; leave --estimate out"
     return (
         "it was calibrated by an older version, or not at all; run rul calibrate "
         f"{shell_word(model.path)}"

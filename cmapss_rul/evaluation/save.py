@@ -12,7 +12,7 @@ from cmapss_rul.evaluation.results import Evaluation
 from cmapss_rul.system.files import ANOTHER_FOLDER, check_writable, save_file
 from cmapss_rul.training.checkpoint_file import BEST
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.trackers.following import attach_results
+from cmapss_rul.training.trackers.tracker_reporter import attach_results
 from cmapss_rul.training.trained_model import TrainedModel
 
 

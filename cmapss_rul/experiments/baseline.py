@@ -24,7 +24,7 @@ from cmapss_rul.system.workers import Send
 from cmapss_rul.training.checkpoint_file import BEST
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boosting, fit_inputs
-from cmapss_rul.training.trackers.following import Tracking
+from cmapss_rul.training.trackers.tracker_reporter import Tracking
 
 FIT = "fit.json"
 """File of a baseline's run folder: what the validation engines chose, and of which configuration.

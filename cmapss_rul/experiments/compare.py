@@ -34,7 +34,7 @@ from cmapss_rul.system.errors import RulError, UsageError, one_line
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.system.workers import JobEvent
-from cmapss_rul.training.trackers.following import Tracking
+from cmapss_rul.training.trackers.tracker_reporter import Tracking
 
 
 @dataclass(frozen=True)

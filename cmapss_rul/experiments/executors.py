@@ -29,7 +29,7 @@ from cmapss_rul.system.workers import POLL_SECONDS, Job, JobEvent, OnJobEvent, a
 from cmapss_rul.training.config import TrainConfig
 from cmapss_rul.training.ranks import pick_device
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.trackers.following import make_tracker
+from cmapss_rul.training.trackers.tracker_reporter import make_tracker
 
 RETRIES = 3
 """How often Ray retries a task whose worker died."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from cmapss_rul.evaluation.save import EvaluationFiles
 from cmapss_rul.system.files import write_atomic
-from cmapss_rul.training.config import RunConfig, changed_keys, completed, flatten
+from cmapss_rul.training.config import RunConfig, changed_keys, fill_defaults, flatten
 from cmapss_rul.training.runs import RunFolder
 
 
@@ -46,8 +46,8 @@ def differences(previous: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     changes += [f"it also has the cell '{name}'" for name in then if name not in here]
     changes += [f"it lacks the cell '{name}'" for name in here if name not in then]
     for name in [name for name in here if name in then]:
-        # `completed` adds keys that came later at their defaults: they count as equal
-        one, other = flatten(completed(then[name])), flatten(here[name])
+        # `fill_defaults` adds keys that came later at their defaults: they count as equal
+        one, other = flatten(fill_defaults(then[name])), flatten(here[name])
         changed = changed_keys(one, other, but={"seed", "train.threads"})
         changes += [f"{name}: {change}" for change in changed]
     return changes

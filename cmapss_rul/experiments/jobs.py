@@ -26,7 +26,7 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.ranks import pick_device
 from cmapss_rul.training.reporters import Reporter, Row
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.trackers.following import Tracking
+from cmapss_rul.training.trackers.tracker_reporter import Tracking
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 

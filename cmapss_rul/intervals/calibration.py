@@ -1,4 +1,4 @@
-"""Interval calibration: fitted on held-out engines, stored in the checkpoint of the model."""
+"""Calibration of the intervals on held-out engines; stored in the checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from cmapss_rul.display.text import counted
 from cmapss_rul.intervals.conformal import (
     DEFAULT_LEVELS,
-    PREFERRED,
+    PREFERRED_LEVEL,
     band_quantiles,
     conformal_quantile,
     engine_weights,
@@ -21,19 +21,19 @@ from cmapss_rul.intervals.conformal import (
     supported_levels,
     validate_level,
 )
-from cmapss_rul.intervals.estimate import FEWEST, fit_shifts
+from cmapss_rul.intervals.estimate import MIN_ENGINES, fit_shifts
 from cmapss_rul.intervals.scales import FORMS, ErrorScales, Form, ScaleCurve
 from cmapss_rul.metrics.regression import random_cut_weights, rul_bands
 from cmapss_rul.system.errors import UsageError
 
 Kind = Literal["validation", "calibration", "out-of-fold"]
-CHOSE = "these engines also chose the epoch"
+EPOCH_CAVEAT = "these engines also chose the epoch"
 """Caveat of intervals from validation engines: early stopping makes them slightly too narrow."""
-BANDED = 20
-"""Calibrating engines from which on the bound also holds within bands of the predicted RUL."""
+MIN_ENGINES_FOR_BANDS = 20
+"""Calibration engines from which on the bound also holds within bands of the predicted RUL."""
 
 _CAVEATS: dict[Kind, str] = {
-    "validation": CHOSE,
+    "validation": EPOCH_CAVEAT,
     "calibration": "",
     "out-of-fold": "errors of single networks around the ensemble's mean: no guaranteed coverage",
 }
@@ -66,30 +66,30 @@ class CalibrationPredictions:
         return CalibrationPredictions(*(values[rows] for values in vars(self).values()))
 
     def at_cuts(self) -> "CalibrationPredictions":
-        """Select the cycles at which a record may be cut; see `random_cut_weights`."""
-        # within an engine they have equal weights, which `engine_weights` gives the others, too
+        """Select the cycles at which a record may be truncated; see `random_cut_weights`."""
+        # within an engine these have equal weights, as `engine_weights` assigns them
         return self.at(random_cut_weights(self.engine, self.lengths) > 0)
 
 
 class Calibration(BaseModel):
-    """Parameters of a model's intervals, as plain values: an entry of its checkpoint.
+    """Parameters of a model's intervals, as plain values for its checkpoint.
 
     Attributes:
         kind: source of the quantiles: the validation engines, which also chose the epoch,
-            engines reserved for calibration, or all engines of an ensemble over folds, each by
-            the network that it did not train.
+            engines reserved for calibration, or all engines of an ensemble over folds, each
+            predicted by the network that it did not train.
         engines: numbers of these engines.
         levels: nominal coverages, ascending, all supported by the number of engines.
-        quantiles: [level], largest score inside the interval; where there are bands, the lower
-            bound of those.
-        shortest_cut: what the coverage is averaged over: random cuts of records that leave this
-            many cycles or more; None for every cycle of a life, as before 2026-11-29.
-        edges: of the bands of predicted RUL, ascending, cycles; a band begins at its edge. Empty
-            without bands.
+        quantiles: [level], largest score inside the interval; with bands, a lower bound of the
+            band quantiles.
+        shortest_cut: the coverage is an average over random cuts that leave at least this many
+            cycles; None for an average over every cycle of a life, as before 2026-11-29.
+        edges: edges between bands of the predicted RUL, ascending, cycles; the lower edge belongs
+            to a band. Empty without bands.
         band_quantiles: [level][band], largest score inside the interval, by predicted RUL.
-        nasa_knots: [knot], predicted RUL, ascending, cycles; empty where there are no shifts.
-        nasa_shifts: [knot], from the network's estimate to that for the NASA score, cycles.
-        form: of the scales, chosen on the validation engines.
+        nasa_knots: [knot], predicted RUL, ascending, cycles; empty without shifts.
+        nasa_shifts: [knot], shift from the network's estimate to that for the NASA score, cycles.
+        form: form of the scales, chosen on the validation engines.
         knots, late, early: see `ScaleCurve`.
     """
 
@@ -125,7 +125,7 @@ class Calibration(BaseModel):
         rows = [len(self.edges) + 1] * len(self.levels) if self.edges else []
         if [len(row) for row in self.band_quantiles] != rows:
             raise ValueError("band_quantiles should have a row a level, with a quantile a band")
-        # an infinite quantile is no plain value, and an interval of all RULs of no use
+        # the quantile would be infinite, and the interval the whole range of RULs
         if self.levels and engines_needed(self.levels[-1]) > len(self.engines):
             raise ValueError(f"{len(self.engines)} engines do not support {self.levels[-1]:g}")
         return self
@@ -142,7 +142,7 @@ class Calibration(BaseModel):
 
     @property
     def default_level(self) -> float | None:
-        """The level to use where none is requested; None where no level is supported."""
+        """The level to use if none is requested; None if no level is supported."""
         return preferred_level(self.levels)
 
     def bounds(
@@ -153,7 +153,8 @@ class Calibration(BaseModel):
         Args:
             predicted: [window], clamped to [0, cap], cycles.
             level: one of `levels`.
-            cap: of labels and predictions, cycles. An upper bound there means 'the cap or more'.
+            cap: cap of labels and predictions, cycles. An upper bound equal to it means 'the cap
+                or more'.
         """
         index = self.levels.index(level)
         bound: float | NDArray[np.float64] = self.quantiles[index]
@@ -162,10 +163,10 @@ class Calibration(BaseModel):
         return self.scales.at(predicted).bounds(predicted, bound, cap)
 
     def nasa_estimate(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Estimate for the NASA score [window], cycles; linear between knots, constant beyond.
+        """Estimate with the lowest expected NASA score, [window], cycles; needs `nasa_knots`.
 
-        `predicted`, [window], is clamped to [0, cap], and so is the estimate, which is at most
-        that. Only with `nasa_knots`.
+        The shift is linear between knots and constant beyond. `predicted`, [window], is clamped to
+        [0, cap], and so is the estimate, which never exceeds it.
         """
         return np.maximum(predicted + np.interp(predicted, self.nasa_knots, self.nasa_shifts), 0)
 
@@ -178,37 +179,38 @@ def fit_calibration(
     cap: int,
     kind: Kind = "validation",
 ) -> Calibration:
-    """Calibrate the intervals of a model for records that are cut at a random cycle.
+    """Calibrate the intervals of a model for records truncated at a random cycle.
 
-    Every engine counts the same, and of an engine every cut of `random_cut_weights`.
-    The scales, and their form by the interval score, come from `predictions`. With reserved
-    engines the quantiles come from those, and the bound of `band_quantiles` holds exactly.
-    Otherwise each of the engines is scored with scales cross-fitted on the others; validation
-    engines also chose the epoch, so the bound then holds only approximately. From `BANDED`
-    engines on there are five bands of predicted RUL: nearly every engine passes each of them, so
-    that each has nearly as many engines as there are.
+    All engines weigh the same, and within an engine all cuts of `random_cut_weights`.
+    The scales are fitted to `predictions`, and their form is chosen by the interval score. With
+    reserved engines the quantiles come from those, and the bound of `band_quantiles` is exact.
+    Otherwise each engine is scored with scales cross-fitted on the others; since validation
+    engines also chose the epoch, the bound then holds only approximately. With at least
+    `MIN_ENGINES_FOR_BANDS` engines there are five bands of predicted RUL; nearly every engine
+    passes through each of them, so each band has nearly all engines.
 
     Args:
-        predictions: every cycle of the engines that were held out from training.
-        reserved: every cycle of engines that only calibrate, if any.
-        engines: numbers of the engines behind the quantiles, ascending.
-        levels: requested coverages, of which those without a bound are left out; None for those
-            of `DEFAULT_LEVELS` that `offered_levels` selects.
-        cap: of labels and predictions, cycles.
-        kind: of `predictions`, where no engines are reserved.
+        predictions: every cycle of the engines held out from training.
+        reserved: every cycle of the engines reserved for calibration, if any.
+        engines: numbers of the engines that determine the quantiles, ascending.
+        levels: requested coverages, of which unsupported ones are left out; None for those of
+            `DEFAULT_LEVELS` that `offered_levels` selects.
+        cap: cap of labels and predictions, cycles.
+        kind: source of `predictions`, if no engines are reserved.
     """
     engines = _engines_with_cuts(predictions if reserved is None else reserved, engines)
     predictions = predictions.at_cuts()
-    # `crossed` chooses the form in either case: on the engines that it was fitted on, the more
-    # flexible form would always look better
+    # the form is chosen by `crossed` in either case: in-sample, the more flexible form would
+    # always have the lower score
     fitted = {form: _fit(predictions, form) for form in FORMS}
     crossed = {form: _cross_fit(predictions, form) for form in FORMS}
     form = min(FORMS, key=lambda form: _interval_score(predictions, crossed[form], cap))
     if reserved is None:
-        # scored in its own units, an engine would get too small a score, and the interval be narrow
+        # scored in-sample, the errors of an engine would be underestimated, and the intervals
+        # too narrow
         used, scales = predictions, crossed[form]
     else:
-        # these engines fitted nothing, so the scores are exchangeable with a new engine's
+        # nothing was fitted to these engines, so their scores are exchangeable with a new engine's
         used = reserved.at_cuts()
         scales = fitted[form].at(used.predicted)
     scores = scales.scores(used.predicted, used.true)
@@ -216,7 +218,11 @@ def fit_calibration(
         feasible = offered_levels(DEFAULT_LEVELS, len(engines))
     else:
         feasible = supported_levels(levels, len(engines))
-    edges = [float(low) for low, _ in rul_bands(cap)][1:-1] if len(engines) >= BANDED else []
+    edges = (
+        [float(low) for low, _ in rul_bands(cap)][1:-1]
+        if len(engines) >= MIN_ENGINES_FOR_BANDS
+        else []
+    )
     band, bands = np.digitize(used.predicted, edges), len(edges) + 1
     knots, shifts = fit_shifts(used.predicted, used.true, used.engine, band)
     by_band = [band_quantiles(scores, used.engine, band, bands, level) for level in feasible]
@@ -229,11 +235,11 @@ def fit_calibration(
         knots=fitted[form].knots.tolist(),
         late=fitted[form].late.tolist(),
         early=fitted[form].early.tolist(),
-        shortest_cut=int(used.lengths.min()),  # less where no record is long
+        shortest_cut=int(used.lengths.min()),  # below SHORTEST_CUT if all records are short
         edges=edges,
         band_quantiles=by_band if edges else [],
-        nasa_knots=knots if len(engines) >= FEWEST else [],
-        nasa_shifts=shifts if len(engines) >= FEWEST else [],
+        nasa_knots=knots if len(engines) >= MIN_ENGINES else [],
+        nasa_shifts=shifts if len(engines) >= MIN_ENGINES else [],
     )
 
 
@@ -248,8 +254,8 @@ def _fit(predictions: CalibrationPredictions, form: Form) -> ScaleCurve:
 
 
 def _cross_fit(predictions: CalibrationPredictions, form: Form) -> ErrorScales:
-    """Scales of each cycle, fitted on the engines of the other folds; a single engine on itself."""
-    # by engine, not by cycle: cycles of one engine in both parts would leak its errors
+    """Scales of each cycle, fitted to the engines of the other folds; in-sample for one engine."""
+    # folds of engines, not of cycles: errors of one engine would leak between folds
     _, number = np.unique(predictions.engine, return_inverse=True)
     fold = number % _FOLDS
     late, early = np.empty(len(fold)), np.empty(len(fold))
@@ -264,24 +270,24 @@ def _cross_fit(predictions: CalibrationPredictions, form: Form) -> ErrorScales:
 def _interval_score(predictions: CalibrationPredictions, scales: ErrorScales, cap: int) -> float:
     """Mean interval score at coverage 0.9; lower is better.
 
-    Width + 2/α·(distance of the truth from the interval), α = 0.1; all engines have the same
-    weight. Source: Gneiting and Raftery, "Strictly proper scoring rules, prediction, and
-    estimation", JASA 2007, section 6.2. Width alone would favour intervals that miss large errors.
+    Width + 2/α · (distance of the truth from the interval), α = 0.1; all engines weigh the same.
+    Source: Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation",
+    JASA 2007, section 6.2. The width alone would favour intervals that miss large errors.
     """
     predicted, true = predictions.predicted, predictions.true
     weights = engine_weights(predictions.engine)
     scores = scales.scores(predicted, true)
     order = np.argsort(scores, kind="stable")
-    # the plain quantile, without a mass at infinity: forms are compared, nothing is guaranteed
-    reached = int(np.searchsorted(np.cumsum(weights[order]), PREFERRED))
+    # the plain quantile, without mass at infinity: only to compare forms, without a guarantee
+    reached = int(np.searchsorted(np.cumsum(weights[order]), PREFERRED_LEVEL))
     bound = float(scores[order][min(reached, len(order) - 1)])
     lower, upper = scales.bounds(predicted, bound, cap)
     outside = np.maximum(lower - true, 0) + np.maximum(true - upper, 0)
-    return float(np.sum(weights * (upper - lower + 2 / (1 - PREFERRED) * outside)))
+    return float(np.sum(weights * (upper - lower + 2 / (1 - PREFERRED_LEVEL) * outside)))
 
 
 def validate_levels(levels: Sequence[float], engines: int) -> tuple[float, ...]:
-    """Return requested levels, ascending, without duplicates.
+    """Validate requested levels; return them ascending, without duplicates.
 
     Raises:
         UsageError: a level is outside (0, 1), or needs more engines than there are.
@@ -297,7 +303,7 @@ def validate_levels(levels: Sequence[float], engines: int) -> tuple[float, ...]:
 
 
 def unsupported_reason(engines: int, levels: Sequence[float]) -> str:
-    """Describe why a number of engines supports none of some levels."""
+    """Describe why a number of engines supports none of the levels."""
     lowest = min(levels)
     wanted = ", ".join(f"{level:g}" for level in levels)
     return (

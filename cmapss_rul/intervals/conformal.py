@@ -1,8 +1,8 @@
-"""Quantile of hierarchical conformal prediction, with engines as the exchangeable units.
+"""Hierarchical conformal prediction (HCP), with engines as the exchangeable units.
 
-The cycles of one engine are strongly correlated, so K engines count as K observations, however
-many cycles they have; treating cycles as exchangeable would make intervals too narrow. The further
-observation, that of a new engine, is its record cut at a random cycle.
+The cycles of an engine are strongly correlated, so K engines count as K observations, however
+many cycles they have; treating cycles as exchangeable would make the intervals too narrow.
+Observation K + 1 is the record of a new engine, truncated at a random cycle.
 
 Source: Y. Lee, R. F. Barber and R. Willett, "Distribution-free inference with hierarchical data",
 2023, arXiv:2306.06342, method HCP.
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from cmapss_rul.system.errors import UsageError
 
 DEFAULT_LEVELS = (0.8, 0.9, 0.95)
-PREFERRED = 0.9
-"""The default level is the supported one nearest to this."""
+PREFERRED_LEVEL = 0.9
+"""The default level is the supported level nearest to this."""
 
 _ROUNDING = 1e-9
 """Well above the rounding error of a sum of weights, well below the weight of any engine."""
@@ -42,15 +42,15 @@ def engine_weights(engine: NDArray[np.int64]) -> NDArray[np.float64]:
 def conformal_quantile(
     scores: NDArray[np.float64], engine: NDArray[np.int64], level: float
 ) -> float:
-    """Upper bound of the score of a new engine's cycle, at a coverage probability.
+    """Upper bound of the score of a new engine's cycle, with a given coverage probability.
 
     q = quantile of Σₖ Σᵢ 1/((K + 1)·nₖ)·δ(sₖᵢ) + 1/(K + 1)·δ(∞) at the level, where sₖᵢ is the
     score of cycle i of engine k, which has nₖ cycles. P(s ≤ q) ≥ level for a cycle drawn uniformly
     from those of a new engine, if the K + 1 engines are exchangeable and the score function does
-    not depend on them. The cycles may be chosen by a rule that is the same for all engines, such
-    as 'from cycle 20 on' or 'with a prediction in this band'; engines without any then do not
-    count, and the bound is for a new engine that has some. The coverage is marginal, over draws of
-    all engines: there is no guarantee for a particular engine or a particular RUL.
+    not depend on them. The cycles may be selected by a rule that is the same for all engines, such
+    as 'from cycle 20 on' or 'with a prediction in this band'; K then counts only engines with such
+    cycles, and the bound holds for a new engine that has some. Coverage is marginal, over draws of
+    all engines: nothing is guaranteed for a particular engine or a particular RUL.
 
     Args:
         scores: [cycle].
@@ -58,16 +58,16 @@ def conformal_quantile(
         level: in (0, 1).
 
     Returns:
-        One of the scores, or infinity where the level is above K/(K + 1).
+        One of the scores, or infinity if the level exceeds K/(K + 1).
 
     >>> conformal_quantile(np.array([1.0, 2.0, 5.0]), np.array([1, 1, 2]), 0.5)
     5.0
     """
     engines = len(np.unique(engine))
     order = np.argsort(scores, kind="stable")
-    # K/(K + 1) of the mass on the scores; the rest, for the new engine itself, is at infinity
+    # mass K/(K + 1) on the scores; the rest, for the new engine, is at infinity
     mass = np.cumsum(engine_weights(engine)[order]) * engines / (engines + 1)
-    # without the tolerance, 9 engines would miss the level of 0.9 by the last bit of a sum
+    # without the tolerance, rounding would make 9 engines miss the level 0.9
     reached = int(np.searchsorted(mass, level - _ROUNDING))
     return float(scores[order[reached]]) if reached < len(scores) else math.inf
 
@@ -79,17 +79,17 @@ def band_quantiles(
     bands: int,
     level: float,
 ) -> list[float]:
-    """Upper bounds of the score by band: the larger of the quantile of all cycles and the band's.
+    """Upper bound of the score in each band: the larger of the overall and the band's quantile.
 
-    The first keeps the bound over all cycles. The second adds that of each band (Mondrian
-    conformal prediction: V. Vovk, A. Gammerman and G. Shafer, "Algorithmic learning in a random
-    world", 2005, section 4.5), for a cycle drawn uniformly from those of a new engine in it. A
-    band with too few engines for the level has the first bound alone.
+    The overall quantile preserves the marginal coverage. The band's quantile adds coverage within
+    the band (Mondrian conformal prediction: V. Vovk, A. Gammerman and G. Shafer, "Algorithmic
+    learning in a random world", 2005, section 4.5), for a cycle drawn uniformly from those of a
+    new engine in that band. A band with too few engines for the level has the overall one only.
 
     Args:
         scores: [cycle].
         engine: [cycle], a number for each engine.
-        band: [cycle], from 0 on; of what is known without the truth, such as the prediction.
+        band: [cycle], index from 0 on, computed without the truth, such as from the prediction.
         bands: number of bands.
         level: in (0, 1).
 
@@ -109,10 +109,10 @@ def band_quantiles(
 
 
 def engines_needed(level: float, spare: int = 0) -> int:
-    """Smallest number of engines K of which a level may leave some out: (K + 1)·level ≤ K − spare.
+    """Smallest number of engines K that supports a level: (K + 1) · level ≤ K − spare.
 
-    Without `spare`, the smallest number with a bound at all: K/(K + 1) ≥ level. The level is taken
-    as the decimal number that it prints as; the float 0.9 would need ten.
+    With `spare` 0, the smallest K with a finite bound: K/(K + 1) ≥ level. The level is converted
+    to the exact decimal that it prints as; the binary value of 0.9 would need ten engines.
 
     >>> [engines_needed(level) for level in (0.5, 0.8, 0.9, 0.95, 0.99)]
     [1, 4, 9, 19, 99]
@@ -124,7 +124,7 @@ def engines_needed(level: float, spare: int = 0) -> int:
 
 
 def validate_level(level: float) -> float:
-    """Return a level after checking it.
+    """Check a level and return it.
 
     Raises:
         UsageError: the level is outside (0, 1).
@@ -144,11 +144,11 @@ def supported_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]
 
 
 def offered_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]:
-    """Return the levels that a number of engines supports with one of them to spare, ascending.
+    """Return the default levels for a number of engines: supported with one to spare, ascending.
 
-    Without a spare engine nearly all of the miscoverage that a level allows is used up by the
-    new engine: the bound is about the largest score of any cycle, and the interval too wide to be
-    of use. The lowest level alone is offered down to the number that supports it.
+    Without a spare engine, the bound is about the largest score of any cycle, and the interval too
+    wide to be useful, because the new engine uses up nearly all of the miscoverage that the level
+    allows. The lowest level is offered even without a spare engine.
 
     >>> [offered_levels((0.8, 0.9, 0.95), engines) for engines in (3, 4, 18, 20, 52)]
     [(), (0.8,), (0.8,), (0.8, 0.9), (0.8, 0.9, 0.95)]
@@ -159,10 +159,12 @@ def offered_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]:
 
 
 def preferred_level(levels: Iterable[float]) -> float | None:
-    """Return the level nearest to 0.9, the higher one of two; None for no levels.
+    """Return the level nearest to 0.9, the higher of two equally near; None for no levels.
 
     >>> preferred_level((0.8, 0.85, 0.95)), preferred_level(())
     (0.95, None)
     """
-    # rounded: 0.85 and 0.95 are equally near, but their differences as floats are not equal
-    return min(levels, key=lambda level: (round(abs(level - PREFERRED), 9), -level), default=None)
+    # rounded: 0.85 and 0.95 are equally near, but not in floating point
+    return min(
+        levels, key=lambda level: (round(abs(level - PREFERRED_LEVEL), 9), -level), default=None
+    )

@@ -1,8 +1,8 @@
-"""The point estimate that the NASA score asks for: earlier than the network's, by its residuals.
+"""Point estimate with the lowest expected NASA score, from the residuals of held-out engines.
 
-The network's estimate minimises squared errors. The NASA score costs more for late predictions, so
-its expectation is lowest for an earlier estimate: earlier by how much depends on how uncertain the
-prediction is, which the residuals of engines that did not train say.
+The network's estimate minimises the squared error. The NASA score penalises late predictions more,
+so its expectation is lowest for an earlier estimate: the more uncertain the prediction, the
+earlier. The uncertainty is estimated from residuals of engines that did not train.
 """
 
 from typing import Literal
@@ -15,11 +15,11 @@ from cmapss_rul.metrics.regression import EARLY, LATE
 
 Estimate = Literal["rmse", "nasa"]
 
-FEWEST = 4
-"""Calibrating engines without which there is no shift, as there is no interval at 0.8."""
+MIN_ENGINES = 4
+"""Calibration engines required for a shift, as for an interval at level 0.8."""
 
-SHRINK = 0.75
-"""Share of the best shift that is used. The score is exponential, so that one engine among twenty
+SHRINKAGE = 0.75
+"""Factor on the best shift. The score is exponential, so that one engine among twenty
 can decide the shift. *Measured* on validation engines of 20 runs, five a subset, each shift fitted
 on four folds of them and scored on the fifth: mean NASA score at random cuts −11 %, −11 %, −9 %
 and −3 % on FD001 to FD004, the RMSE +0.1, +0.3, +0.3 and +0.4 cycles. The whole shift gives −10,
@@ -44,7 +44,7 @@ def nasa_shift(
     -2.7873
     """
     error = predicted - true
-    # beyond these all predictions are late, or all are early
+    # at `low` no prediction is late any more, at `high` none is early
     low, high = -float(error.max()), -float(error.min())
     while high - low > 1e-6:
         middle = (low + high) / 2
@@ -54,7 +54,7 @@ def nasa_shift(
             high = middle
         else:
             low = middle
-    return round((low + high) / 2, 4) + 0.0  # + 0.0 takes the sign off −0
+    return round((low + high) / 2, 4) + 0.0  # + 0.0 turns −0 into 0
 
 
 def fit_shifts(
@@ -63,16 +63,17 @@ def fit_shifts(
     engine: NDArray[np.int64],
     band: NDArray[np.int64],
 ) -> tuple[list[float], list[float]]:
-    """Shifts of the estimate for the NASA score, by predicted RUL; see `SHRINK`.
+    """Fit the shifts of the estimate for the NASA score in bands of predicted RUL.
 
     Args:
         predicted: [cycle], at random cuts, clamped to [0, cap], cycles.
         true: [cycle], capped, cycles.
-        engine: [cycle], a number for each engine; all have the same weight.
-        band: [cycle], of the predicted RUL, from 0 on.
+        engine: [cycle], a number for each engine; all engines weigh the same.
+        band: [cycle], index of the band of predicted RUL.
 
     Returns:
-        Mean prediction of each band that has any, ascending; and its shift, at most 0.
+        Mean prediction of each non-empty band, ascending; and its shift, at most 0, shrunk by
+        `SHRINKAGE`.
     """
     knots, shifts = [], []
     for number in np.unique(band):
@@ -80,5 +81,5 @@ def fit_shifts(
         weights = engine_weights(engine[inside])
         knots.append(float(np.sum(weights * predicted[inside])))
         best = nasa_shift(predicted[inside], true[inside], weights)
-        shifts.append(SHRINK * min(best, 0.0))
+        shifts.append(SHRINKAGE * min(best, 0.0))
     return knots, shifts

@@ -1,4 +1,4 @@
-"""Typical late and early errors as a function of the predicted RUL: the units of the scores."""
+"""Error scales, late and early, by predicted RUL: they normalise the nonconformity scores."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -11,15 +11,15 @@ from cmapss_rul.intervals.conformal import engine_weights
 Form = Literal["normalised", "bins"]
 FORMS: tuple[Form, ...] = ("normalised", "bins")
 
-PARTS = 8
-"""Bins of the predicted RUL, of equal weight (measured: chosen on validation engines)."""
+SCALE_BINS = 8
+"""Bins of the predicted RUL, of equal weight; *measured*: chosen on validation engines."""
 
 _LEAST = 1.0
 """Lower bound of a scale, cycles: labels are whole cycles."""
 
 
 class ErrorScales(NamedTuple):
-    """Scales of some predictions, one for each side of the interval.
+    """Scales of predictions, one for each side of the interval.
 
     Attributes:
         late: [cycle], typical error above the truth, cycles, positive.
@@ -38,9 +38,9 @@ class ErrorScales(NamedTuple):
     def bounds(
         self, predicted: NDArray[np.float64], bound: float | NDArray[np.float64], cap: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Lower and upper bounds [cycle] of the truths in [0, cap] with a score up to `bound`.
+        """Lower and upper bounds [cycle] of the values in [0, cap] with a score up to `bound`.
 
-        `bound` is one number, or [cycle].
+        `bound` is a number, or [cycle].
         """
         lower = np.clip(predicted - bound * self.late, 0, cap)
         return lower, np.clip(predicted + bound * self.early, 0, cap)
@@ -48,9 +48,9 @@ class ErrorScales(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ScaleCurve:
-    """Typical errors over the predicted RUL: linear between knots, constant beyond them.
+    """Piecewise-linear error scales over the predicted RUL, constant beyond the outer knots.
 
-    Two knots at the same place make a step.
+    Two knots at the same RUL make a step.
 
     Attributes:
         knots: [knot], predicted RUL, ascending, cycles.
@@ -74,7 +74,7 @@ class ScaleCurve:
         engine: NDArray[np.int64],
         form: Form,
     ) -> "ScaleCurve":
-        """Fit the scales in bins of the predicted RUL; all engines have the same weight.
+        """Fit the scales in bins of the predicted RUL; all engines weigh the same.
 
         The late scale of a bin is the root mean square of max(predicted − true, 0) over all its
         cycles, the early one that of max(true − predicted, 0); both are at least one cycle.
@@ -89,9 +89,9 @@ class ScaleCurve:
         weight = engine_weights(engine)
         order = np.argsort(predicted, kind="stable")
         reached = np.searchsorted(
-            np.cumsum(weight[order]), np.arange(1, PARTS) / PARTS, side="right"
+            np.cumsum(weight[order]), np.arange(1, SCALE_BINS) / SCALE_BINS, side="right"
         )
-        # unique: many predictions are at the cap, where several edges fall together
+        # unique: many predictions are at the cap, where several edges coincide
         edges = np.unique(predicted[order][np.minimum(reached, len(order) - 1)])
         _, part = np.unique(np.searchsorted(edges, predicted, side="right"), return_inverse=True)
         total = np.bincount(part, weight)
@@ -99,8 +99,8 @@ class ScaleCurve:
         def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.asarray(np.bincount(part, weight * values) / total)
 
-        # measured: root mean squares give lower interval scores below the cap than means do, and
-        # one scale for either side because late and early errors differ in size
+        # *measured*: root mean squares give lower interval scores below the cap than means do, and
+        # separate scales than a common one, because late and early errors differ in size
         error = predicted - true
         late = np.maximum(np.sqrt(mean(np.maximum(error, 0) ** 2)), _LEAST)
         early = np.maximum(np.sqrt(mean(np.maximum(-error, 0) ** 2)), _LEAST)
@@ -110,14 +110,14 @@ class ScaleCurve:
         np.minimum.at(begin, part, predicted)
         if len(total) == 1:
             return cls(begin, late, early)
-        # Two knots where a bin begins: the value before the step and the one after it.
+        # two knots where a bin begins: the value before the step and the one after it
         return cls(np.repeat(begin[1:], 2), np.repeat(late, 2)[1:-1], np.repeat(early, 2)[1:-1])
 
     def at(self, predicted: NDArray[np.float64]) -> ErrorScales:
         """Scales of predictions [cycle]."""
         right = np.searchsorted(self.knots, predicted, side="right")
         left, right = np.maximum(right - 1, 0), np.minimum(right, len(self.knots) - 1)
-        # two knots at one place have no slope between them; the second holds at the place itself
+        # at a step the gap is 0; the value after the step holds at the knot itself
         gap = self.knots[right] - self.knots[left]
         fraction = np.where(
             gap > 0, (predicted - self.knots[left]) / np.where(gap > 0, gap, 1.0), 0.0

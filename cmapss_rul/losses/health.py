@@ -1,4 +1,4 @@
-"""Loss of the health task, and the RUL boundaries of its classes."""
+"""Cross-entropy of the health classes, and their RUL boundaries."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from cmapss_rul.config.base import Config
 
 UNKNOWN_CLASS = -1
-"""Class of a window of a censored record whose bound leaves several classes open."""
+"""Class of a censored window whose lower bound is compatible with several classes."""
 
 
 class HealthLossConfig(Config):
@@ -18,8 +18,8 @@ class HealthLossConfig(Config):
 
     Classes are numbered in order of degradation, 0 the healthiest. A RUL equal to a boundary
     belongs to the worse class, except at a boundary equal to the cap, where it belongs to the
-    healthier one: no capped label is larger, so that class would never occur. Published
-    boundaries disagree; 125/50 is one of several.
+    healthier one, which would otherwise be empty: no capped label is larger. Published boundaries
+    disagree; 125/50 is one of several.
     """
 
     boundaries: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = Field(
@@ -44,15 +44,15 @@ class HealthLossConfig(Config):
         return len(self.boundaries) + 1
 
     def check(self, cap: int) -> None:
-        """Reject boundaries that leave a class without labels; the cap is in whole cycles.
+        """Reject boundaries that leave a class empty; the cap is in cycles.
 
         Raises:
-            ValueError: The class that cannot occur, and the boundaries.
+            ValueError: Names the class that cannot occur.
         """
         first, *others = self.boundaries
         found = f"found {list(self.boundaries)} and cap {cap}"
-        # the trap of the published rule 'RUL ≤ 125 is degrading': with labels capped at 125 it
-        # trains a head of three classes on two
+        # pitfall of the published rule 'RUL ≤ 125 is degrading': with labels capped at 125, a head
+        # of three classes is trained on two
         if first > cap:
             raise ValueError(
                 f"no capped RUL lies above a boundary over the cap, so class 0 cannot occur: "
@@ -71,13 +71,13 @@ class HealthLossConfig(Config):
 
 
 class CrossEntropy(nn.Module):
-    """Mean cross-entropy over the windows whose class is known, natural logarithm.
+    """Mean cross-entropy, in nats, over the windows whose class is known.
 
     Shapes:
         logits: [batch, class].
-        classes: [batch], int64, in 0 … K − 1 for K classes; −1 where the class is unknown, as
-            of most windows of a censored record.
-        returns: scalar; 0 where no class is known.
+        classes: [batch], int64, 0 … K − 1; −1 where unknown, as for most windows of a censored
+            record.
+        returns: scalar; 0 if no class is known.
 
     >>> import torch
     >>> CrossEntropy(classes=2)(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
@@ -112,7 +112,7 @@ class CrossEntropy(nn.Module):
     def forward(self, logits: Tensor, classes: Tensor) -> Tensor:
         """Return the loss, a scalar."""
         total, weight = self.sum_and_weight(logits, classes)
-        # a batch without a known class would give 0 / 0, and NaN gradients in all shared layers
+        # a batch without a known class would give 0/0, and NaN gradients in all shared layers
         return total / weight.clamp(min=1)
 
     def extra_repr(self) -> str:

@@ -1,7 +1,7 @@
 """Losses of the RUL task. Targets and predictions are in cycles.
 
 Targets are not scaled to [0, 1]: the squared error would fall below the floor of 1.0 in `amnl`,
-which would silently become a fixed weight.
+which would silently turn into a fixed weight.
 """
 
 from abc import ABC, abstractmethod
@@ -40,7 +40,7 @@ class MSEConfig(Config):
 class HuberConfig(Config):
     """Configuration of `huber`."""
 
-    name: Literal["huber"] = Field("huber", description="Quadratic near 0, linear beyond.")
+    name: Literal["huber"] = Field("huber", description="Huber loss: linear beyond `delta`.")
     delta: float = Field(
         10.0, gt=0, le=1e6, description="Error at which the linear part begins, cycles."
     )
@@ -56,21 +56,21 @@ RulLossConfig = Annotated[WeightedMSEConfig | MSEConfig | HuberConfig, Field(dis
 class RulLoss(nn.Module, ABC):
     """Weighted mean Σ wᵢ eᵢ / Σ wᵢ of the windows' errors eᵢ = e(ŷᵢ, yᵢ).
 
-    Of a window of a censored record only a lower bound bᵢ of the RUL is known: the cycles that
-    its record still has. Its loss is one-sided,
+    For a window of a censored record only a lower bound bᵢ of the RUL is known: the number of
+    cycles that follow in its record. Its loss is one-sided,
 
-        eᵢ = e(min(ŷᵢ, bᵢ), bᵢ),   with the weight of a target bᵢ:
+        eᵢ = e(min(ŷᵢ, bᵢ), bᵢ),   weighted like a target bᵢ:
 
-    0 where the prediction reaches the bound, and below it the loss of any other window. Bounds
-    are capped as the targets are.
+    0 if the prediction reaches the bound, otherwise the loss of an uncensored window. Bounds are
+    capped as the targets are.
 
     Source: Shivaswamy, Chu and Jansche, "A support vector approach to censored targets", ICDM
-    2007, whose loss is linear and has a tolerance; here it is that of the other windows.
+    2007, with a linear loss and a tolerance; here the loss is that of the uncensored windows.
 
     Shapes:
         predicted: [batch], cycles.
         target: [batch], cycles, capped; the lower bound where `censored`.
-        censored: [batch], bool; None where no window is.
+        censored: [batch], bool; None if no window is censored.
         returns: scalar.
     """
 
@@ -80,7 +80,7 @@ class RulLoss(nn.Module, ABC):
 
     def weights(self, target: Tensor) -> Tensor:
         """Return the weight wᵢ of each window, [batch]; 1 by default."""
-        # Σ wᵢ is then the number of windows, so that batches of different sizes add up over ranks
+        # Σ wᵢ is then the number of windows, so that sums over ranks give the global mean
         return torch.ones_like(target)
 
     def sum_and_weight(
@@ -98,16 +98,16 @@ class RulLoss(nn.Module, ABC):
                 f"{tuple(predicted.shape)} and {tuple(target.shape)}"
             )
         if censored is not None:
-            # every loss is 0, and flat, where the prediction is the target
+            # e(b, b) = 0 with gradient 0, so a prediction above the bound is not penalised
             predicted = torch.where(censored, torch.minimum(predicted, target), predicted)
-        # both parts, not their ratio: a mean of the ranks' means would be another loss
+        # sum and weight, not their ratio: the mean of the ranks' means is not the global mean
         weights = self.weights(target)
         return (weights * self.errors(predicted, target)).sum(), weights.sum()
 
     def forward(self, predicted: Tensor, target: Tensor, censored: Tensor | None = None) -> Tensor:
         """Return the loss, a scalar."""
         total, weight = self.sum_and_weight(predicted, target, censored)
-        # never 0, unlike the health loss's: each window weighs 1 or more, a censored one too
+        # the weight is never 0, unlike that of the health loss: each window weighs at least 1
         return total / weight
 
 
@@ -127,7 +127,7 @@ class WeightedMSE(RulLoss):
 
     def weights(self, target: Tensor) -> Tensor:
         """Return 2 − min(y, cap) / cap."""
-        # clamp: beyond the cap the weight would fall below 1, and below 0 beyond twice the cap
+        # clamp: beyond the cap the weight would fall below 1, and become negative beyond 2 · cap
         return 2 - target.clamp(max=self.cap) / self.cap
 
     def errors(self, predicted: Tensor, target: Tensor) -> Tensor:
@@ -148,9 +148,9 @@ class MSE(RulLoss):
 
 
 class Huber(RulLoss):
-    """½ d² up to an error d of `delta` cycles, delta (|d| − ½ delta) beyond.
+    """Huber loss: ½ d² for |d| ≤ delta, else delta (|d| − ½ delta), with d = ŷ − y in cycles.
 
-    Source: Huber 1964.
+    Source: Huber, Robust Estimation of a Location Parameter, 1964.
     """
 
     def __init__(self, delta: float) -> None:
@@ -158,8 +158,8 @@ class Huber(RulLoss):
         self.delta = delta
 
     def errors(self, predicted: Tensor, target: Tensor) -> Tensor:
-        """Return Huber's function of ŷ − y."""
-        # with the factor ½ of the definition: a small error counts half of what it does in `mse`
+        """Return the Huber loss of ŷ − y."""
+        # includes the ½ of the definition: small errors cost half of what they do in `mse`
         return huber_loss(predicted, target, reduction="none", delta=self.delta)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Bootstrap over engines: how much an RMSE depends on the engines that are in the test set."""
+"""Bootstrap over engines: confidence interval of an RMSE, given a finite test set."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +10,10 @@ from cmapss_rul.metrics.regression import errors
 
 LEVEL = 0.95
 DRAWS = 2_000
-# fixed: equal predictions get equal intervals, and runs to be compared share their draws
+# fixed, so that equal predictions have equal intervals and compared runs share their draws
 SEED = 0
 _BLOCK = 1 << 22
-"""Engines drawn at a time: bounds the memory to tens of megabytes."""
+"""Engines drawn per block; bounds the memory to tens of megabytes."""
 
 
 def rmse_interval(
@@ -27,7 +27,7 @@ def rmse_interval(
 ) -> tuple[float, float] | None:
     """Bootstrap interval of the RMSE of one trained network over test engines.
 
-    The spread between seeds is not part of it. Source: the percentile interval of Efron and
+    The spread between seeds is not included. Source: the percentile interval of Efron and
     Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13, with engines as the
     resampling units.
 
@@ -35,7 +35,7 @@ def rmse_interval(
         predicted: [window], cycles.
         true: [window], cycles.
         engine: [window], number or name of each window's engine.
-        level: coverage of the interval.
+        level: nominal coverage of the interval.
         draws: number of bootstrap draws.
         seed: of the draws.
 
@@ -59,10 +59,10 @@ def rmse_interval(
 def resampled_rmse(
     squares: NDArray[np.float64], engine: NDArray[Any], *, draws: int = DRAWS, seed: int = SEED
 ) -> NDArray[np.float64] | None:
-    """RMSE of each bootstrap draw of engines, for several runs on the same windows.
+    """RMSE of each bootstrap resample of engines, for several runs on the same windows.
 
-    From the E engines, E are drawn with replacement, each with all its windows, because the
-    windows of one engine are not independent. The RMSE of a draw is
+    This is a cluster bootstrap: from the E engines, E are drawn with replacement, each with all
+    its windows, because the windows of one engine are not independent. The RMSE of a draw is
     √(Σ squared errors / Σ windows) over the engines drawn. All runs, and all calls with the same
     engines, share the draws, so that differences between runs are paired by engine.
 
@@ -75,13 +75,13 @@ def resampled_rmse(
     Returns:
         [run, draw], cycles; None for a single engine.
     """
-    # sums per engine are all that a draw needs: its cost does not grow with the windows
+    # a draw needs only the sums per engine, so its cost does not grow with the windows
     _, index, windows = np.unique(engine, return_inverse=True, return_counts=True)
-    # every draw would be the same engine: an interval of width 0, which would look like certainty
+    # every draw would be the same engine: an interval of width 0, which suggests certainty
     if len(windows) == 1:
         return None
     sums = [np.bincount(index.ravel(), weights=run.ravel()).astype(np.float64) for run in squares]
-    # both sums are over the drawn engines: the number of windows is random, too
+    # the denominator is random, too: engines differ in their number of windows
     blocks = [
         [np.sqrt(total[chosen].sum(axis=1) / windows[chosen].sum(axis=1)) for total in sums]
         for chosen in _draw_engines(len(windows), draws, np.random.default_rng(seed))

@@ -1,4 +1,4 @@
-"""Metrics for censored records, of whose RUL only a lower bound is known."""
+"""Metrics for right-censored records, whose RUL is known only as a lower bound."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 from cmapss_rul.metrics.coverage import mean_by_engine
 
 CUT_DRAWS = 200
-"""Draws of the cuts behind a concordance index; a guess. Its standard error is 1/14 of their sd."""
+"""Random cuts averaged in a concordance index. A *guess*: the standard error of the mean is 1/14 of
+the standard deviation between cuts."""
 
-# fixed, so that two models are compared on engines of the same ages
+# fixed, so that two models are compared at the same cuts
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class BoundMetrics:
-    """How predictions agree with lower bounds of the RUL.
+    """Agreement of predictions with lower bounds of the RUL.
 
     Attributes:
         violated: share of windows with a prediction below the bound.
@@ -33,7 +34,7 @@ class BoundMetrics:
 def bound_metrics(
     predicted: NDArray[Any], bound: NDArray[Any], engine: NDArray[Any]
 ) -> BoundMetrics:
-    """Compare predictions, [window], with the lower bounds of the RUL, both capped, cycles.
+    """Compare predictions [window] with lower bounds of the RUL, both capped, cycles.
 
     >>> found = bound_metrics(np.array([9, 4, 2]), np.array([5, 5, 0]), np.array([1, 1, 2]))
     >>> found.violated, found.shortfall
@@ -47,19 +48,19 @@ def bound_metrics(
 def concordance_index(
     time: NDArray[Any], predicted: NDArray[Any], failed: NDArray[np.bool_]
 ) -> float | None:
-    """Share of comparable pairs of engines of which the one that fails first is predicted to.
+    """Harrell's C: share of comparable pairs of engines whose failures are predicted in order.
 
-    A pair is comparable if the engine of the shorter time failed; of equal times, if just one of
-    both failed, which counts as the first. Equal predictions count one half. Source: Harrell,
+    A pair is comparable if the engine with the shorter time failed; at equal times, if exactly
+    one failed, which counts as the first. Equal predictions count one half. Source: Harrell,
     Lee and Mark, "Multivariable prognostic models", Statistics in Medicine 1996, section 5.5.
 
     Args:
-        time: [engine], cycles until the failure, or until the record ends without one.
+        time: [engine], cycles until the failure, or until the end of a censored record.
         predicted: [engine], RUL, cycles.
         failed: [engine], whether the record ends with the failure.
 
     Returns:
-        0.5 for predictions at random, 1 for a perfect order; None without a comparable pair.
+        0.5 for random predictions, 1 for a perfect order; None without a comparable pair.
 
     >>> failed = np.array([True, False, True])
     >>> concordance_index(np.array([1, 2, 3]), np.array([10, 40, 30]), failed)
@@ -79,28 +80,28 @@ def concordance_index(
 def cut_concordance(
     predicted: NDArray[Any], lengths: NDArray[np.int64], failed: NDArray[np.bool_], earliest: int
 ) -> float | None:
-    """Mean concordance index of engines whose records are cut at random cycles.
+    """Mean concordance index of records truncated at random cycles.
 
-    Each draw cuts every record at one of its rows from `earliest` on, or at the last one but one
-    where it is shorter, all equally likely; the last row itself is left out. At the cuts engines
-    of all ages meet, whereas at the ends of their records all that failed have a RUL of 0.
+    Each draw cuts every record after one of its rows, uniformly from `earliest` to the last but
+    one, or after the last but one if it is shorter. Cuts give engines different RULs, whereas at
+    the ends of their records all that failed have a RUL of 0.
 
     Args:
         predicted: [row], RUL at every cycle of whole records, one engine after another.
         lengths: [engine], rows of each record, at least 2.
         failed: [engine], whether the record ends with the failure.
-        earliest: row of the first cut, counted from 1; 1 where no record is longer than that.
+        earliest: earliest row of a cut, counted from 1; taken as 1 if no record is longer.
 
     Returns:
-        None where no pair of engines can be compared.
+        None if no pair of engines is comparable.
     """
     generator = np.random.default_rng(_SEED)
     first = np.minimum(earliest if (lengths > earliest).any() else 1, lengths - 1)
     starts = np.cumsum(lengths) - lengths
     found = []
     for _ in range(CUT_DRAWS):
-        cut = generator.integers(first, lengths)  # rows seen, from `first` to the length − 1
-        # of a censored record `lengths - cut` is when observation ends, as `time` requires
+        cut = generator.integers(first, lengths)  # rows before the cut: `first` to length − 1
+        # for a censored record, `lengths - cut` is the time until observation ends, as required
         index = concordance_index(lengths - cut, predicted[starts + cut - 1], failed)
         if index is not None:
             found.append(index)

@@ -11,17 +11,17 @@ _OUTSIDE = 0.05
 """One minus the confidence level of the binomial interval."""
 
 _ROUNDING = 1e-9
-"""Well above the rounding error of a mean of shares, well below one window of any test."""
+"""Well above the rounding error of a mean of shares, well below the share of one window."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Empirical coverage and width of some intervals.
+    """Empirical coverage and width of prediction intervals.
 
     Attributes:
-        coverage: share of windows whose true RUL lies in the interval, bounds included; first
-            per engine, then the mean over engines, as in the guarantee of hierarchical conformal
-            prediction. With one window per engine it is the plain share.
+        coverage: share of windows whose true RUL lies in the closed interval, first per engine,
+            then averaged over engines, as in the guarantee of hierarchical conformal prediction.
+            With one window per engine it is the plain share.
         interval: 95 % binomial interval of the coverage, with the engines as trials.
         width: mean width, cycles, first per engine, then over engines.
     """
@@ -54,7 +54,7 @@ def interval_coverage(
         )
     if not lower.size:
         raise ValueError("there should be at least one interval, found none")
-    # engines are the trials, not windows: the windows of an engine err together
+    # engines are the trials, not windows: errors within an engine are correlated
     covered = mean_by_engine((lower <= true) & (true <= upper), engine)
     engines = len(np.unique(engine))
     width = mean_by_engine(upper.astype(np.float64) - lower, engine)
@@ -67,18 +67,19 @@ def mean_by_engine(values: NDArray[Any], engine: NDArray[Any]) -> float:
     >>> mean_by_engine(np.array([1, 0, 1]), np.array([1, 1, 2]))
     0.75
     """
-    # a long record has more windows, and would otherwise count for more than a short one
+    # otherwise a long record, with more windows, would weigh more than a short one
     _, inverse, windows = np.unique(engine, return_inverse=True, return_counts=True)
     return float(np.mean(np.bincount(inverse, values) / windows))
 
 
 def binomial_interval(share: float, trials: int) -> tuple[float, float]:
-    """95 % interval of a probability from the share of successes (Clopper and Pearson 1934).
+    """95 % confidence interval of a probability, given the share of successes (Clopper-Pearson).
 
     Lower bound: the 0.025 quantile of Beta(s, n − s + 1); upper bound: the 0.975 quantile of
     Beta(s + 1, n − s), for s successes in n trials. With several windows per engine s need not be
     an integer. A mean of n shares in [0, 1] has at most the variance of n binary trials, so the
-    interval is conservative there. `share` is s/n, `trials` is n.
+    interval is conservative there. `share` is s/n, `trials` is n. Source: Clopper and Pearson,
+    Biometrika 1934.
 
     >>> low, high = binomial_interval(0.9, 10)
     >>> round(low, 4), round(high, 4)

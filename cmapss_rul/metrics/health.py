@@ -30,20 +30,20 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
-    errors(predicted, true)  # refuses different shapes and no predictions
+    errors(predicted, true)  # checks the shapes
     predicted, true = np.asarray(predicted), np.asarray(true)
     both = np.stack([predicted, true])
     if both.min() < 0 or both.max() >= classes:
         raise ValueError(
             f"classes should lie between 0 and {classes - 1}, found {both.min()} to {both.max()}"
         )
-    # one number for each pair of classes, row by row of the matrix
+    # each pair of classes as an index into the flattened matrix
     counts = np.bincount((true * classes + predicted).ravel(), minlength=classes**2)
     return counts.reshape(classes, classes)
 
 
 def accuracy(confusion: NDArray[np.int64]) -> float:
-    """Share of correct predictions, from their counts [K, K].
+    """Share of correct predictions, from a confusion matrix [K, K].
 
     >>> accuracy(np.array([[1, 1], [0, 1]])) == 2 / 3
     True
@@ -55,8 +55,8 @@ def macro_f1(confusion: NDArray[np.int64]) -> float:
     """Unweighted mean of the classes' F1 scores.
 
     F1 of a class is 2·TP / (2·TP + FP + FN). A class that neither occurs nor is predicted has no
-    F1 and is left out of the mean, as torchmetrics does; scikit-learn counts it as 0 when it is
-    given all labels.
+    F1 and is excluded from the mean, as in torchmetrics; scikit-learn counts it as 0 if it is
+    passed in `labels`.
 
     Args:
         confusion: [K, K], rows: true class.
@@ -82,16 +82,16 @@ def expected_calibration_error(
     `probabilities` are [n, class], rows sum to 1; `true` is [n]; `bins` is B.
 
     Raises:
-        ValueError: the shapes do not fit, or there is no prediction.
+        ValueError: the shapes do not match, or there is no prediction.
 
-    >>> expected_calibration_error(np.array([[0.75, 0.25], [0.25, 0.75]]), np.array([0, 0]))
+        >>> expected_calibration_error(np.array([[0.75, 0.25], [0.25, 0.75]]), np.array([0, 0]))
     0.25
     """
     probabilities, true = _check_shapes(probabilities, true)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == true
     edges = np.linspace(0, 1, bins + 1)
-    # `left`: a bin includes its upper edge; clipped, because a confidence of 0 is in no bin
+    # `left`: bins include their upper edge; clipped, because a confidence of 0 is in no bin
     index = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     gap = np.bincount(index, correct - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(true))
@@ -101,13 +101,13 @@ def brier_score(probabilities: NDArray[Any], true: NDArray[Any]) -> float:
     """Brier score over all classes: 0 at best, 2 at worst.
 
     Mean over n of Σ_k (p_k − [class is k])². Source: Brier, "Verification of forecasts expressed
-    in terms of probability", Monthly Weather Review 78, 1950. The common form for two classes
-    counts one of them only and is half of this.
+    in terms of probability", Monthly Weather Review 78, 1950. The common binary form sums over one
+    of the two classes only, and is half of this.
 
     `probabilities` are [n, class]; `true` is [n].
 
     Raises:
-        ValueError: the shapes do not fit, or there is no prediction.
+        ValueError: the shapes do not match, or there is no prediction.
 
     >>> brier_score(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([0, 0]))
     0.25

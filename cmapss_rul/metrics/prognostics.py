@@ -1,12 +1,12 @@
-"""Prognostics metrics of the RUL predicted over the life of one engine.
+"""Prognostics metrics of RUL predictions over the life of an engine.
 
 Source of all metrics: Saxena, Celaya, Saha, Saha and Goebel, "Metrics for Offline Evaluation of
 Prognostic Performance", International Journal of Prognostics and Health Management 1 (2010).
-Symbols: t a cycle, r(t) the predicted and r*(t) the true RUL there, t_EoL the cycle of the
-failure (r* = 0), t_P the first cycle of the predictions that are scored.
+Symbols: t a cycle, r(t) the predicted and r*(t) the true RUL at t, t_EoL the cycle of the
+failure (r* = 0), t_P the first cycle whose prediction is scored.
 
 Difference from the paper: predictions are points, so the criterion on the probability mass
-within bounds (β) becomes 'within the bounds or not'.
+within the bounds (β) becomes a yes-no criterion.
 
 Every function takes `cycle`, `predicted` and `true` of the same shape [n], n ≥ 1, cycles ascending,
 and RULs in cycles. A metric that is undefined for an engine is None, never a placeholder number.
@@ -36,14 +36,14 @@ class PrognosticMetrics:
     """Prognostics metrics of one engine.
 
     Attributes:
-        alpha_lambda: whether the prediction at λ lies within the cone; None where the record
-            ends earlier.
+        alpha_lambda: whether the prediction at t_λ lies within the cone; None if the record ends
+            earlier.
         prognostic_horizon: cycles from the first prediction within the band to the failure;
-            None where there is none.
-        relative_accuracy: at λ; 1 is perfect, negative is an error larger than the RUL.
+            None if there is none.
+        relative_accuracy: at t_λ; 1 is perfect, negative an error larger than the RUL.
         cumulative_relative_accuracy: mean relative accuracy before the failure.
-        convergence: how slowly the absolute error shrinks, lower is faster; None for a single
-            prediction and where there is no error.
+        convergence: cycles, lower is a faster decline of the absolute error; None for a single
+            prediction and for zero error.
     """
 
     alpha_lambda: bool | None
@@ -70,12 +70,12 @@ def prognostic_metrics(
 
 
 def end_of_life(cycle: NDArray[Any], true: NDArray[Any]) -> float:
-    """t_EoL = t + r*(t), the cycle of the failure, possibly beyond the end of the record.
+    """t_EoL = t + r*(t), the cycle of the failure; may lie beyond the end of the record.
 
     >>> end_of_life(np.array([5, 6]), np.array([10, 9]))
     15
     """
-    # raw labels fall by one per cycle, so any row gives the same; capped ones do not
+    # the same for every row, since raw labels fall by one per cycle; capped ones do not
     end: float = (cycle[-1] + true[-1]).item()
     return end
 
@@ -91,7 +91,7 @@ def index_at_lambda(cycle: NDArray[Any], true: NDArray[Any], lam: float = LAMBDA
     True
     """
     moment = cycle[0] + lam * (end_of_life(cycle, true) - cycle[0])
-    index = int(np.searchsorted(cycle, moment))  # λ may fall between two cycles: the later one
+    index = int(np.searchsorted(cycle, moment))  # the later one if t_λ falls between two cycles
     return index if index < len(cycle) else None
 
 
@@ -112,7 +112,7 @@ def alpha_lambda(
     """
     off = errors(predicted, true)
     index = index_at_lambda(cycle, true, lam)
-    # the tolerance is for bounds such as 1.2 · 10, which floats represent inexactly
+    # 1e-9: bounds such as 1.2 · 10 are inexact in floating point
     return None if index is None else bool(abs(off[index]) <= alpha * true[index] + 1e-9)
 
 
@@ -121,9 +121,9 @@ def prognostic_horizon(
 ) -> int | None:
     """PH = t_EoL − t_i, t_i the first cycle with |r(t_i) − r*(t_i)| ≤ α·t_EoL.
 
-    How long before the failure a prediction is first accurate enough to act on. As in the paper
-    only the first one counts, even if later ones leave the band again. None where no prediction
-    lies within the band.
+    How long before the failure a prediction first is accurate enough to act on. As in the paper,
+    only the first one counts, even if later ones leave the band again. None if no prediction lies
+    within the band.
 
     >>> prognostic_horizon(np.array([98, 99]), np.array([9, 5]), np.array([2, 1]))
     1
@@ -151,8 +151,7 @@ def relative_accuracy(
 def cumulative_relative_accuracy(predicted: NDArray[Any], true: NDArray[Any]) -> float | None:
     """CRA = mean over t of 1 − |r*(t) − r(t)| / r*(t), all weights equal.
 
-    The cycle of the failure is left out, since the quotient is undefined at r* = 0. None where it
-    is the only cycle.
+    Excludes the cycle of the failure, where r* = 0. None if it is the only cycle.
 
     >>> cumulative_relative_accuracy(np.array([4, 1, 5]), np.array([2, 1, 0]))
     0.5
@@ -173,12 +172,12 @@ def convergence(cycle: NDArray[Any], predicted: NDArray[Any], true: NDArray[Any]
 
     Lower is faster: an error that is large at first and small later has its centroid near t_P.
     Comparable on the same engines only, because it grows with the length of the record. None for
-    a single prediction, and where M is 0 everywhere.
+    a single prediction, and if M is 0 everywhere.
 
     >>> convergence(np.array([1, 2, 4]), np.array([6, 1, 1]), np.array([3, 2, 0])).__round__(4)
     1.5556
     """
-    error = np.abs(errors(predicted, true))[:-1]  # no cycle follows the last one: it has no area
+    error = np.abs(errors(predicted, true))[:-1]  # the last cycle bounds no further area
     time = cycle - cycle[0]  # t_P = 0, so x − t_P is x
     step = np.diff(time)
     area = float(np.sum(step * error))
@@ -194,8 +193,8 @@ class EnginePrognostics:
     """Prognostics metrics of one engine.
 
     Attributes:
-        scored: number of cycles that are scored.
-        metrics: None where no cycle is scored.
+        scored: number of scored cycles.
+        metrics: None if no cycle is scored.
     """
 
     engine: int | str
@@ -210,7 +209,7 @@ class EnginePrognostics:
 
 @dataclass(frozen=True)
 class MeanMetric:
-    """Mean of a metric over the engines that have it, and their number; None without any."""
+    """Mean of a metric over the engines for which it is defined, and their number."""
 
     value: float | None
     engines: int
@@ -221,7 +220,7 @@ class FleetPrognostics:
     """Prognostics metrics of a fleet.
 
     Attributes:
-        cap: of the predictions, cycles; an engine is scored once its true RUL is at most this.
+        cap: cap of the predictions, cycles; an engine is scored once its true RUL is at most this.
     """
 
     cap: int
@@ -230,7 +229,7 @@ class FleetPrognostics:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """The choices behind the metrics, as plain values."""
+        """Parameters of the metrics, as plain values."""
         return {
             "source": "Saxena et al., IJPHM 1 (2010)",
             "labels": "raw",
@@ -256,26 +255,26 @@ def fleet_prognostics(
     true: NDArray[Any],
     cap: int,
 ) -> FleetPrognostics:
-    """Compute the prognostics metrics of each engine, and their means.
+    """Compute the prognostics metrics of each engine, and their means over engines.
 
     An engine's predictions are scored from the first cycle whose true RUL is at most the cap:
-    before it a prediction at the cap means 'the cap or more', which is no RUL to be compared.
-    An engine that never reaches it has no metrics. Where the label reaches the cap, a prediction
-    at the cap is right without any skill: prognostic horizons of about the cap come cheap.
+    before that, a prediction at the cap means 'the cap or more', which has no error. An engine
+    that never gets there has no metrics. At that first cycle a constant prediction of the cap is
+    correct without any skill, so prognostic horizons of about the cap are not informative.
 
     Args:
         engine: [window], number or name; the windows of an engine are adjacent.
         cycle: [window].
         predicted: [window], RUL, cycles.
         true: [window], raw RUL, cycles.
-        cap: of the predictions, cycles.
+        cap: cap of the predictions, cycles.
     """
-    # neighbours are compared: engines may have names, in any order
+    # engines may be names in any order, so boundaries are where neighbours differ
     starts = np.flatnonzero(np.r_[True, engine[1:] != engine[:-1]])
     engines = []
     for start, end in zip(starts, [*starts[1:], len(true)], strict=True):
         rows = np.arange(start, end)[true[start:end] <= cap]
-        # records that end long before the failure may never come below the cap
+        # a record that ends long before the failure may never get below the cap
         scored = (cycle[rows], predicted[rows], true[rows])
         metrics = prognostic_metrics(*scored) if len(rows) else None
         # .item(): JSON has no NumPy scalars
@@ -286,6 +285,6 @@ def fleet_prognostics(
 
 def _mean_metric(name: str, engines: Sequence[EnginePrognostics]) -> MeanMetric:
     found = [getattr(engine.metrics, name) for engine in engines if engine.metrics is not None]
-    # undefined is left out, not counted as 0; the number of engines tells how many remain
+    # undefined values are excluded, not counted as 0; `engines` is the number of the others
     values = [float(value) for value in found if value is not None]
     return MeanMetric(float(np.mean(values)) if values else None, len(values))

@@ -1,8 +1,8 @@
-"""Published results on C-MAPSS and N-CMAPSS, and how far each can be trusted.
+"""Published results on C-MAPSS and N-CMAPSS, each with a level of trust.
 
 Those on C-MAPSS are last-window results as printed. Few papers state whether labels were capped,
-and most report one run or the best of many. They are context, not a baseline to beat by a tenth of
-a cycle.
+and most report one run or the best of many. So they are context, and differences of a tenth of a
+cycle from them mean nothing.
 """
 
 from collections.abc import Mapping
@@ -51,14 +51,14 @@ class PublishedResult:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a result depends on beside the method; None where its source does not say.
+    """Experimental setup of a result, apart from the method; None for what the source omits.
 
     Attributes:
         trained_on: `OWN_SUBSET`, or the names of all subsets.
         window: cycles.
-        cap: of the labels, in training and test, cycles.
+        cap: cap of training and test labels, cycles.
         cycle_count: whether the cycle count is an input.
-        networks: whose mean predicts; 1 for a single one.
+        networks: number of networks whose mean predicts.
     """
 
     trained_on: str | None = None
@@ -70,7 +70,7 @@ class Setup:
     networks: int = 1
 
     def why_not_comparable(self, other: "Setup") -> str:
-        """Give the first reason why another setup's results do not compare; empty for none.
+        """Return the first reason why results of another setup are not comparable, or ''.
 
         Training data, inputs, labels, selection and the number of networks have to agree; window
         and seeds do not.
@@ -82,7 +82,7 @@ class Setup:
             (self.selection, other.selection, "selection", "with the epoch chosen by {}"),
         )
         for ours, theirs, name, text in pairs:
-            # unstated is not equal: most papers say nothing about labels or selection
+            # not stated is not equal: most papers report neither labels nor selection
             if theirs is None:
                 return f"{name} not stated"
             if ours != theirs:
@@ -106,7 +106,7 @@ class PublishedMethod:
 
     Attributes:
         results: by subset; subsets without a published result are missing.
-        note: what else a reader must know; may be empty.
+        note: caveat for readers; may be empty.
     """
 
     method: str
@@ -138,9 +138,9 @@ _SECOND: Trust = "second-hand"
 _TEST_SET: Trust = "chosen on the test set"
 
 REPRODUCED = ("reproduced", "run again by others")
-"""Degrees of trust of results that others than the authors obtained."""
+"""Trust levels of results obtained by others than the authors."""
 
-# of both: code and weights seen by others, who split the engines 80/20
+# shared by both: third parties saw code and weights, and split the engines 80/20
 _RVE = Setup(OWN_SUBSET, window=30, cap=125, cycle_count=False, selection=VALIDATION)
 
 PUBLISHED: tuple[PublishedMethod, ...] = (
@@ -204,7 +204,7 @@ PUBLISHED: tuple[PublishedMethod, ...] = (
     PublishedMethod("GRACE", {"DS02": PublishedResult(6.35, sd=0.37)}, _OWN),
     PublishedMethod("DKAMFormer 2025, N-CMAPSS", {"DS02": PublishedResult(6.40)}, _OWN),
 )  # fmt: skip
-"""By year; then those on N-CMAPSS. The AMNL book and the CNN-BiLSTM are the closest ones."""
+"""C-MAPSS first, then N-CMAPSS. The AMNL book and the CNN-BiLSTM are closest to this package."""
 
 HONEST_BAND: dict[str, tuple[float, float]] = {
     "FD001": (12.0, 13.5),
@@ -212,7 +212,7 @@ HONEST_BAND: dict[str, tuple[float, float]] = {
     "FD003": (11.5, 12.6),
     "FD004": (14.0, 16.5),
 }
-"""RMSE range of honest protocols: engines held out, epoch chosen by validation, capped labels."""
+"""RMSE range of honest protocols: engines held out, validation chooses the epoch, capped labels."""
 
 LEAKAGE_ALARM = 10.0
-"""A last-window RMSE on C-MAPSS below this, cycles, is presumed a leak until proven otherwise."""
+"""A last-window RMSE on C-MAPSS below this, cycles, is presumed a leak until proved otherwise."""

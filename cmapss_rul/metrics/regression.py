@@ -1,8 +1,8 @@
-"""RUL regression metrics: RMSE, MAE, bias, NASA score; floor, baselines and bands of true RUL.
+"""RUL regression metrics: RMSE, MAE, bias, NASA score; constant baselines; bands of RUL.
 
 Every function takes `predicted` and `true` of the same shape, in cycles, and works on all elements
 at once: a mean of per-batch RMSEs would depend on the batch size. Results too large for a float
-are `inf`; NaN in gives NaN out.
+are `inf`; NaN propagates.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 EARLY, LATE = 13.0, 10.0
-"""From the paper: cycles over which the NASA score grows by e, for early and late predictions."""
+"""*From the paper*: cycles in which the NASA score grows e-fold, for early and late predictions."""
 
 _BANDS = 5  # below the cap
 
 SHORTEST_CUT = 20
-"""Cycles of the shortest record that a random cut leaves: near the 19 to 38 of the test files."""
+"""Shortest record left by a random cut, cycles; the shortest of the test files have 19 to 38."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def perfect_under_cap(raw: NDArray[Any], cap: int) -> RegressionMetrics:
 
 
 def constant_baseline(value: float, true: NDArray[Any]) -> RegressionMetrics:
-    """Metrics of predicting the same RUL for every window.
+    """Metrics of a constant prediction.
 
     >>> constant_baseline(50.0, np.array([40, 60])).rmse
     10.0
@@ -84,14 +84,14 @@ def errors(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float64]:
         )
     if not predicted.size:
         raise ValueError("there should be at least one prediction, found none")
-    # cast before the subtraction: unsigned labels would wrap around below 0
+    # cast before subtracting: unsigned labels would wrap around below 0
     return predicted.astype(np.float64) - true.astype(np.float64)
 
 
 def rmse(
     predicted: NDArray[Any], true: NDArray[Any], weights: NDArray[np.float64] | None = None
 ) -> float:
-    """Root of the mean squared error, cycles; of a weighted mean where there are weights.
+    """Root mean squared error, cycles; weighted if there are weights.
 
     >>> rmse(np.array([1.0, 0.0]), np.array([0.0, 7.0]))
     5.0
@@ -110,7 +110,7 @@ def mae(predicted: NDArray[Any], true: NDArray[Any]) -> float:
 
 
 def bias(predicted: NDArray[Any], true: NDArray[Any]) -> float:
-    """Mean of predicted − true, cycles: positive where the failure comes sooner than predicted.
+    """Mean of predicted − true, cycles: positive if failures come sooner than predicted.
 
     >>> bias(np.array([3.0, 0.0]), np.array([0.0, 4.0]))
     -0.5
@@ -123,8 +123,8 @@ def nasa_terms(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float6
 
     With d = predicted − true: exp(−d / 13) − 1 where d < 0, else exp(d / 10) − 1. Late
     predictions cost more than early ones. Source: Saxena, Goebel, Simon and Eklund, "Damage
-    propagation modeling for aircraft engine run-to-failure simulation", PHM 2008. The only
-    difference: errors beyond some 7,000 cycles overflow to `inf` and are not clipped.
+    propagation modeling for aircraft engine run-to-failure simulation", PHM 2008. Errors beyond
+    some 7,000 cycles overflow to `inf`; nothing is clipped.
 
     >>> nasa_terms(np.array([10.0, -10.0, 0.0]), np.zeros(3)).round(5).tolist()
     [1.71828, 1.15811, 0.0]
@@ -132,7 +132,7 @@ def nasa_terms(predicted: NDArray[Any], true: NDArray[Any]) -> NDArray[np.float6
     d = errors(predicted, true)
     # an overflow to inf is the documented result, so no warning
     with np.errstate(over="ignore"):
-        # expm1: exp(x) − 1 loses its digits near 0; `where` inside, or the other branch overflows
+        # expm1 is accurate near 0; `where` is inside, since the other branch could overflow
         return np.expm1(np.where(d < 0, -d / EARLY, d / LATE))
 
 
@@ -151,12 +151,12 @@ def nasa_mean(
 
 
 def random_cut_weights(engine: NDArray[Any], lengths: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the probability of each window if every engine is cut at a random cycle, [window].
+    """Return the probability of each window if each record is truncated at random, [window].
 
-    Test records end at some cycle before the failure, one per engine. A metric under these
-    weights is its expectation over all such cuts: every engine counts the same, and within an
-    engine every cut that leaves `SHORTEST_CUT` cycles or more. No cut is drawn, so there is no
-    noise of the draw. Where no record is that long, every window takes part.
+    Test records end at some cycle before the failure. A metric with these weights is its
+    expectation over one random cut per engine: all engines weigh the same, and within an engine
+    all cuts that leave `SHORTEST_CUT` cycles or more. Being exact, it has no sampling noise. If no
+    record is that long, every window counts.
 
     Args:
         engine: [window], any labels of the engines.
@@ -170,14 +170,14 @@ def random_cut_weights(engine: NDArray[Any], lengths: NDArray[Any]) -> NDArray[n
         long_enough[:] = True
     _, number = np.unique(engine, return_inverse=True)
     cuts = np.bincount(number, weights=long_enough)
-    # maximum: an engine too short for any cut has weight 0 anyway, and must not divide by 0
+    # maximum: avoids 0/0 for an engine too short for any cut, whose weight is 0 anyway
     return np.where(long_enough, 1 / np.maximum(cuts[number], 1), 0.0) / np.count_nonzero(cuts)
 
 
 def rul_bands(cap: int) -> list[tuple[int, int | None]]:
-    """Return five bands of equal width below the cap, and one from the cap upwards.
+    """Return five bands of equal width below the cap, and one from the cap on.
 
-    Of each band the lowest RUL and the exclusive upper bound; None where there is none.
+    Each band is its lowest RUL and its exclusive upper bound, None for the last.
 
     >>> rul_bands(125)
     [(0, 25), (25, 50), (50, 75), (75, 100), (100, 125), (125, None)]

@@ -1,1 +1,1 @@
-"""The network: CNN, BiLSTM, attention, shared layers and two heads."""
+"""The multi-task network: CNN, BiLSTM, attention, shared layers and two heads."""

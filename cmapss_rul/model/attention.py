@@ -1,9 +1,10 @@
-"""Attention: one vector from the BiLSTM states of a window.
+"""Attention: reduces the BiLSTM states of a window to one vector.
 
-Every variant reads out at the last step, the cycle whose RUL is predicted. Measured on FD001:
-averaging over time instead raised the validation RMSE from 13.3 to 16.5 cycles. The variants
-differ in how they use the earlier steps. `weights` is for interpretation; training does not use it.
-Steps that are `hidden` [batch, step] get no attention; the last step never is one of them.
+Every variant reads out at the last step, the cycle whose RUL is predicted. *Measured* on FD001:
+mean pooling over time instead raised the validation RMSE from 13.3 to 16.5 cycles. The variants
+differ in how they use the earlier steps. `weights` is for interpretation only.
+`key_padding_mask` [batch, step] is True for the steps to ignore, as in `nn.MultiheadAttention`; it
+never masks the last step.
 """
 
 import math
@@ -14,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from cmapss_rul.config.base import Config, Rate, Width
+from cmapss_rul.config.base import Config, DropoutRate, Width
 
 _DROPOUT_TEXT = "Dropout of the output vector."
 
@@ -22,8 +23,8 @@ _DROPOUT_TEXT = "Dropout of the output vector."
 class NoAttentionConfig(Config):
     """Configuration of `none`: the state of the last step, no attention."""
 
-    name: Literal["none"] = Field("none", description="Last state only.")
-    dropout: Rate = Field(0.0, description=_DROPOUT_TEXT)
+    name: Literal["none"] = Field("none", description="State of the last step only.")
+    dropout: DropoutRate = Field(0.0, description=_DROPOUT_TEXT)
 
     def build(self, features: int) -> "LastStep":
         """Build the read-out for states of `features` columns."""
@@ -37,7 +38,7 @@ class LastStateConfig(Config):
         "last_state", description="The last state attends to all states."
     )
     hidden: Width = Field(64, description="Width of query and keys.")
-    dropout: Rate = Field(0.0, description=_DROPOUT_TEXT)
+    dropout: DropoutRate = Field(0.0, description=_DROPOUT_TEXT)
 
     def build(self, features: int) -> "LastStateAttention":
         """Build the attention for states of `features` columns."""
@@ -50,7 +51,7 @@ class SelfAttentionConfig(Config):
     name: Literal["self"] = Field("self", description="Multi-head self-attention.")
     heads: int = Field(8, ge=1, le=256, description="Heads; should divide 2 × bilstm.hidden.")
     layer_norm: bool = Field(True, description="Layer normalisation after the residual sum.")
-    dropout: Rate = Field(0.2, description=_DROPOUT_TEXT)
+    dropout: DropoutRate = Field(0.2, description=_DROPOUT_TEXT)
 
     def build(self, features: int) -> "SelfAttention":
         """Build the attention for states of `features` columns."""
@@ -75,32 +76,31 @@ class LastStep(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.features = features
 
-    def forward(self, states: Tensor, hidden: Tensor | None = None) -> Tensor:
+    def forward(self, states: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """Return [batch, self.features]."""
-        del hidden
-        # only its forward half has read the window: the backward LSTM starts at the last step
+        del key_padding_mask
+        # only the forward half of this state has seen the window: the backward LSTM starts here
         return cast(Tensor, self.dropout(states[:, -1]))
 
-    def weights(self, states: Tensor, hidden: Tensor | None = None) -> None:
+    def weights(self, states: Tensor, key_padding_mask: Tensor | None = None) -> None:
         """Return None: there are no attention weights."""
-        del states, hidden
+        del states, key_padding_mask
 
 
 class LastStateAttention(nn.Module):
-    r"""Attention whose query is the last state.
+    r"""Attention with the last state as the only query.
 
         States --> Query of the last, Keys of all --> softmax --> Context --> (Last, Context)
 
     context = Σₜ aₜ hₜ with a = softmaxₜ(⟨Q h_T, K hₜ⟩ / √hidden), where hₜ is the state of
     step t, h_T that of the last step, Q and K matrices without bias. The values are the states
-    themselves, and the output is the last state and the context, concatenated.
+    themselves, and the output is the concatenation of the last state and the context.
 
     Shapes:
         states: [batch, window, feature].
         returns: [batch, self.features], twice as wide as the states.
 
-    Source: scaled products as in Vaswani et al. 2017; one query for the whole window as in
-    Luong et al. 2015.
+    Source: scaled dot products as in Vaswani et al. 2017; a single query as in Luong et al. 2015.
     """
 
     def __init__(self, config: LastStateConfig, features: int) -> None:
@@ -111,38 +111,38 @@ class LastStateAttention(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.features = 2 * features
 
-    def forward(self, states: Tensor, hidden: Tensor | None = None) -> Tensor:
+    def forward(self, states: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """Return [batch, self.features]."""
         query = self._projected_query(states)
-        # PyTorch's kernel takes [batch, head, step, feature]: one head, one query step. Its mask
-        # is of the steps that take part.
-        seen = None if hidden is None else ~hidden[:, None, None]
+        # the kernel takes [batch, head, step, feature]: one head, one query step; its boolean
+        # mask has the opposite meaning: True for the steps to attend to
+        attend = None if key_padding_mask is None else ~key_padding_mask[:, None, None]
         context = scaled_dot_product_attention(
-            query[:, None, None], states[:, None], states[:, None], seen, scale=self.scale
+            query[:, None, None], states[:, None], states[:, None], attend, scale=self.scale
         )[:, 0, 0]
         return cast(Tensor, self.dropout(torch.cat((states[:, -1], context), dim=1)))
 
-    def weights(self, states: Tensor, hidden: Tensor | None = None) -> Tensor:
+    def weights(self, states: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """Return the attention weights a, [batch, step]."""
         scores = (states @ self._projected_query(states).unsqueeze(2)).squeeze(2)
-        if hidden is not None:
-            scores = scores.masked_fill(hidden, -math.inf)
+        if key_padding_mask is not None:
+            scores = scores.masked_fill(key_padding_mask, -math.inf)
         return (self.scale * scores).softmax(dim=1)
 
     def _projected_query(self, states: Tensor) -> Tensor:
         """Return Kᵀ Q h_T, [batch, feature]."""
         # ⟨Q h_T, K hₜ⟩ = ⟨Kᵀ Q h_T, hₜ⟩: the key matrix is applied once per window instead of once
-        # per step, which saves the largest product of the attention.
+        # per step, which saves the largest matrix product of the attention
         return cast(Tensor, self.query(states[:, -1]) @ self.key.weight)
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with residual, read at the last step.
+    """Multi-head self-attention with residual, read out at the last step.
 
         States --> Attention --> + States --> LayerNorm? --> last step
 
-    Residual sum and normalisation act on each step separately and only the last step is read,
-    so only its query is computed: the same output as full self-attention, cheaper.
+    Only the query of the last step is computed: since residual sum and normalisation act on each
+    step separately, the output is that of full self-attention, at a lower cost.
 
     Shapes:
         states: [batch, window, feature].
@@ -158,15 +158,14 @@ class SelfAttention(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.features = features
 
-    def forward(self, states: Tensor, hidden: Tensor | None = None) -> Tensor:
+    def forward(self, states: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """Return [batch, self.features]."""
         last = states[:, -1:]
-        # unlike the kernel's above, this mask marks the steps that are left out; without weights
-        # PyTorch may take a fused kernel here, too
-        attended, _ = self.attention(last, states, states, hidden, need_weights=False)
+        # need_weights=False allows PyTorch to use a fused kernel
+        attended, _ = self.attention(last, states, states, key_padding_mask, need_weights=False)
         return cast(Tensor, self.dropout(self.norm(last + attended).squeeze(1)))
 
-    def weights(self, states: Tensor, hidden: Tensor | None = None) -> Tensor:
+    def weights(self, states: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
         """Return the attention weights of the last step, mean over heads, [batch, step]."""
-        _, shares = self.attention(states[:, -1:], states, states, hidden)
-        return cast(Tensor, shares.squeeze(1))
+        _, weights = self.attention(states[:, -1:], states, states, key_padding_mask)
+        return cast(Tensor, weights.squeeze(1))

@@ -5,7 +5,7 @@ from typing import cast
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.config.base import Config, Rate, Width
+from cmapss_rul.config.base import Config, DropoutRate, Width
 
 
 class BiLSTMConfig(Config):
@@ -13,7 +13,9 @@ class BiLSTMConfig(Config):
 
     hidden: Width = Field(64, description="Width of the state in each direction.")
     layers: int = Field(1, ge=1, le=16, description="Stacked layers.")
-    dropout: Rate = Field(0.0, description="Dropout between the layers; no effect with one layer.")
+    dropout: DropoutRate = Field(
+        0.0, description="Dropout between the layers; no effect with one layer."
+    )
 
     def build(self, features: int) -> "BiLSTM":
         """Build the BiLSTM for sequences of `features` columns."""
@@ -39,12 +41,12 @@ class BiLSTM(nn.Module):
             config.layers,
             batch_first=True,
             bidirectional=True,
-            # PyTorch warns about dropout with a single layer.
+            # PyTorch warns about dropout with a single layer
             dropout=config.dropout if config.layers > 1 else 0.0,
         )
         self.features = 2 * config.hidden
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Return the states [batch, window, self.features]."""
-        # states of all steps; the final states alone would leave the attention nothing to weigh
+        # the states of all steps, not only the final ones, are the input of the attention
         return cast(Tensor, self.lstm(sequence)[0])

@@ -1,21 +1,21 @@
-"""Fully connected layers: the shared ones and the two heads."""
+"""Shared fully connected layers, RUL head and health head."""
 
 from typing import Annotated, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from cmapss_rul.config.base import Config, Rate, Width, Widths
+from cmapss_rul.config.base import Config, DropoutRate, Width, Widths
 
 
 class SharedConfig(Config):
     """The `model.shared` part of a configuration."""
 
-    # at least one: GradNorm measures gradient norms at the weights of the last shared layer
+    # at least one: GradNorm and GABA need the weights of a last shared layer
     hidden: Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = Field(
-        (64,), description="Widths of the layers that both tasks share; at least one."
+        (64,), description="Widths of the layers shared by both tasks; at least one."
     )
-    dropout: Rate = Field(0.0, description="Dropout after each layer.")
+    dropout: DropoutRate = Field(0.0, description="Dropout after each layer.")
 
     def build(self, features: int) -> nn.Sequential:
         """Build the layers, [batch, feature] → [batch, last width]."""
@@ -26,7 +26,7 @@ class RulHeadConfig(Config):
     """The `model.rul_head` part of a configuration."""
 
     hidden: Widths = Field((), description="Widths of the RUL head's layers; [] for none.")
-    dropout: Rate = Field(0.0, description="Dropout after each of them.")
+    dropout: DropoutRate = Field(0.0, description="Dropout after each of these layers.")
     output: Literal["cap", "cycles"] = Field(
         "cap",
         description="'cap': cap × (0.5 + z) for the last layer's z, so that an untrained network "
@@ -42,21 +42,21 @@ class HealthHeadConfig(Config):
     """The `model.health_head` part of a configuration."""
 
     hidden: Widths = Field((), description="Widths of the health head's layers; [] for none.")
-    dropout: Rate = Field(0.0, description="Dropout after each of them.")
+    dropout: DropoutRate = Field(0.0, description="Dropout after each of these layers.")
 
     def build(self, features: int, classes: int) -> nn.Sequential:
         """Build the head, [batch, feature] → logits [batch, class]."""
         width = (features, *self.hidden)[-1]
         layers = _build_layers(features, self.hidden, self.dropout)
-        # no softmax: the cross-entropy takes logits, and computes it without overflow
+        # no softmax: the cross-entropy takes logits, which is numerically stable
         return layers.append(nn.Linear(width, classes))
 
 
 class RulHead(nn.Module):
-    """RUL head: shared features to RUL in cycles.
+    """RUL head: maps shared features to the RUL in cycles.
 
-    With `output: cap` the fixed map cap × (0.5 + z) starts in the middle of the label range. With
-    z itself in cycles the first epochs are spent on learning that offset.
+    With `output: cap`, the fixed map cap × (0.5 + z) starts in the middle of the label range;
+    with z in cycles, the first epochs would be spent on learning that offset.
 
     Shapes:
         features: [batch, feature].
@@ -73,12 +73,12 @@ class RulHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return the RUL [batch] in cycles."""
         z = cast(Tensor, self.last(self.hidden(features))).squeeze(1)
-        # Under mixed precision z has 8 or 11 significant bits, too few for cycles.
+        # in mixed precision z has 8 or 11 significant bits, too few for cycles
         return self.offset + self.scale * z.to(self.last.weight.dtype)
 
 
 def _build_layers(features: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential:
-    """Stack Linear, ReLU and dropout for each width."""
+    """Build Linear, ReLU and dropout for each width."""
     layers: list[nn.Module] = []
     for inputs, outputs in zip((features, *widths), widths, strict=False):
         layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]

@@ -1,4 +1,4 @@
-"""The multi-task network (window in, RUL and health class out), ensembles, and prediction."""
+"""Multi-task network (window → RUL and health class), ensemble, and batched prediction."""
 
 import math
 from collections import Counter
@@ -17,7 +17,7 @@ from cmapss_rul.model.cnn import CNNConfig
 from cmapss_rul.model.heads import HealthHeadConfig, RulHeadConfig, SharedConfig
 
 PREDICTION_BATCH = 1024
-"""Windows per forward pass; larger batches were no faster on two cores (measured)."""
+"""Windows per forward pass; *measured*: larger batches are not faster on two cores."""
 
 
 class NetworkConfig(Config):
@@ -27,36 +27,36 @@ class NetworkConfig(Config):
         0.0,
         ge=0,
         le=100,
-        description="Standard deviation of the noise on the scaled inputs, in training only.",
+        description="Standard deviation of Gaussian noise on the scaled inputs, in training only.",
     )
     sensor_offset: float = Field(
         0.0,
         ge=0,
         le=100,
-        description="Standard deviation of a random offset per window and sensor, on the scaled "
-        "inputs, in training only.",
+        description="Standard deviation of a random offset per window and sensor, added to the "
+        "scaled inputs, in training only.",
     )
     mask_padding: bool = Field(
         False,
-        description="Hide the repeated rows of records shorter than the window: zeros for the "
-        "CNN, and no attention to them.",
+        description="Mask the padding of records shorter than the window: zeros for the CNN, and "
+        "no attention.",
     )
     cnn: CNNConfig = Field(CNNConfig(), description="Convolutions over time.")
     bilstm: BiLSTMConfig = Field(BiLSTMConfig(), description="LSTM in both directions.")
     attention: AttentionConfig = Field(
-        LastStateConfig(), description="How one vector is read out of the window's states."
+        LastStateConfig(), description="Read-out of one vector from the window's states."
     )
-    shared: SharedConfig = Field(SharedConfig(), description="Layers that both tasks share.")
+    shared: SharedConfig = Field(SharedConfig(), description="Layers shared by both tasks.")
     rul_head: RulHeadConfig = Field(
-        RulHeadConfig(), description="From the shared features to the RUL."
+        RulHeadConfig(), description="Layers from the shared features to the RUL."
     )
     health_head: HealthHeadConfig = Field(
-        HealthHeadConfig(), description="From the shared features to the health class."
+        HealthHeadConfig(), description="Layers from the shared features to the health class."
     )
 
     @model_validator(mode="after")
     def _check_heads(self) -> "NetworkConfig":
-        # checked here: the attention does not know the width of the BiLSTM before it
+        # checked here, since the attention's configuration does not know the BiLSTM's width
         width, attention = 2 * self.bilstm.hidden, self.attention
         if isinstance(attention, SelfAttentionConfig) and width % attention.heads:
             raise ValueError(
@@ -68,13 +68,14 @@ class NetworkConfig(Config):
     def build(
         self, features: int, classes: int, cap: int, sensors: Sequence[bool] | None = None
     ) -> "Network":
-        """Build the network with weights initialised from torch's global generator.
+        """Build the network; its weights are initialised from torch's global generator.
 
         Args:
-            features: Features per cycle of a window.
-            classes: Health classes.
-            cap: Cap of the RUL labels, cycles.
-            sensors: [feature], whether it is a sensor and gets `sensor_offset`; None for all.
+            features: number of features per cycle of a window.
+            classes: number of health classes.
+            cap: cap of the RUL labels, cycles.
+            sensors: [feature], whether it is a sensor, to which `sensor_offset` applies; None for
+                all.
         """
         return Network(self, features, classes, cap, sensors)
 
@@ -92,19 +93,19 @@ class Output(NamedTuple):
 
 
 class Network(nn.Module):
-    """Two tasks on one backbone (hard parameter sharing).
+    """Multi-task network with hard parameter sharing: one backbone, two heads.
 
         Window --> offset? --> noise? --> mask? --> CNN --> BiLSTM --> attention --> shared
         shared --> RUL head
                --> health head
 
-    With `mask_padding` the network can tell a record that is shorter than the window; without it
-    the repeated first row looks like an engine that does not degrade. Measured on validation
-    engines: docs/search-for-defaults.md.
+    Without `mask_padding`, the repeated first row of a record shorter than the window looks like
+    an engine that does not degrade. *Measured* on validation engines:
+    docs/search-for-defaults.md.
 
     Shapes:
         windows: [batch, window, feature], scaled, oldest cycle first.
-        padding: [batch], repeated rows at the front of each window; None for no such rows.
+        padding: [batch], number of repeated rows at the front of each window; None for 0.
         returns: `Output` of rul [batch] in cycles and health [batch, class].
 
     >>> network = NetworkConfig().build(features=15, classes=3, cap=125)
@@ -122,7 +123,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.offset = SensorOffset(config.sensor_offset, sensors or [True] * features)
-        # The order of the parts is the order of the random draws: moving one changes every seed.
+        # the order of construction is that of the random draws: changing it changes every run
         self.noise = InputNoise(config.input_noise)
         self.mask_padding = config.mask_padding
         self.cnn = config.cnn.build(features)
@@ -140,35 +141,35 @@ class Network(nn.Module):
         return Output(self.rul_head(features), self.health_head(features))
 
     def _states(self, windows: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Return the states [batch, step, feature] and which steps are hidden [batch, step]."""
+        """Return the states [batch, step, feature] and the key padding mask [batch, step]."""
         if padding is None or not self.mask_padding:
             return self.bilstm(self.cnn(windows)), None
         position = torch.arange(windows.shape[1], device=windows.device)
-        hidden = position < padding.unsqueeze(1)
-        # after the input noise, which would otherwise fill the hidden rows
-        states = self.bilstm(self.cnn(windows.masked_fill(hidden.unsqueeze(2), 0.0)))
-        # a step that averages at least one real cycle is seen
-        return states, torch.unflatten(hidden, 1, (-1, self.cnn.pool)).all(dim=2)
+        padded = position < padding.unsqueeze(1)
+        # mask after the input noise, which would otherwise fill the padding
+        states = self.bilstm(self.cnn(windows.masked_fill(padded.unsqueeze(2), 0.0)))
+        # a pooled step is masked only if all its cycles are padding
+        return states, torch.unflatten(padded, 1, (-1, self.cnn.pool)).all(dim=2)
 
     def attention_weights(self, windows: Tensor, padding: Tensor | None = None) -> Tensor | None:
         """Return the attention weights over the steps of each window; they sum to 1.
 
         Args:
             windows: [batch, window, feature], scaled.
-            padding: [batch], repeated rows at the front of each window.
+            padding: [batch], number of repeated rows at the front of each window.
 
         Returns:
-            [batch, step], oldest first, a step being the `cnn.pool` cycles that are averaged;
-            None where only the last state is read.
+            [batch, step], oldest first, where a step is the average of `cnn.pool` cycles; None
+            without attention.
         """
         return self.attention.weights(*self._states(windows, padding))
 
     @property
     def shared_weight(self) -> Tensor:
-        """Weights of the last shared layer: W in GradNorm.
+        """Weights of the last shared layer, W in GradNorm and GABA.
 
-        Both tasks pass through it, and it lies behind the LSTM, whose cuDNN backward pass has no
-        second derivative.
+        Both tasks depend on it. Being behind the LSTM, its gradient does not pass through cuDNN's
+        LSTM, which supports no double backward.
         """
         return [layer for layer in self.shared if isinstance(layer, nn.Linear)][-1].weight
 
@@ -182,16 +183,16 @@ class Network(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Networks of one configuration, whose mean predicts.
+    """Ensemble of networks of one configuration: the mean of their predictions.
 
         Window --> each network, with its own features --> clamp to [0, cap] --> mean RUL
                                                        --> softmax --> mean probabilities
 
-    RUL: ŷ = 1/K Σₖ clamp(ŷₖ, 0, cap), the mean of what each network alone would predict; not
-    finite where one of them is not. Health: p = 1/K Σₖ pₖ, returned as log p, whose softmax is p.
+    RUL: ŷ = 1/K Σₖ clamp(ŷₖ, 0, cap), NaN if any ŷₖ is not finite. Health: p = 1/K Σₖ pₖ, returned
+    as log p, whose softmax is p.
 
     Shapes:
-        windows: [batch, window, member · feature], the features of each network side by side.
+        windows: [batch, window, member · feature], the concatenated features of all networks.
         padding: as in `Network`.
         returns: `Output`; rul in [0, cap].
 
@@ -209,14 +210,15 @@ class Ensemble(nn.Module):
         """Return the mean RUL and the logarithm of the mean probabilities of each window."""
         outputs = [network(part, padding) for network, part in self._parts(windows)]
         ruls = torch.stack([output.rul for output in outputs])
-        # a clamp turns infinity into the cap, and in ONNX Runtime NaN into a number (*measured*)
+        # the clamp alone would turn infinity into the cap and, in ONNX Runtime, NaN into a number
+        # (*measured*)
         mean = ruls.clamp(0, self.cap).mean(dim=0)
         rul = torch.where(ruls.isfinite().all(dim=0), mean, torch.nan)
         health = torch.stack([output.health for output in outputs]).log_softmax(dim=-1)
         return Output(rul, health.logsumexp(dim=0) - math.log(len(outputs)))
 
     def attention_weights(self, windows: Tensor, padding: Tensor | None = None) -> Tensor | None:
-        """Return the mean of the networks' attention weights; see `Network`."""
+        """Return the mean attention weights of the networks; see `Network`."""
         weights = [
             network.attention_weights(part, padding) for network, part in self._parts(windows)
         ]
@@ -231,7 +233,7 @@ class Ensemble(nn.Module):
             yield network, part
 
     def parameter_counts(self) -> dict[str, int]:
-        """Return the number of parameters of each part, over all networks."""
+        """Return the number of parameters of each part, summed over the networks."""
         counts: Counter[str] = Counter()
         for network in self.networks:
             assert isinstance(network, Network)
@@ -240,11 +242,11 @@ class Ensemble(nn.Module):
 
 
 class SensorOffset(nn.Module):
-    """A random offset of each sensor, constant over a window, in training mode.
+    """Data augmentation: a random offset per sensor, constant over a window, in training mode.
 
-    New engines differ in their sensors' levels by manufacture and initial wear (Saxena et al. 2008,
-    section III); with few training engines the network learns theirs by heart. Only sensors get
-    one: an offset of the cycle count would be another age. Measured on validation engines:
+    Sensor levels of new engines differ by manufacture and initial wear (Saxena et al. 2008,
+    section III); with few training engines, the network memorises theirs. Only sensors have an
+    offset: one on the cycle count would be another age. *Measured* on validation engines:
     docs/search-for-defaults.md.
     """
 
@@ -253,7 +255,7 @@ class SensorOffset(nn.Module):
     def __init__(self, deviation: float, sensors: Sequence[bool]) -> None:
         super().__init__()
         self.deviation = deviation
-        # not in checkpoints, which the configuration restores: so never on the meta device
+        # not persistent: the configuration restores it; so it must not be on the meta device
         self.register_buffer(
             "sensors", torch.tensor(sensors, dtype=torch.float, device="cpu"), persistent=False
         )
@@ -271,7 +273,7 @@ class SensorOffset(nn.Module):
 
 
 class InputNoise(nn.Module):
-    """Additive Gaussian noise on the window in training mode, the identity in evaluation mode."""
+    """Data augmentation: additive Gaussian noise on the window, in training mode."""
 
     def __init__(self, deviation: float) -> None:
         super().__init__()
@@ -279,7 +281,7 @@ class InputNoise(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return windows of the same shape."""
-        # no draw without noise: it would advance the generator and change every seed
+        # no draw if the noise is 0: it would advance the generator and change every run
         if self.training and self.deviation:
             return torch.add(windows, torch.randn_like(windows), alpha=self.deviation)
         return windows
@@ -293,9 +295,9 @@ class InputNoise(nn.Module):
 def predict(
     network: Network | Ensemble, windows: Windows, batch_size: int = PREDICTION_BATCH
 ) -> tuple[Tensor, Tensor]:
-    """Predict in evaluation mode, in batches, on the windows' device.
+    """Predict all windows in batches, in evaluation mode, on the windows' device.
 
-    Restores the mode (training or evaluation) of the network afterwards.
+    Afterwards, the network is in its previous mode (training or evaluation) again.
 
     Returns:
         rul: [window], cycles, not clamped.
@@ -308,7 +310,7 @@ def predict(
         network(windows.gather(part), windows.padding(part))
         for part in torch.split(index, batch_size)
     ]
-    # a training loop that validates between its steps must continue with dropout
+    # the training loop must continue with dropout after a validation
     network.train(was_training)
     rul = torch.cat([output.rul for output in outputs])
     return rul, torch.cat([output.health for output in outputs]).softmax(dim=-1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cmapss_rul.display.plotting import ENDINGS
+from cmapss_rul.display.plotting import FORMATS
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted
 from cmapss_rul.evaluation.tables import number
@@ -204,7 +204,7 @@ def _plots(folder: Path, comparison: Comparison, *names: str) -> Iterator[Part]:
     # drawn by rul compare, from histories that comparison.json lacks: copied, not drawn again
     several = len(by_config(comparison.cells)) > 1
     for name in names:
-        if all((folder / f"{name}.{ending}").is_file() for ending in ENDINGS):
+        if all((folder / f"{name}.{extension}").is_file() for extension in FORMATS):
             description = _describe_plot(comparison, name)
             wide = name == "weights" or (name != "ranks" and several)  # panels side by side
             yield Plot(name, _PLOTS[name], description, folder, wide)

@@ -145,7 +145,7 @@ def write_page(page: Page, output: Path) -> list[Path]:
         written = []
         for plot in page.plots():
             files = _save_plot(plot, folder)
-            # the SVG, the last of ENDINGS: sharp at any zoom
+            # the SVG, the last of FORMATS: sharp at any zoom
             images[plot.name] = _data_url(files[-1])
             written += files
         template = template_environment().get_template("page.html")
@@ -160,7 +160,7 @@ def _save_plot(plot: Plot, folder: Path) -> list[Path]:
     """Write PNG and SVG of a plot into the folder."""
     if not isinstance(plot.source, Path):
         return plotting.save(plot.source, folder, plot.name)
-    names = [f"{plot.name}.{extension}" for extension in plotting.ENDINGS]
+    names = [f"{plot.name}.{extension}" for extension in plotting.FORMATS]
     for name in names:
         write_atomic(folder / name, (plot.source / name).read_bytes())
     return [folder / name for name in names]

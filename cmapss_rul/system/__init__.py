@@ -1,1 +1,1 @@
-"""Files, locks, signals, memory, escaping, and the errors that a user can cause."""
+"""Files, locks, signals, memory, worker processes, and the errors that a user can cause."""

@@ -1,4 +1,4 @@
-"""Errors that a user can cause: one line with what was found, what was expected, what to do.
+"""Errors that a user can cause: one line with what was found, what was expected, and what to do.
 
 Any other exception that reaches the terminal is a bug of this package. Text that comes from files,
 archives, servers and the command line is escaped here.
@@ -6,7 +6,7 @@ archives, servers and the command line is escaped here.
 
 
 def printable(text: object) -> str:
-    r"""Escape control characters, so that a terminal shows them instead of obeying them.
+    r"""Escape control characters, so that a terminal shows them instead of interpreting them.
 
     >>> printable("a\x1b[31mb\n")
     'a\\x1b[31mb\\n'
@@ -20,11 +20,11 @@ def one_line(text: object) -> str:
 
 
 class RulError(Exception):
-    """Base of the errors that a user can cause. The command ends with exit code 1."""
+    """Base class of the errors that a user can cause; the command exits with code 1."""
 
     exit_code = 1
-    word = "error: "
-    """Prefix of the message; empty where the user asked for what happened."""
+    prefix = "error: "
+    """Prefix of the message; empty where the user requested the stop (Ctrl-C)."""
 
     def __str__(self) -> str:
         """Return the message with control characters escaped.
@@ -36,7 +36,7 @@ class RulError(Exception):
 
 
 class UsageError(RulError):
-    """A wrong argument or configuration. The command ends with exit code 2."""
+    """A wrong argument or configuration; the command exits with code 2."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Atomic writing: under its final name a file is complete or does not exist."""
+"""Atomic file writes: under its final name, a file is either complete or absent."""
 
 import contextlib
 import errno
@@ -21,14 +21,14 @@ _writing: set[str] = set()
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that gets its final name only once it is complete.
+    """Open a file for writing that takes its final name only once it is complete.
 
-    The bytes go to `.<name>.<pid>.part` beside it, are flushed to the disk, and are then
+    The bytes go to `.<name>.<pid>.part` beside it, are flushed to disk, and the file is then
     renamed; the folder is flushed too. After an error nothing is left behind, and an existing
     file of that name is unchanged.
 
     Args:
-        path: of the file; its folder is created where it is missing.
+        path: the file; its folder is created if missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _atomic_file_in_place(path) as file:
@@ -38,8 +38,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _atomic_file_in_place(path: Path) -> Iterator[BinaryIO]:
     """As `atomic_file`, in a folder that must exist."""
-    # ours, not a library's: the name of a partial file shows whose it is, so that those of killed
-    # processes can be removed, and `write_verified` reads the bytes back before the renaming
+    # not a library, because a partial file carries the id of its process, so that those of killed
+    # processes can be removed, and `write_verified` reads the bytes back before the rename
     with _partial_file(path) as part:
         try:
             with part.open("wb") as file:
@@ -57,7 +57,7 @@ def _atomic_file_in_place(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _partial_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside a file; whatever still has it at the end is removed."""
+    """Yield a temporary path beside a file, and remove what is left there at the end."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     mine = str(part.absolute())
     _writing.add(mine)
@@ -94,7 +94,7 @@ def check_writable(*paths: Path) -> None:
         for path in paths:
             if path.is_dir():
                 raise cannot_write(path, "a folder of that name is in the way", ANOTHER_FOLDER)
-        # a dangling link is not passed over: no folder can be created in its place
+        # stops at a dangling link: no folder can be created in its place
         while not folder.exists() and not folder.is_symlink():
             folder = folder.parent
         with tempfile.TemporaryFile(dir=folder):
@@ -110,10 +110,11 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def save_file(path: Path, content: bytes | str, advice: str = "") -> None:
-    """Write a file to a path that the user gave; remove partial files of killed processes first.
+    """Write a file to a path given by the user; remove partial files of killed processes first.
 
     Raises:
-        RulError: it cannot be written, followed by the advice; an existing file is unchanged.
+        RulError: it cannot be written; the message ends with `advice`. An existing file is
+            unchanged.
     """
     try:
         remove_partial_files(path.parent, path.name)
@@ -123,13 +124,13 @@ def save_file(path: Path, content: bytes | str, advice: str = "") -> None:
 
 
 def write_verified(path: Path, content: bytes, keep_as: Path | None = None) -> None:
-    """Write a file that gets its final name only after its bytes were read back and compared.
+    """Write a file that takes its final name only after its bytes were read back and compared.
 
     Args:
-        path: of the file; a folder that has vanished is not created again.
-        content: of the file.
-        keep_as: a second name for the file that is replaced. At every moment both names, if
-            they exist, hold a complete file.
+        path: the file; its folder must exist.
+        content: the bytes to write.
+        keep_as: second name under which the replaced file is kept. At every moment both names,
+            if they exist, hold a complete file.
     """
     with _atomic_file_in_place(path) as file:
         file.write(content)
@@ -143,7 +144,7 @@ def write_verified(path: Path, content: bytes, keep_as: Path | None = None) -> N
 
 
 def link_or_copy(path: Path, name: Path) -> None:
-    """Hard-link a file to a second name in its folder, replacing what has that name.
+    """Hard-link a file to a second name in its folder, replacing an existing file of that name.
 
     On a file system without hard links the file is copied.
     """
@@ -167,7 +168,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_partial_files(folder: Path, name: str | None = None) -> None:
-    """Remove the partial files, of one file or of all, that killed processes left in a folder."""
+    """Remove partial files of killed processes from a folder: of one file, or of all."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
@@ -177,10 +178,9 @@ def remove_partial_files(folder: Path, name: str | None = None) -> None:
 
 
 def _abandoned(path: Path, pid: int) -> bool:
-    """Whether the process that wrote a partial file is gone.
+    """Whether the process that wrote a partial file no longer exists.
 
-    A file with our own process number may be left by a killed process: in a container, process
-    numbers are soon reused.
+    A file with our own process id may come from a killed process: containers soon reuse ids.
     """
     if pid == os.getpid():
         return str(path.absolute()) not in _writing
@@ -188,6 +188,6 @@ def _abandoned(path: Path, pid: int) -> bool:
         os.kill(pid, 0)  # signal 0 only asks whether the process exists
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):  # it may be another user's, or no number of this system
+    except (OSError, OverflowError):  # another user's process, or a number too large for an id
         return False
     return False

@@ -1,7 +1,7 @@
-"""Locks on folders: one process at a time writes; readers do not lock.
+"""Locks on folders: one process writes at a time; readers do not lock.
 
-The lock is the kernel's, so it is released however its process ends. The owner's process number is
-in a second file. Both files are hidden, and removed at the end; those that a killed process left
+The kernel holds the lock and releases it however the process ends. A second file names the id of
+the owning process. Both files are hidden, and removed at the end; files left by a killed process
 are taken over by the next owner.
 """
 
@@ -18,8 +18,8 @@ from cmapss_rul.system.errors import DataError, RulError, printable
 from cmapss_rul.system.files import remove_partial_files, write_atomic
 
 LOCK, OWNER = ".lock", ".owner"
-_MOMENT = 0.5
-"""Seconds to wait for an owner that is about to release the lock or to write its number."""
+_TIMEOUT = 0.5
+"""Seconds to wait for an owner that is about to release the lock or to write its process id."""
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     A missing folder is created, and removed again if it is empty at the end.
 
     Raises:
-        RulError: another process holds the lock; the message names its number.
+        RulError: another process holds the lock; the message names its id.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -41,7 +41,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """
     with _created(folder), _locked(folder) as lock:
         try:
-            lock.acquire(timeout=_MOMENT)
+            lock.acquire(timeout=_TIMEOUT)
         except Timeout:
             raise RulError(
                 f"{folder} is in use by process {_owner(folder)}; wait until it has "
@@ -53,7 +53,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def wait_for_folder(folder: Path) -> Iterator[None]:
-    """Lock a data folder while the context lasts; wait, with a warning, while another has it.
+    """Lock a data folder while the context lasts; warn and wait while another process holds it.
 
     Raises:
         DataError: the folder cannot be written.
@@ -69,14 +69,14 @@ def wait_for_folder(folder: Path) -> Iterator[None]:
 
 
 def entries_in(folder: Path) -> set[str]:
-    """Names in a folder without locks and partial files; empty where there is no folder."""
+    """Names in a folder, except lock files and partial files; empty for a missing folder."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     return {name for name in names - {LOCK, OWNER} if not name.endswith(".part")}
 
 
 def _wait(lock: FileLock, folder: Path) -> None:
     try:
-        lock.acquire(timeout=_MOMENT)
+        lock.acquire(timeout=_TIMEOUT)
     except Timeout:
         logging.getLogger(__name__).warning(  # without a handler, logging prints it to stderr
             "waiting for process %s, which writes into %s", _owner(folder), printable(folder)
@@ -99,7 +99,7 @@ def _created(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[FileLock]:
-    """Yield a lock to acquire, and release it."""
+    """Yield the folder's lock, not yet acquired, and release it at the end."""
     lock = FileLock(folder / LOCK)
     try:
         yield lock
@@ -113,7 +113,7 @@ def _locked(folder: Path) -> Iterator[FileLock]:
 
 
 def _write_owner(folder: Path) -> None:
-    remove_partial_files(folder, OWNER)  # in the folder of a ledger nothing else does
+    remove_partial_files(folder, OWNER)  # nothing else does this in the folder of a ledger
     write_atomic(folder / OWNER, str(os.getpid()))
 
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: an orderly end of any command, and a stop after the running training step.
+"""SIGINT and SIGTERM: a clean exit of any command, and a stop after the current training step.
 
 Imported before anything else, so nothing heavy may be imported here.
 """
@@ -12,7 +12,7 @@ from types import FrameType
 from cmapss_rul.system.errors import RulError
 
 STOPPED = "no partial files are left; run the same command again"
-"""Advice at the end of a command that had nothing to save."""
+"""Advice printed by an interrupted command that had nothing to save."""
 
 INTERRUPTED = f"rul: interrupted; {STOPPED}", 130
 TERMINATED = f"rul: terminated; {STOPPED}", 143
@@ -30,7 +30,7 @@ def terminable() -> Iterator[None]:
     An existing handler is left in place. Does nothing outside the main thread.
     """
     in_main = threading.current_thread() is threading.main_thread()
-    # another handler belongs to a program that uses this package as a library
+    # an existing handler belongs to a program that uses this package as a library
     if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
@@ -47,9 +47,9 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 class Interrupted(RulError):
-    """Raised by a run that saved its state after SIGINT or SIGTERM; exit code 128 + signal."""
+    """Raised after SIGINT or SIGTERM once the state of a run is saved; exit code 128 + signal."""
 
-    word = ""
+    prefix = ""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -62,7 +62,7 @@ class Interrupted(RulError):
 
 
 class StopSignals:
-    """Record SIGINT and SIGTERM while the context lasts, instead of ending the process.
+    """Record SIGINT and SIGTERM instead of ending the process, while the context lasts.
 
     The training loop checks after each step whether one was received. A second SIGINT raises
     KeyboardInterrupt at once. Outside the main thread, where Python allows no handlers, nothing

@@ -1,9 +1,9 @@
-"""Spawned worker processes, which do one task after another.
+"""Spawned worker processes, each of which runs one task after another.
 
 `rul compare` runs the jobs of a grid in them (`run_jobs`), and `rul bench` its measurements
 (`bench/measurement.py`). A failed task or a process that dies is a one-line error in the parent
-and affects no other worker. Ours instead of `concurrent.futures`: there a killed process breaks
-the whole pool, and nothing reports the progress of a task.
+and affects no other worker. Not `concurrent.futures`: there a killed process breaks the whole
+pool, and a task cannot report progress.
 """
 
 import contextlib
@@ -27,20 +27,20 @@ POLL_SECONDS = 0.2
 """Time between two checks for a signal."""
 
 Send = Callable[[Any], None]
-"""Sends the parent a message of plain values while a task runs."""
+"""Sends a message of plain values to the parent while a task runs."""
 
 Handler = Callable[[Any, Send], Any]
-"""Does a task in the worker and returns its value."""
+"""Runs a task in the worker and returns its result."""
 
 
 class Message(NamedTuple):
     """A worker's message to its parent.
 
     Attributes:
-        kind: `progress` while a task runs, `ended` once after it.
-        value: plain values, or the value that the task returned.
-        error: of a failed task, in one line.
-        interrupted: the task was stopped by a signal, and the worker ends.
+        kind: `progress` while a task runs, `ended` once when it has ended.
+        value: plain values of a progress message, or the result of the task.
+        error: one-line error of a failed task.
+        interrupted: the task was stopped by a signal, and the worker exits.
     """
 
     kind: Literal["progress", "ended"]
@@ -50,15 +50,15 @@ class Message(NamedTuple):
 
 
 class Worker:
-    """A fresh Python process that does one task at a time, as its parent sees it.
+    """The parent's handle of a spawned Python process that runs one task at a time.
 
     Args:
-        setup: prepares the process and returns its handler of tasks; must be picklable.
+        setup: prepares the process and returns its task handler; must be picklable.
 
     Attributes:
-        connection: receives messages; `multiprocessing.connection.wait` accepts it.
-        busy: a task was sent and has not ended.
-        dead: `receive` has found that the process ended.
+        connection: pipe of messages, for `multiprocessing.connection.wait`.
+        busy: whether a task was sent and has not ended.
+        dead: whether `receive` has found that the process exited.
     """
 
     def __init__(self, setup: Callable[[], Handler]) -> None:
@@ -77,7 +77,7 @@ class Worker:
             self.connection.send(task)
 
     def receive(self) -> Message:
-        """Wait for the next message; the death of the process is the end of its task."""
+        """Wait for the next message; if the process dies, its task has ended with an error."""
         try:
             message: Message = self.connection.recv()
         except (EOFError, OSError):
@@ -87,7 +87,7 @@ class Worker:
             cause = f"ended with exit code {code}"
             if code < 0:
                 name = signal.Signals(-code).name
-                hint = " (out of memory?)" if name == "SIGKILL" else ""  # Linux kills with it
+                hint = " (out of memory?)" if name == "SIGKILL" else ""  # of the Linux OOM killer
                 cause = f"was killed by {name}{hint}"
             message = Message("ended", error=f"its process {cause}")
         if message.kind == "ended":
@@ -95,7 +95,7 @@ class Worker:
         return message
 
     def close(self, *, kill: bool = False) -> None:
-        """End the process: an idle one exits by itself, a busy one, or any by `kill`, is killed."""
+        """End the process; kill it if it is busy, or if `kill` is set."""
         self.connection.close()
         if self.busy or kill:
             self.process.kill()
@@ -103,22 +103,22 @@ class Worker:
 
 
 def attempt(do: Callable[[], Any]) -> Message:
-    """Do a task; return the message of its end, with the value or the error."""
+    """Run a task, and return its `ended` message with the result or the error."""
     try:
         return Message("ended", do())
     except RulError as error:
         interrupted = isinstance(error, Interrupted)
         return Message("ended", error=one_line(error), interrupted=interrupted)
-    except Exception as error:  # a defect in one task must not stop the others
+    except Exception as error:  # a bug in one task must not stop the others
         traceback.print_exc()
         return Message("ended", error=f"{type(error).__name__}: {one_line(error)}")
 
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Block SIGINT and SIGTERM, so that a starting process does not die of them.
+    """Block SIGINT and SIGTERM, so that they do not kill a process that is still starting.
 
-    It inherits the mask and unblocks them once its handlers are installed.
+    The child inherits the mask, and unblocks both once its handlers are installed.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -131,8 +131,9 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _serve(connection: Connection, setup: Callable[[], Handler]) -> None:
-    """Do tasks in the worker process until the parent closes the connection."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent stops this one
+    """Run tasks in the worker process until the parent closes the connection."""
+    # Ctrl-C reaches the whole process group; this one waits until the parent stops it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     threading.Thread(target=_die_with_parent, daemon=True).start()
@@ -141,7 +142,7 @@ def _serve(connection: Connection, setup: Callable[[], Handler]) -> None:
     def send(value: Any) -> None:
         connection.send(Message("progress", value))
 
-    # errors of the pipe: the parent has closed it, or is gone
+    # a broken pipe: the parent has closed it or has died
     with contextlib.suppress(EOFError, OSError):
         while True:
             end = attempt(partial(handle, connection.recv(), send))
@@ -151,7 +152,7 @@ def _serve(connection: Connection, setup: Callable[[], Handler]) -> None:
 
 
 def _die_with_parent() -> None:
-    """Exit at once when the parent is gone: the command that resumes must be the only writer."""
+    """Exit as soon as the parent dies: the command that resumes must be the only writer."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
@@ -169,17 +170,17 @@ class Job(Protocol):
         """Unique among the jobs of one call."""
 
     def __call__(self, send: Send, /) -> None:
-        """Do it; messages that are sent become `progress` events."""
+        """Run it; what it sends becomes `progress` events."""
 
 
 @dataclass(frozen=True)
 class JobEvent:
-    """Progress or end of a job.
+    """Start, progress or end of a job.
 
     Attributes:
-        kind: `started` when a process got it, `progress` when it sent a message, `ended`.
-        message: of `progress`, plain values.
-        error: of `ended`, in one line; None where it succeeded.
+        kind: `started`, `progress` for a message of the job, or `ended`.
+        message: plain values of a `progress` event.
+        error: one-line error of an `ended` event; None if the job succeeded.
     """
 
     job: str
@@ -192,18 +193,18 @@ OnJobEvent = Callable[[JobEvent], None]
 
 
 def run_jobs(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[str, str]:
-    """Run all jobs, several at a time; a job that fails stops no other.
+    """Run all jobs, several at a time; a failed job does not stop the others.
 
     Args:
         jobs: in the order in which they are started.
-        processes: at most.
+        processes: maximum number of worker processes.
         report: called with each event, in this process.
 
     Returns:
-        The errors of those that failed, by name.
+        The errors of the failed jobs, by name.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM was received; the running jobs saved their state and ended.
+        Interrupted: SIGINT or SIGTERM was received; the running jobs have saved their state.
     """
     waiting, errors = deque(jobs), dict[str, str]()
     workers: list[_JobWorker] = []
@@ -219,7 +220,7 @@ def run_jobs(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[st
             for worker in workers:
                 if worker.connection in ready:
                     worker.forward(report, errors)
-            # in place, for the clean-up; the next turn replaces those that died
+            # in place, since the clean-up holds this list; the next pass replaces dead workers
             workers[:] = [worker for worker in workers if not worker.dead]
         if stop.received is not None:
             _stop(workers)
@@ -248,7 +249,7 @@ class _JobWorker(Worker):
         """Report one message, or the death of the process."""
         expected = self.busy
         message = self.receive()
-        if not expected:  # an idle process died; no job is lost
+        if not expected:  # an idle process died: no job is lost
             return
         if message.error is not None:
             errors[self._job] = message.error

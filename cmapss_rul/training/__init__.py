@@ -1,1 +1,1 @@
-"""The training loop, checkpoints and the configuration of a run."""
+"""Training: configuration of a run, loop, checkpoints, resumption, ensembles, trackers."""

@@ -1,4 +1,4 @@
-"""Prediction intervals of a network: fitted whenever best.pt is written, or later for a run."""
+"""Calibration of prediction intervals: whenever best.pt is written, or later for a finished run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,7 +34,11 @@ from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint, EngineNumbers
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.trained_model import TrainedModel, checkpoint_path
-from cmapss_rul.training.validation import OutOfFold, predict_clamped, predict_out_of_fold
+from cmapss_rul.training.validation import (
+    OutOfFoldPredictions,
+    predict_clamped,
+    predict_out_of_fold,
+)
 
 
 def calibrate_network(
@@ -44,10 +48,10 @@ def calibrate_network(
     validation: CalibrationPredictions,
     calibration: LabelledWindows,
 ) -> Calibration | None:
-    """Fit the intervals of the network that is about to become best.pt.
+    """Calibrate the intervals of the network that is about to be saved as best.pt.
 
     Returns:
-        Intervals at the default levels for which there are engines enough; None where each engine
+        Intervals at the default levels supported by the number of engines; None if all engines
         trained.
     """
     if config.split.by == "windows":
@@ -60,22 +64,22 @@ def calibrate_network(
     return fit_calibration(validation, reserved, engines.calibrating, None, cap)
 
 
-def describe_bounds(network: Network, bounds: LabelledWindows, config: DataConfig) -> str:
-    """Say how often predictions violate the lower bounds of censored validation records."""
+def describe_bound_violations(network: Network, bounds: LabelledWindows, config: DataConfig) -> str:
+    """Describe how often predictions violate the lower bounds of censored validation records."""
     predicted, _ = predict_clamped(network, bounds.windows, config.cap, "a censored engine")
     bound = bounds.rul.cpu().numpy()
     found = bound_metrics(predicted, bound, bounds.windows.starts.cpu().numpy())
     return (
-        f"{found.violated:.1%} of the bounds of {counted(found.engines, 'censored engine')} that "
-        f"validate are violated, by {found.shortfall:.2f} {config.unit} in the mean over all "
-        "windows"
+        f"predictions violate {found.violated:.1%} of the bounds of "
+        f"{counted(found.engines, 'censored validation engine')}; mean shortfall over all windows "
+        f"{found.shortfall:.2f} {config.unit}"
     )
 
 
 def calibration_predictions(
     predicted: NDArray[np.float64], labelled: LabelledWindows
 ) -> CalibrationPredictions:
-    """Join predictions of windows at every cycle of some engines with their labels."""
+    """Combine predictions of windows at every cycle of some engines with their labels."""
     windows = labelled.windows
     true = labelled.rul.cpu().double().numpy()
     engine, lengths = windows.engine_starts.cpu().numpy(), windows.record_lengths.cpu().numpy()
@@ -83,9 +87,9 @@ def calibration_predictions(
 
 
 def calibrate_ensemble(
-    model: TrainedModel, found: OutOfFold, levels: Sequence[float] | None = None
+    model: TrainedModel, found: OutOfFoldPredictions, levels: Sequence[float] | None = None
 ) -> Calibration:
-    """Fit the intervals around an ensemble's mean from each engine's out-of-fold predictions."""
+    """Calibrate the intervals of an ensemble on out-of-fold predictions."""
     predictions = calibration_predictions(found.predicted, found.labelled)
     engines, cap = model.engines.calibrating, model.config.data.cap
     return fit_calibration(predictions, None, engines, levels, cap, kind="out-of-fold")
@@ -99,34 +103,34 @@ def calibrate_run(
     data_dir: Path | str | None = None,
     progress: bool = True,
 ) -> TrainedModel:
-    """Add intervals to an existing run, fitted on the engines that it held out of training.
+    """Calibrate the intervals of an existing run on the engines held out from training.
 
-    The checkpoint is rewritten as a whole, or not at all: its entry `calibration` is added or
-    replaced, and no other is changed. The training file is fetched where it is missing.
+    The checkpoint is rewritten atomically, with only its entry `calibration` added or replaced.
+    A missing training file is fetched.
 
     Args:
-        path: a run folder, which means its best.pt, or a checkpoint of the best epoch.
-        levels: of the intervals, beside those that the run has; without any, those of 0.8, 0.9
-            and 0.95 for which there are engines enough; see `offered_levels`.
-        device: where the network computes.
-        data_dir: folder of the training file; that of the run by default.
-        progress: whether a download shows its progress, on stderr.
+        path: a run folder, or its best.pt.
+        levels: coverage levels to add to those of the run; by default those of 0.8, 0.9 and
+            0.95 that the number of engines supports; see `offered_levels`.
+        device: device of the network.
+        data_dir: folder of the training file; by default that of the run.
+        progress: whether to show the progress of a download on stderr.
 
     Returns:
-        The model with its intervals, as it is in the file.
+        The model with its new intervals.
 
     Raises:
-        UsageError: a level is not supported, with the smallest number of engines that supports
-            it; the run cannot be calibrated; the training file is another one.
-        CheckpointError: with the path and what is wrong with the file.
+        UsageError: a level is not supported (names the number of engines needed); the run
+            cannot be calibrated; the training file differs from the run's.
+        CheckpointError: the checkpoint is invalid.
         DataError: the training file cannot be obtained or read.
         RulError: another process trains in the folder.
     """
     path = checkpoint_path(path)
     if not path.is_file():
-        checkpoint_file.read(path)  # raises: the lock would first create the folder of a wrong path
+        checkpoint_file.read(path)  # raises, before the lock creates the folder of a mistyped path
     with lock_folder(path.parent):
-        remove_partial_files(path.parent)  # partial files of a killed call
+        remove_partial_files(path.parent)  # of a killed process
         found = Checkpoint.from_content(checkpoint_file.read(path), path)
         model = TrainedModel.from_checkpoint(found, device)
         wanted = _supported_levels(model, levels)
@@ -143,8 +147,8 @@ def _calibrate(model: TrainedModel, fleet: Fleet, levels: Sequence[float] | None
     validation = {*model.engines.validation} - {*model.engines.censored}
     if model.engines.calibration:
         reserved = _predict_engines(model, fleet, model.engines.calibrating)
-    # the validation engines fit the scales in either case; the quantiles come from engines that
-    # chose nothing where some were reserved
+    # the scales are always fitted on the validation engines; the quantiles on reserved engines,
+    # if there are any, since these did not select the epoch
     return fit_calibration(
         _predict_engines(model, fleet, sorted(validation)),
         reserved,
@@ -157,12 +161,12 @@ def _calibrate(model: TrainedModel, fleet: Fleet, levels: Sequence[float] | None
 def _supported_levels(
     model: TrainedModel, levels: Sequence[float] | None
 ) -> tuple[float, ...] | None:
-    """Return the levels wanted, None for the default; refuse a run that does not support one."""
+    """Return the requested levels, None for the default; refuse a run without supported levels."""
     if model.config.split.by == "windows":
-        raise UsageError(f"{model.path}: {LEAK}; intervals take engines that did not train")
+        raise UsageError(f"{model.path}: {LEAK}; intervals need engines that did not train")
     if model.epoch != model.best_epoch:
         raise UsageError(
-            f"{model.path}: found epoch {model.epoch}, expected the one that validation chose, "
+            f"{model.path}: found epoch {model.epoch}, expected the best epoch, "
             f"{model.best_epoch}; name the run folder or its best.pt"
         )
     engines = len(model.engines.calibrating)
@@ -176,13 +180,13 @@ def _supported_levels(
 
 
 def _read_train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool) -> Fleet:
-    """Read the fleet that the run trained on; refuse another file."""
+    """Read the training file of the run; refuse another file."""
     config = model.config.data
     if data_dir is not None:
         config = config.moved_to(data_dir)
     file = ensure_files(config, ["train"], progress=progress)["train"]
     records, found = read_train_records(config, file)
-    # the canonical digest: line ends and spaces may differ between copies of a file
+    # the canonical digest, since line ends and trailing spaces may differ between copies
     if found.canonical_sha256 != model.data.canonical_sha256:
         raise UsageError(
             f"{file}: found SHA-256 {found.sha256[:12]}…, expected the file that the "

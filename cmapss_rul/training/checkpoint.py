@@ -1,27 +1,26 @@
-"""Checkpoints: what the file holds, as classes.
+"""Schema of a checkpoint, as classes.
 
-    format_version      of this layout
+    format_version      version of this layout
     versions            of package, torch and Python
     config              resolved, without paths
-    data                training file: subset, digests, official or not, mean label; auxiliary ones
+    data                training file: subset, digests, provenance, mean label; auxiliary files
     preprocessor        columns, conditions, centre, factor and ranges of the scaling
     split               numbers of the training, validation, calibration and held-out test engines
-    host                paths, device, threads, times: all that may differ between equal runs
-    model               weights that evaluation uses
-    model_raw           weights that training resumes from, where they differ
+    host                paths, device, threads, times: whatever may differ between equal runs
+    model               weights for evaluation (the moving average, if there is one)
+    model_raw           weights to resume training from, if they differ from `model`
     optimiser, schedule, balancer, balancer_optimiser
     rng                 states of the random generators
     loop                epoch, batch, step, sums, best, stale, history
-    calibration         in best.pt: the basis of the intervals
-    members             of an ensemble: of each network preprocessor, split, model, loop, clock and
-                        the digest of its own best.pt; model and loop are then empty
-    out_of_fold         of an ensemble: validation metrics, each engine predicted by the network
-                        that it did not train
+    calibration         in best.pt: parameters of the intervals
+    members             in an ensemble: preprocessor, split, model, loop, clock and digest of
+                        best.pt of each network; `model` and `loop` are then empty
+    out_of_fold         in an ensemble: validation metrics of out-of-fold predictions
 
-The classes below are both the schema and the objects that a run works with: the loop advances
-`LoopState` and `Clock` and saves them as they are. A new field is declared here and nowhere else;
-with a default value, older checkpoints still load. The tensors are checked where they are loaded:
-`trained_model` and `TrainingStep.load_state_dict`. `checkpoint_file` reads and writes the bytes.
+The classes below are both the schema and the live objects of a run: the loop updates `LoopState`
+and `Clock` and saves them. A new field is declared only here; give it a default value, so that
+older checkpoints still load. Tensors are checked where they are loaded, in `trained_model` and
+`TrainingStep.load_state_dict`. `checkpoint_file` reads and writes the file.
 """
 
 import math
@@ -48,29 +47,29 @@ from cmapss_rul.config.explain import explain
 from cmapss_rul.intervals.calibration import Calibration
 from cmapss_rul.system.errors import CheckpointError, one_line
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.reporters import ADDED, COLUMNS, TIMES, Row
+from cmapss_rul.training.reporters import ADDED_COLUMNS, COLUMNS, TIMES, Row
 from cmapss_rul.version import __version__
 
-OF_ENSEMBLE = ("members", "out_of_fold", "calibration")
-"""Parts of an ensemble's checkpoint that its networks do not have."""
+ENSEMBLE_PARTS = ("members", "out_of_fold", "calibration")
+"""Parts that only the checkpoint of an ensemble has."""
 
-OF_MEMBER = ("preprocessor", "split", "model", "loop")
-"""Parts that each of its networks has for itself."""
+MEMBER_PARTS = ("preprocessor", "split", "model", "loop")
+"""Parts that each network of an ensemble has."""
 
 MEASURES = ("rul_loss", "health_loss", "weight_rul", "weight_health", "grad_norm", "clipped")
-"""What a training step measures, in the order of `LoopState.sums`."""
+"""Measurements of a training step, in the order of `LoopState.sums`."""
 
-MISSHAPEN = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
-"""Exceptions of values that are missing or have another shape than expected."""
+MALFORMED_ERRORS = (LookupError, TypeError, ValueError, OverflowError, AttributeError)
+"""Exceptions raised by missing or malformed values."""
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]  # numbers become int64 tensors and arrays
 
 
 class Part(BaseModel):
-    """A part of a checkpoint: accepts no value of another type, ignores unknown keys.
+    """Base class of the parts of a checkpoint: strict types, unknown keys ignored.
 
-    Strict, because pydantic would otherwise turn a text into a number; unknown keys are those
-    that a later version adds.
+    Strict, because pydantic would otherwise convert strings to numbers; unknown keys may come
+    from a later version.
     """
 
     model_config = ConfigDict(strict=True, extra="ignore", populate_by_name=True)
@@ -88,13 +87,13 @@ class Versions(Part):
         """Versions of this process."""
         return cls(
             cmapss_rul=__version__,
-            torch=str(torch.__version__),  # its own class is no plain value
+            torch=str(torch.__version__),  # a subclass of str, which weights_only=True refuses
             python=platform.python_version(),
         )
 
 
 class TrainFile(Part):
-    """A file to train on."""
+    """Identity of a training file."""
 
     subset: str
     name: str
@@ -105,23 +104,23 @@ class TrainFile(Part):
 
 
 class AuxiliaryFile(TrainFile):
-    """A training file of another subset, all of whose engines train."""
+    """Training file of an auxiliary subset, all of whose engines train."""
 
     engines: Count
 
 
 class RunData(TrainFile):
-    """The training file of a run, and the auxiliary ones."""
+    """The training file of a run, and its auxiliary files."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     mean_label: float = Field(allow_inf_nan=False)
     label_columns: list[str] = []
-    """Inputs that are labels, which `data.allow_labels` let pass."""
+    """Inputs recognised as labels, accepted because of `data.allow_labels`."""
     fingerprints: Tensor | None = None
-    """[·], of the engines that are not held out; see `data.fingerprints`."""
+    """Fingerprints of the engines that are not held out, [n]; see `data.fingerprints`."""
     held_cells: dict[str, Count] = {}
-    """Number of empty cells by column that hold the engine's last value (`data.missing`)."""
+    """Number of empty cells by column, filled with the engine's last value (`data.missing`)."""
     auxiliary: list[AuxiliaryFile] = Field(max_length=3)
 
     @field_validator("fingerprints")
@@ -138,10 +137,10 @@ class RunData(TrainFile):
 
 
 class EngineNumbers(Part):
-    """Numbers of the engines by their use.
+    """Numbers of the engines in each part of the training file.
 
-    `test` are engines that were held out of the user's training file; C-MAPSS has test files.
-    `censored` are those, in any part, whose records end before the failure.
+    `test` are engines held out from a user's training file; `censored` are the engines of all
+    parts whose records end before the failure.
     """
 
     training: list[Count] = Field(min_length=1)
@@ -152,20 +151,21 @@ class EngineNumbers(Part):
 
     @property
     def calibrating(self) -> list[int]:
-        """Those that intervals are fitted on: of calibration, else of validation; failed ones."""
+        """Uncensored engines that calibrate the intervals: reserved ones, else validation."""
         return sorted({*(self.calibration or self.validation)} - {*self.censored})
 
 
 class LoopState(Part):
-    """Position of the training loop.
+    """State of the training loop.
 
     Attributes:
-        epoch: finished epochs.
-        batch: batches done in the running epoch.
-        step: steps done in the run.
-        sums: of `MEASURES` over the running epoch; losses times the windows of their batch.
-        best_value: the lowest validation metric so far, of the column `train.select`.
-        stale: epochs since then.
+        epoch: number of finished epochs.
+        batch: number of finished batches in the current epoch.
+        step: number of finished steps in the run.
+        sums: sums of `MEASURES` over the current epoch, with losses weighted by batch size.
+        best_value: lowest value so far of the validation metric `train.select`.
+        best_epoch: epoch of that value, from 1; 0 before the first.
+        stale: epochs since the best one.
         history: rows of metrics.csv without times.
     """
 
@@ -173,25 +173,25 @@ class LoopState(Part):
     batch: Count = 0
     step: Count = 0
     sums: list[float] = Field([0.0] * len(MEASURES), min_length=6, max_length=6)
-    # checkpoints from before 2026-11-29 call it best_rmse, the only metric then
+    # alias: checkpoints from before 2026-11-29 call it best_rmse, then the only metric
     best_value: float = Field(math.inf, validation_alias=AliasChoices("best_value", "best_rmse"))
     best_epoch: Count = 0
     stale: Count = 0
-    # float alone would turn the epochs of a resumed run into 1.0, 2.0, … in metrics.csv
+    # int first: float alone would turn epochs into 1.0, 2.0, … in metrics.csv after a resumption
     history: list[dict[str, int | float]] = []
 
     def is_finished(self, epochs: int, patience: int | None) -> bool:
-        """Whether the last epoch, or early stopping after a whole epoch, was reached."""
-        # a run inside an epoch has steps left, whatever its earlier epochs were like
+        """Whether the last epoch, or early stopping at the end of an epoch, was reached."""
+        # early stopping applies at the end of an epoch only
         stopped = patience is not None and self.stale >= patience and not self.batch
         return bool(self.epoch >= epochs or stopped)
 
 
 class Clock(Part):
-    """Times, kept apart from the state because they differ between equal runs.
+    """Timings, separate from `LoopState` because they differ between equal runs.
 
     Attributes:
-        training: seconds of training in the running epoch.
+        training: seconds of training in the current epoch.
         rows: `windows_per_second` and `seconds` of each finished epoch.
     """
 
@@ -199,15 +199,15 @@ class Clock(Part):
     rows: list[dict[str, int | float]] = []
 
     def end_epoch(self, windows: int, evaluating: float) -> None:
-        """Add the times of an epoch that trained on so many windows."""
-        rate = windows / max(self.training, 1e-9)  # a clock may not have moved in a tiny epoch
+        """Append the row of an epoch with so many training windows, and reset the clock."""
+        rate = windows / max(self.training, 1e-9)  # the clock may not have advanced in a tiny epoch
         seconds = self.training + evaluating
         self.rows.append({"windows_per_second": round(rate, 1), "seconds": round(seconds, 3)})
         self.training = 0.0
 
 
 class Host(Part):
-    """All that may differ between equal runs."""
+    """Facts about host and run that may differ between equal runs."""
 
     folder: str
     data_dir: str
@@ -217,11 +217,11 @@ class Host(Part):
     ranks: Count = 1
     clock: Clock
     seconds: float | None = None
-    """Of an ensemble: training and validation of all networks."""
+    """Seconds of training and validation of all networks of an ensemble."""
 
 
 class RunRecord(Part):
-    """The parts of a checkpoint that stay as they are during a run, and the clock."""
+    """The parts of a checkpoint that are constant during a run, and the clock in `host`."""
 
     versions: Versions
     config: dict[str, Any]
@@ -232,7 +232,7 @@ class RunRecord(Part):
 
 
 class Checkpoint(RunRecord):
-    """A checkpoint that was read: its plain parts as objects, and the content they came from."""
+    """A loaded checkpoint: its plain parts as objects, and the whole content."""
 
     model: dict[str, Any]
     loop: LoopState
@@ -240,30 +240,30 @@ class Checkpoint(RunRecord):
     members: list[dict[str, Any]] = Field([], max_length=100)
     out_of_fold: dict[str, float] = {}
     path: Path
-    """Where it came from."""
+    """Path of the file."""
     content: dict[str, Any]
-    """The whole file as plain values and tensors, unknown keys included; not to be changed."""
+    """The whole file as plain values and tensors, with unknown keys; must not be changed."""
 
     @model_validator(mode="after")
     def _rows_fit(self) -> "Checkpoint":
-        # metrics.csv is rewritten from these rows on each resumption, so a gap would go into it
+        # on resumption metrics.csv is rewritten from these rows, so they must be complete
         rows, times = self.loop.history, self.host.clock.rows
         metrics = set(COLUMNS) - set(TIMES)
         for row in rows:
-            for name, unknown in ADDED.items():
+            for name, unknown in ADDED_COLUMNS.items():
                 row.setdefault(name, unknown)
         if len(rows) != self.loop.epoch or any(row.keys() != metrics for row in rows):
-            raise ValueError("the rows of its history do not fit metrics.csv")
+            raise ValueError("the rows of its history do not match metrics.csv")
         if len(times) != len(rows) or any(row.keys() != set(TIMES) for row in times):
-            raise ValueError("the times of its history do not fit metrics.csv")
+            raise ValueError("the times of its history do not match metrics.csv")
         return self
 
     @classmethod
     def from_content(cls, content: dict[str, Any], path: Path) -> "Checkpoint":
-        """Check the plain parts of the content that `checkpoint_file.read` returned.
+        """Validate the plain parts of the content returned by `checkpoint_file.read`.
 
         Raises:
-            CheckpointError: with the path and what is wrong with the content.
+            CheckpointError: the content is malformed; names path and part.
         """
         with refuse_malformed(path):
             try:
@@ -281,7 +281,7 @@ class Checkpoint(RunRecord):
         """
         with refuse_malformed(self.path):
             own = dict(self.members[fold])
-            others = {*OF_ENSEMBLE, *OF_MEMBER}
+            others = {*ENSEMBLE_PARTS, *MEMBER_PARTS}
             shared = {key: value for key, value in self.content.items() if key not in others}
             split = {**self.config["split"], "fold": fold}
             own["config"] = {**self.config, "split": split}
@@ -294,13 +294,13 @@ class Checkpoint(RunRecord):
         return metrics_rows(self.loop, self.host.clock)
 
     def is_finished(self) -> bool:
-        """Whether the run has no epoch left to train, by its own configuration."""
+        """Whether training is finished, according to the run's own configuration."""
         with refuse_malformed(self.path):
             train = self.config["train"]
             return self.loop.is_finished(train["epochs"], train["patience"])
 
     def run_config(self) -> RunConfig:
-        """Validate the configuration, with the paths of the data put back.
+        """Validate the configuration, with the data paths of the host restored.
 
         Raises:
             CheckpointError: this version of the package does not accept it.
@@ -318,21 +318,21 @@ class Checkpoint(RunRecord):
 
 
 def metrics_rows(state: LoopState, clock: Clock) -> list[Row]:
-    """Rows of metrics.csv: the metrics of an epoch, then its times."""
+    """Return the rows of metrics.csv: the metrics of each epoch, then its times."""
     return [{**row, **times} for row, times in zip(state.history, clock.rows, strict=True)]
 
 
 @contextmanager
 def refuse_malformed(path: Path) -> Iterator[None]:
-    """Turn what a missing or malformed part of a checkpoint raises into a CheckpointError.
+    """Turn exceptions about a missing or malformed part of a checkpoint into a CheckpointError.
 
-    PyTorch's warnings about odd values are suppressed: the one line of the error suffices.
+    Suppresses PyTorch's warnings about odd values: the one-line error suffices.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (*MISSHAPEN, RuntimeError) as error:
+    except (*MALFORMED_ERRORS, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: a part is missing or has another shape: {one_line(error)[:200]}; "
             "train again, or use the version of cmapss_rul that wrote it"

@@ -1,4 +1,4 @@
-"""The configuration of a run: the parts joined, and how to train."""
+"""Configuration of a run: `RunConfig`, and its `train` part."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -21,71 +21,71 @@ from cmapss_rul.training.reporters import read_metrics
 from cmapss_rul.training.schedule import CosineConfig, ScheduleConfig
 
 MAX_PARAMETERS = 50_000_000
-"""A guess: 14 times the published network. Training needs six copies, 1.2 GB."""
+"""A *guess*: 14 times the published network. Training needs six copies, 1.2 GB."""
 
 
 class TrainConfig(Config):
     """The `train` part of a configuration."""
 
     epochs: int = Field(12, ge=1, le=100_000, description="Maximum number of epochs.")
-    # from the paper (AMNL): 256; another page of it says 32
+    # *from the paper* (AMNL): 256, elsewhere in it 32
     batch_size: int = Field(256, ge=1, le=10**9, description="Windows per step (batch size).")
     window_share: float = Field(
-        1.0, gt=0, le=1, description="Share of the training windows drawn anew for each epoch."
+        1.0, gt=0, le=1, description="Share of the training windows drawn for each epoch."
     )
     auxiliary_share: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Share of the windows of data.auxiliary drawn anew for each epoch; null for "
+        description="Share of the windows of data.auxiliary drawn for each epoch; null for "
         "window_share.",
     )
     optimiser: Literal["adamw", "muon"] = Field(
         "adamw",
-        description="adamw; or muon, for the matrices of the BiLSTM, and AdamW for all else.",
+        description="adamw; or muon for the matrices of the BiLSTM, with AdamW for all else.",
     )
-    # peak rate and clipping are from the paper (AMNL), whose weight decay is 1e-4
+    # *from the paper* (AMNL): peak rate and clipping; its weight decay is 1e-4
     learning_rate: float = Field(1e-3, gt=0, le=10, description="Peak learning rate.")
-    weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay, decoupled.")
-    # from the paper (AMNL): 10 epochs of warm-up and an EMA of 0.999, in up to 500 epochs
+    weight_decay: float = Field(1e-2, ge=0, le=10, description="Decoupled weight decay.")
+    # *from the paper* (AMNL): 10 epochs of warm-up and an EMA of 0.999, in up to 500 epochs
     warmup: float = Field(
-        1.0, ge=0, le=100_000, description="Epochs of linear warm-up; at most half of the run."
+        1.0, ge=0, le=100_000, description="Epochs of linear warm-up, at most half of the run."
     )
     schedule: ScheduleConfig = Field(
-        CosineConfig(), description="Schedule of the learning rate after the warm-up."
+        CosineConfig(), description="Learning rate schedule after the warm-up."
     )
     clip: float | None = Field(
-        1.0, gt=0, description="Gradient norm of the network to clip at; null for no clipping."
+        1.0, gt=0, description="Maximum gradient norm of the network; null for no clipping."
     )
     ema: float | None = Field(
         0.99,
         ge=0,
         lt=1,
-        description="Decay of the moving average of the weights (EMA), per step; evaluation uses "
-        "the average. Null for none.",
+        description="Decay per step of the exponential moving average (EMA) of the weights, which "
+        "evaluation uses; null for no average.",
     )
     select: Literal["val_rmse", "val_cut_rmse", "val_cut_nasa"] = Field(
         "val_rmse",
-        description="Column of metrics.csv that selects the best epoch: over every cycle, or over "
-        "each validation engine cut at a random cycle.",
+        description="Metric that selects the best epoch: over every cycle, or at random cuts of "
+        "the validation engines.",
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="Stop after so many epochs without a better train.select; null for never.",
+        description="Early stopping: epochs without improvement of train.select; null for none.",
     )
     threads: int | None = Field(
         None,
         ge=1,
         le=1024,
-        description="Threads of PyTorch; null for all cores (with torchrun, a share of them).",
+        description="Threads of PyTorch; null for all cores (with torchrun, for a share of them).",
     )
     mixed_precision: bool = Field(
-        False, description="bfloat16 products on CUDA; without effect on a CPU."
+        False, description="bfloat16 autocast on CUDA; no effect on a CPU."
     )
 
     def thread_count(self) -> int:
-        """Return the threads to use: each process of torchrun takes its share of the cores."""
+        """Return the number of threads: by default, the process's share of the cores."""
         return self.threads or max(1, _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
@@ -96,30 +96,32 @@ def _cores() -> int:
 
 
 class RunConfig(Config):
-    """Everything that determines a run, from YAML, `--set`, Python or a checkpoint."""
+    """Complete configuration of a run, from YAML, `--set`, Python or a checkpoint."""
 
     seed: int = Field(
         0,
         ge=0,
         lt=2**63,
-        description="Seed of initialisation, window order and dropout, and of the split if "
+        description="Seed of initialisation, shuffling and dropout; also of the split if "
         "split.seed is null.",
     )
-    data: DataConfig = Field(DataConfig(), description="Data files, labels and windows.")
-    split: SplitConfig = Field(SplitConfig(), description="Training and validation engines.")
-    model: NetworkConfig = Field(NetworkConfig(), description="The network, part by part.")
-    loss: LossConfig = Field(LossConfig(), description="The two losses.")
-    balancer: BalancerConfig = Field(
-        FixedConfig(), description="Balancer of the two losses; see `rul config list`."
+    data: DataConfig = Field(DataConfig(), description="Data files, columns, labels and windows.")
+    split: SplitConfig = Field(
+        SplitConfig(), description="Training, validation, calibration and test engines."
     )
-    train: TrainConfig = Field(TrainConfig(), description="How to train.")
+    model: NetworkConfig = Field(NetworkConfig(), description="Architecture of the network.")
+    loss: LossConfig = Field(LossConfig(), description="Losses of the two tasks.")
+    balancer: BalancerConfig = Field(
+        FixedConfig(), description="Loss balancer; see `rul config list`."
+    )
+    train: TrainConfig = Field(TrainConfig(), description="Optimisation and training loop.")
 
     @model_validator(mode="before")
     @classmethod
     def _weights_of_another_run(cls, values: Any) -> Any:
-        """Replace `balancer.weights_from` by the weights, so that no run depends on another."""
+        """Replace `balancer.weights_from` with the weights, so that no run depends on another."""
         balancer = values.get("balancer") if isinstance(values, Mapping) else None
-        # only `fixed` has constants that another run could supply
+        # only `fixed` has weights to set
         if not isinstance(balancer, Mapping) or balancer.get("name", "fixed") != "fixed":
             return values
         others = {key: value for key, value in balancer.items() if key != "weights_from"}
@@ -146,7 +148,7 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _engines_to_set_aside(self) -> "RunConfig":
-        """Refuse a test share where there is a test file, for it would have no effect."""
+        """Refuse options of a held-out test set if there is a test file."""
         for key in ("test", "test_seed", "test_folds"):
             if getattr(self.split, key) == SplitConfig.model_fields[key].default:
                 continue
@@ -157,7 +159,7 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _network_of_a_size_for_memory(self) -> "RunConfig":
-        found = sum(parameter.numel() for parameter in self.outline().parameters())
+        found = sum(parameter.numel() for parameter in self.meta_network().parameters())
         if found > MAX_PARAMETERS:
             raise ValueError(
                 f"model has {found:,} parameters; expected at most {MAX_PARAMETERS:,}: "
@@ -166,34 +168,34 @@ class RunConfig(Config):
         return self
 
     def build_network(self) -> Network:
-        """Build the network with fresh weights, from PyTorch's global generator."""
+        """Build the network, initialised from PyTorch's global generator."""
         data = self.data
         sensors = [name in data.sensor_names for name in data.columns] + [False] * data.cycle_count
         return self.model.build(len(sensors), self.loss.health.classes, data.cap, sensors)
 
-    def outline(self) -> Network:
-        """Build the network with the shapes of its weights, but no memory for them."""
-        # on the meta device: counting must not allocate what it is there to refuse
+    def meta_network(self) -> Network:
+        """Build the network on the meta device: shapes of the weights without memory."""
+        # used to count parameters, so that an oversized network is refused before allocation
         with torch.device("meta"):
             return self.build_network()
 
     def without_paths(self) -> dict[str, Any]:
-        """Return the plain values that determine the result: all but the folders of the data."""
+        """Return the plain values that determine the result: all but the data folders."""
         plain = self.model_dump(mode="json")
         del plain["data"]["dir"]
-        # names remain: a folder may move, but another file is another run
+        # file names remain: a folder may move, but another file means another run
         plain["data"] |= {key: Path(path).name for key, path in self.data.own_files.items()}
         return plain
 
 
 def last_weights(run: Path) -> tuple[float, float]:
-    """Read the mean weights of the two losses in the last epoch of a run.
+    """Read the mean weights of the two losses over the last epoch of a run.
 
     Args:
-        run: its folder, of which metrics.csv is read; or one of its checkpoints.
+        run: run folder, of which metrics.csv is read, or a checkpoint.
 
     Raises:
-        ValueError: there is no such run, or no epoch in it.
+        ValueError: there is no such run, or it has no finished epoch.
     """
     try:
         if run.is_dir():
@@ -207,11 +209,11 @@ def last_weights(run: Path) -> tuple[float, float]:
         raise ValueError(f"balancer.weights_from: {run} has no finished epoch") from error
 
 
-def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the keys introduced since to the plain values of an older version.
+def fill_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Add missing keys, at their defaults, to the plain configuration of an older version.
 
-    An added key gets its default, which reproduces the earlier behaviour. Values that this
-    version refuses are returned unchanged.
+    The default of a later key reproduces the earlier behaviour. Values that this version refuses
+    are returned unchanged.
     """
     try:
         return RunConfig.model_validate(plain).without_paths()
@@ -220,7 +222,7 @@ def completed(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Turn nested mappings into one with dotted keys.
+    """Flatten nested mappings into one with dotted keys.
 
     >>> flatten({"a": {"b": 1}, "c": [2]})
     {'a.b': 1, 'c': [2]}
@@ -237,7 +239,7 @@ def flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def changed_keys(
     then: Mapping[str, Any], now: Mapping[str, Any], but: Collection[str]
 ) -> list[str]:
-    """Describe the dotted keys, less some, whose values differ.
+    """Describe the dotted keys, except some, whose values differ.
 
     >>> changed_keys({"a": 1, "b": 2}, {"a": 3}, but={"b"})
     ['a was 1 and is 3']
@@ -250,13 +252,13 @@ def changed_keys(
 
 
 def load_config(name_or_path: str | Path, sets: Sequence[str] = ()) -> RunConfig:
-    """Read a run's configuration by path or shipped name.
+    """Load the configuration of a run by path or shipped name.
 
     Args:
         name_or_path: a YAML file, or a shipped configuration with or without `.yaml`.
         sets: overrides such as `train.epochs=1`, in order.
 
     Raises:
-        UsageError: no such configuration, no valid YAML, or wrong keys and values, all named.
+        UsageError: no such configuration, invalid YAML, or wrong keys and values, all listed.
     """
     return load(RunConfig, name_or_path, sets)

@@ -1,4 +1,4 @@
-"""Template of a configuration for a user's own fleet, from a survey of its file."""
+"""Template of a configuration for a user's own fleet, from the columns inferred from its file."""
 
 import json
 import math
@@ -9,14 +9,14 @@ import numpy as np
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import MAX_BYTES, parse_yaml, quote_yaml
+from cmapss_rul.data.column_inference import InferredColumns, NumericColumn
 from cmapss_rul.data.split import FEW_ENGINES
-from cmapss_rul.data.survey import NumericColumn, Survey
 from cmapss_rul.intervals.conformal import DEFAULT_LEVELS, engines_needed, offered_levels
 from cmapss_rul.system.errors import UsageError, printable
 from cmapss_rul.training.config import RunConfig
 
 _STEPS = 1000
-"""Steps of a run: about those of the shipped configurations."""
+"""Target number of steps of a run, about as in the shipped configurations."""
 
 _BATCH, _EPOCHS, _MAX_EPOCHS = 128, 24, 100
 # as in configs/fd001.yaml
@@ -24,14 +24,15 @@ _POOL, _WINDOW = 3, 90
 _PATIENCE = 8
 _FOLDS = 5
 _MOST_VALIDATE = 0.4
-"""A guess: largest share of the engines that validate, for the sake of an interval."""
+"""A *guess*: largest share of validation engines, raised only to support an interval level."""
 
 
-def config_template(found: Survey, file: Path) -> str:
-    """Write a configuration with comments.
+def config_template(found: InferredColumns, file: Path) -> str:
+    """Format a commented YAML configuration for the file with the inferred columns.
 
-    Cap, window and steps follow from the lives by rules of thumb, which the comments name; all
-    other values are those of the shipped configurations.
+    Cap, window and number of steps follow from the lives by rules of thumb, stated in the
+    comments; all other values are those of the shipped configurations.
+
     `file` is the path to write into the configuration.
 
     Raises:
@@ -43,36 +44,36 @@ def config_template(found: Survey, file: Path) -> str:
             f"{printable(file)}: its {len(found.sensors)} sensors need more than the "
             f"{MAX_BYTES:,} bytes of a configuration; leave out those that are not needed"
         )
-    # validated before it is shown: a template must not be refused by `rul train`
+    # validate, so that `rul train` accepts every template
     from_mapping(RunConfig, parse_yaml(text, "the template"), where=printable(file))
     return text
 
 
-def _lines(found: Survey, file: Path) -> Iterator[str]:
+def _lines(found: InferredColumns, file: Path) -> Iterator[str]:
     lives, rows = found.lives, int(found.lives.sum())
     median = float(np.median(lives))
-    # a guess: 0.6 of the median life of FD001, 199 cycles, gives 120, near the usual 125
+    # *guess*: 0.6 of the median life of FD001, 199 cycles, gives 120, near the usual 125
     cap = max(5, 5 * round(0.6 * median / 5))
     window = max(_POOL, int(min(_WINDOW, median / 2) // _POOL * _POOL))
     yield f"# {printable(file)}: {found.engines} engines."
-    yield f"# The {len(lives)} that split.test leaves to train, on which the guesses below rest:"
+    yield f"# The guesses below are based on the {len(lives)} outside the held-out test set:"
     yield f"# {rows:,} rows; {lives.min()} to {lives.max()} cycles, median {median:g}."
     yield "#"
     yield "#   rul train --config THIS-FILE"
     yield "#"
-    yield "# Each record is assumed to end at the failure; the file cannot show it. The"
-    yield "# columns below are guessed from names and ranges: check them before you train."
+    yield "# Each record is assumed to end with the failure, which the file cannot show. The"
+    yield "# columns below are guessed from names and ranges: check them before training."
     yield "data:"
     yield f"  train: {quote_yaml(str(file))}"
     yield f"  engine: {quote_yaml(found.engine)}"
     yield f"  cycle: {quote_yaml(found.cycle)}"
     if found.cycle_from_order:
-        yield "  # the rows of an engine in the order of these times are its cycles"
+        yield "  # the rows of an engine, sorted by these times, are its cycles 1, 2, …"
         yield "  cycle_from_order: true"
     yield from _event(found)
     yield from _columns(
         "settings",
-        "operational settings; move names here from sensors where needed",
+        "operational settings; move names here from sensors if necessary",
         found.settings,
     )
     yield from _columns(
@@ -84,47 +85,47 @@ def _lines(found: Survey, file: Path) -> Iterator[str]:
     for name, reason in found.left_out:
         yield f"  # left out: {printable(name) or 'a column without a name'}, which {reason}"
     yield from _conditions(found)
-    yield "  # labels are capped here, as a healthy engine shows no wear: 0.6 of the median life"
+    yield "  # RUL labels are capped, as a healthy engine shows no wear: 0.6 of the median life"
     yield f"  cap: {cap}"
-    yield f"  # cycles of an input window, a multiple of {_POOL}: at most half the median life"
+    yield f"  # length of the input window, a multiple of {_POOL}: at most half the median life"
     yield f"  window: {window}"
     yield from _split(found)
     yield "loss:"
-    yield "  # boundaries between the health classes; cycles"
+    yield "  # RUL boundaries between the health classes, cycles"
     yield f"  health: {{boundaries: [{cap}, {round(0.4 * cap)}]}}"
     yield "model:"
     yield f"  cnn: {{pool: {_POOL}}}"
     yield from _training(rows)
 
 
-def _event(found: Survey) -> Iterator[str]:
-    """Ask about a column that may say which records end before the failure."""
+def _event(found: InferredColumns) -> Iterator[str]:
+    """Yield the lines about a possible event column."""
     event = found.event
     if event is None:
         return
-    yield f"  # {printable(event.question)}. If so, take the # off the next"
-    yield "  # line; as it is, every record counts as one that ends with the failure"
+    yield f"  # {printable(event.question)}. If so, uncomment the next line;"
+    yield "  # otherwise every record is assumed to end with the failure"
     if event.censored is None:
         yield "  # censored: [ID, ID]  # the engines that have not failed"
     elif event.inverted:
-        # as JSON, since a plain name may end in a colon or contain a comma
+        # as JSON, since names may contain colons and commas
         yield f"  # censored: {json.dumps(event.censored, ensure_ascii=False)}"
     else:
         yield f"  # event: {quote_yaml(event.name)}"
 
 
-def _split(found: Survey) -> Iterator[str]:
-    """Draw test and validation engines such that an interval level is supported, if that can be.
+def _split(found: InferredColumns) -> Iterator[str]:
+    """Yield the `split` part, with enough validation engines for an interval level if possible.
 
-    Where a column may say which engines have failed, these alone count: no others calibrate.
+    With a possible event column, only the failed engines count, since others do not calibrate.
     """
     engines, that_failed = found.engines, ""
     if found.event is not None and found.event.censored and found.event.failed:
         engines, that_failed = found.event.failed, " that failed"
     yield "split:"
     if round(0.2 * engines) < FEW_ENGINES and engines >= 2 * _FOLDS:
-        yield f"  # {_FOLDS} folds, of which one is held out for rul evaluate. So few engines say"
-        yield "  # little; to test every engine once, train once a fold:"
+        yield f"  # {_FOLDS} folds, one of which is held out for rul evaluate. Few engines are weak"
+        yield "  # evidence; to test on every engine once, train once per fold:"
         folds = ",".join(map(str, range(_FOLDS)))
         yield f"  #   rul compare --config THIS-FILE --grid split.test_fold={folds} --seeds 1"
         yield f"  test_folds: {_FOLDS}"
@@ -138,7 +139,7 @@ def _split(found: Survey) -> Iterator[str]:
         share = math.ceil(100 * needed / rest) / 100
     validating = max(round(share * rest), 1)
     given = offered_levels(DEFAULT_LEVELS, validating)
-    yield "  # share of the others that validate"
+    yield "  # validation share of the other engines"
     yield f"  # {validating} engines{that_failed}: {_interval_comment(given)}"
     yield f"  validation: {share:g}"
 
@@ -161,7 +162,7 @@ def _columns(
         yield f"    - {quote_yaml(column.name)}  # {column.low:.6g} … {column.high:.6g}{few}"
 
 
-def _conditions(found: Survey) -> Iterator[str]:
+def _conditions(found: InferredColumns) -> Iterator[str]:
     if found.decimals and found.conditions > 1:
         yield f"  # the settings, rounded to these decimals, form {found.conditions} conditions"
         yield f"  conditions: {{name: settings, decimals: {found.decimals}}}"
@@ -172,21 +173,21 @@ def _conditions(found: Survey) -> Iterator[str]:
 
 
 def _training(rows: int) -> Iterator[str]:
-    """Training as shipped, with epochs and window share chosen for about `_STEPS` steps."""
-    batches = math.ceil(0.8 * rows / _BATCH)  # the other 0.2 validate
+    """Yield balancer and `train`, as shipped, with epochs and window share for `_STEPS` steps."""
+    batches = math.ceil(0.8 * rows / _BATCH)  # 0.2 are for validation
     epochs = min(max(math.ceil(_STEPS / batches), _EPOCHS), _MAX_EPOCHS)
     share = min(1.0, round(_STEPS / epochs / batches, 2))
     yield "balancer: {name: amnl}"
     yield "train:"
     yield f"  epochs: {epochs}"
     yield f"  batch_size: {_BATCH}"
-    yield "  # share of the windows drawn anew for each epoch"
-    # a small share is rounded to 0, which is not a valid share
+    yield "  # share of the windows drawn for each epoch"
+    # at least 0.01: a share rounded to 0 is invalid
     yield f"  window_share: {max(share, 0.01)}"
     yield "  learning_rate: 2e-3"
     yield "  weight_decay: 1e-2"
     yield "  warmup: 1"
     yield "  clip: 10.0"
     yield "  ema: 0.99"
-    yield "  # epochs without a better validation after which to stop"
+    yield "  # early stopping: epochs without improvement in validation"
     yield f"  patience: {max(_PATIENCE, epochs // 4)}"

@@ -1,8 +1,8 @@
-"""Ensembles over folds of engines: one network a fold, whose mean predicts.
+"""Training of ensembles over folds of engines: one network per fold; predictions are averaged.
 
-Each network is an ordinary run that trains on the engines of the other folds and selects its epoch
-on those of its own. So every engine is predicted by a network that it did not train, which gives
-the validation metrics and the intervals of the ensemble.
+Each network is an ordinary run that validates on the engines of its fold and trains on all others.
+So every engine has out-of-fold predictions, from a network that it did not train: they give the
+validation metrics and the intervals of the ensemble.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from cmapss_rul.system.files import remove_partial_files, write_atomic
 from cmapss_rul.system.locks import entries_in, lock_folder
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_ensemble
-from cmapss_rul.training.checkpoint import OF_MEMBER, Checkpoint, Clock, LoopState, RunRecord
+from cmapss_rul.training.checkpoint import MEMBER_PARTS, Checkpoint, Clock, LoopState, RunRecord
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import RunInputs, TrainFiles, find_train_files, read_train_files
 from cmapss_rul.training.ranks import ProcessGroup
@@ -34,18 +34,18 @@ def train_ensemble(
     reporter: Reporter,
     group: ProcessGroup,
 ) -> RunFolder:
-    """Train the network of each fold, one after another, and join them in one checkpoint.
+    """Train the network of each fold, one after another, and combine them in one checkpoint.
 
     Args:
-        config: of the ensemble.
-        run: its folder; must not exist, unless `resume`.
-        train_member: trains, or resumes, the run of one network, with more reporters.
-        resume: continue with the network and the epoch at which a former call was stopped.
+        config: configuration of the ensemble.
+        run: folder of the ensemble; must not exist, unless `resume`.
+        train_member: trains, or resumes, the run of one network, with additional reporters.
+        resume: continue where an earlier call was stopped.
         reporter: receives the events of all runs.
         group: processes that train together.
 
     Raises:
-        UsageError: the folder exists, or is not an ensemble's.
+        UsageError: the folder exists, or is not that of an ensemble.
         RulError: as for an ordinary run.
     """
     with ExitStack() as cleanup:
@@ -65,7 +65,7 @@ def train_ensemble(
 
 
 class _ConfigFile(Reporter):
-    """Writes config.yaml when the first network starts: before, it may be refused."""
+    """Writes config.yaml once the first network starts, since it may be refused before."""
 
     def __init__(self, config: RunConfig, run: RunFolder) -> None:
         self._config, self._run = config, run
@@ -85,17 +85,17 @@ def _refuse_other_content(run: RunFolder, resume: bool) -> None:
     others = entries_in(run.path) - {run.config.name}
     if others and not run.folds:
         raise UsageError(
-            f"{run} has {min(others)} and no fold of an ensemble, so none is trained in it; name "
-            "another folder with --output"
+            f"{run} has {min(others)} but no fold of an ensemble, so no ensemble is trained in it; "
+            "name another folder with --output"
         )
 
 
 def _join(config: RunConfig, run: RunFolder, reporter: Reporter) -> None:
-    """Write best.pt, unless it has the networks that the runs of the folds have now.
+    """Combine the networks of all folds in best.pt, unless it is up to date.
 
     Raises:
-        CheckpointError: a run's best.pt cannot be used, or they are of different files.
-        DataError: the training file cannot be read again.
+        CheckpointError: the best.pt of a fold is invalid, or was trained on other data.
+        DataError: the training file cannot be read.
     """
     folds = [run.fold(fold) for fold in range(len(config.split.members))]
     digests = [fold.sha256(fold.best) for fold in folds]
@@ -118,20 +118,20 @@ def _join(config: RunConfig, run: RunFolder, reporter: Reporter) -> None:
     for fold in folds:
         fold.release()
     reporter.note(
-        f"ensemble of {counted(len(folds), 'fold')}: each engine predicted by the network that it "
-        f"did not train, RMSE {metrics['val_rmse']:.3f} {config.data.unit}, at "
-        f"random cuts {metrics['val_cut_rmse']:.3f}; trained in {seconds:.0f} s"
+        f"ensemble of {counted(len(folds), 'fold')}: out-of-fold RMSE {metrics['val_rmse']:.3f} "
+        f"{config.data.unit}, at random cuts {metrics['val_cut_rmse']:.3f}; trained in "
+        f"{seconds:.0f} s"
     )
 
 
 def _is_current(config: RunConfig, run: RunFolder, digests: Sequence[str]) -> bool:
-    """Whether best.pt has these networks; a damaged one is written again."""
+    """Whether best.pt is valid and has these networks."""
     try:
         found = run.open(run.best)
     except CheckpointError:
         return False
     same = [member.get("sha256") for member in found.members] == list(digests)
-    # more epochs may have changed no network, but how long they were trained
+    # also the configuration: training further may change the number of epochs but no network
     return same and found.config == config.without_paths()
 
 
@@ -153,7 +153,7 @@ def _content(
     bests: Sequence[Checkpoint],
     digests: Sequence[str],
 ) -> dict[str, Any]:
-    """The checkpoint, as far as it is known before any prediction."""
+    """Build the content of the checkpoint that does not depend on predictions."""
     first = bests[0]
     labels = sorted({label for best in bests for label in best.data.label_columns})
     record = RunRecord(
@@ -173,12 +173,12 @@ def _content(
         "loop": LoopState().model_dump(),
         "members": [
             {
-                **{part: best.content[part] for part in OF_MEMBER},
+                **{part: best.content[part] for part in MEMBER_PARTS},
                 "clock": best.content["host"]["clock"],
                 "sha256": digest,
             }
             for best, digest in zip(bests, digests, strict=True)
         ],
-        # replaced once the networks have predicted
+        # placeholder, replaced after the out-of-fold predictions
         "out_of_fold": {"val_rmse": 0.0},
     }

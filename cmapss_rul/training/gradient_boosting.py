@@ -1,10 +1,9 @@
-"""Gradient boosting on window statistics: a baseline that a network should beat.
+"""Gradient boosting on window statistics: a baseline for the network.
 
-train file → the network's preprocessor, split and labels → statistics of windows of several
+training file → the network's preprocessor, split and labels → statistics of windows of several
 lengths → boosted trees, tuned on the validation engines.
 
-Nothing of a test file is opened here. The trees are not saved: a fit takes less time than it is
-worth, and the same settings on the same rows give the same trees.
+No test file is opened here. The trees are not saved: a fit is fast, and deterministic.
 """
 
 import itertools
@@ -34,19 +33,19 @@ GRADIENT_BOOSTING = "gradient boosting"
 # and FD004 12.28, 11.93, 12.17 with 7, 15, 31 leaves. Engines of equal weight: lower val_cut_nasa
 # (FD004, 31 leaves: 12.8 → 12.1). The rates are a *guess*: larger ones need fewer trees.
 CANDIDATES = tuple(itertools.product((0.1, 0.2), (7, 15)))
-"""Learning rate and leaves of a tree: the pair with the lowest `val_cut_rmse` is taken."""
+"""Grid of learning rate and leaves per tree, selected by `val_cut_rmse`."""
 
 _MOST_TREES, _PATIENCE = 500, 20
 _FEATURES = 0.3
-"""Share of the statistics that each split of a tree chooses from."""
+"""Share of the statistics considered in each split of a tree."""
 
 
 class BoostingFit(BaseModel):
-    """What was chosen on the validation engines, and their metrics.
+    """Hyperparameters selected on the validation engines, and validation metrics.
 
     Attributes:
-        trees: number of trees, at which the validation error was lowest.
-        seconds: of all candidates together.
+        trees: number of trees with the lowest validation error.
+        seconds: time to fit all candidates.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -65,16 +64,16 @@ class BoostingFit(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class BoostedModel(TrainedModel):
-    """Boosted trees in the place of a network; `network` is an outline without weights.
+    """Boosted trees with the interface of a trained network; `network` is on the meta device.
 
-    The health class is that of the predicted RUL, with probability 1. There are no intervals.
+    The health class is that of the predicted RUL, with probability 1. Without intervals.
     """
 
     booster: Any = None
     fit: BoostingFit | None = None
 
     def predict(self, windows: Windows) -> WindowPredictions:
-        """Predict for windows of scaled rows."""
+        """Predict windows of scaled rows."""
         assert self.fit is not None, "made by fit_gradient_boosting"
         statistics, _ = window_statistics(windows, self.preprocessor.features)
         unclamped = _predict(self.booster, statistics, self.fit.trees)
@@ -89,18 +88,18 @@ def fit_gradient_boosting(
 ) -> BoostedModel:
     """Fit boosted trees on every row of the training engines.
 
-    Every engine has the same weight, and its cycles before the 20th have none, as in
-    `val_cut_rmse`, by which learning rate, leaves and number of trees are chosen. Censored
-    records are left out, since a squared error cannot use a bound.
+    Rows are weighted as in `val_cut_rmse`, by which learning rate, leaves and number of trees are
+    selected: all engines weigh the same, and cycles before the 20th have weight 0. Censored records
+    are excluded, since the squared error cannot use lower bounds.
 
     Args:
-        config: of a run with a network: its data, split, seed and threads are used.
-        path: that the model names as its origin.
-        known: a former fit on the same data, to repeat without a search.
-        files: the training files, where the caller has read them.
+        config: configuration of a run; data, split, seed and threads are used.
+        path: path to set in the model.
+        known: previous fit on the same data, whose hyperparameters are used without a search.
+        files: the training files, if the caller has read them.
 
     Raises:
-        UsageError: scikit-learn is not installed; or the configuration is of an ensemble.
+        UsageError: scikit-learn is not installed; or the configuration is that of an ensemble.
         DataError: a training file cannot be obtained or is malformed.
     """
     regressor = find_regressor()
@@ -117,12 +116,12 @@ def fit_gradient_boosting(
     inputs.check_leakage(config, files)
     with threadpool_limits(config.train.thread_count(), user_api="openmp"):
         booster, fit = _search(regressor, inputs, config, known)
-    # the epoch of a network is chosen by train.select; the trees always are by this one
+    # trees are always selected by this metric, whatever the run's train.select
     select = config.train.model_copy(update={"select": "val_cut_rmse"})
     return BoostedModel(
         path=path,
         config=config.model_copy(update={"train": select}),
-        network=config.outline(),
+        network=config.meta_network(),
         preprocessor=inputs.data.preprocessor,
         data=inputs.files,
         engines=inputs.engine_numbers,
@@ -136,12 +135,12 @@ def fit_gradient_boosting(
 
 
 def fit_inputs(config: RunConfig, saved: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Plain values that a fit depends on, besides the files: no balancer, network or schedule.
+    """Return the plain values that a fit depends on, apart from the files.
 
     Args:
-        config: of a run.
-        saved: values returned before, maybe by an earlier version: they are returned with the keys
-            that came later, at their defaults. ValueError or LookupError if they cannot be.
+        config: configuration of a run.
+        saved: values returned by an earlier call, possibly of an older version; to be completed
+            with later keys at their defaults. Raises ValueError or LookupError if that fails.
     """
     names = ("data", "split", "seed")
     if saved is None:
@@ -154,7 +153,7 @@ def fit_inputs(config: RunConfig, saved: Mapping[str, Any] | None = None) -> dic
 
 
 def find_regressor() -> Any:
-    """Return scikit-learn's class, which is in an extra.
+    """Return scikit-learn's HistGradientBoostingRegressor, an optional extra.
 
     Raises:
         UsageError: it is not installed.
@@ -163,7 +162,7 @@ def find_regressor() -> Any:
         from sklearn.ensemble import HistGradientBoostingRegressor
     except ImportError as error:
         raise UsageError(
-            f"the baseline of gradient boosting needs scikit-learn ({error}); install it with: "
+            f"the gradient boosting baseline needs scikit-learn ({error}); install it with: "
             "pip install 'cmapss_rul[baseline]', or leave --baseline out"
         ) from error
     return HistGradientBoostingRegressor
@@ -172,13 +171,13 @@ def find_regressor() -> Any:
 def _search(
     regressor: Any, inputs: RunInputs, config: RunConfig, known: BoostingFit | None
 ) -> tuple[Any, BoostingFit]:
-    """Fit each candidate, or the known one; return the best with its fit."""
+    """Fit each candidate, or only the known one; return the best booster and its fit."""
     start, features = time.perf_counter(), inputs.data.preprocessor.features
     training, validation = _without_bounds(inputs.data.training), inputs.data.validation
     x, names = window_statistics(training.windows, features)
     y, weights = training.rul.cpu().numpy(), cut_weights(training)
     held_out, _ = window_statistics(validation.windows, features)
-    # early stopping uses the weights of the metric that chooses among the candidates, too
+    # early stopping uses the same weights as the metric that selects the candidate
     stopping = {
         "X_val": held_out,
         "y_val": validation.rul.cpu().numpy(),
@@ -192,7 +191,7 @@ def _search(
             early_stopping=known is None, n_iter_no_change=_PATIENCE, tol=0.0, random_state=0,
         )  # fmt: skip
         booster.fit(x, y, weights / weights.mean(), **(stopping if known is None else {}))
-        # the first score is that of the mean, before any tree
+        # score 0 is that of the mean, before the first tree
         trees = max(1, int(np.argmax(booster.validation_score_))) if known is None else known.trees
         rul, _, probabilities = _clamped(_predict(booster, held_out, trees), config)
         fit = BoostingFit(
@@ -206,14 +205,14 @@ def _search(
 
 
 def _clamped(unclamped: NDArray[np.float64], config: RunConfig) -> tuple[NDArray[np.float64], ...]:
-    """[window], RUL clamped to [0, cap] and not; [window, class], certainty of the RUL's class."""
+    """Return RUL clamped and unclamped, [window], and one-hot health classes, [window, class]."""
     cap, boundaries = config.data.cap, list(config.loss.health.boundaries)
     rul = np.clip(unclamped, 0, cap)
     return rul, unclamped, np.eye(len(boundaries) + 1)[health_classes(rul, boundaries, cap)]
 
 
 def _predict(booster: Any, statistics: NDArray[np.float32], trees: int) -> NDArray[np.float64]:
-    """[window], cycles: the prediction of the first trees, since the last ones did not help."""
+    """Predict with the first trees only, up to the best validation score, [window], cycles."""
     stages = booster.staged_predict(statistics)
     return np.asarray(next(itertools.islice(stages, trees - 1, None)), dtype=np.float64)
 
@@ -225,29 +224,28 @@ def _without_bounds(labelled: LabelledWindows) -> LabelledWindows:
 
 
 LENGTHS = (10, 30, 90)
-"""Windows in cycles: a short one for the state as it is, a long one for the trend."""
+"""Window lengths in cycles: short for the current state, long for the trend."""
 
 
 def window_statistics(
     windows: Windows, features: Sequence[str], lengths: Sequence[int] = LENGTHS
 ) -> tuple[NDArray[np.float32], list[str]]:
-    """Describe each window's record by statistics of its last cycles.
+    """Compute statistics of the last cycles up to each window's end.
 
-    Of each feature the last value; of each sensor also mean, slope and standard deviation over
-    the last cycles, for every length. Where a record is shorter, all its cycles count, and
-    nothing is repeated. Sums over a window are differences of cumulative sums, so the work grows
-    with rows × lengths, whatever the lengths are.
+    The last value of each feature; and, for each sensor and length, mean, slope and standard
+    deviation over the last cycles. A shorter record uses all its cycles, without padding. Sums
+    are differences of cumulative sums, so the cost does not depend on the lengths.
 
-    Slope: that of the least-squares line, a cycle; over n cycles x₁ … xₙ it is
-    Σ (t − t̄)·xₜ / (n·(n² − 1)/12), and 0 for a single one.
+    The slope is that of the least-squares line, per cycle: over n cycles x₁ … xₙ it is
+    Σ (t − t̄)·xₜ / (n·(n² − 1)/12), and 0 for n = 1.
 
     Args:
-        windows: of scaled rows; their own length does not matter.
-        features: names of the columns of the series; `cycle_count` is no sensor.
-        lengths: cycles.
+        windows: windows of scaled rows; their length is not used.
+        features: names of the columns of the series; `cycle_count` is not a sensor.
+        lengths: numbers of cycles.
 
     Returns:
-        [window, statistic] and the name of each statistic.
+            Statistics [window, statistic], and their names.
 
     >>> import torch
     >>> series = torch.tensor([[1.0], [2.0], [3.0]])
@@ -269,7 +267,7 @@ def window_statistics(
         mean = total / n
         middle = (first + ends)[:, None] / 2
         slope = (moment - middle * total) / np.where(n > 1, n * (n**2 - 1) / 12, 1)
-        # rounding may leave a small negative number where a sensor is constant
+        # maximum: rounding may give a small negative variance for a constant sensor
         spread = np.sqrt(np.maximum(square / n - mean**2, 0))
         columns += [mean, slope, spread]
         names += [
@@ -281,5 +279,5 @@ def window_statistics(
 
 
 def _cumulative(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[row + 1, column], sums of all rows before each."""
+    """Cumulative sums with a leading row of zeros, [row + 1, column]."""
     return np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])

@@ -1,4 +1,4 @@
-"""The training files of a run: found, read and prepared."""
+"""Inputs of a run: acquisition, reading and preparation of its training files."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cmapss_rul.data.fingerprints import find_twins, training_fingerprints
+from cmapss_rul.data.fingerprints import find_duplicates, training_fingerprints
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.leakage import find_labels
 from cmapss_rul.data.records import Records
@@ -20,23 +20,23 @@ from cmapss_rul.training.checkpoint import AuxiliaryFile, EngineNumbers, RunData
 from cmapss_rul.training.config import RunConfig
 
 TrainFiles = Sequence[tuple[Records, Provenance]]
-"""Records and digests of each training file; auxiliary files last."""
+"""Records and provenance of each training file; auxiliary files last."""
 
 
 def find_train_files(config: RunConfig) -> list[Path]:
-    """Find the training files of a configuration, fetched where they are missing.
+    """Return the paths of the training files of a configuration; fetch missing ones.
 
     Raises:
         DataError: a file cannot be obtained.
     """
     subsets = (config.data.subset, *config.data.auxiliary)
     wanted = [config.data.model_copy(update={"subset": subset}) for subset in subsets]
-    # all are fetched before the first is read: a run fails early or not at all
+    # all are fetched before the first is read, so that a run fails early
     return [ensure_files(data, ["train"])["train"] for data in wanted]
 
 
 def read_train_files(config: RunConfig, paths: Sequence[Path]) -> TrainFiles:
-    """Read the training files that `find_train_files` found.
+    """Read the training files at paths from `find_train_files`.
 
     Raises:
         DataError: a file is malformed.
@@ -46,14 +46,14 @@ def read_train_files(config: RunConfig, paths: Sequence[Path]) -> TrainFiles:
 
 @dataclass(frozen=True, eq=False)
 class RunInputs:
-    """Training files, read and prepared; their raw rows are not retained.
+    """Prepared training files of a run; raw rows are not retained.
 
     Attributes:
-        test: [engine], numbers of those held out of the training file as test set; usually none.
+        test: [engine], numbers of the engines held out from a user's training file as test set.
         censored: [engine], numbers of the engines whose records end before the failure.
-        files: what a checkpoint records about the files.
-        late_records: number of records that start later than at cycle 1.
-        names: of engines 1, 2, … in the training file.
+        files: identity of the files, for the checkpoint.
+        late_records: number of records that start after cycle 1.
+        names: [engine], names in the training file of engines 1, 2, …
     """
 
     data: TrainingData
@@ -65,13 +65,13 @@ class RunInputs:
 
     @classmethod
     def prepare(cls, config: RunConfig, files: TrainFiles) -> "RunInputs":
-        """Prepare the files; held-out test engines are removed before any statistic is computed.
+        """Prepare the files.
 
         Raises:
             DataError: there are too few engines, or too many operating conditions.
         """
         fleets = [records.fleet for records, _ in files]
-        # first of all: not even the mean of a sensor may know the engines that test
+        # before any statistic is computed, so that none depends on the test engines
         test, censored = fleets[0].engines[:0], fleets[0].censored
         if config.data.own and config.data.test is None:
             rest, test = config.split.hold_out_test(fleets[0].failed, censored)
@@ -87,7 +87,7 @@ class RunInputs:
 
     @property
     def engine_numbers(self) -> EngineNumbers:
-        """Engines by their use, as a checkpoint records them."""
+        """Numbers of the engines in each part, for the checkpoint."""
         engines = self.data.engines
         return EngineNumbers(
             training=engines.training.tolist(),
@@ -98,22 +98,22 @@ class RunInputs:
         )
 
     def check_leakage(self, config: RunConfig, files: TrainFiles) -> None:
-        """Refuse records that occur twice, and labels among the inputs unless they are allowed.
+        """Refuse duplicate records, and labels among the inputs unless they are allowed.
 
-        Fingerprints of the rows and the allowed labels are recorded in `files` of these inputs.
+        Stores the fingerprints of the rows and the allowed labels in `files` of these inputs.
 
         Raises:
-            DataError: naming engines or columns.
+            DataError: names engines or columns.
         """
         records, columns = files[0][0], config.data.input_columns
         known = np.setdiff1d(records.fleet.engines, self.test)
-        # without the held-out engines: finding them in the test set again is no leak
+        # without the held-out engines, which occur in the test set by design
         hashes = training_fingerprints(records.fleet.select_engines(known), columns)
         self.files.fingerprints = torch.from_numpy(hashes)
         if not config.data.own:
             return
-        # in the whole file: a twin of a held-out engine would train
-        if twins := find_twins(records.fleet, columns):
+        # in the whole file: a duplicate of a held-out engine would train
+        if twins := find_duplicates(records.fleet, columns):
             one, other = (records.names[number - 1] for number in twins[0])
             more = f", and {len(twins) - 1} more such pairs" if twins[1:] else ""
             raise DataError(
@@ -121,7 +121,7 @@ class RunInputs:
                 f"{other}{more}; leave one of each pair out, since no record may both train and "
                 "validate or test"
             )
-        # of engines that train and failed: a label is recognised by its relation to the failure
+        # failed training engines only: a label is recognised by its relation to the failure
         failed = np.intersect1d(self.data.engines.training, records.fleet.failed)
         labels = find_labels(records.fleet.select_engines(failed), columns)
         if labels and not config.data.allow_labels:
@@ -135,7 +135,7 @@ class RunInputs:
 
 
 def load_data(config: RunConfig) -> TrainingData:
-    """Read and prepare the training files of a configuration, fetched where they are missing.
+    """Read and prepare the training files of a configuration; fetch missing ones.
 
     Raises:
         DataError: a file cannot be obtained or is malformed.

@@ -1,4 +1,4 @@
-"""List of the runs in a folder, whatever state they are in."""
+"""Listing of the runs in a folder, whatever their state, for `rul runs`."""
 
 import json
 from collections.abc import Iterator
@@ -10,28 +10,28 @@ from typing import Any, Literal
 from cmapss_rul.config.yaml import read_yaml
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.system.errors import RulError, one_line, printable
-from cmapss_rul.training.checkpoint import MISSHAPEN, Checkpoint
+from cmapss_rul.training.checkpoint import MALFORMED_ERRORS, Checkpoint
 from cmapss_rul.training.runs import RunFolder, natural_order
 
 State = Literal["finished", "unfinished", "interrupted", "damaged", "no checkpoint"]
 
-_FAULTS = (RulError, OSError, *MISSHAPEN)
-"""All that a malformed file raises; the list continues with the next run."""
+_FAULTS = (RulError, OSError, *MALFORMED_ERRORS)
+"""Exceptions raised by a malformed file; the listing continues with the next run."""
 
 
 @dataclass(frozen=True)
 class ListedRun:
-    """A run as `rul runs` lists it; unknown values are None.
+    """An entry of `rul runs`; unknown values are None.
 
     Attributes:
-        state: 'finished' by its epochs or early stopping; 'unfinished' between two epochs,
-            where it may be training right now; 'interrupted' inside an epoch by a signal, and
-            saved; 'damaged', with the reason in `note`; 'no checkpoint' yet.
-        subset: of C-MAPSS, or the name of the user's own file.
-        weight_rul, weight_health: of the two losses, means over the last epoch's steps.
-        val_rmse: the lowest over every cycle of the validation engines, capped, cycles.
-        test_rmse: last window, capped, cycles, of an evaluation of the current best.pt.
-        when: time at which the checkpoint was last written, UTC.
+        state: 'finished' by epochs or early stopping; 'unfinished', between two epochs and
+            possibly training right now; 'interrupted' by a signal within an epoch, and saved;
+            'damaged', with the reason in `note`; 'no checkpoint' yet.
+        subset: subset of C-MAPSS, or name of the user's own file.
+        weight_rul, weight_health: loss weights, means over the steps of the last epoch.
+        val_rmse: best RMSE over every cycle of the validation engines, capped labels, cycles.
+        test_rmse: last window, capped labels, cycles, if the current best.pt is evaluated.
+        when: time of the last write of the checkpoint, UTC.
     """
 
     name: str
@@ -48,9 +48,9 @@ class ListedRun:
 
 
 def list_runs(root: Path) -> list[ListedRun]:
-    """List the run folders in a folder, by name; 's10' comes after 's9'.
+    """List the runs in a folder, in natural order of their names ('s10' after 's9').
 
-    A folder counts as a run if it has at least one file with the name of a run's.
+    A folder is a run if it has at least one file with the name of a run's.
     """
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     runs = [RunFolder(path) for path in sorted(folders, key=natural_order)]
@@ -63,14 +63,14 @@ def _is_run(run: RunFolder) -> bool:
             any(path.exists() for path in (run.config, run.metrics, run.log, run.best))
             or run.resumable
         )
-    except OSError:  # a folder that may not be entered is listed as damaged
+    except OSError:  # a folder without permission is listed as damaged
         return True
 
 
 def describe_run(run: RunFolder) -> ListedRun:
     """Describe a run folder; never fails, whatever its files contain."""
     name = printable(run.path.name)
-    try:  # every part of a file may be of any type: a foreign file is listed like a damaged one
+    try:  # files may contain anything: a foreign file is listed as damaged
         if not (run.best.exists() or run.resumable or run.folds):
             return ListedRun(name, "no checkpoint", **_settings(_read_config(run)))
         if run.folds:
@@ -80,7 +80,7 @@ def describe_run(run: RunFolder) -> ListedRun:
             return _describe_checkpoint(name, run)
         if run.metrics.exists():
             raise RulError("last.pt is missing")
-        # killed between its first best.pt and its first last.pt
+        # killed between the first best.pt and the first last.pt
         config = best.config if best else None
         return ListedRun(name, "unfinished", **_settings(config), when=_modified(run.best))
     except _FAULTS as error:
@@ -91,7 +91,7 @@ def describe_run(run: RunFolder) -> ListedRun:
 def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
     last, damage = run.newest()
     loop = last.loop
-    # the loop saves a batch number only where a signal stopped it inside an epoch
+    # the batch number is not 0 only if a signal stopped the loop within an epoch
     state: State = "interrupted" if loop.batch else "unfinished"
     if last.is_finished():
         state = "finished"
@@ -117,7 +117,7 @@ def _describe_checkpoint(name: str, run: RunFolder) -> ListedRun:
 
 
 def _describe_ensemble(name: str, run: RunFolder) -> ListedRun:
-    """Describe an ensemble; one without best.pt is in the state of its latest network."""
+    """Describe an ensemble; without best.pt, by the state of its latest network."""
     if not run.best.exists():
         latest = describe_run(run.folds[-1])
         state = "unfinished" if latest.state == "finished" else latest.state
@@ -140,7 +140,7 @@ def _describe_ensemble(name: str, run: RunFolder) -> ListedRun:
 
 
 def _notes(last: Checkpoint) -> Iterator[str]:
-    """Yield the caveats about the metrics of a run."""
+    """Yield caveats about the metrics of a run."""
     if last.config["split"].get("by") == "windows":
         yield LEAK
     if count := len(last.engines.calibration):
@@ -154,13 +154,13 @@ def _notes(last: Checkpoint) -> Iterator[str]:
 
 
 def _read_test_rmse(run: RunFolder, best_epoch: int) -> tuple[float | None, str]:
-    """Read the test RMSE from evaluation.json, or the reason why there is none."""
+    """Return the test RMSE from evaluation.json, or the reason why there is none."""
     path = run.path / "evaluation.json"
     if not path.is_file():
         return None, ""
     try:
         found = json.loads(path.read_bytes())
-        # of an earlier best.pt: the run was trained further after its evaluation
+        # an earlier best.pt was evaluated: the run was trained further afterwards
         if found["protocol"]["epoch"] != best_epoch:
             return None, f"evaluation.json is of epoch {int(found['protocol']['epoch'])}"
         return float(found["metrics"]["last"]["capped"]["rmse"]), ""
@@ -169,13 +169,13 @@ def _read_test_rmse(run: RunFolder, best_epoch: int) -> tuple[float | None, str]
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """Subset, balancer and seed of a configuration; None for one of a wrong type."""
+    """Return subset, balancer and seed of a configuration; None for values of a wrong type."""
 
     def value(kind: type, *keys: str) -> Any:
         found = config
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
-        # bool is a subclass of int, but `seed: true` is no seed
+        # bool is a subclass of int, but `seed: true` is not a seed
         return found if isinstance(found, kind) and not isinstance(found, bool) else None
 
     own = value(str, "data", "train")
@@ -200,6 +200,6 @@ def _modified(path: Path) -> datetime:
 
 
 def _reason(error: BaseException, run: RunFolder) -> str:
-    """Text of an error, without the folder, which the list names beside it."""
+    """Return the text of an error, without the folder, which is in another column."""
     text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
     return (text or type(error).__name__).replace(f"{run}/", "")

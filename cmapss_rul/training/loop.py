@@ -1,4 +1,4 @@
-"""The training loop: train an epoch → evaluate → save → log → stop?"""
+"""The training loop: train an epoch → evaluate → save → log → stop early?"""
 
 import math
 import time
@@ -20,7 +20,7 @@ from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import (
     calibrate_network,
     calibration_predictions,
-    describe_bounds,
+    describe_bound_violations,
 )
 from cmapss_rul.training.checkpoint import (
     MEASURES,
@@ -39,13 +39,13 @@ from cmapss_rul.training.validation import predict_clamped, validation_metrics
 
 @dataclass
 class Loop:
-    """A run in progress.
+    """A training run in progress.
 
     Attributes:
-        data: on the device of the training step.
-        record: the parts of a checkpoint that stay as they are, and the clock.
-        stop: asked after each step.
-        predicted: RUL of the validation windows in the last evaluation, clamped, cycles.
+        data: windows, on the device of the training step.
+        record: the constant parts of the checkpoint, and the clock.
+        stop: received signals, checked after each step.
+        predicted: [window], clamped RUL of the validation windows in the last evaluation, cycles.
     """
 
     config: RunConfig
@@ -62,8 +62,8 @@ class Loop:
         """Train until the last epoch, early stopping, or a signal.
 
         Raises:
-            RulError: when the loss or its gradient is not finite; names the step.
-            Interrupted: after a signal, with `last.pt` saved.
+            RulError: the loss or its gradient is not finite; names the step.
+            Interrupted: a signal was received; `last.pt` is saved.
         """
         self.check_evaluation()
         while not self.is_finished():
@@ -71,8 +71,9 @@ class Loop:
             best = self.evaluate_epoch()
             network = self.training_step.evaluation_network()
             self.reporter.evaluated(self.state.epoch, network, self.data.preprocessor)
-            # best.pt goes first: killed in between, the process resumes from the old last.pt,
-            # trains this epoch again and writes the same best.pt again
+            # best.pt before last.pt: a process killed in between resumes from the old last.pt,
+            # repeats the epoch, and writes the same best.pt; in the opposite order, the best
+            # weights would be lost
             if best:
                 self.save_best()
             self.save_last()
@@ -86,7 +87,7 @@ class Loop:
         return self.state.is_finished(self.config.train.epochs, self.config.train.patience)
 
     def check_evaluation(self) -> None:
-        """Evaluate two batches before the first step, so that a fault shows at once."""
+        """Evaluate two batches before the first step, to fail early instead of after an epoch."""
         if self.state.step == 0:
             some = min(2 * self.config.train.batch_size, len(self.data.validation))
             index = torch.arange(some, device=self.training_step.device)
@@ -95,10 +96,10 @@ class Loop:
     # ---- train an epoch ---------------------------------------------------------------------
 
     def train_epoch(self) -> None:
-        """Take the steps of an epoch that are not done yet."""
+        """Take the remaining steps of the current epoch."""
         state, batches, group = self.state, self.draw_batches(), self.training_step.group
         plan = StepPlan.count(self.config, len(batches))
-        # float64: in float32 a sum of some hundred losses near 4,000 loses digits of the mean
+        # float64: a float32 sum of some hundred losses near 4,000 loses digits
         sums = torch.tensor(
             state.sums, dtype=self.training_step.sum_dtype, device=self.training_step.device
         )
@@ -109,27 +110,28 @@ class Loop:
         for index in batches[state.batch :]:
             batch = self.data.training.batch(group.local_share(index))
             measures = self.training_step.take(batch, state.step, plan)
-            # losses are means over a batch, so they are weighted by its windows: batches differ
-            # by one window, and the mean over the epoch is that over all its windows
+            # losses are means over a batch, whose sizes differ by one window: weighted by size,
+            # they give the mean over all windows of the epoch
             sums[:2] += len(index) * measures[:2]
             sums[2:] += measures[2:]
             state.batch += 1
             state.step += 1
             self.reporter.batch_end(len(index))
-            # after each step on every rank, or one would wait in an all-reduce for one that left
+            # exchanged after each step: a rank that left the loop alone would make the others
+            # wait for it in their next all-reduce
             group.share_signal(self.stop)
             if self.stop.received is not None:
                 break
-        state.sums = sums.tolist()  # the only place in an epoch's steps that waits for the device
+        state.sums = sums.tolist()  # the first host synchronisation of the epoch
         self.record.host.clock.training += time.perf_counter() - start
-        self.check_finite()  # before any checkpoint: a bad step must not replace the last good one
+        self.check_finite()  # before any checkpoint, so that the last good one is not overwritten
         if state.batch < len(batches):
             self.save_last()
             self.raise_if_stopped()
 
     @property
     def draws(self) -> list[tuple[int, int]]:
-        """(windows, draws in an epoch) of each set, in their order in the training windows."""
+        """(windows, windows drawn per epoch) of the main and, if separate, the auxiliary set."""
         train, windows = self.config.train, len(self.data.training)
         sizes, shares = [windows], [train.window_share]
         if self.data.auxiliary and train.auxiliary_share is not None:
@@ -139,33 +141,34 @@ class Loop:
 
     @property
     def windows_per_epoch(self) -> int:
-        """Windows that are drawn for an epoch."""
+        """Number of windows drawn per epoch."""
         return sum(draws for _, draws in self.draws)
 
     def draw_batches(self) -> list[Tensor]:
-        """Draw the windows of the running epoch, in batches of nearly equal size.
+        """Draw the windows of the current epoch, in batches of nearly equal size.
 
-        The order depends on the seed and the epoch alone, so that a checkpoint needs no state for
-        it and every rank draws the same. Epochs count from 1 here: [seed, 0] draws the split.
+        The order depends only on seed and epoch, so that a checkpoint needs no state for it, and
+        all ranks draw the same. Epochs count from 1, so that [seed, 0] is never used here: as a
+        seed it equals `seed` alone, with which the split is drawn.
         """
         generator = np.random.default_rng([self.config.seed, self.state.epoch + 1])
-        # neighbouring windows are nearly copies of each other, so a share of them may do: measured
-        # on FD001, a quarter took a third of the time, at a validation RMSE of 11.2, not 10.9
+        # neighbouring windows are nearly identical, so a share of them may suffice: *measured* on
+        # FD001, a quarter takes a third of the time, at a validation RMSE of 11.2 instead of 10.9
         drawn, first = [], 0
         for windows, draws in self.draws:
             drawn.append(first + generator.permutation(windows)[:draws])
             first += windows
-        # a single set is in random order already; two are mixed, or one would train after the other
+        # a single set is already shuffled; two are shuffled together
         picked = drawn[0] if len(drawn) == 1 else generator.permutation(np.concatenate(drawn))
         order = torch.from_numpy(picked).to(self.training_step.device)
-        # nearly equal sizes: a small last batch would weigh as much as the others in a step
+        # nearly equal sizes: the windows of a small last batch would have a larger weight
         return list(order.tensor_split(math.ceil(len(order) / self.config.train.batch_size)))
 
     def check_finite(self) -> None:
-        """Stop at a loss or gradient that was not finite; the last checkpoint is retained.
+        """Fail if a loss or gradient was not finite; the last checkpoint is retained.
 
-        The training step raises its flag on the device; it is read here, once an epoch, because
-        each read waits for the device.
+        The training step sets a flag on the device, which is read here, once per epoch, because
+        each read is a host synchronisation.
         """
         bad = int(self.training_step.first_bad)
         if bad < NEVER:
@@ -177,7 +180,7 @@ class Loop:
             )
 
     def raise_if_stopped(self) -> None:
-        """End the run after a signal; `last.pt` was just saved."""
+        """Raise `Interrupted` if a signal was received; the state has just been saved."""
         self.training_step.group.share_signal(self.stop)
         number = self.stop.received
         if number is not None and not self.is_finished():
@@ -190,17 +193,17 @@ class Loop:
     # ---- evaluate ---------------------------------------------------------------------------
 
     def evaluate_epoch(self) -> bool:
-        """Evaluate, add the epoch's row, and move the state to the next epoch.
+        """Evaluate, append the epoch's row, and advance the state to the next epoch.
 
         Returns:
             Whether the epoch is the best so far.
         """
         state, start = self.state, time.perf_counter()
-        # the others wait for the result, because all ranks stop and cut the rate by it
+        # rank 0 evaluates; all need the result, for early stopping and the plateau schedule
         measured = self.training_step.group.on_first_rank(self.evaluate, self.data.validation)
         row = {"epoch": state.epoch + 1, **self.training_means(), **measured}
         value = measured[self.config.train.select]
-        best = value < state.best_value  # of equal epochs the first is retained
+        best = value < state.best_value  # of ties, the first epoch is kept
         state.stale = 0 if best else state.stale + 1
         if best:
             state.best_value, state.best_epoch = value, state.epoch + 1
@@ -208,7 +211,7 @@ class Loop:
         self.end_balancer_epoch(row)
         if self.training_step.group.first and len(self.data.bounds):
             network = self.training_step.evaluation_network()
-            text = describe_bounds(network, self.data.bounds, self.config.data)
+            text = describe_bound_violations(network, self.data.bounds, self.config.data)
             self.reporter.detail(f"epoch {row['epoch']}: {text}")
         seconds = time.perf_counter() - start
         self.record.host.clock.end_epoch(self.windows_per_epoch, seconds)
@@ -218,7 +221,7 @@ class Loop:
 
     def end_balancer_epoch(self, row: Row) -> None:
         """Pass the epoch's mean losses to the balancer, and log its diagnostics."""
-        # from the row, which is the same for an epoch that was interrupted and resumed
+        # from the row, which is the same if the epoch was interrupted and resumed
         losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
         losses = losses.to(self.training_step.device)
         self.training_step.balancer.epoch_end(losses)
@@ -228,7 +231,7 @@ class Loop:
             self.reporter.detail(f"epoch {row['epoch']}: {text}")
 
     def training_means(self) -> dict[str, float]:
-        """Means over the epoch: losses over its windows, the rest over its steps."""
+        """Return means over the epoch: losses over windows, the rest over steps."""
         rul, health, *rest = self.state.sums
         steps, windows = self.state.batch, self.windows_per_epoch
         names = ("weight_rul", "weight_health", "grad_norm", "clipped_share")
@@ -241,10 +244,10 @@ class Loop:
         }
 
     def evaluate(self, labelled: LabelledWindows) -> dict[str, float]:
-        """Compute validation metrics, with the weights that evaluation uses.
+        """Compute validation metrics, with the averaged weights if there are any.
 
         Raises:
-            RulError: when a prediction is not finite.
+            RulError: a prediction is not finite.
         """
         network, cap = self.training_step.evaluation_network(), self.config.data.cap
         whose = f"a validation engine in epoch {self.state.epoch + 1}"
@@ -259,16 +262,16 @@ class Loop:
         return metrics_rows(self.state, self.record.host.clock)
 
     def save_best(self) -> None:
-        """Write best.pt with the intervals of its network.
+        """Write best.pt, including the calibration of its intervals.
 
-        They follow from its weights and are part of the file when it appears, so that they are
-        there wherever the process is killed, and equal those of a run that was not.
+        Calibrated at once rather than at the end of the run, so that best.pt is complete whenever
+        the process is killed.
         """
         if not self.training_step.group.first:
             return
         network, validation = self.training_step.evaluation_network(), self.data.validation
         predicted = self.predicted
-        if len(predicted) != len(validation):  # best.pt is repaired before any evaluation
+        if len(predicted) != len(validation):  # when repairing best.pt, before any evaluation
             cap, whose = self.config.data.cap, "a validation engine"
             predicted, _ = predict_clamped(network, validation.windows, cap, whose)
         calibration = calibrate_network(
@@ -281,15 +284,15 @@ class Loop:
         self.save(self.run.best, calibration=calibration)
 
     def save_last(self) -> None:
-        """Write last.pt; the one before it becomes previous.pt."""
+        """Write last.pt; the former one becomes previous.pt."""
         self.save(self.run.last, keep_as=self.run.previous)
 
     def save(
         self, path: Path, keep_as: Path | None = None, calibration: Calibration | None = None
     ) -> None:
-        """Write a checkpoint from which the loop resumes exactly.
+        """Write a checkpoint from which the loop resumes bit for bit.
 
-        `keep_as` is a new name of the checkpoint that is at `path` now, if it is to be retained.
+        `keep_as` is the new name of the existing checkpoint at `path`, if it is to be kept.
         """
         if not self.training_step.group.first:
             return
@@ -305,23 +308,23 @@ class Loop:
         checkpoint_file.write(path, content, keep_as)
 
     def load(self, found: Checkpoint) -> None:
-        """Resume from a checkpoint.
+        """Restore the state from a checkpoint.
 
         Raises:
-            CheckpointError: with the path and what does not fit.
+            CheckpointError: the checkpoint does not match; names path and reason.
         """
         with refuse_malformed(found.path):
             self.training_step.load_state_dict(found.content)
             self.state = found.loop
             self.record.host.clock = found.host.clock
             set_rng_state(found.content["rng"], self.training_step.device)
-        self.run.release()  # the optimisers may share tensors with what was read
-        if self.is_finished():  # stopped early, and more epochs were asked for: patience anew
+        self.run.release()  # drop the cached content: the optimisers may share its tensors
+        if self.is_finished():  # stopped early, and now trained further: reset the patience
             self.state.stale = 0
 
 
 def rng_state(device: torch.device) -> dict[str, Tensor | None]:
-    """State of the generators that training draws from: dropout and noise."""
+    """Return the states of torch's global generators, used by dropout, noise and balancers."""
     states: dict[str, Tensor | None] = {"cpu": torch.get_rng_state(), "cuda": None}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -331,7 +334,7 @@ def rng_state(device: torch.device) -> dict[str, Tensor | None]:
 
 
 def set_rng_state(state: dict[str, Tensor | None], device: torch.device) -> None:
-    """Restore what `rng_state` returned; a generator that was not saved keeps its state."""
+    """Restore the states returned by `rng_state`; a generator that was not saved is unchanged."""
     if state["cpu"] is not None:
         torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None and device.type == "cuda":

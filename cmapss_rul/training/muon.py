@@ -1,4 +1,4 @@
-"""Muon: momentum with an orthogonalised direction, for the matrices inside a network."""
+"""Muon: momentum with orthogonalised updates, for hidden weight matrices."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -6,38 +6,38 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MOMENTUM = 0.95  # from the paper, as the next line
+MOMENTUM = 0.95  # *from the paper*, as the next line
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-NEWTON_SCHULZ_ITERATIONS = 2  # measured: learns as fast as with the 5 of the paper, in less time
+NEWTON_SCHULZ_ITERATIONS = 2  # *measured*: as good as the paper's 5, in less time
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # PyTorch's defaults of AdamW
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps along an orthogonal matrix near the momentum, and AdamW's for all other weights.
+    """Muon for weight matrices, and AdamW for all other weights, in one optimiser.
 
-    With the gradient G of a matrix W, once a step:
+    In each step, with the gradient G of a matrix W:
 
     - M ← 0.95 M + 0.05 G and U = 0.95 M + 0.05 G (Nesterov);
-    - O: U with each singular value σ replaced by one near 1, see `orthogonal`;
+    - O: U with each singular value σ replaced by one near 1, see `orthogonalise`;
     - W ← (1 − rate · decay) W − rate · 0.2 √(longer side of W) · O.
 
-    The last factor gives a step the size that AdamW's has, so that one learning rate serves both.
-
-    PyTorch's own `torch.optim.Muon` does the same, but in bfloat16 and matrix by matrix: measured,
-    more than twice as long here. It also has no `found_inf`, which blocks a step that is not
-    finite without waiting for the device. AdamW's step is PyTorch's fused kernel, called from here
-    because, measured, a second optimiser spends more time on the way to it than in it.
+    The factor 0.2 √(longer side) gives updates the RMS of AdamW's, so that both share a learning
+    rate. `torch.optim.Muon` has the same update, but in bfloat16 and matrix by matrix: *measured*,
+    more than twice as slow here. It also lacks `found_inf`, which skips a non-finite step without
+    a host synchronisation. AdamW's update is PyTorch's fused kernel, called directly because,
+    *measured*, the overhead of a second optimiser exceeds the time of the kernel.
 
     Source: Jordan et al. 2024, Muon: An optimizer for hidden layers in neural networks; the
     factor is that of Liu et al. 2025, Muon is scalable for LLM training, section 2.2.
 
     Args:
-        matrices: weights with two dimensions.
-        others: weights for AdamW, of any shape; may be none.
-        weight_decay: decoupled, as AdamW's.
+        matrices: two-dimensional weights, for Muon.
+        others: all other weights, for AdamW; may be empty.
+        lr: learning rate of both.
+        weight_decay: decoupled weight decay of both.
 
     Attributes:
-        found_inf: 0 or 1, on the weights' device; 1 leaves the weights as they are.
+        found_inf: 0 or 1, on the weights' device; 1 skips the update of the weights.
     """
 
     found_inf: Tensor | None = None
@@ -65,15 +65,15 @@ class Muon(torch.optim.Optimizer):
         gradients: list[Any] = [weight.grad for weight in weights]
         (momenta,) = self._states(weights, "momentum")
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
-        moves = orthogonal(torch._foreach_lerp(gradients, momenta, MOMENTUM))
-        # 0.2 √(longer side): the usual root mean square of AdamW's step (from the paper)
+        moves = orthogonalise(torch._foreach_lerp(gradients, momenta, MOMENTUM))
+        # *from the paper*: 0.2 √(longer side) matches the usual RMS of AdamW's updates
         torch._foreach_mul_(moves, [-0.2 * rate * max(move.shape) ** 0.5 for move in moves])
-        # moved weights in a tensor of their own, which a blocked step discards
+        # the new weights in separate tensors, which a skipped step discards
         torch._foreach_add_(moves, weights, alpha=1 - rate * decay)
         if self.found_inf is None:
             torch._foreach_copy_(weights, moves)
             return
-        free = self.found_inf == 0  # a tensor: `if` would wait for the device
+        free = self.found_inf == 0  # a tensor: `if` would be a host synchronisation
         for weight, moved in zip(weights, moves, strict=True):
             torch.where(free, moved, weight, out=weight)
 
@@ -99,7 +99,7 @@ class Muon(torch.optim.Optimizer):
         )
 
     def _states(self, weights: list[Tensor], *names: str) -> list[list[Tensor]]:
-        """State tensors by name, one a weight; zeros at first."""
+        """Return the state tensors of each name, one per weight; initialised to zero."""
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
             if not state:  # "steps" is a scalar tensor, as the fused kernel needs it
@@ -108,29 +108,32 @@ class Muon(torch.optim.Optimizer):
         return [[state[name] for state in states] for name in names]
 
 
-def orthogonal(parts: Sequence[Tensor], iterations: int = NEWTON_SCHULZ_ITERATIONS) -> list[Tensor]:
-    """Bring the singular values of matrices near 1 and retain their directions.
+def orthogonalise(
+    matrices: Sequence[Tensor], iterations: int = NEWTON_SCHULZ_ITERATIONS
+) -> list[Tensor]:
+    """Orthogonalise matrices approximately by Newton-Schulz iteration, with a quintic polynomial.
 
-    Each round takes the singular values σ of a matrix, divided by its Frobenius norm at first,
-    to 3.4445 σ − 4.775 σ³ + 2.0315 σ⁵. With P(S) that polynomial by powers of S = Uᵀ U, a round
-    is U ← U P(S) and S ← P(S) S P(S): so all but the first and the last product are of small
-    squares. Zeros fill the matrices up to one shape, so that each product is one of a batch.
+    A matrix U is first divided by its Frobenius norm. Each iteration then maps its singular
+    values σ to 3.4445 σ − 4.775 σ³ + 2.0315 σ⁵, which moves them near 1 without changing the
+    singular vectors. Written as a polynomial P in S = Uᵀ U, an iteration is U ← U P(S) and
+    S ← P(S) S P(S), so all products but the first and the last are of small square matrices.
+    The matrices are zero-padded to a common shape, so that each product is a batched one.
 
     Args:
-        parts: [row, column] each, of any shapes; best with few columns.
-        iterations: number of rounds.
+        matrices: [row, column] each, of any shapes; efficient with few columns.
+        iterations: number of iterations.
 
     Returns:
-        parts: of the same shapes, views of one tensor; 0 where all of a matrix is.
+        matrices: of the same shapes, views of one tensor; a zero matrix stays zero.
     """
     a, b, c = COEFFICIENTS
-    rows, columns = (max(part.shape[way] for part in parts) for way in (0, 1))
-    whole = parts[0].new_zeros(len(parts), rows, columns)
-    torch._foreach_copy_(_like(whole, parts), list(parts))
-    square = whole.mT @ whole
-    # 1e-30: a gradient of zeros gives zeros, not NaN
+    rows, columns = (max(matrix.shape[dim] for matrix in matrices) for dim in (0, 1))
+    padded = matrices[0].new_zeros(len(matrices), rows, columns)
+    torch._foreach_copy_(_crop(padded, matrices), list(matrices))
+    square = padded.mT @ padded
+    # 1e-30: a zero gradient gives zeros, not NaN
     size = square.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30).view(-1, 1, 1)
-    square /= size  # the trace of Uᵀ U is the square of the Frobenius norm of U
+    square /= size  # trace of Uᵀ U = squared Frobenius norm of U
     product = square
     for done in range(iterations):
         factor = torch.baddbmm(square, square, square, beta=b, alpha=c)
@@ -138,9 +141,12 @@ def orthogonal(parts: Sequence[Tensor], iterations: int = NEWTON_SCHULZ_ITERATIO
         product = product @ factor if done else factor
         if done + 1 < iterations:
             square = factor @ square @ factor
-    return _like(whole @ (product / size.sqrt()), parts)
+    return _crop(padded @ (product / size.sqrt()), matrices)
 
 
-def _like(whole: Tensor, parts: Sequence[Tensor]) -> list[Tensor]:
-    """Top left corners of a batch of matrices, in the parts' shapes."""
-    return [one[: part.shape[0], : part.shape[1]] for one, part in zip(whole, parts, strict=True)]
+def _crop(padded: Tensor, matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Crop a batch of padded matrices to the shapes of the given ones."""
+    return [
+        one[: matrix.shape[0], : matrix.shape[1]]
+        for one, matrix in zip(padded, matrices, strict=True)
+    ]

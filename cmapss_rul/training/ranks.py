@@ -1,8 +1,8 @@
-"""Processes that train one network together, each on its share of every batch.
+"""Data-parallel training: processes that train one network, each on its share of every batch.
 
-`torchrun` starts them and numbers them from 0: their ranks. All draw the same windows in the
-same order, see the losses of the whole batch and have the same weights; rank 0 alone evaluates,
-writes and reports. Without torchrun the group is one process: `ProcessGroup`.
+`torchrun` starts the processes, whose numbers are their ranks. All ranks draw the same windows in
+the same order, have the losses of the global batch and the same weights; only rank 0 evaluates,
+writes and reports. Without torchrun, `ProcessGroup` is a single process.
 """
 
 import os
@@ -27,17 +27,17 @@ _P = ParamSpec("_P")
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
 UNTESTED = ("mps", "xpu")
-"""Devices that PyTorch knows and nobody has tried this package on."""
+"""Devices of PyTorch on which this package is untested."""
 
 
 def pick_device(name: str) -> torch.device:
     """Turn the value of `--device` into a device.
 
     Args:
-        name: one of `DEVICES`; `auto` is CUDA where there is one, else the CPU.
+        name: one of `DEVICES`; `auto` is CUDA if available, else the CPU.
 
     Raises:
-        UsageError: the name is none of these, or there is no such device.
+        UsageError: the name is unknown, or there is no such device.
 
     >>> pick_device("cpu")
     device(type='cpu')
@@ -55,7 +55,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def available_devices() -> list[str]:
-    """Names of the devices that PyTorch finds here."""
+    """Return the names of the available devices."""
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
@@ -66,10 +66,10 @@ def available_devices() -> list[str]:
 
 
 class ProcessGroup:
-    """A group of one process; the base of those with several.
+    """A single process; base class of distributed groups.
 
     Attributes:
-        description: of all of them, in one line; empty for a single one.
+        description: the ranks, in one line; empty for a single process.
     """
 
     rank: int = 0
@@ -78,22 +78,22 @@ class ProcessGroup:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that evaluates, writes and reports."""
+        """Whether this is rank 0, which evaluates, writes and reports."""
         return self.rank == 0
 
     def device(self, name: str) -> torch.device:
-        """Return the device of this process; see `pick_device`."""
+        """Return the device of this rank; see `pick_device`."""
         return pick_device(name)
 
     def on_first_rank(self, call: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T:
-        """Make a call on rank 0 only, and return its result on all; it must be picklable."""
+        """Call a function on rank 0 only, and return its result, if picklable, on all ranks."""
         return call(*args, **options)
 
     def share_signal(self, stop: StopSignals) -> None:
         """Broadcast a received signal to all ranks."""
 
     def with_sync_batch_norm(self, network: Network) -> Network:
-        """Return the network with batch normalisation over whole batches.
+        """Return the network with batch normalisation over the global batch.
 
         Raises:
             UsageError: there are several ranks on CPUs.
@@ -101,11 +101,11 @@ class ProcessGroup:
         return network
 
     def distribute(self, network: Network) -> nn.Module:
-        """Return a module that computes the network, with gradients averaged over the ranks."""
+        """Return the network as a module whose gradients are averaged over ranks."""
         return network
 
     def local_share(self, index: Tensor) -> Tensor:
-        """Return this rank's windows of a batch [batch].
+        """Return this rank's share of a batch of windows [batch].
 
         Raises:
             UsageError: there are fewer windows than ranks.
@@ -113,41 +113,41 @@ class ProcessGroup:
         return index
 
     def rank_generator(self, seed: int, step: int) -> AbstractContextManager[None]:
-        """Draw dropout and noise of a step apart from the draws that all ranks share."""
+        """Use a rank-specific random generator for the dropout and noise of a step."""
         del seed, step
         return nullcontext()
 
     def batch_means(
         self, numerators: Tensor, denominators: Tensor, kpis: Tensor | None, windows: int
     ) -> tuple[Tensor, Tensor | None]:
-        """Return losses and KPIs of the whole batch.
+        """Return losses and KPIs of the global batch.
 
         Args:
             numerators: [2], numerators of the losses on this rank's windows, with graph.
-            denominators: [2], of these losses; that of the health loss is the number of windows
-                of a known class, which may be 0.
-            kpis: [2], of this rank's windows, if they are watched.
-            windows: number of these windows.
+            denominators: [2], denominators of the losses; that of the health loss is the number of
+                windows with a known class, which may be 0.
+            kpis: [2], KPIs on this rank's windows, if the balancer uses them.
+            windows: number of this rank's windows.
         """
         del windows
         return numerators / denominators.clamp(min=1), kpis
 
     def mean_gradient(self, gradient: Tensor) -> Tensor:
-        """Return the gradient of the whole batch, from that of this rank."""
+        """Return the gradient on the global batch, given that on this rank's share."""
         return gradient
 
 
 class DistributedGroup(ProcessGroup):
-    """One of several processes.
+    """One of several ranks.
 
-    A loss of the batch is the sum of the ranks' numerators over the sum of their denominators.
-    Its value is the same everywhere; its gradient on a rank is that of the rank's own
-    numerators times the number of ranks, so that DistributedDataParallel's mean over ranks is
-    the gradient of the whole batch.
+    A loss of the global batch is the sum of the ranks' numerators divided by the sum of their
+    denominators. Its value is the same on all ranks; its gradient on a rank is that of the rank's
+    own numerator, times the number of ranks, so that DistributedDataParallel's mean over ranks is
+    the gradient on the global batch.
     """
 
     def __init__(self, device: torch.device) -> None:
-        from torch import distributed  # here and below: only where there are ranks
+        from torch import distributed  # here and below: imported only if there are several ranks
 
         self._comm = distributed
         self._device = device
@@ -164,7 +164,7 @@ class DistributedGroup(ProcessGroup):
         return self._device
 
     def on_first_rank(self, call: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T:
-        """Make a call on rank 0 only, and broadcast its result; it must be picklable."""
+        """Call a function on rank 0 only, and broadcast its result, which must be picklable."""
         found: list[Any] = [call(*args, **options) if self.first else None]
         self._comm.broadcast_object_list(found)
         value: _T = found[0]
@@ -173,35 +173,35 @@ class DistributedGroup(ProcessGroup):
     def share_signal(self, stop: StopSignals) -> None:
         """Broadcast a received signal to all ranks, through the CPU.
 
-        torchrun signals its processes one after the other. A rank that left the loop by itself
-        would let the others wait for it in their next all-reduce, so all leave after the same step.
+        torchrun signals its processes one after another. If a rank left the loop alone, the others
+        would hang in their next all-reduce, so all leave after the same step.
         """
-        # the maximum: most ranks have 0, and any signal ends all of them
+        # maximum, since ranks without a signal have 0, and any signal stops all ranks
         number = torch.tensor(stop.received or 0)
         self._comm.all_reduce(number, self._comm.ReduceOp.MAX)
         stop.received = int(number) or None
 
     def with_sync_batch_norm(self, network: Network) -> Network:
-        """Return the network with SyncBatchNorm, which PyTorch has for GPUs only."""
+        """Convert batch normalisation to SyncBatchNorm, which PyTorch implements for GPUs only."""
         if not any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
             return network
         if self._device.type == "cpu":
             raise UsageError(
                 f"model.cnn.batch_norm: found true with {self.size} ranks on CPUs, where its "
-                "statistics would be those of a share of the batch; train without torchrun, on "
-                "GPUs, or without batch normalisation"
+                "statistics cannot be synchronised; train without torchrun, on GPUs, or without "
+                "batch normalisation"
             )
         convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm  # without types
         converted: Network = convert(network)
         return converted
 
     def distribute(self, network: Network) -> nn.Module:
-        """Wrap the network in DistributedDataParallel, which also copies rank 0's weights."""
+        """Wrap the network in DistributedDataParallel, which also broadcasts rank 0's weights."""
         devices = None if self._device.type == "cpu" else [self._device]
         return nn.parallel.DistributedDataParallel(network, device_ids=devices)
 
     def local_share(self, index: Tensor) -> Tensor:
-        """Return this rank's windows of a batch [batch]; the first ranks take what is left over."""
+        """Return this rank's share of a batch of windows [batch]; sizes differ by at most one."""
         if len(index) < self.size:
             raise UsageError(
                 f"train.batch_size: a batch of {len(index)} windows cannot be shared by "
@@ -211,11 +211,11 @@ class DistributedGroup(ProcessGroup):
 
     @contextmanager
     def rank_generator(self, seed: int, step: int) -> Iterator[None]:
-        """Draw from a generator of this rank and step.
+        """Use a generator seeded by rank and step, and restore the global one afterwards.
 
-        The ranks would otherwise drop the same units in their different windows. The global
-        generators stay equal on all ranks, for balancers that draw, and their state in the
-        checkpoint is all that an exact resumption needs.
+        With the global generator, all ranks would have the same dropout masks. That generator
+        remains in the same state on all ranks, which random balancers need, and its state in the
+        checkpoint is sufficient for an exact resumption.
         """
         own = np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)[0]
         with torch.random.fork_rng([] if self._device.type == "cpu" else [self._device]):
@@ -225,20 +225,21 @@ class DistributedGroup(ProcessGroup):
     def batch_means(
         self, numerators: Tensor, denominators: Tensor, kpis: Tensor | None, windows: int
     ) -> tuple[Tensor, Tensor | None]:
-        """Return losses and KPIs of the whole batch, by a single sum over the ranks."""
-        # windows behind each KPI: all, and those of a known class
+        """Return losses and KPIs of the global batch, by a single all-reduce."""
+        # denominators of the KPIs: all windows, and those with a known class
         counted = torch.stack([torch.full_like(denominators[0], windows), denominators[1]])
         parts = [numerators, denominators, counted] + ([] if kpis is None else [kpis * counted])
-        # one vector: on a CPU a reduction costs its start-up, not its few numbers
+        # one vector for all sums: an all-reduce of a few numbers costs only its latency
         sums = torch.cat(parts).detach()
         self._comm.all_reduce(sums)
-        # the second term has value 0: it only gives the sum, which has no graph, a gradient
+        # the second term has value 0: it adds the gradient of this rank's numerators to the sums,
+        # which have no graph
         joint = sums[:2] + self.size * (numerators - numerators.detach())
         joint = joint / sums[2:4].clamp(min=1)
         return joint, None if kpis is None else sums[6:] / sums[4:6].clamp(min=1)
 
     def mean_gradient(self, gradient: Tensor) -> Tensor:
-        """Return the gradient of the whole batch: the mean over ranks, as for the weights."""
+        """Return the gradient on the global batch: the mean over ranks, as DDP computes it."""
         joint = gradient.clone()  # all_reduce works in place, and autograd owns the gradient
         self._comm.all_reduce(joint)
         return joint / self.size
@@ -250,14 +251,14 @@ class AlreadyReported(RulError):
 
 @contextmanager
 def join_process_group(device: str) -> Iterator[ProcessGroup]:
-    """Join the other processes that torchrun has started, if it has.
+    """Join the process group of torchrun; without torchrun, yield a single-process group.
 
-    A failure of one rank ends all: the others fail in their next all-reduce. One of them reports
-    that, unless the rank that failed has reported the reason.
+    If a rank fails, the others fail in their next all-reduce. Only one rank prints an error: the
+    first to report.
 
     Raises:
         UsageError: there is no such device, or fewer GPUs here than ranks.
-        RulError: a rank has ended, or cannot be found.
+        RulError: another rank has died, or cannot be found.
         AlreadyReported: another rank has reported the failure.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -272,30 +273,30 @@ def join_process_group(device: str) -> Iterator[ProcessGroup]:
         raise RulError(f"torchrun: the ranks cannot find each other: {one_line(error)}") from error
     try:
         own_device = _device_of_rank(device)
-        # gloo beside NCCL: signals are exchanged on the CPU, between any two steps
+        # gloo besides NCCL, because signals are exchanged on the CPU
         backend = "gloo" if own_device.type == "cpu" else "cpu:gloo,cuda:nccl"
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
         yield DistributedGroup(own_device)
     except BaseException as error:
         if threading.current_thread() is threading.main_thread():  # where Python allows it
-            # torchrun sends it as soon as one rank has ended; this one may have to report first
+            # torchrun sends SIGTERM once a rank has died; this rank may have to report first
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not _reports_first(store):
             raise AlreadyReported from None
         raise _reported_error(error, rank, size) from error
-    # only after success: in a failure it may wait for a rank that is gone
+    # only after success: after a failure it may wait for a dead rank
     distributed.destroy_process_group()
 
 
 def _reports_first(store: Any) -> bool:
-    """Whether no rank has reported the failure yet; counts the call as a report."""
-    with suppress(RuntimeError):  # torchrun has ended, and no other rank can be asked
+    """Whether this rank is the first to report a failure; atomic over ranks."""
+    with suppress(RuntimeError):  # torchrun is gone, so other ranks cannot be asked
         return bool(store.add("cmapss_rul ends", 1) == 1)
     return True
 
 
 def _device_of_rank(name: str) -> torch.device:
-    """Return this rank's device: on GPUs the one of its number on its machine."""
+    """Return this rank's device: the CPU, or the GPU of its local rank."""
     device = pick_device(name)
     if device.type == "cpu":
         return device
@@ -312,11 +313,11 @@ def _device_of_rank(name: str) -> torch.device:
 
 
 def _reported_error(error: BaseException, rank: int, size: int) -> BaseException:
-    """Return the error that ends all ranks, as it is reported."""
+    """Return the error to print for the failure of a rank."""
     if isinstance(error, Terminated) or _is_lost_connection(error):
         return RulError(
-            f"a rank has ended or was ended, so rank {rank} of {size} ends too; the last "
-            "checkpoint is retained, resume with the same command and --resume auto"
+            f"another rank has died, so rank {rank} of {size} stops, too; the last checkpoint is "
+            "retained: resume with the same command and --resume auto"
         )
     if isinstance(error, RulError) and not isinstance(error, Interrupted) and rank:
         reported = RulError(f"rank {rank}: {error}")
@@ -326,9 +327,9 @@ def _reported_error(error: BaseException, rank: int, size: int) -> BaseException
 
 
 def _is_lost_connection(error: BaseException) -> bool:
-    """Whether another rank could not be reached."""
+    """Whether the error means that another rank cannot be reached."""
     from torch.distributed import DistError
 
     if isinstance(error, DistError):
         return True
-    return isinstance(error, RuntimeError) and "gloo" in str(error)  # it has no type of its own
+    return isinstance(error, RuntimeError) and "gloo" in str(error)  # gloo raises RuntimeError

@@ -1,4 +1,4 @@
-"""Outputs of a run in progress: reporters, metrics.csv, train.log; trackers are in `trackers`."""
+"""Reporters, which receive the events of a run; metrics.csv and train.log."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import RulError, one_line, printable
 from cmapss_rul.system.files import write_atomic
 
-# columns are added, never renamed: resumed runs and other programs read them by name
+# columns may be added but not renamed: resumed runs and other programs read them by name
 COLUMNS = (
     "epoch",
     "train_rul_loss",
@@ -33,18 +33,16 @@ COLUMNS = (
 )
 """Columns of metrics.csv."""
 
-# the last two: a new column has to stand before them
 TIMES = COLUMNS[-2:]
-"""Columns that differ between equal runs."""
-
-ADDED = {"val_cut_rmse": math.nan, "val_cut_nasa": math.nan}
-"""Columns that older runs lack."""
+"""Columns that differ between equal runs; they must be the last ones."""
+ADDED_COLUMNS = {"val_cut_rmse": math.nan, "val_cut_nasa": math.nan}
+"""Columns missing in older runs, with their default values."""
 
 Row = Mapping[str, float]
 
 
 def write_metrics(path: Path, rows: Sequence[Row]) -> None:
-    """Write metrics.csv atomically from the loop's history, so that it matches a checkpoint."""
+    """Write metrics.csv atomically, from the whole history, so that it matches a checkpoint."""
     write_atomic(path, metrics_text(rows))
 
 
@@ -66,50 +64,51 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
-        return [{name: float((ADDED | row)[name]) for name in COLUMNS} for row in rows]
+        return [{name: float((ADDED_COLUMNS | row)[name]) for name in COLUMNS} for row in rows]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
         raise RulError(f"{printable(path)}: cannot be read: {reason}") from error
 
 
 class Reporter:
-    """Base class of listeners to a run: override the events of interest, the others do nothing.
+    """Base class of observers of a run, whose event handlers do nothing by default.
 
-    Nothing in a run depends on a reporter; with several processes only rank 0 has any.
+    Reporters never influence a run; with several processes, only rank 0 has any.
     """
 
     def member_start(self, fold: int, folds: int) -> None:
-        """Handle the start of the network of a fold, counted from 0; of an ensemble only."""
+        """Called in an ensemble before training the network of a fold, counted from 0."""
 
     def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
-        """Handle the start of an epoch of `windows` windows, `done` of which were trained before.
+        """Called at the start of an epoch of `windows` windows.
 
-        The latter is 0 unless the run resumes inside the epoch.
+        `done` of them are already trained, which is not 0 only if the run resumes within the epoch.
         """
 
     def batch_end(self, windows: int) -> None:
-        """Handle a step on so many windows; nothing was read back from the device."""
+        """Called after a training step; the device has not been synchronised."""
 
     def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
-        """Handle the network of an epoch, after validation and before any checkpoint of it.
+        """Called after the validation of an epoch, before its checkpoint is saved.
 
-        A process killed before the checkpoint trains the epoch again and calls this again.
-        Change neither the network nor a random generator.
-        `epoch` counts from 1; the network has the weights that evaluation uses.
+        After a crash before the checkpoint, the epoch is trained again and this is called again.
+        Must change neither the network nor a random generator.
+
+        `epoch` counts from 1; the network has the averaged weights, if there are any.
         """
 
     def epoch_end(self, row: Row, best: bool) -> None:
-        """Handle an epoch that was trained, evaluated and saved."""
+        """Called after an epoch was trained, evaluated and saved."""
 
     def note(self, text: str) -> None:
-        """Handle a message for the user."""
+        """Called with a message for the user."""
 
     def warning(self, text: str) -> None:
-        """Handle a message about something that failed beside the run."""
+        """Called with a message about a failure that does not affect the run."""
         self.note(text)
 
     def detail(self, text: str) -> None:
-        """Handle a message for the log only."""
+        """Called with a message for the log only."""
 
 
 def _forward(event: str) -> Callable[..., None]:
@@ -121,12 +120,12 @@ def _forward(event: str) -> Callable[..., None]:
 
 
 class Reporters(Reporter):
-    """Several reporters, used as one."""
+    """Forwards every event to several reporters."""
 
     def __init__(self, members: Iterable[Reporter]) -> None:
         self.members = list(members)
 
-    # written out: a `__getattr__` would hide a misspelt event from mypy
+    # explicit: with `__getattr__`, mypy would not find a misspelt event
     member_start = _forward("member_start")
     epoch_start = _forward("epoch_start")
     batch_end = _forward("batch_end")
@@ -138,7 +137,7 @@ class Reporters(Reporter):
 
 
 class LogFile(Reporter):
-    """Appends epochs and messages to train.log, each line with its time."""
+    """Appends epochs and messages to train.log, with time stamps."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -154,6 +153,6 @@ class LogFile(Reporter):
 
     def detail(self, text: str) -> None:
         """Log the message."""
-        # opened for each line, so that a killed process loses none
+        # opened for each line, so that a killed process loses no line
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")

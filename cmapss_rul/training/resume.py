@@ -1,4 +1,4 @@
-"""Resuming a run: whether it may be resumed, and how its loop and files are restored."""
+"""Resumption of a run: checks, and restoring of its loop and files."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,22 +9,22 @@ from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.locks import entries_in
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint import Checkpoint, RunRecord, refuse_malformed
-from cmapss_rul.training.config import RunConfig, changed_keys, completed, flatten
+from cmapss_rul.training.config import RunConfig, changed_keys, fill_defaults, flatten
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.reporters import Reporter, write_metrics
 from cmapss_rul.training.runs import MAY_CHANGE, RunFolder
 
 
 def open_checkpoint(run: RunFolder, resume: bool) -> tuple[Checkpoint | None, str]:
-    """Read the checkpoint to resume from, if any; refuse a folder that must not be used.
+    """Read the checkpoint to resume from, if any; refuse a folder that is not a run's.
 
     Returns:
-        The checkpoint, None for a new run; and what is wrong with `last.pt` where the checkpoint
-        is from `previous.pt`.
+        The checkpoint, or None for a new run; and the error of `last.pt` if the checkpoint is
+        `previous.pt`.
 
     Raises:
-        UsageError: the folder exists, or is not a run's.
-        CheckpointError: no checkpoint in it can be used.
+        UsageError: the folder exists and is not to be resumed, or is not a run's.
+        CheckpointError: it has no valid checkpoint.
     """
     if not resume:
         if run.path.exists():
@@ -35,7 +35,7 @@ def open_checkpoint(run: RunFolder, resume: bool) -> tuple[Checkpoint | None, st
         return None, ""
     if run.resumable:
         return run.newest()
-    # a run leaves these before its first last.pt; anything else belongs to somebody else
+    # a run writes these before its first last.pt; other files are not a run's
     others = entries_in(run.path) - {run.config.name, run.log.name, run.best.name}
     if others:
         raise UsageError(
@@ -48,13 +48,13 @@ def open_checkpoint(run: RunFolder, resume: bool) -> tuple[Checkpoint | None, st
 def report_if_finished(
     config: RunConfig, checkpoint: Checkpoint, run: RunFolder, reporter: Reporter
 ) -> bool:
-    """Return whether nothing is left to train; report that, or that a run is trained further.
+    """Return whether the run is finished; report that, or that it is trained further.
 
-    The files of a finished run are repaired.
+    Repairs the files of a finished run.
 
     Raises:
-        UsageError: another configuration than the run's.
-        CheckpointError: its configuration is malformed.
+        UsageError: the configuration differs from the run's.
+        CheckpointError: the configuration in the checkpoint is malformed.
     """
     check_same_run(config, [], checkpoint)
     if not checkpoint.is_finished():
@@ -76,17 +76,17 @@ def report_if_finished(
 def check_same_run(
     config: RunConfig, sources: Sequence[Provenance], checkpoint: Checkpoint
 ) -> None:
-    """Refuse to resume with another configuration or with other data.
+    """Refuse to resume with another configuration or other data.
 
-    `sources` are those of the training files, auxiliary ones last; empty if not known yet.
+    `sources` are the training files, auxiliary ones last; empty if not known yet.
 
     Raises:
-        UsageError: naming each changed key with both values.
+        UsageError: names each changed key with both values.
         CheckpointError: the configuration in the checkpoint is malformed.
     """
     with refuse_malformed(checkpoint.path):
-        then, now = flatten(completed(checkpoint.config)), flatten(config.without_paths())
-        # more epochs are another run, unless the earlier ones are all done: then it is trained on
+        then, now = flatten(fill_defaults(checkpoint.config)), flatten(config.without_paths())
+        # a finished run may be trained further; otherwise more epochs are another run
         may_change = set(MAY_CHANGE)
         if checkpoint.is_finished() and config.train.epochs > then["train.epochs"]:
             may_change.add("train.epochs")
@@ -104,16 +104,16 @@ def check_same_run(
 
 
 def resume_files(loop: Loop, checkpoint: Checkpoint, damage: str) -> None:
-    """Bring the files of the run to the state of its loop, which has loaded the checkpoint.
+    """Make the files of the run consistent with its loop, which has loaded the checkpoint.
 
-    `damage` is what is wrong with `last.pt`, if the checkpoint is from `previous.pt`.
+    `damage` is the error of `last.pt`, if the checkpoint is `previous.pt`.
 
     Raises:
-        CheckpointError: best.pt is damaged, and the state at hand is not that of its epoch.
+        CheckpointError: best.pt is damaged and cannot be restored from this checkpoint.
     """
     run, reporter = loop.run, loop.reporter
-    write_metrics(run.metrics, loop.rows)  # last.pt may be an epoch behind or ahead of it
-    if damage:  # after metrics.csv, which never has an epoch that last.pt lacks
+    write_metrics(run.metrics, loop.rows)  # may be an epoch ahead of or behind last.pt
+    if damage:  # after metrics.csv, which must not have an epoch that last.pt lacks
         reporter.note(damage)
         link_or_copy(run.previous, run.last)
     _repair_best(loop)
@@ -123,24 +123,24 @@ def resume_files(loop: Loop, checkpoint: Checkpoint, damage: str) -> None:
 
 
 def _repair_best(loop: Loop) -> None:
-    """Rewrite a damaged best.pt where the state at hand is the best one."""
+    """Rewrite a damaged best.pt if the loop's state is that of the best epoch."""
     state = loop.state
     if not state.best_epoch:
         return
     try:
         checkpoint_file.read(loop.run.best)
     except CheckpointError as error:
-        # only at the end of the best epoch are its weights at hand
+        # the weights of the best epoch are known only at its end
         if state.best_epoch != state.epoch or state.batch:
             raise CheckpointError(
-                f"{error} (resuming would not bring back epoch {state.best_epoch})"
+                f"{error} (resuming cannot restore epoch {state.best_epoch})"
             ) from error
         loop.save_best()
-        loop.reporter.note(f"{error}; it was written again")
+        loop.reporter.note(f"{error}; it was restored")
 
 
 def host_warnings(then: RunRecord, now: RunRecord) -> Iterator[str]:
-    """Name what may change the result, most of it in its last bits only."""
+    """Yield warnings about differences of the host that may change the result."""
     if then.host.ranks != now.host.ranks:
         yield (
             f"warning: the number of ranks was {then.host.ranks} and is {now.host.ranks}: the run "

@@ -1,4 +1,4 @@
-"""Which run `rul train` starts or resumes: its configuration and its folder."""
+"""Selection of the configuration and folder of the run that `rul train` starts or resumes."""
 
 import contextlib
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ class RunSelection:
     """A run to start or to resume.
 
     Attributes:
-        run: its folder, which remembers the checkpoints that were read.
-        note: for the user, about the selection; mostly empty.
+        run: folder of the run, which caches its checkpoints.
+        note: message for the user about the selection; usually empty.
     """
 
     config: RunConfig
@@ -46,23 +46,22 @@ def select_run(
     resume: str | None = None,
     root: Path = ROOT,
 ) -> RunSelection:
-    """Find configuration and folder.
+    """Select configuration and folder of the run to start or resume.
 
     Args:
-        name: a YAML file or the name of a shipped configuration; may be left out when an
-            existing run is named.
-        output: the run's folder.
-        seed: takes precedence over that of the configuration and of `sets`.
+        name: a YAML file or shipped configuration; None for that of an existing run.
+        output: folder of the run.
+        seed: overrides the seed of the configuration and of `sets`.
         sets: overrides such as `train.epochs=1`.
-        data: folder of the data files; takes precedence over that of the configuration.
-        resume: 'auto', a run folder, or its `last.pt`; None starts a run.
-        root: folder of the run folders.
+        data: overrides the data folder of the configuration.
+        resume: 'auto', a run folder, or its `last.pt`; None for a new run.
+        root: parent folder of the runs.
 
     Raises:
-        UsageError: naming what is missing or contradictory.
-        CheckpointError: the checkpoint to resume from cannot be used.
+        UsageError: an argument is missing, or arguments contradict each other.
+        CheckpointError: the checkpoint to resume from is invalid.
     """
-    if seed is not None:  # one more override, so that its range is checked like any other
+    if seed is not None:  # as an override, so that its range is validated
         sets = [*sets, f"seed={seed}"]
     named = _named_run(resume, output)
     if name is None:
@@ -86,10 +85,10 @@ def select_run(
 
 
 def _newest_run(name: str, config: RunConfig, root: Path) -> RunSelection:
-    """Select what `--resume auto` means: by configuration and seed, whatever the folder's name.
+    """Select the run for `--resume auto`: by configuration and seed, whatever the folder's name.
 
-    A folder of the same name and seed, but another configuration, is selected where there is no
-    run of this one: `check_same_run` then names the keys that changed.
+    Without one, a folder named after the same configuration and seed is selected, so that
+    `check_same_run` reports the keys that changed.
     """
     found = f"run of this configuration with seed {config.seed} under {printable(root)}"
     same = _runs_of(name, config, root)
@@ -109,10 +108,10 @@ def _newest_run(name: str, config: RunConfig, root: Path) -> RunSelection:
 
 
 def _runs_of(name: str, config: RunConfig, root: Path) -> list[tuple[RunFolder, set[str]]]:
-    """List the runs of a configuration and seed, the newest last, each with the keys that differ.
+    """List the runs of a configuration and seed, the newest last, each with the differing keys.
 
-    The number of epochs may differ, because a finished run may be trained further. A folder of
-    the configuration's name that was stopped before it had any file counts as one.
+    The number of epochs may be smaller, because a finished run may be trained further. Empty
+    folders with the configuration's name, stopped before writing any file, are included.
     """
     now = flatten(config.without_paths())
     found: list[tuple[RunFolder, set[str]]] = []
@@ -120,7 +119,7 @@ def _runs_of(name: str, config: RunConfig, root: Path) -> list[tuple[RunFolder, 
         with contextlib.suppress(RulError, OSError):
             plain = read_yaml(run.config)
             if plain.get("seed") != config.seed:
-                continue  # validating takes much longer than reading
+                continue  # skips the validation, which is much slower than reading
             former = from_mapping(RunConfig, plain)
             then = flatten(former.without_paths())
             differs = {key for key in then.keys() | now.keys() if then.get(key) != now.get(key)}
@@ -138,7 +137,7 @@ def _runs_of(name: str, config: RunConfig, root: Path) -> list[tuple[RunFolder, 
 
 
 def _named_run(resume: str | None, output: Path | None) -> RunFolder | None:
-    """Return the run that the user named by a path."""
+    """Return the run given by `--resume PATH` or `--output`, if any."""
     if resume is None:
         return None
     if resume == "auto":
@@ -153,7 +152,7 @@ def _named_run(resume: str | None, output: Path | None) -> RunFolder | None:
 
 
 def _config_of(run: RunFolder, sets: Sequence[str]) -> RunConfig:
-    """Return the configuration of an existing run, with overrides."""
+    """Return the configuration of an existing run, with overrides applied."""
     if run.resumable:
         config = run.newest()[0].run_config()
         return from_mapping(RunConfig, config.model_dump(mode="json"), sets, str(run.last))

@@ -1,15 +1,15 @@
-"""Run folders: what they hold, how they are numbered, and which of them is unfinished.
+"""Run folders: files, names, and search for runs to resume.
 
-runs/<config>-s<seed>/, then …-2, …-3; of an ensemble runs/<config>-5folds-s<seed>/
-    config.yaml     resolved; trains again as it is
-    metrics.csv     one row an epoch
-    train.log       messages and epochs, with times
-    best.pt         the epoch that validation chose
-    last.pt         where training resumes
-    previous.pt     the last.pt before that, should it be damaged
+runs/<config>-s<seed>/, then …-2, …-3; for an ensemble runs/<config>-5folds-s<seed>/
+    config.yaml     resolved configuration, which reproduces the run
+    metrics.csv     one row per epoch
+    train.log       messages and epochs, with time stamps
+    best.pt         checkpoint of the epoch selected by validation
+    last.pt         checkpoint to resume from
+    previous.pt     the previous last.pt, in case that one is damaged
     trackers.json   ids of the run in its trackers, if it has any
 
-An ensemble has config.yaml, best.pt and fold-0/, fold-1/, …, which are such folders.
+An ensemble has config.yaml, best.pt and the run folders fold-0/, fold-1/, …
 """
 
 import contextlib
@@ -26,19 +26,19 @@ from cmapss_rul.training.reporters import metrics_text
 
 ROOT = Path("runs")
 MAY_CHANGE = {"train.threads"}
-"""Keys that may differ when a run resumes: they change the result in its last bits at most."""
+"""Keys that may differ when a run resumes: they change at most the last bits of results."""
 
 
 class RunFolder:
-    """The files of one run.
+    """The files of a run.
 
-    A checkpoint is read once and remembered until its file changes or `release` is called, so
-    callers can pass on this object instead of what they read. Pickling keeps only the path.
+    Caches checkpoints until the file changes or `release` is called, so that callers can pass
+    this object instead of a checkpoint. Pickling keeps only the path.
     """
 
     def __init__(self, path: Path, resumed_by: Path | None = None) -> None:
         self.path = path
-        # a fold is resumed by its ensemble, whose other folds would otherwise wait for ever
+        # a fold is resumed through its ensemble, or the other folds would never be trained
         self.resumed_by = resumed_by or path
         self.config = path / "config.yaml"
         self.metrics = path / "metrics.csv"
@@ -50,7 +50,7 @@ class RunFolder:
         self._read_files: dict[Path, tuple[tuple[int, ...], dict[str, Any], str]] = {}
 
     def __reduce__(self) -> tuple[type["RunFolder"], tuple[Path]]:
-        # jobs of `rul compare` are pickled: checkpoints that were read stay behind
+        # jobs of `rul compare` are pickled, without cached checkpoints
         return RunFolder, (self.path,)
 
     def __str__(self) -> str:
@@ -65,22 +65,22 @@ class RunFolder:
         return self.last.exists() or self.previous.exists()
 
     def fold(self, number: int) -> "RunFolder":
-        """Folder of one network of an ensemble, counted from 0."""
+        """Return the folder of one network of an ensemble, counted from 0."""
         return RunFolder(self.path / f"fold-{number}", resumed_by=self.path)
 
     @property
     def folds(self) -> list["RunFolder"]:
-        """The folders of an ensemble's networks that exist; none of a single network."""
+        """Existing folders of an ensemble's networks; empty for a single network."""
         found = (path for path in self.path.glob("fold-*") if path.name[5:].isdecimal())
         return [self.fold(int(path.name[5:])) for path in sorted(found, key=natural_order)]
 
     def is_finished(self) -> bool:
-        """Whether nothing is left to train; False without a checkpoint.
+        """Whether training is finished; False without a checkpoint.
 
         Raises:
             CheckpointError: it cannot be read.
         """
-        if self.folds:  # written when all are finished
+        if self.folds:  # best.pt is written once all networks are finished
             return self.best.exists()
         return self.resumable and self.newest()[0].is_finished()
 
@@ -88,10 +88,10 @@ class RunFolder:
         """Read the newest undamaged checkpoint to resume from.
 
         Returns:
-            The checkpoint, and what is wrong with `last.pt` where it is `previous.pt`.
+            The checkpoint, and the error of `last.pt` if it is `previous.pt`.
 
         Raises:
-            CheckpointError: about `last.pt`, if both are damaged; or a part is malformed.
+            CheckpointError: about `last.pt` if both are damaged; or a part is malformed.
         """
         try:
             content, _ = self._read(self.last)
@@ -99,30 +99,30 @@ class RunFolder:
             try:
                 content, _ = self._read(self.previous)
             except CheckpointError:
-                # about last.pt: previous.pt is a reserve that the user need not know of
+                # the error of last.pt: users need not know about the backup
                 raise error from None
             damage = f"{error}; resuming from {self.previous.name}, the checkpoint before it"
             return Checkpoint.from_content(content, self.previous), damage
         return Checkpoint.from_content(content, self.last), ""
 
     def open(self, path: Path) -> Checkpoint:
-        """Read one of the folder's checkpoints.
+        """Read a checkpoint of this folder.
 
         Raises:
-            CheckpointError: with the path and what is wrong with the file.
+            CheckpointError: the file is invalid; names path and reason.
         """
         return Checkpoint.from_content(self._read(path)[0], path)
 
     def sha256(self, path: Path) -> str:
-        """SHA-256 of the file of a checkpoint, from the same reading as its content.
+        """Return the SHA-256 of a checkpoint, of the same bytes that `open` reads.
 
         Raises:
-            CheckpointError: as `open`.
+            CheckpointError: as for `open`.
         """
         return self._read(path)[1]
 
     def release(self) -> None:
-        """Forget what was read."""
+        """Clear the cache of checkpoints."""
         self._read_files.clear()
 
     def _read(self, path: Path) -> tuple[dict[str, Any], str]:
@@ -130,39 +130,39 @@ class RunFolder:
             status = path.stat()
         except OSError:
             return checkpoint_file.read_with_digest(path)  # which raises with the reason
-        # each write makes a new file under the old name, so these three tell whether it changed
+        # files are replaced on each write, so a changed file has another inode, time or size
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
         if path not in self._read_files or self._read_files[path][0] != version:
             self._read_files[path] = version, *checkpoint_file.read_with_digest(path)
         return self._read_files[path][1:]
 
     def repair(self, last: Checkpoint) -> None:
-        """Complete the folder of a finished run whose process was killed at the very end.
+        """Complete metrics.csv of a finished run whose process was killed at the very end.
 
         Args:
-            last: content of `last.pt`, from which metrics.csv follows.
+            last: content of `last.pt`.
         """
         remove_partial_files(self.path)
-        # the loop writes metrics.csv after last.pt, so it may lack the last epoch
+        # metrics.csv is written after last.pt, so it may lack the last epoch
         text = metrics_text(last.rows)
         if not self.metrics.is_file() or self.metrics.read_bytes() != text.encode():
             write_atomic(self.metrics, text)
 
 
 def numbered_folders(name: str, seed: int, root: Path = ROOT) -> list[RunFolder]:
-    """Find the folders of a configuration's name and seed, the newest (highest) last."""
+    """List the folders named after a configuration and seed, by number, the newest last."""
     pattern = re.compile(re.escape(f"{name}-s{seed}") + r"(?:-(\d+))?")
     found = []
     for path in root.iterdir() if root.is_dir() else ():
         match = pattern.fullmatch(path.name)
         if match and path.is_dir():
-            # the first folder has no number; as numbers, since as text 10 would come before 2
+            # the first folder has no number; sorted as numbers, not as text
             found.append((int(match[1] or 1), path))
     return [RunFolder(path) for _, path in sorted(found)]
 
 
 def next_folder(name: str, seed: int, root: Path = ROOT) -> RunFolder:
-    """Name a folder that does not exist yet: `<name>-s<seed>`, then `…-2`, `…-3`."""
+    """Return the next unused folder in the sequence `<name>-s<seed>`, `…-2`, `…-3`."""
     first = root / f"{name}-s{seed}"
     existing = numbered_folders(name, seed, root)
     if not existing:
@@ -172,10 +172,10 @@ def next_folder(name: str, seed: int, root: Path = ROOT) -> RunFolder:
 
 
 def folder_to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | None:
-    """Find the newest unfinished run of a name and seed; else the newest; None without any.
+    """Return the newest unfinished run of a name and seed, else the newest; None without any.
 
-    A folder without a checkpoint was stopped before its first one, and is unfinished; one that
-    has metrics.csv as well has lost its `last.pt`, and cannot be resumed.
+    A folder without a checkpoint was stopped before the first one, and is unfinished; if it has
+    metrics.csv, it has lost its `last.pt` and cannot be resumed.
     """
     existing = numbered_folders(name, seed, root)
     found = newest_unfinished(existing)
@@ -183,30 +183,30 @@ def folder_to_resume(name: str, seed: int, root: Path = ROOT) -> RunFolder | Non
 
 
 def newest_unfinished(runs: Sequence[RunFolder]) -> RunFolder | None:
-    """Find the last unfinished run of a list; None without any."""
+    """Return the last unfinished run of a list; None without any."""
     for run in reversed(runs):
         lost = not (run.resumable or run.folds) and run.metrics.exists()
         if not (lost or run.is_finished()):
             return run
-        # a search through many runs would otherwise hold the checkpoints of all
+        # do not keep the checkpoints of all runs in memory
         run.release()
     return None
 
 
 def newest_runs(root: Path = ROOT) -> list[RunFolder]:
-    """List the folders that hold a run's configuration or checkpoint, the newest last."""
+    """List the folders with a run's configuration or checkpoint, the newest last."""
     found = []
     with contextlib.suppress(OSError):
         for path in root.iterdir():
             run = RunFolder(path)
             files = [file for file in (run.last, run.best, run.config) if file.is_file()]
             if files:
-                # last.pt where it exists: config.yaml tells only when the run started
+                # last.pt if it exists: the time of config.yaml is the start of the run
                 found.append((files[0].stat().st_mtime_ns, natural_order(path), run))
     return [run for *_, run in sorted(found, key=lambda entry: entry[:2])]
 
 
 def natural_order(path: Path) -> list[Any]:
-    """Sort key by which digits compare as numbers; texts and numbers alternate in it."""
+    """Sort key for natural order: digits compare as numbers."""
     parts = re.split(r"([0-9]+)", path.name)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]

@@ -1,8 +1,7 @@
-"""The learning rate: a linear warm-up, then one of three schedules.
+"""Learning rate schedules: a linear warm-up, then constant, cosine or plateau.
 
-A schedule is a function of the step, of the number of steps, and of the validation RMSE; it is
-a factor of `train.learning_rate`. It acts on the network's optimiser only: a balancer that learns
-has a constant rate of its own.
+A schedule is a factor of `train.learning_rate`, as a function of the progress and the validation
+RMSE. It applies to the network's optimiser only: balancers with parameters have a constant rate.
 """
 
 import math
@@ -14,28 +13,28 @@ from cmapss_rul.config.base import Config
 
 
 class Schedule:
-    """Constant rate; base class.
+    """Constant learning rate; base class of the schedules.
 
     Attributes:
-        depends_on_length: whether the total number of epochs changes the rate of earlier steps.
+        depends_on_length: whether the rate of a step depends on the total number of epochs.
     """
 
     depends_on_length = False
 
     def factor(self, progress: float) -> float:
-        """Factor of the peak learning rate.
+        """Return the factor of the peak learning rate.
 
         Args:
-            progress: share of the steps after the warm-up that are done, 0 to 1.
+            progress: share of the steps after the warm-up that are finished, 0 to 1.
         """
         del progress
         return 1.0
 
     def epoch_end(self, val_rmse: float) -> None:
-        """Update the state by the validation RMSE of an epoch."""
+        """Update the state with the validation RMSE of an epoch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """State as plain values."""
+        """Return the state as plain values."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -43,10 +42,10 @@ class Schedule:
 
 
 class Cosine(Schedule):
-    """Half a cosine from 1 down to `final`, which the step after the last would have.
+    """Cosine annealing from 1 to `final`, which would be reached in the step after the last.
 
-    The factor depends on the share of steps done, so training on after the last epoch gives
-    another run than the longer one from the start: `depends_on_length`.
+    Since the factor depends on the total number of steps, a finished run that is trained further
+    differs from a run that was longer from the start.
     """
 
     depends_on_length = True
@@ -55,12 +54,12 @@ class Cosine(Schedule):
         self.final = config.final
 
     def factor(self, progress: float) -> float:
-        """Factor: final + (1 − final)·(1 + cos(π·progress))/2."""
+        """Return final + (1 − final)·(1 + cos(π·progress))/2."""
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2
 
 
 class Plateau(Schedule):
-    """Multiply by `decay` whenever validation has not improved for more than `patience` epochs.
+    """Reduce on plateau: multiply by `decay` after more than `patience` epochs without improvement.
 
     The rule of PyTorch's ReduceLROnPlateau with threshold 0, but as a factor, so that it can be
     combined with a warm-up; `floor` is a share of the peak rate.
@@ -73,13 +72,13 @@ class Plateau(Schedule):
         self.stale = 0
 
     def factor(self, progress: float) -> float:
-        """Factor reached so far."""
+        """Return the current factor."""
         del progress
         return self.current
 
     def epoch_end(self, val_rmse: float) -> None:
-        """Count epochs without a better validation RMSE."""
-        # a NaN is never below, so it counts as an epoch without improvement
+        """Count epochs without improvement, and reduce the factor."""
+        # NaN compares false, so it counts as no improvement
         if val_rmse < self.best:
             self.best = val_rmse
             self.stale = 0
@@ -90,19 +89,19 @@ class Plateau(Schedule):
             self.stale = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """State as plain values."""
+        """Return the state as plain values."""
         return {"current": self.current, "best": self.best, "stale": self.stale}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Load what `state_dict` returned."""
-        # converted: a checkpoint from another source may hold any type
+        # converted, since a foreign checkpoint may have any type
         self.current = float(state["current"])
         self.best = float(state["best"])
         self.stale = int(state["stale"])
 
 
 class ConstantConfig(Config):
-    """No change after the warm-up."""
+    """Constant rate after the warm-up."""
 
     name: Literal["constant"] = "constant"
 
@@ -112,7 +111,7 @@ class ConstantConfig(Config):
 
 
 class CosineConfig(Config):
-    """Half a cosine down to a share of the peak rate."""
+    """Cosine annealing to a share of the peak rate."""
 
     name: Literal["cosine"] = "cosine"
     final: float = Field(0.0, ge=0, le=1, description="Share of the peak rate at the end.")
@@ -123,13 +122,13 @@ class CosineConfig(Config):
 
 
 class PlateauConfig(Config):
-    """A cut of the rate whenever validation stalls."""
+    """Reduction of the rate whenever the validation RMSE stops improving."""
 
     name: Literal["plateau"] = "plateau"
-    # defaults from the paper (AMNL): 0.5, 30 epochs, and 5e-6 of a peak of 1e-3
-    decay: float = Field(0.5, gt=0, lt=1, description="Factor of the rate at a stall.")
-    patience: int = Field(30, ge=0, description="Epochs without a better RMSE before a cut.")
-    floor: float = Field(0.005, ge=0, le=1, description="Least share of the peak rate.")
+    # *from the paper* (AMNL): 0.5, 30 epochs, and a minimum of 5e-6 for a peak of 1e-3
+    decay: float = Field(0.5, gt=0, lt=1, description="Factor of each reduction.")
+    patience: int = Field(30, ge=0, description="Epochs without improvement before a reduction.")
+    floor: float = Field(0.005, ge=0, le=1, description="Minimum rate, as a share of the peak.")
 
     def build(self) -> Schedule:
         """Build the schedule."""
@@ -142,10 +141,10 @@ ScheduleConfig = Annotated[
 
 
 def warmup_factor(step: int, warmup_steps: int) -> float:
-    """Linear increase to 1 over the first steps.
+    """Return the factor of the linear warm-up, which is 1 after `warmup_steps`.
 
     >>> [warmup_factor(step, 4) for step in (0, 1, 3, 4)]
     [0.25, 0.5, 1.0, 1.0]
     """
-    # step + 1: a first step at a rate of 0 would be wasted
+    # step + 1: a first step with a rate of 0 would be wasted
     return min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0

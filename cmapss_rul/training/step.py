@@ -1,4 +1,4 @@
-"""One training step, and everything in it that has a state."""
+"""One training step: network, losses, balancer, optimisers and weight averaging."""
 
 import copy
 from contextlib import nullcontext
@@ -20,16 +20,16 @@ from cmapss_rul.training.schedule import Schedule, warmup_factor
 from cmapss_rul.training.trained_model import check_weights
 
 NEVER = 2**62
-"""Value of `TrainingStep.first_bad` as long as every step was finite."""
+"""Value of `TrainingStep.first_bad` if all steps were finite."""
 
 
 @dataclass
 class StepPlan:
-    """Number of steps, for the schedule.
+    """Number of steps of a run, for the schedule.
 
     Attributes:
-        steps: of the whole run.
-        warmup: the first of them, in which the learning rate increases.
+        steps: number of steps of the whole run.
+        warmup: number of warm-up steps among them.
     """
 
     steps: int
@@ -39,16 +39,16 @@ class StepPlan:
     def count(cls, config: RunConfig, steps_per_epoch: int) -> "StepPlan":
         """Count steps; the warm-up takes at most half of the run."""
         steps = config.train.epochs * steps_per_epoch
-        # half: a short run would otherwise never reach its peak rate
+        # at most half: a short run would otherwise never reach the peak rate
         return cls(steps, min(round(config.train.warmup * steps_per_epoch), steps // 2))
 
 
 class TrainingStep:
-    """Network, losses, balancer, optimisers and averaged weights, and the step that joins them.
+    """All stateful components of training, and the step that combines them.
 
-    Nothing in a step waits for the device. A total loss or a gradient norm that is not finite
-    sets `first_bad` there, the number of the first such step, which blocks every later update
-    of the weights; the loop reads it once an epoch.
+    A step never synchronises with the device. If a total loss or gradient norm is not finite,
+    the number of the first such step is stored on the device, in `first_bad`, which disables all
+    further updates of the weights; the loop reads it once per epoch.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class TrainingStep:
         self.device = device
         self.group = group or ProcessGroup()
         self.network = self.group.with_sync_batch_norm(network).to(device)
-        # MPS has no float64
+        # MPS does not support float64
         self.sum_dtype = torch.float32 if device.type == "mps" else torch.float64
         half = train.mixed_precision and device.type == "cuda"
         self.precision = torch.autocast("cuda", torch.bfloat16) if half else nullcontext()
@@ -82,40 +82,38 @@ class TrainingStep:
         if train.ema is not None:
             self.averaged = copy.deepcopy(self.network).requires_grad_(False)
             self.averaged_weights: list[Tensor] = list(self.averaged.parameters())
-        # after the copy: DistributedDataParallel would synchronise the averaged weights as well
+        # after the copy, since the averaged weights must not be wrapped in DDP
         self.forward = self.group.distribute(self.network)
         self.first_bad = torch.full((), NEVER, dtype=torch.int64, device=device)
 
     def _network_optimiser(self) -> torch.optim.Optimizer:
         rate, decay = self.train_config.learning_rate, self.train_config.weight_decay
         if self.train_config.optimiser == "adamw":
-            # fused, because only that kernel honours `found_inf`
+            # fused: only this implementation honours `found_inf`
             return torch.optim.AdamW(self.parameters, lr=rate, weight_decay=decay, fused=True)
-        # measured on FD001: with Muon for these four it learns faster than with Muon for all seven
+        # *measured* on FD001: Muon for these four matrices learns faster than for all seven
         recurrent = self.network.bilstm.parameters()
         matrices = {id(weight): weight for weight in recurrent if weight.ndim == 2}
         others = [weight for weight in self.parameters if id(weight) not in matrices]
         return Muon(matrices.values(), others, lr=rate, weight_decay=decay)
 
     def learning_rate(self, step: int, plan: StepPlan) -> float:
-        """Learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0."""
         progress = (step - plan.warmup) / max(plan.steps - plan.warmup, 1)
         factor = self.schedule.factor(min(max(progress, 0.0), 1.0))
         return self.train_config.learning_rate * warmup_factor(step, plan.warmup) * factor
 
     def take(self, batch: Batch, step: int, plan: StepPlan) -> Tensor:
-        """Take one step.
-
-        `step` is its number in the run, from 0.
+        """Take a training step; `step` is its number in the run, from 0.
 
         Returns:
-            measures: [6], in the order of `MEASURES`, not read back from the device.
+            measures: [6], in the order of `MEASURES`, on the device.
         """
         for weight in self.trained:  # faster than zero_grad() of both optimisers
             weight.grad = None
         losses, kpis = self._losses(batch, step)
         total, loss_weights = self.balancer(losses, self.network.shared_weight, kpis)
-        total.backward()  # the only one: it also trains the balancer's own parameters
+        total.backward()  # also computes the gradients of the balancer's parameters
         norm = self._clip()
         self._flag(total, norm, step)
         rate = self.learning_rate(step, plan)
@@ -124,8 +122,8 @@ class TrainingStep:
         for optimiser in self._optimisers():
             optimiser.step()
         self._average(step)
-        # a fixed weight clips always and AMNL hardly ever, which may decide more than the weights
-        # do: so every comparison shows the share
+        # `fixed` is always clipped and `amnl` hardly ever, which may matter more than the loss
+        # weights: so all comparisons show the share of clipped steps
         clipped = norm > (self.train_config.clip or float("inf"))
         measures = [losses.detach(), loss_weights, norm.view(1), clipped.view(1)]
         return torch.cat(measures).to(self.sum_dtype)
@@ -135,9 +133,9 @@ class TrainingStep:
         return [optimiser for optimiser in both if optimiser is not None]
 
     def _losses(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
-        """Compute the losses [2] and, where the balancer watches them, KPIs [2].
+        """Compute the losses [2] and, if the balancer uses them, the KPIs [2].
 
-        Only the forward pass is autocast; the losses are computed in float32.
+        Only the forward pass is autocast; losses are computed in float32.
         """
         with self.group.rank_generator(self.seed, step), self.precision:
             output = self.forward(batch.windows, batch.padding)
@@ -150,46 +148,46 @@ class TrainingStep:
         return self.group.batch_means(numerators, denominators, kpis, len(batch.rul))
 
     def _clip(self) -> Tensor:
-        """Clip the network's gradient, never the balancer's; return the norm before."""
+        """Clip the network's gradient, never the balancer's; return its norm before clipping."""
         gradients: list[Any] = [weight.grad for weight in self.parameters]
         norm: Tensor = torch.stack(torch._foreach_norm(gradients)).norm()
         if self.train_config.clip:
-            # by a tensor, as torch.nn.utils.clip_grad_norm_ does: no comparison on the host
+            # with a tensor, as in torch.nn.utils.clip_grad_norm_, which avoids a host sync
             torch._foreach_mul_(gradients, (self.train_config.clip / (norm + 1e-6)).clamp(max=1))
         return norm
 
     def _flag(self, total: Tensor, norm: Tensor, step: int) -> None:
-        """Note a step that is not finite, and block the updates from then on."""
-        # the norm too: a loss may be finite where its gradient is not
+        """Record the first non-finite step, and disable the updates from then on."""
+        # also the norm: a loss may be finite but not its gradient
         bad_now = torch.where((total.detach() + norm).isfinite(), NEVER, step)
         self.first_bad = torch.minimum(self.first_bad, bad_now)
         blocked = (self.first_bad <= step).float()
-        for optimiser in self._optimisers():  # as GradScaler does: fused kernels read it themselves
+        for optimiser in self._optimisers():  # as in GradScaler: read by the fused kernels
             optimiser.found_inf = blocked  # type: ignore[attr-defined]
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
-        """Move the averaged weights: a ← d·a + (1 − d)·w, d = min(ema, (1 + t)/(10 + t)).
+        """Update the averaged weights: a ← d·a + (1 − d)·w, d = min(ema, (1 + t)/(10 + t)).
 
-        d increases with the step t, so that the average soon forgets the random start.
+        The decay d increases with the step t, so that the average soon forgets the initial weights.
         """
         if self.averaged is not None and self.train_config.ema is not None:
-            # (1 + t)/(10 + t) is the usual ramp: 0.1 at first, 0.99 from step 890 on
+            # the usual ramp: 0.1 initially, 0.99 from step 890 on
             decay = min(self.train_config.ema, (1 + step) / (10 + step))
             torch._foreach_lerp_(self.averaged_weights, self.parameters, 1 - decay)
 
     def evaluation_network(self) -> Network:
-        """Return the network that evaluation uses: averaged weights, newest buffers."""
+        """Return the network for evaluation: averaged weights and current buffers, if averaged."""
         if self.averaged is None:
             return self.network
-        # running statistics of batch normalisation, which are averages already
+        # batch normalisation statistics, which are running averages already
         buffers = zip(self.averaged.buffers(), self.network.buffers(), strict=True)
         for averaged, newest in buffers:
             averaged.copy_(newest)
         return self.averaged
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that an exact resumption needs, as plain values and tensors."""
+        """Return all state for an exact resumption, as plain values and tensors."""
         balancer_optimiser = self.balancer_optimiser
         state = {
             "model": dict(self.evaluation_network().state_dict()),
@@ -206,7 +204,7 @@ class TrainingStep:
         """Load what `state_dict` returned.
 
         Raises:
-            ValueError: a state does not fit, or is not finite.
+            ValueError: a state does not match, or is not finite.
         """
         expected = self.network.state_dict()
         check_weights(state["model"], expected)
@@ -224,7 +222,7 @@ class TrainingStep:
 
 
 def _load(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimiser's state and check that it fits, because PyTorch accepts any."""
+    """Load an optimiser's state and check that it matches, which PyTorch does not."""
     settings = [_settings(group) for group in optimiser.param_groups]
     optimiser.load_state_dict(state)
     if [_settings(group) for group in optimiser.param_groups] != settings:
@@ -237,5 +235,5 @@ def _load(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
 
 
 def _settings(group: dict[str, Any]) -> dict[str, Any]:
-    """Settings that do not change from step to step."""
+    """Return the options of a parameter group that are constant over steps."""
     return {key: value for key, value in group.items() if key not in ("params", "lr")}

@@ -30,7 +30,7 @@ from cmapss_rul.training.resume import (
 )
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.step import TrainingStep
-from cmapss_rul.training.trackers.following import Tracking, follow
+from cmapss_rul.training.trackers.tracker_reporter import Tracking, track_run
 
 
 def train(
@@ -85,8 +85,8 @@ def train(
             cleanup.enter_context(lock_folder(run.path))
         if group.first:
             warn = Reporters([LogFile(run.log), *reporters]).warning
-            followers = cleanup.enter_context(follow(run, config, tracking or Tracking(), warn))
-            reporters = [*followers, *reporters]
+            trackers = cleanup.enter_context(track_run(run, config, tracking or Tracking(), warn))
+            reporters = [*trackers, *reporters]
         checkpoint, damage = group.on_first_rank(open_checkpoint, run, resume)
         if checkpoint is not None and group.on_first_rank(
             report_if_finished, config, checkpoint, run, Reporters(reporters)

@@ -113,7 +113,7 @@ class TrainedModel:
         with refuse_malformed(checkpoint.path):
             check_preprocessor(checkpoint.preprocessor, config)
             # an outline takes no memory, so a network of another size is refused before it would
-            network = config.outline()
+            network = config.meta_network()
             check_weights(checkpoint.model, network.state_dict())
             # assign: the outline has no memory to copy into
             network.load_state_dict(checkpoint.model, assign=True)

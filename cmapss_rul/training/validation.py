@@ -57,7 +57,7 @@ def validation_metrics(
 
 
 @dataclass(frozen=True, eq=False)
-class OutOfFold:
+class OutOfFoldPredictions:
     """Predictions at every cycle of the engines that failed, fold after fold.
 
     Attributes:
@@ -71,7 +71,7 @@ class OutOfFold:
     labelled: LabelledWindows
 
 
-def predict_out_of_fold(ensemble: TrainedModel, fleet: Fleet) -> OutOfFold:
+def predict_out_of_fold(ensemble: TrainedModel, fleet: Fleet) -> OutOfFoldPredictions:
     """Predict the validation engines of each network.
 
     Raises:
@@ -90,6 +90,6 @@ def predict_out_of_fold(ensemble: TrainedModel, fleet: Fleet) -> OutOfFold:
         predicted.append(rul)
         probabilities.append(shares.cpu())
         labelled.append(data.validation)
-    return OutOfFold(
+    return OutOfFoldPredictions(
         np.concatenate(predicted), torch.cat(probabilities), LabelledWindows.concatenate(labelled)
     )

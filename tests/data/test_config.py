@@ -128,15 +128,15 @@ def test_defaults_of_n_cmapss():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"subset": "DS02", "source": "simulated"}, "only the official file is there"),
+        ({"subset": "DS02", "source": "simulated"}, "with DS02 it must be official"),
         ({"subset": "DS02", "auxiliary": ["FD001"]}, r"with DS02 it must be \[\]"),
         ({"subset": "DS02", "unit": "hours"}, "but DS02 counts flights"),
         ({"subset": "DS02", "columns": ["W50_climb_mean"]}, "columns names 'W50_climb_mean'"),
         ({"subset": "DS02", "columns": ["hs"]}, "columns names 'hs'"),
-        ({"virtual_sensors": True}, "virtual_sensors are of N-CMAPSS"),
+        ({"virtual_sensors": True}, "virtual_sensors needs N-CMAPSS"),
         ({"subset": "DS02", "stride": 0}, "greater than or equal to 1"),
         ({"subset": "DS02", "stride": 10, "columns": ["T48_cruise_mean"]}, "columns names 'T48_"),
-        ({"stride": 10}, "stride is of N-CMAPSS"),
+        ({"stride": 10}, "stride needs N-CMAPSS"),
         ({"unit": "flights"}, "C-MAPSS counts cycles"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Columns that may say which engines have failed, and settings by the sensors that switch."""
+"""Columns that may mark which engines have failed, and settings by the sensors that switch."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmapss_rul.data.survey import survey
+from cmapss_rul.data.column_inference import infer_columns
 from cmapss_rul.system.errors import DataError
 from tests.data._own import LIVES, own_rows
 
@@ -23,7 +23,7 @@ def table(**columns) -> pd.DataFrame:
 
 
 def found(frame, **options):
-    return survey(frame.to_csv(index=False).encode(), "my.csv", **options)
+    return infer_columns(frame.to_csv(index=False).encode(), "my.csv", **options)
 
 
 FLAGS = [1, 0, 1, 1, 0, 1, 1, 1]
@@ -38,26 +38,26 @@ def test_a_flag_of_engines_is_no_sensor(name):
         assert (event.inverted, event.censored, event.failed) == (True, ones, 2)
     else:
         assert (event.inverted, event.censored, event.failed) == (False, zeros, 6)
-    assert (name, "may say which engines have failed: see data.event") in found(frame).left_out
+    assert (name, "may mark which engines have failed: see data.event") in found(frame).left_out
     assert name not in [column.name for column in found(frame).sensors]
     as_parquet = io.BytesIO()
     table(**{name: np.array(FLAGS, dtype=bool)}).astype(
         {"cycle": int, "load": float, "temp": float, "vib": float}
     ).to_parquet(as_parquet)
-    assert survey(as_parquet.getvalue(), "my.parquet").event == event
+    assert infer_columns(as_parquet.getvalue(), "my.parquet").event == event
 
 
 def test_words_that_it_cannot_know_are_asked_about():
     event = found(table(status=["failed", "running"] * 4)).event
     assert event.censored is None
-    assert event.question == "column status may say which engines have failed and which have not"
+    assert event.question == "column status may mark which engines have failed and which have not"
 
 
 def test_a_status_that_changes_is_a_measurement():
     rows = sum(LIVES.values())
-    survey_ = found(table(status=np.arange(rows) // 2 % 3))
-    assert survey_.event is None
-    assert "status" in [column.name for column in survey_.sensors + survey_.settings]
+    inferred = found(table(status=np.arange(rows) // 2 % 3))
+    assert inferred.event is None
+    assert "status" in [column.name for column in inferred.sensors + inferred.settings]
     assert found(table()).event is None
 
 

@@ -6,7 +6,7 @@ import pytest
 from cmapss_rul.data import fingerprints
 from cmapss_rul.data.columns import COLUMNS, SENSORS, SUBSETS
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.fingerprints import engines_with, find_twins, training_fingerprints
+from cmapss_rul.data.fingerprints import engines_with, find_duplicates, training_fingerprints
 from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.simulate import simulate
@@ -75,9 +75,9 @@ def test_an_engine_that_stands_still_is_not_one_that_is_known():
 
 
 def test_twins_of_one_file():
-    assert find_twins(TRAINING, COLUMNS) == []
+    assert find_duplicates(TRAINING, COLUMNS) == []
     twins = fleet_with(OTHER, rows(1, 0, 60), rows(2, 0, 45), rows(1, 20, 45), rows(2, 0, 45))
-    assert find_twins(twins, COLUMNS) == [(2, 4), (3, 5)]
+    assert find_duplicates(twins, COLUMNS) == [(2, 4), (3, 5)]
 
 
 def test_a_sample_finds_records_of_a_large_fleet(monkeypatch):
@@ -103,7 +103,7 @@ def test_simulated_fleets_share_nothing(tmp_path, conditions):
     simulate(tmp_path, engines=30, conditions=conditions)
     train, test = (read_fleet(next(tmp_path.glob(f"{kind}_*.txt"))) for kind in ("train", "test"))
     columns = DataConfig().input_columns
-    assert find_twins(train, columns) == []
+    assert find_duplicates(train, columns) == []
     assert not len(engines_with(test, columns, training_fingerprints(train, columns)))
 
 
@@ -112,7 +112,7 @@ def test_simulated_fleets_share_nothing(tmp_path, conditions):
 def test_c_mapss_shares_nothing(official, subset):
     train, test = (read_fleet(official / f"{kind}_{subset}.txt") for kind in ("train", "test"))
     for columns in (DataConfig().input_columns, ("sensor_2", "sensor_4")):
-        assert find_twins(train, columns) == []
+        assert find_duplicates(train, columns) == []
         known = training_fingerprints(train, columns)
         assert not len(engines_with(test, columns, known))
         cut = train.truncate(np.minimum(train.lengths, 60))

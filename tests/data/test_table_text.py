@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data import table_text
+from cmapss_rul.data.column_inference import infer_columns
 from cmapss_rul.data.columns import ColumnRequest
-from cmapss_rul.data.survey import survey
 from cmapss_rul.data.tables import parse_table
 from cmapss_rul.system.errors import DataError
 
@@ -39,7 +39,7 @@ def same(content):
     table = parse(content)
     assert table.engine.tolist() == FRAME["unit"].tolist()
     assert table.numbers.tolist() == FRAME[["cycle", "s2"]].to_numpy(float).tolist()
-    found = survey(content, "f")
+    found = infer_columns(content, "f")
     assert [column.name for column in found.sensors] == ["s2"]
     assert (found.engines, found.left_out) == (2, [])
 
@@ -102,7 +102,7 @@ def test_a_comma_between_quotes_is_refused_by_name():
     message += "; decimal commas are read where ; or tabs separate the columns"
     assert refused(text) == message
     with pytest.raises(DataError, match="found '1,5' in column 3"):
-        survey(text.encode(), "f")
+        infer_columns(text.encode(), "f")
 
 
 def test_gzip_and_zip():
@@ -160,7 +160,7 @@ def test_other_formats_are_named(content, found):
     message = f"f: found {found}, expected C-MAPSS text, CSV or Parquet"
     assert refused(content) == message
     with pytest.raises(DataError) as caught:
-        survey(content, "f")
+        infer_columns(content, "f")
     assert str(caught.value) == message
 
 
@@ -175,7 +175,7 @@ def test_half_precision_is_refused():
     single = FRAME.astype({"s2": "float32"})
     assert parse(single).numbers[0, 1] == np.float32(FRAME["s2"][0])
     with pytest.raises(DataError, match="half precision"):
-        survey(half.to_parquet(), "f")
+        infer_columns(half.to_parquet(), "f")
 
 
 def test_a_time_is_no_cycle_and_its_order_may_be():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.intervals.estimate import SHRINK, fit_shifts, nasa_shift
+from cmapss_rul.intervals.estimate import SHRINKAGE, fit_shifts, nasa_shift
 from cmapss_rul.metrics.regression import nasa_mean
 
 ERRORS = st.lists(st.floats(-80, 80), min_size=1, max_size=30)
@@ -61,5 +61,5 @@ def test_each_band_has_its_shift_of_engines_of_equal_weight():
     engine, band = np.array([1, 1, 1, 2, 1, 2]), np.array([0, 0, 0, 0, 2, 2])
     knots, shifts = fit_shifts(predicted, true, engine, band)
     assert knots == [12.0, 85.0]
-    assert shifts[0] == pytest.approx(SHRINK * -2.7873, abs=1e-3)
+    assert shifts[0] == pytest.approx(SHRINKAGE * -2.7873, abs=1e-3)
     assert shifts[1] == 0.0  # never later than the network

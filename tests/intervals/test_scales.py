@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmapss_rul.intervals.scales import FORMS, PARTS, ErrorScales, ScaleCurve
+from cmapss_rul.intervals.scales import FORMS, SCALE_BINS, ErrorScales, ScaleCurve
 
 EIGHT = np.arange(1.0, 9.0) * 10
 """One prediction a part, each of an engine of its own."""
@@ -61,7 +61,7 @@ def test_any_predictions_give_scales_that_are_finite_and_rise_over_one(form, pre
     )
     scales = ScaleCurve.fit(predicted, true, engine, form)
     assert (np.diff(scales.knots) >= 0).all()
-    assert len(scales.knots) <= 2 * PARTS
+    assert len(scales.knots) <= 2 * SCALE_BINS
     for side in scales.at(np.linspace(-5, 130, 50)):
         assert np.isfinite(side).all()
         assert (side >= 1).all()

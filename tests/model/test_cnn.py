@@ -124,7 +124,7 @@ def test_parameters_are_counted_with_bias_and_norm():
 
 
 def test_even_kernel_is_refused():
-    with pytest.raises(ValidationError, match="should be odd, so that it is centred on a cycle"):
+    with pytest.raises(ValidationError, match="should be odd, to be centred on a cycle"):
         CNNConfig(kernel=4)
 
 

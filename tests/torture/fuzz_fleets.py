@@ -10,11 +10,11 @@ from random import Random
 
 import numpy as np
 
+from cmapss_rul.data.column_inference import InferredColumns
 from cmapss_rul.data.conditions import NoConditions
 from cmapss_rul.data.config import DataConfig
-from cmapss_rul.data.fingerprints import find_twins
+from cmapss_rul.data.fingerprints import find_duplicates
 from cmapss_rul.data.records import Records, read_records
-from cmapss_rul.data.survey import Survey
 from cmapss_rul.system.errors import DataError
 from tests.data._slow_tables import Row, slow_table
 from tests.torture.fuzzing import Defect
@@ -51,7 +51,7 @@ def _check_twins(records: Records, slow: Sequence[Row], names: Sequence[str]) ->
         if len(set(record)) > 1:
             same.setdefault(record, []).append(name)
     group = dict(zip(names, names, strict=True))
-    for pair in find_twins(records.fleet, INPUTS):
+    for pair in find_duplicates(records.fleet, INPUTS):
         one, other = (group[names[number - 1]] for number in pair)
         group = {name: one if of == other else of for name, of in group.items()}
     for twins in same.values():
@@ -77,7 +77,7 @@ def _check_event(data: bytes, names: Sequence[str], unnamed: Sequence[str]) -> N
         raise Defect(f"censored engines {censored}, whereas the file has {events}")
 
 
-def check_labels(data: bytes, found: Survey, unnamed: Sequence[str]) -> None:
+def check_labels(data: bytes, found: InferredColumns, unnamed: Sequence[str]) -> None:
     """A sensor of the draft must be no strictly monotone function of the RUL."""
     for column in found.sensors:
         rows = slow_table(data, "asset", ["hour", column.name], unnamed)

@@ -1,7 +1,7 @@
 """Campaign: any bytes as a user's own table of text, CSV with a header above all.
 
 Every accepted table and every refusal is compared with a second, slow reader. Then the same
-bytes are surveyed as by `rul config new`, and the drafted configuration is read back. Ids, events,
+bytes are inspected as by `rul config new`, and the drafted configuration is read back. Ids, events,
 labels and twins of whole fleets are compared in `fuzz_fleets`.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import parse_yaml
+from cmapss_rul.data.column_inference import infer_columns
 from cmapss_rul.data.columns import CYCLE, ENGINE, FILE_COLUMNS, ColumnRequest
-from cmapss_rul.data.survey import survey
 from cmapss_rul.data.tables import NumericTable, parse_table
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.training.config import RunConfig
@@ -33,7 +33,7 @@ _DRAFT_EVERY = 8  # a draft takes longer than everything else
 
 
 def check(data: bytes) -> bool:
-    """Parse the bytes under a user's names and as C-MAPSS text, and survey them."""
+    """Parse the bytes under a user's names and as C-MAPSS text, and infer their columns."""
     unnamed = list(FILE_COLUMNS)
     rows = slow_table(data, "asset", ["hour", *fuzz_fleets.INPUTS], unnamed)
     own = _compare(data, _OWN, rows)
@@ -41,7 +41,7 @@ def check(data: bytes) -> bool:
         fuzz_fleets.check_records(data, rows, unnamed)
     slow = slow_table(data, ENGINE, [CYCLE, "setting_1", "sensor_21"], unnamed)
     plain = _compare(data, _PLAIN, slow, aliases=True)
-    _survey(data)
+    _infer_columns(data)
     return own or plain
 
 
@@ -70,9 +70,9 @@ def _rows(table: NumericTable) -> str:
     return repr([Row(*row) for row in zip(*columns, strict=True)])
 
 
-def _survey(data: bytes) -> None:
+def _infer_columns(data: bytes) -> None:
     try:
-        found = survey(data, "x", engine="asset", cycle="hour")
+        found = infer_columns(data, "x", engine="asset", cycle="hour")
         fuzz_fleets.check_labels(data, found, list(FILE_COLUMNS))
         if zlib.crc32(data) % _DRAFT_EVERY:
             return
@@ -181,7 +181,7 @@ TARGET = Target(
         "cmapss_rul.data.table_text",
         "cmapss_rul.data.table_cells",
         "cmapss_rul.data.columns",
-        "cmapss_rul.data.survey",
+        "cmapss_rul.data.column_inference",
         "cmapss_rul.data.records",
     ),
 )  # fmt: skip

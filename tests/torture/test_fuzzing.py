@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from cmapss_rul.data import records, survey
+from cmapss_rul.data import column_inference, records
 from tests.torture import (
     fuzz_archive,
     fuzz_checkpoint,
@@ -97,8 +97,8 @@ def test_atheris_is_used_where_it_is_installed():
 
 PLANTED = {
     "Defect: engines": (records, "_INTEGER", re.compile(r"0*[0-9]+")),  # 07 becomes 7
-    "Defect: the label vib": (survey, "describe_label", lambda *_: ""),
-    "Defect: twins": (fuzz_fleets, "find_twins", lambda *_: []),
+    "Defect: the label vib": (column_inference, "describe_label", lambda *_: ""),
+    "Defect: twins": (fuzz_fleets, "find_duplicates", lambda *_: []),
     "Defect: censored engines": (records, "_censored", lambda *_: np.array([1])),
 }
 

@@ -131,7 +131,7 @@ def test_where_no_level_is_supported_training_works(finished_run):
 def test_a_split_by_windows_has_no_engine_to_calibrate(eight, tmp_path):
     train(tiny(eight, split={"by": "windows"}), tmp_path / "run", device="cpu")
     assert restore(tmp_path / "run").calibration is None
-    with pytest.raises(UsageError, match=r"a leak: .*; intervals take engines that did not train"):
+    with pytest.raises(UsageError, match=r"a leak: .*; intervals need engines that did not train"):
         calibrate_run(tmp_path / "run")
 
 

@@ -119,7 +119,7 @@ def test_an_unknown_id_is_named(file):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"event": "failed", "censored": ["p-2"]}, "event and censored both say"),
+        ({"event": "failed", "censored": ["p-2"]}, "event and censored both define"),
         ({"event": "temp"}, "'temp' is the column event, and cannot be a sensor, too"),
         ({"censored": [True]}, "string"),
     ],
@@ -206,7 +206,7 @@ def test_failed_engines_alone_select_and_calibrate(file, tmp_path):
         "neither select the epoch nor calibrate the intervals"
     )
     log = (tmp_path / "run" / "train.log").read_text()
-    assert "of the bounds of 1 censored engine that validate are violated, by" in log
+    assert "% of the bounds of 1 censored validation engine; mean shortfall over all windows" in log
     model = restore(tmp_path / "run")
     assert model.engines.censored == NUMBERS
     assert len(set(model.engines.validation) & set(NUMBERS)) == 1

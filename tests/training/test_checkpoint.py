@@ -201,7 +201,7 @@ def test_a_missing_part_is_named(finished_run, tmp_path, part):
     content = read(finished_run / "best.pt")
     del content[part]
     write(tmp_path / "x.pt", content)
-    refused(tmp_path / "x.pt", f"without its part {part}; train again")
+    refused(tmp_path / "x.pt", f"its part {part} is missing; train again")
 
 
 def test_a_configuration_that_is_no_longer_valid_says_what_to_do(finished_run, tmp_path):

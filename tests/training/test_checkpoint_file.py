@@ -64,7 +64,7 @@ def test_bytes_before_the_archive_are_refused():
 def test_bytes_behind_it_are_refused():
     body = resealed(archive_of(pickle.dumps({}, 2)))[: -len(MARK) - 64] + b"more"
     data = body + MARK + hashlib.sha256(body).hexdigest().encode()
-    refused(data, "does not end where its last record says")
+    refused(data, "does not end with its end record")
 
 
 def test_an_end_record_inside_the_digests_place_is_no_end():
@@ -107,7 +107,7 @@ def test_two_members_of_one_name_are_refused():
     buffer = io.BytesIO(archive_of(pickle.dumps({}, 2)))
     with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("archive/data.pkl", pickle.dumps({"other": 1}, 2))
-    refused(resealed(buffer.getvalue()), "two members of the archive have one name")
+    refused(resealed(buffer.getvalue()), "two members of the archive have the same name")
 
 
 # ---- pickles ----------------------------------------------------------------------------------
@@ -132,15 +132,15 @@ def test_a_pickle_that_would_run_a_command_does_not(tmp_path, monkeypatch, pickl
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"a": 10**400}, "a number in it is larger"),
+        ({"a": 10**400}, "a number in it is too large"),
         ({"a": {1, 2}}, "of type set"),
         ({"a": b"bytes"}, "cannot be loaded"),
         ({"a": torch.nn.Parameter(torch.ones(2))}, "of type Parameter"),
-        ({"a": torch.ones(2).to_sparse()}, "not stored as plain numbers"),
+        ({"a": torch.ones(2).to_sparse()}, "not dense, contiguous and on the CPU"),
         ({"a": torch.ones(2, device="meta")}, "cannot be loaded"),
-        ({"a": torch.ones(1).expand(10**12)}, "not stored as plain numbers"),
-        ({"a": torch.ones(1).expand(10**9, 10**9)}, "not stored as plain numbers"),
-        ({"a": torch.ones(2, 3).T}, "not stored as plain numbers"),
+        ({"a": torch.ones(1).expand(10**12)}, "not dense, contiguous and on the CPU"),
+        ({"a": torch.ones(1).expand(10**9, 10**9)}, "not dense, contiguous and on the CPU"),
+        ({"a": torch.ones(2, 3).T}, "not dense, contiguous and on the CPU"),
     ],
     ids=str,
 )
@@ -170,7 +170,7 @@ def circle():
 
 @pytest.mark.parametrize("content", [nested(50), doubling(15), doubling(60), circle()])
 def test_values_nested_too_deep_or_without_end_are_refused(content):
-    refused(seal(content), "nested too deep, or are too many")
+    refused(seal(content), "nested too deeply, or too many")
 
 
 def test_a_pickle_a_hundred_thousand_deep_is_refused():
@@ -180,7 +180,7 @@ def test_a_pickle_a_hundred_thousand_deep_is_refused():
 
 def test_many_names_for_one_value_are_refused_by_their_number():
     shared = list(range(2000))
-    refused(seal({"a": [shared] * 2000}), "or are too many")
+    refused(seal({"a": [shared] * 2000}), "or too many")
 
 
 # ---- files ------------------------------------------------------------------------------------

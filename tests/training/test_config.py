@@ -150,5 +150,5 @@ def test_weights_of_no_run_are_refused(tmp_path):
         assert message in str(caught.value)
     with pytest.raises(UsageError, match=r"it belongs to balancer\.name=fixed"):
         load_config("amnl", ["balancer.weights_from=x"])
-    with pytest.raises(ValidationError, match="as a part of a RunConfig only"):
+    with pytest.raises(ValidationError, match="is resolved by RunConfig only"):
         FixedConfig(weights_from="x")

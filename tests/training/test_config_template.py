@@ -1,4 +1,4 @@
-"""A first configuration from a survey is valid, says its ranges, and trains."""
+"""A first configuration from inferred columns is valid, states their ranges, and trains."""
 
 import dataclasses
 from pathlib import Path
@@ -8,13 +8,13 @@ import pytest
 
 from cmapss_rul.config.load import from_mapping
 from cmapss_rul.config.yaml import parse_yaml
+from cmapss_rul.data.column_inference import InferredColumns, NumericColumn
 from cmapss_rul.data.events import EventColumn
-from cmapss_rul.data.survey import NumericColumn, Survey
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.config_template import config_template
 
-FOUND = Survey(
+FOUND = InferredColumns(
     engine="asset: id",
     cycle="hour",
     engines=4,
@@ -34,13 +34,13 @@ def read(text: str) -> RunConfig:
 def test_it_says_what_was_found_and_is_valid():
     text = config_template(FOUND, Path("my own.csv"))
     assert text.startswith(
-        "# my own.csv: 4 engines.\n# The 3 that split.test leaves to train, on which the "
-        "guesses below rest:\n# 630 rows; 120 to 310 cycles, median 200.\n"
+        "# my own.csv: 4 engines.\n# The guesses below are based on the 3 outside the held-out "
+        "test set:\n# 630 rows; 120 to 310 cycles, median 200.\n"
     )
     assert "    - load %  # 0 … 50.25\n" in text
     assert "    - temp  # 500.125 … 600\n" in text
     assert "# left out: site\\x1b[1m, which holds other things than numbers\n" in text
-    assert "# Each record is assumed to end at the failure" in text
+    assert "# Each record is assumed to end with the failure" in text
     assert max(map(len, text.splitlines())) <= 100
     data = read(text).data
     assert (data.train, data.engine, data.cycle) == ("my own.csv", "asset: id", "hour")
@@ -111,9 +111,9 @@ def test_the_split_fits_the_number_of_engines(engines, folds, validation, commen
     ("event", "line", "words"),
     [
         (EventColumn("failed", False, ["b"], 3), "# event: failed",
-         "column failed says that 3 engines have failed and 1 have not"),
-        (EventColumn("censored", True, ["7", "b:"], 3), '# censored: ["7", "b:"]', "If so, take"),
-        (EventColumn("status", False, None, 0), "# censored: [ID, ID]", "column status may say"),
+         "column failed marks 3 engines as failed and 1 as not failed"),
+        (EventColumn("censored", True, ["7", "b:"], 3), '# censored: ["7", "b:"]', "uncomment"),
+        (EventColumn("status", False, None, 0), "# censored: [ID, ID]", "column status may mark"),
     ],
 )  # fmt: skip
 def test_it_asks_which_engines_have_failed(event, line, words):

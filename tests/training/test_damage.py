@@ -10,7 +10,7 @@ from cmapss_rul.system.files import link_or_copy
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.reporters import ADDED
+from cmapss_rul.training.reporters import ADDED_COLUMNS
 from cmapss_rul.training.runs import RunFolder, folder_to_resume
 from cmapss_rul.training.train import train
 from tests.torture.runs import broken
@@ -154,7 +154,7 @@ def test_a_damaged_best_checkpoint_is_written_again_where_it_is_at_hand(
     again = checkpoint_file.read(run.best)
     assert again["loop"] == best["loop"]
     assert "best.pt: the file is damaged" in run.log.read_text()
-    assert "it was written again" in run.log.read_text()
+    assert "it was restored" in run.log.read_text()
     train(config(eight), run.path, device="cpu", resume=True)
     assert_same_run(tmp_path / "straight", run.path)
 
@@ -184,7 +184,7 @@ def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_one_line(eight, tmp_pa
 
 def figures(rmse):
     return {
-        **dict.fromkeys(ADDED, 0.0),
+        **dict.fromkeys(ADDED_COLUMNS, 0.0),
         "val_rmse": float(rmse),
         "val_nasa": 0.0,
         "val_health_accuracy": 0.0,

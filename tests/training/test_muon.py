@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from cmapss_rul.training.muon import COEFFICIENTS, NEWTON_SCHULZ_ITERATIONS, Muon, orthogonal
+from cmapss_rul.training.muon import COEFFICIENTS, NEWTON_SCHULZ_ITERATIONS, Muon, orthogonalise
 from tests.training.inputs import NOISY_MODEL, differences
 from tests.training.test_step import PLAN, batch, training_step, weights
 
@@ -36,7 +36,7 @@ def polynomial(value):
 @pytest.mark.parametrize("rounds", [1, 3, 5])
 def test_rounds_change_singular_values_by_the_polynomial_and_nothing_else(rounds):
     parts = drawn((8, 3), (3, 8), (5, 5), (1, 4), (6, 1))
-    for part, found in zip(parts, orthogonal(parts, rounds), strict=True):
+    for part, found in zip(parts, orthogonalise(parts, rounds), strict=True):
         left, values, right = torch.linalg.svd(part / part.norm(), full_matrices=False)
         for _ in range(rounds):
             values = polynomial(values)
@@ -45,7 +45,7 @@ def test_rounds_change_singular_values_by_the_polynomial_and_nothing_else(rounds
 
 def test_one_round_by_hand():
     """diag(3, 4) has norm 5: 0.6 and 0.8 go to 1.19327 and 0.97649."""
-    (found,) = orthogonal([torch.diag(torch.tensor([3.0, 4.0]))], iterations=1)
+    (found,) = orthogonalise([torch.diag(torch.tensor([3.0, 4.0]))], iterations=1)
     expected = torch.diag(torch.tensor([1.19327, 0.97649]))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
@@ -53,14 +53,14 @@ def test_one_round_by_hand():
 def test_what_five_rounds_leave_is_nearly_orthogonal_and_two_leave_the_smallest():
     values = torch.tensor([1.0, 0.3, 0.1, 0.03, 0.01], dtype=torch.float64)
     matrix = torch.diag(values)
-    five, two = (orthogonal([matrix], rounds)[0].diagonal() for rounds in (5, 2))
+    five, two = (orthogonalise([matrix], rounds)[0].diagonal() for rounds in (5, 2))
     assert ((five > 0.65) & (five < 1.25)).all()
     assert ((two[:3] > 0.65) & (two < 1.25)[:3]).all()
     assert two[4] < 0.2
 
 
 def test_a_matrix_of_zeros_stays_one():
-    still, other = orthogonal([torch.zeros(3, 2), torch.eye(2)])
+    still, other = orthogonalise([torch.zeros(3, 2), torch.eye(2)])
     assert not still.any()
     assert other.isfinite().all()
 

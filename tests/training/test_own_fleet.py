@@ -12,7 +12,7 @@ from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.system.errors import DataError, UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
-from cmapss_rul.training.config import RunConfig, completed
+from cmapss_rul.training.config import RunConfig, fill_defaults
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.listing import describe_run
 from cmapss_rul.training.runs import RunFolder
@@ -134,7 +134,7 @@ def test_runs_that_are_older_than_the_keys_of_ones_own_fleet_are_what_they_were(
     for part, later in keys.items():
         for key in later:
             del older[part][key]
-    assert completed({**now, **older}) == now
+    assert fill_defaults({**now, **older}) == now
 
 
 @pytest.mark.parametrize("split", [{"test": 0.3}, {"test_seed": 1}])

@@ -159,8 +159,8 @@ def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, 
     code, _, said = ended(process)
     assert code == 1
     assert said == [
-        f"rul: error: a rank has ended or was ended, so rank {1 - dead} of 2 ends too; the last "
-        "checkpoint is retained, resume with the same command and --resume auto"
+        f"rul: error: another rank has died, so rank {1 - dead} of 2 stops, too; the last "
+        "checkpoint is retained: resume with the same command and --resume auto"
     ]
     content = checkpoint_file.read(run.last)
     assert content["loop"]["epoch"] >= 1

@@ -10,7 +10,7 @@ from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.reporters import ADDED
+from cmapss_rul.training.reporters import ADDED_COLUMNS
 from cmapss_rul.training.train import train
 from tests.training.inputs import (
     Stopper,
@@ -72,7 +72,7 @@ def test_more_epochs_after_early_stopping_really_go_on(eight, tmp_path, monkeypa
     def evaluate(self, labelled):
         del self, labelled
         return {
-            **dict.fromkeys(ADDED, 0.0),
+            **dict.fromkeys(ADDED_COLUMNS, 0.0),
             "val_rmse": next(figures),
             "val_nasa": 0.0,
             "val_health_accuracy": 0.0,

@@ -188,13 +188,13 @@ def test_a_network_within_the_bounds_but_not_the_files_takes_no_memory(content, 
 def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight):
     config = tiny(eight)
     before = torch.get_rng_state()
-    outline = config.outline()
+    on_meta = config.meta_network()
     assert torch.equal(torch.get_rng_state(), before)
-    assert {tensor.device.type for tensor in outline.state_dict().values()} == {"meta"}
+    assert {tensor.device.type for tensor in on_meta.state_dict().values()} == {"meta"}
     built = config.model.build(4, config.loss.health.classes, config.data.cap)
-    shapes = [{n: t.shape for n, t in net.state_dict().items()} for net in (outline, built)]
+    shapes = [{n: t.shape for n, t in net.state_dict().items()} for net in (on_meta, built)]
     assert shapes[0] == shapes[1]
-    assert sum(p.numel() for p in outline.parameters()) < MAX_PARAMETERS
+    assert sum(p.numel() for p in on_meta.parameters()) < MAX_PARAMETERS
 
 
 # ---- going on ---------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from pathlib import Path
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.trackers.following import Tracking, attach_results
+from cmapss_rul.training.trackers.tracker_reporter import Tracking, attach_results
 from cmapss_rul.training.train import train
 from tests.training.inputs import Recorder, Stopper
 

@@ -11,8 +11,8 @@ from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.reporters import COLUMNS, Reporter
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers.base import tag
-from cmapss_rul.training.trackers.following import Tracking, attach_results, make_tracker
 from cmapss_rul.training.trackers.tensorboard import EVENTS
+from cmapss_rul.training.trackers.tracker_reporter import Tracking, attach_results, make_tracker
 from cmapss_rul.training.train import train
 from tests.training.inputs import Recorder, Stopper, everything, tiny
 

@@ -1,4 +1,4 @@
-"""Survey of a user's file: a first guess at its columns, from its header and its numbers."""
+"""Inference of engine, cycle, settings and sensors among the columns of a user's file."""
 
 import re
 from collections.abc import Sequence
@@ -30,20 +30,20 @@ from cmapss_rul.data.tables import open_table
 from cmapss_rul.display.text import nearest
 from cmapss_rul.system.errors import DataError, UsageError
 
-_SAMPLE_ROWS = 200  # they decide whether a column is numeric
+_SAMPLE_ROWS = 200  # rows that decide whether a column is numeric
 _MAX_NAME_LENGTH = 200
-_GRID_TOLERANCE = 0.3  # the part of a grid's step that a setting may be off it
-_MAX_LEVELS = 10  # a setting with more of them varies freely
-_MIN_CHANGES = 3  # of a setting in the mean engine; a guess
-_EXPLAINED = 0.9  # share of the variance of a sensor's steps that a setting explains; a guess
+_GRID_TOLERANCE = 0.3  # deviation from a grid of levels, as a share of its step
+_MAX_LEVELS = 10  # a setting with more levels is continuous
+_MIN_CHANGES = 3  # *guess*: changes of a setting per engine, on average
+_EXPLAINED = 0.9  # *guess*: share of the variance of a sensor's steps explained by a setting
 
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A column of numbers.
+    """A numeric column.
 
     Attributes:
-        levels: number of levels near which all values are, where they are few; otherwise 1.
+        levels: number of discrete levels, if there are few; 1 for a continuous column.
     """
 
     name: str
@@ -60,19 +60,19 @@ class NumericColumn:
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
-    """Presumed content of a file.
+class InferredColumns:
+    """Inferred columns of a file.
 
     Attributes:
-        engine: name of the column that identifies the engine.
-        cycle: name of the column that counts the cycles.
-        lives: [engine], rows of each engine that the default of split.test leaves for training;
-            everything below is computed from these.
-        left_out: name of each other column, and the reason.
-        decimals: of the settings, to which they form few conditions; empty where they do not.
-        conditions: number of combinations of the settings so rounded.
-        cycle_from_order: whether the cycle column has times, of which the order gives the cycles.
-        event: the column that may say which records end before the failure, if there is one.
+        engine: name of the engine column.
+        cycle: name of the cycle column.
+        lives: [engine], rows of each engine outside the default test set; all inferences below
+            use only these engines.
+        left_out: names of the other columns, each with the reason.
+        decimals: decimals to which rounded settings form few conditions; empty if there are none.
+        conditions: number of combinations of the rounded settings.
+        cycle_from_order: whether the cycle column holds times, whose order defines the cycles.
+        event: column that may be an event column, if there is one.
     """
 
     engine: str
@@ -88,7 +88,7 @@ class Survey:
     event: EventColumn | None = None
 
 
-def survey(
+def infer_columns(
     content: bytes,
     name: str,
     *,
@@ -97,21 +97,21 @@ def survey(
     cycle_from_order: bool = False,
     setting: Sequence[str] = (),
     sensor: Sequence[str] = (),
-) -> Survey:
-    """Survey a file of run-to-failure records.
+) -> InferredColumns:
+    """Infer the columns of a file of run-to-failure records.
 
     Args:
         content: bytes of the file: C-MAPSS text, CSV with a header, or Parquet.
-        name: of the file, in error messages.
-        engine: name of the engine column; by default any alias of it.
-        cycle: name of the cycle column; by default any alias of it.
-        cycle_from_order: whether that column has times, of which the order gives the cycles.
-        setting: names of columns that are settings, whatever they look like.
-        sensor: names of columns that are sensors, whatever they look like.
+        name: name of the file in error messages.
+        engine: name of the engine column; by default any alias.
+        cycle: name of the cycle column; by default any alias.
+        cycle_from_order: whether the cycle column holds times, whose order defines the cycles.
+        setting: names of columns known to be settings.
+        sensor: names of columns known to be sensors.
 
     Raises:
-        DataError: it is no such table, or has no such numeric column; one line.
-        UsageError: engine or cycle was not named, and no column has an alias of it.
+        DataError: the table is invalid, or has no numeric column of a given name.
+        UsageError: engine or cycle is not given, and no column is an alias of it.
     """
     header, is_numeric = _read_header(content, name)
     engine, cycle = _find_keys(header, name, engine, cycle)
@@ -130,23 +130,23 @@ def survey(
     if event is not None:
         columns = [column for column in columns if column != event.name]
         left_out = [entry for entry in left_out if entry[0] != event.name]
-        left_out.append((event.name, "may say which engines have failed: see data.event"))
+        left_out.append((event.name, "may mark which engines have failed: see data.event"))
     fleet = whole = read_records(content, name, config).fleet
-    if len(whole.starts) > 2:  # a configuration guessed from all engines would know the test set
+    if len(whole.starts) > 2:  # inference from all engines would use the test set
         fleet = whole.select_engines(SplitConfig().hold_out_test(whole.engines)[0])
     settings, sensors, useless = _sort_columns(columns, fleet, setting, sensor)
     left_out += useless
     if not sensors:
         raise DataError(f"{name}: found no numeric column that varies, for sensors")
     decimals, conditions = _grid(fleet.column_values([column.name for column in settings]))
-    return Survey(
+    return InferredColumns(
         engine, cycle, len(whole.starts), fleet.lengths, settings, sensors, left_out, decimals,
         conditions, cycle_from_order, event,
     )  # fmt: skip
 
 
 def _check_columns(columns: Sequence[str], named: Sequence[str], name: str) -> None:
-    """Refuse too few or too many numeric columns, and named ones that are not among them."""
+    """Check that there are numeric columns, not too many, and all given names among them."""
     for column in named:
         if column not in columns:
             near = nearest(column, columns)
@@ -164,7 +164,7 @@ def _check_columns(columns: Sequence[str], named: Sequence[str], name: str) -> N
 def _sort_columns(
     columns: Sequence[str], fleet: Fleet, setting: Sequence[str], sensor: Sequence[str]
 ) -> tuple[list[NumericColumn], list[NumericColumn], list[tuple[str, str]]]:
-    """Sort columns into settings, sensors and those to leave out, with the reason."""
+    """Classify columns as settings, sensors, or left out, with the reason."""
     settings: list[NumericColumn] = []
     sensors: list[NumericColumn] = []
     left_out: list[tuple[str, str]] = []
@@ -186,7 +186,7 @@ def _sort_columns(
 
 
 def _read_header(content: bytes, name: str) -> tuple[list[str], list[bool]]:
-    """Names of the columns, and whether each is numeric."""
+    """Return the names of the columns, and whether each is numeric."""
     opened = open_table(content, name)
     if not isinstance(opened, TextTable):
         from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -195,7 +195,7 @@ def _read_header(content: bytes, name: str) -> tuple[list[str], list[bool]]:
         return [str(column) for column in opened.columns], kinds
     header, count = opened.header, len(opened.header)
     sample = [row for _, row in islice(opened.rows, _SAMPLE_ROWS) if len(row) == count]
-    # a cell with a decimal comma counts even where it is then refused, naming the comma
+    # decimal commas count, even if they are refused later with a message about them
     counts = [sum(is_number(row[i]) or is_comma_number(row[i]) for row in sample)
               for i in range(count)]  # fmt: skip
     return list(header), [2 * count > len(sample) for count in counts]
@@ -204,13 +204,13 @@ def _read_header(content: bytes, name: str) -> tuple[list[str], list[bool]]:
 def _find_keys(
     header: Sequence[str], name: str, engine: str | None, cycle: str | None
 ) -> tuple[str, str]:
-    """Names of the columns of engine and cycle, as in the header."""
+    """Return the names of the engine and the cycle column, as in the header."""
     named = {key: own for key, own in ((ENGINE, engine), (CYCLE, cycle)) if own is not None}
     try:
         found = find_columns(header, ColumnRequest(key_columns=named), name)
     except DataError as error:
         hint = "; name the columns of engine and cycle with --engine and --cycle"
-        # two columns of one meaning: the error says already how to choose
+        # for two columns with the same meaning, the error already contains advice
         raise UsageError(f"{error}{'' if ', or choose with' in str(error) else hint}") from error
     return header[found[ENGINE]].strip(), header[found[CYCLE]].strip()
 
@@ -218,7 +218,7 @@ def _find_keys(
 def _candidates(
     header: Sequence[str], is_numeric: Sequence[bool], keys: set[str]
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Numeric columns with usable names, and the others with the reason."""
+    """Return the numeric columns with usable names, and the other columns with the reason."""
     columns: list[str] = []
     left_out: list[tuple[str, str]] = []
     names = [name.strip() for name in header]
@@ -239,7 +239,7 @@ def _candidates(
 
 
 def _reason_to_leave_out(column: str, values: NDArray[np.float64], fleet: Fleet) -> str:
-    """Why a numeric column is no input, or an empty text."""
+    """Return why a numeric column is not an input; empty if it is."""
     if values.min() == values.max():
         return f"is always {values[0]:.6g}"
     if is_label_name(column) or _counts_down(values, fleet):
@@ -250,8 +250,8 @@ def _reason_to_leave_out(column: str, values: NDArray[np.float64], fleet: Fleet)
 
 
 def _counts_down(values: NDArray[np.float64], fleet: Fleet) -> bool:
-    """Whether a column decreases by 1 or 0 a cycle, to the same last value for all engines."""
-    # without the steps from the last row of an engine to the first one of the next
+    """Whether a column decreases by 1 or 0 per cycle, to the same last value in all engines."""
+    # without the steps between engines
     step = np.delete(np.diff(values), fleet.last_rows[:-1])
     last = values[fleet.last_rows]
     return bool(len(step) and np.isin(step, (0, -1)).all() and (last == last[0]).all())
@@ -264,10 +264,11 @@ def _is_setting(column: str) -> bool:
 
 
 def _switches_others(column: str, others: Sequence[str], fleet: Fleet) -> bool:
-    """Whether another sensor jumps whenever a column goes to and fro between its levels.
+    """Whether another sensor jumps whenever a column changes its level.
 
-    So does the setting of a machine of two speeds. An alarm switches once, near the failure; a
-    fact about an engine never. Steps from row to row are compared, which leave wear out.
+    This is typical of a setting, such as the speed of a two-speed machine. An alarm switches once,
+    near the failure; an attribute of an engine never changes. Differences between consecutive
+    rows are used, because they exclude wear.
     """
     values = fleet.column_values([column])[:, 0]
     _, level = np.unique(np.round(values, _grid_decimals(values)), return_inverse=True)
@@ -278,14 +279,14 @@ def _switches_others(column: str, others: Sequence[str], fleet: Fleet) -> bool:
     for other in fleet.column_values(others).T:
         step = other[inside] - other[inside - 1]
         within = step - (np.bincount(kind, step) / np.bincount(kind))[kind]
-        # eta squared: the share of the steps' variance that lies between the kinds of steps
+        # 1 − η²: the share of the steps' variance within the kinds of level changes
         if (within**2).sum() < (1 - _EXPLAINED) * ((step - step.mean()) ** 2).sum():
             return True
     return False
 
 
 def _grid(settings: NDArray[np.float64]) -> tuple[list[int], int]:
-    """Decimals that round settings to a grid near which all of them are, and its points in use."""
+    """Return decimals that round settings to few combinations, and the number of those."""
     if not settings.shape[1]:
         return [], 1
     decimals = [_grid_decimals(column) for column in settings.T]
@@ -295,8 +296,8 @@ def _grid(settings: NDArray[np.float64]) -> tuple[list[int], int]:
 
 
 def _grid_decimals(values: NDArray[np.float64]) -> int:
-    """Decimals that leave few levels, or a single one for a setting that varies freely."""
-    # at most nine decimals are allowed, and the logarithm of a tiny range may not exist
+    """Return decimals that round values to few levels, or to one if they are continuous."""
+    # at most nine decimals are allowed; the maximum avoids the logarithm of 0
     finest = round(-np.log10(max(np.ptp(values) / MAX_CONDITIONS, 1e-9)))
     for places in range(max(finest, -9), -9, -1):
         rounded = np.round(values, places)

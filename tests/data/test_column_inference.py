@@ -1,4 +1,4 @@
-"""Survey of a file: its columns, and which are left out and why."""
+"""Inference of the columns of a file, and which are left out and why."""
 
 import io
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmapss_rul.data.column_inference import NumericColumn, infer_columns
 from cmapss_rul.data.columns import SETTINGS
 from cmapss_rul.data.split import SplitConfig
-from cmapss_rul.data.survey import NumericColumn, survey
 from cmapss_rul.system.errors import DataError, UsageError
 from tests.data._fleets import SIX
 from tests.data._own import HEADER, LIVES, own_rows, write_own
@@ -22,7 +22,7 @@ def aside_by_default():
 
 def looked(tmp_path, **options):
     path = write_own(tmp_path / "my.csv")
-    return survey(path.read_bytes(), "my.csv", **options)
+    return infer_columns(path.read_bytes(), "my.csv", **options)
 
 
 def test_the_columns_of_a_file_of_ones_own(tmp_path):
@@ -45,7 +45,7 @@ def test_engines_to_be_held_out_change_nothing(tmp_path):
     def with_odd(names):
         rows = own_rows(lambda name, _: 1e6 * (name in names))
         content = write_own(tmp_path / "odd.csv", rows).read_bytes()
-        return survey(content, "odd.csv", engine="asset", cycle="hour").sensors
+        return infer_columns(content, "odd.csv", engine="asset", cycle="hour").sensors
 
     aside = aside_by_default()
     assert with_odd(aside) == with_odd([])
@@ -66,18 +66,20 @@ def test_engine_and_cycle_have_usual_names_or_are_named(tmp_path):
 def test_a_cell_that_no_table_has():
     huge = ("a,b\n1,2\n" + '"' + "9" * 200_000).encode()
     with pytest.raises(DataError, match=r"f, line \d+: found an invalid row \(field larger"):
-        survey(huge, "f", engine="a", cycle="b")
+        infer_columns(huge, "f", engine="a", cycle="b")
 
 
 def test_columns_of_one_name_are_left_out():
-    found = survey(b"a,b,t,t ,u\n1,1,2,3,4\n1,2,3,4,5\n2,1,4,5,6\n", "f", engine="a", cycle="b")
+    found = infer_columns(
+        b"a,b,t,t ,u\n1,1,2,3,4\n1,2,3,4,5\n2,1,4,5,6\n", "f", engine="a", cycle="b"
+    )
     assert [column.name for column in found.sensors] == ["u"]
     assert found.left_out == [("t", "occurs more than once in the header; rename it")] * 2
 
 
 def test_a_setting_whose_range_has_no_logarithm():
     content = b"a,b,setting,t\n1,1,0,3\n1,2,2.5e-324,4\n2,1,0,5\n"
-    assert survey(content, "f", engine="a", cycle="b").conditions == 1
+    assert infer_columns(content, "f", engine="a", cycle="b").conditions == 1
 
 
 def rows_of(count=60, **columns):
@@ -88,7 +90,7 @@ def rows_of(count=60, **columns):
 
 
 def found_in(frame, **options):
-    return survey(frame.to_csv(index=False).encode(), "f", **options)
+    return infer_columns(frame.to_csv(index=False).encode(), "f", **options)
 
 
 def test_labels_and_constants_are_left_out():
@@ -140,11 +142,11 @@ def test_text_and_parquet():
         for e in (1, 2)
         for c in range(1, 20)
     )
-    found = survey(text.encode(), "f")
+    found = infer_columns(text.encode(), "f")
     assert [column.name for column in found.settings] == [*SETTINGS[1:]]  # the first is always 0
     frame, file = rows_of(flag=True, name="a").set_index(["unit", "cycle"]), io.BytesIO()
     frame.to_parquet(file)
-    found = survey(file.getvalue(), "f")
+    found = infer_columns(file.getvalue(), "f")
     assert [column.name for column in found.sensors] == ["t"]
     assert [name for name, _ in found.left_out] == ["flag", "name"]
 
@@ -168,12 +170,12 @@ def test_a_row_number_is_no_engine_where_a_column_of_numbers_may_be():
     frame = frame.assign(unit=np.arange(1, 61), cycle=np.tile(np.arange(1, 21), 3))
     for content in (frame.to_csv(index=False).encode(), frame.to_parquet(index=False)):
         with pytest.raises(DataError) as caught:
-            survey(content, "f")
+            infer_columns(content, "f")
         assert str(caught.value) == (
             "f: found a single row of nearly every engine in the column of engines; perhaps "
             "'machine' names the engines: choose one with --engine (data.engine)"
         )
-        assert survey(content, "f", engine="machine").engines == 3
+        assert infer_columns(content, "f", engine="machine").engines == 3
 
 
 def test_two_columns_that_name_the_engine():
@@ -203,13 +205,13 @@ def test_a_cell_without_an_end_is_refused(line):
     rows = [HEADER, *own_rows()]
     rows[line - 1] += "," + "9" * 200_000
     with pytest.raises(DataError, match=r"f, line \d+: found an invalid row \(field larger"):
-        survey("\n".join(rows).encode(), "f", engine="asset", cycle="hour")
+        infer_columns("\n".join(rows).encode(), "f", engine="asset", cycle="hour")
 
 
 def test_names_that_cannot_be_used():
     header = HEADER.replace("temp", "unit").replace("vib", "")
     content = "\n".join([header, *own_rows()]).encode()
-    found = survey(content, "f", engine="asset", cycle="hour")
+    found = infer_columns(content, "f", engine="asset", cycle="hour")
     assert found.left_out[:2] == [
         ("unit", "its name cannot be used; rename it"),
         ("", "its name cannot be used; rename it"),

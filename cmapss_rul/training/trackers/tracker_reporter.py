@@ -93,7 +93,7 @@ def describe(run: RunFolder, config: RunConfig, tracking: Tracking) -> TrackedRu
 
 
 @dataclass(frozen=True)
-class Record:
+class TrackerState:
     """What a tracker has of a run: see the fields of `TrackedRun`."""
 
     name: str
@@ -102,45 +102,45 @@ class Record:
     epochs: int
 
 
-class Records:
+class TrackerStates:
     """`trackers.json` of a run, shared by the threads of its trackers."""
 
     def __init__(self, run: RunFolder) -> None:
         self._path = run.trackers
         self._lock = threading.Lock()
-        self._records: dict[str, Record] = {}
+        self._states: dict[str, TrackerState] = {}
         # where it is missing or damaged, the run starts anew in its trackers
         with suppress(OSError, ValueError, AttributeError, TypeError):
             found = json.loads(self._path.read_bytes())
-            self._records = {name: Record(**found[name]) for name in found if name in TRACKERS}
+            self._states = {name: TrackerState(**found[name]) for name in found if name in TRACKERS}
 
     @property
     def names(self) -> list[str]:
         """Trackers that follow the run."""
-        return list(self._records)
+        return list(self._states)
 
     def restore(self, name: str, run: TrackedRun) -> TrackedRun:
         """The run as a tracker has it; a group that is given replaces that of before."""
-        if name not in self._records:
+        if name not in self._states:
             return run
-        known = asdict(self._records[name])
+        known = asdict(self._states[name])
         return replace(run, **known | ({} if run.group is None else {"group": run.group}))
 
     def put(self, name: str, run: TrackedRun) -> None:
         """Save what a tracker has."""
         with self._lock:
-            self._records[name] = Record(run.name, run.group, run.id, run.epochs)
-            plain = {name: asdict(record) for name, record in self._records.items()}
+            self._states[name] = TrackerState(run.name, run.group, run.id, run.epochs)
+            plain = {name: asdict(state) for name, state in self._states.items()}
             write_atomic(self._path, json_text(plain) + "\n")
 
 
-class Follower(Reporter):
+class TrackerReporter(Reporter):
     """Passes the events of a run to one tracker.
 
     Args:
         name: of the tracker.
-        run: as it is described; the tracker's own id and epochs come from the records.
-        records: of the run.
+        run: as it is described; the tracker's own id and epochs come from the states.
+        states: of the run.
         warn: receives a line when the tracker fails.
     """
 
@@ -149,11 +149,11 @@ class Follower(Reporter):
         name: str,
         tracker: Tracker,
         run: TrackedRun,
-        records: Records,
+        states: TrackerStates,
         warn: Callable[[str], None],
     ) -> None:
-        self.name, self._tracker, self._records, self._warn = name, tracker, records, warn
-        self._run = records.restore(name, run)
+        self.name, self._tracker, self._states, self._warn = name, tracker, states, warn
+        self._run = states.restore(name, run)
         self._metrics = RunFolder(run.folder).metrics
         self._opened = False
         self._failure: BaseException | None = None
@@ -218,7 +218,7 @@ class Follower(Reporter):
     def _open(self) -> None:
         identity, epochs = self._tracker.open(self._run)
         self._run = replace(self._run, id=identity, epochs=epochs)
-        self._records.put(self.name, self._run)
+        self._states.put(self.name, self._run)
 
     def _log(self) -> None:
         # metrics.csv rather than the event: a resumed run has epochs that this process never saw
@@ -227,7 +227,7 @@ class Follower(Reporter):
         if new:
             self._tracker.log(new)
             self._run = replace(self._run, epochs=len(rows))
-            self._records.put(self.name, self._run)
+            self._states.put(self.name, self._run)
 
     def _do(self, call: Callable[[], None]) -> None:
         """Make a call at once, or in the thread."""
@@ -266,19 +266,19 @@ class Follower(Reporter):
 
 
 @contextmanager
-def follow(
+def track_run(
     run: RunFolder, config: RunConfig, tracking: Tracking, warn: Callable[[str], None]
-) -> Iterator[list[Follower]]:
-    """Make the followers of a run that trains in the context, and end what they follow.
+) -> Iterator[list[TrackerReporter]]:
+    """Make the reporters of a run that trains in the context, and end what they follow.
 
     Nothing is written or sent before the first epoch starts: until then the run may be refused.
 
     Raises:
         UsageError: the library of a tracker is not installed, or cannot be used.
     """
-    records, described = Records(run), describe(run, config, tracking)
-    followers = []
-    for name in dict.fromkeys([*tracking.loggers, *records.names]):
+    states, described = TrackerStates(run), describe(run, config, tracking)
+    reporters = []
+    for name in dict.fromkeys([*tracking.loggers, *states.names]):
         try:
             tracker = make_tracker(name)
         except UsageError as error:
@@ -286,15 +286,15 @@ def follow(
                 raise
             warn(f"{error}; the run was tracked there before")
             continue
-        followers.append(Follower(name, tracker, described, records, warn))
+        reporters.append(TrackerReporter(name, tracker, described, states, warn))
     try:
-        yield followers
+        yield reporters
     except BaseException:
-        for follower in followers:
-            follower.close(failed=True)
+        for reporter in reporters:
+            reporter.close(failed=True)
         raise
-    for follower in followers:
-        follower.finish([run.best, run.config, run.metrics])
+    for reporter in reporters:
+        reporter.finish([run.best, run.config, run.metrics])
 
 
 def attach_results(
@@ -313,8 +313,8 @@ def attach_results(
         summary: name → value of single metrics.
         warn: receives a line for each tracker that fails.
     """
-    records, described = Records(run), describe(run, config, Tracking())
-    for name in records.names:
+    states, described = TrackerStates(run), describe(run, config, Tracking())
+    for name in states.names:
         if name == "csv":  # evaluation.json and the report are in the folder, as its own file
             continue
         try:
@@ -322,6 +322,6 @@ def attach_results(
         except UsageError as error:
             warn(str(error))
             continue
-        follower = Follower(name, tracker, described, records, warn)
-        follower.attach(files, summary)
-        follower.close()
+        reporter = TrackerReporter(name, tracker, described, states, warn)
+        reporter.attach(files, summary)
+        reporter.close()

@@ -10,8 +10,8 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.reporters import Reporter
 from cmapss_rul.training.runs import RunFolder
-from cmapss_rul.training.trackers import NAMES, following, parse_names
-from cmapss_rul.training.trackers.following import Records, Tracking, attach_results
+from cmapss_rul.training.trackers import NAMES, parse_names, tracker_reporter
+from cmapss_rul.training.trackers.tracker_reporter import TrackerStates, Tracking, attach_results
 from cmapss_rul.training.train import train
 from tests.training.inputs import Recorder, Stopper, assert_same_run, everything, tiny
 
@@ -53,7 +53,7 @@ class Fake:
 @pytest.fixture
 def server(monkeypatch):
     found = {}
-    monkeypatch.setitem(following.TRACKERS, "mlflow", lambda: Fake(found))
+    monkeypatch.setitem(tracker_reporter.TRACKERS, "mlflow", lambda: Fake(found))
     return found
 
 
@@ -68,7 +68,7 @@ def run(eight, folder, inner=None, tracking=MLFLOW, resume=False, **parts):
 
 def test_names_are_comma_separated_or_repeated():
     assert parse_names(["csv,mlflow", "wandb", "csv"]) == ("csv", "mlflow", "wandb")
-    assert set(NAMES) == following.TRACKERS.keys()
+    assert set(NAMES) == tracker_reporter.TRACKERS.keys()
     for wrong in ("mlfow", "csv,", ""):
         with pytest.raises(UsageError, match=r"--logger: found '.*', expected one or more of c"):
             parse_names([wrong])
@@ -120,7 +120,7 @@ def test_a_tracked_run_trains_to_the_same_weights(eight, tmp_path):
 
 @pytest.mark.parametrize("call", ["open", "log", "attach", "close"])
 def test_a_tracker_that_fails_is_one_line_and_training_goes_on(eight, monkeypatch, tmp_path, call):
-    monkeypatch.setitem(following.TRACKERS, "wandb", lambda: Fake({}, broken=call))
+    monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: Fake({}, broken=call))
     recorder = Recorder()
     run(eight, tmp_path / "run", recorder, Tracking(("wandb",)))
     assert len(recorder.rows) == 2
@@ -132,8 +132,8 @@ def test_a_tracker_that_fails_is_one_line_and_training_goes_on(eight, monkeypatc
 def test_a_tracker_that_hangs_holds_nothing_up(eight, monkeypatch, tmp_path):
     waiting, release = Fake({}), threading.Event()
     waiting.log = lambda _rows: release.wait()
-    monkeypatch.setitem(following.TRACKERS, "wandb", lambda: waiting)
-    monkeypatch.setattr(following, "SECONDS", 0.1)
+    monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: waiting)
+    monkeypatch.setattr(tracker_reporter, "SECONDS", 0.1)
     recorder = Recorder()
     run(eight, tmp_path / "run", recorder, Tracking(("wandb",)))
     release.set()
@@ -144,7 +144,7 @@ def test_a_tracker_that_hangs_holds_nothing_up(eight, monkeypatch, tmp_path):
 
 def test_one_on_a_server_is_never_called_from_the_training_thread(eight, monkeypatch, tmp_path):
     fake = Fake({})
-    monkeypatch.setitem(following.TRACKERS, "wandb", lambda: fake)
+    monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: fake)
     run(eight, tmp_path / "run", tracking=Tracking(("wandb",)))
     assert fake.threads == {"tracker wandb"}
 
@@ -178,7 +178,7 @@ def test_a_tracker_that_is_not_installed_any_more_is_a_line(eight, monkeypatch, 
     def missing():
         raise ImportError("No module named 'mlflow'")
 
-    monkeypatch.setitem(following.TRACKERS, "mlflow", missing)
+    monkeypatch.setitem(tracker_reporter.TRACKERS, "mlflow", missing)
     recorder = Recorder()
     run(eight, tmp_path / "run", recorder, Tracking(), resume=True)
     assert recorder.notes[0] == (
@@ -193,7 +193,7 @@ def test_a_tracker_that_is_not_installed_any_more_is_a_line(eight, monkeypatch, 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"mlflow": 3}', '{"mlflow": {"id": "a"}}'])
 def test_a_damaged_record_starts_anew(tmp_path, content):
     (tmp_path / "trackers.json").write_text(content)
-    assert Records(RunFolder(tmp_path)).names == []
+    assert TrackerStates(RunFolder(tmp_path)).names == []
 
 
 def test_csv_of_a_resumed_run_as_pandas_reads_it(eight, tmp_path):
