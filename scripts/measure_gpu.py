@@ -17,7 +17,7 @@ from typing import Any
 
 from cmapss_rul.bench.run import inspect_machine
 from cmapss_rul.data.simulate import simulate
-from cmapss_rul.training.ranks import pick_device
+from cmapss_rul.training.device import pick_device
 from scripts.gpu_parts import PARTS, Result, Setting
 
 

@@ -26,7 +26,7 @@ from cmapss_rul.bench.steps import measure_balancers, measure_matmul_shares, mea
 from cmapss_rul.data.columns import SubsetName, file_name
 from cmapss_rul.data.verification import provenance
 from cmapss_rul.training.config import TrainConfig
-from cmapss_rul.training.ranks import pick_device
+from cmapss_rul.training.device import pick_device
 from cmapss_rul.version import __version__
 
 Part = Callable[[BenchOptions], dict[str, Any]]

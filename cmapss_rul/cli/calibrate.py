@@ -45,7 +45,7 @@ def calibrate(
     """
     from dataclasses import asdict
 
-    from cmapss_rul.training.ranks import pick_device
+    from cmapss_rul.training.device import pick_device
 
     chosen = pick_device(device)  # a wrong name is refused before anything is read
 

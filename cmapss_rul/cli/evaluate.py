@@ -52,7 +52,7 @@ def evaluate(
       rul evaluate runs/fd001-s0 --baseline
       rul evaluate runs/fd001-s0/last.pt --json --output results
     """
-    from cmapss_rul.training.ranks import pick_device
+    from cmapss_rul.training.device import pick_device
 
     chosen = pick_device(device)  # a wrong name is refused before anything is read
 

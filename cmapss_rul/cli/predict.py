@@ -84,7 +84,7 @@ def predict(
       rul predict runs/fd001-s0 mine.csv -o rul.csv --every-cycle
       zcat mine.csv.gz | rul predict runs/fd001-s0 - --json
     """
-    from cmapss_rul.training.ranks import pick_device
+    from cmapss_rul.training.device import pick_device
 
     chosen = pick_device(device)  # a wrong name is refused before anything is read
 

@@ -34,7 +34,7 @@ def quickstart(device: Device = "auto") -> None:
     """
     run = _run_of("fd001")
     if not _finished(run):
-        from cmapss_rul.training.ranks import pick_device
+        from cmapss_rul.training.device import pick_device
 
         pick_device(device)  # refuses an unknown one before anything is downloaded
         config = "fd001" if _get_data() else "demo"
@@ -98,7 +98,7 @@ def _train_and_report(config: str, folder: Path, device: str) -> None:
     from cmapss_rul.evaluation.headline import render_headline
     from cmapss_rul.evaluation.save import EvaluationFiles, save
     from cmapss_rul.reports.report import report_evaluation
-    from cmapss_rul.training.ranks import pick_device
+    from cmapss_rul.training.device import pick_device
     from cmapss_rul.training.trained_model import restore
 
     chosen = pick_device(device)

@@ -31,7 +31,7 @@ def collect_versions() -> dict[str, Any]:
     from cmapss_rul.data.columns import SUBSETS, file_names
     from cmapss_rul.data.sources import VARIABLE
     from cmapss_rul.training.config import TrainConfig
-    from cmapss_rul.training.ranks import available_devices
+    from cmapss_rul.training.device import available_devices
 
     names = file_names(SUBSETS)
     cache = cache_folder(DATA_FOLDER / names[0])

@@ -87,7 +87,7 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
 
 def _identity(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
     """All that the baseline's metrics depend on, as in the JSON."""
-    digests = {name: file["canonical_sha256"] for name, file in evaluation.protocol.digest.items()}
+    digests = {name: file.canonical_sha256 for name, file in evaluation.protocol.digest.items()}
     return {**fit_inputs(model.config), "digests": digests}
 
 

@@ -13,7 +13,7 @@ from cmapss_rul.data.ncmapss import FILES, MAX_RUL, VIRTUAL
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.data.testset import EvaluationSet
 from cmapss_rul.display.text import counted, row_noun
-from cmapss_rul.evaluation.facts import EnsembleFacts, SplitFacts
+from cmapss_rul.evaluation.protocol_parts import EnsembleFacts, FileDigest, SplitFacts
 from cmapss_rul.metrics.published import OWN_SUBSET, TEST, VALIDATION, Setup
 from cmapss_rul.training.checkpoint import Versions
 from cmapss_rul.training.trained_model import TrainedModel
@@ -45,8 +45,7 @@ class Protocol:
         files: 'official files', 'not the official files', 'simulated, …' or 'own files'.
         scored_at: `LAST_WINDOWS`, or `EVERY_FLIGHT` of units that were flown until the failure.
         official: whether train, test and RUL file are all official.
-        digest: of each file by its name: SHA-256 of its bytes, SHA-256 without regard to
-            line endings and trailing spaces, and whether it is official or simulated.
+        digest: of each file by its name.
         tested_on: 'a test file', or 'held-out engines of the same file'.
         engines: number of test engines, none of them dropped.
         padded: number of test engines (of flights, with a stride) shorter than the window.
@@ -73,7 +72,7 @@ class Protocol:
     files: str
     official: bool
     simulated: bool
-    digest: dict[str, dict[str, Any]]
+    digest: dict[str, FileDigest]
     tested_on: str
     engines: int
     padded: int
@@ -107,14 +106,14 @@ class Protocol:
     def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
         """Collect the protocol of one evaluation."""
         data, fleet = model.config.data, tested.fleet
-        digest = {file.name: _digest(file.model_dump()) for file in model.data.files}
+        digest = {file.name: FileDigest.of(file) for file in model.data.files}
         for file in tested.sources:
-            found = _digest(dataclasses.asdict(file))
+            found = FileDigest.of(file)
             other = digest.get(file.name, found) != found  # two files of one name, in two folders
             digest[f"{file.name} (test)" if other else file.name] = found
         # one altered file is enough to make a result incomparable
-        official = not data.own and all(file["official"] for file in digest.values())
-        simulated = any(file["simulated"] for file in digest.values())
+        official = not data.own and all(file.official for file in digest.values())
+        simulated = any(file.simulated for file in digest.values())
         row = row_noun(data.unit)
         return cls(
             subset=data.fleet_name,
@@ -219,7 +218,7 @@ class Protocol:
             ("prediction", f"clamped to [{self.clamp[0]}, {self.clamp[1]}] before any metric"),
             ("seed", f"{self.seed}; {self.runs}"),
             ("versions", ", ".join(" ".join(pair) for pair in self.versions["evaluated"].items())),
-            ("digests", ", ".join(f"{k} {v['sha256'][:12]}" for k, v in self.digest.items())),
+            ("digests", ", ".join(f"{k} {v.sha256[:12]}" for k, v in self.digest.items())),
         ]
 
     def summary(self) -> str:
@@ -315,10 +314,6 @@ def _failure(model: TrainedModel) -> str:
     if model.engines.censored:
         return _STATED
     return _ASSUMED if model.config.data.own else ""
-
-
-def _digest(file: dict[str, Any]) -> dict[str, Any]:
-    return {key: file[key] for key in ("sha256", "canonical_sha256", "official", "simulated")}
 
 
 def _selection(model: TrainedModel) -> str:

@@ -24,6 +24,7 @@ from cmapss_rul.experiments.statistics import (
 from cmapss_rul.experiments.summaries import (
     CellProtocol,
     CellSummary,
+    RunProtocol,
     RunSummary,
     Scores,
     Spread,
@@ -32,7 +33,10 @@ from cmapss_rul.experiments.summaries import (
 from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
 from cmapss_rul.system.errors import RulError
 
-_OF_ONE_SEED = {"digest", "leaks", "versions", "seed", "runs", "epoch", "ensemble"}
+_OF_ONE_SEED = {
+    **dict.fromkeys(("digest", "leaks", "versions", "seed", "runs", "epoch", "ensemble"), True),
+    "split": {"seed"},
+}
 """Parts of a run's protocol that do not belong to the whole cell."""
 
 _SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in VIEWS}
@@ -83,10 +87,10 @@ def _check_same_data(results: Sequence[RunResult]) -> None:
     """Refuse to compare runs that were trained or tested on different files."""
     first: dict[str, tuple[str, str]] = {}
     for result in results:
-        for name, file in result.evaluation["protocol"]["digest"].items():
-            run, digest = first.setdefault(name, (result.run.name, file["canonical_sha256"]))
+        for name, file in result.evaluation.protocol.digest.items():
+            run, digest = first.setdefault(name, (result.run.name, file.canonical_sha256))
             # canonical: copies of a file may differ in line endings and padding
-            if file["canonical_sha256"] != digest:
+            if file.canonical_sha256 != digest:
                 raise RulError(
                     f"{name} was another file for {run} than for {result.run.name}; remove the "
                     "run folder of one and call again"
@@ -105,7 +109,7 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
     }
     last_capped = scores.pop("last_capped")
     # any run will do: what differs between seeds is removed below
-    protocol = results[0].evaluation["protocol"] if results else None
+    protocol = results[0].evaluation.protocol if results else None
     return CellSummary(
         config=cell.config,
         subset=cell.subset,
@@ -113,8 +117,8 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         settings=cell.settings,
         label=cell.label,
         leak=cell.leak,
-        leaks=sorted({text for result in results for text in _leaks(result)}),
-        files=protocol and protocol["files"],
+        leaks=sorted({text for result in results for text in result.evaluation.protocol.leaks}),
+        files=protocol and protocol.files,
         n_seeds=len(results),
         rmse=last_capped.rmse,
         nasa=last_capped.nasa,
@@ -135,18 +139,17 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         # a grid that was interrupted and resumed after a change of the code has several
         commit=", ".join(sorted({r.commit or "unknown" for r in results})) or None,
         versions=_versions(results),
-        data=protocol and protocol["digest"],
+        data=protocol and protocol.digest,
         protocol=protocol and _without_seed(protocol),
         **scores,
     )
 
 
 def _summarise_run(result: RunResult) -> RunSummary:
-    values: dict[str, Any] = {
-        f"{metric}{suffix}": result.score(view, metric)
-        for view, suffix in _SUFFIXES.items()
-        for metric in ("rmse", "nasa")
-    }
+    values: dict[str, Any] = {}
+    for view, suffix in _SUFFIXES.items():
+        values[f"rmse{suffix}"] = result.score(view, "rmse")
+        values[f"nasa{suffix}"] = result.score(view, "nasa")
     if result.oracle:
         epoch = min(result.oracle, key=result.oracle.__getitem__)  # the first of equal ones
         values |= {
@@ -171,7 +174,7 @@ def _summarise_run(result: RunResult) -> RunSummary:
 
 def _versions(results: Sequence[RunResult]) -> dict[str, str]:
     """All versions of packages that trained the runs, and those that compare them now."""
-    trained = [result.evaluation["protocol"]["versions"]["trained"] for result in results]
+    trained = [result.evaluation.protocol.versions.trained for result in results]
     names = trained[0] if trained else {}
     versions = {name: ", ".join(sorted({run[name] for run in trained})) for name in names}
     # the statistics are computed here and now, whatever trained the runs
@@ -179,15 +182,8 @@ def _versions(results: Sequence[RunResult]) -> dict[str, str]:
     return versions | {name: metadata.version(name) for name in ("numpy", "scipy", *own)}
 
 
-def _leaks(result: RunResult) -> list[str]:
-    found: list[str] = result.evaluation["protocol"].get("leaks", [])  # older versions lack them
-    return found
-
-
-def _without_seed(protocol: Mapping[str, Any]) -> CellProtocol:
-    shared = {key: value for key, value in protocol.items() if key not in _OF_ONE_SEED}
-    split = {key: value for key, value in shared["split"].items() if key != "seed"}
-    return CellProtocol(**{**shared, "split": split})
+def _without_seed(protocol: RunProtocol) -> CellProtocol:
+    return CellProtocol(**protocol.model_dump(exclude=_OF_ONE_SEED, exclude_unset=True))
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
@@ -277,6 +273,6 @@ def _engine_errors(runs: Sequence[RunResult]) -> dict[str, float]:
     """Mean squared error of each engine, by name, of the folds of one seed."""
     found: dict[str, float] = {}
     for run in runs:
-        cuts: dict[str, Any] = run.evaluation["cuts"]
-        found |= cuts["by_engine"]
+        assert run.evaluation.cuts is not None  # each fold holds engines out
+        found |= run.evaluation.cuts.by_engine
     return found

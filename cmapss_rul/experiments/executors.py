@@ -27,7 +27,7 @@ from cmapss_rul.system.memory import keep_freed_memory
 from cmapss_rul.system.signals import Interrupted, StopSignals
 from cmapss_rul.system.workers import POLL_SECONDS, Job, JobEvent, OnJobEvent, attempt, run_jobs
 from cmapss_rul.training.config import TrainConfig
-from cmapss_rul.training.ranks import pick_device
+from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers.tracker_reporter import make_tracker
 

@@ -23,7 +23,7 @@ from cmapss_rul.system.files import write_atomic
 from cmapss_rul.system.workers import Send
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
-from cmapss_rul.training.ranks import pick_device
+from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.reporters import Reporter, Row
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers.tracker_reporter import Tracking

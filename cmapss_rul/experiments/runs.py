@@ -1,13 +1,12 @@
 """The run folders of a grid: whether a run is finished, and its results."""
 
-import json
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from cmapss_rul.evaluation.save import EvaluationFiles
 from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.identity import comparable
 from cmapss_rul.experiments.oracle import oracle_file, read_oracle
+from cmapss_rul.experiments.summaries import RunEvaluation
 from cmapss_rul.system.errors import CheckpointError, RulError, one_line
 from cmapss_rul.system.files import write_atomic
 from cmapss_rul.training.checkpoint import Checkpoint
@@ -185,18 +185,18 @@ class RunResult:
 
     run: GridRun
     history: History
-    evaluation: dict[str, Any]
+    evaluation: RunEvaluation
     engines: NDArray[Any]
     true: NDArray[np.float64]
     errors: NDArray[np.float64]
     oracle: dict[int, float]
     commit: str | None
 
-    def score(self, view: str, metric: str) -> float | None:
-        """Return rmse or nasa in one of `VIEWS`, or None where it is not finite."""
+    def score(self, view: str, metric: Literal["rmse", "nasa"]) -> float | None:
+        """Return a metric in one of `VIEWS`, or None where it is not finite."""
         windows, labels = VIEWS[view]
-        value = self.evaluation["metrics"][windows][labels][metric]
-        return None if value is None else float(value)
+        scores = self.evaluation.metrics[windows][labels]
+        return scores.rmse if metric == "rmse" else scores.nasa
 
     @property
     def rmse(self) -> float:
@@ -232,7 +232,7 @@ def read_result(run: GridRun, history: History, folder: Path) -> RunResult:
     """Read the evaluation of a finished run; RulError where a file is missing or damaged."""
     targets = EvaluationFiles.of(RunFolder(folder).best)
     try:
-        evaluation = json.loads(targets.metrics.read_bytes())
+        evaluation = RunEvaluation.load(targets.metrics)
         # an engine may be called '007' or 'NA', which pandas would read as 7 and as missing
         table = pd.read_csv(targets.predictions, dtype={"engine": str}, keep_default_na=False)
         true = table["true_rul_capped"].to_numpy(dtype=np.float64)

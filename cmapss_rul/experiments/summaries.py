@@ -168,6 +168,41 @@ class CellProtocol(JsonRecord):
     stride: int | None = None
 
 
+class RunVersions(JsonRecord):
+    """Versions by package; those that evaluated the run are kept beside."""
+
+    trained: dict[str, str]
+
+
+class RunProtocol(CellProtocol):
+    """The protocol in a run's evaluation.json; `digest` is by file name."""
+
+    digest: dict[str, FileDigest]
+    versions: RunVersions
+    leaks: list[str] = []  # evaluations of older versions lack it
+
+
+class RunScores(JsonRecord):
+    """Test RMSE in cycles and NASA score of one run in one view; None where not finite."""
+
+    rmse: float | None
+    nasa: float | None
+
+
+class RunCuts(JsonRecord):
+    """Mean squared error of each held-out engine at random cuts, by its name, cycles²."""
+
+    by_engine: dict[str, float]
+
+
+class RunEvaluation(JsonRecord):
+    """What comparisons read of a run's evaluation.json; `metrics` by windows, then by labels."""
+
+    protocol: RunProtocol
+    metrics: dict[str, dict[str, RunScores]]
+    cuts: RunCuts | None = None  # of held-out engines only
+
+
 class CellSummary(JsonRecord):
     """One cell of a grid: the metrics of its runs over the seeds, and how they were made.
 

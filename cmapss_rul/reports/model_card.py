@@ -137,7 +137,7 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
         f"{escape(protocol.subset)}, {escape(protocol.files)}.{source} {used}"
         f"{protocol.engines} tested."
     )
-    digests = [[name, file["sha256"]] for name, file in protocol.digest.items()]
+    digests = [[name, file.sha256] for name, file in protocol.digest.items()]
     yield to_markdown(Table("", ["file", "SHA-256"], digests, "ll"))
 
 

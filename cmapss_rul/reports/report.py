@@ -21,7 +21,7 @@ from cmapss_rul.reports.rul_plots import LastWindows
 from cmapss_rul.reports.training_curves import training_parts
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.system.files import check_writable
-from cmapss_rul.training.ranks import pick_device
+from cmapss_rul.training.device import pick_device
 from cmapss_rul.training.trained_model import TrainedModel, restore
 
 

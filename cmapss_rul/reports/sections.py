@@ -273,7 +273,7 @@ def provenance(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     names = list(versions["evaluated"])
     rows = [[when, *(each.get(name, "–") for name in names)] for when, each in versions.items()]
     yield Column([Table("Package versions", ["", *names], rows)])
-    digests = [[name, file["sha256"]] for name, file in evaluation.protocol.digest.items()]
+    digests = [[name, file.sha256] for name, file in evaluation.protocol.digest.items()]
     digests.append([model.path.name, hashlib.sha256(model.path.read_bytes()).hexdigest()])
     yield PageTable(Table("SHA-256 of the files", ["file", "SHA-256"], digests, "ll"))
     lines = to_yaml(model.config, comments=False).splitlines()

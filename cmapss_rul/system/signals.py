@@ -3,6 +3,7 @@
 Imported before anything else, so nothing heavy may be imported here.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -44,6 +45,41 @@ def terminable() -> Iterator[None]:
 def _terminate(number: int, frame: FrameType | None) -> None:
     del number, frame
     raise Terminated
+
+
+@contextmanager
+def end_hung_process(seconds: float, line: str) -> Iterator[None]:
+    """End the process if the context still lasts some `seconds` after SIGINT or SIGTERM.
+
+    For calls into C++ that wait for other processes: Python runs no handler before they return.
+    `line` goes to stderr, the exit code is 1. Does nothing outside the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    import socket  # here: only where there are ranks
+
+    left = threading.Event()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+
+    def watch() -> None:
+        with reader:
+            while (number := reader.recv(1)) and number[0] not in (signal.SIGINT, signal.SIGTERM):
+                pass  # signals of other programs that use this package
+        if number and not left.wait(seconds):
+            os.write(2, f"{line}\n".encode())  # the main thread may hold the lock of sys.stderr
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    # written to by the interpreter itself, at once and whatever the main thread is doing
+    previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        left.set()
+        signal.set_wakeup_fd(previous)
+        writer.close()
 
 
 class Interrupted(RulError):

@@ -17,53 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmapss_rul.display.text import counted
 from cmapss_rul.model.network import Network
 from cmapss_rul.system.errors import RulError, UsageError, one_line
-from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated
+from cmapss_rul.system.signals import Interrupted, StopSignals, Terminated, end_hung_process
+from cmapss_rul.training.device import device_of_rank, pick_device
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
-
-DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
-UNTESTED = ("mps", "xpu")
-"""Devices of PyTorch on which this package is untested."""
-
-
-def pick_device(name: str) -> torch.device:
-    """Turn the value of `--device` into a device.
-
-    Args:
-        name: one of `DEVICES`; `auto` is CUDA if available, else the CPU.
-
-    Raises:
-        UsageError: the name is unknown, or there is no such device.
-
-    >>> pick_device("cpu")
-    device(type='cpu')
-    """
-    if name not in DEVICES:
-        raise UsageError(f"--device: found '{name}', expected one of {', '.join(DEVICES)}")
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in available_devices():
-        raise UsageError(
-            f"--device: {name} was asked for, but this PyTorch "
-            f"({torch.__version__}) finds no {name.upper()} device; use --device cpu or auto"
-        )
-    return torch.device(name)
-
-
-def available_devices() -> list[str]:
-    """Return the names of the available devices."""
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "xpu": torch.xpu.is_available(),
-    }
-    return [name for name, found in there.items() if found]
-
 
 class ProcessGroup:
     """A single process; base class of distributed groups.
@@ -198,7 +158,10 @@ class DistributedGroup(ProcessGroup):
     def distribute(self, network: Network) -> nn.Module:
         """Wrap the network in DistributedDataParallel, which also broadcasts rank 0's weights."""
         devices = None if self._device.type == "cpu" else [self._device]
-        return nn.parallel.DistributedDataParallel(network, device_ids=devices)
+        # all ranks have equal buffers anyway: constants, and statistics of whole batches
+        return nn.parallel.DistributedDataParallel(
+            network, device_ids=devices, broadcast_buffers=False
+        )
 
     def local_share(self, index: Tensor) -> Tensor:
         """Return this rank's share of a batch of windows [batch]; sizes differ by at most one."""
@@ -249,12 +212,22 @@ class AlreadyReported(RulError):
     """Raised on the other ranks once one has reported the failure; prints nothing."""
 
 
+HUNG_AFTER = 15.0
+"""Seconds after SIGINT or SIGTERM after which a rank that still runs is considered hung.
+
+*Guess*: longer than a step and an evaluation, and less than the 30 s after which torchrun kills.
+*Measured*: in 1 of 150 kills of a rank, gloo missed that a send to it had failed, so that the other
+rank would have waited for its time-out of 30 minutes, during which Python runs no signal handler.
+"""
+
+
 @contextmanager
 def join_process_group(device: str) -> Iterator[ProcessGroup]:
     """Join the process group of torchrun; without torchrun, yield a single-process group.
 
     If a rank fails, the others fail in their next all-reduce. Only one rank prints an error: the
-    first to report.
+    first to report. A rank that still waits for another
+    `HUNG_AFTER` seconds after a signal is ended.
 
     Raises:
         UsageError: there is no such device, or fewer GPUs here than ranks.
@@ -267,25 +240,28 @@ def join_process_group(device: str) -> Iterator[ProcessGroup]:
     from torch import distributed
     from torch.distributed.rendezvous import rendezvous
 
-    try:
-        store, rank, size = next(rendezvous("env://"))
-    except (RuntimeError, ValueError) as error:
-        raise RulError(f"torchrun: the ranks cannot find each other: {one_line(error)}") from error
-    try:
-        own_device = _device_of_rank(device)
-        # gloo besides NCCL, because signals are exchanged on the CPU
-        backend = "gloo" if own_device.type == "cpu" else "cpu:gloo,cuda:nccl"
-        distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
-        yield DistributedGroup(own_device)
-    except BaseException as error:
-        if threading.current_thread() is threading.main_thread():  # where Python allows it
-            # torchrun sends SIGTERM once a rank has died; this rank may have to report first
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if not _reports_first(store):
-            raise AlreadyReported from None
-        raise _reported_error(error, rank, size) from error
-    # only after success: after a failure it may wait for a dead rank
-    distributed.destroy_process_group()
+    lost = _lost_rank(os.environ.get("RANK", "?"), os.environ["WORLD_SIZE"])
+    with end_hung_process(HUNG_AFTER, f"rul: {lost.prefix}{lost}"):
+        try:
+            store, rank, size = next(rendezvous("env://"))
+        except (RuntimeError, ValueError) as error:
+            reason = f"torchrun: the ranks cannot find each other: {one_line(error)}"
+            raise RulError(reason) from error
+        try:
+            own_device = device_of_rank(device)
+            # gloo besides NCCL, because signals are exchanged on the CPU
+            backend = "gloo" if own_device.type == "cpu" else "cpu:gloo,cuda:nccl"
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
+            yield DistributedGroup(own_device)
+        except BaseException as error:
+            if threading.current_thread() is threading.main_thread():  # where Python allows it
+                # torchrun sends SIGTERM once a rank has died; this rank may have to report first
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if not _reports_first(store):
+                raise AlreadyReported from None
+            raise _reported_error(error, rank, size) from error
+        # only after success: after a failure it may wait for a dead rank
+        distributed.destroy_process_group()
 
 
 def _reports_first(store: Any) -> bool:
@@ -295,35 +271,22 @@ def _reports_first(store: Any) -> bool:
     return True
 
 
-def _device_of_rank(name: str) -> torch.device:
-    """Return this rank's device: the CPU, or the GPU of its local rank."""
-    device = pick_device(name)
-    if device.type == "cpu":
-        return device
-    if device.type in UNTESTED:
-        raise UsageError(f"--device: several processes need cpu or cuda, found {name}")
-    number = int(os.environ.get("LOCAL_RANK", "0"))
-    if number >= (gpus := torch.cuda.device_count()):
-        raise UsageError(
-            f"torchrun: found rank {number} on a machine with {counted(gpus, 'GPU')}, "
-            "expected one GPU a rank; use --nproc-per-node with fewer, or --device cpu"
-        )
-    torch.cuda.set_device(number)
-    return torch.device("cuda", number)
-
-
 def _reported_error(error: BaseException, rank: int, size: int) -> BaseException:
     """Return the error to print for the failure of a rank."""
     if isinstance(error, Terminated) or _is_lost_connection(error):
-        return RulError(
-            f"another rank has died, so rank {rank} of {size} stops, too; the last checkpoint is "
-            "retained: resume with the same command and --resume auto"
-        )
+        return _lost_rank(rank, size)
     if isinstance(error, RulError) and not isinstance(error, Interrupted) and rank:
         reported = RulError(f"rank {rank}: {error}")
         reported.exit_code = error.exit_code
         return reported
     return error
+
+
+def _lost_rank(rank: int | str, size: int | str) -> RulError:
+    return RulError(
+        f"another rank has died or hangs, so rank {rank} of {size} stops, too; the last checkpoint "
+        "is retained: resume with the same command and --resume auto"
+    )
 
 
 def _is_lost_connection(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from cmapss_rul.bench.options import QUICK, BenchOptions, Repetitions
 from cmapss_rul.bench.run import PARTS, bench, inspect_machine, run_parts
 from cmapss_rul.bench.table import describe_machine, result_table
 from cmapss_rul.display.table import to_terminal
-from cmapss_rul.training.ranks import pick_device
+from cmapss_rul.training.device import pick_device
 from tests.bench.results import result
 
 KEYS = (

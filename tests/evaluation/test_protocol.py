@@ -90,7 +90,7 @@ def test_simulated_files_are_said_to_be_simulated(evaluation):
     assert protocol.official is False
     assert protocol.files == "simulated, not the official files"
     assert list(protocol.digest) == ["train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt"]
-    for digest in protocol.digest.values():
+    for digest in protocol.as_dict()["digest"].values():
         assert set(digest) == {"sha256", "canonical_sha256", "official", "simulated"}
         assert digest["simulated"] is True
 
@@ -102,8 +102,8 @@ def test_other_files_are_said_to_be_other_files(model, own):
     words[2] = f"{float(words[2]) + 1e-4:.4f}"
     path.write_text("".join([" ".join(words) + "\n", *rows[1:]]))
     protocol = evaluate(model, data_dir=str(own)).protocol
-    assert protocol.digest["test_FD001.txt"]["simulated"] is False
-    assert protocol.digest["test_FD001.txt"]["official"] is False
+    assert protocol.digest["test_FD001.txt"].simulated is False
+    assert protocol.digest["test_FD001.txt"].official is False
     assert protocol.simulated  # the training file still is
     assert not protocol.official
 

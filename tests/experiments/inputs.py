@@ -11,6 +11,7 @@ from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.experiments.grid import Grid, GridRun, make_grid
 from cmapss_rul.experiments.results import Comparison
 from cmapss_rul.experiments.runs import VIEWS, History, RunResult
+from cmapss_rul.experiments.summaries import RunEvaluation
 from cmapss_rul.system.errors import RulError, one_line
 from cmapss_rul.system.workers import Job, JobEvent, OnJobEvent
 
@@ -106,7 +107,7 @@ def result(run: GridRun, rmse: float, **changes: Any) -> RunResult:
     ]  # fmt: skip
     plain = {
         "history": History(rows, changes.pop("best_epoch", epochs), "0" * 64),
-        "evaluation": {"metrics": metrics, "protocol": protocol},
+        "evaluation": RunEvaluation.model_validate({"metrics": metrics, "protocol": protocol}),
         "engines": np.arange(1, 7),
         "true": np.array([10.0, 30, 50, 70, 90, 125]),
         "errors": rmse * np.array([1.0, -1, 1, -1, 1, -1]),

@@ -10,6 +10,7 @@ import pytest
 from cmapss_rul.data.split import LEAK
 from cmapss_rul.experiments.comparison import as_csv, compare_results
 from cmapss_rul.experiments.identity import digest_of
+from cmapss_rul.experiments.summaries import FileDigest, RunScores
 from cmapss_rul.system.errors import RulError
 from tests.experiments.inputs import comparison, grid, results
 
@@ -172,7 +173,7 @@ def test_the_csv_has_a_row_a_run_failed_ones_too():
 def test_a_score_too_large_for_a_number_is_null():
     made = grid(seeds=(0,), balancers=["fixed"])
     (one,) = results(made, {"fixed": [12.0]})
-    one.evaluation["metrics"]["every"]["raw"]["nasa"] = None
+    one.evaluation.metrics["every"]["raw"] = RunScores(rmse=32.0, nasa=None)
     cell = as_plain(compare_results(made, [one], {}))["cells"][0]
     assert cell["every_raw"]["nasa"] == {"mean": None, "sd": None}
 
@@ -181,15 +182,15 @@ def test_a_file_that_only_some_runs_had_is_compared_among_those():
     made = grid()
     found = results(made, RMSE)
     before = compare_results(made, found, {})
-    digests = [one.evaluation["protocol"]["digest"] for one in found]
+    digests = [one.evaluation.protocol.digest for one in found]
     for digest in digests[1:3]:  # auxiliary training files, say
-        digest["train_FD003.txt"] = {**digest["train_FD001.txt"]}
+        digest["train_FD003.txt"] = digest["train_FD001.txt"]
     after = compare_results(made, found, {})
     runs = {run.run: run.rmse for cell in after.cells for run in cell.runs}
     assert runs == {one.run.name: one.rmse for one in found}
     assert [cell.runs for cell in after.cells] == [cell.runs for cell in before.cells]
     assert (after.pairs, after.ranks) == (before.pairs, before.ranks)
-    digests[2]["train_FD003.txt"]["canonical_sha256"] = "z"
+    digests[2]["train_FD003.txt"] = FileDigest(sha256="a", canonical_sha256="z")
     with pytest.raises(RulError, match=r"train_FD003\.txt was another file for fd001-amnl-s0 than"):
         compare_results(made, found, {})
 
@@ -197,7 +198,8 @@ def test_a_file_that_only_some_runs_had_is_compared_among_those():
 def test_runs_from_different_data_are_refused():
     made = grid()
     found = results(made, RMSE)
-    found[2].evaluation["protocol"]["digest"]["test_FD001.txt"]["canonical_sha256"] = "z"
+    digest = found[2].evaluation.protocol.digest
+    digest["test_FD001.txt"] = FileDigest(sha256="a", canonical_sha256="z")
     with pytest.raises(RulError, match=r"test_FD001\.txt was another file for fd001-fixed-s0 than"):
         compare_results(made, found, {})
 

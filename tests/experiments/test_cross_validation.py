@@ -1,11 +1,14 @@
 """Cross-validation over test folds: one result of all engines."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
 
 from cmapss_rul.experiments.comparison import compare_results, cross_validations
 from cmapss_rul.experiments.grid import make_grid
+from cmapss_rul.experiments.summaries import RunCuts
 from tests.data._own import KEYS
 from tests.experiments.inputs import TINY, result
 
@@ -28,9 +31,11 @@ def errors_of(run):
 
 def results_of(made):
     found = [result(run, 1.0) for run in made.runs]
-    for one in found:
-        one.evaluation["cuts"] = {"by_engine": errors_of(one.run)}
-    return found
+    cuts = [RunCuts(by_engine=errors_of(one.run)) for one in found]
+    return [
+        replace(one, evaluation=one.evaluation.model_copy(update={"cuts": its}))
+        for one, its in zip(found, cuts, strict=True)
+    ]
 
 
 def test_each_engine_counts_once(made):

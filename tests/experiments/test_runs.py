@@ -18,6 +18,7 @@ from cmapss_rul.experiments.runs import (
     remove,
     run_folder,
 )
+from cmapss_rul.experiments.summaries import RunScores
 from cmapss_rul.system.errors import RulError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.runs import RunFolder
@@ -188,12 +189,28 @@ def test_a_run_without_the_oracle_ignores_its_file(copied):
 
 def test_a_score_too_large_for_a_number_is_none():
     one = result(grid(seeds=(0,)).runs[0], 12.0)
-    one.evaluation["metrics"]["every"]["capped"]["rmse"] = None
+    one.evaluation.metrics["every"]["capped"] = RunScores(rmse=None, nasa=1.0)
     assert one.validation_gap is None
 
 
+def test_an_evaluation_of_an_older_version_is_read(copied):
+    made_grid, folder = copied
+    run = made_grid.runs[0]
+    path = run_folder(run, folder) / "evaluation.json"
+    plain = json.loads(path.read_text())
+    for part, key in ((plain, "intervals"), (plain["protocol"], "leaks"),
+                      (plain["protocol"]["split"], "calibration_engines")):  # fmt: skip
+        del part[key]
+    path.write_text(json.dumps(plain))
+    history = finished_history(run.config, path.parent, oracle=False)
+    found = read_result(run, history, path.parent)
+    assert found.evaluation.protocol.leaks == []
+    # nothing is added to what a comparison passes on, and nothing is lost
+    assert found.evaluation.model_dump(exclude_unset=True) == plain
+
+
 @pytest.mark.parametrize("name", ["evaluation.json", "predictions.csv"])
-@pytest.mark.parametrize("content", [b"", b"[", None])
+@pytest.mark.parametrize("content", [b"", b"[", b"{}", None])
 def test_a_damaged_evaluation_is_reported(copied, name, content):
     made_grid, folder = copied
     run = made_grid.runs[0]

@@ -233,7 +233,7 @@ def test_configuration_versions_and_digests_are_there(model, evaluation, seen):
     (config,) = of_kind(Lines, parts)
     assert "  window: 40" in config.lines
     for file in evaluation.protocol.digest.values():
-        assert file["sha256"] in seen.words
+        assert file.sha256 in seen.words
     assert f"torch {model.versions.torch}"[6:] in seen.words
 
 

@@ -65,6 +65,59 @@ def test_in_another_thread_nothing_is_done():
     assert entered == [signal.getsignal(signal.SIGTERM)]
 
 
+# a second acquire waits as a collective does: handlers run, and it goes on waiting
+HUNG = """
+import os, signal, threading
+from cmapss_rul.system.signals import StopSignals, end_hung_process
+with end_hung_process({seconds}, "rul: error: hung"), StopSignals() as stop:
+    os.kill(os.getpid(), signal.{number})
+    os.kill(os.getpid(), signal.SIGTERM)
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire(timeout={waits})
+print("went on after", stop.received)
+"""
+
+
+def hung(**words):
+    return subprocess.run(
+        [sys.executable, "-c", HUNG.format(**words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_process_that_hangs_after_a_signal_is_ended(number):
+    end = hung(number=number, seconds=0.2, waits=30)
+    assert (end.returncode, end.stdout, end.stderr) == (1, "", "rul: error: hung\n")
+
+
+def test_one_that_goes_on_is_not_ended():
+    end = hung(number="SIGTERM", seconds=30, waits=0.2)
+    assert (end.returncode, end.stdout, end.stderr) == (0, "went on after 15\n", "")
+    # SIGUSR1 with a handler of another program's
+    script = """
+import signal, time
+from cmapss_rul.system.signals import end_hung_process
+signal.signal(signal.SIGUSR1, lambda *_: None)
+with end_hung_process(0.05, "rul: error: hung"):
+    signal.raise_signal(signal.SIGUSR1)
+    time.sleep(0.3)
+print(signal.set_wakeup_fd(-1))
+"""
+    end = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (end.returncode, end.stdout, end.stderr) == (0, "-1\n", "")
+
+
 def stopped(tmp_path, number, module, function, *words):
     script = STAGE.format(module=module, function=function, number=number.name, words=list(words))
     return subprocess.run(

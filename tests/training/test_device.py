@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from cmapss_rul.system.errors import UsageError
-from cmapss_rul.training.ranks import available_devices, pick_device
+from cmapss_rul.training import device
+from cmapss_rul.training.device import available_devices, pick_device
 
 
 @pytest.fixture
@@ -53,3 +54,12 @@ def test_unknown_devices_are_refused_with_those_there_are(name):
     with pytest.raises(UsageError, match="expected one of auto, cpu, cuda, mps, xpu") as caught:
         pick_device(name)
     assert "\x1b" not in str(caught.value)
+
+
+def test_a_machine_with_fewer_gpus_than_ranks_is_refused(monkeypatch):
+    monkeypatch.setattr(device, "pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(UsageError, match=r"torchrun: found rank 1 on a machine with 1 GPU"):
+        device.device_of_rank("cuda")
+    assert device.device_of_rank("cpu") == torch.device("cpu")

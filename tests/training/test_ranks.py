@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,28 @@ from tests.training.two_ranks import all_variants
 ROOT = Path(__file__).parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 RUL = ["--no-python", sys.executable, "-m", "cmapss_rul"]
+IMPATIENT = """
+from cmapss_rul.training import ranks
+ranks.HUNG_AFTER = 1.0
+from cmapss_rul.__main__ import main
+main()
+"""
+ALONE = """
+import os, signal, sys
+from datetime import timedelta
+from cmapss_rul.system.signals import StopSignals
+from cmapss_rul.training import ranks
+import torch.distributed.rendezvous
+ranks.HUNG_AFTER = 0.5
+home = sys.modules["torch.distributed.rendezvous"]
+wait = home.rendezvous
+def rendezvous(url):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return wait(url, timeout=timedelta(seconds=20))
+home.rendezvous = rendezvous
+with StopSignals(), ranks.join_process_group("cpu"):
+    pass
+"""
 
 pytestmark = pytest.mark.skipif(
     not torch.distributed.is_available() or not torch.distributed.is_gloo_available(),
@@ -53,18 +76,26 @@ def ended(process):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """What one process and two ranks make of the same steps."""
+def two_ranks(tmp_path_factory, eight):
+    """What one process and two ranks make of the same steps, and the end of a run of the ranks."""
     folder = tmp_path_factory.mktemp("ranks")
-    process = started("-m", "tests.training.two_ranks", folder)
+    words = ["train", "--config", write_config(folder, eight), "--output", folder / "run"]
+    process = started("-m", "tests.training.two_ranks", folder, *words)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(1)
     alone = all_variants(ProcessGroup())
     torch.set_num_threads(threads)
     torch.set_rng_state(state)
-    _, err = process.communicate()
-    assert process.returncode == 0, err
-    return alone, *(torch.load(folder / f"rank{rank}.pt") for rank in (0, 1))
+    end = ended(process)
+    assert end[0] == 0, end[2]
+    steps = alone, *(torch.load(folder / f"rank{rank}.pt") for rank in (0, 1))
+    return steps, end, RunFolder(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def found(two_ranks):
+    """The steps of one process, and of each of two ranks."""
+    return two_ranks[0]
 
 
 def apart(one, other):
@@ -116,10 +147,8 @@ def write_config(folder, eight, **parts):
     return path
 
 
-def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, tmp_path, finished_run):
-    path = write_config(tmp_path, eight)
-    run = RunFolder(tmp_path / "run")
-    code, out, said = ended(started(*RUL, "train", "--config", path, "--output", run.path))
+def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, two_ranks, finished_run):
+    _, (code, out, said), run = two_ranks
     assert (code, said) == (0, [])
     assert out.count("epoch 1/2") == out.count("rul evaluate") == 1  # rank 0 alone reports
     assert "2 ranks, joined by gloo: rank 0 (" in out
@@ -139,11 +168,11 @@ def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, tmp_path, finished_run)
     assert [row["epoch"] for row in recorder.rows] == [3]
 
 
-def running(eight, folder, *options):
+def running(eight, folder, rul=RUL):
     """A run of two ranks after its first epoch, and the numbers of their processes."""
     path = write_config(folder, eight, train={"epochs": 100_000, "ema": None})
     run = RunFolder(folder / "run")
-    process = started(*RUL, "train", "--config", path, "--output", run.path, *options)
+    process = started(*rul, "train", "--config", path, "--output", run.path)
     while not run.metrics.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -152,16 +181,21 @@ def running(eight, folder, *options):
     return process, run, numbers
 
 
+def lost(rank):
+    """How a rank ends that waits for another in vain."""
+    return (
+        f"rul: error: another rank has died or hangs, so rank {rank} of 2 stops, too; the last "
+        "checkpoint is retained: resume with the same command and --resume auto"
+    )
+
+
 @pytest.mark.parametrize("dead", [0, 1])
 def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, tmp_path, dead):
     process, run, numbers = running(eight, tmp_path)
     os.kill(numbers[dead], signal.SIGKILL)
     code, _, said = ended(process)
     assert code == 1
-    assert said == [
-        f"rul: error: another rank has died, so rank {1 - dead} of 2 stops, too; the last "
-        "checkpoint is retained: resume with the same command and --resume auto"
-    ]
+    assert said == [lost(1 - dead)]
     content = checkpoint_file.read(run.last)
     assert content["loop"]["epoch"] >= 1
     more = tiny(eight, train={"epochs": 100_000, "ema": None})
@@ -170,6 +204,36 @@ def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, 
     with pytest.raises(Interrupted):
         train(more, run.path, resume=True, device="cpu", reporters=[stopper])
     assert checkpoint_file.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
+
+
+def test_a_rank_that_waits_in_vain_ends_at_a_signal(eight, tmp_path):
+    """One that is stopped keeps its connections: the collective of the other never fails."""
+    rul = ["--no-python", sys.executable, "-c", IMPATIENT]
+    process, run, numbers = running(eight, tmp_path, rul)
+    os.kill(numbers[1], signal.SIGSTOP)
+    process.terminate()
+    with suppress(ProcessLookupError):
+        while process.poll() is None:
+            os.kill(numbers[0], 0)  # raises once it has ended
+            time.sleep(0.05)
+    with suppress(ProcessLookupError):  # torchrun kills it after 30 s
+        os.kill(numbers[1], signal.SIGKILL)
+    code, _, said = ended(process)
+    assert code != 0
+    assert said == [lost(0)]
+    assert checkpoint_file.read(run.last)["loop"]["epoch"] >= 1
+
+
+def test_a_rank_that_waits_for_one_that_never_joins_ends_at_a_signal():
+    place = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    end = subprocess.run(
+        [sys.executable, "-c", ALONE],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **place},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (end.returncode, end.stdout, end.stderr) == (1, "", lost(0) + "\n")
 
 
 @pytest.mark.slow
@@ -282,12 +346,3 @@ def test_ranks_that_do_not_find_each_other_are_one_line(monkeypatch):
         join_process_group("cpu"),
     ):
         pass
-
-
-def test_a_machine_with_fewer_gpus_than_ranks_is_refused(monkeypatch):
-    monkeypatch.setattr(ranks, "pick_device", torch.device)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    with pytest.raises(UsageError, match=r"torchrun: found rank 1 on a machine with 1 GPU"):
-        ranks._device_of_rank("cuda")
-    assert ranks._device_of_rank("cpu") == torch.device("cpu")

@@ -1,15 +1,20 @@
 """What each of several ranks does in the tests of `ranks`; torchrun starts it.
 
-torchrun --standalone --nproc-per-node 2 -m tests.training.two_ranks FOLDER
+torchrun --standalone --nproc-per-node 2 -m tests.training.two_ranks FOLDER [WORD …]
+
+The words are those of a command `rul`, which the same ranks run at the end.
 """
 
 import copy
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from cmapss_rul.cli import main as rul
+from cmapss_rul.training import ranks
 from cmapss_rul.training.ranks import ProcessGroup, join_process_group
 from cmapss_rul.training.step import TrainingStep
 from tests.balancers.variants import VARIANTS, title
@@ -84,14 +89,21 @@ def all_variants(group: ProcessGroup) -> dict[str, Any]:
     return {**found, **dropout}
 
 
-def main(folder: Path) -> None:
-    """Save what this rank found."""
+def main(folder: Path, *words: str) -> None:
+    """Save what this rank found, and run the command, which leaves with its exit code."""
     torch.set_num_threads(1)
     with join_process_group("cpu") as group:
         found = {**all_variants(group), "description": group.description}
         mine = torch.arange(WINDOWS)[group.local_share(torch.arange(WINDOWS))]
         torch.save({**found, "share": mine}, folder / f"rank{group.rank}.pt")
+        # the command in this group: to start two more processes takes longer than all of this
+        ranks.join_process_group = lambda _: nullcontext(group)
+        try:
+            rul(words)
+        except SystemExit as end:
+            code = end.code
+    sys.exit(code)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

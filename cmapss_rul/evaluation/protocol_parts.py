@@ -1,11 +1,28 @@
-"""How the engines behind a result were split, and of how many networks it is."""
+"""Parts of the protocol: digests of the files, the split, the networks of an ensemble."""
 
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from cmapss_rul.data.split import LEAK
+from cmapss_rul.data.verification import Provenance
+from cmapss_rul.training.checkpoint import TrainFile
 from cmapss_rul.training.trained_model import TrainedModel
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """SHA-256 of a file, and of its text without line endings and padding, and its origin."""
+
+    sha256: str
+    canonical_sha256: str
+    official: bool
+    simulated: bool
+
+    @classmethod
+    def of(cls, file: TrainFile | Provenance) -> "FileDigest":
+        """Digests of a file that was trained or tested on."""
+        return cls(file.sha256, file.canonical_sha256, file.official, file.simulated)
 
 
 @dataclass(frozen=True)
