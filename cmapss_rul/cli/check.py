@@ -32,9 +32,10 @@ def check(
     Prints how far each sensor is from the training data at the same age and operating condition
     (Wasserstein distance, in standard deviations of the training data; at most 0.5, or
     2 ÷ √engines where the file has fewer than 16), the share of rows with an unknown operating
-    condition (at most 1 %), the share of records shorter than the window (at most 50 %) and, with
-    --rul, the share of intervals that contain the true RUL. Exits with 3 where a limit is passed,
-    so that a scheduler can stop.
+    condition (at most 1 %), the share of records shorter than the window (at most 50 %), those that
+    end with a stuck sensor, whose value no longer changes (none), and, with --rul, the share of
+    intervals that contain the true RUL. Exits with 3 where a limit is passed, so that a scheduler
+    can stop.
 
     \b
     Examples:

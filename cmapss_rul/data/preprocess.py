@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cmapss_rul.data.conditions import Conditions
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.fleet import Fleet, row_blocks
-from cmapss_rul.data.reference import Reference
+from cmapss_rul.data.reference import STUCK, Reference, run_lengths
 
 CYCLE_UNIT = 200
 """Divisor of the cycle count: about the mean life of an engine (*measured*: 206 in FD001).
@@ -168,7 +168,8 @@ class Preprocessor:
             is_setting=np.array([name in config.setting_names for name in config.columns]),
         )
         other = config.columns, config.cycle_count, config.smoothing, config.condition_keys
-        reference = Reference.fit(values, condition, fleet.cycle[rows], scaler.transform)
+        cycle, engine = fleet.cycle[rows], fleet.engine[rows]
+        reference = Reference.fit(values, condition, cycle, scaler.transform, engine)
         if config.counts_cycles:
             return cls(*other, conditions, scaler, reference=reference)
         trains = slice(None) if engines is None else np.isin(fleet.engines, engines)
@@ -225,6 +226,17 @@ class Preprocessor:
         The range is per operating condition; for settings, over all rows.
         """
         return self.scaler.out_of_range(fleet.column_values(self.columns), self.condition(fleet))
+
+    def stuck(self, fleet: Fleet, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """[row, column], whether a column has long had the value that it has at these rows.
+
+        `STUCK` times longer than ever in training; None of an older checkpoint.
+        """
+        if self.reference is None or self.reference.longest_runs is None:
+            return None
+        columns = fleet.column_values(self.columns).T
+        runs = [run_lengths(column, fleet.engine)[rows] for column in columns]
+        return np.asarray(np.column_stack(runs) > STUCK * self.reference.longest_runs)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all parameters as plain values and tensors, for a checkpoint."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cmapss_rul.data.fleet import Fleet
 from cmapss_rul.data.records import Records
 from cmapss_rul.data.testset import read_own_rul
 from cmapss_rul.display.table import Table
@@ -142,6 +143,7 @@ def check(
     shares = [*_shares(model, records)]
     if rul is not None:
         shares.append(_coverage(model, records, Path(rul)))
+    shares.append(_stuck(model, records.fleet))
     return FileCheck(
         file=name or (str(table) if isinstance(table, str | PathLike) else "the data frame"),
         model=str(model.path),
@@ -185,6 +187,18 @@ def _shares(model: TrainedModel, records: Records) -> list[Share]:
         ),
         Share("records shorter than the window", short, SHORT, len(fleet.lengths)),
     ]
+
+
+def _stuck(model: TrainedModel, fleet: Fleet) -> Share:
+    """Share of records that end with a sensor whose value no longer changes; names the sensors."""
+    name, records = "records that end with a stuck sensor", len(fleet.starts)
+    marks = model.preprocessor.stuck(fleet, fleet.last_rows)
+    if marks is None:
+        return Share(name, None, 0.0, records)
+    if marks.any():
+        sensors = np.array(model.preprocessor.columns)[marks.any(axis=0)]
+        name += f" ({', '.join(sensors)})"
+    return Share(name, float(marks.any(axis=1).mean()), 0.0, records)
 
 
 def _coverage(model: TrainedModel, records: Records, rul: Path) -> Share:

@@ -202,15 +202,18 @@ def _notes(
     fleet = records.fleet
     # of another unit than cycles, records may start and miss as they like
     start = fleet.cycle[fleet.row_starts[rows]] if model.config.data.counts_cycles else 1
-    held = [""] * len(rows)
+    held = stuck = [""] * len(rows)
     if fleet.held is not None:
         marked = any_in_window(fleet.held, fleet, rows, model.config.data.window)
         held = [" ".join(np.array(fleet.columns)[columns]) for columns in marked]
-    parts = zip(np.broadcast_to(start, len(rows)), records.missing_cycles[rows], held, strict=True)
+    if (unchanged := model.preprocessor.stuck(fleet, rows)) is not None:
+        stuck = [" ".join(np.array(model.preprocessor.columns)[columns]) for columns in unchanged]
+    starts = np.broadcast_to(start, len(rows))
+    parts = zip(starts, records.missing_cycles[rows], held, stuck, strict=True)
     return ["; ".join([*_record_notes(*part), common]) for part in parts]
 
 
-def _record_notes(first_cycle: int, missing: int, held: str) -> list[str]:
+def _record_notes(first_cycle: int, missing: int, held: str, stuck: str) -> list[str]:
     notes = []
     # the cycle count, where it is an input, then includes cycles that were never recorded
     if first_cycle != 1:
@@ -219,6 +222,8 @@ def _record_notes(first_cycle: int, missing: int, held: str) -> list[str]:
         notes.append(f"the record lacks {counted(missing, 'cycle')} in between")
     if held:
         notes.append(f"empty cells hold earlier values: {held}")
+    if stuck:
+        notes.append(f"stuck at one value: {stuck}")
     return notes
 
 

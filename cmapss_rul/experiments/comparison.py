@@ -33,7 +33,7 @@ from cmapss_rul.experiments.summaries import (
 from cmapss_rul.metrics.bootstrap import percentile_interval, resampled_rmse
 from cmapss_rul.system.errors import RulError
 
-_OF_ONE_SEED = {
+_OF_ONE_SEED: Mapping[str, bool | set[str]] = {
     **dict.fromkeys(("digest", "leaks", "versions", "seed", "runs", "epoch", "ensemble"), True),
     "split": {"seed"},
 }

@@ -25,6 +25,7 @@ from cmapss_rul.training.device import device_of_rank, pick_device
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
+
 class ProcessGroup:
     """A single process; base class of distributed groups.
 

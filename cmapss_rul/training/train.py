@@ -17,10 +17,10 @@ from cmapss_rul.system.locks import lock_folder
 from cmapss_rul.system.signals import StopSignals
 from cmapss_rul.training.checkpoint import Checkpoint, Clock, Host, RunRecord, Versions
 from cmapss_rul.training.config import RunConfig
+from cmapss_rul.training.device import UNTESTED
 from cmapss_rul.training.ensemble import train_ensemble
 from cmapss_rul.training.inputs import RunInputs, find_train_files, read_train_files
 from cmapss_rul.training.loop import Loop
-from cmapss_rul.training.device import UNTESTED
 from cmapss_rul.training.ranks import ProcessGroup
 from cmapss_rul.training.reporters import LogFile, Reporter, Reporters
 from cmapss_rul.training.resume import (

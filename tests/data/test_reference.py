@@ -13,7 +13,8 @@ CYCLES = np.arange(1, 401)
 
 def reference_of(values, condition=None, cycle=CYCLES):
     condition = np.zeros(len(values), dtype=np.int64) if condition is None else condition
-    return Reference.fit(values, condition, cycle, lambda rows, _: rows.astype(np.float32))
+    engine = np.repeat([1, 2], [100, len(values) - 100])
+    return Reference.fit(values, condition, cycle, lambda rows, _: rows.astype(np.float32), engine)
 
 
 def test_the_distance_of_moved_rows_is_the_shift():
@@ -84,3 +85,17 @@ def test_a_misshapen_reference_is_refused(change):
     )
     with pytest.raises(ValueError, match="preprocessor reference"):
         Preprocessor.from_state(state, config)
+
+
+def test_a_run_of_equal_values_is_one_engines():
+    values = np.arange(400.0)
+    values[97:103] = 7.0  # three rows of either engine
+    values[200:205] = 8.0
+    reference = reference_of(np.column_stack([values, np.zeros(400)]))
+    assert reference.longest_runs.tolist() == [5, 300]
+    state = reference.state_dict()
+    assert Reference.from_state(state, 1, 2).longest_runs.tolist() == [5, 300]
+    with pytest.raises(ValueError, match=r"preprocessor reference: found torch\.int64 runs of"):
+        Reference.from_state({**state, "longest_runs": state["longest_runs"][:1]}, 1, 2)
+    del state["longest_runs"]  # of an older checkpoint
+    assert Reference.from_state(state, 1, 2).longest_runs is None

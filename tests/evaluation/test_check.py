@@ -63,6 +63,32 @@ def test_unknown_conditions_and_short_records(model, frame):
     assert without.shares[0].ok
 
 
+def test_a_stuck_sensor_is_named(model, frame):
+    place = model.preprocessor.columns.index("sensor_11")
+    longest = int(model.preprocessor.reference.longest_runs[place])
+    assert 2 * longest < 30
+    last = frame["cycle"] - frame.groupby("unit")["cycle"].transform("max")
+
+    def stuck(rows, unit=3):
+        of_unit = (frame["unit"] == unit) & (last > -rows)
+        value = frame["sensor_11"].where(~of_unit, frame["sensor_11"][of_unit].iloc[0])
+        return check(model, frame.assign(sensor_11=value), name="stuck").shares[-1]
+
+    assert (check(model, frame).shares[-1].found, stuck(2 * longest - 1).ok) == (0.0, True)
+    found = stuck(30)
+    assert found.name == "records that end with a stuck sensor (sensor_11)"
+    assert (found.found, found.limit, found.of, found.ok) == (1 / 20, 0.0, 20, False)
+    found = to_table(check(model, frame.assign(sensor_11=530.0))).rows[-1]
+    assert found[1:] == ["100.0%", "at most 0.0%", "too many"]
+
+
+def test_a_checkpoint_without_runs_does_not_know_stuck_sensors(model, frame):
+    reference = dataclasses.replace(model.preprocessor.reference, longest_runs=None)
+    old = dataclasses.replace(model.preprocessor, reference=reference)
+    found = check(dataclasses.replace(model, preprocessor=old), frame).shares[-1]
+    assert (found.found, found.ok) == (None, True)
+
+
 def test_coverage_by_hand(model, frame, tmp_path):
     # 200 − cycle, and at level 0.9 from 3 × late below to 3 × early = 12 above
     known = countdown(calibrated(model))

@@ -205,6 +205,15 @@ def test_a_model_without_that_estimate_says_why(model, frame, changes, reason):
         predicted(calibrated(model, **changes), frame, estimate="nasa")
 
 
+def test_a_stuck_sensor_is_said_in_the_note(model, frame):
+    of_unit = frame["unit"] == 3
+    rows = frame[of_unit].index[-30:]
+    value = frame["sensor_11"].where(~frame.index.isin(rows), frame["sensor_11"][rows[0]])
+    notes = predicted(model, frame.assign(sensor_11=value))["note"]
+    assert notes[2] == f"stuck at one value: sensor_11; {NO_INTERVALS}"
+    assert list(notes.drop(2)) == list(predicted(model, frame)["note"].drop(2))
+
+
 def test_too_few_engines_for_any_level_are_said_in_the_note(model, frame):
     table = predicted(calibrated(model, engines=[1, 2], levels=[], quantiles=[]), frame)
     assert table["rul_upper"].isna().all()
