@@ -317,7 +317,11 @@ def test_alone_nothing_is_joined(monkeypatch):
 @pytest.mark.parametrize(
     ("error", "rank", "said"),
     [
-        (RuntimeError("[pair.cc:5] gloo: Connection closed by peer"), 0, "so rank 0 of 2 stops, too"),
+        (
+            RuntimeError("[pair.cc:5] gloo: Connection closed by peer"),
+            0,
+            "so rank 0 of 2 stops, too",
+        ),
         (torch.distributed.DistBackendError("NCCL"), 1, "so rank 1 of 2 stops, too"),
         (Terminated(), 1, "so rank 1 of 2 stops, too"),
         (UsageError("no data"), 0, "no data"),
