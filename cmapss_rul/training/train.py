@@ -1,4 +1,4 @@
-"""Set a run up, or resume it, and train it."""
+"""Entry point of training: set up or resume a run, and train it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,41 +44,40 @@ def train(
     group: ProcessGroup | None = None,
     tracking: Tracking | None = None,
 ) -> RunFolder:
-    """Train a configuration in a folder of its own; only training files are opened.
+    """Train a configuration in a run folder; only training files are opened.
 
-    With `split.folds` one network a fold is trained, each in a folder of its own below; see
+    With `split.folds`, one network per fold is trained, each in a sub-folder; see
     `training.ensemble`.
 
     Args:
-        config: of the run.
-        folder: of the run; must not exist, unless `resume`.
-        resume: from the folder's `last.pt`, exactly as if the run had never stopped; where the
-            folder has none yet, start in it.
+        config: configuration of the run.
+        folder: run folder; must not exist, unless `resume`.
+        resume: resume from the folder's `last.pt`, bit for bit as if the run had not stopped; if
+            there is none, start the run there.
         device: see `pick_device`.
         reporters: receive the events of the run, in this order.
-        group: processes that train this run together, of which rank 0 writes and reports; by
-            default this one alone.
-        tracking: the trackers that follow the run; a resumed run continues in those that it has.
+        group: process group that trains this run; by default a single process.
+        tracking: trackers to log to; a resumed run also continues in its previous trackers.
 
     Returns:
-        The run's folder, with `best.pt`, `last.pt`, `metrics.csv`, `config.yaml`, `train.log`.
+        The run folder, with `best.pt`, `last.pt`, `metrics.csv`, `config.yaml`, `train.log`.
 
     Raises:
-        UsageError: the folder exists, or is not a run's; another configuration or other data
-            than the run's; a tracker is not installed.
+        UsageError: the folder exists, or is not a run's; configuration or data differ from those
+            of the run to resume; a tracker is not installed.
         DataError: a training file cannot be obtained or is malformed.
-        CheckpointError: the folder's `last.pt` cannot be used.
+        CheckpointError: the checkpoint to resume from is invalid.
         RulError: the loss was not finite (the last good checkpoint is retained); another process
             trains in the folder.
-        Interrupted: a signal came; the state is saved.
+        Interrupted: a signal was received; the state is saved.
     """
     run = folder if isinstance(folder, RunFolder) else RunFolder(Path(folder))
     group = group or ProcessGroup()
     if config.split.is_ensemble:
         if tracking is not None and tracking.loggers:
             raise UsageError(
-                "--logger: writes one run, and --folds trains several; leave it out, or train one "
-                "with --set split.fold=0"
+                "--logger logs a single run, but --folds trains several; leave it out, or train a "
+                "single fold with --set split.fold=0"
             )
         return _train_folds(config, run, resume, device, reporters, group)
     with ExitStack() as cleanup:
@@ -95,9 +94,9 @@ def train(
             return run
         torch_device = group.device(device)
         paths = find_train_files(config)
-        # from here on a signal is noted and the loop asks for it: a checkpoint is never cut short
+        # from here on, signals are recorded and checked by the loop, and never interrupt a write
         stop = cleanup.enter_context(StopSignals())
-        # before the network is built: its weights are the first draws of the generator
+        # before the network is built, whose initialisation draws first
         cleanup.enter_context(_seeded(config, torch_device))
         inputs = _read_inputs(config, paths, checkpoint)
         training_step = TrainingStep(config, config.build_network(), torch_device, group)
@@ -111,10 +110,10 @@ def train(
             stop=stop,
         )
         if checkpoint is not None:
-            loop.load(checkpoint)  # before any file is changed, for it may be refused
+            loop.load(checkpoint)  # before any file is changed, since it may be refused
         if group.first:
             if not resume:
-                run.path.mkdir(parents=True)  # fails if another process took the name meanwhile
+                run.path.mkdir(parents=True)  # fails if another process has created it meanwhile
                 cleanup.enter_context(lock_folder(run.path))
             remove_partial_files(run.path)
             write_atomic(run.config, to_yaml(config))
@@ -149,14 +148,14 @@ def _train_folds(
 def _read_inputs(
     config: RunConfig, paths: Sequence[Path], checkpoint: Checkpoint | None
 ) -> RunInputs:
-    """Read and prepare the training files; refuse others than those of the run that resumes."""
+    """Read and prepare the training files; refuse files that differ from a resumed run's."""
     files = read_train_files(config, paths)
     if checkpoint is not None:
         check_same_run(config, [source for _, source in files], checkpoint)
     inputs = RunInputs.prepare(config, files)
     if checkpoint is None:
         inputs.check_leakage(config, files)
-    else:  # recorded when the run started
+    else:  # already computed when the run started
         inputs.files.label_columns = checkpoint.data.label_columns
         inputs.files.fingerprints = checkpoint.data.fingerprints
     return inputs
@@ -164,9 +163,9 @@ def _read_inputs(
 
 @contextmanager
 def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
-    """Seed the global generators and set the threads; restore both at the end."""
+    """Seed the global generators and set the number of threads; restore both at the end."""
     threads = torch.get_num_threads()
-    # forked: whoever calls `train` from Python keeps the draws of the surrounding program
+    # forked: the generator of a program that calls `train` must not change
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.train.thread_count())
@@ -177,7 +176,7 @@ def _seeded(config: RunConfig, device: torch.device) -> Iterator[None]:
 
 
 def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, step: TrainingStep) -> RunRecord:
-    """Collect the parts of a checkpoint that stay as they are during the run."""
+    """Collect the parts of the checkpoint that are constant during the run."""
     return RunRecord(
         versions=Versions.current(),
         config=config.without_paths(),
@@ -197,7 +196,7 @@ def _record(config: RunConfig, run: RunFolder, inputs: RunInputs, step: Training
 
 
 def _report_start(loop: Loop, inputs: RunInputs) -> None:
-    """Report caveats about the results, and the sizes of the run."""
+    """Report caveats about the results, and log the sizes of the run."""
     data, step, reporter = loop.data, loop.training_step, loop.reporter
     for caveat in _caveats(loop, inputs):
         reporter.note(caveat)
@@ -214,13 +213,13 @@ def _report_start(loop: Loop, inputs: RunInputs) -> None:
 def _caveats(loop: Loop, inputs: RunInputs) -> Iterator[str]:
     files, device = inputs.files, loop.training_step.device.type
     if loop.config.split.by == "windows":
-        yield f"split.by windows is {LEAK}, so validation metrics are too good"
+        yield f"split.by windows is {LEAK}, so validation metrics are optimistic"
     yield from _own_file_caveats(loop, inputs) if loop.config.data.own else _file_caveats(inputs)
-    if loop.config.data.flights is not None:  # so few of them that the draw matters
+    if loop.config.data.flights is not None:  # so few units that the draw matters
         units = [str(inputs.names[number - 1]) for number in loop.data.engines.validation]
         yield f"validation on unit {', '.join(units)}"
     if files.label_columns:
-        yield f"{LABEL_LEAK} ({', '.join(files.label_columns)}), so all metrics are too good"
+        yield f"{LABEL_LEAK} ({', '.join(files.label_columns)}), so all metrics are optimistic"
     if files.held_cells:
         cells = list_held(files.held_cells)
         yield f"empty cells hold the engine's last value (data.missing): {cells}"
@@ -233,27 +232,27 @@ def _caveats(loop: Loop, inputs: RunInputs) -> Iterator[str]:
 def _file_caveats(inputs: RunInputs) -> Iterator[str]:
     files = inputs.files.files
     if any(file.simulated for file in files):
-        yield "the data are simulated: results on them are not results on NASA's"
+        yield "the data are simulated: results on them are not results on NASA's data"
     for file in files:
         if not (file.simulated or file.official):
             yield f"{file.name} is not the official file"
 
 
 def _own_file_caveats(loop: Loop, inputs: RunInputs) -> Iterator[str]:
-    """State which records end at the failure, and which are held out."""
+    """Yield which records end with the failure, and which are held out."""
     name, censored = inputs.files.name, len(inputs.censored)
     held_out = f"; {len(inputs.test)} of its engines are held out for rul evaluate"
     held_out = held_out if len(inputs.test) else ""
     if not censored:
         yield (
-            f"each record of {name} is assumed to end at the failure (data.event or data.censored "
-            f"says which do not){held_out}"
+            f"each record of {name} is assumed to end with the failure (data.event or "
+            f"data.censored mark those that do not){held_out}"
         )
         return
     used = loop.record.engines
     engines = {*used.training, *used.validation, *used.calibration, *used.test}
     yield (
-        f"{len(engines) - censored} of {counted(len(engines), 'record')} of {name} end at the "
-        f"failure; the other {censored} train by a one-sided loss, and neither select the epoch "
-        f"nor calibrate the intervals{held_out}"
+        f"{len(engines) - censored} of {counted(len(engines), 'record')} of {name} end with the "
+        f"failure; the other {censored} are trained on with a one-sided loss, and neither select "
+        f"the epoch nor calibrate the intervals{held_out}"
     )

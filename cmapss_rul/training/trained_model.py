@@ -1,4 +1,4 @@
-"""A trained network with all that is needed to predict, restored from a checkpoint."""
+"""Trained models: network and preprocessor, restored from a checkpoint."""
 
 import math
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ from cmapss_rul.training.config import RunConfig
 
 
 class WindowPredictions(NamedTuple):
-    """Predictions for some windows.
+    """Predictions of windows.
 
     Attributes:
         rul: [window], cycles, clamped to [0, cap].
-        unclamped: [window], cycles, the network's output.
+        unclamped: [window], raw output of the network, cycles.
         probabilities: [window, class], of the health classes, the healthiest first.
     """
 
@@ -46,18 +46,17 @@ class TrainedModel:
     """A network and its preprocessor, ready to predict.
 
     Attributes:
-        config: of the run; `data.dir` and `data.own_files` are the paths at training.
-        network: in evaluation mode, on the device asked for.
+        config: configuration of the run; `data.dir` and `data.own_files` are the paths used in
+            training.
+        network: in evaluation mode.
         preprocessor: fitted on the training engines.
-        epoch: finished epochs.
-        best_epoch: the epoch that validation had chosen by then.
-        val_rmse: over every cycle of the validation engines, capped labels, cycles.
-        calibration: the basis of the intervals; None where there are none.
-        members: of an ensemble over folds: the model of each network, which its fold's engines
-            validated; empty for a single network. Of the ensemble, `epoch` is the latest of
-            theirs, and `val_rmse` is of each engine's predictions by the network that it did not
-            train.
-        seconds: of an ensemble: training and validation of all networks.
+        epoch: number of finished epochs; in an ensemble, the maximum over networks.
+        best_epoch: epoch selected by validation so far; in an ensemble, the maximum over networks.
+        val_rmse: RMSE over every cycle of the validation engines, capped labels, cycles; in an
+            ensemble, of out-of-fold predictions.
+        calibration: parameters of the intervals; None for no intervals.
+        members: model of each network of an ensemble over folds; empty for a single network.
+        seconds: time of training and validation of all networks of an ensemble.
     """
 
     path: Path
@@ -75,12 +74,12 @@ class TrainedModel:
     seconds: float | None = None
 
     def predict(self, windows: Windows) -> WindowPredictions:
-        """Predict for windows of scaled rows, such as those of `load_data`.
+        """Predict windows of scaled rows, such as those of `load_data`.
 
-        `cmapss_rul.predict` takes raw records instead.
+        For raw records, see `cmapss_rul.predict`.
 
         Args:
-            windows: on any device, of the length and the features that the network was built for.
+            windows: on any device, with the length and features of the network's input.
 
         >>> import cmapss_rul
         >>> model = cmapss_rul.restore("runs/demo-s0")
@@ -90,7 +89,7 @@ class TrainedModel:
         """
         device = next(self.network.parameters()).device
         rul, probabilities = predict(self.network, windows.to(device))
-        # doubles from here on, as in all metrics
+        # double precision from here on, as in all metrics
         unclamped = rul.cpu().numpy().astype(np.float64)
         return WindowPredictions(
             rul=np.clip(unclamped, 0, self.config.data.cap),
@@ -102,22 +101,22 @@ class TrainedModel:
     def from_checkpoint(
         cls, checkpoint: Checkpoint, device: torch.device | str = "cpu"
     ) -> "TrainedModel":
-        """Build the network and the preprocessor of a checkpoint.
+        """Restore the model of a checkpoint.
 
         Raises:
-            CheckpointError: with the path and what is wrong with the content.
+            CheckpointError: the content is invalid; names path and reason.
         """
         config = checkpoint.run_config()
         if checkpoint.members or config.split.is_ensemble:
             return _ensemble(checkpoint, config, device)
         with refuse_malformed(checkpoint.path):
             check_preprocessor(checkpoint.preprocessor, config)
-            # an outline takes no memory, so a network of another size is refused before it would
+            # on the meta device: weights of another size are refused without allocating memory
             network = config.meta_network()
             check_weights(checkpoint.model, network.state_dict())
-            # assign: the outline has no memory to copy into
+            # assign: meta tensors have no memory to copy into
             network.load_state_dict(checkpoint.model, assign=True)
-            # a checkpoint saved inside the first epoch has no history yet
+            # a checkpoint saved within the first epoch has no history
             last = (checkpoint.loop.history or [{"epoch": 0, "val_rmse": math.inf}])[-1]
             return cls(
                 path=checkpoint.path,
@@ -137,7 +136,7 @@ class TrainedModel:
 def _ensemble(
     checkpoint: Checkpoint, config: RunConfig, device: torch.device | str
 ) -> TrainedModel:
-    """Build all networks of an ensemble's checkpoint."""
+    """Restore an ensemble with all its networks."""
     with refuse_malformed(checkpoint.path):
         folds = len(config.split.members)
         if len(checkpoint.members) != folds:
@@ -166,10 +165,10 @@ def _ensemble(
 
 
 def restore(path: PathLike[str] | str, device: torch.device | str = "cpu") -> TrainedModel:
-    """Load a checkpoint for prediction.
+    """Load the model of a run folder or checkpoint.
 
     Raises:
-        CheckpointError: with the path and what is wrong with the file.
+        CheckpointError: the checkpoint is invalid; names path and reason.
 
     >>> import cmapss_rul
     >>> cmapss_rul.restore("runs/demo-s0").config.data.window
@@ -180,21 +179,21 @@ def restore(path: PathLike[str] | str, device: torch.device | str = "cpu") -> Tr
 
 
 def as_model(run_or_model: TrainedModel | PathLike[str] | str) -> TrainedModel:
-    """Return the model itself, or that of a run or checkpoint, restored on the CPU."""
+    """Return a model as it is, or restore that of a run folder or checkpoint, on the CPU."""
     return run_or_model if isinstance(run_or_model, TrainedModel) else restore(run_or_model)
 
 
 def checkpoint_path(path: PathLike[str] | str) -> Path:
-    """Path of a checkpoint: that of `best.pt` where a run folder is named."""
+    """Return the path of a checkpoint: `best.pt` of a run folder."""
     path = Path(path)
     return path / BEST if path.is_dir() else path
 
 
 def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
-    """Refuse a state whose tensors do not fit each other or the configuration.
+    """Check the tensors of a preprocessor against each other and the configuration.
 
     Raises:
-        ValueError: with what is wrong.
+        ValueError: they do not match.
     """
     data = config.data
     own = (tuple(state["columns"]), state["cycle_count"], state["smoothing"])
@@ -206,7 +205,7 @@ def check_preprocessor(state: dict[str, Any], config: RunConfig) -> None:
     table = _finite_doubles(state["conditions"], "conditions")
     if table.shape[1:] != (len(data.condition_keys),) or not 1 <= len(table) <= MAX_CONDITIONS:
         raise ValueError(f"preprocessor conditions: found shape {table.shape}")
-    # a tensor of another shape might broadcast, and predict nonsense without an error
+    # tensors of another shape might broadcast, and give wrong predictions without an error
     expected = (len(table), len(data.columns))
     for name in ("centre", "factor", "low", "high"):
         found = _finite_doubles(state[name], name).shape
@@ -222,17 +221,17 @@ def _finite_doubles(tensor: Tensor, name: str) -> "np.ndarray[Any, Any]":
 
 
 def check_weights(state: dict[str, Any], expected: dict[str, Tensor]) -> None:
-    """Refuse a checkpoint's weights that do not fit those of the network, or are not finite.
+    """Check the weights of a checkpoint: names, types and shapes as expected, all finite.
 
     Raises:
-        ValueError: with what is wrong.
+        ValueError: a weight is missing, unexpected, or invalid.
     """
     if state.keys() != expected.keys():
         names = sorted(map(str, state.keys() ^ expected.keys()))
         raise ValueError(f"weights {', '.join(names[:3])} are missing or are not the network's")
     for name, tensor in expected.items():
         found = state[name]
-        # assign=True takes the tensors as they are, whatever their type
+        # load_state_dict(assign=True) does not check types
         if not isinstance(found, Tensor) or found.dtype != tensor.dtype:
             raise ValueError(f"weights {name}: expected a tensor of {tensor.dtype}")
         if found.shape != tensor.shape:

@@ -1,4 +1,4 @@
-"""Predictions and metrics on validation engines, of one network or out of fold."""
+"""Predictions and metrics on validation engines, of a network or out of fold."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from cmapss_rul.training.trained_model import TrainedModel
 def predict_clamped(
     network: Network | Ensemble, windows: Windows, cap: int, whose: str
 ) -> tuple[NDArray[np.float64], Tensor]:
-    """Predict windows of engines that did not train; `whose` names them in the error.
+    """Predict windows of held-out engines, which `whose` names in the error message.
 
     Returns:
         RUL [window], clamped to [0, cap], cycles; and probabilities [window, class].
@@ -28,7 +28,7 @@ def predict_clamped(
         RulError: a prediction is not finite.
     """
     rul, probabilities = predict(network, windows)
-    if not rul.isfinite().all():  # before the clamp, which would turn infinity into the cap
+    if not rul.isfinite().all():  # before clamping, which turns infinity into the cap
         raise RulError(
             f"a prediction for {whose} was not finite; try a smaller train.learning_rate"
         )
@@ -36,7 +36,7 @@ def predict_clamped(
 
 
 def cut_weights(labelled: LabelledWindows) -> NDArray[np.float64]:
-    """[window], the weight of each if every engine is cut at a random cycle."""
+    """Return the weights [window] of `random_cut_weights`."""
     engine, lengths = labelled.windows.engine_starts, labelled.windows.record_lengths
     return random_cut_weights(engine.cpu().numpy(), lengths.cpu().numpy())
 
@@ -44,7 +44,7 @@ def cut_weights(labelled: LabelledWindows) -> NDArray[np.float64]:
 def validation_metrics(
     predicted: NDArray[np.float64], probabilities: Tensor, labelled: LabelledWindows
 ) -> dict[str, float]:
-    """Metrics of predictions [window], clamped, and of probabilities [window, class]."""
+    """Compute metrics of clamped predictions [window] and probabilities [window, class]."""
     true, cuts = labelled.rul.cpu().double().numpy(), cut_weights(labelled)
     right = probabilities.argmax(dim=1) == labelled.health
     return {
@@ -58,7 +58,7 @@ def validation_metrics(
 
 @dataclass(frozen=True, eq=False)
 class OutOfFoldPredictions:
-    """Predictions at every cycle of the engines that failed, fold after fold.
+    """Out-of-fold predictions at every cycle of the failed engines, fold by fold.
 
     Attributes:
         predicted: [window], RUL, clamped to [0, cap], cycles.
@@ -72,12 +72,12 @@ class OutOfFoldPredictions:
 
 
 def predict_out_of_fold(ensemble: TrainedModel, fleet: Fleet) -> OutOfFoldPredictions:
-    """Predict the validation engines of each network.
+    """Predict the validation engines of each network with that network.
 
     Raises:
         RulError: a prediction is not finite.
     """
-    # less the engines held out as test set: with them the folds would be drawn otherwise
+    # without the held-out test engines: with them, the draw of the folds would differ
     fleet = fleet.select_engines(np.array(ensemble.engines.training))
     predicted, probabilities, labelled = [], [], []
     for member in ensemble.members:

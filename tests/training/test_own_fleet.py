@@ -82,8 +82,8 @@ def test_the_log_says_what_is_assumed(own_run, tmp_path):
     late = write_own(tmp_path / "late.csv", own_rows()[3:])
     said = record_run(own_config(late), tmp_path / "run").notes
     assert said[0] == (
-        "each record of late.csv is assumed to end at the failure (data.event or data.censored "
-        "says which do not); 2 of its engines are held out for rul evaluate"
+        "each record of late.csv is assumed to end with the failure (data.event or "
+        "data.censored mark those that do not); 2 of its engines are held out for rul evaluate"
     )
     assert said[1] == "1 records start later than at cycle 1 and keep their cycle numbers"
     assert not any("official" in text for text in said)
@@ -191,7 +191,7 @@ def test_a_label_among_the_inputs_is_refused_or_marked(tmp_path):
     )
     assert not (tmp_path / "run").exists()
     recorder = record_run(own_config(file, {**data, "allow_labels": True}), tmp_path / "run")
-    assert "a label among the inputs (life), so all metrics are too good" in recorder.notes
+    assert "a label among the inputs (life), so all metrics are optimistic" in recorder.notes
     assert checkpoint_file.read(tmp_path / "run/best.pt")["data"]["label_columns"] == ["life"]
     # columns that the network does not see may be labels
     train(own_config(file, {**data, "columns": ["temp"]}), tmp_path / "seen", device="cpu")

@@ -1,9 +1,9 @@
-"""Trackers keep runs where other programs show and compare them: `rul train --logger NAMES`.
+"""Experiment trackers: `rul train --logger NAMES`.
 
-base      the interface of a tracker, and the description of a run that it receives
-following calls a tracker from a thread of its own, and keeps the id of its run
+base              the interface of a tracker, and the description of a run for it
+tracker_reporter  passes the events of a run to its trackers, and stores their run ids
 csv, mlflow, tensorboard, trackio, wandb
-          one tracker each; all but csv need the extra of the same name
+                  one tracker each; all but csv need the optional extra of the same name
 """
 
 from collections.abc import Iterable

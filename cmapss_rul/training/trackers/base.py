@@ -1,4 +1,4 @@
-"""The interface of a tracker, and the description of a run that it receives."""
+"""Interface of a tracker, and the description of a run for it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from typing import Protocol
 from cmapss_rul.training.reporters import Row
 
 PROJECT = "cmapss_rul"
-"""Name of the project or experiment, unless the library's own variables name another one."""
+"""Default name of the project or experiment; the library's environment variables override it."""
 
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """A run, as it is described to a tracker.
+    """Description of a run for a tracker.
 
     Attributes:
-        folder: of the run.
-        name: of the run, as `rul runs` lists it.
-        parameters: keys of the resolved configuration, dotted, without the folders of the data.
-        tags: subset, balancer and seed, as `rul runs` lists them, and the version.
-        group: of the runs of one comparison.
-        id: that the tracker gave the run before; None for a new one.
-        epochs: that the tracker holds already, as far as the run's folder knows.
+        folder: run folder.
+        name: name of the run, as listed by `rul runs`.
+        parameters: values of the resolved configuration by dotted key, without data folders.
+        tags: subset, balancer and seed, as listed by `rul runs`, and the version.
+        group: name shared by the runs of a comparison.
+        id: id of the run in the tracker; None for a new run.
+        epochs: number of epochs already logged, according to the run folder.
     """
 
     folder: Path
@@ -35,34 +35,34 @@ class TrackedRun:
 
 
 class Tracker(Protocol):
-    """A place where runs are kept. All calls come from one thread, and none from a step.
+    """Backend of an experiment tracker; called from a single thread, never within a step.
 
-    The constructor imports the library: it raises ImportError where that is not installed, and
-    UsageError where it cannot be used.
+    The constructor imports the library. It raises ImportError if that is not installed, and
+    UsageError if it cannot be used.
     """
 
     local: bool
-    """Whether it only writes into the run's folder: then the loop waits for each call."""
+    """Whether it only writes to the run folder: it is then called synchronously by the loop."""
 
     def open(self, run: TrackedRun) -> tuple[str | None, int]:
-        """Start a run, or continue the one of `run.id`.
+        """Start a run, or continue run `run.id`.
 
         Returns:
-            Its id (None where the folder alone identifies it), and the epochs that it holds.
+            Its id (None if the folder identifies it), and the number of epochs already logged.
         """
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Add rows of metrics.csv; the epoch is the step."""
+        """Log rows of metrics.csv; the epoch is the step."""
 
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
-        """Add or replace files, and single values such as the test RMSE."""
+        """Upload files, and log single values such as the test RMSE."""
 
     def close(self, *, failed: bool) -> None:
-        """End the run; `failed` also where it was interrupted and may be continued."""
+        """End the run; `failed` also if it was interrupted and may be resumed."""
 
 
 def tag(column: str) -> str:
-    """Name of a column in a tracker, many of which group names by the part before a slash.
+    """Return the name of a column in a tracker; most group names by the part before a slash.
 
     >>> tag("val_rmse"), tag("learning_rate")
     ('val/rmse', 'learning_rate')
@@ -72,7 +72,7 @@ def tag(column: str) -> str:
 
 
 def values_of(row: Row) -> dict[str, float]:
-    """Name → value of each metric of a row.
+    """Return the metrics of a row, by their names in a tracker.
 
     >>> values_of({"epoch": 3, "val_rmse": 12.5})
     {'val/rmse': 12.5}
@@ -81,7 +81,7 @@ def values_of(row: Row) -> dict[str, float]:
 
 
 def kinds_of(files: Sequence[Path]) -> dict[str, list[Path]]:
-    """Kind → files of it, where there are any: the model, and results.
+    """Group files by kind: model or result.
 
     >>> kinds_of([Path("run/best.pt")])
     {'model': [PosixPath('run/best.pt')]}

@@ -1,4 +1,4 @@
-"""CSV: `parameters.csv` beside metrics.csv, which every run writes."""
+"""CSV tracker: writes `parameters.csv` beside the metrics.csv of every run."""
 
 import csv
 import io
@@ -11,12 +11,12 @@ from cmapss_rul.training.trackers.base import TrackedRun
 
 
 class CsvTracker:
-    """Writes name, group, tags and parameters of a run as a table of two columns."""
+    """Writes name, group, tags and parameters of a run as a two-column table."""
 
     local = True
 
     def open(self, run: TrackedRun) -> tuple[str | None, int]:
-        """Write the table, also of a run that goes on: some of its keys may have changed."""
+        """Write the table, also for a resumed run, since some keys may have changed."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("key", "value"))

@@ -1,4 +1,4 @@
-"""MLflow: a run of an experiment, on the server or in the file of MLFLOW_TRACKING_URI."""
+"""MLflow tracker; MLFLOW_TRACKING_URI selects the server or file."""
 
 import logging
 import os
@@ -11,11 +11,11 @@ from cmapss_rul.training.reporters import Row
 from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, tag, values_of
 
 _BATCH = 100
-"""Parameters or tags that a server takes at once."""
+"""Maximum number of parameters or tags per request."""
 
 
 class MlflowTracker:
-    """Writes through the client, which unlike `mlflow.start_run` shares no state with others."""
+    """Uses the client API, which unlike `mlflow.start_run` has no global state."""
 
     local = False
 
@@ -23,14 +23,14 @@ class MlflowTracker:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow
 
-        for noisy in ("alembic", "mlflow.store.db.utils"):  # each table of a new SQLite file
+        for noisy in ("alembic", "mlflow.store.db.utils"):  # log every table of a new SQLite file
             logging.getLogger(noisy).setLevel(logging.WARNING)
         self._mlflow: Any = mlflow  # an extra
         self._client = mlflow.MlflowClient()
         self._id = ""
 
     def open(self, run: TrackedRun) -> tuple[str | None, int]:
-        """Start a run, or set it running again; what it holds is asked of the server."""
+        """Start a run, or reopen it; the server knows the epochs already logged."""
         parameters = {key: str(value) for key, value in run.parameters.items()}
         tags = dict(run.tags) if run.group is None else {**run.tags, "group": run.group}
         former: Mapping[str, str] = {}
@@ -40,7 +40,7 @@ class MlflowTracker:
             self._id = run.id
             former = self._client.get_run(run.id).data.params
             self._client.update_run(run.id, status="RUNNING")
-        # parameters cannot be changed, so one that differs after a resumption is a tag
+        # parameters are immutable, so one that has changed on resumption becomes a tag
         tags |= {key: value for key, value in parameters.items() if former.get(key, value) != value}
         entities = self._mlflow.entities
         new = [entities.Param(key, parameters[key]) for key in parameters.keys() - former.keys()]
@@ -58,12 +58,12 @@ class MlflowTracker:
         return str(self._client.create_experiment(name) if known is None else known.experiment_id)
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Write each row at once."""
+        """Log each row in one request."""
         for row in rows:
             self._metrics(values_of(row), int(row["epoch"]))
 
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
-        """Upload the files, and write the values as metrics."""
+        """Upload the files, and log the values as metrics."""
         self._metrics({tag(name): value for name, value in summary.items()}, 0)
         for file in files:
             self._client.log_artifact(self._id, str(file))

@@ -1,4 +1,4 @@
-"""TensorBoard: an event file in the run's folder."""
+"""TensorBoard tracker: event files in the run folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,18 +8,18 @@ from cmapss_rul.training.reporters import Row
 from cmapss_rul.training.trackers.base import TrackedRun, tag, values_of
 
 EVENTS = "events.out.tfevents.*"
-"""Pattern of the names of TensorBoard's event files."""
+"""Glob pattern of TensorBoard's event files."""
 
 _RESULTS = ".results"
-"""End of the name of the file with the results of an evaluation."""
+"""Suffix of the event file with the results of an evaluation."""
 
 
 class TensorBoardTracker:
-    """Writes metrics.csv as an event file, and the parameters as a text; results as another file.
+    """Writes an event file with the rows of metrics.csv and the parameters; results in another.
 
-    A process that resumes a run replaces the event files by one with all epochs, so that no
-    epoch is missing or there twice; the wall times in it are then those of the resumption. No
-    file is written before the first epoch.
+    On resumption the event file is rewritten with all epochs, so that no epoch is missing or
+    duplicated; its wall times are then those of the resumption. No file is written before the
+    first epoch.
     """
 
     local = True
@@ -32,7 +32,7 @@ class TensorBoardTracker:
         self._run: TrackedRun | None = None
 
     def open(self, run: TrackedRun) -> tuple[str | None, int]:
-        """Hold no epoch yet: the file is written anew."""
+        """Report 0 logged epochs, since the file is rewritten."""
         self._run = run
         return None, 0
 
@@ -43,7 +43,7 @@ class TensorBoardTracker:
             for previous in self._run.folder.glob(EVENTS):
                 if previous.suffix != _RESULTS:
                     previous.unlink()
-            # a TensorBoard that is open drops what the removed files held from step 1 on
+            # makes a running TensorBoard drop the events of the removed files
             self._writer = self._writer_class(str(self._run.folder), purge_step=1)
             named = {"name": self._run.name, "group": self._run.group or ""}
             pairs: dict[str, Any] = {**named, **self._run.tags, **self._run.parameters}
@@ -55,7 +55,7 @@ class TensorBoardTracker:
         self._writer.flush()
 
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
-        """Write the values as scalars of step 0; the files are in the same folder."""
+        """Write the values as scalars at step 0; the files already are in the folder."""
         del files
         assert self._run is not None  # opened before
         if summary:

@@ -1,8 +1,8 @@
-"""Followers pass the events of a run to its trackers; whatever a tracker does, training goes on.
+"""Passes the events of a run to its trackers; a failing tracker never stops the training.
 
-A tracker on a server is called from a thread of its own, so that a slow one delays no epoch. Its
-first error is reported in a line, and ends the tracking. `trackers.json` in the run's folder
-holds the id that each tracker gave the run, so that a resumed run goes on there.
+A remote tracker is called from its own thread, so that it does not slow down training. Its first
+error is reported in one line and ends the tracking. `trackers.json` in the run folder stores the
+run's id in each tracker, so that a resumed run continues there.
 """
 
 import json
@@ -35,20 +35,20 @@ TRACKERS: Mapping[str, Callable[[], Tracker]] = {
     "wandb": WandbTracker,
 }
 SECONDS = 60.0
-"""Time for a tracker to finish after the run. A guess: the upload of a checkpoint takes less."""
+"""Time-out of a tracker after the run. A *guess*: uploading a checkpoint takes less."""
 
 SECONDS_AFTER_SIGNAL = 5.0
-"""The same after an interruption, when the user waits. A guess."""
+"""Time-out after an interruption, when the user waits. A *guess*."""
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """Which trackers follow a run.
+    """Options of tracking.
 
     Attributes:
-        loggers: their names; those that followed the run before it was resumed are added.
-        group: of the runs of one comparison.
-        name: of the run; that of its folder by default.
+        loggers: names of the trackers; a resumed run also continues in its previous ones.
+        group: name shared by the runs of a comparison.
+        name: name of the run; by default that of its folder.
     """
 
     loggers: tuple[str, ...] = ()
@@ -57,14 +57,13 @@ class Tracking:
 
 
 def make_tracker(name: str) -> Tracker:
-    """Import a tracker's library.
+    """Instantiate a tracker, which imports its library.
 
     Raises:
-        UsageError: it is not installed, or cannot be used.
+        UsageError: the library is not installed, or cannot be used.
     """
     try:
         return TRACKERS[name]()
-    # an optional extra: nothing else of a run needs it
     except ImportError as error:
         raise UsageError(
             f"--logger {name}: {one_line(error)}; pip install 'cmapss_rul[{name}]'"
@@ -72,13 +71,13 @@ def make_tracker(name: str) -> Tracker:
 
 
 def describe(run: RunFolder, config: RunConfig, tracking: Tracking) -> TrackedRun:
-    """Describe a run to its trackers."""
+    """Describe a run for its trackers."""
     flat = flatten(config.without_paths())
     return TrackedRun(
         folder=run.path,
         name=tracking.name or run.path.resolve().name,
         parameters={
-            # lists and null as JSON: every tracker shows texts and numbers
+            # lists and null as JSON: all trackers support strings and numbers
             key: value if isinstance(value, str | int | float | bool) else json.dumps(value)
             for key, value in flat.items()
         },
@@ -94,7 +93,7 @@ def describe(run: RunFolder, config: RunConfig, tracking: Tracking) -> TrackedRu
 
 @dataclass(frozen=True)
 class TrackerState:
-    """What a tracker has of a run: see the fields of `TrackedRun`."""
+    """State of a run in a tracker: see the fields of `TrackedRun`."""
 
     name: str
     group: str | None
@@ -103,31 +102,31 @@ class TrackerState:
 
 
 class TrackerStates:
-    """`trackers.json` of a run, shared by the threads of its trackers."""
+    """The file `trackers.json` of a run, shared by the threads of its trackers."""
 
     def __init__(self, run: RunFolder) -> None:
         self._path = run.trackers
         self._lock = threading.Lock()
         self._states: dict[str, TrackerState] = {}
-        # where it is missing or damaged, the run starts anew in its trackers
+        # if it is missing or damaged, a new run is started in each tracker
         with suppress(OSError, ValueError, AttributeError, TypeError):
             found = json.loads(self._path.read_bytes())
             self._states = {name: TrackerState(**found[name]) for name in found if name in TRACKERS}
 
     @property
     def names(self) -> list[str]:
-        """Trackers that follow the run."""
+        """Names of the run's trackers."""
         return list(self._states)
 
     def restore(self, name: str, run: TrackedRun) -> TrackedRun:
-        """The run as a tracker has it; a group that is given replaces that of before."""
+        """Return the run with its stored state in a tracker; a given group has precedence."""
         if name not in self._states:
             return run
         known = asdict(self._states[name])
         return replace(run, **known | ({} if run.group is None else {"group": run.group}))
 
     def put(self, name: str, run: TrackedRun) -> None:
-        """Save what a tracker has."""
+        """Save the state of the run in a tracker."""
         with self._lock:
             self._states[name] = TrackerState(run.name, run.group, run.id, run.epochs)
             plain = {name: asdict(state) for name, state in self._states.items()}
@@ -138,10 +137,11 @@ class TrackerReporter(Reporter):
     """Passes the events of a run to one tracker.
 
     Args:
-        name: of the tracker.
-        run: as it is described; the tracker's own id and epochs come from the states.
-        states: of the run.
-        warn: receives a line when the tracker fails.
+        name: name of the tracker.
+        tracker: the tracker.
+        run: description of the run; id and logged epochs are taken from the states.
+        states: states of the run in its trackers.
+        warn: receives a line if the tracker fails.
     """
 
     def __init__(
@@ -164,35 +164,35 @@ class TrackerReporter(Reporter):
     # ---- events ------------------------------------------------------------------------------
 
     def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
-        """Open the tracked run: from here on the run was not refused."""
+        """Open the tracked run, now that training has passed all checks."""
         del epoch, epochs, windows, done
         self._ensure_open()
 
     def epoch_end(self, row: Row, best: bool) -> None:
-        """Pass on the epoch, and those before it that the tracker lacks."""
+        """Log the epoch, and earlier ones that the tracker lacks."""
         del row, best
         self._log_rows()
         self._report()
 
     def finish(self, files: Sequence[Path]) -> None:
-        """Pass on what the tracker lacks of a finished run, and end the tracked run."""
+        """Log what the tracker lacks of a finished run, and end the tracked run."""
         if self._opened or self._lacks_rows():
             self._log_rows()
             self.attach(files, {})
             self.close()
 
     def _lacks_rows(self) -> bool:
-        with suppress(RulError):  # a file that others changed; the run itself is finished
+        with suppress(RulError):  # a damaged metrics.csv must not fail a finished run
             return self._run.epochs < len(read_metrics(self._metrics))
         return False
 
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
-        """Pass on files and single values."""
+        """Upload files and log single values."""
         self._ensure_open()
         self._do(lambda: self._tracker.attach([file for file in files if file.exists()], summary))
 
     def close(self, *, failed: bool = False) -> None:
-        """End the tracked run, and wait for its tracker, but not for long."""
+        """End the tracked run, and wait for its tracker up to a time-out."""
         if not self._opened:
             return
         self._do(lambda: self._tracker.close(failed=failed))
@@ -221,7 +221,7 @@ class TrackerReporter(Reporter):
         self._states.put(self.name, self._run)
 
     def _log(self) -> None:
-        # metrics.csv rather than the event: a resumed run has epochs that this process never saw
+        # from metrics.csv, which also has the epochs before a resumption
         rows = read_metrics(self._metrics)
         new = rows[self._run.epochs :]
         if new:
@@ -230,12 +230,12 @@ class TrackerReporter(Reporter):
             self._states.put(self.name, self._run)
 
     def _do(self, call: Callable[[], None]) -> None:
-        """Make a call at once, or in the thread."""
+        """Call a local tracker directly, or a remote one in its thread."""
         if self._tracker.local:
             self._attempt(call)
             return
         if self._thread is None:
-            # a daemon: one that hangs does not keep the process alive
+            # a daemon, so that a hanging tracker does not keep the process alive
             self._thread = threading.Thread(
                 target=self._work, name=f"tracker {self.name}", daemon=True
             )
@@ -251,7 +251,7 @@ class TrackerReporter(Reporter):
             return
         try:
             call()
-        # whatever a library raises, also to end the process: training goes on
+        # SystemExit, too: nothing that a library raises may stop the training
         except (Exception, SystemExit) as error:
             self._failure = error
 
@@ -260,8 +260,8 @@ class TrackerReporter(Reporter):
             self._reported = True
             text = one_line(self._failure)[:200] or type(self._failure).__name__
             self._warn(
-                f"--logger {self.name}: {text}; the run goes on without it, and "
-                f"{printable(self._run.folder)} has everything"
+                f"--logger {self.name}: {text}; training continues without it, and "
+                f"{printable(self._run.folder)} has all results"
             )
 
 
@@ -269,9 +269,9 @@ class TrackerReporter(Reporter):
 def track_run(
     run: RunFolder, config: RunConfig, tracking: Tracking, warn: Callable[[str], None]
 ) -> Iterator[list[TrackerReporter]]:
-    """Make the reporters of a run that trains in the context, and end what they follow.
+    """Yield the reporters of a run's trackers, and end the tracked runs afterwards.
 
-    Nothing is written or sent before the first epoch starts: until then the run may be refused.
+    Nothing is written or sent before the first epoch, since the run may be refused until then.
 
     Raises:
         UsageError: the library of a tracker is not installed, or cannot be used.
@@ -304,18 +304,18 @@ def attach_results(
     summary: Mapping[str, float],
     warn: Callable[[str], None],
 ) -> None:
-    """Pass on the results of a finished run to the trackers that followed it, if any.
+    """Log the results of a finished run to its trackers, if any.
 
     Args:
-        run: its folder.
-        config: of the run.
-        files: that were made of it, such as its report.
-        summary: name → value of single metrics.
+        run: run folder.
+        config: configuration of the run.
+        files: files to upload, such as the report.
+        summary: single metrics, by name.
         warn: receives a line for each tracker that fails.
     """
     states, described = TrackerStates(run), describe(run, config, Tracking())
     for name in states.names:
-        if name == "csv":  # evaluation.json and the report are in the folder, as its own file
+        if name == "csv":  # the results already are in the run folder
             continue
         try:
             tracker = make_tracker(name)

@@ -1,4 +1,4 @@
-"""Trackio: a run of a project, in TRACKIO_DIR or on the server or Space its variables name."""
+"""Trackio tracker; its environment variables select the folder, server or Space."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, kinds_of, tag
 
 
 class TrackioTracker:
-    """Writes a run; the library sends in batches, from a thread of its own."""
+    """Logs to a Trackio run; the library sends batches from its own thread."""
 
     local = False
 
@@ -23,12 +23,12 @@ class TrackioTracker:
         self._run: Any = None
 
     def open(self, run: TrackedRun) -> tuple[str | None, int]:
-        """Start a run, or continue the newest of its name, which must be the same.
+        """Start a run, or continue the newest run of its name, which must have its id.
 
         Raises:
             RuntimeError: another run of that name is newer.
         """
-        with redirect_stdout(io.StringIO()):  # it prints how to show a project
+        with redirect_stdout(io.StringIO()):  # the library prints instructions
             self._run = self._trackio.init(
                 os.environ.get("TRACKIO_PROJECT", PROJECT),
                 name=run.name,
@@ -44,12 +44,12 @@ class TrackioTracker:
         return str(self._run.id), run.epochs
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Hand over the rows; the library sends them."""
+        """Pass the rows to the library, which sends them."""
         for row in rows:
             self._run.log(values_of(row), step=int(row["epoch"]))
 
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
-        """Save the files as artifacts `<run>-<file>`, and log the values."""
+        """Upload the files as artifacts `<run>-<file>`, and log the values."""
         if summary:
             self._run.log({tag(name): value for name, value in summary.items()})
         for kind, some in kinds_of(files).items():
@@ -57,7 +57,7 @@ class TrackioTracker:
                 self._run.log_artifact(file, name=f"{self._run.name}-{file.name}", type=kind)
 
     def close(self, *, failed: bool) -> None:
-        """Wait until all is written."""
+        """Wait until everything is written."""
         del failed
         with redirect_stdout(io.StringIO()):
             self._run.finish()

@@ -1,4 +1,4 @@
-"""Weights & Biases: a run of a project, on the server or, with WANDB_MODE=offline, in ./wandb."""
+"""Weights & Biases tracker: on the server or, with WANDB_MODE=offline, in ./wandb."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from cmapss_rul.training.trackers.base import PROJECT, TrackedRun, kinds_of, tag
 
 
 class WandbTracker:
-    """Writes a run that shares no state with others of the process.
+    """Logs to a W&B run that shares no state with other runs in the process.
 
-    Offline, each process that continues a run makes a folder of its own with the same id, which
-    `wandb sync` joins.
+    Offline, each process that continues a run creates a folder with the same id; `wandb sync`
+    merges them.
     """
 
     local = False
@@ -23,7 +23,7 @@ class WandbTracker:
         import wandb
 
         mode = os.environ.get("WANDB_MODE", "online")
-        # without a key the library would ask for one, and training would wait for the answer
+        # without a key, the library would prompt for one, and block training
         if mode == "online" and not wandb.api.api_key:
             raise UsageError(
                 "--logger wandb: found no API key; run wandb login, or set WANDB_MODE=offline"
@@ -42,18 +42,18 @@ class WandbTracker:
             id=run.id,
             resume=None if run.id is None else "allow",
             reinit="create_new",
-            # what it prints and measures of the machine by itself would mix with our output
+            # without its console output and system metrics
             settings=self._wandb.Settings(console="off", silent=True, x_disable_stats=True),
         )
         return str(self._run.id), run.epochs
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Hand over the rows; the library sends them."""
+        """Pass the rows to the library, which sends them."""
         for row in rows:
             self._run.log(values_of(row), step=int(row["epoch"]))
 
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
-        """Save the files as two artifacts, model and result; add the values to the summary."""
+        """Upload the files as two artifacts, model and result; add the values to the summary."""
         self._run.summary.update({tag(name): value for name, value in summary.items()})
         for kind, some in kinds_of(files).items():
             artifact = self._wandb.Artifact(f"{self._run.id}-{kind}", type=kind)
@@ -62,5 +62,5 @@ class WandbTracker:
             self._run.log_artifact(artifact)
 
     def close(self, *, failed: bool) -> None:
-        """Wait until all is sent."""
+        """Wait until everything is sent."""
         self._run.finish(exit_code=int(failed))

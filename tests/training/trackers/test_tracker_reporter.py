@@ -125,7 +125,9 @@ def test_a_tracker_that_fails_is_one_line_and_training_goes_on(eight, monkeypatc
     run(eight, tmp_path / "run", recorder, Tracking(("wandb",)))
     assert len(recorder.rows) == 2
     (line,) = [note for note in recorder.notes if "wandb" in note]
-    assert line.startswith("--logger wandb: the server says no; the run goes on without it, and ")
+    assert line.startswith(
+        "--logger wandb: the server says no; training continues without it, and "
+    )
     assert line in (tmp_path / "run/train.log").read_text()
 
 
