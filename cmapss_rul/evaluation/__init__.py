@@ -1,1 +1,1 @@
-"""A checkpoint against the test engines, under a stated protocol."""
+"""Evaluation on the test set under a stated protocol, prediction, file checks and export."""

@@ -1,7 +1,7 @@
-"""The baseline of gradient boosting beside a run: fitted on request, stored, shown wherever it is.
+"""Gradient boosting baseline of a run: fitted on request, and stored for later evaluations.
 
-`rul evaluate --baseline` writes `baseline.json` into the run's folder. Later evaluations and
-reports of the run read it, so that they need neither the training file nor scikit-learn.
+`rul evaluate --baseline` writes `baseline.json` to the run folder. Later evaluations and reports
+of the run read it, so that they need neither the training file nor scikit-learn.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ _METRICS = TypeAdapter(ByWindows[ByLabels[Metrics]])
 def evaluate_baseline(
     model: TrainedModel, data_dir: Path | str | None = None, *, progress: bool = True
 ) -> tuple[Evaluation, BoostingFit]:
-    """Fit gradient boosting on the training file of a run, and evaluate it on its test engines.
+    """Fit gradient boosting on the training file of a run, and evaluate it on the test set.
 
     Raises:
         UsageError: scikit-learn is not installed.
@@ -44,10 +44,10 @@ def evaluate_baseline(
         config = config.model_copy(update={"data": config.data.moved_to(data_dir)})
     files = read_train_files(config, find_train_files(config))
     _, found = files[0]
-    if found.canonical_sha256 != model.data.canonical_sha256:  # before the fit, which takes a while
+    if found.canonical_sha256 != model.data.canonical_sha256:  # before the slow fit
         raise DataError(
-            f"{model.data.name}: has changed since the training, so the baseline would have "
-            "learnt from other rows; restore the former file, or train again"
+            f"{model.data.name}: has changed since the training, so the baseline would be fitted "
+            "on other rows; restore the former file, or train again"
         )
     boosted = fit_gradient_boosting(config, model.path, files=files)
     assert boosted.fit is not None
@@ -55,7 +55,7 @@ def evaluate_baseline(
 
 
 def store_baseline(model: TrainedModel, evaluation: Evaluation, fit: BoostingFit) -> Path:
-    """Write the baseline's metrics beside the checkpoint of its run."""
+    """Write the metrics of the baseline to the run folder."""
     content = {
         "fit": fit.model_dump(),
         "metrics": dataclasses.asdict(evaluation.metrics),
@@ -67,9 +67,9 @@ def store_baseline(model: TrainedModel, evaluation: Evaluation, fit: BoostingFit
 
 
 def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluation:
-    """Add the stored baseline to an evaluation of its run.
+    """Add the stored baseline, if there is one, to an evaluation of its run.
 
-    Unchanged where there is none, or where it is of other data, another split or another seed.
+    A baseline of other data, another split or another seed is ignored.
     """
     try:
         stored = json.loads((model.path.parent / FILE).read_bytes())
@@ -77,7 +77,7 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
             return evaluation
         fit = BoostingFit.model_validate(stored["fit"])
         metrics = _METRICS.validate_python(stored["metrics"])
-    except (OSError, ValueError, LookupError, TypeError):  # an addition, never worth an error
+    except (OSError, ValueError, LookupError, TypeError):  # optional, so never an error
         return evaluation
     description = _describe(fit, evaluation.protocol.row)
     found = Baseline(description, oracle=False, metrics=metrics, fit=fit.model_dump())
@@ -86,7 +86,7 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
 
 
 def _identity(model: TrainedModel, evaluation: Evaluation) -> dict[str, Any]:
-    """All that the baseline's metrics depend on, as in the JSON."""
+    """Return everything that the baseline's metrics depend on, as in the JSON."""
     digests = {name: file.canonical_sha256 for name, file in evaluation.protocol.digest.items()}
     return {**fit_inputs(model.config), "digests": digests}
 

@@ -1,4 +1,4 @@
-"""Whether a file is like the data that a model was trained on, before its predictions are used."""
+"""Check for data drift: does a file resemble the training data of a model?"""
 
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -19,32 +19,31 @@ from cmapss_rul.evaluation.predictions import predict_fleet
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.training.trained_model import TrainedModel, as_model
 
-# *Measured* with scripts.check_limits: the test files of the four subsets and of 20 simulated
-# fleets are at most 0.43 away, and at least 0.57 with one sensor moved by a standard deviation.
+# *measured* with scripts.check_limits: the test files of the four subsets and of 20 simulated
+# fleets have distances up to 0.43, and at least 0.57 if a sensor is shifted by a standard deviation
 DISTANCE = 0.5
-"""Standard deviations by which a sensor may be away from the training data."""
-
-# *Measured* on the official test files: one engine alone is up to 1.6 away, ten together up to 0.7.
+"""Maximum distance of a column from the training data, standard deviations."""
+# *measured* on the official test files: up to 1.6 for a single engine, up to 0.7 for ten engines
 FEW_ENGINES = 2.0
-"""Or this, divided by √engines, where that is more: few engines differ by chance."""
+"""Maximum distance for few engines, times √engines; the larger of both limits applies."""
 
 UNKNOWN = 0.01
-"""Share of rows that may have an unknown operating condition."""
+"""Maximum share of rows with an unknown operating condition."""
 
 SHORT = 0.5
-"""Share of records that may be shorter than the window."""
+"""Maximum share of records shorter than the window."""
 
 COVERAGE_CHANCE = 0.01
-"""Probability of so low a coverage, if the intervals hold, below which they count as broken."""
+"""Significance level of the one-sided binomial test of the coverage."""
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Distance of one column at one operating condition.
+    """Distance of a column at an operating condition from the training data.
 
     Attributes:
         condition: number of the operating condition, from 1.
-        distance: from the training data at the same ages, standard deviations.
+        distance: distance from the training data at the same ages, standard deviations.
     """
 
     column: str
@@ -64,8 +63,9 @@ class Share:
     """A share of rows, records or intervals, and its limit.
 
     Attributes:
-        found: share; None where the file cannot tell.
-        limit: at most; of a coverage at least.
+        found: the share; None if the file does not determine it.
+        limit: maximum; with `at_least`, minimum.
+        of: number of rows, records or intervals.
     """
 
     name: str
@@ -84,10 +84,10 @@ class Share:
 
 @dataclass(frozen=True)
 class FileCheck:
-    """How far a file is from the data that a model was trained on.
+    """Result of comparing a file with the training data of a model.
 
     Attributes:
-        conditions: [condition, key], values of the columns that tell operating conditions apart.
+        conditions: [condition, key], values of the keys of each operating condition.
     """
 
     file: str
@@ -100,11 +100,11 @@ class FileCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether all is within its limits."""
+        """Whether everything is within its limits."""
         return all(d.ok for d in self.distances) and all(s.ok for s in self.shares)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the JSON."""
+        """Return the plain values for the JSON."""
         return {
             "ok": self.ok,
             **{key: value for key, value in vars(self).items() if isinstance(value, str | int)},
@@ -121,16 +121,16 @@ def check(
     rul: PathLike[str] | str | None = None,
     name: str | None = None,
 ) -> FileCheck:
-    """Compare a file with the data that a model was trained on.
+    """Compare a file with the training data of a model.
 
     Args:
         run_or_model: a trained model, or the path of a run or checkpoint.
-        table: the records, as `predict` reads them.
-        rul: a file of the true RUL at the end of each record, once known.
-        name: of the table, in messages; the path by default.
+        table: the records, as for `predict`.
+        rul: file with the true RUL at the end of each record, if known.
+        name: name of the table in messages; by default the path.
 
     Raises:
-        CheckpointError: the checkpoint cannot be used, or has no reference distribution.
+        CheckpointError: the checkpoint is invalid, or has no reference distribution.
         DataError: a file cannot be read.
     """
     model = as_model(run_or_model)
@@ -158,7 +158,7 @@ def check(
 def _distances(model: TrainedModel, records: Records) -> list[Distance]:
     preprocessor, fleet = model.preprocessor, records.fleet
     assert preprocessor.reference is not None
-    # rows of unknown conditions are counted apart: scaled by another condition they would be far
+    # rows of unknown conditions, counted separately, are left out: no scaling fits them
     condition = np.where(preprocessor.unknown_condition(fleet), -1, preprocessor.condition(fleet))
     scaled = preprocessor.scale(fleet)
     found = preprocessor.reference.distances(scaled, condition, fleet.cycle)
@@ -202,7 +202,7 @@ def _stuck(model: TrainedModel, fleet: Fleet) -> Share:
 
 
 def _coverage(model: TrainedModel, records: Records, rul: Path) -> Share:
-    """Share of the true RUL inside the interval, at the last cycle of each record."""
+    """Return the share of intervals, at the last cycle of each record, with the true RUL."""
     from scipy.stats import binom  # here: a slow import
 
     data, level = model.config.data, interval_level(model)
@@ -219,7 +219,7 @@ def _coverage(model: TrainedModel, records: Records, rul: Path) -> Share:
 
 
 def to_table(found: FileCheck) -> Table:
-    """Lay the result out: the farthest column first, at the condition where it is farthest."""
+    """Tabulate the result: each column at the condition with its largest distance, in order."""
     worst: dict[str, Distance] = {}
     for part in sorted(found.distances, key=lambda part: -part.distance / part.limit):
         worst.setdefault(part.column, part)
@@ -248,6 +248,6 @@ def to_table(found: FileCheck) -> Table:
         + (", at the operating condition where it is largest." if several else "."),
         f"Within all limits: the file is like the training data of {found.model}."
         if found.ok
-        else f"Past a limit: predictions of {found.model} for this file are not to be trusted.",
+        else f"Beyond a limit: do not trust predictions of {found.model} for this file.",
     ]
     return Table(title, ["check", "found", "limit", ""], rows, "lrrl", notes)

@@ -49,17 +49,16 @@ def evaluate(
     data_dir: Path | str | None = None,
     progress: bool = True,
 ) -> Evaluation:
-    """Evaluate a trained network on the test engines of its subset, or of a user's own fleet.
+    """Evaluate a trained model on the test set of its subset, or of a user's fleet.
 
-    Missing files are downloaded, or simulated where the configuration says so; the training file is
-    needed only where test engines were held out in it. Nothing is selected here: the epoch was
-    selected on validation engines before.
+    Missing files are downloaded, or simulated with a simulated source; the training file is needed
+    only if test engines were held out from it. Nothing is selected here: the epoch has been
+    selected on validation engines.
 
     Args:
-        run_or_model: a trained model, which runs on the device of its network; or the path of a
-            run or checkpoint.
-        data_dir: folder of the files; that of the configuration by default.
-        progress: whether a download shows its progress on stderr.
+        run_or_model: a trained model, or the path of a run or checkpoint.
+        data_dir: folder of the files; by default that of the configuration.
+        progress: whether to show the progress of a download on stderr.
 
     Raises:
         DataError: see `read_test_engines`.
@@ -72,14 +71,14 @@ def evaluate(
     model = as_model(run_or_model)
     tested = read_test_engines(model, data_dir, progress=progress)
     fleet, config = tested.fleet, model.config.data
-    # never None here: only a call with labels=False leaves the RUL out
+    # never None: labels were requested
     assert tested.rul is not None
     truth = label_fleet(model.config, fleet, tested.rul)
     predictions = predict_fleet(model, fleet, names=tested.names)
-    # a fleet numbers its engines 1, 2, …, but users look for the names in their own file
+    # a fleet numbers its engines 1, 2, …; the results have the names in the user's file
     predictions = dataclasses.replace(predictions, engine=tested.engine_of_rows)
-    # every metric is computed twice: published results are of last windows, which are few and
-    # alike in each test file, whereas every window shows the whole life of an engine
+    # every metric is computed twice: on the last windows, as in publications, which are few; and
+    # on every window, which covers the whole life of an engine
     ends = fleet.cycle_ends
     scored = fleet.last_rows if config.last_windows else ends
     predicted = ByWindows(predictions.at(scored), predictions)
@@ -104,7 +103,7 @@ def evaluate(
         baselines=constant_baselines(
             truths, model.data.mean_label, held_out=bool(len(tested.held_out))
         ),
-        # raw labels: a capped one at the end of a record would date the failure wrongly
+        # raw labels: capped ones would give a wrong cycle of the failure
         prognostics=fleet_prognostics(
             predictions.engine[ends],
             predictions.cycle[ends],
@@ -132,36 +131,36 @@ def read_test_engines(
     labels: bool = True,
     progress: bool = True,
 ) -> EvaluationSet:
-    """Read the engines that a model is tested on, and make sure that it was not trained on them.
+    """Read the test set of a model, and check that it was not trained on these engines.
 
-    `data_dir` replaces the configuration's folder; without `labels` the RUL file is not needed.
+    `data_dir` replaces the configuration's folder; without `labels`, the RUL file is not needed.
 
     Raises:
         DataError: a file cannot be obtained or read; a user's training file has changed, so that
-            its held-out engines are unknown; or it is named as the test file, too.
+            its held-out engines are unknown; or it is also the test file.
     """
     config = model.config.data
     if data_dir is not None:
         config = config.moved_to(data_dir)
     tested = read_test_set(config, model.config.split, labels=labels, progress=progress)
     trained, source = model.data.canonical_sha256, tested.sources[0]
-    # this digest ignores line endings and trailing spaces: a re-saved training file still counts
+    # the canonical digest ignores line endings and trailing spaces
     same = source.canonical_sha256 == trained
     if len(tested.held_out):
-        # with other rows the same split would hold out other engines, of which some have trained
+        # with other rows, the same split would hold out other engines, some of which trained
         if not same:
             raise DataError(
                 f"{source.name}: has changed since the training (SHA-256 was {trained[:12]}… and "
                 f"is {source.canonical_sha256[:12]}…), so its held-out engines are unknown; "
                 "restore the former file, or train again"
             )
-        # same rows, another draw: some of these engines may have trained
+        # same rows, but another draw: some of these engines may have trained
         if tested.held_out.tolist() != model.engines.test:
             raise DataError(
-                f"{source.name}: other engines are held out now than at the training; evaluate "
+                f"{source.name}: the held-out engines differ from those of the training; evaluate "
                 f"with the version of cmapss_rul that trained ({model.versions.cmapss_rul})"
             )
-    # a subset of C-MAPSS has its own test file, so only a user can name one file twice
+    # only a user's fleet can have one file as training and test file
     elif config.own and same:
         raise DataError(
             f"{source.name}: is the file that was trained on; name another file of test records "
@@ -171,7 +170,7 @@ def read_test_engines(
 
 
 def rul_metrics(predictions: Predictions, truth: Truth) -> ByLabels[RulMetrics]:
-    """Score the predicted RUL of some windows on capped and on raw labels."""
+    """Compute the RUL metrics of windows, on capped and on raw labels."""
 
     def score(true: NDArray[Any]) -> RulMetrics:
         interval = rmse_interval(predictions.rul, true, predictions.engine)
@@ -182,7 +181,7 @@ def rul_metrics(predictions: Predictions, truth: Truth) -> ByLabels[RulMetrics]:
 
 
 def health_metrics(predictions: Predictions, truth: Truth) -> HealthMetrics:
-    """Score the health classes of some windows, and how well the probabilities fit them."""
+    """Compute classification and calibration metrics of the health classes of windows."""
     confusion = confusion_matrix(
         predictions.health, truth.health, predictions.probabilities.shape[1]
     )
@@ -196,7 +195,7 @@ def health_metrics(predictions: Predictions, truth: Truth) -> HealthMetrics:
 
 
 def floor_under_cap(truths: ByWindows[Truth], cap: int) -> Floor:
-    """Compute the metrics that no network with a capped output can beat on raw labels."""
+    """Compute the lower bound, on raw labels, of the errors of any network with a capped output."""
     return Floor(
         f"perfect predictor with output capped at {cap}, scored on raw labels",
         truths.map(lambda truth: perfect_under_cap(truth.raw, cap)),
@@ -209,10 +208,9 @@ def constant_baselines(
     """Compute the metrics of two constant predictions.
 
     Args:
-        truths: labels by windows.
-        mean_label: mean capped label over every row of the training file, cycles.
-        held_out: whether test engines were held out in the training file; their rows are not in
-            the mean.
+        truths: true labels.
+        mean_label: mean capped label over all rows of the training file, cycles.
+        held_out: whether test engines, which the mean excludes, were held out from that file.
     """
     return Baselines(
         test_mean=Baseline(
@@ -220,7 +218,7 @@ def constant_baselines(
             oracle=True,
             metrics=_constant_metrics(truths, None),
         ),
-        # of every row whatever the split, so that all seeds have the same baseline
+        # over all rows, whatever the split, so that all seeds have the same baseline
         train_mean=Baseline(
             "constant: mean capped training label over every row of the training file"
             + (" but those of the engines set aside" if held_out else ""),
@@ -233,10 +231,10 @@ def constant_baselines(
 def _constant_metrics(
     truths: ByWindows[Truth], value: float | None
 ) -> ByWindows[ByLabels[ConstantMetrics]]:
-    """Score a constant; None stands for the mean of the labels that are scored."""
+    """Compute the metrics of a constant; None for the mean of the scored labels."""
 
     def score(true: NDArray[Any]) -> ConstantMetrics:
-        # of all constants the mean has the lowest RMSE, so this is the hardest constant to beat
+        # the mean has the lowest RMSE of all constants
         prediction = float(np.mean(true)) if value is None else value
         return ConstantMetrics(
             prediction, **dataclasses.asdict(constant_baseline(prediction, true))

@@ -1,4 +1,4 @@
-"""Export a trained model to a file that runs without this package: ONNX or torch.export."""
+"""Export of a trained model to ONNX or torch.export, which run without this package."""
 
 import dataclasses
 import hashlib
@@ -39,12 +39,12 @@ from cmapss_rul.training.trained_model import TrainedModel, as_model
 Format = Literal["onnx", "torch-export"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2"}
 OUTPUTS = ("rul", "health", "rul_lower", "rul_upper")
-"""Outputs of the graph; the last two only of a calibrated model."""
+"""Outputs of the graph; the last two only for a calibrated model."""
 
 TOLERANCE = 0.05
-"""Cycles by which the RUL of an exported model may differ from that of the Python model."""
+"""Maximum difference between the RUL of the exported and the Python model, cycles."""
 
-# unlike the two engines of the trace: a batch size frozen by the tracer would fail here
+# differs from the batch size of the trace, so that a fixed batch size would fail here
 _BATCH = 64
 
 Runner = Callable[[GraphInputs], list[NDArray[np.float32]]]
@@ -52,14 +52,14 @@ Runner = Callable[[GraphInputs], list[NDArray[np.float32]]]
 
 @dataclass(frozen=True)
 class Parity:
-    """Differences between an exported model and the Python model, over the test engines.
+    """Differences between the exported and the Python model over the test engines.
 
     Attributes:
-        engines: number of test engines; the last window of each is compared.
+        engines: number of test engines; their last windows are compared.
         rul: largest difference, cycles.
         health: largest difference of a probability.
-        interval: largest difference of either bound from that of the Python interval around
-            the exported RUL, cycles; None where the model has no intervals.
+        interval: largest difference of a bound, given the exported RUL, cycles; None without
+            intervals.
     """
 
     engines: int
@@ -70,12 +70,12 @@ class Parity:
     @property
     def worst(self) -> float:
         """The largest difference in cycles; NaN if any is NaN."""
-        # np.max passes a NaN on; Python's max drops one that is not first
+        # np.max propagates NaN, unlike Python's max
         return float(np.max([self.rul, self.interval or 0.0]))
 
 
 def default_path(checkpoint: Path, format: Format) -> Path:
-    """Return the default path of a checkpoint's export, beside it.
+    """Return the default path of the export of a checkpoint, in the same folder.
 
     >>> default_path(Path("runs/fd001-s0/best.pt"), "onnx").name
     'model.onnx'
@@ -92,25 +92,25 @@ def export(
     data_dir: Path | str | None = None,
     progress: bool = True,
 ) -> Parity:
-    """Export a model, compare it with the Python model, and save it if it passes.
+    """Export a model, compare it with the Python model, and save it if they agree.
 
-    The comparison runs the very bytes that are saved, over the test engines, whose file is
-    downloaded where it is missing; the RUL file is not needed.
+    The comparison runs the exported bytes on the test engines, whose file is downloaded if
+    missing; the RUL file is not needed.
 
     Args:
         run_or_model: a trained model on the CPU, or the path of a run or checkpoint.
         format: 'onnx', or 'torch-export' for `torch.export.load`.
-        path: of the new file; `default_path` by default.
-        estimate: output `rul` is the network's RUL, 'rmse', or the earlier one with the lowest
-            expected NASA score, 'nasa'; the other outputs are the same.
-        data_dir: folder of the text files; that of the configuration by default.
-        progress: whether a download shows its progress on stderr.
+        path: path of the new file; by default `default_path`.
+        estimate: point estimate of output `rul`: 'rmse', that of the network, or 'nasa', the
+            one with the lowest expected NASA score.
+        data_dir: folder of the text files; by default that of the configuration.
+        progress: whether to show the progress of a download on stderr.
 
     Returns:
         The largest differences from the Python model.
 
     Raises:
-        UsageError: there is no such format, or the model has no such estimate.
+        UsageError: the format is unknown, or the model has no such estimate.
         DataError: the test file cannot be obtained or read.
         RulError: a package is missing, the model cannot be exported, the file cannot be
             written, or the two models differ by more than 0.05 cycles; nothing is written then.
@@ -134,7 +134,7 @@ def export(
     try:
         with _exporter_warnings_silenced():
             for package in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" else ():
-                importlib.import_module(package)  # before the trace, which takes seconds
+                importlib.import_module(package)  # fail before the trace, which takes seconds
             content = convert(_trace(model, fleet, estimate), metadata)
             run = load(content)
     except ImportError as error:
@@ -154,11 +154,11 @@ def export(
 def export_metadata(
     model: TrainedModel, protocol: Protocol, estimate: Estimate = "rmse"
 ) -> dict[str, str]:
-    """Describe an export in its metadata; every value is JSON.
+    """Return the metadata of an export; every value is JSON.
 
     `columns` of the rows, `window`, `cap`, `boundaries`, descriptions of `inputs` and `outputs`,
-    `digest` (SHA-256 of the checkpoint), `protocol`, `estimate`, and `intervals`: the level of
-    `rul_lower` and `rul_upper` and its guarantee; null where there are none.
+    `digest` (SHA-256 of the checkpoint), `protocol`, `estimate`, and `intervals`: level and
+    guarantee of `rul_lower` and `rul_upper`, or null.
     """
     data = model.config.data
     columns = data.raw_columns
@@ -212,7 +212,7 @@ def measure_parity(
     expected = predict_fleet(model, fleet, rows)
     parts = np.array_split(np.arange(len(rows)), -(-len(rows) // _BATCH))
     found = [run(graph_inputs(model, fleet, rows[part])) for part in parts]
-    # bounds are compared around the exported RUL, so that its difference counts only once
+    # bounds for the exported RUL, so that its own difference does not count twice
     rul, health, *bounds = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     level = interval_level(model)
     interval = None
@@ -229,22 +229,22 @@ def measure_parity(
 
 
 def check_broken_inputs(model: TrainedModel, fleet: Fleet, run: Runner) -> None:
-    """Make sure that an exported model gives NaN for a broken record, and only for that.
+    """Check that an exported model returns NaN for invalid records, and only for these.
 
-    Beside the first test engine, with an infinite value in its oldest or newest row or NaN in
-    all, runs the same engine at its first row, before which every row is ignored and NaN.
+    Runs a batch of two: the first test engine, with an infinite value or NaN in its oldest or
+    newest row, and the same engine at its first row, whose ignored earlier rows are NaN.
 
     Raises:
-        RulError: an output of the broken record is a number, or one of the other is none.
+        RulError: an output of the invalid record is finite, or one of the valid record is not.
     """
-    # one column stands for all: the graph tests them in a single expression
+    # one column suffices: the graph checks all of them in a single expression
     name = model.preprocessor.columns[0]
     column, holds = fleet.columns.index(name), model.config.data.missing == "hold"
     inputs = graph_inputs(model, fleet, np.array([fleet.last_rows[0], fleet.starts[0]]))
     newest = inputs.length - 1
     oldest = inputs.length - min(int(inputs.valid_length[0]), model.config.data.window)
     cells: list[tuple[int | slice, float]] = [(oldest, np.inf), (newest, np.inf)]
-    # under hold a single NaN is filled
+    # with `hold`, a single NaN is filled
     cells += [(slice(None), np.nan)] if holds else [(oldest, np.nan), (newest, np.nan)]
     for row, value in cells:
         outputs = run(inputs.with_value(row, column, value))
@@ -257,14 +257,14 @@ def check_broken_inputs(model: TrainedModel, fleet: Fleet, run: Runner) -> None:
 
 
 def _trace(model: TrainedModel, fleet: Fleet, estimate: Estimate) -> torch.export.ExportedProgram:
-    """Trace the graph with two engines; batch and history may then have any length from 1 on.
+    """Trace the graph with two engines, and dynamic batch size and history length, at least 1.
 
-    Not 0: the LSTM of ONNX Runtime 1.32 aborts the process at an empty batch (*measured*).
+    Not 0: the LSTM of ONNX Runtime 1.32 aborts the process on an empty batch (*measured*).
     """
-    # np.resize repeats the engine of a fleet that has only one
+    # np.resize repeats the engine if there is only one
     rows = np.resize(fleet.last_rows, 2)
     example = graph_inputs(model, fleet, rows).named()
-    if "history" in example:  # the tracer specialises lengths of 0 and 1, so take a window's
+    if "history" in example:  # the tracer specialises lengths 0 and 1, so use a longer one
         example["history"] = torch.zeros(2, model.config.data.window, len(fleet.columns))
     batch = torch.export.Dim("batch", min=1)
     shapes: dict[str, dict[int, Any]] = {name: {0: batch} for name in example}
@@ -273,7 +273,7 @@ def _trace(model: TrainedModel, fleet: Fleet, estimate: Estimate) -> torch.expor
     program = torch.export.export(
         ExportGraph(model, estimate), (), example, dynamic_shapes=shapes, strict=False
     )
-    for node in program.graph.nodes:  # paths of source files on this machine
+    for node in program.graph.nodes:  # contains paths of source files on this machine
         node.meta.pop("stack_trace", None)
     return program
 
@@ -281,7 +281,7 @@ def _trace(model: TrainedModel, fleet: Fleet, estimate: Estimate) -> torch.expor
 def _to_onnx(exported: torch.export.ExportedProgram, metadata: dict[str, str]) -> bytes:
     import onnx
 
-    # a model without intervals has two outputs; its names are then the first two
+    # without intervals, only the first two outputs exist
     names = OUTPUTS[: len(exported.graph_signature.user_outputs)]
     program = torch.onnx.export(exported, dynamo=True, output_names=names, verbose=False)
     assert program is not None
@@ -294,9 +294,9 @@ def _to_onnx(exported: torch.export.ExportedProgram, metadata: dict[str, str]) -
 
 
 def _strip_debug_info(graph: Any) -> None:
-    """Remove the exporter's stack traces, scopes and doc strings from an ONNX graph, recursively.
+    """Remove stack traces, scopes and doc strings from an ONNX graph, recursively.
 
-    They name source files of the machine that exported; no runtime reads them.
+    They contain paths of source files on this machine; runtimes ignore them.
     """
     values = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
     for entry in (graph, *(entry for entries in values for entry in entries)):
@@ -338,8 +338,8 @@ def _torch_export_runner(content: bytes) -> Runner:
 
 @contextmanager
 def _exporter_warnings_silenced() -> Iterator[None]:
-    """Silence warnings of the exporters about their own code, which no user can act on."""
-    logger = logging.getLogger("torch.onnx")  # it logs, too, which catch_warnings does not reach
+    """Silence warnings of the exporters about their own code."""
+    logger = logging.getLogger("torch.onnx")  # logs, too, which catch_warnings does not catch
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

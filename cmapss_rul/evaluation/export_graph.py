@@ -1,4 +1,4 @@
-"""The graph that `rul export` writes: from raw rows to RUL, health and interval."""
+"""Exported graph: preprocessing, network, interval and point estimate as one torch module."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from cmapss_rul.training.trained_model import TrainedModel
 
 
 class IntervalGraph(nn.Module):
-    """Bounds of the interval around predictions, both [batch], cycles: `Calibration.bounds`."""
+    """Bounds of the interval, both [batch], cycles; equals `Calibration.bounds`."""
 
     knots: Tensor
     scales: Tensor
@@ -39,7 +39,7 @@ class IntervalGraph(nn.Module):
 
     @classmethod
     def of(cls, model: TrainedModel) -> "IntervalGraph | None":
-        """Build the interval of a model at the level nearest to 0.9; None where it has none."""
+        """Build the interval of a model at the level nearest to 0.9; None without intervals."""
         level = interval_level(model)
         if level is None or model.calibration is None:
             return None
@@ -49,7 +49,7 @@ class IntervalGraph(nn.Module):
         """Return the lower and the upper bound."""
         rul = rul.double()
         late, early = _interpolate(rul, self.knots, self.scales)
-        bound = self.quantiles  # one without bands
+        bound = self.quantiles  # a single one without bands
         if len(self.edges):
             bound = bound[(rul.unsqueeze(1) >= self.edges).sum(dim=1)]
         lower = (rul - bound * late).clamp(0, self.cap)
@@ -74,36 +74,36 @@ class NasaShift(nn.Module):
 
 
 def _interpolate(at: Tensor, knots: Tensor, values: Tensor) -> Tensor:
-    """np.interp as tensor operations, [row, batch] from values [row, knot].
+    """np.interp in tensor operations, from values [row, knot] to [row, batch].
 
-    Constant beyond the outer knots, a step where two are one.
+    Constant beyond the outer knots; two knots at the same place make a step.
     """
     passed = (at.unsqueeze(1) >= knots).sum(dim=1)
     left, right = (passed - 1).clamp(min=0), passed.clamp(max=len(knots) - 1)
     gap = knots[right] - knots[left]
-    # torch.where computes both branches: the inner one avoids 0 / 0
+    # torch.where evaluates both branches: the inner one avoids 0/0
     share = torch.where(gap > 0, (at - knots[left]) / torch.where(gap > 0, gap, 1.0), 0.0)
     at_left = values[:, left]
     return at_left + share * (values[:, right] - at_left)
 
 
 _MOST_DECIMALS = 6
-"""Decimal places that are tried; the C-MAPSS files have at most 4."""
+"""Maximum number of decimal places to try; the C-MAPSS files have at most 4."""
 
 
 class GraphInputs(NamedTuple):
     """Inputs of the graph, for a batch of engines.
 
     Attributes:
-        window: float32 [batch, window, 24], one engine or more, the latest rows, raw, in the order
-            of the fleet's columns; a user's own fleet may have another number of them.
-        cycle: int64 [batch], cycle number of the window's last row; for records with gaps or times
-            (`data.gaps`, `data.unit`) float64 [batch, window], that of each row.
-        valid_length: int64 [batch], number of valid rows. They are the last ones, of history and
-            window together where there is a history; the rows before them are ignored.
-        history: float32 [batch, any, 24], the rows right before the window; only for a model
+        window: float32 [batch, window, column], raw latest rows, in the order of the fleet's
+            columns (24 for C-MAPSS).
+        cycle: int64 [batch], cycle of the window's last row; for records with gaps or times
+            (`data.gaps`, `data.unit`) float64 [batch, window], the cycle of each row.
+        valid_length: int64 [batch], number of valid rows, which are the last ones of history and
+            window together; earlier rows are ignored.
+        history: float32 [batch, any, column], rows directly before the window; only for a model
             with smoothing, which depends on the whole record, or with `data.missing: hold`,
-            which takes values from up to `data.max_hold` rows before.
+            which uses values from up to `data.max_hold` rows before.
     """
 
     window: Tensor
@@ -112,18 +112,18 @@ class GraphInputs(NamedTuple):
     history: Tensor | None = None
 
     def named(self) -> dict[str, Tensor]:
-        """Return the inputs by name, without the history where there is none."""
+        """Return the inputs by name, without a missing history."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     @property
     def length(self) -> int:
-        """Rows of history and window together."""
+        """Number of rows of history and window together."""
         return self.window.shape[1] + (0 if self.history is None else self.history.shape[1])
 
     def with_value(self, row: int | slice, column: int, value: float) -> "GraphInputs":
-        """Return a copy with one cell, or more, of the first engine replaced.
+        """Return a copy with one or more cells of the first engine replaced.
 
-        Rows count those of the history, too.
+        `row` counts from the first row of the history.
         """
         parts = [part for part in (self.history, self.window) if part is not None]
         rows = torch.cat(parts, dim=1)
@@ -140,12 +140,11 @@ class ExportGraph(nn.Module):
                  --> smooth? --> cycle count? --> network --> clamp, softmax --> interval?
                  --> earlier estimate for the NASA score?
 
-    Equals `Preprocessor`, `Windows` and `predict_fleet` on a record without gaps; computed in
-    float64 up to the network, as there. Where those refuse a record, all outputs of its engine
-    are NaN: a used cell of a valid row is NaN, infinite or above 1e30, no row is valid, or the
-    network's own output is not finite. Whether the inputs are finite is decided before the
-    network: a ReLU or a clamp of ONNX Runtime turns NaN into a number (*measured*: RUL 48
-    instead of 60 where one sensor was NaN).
+    Equals `Preprocessor`, `Windows` and `predict_fleet` on a record without gaps, in float64 up to
+    the network as there. All outputs of an engine are NaN if those would refuse its record: an
+    input cell of a valid row is NaN, infinite or above 1e30, no row is valid, or the network's
+    output is not finite. The inputs are checked before the network, because ReLU and clamp of
+    ONNX Runtime turn NaN into a number (*measured*: RUL 48 instead of 60 with a sensor at NaN).
 
     Shapes:
         arguments: those of `GraphInputs`.
@@ -158,7 +157,7 @@ class ExportGraph(nn.Module):
 
     def __init__(self, model: TrainedModel, estimate: Estimate = "rmse") -> None:
         super().__init__()
-        # before the trace, which would otherwise fix dropout and input noise in the graph
+        # evaluation mode before tracing, or dropout and input noise would be part of the graph
         self.network = model.network.eval()
         self.window = model.config.data.window
         self.cap = model.config.data.cap
@@ -166,7 +165,7 @@ class ExportGraph(nn.Module):
         self.cycle_count = model.preprocessor.cycle_count
         self.hold = model.config.data.max_hold if model.config.data.missing == "hold" else 0
         raw = model.config.data.raw_columns
-        # several of an ensemble, each fitted on the engines that train one network
+        # one per network, each fitted on the network's training engines
         scalings = [ScalingGraph(part, raw) for part in model.preprocessor.parts]
         self.scalings = nn.ModuleList(scalings)
         used = {column for scaling in scalings for column in scaling.used}
@@ -182,7 +181,7 @@ class ExportGraph(nn.Module):
         length = rows.shape[1]
         position = torch.arange(length, device=rows.device)
         first = length - valid_length.clamp(min=1, max=length)
-        # a gather, not a branch: the traced graph must take records of any length
+        # gather instead of branches, so that the traced graph accepts records of any length
         index = torch.maximum(position, first.unsqueeze(1))
         padded = rows.gather(1, index.unsqueeze(2).expand(-1, -1, rows.shape[2]))
         padded = self._hold_last(padded, position)
@@ -192,20 +191,20 @@ class ExportGraph(nn.Module):
             features = scaling(values)
             if self.smoothing is not None:
                 features = self._smoothing_weights(position, self.smoothing) @ features
-            # after the smoothing, which has to see the rows before the window
+            # cut after smoothing, which needs the rows before the window
             parts.append(features[:, -self.window :])
             if self.cycle_count:
                 time = self._time(index, cycle, length)
                 parts.append((time / scaling.cycle_unit).unsqueeze(2))
         features = torch.cat(parts, dim=2)
-        # the last row is never padding, even without a valid row: attention needs one step
+        # the last row is never padding, even without a valid row, since attention needs one step
         padding = (self.window - valid_length).clamp(min=0, max=self.window - 1)
         raw_rul, health = self.network(features.float(), padding)
         rul = raw_rul.clamp(0, self.cap)
         bounds = () if self.interval is None else self.interval(rul)
-        if self.shift is not None:  # after the interval, which surrounds the network's estimate
+        if self.shift is not None:  # after the interval, which is around the network's estimate
             rul = (rul + self.shift(rul)).clamp(min=0)
-        # what stands before the window counts only where smoothing carries it on
+        # the history matters only with smoothing
         seen = padded if self.smoothing is not None else padded[:, -self.window :]
         measured = seen[:, :, self.used_columns].abs() <= MAX_VALUE  # false for NaN, too
         usable = measured.flatten(1).all(dim=1) & features.isfinite().flatten(1).all(dim=1)
@@ -216,17 +215,17 @@ class ExportGraph(nn.Module):
         return rul, torch.where(usable.unsqueeze(1), health.softmax(dim=1), torch.nan), *bounds
 
     def _time(self, index: Tensor, cycle: Tensor, length: int) -> Tensor:
-        """Cycle number, or time, of each row of the window: float64 [batch, window]."""
+        """Return the cycle, or time, of each row of the window, float64 [batch, window]."""
         back = length - 1 - index[:, -self.window :]
         if cycle.dim() == 1:
             return (cycle.unsqueeze(1) - back).double()
         return cycle.gather(1, self.window - 1 - back)
 
     def _hold_last(self, rows: Tensor, position: Tensor) -> Tensor:
-        """Replace NaN in raw rows [batch, row, 24] by the last value, as `data.missing` does."""
+        """Replace NaN in raw rows [batch, row, column] with the last value; see `data.missing`."""
         reach = 0
         while reach < self.hold:
-            # each pass doubles the reach: a row `step` before holds what it took from before
+            # each pass about doubles the reach, since the row `step` before is already filled
             step = min(reach + 1, self.hold - reach)
             before = rows.index_select(1, (position - step).clamp(min=0))
             rows = torch.where(rows.isnan(), before, rows)
@@ -234,9 +233,9 @@ class ExportGraph(nn.Module):
         return rows
 
     def _smoothing_weights(self, position: Tensor, newest: float) -> Tensor:
-        """Exponential smoothing as a matrix [window, row], each row a sum over all rows so far.
+        """Return exponential smoothing as a matrix [window, row].
 
-        yₜ = Σₖ a·(1 − a)^(t−k)·xₖ, but (1 − a)^t for the very first row, k = 0.
+        yₜ = Σₖ a·(1 − a)^(t−k)·xₖ, but with the weight (1 − a)^t for the first row, k = 0.
         """
         ages = position[-self.window :].unsqueeze(1) - position
         powers = (1.0 - newest) ** ages.clamp(min=0).double()
@@ -248,7 +247,7 @@ class ScalingGraph(nn.Module):
     """Scaling per operating condition; equals `Preprocessor.scale`.
 
     Shapes:
-        rows: float64 [batch, row, 24], raw.
+        rows: float64 [batch, row, column], raw.
         returns: [batch, row, column], scaled.
     """
 
@@ -264,7 +263,7 @@ class ScalingGraph(nn.Module):
         super().__init__()
         scaler, conditions = preprocessor.scaler, preprocessor.conditions
         self.cycle_unit = preprocessor.cycle_unit
-        # settings times these are whole numbers where `Conditions` rounds them
+        # with `rounds`, keys times these powers are rounded to integers, as in `Conditions`
         self.rounds = conditions.decimals is not None
         decimals = conditions.decimals or [0.0] * len(preprocessor.keys)
         powers = 10.0 ** torch.tensor(decimals).double()
@@ -272,7 +271,7 @@ class ScalingGraph(nn.Module):
         span = table.amax(0) - table.amin(0)
         features = torch.tensor([raw.index(column) for column in preprocessor.columns])
         keys = torch.tensor([raw.index(key) for key in preprocessor.keys]).long()
-        # a single condition is not looked up, so its columns may hold anything
+        # with a single condition the keys are not used, so their cells may be invalid
         self.used = {*features.tolist(), *(keys.tolist() if len(table) > 1 else ())}
         self.register_buffer("feature_columns", features)
         self.register_buffer("condition_columns", keys)
@@ -283,32 +282,31 @@ class ScalingGraph(nn.Module):
         self.register_buffer("factor", torch.from_numpy(scaler.factor))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Scale raw rows [batch, row, 24] per operating condition to [batch, row, column]."""
+        """Scale raw rows per operating condition."""
         values = rows[:, :, self.feature_columns]
         if len(self.condition_table) == 1:
             return (values - self.centre[0]) * self.factor[0]
         keys = rows[:, :, self.condition_columns] * self.powers_of_ten
         keys = (keys.round() if self.rounds else keys).unsqueeze(2)
-        # an unknown condition is scaled as the nearest one, as in `Conditions`
+        # an unknown condition is assigned to the nearest one, as in `Conditions`
         distance = ((keys - self.condition_table) / self.span).square().sum(dim=3)
         condition = distance.float().argmin(dim=2)
         return (values - self.centre[condition]) * self.factor[condition]
 
 
 def shortest_decimal(raw: Tensor) -> Tensor:
-    """Convert float32 values to the float64 of the shortest decimal that rounds to them.
+    """Convert float32 values to the float64 values of the shortest decimals that round to them.
 
     The standard deviation of shaft speeds such as 2388.06 is 0.07 in FD001, so that rounding to
-    float32 alone moves a prediction by some hundredths of a cycle (measured). A decimal that
-    rounds to the very same float32 is never further off than the float32 itself, and for sensors
-    that are written with few digits it is exact. Without such a decimal the value stays.
+    float32 changes a prediction by some hundredths of a cycle (*measured*). This restores values
+    written with few digits exactly. Values without such a decimal are unchanged.
 
     >>> shortest_decimal(torch.tensor([2388.06, 1 / 3])).tolist()
     [2388.06, 0.3333333432674408]
     """
     value = raw.double()
     found = value
-    # from many places to few, so that the last match is the shortest decimal
+    # from many to few decimal places, so that the last match is the shortest
     for places in range(_MOST_DECIMALS, -1, -1):
         decimal = (value * 10.0**places).round() / 10.0**places
         found = torch.where(decimal.float() == raw, decimal, found)
@@ -316,9 +314,9 @@ def shortest_decimal(raw: Tensor) -> Tensor:
 
 
 def graph_inputs(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> GraphInputs:
-    """Cut the graph's inputs out of whole records, one window up to each of the rows [batch].
+    """Return the graph's inputs for the windows that end at the rows [batch].
 
-    Rows that the graph must ignore are NaN: if it did not, its outputs would be NaN.
+    Rows that the graph must ignore are NaN, so that its outputs would be NaN otherwise.
     """
     length = model.config.data.window
     starts = np.repeat(fleet.record_starts, fleet.record_lengths)
@@ -327,7 +325,7 @@ def graph_inputs(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> 
     if model.preprocessor.smoothing is None:
         before = min(before, data.max_hold) if held else 0
     has_history = held or model.preprocessor.smoothing is not None
-    # at least one row: the graph was traced with a history of any length from 1 on
+    # at least one row, since the graph was traced with a history length of at least 1
     before = max(before, int(has_history))
     values = np.full((len(rows), before + length, len(fleet.columns)), np.nan, dtype=np.float32)
     valid = np.minimum(available, before + length)

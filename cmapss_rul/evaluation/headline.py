@@ -1,4 +1,4 @@
-"""The short output of `rul evaluate`: the result in a sentence, its protocol, and four rows."""
+"""Summary output of `rul evaluate`: result, protocol, published results, main metrics."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def render_headline(evaluation: Evaluation) -> "RenderableType":
-    """Lay the short answer out for a terminal of 80 columns."""
+    """Render the summary for a terminal of 80 columns."""
     from rich.console import Group
 
     few = few_engines(evaluation.cuts) if evaluation.cuts else ""
@@ -35,8 +35,8 @@ def render_headline(evaluation: Evaluation) -> "RenderableType":
 
 
 def verdict(evaluation: Evaluation) -> str:
-    """Return the RMSE, its interval, and how it compares with two constants, in one sentence."""
-    # last windows: the ones that papers report; random cuts where whole records are there
+    """Return one sentence: the RMSE, its interval, and whether it beats two constants."""
+    # last windows, as in publications; random cuts if there are whole held-out records
     protocol, baselines, cuts = evaluation.protocol, evaluation.baselines, evaluation.cuts
     last = evaluation.metrics.last.capped if cuts is None else cuts
     interval = interval_cell(last.rmse_interval) if last.rmse_interval else "none for one engine"
@@ -57,7 +57,7 @@ def verdict(evaluation: Evaluation) -> str:
     where = protocol.scored_at if cuts is None else "random cuts"
     labels = "capped" if protocol.capping.startswith("capped") else "uncapped"
     engines = protocol.engines if cuts is None else cuts.engines
-    marks = f" Too good: {'; '.join(protocol.marks)}." if protocol.marks else ""
+    marks = f" Optimistic: {'; '.join(protocol.marks)}." if protocol.marks else ""
     whose = "" if protocol.ensemble is None else f" of an {protocol.ensemble}"
     return (
         f"RMSE {number(last.rmse, 2)} {protocol.unit} (95 % interval {interval}){whose} at {where} "
@@ -67,7 +67,7 @@ def verdict(evaluation: Evaluation) -> str:
 
 
 def published_comparison(evaluation: Evaluation) -> str:
-    """Compare with the best reproduced published result, or say why that would be misleading."""
+    """Compare with the best reproduced published result, or explain why they do not compare."""
     protocol, last = evaluation.protocol, evaluation.metrics.last.capped
     if not protocol.official:
         return (
@@ -75,9 +75,9 @@ def published_comparison(evaluation: Evaluation) -> str:
             f"these data are {protocol.files}."
         )
     if protocol.marks:
-        # the first mark is enough: `verdict`, printed above, has them all
+        # the first mark suffices: `verdict`, printed above, has all of them
         return f"Not comparable with published results: {protocol.marks[0]}."
-    # few papers state their protocol, so only what others obtained again compares
+    # few papers state their protocol, so compare with reproduced results only
     on_subset = [entry for entry in PUBLISHED if protocol.subset in entry.results]
     reproduced = [entry for entry in on_subset if entry.trust in REPRODUCED]
     if not reproduced:
@@ -89,20 +89,20 @@ def published_comparison(evaluation: Evaluation) -> str:
         if not reason
     ]
     if not comparable:
-        # both reproduced results have one setup, so the first reason is that of all
+        # both reproduced results have the same setup, hence the same reason
         return f"Not comparable with reproduced published results, which are {reasons[0]}."
     rmse, method = min(comparable)
-    # measured: over 100 engines the interval spans 4 cycles, so a smaller difference shows nothing
+    # *measured*: over 100 engines the interval spans 4 cycles; smaller differences mean nothing
     low, high = last.rmse_interval or (last.rmse, last.rmse)
     if low <= rmse <= high:
         place = "inside this interval, so no difference is shown"
     else:
         place = "above this interval" if rmse > high else "below this interval"
-    return f"Best published result that others reproduced: {rmse:.2f} ({method}), {place}."
+    return f"Best reproduced published result: {rmse:.2f} ({method}), {place}."
 
 
 def _unreproduced(entries: list[PublishedMethod], subset: str, unit: str) -> str:
-    """List published results that nobody else obtained."""
+    """List published results, none of which is reproduced."""
     results = [(entry.method, entry.results[subset]) for entry in entries]
     listed = "; ".join(f"{method} {result.text}" for method, result in results)
     return (
@@ -113,7 +113,7 @@ def _unreproduced(entries: list[PublishedMethod], subset: str, unit: str) -> str
 
 
 def warnings_of(evaluation: Evaluation) -> Iterator[str]:
-    """Yield the warnings that no reader of a report or a model card may miss."""
+    """Yield the warnings to print at the top of a report or model card."""
     protocol = evaluation.protocol
     if not protocol.official:
         yield f"{protocol.files}: these metrics are not comparable with {protocol.data_set} results"
@@ -134,10 +134,10 @@ def warnings_of(evaluation: Evaluation) -> Iterator[str]:
 
 
 def headline_table(evaluation: Evaluation) -> Table:
-    """Tabulate the metrics by windows and labels, without means and uninformative scores.
+    """Tabulate the main metrics by windows and labels.
 
-    The NASA score grows exponentially with the error. On raw labels most windows of a long record
-    lie above the cap, so that its sum over every window measures the cap and not the model.
+    Omits the NASA score of every window on raw labels: it grows exponentially with the error, and
+    most windows of a long record have a RUL above the cap, so it measures the cap, not the model.
     """
     rows, names = [], window_names(evaluation)
     for windows, by_labels in evaluation.metrics.items():

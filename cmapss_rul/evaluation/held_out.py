@@ -1,4 +1,4 @@
-"""Metrics that whole held-out records allow: at random cuts, and those of censored engines."""
+"""Metrics on whole held-out records: at random cuts, and of censored engines."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +21,14 @@ from cmapss_rul.training.trained_model import TrainedModel
 
 @dataclass(frozen=True)
 class CutMetrics:
-    """Metrics expected where records are cut at random, capped labels; see `random_cut_weights`.
+    """Expected metrics at random cuts of the records, capped labels; see `random_cut_weights`.
 
     Attributes:
-        earliest: cycles of the shortest record.
+        earliest: cycles of the shortest truncated record.
         rmse: cycles.
-        rmse_interval: 95 % bootstrap interval of it over engines; None for a single engine.
-        test_mean_rmse: RMSE of the mean of the scored labels, a constant that knows them.
+        rmse_interval: 95 % bootstrap interval of the RMSE over engines; None for a single engine.
+        train_mean_rmse: RMSE of a constant, the mean training label.
+        test_mean_rmse: RMSE of a constant, the mean of the scored labels (an oracle).
         by_engine: mean squared error of each engine, by its name, cycles².
     """
 
@@ -46,9 +47,9 @@ class CensoredMetrics:
     """Metrics of a model on held-out engines that have not failed.
 
     Attributes:
-        bounds: how often predictions at any cycle fall below what is known of the RUL, capped;
-            None where no censored engine was held out.
-        concordance: Harrell's index of all held-out engines, cut at random; 0.5 by chance.
+        bounds: violations of the capped lower bounds of the RUL, at every cycle; None if no
+            censored engine was held out.
+        concordance: Harrell's index of all held-out engines at random cuts; 0.5 by chance.
     """
 
     bounds: BoundMetrics | None
@@ -58,9 +59,9 @@ class CensoredMetrics:
 def held_out_metrics(
     model: TrainedModel, tested: EvaluationSet
 ) -> tuple[CutMetrics | None, CensoredMetrics | None]:
-    """Score a model on the whole records of held-out engines; None where they do not allow it.
+    """Compute the metrics of a model on whole held-out records.
 
-    The second are those of a model that was trained on censored records.
+    Both are None with a separate test file, the second also without censored training records.
     """
     if tested.whole is None:
         return None, None
@@ -80,7 +81,7 @@ def _cut_metrics(
 ) -> CutMetrics:
     seen = fleet.cycles_seen
     weights = random_cut_weights(fleet.engine, seen)
-    kept = weights > 0  # an engine of a short record has no cut
+    kept = weights > 0  # excludes engines whose records are too short for a cut
     predicted, true, weights = predicted[kept], true[kept], weights[kept]
     engines, number = np.unique(fleet.engine[kept], return_inverse=True)
     squares = np.bincount(number, np.square(predicted - true)) / np.bincount(number)
@@ -119,26 +120,26 @@ def _censored_metrics(
 
 
 def _predict(model: TrainedModel, fleet: Fleet) -> tuple[NDArray[np.float64], Times]:
-    """[row], predicted RUL and capped label, or bound, at every cycle of whole records."""
+    """Return predicted RUL and capped label (or lower bound) at every cycle, [row]."""
     return predict_fleet(model, fleet).rul, cap_rul(
         run_to_failure_rul(fleet), model.config.data.cap
     )
 
 
 def few_engines(found: CutMetrics) -> str:
-    """Warn of a result that rests on few engines; empty where there are more."""
+    """Return a warning about a result on few engines; empty if there are enough."""
     if found.engines >= FEW_ENGINES:
         return ""
     return (
-        f"this result rests on {counted(found.engines, 'test engine')}: other engines may give "
-        "quite another; split.test_folds tests every engine once (docs/own-fleet.md)"
+        f"only {counted(found.engines, 'test engine')}: the result may be very different on other "
+        "engines; split.test_folds tests every engine once (docs/own-fleet.md)"
     )
 
 
 def censored_table(found: CensoredMetrics, unit: str) -> Table:
     """Tabulate the metrics on engines that have not failed."""
     return Table(
-        "Engines that have not failed: what their records say about the model",
+        "Censored engines: consistency of the predictions with their records",
         ["metric", "value", "meaning"],
         [list(row) for row in _censored_rows(found, unit)],
         "lrl",
@@ -151,15 +152,15 @@ def _censored_rows(found: CensoredMetrics, unit: str) -> Iterator[tuple[str, str
         engines = counted(bounds.engines, "held-out engine")
         yield (
             "bounds violated", f"{bounds.violated:.1%}",
-            f"share of the {row_noun(unit)}s of {engines} with a prediction below the {unit} that "
-            "the record still has, at most the cap; 0 is best",
+            f"share of the {row_noun(unit)}s of {engines} with a prediction below the remaining "
+            f"{unit} of the record (or the cap); 0 is best",
         )  # fmt: skip
         yield (
             "shortfall", f"{bounds.shortfall:.2f} {unit}",
-            "mean distance of the predictions below these bounds, 0 for the others",
+            "mean distance below these bounds, 0 for predictions above",
         )  # fmt: skip
     index = "–" if found.concordance is None else f"{found.concordance:.3f}"
     yield (
         "concordance index", index,
-        "share of pairs of held-out engines, cut at random, in the right order; 0.5 by chance",
+        "share of pairs of held-out engines, cut at random, in the correct order; 0.5 by chance",
     )  # fmt: skip

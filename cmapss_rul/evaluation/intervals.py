@@ -1,4 +1,4 @@
-"""The prediction intervals of a trained model: their level, bounds and test coverage."""
+"""Prediction intervals of a trained model: level, bounds, guarantee and test coverage."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ LIFE_GUARANTEE = (
     "at least the level on average over engines like those of the calibration, at a cycle drawn "
     "uniformly from the engine's life; not for each RUL, nor at the last cycle of truncated records"
 )
-"""What intervals from before 2026-11-29 guarantee, and what they do not."""
+"""Guarantee of intervals from before 2026-11-29."""
 
 FAILED_ONLY = (
     "only engines that failed calibrate: biased where those still running live longer or were "
     "stopped because of their state (informative censoring)"
 )
-"""Caveat of the intervals of a fleet with censored records: the engines are not exchangeable."""
+"""Caveat of intervals of a fleet with censored records: engines are then not exchangeable."""
 
 NO_GUARANTEE = (
     "none that is proved: the errors are those of single networks, and the mean of the ensemble "
     "is usually nearer to the truth, so that coverage is usually above the level"
 )
-"""What intervals of an ensemble from out-of-fold predictions guarantee."""
+"""Guarantee of an ensemble's intervals, calibrated on out-of-fold predictions."""
 
 _ENGINES = "at least the level on average over engines like those of the calibration"
 
@@ -43,12 +43,12 @@ Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class IntervalFacts:
-    """How a model's intervals were calibrated, and what they guarantee.
+    """Calibration and guarantee of a model's intervals.
 
     Attributes:
-        level: the one shown, nearest to 0.9.
-        kind: of the engines that calibrated: 'validation' or 'calibration'.
-        mark: a caveat about these engines, or None.
+        level: default level, the one nearest to 0.9.
+        kind: engines used for calibration: 'validation', 'calibration' or 'out-of-fold'.
+        mark: caveat about these engines, or None.
     """
 
     levels: list[float]
@@ -65,8 +65,8 @@ class RawCoverage(Coverage):
     """Coverage on raw labels.
 
     Attributes:
-        above_cap: mean over the engines of the share of windows whose RUL is above the cap,
-            which no interval covers.
+        above_cap: share of windows with a RUL above the cap, which no interval covers; mean over
+            engines.
     """
 
     above_cap: float
@@ -74,12 +74,12 @@ class RawCoverage(Coverage):
 
 @dataclass(frozen=True)
 class BandCoverage:
-    """Coverage where the raw true RUL lies in a band, capped labels.
+    """Coverage of windows whose raw true RUL is in a band, capped labels.
 
     Attributes:
-        low: first RUL of the band, cycles.
-        below: first RUL above it; None for no end.
-        capped: None where no window lies in it.
+        low: lower bound of the band, cycles.
+        below: exclusive upper bound; None for no bound.
+        capped: coverage; None if the band has no windows.
     """
 
     low: int
@@ -89,7 +89,7 @@ class BandCoverage:
 
 @dataclass(frozen=True)
 class WindowCoverage:
-    """Coverage on one set of windows at one level."""
+    """Coverage of a set of windows at one level."""
 
     capped: Coverage
     raw: RawCoverage
@@ -98,7 +98,7 @@ class WindowCoverage:
 
 @dataclass(frozen=True)
 class LevelCoverage:
-    """Coverage at one level, of the last window of each engine and of every window."""
+    """Coverage at one level: of the last window of each engine, and of every window."""
 
     level: float
     last: WindowCoverage
@@ -111,11 +111,11 @@ class LevelCoverage:
 
 @dataclass(frozen=True)
 class IntervalResults:
-    """Coverage of the intervals on the test engines, or why there is none.
+    """Coverage of the intervals on the test engines.
 
     Attributes:
         coverage: [level]; empty without intervals.
-        reason: why there are none; empty where there are.
+        reason: why there are no intervals; empty if there are.
     """
 
     facts: IntervalFacts | None = None
@@ -124,7 +124,7 @@ class IntervalResults:
 
     @property
     def main(self) -> LevelCoverage:
-        """Coverage at the level that is shown; only where there are intervals."""
+        """Coverage at the default level; only with intervals."""
         assert self.facts is not None
         return next(found for found in self.coverage if found.level == self.facts.level)
 
@@ -132,7 +132,7 @@ class IntervalResults:
         """Return the plain values for the JSON."""
         if self.facts is None:
             return {"levels": [], "why": self.reason}
-        # the key of the JSON, `from`, is a keyword in Python: the attribute is `low`
+        # JSON key `from` is a Python keyword, so the attribute is `low`
         plain = dataclasses.asdict(
             self, dict_factory=lambda pairs: {"from" if k == "low" else k: v for k, v in pairs}
         )
@@ -140,10 +140,10 @@ class IntervalResults:
 
 
 def interval_level(model: TrainedModel, requested: float | None = None) -> float | None:
-    """Return the level of the intervals to show: the one requested, else that nearest to 0.9.
+    """Return the level of the intervals: the requested one, or else the default.
 
     Returns:
-        None where the model carries no intervals and none were requested.
+        None if the model has no intervals and none were requested.
 
     Raises:
         UsageError: the model was not calibrated at the requested level.
@@ -155,22 +155,22 @@ def interval_level(model: TrainedModel, requested: float | None = None) -> float
     levels = [] if calibration is None else calibration.levels
     if not levels:
         raise UsageError(
-            f"{model.path} carries no intervals ({why_no_intervals(model)}), so there is none at "
-            f"level {requested:g}; leave --level out to predict without them"
+            f"{model.path} has no intervals ({why_no_intervals(model)}), so none at level "
+            f"{requested:g}; leave --level out to predict without intervals"
         )
-    # exact: a level is the decimal that a user typed, never the result of a calculation
+    # exact comparison: levels are typed decimals, not computed
     if requested not in levels:
         raise UsageError(
             f"{model.path} was not calibrated at level {requested:g}; expected one of "
-            f"{', '.join(f'{level:g}' for level in levels)}, or `rul calibrate` with --level "
-            f"{requested:g} before"
+            f"{', '.join(f'{level:g}' for level in levels)}; to add it, run rul calibrate with "
+            f"--level {requested:g}"
         )
     return requested
 
 
 def interval_bounds(model: TrainedModel, rul: NDArray[np.float64], level: float) -> Bounds:
     """Compute the bounds of the intervals around predictions [window], clamped to [0, cap]."""
-    # a level comes from `interval_level`, which is None without a calibration
+    # a level is from `interval_level`, which requires a calibration
     assert model.calibration is not None
     return model.calibration.bounds(rul, level, model.config.data.cap)
 
@@ -189,7 +189,7 @@ def check_estimate(model: TrainedModel, estimate: Estimate) -> None:
 def estimated_rul(
     model: TrainedModel, rul: NDArray[np.float64], estimate: Estimate
 ) -> NDArray[np.float64]:
-    """Turn the network's estimates [window], clamped to [0, cap], into those for a score.
+    """Convert the network's estimates [window], clamped to [0, cap], to those for a score.
 
     Raises:
         UsageError: the model has no estimate for the NASA score.
@@ -202,9 +202,9 @@ def estimated_rul(
 
 
 def _why_none(model: TrainedModel) -> str:
-    """Give the reason why a model has no estimate for the NASA score."""
+    """Return the reason why a model has no estimate for the NASA score."""
     if model.config.split.by == "windows":
-        return "every engine trained, so no residuals are known"
+        return "all engines trained, so there are no residuals"
     calibration = model.calibration
     if calibration is not None and len(calibration.engines) < MIN_ENGINES:
         found = counted(len(calibration.engines), "calibration engine")
@@ -216,17 +216,16 @@ def _why_none(model: TrainedModel) -> str:
 
 
 def why_no_intervals(model: TrainedModel) -> str:
-    """Give the reason why a model has no intervals."""
-    # first of the reasons: with such a split no engine is left to calibrate on
+    """Return the reason why a model has no intervals."""
     if model.config.split.by == "windows":
         return "every engine trained"
     if model.calibration is None:
-        return "the run was not calibrated; rul calibrate does it"
+        return "the run was not calibrated; run rul calibrate"
     return unsupported_reason(len(model.calibration.engines), DEFAULT_LEVELS)
 
 
 def interval_facts(model: TrainedModel) -> IntervalFacts | None:
-    """Describe a model's intervals; None where there are none."""
+    """Describe a model's intervals; None if it has none."""
     calibration = model.calibration
     if calibration is None or calibration.default_level is None:
         return None
@@ -242,7 +241,7 @@ def interval_facts(model: TrainedModel) -> IntervalFacts | None:
 
 
 def guarantee(calibration: Calibration) -> str:
-    """Say what conformal prediction by engine guarantees here, and what it does not."""
+    """Describe what conformal prediction by engine guarantees here, and what it does not."""
     if calibration.shortest_cut is None:
         return LIFE_GUARANTEE
     if calibration.kind == "out-of-fold":
@@ -258,7 +257,7 @@ def guarantee(calibration: Calibration) -> str:
 
 
 def interval_caveat(model: TrainedModel) -> str:
-    """Return what limits a model's intervals; empty where nothing does."""
+    """Return the caveats of a model's intervals; empty if there are none."""
     caveats = [] if model.calibration is None else [model.calibration.caveat]
     if model.engines.censored:
         caveats.append(FAILED_ONLY)
@@ -268,15 +267,15 @@ def interval_caveat(model: TrainedModel) -> str:
 def evaluate_intervals(
     model: TrainedModel, predictions: Predictions, truth: Truth, last: NDArray[np.int64]
 ) -> IntervalResults:
-    """Measure how often the intervals of each level cover the truth on the test engines.
+    """Compute the coverage of the intervals at each level on the test engines.
 
-    Predictions and truth are those of every cycle; `last`, [engine], is the row of each engine's
+    Predictions and truth are those of every cycle; `last` [engine] is the row of each engine's
     last window.
     """
     facts = interval_facts(model)
     if facts is None:
         return IntervalResults(reason=why_no_intervals(model))
-    # both sets: the guarantee is for every window, published results are of last ones
+    # both: the guarantee is for every window, publications report last windows
     every, found = np.arange(len(predictions.rul)), []
     for level in facts.levels:
         bounds = interval_bounds(model, predictions.rul, level)
@@ -295,20 +294,19 @@ def _window_coverage(
     engine: NDArray[np.int64] | NDArray[np.str_],
     cap: int,
 ) -> WindowCoverage:
-    """Measure coverage on some windows.
+    """Compute the coverage of some windows.
 
-    On capped labels an upper bound at the cap means 'the cap or more', so it covers every capped
-    label there; raw labels are compared as they are, so that no interval covers a RUL above the
-    cap.
+    With capped labels, an upper bound at the cap means 'the cap or more'. With raw labels, no
+    interval covers a RUL above the cap.
     """
     lower, upper, engine, truth = bounds[0][rows], bounds[1][rows], engine[rows], truth.at(rows)
     bands = []
     for low, below in rul_bands(cap):
         band = in_band(truth.raw, low, below)
         parts = (lower[band], upper[band], truth.capped[band], engine[band])
-        # None, not a coverage of 0, where the test set has no RUL in the band
+        # None rather than a coverage of 0 for an empty band
         bands.append(BandCoverage(low, below, interval_coverage(*parts) if band.any() else None))
-    # clamped bounds end at the cap, so raw coverage is low by design; the share above explains it
+    # bounds are clamped to the cap, so raw coverage is low by design, as explained by `above_cap`
     raw = interval_coverage(lower, upper, truth.raw, engine)
     above = mean_by_engine(truth.raw > cap, engine)
     return WindowCoverage(

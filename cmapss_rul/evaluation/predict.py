@@ -1,4 +1,4 @@
-"""Predictions for a user's own engines, with flags for unusual inputs."""
+"""Prediction for a user's engines, with flags for unusual inputs."""
 
 from os import PathLike
 from pathlib import Path
@@ -41,33 +41,31 @@ def predict(
     """Predict the RUL of engines from their records to date.
 
     Args:
-        run_or_model: a trained model, or the path of a run or checkpoint, which then predicts on
+        run_or_model: a trained model, or the path of a run or checkpoint, which is restored on
             the CPU.
-        table: the records, as `rul predict` reads them: a data frame, the path of a file
-            (C-MAPSS text, CSV with a header, Parquet, Excel; gzip or zip), or the bytes of one. For
-            a model of N-CMAPSS also its HDF5 file, of which the test units are read.
-        every_cycle: one row per cycle instead of one per engine.
-        level: coverage level of the intervals, one of those calibrated; by default the nearest to
-            0.9.
-        estimate: 'rmse', the network's, or 'nasa', the earlier one with the lowest expected NASA
-            score. Intervals are the same for both.
+        table: the records: a data frame, the path of a file (C-MAPSS text, CSV with a header,
+            Parquet, Excel; also gzip or zip), or its bytes. For a model of N-CMAPSS also its
+            HDF5 file, of which the test units are read.
+        every_cycle: return one row per cycle instead of one per engine.
+        level: coverage level of the intervals; by default the calibrated one nearest to 0.9.
+        estimate: point estimate: 'rmse', that of the network, or 'nasa', the one with the lowest
+            expected NASA score. Intervals are the same for both.
         allow_gaps: accept records with missing cycles, and mark them.
-        engine: name of the engine column, if not that of the training file, or an alias.
+        engine: name of the engine column, if it differs from the training file and its aliases.
         cycle: name of the cycle column, likewise.
-        cycle_from_order: take the rows of an engine, in the order of the times in the cycle
-            column, as its cycles.
-        name: of the table, in error messages; the path by default.
+        cycle_from_order: the cycle column holds times, whose order defines the cycles.
+        name: name of the table in error messages; by default the path.
 
     Returns:
-        One row per prediction, as `predict_records` returns them.
+        One row per prediction; see `predict_records`.
 
     Raises:
-        CheckpointError: the checkpoint cannot be used.
-        DataError: one line with the position in the table, what was found and what was expected.
+        CheckpointError: the checkpoint is invalid.
+        DataError: the table is invalid; names the position.
         UsageError: the model was not calibrated at that level, or for that estimate.
-        RulError: a prediction is not a finite number.
+        RulError: a prediction is not finite.
 
-    >>> import cmapss_rul
+        >>> import cmapss_rul
     >>> table = cmapss_rul.predict("runs/demo-s0", "data/simulated/test_FD001.txt")
     >>> table[["engine", "cycle"]].iloc[0].tolist()
     [1, 195]
@@ -97,12 +95,12 @@ def read_input(
     cycle_from_order: bool = False,
     name: str | None = None,
 ) -> Records:
-    """Read the records of engines for a model; arguments and errors are those of `predict`."""
+    """Read the records of engines for a model; for arguments and errors, see `predict`."""
     content: pd.DataFrame | bytes
     if isinstance(table, pd.DataFrame | bytes):
         content, own_name = table, "the data frame" if isinstance(table, pd.DataFrame) else "bytes"
     elif model.config.data.flights is not None and Path(table).suffix in (".h5", ".hdf5"):
-        # its test units: the others have trained
+        # test units only, since the development units trained
         data = model.config.data
         return read_flights(
             Path(table), "test", virtual=data.virtual_sensors, stride=data.stride, labels=False
@@ -117,7 +115,7 @@ def read_input(
     return read_records(
         content,
         own_name if name is None else name,
-        # a copy: other column names are for this file and leave the model as it was trained
+        # a copy, since these column names are for this file only
         model.config.data.model_copy(update={key: value for key, value in given.items() if value}),
         model.preprocessor.conditions,
         gaps=None if allow_gaps else ALLOW_GAPS,
@@ -132,17 +130,12 @@ def predict_records(
     level: float | None = None,
     estimate: Estimate = "rmse",
 ) -> pd.DataFrame:
-    """Predict the RUL of each engine as it is now, or at every cycle of its record.
+    """Predict the RUL of each engine at the end of its record, or at every cycle.
 
-    The RUL equals that of an evaluation of the same records: scaling, windows and clamp are the
-    same.
-    `level` is that of the intervals; None for the calibrated one nearest to 0.9. With the
-    `estimate` for the NASA score only the column `rul` differs, and its note.
+    The RUL equals that of an evaluation of the same records.
 
-    Returns:
-        One row a prediction: engine, cycle, cycles_seen, rul, rul_lower, rul_upper, health,
-        p_0, p_1, …, padded, condition_known, sensors_out_of_range, note. What is unknown is
-        None.
+    `level` is the level of the intervals; None for the calibrated one nearest to 0.9. With
+    `estimate` 'nasa', only the columns `rul` and `note` differ.
 
     Raises:
         UsageError: the model was not calibrated at that level, or for that estimate.
@@ -153,10 +146,10 @@ def predict_records(
     rows = fleet.cycle_ends if every_cycle else fleet.last_rows
     found = predict_fleet(model, fleet, rows, records.names)
     bounds = (None, None) if level is None else interval_bounds(model, found.rul, level)
-    # columns of objects, since None differs from False and from NaN in them
+    # object columns, which preserve None
     lower, upper = (pd.Series([None] * len(rows) if x is None else x, dtype=object) for x in bounds)
     columns: dict[str, Any] = {
-        # a fleet counts its engines from 1
+        # a fleet numbers its engines from 1
         "engine": [records.names[number - 1] for number in found.engine],
         "cycle": found.cycle,
         "cycles_seen": fleet.cycles_seen[rows],
@@ -176,19 +169,19 @@ def predict_records(
 def _known_conditions(
     model: TrainedModel, records: Records, rows: NDArray[np.int64]
 ) -> list[bool | None]:
-    """Return whether each operating condition in a window occurred in training.
+    """Return whether all operating conditions in a window occurred in training.
 
-    None where the file lacks the settings that could tell.
+    None if the file lacks the condition columns.
     """
     marks = model.preprocessor.unknown_condition(records.fleet)[:, None]
-    # anywhere in the window, not at its last row alone: the network reads all of it
+    # anywhere in the window, since all of it is the network's input
     unknown = any_in_window(marks, records.fleet, rows, model.config.data.window)[:, 0]
     otherwise = True if records.has_condition_columns else None
     return [False if is_unknown else otherwise for is_unknown in unknown]
 
 
 def _sensors_out_of_range(model: TrainedModel, fleet: Fleet, rows: NDArray[np.int64]) -> list[str]:
-    """Name the sensors that leave the range of the training engines anywhere in a window."""
+    """Return the names of the sensors outside the training range anywhere in each window."""
     names, data = model.preprocessor.columns, model.config.data
     sensors = [i for i, name in enumerate(names) if name in data.sensor_names]
     beyond = model.preprocessor.out_of_range(fleet)[:, sensors]
@@ -200,7 +193,7 @@ def _notes(
     model: TrainedModel, records: Records, rows: NDArray[np.int64], common: str
 ) -> list[str]:
     fleet = records.fleet
-    # of another unit than cycles, records may start and miss as they like
+    # in another unit than cycles, neither start nor gaps are unusual
     start = fleet.cycle[fleet.row_starts[rows]] if model.config.data.counts_cycles else 1
     held = stuck = [""] * len(rows)
     if fleet.held is not None:
@@ -215,7 +208,7 @@ def _notes(
 
 def _record_notes(first_cycle: int, missing: int, held: str, stuck: str) -> list[str]:
     notes = []
-    # the cycle count, where it is an input, then includes cycles that were never recorded
+    # relevant because the cycle count, an input, includes cycles that were not recorded
     if first_cycle != 1:
         notes.append(f"the record starts at cycle {first_cycle}")
     if missing:
@@ -230,7 +223,7 @@ def _record_notes(first_cycle: int, missing: int, held: str, stuck: str) -> list
 def common_note(
     model: TrainedModel, records: Records, level: float | None = None, estimate: Estimate = "rmse"
 ) -> str:
-    """Return the part of the note that is the same for every prediction."""
+    """Return the part of the notes that is common to all predictions."""
     note = _interval_note(model, interval_level(model, level))
     if estimate == "nasa":
         note = f"RUL with the lowest expected NASA score; {note}"
@@ -240,7 +233,7 @@ def common_note(
 
 
 def _interval_note(model: TrainedModel, level: float | None) -> str:
-    """Name the level of the intervals and its caveat, or why there are none."""
+    """Describe level, source and caveat of the intervals, or why there are none."""
     if level is None or model.calibration is None:
         return f"no intervals: {why_no_intervals(model)}"
     source = f"{len(model.calibration.engines)} {model.calibration.kind} engines"
@@ -251,15 +244,12 @@ def _interval_note(model: TrainedModel, level: float | None) -> str:
 def any_in_window(
     marks: NDArray[np.bool_], fleet: Fleet, rows: NDArray[np.int64], length: int
 ) -> NDArray[np.bool_]:
-    """Find the windows in which any row is marked.
+    """Return [window, column], whether any row of the window is marked.
 
-    `marks`, [row, column], are those of the fleet's rows; the windows end at `rows`, [window], and
-    have `length` rows, of which those before the record's first do not count.
-
-    Returns:
-        [window, column].
+    `marks` are [row, column]; the windows end at `rows` [window] and have `length` rows, without
+    rows before the start of the record.
     """
-    # differences of cumulative counts: one pass over the rows instead of one a window
+    # differences of cumulative counts: one pass over the rows instead of one per window
     counts = np.zeros((len(marks) + 1, marks.shape[1]), dtype=np.int64)
     np.cumsum(marks, axis=0, out=counts[1:])
     starts = np.repeat(fleet.record_starts, fleet.record_lengths)

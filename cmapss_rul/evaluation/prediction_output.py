@@ -1,4 +1,4 @@
-"""Predictions as CSV, JSON and a table, and what is unusual about them."""
+"""Formatting of predictions as CSV, JSON and a table, with warnings about unusual inputs."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import asdict
@@ -15,14 +15,14 @@ from cmapss_rul.training.trained_model import TrainedModel
 
 
 def unusual_inputs(table: pd.DataFrame) -> Iterator[str]:
-    """Yield a line for each kind of input on which the model did not train.
+    """Yield a warning for each kind of input outside the training data.
 
-    For the reader of a CSV file, who may not look at its last columns: values in another unit or
-    exchanged columns give numbers that look like any others.
+    Values in another unit or swapped columns give plausible predictions, and readers of a CSV file
+    may overlook its last columns.
     """
     of = f"of {counted(len(table), 'prediction')}"
     if unknown := sum(known is False for known in table["condition_known"]):
-        yield f"{unknown} {of} with an operating condition that no training engine has"
+        yield f"{unknown} {of} with an operating condition that did not occur in training"
     outside = [names.split() for names in table["sensors_out_of_range"] if names]
     if outside:
         names = ", ".join(dict.fromkeys(name for found in outside for name in found))
@@ -30,10 +30,10 @@ def unusual_inputs(table: pd.DataFrame) -> Iterator[str]:
 
 
 def to_csv(table: pd.DataFrame, *, full_precision: bool = False) -> str:
-    """Write the table as CSV; what is unknown is empty.
+    """Format the table as CSV; unknown values are empty.
 
-    Without `full_precision` RUL, bounds and probabilities have three decimals, which are finer
-    than any model is accurate.
+    Without `full_precision`, RUL, bounds and probabilities have three decimals, finer than the
+    accuracy of any model.
     """
     if not full_precision:
         names = [name for name in map(str, table) if name.startswith(("rul", "p_"))]
@@ -46,9 +46,9 @@ def _round(value: float | None) -> float | None:
 
 
 def to_table(table: pd.DataFrame, model: TrainedModel, common: str) -> Table:
-    """Lay predictions out for a terminal: one decimal, and below what applies to all of them.
+    """Tabulate predictions for a terminal, with one decimal, and the common note below.
 
-    `common` is the end of every row's note; see `common_note`.
+    `common` is the common end of all notes; see `common_note`.
     """
     data = model.config.data
     names = health_class_names(model.config.loss.health.boundaries, data.cap)
@@ -63,20 +63,20 @@ def to_table(table: pd.DataFrame, model: TrainedModel, common: str) -> Table:
         ]
         for row in table.to_dict(orient="records")
     ]
-    notes = [f"{common[:1].upper()}{common[1:]}.", f"At {data.cap} {data.unit}: that or more."]
+    notes = [f"{common[:1].upper()}{common[1:]}.", f"{data.cap} {data.unit} means that or more."]
     head = ["engine", "cycle", "RUL", "interval", "health (RUL)", "remarks"]
     return Table("", head, rows, "lrrrll", notes)
 
 
 def _remarks(row: dict[Hashable, Any], common: str) -> Iterator[str]:
-    """Yield what is unusual about one row of the table."""
-    # the note of a row ends in the part that all rows share, which the table shows once below
+    """Yield what is unusual about a row of the table."""
+    # without the common part of the notes, which is shown once, below the table
     own = row["note"].removesuffix(common).removesuffix("; ")
     if own:
         yield own
     if row["padded"]:
         yield "shorter than the window"
-    # `is False`: None means that the file lacks the settings that could tell
+    # `is False`, since None means unknown
     if row["condition_known"] is False:
         yield "unknown operating condition"
     if row["sensors_out_of_range"]:
@@ -89,7 +89,7 @@ def to_json(
     level: float | None = None,
     estimate: Estimate = "rmse",
 ) -> str:
-    """Write the table as strict JSON, with facts about the model; what is unknown is null."""
+    """Format the table as strict JSON, with facts about the model; unknown values are null."""
     data, facts = model.config.data, interval_facts(model)
     content = {
         "model": {
@@ -100,7 +100,7 @@ def to_json(
             "boundaries": list(model.config.loss.health.boundaries),
             "epoch": model.epoch,
             **({"folds": len(model.members)} if model.members else {}),
-            # the level of these predictions; that of `facts` is the default
+            # the level of these predictions; `facts` has the default level
             "intervals": facts and {**asdict(facts), "level": interval_level(model, level)},
             "estimate": estimate,
         },

@@ -1,4 +1,4 @@
-"""Predictions of a trained network for a fleet, and the true labels."""
+"""Predictions of a trained model for a fleet, and true labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from cmapss_rul.training.trained_model import TrainedModel
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predictions for some windows, one entry each.
+    """Predictions of windows.
 
     Attributes:
-        engine: [window], number of the engine, or the name that the user's own file gives it.
+        engine: [window], number of the engine, or its name in the user's file.
         cycle: [window], the cycle at which the window ends.
         rul: [window], cycles, clamped to [0, cap]; every metric is computed from it.
-        unclamped: [window], cycles, the network's output.
+        unclamped: [window], raw output of the network, cycles.
         health: [window], the most probable class.
         probabilities: [window, class].
-        padded: [window], whether the record was shorter than the window up to there.
+        padded: [window], whether the window has repeated rows at the front.
     """
 
     engine: NDArray[np.int64] | NDArray[np.str_]
@@ -44,11 +44,11 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """True labels of some windows, each at the window's last cycle.
+    """True labels of windows, at their last cycle.
 
     Attributes:
         raw: [window], RUL, cycles.
-        capped: [window], RUL, at most the cap, cycles.
+        capped: [window], capped RUL, cycles.
         health: [window], class of the capped RUL.
     """
 
@@ -67,31 +67,30 @@ def predict_fleet(
     rows: NDArray[np.int64] | None = None,
     names: Sequence[object] | None = None,
 ) -> Predictions:
-    """Predict at every cycle of every engine, or at some of them.
+    """Predict at every cycle of every engine, or at chosen rows.
 
-    Input --> scaling, smoothing, cycle count --> windows --> network --> clamp to [0, cap].
-    The prediction for an engine as it is now is the one at its last row.
+    raw rows --> scaling, smoothing, cycle count --> windows --> network --> clamp to [0, cap]
 
     Args:
-        model: runs on the device that its network is on.
+        model: runs on the device of its network.
         fleet: raw records, each from its first cycle on.
-        rows: [window], the rows at which the windows end; all of them by default.
-        names: of engines 1, 2, …, for error messages; their numbers by default.
+        rows: [window], rows at which the windows end; by default all rows.
+        names: names of engines 1, 2, … in error messages; by default their numbers.
 
     Returns:
-        One prediction a window, in the order of the rows.
+        One prediction per window, in the order of the rows.
 
     Raises:
-        RulError: a prediction is not a finite number.
+        RulError: a prediction is not finite.
     """
-    # whole records even for a few windows: smoothing depends on all rows before
+    # transform whole records even for few windows, since smoothing depends on all earlier rows
     series = torch.from_numpy(model.preprocessor.transform(fleet))
     rows = np.arange(fleet.rows) if rows is None else rows
     windows = Windows.ending_at(series, fleet, rows, model.config.data.window)
     rul, unclamped, probabilities = model.predict(windows)
     engine, cycle = fleet.engine[rows], fleet.cycle[rows]
     bad = np.flatnonzero(~(np.isfinite(unclamped) & np.isfinite(probabilities).all(axis=1)))
-    if len(bad):  # the clamp would hide an infinite RUL, and a mean the engine that has it
+    if len(bad):  # the clamped RUL would hide an infinite value
         number = engine[bad[0]]
         raise RulError(
             f"the network's prediction for engine {number if names is None else names[number - 1]},"
@@ -104,21 +103,18 @@ def predict_fleet(
         cycle=cycle,
         rul=rul,
         unclamped=unclamped,
-        health=probabilities.argmax(axis=1),  # of equal ones the healthier class
+        health=probabilities.argmax(axis=1),  # of ties, the healthier class
         probabilities=probabilities,
         padded=windows.padded.numpy(),
     )
 
 
 def label_fleet(config: RunConfig, fleet: Fleet, rul: Times) -> Truth:
-    """Label every cycle of a fleet whose records end before the failure.
+    """Label every cycle of truncated records.
 
-    `rul`, [engine], is the true RUL at the last row of each engine, cycles.
-
-    Returns:
-        One label of each kind a row of the fleet, in its order.
+    `rul` [engine] is the true RUL at the last row of each engine, cycles.
     """
     raw = truncated_rul(fleet, rul)
     low = cap_rul(raw, config.data.cap)
-    # classes of the capped RUL, as in training: a boundary may be the cap itself
+    # classes of the capped RUL, as in training, since a boundary may equal the cap
     return Truth(raw, low, health_classes(low, config.loss.health.boundaries, config.data.cap))

@@ -1,4 +1,4 @@
-"""The evaluation protocol: all choices that a metric depends on."""
+"""Evaluation protocol: all choices that a metric depends on."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -19,19 +19,18 @@ from cmapss_rul.training.checkpoint import Versions
 from cmapss_rul.training.trained_model import TrainedModel
 
 HELD_OUT = "held-out engines of the same file"
-"""Mark of metrics that were obtained without a test file."""
+"""Mark of metrics obtained without a test file."""
 
 LAST_WINDOWS, EVERY_FLIGHT = "the last windows", "every flight"
-"""Where the main metrics are taken: records end before the failure, or with it."""
+"""Windows of the main metrics: of truncated, and of run-to-failure test records."""
 
 _SELECTED = {
     "val_rmse": "RMSE over every cycle",
     "val_cut_rmse": "RMSE with each engine cut at a random cycle",
     "val_cut_nasa": "mean NASA score with each engine cut at a random cycle",
 }
-"""Value of `train.select` → the metric that chose the epoch."""
-
-# in full, because libraries differ: in rul-datasets the last RUL is 1
+"""Description of the metric that selects the epoch, by `train.select`."""
+# stated because libraries differ: in rul-datasets, the last RUL is 1
 _LABEL = "RUL at the window's last cycle; 0 at the failure cycle"
 _ASSUMED = ", which the last cycle of each training record is taken to be"
 _STATED = ", which the last cycle of each training record that is not censored is"
@@ -39,33 +38,33 @@ _STATED = ", which the last cycle of each training record that is not censored i
 
 @dataclass(frozen=True)
 class Protocol:
-    """The choices without which a C-MAPSS metric means nothing; saved beside every metric.
+    """The choices without which a C-MAPSS metric is meaningless; saved with every metric.
 
     Attributes:
         files: 'official files', 'not the official files', 'simulated, …' or 'own files'.
-        scored_at: `LAST_WINDOWS`, or `EVERY_FLIGHT` of units that were flown until the failure.
+        scored_at: `LAST_WINDOWS`, or `EVERY_FLIGHT` for run-to-failure test units.
         official: whether train, test and RUL file are all official.
         digest: of each file by its name.
         tested_on: 'a test file', or 'held-out engines of the same file'.
-        engines: number of test engines, none of them dropped.
-        padded: number of test engines (of flights, with a stride) shorter than the window.
-        windows: number of windows scored as 'every': one a row of the test file.
+        engines: number of test engines, none of which is dropped.
+        padded: number of test engines (with a stride: flights) shorter than the window.
+        windows: number of windows scored as 'every': one per row of the test file.
         unknown_conditions: rows of the test file in an operating condition that did not occur
-            in training; scaled as the nearest one.
-        cap: of training labels, of predictions and of capped test labels, cycles.
-        scored: which windows and which labels the metrics are computed on.
-        auxiliary: number of engines of each further subset trained on.
-        split: into training, validation and calibration engines.
-        epoch: number of epochs behind the weights; of an ensemble the largest of its networks'.
-        scaling: what was scaled with which statistics.
+            in training, assigned to the nearest one.
+        cap: cap of training labels, predictions and capped test labels, cycles.
+        scored: windows and labels of the metrics.
+        auxiliary: number of training engines of each auxiliary subset.
+        split: split into training, validation and calibration engines.
+        epoch: number of training epochs; in an ensemble the maximum over networks.
+        scaling: scaled columns and the statistics used.
         clamp: range of the predictions, cycles.
         runs: reminder that the intervals do not include the spread between seeds.
-        versions: of the packages that trained the network, and of those that evaluated it.
-        leaks: ways in which test labels may have reached the network, other than a split by
-            windows; each marks every metric.
-        ensemble: the networks whose mean predicts; None for a single one.
-        held_cells: by column, how many empty cells of test records hold an earlier value.
-        stride: seconds from row to row, `data.stride`; None where a row is a cycle.
+        versions: versions of the packages used in training, and in evaluation.
+        leaks: possible leaks of test labels, other than a split by windows; each marks every
+            metric.
+        ensemble: the networks of an ensemble; None for a single network.
+        held_cells: number of held empty cells of the test records, by column.
+        stride: seconds between rows, `data.stride`; None if a row is a cycle.
     """
 
     subset: str
@@ -104,14 +103,14 @@ class Protocol:
 
     @classmethod
     def of(cls, model: TrainedModel, tested: EvaluationSet) -> "Protocol":
-        """Collect the protocol of one evaluation."""
+        """Collect the protocol of an evaluation."""
         data, fleet = model.config.data, tested.fleet
         digest = {file.name: FileDigest.of(file) for file in model.data.files}
         for file in tested.sources:
             found = FileDigest.of(file)
-            other = digest.get(file.name, found) != found  # two files of one name, in two folders
+            other = digest.get(file.name, found) != found  # different files of the same name
             digest[f"{file.name} (test)" if other else file.name] = found
-        # one altered file is enough to make a result incomparable
+        # a single modified file makes the result incomparable
         official = not data.own and all(file.official for file in digest.values())
         simulated = any(file.simulated for file in digest.values())
         row = row_noun(data.unit)
@@ -131,7 +130,7 @@ class Protocol:
             boundaries=list(model.config.loss.health.boundaries),
             scored=_scored(data),
             window=data.window,
-            # stated because other work drops short engines or pads with zeros: another test set
+            # stated because dropping short engines or padding with zeros gives another test set
             padding=f"front, by repeating the first {_row(data.stride, data.unit)}; "
             "no engine dropped",
             inputs=list(model.preprocessor.features),
@@ -158,24 +157,24 @@ class Protocol:
 
     @property
     def data_set(self) -> str:
-        """Name of the public data set that the subset is of, unless it is one's own file."""
+        """Name of the public data set with this subset, C-MAPSS for a user's file."""
         return "N-CMAPSS" if self.subset in FILES else "C-MAPSS"
 
     @property
     def capping(self) -> str:
-        """Say whether labels are capped; the lives of N-CMAPSS may be shorter than the cap."""
+        """Describe the cap of the labels, which lives of N-CMAPSS may not reach."""
         if self.subset in FILES and self.cap > MAX_RUL:
             return f"not capped (none exceeds {MAX_RUL})"
         return f"capped at {self.cap}"
 
     @property
     def marks(self) -> list[str]:
-        """Reasons why the metrics are too good; empty for an honest protocol."""
+        """Reasons why the metrics are optimistic; empty for a leak-free protocol."""
         return [self.split.leak_warning] * bool(self.split.leak) + self.leaks
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON."""
-        # asdict goes into the split, too, and would keep the keys that its as_dict drops
+        # asdict is recursive, so replace the split by its own as_dict, which drops keys
         plain = {**dataclasses.asdict(self), "split": self.split.as_dict()}
         usual: dict[str, Any] = {"unit": "cycles", "held_cells": {}}
         usual |= {"ensemble": None, "stride": None}
@@ -183,7 +182,7 @@ class Protocol:
 
     @property
     def source(self) -> str:
-        """What predicts: one run at its epoch, or an ensemble."""
+        """Description of the model: epoch and seed of the run, or the ensemble."""
         if self.ensemble is None:
             return f"epoch {self.epoch} of one run (seed {self.seed})"
         epochs, seconds = ", ".join(map(str, self.ensemble.epochs)), self.ensemble.seconds
@@ -192,17 +191,17 @@ class Protocol:
 
     @property
     def row(self) -> str:
-        """What a row of a record is called: a cycle, unless time has another unit."""
+        """Noun for a row of a record: cycle, flight or row."""
         return _row(self.stride, self.unit)
 
     @property
     def span(self) -> str:
-        """How much of a record a window has."""
+        """Description of the length of a window."""
         rows = f"{self.window} {self.row}s"
         return rows if self.stride is None else f"{rows} {self.stride} s apart, of one flight"
 
     def lines(self) -> list[tuple[str, str]]:
-        """List the protocol as pairs of a choice and its value, for tables."""
+        """List the choices and their values, for tables."""
         return [
             ("data", f"{self.subset}, {self.files}"),
             *([("held cells", self._held)] if self.held_cells else []),
@@ -222,7 +221,7 @@ class Protocol:
         ]
 
     def summary(self) -> str:
-        """State in one line what a result depends on most, for the head of an evaluation."""
+        """Return the most important choices in one line."""
         auxiliary = [f"{engines} engines of {name}" for name, engines in self.auxiliary.items()]
         flights = self.unit == "flights"
         choices = [
@@ -242,14 +241,14 @@ class Protocol:
 
     @property
     def setup(self) -> Setup:
-        """What decides which published results compare; of one run, so one seed."""
+        """Experimental setup, for the comparison with published results."""
         others = list(self.auxiliary)
         return Setup(
             trained_on=", ".join([self.subset, *others]) if others else OWN_SUBSET,
             window=self.window,
             cap=self.cap,
             cycle_count="cycle_count" in self.inputs,
-            # a leak counts as selection on the test set: no honest result is comparable with it
+            # a leak counts as selection on the test set
             selection=TEST if self.split.leak else VALIDATION,
             seeds=1,
             networks=1 if self.ensemble is None else self.ensemble.folds,
@@ -279,7 +278,7 @@ def _find_leaks(model: TrainedModel, tested: EvaluationSet) -> Iterator[str]:
     if model.data.label_columns:
         yield f"{LABEL_LEAK}: {', '.join(model.data.label_columns)}"
     if model.data.fingerprints is not None:
-        # rows of the test file that occur in the training file, whatever the engines are called
+        # rows of the test file that occur in the training file, whatever the engines' names
         known, columns = model.data.fingerprints.numpy(), model.config.data.input_columns
         if count := len(engines_with(tested.fleet, columns, known)):
             engines = counted(len(tested.fleet.starts), "test engine")
@@ -287,7 +286,7 @@ def _find_leaks(model: TrainedModel, tested: EvaluationSet) -> Iterator[str]:
 
 
 def _describe_files(official: bool, simulated: bool, data: DataConfig) -> str:
-    # first: it outweighs whatever else is true of the files
+    # checked first, since it outweighs everything else
     if simulated:
         return "simulated, not the official files"
     if data.own:
@@ -317,12 +316,12 @@ def _failure(model: TrainedModel) -> str:
 
 
 def _selection(model: TrainedModel) -> str:
-    # a checkpoint such as last.pt, which validation did not choose
+    # a checkpoint such as last.pt, not selected by validation
     if model.epoch != model.best_epoch:
         return "none: the state after the last epoch that was run, whatever the validation"
     if model.config.split.by == "windows":
         return f"lowest RMSE over windows drawn at random, capped labels; {LEAK}"
-    # of an ensemble these are the engines of each network's own fold
+    # in an ensemble, the engines of each network's fold
     engines = "validation engines only" + (", for each network" if model.members else "")
     data, chosen = model.config.data, _SELECTED[model.config.train.select]
     chosen = chosen.replace("cycle", _row(data.stride, data.unit))

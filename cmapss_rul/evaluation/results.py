@@ -1,4 +1,4 @@
-"""Results of an evaluation: typed here, plain values in evaluation.json."""
+"""Typed results of an evaluation, and their plain values for evaluation.json."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,20 +16,20 @@ from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.metrics.prognostics import FleetPrognostics
 from cmapss_rul.metrics.regression import RegressionMetrics
 
-# not the syntax `class ByLabels[T]`, which Python 3.11 lacks
+# TypeVar rather than `class ByLabels[T]`, for Python 3.11
 T = TypeVar("T")
 U = TypeVar("U")
 
 
 @dataclass(frozen=True)
 class ByLabels(Generic[T]):
-    """One result on capped and one on raw labels."""
+    """A result on capped labels, and one on raw labels."""
 
     capped: T
     raw: T
 
     def items(self) -> list[tuple[str, T]]:
-        """Name and result of both kinds of labels."""
+        """Return the names and results of both kinds of labels."""
         return [("capped", self.capped), ("raw", self.raw)]
 
     def map(self, function: Callable[[T], U]) -> "ByLabels[U]":
@@ -39,13 +39,13 @@ class ByLabels(Generic[T]):
 
 @dataclass(frozen=True)
 class ByWindows(Generic[T]):
-    """One result of the last window of each engine, and one of every window."""
+    """A result on the last window of each engine, and one on every window."""
 
     last: T
     every: T
 
     def items(self) -> list[tuple[str, T]]:
-        """Name and result of both sets of windows."""
+        """Return the names and results of both sets of windows."""
         return [("last", self.last), ("every", self.every)]
 
     def map(self, function: Callable[[T], U]) -> "ByWindows[U]":
@@ -55,13 +55,13 @@ class ByWindows(Generic[T]):
 
 @dataclass(frozen=True)
 class RulMetrics:
-    """Metrics of the predicted RUL on one set of windows and one kind of labels.
+    """Metrics of the predicted RUL on a set of windows and a kind of labels.
 
     Attributes:
         rmse_interval: 95 % bootstrap interval of the RMSE over engines; None for a single engine.
         mae: mean absolute error, cycles.
         bias: mean of predicted − true, cycles.
-        nasa, nasa_mean: NASA score, a sum over windows; per window.
+        nasa, nasa_mean: NASA score, sum and mean over windows.
     """
 
     rmse: float
@@ -74,7 +74,7 @@ class RulMetrics:
 
 @dataclass(frozen=True)
 class ConstantMetrics:
-    """Metrics of one constant prediction, cycles; otherwise as `RulMetrics`."""
+    """Metrics of a constant prediction, `constant` cycles; see `RulMetrics`."""
 
     constant: float
     rmse: float
@@ -94,7 +94,7 @@ class Floor:
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON."""
         raw = self.raw.map(lambda found: {"raw": dataclasses.asdict(found)})
-        # the keys of the JSON stay, whatever the attributes are called: other programs read them
+        # the JSON keys must not change with the attributes: other programs read them
         return {"what": self.description, **dict(raw.items())}
 
 
@@ -103,11 +103,11 @@ M = TypeVar("M", RulMetrics, ConstantMetrics)
 
 @dataclass(frozen=True)
 class Baseline(Generic[M]):
-    """Metrics of another predictor under the protocol of the network.
+    """Metrics of another predictor under the same protocol.
 
     Attributes:
-        oracle: whether it is computed from the labels that it is scored on.
-        fit: of gradient boosting: what was chosen on the validation engines, as plain values.
+        oracle: whether it uses the labels that it is scored on.
+        fit: hyperparameters of gradient boosting, selected on the validation engines.
     """
 
     description: str
@@ -124,9 +124,9 @@ class Baseline(Generic[M]):
 
 @dataclass(frozen=True)
 class Baselines:
-    """Two constants, the mean of the scored labels (an oracle) and that of the training labels.
+    """Constant baselines, the mean scored label (an oracle) and the mean training label.
 
-    And gradient boosting, where it was fitted for this run; else None.
+    And gradient boosting, if it was fitted for this run.
     """
 
     test_mean: Baseline[ConstantMetrics]
@@ -134,16 +134,16 @@ class Baselines:
     gradient_boosting: Baseline[RulMetrics] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plain values for the JSON, of those that there are."""
+        """Return the plain values for the JSON."""
         return {name: found.as_dict() for name, found in vars(self).items() if found is not None}
 
 
 @dataclass(frozen=True)
 class HealthMetrics:
-    """Accuracy and calibration of the predicted health classes on one set of windows.
+    """Classification and calibration metrics of the health classes on a set of windows.
 
     Attributes:
-        macro_f1: mean F1 score of the classes.
+        macro_f1: mean F1 score over classes.
         confusion_matrix: [true class][predicted class], number of windows.
     """
 
@@ -154,26 +154,26 @@ class HealthMetrics:
     brier: float
 
 
-# eq=False: a generated comparison of arrays would raise
+# eq=False: the generated comparison would fail on arrays
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Metrics on a test set, with all that is needed to interpret them.
+    """Metrics on a test set, with the protocol, baselines and predictions behind them.
 
-    `metrics`, `floor` and `baselines` have a result for the last window of each engine (`last`)
-    and one for every window, one a cycle (`every`), on capped and on raw labels.
+    `metrics`, `floor` and `baselines` have results for the last window of each engine (`last`)
+    and for every window (`every`), on capped and on raw labels.
 
     Attributes:
-        bounds: of the intervals at the level nearest to 0.9, [row of the test file] each; None
-            without intervals.
-        nasa: metrics of the estimate for the NASA score, beside `metrics`, which are those of the
-            network's own; None where the model has no such estimate.
-        cuts: at random cuts of whole held-out records; None where there is a test file.
-        censored: metrics on engines that have not failed; None where every engine failed.
+        bounds: bounds of the intervals at the level nearest to 0.9, [row of the test file] each;
+            None without intervals.
+        nasa: metrics of the estimate for the NASA score (`metrics` are those of the network's);
+            None if the model has no such estimate.
+        cuts: metrics at random cuts of whole held-out records; None with a separate test file.
+        censored: metrics on engines that have not failed; None without censored records.
         predictions: [row of the test file].
         truth: [row of the test file].
-        last: [engine], the row of each engine's last window.
-        scored: rows of the windows that the results named `last` are of: the same ones, but every
-            flight of units that were flown until the failure, where the last RUL is 0 in each.
+        last: [engine], row of each engine's last window.
+        scored: rows of the windows of the results named `last`: equal to `last`, except for
+            run-to-failure test units, whose last RUL is 0: every flight.
     """
 
     protocol: Protocol
@@ -194,10 +194,10 @@ class Evaluation:
     scored: NDArray[np.int64]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plain values for the JSON; predictions are not among them."""
+        """Return the plain values for the JSON, without predictions."""
         parts = {"estimate_nasa": self.nasa, "cuts": self.cuts, "censored": self.censored}
         return {
-            # predictions have a file of their own, predictions.csv
+            # predictions are in a separate file, predictions.csv
             "protocol": self.protocol.as_dict(),
             "metrics": dataclasses.asdict(self.metrics),
             "health": dataclasses.asdict(self.health),

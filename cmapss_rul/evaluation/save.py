@@ -1,4 +1,4 @@
-"""`evaluation.json` and `predictions.csv`, and what the trackers of the run receive."""
+"""Writing of `evaluation.json` and `predictions.csv`, and logging to the run's trackers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class EvaluationFiles:
 
     @classmethod
     def of(cls, checkpoint: Path, folder: Path | None = None) -> "EvaluationFiles":
-        """Name the files of a checkpoint's evaluation.
+        """Return the paths for the evaluation of a checkpoint.
 
         Args:
-            checkpoint: `best.pt` gives plain names; another one's name is added to them, so
-                that no evaluation overwrites another checkpoint's.
-            folder: the checkpoint's own by default.
+            checkpoint: the names have a suffix except for `best.pt`, so that evaluations of
+                different checkpoints do not overwrite each other.
+            folder: by default that of the checkpoint.
 
         >>> EvaluationFiles.of(Path("runs/fd001-s0/last.pt")).metrics.name
         'evaluation-last.json'
@@ -40,12 +40,12 @@ class EvaluationFiles:
         return cls(folder / f"evaluation{suffix}.json", folder / f"predictions{suffix}.csv")
 
     def check(self) -> None:
-        """Check before the evaluation that both files can be written after it."""
+        """Check that both files can be written, before the evaluation."""
         check_writable(self.metrics, self.predictions)
 
 
 def name_suffix(checkpoint: Path) -> str:
-    """Return what the names of a checkpoint's files end in: nothing for `best.pt`.
+    """Return the suffix of file names for a checkpoint; empty for `best.pt`.
 
     >>> name_suffix(Path("runs/fd001-s0/last.pt"))
     '-last'
@@ -54,34 +54,34 @@ def name_suffix(checkpoint: Path) -> str:
 
 
 def save(evaluation: Evaluation, files: EvaluationFiles) -> None:
-    """Write both files, each atomically; the JSON last, so that where it is, the CSV is too.
+    """Write both files, each atomically.
 
     Raises:
-        RulError: a file cannot be written; the one of that name is then untouched.
+        RulError: a file cannot be written; an existing file of that name is unchanged.
     """
-    # in this order: whoever finds the JSON also finds the predictions that it was computed from
+    # JSON last, so that it never exists without its predictions
     contents = {files.predictions: to_csv(evaluation), files.metrics: to_json(evaluation)}
     for path, content in contents.items():
         save_file(path, content, ANOTHER_FOLDER)
 
 
 def to_json(evaluation: Evaluation) -> str:
-    """Write all metrics with their protocol as strict JSON; what is not finite becomes null."""
-    # a NASA score may overflow to infinity, which strict JSON has no number for
+    """Format all metrics and the protocol as strict JSON; non-finite values become null."""
+    # a NASA score may overflow to infinity, which strict JSON lacks
     return json_text(finite(evaluation.as_dict())) + "\n"
 
 
 def to_csv(evaluation: Evaluation) -> str:
-    """Write the last window of each engine with all digits: it gives the last-window metrics."""
+    """Format the predictions of the scored windows as CSV, in full precision."""
     return last_window_predictions(evaluation).to_csv(index=False, lineterminator="\n")
 
 
 def last_window_predictions(evaluation: Evaluation) -> pd.DataFrame:
-    """Tabulate prediction and truth of the scored windows: usually the last of each engine."""
+    """Tabulate predictions and labels of the scored windows: usually the last of each engine."""
     predictions = evaluation.predictions.at(evaluation.scored)
     truth = evaluation.truth.at(evaluation.scored)
     lower, upper = (None, None) if evaluation.bounds is None else evaluation.bounds
-    # without intervals their columns stay, empty: readers need no second format
+    # without intervals the columns remain, empty, so that the format is the same
     columns: dict[str, Any] = {
         "engine": predictions.engine,
         "cycle": predictions.cycle,
@@ -102,9 +102,9 @@ def last_window_predictions(evaluation: Evaluation) -> pd.DataFrame:
 def track_evaluation(
     model: TrainedModel, evaluation: Evaluation, files: Sequence[Path], warn: Callable[[str], None]
 ) -> None:
-    """Add RMSE and NASA score of the last windows, and files, to the tracked run of a best.pt.
+    """Log RMSE and NASA score of the last windows, and files, to the trackers of the run.
 
-    `warn` receives a line for each tracker that fails.
+    Only for a best.pt. `warn` receives a line for each tracker that fails.
     """
     if model.path.name == BEST:
         last = evaluation.metrics.last.capped

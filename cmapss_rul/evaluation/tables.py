@@ -86,7 +86,7 @@ def metrics_table(evaluation: Evaluation) -> Table:
         title += f". Every flight: at its last window; every window: {stride} s apart"
     elif "every" in names:
         title += f". Last window: of each engine; every window: one a {evaluation.protocol.row}"
-    title += "".join(f". Too good: {mark}" for mark in evaluation.protocol.marks)
+    title += "".join(f". Optimistic: {mark}" for mark in evaluation.protocol.marks)
     # the first row stands out: last windows are what papers report
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
 

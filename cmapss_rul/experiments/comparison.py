@@ -194,7 +194,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     if any(cell.leak for cell in comparison.cells):
         yield f"cells marked 'leak' were split by windows: {LEAK}"
     for cell in comparison.cells:
-        yield from (f"{cell.config}, {cell.label}: too good: {text}" for text in cell.leaks)
+        yield from (f"{cell.config}, {cell.label}: optimistic: {text}" for text in cell.leaks)
     if comparison.grid.oracle:
         yield f"no other metric depends on those marked '{MARK}'"
     if len(comparison.grid.seeds) == 1:

@@ -161,7 +161,7 @@ def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
         nasa = ("NASA score, random cuts, mean", number(cuts.nasa_mean, 2))
     every_window = ("RMSE, every window, capped labels", f"{number(every.rmse, 2)} {protocol.unit}")
     return [
-        *(("too good", mark) for mark in protocol.marks),
+        *(("optimistic", mark) for mark in protocol.marks),
         (f"RMSE, {where}, capped labels", f"{number(rmse, 2)} {protocol.unit}"),
         (
             f"its 95 % interval over {over}",

@@ -90,14 +90,14 @@ def test_the_protocol_counts_them(known):
 def test_the_headline_stands_on_random_cuts_and_warns_of_few_engines(known):
     assert "at random cuts of 2 test engines of my, capped labels" in verdict(known)
     warning = few_engines(known.cuts)
-    assert warning.startswith("this result rests on 2 test engines: other engines may give")
+    assert warning.startswith("only 2 test engines: the result may be very different")
     assert warning in list(warnings_of(known))
     assert few_engines(dataclasses.replace(known.cuts, engines=FEW_ENGINES)) == ""
     assert key_metrics(known)[0][0] == "RMSE, random cuts, capped labels"
     assert render_headline(known)
     titles = [table.title for table in evaluation_tables(known)]
     assert sum(title.startswith("Random cuts of 2 held-out engines") for title in titles) == 1
-    assert sum(title.startswith("Engines that have not failed") for title in titles) == 1
+    assert sum(title.startswith("Censored engines") for title in titles) == 1
 
 
 def test_intervals_say_that_they_are_biased(model):

@@ -43,7 +43,7 @@ def test_a_sensor_that_is_moved_by_one_deviation_is_too_far(model, frame, sign):
     assert not found.ok
     table = to_table(found)
     assert (table.rows[0][0], table.rows[0][-1]) == ("sensor_4", "too far")
-    assert table.notes[1].startswith("Past a limit: predictions of")
+    assert table.notes[1].startswith("Beyond a limit: do not trust predictions of")
 
 
 def test_few_engines_have_a_wider_limit(model, frame):

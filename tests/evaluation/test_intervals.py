@@ -65,7 +65,7 @@ def test_what_is_said_of_them_stands_in_the_json(known, known_intervals):
     assert found["mark"] == "these engines also chose the epoch"
     assert "not for each RUL" in found["promise"]
     without = json.loads(to_json(known))["intervals"]
-    assert without == {"levels": [], "why": "the run was not calibrated; rul calibrate does it"}
+    assert without == {"levels": [], "why": "the run was not calibrated; run rul calibrate"}
     assert known.bounds is None
 
 
@@ -97,7 +97,7 @@ def test_the_level_to_show_and_the_one_asked_for(model):
     assert interval_level(calibrated(model), 0.5) == 0.5
     assert interval_level(model) is None
     assert interval_facts(model) is None
-    with pytest.raises(UsageError, match="carries no intervals"):
+    with pytest.raises(UsageError, match="has no intervals"):
         interval_level(model, 0.5)
     lower, upper = interval_bounds(calibrated(model), np.array([25.0, 75.0]), 0.8)
     assert (lower.tolist(), upper.tolist()) == ([21.0, 61.0], [33.0, 83.0])

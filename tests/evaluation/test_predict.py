@@ -21,7 +21,7 @@ from cmapss_rul.system.errors import DataError, RulError, UsageError
 from tests.data._fleets import fleet_of
 from tests.evaluation._models import INTERVALS, SHIFTS, calibrated, countdown
 
-NO_INTERVALS = "no intervals: the run was not calibrated; rul calibrate does it"
+NO_INTERVALS = "no intervals: the run was not calibrated; run rul calibrate"
 
 HEAD = ["engine", "cycle", "cycles_seen", "rul", "rul_lower", "rul_upper", "health"]
 TAIL = ["padded", "condition_known", "sensors_out_of_range", "note"]
@@ -138,7 +138,7 @@ def test_unusual_inputs_are_counted_by_their_kind():
         }
     )
     assert list(unusual_inputs(table)) == [
-        "2 of 4 predictions with an operating condition that no training engine has",
+        "2 of 4 predictions with an operating condition that did not occur in training",
         "2 of 4 predictions with values outside the training range: sensor_3, sensor_2",
     ]
     assert not list(unusual_inputs(table.iloc[:0]))
@@ -150,9 +150,7 @@ def test_there_are_no_intervals_and_it_is_said(model, frame):
     assert table["rul_lower"].isna().all()
     assert table["rul_upper"].isna().all()
     assert table["note"].unique().tolist() == [NO_INTERVALS]
-    with pytest.raises(
-        UsageError, match=r"carries no intervals \(.*\), so there is none at level 0"
-    ):
+    with pytest.raises(UsageError, match=r"has no intervals \(.*\), so none at level 0"):
         predicted(model, frame, level=0.9)
 
 

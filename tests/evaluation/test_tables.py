@@ -84,7 +84,7 @@ def test_strange_texts_are_no_markup(known):
 
 def test_without_intervals_it_says_why(known):
     flat = " ".join(printed(known).split())
-    assert "intervals none: the run was not calibrated; rul calibrate does it" in flat
+    assert "intervals none: the run was not calibrated; run rul calibrate" in flat
     assert "Coverage by true RUL" not in flat
 
 

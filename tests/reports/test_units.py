@@ -56,7 +56,7 @@ def test_every_table_has_the_unit(found, capsys):
     assert "(predicted − true) in hours; NASA" in text
     assert "mean width in hours" in text
     assert "expected RMSE in hours" in text
-    assert "with a prediction below the hours that the record still has" in text
+    assert "with a prediction below the remaining hours of the record" in text
     assert "4 rows; padded at the front, by repeating the first row" in text
     assert "RUL at the window's last row; 0 at the failure row" in text
     assert " hours (95 % interval " in verdict(found)

@@ -202,8 +202,8 @@ def test_failed_engines_alone_select_and_calibrate(file, tmp_path):
     config = config_of(file)
     recorder = record_run(config, tmp_path / "run")
     assert recorder.notes[0] == (
-        "5 of 8 records of my.csv end with the failure; the other 3 are trained on with a one-sided "
-        "loss, and neither select the epoch nor calibrate the intervals"
+        "5 of 8 records of my.csv end with the failure; the other 3 are trained on with a "
+        "one-sided loss, and neither select the epoch nor calibrate the intervals"
     )
     log = (tmp_path / "run" / "train.log").read_text()
     assert "% of the bounds of 1 censored validation engine; mean shortfall over all windows" in log

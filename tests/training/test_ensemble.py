@@ -228,7 +228,7 @@ def test_the_folder_of_another_run_is_refused(ensemble_run, eight, tmp_path):
     with pytest.raises(UsageError, match="exists already and is left alone"):
         train(config, ensemble_run, device="cpu")
     train(tiny(eight, train={"epochs": 1}), tmp_path / "single", device="cpu")
-    with pytest.raises(UsageError, match=r"has best\.pt and no fold of an ensemble"):
+    with pytest.raises(UsageError, match=r"has best\.pt but no fold of an ensemble"):
         train(config, tmp_path / "single", device="cpu", resume=True)
     with pytest.raises(UsageError, match=r"has no last\.pt to resume from, but has fold-0"):
         train(tiny(eight), ensemble_run, device="cpu", resume=True)
