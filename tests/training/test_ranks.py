@@ -320,10 +320,10 @@ def test_alone_nothing_is_joined(monkeypatch):
         (
             RuntimeError("[pair.cc:5] gloo: Connection closed by peer"),
             0,
-            "so rank 0 of 2 stops, too",
+            "so rank 0 of 2 stops",
         ),
-        (torch.distributed.DistBackendError("NCCL"), 1, "so rank 1 of 2 stops, too"),
-        (Terminated(), 1, "so rank 1 of 2 stops, too"),
+        (torch.distributed.DistBackendError("NCCL"), 1, "so rank 1 of 2 stops"),
+        (Terminated(), 1, "so rank 1 of 2 stops"),
         (UsageError("no data"), 0, "no data"),
         (UsageError("no data"), 1, "rank 1: no data"),
         (Interrupted("stopped", 143), 1, "stopped"),
