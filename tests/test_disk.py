@@ -1,22 +1,17 @@
 """Disks that are full, read-only or gone: one line, exit 1, whole files, and on it goes."""
 
-import os
-import resource
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
 from cmapss_rul.data.simulate import simulate
+from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.train import train
+from tests.processes import run_rul
 from tests.torture.runs import broken
 from tests.training.inputs import NOISY_MODEL, assert_same_run, plain, tiny
-
-ROOT = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-m", "cmapss_rul"]
 
 
 @pytest.fixture(scope="module")
@@ -28,21 +23,6 @@ def desk(tmp_path_factory):
     (place / "mine.yaml").write_text(yaml.safe_dump(keys))
     train(tiny(place / "data", train=keys["train"], model=NOISY_MODEL), place / "straight")
     return place
-
-
-def rul(*words, limit=None):
-    def limited():
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    return subprocess.run(
-        [*COMMAND, *map(str, words)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        preexec_fn=limited,
-        check=False,
-    )
 
 
 def failed(done, *said):
@@ -77,11 +57,11 @@ def test_a_full_disk_then_room(desk, small_disk, kilobytes):
     """From no room for config.yaml to none for the third checkpoint."""
     disk = small_disk(kilobytes)
     words = ("train", "-c", desk / "mine.yaml", "--output", disk / "run", "--resume", "auto")
-    failed(rul(*words), "No space left on device", str(disk / "run"))
+    failed(run_rul(*words), "No space left on device", str(disk / "run"))
     assert broken(disk / "run") == []
     assert not list((disk / "run").glob(".*.part"))
     subprocess.run(["mount", "-o", "remount,size=2000k", str(disk)], check=True)
-    done = rul(*words)
+    done = run_rul(*words)
     assert done.returncode == 0, done.stderr
     assert_same_run(desk / "straight", disk / "run")
 
@@ -89,18 +69,18 @@ def test_a_full_disk_then_room(desk, small_disk, kilobytes):
 @pytest.mark.parametrize("limit", [20_000])
 def test_a_limit_on_the_size_of_files(desk, tmp_path, limit):
     words = ("train", "-c", desk / "mine.yaml", "--output", tmp_path / "run", "--resume", "auto")
-    failed(rul(*words, limit=limit), "File too large", str(tmp_path / "run"))
+    failed(run_rul(*words, limit=limit), "File too large", str(tmp_path / "run"))
     if (tmp_path / "run").exists():
         assert broken(tmp_path / "run") == []
-    assert rul(*words).returncode == 0
+    assert run_rul(*words).returncode == 0
     assert_same_run(desk / "straight", tmp_path / "run")
 
 
 def test_simulation_on_a_full_disk_then_with_room(tmp_path):
     words = ("simulate", "--output", tmp_path / "data", "--engines", "8")
-    failed(rul(*words, limit=1000), "cannot be written: File too large")
+    failed(run_rul(*words, limit=1000), "cannot be written: File too large")
     assert not (tmp_path / "data").exists()
-    assert rul(*words).returncode == 0
+    assert run_rul(*words).returncode == 0
 
 
 def test_a_read_only_disk(desk, small_disk, tmp_path):
@@ -109,12 +89,14 @@ def test_a_read_only_disk(desk, small_disk, tmp_path):
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     reason = "Read-only file system"
     config = desk / "mine.yaml"
-    failed(rul("train", "-c", config, "--output", disk / "new"), str(disk / "new"), reason)
+    failed(run_rul("train", "-c", config, "--output", disk / "new"), str(disk / "new"), reason)
     more = ("--set", "train.epochs=4")
-    failed(rul("train", "--resume", disk / "run", *more), str(disk / "run"), reason)
-    failed(rul("simulate", "--output", disk / "data", "--engines", "3"), str(disk / "data"), reason)
-    failed(rul("evaluate", disk / "run"), str(disk / "run"), reason)
-    done = rul("evaluate", disk / "run", "--output", tmp_path / "figures")
+    failed(run_rul("train", "--resume", disk / "run", *more), str(disk / "run"), reason)
+    failed(
+        run_rul("simulate", "--output", disk / "data", "--engines", "3"), str(disk / "data"), reason
+    )
+    failed(run_rul("evaluate", disk / "run"), str(disk / "run"), reason)
+    done = run_rul("evaluate", disk / "run", "--output", tmp_path / "figures")
     assert done.returncode == 0, done.stderr
 
 
@@ -124,34 +106,27 @@ def test_data_are_read_from_a_read_only_disk(desk, small_disk, tmp_path):
     shutil.copytree(desk / "data", disk / "data")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     words = ("train", "-c", desk / "mine.yaml", "--data", disk / "data", "--output")
-    done = rul(*words, tmp_path / "run")
+    done = run_rul(*words, tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    done = rul("simulate", "--output", disk / "data", "--engines", "8")
+    done = run_rul("simulate", "--output", disk / "data", "--engines", "8")
     assert done.returncode == 0, done.stderr
 
 
 def test_a_folder_that_vanishes_is_not_made_anew(desk, tmp_path):
-    script = (
-        "import shutil, sys\n"
-        "from cmapss_rul.training.loop import Loop\n"
-        "evaluate = Loop.evaluate_epoch\n"
-        "def vanish(self):\n"
-        "    if self.state.epoch == 1: shutil.rmtree(self.run.path)\n"
-        "    return evaluate(self)\n"
-        "Loop.evaluate_epoch = vanish\n"
-        "from cmapss_rul.cli import main\n"
-        "main(sys.argv[1:])\n"
-    )
+    def vanish_after_an_epoch():
+        evaluate = Loop.evaluate_epoch
+
+        def vanish(loop):
+            if loop.state.epoch == 1:
+                shutil.rmtree(loop.run.path)
+            return evaluate(loop)
+
+        Loop.evaluate_epoch = vanish
+
     words = ("train", "-c", desk / "mine.yaml", "--output", tmp_path / "run")
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, words)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_rul(*words, prepare=vanish_after_an_epoch)
     failed(done, f"{tmp_path / 'run'}", "No such file or directory")
     assert ".part" not in done.stderr
     assert not (tmp_path / "run").exists()
-    assert rul(*words).returncode == 0
+    assert run_rul(*words).returncode == 0
     assert_same_run(desk / "straight", tmp_path / "run")

@@ -1,14 +1,11 @@
 """Two processes that want the same: a run folder, or the same files of data."""
 
+import contextlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import yaml
@@ -22,9 +19,9 @@ from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
+from tests.processes import command, fork, is_running, wait
 from tests.training.inputs import Stopper, plain, tiny
 
-ROOT = Path(__file__).parents[1]
 NAMES = file_names(["FD001"])
 
 
@@ -33,47 +30,39 @@ def endless(eight, tmp_path):
     """A process that trains in `run` without an end, and has saved its first epoch."""
     keys = plain(eight, train={"epochs": 100_000, "window_share": 0.001})
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(keys))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cmapss_rul", "train", "-c", "mine.yaml", "--output", "run"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stdout:
-        if line.startswith("epoch "):
-            break
-    reader = threading.Thread(target=process.stdout.read)  # lest it wait to be read
-    reader.start()
-    yield process, tiny(eight, train=keys["train"]), tmp_path / "run"
-    process.kill()
-    process.wait()
-    reader.join()
-    process.stdout.close()
+    output, run = tmp_path / "output", tmp_path / "run"
+    process = fork(command("train", "-c", tmp_path / "mine.yaml", "--output", run), output)
+    while "\nepoch " not in output.read_text():
+        assert is_running(process), output.read_text()
+        time.sleep(0.01)
+    yield process, tiny(eight, train=keys["train"]), run
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.kill(process, signal.SIGKILL)
+        wait(process)
 
 
 def test_a_second_writer_is_refused_and_the_first_goes_on(endless):
     process, config, folder = endless
     with pytest.raises(RulError) as caught:
         train(config, folder, device="cpu", resume=True)
-    assert f"{folder} is in use by process {process.pid}; wait" in str(caught.value)
+    assert f"{folder} is in use by process {process}; wait" in str(caught.value)
     assert caught.value.exit_code == 1
     with pytest.raises(UsageError, match="exists already"):
         train(config, folder, device="cpu")
-    assert process.poll() is None
+    assert is_running(process)
     before = checkpoint_file.read(folder / "last.pt")["loop"]["epoch"]
     while checkpoint_file.read(folder / "last.pt")["loop"]["epoch"] == before:
-        assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 143
+        assert is_running(process)
+    os.kill(process, signal.SIGTERM)
+    assert wait(process) == 143
     assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
 
 
 def test_the_lock_of_a_killed_run_holds_nobody_back(endless):
     process, config, folder = endless
-    process.kill()
-    process.wait()
-    assert (folder / OWNER).read_text() == str(process.pid)
+    os.kill(process, signal.SIGKILL)
+    wait(process)
+    assert (folder / OWNER).read_text() == str(process)
     with pytest.raises(Interrupted):
         train(config, folder, device="cpu", resume=True, reporters=[Stopper(step=1)])
     assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
@@ -82,7 +71,7 @@ def test_the_lock_of_a_killed_run_holds_nobody_back(endless):
 def test_readers_do_not_lock(endless):
     process, _, folder = endless
     assert restore(folder).epoch >= 1
-    assert process.poll() is None
+    assert is_running(process)
 
 
 def test_a_killed_start_leaves_a_folder_that_is_started_in(eight, tmp_path):
@@ -127,21 +116,12 @@ def test_of_two_that_simulate_the_second_waits_and_uses_what_is_there(eight, tmp
 
 
 def test_many_that_simulate_at_once_make_one_fleet(eight, tmp_path):
-    script = "import sys; from cmapss_rul.cli import main; main(sys.argv[1:])"
-    words = ("simulate", "--output", "data", "--engines", "8")
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, *words],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    ends = [process.communicate() for process in started]
-    assert [process.returncode for process in started] == [0] * 3, ends
-    assert sum("written" in out for out, _ in ends) == 1
+    words = ("simulate", "--output", tmp_path / "data", "--engines", "8")
+    outputs = [tmp_path / str(number) for number in range(3)]
+    started = [fork(command(*words), output) for output in outputs]
+    codes = [wait(process) for process in started]
+    printed = [output.read_text() for output in outputs]
+    assert codes == [0] * 3, printed
+    assert sum("written" in text for text in printed) == 1
     for path in eight.glob("*_FD001*"):
         assert (tmp_path / "data" / path.name).read_bytes() == path.read_bytes()

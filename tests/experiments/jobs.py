@@ -1,4 +1,4 @@
-"""Jobs for the tests of engines and workers; other processes import this file."""
+"""Jobs for the tests of engines and workers; other processes import this file, without torch."""
 
 import os
 import signal
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cmapss_rul.experiments.jobs import TrainJob
 from cmapss_rul.system.errors import DataError
 
 
@@ -121,19 +120,3 @@ class Elsewhere:
     def moved(self, sources, folder):
         del sources, folder
         return self.job
-
-
-@dataclass(frozen=True)
-class KilledOnce(TrainJob):
-    """Trains, and is killed after its first epoch unless `mark` is there: it leaves that."""
-
-    mark: Path = Path("killed")
-
-    def __call__(self, send):
-        def send_and_die(message):
-            send(message)
-            if not self.mark.exists():
-                self.mark.write_text(str(os.getpid()))
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        super().__call__(send_and_die)

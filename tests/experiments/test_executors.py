@@ -18,7 +18,8 @@ from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.system.workers import JobEvent
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.runs import RunFolder
-from tests.experiments.jobs import DiesOnce, Elsewhere, Fail, Joins, KilledOnce, Wait
+from tests.experiments.jobs import DiesOnce, Elsewhere, Fail, Joins, Wait
+from tests.experiments.killed_job import KilledOnce
 from tests.system.test_workers import ROOT, Recorder
 from tests.training.inputs import assert_same_run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cmapss_rul.system.locks import LOCK, OWNER
 from tests.experiments.inputs import run_here
-from tests.torture.counts import command, fork, wait
+from tests.processes import command, fork, wait
 from tests.torture.runs import broken, configuration, fleets, unlike, unlike_checkpoints
 
 _SHORT = ["--set", "train.epochs=3", "--set", "train.window_share=0.01"]

@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 from random import Random
 
+from tests.processes import command, fork, wait
 from tests.torture.commands import WritingCommand, writing_commands
-from tests.torture.counts import Counts, command, fork, wait
+from tests.torture.counts import Counts
 from tests.torture.runs import import_all
 from tests.torture.shim import MODES, Mode, Shim
 

@@ -6,7 +6,8 @@ from random import Random
 
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.training.checkpoint_file import unseal
-from tests.torture.counts import Counts, command, fork, wait
+from tests.processes import command, fork, wait
+from tests.torture.counts import Counts
 from tests.torture.runs import configuration, fleets, import_all
 
 

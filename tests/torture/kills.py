@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.torture.counts import Counts, command, fork, wait
+from tests.processes import command, fork, wait
+from tests.torture.counts import Counts
 from tests.torture.runs import (
     balancers,
     broken,

@@ -7,13 +7,11 @@ import pytest
 import typer
 
 from cmapss_rul.training import checkpoint_file
+from tests.processes import fork, wait
 from tests.torture import flips
 from tests.torture.__main__ import CAMPAIGNS, select
-from tests.torture.counts import fork, wait
 from tests.torture.runs import broken, unlike
 from tests.torture.shim import Shim
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
 def test_the_exit_code_of_a_child(tmp_path):

@@ -4,9 +4,6 @@ import pytest
 
 from tests.torture import faults, flips, kills, repeats, shim
 
-# forking a process with threads is safe here, since the children start no threads
-pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-
 
 def without_defects(counts):
     assert counts.defects == []
