@@ -159,10 +159,11 @@ class DistributedGroup(ProcessGroup):
     def distribute(self, network: Network) -> nn.Module:
         """Wrap the network in DistributedDataParallel, which also broadcasts rank 0's weights."""
         devices = None if self._device.type == "cpu" else [self._device]
-        # all ranks have equal buffers anyway: constants, and statistics of whole batches
-        return nn.parallel.DistributedDataParallel(
-            network, device_ids=devices, broadcast_buffers=False
-        )
+        distributed = nn.parallel.DistributedDataParallel(network, device_ids=devices)
+        # saves a broadcast a step: buffers are constants, or statistics of whole batches. As an
+        # attribute, because PyTorch 2.13 warns about the argument, and 2.6 lacks its new name
+        distributed.broadcast_buffers = False
+        return distributed
 
     def local_share(self, index: Tensor) -> Tensor:
         """Return this rank's share of a batch of windows [batch]; sizes differ by at most one."""
@@ -217,7 +218,7 @@ HUNG_AFTER = 15.0
 """Seconds after SIGINT or SIGTERM after which a rank that still runs is considered hung.
 
 *Guess*: longer than a step and an evaluation, and less than the 30 s after which torchrun kills.
-*Measured*: in 1 of 150 kills of a rank, gloo missed that a send to it had failed, so that the other
+*Measured*: in 9 of 650 kills of a rank, gloo missed that a send to it had failed, so that the other
 rank would have waited for its time-out of 30 minutes, during which Python runs no signal handler.
 """
 

@@ -68,10 +68,10 @@ def started(*words, **options):
 
 
 def ended(process):
-    """Exit code, stdout and our own lines of stderr; all of it where a failure has none of ours."""
+    """Exit code, stdout and our lines and warnings on stderr; all of it where a failure has none."""
     out, err = process.communicate()
     lines = err.splitlines()
-    own = [line for line in lines if line.startswith("rul:")]
+    own = [line for line in lines if line.startswith("rul:") or "Warning:" in line]
     return process.returncode, out, own or (lines if process.returncode else [])
 
 
