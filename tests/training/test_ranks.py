@@ -68,7 +68,7 @@ def started(*words, **options):
 
 
 def ended(process):
-    """Exit code, stdout and our lines and warnings on stderr; all of it where a failure has none."""
+    """Exit code, stdout, and of stderr our lines and warnings; all of it if a failure has none."""
     out, err = process.communicate()
     lines = err.splitlines()
     own = [line for line in lines if line.startswith("rul:") or "Warning:" in line]
