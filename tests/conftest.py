@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,19 @@ def made(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
         patch.setattr(executors, "run_jobs", run_here)
         compare(grid, place / "grid", Options(ledger=place / "ledger.json"))
     return grid, place / "grid"
+
+
+@pytest.fixture(scope="module")
+def unrendered() -> Iterator[None]:
+    """Plots are laid out and saved, but not rendered, which takes seconds a report.
+
+    For tests of a report's text; tests/reports has the rendered plots.
+    """
+    from matplotlib.figure import Figure
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda _, stream, **__: stream.write(b"a plot"))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,8 @@ from tests.evaluation._models import trained
 from tests.experiments.inputs import comparison, grid
 from tests.reports.inputs import Seen
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 FOLDER = "[red]x[bold] [bench] \x1b[31m\nb"
 """A name of files and folders, which cannot hold the slash of a closing tag."""
 ENGINE = "[red]x[/] [bench] \x1b[31m7"

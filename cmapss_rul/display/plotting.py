@@ -52,6 +52,7 @@ def save(picture: Callable[[], Figure | None], folder: Path, name: str) -> list[
             if figure is not None:
                 drawn = io.BytesIO()
                 figure.savefig(drawn, format=extension, dpi=150, metadata=_DATES[extension])
+                figure.set_layout_engine(None)  # both files share one layout, solved once
                 write_atomic(path, drawn.getvalue())
                 written.append(path)
     return written

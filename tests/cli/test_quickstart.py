@@ -4,7 +4,6 @@ import json
 import sys
 
 import pytest
-from matplotlib.figure import Figure
 
 from cmapss_rul.cli import quickstart
 from cmapss_rul.config.shipped import shipped_configs
@@ -14,11 +13,13 @@ from cmapss_rul.training import config as training_config
 from tests.training.inputs import MODEL
 
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
+
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    """An empty folder, shipped configurations whose networks are tiny, and no rendering."""
+    """An empty folder, shipped configurations whose networks are tiny."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Figure, "savefig", lambda _, stream, **__: stream.write(b"a picture"))
     sets = [f"model.{key}.{name}={json.dumps(value)}" for key, part in MODEL.items()
             for name, value in part.items()]  # fmt: skip
     sets += ["train.epochs=1", "train.window_share=0.01", "train.threads=1", "data.window=6"]

@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli._asserts import fails, names_in
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_a_run_gets_its_page_its_pictures_and_its_card(rul, run_folder):
     code, out, err = rul("report", run_folder)

@@ -19,6 +19,8 @@ from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.training.inputs import tiny
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 NAME = "ensemble of 4 folds"
 
 
@@ -80,25 +82,26 @@ def test_single_networks_are_not_named_and_not_comparable(evaluated, eight, tmp_
     assert "Not comparable" in published_comparison(evaluated)
 
 
+@pytest.fixture(scope="module")
+def per_condition(eight, tmp_path_factory):
+    """An ensemble of two networks with conditions that depend on its engines, and smoothing."""
+    settings = ["setting_1", "setting_2", "setting_3"]
+    data = {"columns": ["sensor_2", *settings], "smoothing": 0.3}
+    config = tiny(eight, split={"folds": 2}, data=data, train={"epochs": 1})
+    return train(config, tmp_path_factory.mktemp("per-condition") / "run", device="cpu")
+
+
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
-def test_one_exported_graph_predicts_the_mean(ensemble_run, tmp_path, format):
+def test_one_exported_graph_predicts_the_mean(per_condition, tmp_path, format):
+    """It scales and smooths apart for each network."""
     if format == "onnx":
         pytest.importorskip("onnxscript")
         pytest.importorskip("onnxruntime")
-    parity = export(ensemble_run, format, tmp_path / "model")
+    parity = export(per_condition, format, tmp_path / "model")
     assert parity.engines == 8
     assert parity.rul < 1e-3
     assert parity.health < 1e-5
     assert parity.interval < 1e-3
-
-
-def test_an_exported_ensemble_scales_per_condition_and_smooths(eight, tmp_path):
-    """Scaled and smoothed apart for each network, with conditions that depend on its engines."""
-    settings = ["setting_1", "setting_2", "setting_3"]
-    data = {"columns": ["sensor_2", *settings], "smoothing": 0.3}
-    config = tiny(eight, split={"folds": 2}, data=data, train={"epochs": 1})
-    run = train(config, tmp_path / "run", device="cpu")
-    assert export(run, "torch-export", tmp_path / "model").rul < 1e-3
 
 
 def test_every_command_takes_the_checkpoint_alone(succeed, copy, eight):

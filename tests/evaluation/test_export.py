@@ -53,6 +53,29 @@ def exported(request, window_60, tmp_path_factory):
     return path, export(window_60, "onnx", path)
 
 
+@pytest.fixture(scope="module")
+def torch_exported(window_8, tmp_path_factory):
+    """Bytes of that model's file for `torch.export`, the differences, and what was compared."""
+    path = tmp_path_factory.mktemp("exported") / "model.pt2"
+    compared = []
+    runner = module._torch_export_runner
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            module,
+            "_torch_export_runner",
+            lambda content: compared.append(content) or runner(content),
+        )
+        parity = export(window_8, "torch-export", path)
+    return path, parity, compared
+
+
+@pytest.fixture
+def converted(monkeypatch, torch_exported):
+    """Leaves out the trace, which takes seconds, for tests of what follows it."""
+    monkeypatch.setattr(module, "_trace", lambda *_: None)
+    monkeypatch.setattr(module, "_to_torch_export", lambda *_: torch_exported[0].read_bytes())
+
+
 def facts(values):
     return [(value.name, value.type, value.shape[1:]) for value in values]
 
@@ -102,39 +125,6 @@ def test_the_metadata_say_what_it_is(exported, onnxruntime, window_60):
     assert found["intervals"] is None
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [
-        {},
-        {"form": "bins", "knots": [63.0, 63.0], "late": [1.0, 9.0], "early": [2.0, 5.0]},
-        {"knots": [60.0], "late": [1.0], "early": [2.0]},
-        {"edges": [50.0, 75.0], "band_quantiles": [[1.0] * 3, [2.0] * 3, [3.0, 4.0, 3.5]]},
-    ],
-    ids=["lines", "steps", "level", "bands"],
-)
-def test_a_calibrated_model_gives_its_interval_too(
-    window_8, fleet_dir, tmp_path, onnxruntime, steps
-):
-    model = calibrated(window_8, **steps)
-    parity = export(model, "onnx", tmp_path / "model.onnx")
-    assert parity.interval < 1e-3
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-    assert facts(session.get_outputs())[2:] == [
-        ("rul_lower", "tensor(float)", []),
-        ("rul_upper", "tensor(float)", []),
-    ]
-    found = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
-    assert found["intervals"]["level"] == 0.9
-    assert found["outputs"]["rul_upper"] == (
-        "float32 [batch]: upper bound of the interval at level 0.9, cycles; 125 means that or more"
-    )
-    fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    plain = {k: v.numpy() for k, v in graph_inputs(model, fleet, np.array([9])).named().items()}
-    rul, _, lower, upper = session.run(None, plain)
-    expected = model.calibration.bounds(rul.astype(float), 0.9, 125)
-    np.testing.assert_allclose([lower, upper], expected, atol=1e-4)
-
-
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
 def test_the_estimate_for_the_nasa_score_is_in_the_graph(
     window_8, fleet_dir, tmp_path, onnxruntime, format
@@ -182,22 +172,6 @@ def test_the_interval_of_the_graph_is_that_of_the_calibration(window_60, steps):
     assert IntervalGraph.of(window_60) is None
 
 
-def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_path, onnxruntime):
-    config = config_for(fleet_dir, window=8, smoothing=0.3)
-    model = restore(write_checkpoint(tmp_path / "best.pt", config))
-    assert export(model, "onnx", tmp_path / "model.onnx").rul < 1e-3
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-    assert [value.name for value in session.get_inputs()] == [
-        "window", "cycle", "valid_length", "history",
-    ]  # fmt: skip
-    fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    for row in (0, 45, fleet.last_rows[1]):  # a history of 1 row, of some and of many
-        rows = np.array([row])
-        plain = {k: v.numpy() for k, v in graph_inputs(model, fleet, rows).named().items()}
-        expected = predict_fleet(model, fleet, rows).rul
-        np.testing.assert_allclose(session.run(["rul"], plain)[0], expected, atol=1e-3)
-
-
 def runner(format):
     return module._onnx_runner if format == "onnx" else module._torch_export_runner
 
@@ -210,38 +184,62 @@ PUBLISHED = {
 }
 
 
-def smoothed(folder) -> RunConfig:
-    """A network with ReLUs, and smoothing, so that the graph has a history."""
-    plain = config_for(folder, window=8, smoothing=0.3).model_dump()
-    return RunConfig.model_validate({**plain, "model": PUBLISHED})
+NETWORKS = [
+    PUBLISHED,
+    {**TINY, "attention": {"name": "none"}, "cnn": {"channels": []}},
+    {**TINY, "mask_padding": True},
+    {**PUBLISHED, "mask_padding": True},
+]
+INTERVALS = {
+    "lines": {},
+    "steps": {"form": "bins", "knots": [63.0, 63.0], "late": [1.0, 9.0], "early": [2.0, 5.0]},
+    "level": {"knots": [60.0], "late": [1.0], "early": [2.0]},
+    "bands": {"edges": [50.0, 75.0], "band_quantiles": [[1.0] * 3, [2.0] * 3, [3.0, 4.0, 3.5]]},
+}
 
 
 @pytest.mark.usefixtures("onnxruntime")
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
 @pytest.mark.parametrize(
-    "network",
-    [
-        PUBLISHED,
-        {**TINY, "attention": {"name": "none"}, "cnn": {"channels": []}},
-        {**TINY, "mask_padding": True},
-        {**PUBLISHED, "mask_padding": True},
-    ],
+    ("network", "intervals"), [*zip(NETWORKS, INTERVALS.values(), strict=True)], ids=INTERVALS
 )
-def test_other_networks(fleet_dir, tmp_path, format, network):
+def test_other_networks_and_their_intervals(fleet_dir, tmp_path, format, network, intervals):
     plain = config_for(fleet_dir, window=8).model_dump()
     config = RunConfig.model_validate({**plain, "model": network})
-    model = restore(write_checkpoint(tmp_path / "best.pt", config))
-    assert export(model, format, tmp_path / "model").rul < 1e-3
+    model = calibrated(restore(write_checkpoint(tmp_path / "best.pt", config)), **intervals)
+    parity = export(model, format, tmp_path / "model")
+    assert parity.rul < 1e-3
+    assert parity.interval < 1e-3
     run = runner(format)((tmp_path / "model").read_bytes())
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    rows = np.array([0, 3, fleet.starts[1] + 6, fleet.starts[2] + 7])  # the last one is not padded
-    rul, health = run(graph_inputs(model, fleet, rows))
+    # the last one is not padded
+    rows = np.array([0, 3, fleet.starts[1] + 6, fleet.starts[2] + 7, 9])
+    rul, health, *bounds = run(graph_inputs(model, fleet, rows))
     expected = predict_fleet(model, fleet, rows)
     np.testing.assert_allclose(rul, expected.rul, atol=1e-3)
     np.testing.assert_allclose(health, expected.probabilities, atol=1e-5)
+    around = model.calibration.bounds(rul.astype(float), 0.9, 125)
+    np.testing.assert_allclose(bounds, around, atol=1e-4)
+    if format == "onnx":
+        assert_the_interval_is_described(tmp_path / "model")
 
 
-def test_no_file_names_a_source_file_of_this_machine(exported, window_8, tmp_path):
+def assert_the_interval_is_described(path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    assert facts(session.get_outputs())[2:] == [
+        ("rul_lower", "tensor(float)", []),
+        ("rul_upper", "tensor(float)", []),
+    ]
+    found = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
+    assert found["intervals"]["level"] == 0.9
+    assert found["outputs"]["rul_upper"] == (
+        "float32 [batch]: upper bound of the interval at level 0.9, cycles; 125 means that or more"
+    )
+
+
+def test_no_file_names_a_source_file_of_this_machine(exported, torch_exported):
     onnx = pytest.importorskip("onnx")
     content = exported[0].read_bytes()
     assert b".py" not in content
@@ -249,16 +247,16 @@ def test_no_file_names_a_source_file_of_this_machine(exported, window_8, tmp_pat
     for entry in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         assert not entry.metadata_props
         assert not entry.doc_string
-    export(window_8, "torch-export", tmp_path / "model.pt2")
-    with zipfile.ZipFile(tmp_path / "model.pt2") as archive:
+    with zipfile.ZipFile(torch_exported[0]) as archive:
         for name in archive.namelist():
             assert str(ROOT).encode() not in archive.read(name)
 
 
-def test_torch_export_runs_by_torch_alone(window_8, fleet_dir, tmp_path):
-    assert export(window_8, "torch-export", tmp_path / "model.pt2").rul < 1e-3
+def test_torch_export_runs_by_torch_alone(torch_exported, window_8, fleet_dir):
+    path, parity, _ = torch_exported
+    assert parity.rul < 1e-3
     extra = {"cap": "", "columns": ""}
-    program = torch.export.load(tmp_path / "model.pt2", extra_files=extra)
+    program = torch.export.load(path, extra_files=extra)
     assert (json.loads(extra["cap"]), json.loads(extra["columns"])) == (125, list(COLUMNS))
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     for batch in (1, 5):
@@ -282,6 +280,7 @@ def test_parity_is_the_largest_difference(window_60, fleet_dir):
     assert measure_parity(window_60, fleet, off) == Parity(20, 0.25, 0.125)
 
 
+@pytest.mark.usefixtures("converted")
 @pytest.mark.parametrize("difference", [0.0501, float("nan")])
 def test_a_difference_above_the_tolerance_saves_nothing(
     window_8, tmp_path, monkeypatch, difference
@@ -294,12 +293,24 @@ def test_a_difference_above_the_tolerance_saves_nothing(
 
 @pytest.mark.usefixtures("onnxruntime")
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
-def test_no_broken_cell_passes_the_runtime(fleet_dir, tmp_path, format):
-    # ONNX Runtime's ReLU and Clip make numbers of NaN
-    model = calibrated(restore(write_checkpoint(tmp_path / "best.pt", smoothed(fleet_dir))))
-    export(model, format, tmp_path / "model")
+def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_path, format):
+    """And no broken cell passes the runtime: ONNX Runtime's ReLU and Clip make numbers of NaN."""
+    plain = config_for(fleet_dir, window=8, smoothing=0.3).model_dump()
+    config = RunConfig.model_validate({**plain, "model": PUBLISHED})
+    model = calibrated(restore(write_checkpoint(tmp_path / "best.pt", config)))
+    assert export(model, format, tmp_path / "model").rul < 1e-3
     run = runner(format)((tmp_path / "model").read_bytes())
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
+    for row in (0, 45, fleet.last_rows[1]):  # a history of 1 row, of some and of many
+        inputs = graph_inputs(model, fleet, np.array([row]))
+        assert list(inputs.named()) == ["window", "cycle", "valid_length", "history"]
+        expected = predict_fleet(model, fleet, np.array([row])).rul
+        np.testing.assert_allclose(run(inputs)[0], expected, atol=1e-3)
+    if format == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(tmp_path / "model")
+        assert [value.name for value in session.get_inputs()] == list(inputs.named())
     inputs = graph_inputs(model, fleet, np.array([fleet.last_rows[0], fleet.starts[1]]))
     expected, oldest = run(inputs), inputs.length - int(inputs.valid_length[0])
     rows = (oldest, inputs.length - 8, inputs.length - 1)  # of history, and of the window of 8
@@ -333,6 +344,7 @@ def test_a_missing_package_says_what_to_install(window_60, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("converted")
 def test_a_place_that_cannot_be_written(window_8, tmp_path):
     with pytest.raises(RulError, match="cannot be written"):
         export(window_8, "torch-export", tmp_path)
@@ -344,14 +356,6 @@ def test_names_beside_the_checkpoint():
     assert default_path(run / "last.pt", "torch-export") == run / "model-last.pt2"
 
 
-def test_the_bytes_that_are_compared_are_those_that_are_saved(window_8, tmp_path, monkeypatch):
-    compared = []
-    runner = module._torch_export_runner
-
-    def noted(content):
-        compared.append(content)
-        return runner(content)
-
-    monkeypatch.setattr(module, "_torch_export_runner", noted)
-    export(window_8, "torch-export", tmp_path / "model.pt2")
-    assert [(tmp_path / "model.pt2").read_bytes()] == compared
+def test_the_bytes_that_are_compared_are_those_that_are_saved(torch_exported):
+    path, _, compared = torch_exported
+    assert [path.read_bytes()] == compared

@@ -16,6 +16,8 @@ pytest.importorskip("h5py")
 
 UNITS = {"dev": {2: 7, 5: 6, 10: 5}, "test": {11: 6, 14: 4}}
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -32,6 +32,8 @@ SHORT = [
     for part, keys in TINY.items() for key, value in keys.items()),
 ]  # fmt: skip
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from cmapss_rul.data.records import read_records
 from cmapss_rul.evaluation.evaluate import evaluate, read_test_engines
@@ -116,20 +117,27 @@ def test_it_predicts_from_a_file_with_the_same_names(model, found):
 
 
 @pytest.mark.parametrize(
-    "conditions",
-    [{"name": "none"}, {"name": "column", "column": "phase"}],
+    ("conditions", "extra", "format"),
+    [
+        ({"name": "none"}, [], "torch-export"),
+        ({"name": "column", "column": "phase"}, ["phase"], "onnx"),
+    ],
     ids=["one condition", "a column"],
 )
-def test_it_is_exported_with_its_own_columns(tmp_path, conditions):
-    onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxscript")
+def test_it_is_exported_with_its_own_columns(tmp_path, conditions, extra, format):
     rows = [f"{row},{i % 2 + 0.5}" for i, row in enumerate(own_rows())]
     file = write_own(tmp_path / "my.csv", rows, f"{HEADER},phase")
     model = trained(file, tmp_path / "run", conditions=conditions)
-    parity = export(model, "onnx", tmp_path / "my.onnx")
+    if format == "onnx":
+        onnx = pytest.importorskip("onnx")
+        pytest.importorskip("onnxscript")
+    parity = export(model, format, tmp_path / "my")
     assert (parity.engines, parity.rul < 0.05) == (2, True)
-    entries = {entry.key: entry.value for entry in onnx.load(tmp_path / "my.onnx").metadata_props}
-    extra = ["phase"] if conditions["name"] == "column" else []
+    entries = {"columns": "", "protocol": ""}
+    if format == "onnx":
+        entries = {entry.key: entry.value for entry in onnx.load(tmp_path / "my").metadata_props}
+    else:
+        torch.export.load(tmp_path / "my", extra_files=entries)
     assert json.loads(entries["columns"]) == ["load %", *extra, "temp", "vib"]
     assert json.loads(entries["protocol"])["tested_on"] == "held-out engines of the same file"
 

@@ -23,6 +23,8 @@ from tests.evaluation._models import calibrated, countdown, trained
 from tests.experiments.inputs import run_here
 from tests.reports.inputs import Seen
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):

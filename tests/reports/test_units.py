@@ -20,6 +20,8 @@ from tests.evaluation._models import calibrated, trained
 EMPTY = {20, 45, 70, 80, 95}
 """Rows of the file without a temperature; none is the first one of its engine."""
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def in_hours(row, index):
     engine, cycle, load, temp, *others = row.split(",")

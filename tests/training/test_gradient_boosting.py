@@ -12,7 +12,7 @@ from cmapss_rul.training import gradient_boosting
 from cmapss_rul.training.gradient_boosting import find_regressor, fit_gradient_boosting
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.validation import cut_weights
-from tests.training.inputs import tiny
+from tests.training.inputs import quick_regressor, tiny
 
 pytest.importorskip("sklearn")
 
@@ -20,6 +20,13 @@ pytest.importorskip("sklearn")
 @pytest.fixture(scope="module")
 def config(eight):
     return tiny(eight)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gradient_boosting, "find_regressor", quick_regressor)
+        yield
 
 
 @pytest.fixture(scope="module")
