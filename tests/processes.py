@@ -26,7 +26,7 @@ def fork(task: Callable[[], int], output: Path, errors: Path | None = None) -> i
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
     streams = [os.open(path, flags) for path in (output, errors or output)]
     with warnings.catch_warnings():
-        # forking a process with threads is safe here, since the children start no threads
+        # safe here: no thread of torch or pytest holds a lock that a child needs
         warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
         child = os.fork()
     if child:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,34 +23,15 @@ from cmapss_rul.training.ranks import (
 )
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
+from tests.processes import command, fork, is_running, wait
 from tests.training.inputs import Recorder, compared, differences, plain, rows_of, tiny
 from tests.training.two_ranks import all_variants
 
 ROOT = Path(__file__).parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 RUL = ["--no-python", sys.executable, "-m", "cmapss_rul"]
-IMPATIENT = """
-from cmapss_rul.training import ranks
-ranks.HUNG_AFTER = 1.0
-from cmapss_rul.__main__ import main
-main()
-"""
-ALONE = """
-import os, signal, sys
-from datetime import timedelta
-from cmapss_rul.system.signals import StopSignals
-from cmapss_rul.training import ranks
-import torch.distributed.rendezvous
-ranks.HUNG_AFTER = 0.5
-home = sys.modules["torch.distributed.rendezvous"]
-wait = home.rendezvous
-def rendezvous(url):
-    os.kill(os.getpid(), signal.SIGTERM)
-    return wait(url, timeout=timedelta(seconds=20))
-home.rendezvous = rendezvous
-with StopSignals(), ranks.join_process_group("cpu"):
-    pass
-"""
+HANGS = 60
+"""Seconds after which a rank that should have ended is killed, so that its test fails."""
 
 pytestmark = pytest.mark.skipif(
     not torch.distributed.is_available() or not torch.distributed.is_gloo_available(),
@@ -168,11 +148,11 @@ def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, two_ranks, finished_run
     assert [row["epoch"] for row in recorder.rows] == [3]
 
 
-def running(eight, folder, rul=RUL):
+def running(eight, folder):
     """A run of two ranks after its first epoch, and the numbers of their processes."""
     path = write_config(folder, eight, train={"epochs": 100_000, "ema": None})
     run = RunFolder(folder / "run")
-    process = started(*rul, "train", "--config", path, "--output", run.path)
+    process = started(*RUL, "train", "--config", path, "--output", run.path)
     while not run.metrics.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -189,13 +169,8 @@ def lost(rank):
     )
 
 
-@pytest.mark.parametrize("dead", [0, 1])
-def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, tmp_path, dead):
-    process, run, numbers = running(eight, tmp_path)
-    os.kill(numbers[dead], signal.SIGKILL)
-    code, _, said = ended(process)
-    assert code == 1
-    assert said == [lost(1 - dead)]
+def check_last(run, eight):
+    """The last checkpoint is of a step after the first epoch, and a run goes on from it."""
     content = checkpoint_file.read(run.last)
     assert content["loop"]["epoch"] >= 1
     more = tiny(eight, train={"epochs": 100_000, "ema": None})
@@ -206,34 +181,78 @@ def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, 
     assert checkpoint_file.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
 
 
-def test_a_rank_that_waits_in_vain_ends_at_a_signal(eight, tmp_path):
-    """One that is stopped keeps its connections: the collective of the other never fails."""
-    rul = ["--no-python", sys.executable, "-c", IMPATIENT]
-    process, run, numbers = running(eight, tmp_path, rul)
-    os.kill(numbers[1], signal.SIGSTOP)
-    process.terminate()
-    with suppress(ProcessLookupError):
-        while process.poll() is None:
-            os.kill(numbers[0], 0)  # raises once it has ended
-            time.sleep(0.05)
-    with suppress(ProcessLookupError):  # torchrun kills it after 30 s
-        os.kill(numbers[1], signal.SIGKILL)
+def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, tmp_path):
+    process, run, numbers = running(eight, tmp_path)
+    os.kill(numbers[1], signal.SIGKILL)
     code, _, said = ended(process)
-    assert code != 0
+    assert code == 1
     assert said == [lost(0)]
-    assert checkpoint_file.read(run.last)["loop"]["epoch"] >= 1
+    check_last(run, eight)
 
 
-def test_a_rank_that_waits_for_one_that_never_joins_ends_at_a_signal():
-    place = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
-    end = subprocess.run(
-        [sys.executable, "-c", ALONE],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **place},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (end.returncode, end.stdout, end.stderr) == (1, "", lost(0) + "\n")
+def forked(task, output, rank, port=0):
+    """One of two ranks, started without torchrun, which takes seconds."""
+
+    def run():
+        place = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ.update({key: str(value) for key, value in place.items()})
+        ranks.HUNG_AFTER = 0.5
+        return task()
+
+    return fork(run, output)
+
+
+def end_of(process, output):
+    """Exit code and output of a process that has got a signal."""
+    patience = time.monotonic() + HANGS
+    while (end := os.waitpid(process, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > patience:
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.01)
+    return os.waitstatus_to_exitcode(end[1]), output.read_text()
+
+
+@pytest.mark.parametrize(
+    ("other", "number"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)]
+)
+def test_a_rank_ends_with_one_line_after_another(eight, tmp_path, monkeypatch, other, number):
+    """A stopped one keeps its connections: the collective of the other never fails."""
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    path = write_config(tmp_path, eight, train={"epochs": 100_000, "ema": None})
+    run, outputs = RunFolder(tmp_path / "run"), [tmp_path / "0", tmp_path / "1"]
+    task = command("train", "--config", path, "--output", run.path)
+    processes = [forked(task, outputs[rank], rank, store.port) for rank in (0, 1)]
+    while not run.metrics.exists():
+        assert is_running(processes[0]), outputs[0].read_text()
+        time.sleep(0.01)
+    os.kill(processes[other], number)
+    left = 1 - other
+    os.kill(processes[left], signal.SIGTERM)  # as torchrun does
+    code, said = end_of(processes[left], outputs[left])
+    os.kill(processes[other], signal.SIGKILL)
+    wait(processes[other])
+    assert code == 1
+    assert said.splitlines()[-1] == lost(left)
+    assert "rul:" not in said.replace(lost(left), "")
+    check_last(run, eight)
+
+
+def test_a_rank_that_waits_for_one_that_never_joins_ends_at_a_signal(tmp_path):
+    def join():
+        home = sys.modules["torch.distributed.rendezvous"]
+        rendezvous = home.rendezvous
+
+        def signalled(url):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return rendezvous(url)
+
+        home.rendezvous = signalled
+        with StopSignals(), join_process_group("cpu"):
+            return 0
+
+    output = tmp_path / "output"
+    assert end_of(forked(join, output, 0), output) == (1, lost(0) + "\n")
 
 
 @pytest.mark.slow
