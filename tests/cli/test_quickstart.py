@@ -12,7 +12,6 @@ from cmapss_rul.data.simulate import simulate
 from cmapss_rul.training import config as training_config
 from tests.training.inputs import MODEL
 
-
 pytestmark = pytest.mark.usefixtures("unrendered")
 
 
