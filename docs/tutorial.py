@@ -22,6 +22,8 @@ PICTURES = {
 }
 """Picture of the page → the file that its commands make."""
 
+Done = subprocess.CompletedProcess[str]
+
 
 class Block(NamedTuple):
     """A part of the page between fences.
@@ -58,36 +60,40 @@ def copy_clone(folder: Path) -> None:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
 
 
+def in_bash(commands: str, folder: Path) -> Done:
+    """Run commands as typed, with the package of the folder."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def follow(
-    folder: Path, change: Callable[[str], str | None] = lambda commands: commands
-) -> Iterator[tuple[str, subprocess.CompletedProcess[str]]]:
+    folder: Path,
+    change: Callable[[str], str | None] = lambda commands: commands,
+    run: Callable[[str, Path], Done] = in_bash,
+) -> Iterator[tuple[str, Done]]:
     """Save each file and run each block of commands.
 
     Args:
         folder: a copy of the clone.
         change: what to run instead of a block's commands; None for nothing.
+        run: runs commands in the folder.
 
     Yields:
         The commands, and what came of them.
     """
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder)}
     for block in blocks((DOCS / "tutorial.md").read_text(encoding="utf-8")):
         if block.file:
             (folder / block.file).write_text(block.content, encoding="utf-8")
         commands = change(block.content) if block.language == "sh" else None
         if commands is not None:
-            yield (
-                commands,
-                subprocess.run(
-                    ["bash", "-euo", "pipefail", "-c", commands],
-                    cwd=folder,
-                    env=environment,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                ),
-            )
+            yield commands, run(commands, folder)
 
 
 def main() -> int:

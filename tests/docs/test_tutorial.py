@@ -3,21 +3,27 @@
 import csv
 import importlib.util
 import json
+import os
 import re
+import shlex
 import socket
 import struct
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.balancers.battery import BATTERY
+from tests.processes import run_rul
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SHORT = (
     " --set train.epochs=1 --set train.window_share=0.02 --set model.bilstm.hidden=4"
-    " --set model.cnn.channels=[4] --set train.threads=1"
+    " --set model.cnn.channels=[4] --set train.threads=1 --set data.window=12"
 )
 LONG = ("rul report", "rul compare")
 """What makes pictures, or trains many runs."""
@@ -47,6 +53,32 @@ def shortened(commands: str) -> str:
     lines = [line for line in commands.splitlines() if not line.startswith(LONG)]
     lines = [line + SHORT if line.startswith("rul train") else line for line in lines]
     return at_a_free_port("\n".join(lines))
+
+
+def in_forks(tutorial):
+    """Run `rul` in forks, which have torch already, with the package of the folder."""
+
+    def use(folder):
+        os.chdir(folder)
+        sys.path.insert(0, str(folder))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "cmapss_rul"]:
+            del sys.modules[name]
+
+    def run(commands, folder):
+        if "trap" in commands:  # a job of the shell
+            return tutorial.in_bash(commands, folder)
+        code, out, err = 0, "", ""
+        for line in commands.splitlines():
+            if line.startswith("rul "):
+                done = run_rul(*shlex.split(line)[1:], prepare=partial(use, folder))
+            else:
+                done = tutorial.in_bash(line, folder)
+            code, out, err = done.returncode, out + done.stdout, err + done.stderr
+            if code:
+                break
+        return subprocess.CompletedProcess(commands, code, out, err)
+
+    return run
 
 
 def followed(steps):
@@ -134,7 +166,7 @@ def balancer_of(saved, folder):
 
 def test_in_short(tutorial, place):
     pytest.importorskip("onnxruntime", reason="needs the extra [export]")
-    said = followed(tutorial.follow(place, shortened))
+    said = followed(tutorial.follow(place, shortened, in_forks(tutorial)))
     assert any("Sum of the losses' roots." in text or "name: root" in text for text in said)
     assert_the_server_predicts_like_the_command(said[-1], place / "rul.csv")
     figures = json.loads((place / "runs/pumps-s0/evaluation.json").read_text())
