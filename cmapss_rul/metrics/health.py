@@ -84,7 +84,7 @@ def expected_calibration_error(
     Raises:
         ValueError: the shapes do not match, or there is no prediction.
 
-        >>> expected_calibration_error(np.array([[0.75, 0.25], [0.25, 0.75]]), np.array([0, 0]))
+    >>> expected_calibration_error(np.array([[0.75, 0.25], [0.25, 0.75]]), np.array([0, 0]))
     0.25
     """
     probabilities, true = _check_shapes(probabilities, true)
