@@ -1,1 +1,1 @@
-"""Many runs under one protocol: grids, their statistics, plots and the ledger."""
+"""Comparisons of many runs under one protocol: grids, execution, statistics, plots, ledger."""

@@ -1,4 +1,4 @@
-"""The axes of a grid: dotted keys of a configuration, and overrides made of their values."""
+"""Axes of a grid: dotted keys of a configuration, and overrides of their values."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from cmapss_rul.training.config import RunConfig
 
 
 def key_exists(values: Any, key: str) -> bool:
-    """Whether a dotted key exists, given which members of the unions the values select."""
+    """Whether a dotted key exists in the members of the unions that the values select."""
     model: type[BaseModel] | None = RunConfig
     *path, last = key.split(".")
     for name in path:
@@ -21,7 +21,7 @@ def key_exists(values: Any, key: str) -> bool:
         values = values.get(name) if isinstance(values, Mapping) else None
         members = models_in(field.annotation)
         chosen = values.get("name") if isinstance(values, Mapping) else None
-        # without a name the default's member is meant, as in `config.base`
+        # without a name, the member of the default is selected, as in `config.base`
         chosen = chosen or getattr(field.default, "name", None)
         fitting = [m for m in members if chosen in tags(m)] if len(members) > 1 else members
         model = fitting[0] if fitting else None
@@ -34,13 +34,13 @@ def key_of(override: str) -> str:
 
 
 def names_first(keys: Mapping[str, Any]) -> list[str]:
-    """Order keys so that a `….name`, which selects a member, precedes the member's keys."""
+    """Sort keys such that a `….name`, which selects a member, precedes the member's keys."""
     return sorted(keys, key=lambda key: not key.endswith(".name"))
 
 
 def format_override(key: str, value: Any) -> str:
-    """Write an override `KEY=VALUE`."""
-    # JSON is YAML, too, and quotes a string that YAML would read as a number or as null
+    """Format an override `KEY=VALUE`."""
+    # JSON is valid YAML, and quotes strings that YAML would read as a number or null
     return f"{key}={json.dumps(value, ensure_ascii=False, default=str)}"
 
 

@@ -1,4 +1,4 @@
-"""The cells of `rul compare --baseline`: gradient boosting beside the networks of a grid."""
+"""Gradient boosting cells of a grid (`rul compare --baseline`)."""
 
 import hashlib
 import json
@@ -27,13 +27,12 @@ from cmapss_rul.training.gradient_boosting import BoostingFit, fit_gradient_boos
 from cmapss_rul.training.trackers.tracker_reporter import Tracking
 
 FIT = "fit.json"
-"""File of a baseline's run folder: what the validation engines chose, and of which configuration.
-"""
+"""File in a baseline's run folder: selected hyperparameters, and the configuration."""
 
 
 @dataclass(frozen=True)
 class FitBaselineJob:
-    """Tunes gradient boosting on the training engines of a run; opens no test file."""
+    """Job that tunes gradient boosting for a run of a grid; opens no test file."""
 
     name: str
     config: RunConfig
@@ -41,7 +40,7 @@ class FitBaselineJob:
     commit: str | None
 
     def __call__(self, send: Send) -> None:
-        """Write the fit; raises what `fit_gradient_boosting` raises."""
+        """Fit and save; raises as `fit_gradient_boosting`."""
         fit = fit_gradient_boosting(self.config, self.folder / BEST).fit
         assert fit is not None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -51,68 +50,68 @@ class FitBaselineJob:
         send(JobMessage(f"{fit.trees} trees, val RMSE {fit.val_rmse:.2f}"))
 
     def sources(self) -> list[Path]:
-        """Training files."""
+        """Return the training files."""
         return training_files(self.config.data)
 
     def moved(self, sources: Path, folder: Path) -> "FitBaselineJob":
-        """The same job on copies of its files."""
+        """Return the job on copies of its files."""
         return replace(self, config=with_data_in(sources, self.config), folder=folder)
 
 
 @dataclass(frozen=True)
 class EvaluateBaselineJob:
-    """Repeats the chosen fit, and evaluates it as `rul evaluate` does a network."""
+    """Job that repeats the selected fit and evaluates it, as `rul evaluate` does a network."""
 
     name: str
     config: RunConfig
     folder: Path
 
     def __call__(self, send: Send) -> None:
-        """Write the evaluation; raises what `evaluate` raises."""
+        """Evaluate and save; raises as `evaluate`."""
         del send
         known, path = _read(self.folder), self.folder / BEST
         model = fit_gradient_boosting(self.config, path, known)
         save(evaluate(model, progress=False), EvaluationFiles.of(path))
 
     def sources(self) -> list[Path]:
-        """Training files, test and RUL file."""
+        """Return the training files, test and RUL file."""
         return training_files(self.config.data) + evaluation_files(self.config.data)
 
     def moved(self, sources: Path, folder: Path) -> "EvaluateBaselineJob":
-        """The same job on copies of its files."""
+        """Return the job on copies of its files."""
         return replace(self, config=with_data_in(sources, self.config), folder=folder)
 
 
 def training_job(
     run: GridRun, folder: Path, device: str, code: str | None, tracking: Tracking
 ) -> TrainJob | FitBaselineJob:
-    """The job that trains or tunes a run of a grid; `code` is the commit."""
+    """Return the job that trains a network or tunes a baseline; `code` is the commit."""
     if run.cell.baseline:
         return FitBaselineJob(run.name, run.config, folder, code)
-    # by name, because a worker of Ray trains in a temporary folder
+    # name explicitly, because Ray workers train in temporary folders
     tracking = replace(tracking, name=run.name)
     return TrainJob(run.name, run.config, folder, device, run.oracle, code, tracking)
 
 
 def evaluation_job(run: GridRun, folder: Path, device: str) -> EvaluateJob | EvaluateBaselineJob:
-    """The job that evaluates a run of a grid on the test set."""
+    """Return the job that evaluates a run of a grid on the test set."""
     if run.cell.baseline:
         return EvaluateBaselineJob(run.name, run.config, folder)
     return EvaluateJob(run.name, run.config, folder, device)
 
 
 def read_history(run: GridRun, folder: Path) -> History | None:
-    """Read the history of a network's or a baseline's run; see `finished_history`."""
+    """Read the history of a run of a network or baseline; see `finished_history`."""
     if run.cell.baseline:
         return finished_fit(run.config, folder)
     return finished_history(run.config, folder, oracle=run.oracle)
 
 
 def finished_fit(config: RunConfig, folder: Path) -> History | None:
-    """Read the fit of a baseline as a history of one row; None if there is none yet.
+    """Read the fit of a baseline as a history with one row; None if there is none yet.
 
     Raises:
-        DamagedRun: the file cannot be read, or is of another configuration or seed.
+        DamagedRun: the file is invalid, or of another configuration or seed.
     """
     path = folder / FIT
     if not path.exists():

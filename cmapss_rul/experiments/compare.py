@@ -1,6 +1,6 @@
-"""Run a comparison: train missing runs, evaluate all runs on the test set, compare them.
+"""Execution of a comparison: train the runs of a grid, evaluate them on the test set, compare.
 
-All but the table is saved as soon as it is made, so a killed comparison resumes where it stopped.
+Every result is saved as soon as it is available, so that a killed comparison resumes.
 """
 
 import json
@@ -39,7 +39,7 @@ from cmapss_rul.training.trackers.tracker_reporter import Tracking
 
 @dataclass(frozen=True)
 class PhaseEvent:
-    """Training or evaluation begins, with `jobs` jobs left; `done` were finished before."""
+    """Start of training or evaluation, with `jobs` jobs to run and `done` already finished."""
 
     phase: str
     jobs: int
@@ -59,17 +59,17 @@ OnEvent = Callable[[Event], None]
 
 
 class RunsFailed(RulError):
-    """Some runs of a grid failed; the others are saved, and the next call retries these."""
+    """Raised if runs of a grid failed; the others are saved, and the next call retries these."""
 
     def __init__(self, errors: Mapping[str, str], runs: int) -> None:
         listed = "; ".join(f"{name}: {error}" for name, error in errors.items())
         super().__init__(
-            f"{len(errors)} of {runs} runs failed, and the same command tries them again: {listed}"
+            f"{len(errors)} of {runs} runs failed; the same command retries them: {listed}"
         )
 
 
 def default_folder(grid: Grid) -> Path:
-    """Default folder of a comparison."""
+    """Return the default folder of a comparison."""
     return ROOT / grid.digest
 
 
@@ -79,30 +79,29 @@ def compare(
     options: Options | None = None,
     report: OnEvent = lambda _: None,
 ) -> Comparison:
-    """Train every run of a grid, evaluate all, compare.
+    """Train all runs of a grid, evaluate them on the test set, and compare them.
 
-    Killed at any moment and called again it resumes where it stopped. The test files are
-    opened when every run has succeeded, and then for all at once; only the oracle reads them
-    before. Processes are started by `spawn`: a script that calls this needs the usual
-    `if __name__ == "__main__":`.
+    If killed, it resumes when called again. Test files are opened only once all runs have
+    succeeded, and then for all of them; only the oracle reads them earlier. Processes are started
+    by `spawn`: a script that calls this needs the usual `if __name__ == "__main__":`.
 
     Args:
-        grid: what is compared.
-        folder: of the comparison; by default `default_folder(grid)`.
-        options: how it is made.
+        grid: the grid.
+        folder: folder of the comparison; by default `default_folder(grid)`.
+        options: options of the execution.
         report: called with each event.
 
     Returns:
-        The comparison, which is also saved in the folder, with plots. Failed runs are in its
-        `missing`, where `options.allow_failed`.
+        The comparison, which is also saved in the folder, with plots. Its `missing` lists failed
+        runs, with `options.allow_failed`.
 
     Raises:
         UsageError: the folder or the ledger has other content.
         RunsFailed: runs failed, and nothing was evaluated on the test set.
         RulError: another process works in the folder; the test files are not available.
-        Interrupted: by a signal; all is saved.
+        Interrupted: a signal was received; all results are saved.
 
-    >>> import cmapss_rul
+        >>> import cmapss_rul
     >>> short = ["train.epochs=1", "train.window_share=0.02"]
     >>> grid = cmapss_rul.make_grid(["demo"], balancers=["fixed", "amnl"], seeds=[0], sets=short)
     >>> comparison = cmapss_rul.compare(grid, "comparisons/short")
@@ -134,15 +133,15 @@ def compare_validation(
     options: Options | None = None,
     report: OnEvent = lambda _: None,
 ) -> ValidationComparison:
-    """Train every run of a grid and compare by validation; no test file is opened or needed.
+    """Train all runs of a grid, and compare them by validation metrics, without test files.
 
-    The arguments are those of `compare`, which, called later, evaluates the runs on the test set.
+    Arguments as for `compare`, which may be called later to evaluate the runs on the test set.
 
     Raises:
         UsageError: the grid records the test RMSE of each epoch; the folder has other content.
         RunsFailed: runs failed.
         RulError: another process works in the folder; a training file is not available.
-        Interrupted: by a signal; all is saved.
+        Interrupted: a signal was received; all results are saved.
     """
     options = options or Options()
     if grid.oracle or options.ledger is not None:
@@ -161,18 +160,18 @@ def compare_validation(
 
 @contextmanager
 def _open_grid(grid: Grid, folder: Path, options: Options) -> Iterator[Executor]:
-    """Hold the folder of a grid, with what runs its jobs; refuse what would fail later."""
+    """Lock the folder of a grid, and yield the executor of its jobs."""
     executor = options.start_executor()
     if options.ledger is not None:
-        read_ledger(options.ledger, to_write=True)  # a damaged one is refused before hours of work
-    _refuse_other_content(folder)  # before the lock, which writes into it
+        read_ledger(options.ledger, to_write=True)  # fail on a damaged ledger before hours of work
+        _refuse_other_content(folder)  # before the lock, which writes a file
     with lock_folder(folder), executor as workers:
         _claim_folder(folder, grid)
         yield workers
 
 
 def _refuse_other_content(folder: Path) -> None:
-    """Refuse a folder with content other than a grid."""
+    """Refuse a folder with other content than a grid."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder}: is not a folder; name another")
     names = entries_in(folder)
@@ -183,16 +182,16 @@ def _refuse_other_content(folder: Path) -> None:
 
 
 def _claim_folder(folder: Path, grid: Grid) -> None:
-    """Record the grid in its folder; refuse the folder of another grid."""
+    """Write the grid's identity to its folder; refuse the folder of another grid."""
     remove_partial_files(folder)
     path, identity = folder / IDENTITY, grid.identity()
     if not path.exists():
         write_atomic(path, json_text(identity, indent=1) + "\n")
         return
     try:
-        # through JSON, as the saved one went: tuples became lists there
+        # via JSON, like the saved identity, which converts tuples to lists
         changed = differences(json.loads(path.read_bytes()), json.loads(json.dumps(identity)))
-    except (OSError, ValueError, AttributeError, TypeError) as error:  # also JSON of another shape
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # or JSON of another shape
         raise UsageError(
             f"{path}: cannot be read ({one_line(error)[:200]}); name another folder with --output"
         ) from error
@@ -209,13 +208,13 @@ def _claim_folder(folder: Path, grid: Grid) -> None:
 def _train(
     grid: Grid, folder: Path, options: Options, workers: Executor, report: OnEvent
 ) -> tuple[dict[str, History], dict[str, str]]:
-    """Train the runs that are not finished; histories and errors, by name.
+    """Train the unfinished runs; return histories and errors by name.
 
     Raises:
-        RunsFailed: runs failed, and the options do not allow it or no run is left.
+        RunsFailed: runs failed, and the options do not allow it or no run succeeded.
     """
     histories = _finished_histories(grid.runs, folder, report)
-    # the commit once, at the start: the code may be edited while the runs train
+    # the commit at the start, since the code may be edited while runs train
     code, device = commit(), options.device_per_run
     tracking = Tracking(options.loggers, group=folder.resolve().name)
     jobs = [
@@ -234,7 +233,7 @@ def _train(
             history = read_history(run, run_folder(run, folder))
             assert history is not None, f"{run.name} ended without an error and unfinished"
             histories[run.name] = history
-    if errors and not (options.allow_failed and histories):  # without any run there is no table
+    if errors and not (options.allow_failed and histories):
         raise RunsFailed(errors, len(grid.runs))
     return histories, errors
 
@@ -242,12 +241,12 @@ def _train(
 def _finished_histories(
     runs: Sequence[GridRun], folder: Path, report: OnEvent
 ) -> dict[str, History]:
-    """Histories of the finished runs, by name; a damaged run is removed and trained again."""
+    """Return the histories of finished runs by name; remove damaged runs, to be trained again."""
     histories: dict[str, History] = {}
     for run in runs:
         try:
             history = read_history(run, run_folder(run, folder))
-        except DamagedRun as damage:  # half a run is of no use, since the same command repeats it
+        except DamagedRun as damage:
             report(NoteEvent(f"{run.name} is damaged and trained again: {damage}"))
             remove(run_folder(run, folder))
             continue
@@ -257,7 +256,7 @@ def _finished_histories(
 
 
 def _fetch_data(jobs: Sequence[_Job]) -> dict[str, str]:
-    """Fetch each data file once, before many processes ask for it; return errors by job."""
+    """Fetch each data file once, before processes need it concurrently; return errors by job."""
     fetched: dict[tuple[object, ...], str | None] = {}
     keys = {}
     for job in jobs:
@@ -291,7 +290,7 @@ def _evaluate(
     workers: Executor,
     report: OnEvent,
 ) -> None:
-    """Evaluate all runs together, except those evaluated before and unchanged since."""
+    """Evaluate all runs on the test set, except those already evaluated and unchanged."""
     index = EvaluationIndex(folder)
     jobs = [
         evaluation_job(run, run_folder(run, folder), options.device_per_run)
@@ -310,9 +309,9 @@ def _evaluate(
         report(event)
 
     try:
-        # where a test file is missing, none is opened: the test set is for all runs or for none
+        # if a test file is missing, none is opened: all runs are evaluated, or none
         errors = errors or workers.run(jobs, record_and_report)
-    finally:  # after an interruption too, so that no evaluation is repeated
+    finally:  # also after an interruption, so that no evaluation is repeated
         index.add(
             {
                 job.name: (job.folder, histories[job.name].best_sha256)
@@ -323,6 +322,6 @@ def _evaluate(
     if errors:
         name, error = next(iter(errors.items()))
         raise RulError(
-            f"{len(errors)} of {len(jobs)} evaluations failed, the trained runs are saved and the "
+            f"{len(errors)} of {len(jobs)} evaluations failed; the trained runs are saved, and the "
             f"same command resumes: {name}: {error}"
         )

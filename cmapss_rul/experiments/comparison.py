@@ -1,4 +1,4 @@
-"""From the results of a grid's runs to its comparison: cells, pairs, ranks and notes."""
+"""Comparison of the cells of a grid by the results of its runs: cells, pairs, ranks, notes."""
 
 import csv
 import io
@@ -37,10 +37,10 @@ _OF_ONE_SEED: Mapping[str, bool | set[str]] = {
     **dict.fromkeys(("digest", "leaks", "versions", "seed", "runs", "epoch", "ensemble"), True),
     "split": {"seed"},
 }
-"""Parts of a run's protocol that do not belong to the whole cell."""
+"""Parts of a run's protocol that are not common to the cell."""
 
 _SUFFIXES = {name: "" if name == "last_capped" else f"_{name}" for name in VIEWS}
-"""View of the test set → suffix of a run's metrics in it."""
+"""Suffix of a run's metrics, by view of the test set."""
 
 
 def compare_results(
@@ -48,18 +48,17 @@ def compare_results(
 ) -> Comparison:
     """Compare the cells of a grid by the results of its successful runs.
 
-    `errors` are those of the other runs, by name; `rank_all` ranks cells even where those of one
-    configuration trained on different data. RulError: a data file of one name differed between
-    runs.
+    `errors` are those of the other runs, by name; `rank_all` ranks cells of a configuration even if
+    they trained on different data. Raises RulError if a data file differed between runs.
     """
     _check_same_data(results)
-    # grouped by the grid's cells, so that one whose runs all failed has its row, too
+    # by the grid's cells, so that a cell whose runs all failed is included
     by_cell: dict[tuple[str, str], list[RunResult]] = {cell.key: [] for cell in grid.cells}
     for result in results:
         by_cell[result.run.cell.key].append(result)
     cells = [_summarise_cell(cell, by_cell[cell.key]) for cell in grid.cells]
     pairs: list[Pair] = []
-    # within a configuration only: RMSE of different subsets has no common scale
+    # within a configuration only: RMSEs on different subsets are not comparable
     for config in dict.fromkeys(cell.config for cell in grid.cells):
         labels = [cell.label for cell in grid.cells if cell.config == config]
         pairs += compare_pairs(config, {label: by_cell[config, label] for label in labels})
@@ -79,7 +78,7 @@ def compare_results(
 
 
 def _different_data(cells: Sequence[CellSummary]) -> bool:
-    """Whether cells of one configuration trained on different subsets."""
+    """Whether cells of a configuration trained on different subsets."""
     return len({(c.config, tuple(c.auxiliary)) for c in cells}) > len({c.config for c in cells})
 
 
@@ -89,7 +88,7 @@ def _check_same_data(results: Sequence[RunResult]) -> None:
     for result in results:
         for name, file in result.evaluation.protocol.digest.items():
             run, digest = first.setdefault(name, (result.run.name, file.canonical_sha256))
-            # canonical: copies of a file may differ in line endings and padding
+            # canonical digests ignore line endings and trailing spaces
             if file.canonical_sha256 != digest:
                 raise RulError(
                     f"{name} was another file for {run} than for {result.run.name}; remove the "
@@ -108,7 +107,7 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         for view, suffix in _SUFFIXES.items()
     }
     last_capped = scores.pop("last_capped")
-    # any run will do: what differs between seeds is removed below
+    # of any run: what differs between seeds is removed below
     protocol = results[0].evaluation.protocol if results else None
     return CellSummary(
         config=cell.config,
@@ -131,12 +130,12 @@ def _summarise_cell(cell: Cell, results: Sequence[RunResult]) -> CellSummary:
         clipped_share=spread("clipped_share"),
         epochs=spread("epochs"),
         best_epoch=spread("best_epoch"),
-        # the seconds of a run are rounded, those of the cell are not
+        # unrounded, unlike the seconds of a run's summary
         seconds=Spread.of([result.seconds for result in results]),
         runs=runs,
         config_digest=config_digest(cell.resolved),
         configuration=comparable(cell.resolved),
-        # a grid that was interrupted and resumed after a change of the code has several
+        # several if a grid was resumed after a change of the code
         commit=", ".join(sorted({r.commit or "unknown" for r in results})) or None,
         versions=_versions(results),
         data=protocol and protocol.digest,
@@ -173,11 +172,11 @@ def _summarise_run(result: RunResult) -> RunSummary:
 
 
 def _versions(results: Sequence[RunResult]) -> dict[str, str]:
-    """All versions of packages that trained the runs, and those that compare them now."""
+    """Return the versions of packages in training, and of those used in the comparison."""
     trained = [result.evaluation.protocol.versions.trained for result in results]
     names = trained[0] if trained else {}
     versions = {name: ", ".join(sorted({run[name] for run in trained})) for name in names}
-    # the statistics are computed here and now, whatever trained the runs
+    # installed versions: the statistics are computed in this process
     own = ["scikit-learn"] if any(result.run.cell.baseline for result in results) else []
     return versions | {name: metadata.version(name) for name in ("numpy", "scipy", *own)}
 
@@ -187,10 +186,10 @@ def _without_seed(protocol: RunProtocol) -> CellProtocol:
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
-    """Yield caveats of the whole comparison, and why statistics are missing."""
+    """Yield caveats of the comparison, and reasons for missing statistics."""
     files = {cell.files for cell in comparison.cells if cell.files is not None}
     for kind in sorted(files - {"official files"}):
-        yield f"data: {kind}; no metric here is one of C-MAPSS"
+        yield f"data: {kind}; these are not metrics on C-MAPSS"
     if any(cell.leak for cell in comparison.cells):
         yield f"cells marked 'leak' were split by windows: {LEAK}"
     for cell in comparison.cells:
@@ -200,7 +199,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     if len(comparison.grid.seeds) == 1:
         yield "one seed: no sd, no interval and no test over seeds"
     if len({cell.config for cell in comparison.cells}) == len(comparison.cells):
-        yield "one cell a configuration: no pair to compare"
+        yield "one cell per configuration: no pair to compare"
     if comparison.ranks is None and _different_data(comparison.cells):
         yield "no ranks: cells were trained on different data; --rank-all ranks them nevertheless"
     elif comparison.ranks is None:
@@ -219,21 +218,21 @@ def as_csv(grid: Grid, comparison: Comparison) -> str:
     summaries = {run.run: run for cell in comparison.cells for run in cell.runs}
     for run in grid.runs:
         cell, error = run.cell, comparison.errors.get(run.name, "")
-        # fewer values than columns: the metrics follow
+        # fewer values than columns: the remaining columns are metrics
         values = (cell.config, cell.subset, cell.balancer, cell.label, run.seed, run.name)
         row = dict(zip(columns, (*values, cell.leak or ""), strict=False)) | {"error": error}
         if run.name in summaries:  # a failed run has no metrics
-            # the columns of the oracle stay empty where it was not asked for
+            # columns of the oracle stay empty without it
             row |= summaries[run.name].model_dump(exclude_unset=True)
         writer.writerow(row)
     return text.getvalue()
 
 
 def cross_validations(results: Sequence[RunResult]) -> Iterator[str]:
-    """Yield a sentence on each configuration of which every fold was held out once a seed.
+    """Yield a sentence about each configuration with a complete cross-validation.
 
-    Its RMSE is over random cuts, each engine of the same weight, in the mean over seeds; the
-    interval is a bootstrap over all engines.
+    RMSE at random cuts, with equal weights of all engines, averaged over seeds; the interval is a
+    bootstrap over all engines.
     """
     groups: dict[str, dict[int, list[RunResult]]] = {}
     for result in results:
@@ -270,7 +269,7 @@ def _describe(seeds: Sequence[Sequence[RunResult]], folds: int | None) -> str:
 
 
 def _engine_errors(runs: Sequence[RunResult]) -> dict[str, float]:
-    """Mean squared error of each engine, by name, of the folds of one seed."""
+    """Return the mean squared error of each engine, by name, over the folds of a seed."""
     found: dict[str, float] = {}
     for run in runs:
         assert run.evaluation.cuts is not None  # each fold holds engines out

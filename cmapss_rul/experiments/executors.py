@@ -1,8 +1,7 @@
-"""Executors run the jobs of a comparison: in processes of this machine, or as tasks of Ray.
+"""Executors of the jobs of a comparison: local processes, or Ray tasks.
 
-Ray places, starts and retries tasks. A task shares no folder with the machine that sent it: the
-data files are sent once through Ray's object store, the files of a run travel with its task, and
-come back as its result.
+Ray schedules, starts and retries tasks. A task needs no shared file system: data files are sent
+once through Ray's object store, and the files of a run are argument and result of its task.
 """
 
 import importlib
@@ -32,50 +31,50 @@ from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers.tracker_reporter import make_tracker
 
 RETRIES = 3
-"""How often Ray retries a task whose worker died."""
+"""Maximum number of retries of a Ray task whose worker died."""
 
 _CONNECT = 5.0
-"""Seconds in which a cluster must accept a connection; Ray itself would try for two minutes."""
+"""Time-out of connecting to a cluster, seconds; Ray itself tries for two minutes."""
 
 Files = dict[str, bytes]
-"""Content of the files of a folder, by name."""
+"""Contents of the files of a folder, by name."""
 
 
 class PortableJob(Job, Protocol):
-    """A job that another machine can do on copies of its files."""
+    """A job that can run on another machine, on copies of its files."""
 
     @property
     def folder(self) -> Path:
-        """Folder of the files that the job resumes from, and of its results."""
+        """Folder of the job's state to resume from, and of its results."""
 
     def sources(self) -> list[Path]:
-        """Return the paths of its read-only inputs in other folders, downloaded if missing.
+        """Return the paths of its read-only inputs in other folders; download missing ones.
 
         Raises:
-            DataError: one is not available.
+            DataError: an input is not available.
         """
 
     def moved(self, sources: Path, folder: Path) -> Job:
-        """Return the same job with its inputs in `sources` and its results in `folder`.
+        """Return the job with its inputs in `sources` and its results in `folder`.
 
-        It leaves the same files there as the job would have left in its own folder.
+        It writes the same files there as this job would write to its own folder.
         """
 
 
 class Executor(Protocol):
-    """Runs jobs somewhere."""
+    """Runs jobs, locally or remotely."""
 
     def run(self, jobs: Sequence[PortableJob], report: OnJobEvent) -> dict[str, str]:
-        """Run all jobs, in any order; return the errors of those that failed, by name.
+        """Run all jobs, in any order; return the errors of failed jobs by name.
 
         Raises:
-            Interrupted: SIGINT or SIGTERM came; the next call resumes.
+            Interrupted: SIGINT or SIGTERM was received; the next call resumes.
         """
 
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """Runs jobs in processes of this machine, as many as it has cores by default."""
+    """Runs jobs in local processes, by default one per core."""
 
     processes: int | None = None
 
@@ -87,15 +86,15 @@ class LocalExecutor:
 
 
 class RayExecutor:
-    """Runs jobs on Ray; a context that starts or joins Ray before the first job.
+    """Runs jobs on Ray; a context manager that connects to Ray before the first job.
 
-    If this process is connected to Ray already, that connection is used, and left open.
+    An existing connection of this process is used, and left open.
 
     Args:
-        address: of a cluster, as `ray.init` takes it; by default `RAY_ADDRESS`, which Ray sets in
-            jobs submitted to a cluster, else Ray is started locally and ends with the context.
-        cpus: of a local Ray; the cores by default.
-        gpus: that each job needs, for example 0.25 where four share one.
+        address: address of a cluster, as for `ray.init`; by default `RAY_ADDRESS`, which Ray sets
+            in jobs submitted to a cluster, else a local Ray is started for the context.
+        cpus: number of CPUs of a local Ray; by default all cores.
+        gpus: GPUs per job, for example 0.25 if four jobs share one.
 
     Raises:
         UsageError: ray is not installed.
@@ -106,7 +105,7 @@ class RayExecutor:
     ) -> None:
         self._ray = _import_ray()
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
-        # Ray refuses a number of CPUs for a cluster that runs already
+        # Ray refuses a number of CPUs for an existing cluster
         self._cpus = cpus if self._address == "local" else None
         self._gpus = gpus
         self._joined = False
@@ -121,11 +120,11 @@ class RayExecutor:
     def run(self, jobs: Sequence[PortableJob], report: OnJobEvent) -> dict[str, str]:
         """Run all jobs; see `Executor`.
 
-        The messages of a job arrive when it has ended.
+        The messages of a job are reported once it has ended.
 
         Raises:
             RulError: Ray cannot be reached.
-            Interrupted: SIGINT or SIGTERM came; the running jobs were cancelled.
+            Interrupted: SIGINT or SIGTERM was received; the running jobs were cancelled.
         """
         if not jobs:  # a finished grid needs no cluster
             return {}
@@ -141,7 +140,7 @@ class RayExecutor:
                         errors[job.name] = error
                     report(JobEvent(job.name, "ended", error=error))
             if waiting and stop.received is not None:
-                for task in waiting:  # forced: what a task has not returned yet is lost in any case
+                for task in waiting:  # force: the state of a running task is lost anyway
                     self._ray.cancel(task, force=True)
                 raise Interrupted.by(
                     stop.received, ", finished runs are saved; the same command resumes"
@@ -149,10 +148,9 @@ class RayExecutor:
         return errors
 
     def _submit(self, jobs: Sequence[PortableJob], report: OnJobEvent) -> dict[Any, PortableJob]:
-        """Hand all jobs over to Ray; task → job."""
-        # a job that raised would raise again; only one whose worker was lost is worth a restart,
-        # which begins from the files that were sent, since those of the lost worker are gone
-        # one CPU each, because the runs of a grid train with one thread
+        """Submit all jobs to Ray; return them by task."""
+        # retry only after the loss of a worker, from the files sent with the task: a job that
+        # raised would raise again; one CPU each, since runs of a grid train with one thread
         do = self._ray.remote(_do).options(
             num_cpus=1, num_gpus=self._gpus, max_retries=RETRIES, retry_exceptions=False
         )
@@ -160,7 +158,7 @@ class RayExecutor:
         tasks = {}
         for job in jobs:
             paths = set(job.sources())
-            # each file goes through the object store once, however many runs read it
+            # put each file into the object store once, however many runs read it
             for path in paths - stored.keys():
                 stored[path] = self._ray.put(path.read_bytes())
             sources = {path.name: stored[path] for path in paths}
@@ -175,24 +173,24 @@ class RayExecutor:
         return tasks
 
     def _collect(self, job: PortableJob, task: Any, report: OnJobEvent) -> str | None:
-        """Fetch the result of a task; its error in one line, if any."""
+        """Fetch the result of a task; return its one-line error, if any."""
         try:
             error, messages, files = self._ray.get(task)
-        except self._ray.exceptions.RayError as error:  # its text may hold a long traceback
-            return f"Ray gave up on it: {one_line(str(error))[:300]}"
+        except self._ray.exceptions.RayError as error:  # its text may contain a long traceback
+            return f"its Ray task failed: {one_line(str(error))[:300]}"
         for message in messages:
             report(JobEvent(job.name, "progress", message))
         try:
-            _write(files, job.folder)  # a full disk here fails this run, not the grid
+            _write(files, job.folder)  # a full disk fails this run only
         except (RulError, OSError) as failure:
             return one_line(failure)
         return None if error is None else str(error)
 
     def _join(self) -> None:
-        if self._ray.is_initialized():  # by the caller, a notebook for example, who also ends it
+        if self._ray.is_initialized():  # by the caller, who also shuts it down
             return
         local = {"num_cpus": self._cpus, "include_dashboard": False}
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports usage statistics
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray uploads them by default
         try:
             _check_reachable(self._address)
             with _keep_handlers():
@@ -222,15 +220,15 @@ def _import_ray() -> ModuleType:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise OSError soon if nothing listens at HOST:PORT; other addresses are left to Ray."""
-    # as long as Ray itself looks for a cluster that is not there, the user would see nothing
+    """Raise OSError if nothing listens at HOST:PORT; other addresses are not checked."""
+    # Ray itself retries for minutes without any output
     if match := re.fullmatch(r"([^:/]+):(\d{1,5})", address):
         socket.create_connection((match[1], int(match[2])), timeout=_CONNECT).close()
 
 
 @contextmanager
 def _keep_handlers() -> Iterator[None]:
-    """Restore the handler of SIGTERM, which Ray replaces by one that exits with code 15."""
+    """Restore the SIGTERM handler, which Ray replaces with one that exits with code 15."""
     previous = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -245,9 +243,9 @@ def _keep_handlers() -> Iterator[None]:
 def _do(
     job: PortableJob, sources: Mapping[str, Any], previous: Files
 ) -> tuple[str | None, list[Any], Files]:
-    """Run a job in temporary folders; return its error, its messages and the files of its folder.
+    """Run a job in temporary folders; return its error, its messages and its files.
 
-    `sources` are references into the object store, by name; `previous` its files so far.
+    `sources` are references to the object store, by name; `previous` are the job's files so far.
     """
     ray = _import_ray()
     keep_freed_memory()
@@ -257,13 +255,13 @@ def _do(
         _write(dict(zip(sources, ray.get(list(sources.values())), strict=True)), data)
         _write(previous, folder)
         end = attempt(partial(job.moved(data, folder), messages.append))
-        if end.interrupted:  # as if the worker had died, so that Ray retries the task elsewhere
+        if end.interrupted:  # exit, so that Ray retries the task elsewhere
             os._exit(1)
         return end.error, messages, _read(folder)
 
 
 def _read(folder: Path) -> Files:
-    """Read the files of a run's folder, if there are any, and of the folds below it."""
+    """Read the files of a run folder, if any, including those of its folds."""
     found: Files = {}
     for name in entries_in(folder):
         path = folder / name
@@ -273,7 +271,7 @@ def _read(folder: Path) -> Files:
 
 
 def _write(files: Files, folder: Path) -> None:
-    """Write files into a folder; last.pt last: its presence means that the others are complete."""
+    """Write files to a folder; last.pt last, since its presence means that all are complete."""
     if not files:
         return
     last = RunFolder(folder).last.name
@@ -288,18 +286,18 @@ EXECUTORS = ("local", "ray")
 
 @dataclass(frozen=True)
 class Options:
-    """How a comparison is run; no metric of a run depends on it.
+    """Execution options of a comparison, which do not affect the metrics of runs.
 
     Attributes:
-        processes: at a time, or CPUs of a local Ray; the cores by default.
+        processes: number of concurrent processes, or CPUs of a local Ray; by default all cores.
         device: see `pick_device`.
-        allow_failed: evaluate the test set without the runs that failed.
-        ledger: JSON into which the cells are merged.
+        allow_failed: evaluate the other runs even if some failed.
+        ledger: JSON file to merge the cells into.
         executor: local or ray.
-        address: of a Ray cluster; by default Ray is started locally.
-        gpus: that Ray gives to each run, for example 0.25; by default 1 for `cuda`, else none.
-        rank_all: rank cells of one configuration even if they trained on different data.
-        loggers: trackers of the runs that train, which are grouped by the comparison's folder.
+        address: address of a Ray cluster; by default Ray is started locally.
+        gpus: GPUs per run with Ray, for example 0.25; by default 1 for `cuda`, else 0.
+        rank_all: rank cells of a configuration even if they trained on different data.
+        loggers: trackers of the runs, which are grouped by the comparison's folder.
     """
 
     processes: int | None = None
@@ -313,36 +311,36 @@ class Options:
     loggers: tuple[str, ...] = ()
 
     def start_executor(self) -> AbstractContextManager[Executor]:
-        """Prepare what runs the jobs.
+        """Build the executor.
 
         Raises:
-            UsageError: there is no such executor or device, or options contradict each other.
+            UsageError: unknown executor or device, or contradictory options.
         """
         if self.executor not in EXECUTORS:
             raise UsageError(
                 f"--executor: found '{self.executor}', expected one of {', '.join(EXECUTORS)}"
             )
         for name in self.loggers:
-            make_tracker(name)  # a missing library is reported once, not by each run
+            make_tracker(name)  # report a missing library once, not for each run
         if self.executor == "local":
             if self.address is not None or self.gpus is not None:
                 option = "--gpus" if self.address is None else "--address"
                 raise UsageError(f"{option} is for --executor ray; add that, or leave it out")
-            pick_device(self.device)  # a missing GPU is reported once, not by each run
+            pick_device(self.device)  # report a missing GPU once, not for each run
             return nullcontext(LocalExecutor(self.processes))
-        if self.device != "cuda":  # only the workers need one, not this machine
+        if self.device != "cuda":  # only the workers need a GPU, not this machine
             pick_device(self.device)
         if self.processes is not None and self.address is not None:
-            raise UsageError("--jobs: the cluster at --address has its own; leave one out")
+            raise UsageError("--jobs has no effect on the cluster at --address; leave one out")
         return RayExecutor(self.address, self.processes, self.gpus_per_run)
 
     @property
     def gpus_per_run(self) -> float:
-        """GPUs that Ray gives to a run."""
+        """GPUs per run with Ray."""
         return float(self.device == "cuda") if self.gpus is None else self.gpus
 
     @property
     def device_per_run(self) -> str:
-        """Device that a run requests; a task of Ray may see GPUs that it was not given."""
+        """Device of each run: the CPU for Ray tasks without GPUs, which may see unassigned ones."""
         given = self.executor == "local" or self.device != "auto" or self.gpus_per_run
         return self.device if given else "cpu"

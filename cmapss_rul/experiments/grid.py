@@ -1,4 +1,4 @@
-"""The grid of a comparison: configurations × balancers × axes × seeds, resolved and checked."""
+"""Grid of a comparison: configurations × balancers × axes × seeds, resolved and validated."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,19 +20,19 @@ from cmapss_rul.training.config import RunConfig, flatten
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING, find_regressor
 
 _LONGEST_NAME = 120
-"""Characters of a run folder's name, less digest and seed: Windows limits whole paths to 260."""
+"""Characters of a run folder's name without digest and seed; Windows limits paths to 260."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration with one balancer and one value of each axis: what is compared.
+    """The unit of comparison: a configuration with a balancer and a value of each axis.
 
     Attributes:
-        config: name of the file, without ending.
-        settings: of the grid's axes, dotted key → value.
-        label: the balancer, then the settings as `key=value`: unique in its configuration.
+        config: name of the configuration file, without suffix.
+        settings: values of the grid's axes, by dotted key.
+        label: the balancer, then the settings as `key=value`; unique in its configuration.
         resolved: the configuration, with seed 0 and one thread.
-        baseline: gradient boosting in the place of the network; `balancer` is its name.
+        baseline: whether this is gradient boosting instead of a network, named in `balancer`.
     """
 
     config: str
@@ -44,35 +44,35 @@ class Cell:
 
     @property
     def subset(self) -> str:
-        """Subset of C-MAPSS, or the name of a user's own file."""
+        """Subset of C-MAPSS, or the name of a user's file."""
         return self.resolved.data.fleet_name
 
     @property
     def leak(self) -> str | None:
-        """The warning about a split by windows; None where engines are split."""
+        """The warning about a split by windows; None for a split by engines."""
         return LEAK if self.resolved.split.by == "windows" else None
 
     @property
     def key(self) -> tuple[str, str]:
-        """Configuration and label, unique in the grid."""
+        """Configuration and label; unique in the grid."""
         return self.config, self.label
 
     @property
     def folder_name(self) -> str:
-        """Name of its run folders, less the seed; safe for any file system."""
+        """Name of its run folders without the seed; valid on any file system."""
         settings = [f"{key}={as_text(value)}" for key, value in self.settings.items()]
         plain = "-".join([self.config, self.balancer.replace(" ", "_"), *settings])
         safe = re.sub(r"[^A-Za-z0-9._=+-]", "_", plain)
         if safe == plain and len(safe) <= _LONGEST_NAME:
             return safe
-        # a shortened or changed name no longer identifies its cell: a digest does
+        # a digest identifies the cell if its name was shortened or changed
         unique = digest_of([self.config, self.label, comparable(self.resolved)])[:8]
         return f"{safe[:_LONGEST_NAME]}-{unique}"
 
 
 @dataclass(frozen=True)
 class GridRun:
-    """A cell with a seed; its name is that of its folder, unique in the grid."""
+    """A cell with a seed; `name` is that of its folder, and unique in the grid."""
 
     name: str
     cell: Cell
@@ -82,7 +82,7 @@ class GridRun:
     @property
     def config(self) -> RunConfig:
         """The run's configuration."""
-        # not validated again, which a test shows to be no loss: only the seed differs
+        # without validation, which a test shows to be unnecessary: only the seed differs
         return self.cell.resolved.model_copy(update={"seed": self.seed})
 
 
@@ -90,7 +90,7 @@ class GridRun:
 class Grid:
     """Cells and seeds to compare.
 
-    Every cell has the same seeds, so that comparisons are paired. With `oracle`, runs record the
+    All cells have the same seeds, so that comparisons are paired. With `oracle`, runs record the
     test RMSE of each epoch.
     """
 
@@ -100,7 +100,7 @@ class Grid:
 
     @property
     def runs(self) -> list[GridRun]:
-        """All runs, one seed after another: paired results of the first seeds come early."""
+        """All runs, seed by seed, so that paired results are available early."""
         return [
             GridRun(f"{cell.folder_name}-s{seed}", cell, seed, self.oracle and not cell.baseline)
             for seed in self.seeds
@@ -108,16 +108,16 @@ class Grid:
         ]
 
     def identity(self) -> dict[str, Any]:
-        """Plain values that are equal for equal grids."""
+        """Return plain values that are equal for equal grids."""
         return {
-            "seeds": sorted(self.seeds),  # their order changes no metric
+            "seeds": sorted(self.seeds),  # their order does not matter
             "oracle": self.oracle,
             "cells": {f"{c.config} {c.label}": comparable(c.resolved) for c in self.cells},
         }
 
     @property
     def digest(self) -> str:
-        """First 12 hex digits of the identity's digest."""
+        """First 12 hex digits of the digest of the identity."""
         return digest_of(self.identity())[:12]
 
 
@@ -135,16 +135,16 @@ def make_grid(
 
     Args:
         configs: YAML files or names of shipped configurations.
-        balancers: names; each configuration's own by default.
-        seeds: every cell is trained once with each.
-        axes: dotted key → values; a key that only some balancers have varies in those alone.
-        sets: overrides for every cell that has their key.
+        balancers: names of balancers; by default that of each configuration.
+        seeds: seeds of the runs of every cell.
+        axes: values by dotted key; a key that only some balancers have varies only in those.
+        sets: overrides for every cell that has the key.
         oracle: whether runs record the test RMSE of each epoch.
-        baseline: whether gradient boosting is fitted beside the networks: a cell more for each
-            configuration, and for each of its settings of data and split.
+        baseline: whether to add gradient boosting: one cell for each configuration and each of
+            its settings of data and split.
 
     Raises:
-        UsageError: with all unknown names, or the first key or value that is not valid.
+        UsageError: names all unknown names, or the first invalid key or value.
 
     >>> import cmapss_rul
     >>> len(cmapss_rul.make_grid(["fd001"], balancers=["fixed", "amnl"], seeds=[0, 1, 2]).runs)
@@ -164,26 +164,26 @@ def make_grid(
     for cell in cells:
         if oracle and cell.resolved.split.is_ensemble:
             raise UsageError(
-                "--oracle: records the test RMSE of each epoch of one network, and split.folds "
+                "--oracle records the test RMSE of each epoch of a single network, but split.folds "
                 "trains several; leave one out"
             )
-        cell.resolved.balancer.build()  # a missing extra is reported now, not by each run
+        cell.resolved.balancer.build()  # report a missing extra once, not for each run
     if baseline:
-        find_regressor()  # so is that of the baseline
+        find_regressor()  # likewise
         cells += _baseline_cells(cells)
     return Grid(cells, list(seeds), oracle)
 
 
 def _baseline_cells(cells: Sequence[Cell]) -> list[Cell]:
-    """Cells of gradient boosting, for each configuration and setting that it depends on."""
+    """Return a gradient boosting cell for each configuration and setting that it depends on."""
     found: dict[tuple[str, str], Cell] = {}
     for cell in cells:
         if cell.resolved.split.is_ensemble:
             raise UsageError(
-                "--baseline: is tuned on the validation engines of one split, and split.folds "
-                "leaves none; leave one of the two out"
+                "--baseline is tuned on the validation engines of a single split, which "
+                "split.folds lacks; leave one out"
             )
-        # it has no network, loss, balancer or schedule, so their settings change nothing
+        # settings of network, loss, balancer and training have no effect on it
         kept = {k: v for k, v in cell.settings.items() if k.startswith(("data.", "split."))}
         label = " ".join(
             [GRADIENT_BOOSTING, *(f"{key}={as_text(value)}" for key, value in kept.items())]
@@ -195,7 +195,7 @@ def _baseline_cells(cells: Sequence[Cell]) -> list[Cell]:
 
 @dataclass
 class _Source:
-    """The content of one configuration file, and the cells that are made from it."""
+    """A configuration file, and the cells made from it."""
 
     name: str
     mapping: dict[str, Any]
@@ -206,27 +206,27 @@ class _Source:
     labels: dict[str, str] = field(default_factory=dict)
 
     def cells(self, balancer: str | None) -> Iterator[Cell]:
-        """Yield the cells of one balancer; None: that of the configuration."""
+        """Yield the cells of a balancer; None for that of the configuration."""
         base = [] if balancer is None else [f"balancer.name={balancer}"]
         base += [text for text in self.sets if self._accepts(base, key_of(text))]
         for settings in self._settings(base):
             texts = [format_override(key, settings[key]) for key in names_first(settings)]
-            # one thread: processes with one thread each use the cores better than one with many
+            # one thread: several single-threaded processes use the cores better than one process
             resolved = from_mapping(
                 RunConfig, self.mapping, [*base, *texts, "seed=0", "train.threads=1"], self.path
             )
             name = resolved.balancer.name
-            # the values as typed: a label is what the user searches for in tables and the ledger
+            # values as typed by the user, who searches for labels in tables and the ledger
             label = " ".join([name, *(f"{k}={as_text(v)}" for k, v in settings.items())])
             self._refuse_duplicate(label, resolved)
             plain = resolved.model_dump(mode="json")
             values = {key: value_at(plain, key) for key in settings}
-            # a configuration of its own: an ensemble is never ranked among single networks
+            # as another configuration, so that ensembles are not ranked among single networks
             folds = f" ({resolved.split.folds} folds)" if resolved.split.is_ensemble else ""
             yield Cell(self.name + folds, name, values, label, resolved)
 
     def _settings(self, base: list[str]) -> list[dict[str, Any]]:
-        """Combine the values of all axes; an axis is skipped where its key does not exist."""
+        """Return all combinations of the axes' values, skipping axes whose key does not exist."""
         partial: list[dict[str, Any]] = [{}]
         for key in names_first(self.axes):
             extended = []
@@ -241,9 +241,9 @@ class _Source:
         return [dict(sorted(s.items(), key=lambda item: order.index(item[0]))) for s in partial]
 
     def _accepts(self, base: list[str], key: str, everywhere: bool = True) -> bool:
-        """Whether a key exists under these overrides.
+        """Whether a key exists, given these overrides.
 
-        With `everywhere`, unknown keys outside of balancers pass: the validation reports them.
+        With `everywhere`, unknown keys outside balancers are accepted, and reported by validation.
         """
         known = key_exists(apply_overrides(self.mapping, base), key)
         if known:
@@ -251,7 +251,7 @@ class _Source:
         return known or (everywhere and not key.startswith("balancer."))
 
     def _refuse_duplicate(self, label: str, resolved: RunConfig) -> None:
-        # two equal cells would pass for a pair without any difference, and cost twice the time
+        # equal cells would be compared as a pair, and cost twice the time
         other = self.labels.setdefault(config_digest(resolved), label)
         if other != label:
             raise UsageError(
@@ -263,7 +263,7 @@ class _Source:
 
 
 def _find_configs(configs: Sequence[str], balancers: Sequence[str]) -> dict[str, Path]:
-    """Find the configurations by name; report the unknown names of both lists at once."""
+    """Find the configurations by name; report unknown configurations and balancers together."""
     paths: dict[str, Path] = {}
     wrong, problems = [], []
     for given in configs:
@@ -298,7 +298,7 @@ def _unknown(
     rest = [name for name in given if name not in wrong]
     beside = f" beside {', '.join(rest)}" if rest else ""
     return (
-        f"{option}: there is no {noun} {listed}{beside}; "
+        f"{option}: unknown {noun} {listed}{beside}; "
         f"expected one of: {', '.join(nearest_first(wrong[0], known))}"
     )
 
@@ -306,7 +306,7 @@ def _unknown(
 def _refuse_contradictions(balancers: Sequence[str] | None, sets: Sequence[str]) -> None:
     keys = [key_of(text) for text in sets]
     if "seed" in keys:
-        raise UsageError("--set seed: the seeds of a grid are named by --seeds, such as --seeds 7,")
+        raise UsageError("--set seed: use --seeds for the seeds of a grid, such as --seeds 7,")
     if balancers and "balancer.name" in keys:
         raise UsageError("--set balancer.name contradicts --balancer; leave one out")
 
@@ -321,6 +321,6 @@ def _refuse_unknown_keys(
         if key not in used:
             meant = nearest(key, known)
             raise UsageError(
-                f"{option} {key}: no configuration of this grid has such a key"
+                f"{option} {key}: no configuration of this grid has this key"
                 + (f"; did you mean {meant}?" if meant else "; see rul config show")
             )

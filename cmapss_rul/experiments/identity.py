@@ -1,4 +1,4 @@
-"""Identity of configurations, grids and evaluated runs: digests and differences."""
+"""Digests of configurations, grids and evaluated runs, and differences between grids."""
 
 import hashlib
 import json
@@ -13,30 +13,30 @@ from cmapss_rul.training.runs import RunFolder
 
 
 def comparable(config: RunConfig) -> dict[str, Any]:
-    """Plain values of a configuration on which a cell's metrics depend: no paths, seed, threads."""
+    """Return the plain configuration that defines a cell: without paths, seed and threads."""
     plain = config.without_paths()
     del plain["seed"], plain["train"]["threads"]
     return plain
 
 
 def config_digest(config: RunConfig) -> str:
-    """SHA-256 of a configuration without paths, seed and threads; the ledger's cells have it."""
+    """Return the SHA-256 of a configuration without paths, seed and threads."""
     return digest_of(comparable(config))
 
 
 def digest_of(plain: Any) -> str:
-    """SHA-256 of plain values, whatever the order of keys.
+    """Return the SHA-256 of plain values, independent of the order of keys.
 
     >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
     True
     """
-    # another layout would change the digests in folder names and saved ledgers
+    # must not change: digests are in folder names and saved ledgers
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differences(previous: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """List the differences between the identities of two grids, one text per key."""
+    """Describe the differences between the identities of two grids, one text per key."""
     changes = [
         f"{key} was {previous.get(key)} and is {now.get(key)}"
         for key in ("seeds", "oracle")
@@ -46,7 +46,7 @@ def differences(previous: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     changes += [f"it also has the cell '{name}'" for name in then if name not in here]
     changes += [f"it lacks the cell '{name}'" for name in here if name not in then]
     for name in [name for name in here if name in then]:
-        # `fill_defaults` adds keys that came later at their defaults: they count as equal
+        # keys added since have their default in the former grid, so they count as equal
         one, other = flatten(fill_defaults(then[name])), flatten(here[name])
         changed = changed_keys(one, other, but={"seed", "train.threads"})
         changes += [f"{name}: {change}" for change in changed]
@@ -65,7 +65,7 @@ def as_text(value: Any) -> str:
 class EvaluationIndex:
     """Index of evaluated runs, so that no test-set evaluation is repeated.
 
-    evaluation-index.json holds the digests of each run's checkpoint and evaluation files; an
+    evaluation-index.json has the digests of each run's checkpoint and evaluation files; an
     unreadable file counts as an empty index.
     """
 
@@ -74,17 +74,17 @@ class EvaluationIndex:
         former = folder / "looked.json"  # its name before 2026-11-30
         try:
             digests = json.loads((self._path if self._path.exists() else former).read_bytes())
-        except (OSError, ValueError, RecursionError):  # at worst a run is evaluated once more
+        except (OSError, ValueError, RecursionError):  # at worst, runs are evaluated again
             digests = {}
         self._digests = digests if isinstance(digests, dict) else {}
 
     def has(self, name: str, folder: Path, best_sha256: str) -> bool:
-        """Whether a run was evaluated and its files, best.pt by its digest, are unchanged since."""
+        """Whether a run was evaluated, and neither its best.pt nor its results have changed."""
         known = self._digests.get(name)
         return known is not None and known == _evaluation_digests(folder, best_sha256)
 
     def add(self, runs: Mapping[str, tuple[Path, str]]) -> None:
-        """Add evaluated runs, name → folder and SHA-256 of best.pt, in one write."""
+        """Add evaluated runs, by name: folder and SHA-256 of best.pt."""
         self._digests |= {name: _evaluation_digests(*run) for name, run in runs.items()}
         write_atomic(self._path, json.dumps(self._digests, indent=1) + "\n")
 

@@ -1,4 +1,4 @@
-"""The jobs of a comparison: train or evaluate a run, in place or on copies of its files."""
+"""Jobs of a comparison: training or evaluation of a run, in place or on copies of its files."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from cmapss_rul.training.trained_model import restore
 
 
 class JobMessage(NamedTuple):
-    """A job's report while it runs: a line on its latest epoch, if it has epochs, or a warning."""
+    """Progress message of a job: about its latest epoch, if it has epochs, or a warning."""
 
     text: str
     epoch: int | None = None
@@ -41,10 +41,10 @@ class JobMessage(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Trains or resumes a run, with the code of `rul train`.
+    """Job that trains or resumes a run.
 
     With `oracle` it records the test RMSE of each epoch; `commit` is that of the code; `original`
-    is the job that this one does on copies of its files, whose paths are recorded.
+    is set on copies of the files: the job whose paths are to be recorded.
     """
 
     name: str
@@ -57,13 +57,13 @@ class TrainJob:
     original: "TrainJob | None" = None
 
     def __call__(self, send: Send) -> None:
-        """Train until the end; raises what `train` raises."""
+        """Train; raises as `train`."""
         reporters: list[Reporter] = []
         if self.oracle:
             reporters.append(Oracle(self.config.data, self.config.split, oracle_file(self.folder)))
         reporters.append(_JobReporter(send, self.folder, self.commit))
         try:
-            # `resume` also starts a run where there is none
+            # `resume` also starts a new run
             train(
                 self.config,
                 self.folder,
@@ -72,22 +72,22 @@ class TrainJob:
                 reporters=reporters,
                 tracking=self.tracking,
             )
-        finally:  # after a failure, too: the run resumes from these files
+        finally:  # also after a failure, since the run resumes from these files
             if self.original is not None:
                 self._record_paths_of(self.original)
 
     def sources(self) -> list[Path]:
-        """Training files; test files too where the oracle reads them."""
+        """Return the training files, and with the oracle also the test files."""
         data = self.config.data
         return training_files(data) + (evaluation_files(data) if self.oracle else [])
 
     def moved(self, sources: Path, folder: Path) -> "TrainJob":
-        """The same job on copies of its files."""
+        """Return the job on copies of its files."""
         config = with_data_in(sources, self.config)
         return replace(self, config=config, folder=folder, original=self)
 
     def _record_paths_of(self, original: "TrainJob") -> None:
-        # checkpoints resume where they belong, and never name a temporary folder of a worker
+        # checkpoints must not contain paths of a worker's temporary folder
         run, home, config = RunFolder(self.folder), RunFolder(original.folder), original.config
         _set_paths(run, home, config)
         for fold, split in zip(run.folds, config.split.members, strict=False):
@@ -97,14 +97,14 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class _JobReporter(Reporter):
-    """Sends each epoch to the process that started the job, and records the commit of the code."""
+    """Sends epochs to the parent process, and records the commit of the code."""
 
     send: Send
     folder: Path
     commit: str | None
 
     def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
-        """Record the commit before the checkpoint of the epoch, so that a finished run has it."""
+        """Record the commit before the epoch's checkpoint, so that every finished run has it."""
         del epoch, network, preprocessor
         path, text = self.folder / COMMIT, f"{self.commit or ''}\n"
         if not path.is_file() or path.read_bytes() != text.encode():
@@ -117,7 +117,7 @@ class _JobReporter(Reporter):
         self.send(JobMessage(f"epoch {epoch}, val RMSE {row['val_rmse']:.2f}", epoch))
 
     def warning(self, text: str) -> None:
-        """Send the text."""
+        """Send the warning."""
         self.send(JobMessage(text, warning=True))
 
 
@@ -137,7 +137,7 @@ def _set_paths(run: RunFolder, original: RunFolder, config: RunConfig) -> None:
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """Evaluates a finished run as `rul evaluate` does; its config has the data's present paths."""
+    """Job that evaluates a finished run, as `rul evaluate`; `config` has the current data paths."""
 
     name: str
     config: RunConfig
@@ -145,12 +145,12 @@ class EvaluateJob:
     device: str
 
     def __call__(self, send: Send) -> None:
-        """Evaluate `best.pt` with one thread, because several processes do so at a time."""
+        """Evaluate `best.pt` with one thread, since several processes run concurrently."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             model = restore(self.folder, pick_device(self.device))
-            # the data may have moved since the training
+            # the data may have been moved since the training
             config = model.config.model_copy(update={"data": self.config.data})
             evaluation = evaluate(dataclasses.replace(model, config=config), progress=False)
         finally:
@@ -164,35 +164,35 @@ class EvaluateJob:
         track_evaluation(model, evaluation, [files.metrics], warn)
 
     def sources(self) -> list[Path]:
-        """Test and RUL file."""
+        """Return the test and RUL file."""
         return evaluation_files(self.config.data)
 
     def moved(self, sources: Path, folder: Path) -> "EvaluateJob":
-        """The same job on copies of its files."""
+        """Return the job on copies of its files."""
         return replace(self, config=with_data_in(sources, self.config), folder=folder)
 
 
 def training_files(data: DataConfig) -> list[Path]:
-    """Training files, those of auxiliary subsets included; see `_files`."""
+    """Return the training files, including auxiliary subsets; see `_files`."""
     return _files(data, [data.subset, *data.auxiliary], ("train",))
 
 
 def evaluation_files(data: DataConfig) -> list[Path]:
-    """Test and RUL file; see `_files`."""
+    """Return the test and RUL file; see `_files`."""
     return _files(data, [data.subset], ("test", "RUL"))
 
 
 def _files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) -> list[Path]:
-    """Files of some subsets, downloaded where they are missing, and the manifests beside them."""
+    """Return files of subsets, downloaded if missing, and their manifests, if any."""
     paths: list[Path] = []
     for subset in subsets:
         paths += ensure_files(data.model_copy(update={"subset": subset}), kinds).values()
         manifest = manifest_path(Path(data.dir), subset)
-        if manifest.exists() and not data.own:  # marks simulated files, on another machine too
+        if manifest.exists() and not data.own:  # marks simulated files, also on another machine
             paths.append(manifest)
     return paths
 
 
 def with_data_in(folder: Path, config: RunConfig) -> RunConfig:
-    """The configuration with its data files, by their names, in another folder."""
+    """Return the configuration with its data files, by name, in another folder."""
     return config.model_copy(update={"data": config.data.moved_to(folder)})

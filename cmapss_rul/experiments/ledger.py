@@ -1,4 +1,4 @@
-"""The ledger: the cells of several grids in one JSON, with the keys of comparison.json."""
+"""Ledger: the cells of several grids in one JSON file, with the keys of comparison.json."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ R = TypeVar("R", bound=JsonRecord)
 
 
 def read_ledger(path: Path, *, to_write: bool = False) -> Ledger:
-    """Read a ledger; one that will be written may be missing, and then is empty.
+    """Read a ledger; with `to_write`, a missing file is an empty ledger.
 
     Raises:
         UsageError: the file is missing, or is not a ledger.
@@ -39,23 +39,22 @@ def read_ledger(path: Path, *, to_write: bool = False) -> Ledger:
 
 
 def merge_comparison(path: Path, comparison: Comparison) -> None:
-    """Merge a comparison's cells into a ledger.
+    """Merge the cells and pairs of a comparison into a ledger.
 
-    A cell of the same configuration and label is replaced, and so are pairs; pairs of a
-    replaced cell with one of another grid are dropped, since one of the two has changed.
-    A cell that another one repeats under a shorter label, as `amnl split.by=engines` repeats
-    `amnl`, is left out with its pairs. A cell without a successful run replaces none.
+    Cells with the same configuration and label are replaced, as are pairs; pairs of a replaced
+    cell with a cell of another grid are dropped. Duplicates of a cell under a longer label, such
+    as `amnl split.by=engines` of `amnl`, are left out with their pairs. Cells without a
+    successful run are ignored.
 
-    Ranks and Holm's correction are computed anew over all that the ledger then holds. Only
-    balancers are ranked, not cells with settings of their own, and pairs with a leak are a
-    family of their own: a grid that demonstrates the leak must not make the comparison of the
-    other cells more conservative.
+    Ranks and Holm's correction are recomputed over the whole ledger. Only cells without settings
+    are ranked, that is, balancers. Pairs with a leak are a separate family, so that a
+    demonstration of the leak does not make the other comparisons more conservative.
 
     Raises:
         UsageError: the file exists and is not a ledger.
         RulError: it cannot be written.
     """
-    with wait_for_folder(path.parent):  # or two grids that end together lose cells
+    with wait_for_folder(path.parent):  # concurrent merges would lose cells
         ledger = _merge(read_ledger(path, to_write=True), comparison)
         save_file(path, ledger.as_json(indent=1))
 
@@ -65,7 +64,7 @@ def _merge(ledger: Ledger, comparison: Comparison) -> Ledger:
     replaced = {cell.key for cell in new_cells}
     cells = _without_repetitions(_merge_by(("config", "label"), [*ledger.cells, *new_cells]))
     keys = {cell.key for cell in cells}
-    # a pair of a replaced cell and an older one would compare two states of the code
+    # a pair of a replaced and an older cell would compare different versions of the code
     kept = [pair for pair in ledger.pairs if not pair.keys & replaced]
     kept += [pair for pair in comparison.pairs if pair.keys <= replaced]
     pairs = [pair for pair in _merge_by(("config", "a", "b"), kept) if pair.keys <= keys]
@@ -84,15 +83,15 @@ def _merge(ledger: Ledger, comparison: Comparison) -> Ledger:
 
 
 def _merge_by(names: tuple[str, ...], records: Iterable[R]) -> list[R]:
-    """Sort records by the named attributes; of those with the same ones the last one stays."""
+    """Sort records by attributes; of records with equal attributes, keep the last."""
     by_key = {tuple(getattr(record, name) for name in names): record for record in records}
     return [by_key[key] for key in sorted(by_key)]
 
 
 def _without_repetitions(cells: Sequence[CellSummary]) -> list[CellSummary]:
-    """Drop cells with the digest and the test metrics of another one with a shorter label."""
+    """Drop duplicates: cells with the digest and metrics of one with a shorter label."""
     labels: dict[Any, str] = {}
-    for cell in sorted(cells, key=lambda cell: len(cell.label)):  # the shortest label stays
+    for cell in sorted(cells, key=lambda cell: len(cell.label)):  # keeps the shortest label
         labels.setdefault(_content(cell), cell.label)
     return [cell for cell in cells if labels[_content(cell)] == cell.label]
 

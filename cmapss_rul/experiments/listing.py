@@ -1,4 +1,4 @@
-"""The comparisons in a folder and how far they are, for `rul runs`."""
+"""Listing of the comparisons in a folder and their states, for `rul runs`."""
 
 import json
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ RESULT = "comparison.json"  # written last: its presence means the comparison is
 
 @dataclass(frozen=True)
 class ListedComparison:
-    """A comparison as `rul runs` lists it.
+    """An entry of `rul runs`.
 
     Attributes:
         state: 'unfinished' until all runs are evaluated; 'damaged' if its grid cannot be read.
-        runs: in the whole grid, cells times seeds.
+        runs: number of runs in the grid, cells × seeds.
     """
 
     name: str
@@ -29,7 +29,7 @@ class ListedComparison:
 
 
 def list_comparisons(roots: Sequence[Path]) -> list[ListedComparison]:
-    """List the comparisons in these folders, some of which may be missing, sorted by path."""
+    """List the comparisons in folders, which may be missing, sorted by path."""
     paths = {path for root in roots for path in root.glob(f"*/{IDENTITY}")}
     return [_describe(path.parent) for path in sorted(paths)]
 
@@ -37,7 +37,7 @@ def list_comparisons(roots: Sequence[Path]) -> list[ListedComparison]:
 def _describe(folder: Path) -> ListedComparison:
     result = folder / RESULT
     finished = result.is_file()
-    # a folder's own time would change with every lock in it
+    # not the time of the folder, which changes with every lock
     written = (result if finished else folder / IDENTITY).stat().st_mtime
     when = datetime.fromtimestamp(written, UTC)
     try:

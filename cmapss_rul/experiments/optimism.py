@@ -17,11 +17,11 @@ _Cell = tuple[str, str, str]  # configuration, subset, label without the split
 
 
 def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
-    """Test RMSE of the selected epoch − that of the best test epoch, per subset.
+    """Compute the optimism of test-set selection of the epoch, per subset.
 
-    Cells of one seed share their split and are not independent, so each seed counts once, by the
-    mean over the cells that all seeds have. Runs split by windows are left out. Empty for a grid
-    without the oracle.
+    Test RMSE of the selected epoch − that of the best test epoch. Cells of one seed share their
+    split and are not independent, so each seed is one observation: its mean over the cells that
+    all seeds have. Runs with a split by windows are excluded. Empty without the oracle.
     """
     by_subset: dict[str, dict[int, dict[tuple[str, str], float]]] = {}
     for result in results:
@@ -32,7 +32,7 @@ def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
     entries = []
     unit = join_units(result.run.cell.resolved.data.unit for result in results)
     for subset, by_seed in sorted(by_subset.items()):
-        # a mean over different cells would differ between seeds for that reason alone
+        # means over different cells would not be comparable
         cells = set.intersection(*(set(of_seed) for of_seed in by_seed.values()))
         means = [float(np.mean([by[c] for c in cells])) for by in by_seed.values() if cells]
         optimism = mean_interval(means)
@@ -52,10 +52,10 @@ def oracle_optimism(results: Sequence[RunResult]) -> list[OracleOptimism]:
 
 
 def leak_optimism(results: Sequence[RunResult]) -> list[LeakOptimism]:
-    """(Test − validation RMSE) of a split by windows, less that of a split by engines.
+    """Compute the optimism of a split by windows, for cells that differ in `split.by` only.
 
-    Every window, capped labels, paired by seed; for each two cells that differ in `split.by`
-    alone.
+    (Test − validation RMSE) of the split by windows − that of the split by engines; every window,
+    capped labels, paired by seed.
     """
     gaps: dict[_Cell, dict[str, dict[int, float]]] = {}
     unit = join_units(result.run.cell.resolved.data.unit for result in results)
@@ -78,7 +78,7 @@ def _compare_splits(
     cell: _Cell, windows: Mapping[int, float], engines: Mapping[int, float], unit: str
 ) -> LeakOptimism:
     config, subset, label = cell
-    # less the gap by engines, because test and validation also differ where nothing leaks
+    # minus the gap of the split by engines: test and validation differ even without a leak
     seeds = sorted(windows.keys() & engines.keys())
     optimism = mean_interval([windows[seed] - engines[seed] for seed in seeds])
     subject = f"{config}, {label}: optimism of a split by windows"
@@ -97,7 +97,7 @@ def _compare_splits(
 
 def _sentence(subject: str, optimism: MeanInterval | None, mark: str, unit: str) -> str:
     if optimism is None:
-        return f"{subject}: not known, because no seed succeeded in every cell ({mark})."
+        return f"{subject}: unknown, because no seed succeeded in every cell ({mark})."
     if optimism.interval is None:
         return f"{subject}: {optimism.mean:z.2f} {unit}; one seed, no interval ({mark})."
     low, high = optimism.interval

@@ -1,7 +1,7 @@
-"""The test RMSE of each epoch, from which the optimism of test-set selection is computed.
+"""Oracle: the test RMSE of each epoch, to compute the optimism of test-set selection.
 
-Nothing else depends on it. It is the one place where a test file is read before every run has
-finished, and only where `rul compare --oracle` asks for it.
+Nothing else depends on it. Only here, and only with `rul compare --oracle`, a test file is read
+before all runs have finished.
 """
 
 import csv
@@ -25,11 +25,11 @@ from cmapss_rul.training.reporters import Reporter
 
 COLUMNS = ("epoch", "oracle_test_rmse", "mark")
 MARK = "oracle: chosen on the test set"
-"""Marks every metric that was selected on the test set."""
+"""Mark of metrics selected on the test set."""
 
 
 def oracle_file(run: Path) -> Path:
-    """The file of a run folder with the test RMSE of each epoch."""
+    """Return the file in a run folder with the test RMSE of each epoch."""
     return run / "oracle.csv"
 
 
@@ -37,8 +37,8 @@ def oracle_file(run: Path) -> Path:
 class Oracle(Reporter):
     """Records the test RMSE of each epoch: last windows, capped labels, cycles.
 
-    A resumed run keeps the records of finished epochs and replaces the later ones. `split` holds
-    out test engines where a user has no test file.
+    On resumption, records of finished epochs are kept and later ones replaced. `split` draws the
+    held-out test engines of a user's fleet without a test file.
     """
 
     data: DataConfig
@@ -48,12 +48,12 @@ class Oracle(Reporter):
 
     def evaluated(self, epoch: int, network: Network, preprocessor: Preprocessor) -> None:
         """Evaluate an epoch's network on the test set, and record its RMSE."""
-        if self._test is None:  # read once: a run's preprocessor stays as it was fitted
+        if self._test is None:  # once, since the preprocessor of a run is constant
             self._test = self._last_windows(preprocessor, next(network.parameters()).device)
         windows, true = self._test
         rul, _ = predict(network, windows)
         predicted = rul.clamp(0, self.data.cap).cpu().double().numpy()
-        # a run killed after this file and before its checkpoint repeats the epoch
+        # a run killed between this write and its checkpoint repeats the epoch
         records = {n: value for n, value in read_oracle(self.file).items() if n < epoch}
         records[epoch] = rmse(predicted, true)
         write_atomic(self.file, _as_csv(records))
@@ -61,7 +61,7 @@ class Oracle(Reporter):
     def _last_windows(
         self, preprocessor: Preprocessor, device: torch.device
     ) -> tuple[Windows, Times]:
-        """Last window of each test engine, and its capped RUL, cycles."""
+        """Return the last window of each test engine, and its capped RUL, cycles."""
         tested = read_test_set(self.data, self.split, progress=False)
         assert tested.rul is not None
         series = torch.from_numpy(preprocessor.transform(tested.fleet)).to(device)
@@ -70,11 +70,11 @@ class Oracle(Reporter):
 
 
 def read_oracle(file: Path) -> dict[int, float]:
-    """Read the test RMSE by epoch; empty where the file is missing or damaged."""
+    """Read the test RMSE by epoch; empty if the file is missing or damaged."""
     try:
         rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
         return {int(row[COLUMNS[0]]): float(row[COLUMNS[1]]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):  # `finished_history` misses the epochs then
+    except (OSError, ValueError, KeyError, TypeError):  # `finished_history` reports missing epochs
         return {}
 
 

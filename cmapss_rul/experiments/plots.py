@@ -1,6 +1,6 @@
-"""The plots of a comparison, as PNG and SVG.
+"""Plots of a comparison, as PNG and SVG.
 
-A cell has the same colour, dash and marker in all plots.
+A cell has the same colour, dashes and marker in all plots.
 """
 
 import math
@@ -30,14 +30,14 @@ from cmapss_rul.experiments.summaries import CellSummary, RunSummary, by_config,
 from cmapss_rul.training.reporters import Row
 
 _ROW_HEIGHT = 0.42
-"""Inches a row of points."""
+"""Height of a row of points, inches."""
 
 Histories = Mapping[str, Sequence[Row]]
-"""Name of a run → its rows of metrics.csv."""
+"""Rows of metrics.csv, by name of the run."""
 
 
 class Style(NamedTuple):
-    """How a cell is drawn."""
+    """Line and marker style of a cell."""
 
     colour: str
     dash: Any
@@ -45,9 +45,9 @@ class Style(NamedTuple):
 
 
 def draw(comparison: Comparison, histories: Histories, folder: Path) -> list[Path]:
-    """Draw every plot for which the comparison, of at least one run, has data; return the files.
+    """Save all plots for which the comparison has data; return the files.
 
-    Files of the other plots, left by an earlier comparison, are removed.
+    Files of other plots, from an earlier comparison, are removed.
     """
     plots: dict[str, Callable[[], Figure | None]] = {
         "rmse_by_balancer": partial(plot_rmse, comparison),
@@ -60,13 +60,13 @@ def draw(comparison: Comparison, histories: Histories, folder: Path) -> list[Pat
 
 
 def plot_rmse(comparison: Comparison) -> Figure:
-    """One point per seed, a bar at the mean; last windows, capped labels."""
+    """Plot one point per seed, and a bar at the mean; last windows, capped labels."""
     title = "Test RMSE, last windows, capped labels"
     return _plot_by_cell(comparison, title, "RMSE, {unit}", lambda run: run.rmse)
 
 
 def plot_oracle_optimism(comparison: Comparison) -> Figure | None:
-    """How much lower the RMSE is if the epoch is selected on the test set; one point per run."""
+    """Plot the optimism of selecting the epoch on the test set, one point per run."""
     if not comparison.grid.oracle:
         return None
     title = f"Optimism of choosing the epoch on the test set ({MARK})"
@@ -84,10 +84,10 @@ def _plot_by_cell(
     styles = _styles(comparison)
     for axes, (config, cells) in zip(panels, groups.items(), strict=False):
         for row, cell in enumerate(cells):
-            # a value that is not finite has no place on the axis
+            # without values that are not finite
             values = [value for value in map(metric, cell.runs) if value is not None]
             style = styles[cell.label]
-            # seeds beside each other, because equal values would hide one another
+            # vertical offsets, so that equal values of seeds do not overlap
             offsets = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else [0.0]
             axes.plot(
                 values, row + np.asarray(offsets[: len(values)]), style.marker,
@@ -106,14 +106,14 @@ def _plot_by_cell(
 
 
 def plot_learning_curves(comparison: Comparison, histories: Histories) -> Figure:
-    """Validation RMSE over epochs: a thin line per seed, a thick one for their mean."""
+    """Plot the validation RMSE over epochs: thin lines for seeds, a thick line for their mean."""
     title = "Learning curves"
     columns = {"val_rmse": "validation RMSE, {unit}"}
     return _plot_curves(comparison, histories, title, columns, 2.9)
 
 
 def plot_weights(comparison: Comparison, histories: Histories) -> Figure:
-    """Weight of each loss (the factor of its gradient), epoch means, on a logarithmic axis."""
+    """Plot the weights of the losses (the factors of their gradients), epoch means, log scale."""
     title = "Weights of the two losses, epoch means"
     columns = {"weight_rul": "weight of the RUL loss", "weight_health": "weight of the health loss"}
     figure = _plot_curves(comparison, histories, title, columns, 2.6)
@@ -129,7 +129,7 @@ def _plot_curves(
     columns: Mapping[str, str],
     height: float,
 ) -> Figure:
-    """Draw a panel for each configuration and each of `columns`: of metrics.csv → axis label."""
+    """Draw a panel for each configuration and column of metrics.csv; `columns` has axis labels."""
     groups = by_config(comparison.cells)
     figure, panels = _panels(comparison, title, len(columns) * len(groups), height, legend=True)
     panel = iter(panels)
@@ -144,11 +144,11 @@ def _plot_curves(
 
 
 def plot_ranks(comparison: Comparison) -> Figure | None:
-    """Mean rank of each cell over configurations, with Nemenyi's critical difference."""
+    """Plot the mean rank of each cell over configurations, with Nemenyi's critical difference."""
     ranks = comparison.shown_ranks
     if ranks is None:
         return None
-    order = np.argsort(ranks.mean, kind="stable")  # equal ranks in the order of the grid
+    order = np.argsort(ranks.mean, kind="stable")  # ties in the order of the grid
     height = 1.7 + _ROW_HEIGHT * len(order)
     figure, (axes,) = _panels(comparison, "Ranks by mean RMSE; 1 is the lowest", 1, height)
     styles = _styles(comparison)
@@ -193,7 +193,7 @@ def _draw_critical_difference(axes: Axes, width: float | None, rows: int) -> Non
 def _panels(
     comparison: Comparison, title: str, count: int, height: float, *, legend: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """Open a plot with its panels, title, marks and, where asked for, a legend of cells."""
+    """Create a figure with panels, title, marks and, optionally, a legend of the cells."""
     columns = min(2, count)
     rows = math.ceil(count / columns)
     styles = _styles(comparison)
@@ -203,7 +203,7 @@ def _panels(
     panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     for axes in panels[count:]:
         axes.remove()
-    # a plot is often shown without its page, so it carries the marks itself
+    # include the marks, since plots are often used without their report
     marks = [note for note in comparison.notes if note.startswith(("data:", "cells"))]
     width = 60 if columns == 1 else 95
     figure.suptitle("\n".join(wrapped(line, width) for line in (title, *marks)))
@@ -237,7 +237,7 @@ def _draw_curves(
                 range(1, len(values) + 1), values, color=style.colour, linewidth=0.7, alpha=0.4
             )
         if runs:
-            # early stopping ends seeds at different epochs: the mean is of those that remain
+            # mean over the remaining seeds, since early stopping ends them at different epochs
             mean = [
                 float(np.mean([values[epoch] for values in runs if epoch < len(values)]))
                 for epoch in range(max(map(len, runs)))
@@ -252,7 +252,7 @@ def _draw_curves(
 def _styles(comparison: Comparison) -> dict[str, Style]:
     styles: dict[str, Style] = {}
     for i, label in enumerate(dict.fromkeys(cell.label for cell in comparison.cells)):
-        # shifted each time the colours are used up, so that no two cells look the same
+        # shift after each cycle of colours, so that styles are unique
         shifted = i + i // len(COLOURS)
         dash, marker = DASHES[shifted % len(DASHES)], MARKERS[shifted % len(MARKERS)]
         styles[label] = Style(COLOURS[i % len(COLOURS)], dash, marker)

@@ -1,6 +1,6 @@
-"""Findings of a comparison: pairs, ranks and optimism, and the files that hold them with the cells.
+"""Typed results of a comparison: pairs, ranks, optimism; and the comparison and ledger files.
 
-See `summaries` for how records are read and written.
+See `summaries` for reading and writing of records.
 """
 
 import math
@@ -11,15 +11,15 @@ from scipy import stats
 from cmapss_rul.experiments.summaries import CellSummary, JsonRecord, by_config
 
 ALPHA = 0.05
-"""Level of the tests, after Holm's correction."""
+"""Significance level of the tests, after Holm's correction."""
 
 MARGIN = 0.5
-"""Cycles of RMSE within which two cells count as equivalent, a *guess* that was fixed before any
-result: an eighth of the 95 % interval over 100 test engines, which is some 4 cycles wide."""
+"""Equivalence margin of the RMSE, cycles. A *guess*, fixed before any result: an eighth of the
+width of the 95 % interval over 100 test engines, some 4 cycles."""
 
 
 class MeanInterval(JsonRecord):
-    """Mean of n values, one a seed; t interval at 95 %; t = mean ÷ (sd/√n); p, two-sided."""
+    """Mean of n values, one per seed, with 95 % t interval and two-sided t test of mean 0."""
 
     n: int
     mean: float
@@ -30,7 +30,7 @@ class MeanInterval(JsonRecord):
 
 
 class EngineBootstrap(JsonRecord):
-    """The difference of two cells' mean RMSE, a − b in cycles, under resampling of test engines."""
+    """Bootstrap over test engines of the difference of two cells' mean RMSE, a − b, cycles."""
 
     n: int
     draws: int
@@ -40,14 +40,14 @@ class EngineBootstrap(JsonRecord):
 
 
 class Equivalence(JsonRecord):
-    """Two one-sided t tests of a pair: p of its mean difference lying outside ±margin, cycles.
+    """Equivalence test of a pair: two one-sided t tests (TOST) with ±margin, cycles.
 
-    A test that shows no difference proves no equality; two one-sided tests can. p is the larger
-    of P(T ≥ (mean + margin)/se) and P(T ≤ (mean − margin)/se) with n − 1 degrees of freedom,
-    se = sd/√n; p < 0.05 exactly where the 90 % interval of the mean lies inside. So the smallest
-    margin with p ≤ 0.05 is |mean| + t(0.95, n − 1)·se. `p_holm` is over the pairs of a
-    configuration. Source: Schuirmann 1987, "A comparison of the two one-sided tests procedure and
-    the power approach".
+    A non-significant difference does not show equality, but an equivalence test can. p is the
+    larger of P(T ≥ (mean + margin)/se) and P(T ≤ (mean − margin)/se) with n − 1 degrees of
+    freedom, se = sd/√n; p < 0.05 if and only if the 90 % interval of the mean is within the
+    margin. So the smallest margin with p ≤ 0.05 is |mean| + t(0.95, n − 1)·se. `p_holm` is
+    corrected over the pairs of a configuration. Source: Schuirmann 1987, "A comparison of the two
+    one-sided tests procedure and the power approach".
     """
 
     margin: float
@@ -57,9 +57,9 @@ class Equivalence(JsonRecord):
 
     @classmethod
     def of(cls, difference: MeanInterval | None, margin: float = MARGIN) -> "Equivalence | None":
-        """Test a mean difference over seeds; None for fewer than two.
+        """Test a mean difference over seeds; None for fewer than two seeds.
 
-        Without spread p is 0 inside of the margin and 1 outside.
+        Without spread, p is 0 within the margin and 1 outside.
 
         >>> test = MeanInterval(n=5, mean=0.1, sd=0.2, interval=None, t=None, p=None)
         >>> round(Equivalence.of(test).smallest_margin, 3)
@@ -70,22 +70,22 @@ class Equivalence(JsonRecord):
         mean, n = abs(difference.mean), difference.n
         error = difference.sd / math.sqrt(n)
         smallest = mean + float(stats.t.ppf(1 - ALPHA, n - 1)) * error
-        # the nearer bound decides, and it lies on the side of the mean
+        # the larger p is that of the bound on the side of the mean
         p = float(stats.t.sf((margin - mean) / error, n - 1)) if error else float(mean >= margin)
         return cls(margin=margin, p=p, smallest_margin=smallest)
 
     @property
     def shown(self) -> bool:
-        """Whether the two are shown to be the same within the margin."""
+        """Whether equivalence within the margin is shown."""
         return self.p_holm is not None and self.p_holm < ALPHA
 
 
 class Pair(JsonRecord):
-    """Two cells of one configuration, compared by RMSE (last windows, capped labels): a − b.
+    """Comparison of two cells of a configuration by RMSE (last windows, capped labels): a − b.
 
-    A difference is `shown` where it holds over seeds, after Holm's correction over the pairs of
-    the configuration, and over test engines. `why_not` is why there is no paired test; `unit` of
-    the RMSE is written where it is not cycles.
+    A difference is `shown` if it is significant over seeds, after Holm's correction over the pairs
+    of the configuration, and over test engines. `why_not` is the reason for a missing paired test;
+    `unit` of the RMSE is written only if it is not cycles.
     """
 
     config: str
@@ -103,15 +103,15 @@ class Pair(JsonRecord):
 
     @property
     def keys(self) -> set[tuple[str, str]]:
-        """Keys of its two cells, see `CellSummary.key`."""
+        """Keys of the two cells; see `CellSummary.key`."""
         return {(self.config, self.a), (self.config, self.b)}
 
 
 class MeanRanks(JsonRecord):
-    """Ranks, [config][cell], of the cells that every configuration has; 1 is the lowest RMSE.
+    """Ranks [config][cell] of the cells that all configurations have; 1 is the lowest RMSE.
 
-    `mean` is [cell], `friedman_p` of all cells being equal, `critical_difference` Nemenyi's at
-    95 %, `leaks` the labels with a leak.
+    `mean` is [cell], `friedman_p` the p-value of Friedman's test, `critical_difference` Nemenyi's
+    at 95 %, and `leaks` the labels with a leak.
     """
 
     labels: list[str]
@@ -123,13 +123,13 @@ class MeanRanks(JsonRecord):
     leaks: list[str]
 
     def ascending(self) -> Iterator[tuple[str, float]]:
-        """Yield label, marked where its split leaks, and mean rank; the lowest rank first."""
+        """Yield label, marked if its split leaks, and mean rank; the lowest rank first."""
         for mean, label in sorted(zip(self.mean, self.labels, strict=True)):
             yield label + (" (leak)" if label in self.leaks else ""), mean
 
 
 class OracleOptimism(JsonRecord):
-    """Optimism of test-set selection, cycles, over the cells that every seed has."""
+    """Optimism of test-set selection, cycles, over the cells that all seeds have."""
 
     subset: str
     n_seeds: int
@@ -140,7 +140,7 @@ class OracleOptimism(JsonRecord):
 
 
 class LeakOptimism(JsonRecord):
-    """Test − validation RMSE of a split by windows, less that of a split by engines, cycles."""
+    """Test − validation RMSE of a split by windows, minus that of a split by engines, cycles."""
 
     config: str
     subset: str
@@ -154,7 +154,7 @@ class LeakOptimism(JsonRecord):
 
 
 class GridSummary(JsonRecord):
-    """Which grid was compared."""
+    """Identity of the compared grid."""
 
     digest: str
     seeds: list[int]
@@ -162,14 +162,14 @@ class GridSummary(JsonRecord):
 
 
 class MissingRun(JsonRecord):
-    """A run that failed, and its error."""
+    """A failed run, and its error."""
 
     run: str
     error: str
 
 
 class Comparison(JsonRecord):
-    """The result of a grid, comparison.json; includes cells whose runs all failed."""
+    """Result of a grid, comparison.json; includes cells whose runs all failed."""
 
     grid: GridSummary
     cells: list[CellSummary]
@@ -182,15 +182,15 @@ class Comparison(JsonRecord):
 
     @property
     def errors(self) -> dict[str, str]:
-        """The error of each missing run, by name."""
+        """Errors of the missing runs, by name."""
         return {missing.run: missing.error for missing in self.missing}
 
     @property
     def shown_ranks(self) -> MeanRanks | None:
-        """The ranks if they are to be shown: several configurations, and cells that differ.
+        """The ranks, if informative: over several configurations, with significant differences.
 
-        The ranks of one configuration only repeat the order of its RMSE, and ranks of cells of
-        which no two differ significantly would present noise as an order.
+        Ranks in one configuration only repeat the order of the RMSE, and ranks without any
+        significant difference present noise as an order.
         """
         if self.ranks is None or len(self.ranks.configs) < 2:
             return None
@@ -200,7 +200,7 @@ class Comparison(JsonRecord):
 
 
 class Ledger(JsonRecord):
-    """The cells of several grids: ledger.json; ranks are over the cells without settings."""
+    """The cells of several grids, ledger.json; ranks are over the cells without settings."""
 
     about: str = ""
     cells: list[CellSummary]
@@ -211,21 +211,21 @@ class Ledger(JsonRecord):
 
 
 _MOST_NAMED = 8
-"""So many equivalent pairs are named in a sentence; of more, the number is given."""
+"""Maximum number of equivalent pairs named in a sentence; of more, only the number is given."""
 
 
 def equivalence_findings(
     pairs: Sequence[Pair], headings: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """Say for each configuration which pairs are shown to be the same within the margin.
+    """Yield a sentence per configuration about the pairs that are equivalent within the margin.
 
-    A sentence begins with the configuration, or with what `headings` has for it.
+    It begins with the configuration, or with its entry in `headings`.
     """
     for config, family in by_config(pairs).items():
         found = [(pair, pair.equivalence) for pair in family if pair.equivalence is not None]
         if not found:
             continue
-        # smallest margins ascend: those shown to be the same come first
+        # ascending margins, so that equivalent pairs come first
         found.sort(key=lambda item: item[1].smallest_margin)
         same = [
             f"{pair.a} and {pair.b} ({test.smallest_margin:.2f})"

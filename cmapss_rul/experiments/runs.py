@@ -1,4 +1,4 @@
-"""The run folders of a grid: whether a run is finished, and its results."""
+"""Run folders of a grid: finished runs, and their results."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trained_model import TrainedModel
 
 COMMIT = "commit.txt"
-"""File of a run folder that names the commit of the code that finished the run."""
+"""File in a run folder with the commit of the code that trained the run."""
 
 VIEWS = {
     "last_capped": ("last", "capped"),
@@ -35,11 +35,11 @@ VIEWS = {
     "every_capped": ("every", "capped"),
     "every_raw": ("every", "raw"),
 }
-"""Name of each view of the test set → its windows and labels in evaluation.json."""
+"""Windows and labels in evaluation.json of each view of the test set."""
 
 
 class DamagedRun(RulError):
-    """A run folder that cannot be resumed and is trained again from the start."""
+    """Raised for a run folder that cannot be resumed, to be trained again from the start."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class History:
     """The epochs of a finished run.
 
     Attributes:
-        best_epoch: that validation selected; of an ensemble the largest of its networks'.
-        best_sha256: of the file of its checkpoint.
-        out_of_fold: validation metrics of an ensemble, whose rows are those of all its networks.
+        best_epoch: epoch selected by validation; in an ensemble, the maximum over networks.
+        best_sha256: SHA-256 of best.pt.
+        out_of_fold: validation metrics of an ensemble, whose `rows` are those of all networks.
     """
 
     rows: list[Row]
@@ -59,7 +59,7 @@ class History:
 
     @property
     def curve(self) -> list[Row]:
-        """One row an epoch: of an ensemble the mean over the networks that were trained so far."""
+        """One row per epoch; in an ensemble, the mean over the networks trained that long."""
         by_epoch: dict[float, list[Row]] = {}
         for row in self.rows:
             by_epoch.setdefault(row["epoch"], []).append(row)
@@ -72,24 +72,23 @@ class History:
 
     @property
     def best(self) -> Mapping[str, float]:
-        """Validation metrics at the selected epoch, named as in metrics.csv."""
+        """Validation metrics of the selected epoch, named as in metrics.csv."""
         return self.out_of_fold or self.rows[self.best_epoch - 1]
 
 
 def run_folder(run: GridRun, folder: Path) -> Path:
-    """Folder of a run of the grid in `folder`."""
+    """Return the folder of a run of the grid in `folder`."""
     return folder / "runs" / run.name
 
 
 def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> History | None:
-    """Read the history of a finished run; None if it must be started or resumed.
+    """Read the history of a finished run; None if it is to be started or resumed.
 
-    `metrics.csv` and `config.yaml` follow from `last.pt`, so they are repaired where a process
-    was killed at its very end.
+    Repairs `metrics.csv` and `config.yaml` if the process was killed at the very end.
 
     Raises:
-        DamagedRun: the folder cannot be resumed; it has another configuration; or, with `oracle`,
-            the test RMSE of some epoch is missing.
+        DamagedRun: the run cannot be resumed, or has another configuration; or, with `oracle`,
+            the test RMSE of an epoch is missing.
     """
     run = RunFolder(folder)
     if config.split.is_ensemble:
@@ -99,16 +98,16 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
             return None
         if run.metrics.exists():
             raise DamagedRun("it has metrics.csv and no last.pt")
-        remove(folder)  # stopped in its first epoch, before there was anything to resume
+        remove(folder)  # stopped before its first checkpoint
         return None
     last = _open_checked(config, run)
     epochs = set(range(1, last.loop.epoch + 1))
     if oracle and not epochs <= read_oracle(oracle_file(folder)).keys():
-        raise DamagedRun("oracle.csv is missing, or epochs in it are")
+        raise DamagedRun("oracle.csv is missing or incomplete")
     if not last.is_finished():
         return None
     run.repair(last)
-    # not from the checkpoint: paths of the data may have changed without a new training
+    # from the grid, not the checkpoint: data paths may have changed since the training
     text = to_yaml(config)
     if not run.config.is_file() or run.config.read_bytes() != text.encode():
         write_atomic(run.config, text)
@@ -116,9 +115,9 @@ def finished_history(config: RunConfig, folder: Path, *, oracle: bool) -> Histor
 
 
 def _open_checked(config: RunConfig, run: RunFolder) -> Checkpoint:
-    """Read the checkpoint to resume from; raises DamagedRun if it or best.pt cannot be used."""
+    """Read the checkpoint to resume from; raise DamagedRun if it or best.pt is invalid."""
     try:
-        # from a damaged last.pt, training resumes at previous.pt, and reports it
+        # with a damaged last.pt, training resumes from previous.pt, and reports it
         last, _ = run.newest()
         _check_same(config, last)
         if last.loop.epoch and not run.best.exists():
@@ -146,7 +145,7 @@ def _finished_ensemble(config: RunConfig, run: RunFolder) -> History | None:
     except CheckpointError as error:
         raise DamagedRun(one_line(error)) from error
     if [member.get("sha256") for member in found.members] != [f.sha256(f.best) for f in folds]:
-        return None  # killed before the networks were joined anew
+        return None  # killed before best.pt of the ensemble was updated
     epoch = max(history.best_epoch for history in histories if history)
     return History(rows, epoch, run.sha256(run.best), found.out_of_fold)
 
@@ -154,7 +153,7 @@ def _finished_ensemble(config: RunConfig, run: RunFolder) -> History | None:
 def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:
     """Refuse a checkpoint of another configuration or seed, or a malformed one.
 
-    The weights are loaded too, because both resuming and evaluation need them.
+    Also loads the weights, which resumption and evaluation need.
     """
     saved = TrainedModel.from_checkpoint(checkpoint).config
     if comparable(saved) != comparable(config):
@@ -164,7 +163,7 @@ def _check_same(config: RunConfig, checkpoint: Checkpoint) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a run folder, or whatever is in its place."""
+    """Remove a run folder, or a file in its place."""
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink(missing_ok=True)
     else:
@@ -173,14 +172,14 @@ def remove(folder: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """A run that was trained and evaluated.
+    """Results of a trained and evaluated run.
 
     Attributes:
         engines: [engine], numbers or names of the test engines.
-        true: [engine], capped RUL at their last windows, cycles.
-        errors: [engine], predicted − true there, cycles.
+        true: [engine], capped RUL at the last windows, cycles.
+        errors: [engine], predicted − true, cycles.
         oracle: test RMSE by epoch; empty without the oracle.
-        commit: of the code that trained it, where that is known.
+        commit: commit of the code that trained it, if known.
     """
 
     run: GridRun
@@ -193,7 +192,7 @@ class RunResult:
     commit: str | None
 
     def score(self, view: str, metric: Literal["rmse", "nasa"]) -> float | None:
-        """Return a metric in one of `VIEWS`, or None where it is not finite."""
+        """Return a metric in one of `VIEWS`; None if it is not finite."""
         windows, labels = VIEWS[view]
         scores = self.evaluation.metrics[windows][labels]
         return scores.rmse if metric == "rmse" else scores.nasa
@@ -201,19 +200,19 @@ class RunResult:
     @property
     def rmse(self) -> float:
         """Test RMSE of the last windows on capped labels, cycles, at the selected epoch."""
-        # from the predictions: the bootstrap over engines resamples the same errors
+        # from the predictions, whose errors the bootstrap over engines resamples
         return float(np.sqrt(np.mean(np.square(self.errors))))
 
     @property
     def clipped_share(self) -> float | None:
-        """Share of all steps whose gradient was clipped; epochs have equally many steps."""
+        """Share of steps with a clipped gradient; all epochs have the same number of steps."""
         if self.run.cell.baseline:
             return None
         return float(np.mean([row["clipped_share"] for row in self.history.rows]))
 
     @property
     def seconds(self) -> float:
-        """Seconds of training and validation, without the start-up."""
+        """Seconds of training and validation, without start-up."""
         return float(sum(row["seconds"] for row in self.history.rows))
 
     @property
@@ -229,11 +228,11 @@ class RunResult:
 
 
 def read_result(run: GridRun, history: History, folder: Path) -> RunResult:
-    """Read the evaluation of a finished run; RulError where a file is missing or damaged."""
+    """Read the evaluation of a finished run; RulError if a file is missing or damaged."""
     targets = EvaluationFiles.of(RunFolder(folder).best)
     try:
         evaluation = RunEvaluation.load(targets.metrics)
-        # an engine may be called '007' or 'NA', which pandas would read as 7 and as missing
+        # as strings: pandas would read the names '007' and 'NA' as 7 and NaN
         table = pd.read_csv(targets.predictions, dtype={"engine": str}, keep_default_na=False)
         true = table["true_rul_capped"].to_numpy(dtype=np.float64)
         return RunResult(
@@ -254,10 +253,10 @@ def read_result(run: GridRun, history: History, folder: Path) -> RunResult:
 
 
 def _engines(texts: list[str]) -> NDArray[Any]:
-    """Engines as numbers where all are, else as names.
+    """Convert the engines to numbers, if all of them are.
 
-    The bootstrap sorts them, and draws the same engines as in evaluation.json only if the type
-    is the same, since '10' sorts before '2'.
+    The type must be that of the evaluation: the bootstrap sorts engines, and '10' sorts before
+    '2', so that it would draw others.
     """
     if all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) for text in texts):
         return np.array([int(text) for text in texts], dtype=np.int64)
@@ -272,12 +271,12 @@ def _read_commit(path: Path) -> str | None:
 
 
 def commit() -> str | None:
-    """Commit of the code, marked where files differ from it; None outside of a checkout.
+    """Return the commit of the code, marked if files differ; None outside a git checkout.
 
-    Only code and configurations count, not the ledger beside them, which comparisons change.
+    Considers only code and configurations, not the ledger, which comparisons change.
     """
     package = Path(__file__).parents[1]
-    # a package installed below some other project's checkout is not of that project's commit
+    # a package that is installed inside another project's checkout does not belong to it
     tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py")
     head = _git(package, "rev-parse", "HEAD") if tracked is not None else None
     if head is None:

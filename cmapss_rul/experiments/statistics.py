@@ -1,6 +1,6 @@
-"""Comparison of cells: paired tests, Holm's correction, bootstrap over engines, and ranks.
+"""Statistics of comparisons: paired tests, Holm's correction, bootstrap over engines, ranks.
 
-A statistic is None, not an error, where seeds, engines or cells are too few for it.
+A statistic is None, not an error, if there are too few seeds, engines or cells.
 """
 
 import itertools
@@ -26,17 +26,17 @@ from cmapss_rul.metrics.bootstrap import LEVEL, percentile_interval, resampled_r
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 
 _ROUNDING = 1e-12
-"""Relative range of values below which it is rounding, so that a t test would be meaningless."""
+"""Relative range of values that counts as rounding error, so that a t test is meaningless."""
 
 
 # ---- over seeds ----------------------------------------------------------------------------
 
 
 def mean_interval(values: Sequence[float]) -> MeanInterval | None:
-    """Mean with its t interval, mean ± t(n − 1) · sd/√n, and the t test of it being 0.
+    """Mean with t interval, mean ± t(n − 1) · sd/√n, and two-sided t test of mean 0.
 
-    Values without spread, rounding aside, have an interval of zero width and no test. If all
-    are 0, as for two names of one method, p is 1.
+    Without spread, apart from rounding, the interval has zero width and there is no test; if all
+    values are 0, as for two names of one method, p is 1.
 
     >>> mean_interval([1.0, 3.0]).mean
     2.0
@@ -64,10 +64,11 @@ def mean_interval(values: Sequence[float]) -> MeanInterval | None:
 
 
 def resampled_interval(differences: Sequence[float], ratio: float) -> MeanInterval | None:
-    """Mean of differences over random splits of one data set, with the corrected resampled t test.
+    """Mean of differences over random splits of a data set, with the corrected resampled t test.
 
-    The variance of the mean is s²·(1/n + ratio) and not s²/n: training sets of different splits
-    share engines, so that their differences correlate. n − 1 degrees of freedom.
+    The variance of the mean is s²·(1/n + ratio) instead of s²/n, because training sets of
+    different splits share engines, so that the differences are correlated. n − 1 degrees of
+    freedom.
     Source: Nadeau and Bengio 2003, "Inference for the generalization error", Machine Learning 52.
 
     Args:
@@ -88,20 +89,19 @@ def resampled_interval(differences: Sequence[float], ratio: float) -> MeanInterv
 
 
 def paired_test(a: Mapping[int, float], b: Mapping[int, float]) -> MeanInterval | None:
-    """Paired t test of a − b, each seed → metric, over the seeds that both have."""
-    # Runs of one seed share initial weights and, as shipped (split.seed is null), validation
-    # engines; what these add to both cancels in the difference. Measured on the 92 pairs of the
-    # ledger: the sd of the difference is 0.77 (median) of that of unpaired runs.
+    """Paired t test of a − b, both metrics by seed, over their common seeds."""
+    # runs of a seed share initial weights and, as shipped (split.seed is null), validation
+    # engines, whose effects cancel in the difference; *measured* on the 92 pairs of the ledger:
+    # the sd of the difference is 0.77 (median) of that of unpaired runs
     return mean_interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())])
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust p-values for the number of tests in a family.
+    """Adjust the p-values of a family of tests (Holm-Bonferroni).
 
-    The k-th smallest of m is multiplied by m − k + 1, and none falls below a smaller one's.
-    Source: Holm 1979, "A simple sequentially rejective multiple test procedure". scipy has
-    Benjamini's corrections, of the false discovery rate, and not this one. None stands for a pair
-    without a test, which does not count.
+    The k-th smallest of m is multiplied by m − k + 1, with a running maximum. Pairs without a
+    test, None, do not count. Source: Holm 1979, "A simple sequentially rejective multiple test
+    procedure". Not in scipy, which only has corrections of the false discovery rate.
 
     >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
@@ -110,7 +110,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for done, (p, place) in enumerate(tests):
-        # the running maximum keeps the order of the p-values, as Holm's step-down rule needs
+        # running maximum: the step-down rule stops at the first non-significant p-value
         largest = max(largest, min(1.0, p * (len(tests) - done)))
         adjusted[place] = largest
     return adjusted
@@ -120,13 +120,13 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def engine_interval(results: Sequence[RunResult]) -> tuple[float, float] | None:
-    """Bootstrap interval over test engines of a cell's mean RMSE; of one run, that of the run."""
+    """Bootstrap interval over test engines of the mean RMSE of a cell's runs."""
     resampled = _resample(results)
     return percentile_interval(np.mean(list(resampled.values()), axis=0)) if resampled else None
 
 
 def _resample(results: Sequence[RunResult]) -> dict[int, NDArray[np.float64]]:
-    """RMSE of each bootstrap draw, seed → [draw]; empty without runs, or for a single engine."""
+    """RMSE of each bootstrap draw, [draw] by seed; empty without runs, or for a single engine."""
     if not results:
         return {}
     squares = np.square(np.stack([result.errors for result in results]))
@@ -144,16 +144,16 @@ def _test_folds(results: Sequence[RunResult]) -> set[int | None]:
 
 
 def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list[Pair]:
-    """Compare every two cells of one configuration by RMSE, last windows, capped labels.
+    """Compare all pairs of cells of a configuration by RMSE, last windows, capped labels.
 
-    `cells`: label → its results. The p-values are not corrected yet, see `correct_pairs`.
+    `cells` are the results by label. P-values are not corrected here; see `correct_pairs`.
     """
-    # once a cell, not once a pair: 2,000 draws for each run
+    # once per cell, not per pair: 2,000 draws for each run
     resampled = {label: _resample(results) for label, results in cells.items()}
     pairs = []
     for a, b in itertools.combinations(cells, 2):
         if len(_test_folds(cells[a]) | _test_folds(cells[b])) > 1:
-            continue  # parts of one cross-validation test other engines: they are no rivals
+            continue  # folds of a cross-validation have different test engines
         one, other = ({r.run.seed: r for r in cells[label]} for label in (a, b))
         seeds = sorted(one.keys() & other.keys())
         paired_t, bootstrap, why_not = None, None, None
@@ -179,7 +179,7 @@ def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list
 
 
 def _same_test_set(a: RunResult, b: RunResult) -> bool:
-    """Whether two runs were scored on the same engines with the same labels."""
+    """Whether two runs have the same test engines and labels."""
     return np.array_equal(a.engines, b.engines) and np.array_equal(a.true, b.true)
 
 
@@ -190,15 +190,15 @@ def _bootstrap(
     resampled_b: Mapping[int, NDArray[np.float64]],
     result: RunResult,
 ) -> EngineBootstrap | None:
-    """Resample the difference of two cells' mean RMSE; both share the draws of engines."""
+    """Bootstrap the difference of two cells' mean RMSE, paired by engine draws."""
     if not resampled_a or not resampled_b:
         return None
-    # only seeds that both cells have, as in the paired test
+    # common seeds only, as in the paired test
     a, b = (
         np.mean([resampled[seed] for seed in rmse_a], axis=0)
         for resampled in (resampled_a, resampled_b)
     )
-    # easy engines are easy for both cells: with shared draws that cancels, as seeds do above
+    # draws are shared, so that effects of easy and difficult engines cancel
     gap = a - b
     return EngineBootstrap(
         n=len(result.engines),
@@ -210,15 +210,13 @@ def _bootstrap(
 
 
 def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
-    """Apply Holm's correction to the pairs of each configuration, and phrase the findings.
+    """Apply Holm's correction to the pairs of each configuration, and formulate the findings.
 
-    The tests of a difference are one family, those of equivalence another.
-
-    Earlier corrections of the pairs are replaced.
+    Tests of difference and of equivalence are separate families. Replaces earlier corrections.
     """
     corrected = []
     for config in sorted({pair.config for pair in pairs}):
-        # a family is what a reader compares at a glance: the cells of one configuration
+        # a family: all pairs of cells of a configuration, which readers see together
         family = [pair for pair in pairs if pair.config == config]
         adjusted = holm([None if pair.paired_t is None else pair.paired_t.p for pair in family])
         same = [Equivalence.of(pair.paired_t) for pair in family]
@@ -232,7 +230,7 @@ def correct_pairs(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _is_shown(p_holm: float | None, bootstrap: EngineBootstrap | None) -> bool:
-    # seeds and engines are separate sources of chance: a test over one says nothing of the other
+    # seeds and test engines are separate sources of variance, so both tests are required
     if p_holm is None or p_holm >= ALPHA or bootstrap is None:
         return False
     low, high = bootstrap.interval
@@ -240,7 +238,7 @@ def _is_shown(p_holm: float | None, bootstrap: EngineBootstrap | None) -> bool:
 
 
 def _sentence(pair: Pair) -> str:
-    """Phrase the finding of a corrected pair, and mark a leak."""
+    """Formulate the finding of a corrected pair, and mark a leak."""
     a, b, t, bootstrap = pair.a, pair.b, pair.paired_t, pair.bootstrap
     mark = f" A split by windows is {pair.leak}." if pair.leak else ""
     if t is None or t.interval is None or pair.p_holm is None:
@@ -278,13 +276,14 @@ def _sentence(pair: Pair) -> str:
 def mean_ranks(cells: Sequence[CellSummary]) -> MeanRanks | None:
     """Rank cells by mean RMSE within each configuration, and average the ranks.
 
-    Tied cells share their mean rank, and Friedman's test corrects for ties.
-    Source: Demšar 2006, "Statistical comparisons of classifiers over multiple data sets":
-    critical difference q·√(k(k + 1)/(6N)), q of the studentised range ÷ √2, k cells,
-    N configurations. With N = 4 it is a rough guide and no strong test.
+    Ties have their mean rank, and Friedman's test corrects for ties.
 
-    Gradient boosting is left out: ranks are of balancers. None where fewer than two cells have
-    an RMSE in every configuration.
+    Source: Demšar 2006, "Statistical comparisons of classifiers over multiple data sets":
+    critical difference q·√(k(k + 1)/(6N)), with q of the studentised range ÷ √2, k cells and
+    N configurations. With N = 4 it has little power.
+
+    Gradient boosting is excluded: only balancers are ranked. None if fewer than two cells have an
+    RMSE in every configuration.
     """
     cells = [cell for cell in cells if not cell.label.startswith(GRADIENT_BOOSTING)]
     rmse = {
@@ -308,7 +307,7 @@ def mean_ranks(cells: Sequence[CellSummary]) -> MeanRanks | None:
 
 
 def _friedman(rows: Sequence[NDArray[np.float64]]) -> float | None:
-    # scipy's test needs three cells; without any rank difference the statistic is 0/0
+    # scipy's test needs three cells; if all ranks are equal, the statistic is 0/0
     if len(rows[0]) < 3 or len(rows) < 2 or all(np.ptp(row) == 0 for row in rows):
         return None
     return float(stats.friedmanchisquare(*np.transpose(rows)).pvalue)
@@ -317,6 +316,6 @@ def _friedman(rows: Sequence[NDArray[np.float64]]) -> float | None:
 def _critical_difference(cells: int, configs: int) -> float | None:
     if configs < 2:
         return None
-    # with infinite degrees of freedom, because ranks have a known variance
+    # infinite degrees of freedom, because the variance of ranks is known
     q = float(stats.studentized_range.ppf(LEVEL, cells, math.inf)) / math.sqrt(2)
     return q * math.sqrt(cells * (cells + 1) / (6 * configs))

@@ -1,8 +1,8 @@
-"""The cells of comparison.json and ledger.json as typed records; see `results` for the files.
+"""Cells of comparison.json and ledger.json as typed records; see `results` for the files.
 
-A record's attributes are named like its JSON keys. Keys that this version does not know are
-preserved, and keys that an older version did not write stay absent when a record is saved again.
-None: undefined for so few runs, seeds, engines or configurations.
+Attributes are named like the JSON keys. Unknown keys are preserved, and keys that an older version
+did not write remain absent when a record is saved again. None means undefined, for too few runs,
+seeds, engines or configurations.
 """
 
 import json
@@ -17,7 +17,7 @@ from cmapss_rul.display.text import finite, json_text
 
 
 class JsonRecord(BaseModel):
-    """Immutable plain values that come from JSON and go back into it."""
+    """Base class of immutable records that are read from and written to JSON."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -27,7 +27,7 @@ class JsonRecord(BaseModel):
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is no JSON, or a key is missing or has another type; one line.
+            ValueError: invalid JSON, or a missing key or wrong type; one line.
         """
         try:
             return cls.model_validate(json.loads(path.read_bytes()))
@@ -39,14 +39,14 @@ class JsonRecord(BaseModel):
             raise ValueError(f"{place}: {first['msg']}") from error
 
     def as_json(self, indent: int = 2) -> str:
-        """Return strict JSON; a number that is not finite becomes null."""
-        # unset keys stay absent: a ledger's old cells must not gain keys that nobody measured
+        """Return strict JSON; non-finite numbers become null."""
+        # unset keys remain absent, so that old cells of a ledger gain no unmeasured keys
         plain = finite(self.model_dump(mode="json", exclude_unset=True))
         return json_text(plain, indent=indent) + "\n"
 
 
 def join_units(units: Iterable[str]) -> str:
-    """Name the units of several records; usually they have one.
+    """Join the distinct units of records; usually there is one.
 
     >>> join_units(["hours", "hours"]), join_units([])
     ('hours', 'cycles')
@@ -55,27 +55,27 @@ def join_units(units: Iterable[str]) -> str:
 
 
 def other_unit(units: Iterable[str]) -> dict[str, Any]:
-    """Return the key `unit` of a record, which stays absent where it is cycles."""
+    """Return the key `unit` of a record; absent for cycles."""
     unit = join_units(units)
     return {} if unit == "cycles" else {"unit": unit}
 
 
 class Spread(JsonRecord):
-    """Mean and sd (with n − 1) over the seeds of a cell."""
+    """Mean and standard deviation (n − 1) over the seeds of a cell."""
 
     mean: float | None
     sd: float | None
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> "Spread":
-        """Summarise one value a seed; undefined where a value is missing.
+        """Summarise the values of all seeds; undefined if a value is missing.
 
         >>> Spread.of([1.0, 3.0]), Spread.of([2.0]), Spread.of([])  # doctest: +NORMALIZE_WHITESPACE
         (Spread(mean=2.0, sd=1.4142135623730951), Spread(mean=2.0, sd=None),
          Spread(mean=None, sd=None))
         """
         numbers = [float(value) for value in values if value is not None]
-        # no mean of the rest: leaving out a score too large for a float would flatter the cell
+        # not the mean of the others: omitting a score that overflows would be optimistic
         if not numbers or len(numbers) < len(values):
             return cls(mean=None, sd=None)
         sd = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
@@ -83,7 +83,7 @@ class Spread(JsonRecord):
 
 
 class Scores(JsonRecord):
-    """Test RMSE in cycles and NASA score (sum over windows) under one protocol."""
+    """Test RMSE in cycles and NASA score (sum over windows) in a view of the test set."""
 
     rmse: Spread
     nasa: Spread
@@ -98,10 +98,10 @@ class ValidationScores(JsonRecord):
 
 
 class RunSummary(JsonRecord):
-    """The metrics of one run; its fields are also the columns of comparison.csv.
+    """Metrics of a run; the fields are also columns of comparison.csv.
 
     Without a suffix, test metrics are of the last window of each engine on capped labels.
-    `val_…` are of the selected epoch; `oracle_…` exist only with `--oracle`.
+    `val_…` are of the selected epoch; `oracle_…` only exist with `--oracle`.
     """
 
     seed: int
@@ -128,14 +128,14 @@ class RunSummary(JsonRecord):
 
 
 class FileDigest(JsonRecord):
-    """SHA-256 of a data file's bytes, and of its text without line endings and padding."""
+    """SHA-256 of the bytes of a data file, and of its canonical form."""
 
     sha256: str
     canonical_sha256: str
 
 
 class SplitSummary(JsonRecord):
-    """How training, validation and calibration engines were separated: `by` engines or windows."""
+    """Split into training, validation and calibration, `by` engines or windows."""
 
     by: str
     fraction: float
@@ -146,11 +146,11 @@ class SplitSummary(JsonRecord):
 
 
 class CellProtocol(JsonRecord):
-    """The protocol of a cell's runs, less what belongs to one seed.
+    """Protocol of a cell's runs, without what differs between seeds.
 
-    `padded` test engines have fewer cycles than the window; `auxiliary` counts the engines of
-    each other subset that trained too; `unit` of time is written where it is not cycles, and
-    `stride`, seconds from row to row, where a row is no cycle.
+    `padded` test engines have fewer cycles than the window; `auxiliary` is the number of engines
+    of each auxiliary subset; `unit` is written only if it is not cycles, and `stride`, seconds
+    between rows, only if rows are not cycles.
     """
 
     subset: str
@@ -169,13 +169,13 @@ class CellProtocol(JsonRecord):
 
 
 class RunVersions(JsonRecord):
-    """Versions by package; those that evaluated the run are kept beside."""
+    """Versions by package, in training."""
 
     trained: dict[str, str]
 
 
 class RunProtocol(CellProtocol):
-    """The protocol in a run's evaluation.json; `digest` is by file name."""
+    """Protocol in a run's evaluation.json; `digest` is by file name."""
 
     digest: dict[str, FileDigest]
     versions: RunVersions
@@ -183,7 +183,7 @@ class RunProtocol(CellProtocol):
 
 
 class RunScores(JsonRecord):
-    """Test RMSE in cycles and NASA score of one run in one view; None where not finite."""
+    """Test RMSE in cycles and NASA score of a run in a view; None if not finite."""
 
     rmse: float | None
     nasa: float | None
@@ -196,7 +196,7 @@ class RunCuts(JsonRecord):
 
 
 class RunEvaluation(JsonRecord):
-    """What comparisons read of a run's evaluation.json; `metrics` by windows, then by labels."""
+    """Part of a run's evaluation.json that comparisons need; `metrics` by windows and labels."""
 
     protocol: RunProtocol
     metrics: dict[str, dict[str, RunScores]]
@@ -204,10 +204,10 @@ class RunEvaluation(JsonRecord):
 
 
 class CellSummary(JsonRecord):
-    """One cell of a grid: the metrics of its runs over the seeds, and how they were made.
+    """A cell of a grid: metrics over seeds, with configuration, protocol and versions.
 
     `rmse` (cycles) and `nasa` are of the last window of each test engine on capped labels, `leak`
-    is the warning about a split by windows, `leaks` what else makes them too good,
+    is the warning about a split by windows, `leaks` are other reasons for optimistic metrics,
     `configuration` lacks seed, threads and paths.
     """
 
@@ -246,24 +246,24 @@ class CellSummary(JsonRecord):
 
     @property
     def unit(self) -> str:
-        """Unit of its RUL."""
+        """Unit of the RUL."""
         return str(self.configuration.get("data", {}).get("unit", "cycles"))
 
     @property
     def auxiliary(self) -> list[str]:
-        """Other subsets that the cell trained on."""
+        """Auxiliary subsets of the training."""
         return list(self.configuration.get("data", {}).get("auxiliary", []))
 
 
 class OfConfig(Protocol):
-    """What belongs to one configuration."""
+    """A record of a configuration."""
 
     @property
     def config(self) -> str: ...  # noqa: D102
 
 
 class AnyCell(OfConfig, Protocol):
-    """What the cells of every comparison have, by test set or by validation."""
+    """Common attributes of cells, compared by test set or by validation."""
 
     @property
     def label(self) -> str: ...  # noqa: D102
@@ -278,12 +278,12 @@ P = TypeVar("P", bound=OfConfig)
 
 
 def marked_label(cell: AnyCell) -> str:
-    """Return the label of a cell, marked where its split leaks."""
+    """Return the label of a cell, marked if its split leaks."""
     return cell.label + (" (leak)" if cell.leak else "")
 
 
 def marked_config(cell: AnyCell) -> str:
-    """Return the configuration of a cell, marked where it trains on other subsets too."""
+    """Return the configuration of a cell, marked if it also trains on other subsets."""
     others = " and ".join(cell.auxiliary)
     return cell.config + (f" (also trained on {others})" if others else "")
 

@@ -1,4 +1,4 @@
-"""A comparison laid out for reading: its tables, findings and notes."""
+"""Rendering of a comparison: tables, findings and notes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -21,14 +21,14 @@ if TYPE_CHECKING:  # rich takes a tenth of a second to import
     from rich.console import RenderableType
 
 _MOST_SENTENCES = 12
-"""Pairs up to which each has a line; more of them would hide those that show a difference."""
+"""Maximum number of pairs that are all listed; of more, only significant ones."""
 
 Columns = Mapping[str, Callable[[CellSummary], str]]
-"""Heading → text of a cell."""
+"""Formatter of a cell, by column heading."""
 
 
 def show_spread(value: Spread, decimals: int) -> str:
-    """Format mean ± sd, as far as they are defined.
+    """Format mean ± sd, as far as defined.
 
     >>> show_spread(Spread(mean=12.345, sd=0.5), 2), show_spread(Spread(mean=None, sd=None), 2)
     ('12.35 ± 0.50', '–')
@@ -64,12 +64,12 @@ TRAINING_COLUMNS: Columns = {
 
 
 def render(comparison: Comparison) -> "RenderableType":
-    """Lay out a comparison for the terminal, within 80 columns."""
+    """Render a comparison for a terminal of 80 columns."""
     from rich.console import Group
 
     seeds = len(comparison.grid.seeds)
     over = f"mean ± sd over {seeds} seeds" if seeds > 1 else "one seed"
-    # two tables, because one with all columns would not fit into 80
+    # two tables, since one with all columns would be too wide
     parts = [
         terminal_text(Bold(f"grid {comparison.grid.digest} · {over}")),
         to_terminal(grouped_table(comparison.cells, SCORE_COLUMNS)),
@@ -107,10 +107,10 @@ def rank_table(ranks: MeanRanks, heading: str, title: str = "") -> Table:
 
 def findings(comparison: Comparison) -> Iterator[str]:
     """Yield the meaning of the metrics, their protocol, and the findings."""
-    yield f"RMSE and NASA score: {scored_at(comparison.cells)}, labels capped; 'raw': raw labels."
+    yield f"RMSE and NASA score: {scored_at(comparison.cells)}, capped labels; 'raw': raw labels."
     yield (
-        "'every cycle': one window a cycle, capped. 'validation': its RMSE. Predictions are "
-        "clamped to [0, cap]."
+        "'every cycle': one window per cycle, capped labels. 'validation': validation RMSE. "
+        "Predictions are clamped to [0, cap]."
     )
     protocols = (cell.protocol for cell in comparison.cells if cell.protocol is not None)
     yield from (f"protocol: {line}" for line in dict.fromkeys(map(describe_protocol, protocols)))
@@ -121,7 +121,7 @@ def findings(comparison: Comparison) -> Iterator[str]:
 
 
 def scored_at(cells: Iterable[CellSummary]) -> str:
-    """Say where the main test metrics of cells are taken."""
+    """Describe the windows of the main test metrics of cells."""
     places = {cell.protocol.scored_at for cell in cells if cell.protocol is not None}
     last = "last window of each test engine"
     if EVERY_FLIGHT not in places:
@@ -130,7 +130,7 @@ def scored_at(cells: Iterable[CellSummary]) -> str:
 
 
 def describe_protocol(protocol: CellProtocol) -> str:
-    """List the choices that the metrics of a cell depend on."""
+    """Summarise the protocol of a cell in one line."""
     split = protocol.split
     calibration = split.calibration_engines
     auxiliary = " and ".join(f"{count} of {name}" for name, count in protocol.auxiliary.items())
@@ -158,7 +158,7 @@ class _AnyPair(Protocol):
 
 
 def pair_findings(pairs: Sequence[_AnyPair], where_all_are: str) -> Iterator[str]:
-    """Sentences of the pairs; of many, only those that show a difference, and their number."""
+    """Yield the sentences of pairs; of many pairs, only those with a significant difference."""
     if len(pairs) <= _MOST_SENTENCES:
         yield from (f"· {pair.sentence}" for pair in pairs)
         return

@@ -1,7 +1,7 @@
-"""Comparison by validation metrics alone: `rul compare --validation-only` opens no test file.
+"""Comparison by validation metrics only (`rul compare --validation-only`), without test files.
 
-Runs are paired by split and seed. Splits share engines, so differences over them are not
-independent; their test is the corrected one of repeated cross-validation.
+Runs are paired by split and seed. Splits share engines, so differences over splits are not
+independent, and are tested with the corrected resampled t test.
 """
 
 import itertools
@@ -23,18 +23,18 @@ if TYPE_CHECKING:  # rich takes a tenth of a second to import
     from rich.console import RenderableType
 
 RESULT = "validation.json"
-"""File of a comparison's folder."""
+"""File in a comparison's folder."""
 
 METRICS = {"val_cut_rmse": "RMSE at random cuts", "val_cut_nasa": "NASA score at random cuts"}
-"""Columns of metrics.csv that pairs are tested by → their names."""
+"""Names of the tested metrics, by column of metrics.csv."""
 
 _SPLIT = "split.seed"
 
 
 class ValidationRun(JsonRecord):
-    """One run at its selected epoch: RMSE in cycles, NASA scores as means over windows.
+    """A run at its selected epoch: RMSE in cycles, NASA scores as means over windows.
 
-    `split` is the seed that drew the validation engines.
+    `split` is the seed of the split.
     """
 
     run: str
@@ -50,7 +50,7 @@ class ValidationRun(JsonRecord):
 
 
 class ValidationCell(JsonRecord):
-    """A configuration with its settings, less the split; spreads are over all its runs."""
+    """A configuration with its settings except the split; spreads are over all its runs."""
 
     config: str
     subset: str
@@ -76,10 +76,10 @@ class ValidationCell(JsonRecord):
 
 
 class ValidationPair(JsonRecord):
-    """Two cells of one subset: a − b in one metric, paired by split and seed.
+    """Comparison of two cells of a subset: a − b in a metric, paired by split and seed.
 
-    With several splits `difference` is over the splits, each the mean over its seeds, with the
-    corrected test; with one split it is over its seeds. `p_holm` is over the pairs of a subset.
+    With several splits, `difference` is over splits, each averaged over its seeds, with the
+    corrected test; with one split, it is over seeds. `p_holm` is over the pairs of a subset.
     """
 
     subset: str
@@ -98,7 +98,7 @@ class ValidationPair(JsonRecord):
 
     @property
     def sentence(self) -> str:
-        """The finding of the pair."""
+        """Finding of the pair."""
         d, name = self.difference, METRICS[self.metric]
         if d is None or d.interval is None or self.p_holm is None:
             return f"{self.subset}: no test of {self.a} against {self.b}: fewer than two runs"
@@ -138,7 +138,7 @@ def compare_by_validation(
         if run.name in histories:
             groups.setdefault((run.cell.config, _label(run.cell)), []).append(run)
     cells = [_summarise(label, runs, histories) for (_, label), runs in groups.items()]
-    # any run will do: those of a cell differ in seed and split.seed alone
+    # of any run: the runs of a cell differ in seed and split.seed only
     ratios = {cell.name: _ratio(runs[0]) for cell, runs in zip(cells, groups.values(), strict=True)}
     return ValidationComparison(
         grid=GridSummary(digest=grid.digest, seeds=grid.seeds, oracle=grid.oracle),
@@ -188,7 +188,7 @@ def _summarise_run(run: GridRun, history: History) -> ValidationRun:
     names = ("val_rmse", "val_nasa", *METRICS)
     return ValidationRun(
         run=run.name,
-        split=run.seed if split is None else split,  # null: the run's seed draws the split
+        split=run.seed if split is None else split,  # null means the seed of the run
         seed=run.seed,
         epochs=len(history.rows),
         best_epoch=history.best_epoch,
@@ -209,7 +209,7 @@ def _pairs(
     cells: Sequence[ValidationCell], ratios: Mapping[str, float]
 ) -> Iterator[ValidationPair]:
     """Yield the pairs within each subset, in each metric, with p-values after Holm."""
-    # folds apart: their networks validate on all engines, a single one on a share of them
+    # ensembles separately: their networks validate on all engines, single ones on a share
     groups = dict.fromkeys((cell.subset, cell.folds) for cell in cells)
     for (subset, folds), metric in itertools.product(groups, METRICS):
         of_subset = [cell for cell in cells if (cell.subset, cell.folds) == (subset, folds)]
@@ -228,7 +228,7 @@ def _pair(a: ValidationCell, b: ValidationCell, metric: str, ratio: float) -> Va
     for split, seed in sorted(values[0].keys() & values[1].keys()):
         difference = values[0][split, seed] - values[1][split, seed]
         by_split.setdefault(split, []).append(difference)
-    if len(by_split) > 1:  # seeds of one split share its engines: they are one observation
+    if len(by_split) > 1:  # a split is one observation, since its seeds share engines
         interval = resampled_interval([float(np.mean(d)) for d in by_split.values()], ratio)
     else:
         interval = mean_interval([d for part in by_split.values() for d in part])
@@ -240,14 +240,14 @@ def _pair(a: ValidationCell, b: ValidationCell, metric: str, ratio: float) -> Va
 
 def _notes(cells: Sequence[ValidationCell], grid: Grid) -> Iterator[str]:
     if any(cell.leak for cell in grid.cells):
-        yield "cells that split by windows validate on engines that trained: a leak"
+        yield "cells with a split by windows validate on training engines: a leak"
     if any(cell.folds for cell in cells):
         yield (
-            "folds: metrics of single networks on the engines that they did not train; no engine "
-            "is left to validate their mean"
+            "ensembles: out-of-fold metrics of single networks; no engine is left to validate "
+            "their mean"
         )
     if any(cell.splits == 1 for cell in cells):
-        yield "one split: differences may be those of its validation engines; vary split.seed"
+        yield "one split: differences may be specific to its validation engines; vary split.seed"
 
 
 COLUMNS: Mapping[str, Callable[[ValidationCell], str]] = {
@@ -261,7 +261,7 @@ COLUMNS: Mapping[str, Callable[[ValidationCell], str]] = {
 
 
 def render(comparison: ValidationComparison) -> "RenderableType":
-    """Lay out the comparison for the terminal."""
+    """Render the comparison for the terminal."""
     from rich.console import Group
 
     title = f"grid {comparison.grid.digest}"
@@ -269,8 +269,8 @@ def render(comparison: ValidationComparison) -> "RenderableType":
     return Group(
         to_terminal(grouped_table(comparison.cells, COLUMNS, title)),
         terminal_text(
-            "Validation engines only, at the epoch that train.select chose; no test file was "
-            f"opened. Cut: every engine cut at a random cycle from 20 on, RMSE in {unit} and mean "
+            "Validation engines only, at the epoch selected by train.select; no test file was "
+            f"opened. Cut: engines truncated at a random cycle from 20 on, RMSE in {unit} and mean "
             "NASA score; every cycle: RMSE over all windows. Capped labels, mean ± sd over runs."
         ),
         *map(terminal_text, pair_findings(comparison.pairs, "validation.json has each")),

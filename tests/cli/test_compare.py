@@ -53,7 +53,7 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
     )
     assert code == 1
     assert "tiny-fixed-s0  failed: " in out
-    assert err.startswith("rul: error: 1 of 1 runs failed, and the same command tries them again: ")
+    assert err.startswith("rul: error: 1 of 1 runs failed; the same command retries them: ")
     assert "tiny-fixed-s0: " in err
     assert "nowhere.zip" in err
     assert len(err.splitlines()) == 1
@@ -64,11 +64,11 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
     [
         ([], "Missing option '--config'"),
         (["--config", "fd01"],
-         "--config: there is no configuration 'fd01'; expected one of: fd001,"),
+         "--config: unknown configuration 'fd01'; expected one of: fd001,"),
         (["--config", "tiny.yaml,fd01"], "'fd01' beside tiny.yaml"),
         (["--config", ","], "--config: expected comma-separated names"),
         (["--config", "tiny.yaml", "--balancer", "fixed,amnll"],
-         "--balancer: there is no balancer 'amnll' beside fixed; expected one of: amnl,"),
+         "--balancer: unknown balancer 'amnll' beside fixed; expected one of: amnl,"),
         (["--config", "tiny.yaml", "--seeds", "0"], "--seeds 0: expected a number of seeds"),
         (["--config", "tiny.yaml", "--grid", "train.epoch=1"], "did you mean train.epochs?"),
         (["--config", "tiny.yaml", "--grid", "train.epochs=0"], "expected at least 1, found 0"),
@@ -84,7 +84,7 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
         (["--config", "tiny.yaml", "--executor", "ray", "--device", "tpu"],
          "--device: found 'tpu', expected one of auto, cpu, cuda"),
         (["--config", "tiny.yaml", "--executor", "ray", "--address", "auto", "--jobs", "2"],
-         "--jobs: the cluster at --address has its own"),
+         "--jobs has no effect on the cluster at --address"),
         (["--config", "tiny.yaml", "--ledger", "tiny.yaml"], "--ledger tiny.yaml: is not a ledger"),
         (["--config", "tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is not a folder"),
     ],

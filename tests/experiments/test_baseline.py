@@ -55,7 +55,7 @@ def test_without_the_option_the_grid_is_as_before():
 
 
 def test_an_ensemble_has_none():
-    with pytest.raises(UsageError, match="--baseline: is tuned on the validation engines of one"):
+    with pytest.raises(UsageError, match="--baseline is tuned on the validation engines"):
         grid(sets=["split.folds=5"], baseline=True)
 
 

@@ -309,7 +309,7 @@ def test_without_test_files_the_runs_are_saved(tmp_path, fleet_dir, monkeypatch)
     name = "train_FD001.txt"
     (tmp_path / "data" / name).write_bytes((fleet_dir / name).read_bytes())
     grid = make_grid([str(write_config(tmp_path / "a.yaml", tmp_path / "data"))], seeds=[0])
-    with pytest.raises(RulError, match=r"1 of 1 evaluations failed, the trained runs are saved"):
+    with pytest.raises(RulError, match=r"1 of 1 evaluations failed; the trained runs are saved"):
         compare(grid, tmp_path / "grid", Options(processes=1))
     monkeypatch.setenv("RUL_DATA_SOURCE", str(fleet_dir))
     recorder = Recorder()
@@ -338,8 +338,7 @@ def test_the_oracle_and_the_leak(tmp_path, fleet_dir):
     recorder = Recorder()
     compare(grid, tmp_path / "grid", Options(processes=1), recorder)
     assert recorder.notes == [
-        f"{grid.runs[0].name} is damaged and trained again: oracle.csv is missing, or epochs in "
-        "it are"
+        f"{grid.runs[0].name} is damaged and trained again: oracle.csv is missing or incomplete"
     ]
 
 

@@ -106,7 +106,7 @@ def test_one_seed_and_one_balancer_give_nulls_and_notes():
     assert (plain["pairs"], plain["ranks"]) == ([], None)
     notes = " ".join(plain["notes"])
     assert "one seed: no sd, no interval and no test over seeds" in notes
-    assert "one cell a configuration: no pair to compare" in notes
+    assert "one cell per configuration: no pair to compare" in notes
     assert "no ranks" in notes
 
 
@@ -130,7 +130,7 @@ def test_simulated_data_are_marked():
     made = comparison(grid(), RMSE, simulated=True)
     assert as_plain(made)["cells"][0]["files"] == "simulated, not the official files"
     assert as_plain(made)["notes"] == [
-        "data: simulated, not the official files; no metric here is one of C-MAPSS"
+        "data: simulated, not the official files; these are not metrics on C-MAPSS"
     ]
 
 

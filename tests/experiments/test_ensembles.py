@@ -39,7 +39,7 @@ def test_an_ensemble_is_a_configuration_of_its_own():
 
 
 def test_the_oracle_records_one_network():
-    with pytest.raises(UsageError, match="--oracle: records the test RMSE of each epoch of one"):
+    with pytest.raises(UsageError, match="--oracle records the test RMSE of each epoch"):
         make_grid(["fd001"], sets=["split.folds=5"], oracle=True)
 
 
@@ -72,7 +72,7 @@ def test_validation_pairs_no_ensemble_with_a_single_network(tmp_path, eight):
     for pair in found.pairs:
         assert ("(2 folds)" in pair.a) == ("(2 folds)" in pair.b)
     assert len(found.pairs) == 4
-    assert any(note.startswith("folds: metrics of single networks") for note in found.notes)
+    assert any(note.startswith("ensembles: out-of-fold metrics") for note in found.notes)
 
 
 @pytest.fixture

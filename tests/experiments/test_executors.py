@@ -143,7 +143,7 @@ def test_failures_are_named_and_stop_no_other(tmp_path, monkeypatch, two_workers
     assert errors.keys() == {"error", "killed", "defect"}
     assert errors["error"] == "no data"
     assert errors["defect"] == "ZeroDivisionError: oh"
-    assert errors["killed"].startswith("Ray gave up on it: ")
+    assert errors["killed"].startswith("its Ray task failed: ")
     assert "\n" not in errors["killed"]
     assert (tmp_path / "well" / "joined.txt").read_text() == "well"
 

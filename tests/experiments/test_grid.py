@@ -117,15 +117,15 @@ def test_set_of_a_balancers_key_changes_those_that_have_it():
     ("options", "message"),
     [
         ({"configs": ["fd01", "fd001", "zz"]},
-         "--config: there is no configuration 'fd01' and 'zz' beside fd001; "
+         "--config: unknown configuration 'fd01' and 'zz' beside fd001; "
          "expected one of: fd001,"),
         ({"balancers": ["fixed", "gradnrom"]},
-         "--balancer: there is no balancer 'gradnrom' beside fixed; expected one of: gradnorm,"),
-        ({"configs": ["zz"], "balancers": ["yy"]}, "--balancer: there is no balancer 'yy'"),
+         "--balancer: unknown balancer 'gradnrom' beside fixed; expected one of: gradnorm,"),
+        ({"configs": ["zz"], "balancers": ["yy"]}, "--balancer: unknown balancer 'yy'"),
         ({"balancers": ["torchjd:famo"]}, "'torchjd:famo' (refused: "),
         ({"configs": ["fd001", "fd001.yaml"]}, "two files are called 'fd001'"),
         ({"axes": {"train.epoch": [1]}},
-         "--grid train.epoch: no configuration of this grid has such a key; did you mean "
+         "--grid train.epoch: no configuration of this grid has this key; did you mean "
          "train.epochs?"),
         ({"axes": {"balancer.alpha": [1]}, "balancers": ["fixed"]}, "--grid balancer.alpha: no"),
         ({"axes": {"zzzzzz": [1]}}, "such a key; see rul config show"),
@@ -134,7 +134,7 @@ def test_set_of_a_balancers_key_changes_those_that_have_it():
         ({"sets": ["train.epoch=1"]}, "did you mean train.epochs?"),
         ({"axes": {"train.epochs": [1, 0]}}, "train.epochs: expected at least 1, found 0"),
         ({"axes": {"train.learning_rate": ["1e-3", 0.001]}}, "are the same; leave one out"),
-        ({"sets": ["seed=3"]}, "--set seed: the seeds of a grid are named by --seeds"),
+        ({"sets": ["seed=3"]}, "--set seed: use --seeds"),
         ({"sets": ["balancer.name=amnl"], "balancers": ["fixed"]}, "contradicts --balancer"),
         ({"sets": ["train.epochs"]}, "expected KEY=VALUE"),
     ],

@@ -57,7 +57,7 @@ def test_seeds_without_a_common_cell_say_nothing():
     found = with_oracle({"fixed": [1.0, 2.0], "amnl": [5.0, 5.0]})
     (entry,) = oracle_optimism([found[0], found[3]])
     assert entry.optimism is None
-    assert "not known" in entry.sentence
+    assert "unknown" in entry.sentence
 
 
 def test_without_the_oracle_nothing_is_said():

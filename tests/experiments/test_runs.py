@@ -115,7 +115,7 @@ def test_another_seed_is_damage(config, run):
 
 
 def test_an_oracle_without_its_notes_is_damage(config, run):
-    with pytest.raises(DamagedRun, match=r"oracle\.csv is missing, or epochs in it are"):
+    with pytest.raises(DamagedRun, match=r"oracle\.csv is missing or incomplete"):
         finished(config, run, oracle=True)
     (run.path / "oracle.csv").write_text("epoch,oracle_test_rmse,mark\n1,5,x\n2,6,x\n")
     assert finished(config, run, oracle=True)

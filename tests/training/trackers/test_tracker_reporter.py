@@ -141,7 +141,7 @@ def test_a_tracker_that_hangs_holds_nothing_up(eight, monkeypatch, tmp_path):
     release.set()
     assert len(recorder.rows) == 2
     (line,) = [note for note in recorder.notes if "wandb" in note]
-    assert line.startswith("--logger wandb: no answer within 0.1 s; the run goes on")
+    assert line.startswith("--logger wandb: no answer within 0.1 s; training continues")
 
 
 def test_one_on_a_server_is_never_called_from_the_training_thread(eight, monkeypatch, tmp_path):
