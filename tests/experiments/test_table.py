@@ -83,7 +83,7 @@ def test_no_ranks_where_nothing_differs_significantly():
 
 def test_notes_come_last():
     text = words(comparison(grid(), RMSE, simulated=True))
-    assert text.endswith("note: data: simulated, not the official files; no metric here is one of "
+    assert text.endswith("note: data: simulated, not the official files; these are not metrics on "
                          "C-MAPSS")  # fmt: skip
 
 
