@@ -1,1 +1,1 @@
-"""Speed and memory, compared with a plain training loop, rul-datasets and the matrix products."""
+"""Benchmarks of speed and memory against a plain training loop, rul-datasets and matmuls alone."""

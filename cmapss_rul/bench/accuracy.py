@@ -18,11 +18,11 @@ from cmapss_rul.training.reporters import Reporter, Row
 from cmapss_rul.training.train import train
 
 MARGIN = 1.02
-"""The target is a validation RMSE within 2 % of the reference loop's best; 2 % is a *guess*."""
+"""Target validation RMSE as a multiple of the reference loop's best (*guess*)."""
 
 
 class TimeToTarget(NamedTuple):
-    """Seconds and epochs until a run reached the target; of the whole run if it did not.
+    """Seconds and epochs until a run reaches the target; of the whole run if it never does.
 
     `best` is its lowest validation RMSE, cycles.
     """
@@ -46,26 +46,26 @@ def time_to_target(epochs: Sequence[Epoch], target: float) -> TimeToTarget:
         seconds += epoch.seconds
         if epoch.rmse <= target:
             return TimeToTarget(seconds, number, True, best)
-    # the whole time, a lower bound: leaving the run out would favour the loop that failed
+    # the whole time is a lower bound; excluding the run would favour a loop that fails
     return TimeToTarget(seconds, len(epochs), False, best)
 
 
 def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
-    """Train both loops from each seed, alternately, and compare the times to the target.
+    """Train both loops with each seed, alternately, and compare the times to the target.
 
     Repeated runs of a seed take the same epochs; only their duration varies with the machine.
     """
-    # all seeds once, then all again: a machine that is slow for a while affects each seed alike
+    # all seeds once, then all again: a temporarily slow machine affects each seed alike
     seeds = options.sizes.seeds * options.sizes.repeats
     pairs = [
-        # by number, because each seed has several runs
+        # numbered, because each seed has several runs
         _train_both(options, options.fd001.model_copy(update={"seed": seed}), f"accuracy-{number}")
         for number, seed in enumerate(seeds)
     ]
     reference_seconds, our_seconds = (
         [run.seconds for run in runs] for runs in zip(*pairs, strict=True)
     )
-    # "usual_loop" is the reference loop: the keys stay those of results saved before
+    # "usual_loop" is the reference loop: a key of saved results
     return {
         "accuracy.ratio_to_usual_loop": summarise_ratios(reference_seconds, our_seconds),
         "accuracy.usual_loop_seconds": Summary.of(reference_seconds),
@@ -80,16 +80,16 @@ def measure_accuracy(options: BenchOptions) -> dict[str, Any]:
 def measure_splits(
     options: BenchOptions, splits: int, report: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Compare the times to the target on several splits of the engines, with each seed.
+    """Compare the times to the target on several splits of the engines, with several seeds each.
 
-    The defaults may have been tuned on one split. Both loops train on the same engines of the
-    subset alone and read the same inputs; a run that never reaches the target counts with its
-    whole time, and `accuracy.never` says how many there were.
+    The defaults may have been tuned on one split. Both loops train on the same engines, without
+    auxiliary subsets, and use the same inputs. A run that never reaches the target counts with its
+    whole time; `accuracy.never` is the number of such runs.
 
     Args:
-        options: `config` is measured, with `split.seed` from 0 on.
+        options: options; `options.config` is measured, with `split.seed` 0, 1, ….
         splits: number of splits.
-        report: receives the ratio of each pair.
+        report: called with the ratio of each pair.
     """
     runs: list[dict[str, Any]] = []
     for split, seed in itertools.product(range(splits), options.sizes.seeds):
@@ -119,7 +119,7 @@ def measure_splits(
 def _train_both(
     options: BenchOptions, config: RunConfig, name: str
 ) -> tuple[TimeToTarget, TimeToTarget]:
-    """Train the reference loop and ours, one after the other; the name is that of our folder."""
+    """Train the reference loop, then ours in the run folder `name`."""
     epochs, device = options.sizes.usual_epochs, options.device
     reference = measure_once(prepare_reference, config, epochs, device)
     ours = measure_once(prepare_ours, config, options.folder / name, device)
@@ -129,13 +129,13 @@ def _train_both(
 def compare_times(
     reference: Sequence[Epoch], ours: Sequence[Epoch]
 ) -> tuple[TimeToTarget, TimeToTarget]:
-    """Time until each run is within `MARGIN` of the best RMSE of the reference run."""
+    """Return the time until each run is within `MARGIN` of the best RMSE of the reference run."""
     target = MARGIN * min(epoch.rmse for epoch in reference)
     return time_to_target(reference, target), time_to_target(ours, target)
 
 
 def prepare_reference(config: RunConfig, epochs: int, device: str) -> Callable[[], list[Epoch]]:
-    """Prepare the reference loop on the same split and windows, without auxiliary subsets."""
+    """Prepare the reference loop with the same split and windows, without auxiliary subsets."""
     set_up_torch(config.train.thread_count(), config.seed)
     data = load_data(without_auxiliary(config))
     loop = ReferenceLoop(config, data, torch.device(device))
@@ -163,5 +163,5 @@ class EpochRecorder(Reporter):
     def epoch_end(self, row: Row, best: bool) -> None:
         """Record an epoch."""
         del best
-        # "seconds" are training and validation, as in `ReferenceLoop.fit`
+        # "seconds" includes training and validation, as in `ReferenceLoop.fit`
         self.epochs.append(Epoch(row["seconds"], row["val_rmse"]))

@@ -1,7 +1,7 @@
-"""Data preparation and batch assembly, compared with rul-datasets.
+"""Benchmark of data preparation and batch assembly against rul-datasets.
 
-rul-datasets, called the peer in keys and names, is the most complete public loader of these data;
-the extra `bench` installs it.
+rul-datasets ("peer" in keys and names) is the most complete public loader of these data; the
+extra `bench` installs it.
 """
 
 import importlib
@@ -34,23 +34,23 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
 
 WINDOWS = (30, 60, 120)
-"""Lengths of windows that are gathered, cycles."""
+"""Window lengths of the assembled batches, cycles."""
 
 PEER_MISSING = "needs rul-datasets and requests: pip install 'cmapss_rul[bench]'"
 
 _DERIVED = ("dev_*", "val_*", "*.pkl")
-"""Files that the first call of rul-datasets writes beside the text files."""
+"""Files that rul-datasets writes beside the text files on its first call."""
 
 
 # ---- measurements ----------------------------------------------------------------------------
 
 
 def measure_data(options: BenchOptions) -> dict[str, Any]:
-    """Time the preparation from text files to tensors without imports, in fresh processes.
+    """Time the preparation from text files to tensors in new processes, without imports.
 
-    Both read one subset with the sensors, window and cap of rul-datasets, whose only call also
-    reads the test file. Cold is a first call: rul-datasets writes the training file as two text
-    files and saves its scaler, ours writes its cache. Cached is a later call of each.
+    Both read one subset with the sensors, window and cap of rul-datasets, which always reads the
+    test file, too. Cold is a first call: rul-datasets writes the training file as two text files
+    and saves its scaler, ours writes its cache. Cached is a later call.
     """
     config = _copy_train_file(options)
     contenders: dict[str, Callable[[], Measurement]] = {
@@ -61,7 +61,7 @@ def measure_data(options: BenchOptions) -> dict[str, Any]:
         peer = partial(
             measure_once, prepare_peer_data, _peer_root(options), config.data.subset, PEER_WINDOW
         )
-        contenders = {  # each cached call follows the cold call that writes its files
+        contenders = {  # cached after cold, which writes the files
             "peer cold": partial(peer, fresh=True),
             "peer cached": partial(peer, fresh=False),
             **contenders,
@@ -89,7 +89,7 @@ def measure_data(options: BenchOptions) -> dict[str, Any]:
 
 
 def measure_loader(options: BenchOptions) -> dict[str, Any]:
-    """Time the assembly of shuffled batches by window length, and the loader of rul-datasets."""
+    """Time the assembly of shuffled batches by window length, and that of rul-datasets."""
     config = options.peer_config
     contenders = {
         str(window): Contender(
@@ -122,7 +122,7 @@ def measure_loader(options: BenchOptions) -> dict[str, Any]:
 
 
 def _copy_train_file(options: BenchOptions) -> RunConfig:
-    """Copy the training file, so that the user's cache is not deleted; return its configuration."""
+    """Copy the training file, to keep the user's cache; return a configuration that reads it."""
     config, folder = options.peer_config, options.folder / "ours"
     folder.mkdir()
     name = file_name("train", config.data.subset)
@@ -131,11 +131,11 @@ def _copy_train_file(options: BenchOptions) -> RunConfig:
 
 
 def prepare_our_data(config: RunConfig, *, fresh: bool) -> Callable[[], Measurement]:
-    """Import what loading needs; a turn loads the data, without the cache if `fresh`."""
-    import numpy.ma  # noqa: F401  # imported at first use; rul-datasets imports it at its start
+    """Do the imports; a turn loads the data, without the cache if `fresh`."""
+    import numpy.ma  # noqa: F401  # else imported at first use, within the timed part
 
     keep_freed_memory()
-    if fresh:  # removed here, before the clock of the turn starts
+    if fresh:  # not in `load`, which is timed
         shutil.rmtree(Path(config.data.dir) / "cache", ignore_errors=True)
 
     def load() -> Measurement:
@@ -164,16 +164,16 @@ def prepare_our_loader(config: RunConfig, threads: int) -> Callable[[], Measurem
 
 
 def peer_version() -> str | None:
-    """Version of rul-datasets; None where it or a package that it needs is not installed."""
-    # looked for, not imported: the parent process does not need them; requests is imported by
-    # rul-datasets without being declared
+    """Return the version of rul-datasets; None if it or its dependency requests is missing."""
+    # find_spec does not import them, which the parent process does not need; requests is an
+    # undeclared dependency of rul-datasets
     if not all(importlib.util.find_spec(name) for name in ("rul_datasets", "requests")):
         return None
     return metadata.version("rul-datasets")
 
 
 def fill_peer_root(data: Path, subset: str, root: Path) -> None:
-    """Copy a subset's text files to where rul-datasets expects them below its root."""
+    """Copy the text files of a subset to where rul-datasets expects them in its data root."""
     folder = root / "CMAPSS"
     folder.mkdir(parents=True)
     for kind in ("train", "test", "RUL"):
@@ -181,7 +181,7 @@ def fill_peer_root(data: Path, subset: str, root: Path) -> None:
 
 
 def _peer_root(options: BenchOptions) -> Path:
-    """Data root of rul-datasets, filled at the first call."""
+    """Return the data root of rul-datasets, created on the first call."""
     root, data = options.folder / "peer", options.config.data
     if not root.exists():
         fill_peer_root(Path(data.dir), data.subset, root)
@@ -196,11 +196,11 @@ def prepare_peer_data(
         for pattern in _DERIVED:
             for path in (root / "CMAPSS").glob(pattern):
                 path.unlink()
-    set_up = _import_peer(root, subset, window, batch_size=1)  # of a loader that is not used
+    set_up = _import_peer(root, subset, window, batch_size=1)  # the loader is not used
 
     def load() -> Measurement:
         start = time.perf_counter()
-        set_up().to_dataset("dev")  # windows in memory, where `load_data` ends, too
+        set_up().to_dataset("dev")  # windows in memory, like the result of `load_data`
         return Measurement(time.perf_counter() - start, peak_memory_mb())
 
     return load
@@ -223,8 +223,8 @@ def prepare_peer_loader(
 
 def _import_peer(root: Path, subset: SubsetName, window: int, batch_size: int) -> Callable[[], Any]:
     """Import rul-datasets; return a function that prepares and sets up its data module."""
-    warnings.simplefilter("ignore")  # it warns at each step of a first call
-    os.environ["RUL_DATASETS_DATA_ROOT"] = str(root)  # read by its import
+    warnings.simplefilter("ignore")  # a first call emits many
+    os.environ["RUL_DATASETS_DATA_ROOT"] = str(root)  # read at import
     rul_datasets: Any = importlib.import_module("rul_datasets")
 
     def set_up() -> Any:

@@ -1,4 +1,4 @@
-"""Inference: throughput in batches, and latency of single windows."""
+"""Benchmark of inference: throughput in batches, and latency of single windows."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.inputs import load_data
 
 _WARM_UP = 20
-"""Single windows before those that are timed: the first calls allocate buffers."""
+"""Single windows predicted before timing: the first calls allocate buffers."""
 
 
 class InferenceTimes(NamedTuple):
@@ -26,7 +26,7 @@ class InferenceTimes(NamedTuple):
 
 
 def measure_inference(options: BenchOptions) -> dict[str, Any]:
-    """Time predictions of the subset's training windows: the test set has too few windows."""
+    """Time predictions of training windows; the test set has too few."""
     sizes = options.sizes
     times = measure_once(
         prepare_inference,
@@ -36,7 +36,7 @@ def measure_inference(options: BenchOptions) -> dict[str, Any]:
         sizes.passes,
         sizes.single,
     )
-    # quantiles of single calls: a median of means would hide the slow ones
+    # quantiles of single calls: means would hide slow calls
     median, p99 = np.quantile(times.latencies, [0.5, 0.99])
     return {
         "inference.windows_per_second": Summary.of(times.rates),
@@ -47,13 +47,13 @@ def measure_inference(options: BenchOptions) -> dict[str, Any]:
 def prepare_inference(
     config: RunConfig, device: str, threads: int, passes: int, single: int
 ) -> Callable[[], InferenceTimes]:
-    """Build a network with fresh weights: they do not change its speed."""
+    """Prepare an untrained network, which is as fast as a trained one."""
     set_up_torch(threads)
     torch_device = torch.device(device)
     data = load_data(config)
     network = config.build_network().to(torch_device)
     windows = data.training.windows.to(torch_device)
-    # *guess*: as many batches as give a steady rate, whatever the size of the subset
+    # *guess*: enough batches for a stable rate, independent of the size of the subset
     some = windows.select(torch.arange(min(len(windows), 8192), device=torch_device))
 
     def measure() -> InferenceTimes:
@@ -68,13 +68,13 @@ def _rate(network: Network, windows: Windows, device: torch.device) -> float:
     with synchronised(device):
         start = time.perf_counter()
         predict(network, windows)
-    # after the context, which waits for the device at its end
+    # after the context manager, which synchronises on exit
     return len(windows) / (time.perf_counter() - start)
 
 
 @torch.inference_mode()
 def _latencies(network: Network, windows: Windows, count: int) -> list[float]:
-    """Time windows drawn at random, each until its RUL is a Python float."""
+    """Time the prediction of random single windows, including the transfer to a Python float."""
     network.eval()
     latencies = []
     for index in torch.randint(len(windows), (count + _WARM_UP, 1), device=windows.ends.device):

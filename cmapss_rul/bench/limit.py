@@ -1,8 +1,8 @@
-"""The lower limit of a training step's time: its matrix products alone.
+"""Lower bound of the time of a training step: its matrix products alone.
 
 A step consists of the matrix products of the network, forward and backward, which no
-implementation can avoid, and of overhead. The products are listed by shape here, so that both can
-be timed: the products alone, and the whole step.
+implementation can avoid, and of overhead. This module lists the products by shape and times both:
+the products alone, and the whole step.
 """
 
 import time
@@ -18,16 +18,16 @@ from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.step import StepPlan, TrainingStep
 
 STEADY = StepPlan(steps=1_000_000, warmup=0)
-"""A schedule in which every measured step is after the warm-up."""
+"""Schedule without warm-up, and too long for any decay."""
 
 _Layer = TypeVar("_Layer", bound=nn.Module)
 
 
 class Product(NamedTuple):
-    """Matrix products [rows, inner] × [inner, columns] of one shape.
+    """Matrix products of one shape, [rows, inner] × [inner, columns].
 
-    `part` is that of the network and the purpose of the product; `batch` pairs of matrices are
-    multiplied in one call, and a step has `calls` of them, one after another.
+    `part` is the part of the network and the purpose of the product; each call multiplies `batch`
+    pairs of matrices, and a step has `calls` calls.
 
     >>> Product("rul_head forward", rows=2, inner=3, columns=1, calls=5).flops
     60
@@ -42,12 +42,12 @@ class Product(NamedTuple):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations in a step: one multiplication and one addition per term."""
+        """Floating-point operations per step, a multiply-add counted as two."""
         return 2 * self.rows * self.inner * self.columns * self.batch * self.calls
 
 
 class ProductTimes(NamedTuple):
-    """Seconds of steps and of their products alone, measured alternately; FLOPs of the products."""
+    """FLOPs of the products; seconds of steps and of products alone, measured alternately."""
 
     flops: int
     steps: list[float]
@@ -55,20 +55,20 @@ class ProductTimes(NamedTuple):
 
     @property
     def shares(self) -> list[float]:
-        """Time of the products over time of the step, for each pair of measurements.
+        """Time of the products ÷ time of the step, for each pair of measurements.
 
-        Equals the FLOP rate of the step over that of the products, since the FLOPs are the same.
+        Equals the ratio of their FLOP rates, since the FLOPs are the same.
         """
         return [products / step for products, step in zip(self.products, self.steps, strict=True)]
 
 
 def matrix_products(config: RunConfig) -> list[Product]:
-    """List every matrix product of a training step of a configuration.
+    """List the matrix products of a training step of a configuration.
 
-    The list has what the mathematics needs, however it is computed: convolutions as products of
-    the unfolded window, the LSTM's input as one product for the whole window and its recurrence
-    as one product per step. It has no product with the LSTM's initial state, which is 0, and none
-    for the gradient of the input window, which training does not need.
+    The list is independent of the implementation: convolutions are products of the unfolded
+    window, the input projection of the LSTM is one product for the whole window, its recurrence
+    one product per step. Products with the initial state of the LSTM, which is 0, and for the
+    gradient of the input window, which training does not need, are excluded.
     """
     network = config.meta_network()
     batch, window = config.train.batch_size, config.data.window
@@ -91,11 +91,11 @@ def matrix_products(config: RunConfig) -> list[Product]:
 def measure_products(config: RunConfig, repeats: int, *, warm_up: int = 3) -> ProductTimes:
     """Time training steps and their products alone, alternately, after `warm_up` untimed pairs.
 
-    Both run on the CPU with PyTorch's current number of threads, on random numbers in the shapes
-    of the configuration's full batch.
+    Both run on the CPU with the current number of PyTorch threads, on random numbers in the shapes
+    of a full batch.
     """
     listed = matrix_products(config)
-    with torch.random.fork_rng([]):  # the caller's random state stays as it is
+    with torch.random.fork_rng([]):  # restores the random state of the caller
         torch.manual_seed(config.seed)
         step, products = random_batch_step(config), compute_products(listed)
     pairs = [(_time(step), _time(products)) for _ in range(warm_up + repeats)][warm_up:]
@@ -107,7 +107,7 @@ def measure_products(config: RunConfig, repeats: int, *, warm_up: int = 3) -> Pr
 
 
 def random_batch_step(config: RunConfig) -> Callable[[], object]:
-    """Return a function that takes a training step, optimisers included, on one random batch."""
+    """Return a function that takes a whole training step on one random batch."""
     features = len(config.data.columns) + config.data.cycle_count
     size, classes = config.train.batch_size, config.loss.health.classes
     step = TrainingStep(config, config.build_network(), torch.device("cpu"))
@@ -121,12 +121,12 @@ def random_batch_step(config: RunConfig) -> Callable[[], object]:
 
 
 def compute_products(listed: list[Product]) -> Callable[[], object]:
-    """Return a function that computes the listed products, into preallocated results."""
+    """Return a function that computes the listed products into preallocated results."""
     matrices = [_matrices(product) for product in listed]
 
     def compute() -> None:
         for product, (left, right, result) in zip(listed, matrices, strict=True):
-            # *measured*: oneDNN, in the LSTM, is faster for some shapes, so a share may exceed 1
+            # *measured*: oneDNN, used by the LSTM, is faster for some shapes: a share may exceed 1
             multiply = torch.mm if product.batch == 1 else torch.bmm
             for _ in range(product.calls):
                 multiply(left, right, out=result)  # without the cost of an allocation
@@ -159,7 +159,7 @@ def _layers(part: nn.Module, kind: type[_Layer]) -> list[_Layer]:
 def _linear(
     part: str, rows: int, inputs: int, outputs: int, *, first: bool = False, calls: int = 1
 ) -> Iterator[Product]:
-    """[rows, inputs] → [rows, outputs]; a first layer needs no gradient of its input."""
+    """Yield products of [rows, inputs] → [rows, outputs]; a first layer has no input gradient."""
     yield Product(f"{part} forward", rows, inputs, outputs, calls=calls)
     yield Product(f"{part} gradient of weights", outputs, rows, inputs, calls=calls)
     if not first:
@@ -167,7 +167,7 @@ def _linear(
 
 
 def _lstm(lstm: nn.LSTM, batch: int, steps: int, *, first: bool) -> Iterator[Product]:
-    """Two directions in each layer, four gates in each direction."""
+    """Yield the products of a bidirectional LSTM, with four gates per direction."""
     hidden, gates, after_first = lstm.hidden_size, 4 * lstm.hidden_size, steps - 1
     for layer in range(lstm.num_layers):
         inputs = 2 * hidden if layer else lstm.input_size
@@ -178,20 +178,20 @@ def _lstm(lstm: nn.LSTM, batch: int, steps: int, *, first: bool) -> Iterator[Pro
             part, calls = "bilstm recurrence", 2 * after_first
             yield Product(f"{part} forward", batch, hidden, gates, calls=calls)
             yield Product(f"{part} gradient of state", batch, gates, hidden, calls=calls)
-            # a single product over all steps: it can wait until the gates' gradients are known
+            # a single product over all steps, once the gradients of all gates are known
             rows = batch * after_first
             yield Product(f"{part} gradient of weights", gates, rows, hidden, calls=2)
 
 
 def _pairs(part: str, batch: int, rows: int, inner: int, columns: int) -> Iterator[Product]:
-    """A product of two matrices that both need a gradient, `batch` times in one call."""
+    """Yield a product of two matrices that both need a gradient, `batch` times in one call."""
     yield Product(f"{part} forward", rows, inner, columns, batch)
     yield Product(f"{part} gradient of left", rows, columns, inner, batch)
     yield Product(f"{part} gradient of right", inner, rows, columns, batch)
 
 
 def _last_state(attention: LastStateAttention, batch: int, steps: int) -> Iterator[Product]:
-    """Query, key projection of the query, scores over all states, and their weighted mean."""
+    """Yield query, key projection of the query, scores over all states, and weighted mean."""
     hidden, width = attention.query.weight.shape
     # the key matrix is applied to the query, not to every state; see `LastStateAttention`
     yield from _linear("attention query", batch, width, hidden)
@@ -201,7 +201,7 @@ def _last_state(attention: LastStateAttention, batch: int, steps: int) -> Iterat
 
 
 def _self_attention(attention: nn.MultiheadAttention, batch: int, steps: int) -> Iterator[Product]:
-    """One query per window, keys and values of all steps, and the output projection."""
+    """Yield one query per window, keys and values of all steps, and the output projection."""
     width, heads = attention.embed_dim, attention.num_heads
     yield from _linear("attention query", batch, width, width)
     yield from _linear("attention key and value", batch * steps, width, 2 * width)

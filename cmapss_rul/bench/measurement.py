@@ -1,7 +1,7 @@
-"""Repeated measurements in worker processes that alternate, and their medians and spreads.
+"""Repeated measurements in alternating worker processes, and their medians and spreads.
 
-Each contender of a comparison runs in a fresh process, set up as its user's would be, so that
-neither the memory nor the settings of one affect the other; and only one computes at a time.
+Each contender of a comparison runs in a new process, set up as a user would, so that memory and
+settings of one do not affect the other; only one computes at a time.
 """
 
 import contextlib
@@ -19,17 +19,17 @@ from cmapss_rul.system.workers import Handler, Worker
 
 T = TypeVar("T")
 REST = 0.05
-"""Seconds idle before a turn. *Guess*: threads of the previous process may still be spinning."""
+"""Idle seconds before a turn. *Guess*: threads of the previous process may still be spinning."""
 
 
 class Contender(Generic[T]):
-    """A worker process that is prepared once and then measured turn by turn.
+    """Worker process that is prepared once and then measured turn by turn.
 
     Args:
-        prepare: prepares the process at the first turn and returns the function that each turn
-            calls; it and its arguments, which follow, must be picklable.
-        arguments: of `prepare`, by position.
-        named: of `prepare`, by name.
+        prepare: picklable function that prepares the process at the first turn and returns the
+            function that each turn calls.
+        arguments: positional arguments of `prepare`, picklable.
+        named: keyword arguments of `prepare`, picklable.
     """
 
     def __init__(
@@ -39,16 +39,16 @@ class Contender(Generic[T]):
         self._worker = Worker(partial(_set_up_turns, partial(prepare, *arguments, **named)))
 
     def __call__(self) -> T:
-        """Rest, do a turn, and return its value.
+        """Wait `REST`, run a turn, and return its value.
 
         Raises:
             RulError: the turn failed, or its process died.
         """
         time.sleep(REST)
-        self._worker.send(None)  # the task is always the same: one more turn
+        self._worker.send(None)  # every task is the same: one more turn
         end = self._worker.receive()
         if end.error is not None:
-            # the error of a dead process does not tell what it was doing
+            # the error of a dead process does not name its task
             raise RulError(f"{self._name}: {end.error}" if self._worker.dead else end.error)
         value: T = end.value
         return value
@@ -65,7 +65,7 @@ class Contender(Generic[T]):
 
 
 def _set_up_turns(prepare: Callable[[], Callable[[], Any]]) -> Handler:
-    turn: Callable[[], Any] | None = None  # prepared with the first turn, whose errors are reported
+    turn: Callable[[], Any] | None = None  # prepared in the first turn: its errors are reported
 
     def handle(task: None, send: Callable[[Any], None]) -> Any:
         del task, send
@@ -77,7 +77,7 @@ def _set_up_turns(prepare: Callable[[], Callable[[], Any]]) -> Handler:
 
 
 def measure_once(prepare: Callable[..., Callable[[], T]], *arguments: Any, **named: Any) -> T:
-    """Do a single turn in a new process; the arguments are those of `Contender`."""
+    """Run a single turn in a new process; the arguments are those of `Contender`."""
     with Contender(prepare, *arguments, **named) as contender:
         return contender()
 
@@ -87,8 +87,8 @@ def alternate(
 ) -> dict[str, list[T]]:
     """Interleave the turns of several contenders, as in A B A B A B.
 
-    A machine that is slow for a while then slows neighbouring turns of all contenders alike. The
-    values of the first `warm_up` turns of each, which come before the others, are dropped.
+    A temporarily slow machine then slows neighbouring turns of all contenders alike. The values of
+    the first `warm_up` turns of each contender are dropped.
 
     >>> alternate({"A": lambda: 1, "B": lambda: 2}, turns=3)
     {'A': [1, 1, 1], 'B': [2, 2, 2]}
@@ -97,16 +97,16 @@ def alternate(
     for turn in range(warm_up + turns):
         for name, contender in contenders.items():
             value = contender()
-            if turn >= warm_up:  # earlier ones fill caches and buffers, which a long run does once
+            if turn >= warm_up:  # the first turns fill caches and buffers
                 values[name].append(value)
     return values
 
 
 def peak_memory_mb() -> float:
-    """Return the peak resident size of this process, MB of 10⁶ bytes."""
-    with contextlib.suppress(OSError):  # only Linux has it
+    """Return the peak resident set size of this process, MB (10⁶ bytes)."""
+    with contextlib.suppress(OSError):  # Linux only
         for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):  # rusage would also count the parent before the exec
+            if line.startswith("VmHWM:"):  # ru_maxrss would include the parent before the exec
                 return int(line.split()[1]) * 1024 / 1e6
     import resource  # missing on Windows
 
@@ -116,7 +116,7 @@ def peak_memory_mb() -> float:
 
 
 class Measurement(NamedTuple):
-    """Seconds, or windows per second, and the peak resident size of the process so far, MB."""
+    """Seconds, or windows per second, and peak resident set size of the process, MB."""
 
     value: float
     peak_mb: float
@@ -125,7 +125,7 @@ class Measurement(NamedTuple):
 class Summary(NamedTuple):
     """Median and interquartile range, in the unit of the values.
 
-    Both are robust: an outlier, caused by another process on the machine, hardly moves them.
+    Both are robust against outliers, such as those caused by other processes on the machine.
     """
 
     median: float
@@ -145,7 +145,7 @@ class Summary(NamedTuple):
 def summarise_ratios(numerators: Sequence[float], denominators: Sequence[float]) -> Summary:
     """Summarise the ratios of neighbouring turns.
 
-    A machine that is slow for a while slows both turns of a pair, which leaves their ratio.
+    A temporarily slow machine slows both turns of a pair, which cancels in the ratio.
 
     >>> summarise_ratios([2.0, 6.0, 3.0], [1.0, 2.0, 1.0])
     Summary(median=3.0, spread=0.5)
@@ -154,10 +154,10 @@ def summarise_ratios(numerators: Sequence[float], denominators: Sequence[float])
 
 
 def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn dotted keys into the nested result of a benchmark.
+    """Convert dotted keys into the nested result of a benchmark.
 
-    A summary becomes two keys, `<key>` with its median and `<key>_spread`; a mapping of summaries
-    becomes two mappings in the same way.
+    A summary becomes two keys, `<key>` with the median and `<key>_spread`; likewise a mapping of
+    summaries becomes two mappings.
 
     >>> nest_keys({"a.b": Summary(2.0, 0.5), "a.c": {"30": Summary(1.0, 0.1)}, "d": None})
     {'a': {'b': 2.0, 'b_spread': 0.5, 'c': {'30': 1.0}, 'c_spread': {'30': 0.1}}, 'd': None}
@@ -183,7 +183,7 @@ def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def look_up(result: Mapping[str, Any], key: str) -> Any:
-    """Look a dotted key up in a result; None where it is missing.
+    """Look up a dotted key in a result; None if it is missing.
 
     >>> look_up({"step": {"seconds": 0.1}}, "step.seconds"), look_up({}, "step.seconds")
     (0.1, None)

@@ -1,7 +1,7 @@
-"""The reference loop: a baseline written like most public code for these data.
+"""Reference training loop: a baseline like most public code for these data.
 
-Windows materialised as one tensor, a DataLoader with its defaults, Adam with its default learning
-rate and no schedule, the sum of the two losses, `.item()` in each step, all windows in each epoch.
+Windows in one tensor, a DataLoader with its defaults, Adam with its default learning rate and no
+schedule, the sum of the two losses, `.item()` in each step, all windows in each epoch.
 """
 
 import math
@@ -19,7 +19,7 @@ from cmapss_rul.training.config import RunConfig
 
 
 class Epoch(NamedTuple):
-    """Seconds of training and validation, and RMSE over every cycle of the validation engines."""
+    """Seconds of training and validation; RMSE over every cycle of the validation engines."""
 
     seconds: float
     rmse: float
@@ -29,14 +29,14 @@ class ReferenceLoop:
     """Network, optimiser and loaders of the reference loop.
 
     Args:
-        config: network, batch size and cap; nothing else of it is used.
+        config: only network, batch size and cap are used.
         data: windows for training and validation.
-        device: of the network.
+        device: device of the network.
     """
 
     def __init__(self, config: RunConfig, data: TrainingData, device: torch.device) -> None:
         batch_size = config.train.batch_size
-        # no worker processes, which is the default: with windows in memory they only cost time
+        # no worker processes (the default): with windows in memory they would only cost time
         self.loader = DataLoader(materialise(data.training), batch_size, shuffle=True)
         self.validation = DataLoader(materialise(data.validation), batch_size)
         self.network = config.build_network().to(device)
@@ -47,14 +47,14 @@ class ReferenceLoop:
         self.device = device
 
     def step(self, batch: list[Tensor]) -> float:
-        """Take a training step on windows, RUL, health and padding; return its loss."""
+        """Take a training step on [windows, RUL, health, padding]; return the loss."""
         windows, rul, health, padding = (tensor.to(self.device) for tensor in batch)
         self.optimiser.zero_grad()
         output = self.network(windows, padding)
         loss = self.rul_loss(output.rul, rul) + self.health_loss(output.health, health)
         loss.backward()
         self.optimiser.step()
-        return float(loss.item())  # waits for the device in each step, as public code mostly does
+        return float(loss.item())  # synchronises in each step, as most public code does
 
     def validate(self) -> float:
         """Return the RMSE over the validation windows, cycles."""
@@ -63,7 +63,7 @@ class ReferenceLoop:
         with torch.no_grad():
             for batch in self.validation:
                 windows, rul, _, padding = (tensor.to(self.device) for tensor in batch)
-                # clamped like our predictions: the comparison is of loops, not of this detail
+                # clamped like our predictions, so that the comparison is about the loops
                 predicted = self.network(windows, padding).rul.clamp(0, self.cap)
                 squares += ((predicted - rul) ** 2).sum().item()
                 count += len(rul)
@@ -81,6 +81,6 @@ class ReferenceLoop:
 
 
 def materialise(labelled: LabelledWindows) -> TensorDataset:
-    """Copy every window of a set into one tensor."""
-    # without `censored`, which is None for these data and no tensor
+    """Copy every window of a set into one tensor, with its labels and padding."""
+    # without `censored`, which is None for these data
     return TensorDataset(*labelled.batch(torch.arange(len(labelled)))[:4])

@@ -1,4 +1,4 @@
-"""All measurements of a benchmark, one after another, and the machine that they ran on."""
+"""Runs all measurements of a benchmark and describes the machine."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ PARTS: Mapping[str, Part] = {
     "inference": measure_inference,
     "time to the target accuracy": measure_accuracy,
 }
-"""What is measured, in this order."""
+"""Name of each measurement → its function, in order."""
 
 
 def bench(
@@ -57,15 +57,16 @@ def bench(
 
     Args:
         subset: FD001 to FD004.
-        splits: only the time to the target accuracy, on so many splits of the training engines.
-        seeds: of each of these splits.
-        data_dir: folder of the text files; that of the configurations by default.
-        device: auto, cpu or cuda, where networks run.
+        splits: number of splits of the training engines, to measure only the time to the target
+            accuracy.
+        seeds: seeds per split.
+        data_dir: folder of the text files; by default that of the configurations.
+        device: auto, cpu or cuda, for the networks.
         quick: the same measurements with fewer repetitions.
-        report: receives the name of each measurement before it starts.
+        report: called with the name of each measurement before it starts.
 
     Returns:
-        Plain values under the keys of the table, `<key>_spread` beside each median.
+        Plain values with the keys of the table, and `<key>_spread` for each median.
 
     Raises:
         RulError: a measurement failed, or, as DataError, a file cannot be provided.
@@ -85,13 +86,13 @@ def bench(
 def bench_scale(
     picture: Path, *, quick: bool = False, report: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Measure time and memory of simulated fleets, and draw them.
+    """Measure time and memory on simulated fleets, and plot them.
 
-    The PNG at `picture` is replaced if it exists; `quick` leaves out the larger fleets. Returns the
-    machine, and under `points` each `Point` with its time and memory per row.
+    The PNG at `picture` is replaced if it exists; `quick` omits the larger fleets. Returns the
+    machine and, as `points`, each `Point` with its time and memory per row.
 
     Raises:
-        RulError: a measurement failed, or the picture cannot be written.
+        RulError: a measurement failed, or the plot cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="rul-bench-") as folder:
         points = measure_scale(Path(folder), ENGINES[:3] if quick else ENGINES, report=report)
@@ -108,8 +109,8 @@ def bench_scale(
 def run_parts(
     options: BenchOptions, parts: Mapping[str, Part], report: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Run some of the measurements; the result also describes their conditions."""
-    options.fetch_files()  # before the clock starts
+    """Run measurements; the result includes their conditions."""
+    options.fetch_files()  # not timed
     data = options.config.data
     origin = provenance(Path(data.dir) / file_name("train", data.subset))
     start = time.perf_counter()
@@ -133,14 +134,14 @@ def run_parts(
 
 
 def inspect_machine(device: torch.device) -> dict[str, Any]:
-    """Return processor, memory, GPU, system, versions and load; no name of machine or user."""
+    """Return processor, memory, GPU, system, versions and load, without host and user names."""
     return {
         "processor": _processor(),
-        "cores": TrainConfig().thread_count(),  # usable ones: a container may not have them all
+        "cores": TrainConfig().thread_count(),  # available to this process, as in a container
         "memory_mb": _memory_mb(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "load_average": _load(),  # a busy machine spoils ratios, too: the reader should see it
+        "load_average": _load(),  # a busy machine distorts even ratios
         "versions": {
             "cmapss_rul": __version__,
             "python": platform.python_version(),
@@ -152,7 +153,7 @@ def inspect_machine(device: torch.device) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    with contextlib.suppress(OSError):  # only Linux has it
+    with contextlib.suppress(OSError):  # Linux only
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
@@ -167,5 +168,5 @@ def _memory_mb() -> float | None:
 
 
 def _load() -> float | None:
-    """Load average over the last minute; None where the system has none."""
+    """Return the load average over the last minute; None if the system has none."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

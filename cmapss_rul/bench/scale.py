@@ -1,4 +1,4 @@
-"""Time and memory as functions of fleet size and window length, on simulated fleets."""
+"""Benchmark of loading time and memory by fleet size and window length, on simulated fleets."""
 
 import io
 import shutil
@@ -25,10 +25,11 @@ class Point:
     """Cost of loading a simulated fleet for training, in a new process.
 
     Attributes:
-        cached: loaded from the cache; else from the text file.
-        seconds: from files to tensors, without imports.
-        gather: seconds per window for assembling shuffled batches.
-        base_mb: peak resident size after the imports, MB; `peak_mb` is that at the end.
+        cached: loaded from the cache, else from the text file.
+        seconds: time from files to tensors, without imports.
+        gather: seconds per window for the assembly of shuffled batches.
+        base_mb: peak resident set size after the imports, MB.
+        peak_mb: peak resident set size at the end, MB.
     """
 
     engines: int
@@ -42,12 +43,12 @@ class Point:
 
     @property
     def microseconds_a_row(self) -> float:
-        """Time from files to tensors, per row."""
+        """Time from files to tensors, microseconds per row."""
         return 1e6 * self.seconds / self.rows
 
     @property
     def bytes_a_row(self) -> float:
-        """Memory beyond that of the imports, per row."""
+        """Memory in addition to that of the imports, bytes per row."""
         return 1e6 * (self.peak_mb - self.base_mb) / self.rows
 
 
@@ -57,13 +58,13 @@ def measure_scale(
     windows: Sequence[int] = WINDOWS,
     report: Callable[[str], object] = str,
 ) -> list[Point]:
-    """Measure each number of engines with the first window, and the largest with each window.
+    """Measure each fleet size with the first window, and the largest fleet with each window.
 
     Args:
-        folder: for the simulated fleets; those of an earlier call are reused.
+        folder: folder of the simulated fleets; those of an earlier call are reused.
         engines: numbers of engines, each at least 10.
-        windows: lengths, cycles, multiples of the pooling of fd001 (3).
-        report: receives the name of each measurement before it starts.
+        windows: window lengths, cycles, multiples of the pooling of fd001 (3).
+        report: called with the name of each measurement before it starts.
     """
     first, most = windows[0], max(engines)
     wanted = dict.fromkeys([*((n, first) for n in engines), *((most, w) for w in windows)])
@@ -74,14 +75,14 @@ def measure_scale(
         simulate(fleet, engines=count, kinds=["train"])
         points += [
             measure_once(prepare_point, fleet, count, window, cached=cached)
-            for cached in (False, True)  # in this order: the first writes the cache
+            for cached in (False, True)  # the first writes the cache
         ]
     return points
 
 
 def prepare_point(fleet: Path, engines: int, window: int, *, cached: bool) -> Callable[[], Point]:
-    """Import what loading needs; a turn measures one point, unless `cached` without the cache."""
-    import numpy.ma  # noqa: F401  # imported by the parser at first use; not timed
+    """Do the imports; a turn measures one point, from the cache if `cached`."""
+    import numpy.ma  # noqa: F401  # else imported by the parser at first use and timed
 
     torch.set_num_threads(1)
     settings = {"source": "simulated", "dir": fleet, "auxiliary": [], "window": window}
@@ -90,7 +91,7 @@ def prepare_point(fleet: Path, engines: int, window: int, *, cached: bool) -> Ca
         shutil.rmtree(fleet / "cache", ignore_errors=True)
 
     def measure() -> Point:
-        # a peak never falls, so the difference is a lower bound of what the data take
+        # a peak never falls, so the difference is a lower bound of the memory of the data
         base, start = peak_memory_mb(), time.perf_counter()
         training = load_data(config).training
         seconds, start = time.perf_counter() - start, time.perf_counter()
@@ -104,7 +105,7 @@ def prepare_point(fleet: Path, engines: int, window: int, *, cached: bool) -> Ca
 
 
 def draw_scale(points: Sequence[Point], path: Path) -> None:
-    """Draw time and memory per row over the number of engines, and write a PNG."""
+    """Plot time and memory per row by number of engines to a PNG."""
     from matplotlib.figure import Figure
 
     window = points[0].window
@@ -120,7 +121,7 @@ def draw_scale(points: Sequence[Point], path: Path) -> None:
     for axes in (time_axes, memory_axes):
         axes.set_xscale("log")
         axes.set_xlabel("engines (about 206 rows each)")
-        axes.set_ylim(bottom=0)  # else a few per cent would look like growth
+        axes.set_ylim(bottom=0)  # else variations of a few per cent would look like growth
         axes.grid(color="#DDDDDD")
     time_axes.legend()
     content = io.BytesIO()

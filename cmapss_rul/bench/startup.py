@@ -1,4 +1,4 @@
-"""Startup times of commands and of training, in fresh processes."""
+"""Benchmark of the startup times of commands and of training, in new processes."""
 
 import contextlib
 import subprocess
@@ -20,10 +20,10 @@ from cmapss_rul.training.train import train
 
 
 def measure_startup(options: BenchOptions) -> dict[str, Any]:
-    """Time whole commands beside `import torch`, and the start of training to its first step."""
+    """Time whole commands, `import torch`, and the start of training up to its first step."""
     run = _short_run(options)
     arguments = ["evaluate", str(run.path), "--output", str(options.folder / "evaluated")]
-    # as a module of this Python: a `rul` on the PATH may belong to another environment
+    # not `rul`, which on the PATH may belong to another environment
     contenders = {
         "torch": partial(time_command, "-c", "import torch"),
         "help": partial(time_command, "-m", "cmapss_rul", "--help"),
@@ -43,8 +43,8 @@ def measure_startup(options: BenchOptions) -> dict[str, Any]:
 
 
 def _short_run(options: BenchOptions) -> RunFolder:
-    """Train a few steps to get a run to evaluate; this also fills the cache."""
-    short = {"epochs": 1, "window_share": 0.01}  # the accuracy of this run is of no interest
+    """Train a few steps to have a run to evaluate; this also fills the cache."""
+    short = {"epochs": 1, "window_share": 0.01}  # the accuracy does not matter
     config = options.fd001.model_copy(
         update={"train": options.fd001.train.model_copy(update=short)}
     )
@@ -56,14 +56,14 @@ def _prepare_run(config: RunConfig, folder: Path) -> Callable[[], RunFolder]:
 
 
 def time_command(*arguments: str) -> float:
-    """Return the seconds that `python` takes with these arguments; RulError where it fails."""
+    """Return the seconds that `python` takes with these arguments; RulError if it fails."""
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     seconds = time.perf_counter() - start
     if done.returncode:
-        # the end, because a traceback names the error in its last line
+        # the last line of a traceback has the error
         message = one_line(done.stderr.decode(errors="replace"))[-300:]
         command = f"python {' '.join(arguments)}"
         raise RulError(f"{command} ended with exit code {done.returncode}: {message}")
@@ -76,20 +76,20 @@ def _first_step(options: BenchOptions) -> float:
 
 
 class _FirstStepDone(Exception):
-    """Ends the training."""
+    """Raised after the first step to end the training."""
 
 
 class _StopAtFirstStep(Reporter):
-    """Ends the run after its first step."""
+    """Reporter that ends the training after its first step."""
 
     def batch_end(self, windows: int) -> None:
-        """End the run."""
+        """End the training."""
         del windows
         raise _FirstStepDone
 
 
 def prepare_first_step(config: RunConfig, folder: Path) -> Callable[[], float]:
-    """Import what training needs; a turn returns the seconds until its first step is done."""
+    """Do the imports; a turn returns the seconds until the first training step is done."""
     keep_freed_memory()
 
     def run() -> float:

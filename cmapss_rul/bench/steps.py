@@ -1,4 +1,4 @@
-"""Training steps compared: reference loop, matrix products alone, and each balancer."""
+"""Benchmark of training steps against the reference loop and matmuls alone, and of balancers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -35,14 +35,14 @@ BALANCERS: tuple[BalancerConfig, ...] = tuple(
     for kind in get_args(get_args(BalancerConfig)[0])
     if kind is not FixedConfig and "torchjd" not in kind.__name__.lower()
 )
-"""All but `fixed`, with which they are compared, and those of the extra `torchjd`."""
+"""All balancers but `fixed`, the reference, and those of the extra `torchjd`."""
 
 _WARM_UP = 3
-"""Turns before those that are timed: they allocate buffers and choose kernels."""
+"""Turns before timing, which allocate buffers and select kernels."""
 
 
 class Turn(NamedTuple):
-    """Device and threads with which a contender takes its steps, and how many in a turn."""
+    """Device, threads and steps per turn of a contender."""
 
     device: str
     threads: int
@@ -52,8 +52,8 @@ class Turn(NamedTuple):
 def measure_steps(options: BenchOptions) -> dict[str, Any]:
     """Time training steps of both loops alternately, including the loading of their batches.
 
-    Each of several pairs of processes does a part of the turns, because a process can be slower
-    than others for its whole life (measured; the cause is unknown).
+    The turns are divided between several pairs of processes, because a process can be slower than
+    others for its whole life (*measured*; the cause is unknown).
     """
     config, turn, sizes = without_auxiliary(options.config), _turn(options), options.sizes
     reference_times: list[float] = []
@@ -75,7 +75,7 @@ def measure_steps(options: BenchOptions) -> dict[str, Any]:
 
 
 def measure_balancers(options: BenchOptions) -> dict[str, Any]:
-    """Time steps of each balancer, alternately with steps of `fixed`."""
+    """Time training steps of each balancer, alternately with those of `fixed`."""
     ratios = measure_once(
         prepare_balancers, without_auxiliary(options.config), _turn(options), options.sizes.turns
     )
@@ -83,7 +83,7 @@ def measure_balancers(options: BenchOptions) -> dict[str, Any]:
 
 
 def measure_matmul_shares(options: BenchOptions) -> dict[str, Any]:
-    """Compare steps of the shipped and of the published network with their matrix products."""
+    """Time steps of the shipped and of the published network, and their matrix products."""
     sizes, summaries = options.sizes, {}
     for key, config, turns in (
         ("step", options.config, sizes.turns),
@@ -111,13 +111,13 @@ def _turn(options: BenchOptions) -> Turn:
 def prepare_products(
     config: RunConfig, threads: int, turns: int
 ) -> Callable[[], limit.ProductTimes]:
-    """Prepare the measurement of `limit`, on the CPU and with random numbers as data."""
+    """Prepare the measurement of `limit`, on the CPU with random data."""
     set_up_ours(threads)
     return lambda: limit.measure_products(config, turns)
 
 
 def prepare_reference_steps(config: RunConfig, turn: Turn) -> Callable[[], float]:
-    """Prepare the reference loop; a turn returns the seconds of a step."""
+    """Prepare the reference loop; a turn returns the mean seconds of a step."""
     set_up_torch(turn.threads)
     loop = ReferenceLoop(config, load_data(config), torch.device(turn.device))
     loop.network.train()
@@ -132,7 +132,7 @@ def repeat_forever(loader: Any) -> Iterator[list[Tensor]]:
 
 
 def prepare_our_steps(config: RunConfig, turn: Turn) -> Callable[[], float]:
-    """Prepare our loop; a turn returns the seconds of a step."""
+    """Prepare our loop; a turn returns the mean seconds of a step."""
     set_up_ours(turn.threads)
     step = next_batch_step(config, load_data(config), turn)
     return lambda: time_steps(step, turn)
@@ -141,7 +141,7 @@ def prepare_our_steps(config: RunConfig, turn: Turn) -> Callable[[], float]:
 def prepare_balancers(
     config: RunConfig, turn: Turn, turns: int
 ) -> Callable[[], dict[str, Summary]]:
-    """Prepare the data; a turn returns the ratio of each balancer's steps to those of `fixed`."""
+    """Prepare the data; a turn returns balancer → ratio of its step time to that of `fixed`."""
     set_up_ours(turn.threads)
     data = load_data(config)
 
@@ -152,7 +152,7 @@ def prepare_balancers(
     def measure() -> dict[str, Summary]:
         ratios: dict[str, Summary] = {}
         for balancer in BALANCERS:
-            # one process for both is fair: the same code and data, and only the balancer differs
+            # one process is fair here: only the balancer differs
             pair = {"fixed": contender(FixedConfig()), "other": contender(balancer)}
             times = alternate(pair, turns, warm_up=_WARM_UP)
             ratios[balancer.name] = summarise_ratios(times["other"], times["fixed"])
@@ -167,14 +167,14 @@ def next_batch_step(config: RunConfig, data: TrainingData, turn: Turn) -> Callab
     step = TrainingStep(config, config.build_network(), device)
     training = data.training.to(device)
     indices = full_batches(training, config.train.batch_size)
-    # with the gathering of the batch, as the reference loop's steps include their loader
+    # includes the gathering of the batch, as the reference loop includes its loader
     return lambda: step.take(training.batch(next(indices)), 0, limit.STEADY)
 
 
 def full_batches(labelled: LabelledWindows, batch_size: int) -> Iterator[Tensor]:
-    """Yield indices of full batches of windows, epoch after epoch; a smaller last one is left out.
+    """Yield indices of full batches of windows, epoch after epoch, without a smaller last one.
 
-    Steps on partial batches would take less time and blur the median.
+    Steps on partial batches would take less time and distort the median.
     """
     size = min(batch_size, len(labelled))
     while True:
@@ -183,10 +183,10 @@ def full_batches(labelled: LabelledWindows, batch_size: int) -> Iterator[Tensor]
 
 
 def time_steps(step: Callable[[], object], turn: Turn) -> float:
-    """Take the steps of a turn; return the mean seconds of one."""
+    """Take the steps of a turn; return the mean seconds of a step."""
     with synchronised(torch.device(turn.device)):
         start = time.perf_counter()
-        # several steps per synchronisation, as in training, where the CPU runs ahead of a GPU
+        # several steps per synchronisation, as in training: the CPU runs ahead of a GPU
         for _ in range(turn.steps):
             step()
     return (time.perf_counter() - start) / turn.steps

@@ -1,4 +1,4 @@
-"""The result of a benchmark as a table: values, requirements and remarks."""
+"""Tables of benchmark results: values, requirements and caveats."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from cmapss_rul.bench.measurement import look_up
 from cmapss_rul.display.table import Table
 
 PEER_MEMORY_MB = {"FD001": 460.0, "FD004": 862.0}
-"""Peak memory of rul-datasets on another machine (measured), for where it is not installed."""
+"""Peak memory of rul-datasets on another machine (*measured*), used if it is not installed."""
 
 
 RATIO = 3
@@ -15,7 +15,7 @@ RATIO = 3
 
 
 class Row(NamedTuple):
-    """A row of the table: key in the JSON, median ± spread, the limit that the median must reach.
+    """Row of the table: key in the JSON, median ± spread, required limit of the median.
 
     `requirement` is empty without a limit, `met` None without a limit or a value.
     """
@@ -27,8 +27,8 @@ class Row(NamedTuple):
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
-    """Lay out a result, with data, threads, duration and machine below."""
-    words = {None: "", True: "yes", False: "NO"}  # capitals stand out in a long column
+    """Tabulate a result, with data, threads, duration and machine as notes."""
+    words = {None: "", True: "yes", False: "NO"}  # capitals are visible in a long column
     return Table(
         "",
         ["key", "median ± spread", "required", "met"],
@@ -44,17 +44,17 @@ def result_table(result: Mapping[str, Any]) -> Table:
 
 
 ONE_SPLIT = (
-    "accuracy: time to the target accuracy on split 0 of the training engines alone, which says "
-    "little about others; rul bench --splits 5 measures it on five"
+    "accuracy: time to the target accuracy on split 0 of the training engines only; it differs "
+    "widely between splits: measure five with rul bench --splits 5"
 )
 
 
 MOST_NEVER = 1
-"""Of 15 runs, how many may never reach the target accuracy."""
+"""Maximum number of 15 runs that may never reach the target accuracy."""
 
 
 def splits_table(result: Mapping[str, Any]) -> Table:
-    """Lay out the result of `rul bench --splits`: a row for each split, then all together."""
+    """Tabulate the result of `rul bench --splits`, a row per split, with the median as a note."""
     found = result["accuracy"]
     seeds = list(dict.fromkeys(run["seed"] for run in found["runs"]))
     cells = {(run["split"], run["seed"]): _ratio_cell(run) for run in found["runs"]}
@@ -70,8 +70,8 @@ def splits_table(result: Mapping[str, Any]) -> Table:
         f"{found['ratio_to_usual_loop']:.2f}, quartiles {low:.2f} to {high:.2f} over {runs} runs "
         f"(required: a median of {RATIO:g} and at most {MOST_NEVER} of 15 runs of ours that never "
         f"reach it: {'met' if met else 'NOT met'}).",
-        f"Never at the target: ours {never['ours']} of {runs}, the reference loop "
-        f"{never['usual_loop']} of {runs}; such a run counts with its whole time, and has a star.",
+        f"Target never reached (*): ours {never['ours']} of {runs}, the reference loop "
+        f"{never['usual_loop']} of {runs}; such a run counts with its whole time.",
         f"{result['subset']}, {result['files']}, {result['threads']} threads per process, "
         f"{result['minutes']:.1f} minutes",
         describe_machine(result["machine"]),
@@ -85,7 +85,7 @@ def _ratio_cell(run: Mapping[str, Any]) -> str:
 
 
 def scale_table(result: Mapping[str, Any]) -> Table:
-    """Lay out the points of `rul bench --scale`."""
+    """Tabulate the points of `rul bench --scale`."""
     rows = [
         [
             f"{point['engines']:,}",
@@ -122,14 +122,14 @@ def describe_machine(machine: Mapping[str, Any]) -> str:
 
 
 def remarks(result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what limits the validity of a result."""
+    """Yield caveats of a result."""
     if result.get("quick"):
-        yield "quick: few turns and one seed; run it without --quick before you quote a result"
+        yield "quick: few turns and one seed; run without --quick before quoting a result"
     if result.get("files") != "official files":
         yield f"data: {result.get('files')}"
     if result.get("peer_missing"):
         yield f"not measured: {result['peer_missing']}"
-    yield from dict.fromkeys(  # runs of one seed differ only in their time
+    yield from dict.fromkeys(  # repeated runs of a seed differ only in time
         f"seed {run['seed']}: {name} did not reach the target (best validation RMSE "
         f"{run[key]['best']:.2f}) and counts with its total time"
         for run in look_up(result, "accuracy.seeds") or ()
@@ -146,14 +146,14 @@ def rows(result: Mapping[str, Any]) -> Iterator[Row]:
     on_gpu = look_up(result, "machine.gpu") is not None
     minima = {
         "accuracy.ratio_to_usual_loop": RATIO,
-        # on a GPU the reference loop waits for the CPU in each step, so that more is to be gained
+        # on a GPU the reference loop waits for the CPU in each step, so that more can be gained
         "step.ratio_to_usual_loop": 5 if on_gpu else 1,
         "step.share_of_matmul_limit": 0.65,
         "published.step.share_of_matmul_limit": 0.89,
         "data.cold_ratio_to_peer": 1,
         "data.cached_ratio_to_peer": 10,
     }
-    # GradNorm alone needs gradients of each loss, the others arithmetic on two numbers
+    # only GradNorm needs gradients of each loss; the others compute with two numbers
     maxima = {
         f"balancers.{name}.ratio_to_fixed": 1.5 if name == "gradnorm" else 1.02
         for name in result.get("balancers", {})
@@ -194,7 +194,7 @@ def _limited(result: Mapping[str, Any], key: str, sign: str, limit: float) -> Ro
 
 
 def _memory_row(result: Mapping[str, Any]) -> Row:
-    """Compare with rul-datasets in the same run; where it is missing, with `PEER_MEMORY_MB`."""
+    """Compare with rul-datasets in the same run or, if not installed, with `PEER_MEMORY_MB`."""
     key = "data.peak_memory_mb"
     ours, peer = look_up(result, key), look_up(result, "data.peer_peak_memory_mb")
     limit = PEER_MEMORY_MB.get(str(result.get("subset"))) if peer is None else peer
@@ -221,7 +221,7 @@ def _loader_rows(result: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def format_number(value: float, digits: int = 3) -> str:
-    """Format a number with separators of thousands.
+    """Format a number with thousands separators.
 
     >>> format_number(0.65432), format_number(119000.4, 0)
     ('0.654', '119,000')

@@ -1,6 +1,6 @@
-"""The command line, one module per command: parse, call the library, print.
+"""Command-line interface `rul`, one module per command: parse, call the library, print.
 
-No module here imports torch or pandas at its top, so that `rul --help` answers at once.
+No module here imports torch or pandas at its top, so that `rul --help` is fast.
 """
 
 import contextlib
@@ -38,10 +38,9 @@ from cmapss_rul.system.signals import terminable
 QUICKSTART = """\
 rul: remaining useful life of turbofan engines on NASA's C-MAPSS data
 
-All at once:
+In one command:
   rul quickstart                       data, training, evaluation and report
-
-Or step by step:
+Step by step:
   rul download-data                    download the data and verify their checksums
   rul train --config fd001             train a model, half a minute on one core
   rul evaluate runs/fd001-s0           metrics on the test set, with their protocol
@@ -52,7 +51,7 @@ More: `rul config list` lists models, losses and balancers, `rul --help` all com
 
 
 class Commands(TyperGroup):
-    """Group of commands that reports an interrupt, which Typer alone does not."""
+    """Command group that reports an interrupt, which Typer alone does not."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the selected command."""
@@ -70,7 +69,7 @@ app = typer.Typer(
 )
 
 
-# without a command: the first steps are of more use than 'Missing command'
+# without a command: the first steps are more useful than 'Missing command'
 @app.callback(invoke_without_command=True)
 def rul(
     context: typer.Context,
@@ -82,7 +81,7 @@ def rul(
         bool,
         typer.Option(
             "--json",
-            help="With --version: all that a bug report needs, such as devices and data, as JSON.",
+            help="With --version: details for bug reports, such as devices and data, as JSON.",
         ),
     ] = False,
 ) -> None:
@@ -95,7 +94,7 @@ def rul(
       rul --version --json
     """
     if as_json and not version:
-        raise UsageError("--json here is for --version; of a command it follows its name")
+        raise UsageError("--json: needs --version, or belongs after the command")
     if version:
         if as_json:
             print_json(collect_versions())
@@ -127,17 +126,17 @@ def main(
     application: typer.Typer | None = None,
     name: str = "rul",
 ) -> NoReturn:
-    """Run one command and leave with its exit code.
+    """Run one command and exit with its exit code.
 
     Every error that a user can cause is one line on stderr. Exit codes: 0 success, 1 failed run,
     2 wrong usage or configuration, 130 interrupted, 143 terminated.
 
     Args:
         arguments: command-line arguments; those of the process by default.
-        application: whose command to run; by default `rul`.
-        name: of the application, as help and usage show it.
+        application: Typer application to run; by default `rul`.
+        name: program name in help and usage texts.
     """
-    # here, not in the library: it changes the allocator of the whole process
+    # not in the library: this changes the allocator of the whole process
     keep_freed_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for encodings without some characters
@@ -146,10 +145,10 @@ def main(
             # not standalone: Typer would print errors itself, in several lines
             command = typer.main.get_command(application or app)
             code = command.main(arguments, prog_name=name, standalone_mode=False)
-        sys.stdout.flush()  # a full disk or a closed pipe is noticed here at the latest
+        sys.stdout.flush()  # a full disk or a closed pipe raises here at the latest
     except BaseException as error:  # an interrupt and SIGTERM are not of class Exception
         described = error_line(error)
-        if described is None:  # a bug: its traceback is what a report of it needs
+        if described is None:  # a bug: keep the traceback for the bug report
             raise
         line, code = described
         discard_stdout()

@@ -22,8 +22,8 @@ def bench(
         bool,
         typer.Option(
             "--scale",
-            help="Instead: time and memory of simulated fleets of 100 to 10,000 engines, with a "
-            "plot as .png beside the JSON.",
+            help="Only measure time and memory on simulated fleets of 100 to 10,000 engines, with "
+            "a plot as .png beside the JSON.",
         ),
     ] = False,
     splits: Annotated[
@@ -31,25 +31,24 @@ def bench(
         typer.Option(
             min=1,
             metavar="N",
-            help="Instead: only the time to the target accuracy, on N splits of the training "
+            help="Only measure the time to the target accuracy, on N splits of the training "
             "engines.",
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Seeds of each split of --splits.")
+        int, typer.Option(min=1, metavar="N", help="Seeds per split, with --splits.")
     ] = 3,
     data: Data = None,
     device: Device = "auto",
 ) -> None:
-    """Measure speed and memory, compared with baselines.
+    """Measure speed and memory and compare them with baselines.
 
-    Baselines are a reference loop in plain PyTorch, rul-datasets, and the matrix products of a
-    step alone. The two contenders of a ratio alternate, each in a process of its own with the
-    same number of threads. Results are medians; the spread is the interquartile range. The time to
-    the target accuracy is measured on one split of the training engines, and differs widely between
-    splits: --splits measures it on several. It takes up to 25 minutes on two cores, a few with
-    --quick, during which the machine should be idle. rul-datasets is in the extra: pip install
-    'cmapss_rul[bench]'
+    The baselines are a reference loop in plain PyTorch, rul-datasets, and only the matrix products
+    of a step. The two contenders of a ratio alternate, each in its own process with the same
+    number of threads. Results are medians; the spread is the interquartile range. The time to the
+    target accuracy is measured on one split of the training engines and differs widely between
+    splits: --splits measures it on several. A run takes up to 25 minutes on two cores, a few with
+    --quick; keep the machine idle meanwhile. rul-datasets needs pip install 'cmapss_rul[bench]'.
 
     \b
     Examples:
@@ -65,18 +64,18 @@ def bench(
     name, *others = parse_subsets(subset, SUBSETS)
     if others:
         raise UsageError(
-            "--subset: found several subsets, expected one; run the command once for each"
+            "--subset: found several subsets, expected one; run the command once per subset"
         )
     if splits is not None and (scale or quick):
         other = "--scale" if scale else "--quick"
-        raise UsageError(f"--splits and {other}: are different measurements; leave one out")
+        raise UsageError(f"--splits and {other}: cannot be combined; leave one out")
     picture = output.parent / f"{output.stem}.png"
     if scale and picture == output:
-        raise UsageError("--output: found a .png, which is the name of the plot; expected a .json")
-    # minutes of measurement must not end at a file that cannot be written
+        raise UsageError("--output: found .png, the name of the plot; expected .json")
+    # before minutes of measurement, not after them
     check_writable(output, *([picture] if scale else []))
 
-    # these import torch, which takes seconds: only after the checks above
+    # torch takes seconds to import: only after the checks above
     from cmapss_rul.bench.run import bench as measure
     from cmapss_rul.bench.run import bench_scale
     from cmapss_rul.display.text import finite, json_text

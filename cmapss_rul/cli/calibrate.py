@@ -13,15 +13,15 @@ def calibrate(
     run: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN", help="A run folder, or its best.pt.", autocompletion=complete_run
+            metavar="RUN", help="Run folder, or its best.pt.", autocompletion=complete_run
         ),
     ],
     level: Annotated[
         str,
         typer.Option(
             metavar="LEVEL,…",
-            help="Coverage levels to add to those that the run has; without this option, its "
-            "levels become those of 0.8,0.9,0.95 for which there are engines enough.",
+            help="Coverage levels to add to those of the run; by default its levels are replaced "
+            "by those of 0.8,0.9,0.95 for which there are enough engines.",
         ),
     ] = "",
     device: Device = "auto",
@@ -30,13 +30,13 @@ def calibrate(
 ) -> None:
     """Calibrate the prediction intervals of a trained run.
 
-    `rul train` does this already; use it for more levels, or for a run from before 2026-11-29,
-    whose intervals cover a random cycle of a whole life, not the cycle at which a record is
-    truncated. Only the entry `calibration` of best.pt is added or replaced. Conformal intervals
-    are fitted on the calibration engines (split.calibration), or else on the validation engines,
-    which also selected the epoch, each cut at a random cycle. K engines support levels up to
-    K/(K + 1), near which intervals are very wide: by default 0.9 takes 19 engines and 0.95 takes
-    39. Reads only the training file, and downloads it if it is missing.
+    `rul train` already calibrates; use this command for more levels, or for a run from before
+    2026-11-29, whose intervals cover a random cycle of a whole life, not the cycle at which a
+    record is truncated. Only the entry `calibration` of best.pt is added or replaced. Conformal
+    intervals are fitted on the calibration engines (split.calibration), or else on the validation
+    engines, which also selected the epoch, each cut at a random cycle. K engines support levels
+    up to K/(K + 1), near which intervals are very wide: by default 0.9 needs 19 engines and 0.95
+    needs 39. Only the training file is read; it is downloaded if missing.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def calibrate(
 
     from cmapss_rul.training.device import pick_device
 
-    chosen = pick_device(device)  # a wrong name is refused before anything is read
+    chosen = pick_device(device)  # before any file is read
 
     from cmapss_rul.evaluation.intervals import interval_facts
     from cmapss_rul.system.errors import UsageError
@@ -59,7 +59,7 @@ def calibrate(
         raise UsageError(f"--level: found {level}, expected numbers such as 0.8,0.9") from None
     model = calibrate_run(run, levels, device=chosen, data_dir=data)
     facts = interval_facts(model)
-    assert facts is not None  # `calibrate_run` has just fitted them
+    assert facts is not None  # fitted by `calibrate_run`
     if as_json:
         print_json({"file": str(model.path), "intervals": asdict(facts)})
         return

@@ -1,4 +1,4 @@
-"""`rul check`: whether a file is like the data that a model was trained on."""
+"""`rul check`: detect drift of a file from the training data of a model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,33 +9,33 @@ from cmapss_rul.cli.options import AsJson, Checkpoint
 from cmapss_rul.cli.output import print_json, print_table
 
 DRIFTED = 3
-"""Exit code where a limit is passed."""
+"""Exit code if a limit is exceeded."""
 
 
 def check(
     checkpoint: Checkpoint,
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Records, as rul predict reads them; - is stdin.")
+        str, typer.Argument(metavar="FILE", help="Records as for rul predict; - reads stdin.")
     ],
     rul: Annotated[
         Path | None,
         typer.Option(
             "--rul",
             metavar="FILE",
-            help="True RUL at the end of each record, once known: checks the intervals, too.",
+            help="True RUL at the end of each record, once known: also checks the intervals.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a file with the data that a model was trained on.
+    """Compare a file with the training data of a model.
 
-    Prints how far each sensor is from the training data at the same age and operating condition
-    (Wasserstein distance, in standard deviations of the training data; at most 0.5, or
-    2 ÷ √engines where the file has fewer than 16), the share of rows with an unknown operating
-    condition (at most 1 %), the share of records shorter than the window (at most 50 %), those that
-    end with a stuck sensor, whose value no longer changes (none), and, with --rul, the share of
-    intervals that contain the true RUL. Exits with 3 where a limit is passed, so that a scheduler
-    can stop.
+    Prints the distance of each sensor from the training data at the same age and operating
+    condition (Wasserstein distance, in standard deviations of the training data; at most 0.5, or
+    2 ÷ √engines if the file has fewer than 16), the share of rows with an unknown operating
+    condition (at most 1 %), the share of records shorter than the window (at most 50 %), the
+    records that end with a stuck sensor, whose value no longer changes (none), and, with --rul,
+    the share of intervals that contain the true RUL. Exits with 3 if a limit is exceeded, so that
+    a scheduler can stop.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`rul compare`: a grid of runs under one protocol, and the lists in its options."""
+"""`rul compare`: train and compare a grid of runs; parsers of its list options."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # running the command imports torch, its help does not
     from cmapss_rul.experiments.results import Comparison
     from cmapss_rul.experiments.validation import ValidationComparison
 
-# *guess* at more than any study needs: 20261129 is probably a mistyped 2026,1129
+# *guess*: more than any study needs; --seeds 20261129 is probably a mistyped 2026,1129
 _MAX_SEEDS = 1_000
 
 
@@ -76,12 +76,13 @@ def compare(
         bool,
         typer.Option(
             "--validation-only",
-            help="Compare by validation engines; open no test file. Without it, a later call "
-            "evaluates the same runs on the test set.",
+            help="Compare on the validation engines; open no test file. The same command without "
+            "this option evaluates the same runs on the test set.",
         ),
     ] = False,
     rank_all: Annotated[
-        bool, typer.Option("--rank-all", help="Rank cells even if they trained on different data.")
+        bool,
+        typer.Option("--rank-all", help="Rank cells even if their training data differ."),
     ] = False,
     ledger: Annotated[
         Path | None,
@@ -94,7 +95,7 @@ def compare(
     Runs are saved to DIR/runs as by `rul train`; run the same command again to resume. The test
     files are opened once, after all runs have finished, except with --oracle. Prints tables and a
     summary with statistical tests, and saves comparison.json, comparison.csv and plots. Trackers
-    (--logger) get each run that trains, in a group named after DIR.
+    (--logger) receive each training run, in a group named after DIR.
 
     \b
     Examples:
@@ -104,7 +105,7 @@ def compare(
       rul compare --config fd001,fd002 --folds 5 --jobs 2
       rul compare --config fd001 --seeds 20 --executor ray --address 10.0.0.1:6379
     """
-    # the lists first: a typing error is reported at once, and torch takes seconds to import
+    # the lists first: a typing error is reported before torch, which takes seconds, is imported
     configs = parse_names("--config", config)
     balancers = None if balancer is None else parse_names("--balancer", balancer)
     seed_list, axes = parse_seeds(seeds), parse_axes(grid or ())
@@ -142,19 +143,19 @@ def compare(
         else:
             comparison = run_comparison(runs, folder, options, progress)
             rendered = table.render(comparison)
-    finally:  # before an error line, which the bar would overwrite
+    finally:  # the bar would overwrite an error line
         progress.close()
     if as_json:
         typer.echo(comparison.as_json(), nl=False)
     else:
         print_table(rendered)
         print_line(f"saved in {folder}")
-    if comparison.missing:  # with --allow-failed: exit 1 after the tables, for scripts to notice
+    if comparison.missing:  # --allow-failed still exits with 1, so that scripts notice
         raise RunsFailed(comparison.errors, len(runs.runs))
 
 
 def parse_names(option: str, text: str) -> list[str]:
-    """Parse a comma-separated list; UsageError if it is empty or names something twice.
+    """Parse a comma-separated list; UsageError if it is empty or has duplicates.
 
     >>> parse_names("--balancer", "fixed, amnl")
     ['fixed', 'amnl']
@@ -178,7 +179,7 @@ def parse_seeds(text: str) -> list[int]:
     ([0, 1, 2, 3, 4], [3, 7], [7])
     """
     numbers = [_seed(part.strip(), text) for part in text.split(",") if part.strip()]
-    if "," in text and numbers:  # the comma decides: '7,' is seed 7, '7' stands for seven seeds
+    if "," in text and numbers:  # the comma decides: '7,' is seed 7, '7' is seven seeds
         return _reject_duplicates("--seeds", numbers)
     if not numbers or not 1 <= numbers[0] <= _MAX_SEEDS:
         raise UsageError(
@@ -189,9 +190,9 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Parse the axes of the grid: dotted key → its values, in order.
+    """Parse the options --grid: dotted key → its values, in order.
 
-    What follows `=` is parsed as the items of a YAML list, so a value may itself be a list.
+    The text after `=` is parsed as the items of a YAML list, so a value may itself be a list.
 
     Raises:
         UsageError: no key, no values, a duplicate, or a key that another option sets.
@@ -216,7 +217,7 @@ def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
             raise UsageError(f"{where}: cannot be varied here; {fixed[key]}")
         if key in axes:
             raise UsageError(f"{where}: is given twice; give all its values in one --grid")
-        # not split at commas, which may stand inside a list or a quoted string
+        # not split at commas, which may be inside a list or a quoted string
         parsed = parse_yaml(f"[{values}]", where)
         if not isinstance(parsed, list) or not parsed:
             raise UsageError(f"{where}: expected comma-separated values, found nothing")
@@ -225,7 +226,7 @@ def parse_axes(texts: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def _fixed_keys() -> dict[str, str]:
-    """Keys that cannot be an axis of a grid → what to do instead."""
+    """Return the keys that cannot be varied with --grid → the alternative."""
     from cmapss_rul.data.config import OWN_FILES
 
     return {
@@ -241,7 +242,7 @@ def _fixed_keys() -> dict[str, str]:
 
 
 def _seed(part: str, text: str) -> int:
-    # int() alone would also take '+1', '1_0' and the digits of other scripts
+    # int() also accepts '+1', '1_0' and the digits of other scripts
     if not (part.isascii() and part.isdecimal()) or int(part) >= 2**63:
         raise UsageError(f"--seeds {text}: '{part}' is not a seed; expected whole numbers from 0")
     return int(part)

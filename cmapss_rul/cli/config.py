@@ -31,7 +31,7 @@ _Config = Annotated[
     str,
     typer.Argument(
         metavar="NAME-OR-PATH",
-        help="A YAML file, or the name of a shipped configuration.",
+        help="YAML file, or name of a shipped configuration.",
         autocompletion=complete_config,
     ),
 ]
@@ -92,19 +92,19 @@ def new(
     cycle_from_order: CycleFromOrder = False,
     setting: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A column that is a setting; may be repeated."),
+        typer.Option(metavar="NAME", help="Setting column. Repeatable."),
     ] = None,
     sensor: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A column that is a sensor; may be repeated."),
+        typer.Option(metavar="NAME", help="Sensor column. Repeatable."),
     ] = None,
 ) -> None:
     """Create a configuration for your own fleet.
 
     Infers settings, sensors, operating conditions, RUL cap and window from the header and the
-    value ranges of a file, and prints commented YAML, with the columns it left out, for you to
-    review and edit. Every record is assumed to end with the failure of its engine, unless
-    data.event or data.censored says otherwise.
+    value ranges of a file, and prints commented YAML for you to review and edit, including the
+    columns left out. Every record is assumed to end with the failure of its engine, unless
+    data.event or data.censored is set.
 
     \b
     Examples:
@@ -119,7 +119,7 @@ def new(
     from cmapss_rul.system.files import save_file
     from cmapss_rul.training.config_template import config_template
 
-    # is_symlink: `exists` is false for a dangling link, which would be replaced
+    # `exists` is false for a dangling link, which would be replaced
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"{output}: exists already and is not overwritten; name another file")
     found = infer_columns(
@@ -132,7 +132,7 @@ def new(
         sensor=sensor or (),
     )
     text = config_template(found, source)
-    for name, reason in found.left_out:  # on stderr: stdout may go into a YAML file
+    for name, reason in found.left_out:  # on stderr: stdout may be redirected into a YAML file
         print_line(f"left out: {name or 'a column without a name'}, which {reason}", err=True)
     if found.event is not None:
         print_line(f"{found.event.question}: see data.event in the draft", err=True)

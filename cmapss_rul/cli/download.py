@@ -33,11 +33,12 @@ def download_data(
 ) -> None:
     """Download the C-MAPSS text files and verify their checksums.
 
-    Valid files that exist already are kept, without any network access. Nothing is written
-    unless every requested file is valid.
+    Existing valid files are not downloaded again. Nothing is written unless every requested file
+    is valid.
 
-    A set of N-CMAPSS is one HDF5 file of 2.3 to 3.8 GB, extracted while NASA's archive of 15.8 GB
-    is streamed; the archive is not stored. NASA publishes no digests: the first one is recorded.
+    Each N-CMAPSS subset is one HDF5 file of 2.3 to 3.8 GB, extracted while NASA's archive of
+    15.8 GB is streamed; the archive is not stored. NASA publishes no checksums: that of the first
+    download is recorded.
 
     \b
     Examples:
@@ -62,7 +63,7 @@ def download_data(
             print_json({"source": source, "files": large})
         return
     fetched = fetch(names, data, source, force=force)
-    # before the result: what failed on the way explains why another source was used
+    # before the result: failed sources explain why another one was used
     for note in (*fetched.answers, *fetched.refused):
         print_line(f"note: {note}", err=True)
     if as_json:
@@ -85,7 +86,7 @@ def download_data(
 def _download_flights(
     subset: "FlightSetName", directory: Path, source: str | None, *, force: bool
 ) -> dict[str, object]:
-    """Fetch a file of N-CMAPSS; prints its size first."""
+    """Fetch an N-CMAPSS file, after printing its size."""
     from cmapss_rul.data.flight_archive import digest_path, fetch_flight_file
     from cmapss_rul.data.ncmapss import ARCHIVE_GB, FILES
 
@@ -101,7 +102,7 @@ def _download_flights(
 
 
 def _kind(origin: "Provenance") -> str:
-    """Describe the origin of a file; for an unofficial one with both digests."""
+    """Describe the origin of a file; for an unofficial file with both digests."""
     from cmapss_rul.data.verification import DIGESTS
 
     if origin.official:

@@ -21,8 +21,8 @@ def evaluate(
         bool,
         typer.Option(
             "--baseline",
-            help="Also fit gradient boosting on window statistics, on the same engines; saved "
-            "in baseline.json and shown by later evaluations. Needs pip install "
+            help="Also fit gradient boosting on window statistics of the same engines; saved to "
+            "baseline.json and shown by later evaluations. Needs pip install "
             "'cmapss_rul[baseline]'.",
         ),
     ] = False,
@@ -37,13 +37,13 @@ def evaluate(
 ) -> None:
     """Evaluate a trained model on its test engines.
 
-    Prints the RMSE with its interval, what it is compared with and the protocol behind it; with
-    --full also baselines, interval coverage and health classification metrics. With --estimate
-    nasa also a table of two point estimates, each with its own RMSE and NASA score; all other
-    metrics are those of the network's RUL. Saves all of it in evaluation.json, and the
-    predictions in predictions.csv. Downloads the test and RUL files if
-    they are missing. For your own fleet without a test file, the engines held out from the
-    training file (split.test) are truncated and used as the test set.
+    Prints the RMSE with its confidence interval, the reference that it is compared with and the
+    evaluation protocol; with --full also baselines, interval coverage and health classification
+    metrics. --estimate nasa adds a table of two point estimates, each with its own RMSE and NASA
+    score; all other metrics are those of the network's RUL. All metrics are saved to
+    evaluation.json, the predictions to predictions.csv. Missing test and RUL files are downloaded.
+    For your own fleet without a test file, the engines held out from the training file
+    (split.test) are truncated and used as the test set.
 
     \b
     Examples:
@@ -54,7 +54,7 @@ def evaluate(
     """
     from cmapss_rul.training.device import pick_device
 
-    chosen = pick_device(device)  # a wrong name is refused before anything is read
+    chosen = pick_device(device)  # before any file is read
 
     from cmapss_rul.evaluation.baseline import (
         evaluate_baseline,
@@ -94,7 +94,7 @@ def evaluate(
 
 
 def _next_command(checkpoint: Path, data: Path | None) -> str:
-    """Suggest a report, which only the best checkpoint of a run has, or else predictions."""
+    """Suggest `rul report` for the best checkpoint of a run, else `rul predict`."""
     from cmapss_rul.display.text import shell_word
     from cmapss_rul.training.checkpoint_file import BEST
 

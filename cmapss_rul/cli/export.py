@@ -1,4 +1,4 @@
-"""`rul export`: a trained model as ONNX or torch.export file."""
+"""`rul export`: save a trained model as ONNX or torch.export program."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ class Format(StrEnum):
 def export(
     checkpoint: Checkpoint,
     format: Annotated[
-        Format, typer.Option("--format", help="ONNX, or a torch.export program.")
+        Format, typer.Option("--format", help="ONNX or torch.export program.")
     ] = Format.onnx,
     output: Annotated[
         Path | None,
@@ -33,15 +33,14 @@ def export(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a model that runs without this package.
+    """Export a model to run without this package.
 
-    The graph includes padding and preprocessing. Inputs are raw rows, of one engine or more at a
-    time; outputs are RUL, health probabilities and, for a calibrated run, rul_lower and rul_upper
-    at the level nearest to 0.9. All outputs of an engine are NaN where a valid row has a missing
-    or infinite value in a column that the model uses. Metadata in the file describe inputs,
-    outputs and protocol. The export is compared with the Python model on the test engines, whose
-    file is downloaded if it is missing, and is rejected if predictions differ by more than
-    0.05 cycles.
+    The graph includes padding and preprocessing. Inputs are raw rows of one or more engines;
+    outputs are RUL, health probabilities and, for a calibrated run, rul_lower and rul_upper at the
+    level nearest to 0.9. All outputs of an engine are NaN if a valid row has a missing or infinite
+    value in a column that the model uses. Metadata in the file describe inputs, outputs and
+    protocol. The export is compared with the Python model on the test engines, whose file is
+    downloaded if missing, and is rejected if predictions differ by more than 0.05 cycles.
 
     \b
     Examples:

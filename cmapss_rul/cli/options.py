@@ -1,7 +1,7 @@
-"""Arguments and options that several commands share, with their shell completion.
+"""Arguments and options shared by several commands, with their shell completion.
 
-Completion imports nothing heavy. Where nothing matches, bash and zsh complete file names, so paths
-need no entry here.
+Completion imports nothing heavy. If nothing matches, bash and zsh complete file names, so paths
+need no completion here.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import typer
 from cmapss_rul.config.shipped import shipped_configs
 
 DATA_FOLDER = Path("data/raw")
-"""Data folder of the shipped configurations on official files."""
+"""Data folder of the shipped configurations for official files."""
 
 _BALANCERS = Path(__file__).resolve().parents[1] / "balancers"
 _NAME = re.compile(r'name: Literal\["([^"]+)"\]')
@@ -35,7 +35,7 @@ def complete_configs(incomplete: str) -> list[str]:
 def complete_balancers(incomplete: str) -> list[str]:
     """Complete the last name of a comma-separated list of balancers.
 
-    The names are read from the source files: importing them would import torch, which takes
+    The names are parsed from the source files: importing these would import torch, which takes
     seconds.
     """
     files = sorted(_BALANCERS.glob("*.py"))
@@ -51,12 +51,12 @@ def complete_loggers(incomplete: str) -> list[str]:
 
 
 def complete_run(incomplete: str) -> list[str]:
-    """Complete the name of a folder in `runs`."""
+    """Complete the name of a folder in `runs/`."""
     return _starting(incomplete, _folders("runs"))
 
 
 def complete_resume(incomplete: str) -> list[str]:
-    """Complete `auto`, or the name of a folder in `runs`."""
+    """Complete `auto`, or the name of a folder in `runs/`."""
     return _starting(incomplete, ["auto", *_folders("runs")])
 
 
@@ -82,8 +82,7 @@ ConfigName = Annotated[
         "--config",
         "-c",
         metavar="NAME-OR-PATH",
-        help="A YAML file, or the name of a shipped configuration; required unless --resume names "
-        "a run.",
+        help="YAML file, or name of a shipped configuration; required unless --resume names a run.",
         autocompletion=complete_config,
     ),
 ]
@@ -102,7 +101,7 @@ Balancers = Annotated[
     typer.Option(
         "--balancer",
         metavar="LIST",
-        help="Balancers, comma-separated; by default that of each configuration.",
+        help="Balancers, comma-separated; by default each configuration's own.",
         autocompletion=complete_balancers,
     ),
 ]
@@ -119,7 +118,7 @@ Axes = Annotated[
         "--grid",
         metavar="KEY=V1,V2",
         help="Vary one configuration key; the values are parsed as YAML. A key that only some "
-        "balancers have is varied for those only. Repeatable.",
+        "balancers have is varied for these only. Repeatable.",
     ),
 ]
 Jobs = Annotated[
@@ -128,13 +127,13 @@ Jobs = Annotated[
         min=1,
         max=1024,
         metavar="N",
-        help="Worker processes, of one thread each; by default the number of cores.",
+        help="Worker processes with one thread each; by default the number of cores.",
     ),
 ]
 Executor = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="local: processes on this machine; ray: tasks of a Ray cluster."
+        metavar="NAME", help="local: processes on this machine; ray: tasks on a Ray cluster."
     ),
 ]
 Address = Annotated[
@@ -159,8 +158,7 @@ Resume = Annotated[
     typer.Option(
         metavar="auto|PATH",
         help="Resume a run exactly where it stopped: a run folder or its last.pt, or 'auto' for "
-        "the newest unfinished run under runs/ with this configuration and seed, whatever the name "
-        "of its folder.",
+        "the newest unfinished run under runs/ with this configuration and seed.",
         autocompletion=complete_resume,
     ),
 ]
@@ -175,7 +173,7 @@ Checkpoint = Annotated[
     Path,
     typer.Argument(
         metavar="CHECKPOINT-OR-RUN",
-        help="A checkpoint file, or a run folder, whose best.pt is then used.",
+        help="Checkpoint file, or run folder, whose best.pt is used.",
         autocompletion=complete_run,
     ),
 ]
@@ -194,14 +192,14 @@ Folds = Annotated[
         min=2,
         max=100,
         metavar="K",
-        help="Divide the training engines into K folds and train K networks, each validating on "
-        "another fold; their mean predicts (split.folds).",
+        help="Divide the training engines into K folds and train an ensemble of K networks, each "
+        "validated on another fold; the prediction is their mean (split.folds).",
     ),
 ]
 
 
 def overrides_of(sets: Iterable[str] | None, folds: int | None) -> list[str]:
-    """The overrides of --set, with that of --folds.
+    """Return the overrides of --set and --folds.
 
     >>> overrides_of(None, 5)
     ['split.folds=5']
@@ -223,7 +221,7 @@ Device = Annotated[
         "--device",
         metavar="NAME",
         help="auto, cpu or cuda; auto uses a CUDA GPU if there is one. mps and xpu are accepted "
-        "where PyTorch has them, untested.",
+        "if PyTorch has them, but untested.",
     ),
 ]
 Loggers = Annotated[
@@ -240,8 +238,8 @@ Level = Annotated[
     float | None,
     typer.Option(
         metavar="LEVEL",
-        help="Coverage level of the intervals, one of those calibrated; by default the nearest to "
-        "0.9.",
+        help="Coverage level of the intervals, one of those calibrated; by default the level "
+        "nearest to 0.9.",
     ),
 ]
 
@@ -257,8 +255,8 @@ Estimate = Annotated[
     EstimateName,
     typer.Option(
         "--estimate",
-        help="rmse: the network's RUL. nasa: a lower RUL, which minimises the expected NASA score "
-        "given the residuals of the calibration engines; intervals are the same for both.",
+        help="rmse: RUL of the network. nasa: a lower RUL, which minimises the expected NASA score "
+        "given the residuals of the calibration engines. The intervals are the same for both.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -276,6 +274,6 @@ CycleFromOrder = Annotated[
     bool,
     typer.Option(
         "--cycle-from-order",
-        help="The cycle column has times: an engine's rows in their order are its cycles.",
+        help="The cycle column has times: number the rows of each engine in file order instead.",
     ),
 ]

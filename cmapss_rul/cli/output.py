@@ -1,6 +1,6 @@
-"""Output of the commands: lines and tables on stdout, and one line on stderr for an error.
+"""Output of the commands: lines, JSON and tables on stdout, one-line errors on stderr.
 
-All text is escaped here, so no command escapes the names that it prints.
+All text is escaped here, so commands need not escape the names that they print.
 """
 
 import contextlib
@@ -27,15 +27,15 @@ def print_line(text: str, *, err: bool = False) -> None:
 
 
 def print_json(plain: object) -> None:
-    """Print plain values as JSON to stdout; the caller prints nothing else there."""
+    """Print plain values as JSON to stdout; nothing else may be printed there."""
     typer.echo(json_text(plain))
 
 
 def print_table(table: "Table | RenderableType") -> None:
-    """Print to stdout: bold and dim on a terminal, plain through a pipe or under NO_COLOR."""
+    """Print a table to stdout, styled on a terminal, plain in a pipe or with NO_COLOR."""
     from rich.console import Console
 
-    # no `no_color` of rich: it drops colours only, and leaves the codes of bold and dim
+    # not rich's `no_color`: it drops colours only, not the codes of bold and dim
     drawn = to_terminal(table) if isinstance(table, Table) else table
     Console(color_system=None if os.environ.get("NO_COLOR") else "auto").print(drawn)
 
@@ -44,15 +44,15 @@ def error_line(error: BaseException) -> tuple[str, int] | None:
     """Describe an error in one line.
 
     Args:
-        error: raised by a command.
+        error: exception raised by a command.
 
     Returns:
-        The line for stderr (empty where nothing is to be printed) and the exit code; None for an
-        error that is a bug of this package and keeps its traceback.
+        The line for stderr (empty if nothing is to be printed) and the exit code; None for a bug
+        of this package, which keeps its traceback.
     """
-    match error:  # in this order: a broken pipe, for example, is an OSError too
+    match error:  # in this order: BrokenPipeError, for example, is also an OSError
         case BrokenPipeError():
-            return "", 1  # the reader of our output, such as `head`, has closed the pipe
+            return "", 1  # the reader of the pipe, such as `head`, has exited
         case RulError():
             return _line(error, error.prefix) if str(error) else "", error.exit_code
         case typer.TyperException():
@@ -65,7 +65,7 @@ def error_line(error: BaseException) -> tuple[str, int] | None:
             return _line(_system(error)), 1
         case MemoryError():
             return _line("out of memory"), 1
-        # torch reports a full GPU, and a failed allocation on the CPU, as RuntimeError
+        # torch raises RuntimeError when a GPU is full and when an allocation on the CPU fails
         case RuntimeError() if any(sign in str(error).lower() for sign in _NO_MEMORY):
             return _line(f"out of memory ({str(error).splitlines()[0]})"), 1
     return None
@@ -77,7 +77,7 @@ def _line(message: object, prefix: str = RulError.prefix) -> str:
 
 def _usage(error: typer.TyperException) -> str:
     message = error.format_message().rstrip().rstrip(".")
-    # pydantic's wording, in the form of our own messages
+    # pydantic's wording, converted to that of our own messages
     message = message.replace("Input should be", "expected").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     if context is None:
@@ -91,13 +91,13 @@ def _usage(error: typer.TyperException) -> str:
 
 def _system(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
-    # two names: a rename or a link that failed
+    # two names if a rename or a link failed
     names = [printable(name) for name in (error.filename, error.filename2) if name is not None]
     return f"{' → '.join(names)}: {reason}" if names else reason
 
 
 def discard_stdout() -> None:
-    """Drop buffered output if stdout cannot be written; else Python reports it again at exit."""
+    """Drop buffered output if stdout is not writable, else Python reports it again at exit."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

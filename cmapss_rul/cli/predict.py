@@ -1,4 +1,4 @@
-"""`rul predict`: remaining useful life of engines from a file."""
+"""`rul predict`: predict the remaining useful life of the engines in a file."""
 
 import sys
 from pathlib import Path
@@ -38,7 +38,7 @@ def predict(
     estimate: Estimate = EstimateName.rmse,
     allow_gaps: Annotated[
         bool,
-        typer.Option("--allow-gaps", help="Accept records with missing cycles, and mark them."),
+        typer.Option("--allow-gaps", help="Accept and mark records with missing cycles."),
     ] = False,
     engine: EngineColumn = None,
     cycle: CycleColumn = None,
@@ -52,22 +52,22 @@ def predict(
 ) -> None:
     """Predict the RUL of engines from their records to date.
 
-    Prints a table on a terminal, and CSV through a pipe or into a file, one row per engine:
+    Prints a table on a terminal, else CSV, with one row per engine:
     engine, cycle, cycles_seen, rul, rul_lower, rul_upper, health, p_0, p_1, …, padded,
     condition_known, sensors_out_of_range, note.
     padded: the record is shorter than the window. condition_known: every operating condition in
     the window occurs in the training data. sensors_out_of_range: sensors whose values in the
-    window fall outside the training range. note: a late start or missing cycles, and the
-    level of the interval [rul_lower, rul_upper], or why there is none. RUL and interval are
-    clamped to [0, cap]; a value at the cap means 'the cap or more'. stderr counts what has an
-    unknown operating condition, and what is outside the training range.
+    window are outside the training range. note: late start or missing cycles, and the level of
+    the interval [rul_lower, rul_upper], or why there is none. RUL and interval are clamped to
+    [0, cap]; a value at the cap means 'the cap or more'. The numbers of rows with an unknown
+    operating condition and with values outside the training range are printed to stderr.
 
-    A model of N-CMAPSS takes the HDF5 file, of which the test units are read, or, unless it
-    reads seconds, a table with the columns of its flights. A model of your own fleet expects
-    the column names of its training file. A C-MAPSS model needs unit, cycle and the columns
-    that it uses, named setting_1 … setting_3 and sensor_1 … sensor_21; other columns are
-    ignored. Rows and columns may be in any order. These
-    aliases are accepted too, ignoring case, spaces and underscores:
+    An N-CMAPSS model reads the test units of the HDF5 file or, unless it uses the data per
+    second, a table with its per-flight columns. A model of your own fleet expects the column
+    names of its training file. A C-MAPSS model needs unit, cycle and the columns that it uses,
+    named setting_1 … setting_3 and sensor_1 … sensor_21; other columns are ignored. Rows and
+    columns may be in any order. These aliases are also accepted, ignoring case, spaces and
+    underscores:
 
     \b
       unit       engine, unit_number, unit_nr, engine_id, machine_id, id
@@ -86,13 +86,13 @@ def predict(
     """
     from cmapss_rul.training.device import pick_device
 
-    chosen = pick_device(device)  # a wrong name is refused before anything is read
+    chosen = pick_device(device)  # before any file is read
 
     from cmapss_rul.evaluation import predict as prediction
     from cmapss_rul.evaluation import prediction_output as written
     from cmapss_rul.training.trained_model import restore
 
-    # a mistyped -o would replace the records by their predictions
+    # a mistyped -o would replace the records by the predictions
     if output is not None and file != "-" and output.exists() and output.samefile(file):
         raise UsageError(f"{output}: is the input file; name another file with -o")
     model = restore(checkpoint, chosen)
@@ -111,13 +111,13 @@ def predict(
     table = prediction.predict_records(
         model, records, every_cycle=every_cycle, level=level, estimate=estimate.value
     )
-    # whoever asks for all digits or for JSON wants to copy or parse them
+    # all digits or JSON are for copying or parsing: no table
     if output is None and sys.stdout.isatty() and not (as_json or full_precision):
         note = prediction.common_note(model, records, level, estimate.value)
         print_table(written.to_table(table, model, note))
         return
     if output is None:
-        # engine names are untrusted input: escape them on the terminal, not in a file
+        # engine names are untrusted input: escaped on the terminal, not in a file
         table["engine"] = [printable(name) for name in table["engine"]]
     if as_json:
         text = written.to_json(table, model, level, estimate.value)
@@ -129,7 +129,7 @@ def predict(
         save_file(output, text)
         print_line(f"saved {output}: {len(table)} predictions")
     if unusual := list(written.unusual_inputs(table)):
-        # on stderr, where a reader of the CSV or the JSON does not meet it
+        # on stderr, so that stdout stays CSV or JSON
         check = f"rul check {shell_word(checkpoint)} {shell_word(file)}"
         for line in [*unusual, f"compare the file with the training data: {check}"]:
             print_line(line, err=True)

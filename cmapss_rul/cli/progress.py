@@ -1,6 +1,6 @@
-"""Progress on the terminal, of a run and of a grid: plain lines, and a progress bar on stderr.
+"""Progress of a run or of a grid on the terminal: lines, and a progress bar on stderr.
 
-The bar is shown only where stderr is a terminal.
+The bar is shown only if stderr is a terminal.
 """
 
 import math
@@ -50,16 +50,16 @@ class Progress(Reporter):
         self._bar: tqdm[Any] | None = None
 
     def member_start(self, fold: int, folds: int) -> None:
-        """Say which network of an ensemble follows, which has a bar of its own."""
+        """Print the number of the next network of an ensemble, and start a new bar for it."""
         self.close()
         self._bar, self._labelled = None, False
         self._print(f"network {fold + 1} of {folds}")
 
     def epoch_start(self, epoch: int, epochs: int, windows: int, done: int) -> None:
-        """Open the bar at the first epoch, and label it with the current one."""
+        """Open the bar at the first epoch; label it with the current epoch."""
         if self._bar is None:
             # in windows, not steps: the last batch of an epoch may be smaller; a resumed run
-            # starts where it stopped, so that the time left is not that of a whole run
+            # starts where it stopped, so that the time left excludes the work already done
             self._bar = _open_bar(epochs * windows, (epoch - 1) * windows + done, _TRAINING)
         self._bar.set_description_str(f"epoch {epoch}/{epochs}")
 
@@ -69,7 +69,7 @@ class Progress(Reporter):
             self._bar.update(windows)
 
     def epoch_end(self, row: Row, best: bool) -> None:
-        """Print the epoch's line."""
+        """Print the line of the epoch."""
         if not self._terminal:
             self._print(epoch_line(row, self._epochs, best))
             return
@@ -89,8 +89,8 @@ class Progress(Reporter):
             self._bar.close()
 
     def _print(self, text: str) -> None:
-        tqdm.write(printable(text), file=sys.stdout)  # clears the bar, and draws it below the line
-        sys.stdout.flush()  # else lines for a pipe or a log file wait in a buffer
+        tqdm.write(printable(text), file=sys.stdout)  # redraws the bar below the line
+        sys.stdout.flush()  # else lines to a pipe or a log file wait in a buffer
 
 
 def epoch_line(row: Row, epochs: int, best: bool) -> str:
@@ -114,7 +114,7 @@ _LABELS = (
 
 
 def epoch_columns(row: Row, epochs: int, best: bool) -> str:
-    """Format the metrics of one epoch below `_LABELS`."""
+    """Format the metrics of one epoch in the columns of `_LABELS`."""
     epoch = f"{row['epoch']:.0f}/{epochs}"
     return (
         f"{epoch:>5}  {row['train_rul_loss']:8.2f}  {row['train_health_loss']:6.3f}  "
@@ -124,12 +124,10 @@ def epoch_columns(row: Row, epochs: int, best: bool) -> str:
 
 
 class GridProgress:
-    """Prints one line per run; the bar shows the most recent epoch of any run.
-
-    Call it with each event of a comparison.
+    """Callback of a comparison: prints one line per run; the bar shows the latest epoch of any run.
 
     Args:
-        quiet_stdout: print to stderr, because stdout is reserved for JSON.
+        quiet_stdout: print to stderr, to reserve stdout for JSON.
     """
 
     def __init__(self, *, quiet_stdout: bool) -> None:
@@ -139,7 +137,7 @@ class GridProgress:
 
     def __call__(self, event: "Event") -> None:
         """Show an event."""
-        # here, because `rul train` imports this module and needs no experiments
+        # imported here: `rul train` imports this module but not experiments
         from cmapss_rul.experiments.compare import NoteEvent, PhaseEvent
 
         match event:
@@ -167,7 +165,7 @@ class GridProgress:
             return
         self._last[name] = message.text
         if self._bar is not None:
-            # drawn at the next refresh: many runs at once would make the line flicker
+            # no refresh: with many runs at once the line would flicker
             self._bar.set_postfix_str(printable(f"{name} {self._last[name]}"), refresh=False)
 
     def _end_run(self, name: str, error: str | None) -> None:

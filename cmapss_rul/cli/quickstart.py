@@ -22,10 +22,9 @@ _FILES = """\
 def quickstart(device: Device = "auto") -> None:
     """Train, evaluate and report in one command.
 
-    Uses FD001 of C-MAPSS, downloaded into data/raw unless it is there. Where no source can be
-    reached, it simulates a fleet and marks every result 'simulated'. The run is
-    runs/quickstart-fd001 or runs/quickstart-demo; one that was stopped resumes, and a finished
-    one is left as it is.
+    Uses FD001 of C-MAPSS, downloaded to data/raw if missing. If no source can be reached, a fleet
+    is simulated and every result is marked 'simulated'. The run folder is runs/quickstart-fd001 or
+    runs/quickstart-demo; an interrupted run is resumed, a finished one is not changed.
 
     \b
     Examples:
@@ -36,7 +35,7 @@ def quickstart(device: Device = "auto") -> None:
     if not _finished(run):
         from cmapss_rul.training.device import pick_device
 
-        pick_device(device)  # refuses an unknown one before anything is downloaded
+        pick_device(device)  # before anything is downloaded
         config = "fd001" if _get_data() else "demo"
         run = _run_of(config)
         if not _finished(run):
@@ -52,17 +51,17 @@ def _run_of(config: str) -> Path:
 
 
 def _finished(run: Path) -> bool:
-    # in the order in which they are written; the card is the last
+    # in the order in which they are written; the model card is the last
     return all(
         (run / name).exists() for name in ("evaluation.json", "report.html", "MODEL_CARD.md")
     )
 
 
 def _get_data() -> bool:
-    """Get the files of FD001; False, with a line that says why, where no source has them.
+    """Get the files of FD001; if no source has them, print the reason and return False.
 
     Raises:
-        DataError: the source that RUL_DATA_SOURCE names does not have them.
+        DataError: the source in RUL_DATA_SOURCE does not have them.
     """
     from cmapss_rul.data import sources
     from cmapss_rul.data.columns import file_names
@@ -72,14 +71,14 @@ def _get_data() -> bool:
     names = file_names(["FD001"])
     own_source = bool(os.environ.get(sources.VARIABLE))
     there = all((DATA_FOLDER / name).exists() for name in names)
-    # a download that cannot succeed would keep a newcomer waiting for all time-outs in turn
+    # without this check a newcomer without network access would wait for all time-outs in turn
     if not (own_source or there or any_reachable(sources.PUBLIC_SOURCES)):
         reason = "no public source of C-MAPSS can be reached"
     else:
         try:
             fetched = sources.fetch(names, DATA_FOLDER)
         except DataError as error:
-            # whoever names a source wants that one, not a simulation
+            # a source set by the user must not be replaced by a simulation
             if own_source:
                 raise
             reason = f"C-MAPSS cannot be downloaded ({error})"
@@ -87,9 +86,7 @@ def _get_data() -> bool:
             if fetched.written:
                 print_line(f"quickstart: {len(fetched.written)} files from {fetched.source}")
             return True
-    print_line(
-        f"quickstart: {reason}: a simulated fleet is used, and all results are marked 'simulated'"
-    )
+    print_line(f"quickstart: {reason}; using a simulated fleet, all results are marked 'simulated'")
     return False
 
 
@@ -119,7 +116,7 @@ def _train(config: str, folder: Path, device: str) -> "RunFolder":
     progress = Progress(loaded.train.epochs)
     try:
         return train(loaded, folder, resume=True, device=device, reporters=[progress])
-    finally:  # before the tables or an error line, which the bar would overwrite
+    finally:  # the bar would overwrite the tables or an error line
         progress.close()
 
 
@@ -140,7 +137,7 @@ def _print_results(run: Path) -> None:
 
 
 def _command() -> str:
-    """Return what calls this program again, also where `uvx` or `pipx run` keep it off the path."""
+    """Return the command that runs this program, which under `uvx` or `pipx run` is not `rul`."""
     name = Path(sys.argv[0]).name
     if name not in ("cmapss_rul", "cmapss-rul"):
         return "rul"

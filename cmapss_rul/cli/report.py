@@ -1,4 +1,4 @@
-"""`rul report`: an HTML report of a run or of a comparison."""
+"""`rul report`: write an HTML report of a run or of a comparison."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ def report(
         Path,
         typer.Argument(
             metavar="RUN-OR-COMPARISON",
-            help="A run folder, or an output folder of rul compare.",
+            help="Run folder, or output folder of rul compare.",
             autocompletion=complete_run,
         ),
     ],
@@ -28,9 +28,9 @@ def report(
     """Write an HTML report with metrics, plots and protocol.
 
     The report is one self-contained HTML file; its plots are also saved as PNG and SVG in the
-    folder report-figures beside it. For a run, the best epoch is evaluated on the test engines,
-    evaluation.json and predictions.csv are saved as by `rul evaluate`, and a MODEL_CARD.md is
-    written. For a comparison, the results that rul compare saved are shown.
+    folder report-figures beside it. For a run, the best checkpoint is evaluated on the test
+    engines, evaluation.json and predictions.csv are saved as by `rul evaluate`, and MODEL_CARD.md
+    is written. For a comparison, the results saved by rul compare are shown.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def report(
     page, *others = write_report(
         folder, output, device=device, data_dir=data, warn=lambda text: print_line(text, err=True)
     )
-    for path in others:  # the plots, two files each, are not listed one by one
+    for path in others:  # plots are not listed one by one
         if path.suffix == ".md":
             print_line(f"saved {path}")
     print_line(f"saved {page}, and its plots beside it")

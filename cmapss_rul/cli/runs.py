@@ -1,4 +1,4 @@
-"""`rul runs`: list the run folders and the comparisons."""
+"""`rul runs`: list run folders and comparisons."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 def runs(
     directory: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Folder that holds the run folders.")
+        Path, typer.Option("--dir", metavar="DIR", help="Parent folder of the run folders.")
     ] = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
     """List the runs and comparisons with their state and metrics.
 
-    A run is finished, unfinished (it may be training now), interrupted (`rul train --resume`
-    resumes it), damaged, or has no checkpoint. val RMSE: over all cycles of the validation
-    engines. test RMSE: over the last windows of the test engines, after `rul evaluate`. Both on
-    capped labels, in cycles. The comparisons in DIR follow, by default those in
-    comparisons. The JSON also holds the mean weights of the two losses in the last epoch.
+    A run is finished, unfinished (it may be training now), interrupted (resume it with
+    `rul train --resume`), damaged, or has no checkpoint. val RMSE: over all cycles of the
+    validation engines. test RMSE: over the last windows of the test engines, after
+    `rul evaluate`. Both on capped labels, in cycles. Comparisons in DIR are also listed, by
+    default those in comparisons/. The JSON also has the mean weights of the two losses in the last
+    epoch.
 
     \b
     Examples:
@@ -57,7 +58,7 @@ def runs(
         ]
         print_json(plain)
     elif not (found or comparisons):
-        print_line(f"no runs in {directory}; rul train --config fd001 starts one")
+        print_line(f"no runs in {directory}; start one with: rul train --config fd001")
     else:
         lines = _table(found) if found else []
         if comparisons:
@@ -71,7 +72,7 @@ _NUMBERS = {"seed", "runs", "val RMSE", "test RMSE"}
 
 
 def _table(found: "Sequence[ListedRun]") -> list[str]:
-    """Format the lines of the table of runs, and the notes under it."""
+    """Format the table of runs and its notes as lines."""
     lines = _aligned([_HEADER, *(_entries(run) for run in found)])
     notes = [f"{run.name}: {run.note}" for run in found if run.note]
     return [*lines, *([""] if notes else []), *notes]
@@ -82,7 +83,7 @@ def _table_of_comparisons(found: "Sequence[ListedComparison]") -> list[str]:
         (entry.name, entry.state, str(entry.runs), _time(entry.when), ", ".join(entry.cells))
         for entry in found
     ]
-    # escaped before the columns are aligned, because escaping makes a name longer
+    # before the columns are aligned, because escaping lengthens a name
     texts = [tuple(map(printable, row)) for row in rows]
     return _aligned([("comparison", "state", "runs", "when", "of"), *texts])
 
@@ -90,7 +91,7 @@ def _table_of_comparisons(found: "Sequence[ListedComparison]") -> list[str]:
 def _aligned(rows: "Sequence[tuple[str, ...]]") -> list[str]:
     """Align the cells of rows; the first row has the headings.
 
-    Columns are as wide as their content and never wrapped: grep and awk need one line per run.
+    Columns are as wide as their content and never wrap: grep and awk need one line per run.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -1,4 +1,4 @@
-"""`rul simulate`: a simulated fleet in the C-MAPSS file format, for tests and benchmarks."""
+"""`rul simulate`: simulate a fleet in the C-MAPSS file format, for tests and benchmarks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +10,9 @@ from cmapss_rul.cli.output import print_json, print_line
 
 
 def simulate(
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the files.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")],
     engines: Annotated[
-        int, typer.Option(metavar="N", help="Number of training engines, and as many test engines.")
+        int, typer.Option(metavar="N", help="Number of training engines and of test engines.")
     ] = 100,
     conditions: Annotated[
         int, typer.Option(metavar="N", help="Number of operating conditions, 1 or 6.")
@@ -25,8 +25,8 @@ def simulate(
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Cut the records of this share of the engines before the failure; writes one "
-            "CSV file of the fleet, and one of the truth, instead.",
+            help="Cut the records of this share of the engines before failure; writes one CSV "
+            "file of the fleet and one of the true failure times instead.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -34,8 +34,8 @@ def simulate(
     """Simulate a run-to-failure fleet.
 
     Writes a train, a test and a RUL file, named after the C-MAPSS subset with the same numbers of
-    operating conditions and fault modes, and a manifest that marks them as simulated. Files of
-    the same fleet that exist already are kept.
+    operating conditions and fault modes, and a manifest that marks them as simulated. Existing
+    files of the same fleet are kept.
 
     \b
     Examples:

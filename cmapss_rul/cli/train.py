@@ -41,13 +41,13 @@ def train(
 ) -> None:
     """Train a model.
 
-    Only training files are opened, never test files. The run folder holds config.yaml,
+    Only training files are opened, never test files. The run folder contains config.yaml,
     metrics.csv, train.log, best.pt (best epoch on the validation engines), last.pt and
-    previous.pt (the checkpoint before it). With --folds it holds config.yaml, a run folder for
-    each fold, and best.pt with all networks, which every command takes like any other. On Ctrl-C
-    or SIGTERM the run saves a checkpoint and prints how to resume. Trackers receive the
-    configuration, the metrics of each epoch and the checkpoint, and later the results of rul
-    evaluate and rul report; if one fails, a line says so and training continues.
+    previous.pt (the checkpoint before last.pt). With --folds it contains config.yaml, a run folder
+    per fold, and best.pt with all networks, which every command accepts. On Ctrl-C or SIGTERM a
+    checkpoint is saved and the command to resume is printed. Trackers receive the configuration,
+    the metrics of each epoch and the checkpoint, and later the results of rul evaluate and rul
+    report; if a tracker fails, a warning is printed and training continues.
 
     \b
     Examples:
@@ -62,7 +62,7 @@ def train(
 
     from cmapss_rul.config.shipped import find_config
 
-    # refuse a wrong name before torch is imported; of several ranks one reports it later
+    # report a wrong name before torch is imported; with several ranks the first reports it later
     if config is not None and os.environ.get("WORLD_SIZE", "1") == "1":
         find_config(config)
 
@@ -79,7 +79,7 @@ def train(
 
     with ExitStack() as closing:
         group = closing.enter_context(join_process_group(device))
-        # one rank for all: each by itself would find another name for the new folder
+        # on one rank: each would pick another name for the new folder
         selection = group.on_first_rank(
             select_run,
             config,
@@ -105,5 +105,5 @@ def train(
         if group.first:
             progress.close()  # the bar would overwrite the lines below
             print_line(f"saved in {run}")
-            print_line("next:")  # the last line is the command alone, for a script to take
+            print_line("next:")  # the last line is only the command, so that a script can read it
             print_line(f"rul evaluate {shell_word(run.best)}")

@@ -1,4 +1,4 @@
-"""`rul --version`, and with --json all that a bug report needs."""
+"""`rul --version`: versions, and with --json everything a bug report needs."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ def print_versions() -> None:
 
 
 def collect_versions() -> dict[str, Any]:
-    """Return what a bug report needs: versions, devices, threads, state of data and cache."""
+    """Return versions, devices, threads and the state of data and cache, for a bug report."""
     import torch
 
     from cmapss_rul.data.cache import cache_folder

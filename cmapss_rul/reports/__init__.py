@@ -1,1 +1,1 @@
-"""A run or a comparison as one page to read, with its pictures, and a model card."""
+"""HTML reports of runs and comparisons with their plots, and model cards."""

@@ -21,11 +21,11 @@ from cmapss_rul.reports.rul_plots import WIDTH
 from cmapss_rul.training.trained_model import TrainedModel
 
 Groups = dict[str, NDArray[np.int64]]
-"""Name of a group of windows → their rows of the test file."""
+"""Name of a group of windows → row indices in the test file."""
 
 
 def group_by_rul(evaluation: Evaluation, rows: NDArray[np.int64]) -> Groups:
-    """Group the windows of some rows by their raw true RUL; empty bands are left out."""
+    """Group rows by their raw true RUL; empty bands are left out."""
     raw = evaluation.truth.raw[rows]
     bands = {
         band_name(low, below): rows[in_band(raw, low, below)]
@@ -37,8 +37,8 @@ def group_by_rul(evaluation: Evaluation, rows: NDArray[np.int64]) -> Groups:
 def group_by_condition(model: TrainedModel, evaluation: Evaluation) -> Groups:
     """Group every window by the operating condition at its last cycle.
 
-    A condition is named by its key, for C-MAPSS by its rounded settings; a row in one that did
-    not occur in training counts for the nearest.
+    A condition is named by its key, for C-MAPSS its rounded settings; a condition that does not
+    occur in the training data is assigned to the nearest one.
     """
     condition = model.preprocessor.condition(evaluation.fleet)
     table = model.preprocessor.conditions.table
@@ -49,11 +49,11 @@ def group_by_condition(model: TrainedModel, evaluation: Evaluation) -> Groups:
 
 
 def group_table(evaluation: Evaluation, panels: dict[str, Groups], heading: str) -> Table:
-    """Tabulate number of windows, RMSE and bias of each group, capped labels.
+    """Tabulate number of windows, RMSE and bias per group, capped labels.
 
-    `panels`: title → groups, as drawn; a group that one of them lacks is shown as empty.
+    `panels`: title → groups, as plotted; a group missing in a panel is shown as empty.
     """
-    # the panel with most groups first: it has the names of the others in their order
+    # the panel with most groups defines the order of the names
     fullest = sorted(panels.values(), key=len, reverse=True)
     names = dict.fromkeys(name for groups in fullest for name in groups)
     rows = []
@@ -92,7 +92,7 @@ def plot_error_boxes(evaluation: Evaluation, panels: dict[str, Groups], label: s
 
 def _draw_boxes(axes: Axes, errors: Sequence[NDArray[np.float64]], names: Sequence[str]) -> None:
     axes.axvline(0, color="k", linewidth=1)
-    # no outliers: a tenth of the windows as single points would be a black bar
+    # no outliers: a tenth of the windows as points would merge into a black bar
     axes.boxplot(
         errors, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6,
         patch_artist=True, boxprops={"facecolor": COLOURS[6]}, medianprops={"color": "k"},
@@ -123,7 +123,7 @@ def plot_confusion(evaluation: Evaluation) -> Figure:
 
 def _draw_matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None:
     totals = matrix.sum(axis=1, keepdims=True)
-    # a class that no window has is a row of zeros, not of NaN
+    # a class without windows is a row of zeros, not of NaN
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(matrix):
@@ -139,7 +139,7 @@ def _draw_matrix(axes: Axes, matrix: NDArray[Any], names: Sequence[str]) -> None
 def plot_coverage(
     intervals: IntervalResults, unit: str, names: Mapping[str, str] = WINDOWS
 ) -> Figure:
-    """Plot coverage against the level of the intervals, and by band of true RUL."""
+    """Plot coverage by level of the intervals, and by band of true RUL."""
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     by_level, by_band = figure.subplots(2, 1)
     levels = np.array([found.level for found in intervals.coverage])
@@ -147,7 +147,7 @@ def plot_coverage(
     by_level.plot([lowest, 1], [lowest, 1], "k--", linewidth=1)
     main = intervals.main
     for style, (windows, label) in enumerate(names.items()):
-        side = 2 * style - 1  # left and right of the tick, so that the error bars do not overlap
+        side = 2 * style - 1  # left or right of the tick: error bars must not overlap
         found = [getattr(level, windows).capped for level in intervals.coverage]
         _draw_coverage(by_level, levels + 0.003 * side, found, style, label)
         bands = enumerate(getattr(main, windows).bands)
@@ -173,10 +173,10 @@ def _draw_coverage(
     style: int,
     label: str | None = None,
 ) -> None:
-    """Draw shares with their 95 % binomial intervals."""
+    """Draw coverages with their 95 % binomial intervals."""
     share = np.array([one.coverage for one in found])
     bounds = np.array([one.interval for one in found])
-    # the upper bound of a share of 1 is 1; rounding may place it slightly below the share
+    # rounding may place the upper bound of a coverage of 1 slightly below 1
     length = np.clip(np.stack([share - bounds[:, 0], bounds[:, 1] - share]), 0, None)
     axes.errorbar(
         places, share, yerr=length, fmt=MARKERS[style], color=COLOURS[style], markersize=5,

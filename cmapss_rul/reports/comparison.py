@@ -1,4 +1,4 @@
-"""The report of a comparison, from the files of `rul compare`."""
+"""HTML report of a comparison, from the files of `rul compare`."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -43,7 +43,7 @@ _PLOTS = {
     "ranks": "Mean rank over configurations",
     "learning_curves": "Validation RMSE by epoch; thin lines: seeds, thick lines: means",
     "weights": "Weights of the losses by epoch; thin lines: seeds, thick lines: means",
-    "oracle": "RMSE of the selected epoch less that of the best test epoch, by seed; bars: means",
+    "oracle": "RMSE of the selected epoch − RMSE of the best test epoch, by seed; bars: means",
 }
 
 _METRIC_COLUMNS: Columns = {
@@ -61,23 +61,23 @@ _CODE_COLUMNS: Columns = {
 
 
 def report_comparison(path: Path, output: Path) -> list[Path]:
-    """Report on comparison.json and the plots beside it; nothing is trained or evaluated again.
+    """Write the report of a comparison.json and the plots beside it, without a new evaluation.
 
     Raises:
-        RulError: comparison.json is not as `rul compare` writes it, or writing fails.
+        RulError: comparison.json is malformed, or a file cannot be written.
     """
     try:
         comparison = Comparison.load(path)
     except (OSError, ValueError) as error:
         raise RulError(
-            # the first 200 characters: a validation error lists every malformed entry
-            f"{path}: cannot be read ({str(error)[:200]}); call rul compare again"
+            # truncated: a validation error lists every malformed entry
+            f"{path}: cannot be read ({str(error)[:200]}); run rul compare again"
         ) from error
     return write_page(comparison_page(path.parent, comparison), output)
 
 
 def comparison_page(folder: Path, comparison: Comparison) -> Page:
-    """Build the page of a comparison whose plots are in a folder."""
+    """Build the page of a comparison; `folder` has its plots."""
     cells, seeds = comparison.cells, comparison.grid.seeds
     subsets = ", ".join(dict.fromkeys(cell.subset for cell in cells))
     many = f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed"
@@ -99,35 +99,35 @@ def comparison_page(folder: Path, comparison: Comparison) -> Page:
         ],
         verdict=[_finding(config, cell, comparison.pairs) for config, cell in best.items()],
         warnings=comparison.notes,
-        # of one cell a configuration there are no differences
+        # with one cell per configuration the section on differences is empty
         sections=[Section(anchor, title, parts) for anchor, title, parts in filled if parts],
     )
 
 
 def _best_cell(cells: list[CellSummary]) -> CellSummary | None:
-    """Return the cell with the lowest RMSE; a leak makes a cell look better than it is."""
+    """Return the cell with the lowest RMSE among those without a test-set leak."""
     honest = [cell for cell in cells if cell.rmse.mean is not None and not cell.leak]
-    # `or 0.0` is for the type checker: `honest` has no cell without a mean
+    # `or 0.0` only for mypy: every cell of `honest` has a mean
     return min(honest, key=lambda cell: cell.rmse.mean or 0.0, default=None)
 
 
 def _finding(config: str, best: CellSummary | None, pairs: list[Pair]) -> str:
-    """Say which cell is best, and whether a test shows it."""
+    """Describe the best cell and the significance of its lead in one sentence."""
     if best is None:
         return f"{config}: no cell can be ranked."
     others = [pair for pair in pairs if not pair.leak and best.key in pair.keys]
     rmse = show_spread(best.rmse, 2)
     if not others:
         found = f"{best.label} has an RMSE of {rmse} {best.unit}"
-        return f"{marked_config(best)}: {found}; there is no other cell to test it against."
+        return f"{marked_config(best)}: {found}; there is no other cell to compare it with."
     text = f"{marked_config(best)}: {best.label} has the lowest RMSE, {rmse} {best.unit}"
-    # seeds that failed are in no pair, so a paired difference may contradict the means
+    # pairs exclude failed seeds, so a paired difference may contradict the means
     lower = [
         pair.b if pair.a == best.label else pair.a
         for pair in others
         if pair.shown and pair.paired_t and (pair.paired_t.mean < 0) == (pair.a == best.label)
     ]
-    # no significant difference does not mean that the cells are equal
+    # absence of a significant difference is not evidence of equality
     if not lower:
         return f"{text}, but no other cell is shown to be worse."
     rest = len(others) - len(lower)
@@ -164,7 +164,7 @@ def _metrics(folder: Path, comparison: Comparison) -> Iterator[Part]:
     head = ["cell", "seed", "RMSE", "NASA score", "validation RMSE"]
     yield PageTable(Table("Every run", head, runs), folded=True)
     protocols = (cell.protocol for cell in cells if cell.protocol is not None)
-    # each protocol once, in order: cells usually share theirs
+    # each protocol once: cells usually share theirs
     lines = dict.fromkeys(map(describe_protocol, protocols))
     yield from (Text(f"Protocol: {line}.") for line in lines)
 
@@ -193,15 +193,15 @@ def _training(folder: Path, comparison: Comparison) -> Iterator[Part]:
 
 def _provenance(cells: list[CellSummary]) -> Iterator[Part]:
     yield _cell_table("Configuration and code of each cell", cells, _CODE_COLUMNS, "llll")
-    # merged by name: all cells of a subset were trained on the same files
+    # by name: all cells of a subset were trained on the same files
     digests = {name: file.sha256 for cell in cells for name, file in (cell.data or {}).items()}
     rows = [*map(list, digests.items())]
     yield PageTable(Table("SHA-256 of the files", ["file", "SHA-256"], rows, "ll"))
 
 
 def _plots(folder: Path, comparison: Comparison, *names: str) -> Iterator[Part]:
-    """Yield the plots of `rul compare`, and a remark on any that is missing."""
-    # drawn by rul compare, from histories that comparison.json lacks: copied, not drawn again
+    """Yield the plots of `rul compare`, or a notice if one is missing."""
+    # copied, not drawn again: comparison.json lacks the training histories
     several = len(by_config(comparison.cells)) > 1
     for name in names:
         if all((folder / f"{name}.{extension}").is_file() for extension in FORMATS):
@@ -209,11 +209,11 @@ def _plots(folder: Path, comparison: Comparison, *names: str) -> Iterator[Part]:
             wide = name == "weights" or (name != "ranks" and several)  # panels side by side
             yield Plot(name, _PLOTS[name], description, folder, wide)
         else:
-            yield Missing(f"the plot {name}, which is not in the folder; rul compare draws it")
+            yield Missing(f"the plot {name}: not in the folder; run rul compare again")
 
 
 def _describe_plot(comparison: Comparison, name: str) -> str:
-    """Put the contents of a plot into words."""
+    """Return the alternative text of a plot."""
     cells = comparison.cells
     if name == "oracle":
         return " ".join(entry.sentence for entry in comparison.oracle or ())

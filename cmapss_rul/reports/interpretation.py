@@ -1,4 +1,4 @@
-"""What the network attends to: attention over time, and permutation importance of its inputs."""
+"""Attention weights over time, and permutation importance of the inputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from cmapss_rul.reports.page import Missing, Part, Plot
 from cmapss_rul.reports.rul_plots import WIDTH
 from cmapss_rul.training.trained_model import TrainedModel
 
-WINDOWS, REPEATS = 1_000, 5  # guesses, meant to keep the order of the largest increases
+WINDOWS, REPEATS = 1_000, 5  # *guess*: enough for a stable order of the most important inputs
 
 
 def interpretation_parts(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
@@ -47,10 +47,10 @@ def interpretation_parts(model: TrainedModel, evaluation: Evaluation) -> Iterato
     top = ", ".join(f"{importance.inputs[i]} ({increase[i]:+.2f})" for i in order[:5])
     yield Plot(
         "importance",
-        "Permutation importance: increase of the RMSE when an input's values are taken from "
+        "Permutation importance: increase of the RMSE when the values of an input are taken from "
         f"another window; {importance.windows:,} windows of the test engines, a point per shuffle. "
-        "Of correlated inputs each may look unimportant, since the others stand in for it",
-        f"Bars. Without shuffling RMSE is {importance.rmse:.2f} {importance.unit}; largest "
+        "Each of several correlated inputs may look unimportant, since the others replace it",
+        f"Bar chart. RMSE without shuffling {importance.rmse:.2f} {importance.unit}; largest "
         f"increases: {top}.",
         partial(plot_importance, importance),
     )
@@ -58,14 +58,14 @@ def interpretation_parts(model: TrainedModel, evaluation: Evaluation) -> Iterato
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """Attention weights of the test engines' last windows.
+    """Attention weights in the last windows of the test engines.
 
     Attributes:
         weights: [engine, step], each row sums to 1; oldest step first.
-        ago: [step], cycles from the middle of each step to the window's last cycle.
-        step: cycles in a step.
+        ago: [step], cycles from the middle of each step to the last cycle of the window.
+        step: cycles per step.
         health: [engine], true class at the last window.
-        row: what a row of a record is called.
+        row: noun for a row of a record, such as 'cycle'.
     """
 
     weights: NDArray[np.float64]
@@ -77,9 +77,9 @@ class Attention:
 
 @torch.inference_mode()
 def attention_over_time(model: TrainedModel, evaluation: Evaluation) -> Attention | str:
-    """Compute the attention weights of the last windows, or return why there are none.
+    """Compute the attention weights of the last windows, or return the reason why there are none.
 
-    Padded windows are left out: their oldest rows are copies, not cycles.
+    Padded windows are excluded: their oldest rows are copies, not measured cycles.
     """
     complete = ~evaluation.predictions.padded[evaluation.last]
     rows = evaluation.last[complete]
@@ -92,17 +92,17 @@ def attention_over_time(model: TrainedModel, evaluation: Evaluation) -> Attentio
     ):
         batch = model.network.attention_weights(windows.gather(part), windows.padding(part))
         if batch is None:
-            return "attention: this network has none, it reads the last state alone"
+            return "attention: this network has none, it uses only the last state"
         batches.append(batch)
     weights = torch.cat(batches).cpu().numpy().astype(np.float64)
-    # pooling in the CNN makes one step of several cycles
+    # pooling in the CNN merges several cycles into one step
     step = model.config.data.window // weights.shape[1]
     ago = step * np.arange(weights.shape[1])[::-1] + (step - 1) / 2
     return Attention(weights, ago, step, evaluation.truth.health[rows], evaluation.protocol.row)
 
 
 def plot_attention(found: Attention, classes: list[str]) -> Figure:
-    """Plot the mean attention weight of each step, a line for each true health class."""
+    """Plot the mean attention weight by step, one line per true health class."""
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     axes = figure.subplots()
     for health, name in enumerate(classes):  # a class without an engine has no line
@@ -114,10 +114,10 @@ def plot_attention(found: Attention, classes: list[str]) -> Figure:
                 label=f"{name}: {counted(len(of_class), 'engine')}",
             )  # fmt: skip
     axes.axhline(1 / len(found.ago), color="#595959", linestyle=":", label="uniform")
-    # counted back from the end, but time still runs from left to right
+    # cycles are counted back from the end, but time runs from left to right
     axes.invert_xaxis()
     axes.set_ylim(bottom=0)
-    axes.set_xlabel(f"{found.row}s before the window's last one")
+    axes.set_xlabel(f"{found.row}s before the last {found.row} of the window")
     each = f"a {found.row}" if found.step == 1 else f"{found.step} {found.row}s"
     axes.set_ylabel(f"attention weight of {each}, share")
     legend_below(figure, axes, 2)
@@ -131,9 +131,9 @@ class Importance:
     Attributes:
         inputs: [input], names.
         increase: [input, repeat], RMSE with the input shuffled − RMSE without, cycles.
-        rmse: of these windows without shuffling, capped labels, cycles.
+        rmse: RMSE without shuffling, capped labels, cycles.
         windows: number of windows.
-        unit: of the RMSE.
+        unit: unit of the RMSE.
     """
 
     inputs: tuple[str, ...]
@@ -145,24 +145,24 @@ class Importance:
 
 @torch.inference_mode()
 def permutation_importance(model: TrainedModel, evaluation: Evaluation) -> Importance:
-    """Shuffle one input at a time between windows and measure by how much RMSE increases.
+    """Measure the increase of the RMSE when one input at a time is shuffled between windows.
 
-    An input's whole trajectory over a window is exchanged with that of another window, so that
-    its shape stays plausible and its information on this window is lost. Up to 1,000 windows,
-    spread evenly over all cycles of the test engines; five shuffles of each input, the same in
-    every call. Of correlated inputs each may look unimportant.
+    The whole trajectory of an input over a window is exchanged with that of another window: its
+    shape stays plausible, its information about this window is lost. Up to 1,000 windows, spread
+    evenly over all cycles of the test engines; five shuffles per input, the same in every call.
+    Each of several correlated inputs may look unimportant.
 
     Source: Breiman, "Random forests", Machine Learning 45 (2001), section 10; as a difference of
     errors in Fisher, Rudin and Dominici, JMLR 20 (2019), section 3.
     """
     fleet = evaluation.fleet
     count = min(WINDOWS, fleet.rows)
-    # evenly rather than at random: every engine and age is included, and no seed matters
+    # evenly spaced, not random: includes every age and needs no seed
     rows = np.linspace(0, fleet.rows - 1, count).round().astype(np.int64)
     windows = _windows_ending_at(model, evaluation, rows)
     true = evaluation.truth.capped[rows]
     base = rmse(_predict_shuffled(model, windows, None, 0), true)
-    # the same shuffles for every input, so that inputs differ by what they are and not by chance
+    # the same shuffles for every input, so that differences between inputs are not due to chance
     generator = np.random.default_rng(0)
     orders = [
         torch.from_numpy(generator.permutation(count)).to(windows.ends.device)
@@ -179,7 +179,7 @@ def permutation_importance(model: TrainedModel, evaluation: Evaluation) -> Impor
 def _windows_ending_at(
     model: TrainedModel, evaluation: Evaluation, rows: NDArray[np.int64]
 ) -> Windows:
-    """Windows that end at these rows of the test file, scaled, on the device of the network."""
+    """Return the scaled windows that end at these rows, on the device of the network."""
     device = next(model.network.parameters()).device
     series = torch.from_numpy(model.preprocessor.transform(evaluation.fleet)).to(device)
     return Windows.ending_at(series, evaluation.fleet, rows, model.config.data.window)
@@ -188,23 +188,23 @@ def _windows_ending_at(
 def _predict_shuffled(
     model: TrainedModel, windows: Windows, order: torch.Tensor | None, column: int
 ) -> NDArray[np.float64]:
-    """[window], RUL in [0, cap], with one input taken from other windows."""
+    """Predict [window], RUL in [0, cap], with one input taken from other windows."""
     index = torch.arange(len(windows), device=windows.ends.device)
     predicted = []
     for part in torch.split(index, PREDICTION_BATCH):
         batch = windows.gather(part)
         if order is not None:
-            # an ensemble has the inputs of its networks side by side: the same one of each
+            # an ensemble concatenates the inputs of its networks: shuffle this one in each
             same = slice(column, None, len(model.preprocessor.features))
             batch[:, :, same] = windows.gather(order[part])[:, :, same]
-        # the padding remains that of the window: only the values of one input are exchanged
+        # only the values are exchanged, not the padding
         predicted.append(model.network(batch, windows.padding(part)).rul)
     unclamped = torch.cat(predicted).cpu().numpy().astype(np.float64)
     return np.clip(unclamped, 0, model.config.data.cap)
 
 
 def plot_importance(found: Importance) -> Figure:
-    """Plot the increase of RMSE per input: bars for the mean, a point per shuffle."""
+    """Plot the increase of the RMSE by input: bars are means, points are shuffles."""
     order = np.argsort(found.increase.mean(axis=1), kind="stable")
     figure = Figure(figsize=(WIDTH, 0.9 + 0.2 * len(order)), layout="constrained")
     axes = figure.subplots()
@@ -216,5 +216,5 @@ def plot_importance(found: Importance) -> Figure:
     axes.set_yticks(place, [found.inputs[column] for column in order])
     axes.margins(y=0.01)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"increase of RMSE with the input shuffled, {found.unit}")
+    axes.set_xlabel(f"increase of the RMSE with the input shuffled, {found.unit}")
     return figure

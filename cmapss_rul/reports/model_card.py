@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: what a trained model is, its intended use, results and limits."""
+"""MODEL_CARD.md: model, intended use, data, results and limitations."""
 
 import hashlib
 from collections.abc import Iterator
@@ -33,17 +33,17 @@ _CITATIONS = {
 
 
 def write_card(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Path:
-    """Write the model card into the run's folder; RulError if that fails."""
-    # beside the checkpoint that it describes, wherever the report goes
+    """Write the model card into the run folder; RulError if that fails."""
+    # beside the checkpoint that it describes, even if the report is written elsewhere
     path = folder / CARD
     save_file(path, model_card(folder.resolve().name, model, evaluation))
     return path
 
 
 def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
-    """Describe the model of a run of this name in Markdown."""
+    """Render the model card of a run in Markdown."""
     parts = [
-        # names come from folders and files of the user: markup in them has to stay text
+        # names of the user's folders and files may contain markup
         f"# Model card: {escape(name)}",
         *(f"> **Note:** {escape(text)}" for text in warnings_of(evaluation)),
         *_model(model, evaluation),
@@ -53,12 +53,12 @@ def model_card(name: str, model: TrainedModel, evaluation: Evaluation) -> str:
         to_markdown(metrics_table(evaluation)),
         to_markdown(baselines_table(evaluation)),
         "## Evaluation protocol",
-        # without its title: the heading above says the same
+        # without its title, which would repeat the heading
         to_markdown(replace(protocol_table(evaluation), title="")),
         "## Prediction intervals",
         *map(to_markdown, coverage_tables(evaluation)),
         to_markdown(replace(intervals_table(evaluation.intervals), title="")),
-        "## Limits",
+        "## Limitations",
         "\n".join(f"- {escape(limit)}" for limit in _limits(evaluation)),
         generator_note(),
     ]
@@ -69,7 +69,7 @@ def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
     size = sum(model.network.parameter_counts().values())
     classes = ", ".join(health_class_names(protocol.boundaries, protocol.cap))
-    # identifies the weights even where the card is passed on without them
+    # identifies the weights if the card is shared without them
     digest = hashlib.sha256(model.path.read_bytes()).hexdigest()
     attention = model.config.model.attention.name
     networks = f"A CNN → BiLSTM network with {size:,} parameters"
@@ -94,20 +94,20 @@ def _model(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
 def _use(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     yield "## Intended use"
     predict = (
-        "`rul predict` takes records of the same kind of engine with the same columns, and flags "
-        "inputs outside the training data."
+        "`rul predict` accepts records of the same engine type with the same columns, and flags "
+        "inputs outside the training range."
     )
     if model.config.data.own:
         yield (
             f"Prediction for engines of the fleet it was trained on. {predict} The results below "
-            f"rest on {counted(evaluation.protocol.engines, 'engine')}: before any decision is "
-            "based on it, validate it on more engines and against other knowledge of them."
+            f"are based on {counted(evaluation.protocol.engines, 'engine')}: before using it for "
+            "decisions, validate it on more engines and against other evidence."
         )
     else:
         yield (
             "Research and teaching on run-to-failure data, and comparison of methods on "
-            f"{escape(evaluation.protocol.subset)} under the protocol below. {predict} It is "
-            "not meant for decisions about real engines: nothing here was validated on any."
+            f"{escape(evaluation.protocol.subset)} under the protocol below. {predict} Not "
+            "intended for decisions about real engines: it was not validated on any."
         )
 
 
@@ -116,26 +116,26 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
     yield "## Data"
     source = (
         f" NASA's {protocol.data_set} files ({_CITATIONS[protocol.data_set]}): engines simulated "
-        "by a thermodynamic model, not measured ones."
+        "with a thermodynamic model, not measured."
         if protocol.official
         else ""
     )
     calibration = len(model.engines.calibration)
-    calibrated = f"{calibration} calibrated the intervals, " if calibration else ""
+    calibrated = f"{calibration} for calibration of the intervals, " if calibration else ""
     others = [f"all {count} of {name}" for name, count in protocol.auxiliary.items()]
     auxiliary = escape("".join(f" and {other}" for other in others))
     used = (
-        f"{len(model.engines.training)} engines trained{auxiliary}, "
-        f"{len(model.engines.validation)} selected the epoch, {calibrated}"
+        f"{len(model.engines.training)} engines for training{auxiliary}, "
+        f"{len(model.engines.validation)} for selection of the epoch, {calibrated}"
     )
     if protocol.ensemble is not None:
         used = (
-            f"Each of {len(model.engines.training)} engines selected the epoch of one network and "
-            f"trained the others{auxiliary}, "
+            f"{len(model.engines.training)} engines for training{auxiliary}, each for selection "
+            "of the epoch of one network and for training of the others, "
         )
     yield (
         f"{escape(protocol.subset)}, {escape(protocol.files)}.{source} {used}"
-        f"{protocol.engines} tested."
+        f"{protocol.engines} for testing."
     )
     digests = [[name, file.sha256] for name, file in protocol.digest.items()]
     yield to_markdown(Table("", ["file", "SHA-256"], digests, "ll"))
@@ -143,18 +143,18 @@ def _data(model: TrainedModel, evaluation: Evaluation) -> Iterator[str]:
 
 def _limits(evaluation: Evaluation) -> Iterator[str]:
     protocol = evaluation.protocol
-    # training labels were capped, so the network cannot tell larger values apart
+    # training labels were capped, so the network cannot distinguish larger values
     yield f"A prediction of {protocol.cap} means '{protocol.cap} {protocol.unit} or more'."
-    # what no model with this cap can avoid, so that a reader does not blame the network for it
+    # no model with this cap can have a lower RMSE on raw labels
     raw, floor = evaluation.metrics.last.raw.rmse, evaluation.floor.raw.last.rmse
     yield (
-        f"On raw labels its RMSE at {protocol.scored_at} is {raw:.2f} {protocol.unit}; the cap "
-        f"alone costs {floor:.2f}."
+        f"On raw labels the RMSE at {protocol.scored_at} is {raw:.2f} {protocol.unit}; the cap "
+        f"alone causes {floor:.2f}."
     )
     yield "One run with one seed: another seed may differ by more than the confidence interval."
     yield (
         "Trained only on the operating conditions and fault modes of its data; the results do not "
-        "carry over to others."
+        "generalise to others."
     )
     if protocol.padded:
         records = "test flights" if protocol.stride else f"of {protocol.engines} test records"

@@ -1,4 +1,4 @@
-"""A page of sections as one self-contained HTML file, with its plots beside it as PNG and SVG."""
+"""Self-contained HTML pages, with their plots beside them as PNG and SVG."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from cmapss_rul.version import __version__
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph."""
+    """Paragraph."""
 
     # the template branches on `kind`: Jinja has no test for a class
     kind: ClassVar[str] = "text"
@@ -28,7 +28,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Missing:
-    """A part that is left out, with the reason."""
+    """Notice of an omitted part, with the reason."""
 
     kind: ClassVar[str] = "missing"
     text: str
@@ -36,7 +36,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Lines:
-    """A folded list: of sentences, or of the lines of a file in monospaced type (`code`)."""
+    """Collapsed list of sentences, or of the lines of a file in monospaced type (`code`)."""
 
     kind: ClassVar[str] = "lines"
     title: str
@@ -46,7 +46,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table on the page; a folded one is hidden until it is opened."""
+    """Table; a `folded` one is collapsed until the reader opens it."""
 
     kind: ClassVar[str] = "table"
     table: Table
@@ -63,15 +63,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot.
+    """Plot with its caption.
 
     Attributes:
-        name: of its files, without extension.
-        title: the caption: what is drawn, and how to read it.
-        text: description for readers who cannot see it.
-        source: draws it when the page is written; or the folder that already has both files.
-        wide: whether it takes the whole width, and on a small screen scrolls by itself instead of
-            shrinking.
+        name: stem of its file names.
+        title: caption.
+        text: alternative text for readers who cannot see it.
+        source: function that draws it, called when the page is written; or folder with both files.
+        wide: use the full width of the page; on a small screen, scroll instead of shrinking.
     """
 
     kind: ClassVar[str] = "plot"
@@ -87,7 +86,7 @@ Part = Text | Missing | Lines | PageTable | Column | Plot
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page; `anchor` is its address."""
+    """Section of a page; `anchor` is the fragment of its URL."""
 
     anchor: str
     title: str
@@ -96,10 +95,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole page.
+    """HTML page.
 
-    `key_metrics` are names and values of the most important results, `verdict` sentences on what
-    they show, `warnings` what no reader may miss, `lead` the plot beside the key metrics.
+    `key_metrics` has names and values of the main results, `verdict` sentences about them;
+    `warnings` are shown at the top; `lead` is the plot beside the key metrics.
     """
 
     title: str
@@ -117,12 +116,12 @@ class Page:
 
 
 def generator_note() -> str:
-    """Name the program and its version, not the time: equal runs give equal pages."""
+    """Return a note with program and version, without the time: equal runs give equal pages."""
     return f"Written by rul report, cmapss_rul {__version__}."
 
 
 def plots_folder(output: Path) -> Path:
-    """Return the folder of a page's plots.
+    """Return the folder for the plots of a page.
 
     >>> plots_folder(Path("runs/a/report.html")).as_posix()
     'runs/a/report-figures'
@@ -131,25 +130,25 @@ def plots_folder(output: Path) -> Path:
 
 
 def write_page(page: Page, output: Path) -> list[Path]:
-    """Draw the plots and write the page, each file atomically and the page last; return them.
+    """Draw the plots and write the page, each file atomically; return the paths, page first.
 
     Raises:
         RulError: a file cannot be written.
     """
     folder = plots_folder(output)
     try:
-        # left behind where an earlier report was killed while writing
+        # of a report that was killed while writing
         remove_partial_files(output.parent, output.name)
         remove_partial_files(folder)
         images: dict[str, str] = {}
         written = []
         for plot in page.plots():
             files = _save_plot(plot, folder)
-            # the SVG, the last of FORMATS: sharp at any zoom
+            # the last of FORMATS is SVG: sharp at any zoom
             images[plot.name] = _data_url(files[-1])
             written += files
         template = template_environment().get_template("page.html")
-        # last: a page whose plots are not all there is never seen
+        # last, so that a page always has all its plots
         write_atomic(output, template.render(page=page, images=images, footer=generator_note()))
     except OSError as error:
         raise cannot_write(Path(error.filename or output), error, ANOTHER_FOLDER) from error
@@ -157,7 +156,7 @@ def write_page(page: Page, output: Path) -> list[Path]:
 
 
 def _save_plot(plot: Plot, folder: Path) -> list[Path]:
-    """Write PNG and SVG of a plot into the folder."""
+    """Write PNG and SVG of a plot to the folder; return their paths."""
     if not isinstance(plot.source, Path):
         return plotting.save(plot.source, folder, plot.name)
     names = [f"{plot.name}.{extension}" for extension in plotting.FORMATS]
@@ -167,16 +166,16 @@ def _save_plot(plot: Plot, folder: Path) -> list[Path]:
 
 
 def _data_url(svg: Path) -> str:
-    """Encode a plot as a data URL, so that the page loads no other file."""
+    """Encode an SVG file as a data URL, so that the page loads no other file."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
 
 
 def template_environment() -> Environment:
-    """Set up templates that escape every text: no markup and no control characters get through."""
+    """Create a Jinja environment that escapes markup and control characters in every text."""
     environment = Environment(
         loader=PackageLoader("cmapss_rul.reports"),
         autoescape=lambda name: name is not None and name.endswith(".html"),
-        # a misspelt name in the template is an error, not an empty text
+        # a misspelt name in the template raises instead of printing nothing
         undefined=StrictUndefined,
         finalize=_printable_text,
         trim_blocks=True,
@@ -188,6 +187,6 @@ def template_environment() -> Environment:
 
 
 def _printable_text(value: Any) -> Any:
-    """Make an untrusted text printable; markup that the template itself wrote stays."""
-    # not isinstance: Markup, already escaped, is a subclass of str
+    """Escape control characters in plain text, not in the Markup of the template."""
+    # not isinstance: Markup is a subclass of str
     return printable(value) if type(value) is str else value

@@ -1,4 +1,4 @@
-"""`rul report`: the report of a run, with its model card, or of a comparison."""
+"""HTML report of a run, with a model card, or of a comparison."""
 
 from collections.abc import Callable
 from os import PathLike
@@ -33,22 +33,22 @@ def report(
     data_dir: Path | str | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
-    """Report on a run, or on a comparison.
+    """Write the HTML report of a run or of a comparison.
 
     Args:
-        folder: of a run, or of `rul compare`.
-        output: the HTML file; `report.html` in the folder by default. Its plots go to a folder
-            beside it, `report-figures`; a run's MODEL_CARD.md always goes to the run's folder.
-        device: of a run's network.
-        data_dir: folder of the data; that of the run by default.
-        warn: receives a line for each tracker of the run that fails.
+        folder: run folder, or output folder of `rul compare`.
+        output: HTML file; by default `report.html` in the folder. Its plots are written to the
+            folder `report-figures` beside it, MODEL_CARD.md always to the run folder.
+        device: PyTorch device for the evaluation of a run.
+        data_dir: data folder; by default that of the run.
+        warn: called with a message for each tracker of the run that fails.
 
     Returns:
-        The files that were written: the page, its plots, and a run's model card.
+        Paths of the files written: page, plots and, for a run, model card.
 
     Raises:
         UsageError: the folder is neither, or the output is not an HTML file.
-        RulError: see `restore` and `evaluate`; or a file cannot be written.
+        RulError: see `restore` and `evaluate`, or a file cannot be written.
 
     >>> import cmapss_rul
     >>> page, *plots, card = cmapss_rul.report("runs/demo-s0")
@@ -58,10 +58,10 @@ def report(
     folder = Path(folder)
     output = folder / "report.html" if output is None else Path(output)
     is_comparison = _is_comparison(folder)
-    # the content is HTML: under another ending no program would open it as such
+    # with another ending no program would open it as HTML
     if output.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--output {output}: expected the name of a page, ending in .html")
-    # before the evaluation, which takes a while
+        raise UsageError(f"--output {output}: expected a file name ending in .html")
+        # before the evaluation, which takes a while
     check_writable(output)
     check_writable(plots_folder(output) / "plot.png")
     if is_comparison:
@@ -72,17 +72,17 @@ def report(
 def _is_comparison(folder: Path) -> bool:
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "there is no such folder"
-        raise UsageError(f"{folder}: {problem}; expected that of a run, or of rul compare")
+        raise UsageError(f"{folder}: {problem}; expected a run folder, or that of rul compare")
     if (folder / RESULT).exists():
         return True
     if (folder / "best.pt").exists():
         return False
     # `rul compare` writes grid.json first and comparison.json when all runs are finished
     if (folder / IDENTITY).exists():
-        raise UsageError(f"{folder}: its runs were not compared yet; call rul compare again")
+        raise UsageError(f"{folder}: its runs are not compared yet; run rul compare again")
     raise UsageError(
-        f"{folder}: found neither best.pt of a run nor {RESULT} of rul compare; rul runs "
-        "lists the runs"
+        f"{folder}: found neither best.pt of a run nor {RESULT} of rul compare; list the runs "
+        "with rul runs"
     )
 
 
@@ -94,12 +94,12 @@ def report_run(
     data_dir: Path | str | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
-    """Evaluate a run's best epoch, save that as `rul evaluate` does, and report on it."""
+    """Evaluate the best checkpoint of a run, save the evaluation and write the report."""
     model = restore(folder, pick_device(device))
     files = EvaluationFiles.of(model.path)
     files.check()
     evaluation = with_stored_baseline(model, evaluate(model, data_dir=data_dir))
-    # before the plots: if drawing fails, the metrics are not lost
+    # before the plots, so that the metrics are saved even if drawing fails
     save(evaluation, files)
     written = report_evaluation(folder, model, evaluation, output)
     track_evaluation(model, evaluation, [files.metrics, output, written[-1]], warn)
@@ -109,7 +109,7 @@ def report_run(
 def report_evaluation(
     folder: Path, model: TrainedModel, evaluation: Evaluation, output: Path
 ) -> list[Path]:
-    """Report on a run whose evaluation is at hand; returns the files written, the card last."""
+    """Write page and model card of an evaluated run; return the paths, model card last."""
     written = write_page(run_page(folder, model, evaluation), output)
     return [*written, write_card(folder, model, evaluation)]
 
@@ -143,13 +143,13 @@ def run_page(folder: Path, model: TrainedModel, evaluation: Evaluation) -> Page:
         verdict=[verdict(evaluation), published_comparison(evaluation)],
         warnings=list(warnings_of(evaluation)),
         sections=[Section(anchor, title, list(content)) for anchor, title, content in parts],
-        # outside the sections: it stands at the top, beside the key metrics
+        # at the top of the page, beside the key metrics
         lead=sections.lead_plot(evaluation, last),
     )
 
 
 def key_metrics(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Name and value of the most important metrics; of held-out engines they have no one cut."""
+    """Return names and values of the main metrics, for held-out engines over random cuts."""
     protocol, cuts = evaluation.protocol, evaluation.cuts
     last, every = evaluation.metrics.last.capped, evaluation.metrics.every.capped
     rmse, interval, over = last.rmse, last.rmse_interval, "engines"

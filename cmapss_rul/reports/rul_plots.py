@@ -1,4 +1,4 @@
-"""Plots of predicted against true RUL, at last windows and over whole records."""
+"""Plots of predicted against true RUL, at the last windows and over whole records."""
 
 import math
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.system.errors import printable
 
 WIDTH, WIDE = 5.4, 10.0
-"""Inches of plots that take half of the page and all of it: text has the same size in both."""
+"""Widths of half-width and full-width plots, inches, chosen for equal text size."""
 
 _PREDICTED, _INTERVAL = COLOURS[1], COLOURS[6]
 _ENGINES_IN_A_ROW = 100
 _UPRIGHT_NAMES = 10
-"""Engines up to which their names fit beside each other."""
+"""Maximum number of engines whose names are drawn horizontally."""
 _LONGEST_NAME = 12
-"""Characters of an engine's name that fit below an axis or above a small panel."""
+"""Maximum length of an engine name below an axis or above a small panel."""
 
 
 @dataclass(frozen=True, eq=False)
 class LastWindows:
-    """Each engine at its last window: [engine] each, in `unit`.
+    """Labels and predictions at the last window of each engine: arrays [engine], in `unit`.
 
-    `engine` is its number, or its name in the user's own file; `raw` and `true` are the RUL without
-    and with the cap, `bounds` those of the intervals, None without.
+    `engine` has numbers, or names for the user's own fleet; `raw` and `true` are the RUL without
+    and with the cap; `bounds` are those of the intervals, None without intervals.
     """
 
     engine: NDArray[np.int64] | NDArray[np.str_]
@@ -46,7 +46,7 @@ class LastWindows:
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> "LastWindows":
-        """Select them from an evaluation: every flight of units flown until the failure."""
+        """Select them from an evaluation; for N-CMAPSS, every flight of the test units."""
         rows, bounds = evaluation.scored, evaluation.bounds
         return cls(
             engine=evaluation.predictions.engine[rows],
@@ -66,10 +66,10 @@ class LastWindows:
 
 
 def plot_against_true(last: LastWindows) -> Figure:
-    """Plot predicted over true RUL, and the line of a perfect predictor under the cap."""
+    """Plot predicted against true RUL, and the line of a perfect predictor with the cap."""
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axes = figure.subplots()
-    # the perfect line bends at the cap: no prediction exceeds it, while raw labels do
+    # the line bends at the cap: raw labels exceed it, predictions do not
     most = max(int(last.raw.max()), last.cap)
     axes.plot([0, last.cap, most], [0, last.cap, last.cap], "k--", linewidth=1, label="perfect")
     _draw_intervals(axes, last.raw, last)
@@ -85,7 +85,7 @@ def plot_against_true(last: LastWindows) -> Figure:
 
 def plot_sorted(last: LastWindows) -> Figure:
     """Plot all engines in the order of their true RUL."""
-    order = np.lexsort((last.predicted, last.raw))  # by true RUL, equal ones by the prediction
+    order = np.lexsort((last.predicted, last.raw))  # by true RUL, ties by prediction
     figure = Figure(figsize=(WIDE, 3.6), layout="constrained")
     axes = figure.subplots()
     place = np.arange(1, len(order) + 1)
@@ -134,11 +134,11 @@ def plot_engines(last: LastWindows) -> Figure:
 
 
 def rank_engines(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rank engines by RMSE over their whole record, capped labels, the best first.
+    """Rank engines by RMSE over their whole record, capped labels, best first.
 
-    Engines whose true RUL never falls below the cap are left out: predicting the cap is right
-    there without any skill, so they would fill the best ranks and show nothing. Returns their
-    positions in the file and, in the same order, their RMSE in cycles.
+    Engines whose true RUL never falls below the cap are excluded: always predicting the cap is
+    right for them, so they would fill the best ranks. Returns their positions in the file and, in
+    the same order, their RMSE in cycles.
     """
     below = np.flatnonzero(evaluation.truth.raw[evaluation.last] < evaluation.protocol.cap)
     scores = np.array(
@@ -152,11 +152,11 @@ def rank_engines(evaluation: Evaluation) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def select_ranks(low: Sequence[bool]) -> dict[str, list[int]]:
-    """Select the ranks of the engines whose trajectory is shown: up to three of a kind.
+    """Select the ranks of the engines to plot: up to three each of best, median and worst.
 
-    The best are taken from the engines whose true RUL gets low, if enough of these rank before the
-    median: a record that stops soon after the label has left the cap is easy and uninformative.
-    `low`: [rank], whether the engine's true RUL falls to half the cap.
+    The best are taken from the engines whose true RUL falls to half the cap (`low`: [rank]), if
+    enough of these rank better than the median: a record that ends soon after its label has left
+    the cap is easy and uninformative.
 
     >>> select_ranks([True] * 9), select_ranks([False])
     ({'best': [0, 1, 2], 'median': [3, 4, 5], 'worst': [6, 7, 8]}, {'best': [0]})
@@ -180,13 +180,13 @@ def select_ranks(low: Sequence[bool]) -> dict[str, list[int]]:
 
 
 def trajectory_ranks(evaluation: Evaluation, order: NDArray[np.int64]) -> dict[str, list[int]]:
-    """Return the ranks that `plot_trajectories` shows, by kind; `order` as of `rank_engines`."""
+    """Return the ranks plotted by `plot_trajectories`, by kind; `order` as from `rank_engines`."""
     raw = evaluation.truth.raw[evaluation.last[order]]
     return select_ranks((raw <= evaluation.protocol.cap / 2).tolist())
 
 
 def plot_trajectories(evaluation: Evaluation) -> Figure:
-    """Plot predicted and true RUL over the cycles of the best, the median and the worst engines."""
+    """Plot predicted and true RUL over the records of the best, median and worst engines."""
     order, scores = rank_engines(evaluation)
     kinds = trajectory_ranks(evaluation, order)
     columns = len(kinds["best"])
@@ -224,13 +224,13 @@ def _draw_trajectory(axes: Axes, evaluation: Evaluation, engine: int) -> None:
 
 
 def _record_rows(evaluation: Evaluation, engine: int) -> NDArray[np.int64]:
-    """[cycle], rows of the last windows of an engine's cycles."""
+    """Return [cycle], the last row of each cycle of an engine."""
     ends = evaluation.fleet.cycle_ends
     return ends[np.isin(evaluation.fleet.engine[ends], evaluation.fleet.engines[engine])]
 
 
 def _engine_label(engine: object) -> str:
-    """Return an engine's own name, cut where it is long."""
+    """Return the name of an engine, truncated if it is long."""
     name = printable(engine)
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 

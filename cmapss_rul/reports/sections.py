@@ -1,4 +1,4 @@
-"""The sections of a run's report that follow from its evaluation."""
+"""Sections of a run report that show the evaluation."""
 
 import hashlib
 from collections.abc import Iterator
@@ -46,13 +46,12 @@ def baselines(evaluation: Evaluation) -> Iterator[Part]:
 
 
 def published_results(evaluation: Evaluation) -> Iterator[Part]:
-    """Yield the published results for the subset; for other data, why there are none."""
+    """Yield the published results for the subset, or a notice for unofficial data."""
     protocol = evaluation.protocol
-    # a table of published results would invite the comparison that the data do not allow
+    # published results would invite a comparison that is not valid for these data
     if not protocol.official:
         yield Missing(
-            f"published results, which are on {protocol.data_set}, whereas these data are "
-            f"{protocol.files}"
+            f"published results: they are for {protocol.data_set}, these data are {protocol.files}"
         )
         return
     last = evaluation.metrics.last.capped
@@ -78,8 +77,8 @@ def published_results(evaluation: Evaluation) -> Iterator[Part]:
             rows += [[Bold(heading)], *groups[comparable]]
     where = protocol.scored_at.removeprefix("the ").removesuffix("s")
     title = (
-        f"Results published for {protocol.subset}: RMSE in {protocol.unit} and NASA score, "
-        f"{where}; comparable: training data, inputs, labels and selection of the epoch agree"
+        f"Published results for {protocol.subset}: RMSE in {protocol.unit} and NASA score, "
+        f"{where}; comparable: same training data, inputs, labels and selection of the epoch"
     )
     head = ["method", "RMSE", "NASA", "reason", "trust"]
     yield PageTable(Table(title, head, rows, "lrrll", strong=[0]))
@@ -104,7 +103,7 @@ def lead_plot(evaluation: Evaluation, last: LastWindows) -> Plot:
 
 
 def predictions(evaluation: Evaluation, last: LastWindows) -> Iterator[Part]:
-    """Yield predicted and true RUL of single engines."""
+    """Yield predicted and true RUL of each engine."""
     if last.bounds is None:
         yield Missing(f"intervals: {evaluation.intervals.reason}")
     yield Text(_describe_errors(last))
@@ -117,7 +116,7 @@ def predictions(evaluation: Evaluation, last: LastWindows) -> Iterator[Part]:
     )
     yield Plot(
         "by_engine",
-        f"Each engine by its name; grey: the error{_interval_caption(evaluation)}",
+        f"Engines by name; grey: error{_interval_caption(evaluation)}",
         "True and predicted RUL of each engine in the order of the file.",
         partial(rul_plots.plot_engines, last),
         wide=True,
@@ -126,7 +125,7 @@ def predictions(evaluation: Evaluation, last: LastWindows) -> Iterator[Part]:
 
 
 def _describe_errors(last: LastWindows) -> str:
-    # 10 cycles: where the NASA score of a late prediction reaches e − 1
+    # at 10 cycles late the NASA score reaches e − 1
     near = int((abs(last.error) <= 10).sum())
     late, early = int(np.argmax(last.error)), int(np.argmin(last.error))
     return (
@@ -154,23 +153,23 @@ def _engines_table(evaluation: Evaluation, last: rul_plots.LastWindows) -> Table
 
 
 def trajectories(evaluation: Evaluation) -> Iterator[Part]:
-    """Yield predictions over the records of the best, the median and the worst engines."""
+    """Yield predictions over the records of the best, median and worst engines."""
     order, scores = rul_plots.rank_engines(evaluation)
     if not len(order):
-        yield Missing("trajectories: no test engine gets below the cap")
+        yield Missing("trajectories: the true RUL of no test engine falls below the cap")
         return
     kinds = rul_plots.trajectory_ranks(evaluation, order)
     best = kinds["best"][0]
-    # not always rank 0: easy records are passed over, see `select_ranks`
+    # not always rank 0: easy records are skipped, see `select_ranks`
     first, last = (evaluation.predictions.engine[evaluation.last[order[i]]] for i in (best, -1))
     above = len(evaluation.last) - len(order)
     if above:
         yield Text(
             f"{above} of {counted(len(evaluation.last), 'engine')} are not ranked: their true RUL "
-            "stays at the cap or above it, where predicting the cap is right without any skill."
+            "never falls below the cap, so that always predicting the cap is right."
         )
     passed_over = kinds["best"] != list(range(len(kinds["best"])))
-    rule = "; best: of those whose true RUL falls to half the cap" if passed_over else ""
+    rule = "; best: among those whose true RUL falls to half the cap" if passed_over else ""
     yield Plot(
         "trajectories",
         "Engines with the lowest, the median and the highest RMSE over their record, capped labels"
@@ -184,7 +183,7 @@ def trajectories(evaluation: Evaluation) -> Iterator[Part]:
 
 
 def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
-    """Yield the error by true RUL and, where there are several, by operating condition."""
+    """Yield the error by true RUL and, if there are several, by operating condition."""
     every = np.arange(evaluation.fleet.rows)  # a window ends at each row
     by_rul = {
         name: group_by_rul(evaluation, evaluation.scored if windows == "last" else every)
@@ -194,14 +193,14 @@ def errors(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     by = f"true RUL, {evaluation.protocol.unit}"
     yield from _error_boxes("error_by_band", whiskers, evaluation, by_rul, by)
     conditions = group_by_condition(model, evaluation)
-    if len(conditions) > 1:  # one condition would repeat 'every window' of the plot above
+    if len(conditions) > 1:  # a single condition would repeat the plot above
         label = f"condition: settings at the last {evaluation.protocol.row}"
         by_condition = {"every window": conditions}
         yield from _error_boxes("error_by_condition", whiskers, evaluation, by_condition, label)
 
 
 def _panels(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Sets of windows with their names in the plural, as panels of a plot."""
+    """Return the sets of windows and their titles, the panels of a plot."""
     where = evaluation.protocol.scored_at.removeprefix("the ")
     both = [("last", where), ("every", "every window")]
     return [panel for panel in both if panel[0] in window_names(evaluation)]
@@ -210,10 +209,10 @@ def _panels(evaluation: Evaluation) -> list[tuple[str, str]]:
 def _error_boxes(
     name: str, whiskers: str, evaluation: Evaluation, panels: dict[str, Groups], label: str
 ) -> Iterator[Part]:
-    # 'true RUL, cycles' → 'true RUL': the heading of a column has no unit
+    # 'true RUL, cycles' → 'true RUL'
     group, *_ = label.split(",")
     table = breakdown.group_table(evaluation, panels, group)
-    # the last two columns are those of the last panel, every window
+    # RMSE and bias of the last panel, every window
     groups = [f"{row[0]}: RMSE {row[-2]}, bias {row[-1]}" for row in table.rows]
     yield Plot(
         name,
@@ -225,12 +224,12 @@ def _error_boxes(
 
 
 def health(evaluation: Evaluation) -> Iterator[Part]:
-    """Yield the metrics of the health classes."""
+    """Yield the metrics of the health classification."""
     yield Plot(
         "confusion",
         "Confusion matrices: number of windows, and share of the true class",
         f"True against predicted health class; at {evaluation.protocol.scored_at} "
-        f"{evaluation.health.last.accuracy:.1%} lie on the diagonal.",
+        f"{evaluation.health.last.accuracy:.1%} are on the diagonal.",
         partial(breakdown.plot_confusion, evaluation),
     )
     yield Column([health_table(evaluation)])
@@ -264,7 +263,7 @@ def prognostics(evaluation: Evaluation) -> Iterator[Part]:
 
 
 def provenance(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
-    """Yield the network's size, versions, digests and configuration."""
+    """Yield network size, versions, digests and configuration."""
     sizes = model.network.parameter_counts()
     rows = [*([name, f"{count:,}"] for name, count in sizes.items())]
     rows.append(["all", f"{sum(sizes.values()):,}"])
@@ -277,7 +276,7 @@ def provenance(model: TrainedModel, evaluation: Evaluation) -> Iterator[Part]:
     digests.append([model.path.name, hashlib.sha256(model.path.read_bytes()).hexdigest()])
     yield PageTable(Table("SHA-256 of the files", ["file", "SHA-256"], digests, "ll"))
     lines = to_yaml(model.config, comments=False).splitlines()
-    yield Lines("Resolved configuration (trains again as it is)", lines, code=True)
+    yield Lines("Resolved configuration (can be used with rul train --config)", lines, code=True)
 
 
 def _interval_caption(evaluation: Evaluation) -> str:

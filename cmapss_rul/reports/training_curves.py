@@ -1,4 +1,4 @@
-"""Plots of the training: learning curves, the balancer's weights, clipping."""
+"""Plots of a training: learning curves, weights of the balancer, gradient norm, clipping."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -28,7 +28,7 @@ Rows = Sequence[Mapping[str, float]]
 
 
 def training_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
-    """Yield the plots of the training, from metrics.csv."""
+    """Yield the plots of a training, from metrics.csv."""
     if model.members:
         yield from _ensemble_parts(folder, model)
         return
@@ -44,7 +44,7 @@ def training_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
     first, last, unit = rows[0], rows[-1], model.config.data.unit
     yield Plot(
         "learning_curves",
-        "Learning curves; dotted: the epoch that was selected on the validation engines",
+        "Learning curves; dotted: epoch selected on the validation engines",
         f"{len(rows)} epochs; validation RMSE from {first['val_rmse']:.2f} to "
         f"{last['val_rmse']:.2f} {unit}, {model.val_rmse:.2f} at the selected epoch "
         f"{model.best_epoch}.",
@@ -61,7 +61,7 @@ def training_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
 
 
 def _ensemble_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
-    """Yield the learning curves of an ensemble's networks, from the folders of its folds."""
+    """Yield the learning curves of the networks of an ensemble."""
     run = RunFolder(folder)
     try:
         rows = [read_metrics(run.fold(fold).metrics) for fold in range(len(model.members))]
@@ -73,15 +73,15 @@ def _ensemble_parts(folder: Path, model: TrainedModel) -> Iterator[Part]:
     best = ", ".join(f"{member.val_rmse:.2f}" for member in model.members)
     yield Plot(
         "learning_curves",
-        "Learning curves of the networks, each on the engines of its own fold; circles: the "
-        "epochs that were selected",
+        "Learning curves of the networks, each on the engines of its own fold; circles: selected "
+        "epochs",
         f"{len(rows)} lines; validation RMSE at the selected epochs: {best} {unit}.",
         partial(plot_networks, rows, epochs, unit),
     )
 
 
 def plot_networks(networks: Sequence[Rows], epochs: Sequence[int], unit: str) -> Figure:
-    """Plot the validation RMSE of each network of an ensemble over epochs."""
+    """Plot the validation RMSE of each network of an ensemble by epoch."""
     figure, (axes,) = _panels(1, 3.0)
     for fold, (rows, epoch) in enumerate(zip(networks, epochs, strict=True)):
         style = fold % len(DASHES)
@@ -96,7 +96,7 @@ def plot_networks(networks: Sequence[Rows], epochs: Sequence[int], unit: str) ->
 
 
 def plot_learning_curves(rows: Rows, best_epoch: int, unit: str = "cycles") -> Figure:
-    """Plot validation RMSE, validation accuracy and both training losses over epochs."""
+    """Plot validation RMSE, validation accuracy and both training losses by epoch."""
     figure, panels = _panels(3, 5.4)
     _line(panels[0], rows, "val_rmse", 0)
     panels[0].set_ylabel(f"validation\nRMSE, {unit}")
@@ -113,7 +113,7 @@ def plot_learning_curves(rows: Rows, best_epoch: int, unit: str = "cycles") -> F
 
 
 def plot_weights_and_clipping(rows: Rows) -> Figure:
-    """Plot the balancer's weights, the gradient norm and the share of clipped steps."""
+    """Plot the weights of the losses, the gradient norm and the share of clipped steps."""
     figure, panels = _panels(3, 5.2)
     _line(panels[0], rows, "weight_rul", 0, "RUL loss", width=3.5)  # visible where both are equal
     _line(panels[0], rows, "weight_health", 1, "health loss")

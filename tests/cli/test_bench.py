@@ -48,7 +48,7 @@ def test_json_alone_on_stdout(rul, asked, tmp_path):
         (["--subset", "FD005"], "subset 'FD005' is unknown", 2),
         (["--subset", "FD001,FD002"], "found several subsets, expected one", 2),
         (["--output", "."], "a folder of that name is in the way", 1),
-        (["--scale", "--output", "a.png"], "found a .png, which is the name of the plot", 2),
+        (["--scale", "--output", "a.png"], "found .png, the name of the plot", 2),
         (["--output", "file/b.json"], "cannot be written", 1),
     ],
 )
@@ -110,4 +110,4 @@ def test_splits_are_a_measurement_of_their_own(rul, monkeypatch, tmp_path):
 def test_splits_with_another_measurement_are_refused(rul, other, tmp_path):
     code, _, err = rul("bench", "--splits", "2", other, "--output", tmp_path / "x.json")
     assert code == 2
-    assert f"--splits and {other}: are different measurements; leave one out" in err
+    assert f"--splits and {other}: cannot be combined; leave one out" in err

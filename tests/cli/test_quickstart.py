@@ -51,7 +51,7 @@ def test_without_data_it_simulates_and_a_second_call_changes_nothing(rul, place)
     code, out, err = rul("quickstart")
     assert code == 0, err
     assert out.startswith(
-        "quickstart: no public source of C-MAPSS can be reached: a simulated fleet is used, and "
+        "quickstart: no public source of C-MAPSS can be reached; using a simulated fleet, "
         "all results are marked 'simulated'\n"
     )
     made(out, "demo", "data/simulated")

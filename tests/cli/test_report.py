@@ -37,7 +37,7 @@ def test_the_page_goes_where_it_is_wanted(rul, run_folder, tmp_path):
 def test_only_a_page_is_written(rul, run_folder, name):
     before = (run_folder / "best.pt").read_bytes()
     line = fails(rul("report", run_folder, "--output", run_folder / name), code=2)
-    assert "expected the name of a page, ending in .html" in line
+    assert "expected a file name ending in .html" in line
     assert (run_folder / "best.pt").read_bytes() == before
     assert names_in(run_folder) == ["best.pt"]
 
@@ -58,7 +58,7 @@ def test_folders_that_are_neither_say_what_was_expected(rul, tmp_path):
     assert "there is no such folder" in fails(rul("report", tmp_path / "nothing"), code=2)
     assert "found neither best.pt" in fails(rul("report", tmp_path), code=2)
     (tmp_path / "grid.json").write_text("{}")
-    assert "call rul compare again" in fails(rul("report", tmp_path), code=2)
+    assert "run rul compare again" in fails(rul("report", tmp_path), code=2)
     assert "is not a folder" in fails(rul("report", tmp_path / "grid.json"), code=2)
     assert names_in(tmp_path) == ["grid.json"]
 

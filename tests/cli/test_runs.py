@@ -91,7 +91,7 @@ def test_comparisons_are_listed_too(rul, folder, monkeypatch):
 
 def test_no_runs_yet(rul, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert rul("runs") == (0, "no runs in runs; rul train --config fd001 starts one\n", "")
+    assert rul("runs") == (0, "no runs in runs; start one with: rul train --config fd001\n", "")
     assert rul("runs", "--json") == (0, "[]\n", "")
     code, out, err = rul("runs", "--dir", "other")
     assert (code, out) == (2, "")

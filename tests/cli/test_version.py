@@ -60,7 +60,7 @@ def test_official_files_are_named_so(rul, official, tmp_path, monkeypatch):
 def test_json_alone_is_refused(rul):
     code, out, err = rul("--json")
     assert (code, out) == (2, "")
-    assert err == "rul: error: --json here is for --version; of a command it follows its name\n"
+    assert err == "rul: error: --json: needs --version, or belongs after the command\n"
 
 
 def test_the_issue_template_asks_for_them():

@@ -127,7 +127,7 @@ def test_the_report_and_its_card(copy, ensemble_run):
     assert "Learning curves of the networks" in text
     card = (copy / "MODEL_CARD.md").read_text()
     assert f"An {NAME}: the mean of 4 CNN → BiLSTM networks" in card
-    assert "Each of 8 engines selected the epoch of one network and trained the others" in card
+    assert "8 engines for training, each for selection of the epoch of one network" in card
     assert any(path.name == "attention.png" for path in others)
 
 

@@ -68,7 +68,7 @@ def test_no_difference_is_in_the_finding(two):
     page = comparison_page(two[1].parent, made.model_copy(update={"pairs": pairs}))
     assert page.verdict[0].endswith("but no other cell is shown to be worse.")
     alone = comparison_page(two[1].parent, made.model_copy(update={"pairs": []}))
-    assert alone.verdict[0].endswith("there is no other cell to test it against.")
+    assert alone.verdict[0].endswith("there is no other cell to compare it with.")
     assert "lowest" not in alone.verdict[0]
 
 
@@ -149,7 +149,7 @@ def test_simulated_data_and_leaks_are_marked(tmp_path):
 def test_what_is_no_comparison_is_one_line(tmp_path, content):
     path = tmp_path / "comparison.json"
     path.write_text(content)
-    with pytest.raises(RulError, match="call rul compare again") as failure:
+    with pytest.raises(RulError, match="run rul compare again") as failure:
         report_comparison(path, tmp_path / "report.html")
     assert "\n" not in str(failure.value)
     assert not (tmp_path / "report.html").exists()

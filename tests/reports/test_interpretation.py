@@ -68,7 +68,7 @@ def test_a_step_of_several_cycles_is_placed_at_its_middle(model, evaluation, mon
 
 def test_without_attention_or_whole_windows_there_is_a_reason(model, evaluation, monkeypatch):
     monkeypatch.setattr(type(model.network), "attention_weights", lambda *_: None)
-    assert "reads the last state alone" in attention_over_time(model, evaluation)
+    assert "it uses only the last state" in attention_over_time(model, evaluation)
     padded = np.ones_like(evaluation.predictions.padded)
     short = dataclasses.replace(
         evaluation, predictions=dataclasses.replace(evaluation.predictions, padded=padded)

@@ -38,10 +38,7 @@ def test_the_page_names_the_data_and_the_engines(run_folder):
     seen = Seen((run_folder / "report.html").read_text(encoding="utf-8"))
     assert "Note: own files: these metrics are not comparable with C-MAPSS results" in seen.words
     assert "held-out engines of the same file, each cut once: 2 engines" in seen.words
-    assert (
-        "Left out: published results, which are on C-MAPSS, whereas these data are own"
-        in seen.words
-    )
+    assert "Left out: published results: they are for C-MAPSS, these data are own" in seen.words
     assert "Left out: intervals" in seen.words
     assert "latest prediction: engine p-" in seen.words
     assert "largest increases: " in " ".join(image["alt"] for image in seen.images)
@@ -50,7 +47,7 @@ def test_the_page_names_the_data_and_the_engines(run_folder):
 def test_the_card_is_not_one_of_c_mapss(run_folder):
     card = (run_folder / CARD).read_text(encoding="utf-8")
     assert "Prediction for engines of the fleet it was trained on." in card
-    assert "The results below rest on 2 engines" in card
+    assert "The results below are based on 2 engines" in card
     assert "C-MAPSS files" not in card
     assert "Inputs: temp, vib, " in card
 
@@ -79,7 +76,7 @@ def test_one_test_engine_is_reported_without_an_interval(one_engine):
     assert "its 95 % interval over 1 engine none: one engine" in seen.words
     assert "each cut once: 1 engine (0 padded)" in seen.words
     card = (one_engine / CARD).read_text(encoding="utf-8")
-    assert "The results below rest on 1 engine:" in card
+    assert "The results below are based on 1 engine:" in card
     assert one_engine / CARD in files
     assert all(path.stat().st_size for path in files)
 

@@ -188,7 +188,7 @@ def test_a_fleet_above_the_cap_has_no_trajectories(evaluation):
     raw = evaluation.truth.raw + 1000
     above = dataclasses.replace(evaluation, truth=dataclasses.replace(evaluation.truth, raw=raw))
     (only,) = sections.trajectories(above)
-    assert only == Missing("trajectories: no test engine gets below the cap")
+    assert only == Missing("trajectories: the true RUL of no test engine falls below the cap")
 
 
 def test_engines_that_are_not_ranked_are_counted(evaluation):
@@ -260,7 +260,7 @@ def test_the_card_has_every_section(reported, model, evaluation):
         "Results",
         "Evaluation protocol",
         "Prediction intervals",
-        "Limits",
+        "Limitations",
     ):
         assert f"\n## {heading}\n" in card
     assert f"{evaluation.metrics.last.capped.rmse:.2f}" in card
