@@ -1,4 +1,4 @@
-"""The table of speed and memory, generated from the committed results of `rul bench`."""
+"""Markdown tables of speed and memory, generated from the committed results of `rul bench`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,31 +9,31 @@ from cmapss_rul.bench.table import Row, describe_machine, remarks, rows, splits_
 from cmapss_rul.display.table import Code, Table, to_markdown
 
 BENCHMARKS = tuple(Path(f"configs/bench-fd00{number}.json") for number in (1, 2, 3, 4))
-"""Written by `rul bench --subset … --output …`, one file a subset; any of them may be missing."""
+"""Results of `rul bench --subset … --output …`, one file per subset; any may be missing."""
 
 SPLITS = Path("configs/bench-splits.json")
-"""Written by `rul bench --splits 5 --seeds 3 --output …`."""
+"""Results of `rul bench --splits 5 --seeds 3 --output …`."""
 
 
 def read_benchmarks(root: Path) -> list[dict[str, Any]]:
     """Read the committed benchmarks.
 
     Args:
-        root: of the repository.
+        root: root of the repository.
     """
     paths = [root / path for path in BENCHMARKS]
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
 def bench_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Lay out results side by side in Markdown, one column per subset; mark missed limits.
+    """Tabulate results in Markdown, one column per subset, and mark missed requirements.
 
     Args:
-        results: at least one, each of another subset.
+        results: one result per subset, at least one.
     """
     columns = [{row.key: row for row in rows(result)} for result in results]
-    # rows of the first subset; a result of an older version may lack some, whose cells stay empty.
-    # The time to the target accuracy is that of one split, and has a table over splits of its own.
+    # the rows of the first subset; those missing in a result of an older version stay empty. The
+    # time to the target accuracy depends on the split and has its own table over splits.
     lines = [
         [Code(key), *(_cell(column.get(key)) for column in columns), row.requirement]
         for key, row in columns[0].items()
@@ -49,14 +49,14 @@ def bench_table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def accuracy_table(path: Path) -> str:
-    """Lay out the time to the target accuracy over splits and seeds in Markdown."""
+    """Tabulate the time to the target accuracy over splits and seeds in Markdown."""
     return to_markdown(splits_table(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def _cell(row: Row | None) -> str:
     if row is None:
         return ""
-    # None: there is no limit, or no value to compare with it
+    # None: no requirement, or no value
     return f"{row.value}, missed" if row.met is False else row.value
 
 

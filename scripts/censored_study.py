@@ -1,8 +1,8 @@
-"""What censored records are worth: three ways to treat them, on fleets whose truth is known.
+"""Study of three treatments of censored records, on simulated fleets with known failure times.
 
     python -m scripts.censored_study    train 45 small runs, write configs/censored.json
 
-Finished runs are kept, so that a stopped study goes on where it was. `scripts/write-tables` then
+Finished runs are kept, so that an interrupted study can be resumed. `scripts/write-tables` then
 writes the table into its page.
 """
 
@@ -40,9 +40,8 @@ WAYS = {
     "left out": "left out",
     "as failures": "taken as failures",
 }
-"""Ways to treat censored records, and how the table names them."""
-
-_WINDOWS = 3200  # an epoch: the same number of steps, whatever the number of records
+"""Treatments of censored records → their names in the table."""
+_WINDOWS = 3200  # per epoch: the same number of steps for every number of records
 _TRAIN: dict[str, Any] = {
     "epochs": 12, "batch_size": 128, "optimiser": "muon", "learning_rate": 5e-3, "warmup": 0.15,
     "clip": 10.0, "threads": 1,
@@ -50,7 +49,7 @@ _TRAIN: dict[str, Any] = {
 
 
 class Cell(NamedTuple):
-    """A run of the study."""
+    """Run of the study."""
 
     share: float
     way: str
@@ -58,23 +57,23 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of the run folder."""
         return f"{self.share:g}-{self.way.replace(' ', '-')}-s{self.seed}"
 
 
 def cells() -> list[Cell]:
-    """List all runs, the pairs of a seed one after another."""
+    """List all runs, seed by seed."""
     return [Cell(share, way, seed) for seed in SEEDS for share in SHARES for way in WAYS]
 
 
 def training_rows(cell: Cell) -> NDArray[np.float64]:
-    """Return the rows that a run trains on, the event last: [row, 27]."""
+    """Return the training rows of a run, [row, 27], the event in the last column."""
     rows, _ = censored_rows(Parameters(engines=ENGINES, seed=cell.seed), cell.share)
     return rows[rows[:, -1] == 1] if cell.way == "left out" else rows
 
 
 def configuration(cell: Cell, file: Path, rows: int) -> RunConfig:
-    """Return a short configuration, on a file with these many rows."""
+    """Return the configuration of a short training on a file with this number of rows."""
     sensors = list(LITERATURE_SENSORS)
     data = {"train": str(file), "sensors": sensors, "conditions": {"name": "none"}, "window": 60}
     if cell.way == "one-sided":
@@ -94,16 +93,16 @@ def configuration(cell: Cell, file: Path, rows: int) -> RunConfig:
 
 
 def test_fleet() -> Fleet:
-    """Return the whole records of engines that no run trains on."""
+    """Return the full records of engines that no run trains on."""
     records = np.concatenate([*failure_records(TEST_SEED, TEST_ENGINES, 1, 1)])
     number, cycle = records[:, 0].astype(np.int64), records[:, 1].astype(np.int64)
     return Fleet.from_rows(number, cycle, records[:, 2:])
 
 
 def engine_errors(run: Path, fleet: Fleet) -> list[float]:
-    """[engine], mean squared error, cycles²: expected where a record is cut at random."""
+    """Return [engine], expected squared error at a random cut of the record, cycles²."""
     model = restore(run)
-    # the model knows its own columns only
+    # the model accepts only its own columns
     own = Fleet.from_rows(
         fleet.engine, fleet.cycle, fleet.column_values(LITERATURE_SENSORS), LITERATURE_SENSORS
     )
@@ -117,7 +116,7 @@ def engine_errors(run: Path, fleet: Fleet) -> list[float]:
 
 
 def run_cell(cell: Cell, folder: Path, fleet: Fleet) -> list[float]:
-    """Train and test a run, or read what it gave before."""
+    """Train and test a run, or read its saved result."""
     done = folder / f"{cell.name}.json"
     if done.exists():
         return list(json.loads(done.read_text(encoding="utf-8")))
@@ -136,9 +135,9 @@ def run_cell(cell: Cell, folder: Path, fleet: Fleet) -> list[float]:
 def summarise_study(errors: Mapping[Cell, Sequence[float]]) -> dict[str, Any]:
     """Summarise the squared errors of runs, [engine] each, by share and way.
 
-    Of each share the seeds count of which every way is there. A difference is that of the RMSE of
-    the one-sided loss and of another way, in the mean over seeds; its 95 % interval is a bootstrap
-    over test engines, paired by engine and seed.
+    For each share, only seeds with all treatments are included. Differences are mean over seeds of
+    RMSE of the one-sided loss − RMSE of another treatment; the 95 % interval is a bootstrap over
+    test engines, paired by engine and seed.
     """
     found: dict[str, Any] = {"engines": ENGINES, "test_engines": TEST_ENGINES, "shares": []}
     for share in SHARES:
@@ -152,9 +151,9 @@ def summarise_study(errors: Mapping[Cell, Sequence[float]]) -> dict[str, Any]:
 
 
 def _summarise(squares: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-    """Summarise one share: RMSE of each seed by way, and differences from the first way."""
+    """Summarise one share: RMSE of each seed, and differences from the first treatment."""
     rmse = {way: np.sqrt(values.mean(axis=1)) for way, values in squares.items()}
-    # the same draws of engines for all, so that differences are paired
+    # the same bootstrap samples for all treatments, so that differences are paired
     drawn = {way: _resampled(values) for way, values in squares.items()}
     first, *others = WAYS
     differences = {
@@ -175,7 +174,7 @@ def _resampled(squares: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def censored_table(found: Mapping[str, Any]) -> str:
-    """Lay the study out in Markdown."""
+    """Tabulate the study in Markdown."""
     head = ["censored", *WAYS.values()]
     head += [f"one-sided − {WAYS[way]}" for way in [*WAYS][1:]]
     rows = []
@@ -192,7 +191,7 @@ def censored_table(found: Mapping[str, Any]) -> str:
 
 
 def read_study(root: Path) -> dict[str, Any] | None:
-    """Read the committed results; None where there are none."""
+    """Read the committed results; None if there are none."""
     path = root / RESULTS
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 

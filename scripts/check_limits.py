@@ -1,10 +1,11 @@
-"""Measure the limits of `rul check`: test files of C-MAPSS and of simulated fleets pass it.
+"""Validate the limits of `rul check` on C-MAPSS and on simulated fleets.
 
     python -m scripts.check_limits data/raw
 
 For each subset, and for 20 simulated fleets, prints the largest distance of a used sensor of the
-test file from the training data, and the smallest once each sensor is moved by one standard
-deviation of its operating condition. No model is trained: the distances depend on the data alone.
+test file from the training data, and the smallest distance after each sensor is shifted by one
+standard deviation within its operating condition. No model is trained: the distances depend only
+on the data.
 """
 
 import sys
@@ -24,7 +25,7 @@ from cmapss_rul.evaluation.check import DISTANCE
 
 
 def distances(folder: Path, subset: str) -> tuple[float, float]:
-    """Largest distance of a sensor as it is, and smallest of one that is moved either way."""
+    """Return the largest distance of a sensor, and the smallest of a sensor shifted by ±1 sd."""
     config = DataConfig.model_validate({"subset": subset})
     train, test = (read_fleet(folder / f"{kind}_{subset}.txt") for kind in ("train", "test"))
     engines = SplitConfig().split_engines(train.engines, seed=0).training
@@ -41,7 +42,7 @@ def distances(folder: Path, subset: str) -> tuple[float, float]:
 
 
 def fleets(official: Path, folder: Path) -> Iterator[tuple[str, Path, str]]:
-    """Name, folder and subset of each fleet."""
+    """Yield name, folder and subset of each fleet."""
     for subset in SUBSETS:
         yield subset, official, subset
     for seed in range(20):
@@ -53,13 +54,13 @@ def fleets(official: Path, folder: Path) -> Iterator[tuple[str, Path, str]]:
 
 
 def main() -> None:
-    """Print one line a fleet, and whether the limit separates all of them."""
+    """Print one line per fleet; exit with 1 if the limit does not separate all of them."""
     separated = True
     with tempfile.TemporaryDirectory() as folder:
         for name, place, subset in fleets(Path(sys.argv[1]), Path(folder)):
             plain, moved = distances(place, subset)
             separated &= plain <= DISTANCE < moved
-            print(f"{name}: {plain:.2f} as it is, {moved:.2f} moved")
+            print(f"{name}: {plain:.2f} unchanged, {moved:.2f} shifted")
     print(f"limit {DISTANCE}: {'separates all' if separated else 'DOES NOT separate all'}")
     sys.exit(not separated)
 

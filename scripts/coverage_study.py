@@ -1,10 +1,10 @@
-"""Whether the intervals hold for the record that is read: on simulated fleets, at its last cycle.
+"""Coverage of the prediction intervals at the last cycle of test records, on simulated fleets.
 
     python -m scripts.coverage_study    train 20 small runs, write configs/coverage.json
 
-Each fleet has 100 training engines, of which 40 validate and thus calibrate, and 100 test engines,
-whose records end at a random cycle. Finished fleets are kept, so that a stopped study goes on
-where it was. `scripts/write-tables` then writes the table into its page.
+Each fleet has 100 training engines, 40 of them for validation and calibration, and 100 test
+engines, whose records end at a random cycle. Finished fleets are kept, so that an interrupted
+study can be resumed. `scripts/write-tables` then writes the table into its page.
 """
 
 import json
@@ -30,11 +30,11 @@ from cmapss_rul.training.trained_model import restore
 RESULTS = Path("configs/coverage.json")
 FLEETS, ENGINES, VALIDATION = 20, 100, 0.4
 FEWEST = 200
-"""Test engines from which on the coverage of a band is judged."""
+"""Minimum number of test engines for a verdict on the coverage of a band."""
 
 
 def configuration(seed: int, folder: Path) -> RunConfig:
-    """Return a short training on one fleet."""
+    """Return the configuration of a short training on one fleet."""
     changes = [
         f"seed={seed}", f"data.dir={folder}", f"split.validation={VALIDATION}", "train.epochs=3",
         "train.threads=1",
@@ -43,10 +43,10 @@ def configuration(seed: int, folder: Path) -> RunConfig:
 
 
 def run_fleet(seed: int, root: Path) -> dict[str, list[Any]]:
-    """Train on one fleet and predict its test engines, or read what that gave before.
+    """Train on one fleet and predict its test engines, or read the saved result.
 
     Returns:
-        `predicted`, [engine]; `true`, [engine], capped; and `held`, [level][engine], whether the
+        `predicted`, [engine]; `true`, [engine], capped; `held`, [level][engine], true if the
         interval contains the true RUL.
     """
     done, folder, run = root / f"{seed}.json", root / f"fleet-{seed}", root / f"run-{seed}"
@@ -71,9 +71,10 @@ def run_fleet(seed: int, root: Path) -> dict[str, list[Any]]:
 
 
 def summarise_study(found: Sequence[Mapping[str, Any]], cap: int = 125) -> dict[str, Any]:
-    """Pool the test engines of all fleets: how many there are and were covered, by level and band.
+    """Count test engines and covered test engines of all fleets, by level and RUL band.
 
-    `p` is the probability of so few, or fewer, covered engines at the level itself.
+    `p` is the probability of this number of covered engines or fewer if the coverage equals the
+    level (one-sided binomial test).
     """
     predicted = np.concatenate([fleet["predicted"] for fleet in found])
     levels = []
@@ -93,7 +94,7 @@ def _count(held: NDArray[np.bool_]) -> dict[str, int]:
 
 
 def failures(found: Mapping[str, Any]) -> list[str]:
-    """Name what falls short: a level by a one-sided test at 5 %, a large band by 5 points."""
+    """List undercoverage: levels with p ≤ 5 %, and large bands more than 5 points too low."""
     short = []
     for entry in found["levels"]:
         if entry["p"] <= 0.05:
@@ -108,7 +109,7 @@ def failures(found: Mapping[str, Any]) -> list[str]:
 
 
 def coverage_study_table(found: Mapping[str, Any]) -> str:
-    """Lay the study out in Markdown."""
+    """Tabulate the study in Markdown."""
     bands = [f"{band['band']} ({band['engines']:,})" for band in found["levels"][0]["bands"]]
     engines = found["levels"][0]["engines"]
     rows = [
@@ -128,13 +129,13 @@ def coverage_study_table(found: Mapping[str, Any]) -> str:
 
 
 def read_coverage_study(root: Path) -> dict[str, Any] | None:
-    """Read the committed results; None where there are none."""
+    """Read the committed results; None if there are none."""
     path = root / RESULTS
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def main() -> None:
-    """Run the study, write its results, and say what falls short."""
+    """Run the study, write its results and print undercoverage."""
     root, found = Path("runs/coverage"), []
     root.mkdir(parents=True, exist_ok=True)
     for seed in range(FLEETS):
@@ -144,7 +145,7 @@ def main() -> None:
     summary = summarise_study(found)
     write_atomic(RESULTS, json.dumps(summary, indent=1) + "\n")
     print(coverage_study_table(summary))
-    print("\n".join(failures(summary)) or "every level and every large band holds")
+    print("\n".join(failures(summary)) or "no undercoverage at any level or in any large band")
 
 
 if __name__ == "__main__":

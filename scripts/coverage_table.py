@@ -1,10 +1,9 @@
-"""How often the intervals of a comparison's runs held on their test engines, as Markdown.
+"""Markdown table of the coverage of prediction intervals in the runs of a comparison.
 
     python -m scripts.coverage_table FOLDER...    folders of `rul compare`
 
-Reads the `evaluation.json` of every run: per cell the coverage of last windows and of every window,
-capped labels, mean ± sd over its runs, and the mean width in cycles. Levels are those that every
-run of the cell has.
+Reads `evaluation.json` of every run. Per cell: coverage of last windows and of every window,
+capped labels, mean ± sd over its runs, and mean width in cycles, at levels that all its runs have.
 """
 
 import json

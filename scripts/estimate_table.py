@@ -1,10 +1,10 @@
-"""Both estimates of a comparison's runs on their test engines, as Markdown.
+"""Markdown table of both point estimates in the runs of a comparison.
 
     python -m scripts.estimate_table FOLDER...    folders of runs
 
-Reads the `evaluation.json` that `rul evaluate RUN --estimate nasa` wrote in every run: per cell
-RMSE and NASA score of last windows, mean ± sd over its runs, in how many of them the score is
-lower, and the p of a paired t test of the scores. Runs without that estimate are left out.
+Reads `evaluation.json` of every run, as written by `rul evaluate RUN --estimate nasa`. Per cell:
+RMSE and NASA score of last windows, mean ± sd over its runs, number of runs in which the score is
+lower, and p of a paired t test of the scores. Runs without that estimate are excluded.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What scripts/measure-gpu measures: each part returns plain values, on CUDA or on a CPU."""
+"""Measurements of scripts/measure-gpu; each returns plain values, on CUDA or on a CPU."""
 
 import contextlib
 import signal
@@ -33,7 +33,7 @@ Result = dict[str, Any]
 
 
 class Setting(NamedTuple):
-    """Device, folder of the data, and whether each part is only tried."""
+    """Device, data folder, and whether to run with few repetitions."""
 
     device: str
     data: Path
@@ -41,13 +41,13 @@ class Setting(NamedTuple):
 
     @property
     def sizes(self) -> Repetitions:
-        """Repetitions of the benchmark's parts, which have to share nine minutes."""
+        """Repetitions of the benchmarks, which share nine minutes."""
         if self.quick:
             return replace(QUICK, turns=2, pairs=1, usual_epochs=1)
         return replace(Repetitions(), seeds=(0,), repeats=1, turns=60, pairs=2, steps=8)
 
     def config(self, *sets: str) -> RunConfig:
-        """The configuration that is measured: fd001, made short for a trial."""
+        """Return the measured configuration: fd001, shortened if quick."""
         short = ["train.epochs=1", "train.window_share=0.01"] if self.quick else []
         return load_config("fd001", [f"data.dir={self.data}", *short, *sets])
 
@@ -58,7 +58,7 @@ class Setting(NamedTuple):
 
 
 def run_tests(setting: Setting) -> Result:
-    """Run the tests marked gpu; without a device they are skipped."""
+    """Run the tests marked gpu, which are skipped without a GPU."""
     del setting
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
     done = subprocess.run([*command, *GPU_TESTS], cwd=ROOT, capture_output=True, text=True)
@@ -67,9 +67,9 @@ def run_tests(setting: Setting) -> Result:
 
 
 def count_synchronisations(setting: Setting) -> Result:
-    """Count the warnings of PyTorch about steps that wait for the device, batches included."""
+    """Count PyTorch's warnings about synchronisations in training steps, including batches."""
     step, steps = _step(setting.config(), setting.device), 2 if setting.quick else 20
-    step()  # the first one makes states and plans
+    step()  # the first step allocates states and selects kernels
     cuda = setting.device == "cuda"
     if cuda:
         torch.cuda.set_sync_debug_mode("warn")
@@ -82,7 +82,7 @@ def count_synchronisations(setting: Setting) -> Result:
 
 
 def run_bench(measure: Callable[[BenchOptions], dict[str, Any]], setting: Setting) -> Result:
-    """Do a part of `rul bench`."""
+    """Run a measurement of `rul bench`."""
     config = setting.config("split.seed=0")
     with tempfile.TemporaryDirectory() as folder:
         options = (config, config, config, setting.device, setting.sizes, Path(folder))
@@ -97,7 +97,7 @@ def compare_precisions(setting: Setting) -> Result:
 
     def turn(name: str) -> float:
         torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
-        torch.backends.cudnn.allow_tf32 = name == "tf32"  # its LSTM takes TF32 by default
+        torch.backends.cudnn.allow_tf32 = name == "tf32"  # cuDNN's LSTM uses TF32 by default
         return time_steps(steps[name], setting.turn)
 
     turns = {name: partial(turn, name) for name in steps}
@@ -107,7 +107,7 @@ def compare_precisions(setting: Setting) -> Result:
 def compare_compiled(setting: Setting) -> Result:
     """Time forward and backward passes: eager, compiled, and compiled with CUDA graphs.
 
-    An LSTM of cuDNN is no single graph, so the compiler may leave it out; its error is the result.
+    The compiler may skip the cuDNN LSTM. The error of a mode that fails is printed.
     """
     found: dict[str, list[float]] = {}
     modes = {"eager": None, "compiled": "default", "cuda_graphs": "reduce-overhead"}
@@ -115,15 +115,15 @@ def compare_compiled(setting: Setting) -> Result:
         try:
             passes = _passes(setting.config(), setting.device, mode)
             times = [time_steps(passes, setting.turn) for _ in range(5 if setting.quick else 33)]
-            found[name] = times[3:]  # the first ones compile
-        except Exception as error:  # a compiler that is missing fails one mode, not the others
+            found[name] = times[3:]  # the first passes compile
+        except Exception as error:  # a missing compiler fails only its mode
             found[name] = []
             print(f"{name}: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
     return _medians(found)
 
 
 def compare_jobs(setting: Setting) -> Result:
-    """Time a grid of four runs, one after another and at once, on the one device."""
+    """Time a grid of four runs, sequentially and in parallel, on one device."""
     found: Result = {}
     for jobs in (1, 4):
         with tempfile.TemporaryDirectory() as folder:
@@ -141,7 +141,7 @@ def compare_jobs(setting: Setting) -> Result:
 
 
 def resume_exactly(setting: Setting) -> Result:
-    """Compare a run that was stopped in its second epoch and resumed with one that was not."""
+    """Compare a run that was interrupted in its second epoch and resumed with one that was not."""
     config = setting.config("train.epochs=3", "train.window_share=0.02")
     with tempfile.TemporaryDirectory() as folder:
         whole, parts = Path(folder, "whole"), Path(folder, "parts")
@@ -166,11 +166,11 @@ PARTS: dict[str, tuple[Callable[[Setting], Result], float]] = {
     "compiled": (compare_compiled, 80),
     "accuracy": (partial(run_bench, measure_accuracy), 120),
 }
-"""Name → what measures it, and its limit in seconds of nine minutes; the surest come first."""
+"""Name → function and time limit in seconds, of nine minutes; the most reliable come first."""
 
 
 class _Stopper(Reporter):
-    """Stops a run in its second epoch, as Ctrl-C does."""
+    """Interrupts a run in its second epoch, as Ctrl-C does."""
 
     def epoch_end(self, row: Row, best: bool) -> None:
         """Send the signal after the first epoch."""
@@ -200,7 +200,7 @@ def _passes(config: RunConfig, device: str, mode: str | None) -> Callable[[], ob
 
 
 def _medians(times: dict[str, list[float]]) -> Result:
-    """Median and spread of each, and how much faster it is than the first; None without any."""
+    """Return median, spread and speed-up over the first entry; None for an entry without times."""
     first = Summary.of(next(iter(times.values()))).median
     found = {name: Summary.of(each) if each else None for name, each in times.items()}
     return {

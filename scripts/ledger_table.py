@@ -1,4 +1,4 @@
-"""The ledger as Markdown: results, significant differences, optimism of two ways of selection."""
+"""The ledger as Markdown: results, significant differences, optimism of selection and of leaks."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,17 +21,17 @@ _SIGNIFICANCE = (
 
 
 def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
-    """Lay out a ledger as Markdown.
+    """Render a ledger as Markdown.
 
-    The lowest RMSE of a column is bold only where it is significantly lower than every other
-    one there, which is seldom.
+    The lowest RMSE of a column is bold only if it is significantly lower than all others, which
+    is rare.
 
     Args:
-        ledger: with at least one cell.
+        ledger: ledger with at least one cell.
         link: path from the page to the ledger.
     """
     cells = [cell for cell in ledger.cells if cell.n_seeds]
-    # a leak is no result of a method: it has its place below, marked
+    # a leak is not a result of a method: it is listed below, marked
     proper = [cell for cell in cells if not cell.leak]
     parts = [
         f"From [configs/ledger.json]({link}): RMSE in cycles / NASA score, last window "
@@ -48,7 +48,7 @@ def ledger_table(ledger: Ledger, link: str = "configs/ledger.json") -> str:
 
 
 def summary_table(ledger: Ledger) -> str:
-    """Lay out the results of the configurations as shipped, one row per subset, for the README."""
+    """Tabulate the results of the configurations as shipped, one row per subset, for the README."""
     cells = [
         cell
         for cell in ledger.cells
@@ -88,14 +88,14 @@ def summary_table(ledger: Ledger) -> str:
 
 
 def _kind(cell: CellSummary) -> str:
-    """Of a column of the README's table; that of a configuration as shipped is empty."""
+    """Return the heading of a variant in the README table; empty for a configuration as shipped."""
     if not cell.configuration["data"]["cycle_count"]:
         return "without cycle count"
     return GRADIENT_BOOSTING if cell.balancer == GRADIENT_BOOSTING else ""
 
 
 def _folded(summary: str, content: str) -> str:
-    """Fold a long part under a summary line; Markdown inside needs the empty lines."""
+    """Collapse a long part under a summary line; Markdown inside needs the empty lines."""
     return f"<details>\n<summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
@@ -103,8 +103,8 @@ def _folded(summary: str, content: str) -> str:
 
 
 def _main_tables(cells: Sequence[CellSummary], ledger: Ledger) -> Iterator[str]:
-    """Yield a table of cells trained on the subset alone, of ensembles, and of the others."""
-    # more training data, or networks, is another protocol, so these results share no table
+    """Yield tables of cells trained on the subset alone, of ensembles, and of the others."""
+    # more training data or networks is another protocol, so these results are in separate tables
     titles = {
         (False, False): "Trained on the subset alone:",
         (False, True): "Ensembles over folds, trained on the subset alone:",
@@ -124,7 +124,7 @@ def _folds(cell: CellSummary) -> int:
 def _main_table(cells: Sequence[CellSummary], ledger: Ledger) -> str:
     configs = list(dict.fromkeys(cell.config for cell in cells))
     by_key = {cell.key: cell for cell in cells}
-    # (config, None) where no cell is significantly below all others: it matches no label
+    # (config, None) matches no label: no cell is significantly below all others
     bold = {(config, _significantly_lowest(config, cells, ledger.pairs)) for config in configs}
     ranks = ledger.ranks
     mean_rank = {} if ranks is None else dict(zip(ranks.labels, ranks.mean, strict=True))
@@ -138,7 +138,7 @@ def _main_table(cells: Sequence[CellSummary], ledger: Ledger) -> str:
         rank = mean_rank.get(label)
         rows.append([*row, "" if rank is None else f"{rank:.2f}"])
     head = ["balancer", *(_heading(config, cells) for config in configs), "mean rank"]
-    if not mean_rank:  # a column of empty cells would suggest that ranks are missing
+    if not mean_rank:  # an empty column would suggest that ranks are missing
         head, rows = head[:-1], [row[:-1] for row in rows]
     return to_markdown(Table("", head, rows))
 
@@ -148,11 +148,11 @@ def _result(cell: CellSummary) -> str:
 
 
 def _labels(cells: Iterable[CellSummary]) -> list[str]:
-    """Labels in the order in which the package lists balancers, plain ones first."""
+    """Return the labels in the order of the package's balancers, those without settings first."""
     members = models_in(RunConfig.model_fields["balancer"].annotation)
     order = [tag for member in members for tag in tags(member)]
     found = {cell.label: cell.balancer for cell in cells}
-    # the name alone is the shortest label of a balancer
+    # the shortest label of a balancer is the one without settings
     order.append(GRADIENT_BOOSTING)  # the baseline last
     return sorted(found, key=lambda label: (order.index(found[label]), len(label), label))
 
@@ -180,7 +180,7 @@ def _seeds(cells: Sequence[CellSummary], where: str) -> str:
 def _significantly_lowest(
     config: str, cells: Sequence[CellSummary], pairs: Sequence[Pair]
 ) -> str | None:
-    """Label of the cell whose RMSE is significantly below every other; None without one."""
+    """Return the label of the cell whose RMSE is significantly below every other, or None."""
     labels = {cell.label for cell in cells if cell.config == config}
     above: dict[str, set[str]] = {}
     for pair in pairs:
@@ -191,7 +191,7 @@ def _significantly_lowest(
 
 
 def _ordered(pair: Pair) -> tuple[str, str]:
-    """Labels of a pair, the lower RMSE first."""
+    """Return the labels of a pair, the lower RMSE first."""
     return (pair.a, pair.b) if _test(pair).mean < 0 else (pair.b, pair.a)
 
 
@@ -240,7 +240,7 @@ def _below(pairs: Sequence[Pair], order: Sequence[str]) -> Iterator[str]:
 
 
 def _protocol(cells: Sequence[CellSummary]) -> str:
-    """Describe the protocol of all cells; where cells differ, all values are listed."""
+    """Describe the protocol of all cells; if cells differ, all values are listed."""
     protocols = [_protocol_of(cell) for cell in cells]
     fraction = _values(f"{p.split.fraction:.0%}" for p in protocols)
     versions = (f"{name} {text}" for c in cells for name, text in c.versions.items())
@@ -257,9 +257,9 @@ def _protocol(cells: Sequence[CellSummary]) -> str:
 
 
 def _commits(cells: Iterable[CellSummary]) -> str:
-    """Name the commits of all cells by their first seven digits."""
+    """List the commits of all cells by their first seven digits."""
     texts = (text for cell in cells for text in (cell.commit or "unknown").split(", "))
-    # whole hashes only, so that 'unknown' and 'with changes' stay as they are
+    # whole hashes only: 'unknown' and 'with changes' are not shortened
     names = dict.fromkeys(re.sub(r"\b([0-9a-f]{7})[0-9a-f]{33}\b", r"\1", text) for text in texts)
     return f"commit{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
@@ -270,7 +270,7 @@ def _protocol_of(cell: CellSummary) -> CellProtocol:
 
 
 def _also_trained_on(cells: Sequence[CellSummary]) -> str:
-    """Name the auxiliary subsets that each configuration trains on."""
+    """List the auxiliary subsets of each configuration."""
     others = dict.fromkeys(
         f"{' and '.join(_protocol_of(cell).auxiliary)} for {cell.subset}"
         for cell in cells
@@ -332,7 +332,7 @@ def _optimism(ledger: Ledger) -> Iterator[str]:
 
 
 def _interval(found: MeanInterval | None) -> str:
-    """Show a mean with its interval.
+    """Format a mean with its interval.
 
     >>> gap = MeanInterval(n=3, mean=0.5, sd=0.1, interval=(0.25, 0.75), t=8.6, p=0.01)
     >>> _interval(gap), _interval(None)

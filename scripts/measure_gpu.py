@@ -1,7 +1,7 @@
-"""Everything that is measured on a GPU, part by part: scripts/measure-gpu --help.
+"""Run all measurements that need a GPU, part by part; see scripts/measure-gpu --help.
 
-Each part runs in a process of its own with a time limit, and its result is printed and saved as
-it ends, so that a call that is cut short still gives the parts before.
+Each part runs in its own process with a time limit. Its result is printed and saved as soon as it
+ends, so that an interrupted call keeps the finished parts.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from scripts.gpu_parts import PARTS, Result, Setting
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure the parts one after another; exit status 1 if one failed or ran out of time."""
+    """Measure the parts one after another; return 1 if one failed or exceeded its time limit."""
     parser = argparse.ArgumentParser(prog="scripts/measure-gpu", description=__doc__)
-    parser.add_argument("--device", default="cuda", help="cuda, or cpu to try the parts")
-    parser.add_argument("--quick", action="store_true", help="try each part with few repetitions")
-    parser.add_argument("--data", type=Path, help="folder of FD001; else a simulated fleet")
+    parser.add_argument("--device", default="cuda", help="cuda, or cpu to test the script")
+    parser.add_argument("--quick", action="store_true", help="few repetitions")
+    parser.add_argument("--data", type=Path, help="folder of FD001; by default a simulated fleet")
     parser.add_argument("--output", type=Path, default=Path("gpu.jsonl"), help="JSON lines")
     parser.add_argument("--parts", default=",".join(PARTS), help="names of parts, comma-separated")
     parser.add_argument(
         "--minutes",
         type=float,
         default=9.0,
-        help="limit of the whole call, in which each part has its share",
+        help="time limit of the call, divided between the parts",
     )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(PARTS[options.child][0](setting)))
         return 0
     if unknown := set(options.parts.split(",")) - PARTS.keys():
-        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; expected {', '.join(PARTS)}")
     end = time.monotonic() + 60 * options.minutes
     device = pick_device(options.device)
     with tempfile.TemporaryDirectory() as simulated, options.output.open("a") as file:
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         _report(file, {"part": "machine", "ok": True, "result": inspect_machine(device)})
         failed = 0
         for name in options.parts.split(","):
-            share = PARTS[name][1] * options.minutes / 9  # a slow machine takes more for each part
+            share = PARTS[name][1] * options.minutes / 9  # more minutes for a slow machine
             limit = min(share, end - time.monotonic())
             command = [sys.executable, "-P", "-m", "scripts.measure_gpu", "--child", name,
                        "--device", options.device, "--data", str(data.resolve())]  # fmt: skip
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _measure(name: str, command: list[str], limit: float) -> Result:
-    """Run a part in a process group of its own, which ends at the limit with all its children."""
+    """Run a part in its own process group, which is killed at the time limit."""
     if limit <= 1:
         return {"part": name, "ok": False, "error": "no time left"}
     start = time.monotonic()
@@ -83,7 +83,7 @@ def _measure(name: str, command: list[str], limit: float) -> Result:
 
 
 def _report(file: Any, line: Result) -> None:
-    """Print a part, and save it at once."""
+    """Print the result of a part, and append it to the file."""
     text = json.dumps(line)
     print(text, flush=True)
     file.write(text + "\n")

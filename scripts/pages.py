@@ -1,9 +1,9 @@
-"""Pages of the repository with generated tables, and their expected content.
+"""Generated tables in the pages of the repository.
 
-A generated table stands between two comments, `<!-- NAME: written by …` and `<!-- end of NAME -->`.
-Its page is found by them, so a table moves to another page by moving the two comments.
+A generated table is between two comments, `<!-- NAME: written by …` and `<!-- end of NAME -->`,
+by which its page is found: to move a table to another page, move the two comments.
 
-    python -m scripts.pages     bring all pages up to date (scripts/write-tables)
+    python -m scripts.pages     update all pages (scripts/write-tables)
 """
 
 import os
@@ -37,10 +37,10 @@ from scripts.ledger_table import ledger_table, summary_table
 
 LEDGER = Path("configs/ledger.json")
 PAGES = ("README.md", "docs/*.md", "configs/*.md")
-"""Where the marked places of tables are looked for, as glob patterns."""
+"""Glob patterns of the pages that may have generated tables."""
 
 _MEASURED = re.compile(r"^# Measured .*\n(?:# .*\n)*", re.MULTILINE)
-"""The lines of a configuration's opening comment that state its results."""
+"""Lines of the header comment of a configuration that state its results."""
 
 
 # ---- marked places ---------------------------------------------------------------------------
@@ -54,24 +54,24 @@ def _marks(name: str) -> tuple[str, str]:
 
 
 def marked_content(page: str, name: str) -> str:
-    """Return the content between the two marks of a place in a page.
+    """Return the content between the two marks of a table in a page.
 
     Raises:
-        UsageError: the page has not exactly one such place.
+        UsageError: the page does not have these marks exactly once.
     """
     return _split_at_marks(page, name)[1]
 
 
 def replace_marked(page: str, name: str, content: str) -> str:
-    """Return the page with other content between the two marks of a place.
+    """Return the page with other content between the two marks of a table.
 
     Args:
-        page: Markdown with both marks, each on a line of its own.
-        name: of the place.
-        content: without empty lines around it.
+        page: Markdown with both marks, each on its own line.
+        name: name of the table.
+        content: Markdown without empty lines around it.
 
     Raises:
-        UsageError: the page has not exactly one such place.
+        UsageError: the page does not have these marks exactly once.
     """
     before, _, after = _split_at_marks(page, name)
     return f"{before}\n{content}\n{after}"
@@ -80,20 +80,20 @@ def replace_marked(page: str, name: str, content: str) -> str:
 def _split_at_marks(page: str, name: str) -> tuple[str, str, str]:
     first, last = _marks(name)
     start, end = page.find(f"{first}\n"), page.find(f"\n{last}")
-    # refused rather than guessed: a wrong place would overwrite text that someone wrote
+    # an ambiguous place is an error: a guess could overwrite hand-written text
     if (page.count(first), page.count(last)) != (1, 1) or not 0 <= start < end:
         raise UsageError(
             f"the page has no place for '{name}': expected the line {first} once, and "
-            f"the line {last} once, below it"
+            f"below it the line {last} once"
         )
     return page[: start + len(first)], page[start + len(first) + 1 : end], page[end + 1 :]
 
 
 def page_of(root: Path, name: str) -> Path:
-    """Find the page that has the marked place of a table.
+    """Find the page that has the marks of a table.
 
     Raises:
-        UsageError: no page has it, or several have.
+        UsageError: no page has them, or several do.
     """
     first, _ = _marks(name)
     candidates = (path for pattern in PAGES for path in sorted(root.glob(pattern)))
@@ -113,11 +113,10 @@ def page_of(root: Path, name: str) -> Path:
 def expected_pages(root: Path) -> dict[Path, str]:
     """Return the expected text of each page with a generated table and of each configuration.
 
-    A table whose data are missing is left as it is, and so is the comment of a configuration
-    that the ledger lacks.
+    Tables without data and comments of configurations that are not in the ledger are unchanged.
 
     Args:
-        root: of the repository.
+        root: root of the repository.
 
     Raises:
         UsageError: the ledger is not readable, or no page has a place for a table.
@@ -127,7 +126,7 @@ def expected_pages(root: Path) -> dict[Path, str]:
         expected = _configurations(root, read_ledger(root / LEDGER))
     for name, table in _tables(root):
         page = page_of(root, name)
-        # a page with several tables was changed before
+        # a page with several tables may have been changed already
         text = expected.get(page) or page.read_text(encoding="utf-8")
         expected[page] = replace_marked(text, name, table)
     return expected
@@ -139,7 +138,7 @@ def _tables(root: Path) -> Iterator[tuple[str, str]]:
     if (root / LEDGER).exists():
         found = read_ledger(root / LEDGER)
         yield "results", summary_table(found)
-        # relative to the page, so that it works in a checkout, too
+        # relative to the page, so that it also works in a checkout
         link = os.path.relpath(root / LEDGER, page_of(root, "ledger").parent)
         yield "ledger", ledger_table(found, Path(link).as_posix())
     if benchmarks := read_benchmarks(root):
@@ -162,7 +161,7 @@ def published_table() -> str:
             entry.trust + (f": {entry.note}" if entry.note else ""),
         ]
         for entry in PUBLISHED
-        for s in [entry.setup]  # only to shorten the line of its attributes
+        for s in [entry.setup]  # a short name for the line above
     ]
     band = [f"{low:g}–{high:g}" for low, high in (HONEST_BAND[name] for name in SUBSETS)]
     rows.append(["range of honest protocols", *band])
@@ -174,7 +173,7 @@ def published_table() -> str:
 
 
 def _stated(value: str | int | None) -> str:
-    if isinstance(value, bool):  # before numbers, because a bool is an int
+    if isinstance(value, bool):
         return "yes" if value else "no"
     return "not stated" if value is None else str(value)
 
@@ -189,9 +188,9 @@ def _published_cell(result: PublishedResult | None) -> str:
 
 
 def _configurations(root: Path, found: Ledger) -> dict[Path, str]:
-    """Return the shipped configurations with current results in their opening comments."""
-    # through RunConfig, which adds keys of later versions at their defaults; a cell with settings
-    # is a variant and not the configuration as shipped
+    """Return the shipped configurations with current results in their header comments."""
+    # RunConfig adds keys of later versions with their defaults; a cell with settings is a variant,
+    # not the configuration as shipped
     cells = {
         config_digest(RunConfig.model_validate(cell.configuration)): cell
         for cell in found.cells
@@ -207,7 +206,7 @@ def _configurations(root: Path, found: Ledger) -> dict[Path, str]:
 
 
 def _comment(cell: CellSummary) -> str:
-    """The results of a cell, as comment lines of a configuration."""
+    """Format the results of a cell as comment lines of a configuration."""
     text = (
         f"Measured over {cell.n_seeds} seeds: RMSE {show_spread(cell.rmse, 2)} and NASA score "
         f"{show_spread(cell.nasa, 0)} on the last window of each test engine, capped labels "
@@ -217,10 +216,10 @@ def _comment(cell: CellSummary) -> str:
 
 
 def update_pages(root: Path) -> list[Path]:
-    """Write every page that is out of date, and return those that changed."""
+    """Write every page that is out of date; return their paths."""
     expected = expected_pages(root)
     changed = [path for path, text in expected.items() if path.read_text("utf-8") != text]
-    for path in changed:  # none is written unless all tables could be made
+    for path in changed:  # only after all tables have been rendered
         write_atomic(path, expected[path])
     return changed
 

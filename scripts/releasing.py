@@ -1,4 +1,4 @@
-"""`scripts/release`: one commit and one tag with everything that names the version."""
+"""`scripts/release`: update version, citation and changelog, build, test, commit and tag."""
 
 import argparse
 import datetime
@@ -21,7 +21,7 @@ STEPS = (
     (sys.executable, "-m", "twine", "check", "--strict", "{dist}/*"),
     ("scripts/test",),
 )
-"""Commands that have to succeed; `{dist}` is the folder of wheel and sdist."""
+"""Commands that must succeed; `{dist}` is the folder of wheel and sdist."""
 
 
 def release(
@@ -32,21 +32,21 @@ def release(
     steps: Sequence[Sequence[str]] = STEPS,
     today: datetime.date | None = None,
 ) -> list[str]:
-    """Make a release, or say what would be done.
+    """Make a release, or list its steps.
 
     Args:
-        root: of the repository.
-        version: of the release, three numbers.
-        dry_run: check, and change nothing.
+        root: root of the repository.
+        version: version of the release, three numbers.
+        dry_run: check only, change nothing.
         steps: commands between the edits and the commit.
         today: date of the release.
 
     Returns:
-        What was or would be done, one line each.
+        The steps, one line each.
 
     Raises:
-        UsageError: the tree has changes, the tag exists, or the version does not rise.
-        RulError: a step failed; the files are as before.
+        UsageError: the working tree has changes, the tag exists, or the version is not higher.
+        RulError: a step failed; the files are restored.
     """
     _check(root, version)
     edits = edited(root, version, today or datetime.datetime.now(datetime.UTC).date())
@@ -77,7 +77,7 @@ def release(
 
 
 def edited(root: Path, version: str, today: datetime.date) -> dict[str, str]:
-    """Return the new text of each file that names the version.
+    """Return the new text of each file that contains the version.
 
     Raises:
         UsageError: the changelog has no entry since the last release.
@@ -107,11 +107,13 @@ def _check(root: Path, version: str) -> None:
     code = (root / VERSION).read_text(encoding="utf-8")
     former = code.rpartition('= "')[2].strip().strip('"')
     if [*map(int, version.split("."))] <= [*map(int, former.split("."))]:
-        raise UsageError(f"version {version} does not rise: this is {former}")
+        raise UsageError(f"version {version}: expected a version above {former}")
     if _git(root, "tag", "--list", f"v{version}"):
         raise UsageError(f"the tag v{version} exists already")
     if changed := _git(root, "status", "--porcelain"):
-        raise UsageError(f"the tree has changes ({changed.splitlines()[0].strip()}); commit them")
+        raise UsageError(
+            f"the working tree has changes ({changed.splitlines()[0].strip()}); commit them"
+        )
 
 
 def _git(root: Path, *words: str) -> str:
@@ -122,7 +124,7 @@ def _git(root: Path, *words: str) -> str:
 
 
 def _run(root: Path, words: Sequence[str]) -> None:
-    # patterns are expanded here, because no shell does it
+    # glob patterns are expanded here, because no shell does it
     expanded = [
         str(path) for word in words for path in (sorted(root.glob(word)) if "*" in word else [word])
     ]
@@ -131,10 +133,10 @@ def _run(root: Path, words: Sequence[str]) -> None:
 
 
 def main() -> int:
-    """Release the version that the command line names."""
+    """Release the version given on the command line."""
     parser = argparse.ArgumentParser(prog="scripts/release", description=__doc__)
     parser.add_argument("version", metavar="VERSION")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="only print the steps")
     options = parser.parse_args()
     try:
         done = release(ROOT, options.version, dry_run=options.dry_run)

@@ -1,11 +1,11 @@
-"""Repeat a cell of the ledger: are the results identical, or inside the spread over seeds?
+"""Repeat a cell of the ledger and check that the results are identical or inside its spread.
 
-A metric of a new run is inside if it lies in the t prediction interval of the ledger's seeds,
-mean ± t(n − 1) · sd · √(1 + 1/n): with five seeds, mean ± 3.0 sd. That is the 95 % range for one
-more run of the same kind; mean ± 2 sd would take the sd of a few seeds for the true one. A seed of
-the ledger gives results equal to the last bit on an equal machine with equal versions. Elsewhere
-the interval decides for known seeds, too, since training amplifies rounding without a known bound.
-A ledger with one seed has no spread, and then only identical results pass.
+A metric of a new run is inside if it is in the t prediction interval of the ledger's seeds,
+mean ± t(n − 1) · sd · √(1 + 1/n), the 95 % interval for one more run: with five seeds, mean ±
+3.0 sd. Mean ± 2 sd would ignore the uncertainty of an sd from a few seeds. On an equal machine with
+equal versions, a seed of the ledger reproduces its results bit for bit. Elsewhere the interval
+applies to known seeds, too, since training amplifies rounding errors without a known bound. With
+one seed there is no spread, and only identical results pass.
 """
 
 import dataclasses
@@ -33,24 +33,24 @@ from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 
 NAME = "ledger.json"
 SAME = 1e-9
-"""Relative difference below which two values are identical; other machines differ by more."""
-_NOT_COMPARED = {"run", "seconds"}  # neither is a result: a name, and the speed of a machine
+"""Relative tolerance of identical values; other machines differ by more."""
+_NOT_COMPARED = {"run", "seconds"}  # the name of the run, and the speed of the machine
 _SUFFIXES = dict(zip(VIEWS, ("", " raw", " every cycle", " every cycle, raw"), strict=True))
-"""Suffix of a metric's name for each way of scoring; none for the last window, capped."""
+"""Windows and labels → suffix of the metric name; none for the last window, capped labels."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One metric of one run against the ledger.
+    """Verdict on one metric of one run.
 
     Attributes:
-        seed: of the run.
-        figure: name of the metric, also the JSON key.
-        value: of the new run; None where it is too large for a number.
-        ledger: mean over the ledger's seeds.
-        interval: in which one more run is expected; None without a spread.
-        same: all metrics of the run equal those of the ledger's run of that seed.
-        inside: the verdict.
+        seed: seed of the run.
+        figure: name of the metric.
+        value: value in the new run; None if it overflows.
+        ledger: mean over the seeds of the ledger.
+        interval: 95 % prediction interval for one more run; None without a spread.
+        same: true if all metrics of the run equal those of the ledger's run with that seed.
+        inside: true if identical or in the interval.
     """
 
     seed: int
@@ -63,18 +63,18 @@ class Verdict:
 
 
 class OutsideSpread(RulError):
-    """Results of a repeated cell fall outside of the ledger's spread."""
+    """Metrics of a repeated cell are outside the spread of the ledger."""
 
     def __init__(self, verdicts: Sequence[Verdict]) -> None:
         outside = sum(not verdict.inside for verdict in verdicts)
         super().__init__(
-            f"{outside} of {len(verdicts)} metrics fall outside of the ledger's spread; with a new "
-            "seed one in twenty does so by chance"
+            f"{outside} of {len(verdicts)} metrics are outside the ledger's spread; with a new "
+            "seed one in twenty is outside by chance"
         )
 
 
 def shipped_ledger() -> Path:
-    """Path of the ledger of the shipped configurations, which is in their folder."""
+    """Return the path of the ledger in the folder of the shipped configurations."""
     return next(iter(shipped_configs().values())).with_name(NAME)
 
 
@@ -82,12 +82,12 @@ def find_cell(ledger: Ledger, config: str, label: str) -> CellSummary:
     """Return a cell of the ledger.
 
     Args:
-        ledger: see `read_ledger`.
-        config: name of a configuration, or its file.
-        label: the balancer, then the grid's settings as `key=value`.
+        ledger: ledger from `read_ledger`.
+        config: name or file of a configuration.
+        label: balancer, then settings of the grid as `key=value`.
 
     Raises:
-        UsageError: there is none; lists the existing ones, the nearest first.
+        UsageError: no such cell; lists the existing ones, the nearest first.
     """
     name = Path(config).name.removesuffix(".yaml")
     labels = [cell.label for cell in ledger.cells if cell.config == name]
@@ -112,17 +112,17 @@ def grid_of_cell(
     seeds: Sequence[int] = (0,),
     data: Path | None = None,
 ) -> Grid:
-    """Make the grid of one cell of the ledger.
+    """Make the grid that repeats a cell of the ledger.
 
     Args:
-        cell: of the ledger.
-        config: name or file of the configuration; a shipped one of the cell's name by default.
-        seeds: of the runs.
-        data: folder of the data; that of the configuration by default.
+        cell: cell of the ledger.
+        config: name or file of the configuration; by default the shipped one with the cell's name.
+        seeds: seeds of the runs.
+        data: data folder; by default that of the configuration.
 
     Raises:
-        UsageError: the configuration is no longer that of the ledger. A key that was added later
-            is no difference where it has its default.
+        UsageError: the configuration differs from that of the ledger. Keys that were added later
+            are ignored if they have their defaults.
     """
     # quoted, because YAML would read some paths as numbers or lists
     sets = [] if data is None else [f"data.dir={json.dumps(str(data))}"]
@@ -131,11 +131,11 @@ def grid_of_cell(
         sets.append(f"split.folds={folds}")
     grid = make_grid(
         [config or cell.config.removesuffix(f" ({folds} folds)")],
-        # gradient boosting is no balancer: it stands beside that of the configuration
+        # gradient boosting is not a balancer: the grid adds it to that of the configuration
         balancers=None if cell.balancer == GRADIENT_BOOSTING else [cell.balancer],
         baseline=cell.balancer == GRADIENT_BOOSTING,
         seeds=seeds,
-        # as axes, not as overrides: the label of the new cell is then that of the ledger's
+        # as axes, not as overrides, so that the new cell has the same label as the ledger's
         axes={key: [value] for key, value in cell.settings.items()},
         sets=sets,
     )
@@ -152,14 +152,14 @@ def grid_of_cell(
 
 
 def judge(cell: CellSummary, comparison: Comparison) -> list[Verdict]:
-    """Check for each metric of each new run whether it falls inside the ledger's spread.
+    """Check each metric of each new run against the spread of the ledger.
 
     Args:
-        cell: of the ledger.
-        comparison: of a grid that `grid_of_cell` made of it.
+        cell: cell of the ledger.
+        comparison: comparison of the grid from `grid_of_cell`.
 
     Raises:
-        RulError: the runs were trained on other files than the ledger's.
+        RulError: the runs were trained on different files.
     """
     (new,) = comparison.cells
     _check_same_data(cell, new)  # on other data any verdict would be meaningless
@@ -177,7 +177,7 @@ def judge(cell: CellSummary, comparison: Comparison) -> list[Verdict]:
 
 
 def prediction_interval(mean: float | None, sd: float | None, n: int) -> tuple[float, float] | None:
-    """Interval at `LEVEL` for one more run, from n runs, cut at 0; None without a spread.
+    """Return the prediction interval at `LEVEL` for one more run after n, clamped at 0, or None.
 
     >>> [round(bound, 3) for bound in prediction_interval(10.0, 1.0, 5)]  # 2.7764 · √1.2 = 3.041
     [6.959, 13.041]
@@ -185,12 +185,12 @@ def prediction_interval(mean: float | None, sd: float | None, n: int) -> tuple[f
     if mean is None or sd is None:
         return None
     half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * sd * math.sqrt(1 + 1 / n)
-    # neither RMSE nor NASA score is negative
+    # RMSE and NASA score are not negative
     return max(0.0, mean - half), mean + half
 
 
 def _metrics(cell: CellSummary, run: RunSummary) -> dict[str, tuple[Spread, float | None]]:
-    """Name → the ledger's mean and sd, and the new run's value."""
+    """Return metric → mean and sd of the ledger, and value of the new run."""
     found: dict[str, tuple[Spread, float | None]] = {}
     for protocol, suffix in _SUFFIXES.items():
         plain = protocol == "last_capped"
@@ -203,10 +203,10 @@ def _metrics(cell: CellSummary, run: RunSummary) -> dict[str, tuple[Spread, floa
 
 
 def _same(former: RunSummary | None, now: RunSummary) -> bool:
-    """Whether a run equals the ledger's in every metric; durations are not compared."""
+    """Return whether a run equals that of the ledger in every metric, except for its duration."""
     return former is not None and all(
         _equal(value, getattr(former, name))
-        # set ones only: without the oracle its columns are absent
+        # only fields that are set: without --oracle its fields are absent
         for name, value in now.model_dump(exclude_unset=True).items()
         if name not in _NOT_COMPARED
     )
@@ -221,11 +221,11 @@ def _equal(one: Any, other: Any) -> bool:
 def _check_same_data(cell: CellSummary, new: CellSummary) -> None:
     known = cell.data or {}
     for name, file in (new.data or {}).items():
-        # canonical: copies may differ in line endings and padding
+        # canonical digest: copies may differ in line endings and padding
         if file.canonical_sha256 != known[name].canonical_sha256:
             raise RulError(
-                f"{name} is not the file that the ledger's runs were trained on; name the "
-                "folder with that file by --data"
+                f"{name} is not the file that the ledger's runs were trained on; set --data to "
+                "the folder with that file"
             )
 
 
@@ -235,10 +235,10 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
 
 
 def verdict_table(verdicts: Sequence[Verdict], cell: CellSummary, comparison: Comparison) -> Table:
-    """Lay out the verdicts, with the versions and commits that differ from the ledger's."""
+    """Tabulate the verdicts, with the versions and commits that differ from the ledger's."""
     (new,) = comparison.cells
     rows: list[list[str]] = []
-    # `judge` lists the verdicts seed by seed, as `groupby` needs them
+    # `groupby` needs them sorted by seed, as `judge` returns them
     for seed, group in itertools.groupby(verdicts, key=lambda verdict: verdict.seed):
         rows.append([Bold(f"seed {seed}")])
         rows += [[verdict.figure, *_columns(verdict)] for verdict in group]
@@ -273,7 +273,7 @@ def _number(value: float | None) -> str:
 
 
 def version_differences(cell: CellSummary, new: CellSummary) -> Iterator[tuple[str, str]]:
-    """Yield versions and commits that differ: those of now, and those of the ledger's cell."""
+    """Yield versions and commits that differ: those of now, and those of the ledger."""
     then, now = ({**each.versions, "commit": each.commit} for each in (cell, new))
     for name in sorted(then.keys() | now.keys()):
         if then.get(name) != now.get(name):

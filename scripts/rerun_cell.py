@@ -13,7 +13,7 @@ from cmapss_rul.cli.output import print_table
 NAME = "scripts/rerun-cell"
 app = typer.Typer(
     rich_markup_mode=None,
-    add_completion=False,  # it is not installed as a command
+    add_completion=False,  # not installed as a command
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -36,33 +36,33 @@ def rerun_cell(
     ] = None,
     ledger: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="By default that of the configurations."),
+        typer.Option(metavar="FILE", help="Ledger; by default that of the shipped configurations."),
     ] = None,
     data: Data = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Save the runs there, and resume them if they exist."),
+        typer.Option(metavar="DIR", help="Folder for the runs; existing runs are resumed."),
     ] = None,
     jobs: Jobs = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Repeat a cell of the ledger and check whether it falls inside the ledger's spread.
+    """Repeat a cell of the ledger and check whether its results are inside the ledger's spread.
 
-    Trains and evaluates the configuration as `rul compare` does, and judges each metric:
+    Trains and evaluates the configuration like `rul compare`, with a verdict on each metric:
 
     \b
     identical  every metric equals that of the ledger's run of the same seed.
                Expected only on an equal machine with equal versions: other
                processors round differently, and training amplifies that.
-    inside     otherwise: the metric lies in mean ± t(n−1) · sd · √(1 + 1/n) of
+    inside     otherwise: the metric is in mean ± t(n−1) · sd · √(1 + 1/n) of
                the ledger's n seeds, the 95 % prediction interval for one more
-               run; with 5 seeds, mean ± 3.0 sd. Mean ± 2 sd would take the sd
-               of a few seeds for the true one.
+               run; with 5 seeds, mean ± 3.0 sd. Mean ± 2 sd would ignore the
+               uncertainty of an sd from a few seeds.
     outside    neither; exit 1. With a new seed, one metric in twenty is outside
                by chance.
 
-    An error: a configuration that differs from the ledger's, or other data files.
+    A configuration that differs from the ledger's, or other data files, are an error.
 
     \b
     Examples:
@@ -75,7 +75,7 @@ def rerun_cell(
     from scripts import rerun
 
     known = rerun.find_cell(read_ledger(ledger or rerun.shipped_ledger()), config, cell)
-    # a known seed by default: on an equal machine its results are identical
+    # a seed of the ledger by default: identical results on an equal machine
     seeds = list(dict.fromkeys(seed or [known.runs[0].seed]))
     grid = rerun.grid_of_cell(known, config, seeds, data)
 
@@ -94,7 +94,7 @@ def rerun_cell(
         typer.echo(rerun.as_json(verdicts), nl=False)
     else:
         print_table(rerun.verdict_table(verdicts, known, made))
-    # after the table, so that the exit code tells a script what the table tells a reader
+    # after the table: the exit code is for scripts
     if not all(verdict.inside for verdict in verdicts):
         raise rerun.OutsideSpread(verdicts)
 

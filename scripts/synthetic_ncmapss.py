@@ -1,9 +1,9 @@
-"""Write a synthetic file of N-CMAPSS's layout, for tests and for measuring memory.
+"""Write a synthetic HDF5 file in the layout of N-CMAPSS, for tests and memory measurements.
 
     python -m scripts.synthetic_ncmapss OUT.h5 [--seconds N]
 
-Names, types and columns are those of NASA's files; the numbers are not: simple flights, and
-sensors that drift with age. The file says so in its attribute `simulated`.
+Names, types and columns are those of NASA's files; the numbers are synthetic: simple flights, and
+sensors that drift with age. The attribute `simulated` of the file is set.
 """
 
 import argparse
@@ -33,13 +33,13 @@ DS02 = {
 def write_ncmapss(
     path: Path, units: Mapping[str, Mapping[int, int]] = DS02, *, seconds: int = 600, seed: int = 0
 ) -> Path:
-    """Write a file.
+    """Write a synthetic file.
 
     Args:
-        path: of the file.
-        units: unit → number of flights, of `dev` and of `test`.
+        path: path of the file.
+        units: `dev` and `test` → unit → number of flights.
         seconds: mean length of a flight; lengths vary by a third.
-        seed: of all draws.
+        seed: random seed.
     """
     generator = np.random.default_rng(seed)
     weights = generator.normal(0, 1, (4, len(SENSORS) + len(VIRTUAL_SENSORS)))
@@ -80,7 +80,7 @@ def _flight(
     weights: NDArray[np.float64],
     drift: NDArray[np.float64],
 ) -> dict[str, NDArray[Any]]:
-    """Rows of one flight, by dataset."""
+    """Return dataset → rows of one flight."""
     time = np.linspace(0, 1, count)
     top = generator.uniform(20_000, 35_000)
     level = np.interp(time, [0, 0.25, 0.75, 1], [0, 1, 1, 0])
@@ -102,7 +102,9 @@ def _flight(
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Write a synthetic file of N-CMAPSS's layout.")
+    parser = argparse.ArgumentParser(
+        description="Write a synthetic HDF5 file in the layout of N-CMAPSS."
+    )
     parser.add_argument("out", type=Path)
     # *measured*: 10,060 make a file of 2.47 GB
     parser.add_argument("--seconds", type=int, default=600, help="mean length of a flight")

@@ -65,7 +65,7 @@ def predict(
         UsageError: the model was not calibrated at that level, or for that estimate.
         RulError: a prediction is not finite.
 
-        >>> import cmapss_rul
+    >>> import cmapss_rul
     >>> table = cmapss_rul.predict("runs/demo-s0", "data/simulated/test_FD001.txt")
     >>> table[["engine", "cycle"]].iloc[0].tolist()
     [1, 195]

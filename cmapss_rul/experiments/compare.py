@@ -101,7 +101,7 @@ def compare(
         RulError: another process works in the folder; the test files are not available.
         Interrupted: a signal was received; all results are saved.
 
-        >>> import cmapss_rul
+    >>> import cmapss_rul
     >>> short = ["train.epochs=1", "train.window_share=0.02"]
     >>> grid = cmapss_rul.make_grid(["demo"], balancers=["fixed", "amnl"], seeds=[0], sets=short)
     >>> comparison = cmapss_rul.compare(grid, "comparisons/short")
@@ -164,7 +164,7 @@ def _open_grid(grid: Grid, folder: Path, options: Options) -> Iterator[Executor]
     executor = options.start_executor()
     if options.ledger is not None:
         read_ledger(options.ledger, to_write=True)  # fail on a damaged ledger before hours of work
-        _refuse_other_content(folder)  # before the lock, which writes a file
+    _refuse_other_content(folder)  # before the lock, which writes a file
     with lock_folder(folder), executor as workers:
         _claim_folder(folder, grid)
         yield workers

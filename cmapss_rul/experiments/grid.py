@@ -322,5 +322,5 @@ def _refuse_unknown_keys(
             meant = nearest(key, known)
             raise UsageError(
                 f"{option} {key}: no configuration of this grid has this key"
-                + (f"; did you mean {meant}?" if meant else "; see rul config show")
+                + (f"; did you mean {meant}?" if meant else "; list all keys with rul config show")
             )

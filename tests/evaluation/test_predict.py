@@ -171,7 +171,7 @@ def test_another_level_is_taken_where_it_was_calibrated(model, frame):
     lower, _ = INTERVALS.bounds(table["rul"].to_numpy(), 0.5, 125)
     assert table["rul_lower"].tolist() == lower.tolist()
     assert table["note"].unique().tolist() == ["interval at level 0.5 from 10 calibration engines"]
-    with pytest.raises(UsageError, match=r"at level 0\.7; expected one of 0\.5, 0\.8, 0\.9, or"):
+    with pytest.raises(UsageError, match=r"at level 0\.7; expected one of 0\.5, 0\.8, 0\.9; to"):
         predicted(model, frame, level=0.7)
     with pytest.raises(UsageError, match=r"found level 90, expected a number between 0 and 1"):
         predicted(model, frame, level=90)

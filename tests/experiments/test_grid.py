@@ -128,7 +128,7 @@ def test_set_of_a_balancers_key_changes_those_that_have_it():
          "--grid train.epoch: no configuration of this grid has this key; did you mean "
          "train.epochs?"),
         ({"axes": {"balancer.alpha": [1]}, "balancers": ["fixed"]}, "--grid balancer.alpha: no"),
-        ({"axes": {"zzzzzz": [1]}}, "such a key; see rul config show"),
+        ({"axes": {"zzzzzz": [1]}}, "has this key; list all keys with rul config show"),
         ({"axes": {"train.epochs.x": [1]}}, "--grid train.epochs.x: no configuration"),
         ({"sets": ["balancer.alpha=1"], "balancers": ["fixed"]}, "--set balancer.alpha: no"),
         ({"sets": ["train.epoch=1"]}, "did you mean train.epochs?"),

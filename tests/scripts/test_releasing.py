@@ -75,7 +75,7 @@ def test_a_dry_run_changes_nothing_and_says_all(repository):
 
 @pytest.mark.parametrize("version", ["0.1.9", "0.1.8", "0.0.99"])
 def test_a_version_that_does_not_rise_is_refused(repository, version):
-    with pytest.raises(UsageError, match=r"does not rise: this is 0\.1\.9"):
+    with pytest.raises(UsageError, match=r"expected a version above 0\.1\.9"):
         release(repository, version, steps=FINE)
 
 
@@ -87,7 +87,7 @@ def test_other_versions_are_refused(repository, version):
 
 def test_a_changed_tree_is_refused(repository):
     (repository / "new.txt").touch()
-    with pytest.raises(UsageError, match=r"the tree has changes \(\?\? new\.txt\)"):
+    with pytest.raises(UsageError, match=r"the working tree has changes \(\?\? new\.txt\)"):
         release(repository, "1.0.0", steps=FINE)
 
 

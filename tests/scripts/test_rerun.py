@@ -214,7 +214,7 @@ def test_the_error_counts_what_is_outside(fixed):
     verdicts = judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
     error = rerun.OutsideSpread(verdicts)
     assert error.exit_code == 1
-    assert str(error).startswith("9 of 18 metrics fall outside of the ledger's spread; with")
+    assert str(error).startswith("9 of 18 metrics are outside the ledger's spread; with")
 
 
 # ---- output ---------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_outside_is_exit_1_with_the_number(call, tmp_path):
     spoil(tmp_path, other)
     code, out, err = call("tiny.yaml", "fixed", "--seed", "7")
     assert code == 1
-    assert err.startswith("rul: error: 1 of 9 metrics fall outside of the ledger's spread")
+    assert err.startswith("rul: error: 1 of 9 metrics are outside the ledger's spread")
     assert len(err.splitlines()) == 1
     (line,) = (line for line in out.splitlines() if "outside" in line)
     assert line.split()[:5] == ["RMSE", "5.00", "3.44", "to", "6.56"]  # 5 ± 12.706 · 0.1 · √1.5
