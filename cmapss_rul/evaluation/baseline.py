@@ -80,7 +80,7 @@ def with_stored_baseline(model: TrainedModel, evaluation: Evaluation) -> Evaluat
     except (OSError, ValueError, LookupError, TypeError):  # optional, so never an error
         return evaluation
     description = _describe(fit, evaluation.protocol.row)
-    found = Baseline(description, oracle=False, metrics=metrics, fit=fit.model_dump())
+    found = Baseline(description, oracle=False, metrics=metrics, fit=fit)
     baselines = dataclasses.replace(evaluation.baselines, gradient_boosting=found)
     return dataclasses.replace(evaluation, baselines=baselines)
 

@@ -15,6 +15,7 @@ from cmapss_rul.evaluation.predictions import Predictions, Truth
 from cmapss_rul.evaluation.protocol import Protocol
 from cmapss_rul.metrics.prognostics import FleetPrognostics
 from cmapss_rul.metrics.regression import RegressionMetrics
+from cmapss_rul.training.gradient_boosting import BoostingFit
 
 # TypeVar rather than `class ByLabels[T]`, for Python 3.11
 T = TypeVar("T")
@@ -113,12 +114,12 @@ class Baseline(Generic[M]):
     description: str
     oracle: bool
     metrics: ByWindows[ByLabels[M]]
-    fit: dict[str, Any] | None = None
+    fit: BoostingFit | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain values for the JSON."""
         plain = {"what": self.description, "oracle": self.oracle}
-        fit = {} if self.fit is None else {"fit": self.fit}
+        fit = {} if self.fit is None else {"fit": self.fit.model_dump()}
         return {**plain, **dataclasses.asdict(self.metrics), **fit}
 
 
