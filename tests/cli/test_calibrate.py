@@ -50,7 +50,7 @@ def test_the_levels_asked_for_are_those_that_predict_takes(rul, run_folder, trai
     assert table["note"].str.startswith("interval at level 0.8 from 5 validation").all()
     code, out, err = rul("predict", run_folder, test_file, "--level", "0.7")
     assert (code, out) == (2, "")
-    assert "was not calibrated at level 0.7; expected one of 0.5, 0.6, 0.75, 0.8, or" in err
+    assert "was not calibrated at level 0.7; expected one of 0.5, 0.6, 0.75, 0.8; to" in err
 
 
 @pytest.mark.parametrize(

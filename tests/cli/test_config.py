@@ -176,7 +176,7 @@ def test_new_prints_a_configuration_for_a_file(rul, tmp_path):
     names = ["--engine", "asset", "--cycle", "hour"]
     code, out, err = rul("config", "new", "--from", file, *names)
     assert (code, err) == (0, "left out: site, which has values other than numbers\n")
-    assert out.startswith(f"# {file}: 8 engines.\n# The 6 that split.test leaves")
+    assert out.startswith(f"# {file}: 8 engines.\n# The guesses below are based on the 6 outside")
     path = tmp_path / "my.yaml"
     code, said, err = rul("config", "new", "--from", file, *names, "--output", path)
     assert (code, err) == (0, "left out: site, which has values other than numbers\n")

@@ -104,7 +104,7 @@ def test_hostile_arguments_are_shown_escaped_in_one_line(capsys, name):
             ("tiny.yaml", "fixed", "--device", "tpu"),
             "--device: found 'tpu', expected one of auto, cpu, cuda",
         ),
-        (("elsewhere/tiny.yaml", "fixed"), "there is no configuration 'elsewhere/tiny.yaml'"),
+        (("elsewhere/tiny.yaml", "fixed"), "unknown configuration 'elsewhere/tiny.yaml'"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_trained(call, words, message):
