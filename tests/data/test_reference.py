@@ -1,10 +1,14 @@
 """The distribution of the training data, and how far other rows are from it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from cmapss_rul.data.columns import SUBSETS
 from cmapss_rul.data.config import DataConfig
 from cmapss_rul.data.preprocess import Preprocessor
+from cmapss_rul.data.reader import read_fleet
 from cmapss_rul.data.reference import BANDS, Reference
 from tests.data._fleets import SIX, fleet_of
 
@@ -99,3 +103,16 @@ def test_a_run_of_equal_values_is_one_engines():
         Reference.from_state({**state, "longest_runs": state["longest_runs"][:1]}, 1, 2)
     del state["longest_runs"]  # of an older checkpoint
     assert Reference.from_state(state, 1, 2).longest_runs is None
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_sensors_of_official_test_files_are_not_stuck_until_they_are(official, subset):
+    train, test = (read_fleet(official / f"{kind}_{subset}.txt") for kind in ("train", "test"))
+    preprocessor = Preprocessor.fit(train, DataConfig())
+    assert not preprocessor.stuck(test, np.arange(test.rows)).any()
+    values, last = test.values.copy(), test.last_rows[test.lengths > 30]
+    for row in last:
+        values[row - 29 : row + 1] = values[row - 29]
+    stuck = preprocessor.stuck(dataclasses.replace(test, values=values), last)
+    assert (stuck.shape, stuck.all()) == ((len(last), 14), True)
