@@ -68,6 +68,7 @@ class DTP(Balancer):
         """Update the running mean with the KPIs [2]; the first batch sets it."""
         gain = 1 - self.config.decay
         self.seen.mul_(self.config.decay).add_(gain)
+        # gain / (1 − βᵗ) is bias correction: 1 in the first step, then towards 1 − β
         self.mean.lerp_(kpis.to(self.mean.dtype), torch.full_like(self.seen, gain) / self.seen)
 
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
@@ -109,6 +110,7 @@ def batch_kpis(
     right = logits.argmax(dim=1) == true_health
     if censored is None:
         return torch.stack([close, right]).float().mean(dim=1)
+    # above a lower bound every prediction is possible
     close |= censored & (rul >= true_rul)
     known = (true_health != UNKNOWN_CLASS).sum().clamp(min=1)
     return torch.stack([close.float().mean(), right.sum() / known])

@@ -56,6 +56,7 @@ class DWA(Balancer):
     def epoch_end(self, mean_losses: Tensor) -> None:
         """Compute the next epoch's weights from the means [2] of this epoch and the one before."""
         newest = mean_losses.to(self.last.dtype)
+        # a finite ratio even after an epoch with a loss of 0
         ratios = newest / self.last.clamp_min(1e-8)
         weights = 2 * torch.softmax(ratios / self.config.temperature, dim=0)
         # no ratio after the first epoch, when `last` still holds its initial ones

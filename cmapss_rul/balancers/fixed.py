@@ -27,7 +27,7 @@ class FixedConfig(Config):
 
     @field_validator("weights_from")
     @classmethod
-    def _refuse_unread(cls, run: str | None) -> None:
+    def _check_resolved(cls, run: str | None) -> None:
         """Refuse a run: `RunConfig` replaces this key by the run's weights before validation."""
         if run is not None:
             raise ValueError("is resolved by RunConfig only; set weights instead")

@@ -61,7 +61,9 @@ class Uncertainty(Balancer):
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the total and the weights cᵢ e^(−sᵢ)."""
         self._start(losses.detach())
+        # s = log σ², not σ²: no division, and no constraint to positive values
         weights = self.factors * torch.exp(-self.log_variance)
+        # ½ s is the normalisation of the likelihood; without it s would grow without bound
         total = (weights * losses + 0.5 * self.log_variance).sum()
         return BalancedLoss(total, weights.detach().to(losses.dtype))
 
@@ -69,6 +71,7 @@ class Uncertainty(Balancer):
     def _start(self, losses: Tensor) -> None:
         """Initialise s to ln L of the first batch; later calls change nothing."""
         first = losses.clamp_min(1e-8).log().to(self.log_variance.dtype)
+        # torch.where instead of `if`, which would synchronise with the device
         self.log_variance.copy_(torch.where(self.started, self.log_variance, first))
         self.started.fill_(True)
 

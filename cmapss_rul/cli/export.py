@@ -53,7 +53,7 @@ def export(
     from cmapss_rul.evaluation.export import export as export_model
     from cmapss_rul.training.trained_model import restore
 
-    model = restore(checkpoint)  # on the CPU, whatever device trained it
+    model = restore(checkpoint)  # on the CPU, even if trained on a GPU
     path = output or default_path(model.path, format.value)
     parity = export_model(model, format.value, path, estimate=estimate.value, data_dir=data)
     if as_json:

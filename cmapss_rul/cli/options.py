@@ -24,12 +24,12 @@ _NAME = re.compile(r'name: Literal\["([^"]+)"\]')
 
 def complete_config(incomplete: str) -> list[str]:
     """Complete the name of a shipped configuration."""
-    return _starting(incomplete, shipped_configs())
+    return _with_prefix(incomplete, shipped_configs())
 
 
 def complete_configs(incomplete: str) -> list[str]:
     """Complete the last name of a comma-separated list of shipped configurations."""
-    return _last_starting(incomplete, shipped_configs())
+    return _complete_last(incomplete, shipped_configs())
 
 
 def complete_balancers(incomplete: str) -> list[str]:
@@ -40,39 +40,39 @@ def complete_balancers(incomplete: str) -> list[str]:
     """
     files = sorted(_BALANCERS.glob("*.py"))
     names = [name for file in files for name in _NAME.findall(file.read_text(encoding="utf-8"))]
-    return _last_starting(incomplete, names)
+    return _complete_last(incomplete, names)
 
 
 def complete_loggers(incomplete: str) -> list[str]:
     """Complete the last name of a comma-separated list of trackers."""
     from cmapss_rul.training.trackers import NAMES
 
-    return _last_starting(incomplete, NAMES)
+    return _complete_last(incomplete, NAMES)
 
 
 def complete_run(incomplete: str) -> list[str]:
     """Complete the name of a folder in `runs/`."""
-    return _starting(incomplete, _folders("runs"))
+    return _with_prefix(incomplete, _run_folders())
 
 
 def complete_resume(incomplete: str) -> list[str]:
     """Complete `auto`, or the name of a folder in `runs/`."""
-    return _starting(incomplete, ["auto", *_folders("runs")])
+    return _with_prefix(incomplete, ["auto", *_run_folders()])
 
 
-def _folders(root: str) -> list[str]:
+def _run_folders() -> list[str]:
     names: list[str] = []
     with contextlib.suppress(OSError):  # no runs yet: nothing to complete
-        names = sorted(path.as_posix() for path in Path(root).iterdir() if path.is_dir())
+        names = sorted(path.as_posix() for path in Path("runs").iterdir() if path.is_dir())
     return [name for name in names if name.isprintable()]  # a shell prints them unescaped
 
 
-def _last_starting(incomplete: str, names: Iterable[str]) -> list[str]:
+def _complete_last(incomplete: str, names: Iterable[str]) -> list[str]:
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in _starting(last, names)]
+    return [f"{before}{comma}{name}" for name in _with_prefix(last, names)]
 
 
-def _starting(incomplete: str, names: Iterable[str]) -> list[str]:
+def _with_prefix(incomplete: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cmapss_rul.config.schema import Place, dotted_keys, find_place, tags
+from cmapss_rul.config.schema import Location, dotted_keys, find_location, tags
 from cmapss_rul.display.text import nearest, nearest_first
 from cmapss_rul.system.errors import one_line, printable
 
@@ -58,7 +58,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         if len(described) == _MOST_ERRORS:  # computing suggestions for thousands takes seconds
             left_out += 1
             continue
-        entry = _describe(details, find_place(model, details["loc"]), model)
+        entry = _describe(details, find_location(model, details["loc"]), model)
         former = described.get(entry.key)
         described[entry.key] = former.merge(entry) if former else entry
     # in a union of a number and a list, pydantic also reports `[1, x]` as not a number: drop that
@@ -89,7 +89,7 @@ class _KeyErrors:
         return f"{prefix}expected {' or '.join(self.expected)}, found {self.found}"
 
 
-def _describe(details: ErrorDetails, where: Place, model: type[BaseModel]) -> _KeyErrors:
+def _describe(details: ErrorDetails, where: Location, model: type[BaseModel]) -> _KeyErrors:
     kind, found = details["type"], format_value(details["input"])
     if kind == "extra_forbidden":
         return _KeyErrors(where.key, _unknown_key(str(details["loc"][-1]), where, model))
@@ -116,7 +116,7 @@ def _describe(details: ErrorDetails, where: Place, model: type[BaseModel]) -> _K
     return _KeyErrors(where.key, expected=(expected, *or_null), found=found)
 
 
-def _nested_keys(where: Place, found: Any) -> str:
+def _nested_keys(where: Location, found: Any) -> str:
     prefix = f"{where.key}." if where.key else ""
     members = [tag for member in where.models for tag in tags(member)]
     if members:
@@ -125,7 +125,7 @@ def _nested_keys(where: Place, found: Any) -> str:
     return f"a mapping with keys such as {prefix}{first}"
 
 
-def _unknown_key(word: str, where: Place, model: type[BaseModel]) -> str:
+def _unknown_key(word: str, where: Location, model: type[BaseModel]) -> str:
     prefix = where.key.removesuffix(word)
     fields = [name for parent in where.parents for name in parent.model_fields]
     owners = [
@@ -143,7 +143,7 @@ def _unknown_key(word: str, where: Place, model: type[BaseModel]) -> str:
     return f"unknown key; {hint}{there}: {', '.join(fields) or 'none'}"
 
 
-def _unknown_member(given: Any, where: Place) -> _KeyErrors:
+def _unknown_member(given: Any, where: Location) -> _KeyErrors:
     options = [tag for member in where.models for tag in tags(member)]
     key = f"{where.key}.name".lstrip(".")
     if isinstance(given, Mapping) and "name" not in given:

@@ -69,7 +69,7 @@ def models_in(annotation: Any) -> tuple[Model, ...]:
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Location of an error in a configuration.
 
     Attributes:
@@ -88,7 +88,7 @@ class Place:
     nullable: bool = False
 
 
-def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
+def find_location(model: Model, loc: tuple[int | str, ...]) -> Location:
     """Follow the `loc` of a pydantic error down a model.
 
     Besides the user's keys, pydantic's `loc` holds the tag of a discriminated union's member and
@@ -117,7 +117,7 @@ def find_place(model: Model, loc: tuple[int | str, ...]) -> Place:
             models = union = models_in(field.annotation) if field else ()
             tag_may_follow = len(models) > 1
             nullable = field is not None and types.NoneType in typing.get_args(field.annotation)
-    return Place(".".join(parts), models, parents, siblings, nullable)
+    return Location(".".join(parts), models, parents, siblings, nullable)
 
 
 def _walk(

@@ -90,6 +90,7 @@ class Conditions:
         if not keys.shape[1]:  # np.unique does not work on rows of no columns
             return cls(np.zeros((1, 0)), decimals)
         found = [_distinct(_round(keys[block], decimals)) for block in row_blocks(len(keys))]
+        # np.unique also sorts: the index of a condition does not depend on the order of rows
         table = np.unique(np.concatenate(found), axis=0)
         if len(table) > MAX_CONDITIONS:
             keys_text = "the values of that column" if decimals is None else "the rounded settings"
@@ -107,6 +108,7 @@ class Conditions:
         known conditions, so that altitude in 1000 ft does not outweigh the Mach number. `keys`
         are raw, [row, key].
         """
+        # FD001 and FD003: nothing to assign, so skip the rounding of every row
         if len(self.table) == 1:
             return np.zeros(len(keys), dtype=np.int64)
         condition = np.full(len(keys), -1)
@@ -135,6 +137,7 @@ class Conditions:
 
     def is_unknown(self, keys: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return [row], whether the row's condition did not occur in training."""
+        # unknown if even the nearest condition is not equal
         differs = _round(keys, self.decimals) != self.table[self.assign(keys)]
         return np.asarray(differs.any(axis=1))
 

@@ -118,7 +118,7 @@ class DataConfig(DataFields):
 
     @field_validator("dir", *OWN_FILES)
     @classmethod
-    def _is_a_path(cls, value: str | None) -> str | None:
+    def _check_path(cls, value: str | None) -> str | None:
         if value is not None and "\0" in value:  # otherwise a ValueError when the file is opened
             raise ValueError("a path cannot contain a NUL character")
         return value
@@ -146,7 +146,7 @@ class DataConfig(DataFields):
 
     @field_validator("settings", "sensors", "columns")
     @classmethod
-    def _names_once(
+    def _check_duplicates(
         cls, names: tuple[str, ...] | None, info: ValidationInfo
     ) -> tuple[str, ...] | None:
         twice = [name for name in names or () if (names or ()).count(name) > 1]
@@ -157,7 +157,7 @@ class DataConfig(DataFields):
         return names
 
     @model_validator(mode="after")
-    def _columns_fit(self) -> "DataConfig":
+    def _check_columns(self) -> "DataConfig":
         # only the first: further problems are often consequences of it
         for problem in (*self._key_problems(), *self._role_problems(), *self._column_problems()):
             raise ValueError(problem)

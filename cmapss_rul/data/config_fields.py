@@ -61,7 +61,7 @@ class DataFields(Config):
         None,
         description="A file of your own instead of C-MAPSS: CSV, Parquet or C-MAPSS text, relative "
         "to the working folder; each record is assumed to end with the failure, unless event or "
-        "censored says otherwise.",
+        "censored is set.",
     )
     test: FilePath | None = Field(
         None,

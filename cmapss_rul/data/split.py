@@ -109,7 +109,7 @@ class SplitConfig(Config):
     )
 
     @model_validator(mode="after")
-    def _fold_exists(self) -> "SplitConfig":
+    def _check_test_fold(self) -> "SplitConfig":
         if self.test_fold and self.test_fold >= (self.test_folds or 1):
             folds = "null" if self.test_folds is None else self.test_folds
             raise ValueError(
@@ -119,7 +119,7 @@ class SplitConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _leaves_engines_to_train(self) -> "SplitConfig":
+    def _check_calibration(self) -> "SplitConfig":
         if self.calibration and self.by == "windows":
             raise ValueError(
                 "calibration takes whole engines, but split.by windows trains on each; expected 0"
@@ -132,7 +132,7 @@ class SplitConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _folds_are_the_whole_split(self) -> "SplitConfig":
+    def _check_folds(self) -> "SplitConfig":
         if self.fold is not None and self.fold >= (self.folds or 0):
             found = "null" if self.folds is None else self.folds
             raise ValueError(
@@ -188,10 +188,11 @@ class SplitConfig(Config):
         engines = np.sort(engines)
         if self.test == 0 and self.test_folds is None:
             return np.union1d(engines, censored), engines[:0]
+        # one engine each to train on, to validate on and, if requested, to calibrate with
         reserved = 3 if self.calibration else 2
         if len(engines) <= reserved:
             raise DataError(
-                f"found {counted(len(engines), 'engine')} {_which(censored)}; expected at least "
+                f"found {counted(len(engines), 'engine')} {_scope(censored)}; expected at least "
                 f"{reserved + 1}: one to train on, one to validate on, "
                 + ("one to calibrate with, " if self.calibration else "")
                 + "and one held out to test on; name a file of test "
@@ -217,7 +218,7 @@ class SplitConfig(Config):
         folds = self.test_folds or 1
         if len(engines) < max(folds, reserved + 1):
             raise DataError(
-                f"found {len(engines)} engine(s) {_which(censored)}; expected at least "
+                f"found {len(engines)} engine(s) {_scope(censored)}; expected at least "
                 f"{max(folds, reserved + 1)} for {folds} folds; use fewer split.test_folds"
             )
         parts = []
@@ -258,7 +259,7 @@ class SplitConfig(Config):
         """
         if len(engines) < 2:
             raise DataError(
-                f"found {len(engines)} engine {_which(censored)}; expected at least 2, "
+                f"found {len(engines)} engine {_scope(censored)}; expected at least 2, "
                 "one to train on and one to validate on"
             )
         engines = np.sort(engines)  # the draw must not depend on the order in the file
@@ -271,12 +272,14 @@ class SplitConfig(Config):
         split = self._partition(engines, seed)
         if self.calibration and not len(split.calibration):
             raise DataError(
-                f"found {len(engines)} engines {_which(censored)}, of which "
+                f"found {len(engines)} engines {_scope(censored)}, of which "
                 f"{len(split.validation)} validate and none is left to calibrate; expected at "
                 "least 3, or split.calibration 0"
             )
         seed = seed if self.seed is None else self.seed
+        # a separate stream: censored engines must not change the draw of failed ones
         others = np.random.default_rng([seed, 1]).permutation(np.sort(censored))
+        # may be 0: only failed engines are required for validation
         share = round(self.validation * len(others))
         return Partition(
             training=np.union1d(split.training, others[share:]),
@@ -291,9 +294,10 @@ class SplitConfig(Config):
         folds, whole = self.folds or 1, np.union1d(engines, censored)
         if len(engines) < folds:
             raise DataError(
-                f"found {len(engines)} engines {_which(censored)}; expected at least {folds}, one "
+                f"found {len(engines)} engines {_scope(censored)}; expected at least {folds}, one "
                 "for each of split.folds; use fewer"
             )
+        # the whole ensemble: each engine trains some networks and validates another
         if self.fold is None:
             return Partition(training=whole, validation=whole, calibration=engines[:0])
         seed = seed if self.seed is None else self.seed
@@ -308,6 +312,7 @@ class SplitConfig(Config):
     def split_rows(self, fleet: Fleet, split: Partition, seed: int) -> Partition:
         """Return the rows at which the windows of each part end, for the split of the engines."""
         if self.by == "windows":
+            # rows instead of engines: the leak whose optimism is measured
             return self._partition(np.arange(fleet.rows), seed)
         return Partition(*(np.flatnonzero(np.isin(fleet.engine, part)) for part in split))
 
@@ -323,6 +328,7 @@ class SplitConfig(Config):
         end = min(validation + calibration, len(numbers) - 1)
         # a separate generator, independent of all other draws of the run
         generator = np.random.default_rng(seed if self.seed is None else self.seed)
+        # at random; others take the first 80 % of the engines
         drawn = generator.permutation(numbers)
         return Partition(
             training=np.sort(drawn[end:]),
@@ -331,6 +337,6 @@ class SplitConfig(Config):
         )
 
 
-def _which(censored: NDArray[np.int64]) -> str:
+def _scope(censored: NDArray[np.int64]) -> str:
     """Describe the engines that an error message counts."""
     return "in the training file" + (" whose record ends with the failure" if len(censored) else "")

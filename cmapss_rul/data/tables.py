@@ -131,7 +131,7 @@ def _parse_text(table: TextTable, name: str, request: ColumnRequest) -> NumericT
         numbers[:, 0] = parse_times(times, lines, name, "line")
     names = _engine_names(engines, lines, name, "line")
     engine_candidates = []
-    if _mostly_different(engines):
+    if _mostly_unique(engines):
         cells = [*zip(*sample, strict=True)]
         engine_candidates = _engine_candidates(header, cells, positions, numbers[: len(sample), 0])
     return NumericTable(name, names, numbers, columns, np.array(lines), "line", engine_candidates)
@@ -223,12 +223,12 @@ def _parse_frame(frame: "pd.DataFrame", name: str, request: ColumnRequest) -> Nu
         gappy, cycle = column in request.gappy, column == CYCLE
         numbers[:, i] = _parse_series(series, name, where, gappy=gappy, cycle=cycle)
     engine = frame.iloc[:, positions[ENGINE]]
-    if pd.api.types.is_float_dtype(engine) and _are_whole(engine.dropna().to_numpy(np.float64)):
+    if pd.api.types.is_float_dtype(engine) and _are_integers(engine.dropna().to_numpy(np.float64)):
         engine = engine.astype("Int64")  # a column of integers with empty cells is read as floats
     texts = np.where(engine.isna(), "", engine.astype(str).str.strip()).tolist()
     names = _engine_names(texts, row_numbers.tolist(), name, "row")
     engine_candidates = []
-    if _mostly_different(texts):
+    if _mostly_unique(texts):
         few = frame.head(_CHUNK_ROWS)
         sample = [few.iloc[:, i].astype(str).tolist() for i in range(len(header))]
         engine_candidates = _engine_candidates(header, sample, positions, numbers[: len(few), 0])
@@ -258,7 +258,7 @@ def _parse_series(
     return numbers
 
 
-def _mostly_different(engines: Sequence[str]) -> bool:
+def _mostly_unique(engines: Sequence[str]) -> bool:
     """Whether an engine column may number the rows."""
     return 2 * len(set(engines)) > len(engines)
 
@@ -282,6 +282,6 @@ def _engine_candidates(
     return sorted(names)
 
 
-def _are_whole(numbers: NDArray[np.float64]) -> bool:
+def _are_integers(numbers: NDArray[np.float64]) -> bool:
     # above 2**53 floats cannot represent all integers, so an id may have been rounded
     return bool(((numbers % 1 == 0) & (np.abs(numbers) < 2**53)).all())

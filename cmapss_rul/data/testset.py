@@ -80,25 +80,21 @@ def read_test_set(
     # without labels, no RUL file is opened, so that none can leak into a prediction
     has_rul_file = labels and (not config.own or config.rul_file is not None)
     paths = ensure_files(config, ("test", "RUL") if has_rul_file else ("test",), progress=progress)
-    records = None
+    test, rul = paths["test"], None
     if config.own:
         column = config.rul_column if labels else None
-        content, name = read_file(paths["test"]), str(paths["test"])
-        records = read_records(content, name, config, extra=column)
-    fleet = read_fleet(paths["test"]) if records is None else records.fleet
-    names = fleet.engines.tolist() if records is None else records.names
-    rul = None
-    if has_rul_file:
-        whole = config.counts_cycles
-        rul = (
-            read_rul(paths["RUL"], len(fleet.starts))
-            if records is None
-            else read_own_rul(paths["RUL"], records.names, config.engine, whole=whole)
-        )
-    elif labels and records is not None:
-        rul = _rul_of_column(records, str(paths["test"]), config)
-    sources = [provenance(path) for path in paths.values()]
-    return EvaluationSet(fleet, rul, names, sources)
+        records = read_records(read_file(test), str(test), config, extra=column)
+        fleet, names = records.fleet, records.names
+        if has_rul_file:
+            whole = config.counts_cycles
+            rul = read_own_rul(paths["RUL"], names, config.engine, whole=whole)
+        elif labels:
+            rul = _rul_of_column(records, str(test), config)
+    else:
+        fleet = read_fleet(test)
+        names = fleet.engines.tolist()
+        rul = read_rul(paths["RUL"], len(fleet.starts)) if labels else None
+    return EvaluationSet(fleet, rul, names, [provenance(path) for path in paths.values()])
 
 
 def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
@@ -113,7 +109,7 @@ def _held_out_engines(config: DataConfig, split: SplitConfig) -> EvaluationSet:
     if not len(held_out):
         raise DataError(
             f"{path}: no engine was held out to test on, because split.test is 0; name a file of "
-            "test records as data.test, or train anew with split.test above 0"
+            "test records as data.test, or train again with split.test above 0"
         )
     # as in C-MAPSS's test files, records end at some cycle before the failure
     whole = fleet.select_engines(np.setdiff1d(held_out, fleet.censored))

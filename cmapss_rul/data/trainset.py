@@ -70,6 +70,7 @@ def read_train_records(config: DataConfig, file: Path) -> tuple[Records, Provena
 
 def _engine_numbers(ids: Sequence[str], records: Records, file: Path) -> NDArray[np.int64]:
     """Return the numbers of the engines in `data.censored`, ascending."""
+    # as text, like the ids in the configuration
     numbers = {str(name): number for number, name in enumerate(records.names, start=1)}
     unknown = [name for name in ids if name not in numbers]
     if unknown:
@@ -95,8 +96,8 @@ class TrainingData:
         calibration: windows at every cycle of the calibration engines, without censored records;
             usually empty.
         engines: numbers of the engines in each part.
-        mean_label: mean capped label over all rows of run-to-failure records, cycles, whatever
-            the split: the prediction of a constant baseline that does not know the test set.
+        mean_label: mean capped label over all rows of run-to-failure records, cycles, independent
+            of the split: the prediction of a constant baseline that does not know the test set.
         auxiliary: number of auxiliary windows, the last ones of `training`.
     """
 
@@ -172,6 +173,7 @@ def prepare_training_data(
             other_preprocessor = EnsemblePreprocessor.of(other_preprocessor, same)
         sets += _label(other, other_rul, other_preprocessor, data, boundaries, [all_rows])
     return TrainingData(
+        # auxiliary windows last: the loop draws from both parts by position
         training=LabelledWindows.concatenate(sets),
         validation=validation,
         bounds=bounds_set,
@@ -198,6 +200,7 @@ def _label(
     PyTorch takes longer than everything else here.
     """
     series = torch.from_numpy(preprocessor.transform(fleet))
+    # float32 represents all cycle counts below 2²⁴ exactly
     labels, health = rul.astype(np.float32), health_classes(rul, boundaries, data.cap)
     censored = np.isin(fleet.engine, fleet.censored)
     # RUL ≥ bound: the class is known only if the bound is already in the healthiest class

@@ -18,7 +18,7 @@ class Windows:
 
     If a record has fewer rows up to there, its first row is repeated at the front (front
     padding), so that every row has a window. A record belongs to an engine, or to a flight if
-    rows are seconds. Memory is the series plus two integers per window, whatever the length.
+    rows are seconds. Memory is the series plus two integers per window, regardless of the length.
 
     Attributes:
         series: [row, feature], scaled rows of all engines, one engine after another.
@@ -45,7 +45,9 @@ class Windows:
     ) -> "Windows":
         """Build the windows that end at the given rows of a fleet, on the series' device."""
         device = series.device
+        # the start of the record bounds the window: no window spans two engines or flights
         starts = np.repeat(fleet.record_starts, fleet.record_lengths)[rows]
+        # rows are seconds: records are flights, and the engine must be stored separately
         firsts = torch.from_numpy(fleet.row_starts[rows]).to(device) if fleet.seconds else None
         return cls(
             series,
@@ -57,7 +59,7 @@ class Windows:
 
     @classmethod
     def every_cycle(cls, series: Tensor, fleet: Fleet, length: int) -> "Windows":
-        """Build one window per row, whatever the length."""
+        """Build one window per row."""
         return cls.ending_at(series, fleet, np.arange(fleet.rows), length)
 
     @classmethod
@@ -125,6 +127,7 @@ class Windows:
 
     def padding(self, index: Tensor) -> Tensor:
         """Return the number of repeated rows at the front of each window at an index, [batch]."""
+        # window length minus the rows of the record up to the end of the window
         return (self.length - 1 + self.starts[index] - self.ends[index]).clamp(min=0)
 
 

@@ -1,7 +1,7 @@
 """A table of text, and its rendering for the terminal, as HTML and as Markdown.
 
-Only the renderers escape: whoever builds a table passes names as they are, whatever markup or
-control characters they contain.
+Only the renderers escape: a table is built from raw names, which may contain markup or control
+characters.
 """
 
 import html

@@ -39,9 +39,7 @@ def evaluate_baseline(
         UsageError: scikit-learn is not installed.
         DataError: a file cannot be obtained, or the training file has changed since the run.
     """
-    config = model.config
-    if data_dir is not None:
-        config = config.model_copy(update={"data": config.data.moved_to(data_dir)})
+    config = model.config.with_data_dir(data_dir)
     files = read_train_files(config, find_train_files(config))
     _, found = files[0]
     if found.canonical_sha256 != model.data.canonical_sha256:  # before the slow fit

@@ -139,9 +139,7 @@ def read_test_engines(
         DataError: a file cannot be obtained or read; a user's training file has changed, so that
             its held-out engines are unknown; or it is also the test file.
     """
-    config = model.config.data
-    if data_dir is not None:
-        config = config.moved_to(data_dir)
+    config = model.config.with_data_dir(data_dir).data
     tested = read_test_set(config, model.config.split, labels=labels, progress=progress)
     trained, source = model.data.canonical_sha256, tested.sources[0]
     # the canonical digest ignores line endings and trailing spaces
@@ -218,7 +216,7 @@ def constant_baselines(
             oracle=True,
             metrics=_constant_metrics(truths, None),
         ),
-        # over all rows, whatever the split, so that all seeds have the same baseline
+        # over all rows, independent of the split, so that all seeds have the same baseline
         train_mean=Baseline(
             "constant: mean capped training label over every row of the training file"
             + (" but those of the engines set aside" if held_out else ""),

@@ -132,7 +132,7 @@ def export(
     convert = _to_onnx if format == "onnx" else _to_torch_export
     load = _onnx_runner if format == "onnx" else _torch_export_runner
     try:
-        with _exporter_warnings_silenced():
+        with _silence_exporter_warnings():
             for package in ("onnx", "onnxscript", "onnxruntime") if format == "onnx" else ():
                 importlib.import_module(package)  # fail before the trace, which takes seconds
             content = convert(_trace(model, fleet, estimate), metadata)
@@ -337,7 +337,7 @@ def _torch_export_runner(content: bytes) -> Runner:
 
 
 @contextmanager
-def _exporter_warnings_silenced() -> Iterator[None]:
+def _silence_exporter_warnings() -> Iterator[None]:
     """Silence warnings of the exporters about their own code."""
     logger = logging.getLogger("torch.onnx")  # logs, too, which catch_warnings does not catch
     level = logger.level

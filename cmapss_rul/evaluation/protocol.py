@@ -278,7 +278,7 @@ def _find_leaks(model: TrainedModel, tested: EvaluationSet) -> Iterator[str]:
     if model.data.label_columns:
         yield f"{LABEL_LEAK}: {', '.join(model.data.label_columns)}"
     if model.data.fingerprints is not None:
-        # rows of the test file that occur in the training file, whatever the engines' names
+        # rows of the test file that occur in the training file, regardless of engine names
         known, columns = model.data.fingerprints.numpy(), model.config.data.input_columns
         if count := len(engines_with(tested.fleet, columns, known)):
             engines = counted(len(tested.fleet.starts), "test engine")
@@ -318,7 +318,7 @@ def _failure(model: TrainedModel) -> str:
 def _selection(model: TrainedModel) -> str:
     # a checkpoint such as last.pt, not selected by validation
     if model.epoch != model.best_epoch:
-        return "none: the state after the last epoch that was run, whatever the validation"
+        return "none: the weights after the last epoch, regardless of the validation metrics"
     if model.config.split.by == "windows":
         return f"lowest RMSE over windows drawn at random, capped labels; {LEAK}"
     # in an ensemble, the engines of each network's fold

@@ -87,7 +87,7 @@ def metrics_table(evaluation: Evaluation) -> Table:
     elif "every" in names:
         title += f". Last window: of each engine; every window: one a {evaluation.protocol.row}"
     title += "".join(f". Optimistic: {mark}" for mark in evaluation.protocol.marks)
-    # the first row stands out: last windows are what papers report
+    # the first row is highlighted: papers report last windows
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
 
 
@@ -266,7 +266,7 @@ def _band_cells(band: BandCoverage) -> list[str]:
 
 
 def intervals_table(intervals: IntervalResults) -> Table:
-    """How the intervals were made and what they guarantee, or why there are none."""
+    """Describe method and guarantee of the intervals, or the reason why there are none."""
     return Table("Intervals", ["property", "value"], [*_interval_rows(intervals)], "ll")
 
 

@@ -12,10 +12,10 @@ from cmapss_rul.experiments.grid import GridRun
 from cmapss_rul.experiments.jobs import (
     EvaluateJob,
     JobMessage,
+    RunJob,
     TrainJob,
     evaluation_files,
     training_files,
-    with_data_in,
 )
 from cmapss_rul.experiments.runs import COMMIT, DamagedRun, History, finished_history
 from cmapss_rul.system.errors import one_line
@@ -31,12 +31,9 @@ FIT = "fit.json"
 
 
 @dataclass(frozen=True)
-class FitBaselineJob:
+class FitBaselineJob(RunJob):
     """Job that tunes gradient boosting for a run of a grid; opens no test file."""
 
-    name: str
-    config: RunConfig
-    folder: Path
     commit: str | None
 
     def __call__(self, send: Send) -> None:
@@ -53,18 +50,10 @@ class FitBaselineJob:
         """Return the training files."""
         return training_files(self.config.data)
 
-    def moved(self, sources: Path, folder: Path) -> "FitBaselineJob":
-        """Return the job on copies of its files."""
-        return replace(self, config=with_data_in(sources, self.config), folder=folder)
-
 
 @dataclass(frozen=True)
-class EvaluateBaselineJob:
+class EvaluateBaselineJob(RunJob):
     """Job that repeats the selected fit and evaluates it, as `rul evaluate` does a network."""
-
-    name: str
-    config: RunConfig
-    folder: Path
 
     def __call__(self, send: Send) -> None:
         """Evaluate and save; raises as `evaluate`."""
@@ -76,10 +65,6 @@ class EvaluateBaselineJob:
     def sources(self) -> list[Path]:
         """Return the training files, test and RUL file."""
         return training_files(self.config.data) + evaluation_files(self.config.data)
-
-    def moved(self, sources: Path, folder: Path) -> "EvaluateBaselineJob":
-        """Return the job on copies of its files."""
-        return replace(self, config=with_data_in(sources, self.config), folder=folder)
 
 
 def training_job(

@@ -151,7 +151,7 @@ class RayExecutor:
         """Submit all jobs to Ray; return them by task."""
         # retry only after the loss of a worker, from the files sent with the task: a job that
         # raised would raise again; one CPU each, since runs of a grid train with one thread
-        do = self._ray.remote(_do).options(
+        do = self._ray.remote(_run_job).options(
             num_cpus=1, num_gpus=self._gpus, max_retries=RETRIES, retry_exceptions=False
         )
         stored: dict[Path, Any] = {}
@@ -193,7 +193,7 @@ class RayExecutor:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray uploads them by default
         try:
             _check_reachable(self._address)
-            with _keep_handlers():
+            with _keep_signal_handlers():
                 self._ray.init(
                     address=self._address,
                     log_to_driver=False,
@@ -227,7 +227,7 @@ def _check_reachable(address: str) -> None:
 
 
 @contextmanager
-def _keep_handlers() -> Iterator[None]:
+def _keep_signal_handlers() -> Iterator[None]:
     """Restore the SIGTERM handler, which Ray replaces with one that exits with code 15."""
     previous = signal.getsignal(signal.SIGTERM)
     try:
@@ -240,7 +240,7 @@ def _keep_handlers() -> Iterator[None]:
 # ---- in a worker of Ray --------------------------------------------------------------------
 
 
-def _do(
+def _run_job(
     job: PortableJob, sources: Mapping[str, Any], previous: Files
 ) -> tuple[str | None, list[Any], Files]:
     """Run a job in temporary folders; return its error, its messages and its files.

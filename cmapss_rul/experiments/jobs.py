@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 
@@ -40,16 +40,26 @@ class JobMessage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TrainJob:
+class RunJob:
+    """Base class of the jobs of a run; `config` has the current data paths."""
+
+    name: str
+    config: RunConfig
+    folder: Path
+
+    def moved(self, sources: Path, folder: Path) -> Self:
+        """Return the job on copies of its files."""
+        return replace(self, config=self.config.with_data_dir(sources), folder=folder)
+
+
+@dataclass(frozen=True)
+class TrainJob(RunJob):
     """Job that trains or resumes a run.
 
     With `oracle` it records the test RMSE of each epoch; `commit` is that of the code; `original`
     is set on copies of the files: the job whose paths are to be recorded.
     """
 
-    name: str
-    config: RunConfig
-    folder: Path
     device: str
     oracle: bool
     commit: str | None
@@ -81,10 +91,9 @@ class TrainJob:
         data = self.config.data
         return training_files(data) + (evaluation_files(data) if self.oracle else [])
 
-    def moved(self, sources: Path, folder: Path) -> "TrainJob":
+    def moved(self, sources: Path, folder: Path) -> Self:
         """Return the job on copies of its files."""
-        config = with_data_in(sources, self.config)
-        return replace(self, config=config, folder=folder, original=self)
+        return replace(super().moved(sources, folder), original=self)
 
     def _record_paths_of(self, original: "TrainJob") -> None:
         # checkpoints must not contain paths of a worker's temporary folder
@@ -136,12 +145,9 @@ def _set_paths(run: RunFolder, original: RunFolder, config: RunConfig) -> None:
 
 
 @dataclass(frozen=True)
-class EvaluateJob:
-    """Job that evaluates a finished run, as `rul evaluate`; `config` has the current data paths."""
+class EvaluateJob(RunJob):
+    """Job that evaluates a finished run, as `rul evaluate`."""
 
-    name: str
-    config: RunConfig
-    folder: Path
     device: str
 
     def __call__(self, send: Send) -> None:
@@ -167,10 +173,6 @@ class EvaluateJob:
         """Return the test and RUL file."""
         return evaluation_files(self.config.data)
 
-    def moved(self, sources: Path, folder: Path) -> "EvaluateJob":
-        """Return the job on copies of its files."""
-        return replace(self, config=with_data_in(sources, self.config), folder=folder)
-
 
 def training_files(data: DataConfig) -> list[Path]:
     """Return the training files, including auxiliary subsets; see `_files`."""
@@ -191,8 +193,3 @@ def _files(data: DataConfig, subsets: Sequence[str], kinds: Sequence[FileKind]) 
         if manifest.exists() and not data.own:  # marks simulated files, also on another machine
             paths.append(manifest)
     return paths
-
-
-def with_data_in(folder: Path, config: RunConfig) -> RunConfig:
-    """Return the configuration with its data files, by name, in another folder."""
-    return config.model_copy(update={"data": config.data.moved_to(folder)})

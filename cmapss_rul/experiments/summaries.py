@@ -255,14 +255,14 @@ class CellSummary(JsonRecord):
         return list(self.configuration.get("data", {}).get("auxiliary", []))
 
 
-class OfConfig(Protocol):
+class HasConfig(Protocol):
     """A record of a configuration."""
 
     @property
     def config(self) -> str: ...  # noqa: D102
 
 
-class AnyCell(OfConfig, Protocol):
+class AnyCell(HasConfig, Protocol):
     """Common attributes of cells, compared by test set or by validation."""
 
     @property
@@ -274,7 +274,7 @@ class AnyCell(OfConfig, Protocol):
 
 
 C = TypeVar("C", bound=AnyCell)
-P = TypeVar("P", bound=OfConfig)
+P = TypeVar("P", bound=HasConfig)
 
 
 def marked_label(cell: AnyCell) -> str:

@@ -217,6 +217,7 @@ def fit_calibration(
     if levels is None:
         feasible = offered_levels(DEFAULT_LEVELS, len(engines))
     else:
+        # explicitly requested levels may be without a spare engine
         feasible = supported_levels(levels, len(engines))
     edges = (
         [float(low) for low, _ in rul_bands(cap)][1:-1]
@@ -224,6 +225,7 @@ def fit_calibration(
         else []
     )
     band, bands = np.digitize(used.predicted, edges), len(edges) + 1
+    # same bands as the intervals: the shift depends on the uncertainty at a predicted RUL
     knots, shifts = fit_shifts(used.predicted, used.true, used.engine, band)
     by_band = [band_quantiles(scores, used.engine, band, bands, level) for level in feasible]
     return Calibration(
@@ -257,6 +259,7 @@ def _cross_fit(predictions: CalibrationPredictions, form: Form) -> ErrorScales:
     """Scales of each cycle, fitted to the engines of the other folds; in-sample for one engine."""
     # folds of engines, not of cycles: errors of one engine would leak between folds
     _, number = np.unique(predictions.engine, return_inverse=True)
+    # by rank of the engine number, not at random: recalibration gives the same result
     fold = number % _FOLDS
     late, early = np.empty(len(fold)), np.empty(len(fold))
     for k in range(int(fold.max()) + 1):

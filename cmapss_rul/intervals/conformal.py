@@ -34,6 +34,7 @@ def engine_weights(engine: NDArray[np.int64]) -> NDArray[np.float64]:
     >>> engine_weights(np.array([4, 4, 9])).tolist()
     [0.25, 0.25, 0.5]
     """
+    # a long life must not dominate: cycles of an engine share its weight
     _, inverse, cycles = np.unique(engine, return_inverse=True, return_counts=True)
     weights: NDArray[np.float64] = 1.0 / (len(cycles) * cycles[inverse])
     return weights
@@ -69,6 +70,7 @@ def conformal_quantile(
     mass = np.cumsum(engine_weights(engine)[order]) * engines / (engines + 1)
     # without the tolerance, rounding would make 9 engines miss the level 0.9
     reached = int(np.searchsorted(mass, level - _ROUNDING))
+    # beyond the last score is only the mass of the new engine
     return float(scores[order[reached]]) if reached < len(scores) else math.inf
 
 
@@ -102,6 +104,7 @@ def band_quantiles(
     overall = conformal_quantile(scores, engine, level)
     found = []
     for number in range(bands):
+        # engines without a cycle in this band do not count: K is the number of the others
         inside = band == number
         within = conformal_quantile(scores[inside], engine[inside], level)
         found.append(overall if math.isinf(within) else max(overall, within))
@@ -154,6 +157,7 @@ def offered_levels(levels: Iterable[float], engines: int) -> tuple[float, ...]:
     [(), (0.8,), (0.8,), (0.8, 0.9), (0.8, 0.9, 0.95)]
     """
     supported = supported_levels(levels, engines)
+    # spare=1: (K + 1)·(1 − level) ≥ 2
     spared = tuple(level for level in supported if engines_needed(level, spare=1) <= engines)
     return spared or supported[:1]
 

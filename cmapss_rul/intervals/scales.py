@@ -42,6 +42,7 @@ class ErrorScales(NamedTuple):
 
         `bound` is a number, or [cycle].
         """
+        # the truth is below a late prediction, so the late scale determines the lower bound
         lower = np.clip(predicted - bound * self.late, 0, cap)
         return lower, np.clip(predicted + bound * self.early, 0, cap)
 

@@ -103,4 +103,5 @@ def _draw_engines(
     """Yield blocks of [draw, engine] indices; the block size does not change the draws."""
     rows = max(1, _BLOCK // engines)
     for start in range(0, draws, rows):
+        # integers fills row by row, so that blocks continue one stream
         yield generator.integers(engines, size=(min(rows, draws - start), engines))

@@ -72,7 +72,7 @@ def end_hung_process(seconds: float, line: str) -> Iterator[None]:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    # written to by the interpreter itself, at once and whatever the main thread is doing
+    # the interpreter writes to it immediately, even while the main thread is in C++ code
     previous = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         yield

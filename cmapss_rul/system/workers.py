@@ -170,7 +170,7 @@ class Job(Protocol):
         """Unique among the jobs of one call."""
 
     def __call__(self, send: Send, /) -> None:
-        """Run it; what it sends becomes `progress` events."""
+        """Run the job; the messages that it sends become `progress` events."""
 
 
 @dataclass(frozen=True)

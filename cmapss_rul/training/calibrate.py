@@ -181,9 +181,7 @@ def _supported_levels(
 
 def _read_train_file(model: TrainedModel, data_dir: Path | str | None, progress: bool) -> Fleet:
     """Read the training file of the run; refuse another file."""
-    config = model.config.data
-    if data_dir is not None:
-        config = config.moved_to(data_dir)
+    config = model.config.with_data_dir(data_dir).data
     file = ensure_files(config, ["train"], progress=progress)["train"]
     records, found = read_train_records(config, file)
     # the canonical digest, since line ends and trailing spaces may differ between copies

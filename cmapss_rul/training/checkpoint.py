@@ -6,7 +6,7 @@
     data                training file: subset, digests, provenance, mean label; auxiliary files
     preprocessor        columns, conditions, centre, factor and ranges of the scaling
     split               numbers of the training, validation, calibration and held-out test engines
-    host                paths, device, threads, times: whatever may differ between equal runs
+    host                paths, device, threads, times: all that may differ between equal runs
     model               weights for evaluation (the moving average, if there is one)
     model_raw           weights to resume training from, if they differ from `model`
     optimiser, schedule, balancer, balancer_optimiser
@@ -114,6 +114,7 @@ class RunData(TrainFile):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
+    # so that the constant baseline of an evaluation needs no training file
     mean_label: float = Field(allow_inf_nan=False)
     label_columns: list[str] = []
     """Inputs recognised as labels, accepted because of `data.allow_labels`."""
@@ -125,7 +126,7 @@ class RunData(TrainFile):
 
     @field_validator("fingerprints")
     @classmethod
-    def _one_column_of_integers(cls, found: Tensor | None) -> Tensor | None:
+    def _check_tensor_shape(cls, found: Tensor | None) -> Tensor | None:
         if found is not None and (found.dtype != torch.int64 or found.dim() != 1):
             raise ValueError("expected one dimension of 64-bit integers")
         return found
@@ -245,7 +246,7 @@ class Checkpoint(RunRecord):
     """The whole file as plain values and tensors, with unknown keys; must not be changed."""
 
     @model_validator(mode="after")
-    def _rows_fit(self) -> "Checkpoint":
+    def _check_rows(self) -> "Checkpoint":
         # on resumption metrics.csv is rewritten from these rows, so they must be complete
         rows, times = self.loop.history, self.host.clock.rows
         metrics = set(COLUMNS) - set(TIMES)
@@ -267,6 +268,7 @@ class Checkpoint(RunRecord):
         """
         with refuse_malformed(path):
             try:
+                # `content` keeps unknown keys, so that rewriting the file loses none
                 return cls.model_validate({**content, "path": path, "content": content})
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
@@ -283,6 +285,7 @@ class Checkpoint(RunRecord):
             own = dict(self.members[fold])
             others = {*ENSEMBLE_PARTS, *MEMBER_PARTS}
             shared = {key: value for key, value in self.content.items() if key not in others}
+            # so the member is checked like a checkpoint of a run with split.fold
             split = {**self.config["split"], "fold": fold}
             own["config"] = {**self.config, "split": split}
             own["host"] = {**self.content["host"], "clock": own.pop("clock")}

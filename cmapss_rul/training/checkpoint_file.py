@@ -26,7 +26,7 @@ from cmapss_rul.system.files import write_verified
 # unchanged as long as older files load: new keys have a default value
 FORMAT_VERSION = 1
 BEST = "best.pt"
-"""Name of the checkpoint that stands for a run folder."""
+"""Name of the checkpoint that is used if a run folder is given."""
 
 PARTS = ("versions", "config", "data", "preprocessor", "split", "model", "loop", "host")
 """Required top-level keys."""

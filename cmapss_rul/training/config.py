@@ -118,7 +118,7 @@ class RunConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _weights_of_another_run(cls, values: Any) -> Any:
+    def _resolve_weights_from(cls, values: Any) -> Any:
         """Replace `balancer.weights_from` with the weights, so that no run depends on another."""
         balancer = values.get("balancer") if isinstance(values, Mapping) else None
         # only `fixed` has weights to set
@@ -133,12 +133,12 @@ class RunConfig(Config):
         return {**values, "balancer": others}
 
     @model_validator(mode="after")
-    def _boundaries_under_the_cap(self) -> "RunConfig":
+    def _check_boundaries(self) -> "RunConfig":
         self.loss.health.check(self.data.cap)
         return self
 
     @model_validator(mode="after")
-    def _window_of_whole_steps(self) -> "RunConfig":
+    def _check_window(self) -> "RunConfig":
         window, pool = self.data.window, self.model.cnn.pool
         if window % pool:
             raise ValueError(
@@ -147,7 +147,7 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _engines_to_set_aside(self) -> "RunConfig":
+    def _check_test_options(self) -> "RunConfig":
         """Refuse options of a held-out test set if there is a test file."""
         for key in ("test", "test_seed", "test_folds"):
             if getattr(self.split, key) == SplitConfig.model_fields[key].default:
@@ -158,7 +158,7 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _network_of_a_size_for_memory(self) -> "RunConfig":
+    def _check_parameter_count(self) -> "RunConfig":
         found = sum(parameter.numel() for parameter in self.meta_network().parameters())
         if found > MAX_PARAMETERS:
             raise ValueError(
@@ -178,6 +178,12 @@ class RunConfig(Config):
         # used to count parameters, so that an oversized network is refused before allocation
         with torch.device("meta"):
             return self.build_network()
+
+    def with_data_dir(self, folder: Path | str | None) -> "RunConfig":
+        """Return the configuration with its data files in another folder, if one is given."""
+        if folder is None:
+            return self
+        return self.model_copy(update={"data": self.data.moved_to(folder)})
 
     def without_paths(self) -> dict[str, Any]:
         """Return the plain values that determine the result: all but the data folders."""

@@ -1,4 +1,4 @@
-"""The device that a process computes on."""
+"""Selection of the PyTorch device."""
 
 import os
 
@@ -13,7 +13,7 @@ UNTESTED = ("mps", "xpu")
 
 
 def pick_device(name: str) -> torch.device:
-    """Turn the value of `--device` into a device.
+    """Return the device for a value of `--device`.
 
     Args:
         name: one of `DEVICES`; `auto` is CUDA if available, else the CPU.
@@ -30,7 +30,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name not in available_devices():
         raise UsageError(
-            f"--device: {name} was asked for, but this PyTorch "
+            f"--device: {name} is not available: this PyTorch "
             f"({torch.__version__}) finds no {name.upper()} device; use --device cpu or auto"
         )
     return torch.device(name)
@@ -38,13 +38,13 @@ def pick_device(name: str) -> torch.device:
 
 def available_devices() -> list[str]:
     """Return the names of the available devices."""
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "xpu": torch.xpu.is_available(),
     }
-    return [name for name, found in there.items() if found]
+    return [name for name, found in available.items() if found]
 
 
 def device_of_rank(name: str) -> torch.device:
@@ -58,7 +58,7 @@ def device_of_rank(name: str) -> torch.device:
     if number >= (gpus := torch.cuda.device_count()):
         raise UsageError(
             f"torchrun: found rank {number} on a machine with {counted(gpus, 'GPU')}, "
-            "expected one GPU a rank; use --nproc-per-node with fewer, or --device cpu"
+            "expected one GPU per rank; use --nproc-per-node with fewer, or --device cpu"
         )
     torch.cuda.set_device(number)
     return torch.device("cuda", number)

@@ -116,7 +116,7 @@ def fit_gradient_boosting(
     inputs.check_leakage(config, files)
     with threadpool_limits(config.train.thread_count(), user_api="openmp"):
         booster, fit = _search(regressor, inputs, config, known)
-    # trees are always selected by this metric, whatever the run's train.select
+    # trees are always selected by this metric, regardless of the run's train.select
     select = config.train.model_copy(update={"select": "val_cut_rmse"})
     return BoostedModel(
         path=path,

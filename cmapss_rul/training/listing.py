@@ -1,4 +1,4 @@
-"""Listing of the runs in a folder, whatever their state, for `rul runs`."""
+"""Listing of the runs in a folder, including damaged ones, for `rul runs`."""
 
 import json
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _is_run(run: RunFolder) -> bool:
 
 
 def describe_run(run: RunFolder) -> ListedRun:
-    """Describe a run folder; never fails, whatever its files contain."""
+    """Describe a run folder; never raises, even for damaged files."""
     name = printable(run.path.name)
     try:  # files may contain anything: a foreign file is listed as damaged
         if not (run.best.exists() or run.resumable or run.folds):

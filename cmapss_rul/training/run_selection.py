@@ -70,9 +70,9 @@ def select_run(
                 "--config is missing; name a YAML file or one of: "
                 f"{', '.join(sorted(shipped_configs()))}"
             )
-        return RunSelection(_with_data(_config_of(named, sets), data), named)
+        return RunSelection(_config_of(named, sets).with_data_dir(data), named)
     run_name, file = find_config(name)
-    config = _with_data(load_config(file, sets), data)
+    config = load_config(file, sets).with_data_dir(data)
     if config.split.is_ensemble:
         run_name += f"-{config.split.folds}folds"
     if resume is None:
@@ -85,7 +85,7 @@ def select_run(
 
 
 def _newest_run(name: str, config: RunConfig, root: Path) -> RunSelection:
-    """Select the run for `--resume auto`: by configuration and seed, whatever the folder's name.
+    """Select the run for `--resume auto` by configuration and seed, not by the folder's name.
 
     Without one, a folder named after the same configuration and seed is selected, so that
     `check_same_run` reports the keys that changed.
@@ -162,9 +162,3 @@ def _config_of(run: RunFolder, sets: Sequence[str]) -> RunConfig:
         f"{run} has neither last.pt nor config.yaml, so it is not a run to resume; "
         "name its configuration with --config to start one there"
     )
-
-
-def _with_data(config: RunConfig, folder: Path | None) -> RunConfig:
-    if folder is None:
-        return config
-    return config.model_copy(update={"data": config.data.moved_to(folder)})

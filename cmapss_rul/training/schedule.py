@@ -55,6 +55,7 @@ class Cosine(Schedule):
 
     def factor(self, progress: float) -> float:
         """Return final + (1 − final)·(1 + cos(π·progress))/2."""
+        # a function of progress only, so a resumed run needs no state for it
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2
 
 
@@ -84,12 +85,14 @@ class Plateau(Schedule):
             self.stale = 0
         else:
             self.stale += 1
+        # > as in PyTorch: patience 0 reduces after the first epoch without improvement
         if self.stale > self.config.patience:
             self.current = max(self.current * self.config.decay, self.config.floor)
             self.stale = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain values."""
+        # without `best`, a resumed run would count its first epoch as an improvement
         return {"current": self.current, "best": self.best, "stale": self.stale}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -83,6 +83,7 @@ def predict_out_of_fold(ensemble: TrainedModel, fleet: Fleet) -> OutOfFoldPredic
     for member in ensemble.members:
         config, device = member.config, next(member.network.parameters()).device
         boundaries = config.loss.health.boundaries
+        # repeats the split and the scaling of the fold: deterministic in `config`
         data = prepare_training_data(fleet, config.data, config.split, boundaries, config.seed)
         whose = f"an engine that fold {config.split.fold} validates on"
         windows = data.validation.windows.to(device)

@@ -1,6 +1,6 @@
 import pytest
 
-from cmapss_rul.config.schema import NamedOption, choices, find_place, models_in, tags
+from cmapss_rul.config.schema import NamedOption, choices, find_location, models_in, tags
 
 from ._models import Balancer, Fixed, GradNorm, Plain, Run, Train
 
@@ -23,26 +23,26 @@ from ._models import Balancer, Fixed, GradNorm, Plain, Run, Train
     ],
 )
 def test_the_key_is_the_one_that_the_user_wrote(loc, key):
-    assert find_place(Run, loc).key == key
+    assert find_location(Run, loc).key == key
 
 
 def test_models_around_a_place():
-    here = find_place(Run, ("balancer", "gradnorm", "weights"))
+    here = find_location(Run, ("balancer", "gradnorm", "weights"))
     assert here.parents == (GradNorm,)
     assert here.siblings == (Fixed, GradNorm, Plain)
-    assert find_place(Run, ("balancer",)).models == (Fixed, GradNorm, Plain)
-    assert find_place(Run, ("train", "epochs")).parents == (Train,)
-    assert find_place(Run, ("train", "epochs")).models == ()
+    assert find_location(Run, ("balancer",)).models == (Fixed, GradNorm, Plain)
+    assert find_location(Run, ("train", "epochs")).parents == (Train,)
+    assert find_location(Run, ("train", "epochs")).models == ()
 
 
 def test_nullable_fields_are_known():
-    assert find_place(Run, ("train", "threads")).nullable
-    assert not find_place(Run, ("train", "epochs")).nullable
-    assert not find_place(Run, ("train", "threads", 0)).nullable
+    assert find_location(Run, ("train", "threads")).nullable
+    assert not find_location(Run, ("train", "epochs")).nullable
+    assert not find_location(Run, ("train", "threads", 0)).nullable
 
 
 def test_a_key_named_like_a_member_is_a_key():
-    assert find_place(Run, ("balancer", "fixed", "fixed")).key == "balancer.fixed"
+    assert find_location(Run, ("balancer", "fixed", "fixed")).key == "balancer.fixed"
 
 
 def test_tags_are_the_values_of_name():

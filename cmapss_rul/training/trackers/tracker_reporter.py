@@ -189,13 +189,15 @@ class TrackerReporter(Reporter):
     def attach(self, files: Sequence[Path], summary: Mapping[str, float]) -> None:
         """Upload files and log single values."""
         self._ensure_open()
-        self._do(lambda: self._tracker.attach([file for file in files if file.exists()], summary))
+        self._dispatch(
+            lambda: self._tracker.attach([file for file in files if file.exists()], summary)
+        )
 
     def close(self, *, failed: bool = False) -> None:
         """End the tracked run, and wait for its tracker up to a time-out."""
         if not self._opened:
             return
-        self._do(lambda: self._tracker.close(failed=failed))
+        self._dispatch(lambda: self._tracker.close(failed=failed))
         if self._thread is not None:
             self._calls.put(None)
             seconds = SECONDS_AFTER_SIGNAL if failed else SECONDS
@@ -207,11 +209,11 @@ class TrackerReporter(Reporter):
     def _ensure_open(self) -> None:
         if not self._opened:
             self._opened = True
-            self._do(self._open)
+            self._dispatch(self._open)
 
     def _log_rows(self) -> None:
         self._ensure_open()
-        self._do(self._log)
+        self._dispatch(self._log)
 
     # ---- calls of the tracker, in its thread -------------------------------------------------
 
@@ -229,7 +231,7 @@ class TrackerReporter(Reporter):
             self._run = replace(self._run, epochs=len(rows))
             self._states.put(self.name, self._run)
 
-    def _do(self, call: Callable[[], None]) -> None:
+    def _dispatch(self, call: Callable[[], None]) -> None:
         """Call a local tracker directly, or a remote one in its thread."""
         if self._tracker.local:
             self._attempt(call)
