@@ -107,7 +107,7 @@ class FlightFile:
     def _flight(self, unit: int, cycle: int, start: int, stop: int) -> Flight:
         flight = Flight(unit, cycle, start, stop)
         if stop - start > _LONGEST:
-            raise self.error(f"found {stop - start:,} records of {flight}, expected one a second")
+            raise self.error(f"found {stop - start:,} records of {flight}, expected one per second")
         return flight
 
     def values(self, flight: Flight) -> NDArray[np.float64]:

@@ -194,7 +194,7 @@ def _unit_rows(file: FlightFile, flights: list[Flight], entries: _Entries) -> Fl
         if len(wrong):
             raise file.error(
                 f"found RUL {rul[wrong[0]]:g} in Y in {flights[wrong[0]]}, expected "
-                f"{expected[wrong[0]]:g}: it falls by one a flight to {rul[-1]:g} in the last"
+                f"{expected[wrong[0]]:g}: it falls by one per flight to {rul[-1]:g} in the last"
             )
     stride, parts = entries.stride, []
     for flight in flights:

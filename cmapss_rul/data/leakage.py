@@ -47,7 +47,7 @@ def describe_index(values: NDArray[np.float64], fleet: Fleet) -> str:
     since, passed = values - values[first], fleet.cycle - fleet.cycle[first]
     rate = since.sum() / passed.sum()
     if rate > 0 and np.abs(since - rate * passed).max() <= _STEP_ROUNDING * abs(rate):
-        return f"rises by {rate:.6g} a cycle, as an index or a clock does"
+        return f"rises by {rate:.6g} per cycle, like an index or a clock"
     # the last row of an engine may lie before or after the first of the next
     if not (np.delete(np.diff(values), fleet.last_rows[:-1]) > 0).all() or (values % 1).any():
         return ""

@@ -43,7 +43,7 @@ class FlightSet:
     Attributes:
         file: file name.
         megabytes: file size, 10⁶ bytes.
-        records: numbers of development and of test records, one a second; None where unknown.
+        records: numbers of development and of test records, one per second; None if unknown.
     """
 
     file: str

@@ -267,7 +267,7 @@ def parse_rul(stream: BinaryIO, name: str, engines: int | None, *, whole: bool =
     try:
         for block in line_blocks(stream, name):
             if position.line == 0 and (found := foreign_format(block)):
-                raise DataError(f"{name}, line 1: found {found}, expected one whole number a row")
+                raise DataError(f"{name}, line 1: found {found}, expected one whole number per row")
             tail.add(block)
             values += [
                 _parse_rul_line(line, position, whole)
@@ -277,7 +277,7 @@ def parse_rul(stream: BinaryIO, name: str, engines: int | None, *, whole: bool =
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error}") from error
     if not values:
-        raise DataError(f"{name}: the file is empty, expected one whole number a row")
+        raise DataError(f"{name}: the file is empty, expected one whole number per row")
     if engines is not None and len(values) != engines:
         # the first excess line, or the last line of a file that is too short
         position.line = min(len(values), engines + 1)

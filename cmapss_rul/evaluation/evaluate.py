@@ -212,14 +212,14 @@ def constant_baselines(
     """
     return Baselines(
         test_mean=Baseline(
-            "constant: mean of the scored test labels (it knows them)",
+            "constant: mean of the scored test labels, unknown in practice",
             oracle=True,
             metrics=_constant_metrics(truths, None),
         ),
         # over all rows, independent of the split, so that all seeds have the same baseline
         train_mean=Baseline(
             "constant: mean capped training label over every row of the training file"
-            + (" but those of the engines set aside" if held_out else ""),
+            + (" except those of the held-out engines" if held_out else ""),
             oracle=False,
             metrics=_constant_metrics(truths, mean_label),
         ),

@@ -35,7 +35,7 @@ def render_headline(evaluation: Evaluation) -> "RenderableType":
 
 
 def verdict(evaluation: Evaluation) -> str:
-    """Return one sentence: the RMSE, its interval, and whether it beats two constants."""
+    """Return one sentence: the RMSE, its interval, and the comparison with two constants."""
     # last windows, as in publications; random cuts if there are whole held-out records
     protocol, baselines, cuts = evaluation.protocol, evaluation.baselines, evaluation.cuts
     last = evaluation.metrics.last.capped if cuts is None else cuts
@@ -43,17 +43,16 @@ def verdict(evaluation: Evaluation) -> str:
     train, test = baselines.train_mean.metrics.last.capped, baselines.test_mean.metrics.last.capped
     constants = {
         "the mean training label (RMSE {})": train.rmse if cuts is None else cuts.train_mean_rmse,
-        "the mean test label (which no predictor knows, RMSE {})": (
+        "the mean test label (RMSE {}, unknown in practice)": (
             test.rmse if cuts is None else cuts.test_mean_rmse
         ),
     }
-    beaten: dict[str, list[str]] = {"beats": [], "does not beat": []}
+    found: dict[str, list[str]] = {"better than": [], "not better than": []}
     for name, rmse in constants.items():
-        verb = "beats" if last.rmse < rmse else "does not beat"
-        beaten[verb].append(name.format(number(rmse, 2)))
-    comparisons = [
-        f"{verb} predicting {' and '.join(names)}" for verb, names in beaten.items() if names
-    ]
+        found["better than" if last.rmse < rmse else "not better than"].append(
+            name.format(number(rmse, 2))
+        )
+    comparisons = [f"{verb} {' and '.join(names)}" for verb, names in found.items() if names]
     where = protocol.scored_at if cuts is None else "random cuts"
     labels = "capped" if protocol.capping.startswith("capped") else "uncapped"
     engines = protocol.engines if cuts is None else cuts.engines
@@ -61,8 +60,8 @@ def verdict(evaluation: Evaluation) -> str:
     whose = "" if protocol.ensemble is None else f" of an {protocol.ensemble}"
     return (
         f"RMSE {number(last.rmse, 2)} {protocol.unit} (95 % interval {interval}){whose} at {where} "
-        f"of {counted(engines, 'test engine')} of {protocol.subset}, {labels} labels; it "
-        f"{' but '.join(comparisons)} for every engine.{marks}"
+        f"of {counted(engines, 'test engine')} of {protocol.subset}, {labels} labels; "
+        f"{', but '.join(comparisons)} as constant predictions.{marks}"
     )
 
 

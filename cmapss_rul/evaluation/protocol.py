@@ -301,7 +301,7 @@ def _row(stride: int | None, unit: str) -> str:
 
 
 def _scored(data: DataConfig) -> str:
-    windows = f"every window (one a {row_noun(data.unit)})"
+    windows = f"every window (one per {row_noun(data.unit)})"
     if data.stride is not None:
         windows = f"last window of each flight, and every window ({data.stride} s apart)"
     elif data.flights is None:

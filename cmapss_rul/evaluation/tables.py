@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WINDOWS = {"last": "last window", "every": "every window"}
-"""Names of the two sets of windows: of each engine the last one, or one a cycle."""
+"""Names of the two sets of windows: the last one of each engine, or one per cycle."""
 
 
 def window_names(evaluation: Evaluation) -> dict[str, str]:
@@ -85,7 +85,7 @@ def metrics_table(evaluation: Evaluation) -> Table:
     if stride := evaluation.protocol.stride:
         title += f". Every flight: at its last window; every window: {stride} s apart"
     elif "every" in names:
-        title += f". Last window: of each engine; every window: one a {evaluation.protocol.row}"
+        title += f". Last window: of each engine; every window: one per {evaluation.protocol.row}"
     title += "".join(f". Optimistic: {mark}" for mark in evaluation.protocol.marks)
     # the first row is highlighted: papers report last windows
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
@@ -240,7 +240,7 @@ def coverage_tables(evaluation: Evaluation) -> list[Table]:
     ]
     return [
         Table(
-            "Coverage of the intervals: share of true RUL inside, each engine weighing the same, "
+            "Coverage of the intervals: share of true RULs inside, engines weighted equally, "
             "with its 95 % binomial interval over engines; mean width in "
             f"{evaluation.protocol.unit}; coverage on raw labels, where no interval covers a RUL "
             "above the cap, and the share of those",

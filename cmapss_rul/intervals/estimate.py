@@ -19,12 +19,12 @@ MIN_ENGINES = 4
 """Calibration engines required for a shift, as for an interval at level 0.8."""
 
 SHRINKAGE = 0.75
-"""Factor on the best shift. The score is exponential, so that one engine among twenty
-can decide the shift. *Measured* on validation engines of 20 runs, five a subset, each shift fitted
-on four folds of them and scored on the fifth: mean NASA score at random cuts −11 %, −11 %, −9 %
-and −3 % on FD001 to FD004, the RMSE +0.1, +0.3, +0.3 and +0.4 cycles. The whole shift gives −10,
-−11, −8 and −1 %, the half −9, −9, −8 and −4 %; one shift for all RULs, whole, −7, −9, −5 and
-+12 %; positive shifts, where the fit has them, cost FD004 another 2 to 4 %."""
+"""Factor on the best shift. The score is exponential, so that one engine among twenty can decide
+the shift. *Measured* on validation engines of 20 runs, five per subset, each shift fitted on four
+folds of them and scored on the fifth: mean NASA score at random cuts −11 %, −11 %, −9 % and −3 % on
+FD001 to FD004, the RMSE +0.1, +0.3, +0.3 and +0.4 cycles. The whole shift gives −10, −11, −8 and −1
+%, the half −9, −9, −8 and −4 %; one shift for all RULs, whole, −7, −9, −5 and +12 %; positive
+shifts, where the fit has them, cost FD004 another 2 to 4 %."""
 
 
 def nasa_shift(

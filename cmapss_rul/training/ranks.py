@@ -160,7 +160,7 @@ class DistributedGroup(ProcessGroup):
         """Wrap the network in DistributedDataParallel, which also broadcasts rank 0's weights."""
         devices = None if self._device.type == "cpu" else [self._device]
         distributed = nn.parallel.DistributedDataParallel(network, device_ids=devices)
-        # saves a broadcast a step: buffers are constants, or statistics of whole batches. As an
+        # saves a broadcast per step: buffers are constants, or statistics of whole batches. As an
         # attribute, because PyTorch 2.13 warns about the argument, and 2.6 lacks its new name
         distributed.broadcast_buffers = False
         return distributed

@@ -317,7 +317,7 @@ BAD = {
     "order": (change(A_dev=lambda data: data[::-1]), "after flight"),
     "two places": (change(A_dev=put(-1, 0, 2)), "unit 2 in two places"),
     "label": (change(Y_dev=put(5, 0, 77)), r"found RUL 3 to 77 \(Y\) in flight 1 of unit 2"),
-    "labels": (change(Y_dev=lambda data: data * 2), "falls by one a flight"),
+    "labels": (change(Y_dev=lambda data: data * 2), "falls by one per flight"),
     "filter": (unknown_filter, "compressed with filter 32123 .* h5repack"),
 }  # fmt: skip
 

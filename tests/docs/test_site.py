@@ -66,11 +66,11 @@ def test_every_package_and_every_public_name_is_in_the_reference():
     assert set(named) == public | packages - {"cli"}
 
 
-def test_every_module_on_the_ways_through_the_house_exists():
+def test_every_module_on_the_paths_through_the_code_exists():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 40
-    (ways,) = re.findall(r"Four ways:\n(.*?)\n## ", text, re.DOTALL)
-    modules = re.findall(r"`(\w+\.\w+)`", ways)
+    (paths,) = re.findall(r"Four paths through the code:\n(.*?)\n## ", text, re.DOTALL)
+    modules = re.findall(r"`(\w+\.\w+)`", paths)
     assert len(modules) >= 20
     for module in modules:
         path = ROOT / "cmapss_rul" / module.replace(".", "/")

@@ -65,14 +65,14 @@ def test_the_verdict_compares_with_both_constants(known):
     test = known.baselines.test_mean.metrics.last.capped.rmse
     names = (
         f"the mean training label (RMSE {train:.2f})",
-        f"label (which no predictor knows, RMSE {test:.2f})",
+        f"label (RMSE {test:.2f}, unknown in practice)",
     )
-    assert f"it beats predicting {names[0]} and the mean test {names[1]} for every engine" in good
+    assert f"; better than {names[0]} and the mean test {names[1]} as constant predictions" in good
     between = verdict(with_rmse(known, (train + test) / 2, None))
-    assert f"beats predicting {names[0]} but does not beat predicting the mean" in between
+    assert f"; better than {names[0]}, but not better than the mean test" in between
     bad = verdict(with_rmse(known, 99.0, None))
     assert "none for one engine" in bad
-    assert f"it does not beat predicting {names[0]} and the mean test {names[1]}" in bad
+    assert f"; not better than {names[0]} and the mean test {names[1]}" in bad
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_the_protocol_says_where_the_engines_come_from(model, found):
     lines = dict(found.protocol.lines())
     assert lines["tested on"].startswith("held-out engines of the same file, each cut once: 2 eng")
     assert "which the last cycle of each training record is taken to be" in lines["label"]
-    assert "but those of the engines set aside" in found.baselines.train_mean.description
+    assert "except those of the held-out engines" in found.baselines.train_mean.description
 
 
 def test_engines_keep_their_names_and_the_rul_is_that_of_their_lives(model, found):

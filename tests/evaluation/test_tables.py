@@ -35,7 +35,7 @@ def test_it_fits_80_columns_and_says_the_protocol(known):
         "perfect below the cap, raw",
         "test mean, capped",
         "training mean, raw",
-        "Test mean: constant: mean of the scored test labels (it knows them)",
+        "Test mean: constant: mean of the scored test labels, unknown in practice",
         "clamped to [0, 125]",
         "95 % confidence interval (bootstrap over engines)",
     ]:
@@ -104,7 +104,7 @@ def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
         "at least the level on average over engines like those of the calibration, at a cycle",
         "not for each RUL, nor at the last cycle of truncated records",
         "upper bound at the cap it means 'the cap or more'",
-        "each engine weighing the same",
+        "engines weighted equally",
         "binomial interval over engines",
         "ECE",
         "Brier score",
