@@ -244,9 +244,9 @@ def to_table(found: FileCheck) -> Table:
     ]
     title = f"{found.file}: {counted(found.engines, 'engine')}, {counted(found.rows, 'row')}"
     notes = [
-        "Columns: distance from the training data at the same age, in its standard deviations"
+        "Sensors: distance from the training data at the same age, in standard deviations of these"
         + (", at the operating condition where it is largest." if several else "."),
-        f"Within all limits: the file is like the training data of {found.model}."
+        f"Within all limits: the file resembles the training data of {found.model}."
         if found.ok
         else f"Beyond a limit: do not trust predictions of {found.model} for this file.",
     ]

@@ -18,24 +18,24 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.trained_model import TrainedModel
 
 LIFE_GUARANTEE = (
-    "at least the level on average over engines like those of the calibration, at a cycle drawn "
-    "uniformly from the engine's life; not for each RUL, nor at the last cycle of truncated records"
+    "at least the level on average over engines of the same population, at a cycle drawn uniformly "
+    "from the engine's life; not for each RUL, nor at the last cycle of truncated records"
 )
 """Guarantee of intervals from before 2026-11-29."""
 
 FAILED_ONLY = (
-    "only engines that failed calibrate: biased where those still running live longer or were "
+    "calibrated only on failed engines: biased if engines still running live longer or were "
     "stopped because of their state (informative censoring)"
 )
 """Caveat of intervals of a fleet with censored records: engines are then not exchangeable."""
 
 NO_GUARANTEE = (
-    "none that is proved: the errors are those of single networks, and the mean of the ensemble "
-    "is usually nearer to the truth, so that coverage is usually above the level"
+    "none that is proven: the errors are those of single networks, and the mean of the ensemble "
+    "is usually more accurate, so that coverage is usually above the level"
 )
 """Guarantee of an ensemble's intervals, calibrated on out-of-fold predictions."""
 
-_ENGINES = "at least the level on average over engines like those of the calibration"
+_ENGINES = "at least the level on average over engines of the same population"
 
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Lower and upper bound, [window] each, cycles."""
@@ -241,18 +241,18 @@ def interval_facts(model: TrainedModel) -> IntervalFacts | None:
 
 
 def guarantee(calibration: Calibration) -> str:
-    """Describe what conformal prediction by engine guarantees here, and what it does not."""
+    """Describe the coverage guarantee of a calibration and its limits."""
     if calibration.shortest_cut is None:
         return LIFE_GUARANTEE
     if calibration.kind == "out-of-fold":
         return NO_GUARANTEE
-    cut = f"where a record ends at a random cycle from {calibration.shortest_cut} on"
+    cut = f"if a record ends at a random cycle from {calibration.shortest_cut} on"
     if not calibration.edges:
         return f"{_ENGINES}, {cut}; not for each engine or each RUL"
     edges = ", ".join(f"{edge:g}" for edge in calibration.edges)
     return (
-        f"{_ENGINES}, {cut}, and likewise where the end is drawn within one band of predicted "
-        f"RUL (bands begin at 0, {edges}); not for each engine, nor by true RUL"
+        f"{_ENGINES}, {cut}, also if it is drawn within one band of predicted RUL (bands begin at "
+        f"0, {edges}); not for each engine, nor by true RUL"
     )
 
 

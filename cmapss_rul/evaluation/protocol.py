@@ -142,7 +142,7 @@ class Protocol:
             scaling=_scaling(data),
             clamp=[0, data.cap],
             seed=model.config.seed,
-            runs="one run is one seed: the spread between seeds is not in the interval",
+            runs="one run is one seed: the interval excludes the variation between seeds",
             versions={
                 "trained": model.versions.model_dump(),
                 "evaluated": Versions.current().model_dump(),
@@ -301,7 +301,7 @@ def _row(stride: int | None, unit: str) -> str:
 
 
 def _scored(data: DataConfig) -> str:
-    windows = f"every window (one per {row_noun(data.unit)})"
+    windows = f"every window (one a {row_noun(data.unit)})"  # as in the ledger
     if data.stride is not None:
         windows = f"last window of each flight, and every window ({data.stride} s apart)"
     elif data.flights is None:

@@ -85,7 +85,7 @@ def metrics_table(evaluation: Evaluation) -> Table:
     if stride := evaluation.protocol.stride:
         title += f". Every flight: at its last window; every window: {stride} s apart"
     elif "every" in names:
-        title += f". Last window: of each engine; every window: one per {evaluation.protocol.row}"
+        title += f". Last window: one per engine; every window: one per {evaluation.protocol.row}"
     title += "".join(f". Optimistic: {mark}" for mark in evaluation.protocol.marks)
     # the first row is highlighted: papers report last windows
     return Table(title, ["windows, labels", *_HEAD], rows, strong=[0])
@@ -102,8 +102,8 @@ def estimates_table(evaluation: Evaluation) -> Table:
         if windows in names
     ]
     title = (
-        "Two point estimates, capped labels: the network's (rmse), and the earlier one whose "
-        "expected NASA score is lowest by the residuals of the calibration engines (nasa)"
+        "Two point estimates, capped labels: that of the network (rmse), and the one with the "
+        "lowest expected NASA score, from the residuals of the calibration engines (nasa)"
     )
     return Table(title, ["estimate, windows", *_HEAD], rows)
 

@@ -76,7 +76,7 @@ def test_the_guarantee_names_what_was_calibrated(model):
         for changes in ({}, {"shortest_cut": 20}, {"shortest_cut": 20, **banded})
     )
     assert "at a cycle drawn uniformly from the engine's life" in before
-    assert "where a record ends at a random cycle from 20 on; not for each engine" in cuts
+    assert "if a record ends at a random cycle from 20 on; not for each engine" in cuts
     assert "within one band of predicted RUL (bands begin at 0, 50)" in bands
 
 

@@ -101,7 +101,7 @@ def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
     for said in [
         "calibrated on 10 validation engines (these engines also chose the epoch)",
         "divided by the typical error near the predicted RUL",
-        "at least the level on average over engines like those of the calibration, at a cycle",
+        "at least the level on average over engines of the same population, at a cycle",
         "not for each RUL, nor at the last cycle of truncated records",
         "upper bound at the cap it means 'the cap or more'",
         "engines weighted equally",
