@@ -27,7 +27,7 @@ from cmapss_rul.metrics.regression import random_cut_weights, rul_bands
 from cmapss_rul.system.errors import UsageError
 
 Kind = Literal["validation", "calibration", "out-of-fold"]
-EPOCH_CAVEAT = "these engines also chose the epoch"
+EPOCH_CAVEAT = "these engines also selected the epoch"
 """Caveat of intervals from validation engines: early stopping makes them slightly too narrow."""
 MIN_ENGINES_FOR_BANDS = 20
 """Calibration engines from which on the bound also holds within bands of the predicted RUL."""
@@ -75,7 +75,7 @@ class Calibration(BaseModel):
     """Parameters of a model's intervals, as plain values for its checkpoint.
 
     Attributes:
-        kind: source of the quantiles: the validation engines, which also chose the epoch,
+        kind: source of the quantiles: the validation engines, which also selected the epoch,
             engines reserved for calibration, or all engines of an ensemble over folds, each
             predicted by the network that it did not train.
         engines: numbers of these engines.
@@ -185,7 +185,7 @@ def fit_calibration(
     The scales are fitted to `predictions`, and their form is chosen by the interval score. With
     reserved engines the quantiles come from those, and the bound of `band_quantiles` is exact.
     Otherwise each engine is scored with scales cross-fitted on the others; since validation
-    engines also chose the epoch, the bound then holds only approximately. With at least
+    engines also selected the epoch, the bound then holds only approximately. With at least
     `MIN_ENGINES_FOR_BANDS` engines there are five bands of predicted RUL; nearly every engine
     passes through each of them, so each band has nearly all engines.
 

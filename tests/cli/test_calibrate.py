@@ -30,7 +30,7 @@ def test_it_prints_what_was_saved_and_the_caveats(rul, run_folder):
     assert rul("calibrate", run_folder) == (
         0,
         f"saved {run_folder / 'best.pt'}: intervals at 0.8 from 5 validation engines "
-        "(these engines also chose the epoch)\n",
+        "(these engines also selected the epoch)\n",
         "",
     )
 

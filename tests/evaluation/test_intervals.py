@@ -62,7 +62,7 @@ def test_what_is_said_of_them_stands_in_the_json(known, known_intervals):
     found = json.loads(to_json(known_intervals))["intervals"]
     assert found["levels"] == [0.5, 0.8, 0.9]
     assert (found["level"], found["kind"], found["engines"]) == (0.9, "validation", 10)
-    assert found["mark"] == "these engines also chose the epoch"
+    assert found["mark"] == "these engines also selected the epoch"
     assert "not for each RUL" in found["promise"]
     without = json.loads(to_json(known))["intervals"]
     assert without == {"levels": [], "why": "the run was not calibrated; run rul calibrate"}

@@ -161,7 +161,7 @@ def test_the_intervals_are_those_of_the_level_nearest_to_nine_tenths(model, fram
     assert table["rul_upper"].tolist() == upper.tolist()
     assert ((table["rul_lower"] <= table["rul"]) & (table["rul"] <= table["rul_upper"])).all()
     assert table["note"].unique().tolist() == [
-        "interval at level 0.9 from 10 validation engines: these engines also chose the epoch"
+        "interval at level 0.9 from 10 validation engines: these engines also selected the epoch"
     ]
 
 
@@ -348,5 +348,5 @@ def test_the_json_says_at_which_level_and_from_what(model, frame):
         table = predicted(model, frame, level=level)
         found = json.loads(to_json(table, model, level), parse_constant=pytest.fail)
         assert found["model"]["intervals"]["level"] == said
-        assert found["model"]["intervals"]["mark"] == "these engines also chose the epoch"
+        assert found["model"]["intervals"]["mark"] == "these engines also selected the epoch"
         assert found["predictions"][0]["rul_upper"] == table["rul_upper"][0]

@@ -99,7 +99,7 @@ def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
         assert row(text, f"0.8, {windows} window")[3:] == cells
     flat = " ".join(text.split())
     for said in [
-        "calibrated on 10 validation engines (these engines also chose the epoch)",
+        "calibrated on 10 validation engines (these engines also selected the epoch)",
         "divided by the typical error near the predicted RUL",
         "at least the level on average over engines of the same population, at a cycle",
         "not for each RUL, nor at the last cycle of truncated records",

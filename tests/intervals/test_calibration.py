@@ -148,7 +148,7 @@ def test_the_estimate_lowers_the_nasa_score_of_further_engines():
 
 
 def test_the_kind_decides_the_caveat():
-    assert Calibration(**PLAIN).caveat == EPOCH_CAVEAT == "these engines also chose the epoch"
+    assert Calibration(**PLAIN).caveat == EPOCH_CAVEAT == "these engines also selected the epoch"
     assert Calibration(**{**PLAIN, "kind": "calibration"}).caveat == ""
     assert "no guaranteed" in Calibration(**{**PLAIN, "kind": "out-of-fold"}).caveat
     assert Calibration(**PLAIN).default_level == 0.9
