@@ -119,8 +119,7 @@ class Loop:
             self.reporter.batch_end(len(index))
             # exchanged after each step: a rank that left the loop alone would make the others
             # wait for it in their next all-reduce
-            group.share_signal(self.stop)
-            if self.stop.received is not None:
+            if group.share_signal(self.stop) is not None:
                 break
         state.sums = sums.tolist()  # the first host synchronisation of the epoch
         self.record.host.clock.training += time.perf_counter() - start
@@ -181,8 +180,7 @@ class Loop:
 
     def raise_if_stopped(self) -> None:
         """Raise `Interrupted` if a signal was received; the state has just been saved."""
-        self.training_step.group.share_signal(self.stop)
-        number = self.stop.received
+        number = self.training_step.group.share_signal(self.stop)
         if number is not None and not self.is_finished():
             raise Interrupted.by(
                 number,

@@ -50,8 +50,9 @@ class ProcessGroup:
         """Call a function on rank 0 only, and return its result, if picklable, on all ranks."""
         return call(*args, **options)
 
-    def share_signal(self, stop: StopSignals) -> None:
-        """Broadcast a received signal to all ranks."""
+    def share_signal(self, stop: StopSignals) -> int | None:
+        """Return the signal that any rank has received, the same on all ranks, or None."""
+        return stop.received
 
     def with_sync_batch_norm(self, network: Network) -> Network:
         """Return the network with batch normalisation over the global batch.
@@ -131,16 +132,17 @@ class DistributedGroup(ProcessGroup):
         value: _T = found[0]
         return value
 
-    def share_signal(self, stop: StopSignals) -> None:
-        """Broadcast a received signal to all ranks, through the CPU.
+    def share_signal(self, stop: StopSignals) -> int | None:
+        """Return the signal that any rank has received, the same on all ranks, or None.
 
         torchrun signals its processes one after another. If a rank left the loop alone, the others
-        would hang in their next all-reduce, so all leave after the same step.
+        would hang in their next all-reduce, so all leave after the same step. A signal received
+        during the exchange, which runs on the CPU, counts from the next one on.
         """
         # maximum, since ranks without a signal have 0, and any signal stops all ranks
         number = torch.tensor(stop.received or 0)
         self._comm.all_reduce(number, self._comm.ReduceOp.MAX)
-        stop.received = int(number) or None
+        return int(number) or None
 
     def with_sync_batch_norm(self, network: Network) -> Network:
         """Convert batch normalisation to SyncBatchNorm, which PyTorch implements for GPUs only."""

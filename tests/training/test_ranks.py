@@ -190,16 +190,51 @@ def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, 
     check_last(run, eight)
 
 
-def forked(task, output, rank, port=0):
+def forked(task, output, rank, port=0, hung_after=0.5):
     """One of two ranks, started without torchrun, which takes seconds."""
 
     def run():
         place = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         os.environ.update({key: str(value) for key, value in place.items()})
-        ranks.HUNG_AFTER = 0.5
+        os.environ["TORCHELASTIC_USE_AGENT_STORE"] = str(port > 0)
+        ranks.HUNG_AFTER = hung_after
         return task()
 
     return fork(run, output)
+
+
+@pytest.fixture
+def both(tmp_path):
+    """Start both ranks of a command; returns the process and the output of each."""
+    stores = []  # serve until the test ends
+
+    def start(*words, hung_after=15.0):
+        store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        stores.append(store)
+        outputs = [tmp_path / f"output{rank}" for rank in (0, 1)]
+        task = command(*words)
+        return [
+            (forked(task, output, rank, store.port, hung_after), output)
+            for rank, output in enumerate(outputs)
+        ]
+
+    return start
+
+
+@pytest.fixture
+def both_running(both, eight, tmp_path):
+    """Start both ranks of a run without an end; returns them and the run after its first epoch."""
+
+    def start(hung_after=15.0):
+        path = write_config(tmp_path, eight, train={"epochs": 100_000, "ema": None})
+        run = RunFolder(tmp_path / "run")
+        found = both("train", "--config", path, "--output", run.path, hung_after=hung_after)
+        while not run.metrics.exists():
+            assert is_running(found[0][0]), found[0][1].read_text()
+            time.sleep(0.01)
+        return found, run
+
+    return start
 
 
 def end_of(process, output):
@@ -215,23 +250,15 @@ def end_of(process, output):
 @pytest.mark.parametrize(
     ("other", "number"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)]
 )
-def test_a_rank_ends_with_one_line_after_another(eight, tmp_path, monkeypatch, other, number):
+def test_a_rank_ends_with_one_line_after_another(eight, both_running, other, number):
     """A stopped one keeps its connections: the collective of the other never fails."""
-    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
-    path = write_config(tmp_path, eight, train={"epochs": 100_000, "ema": None})
-    run, outputs = RunFolder(tmp_path / "run"), [tmp_path / "0", tmp_path / "1"]
-    task = command("train", "--config", path, "--output", run.path)
-    processes = [forked(task, outputs[rank], rank, store.port) for rank in (0, 1)]
-    while not run.metrics.exists():
-        assert is_running(processes[0]), outputs[0].read_text()
-        time.sleep(0.01)
-    os.kill(processes[other], number)
-    left = 1 - other
-    os.kill(processes[left], signal.SIGTERM)  # as torchrun does
-    code, said = end_of(processes[left], outputs[left])
-    os.kill(processes[other], signal.SIGKILL)
-    wait(processes[other])
+    found, run = both_running(hung_after=0.5)
+    left, (process, _) = 1 - other, found[other]
+    os.kill(process, number)
+    os.kill(found[left][0], signal.SIGTERM)  # as torchrun does
+    code, said = end_of(*found[left])
+    os.kill(process, signal.SIGKILL)
+    wait(process)
     assert code == 1
     assert said.splitlines()[-1] == lost(left)
     assert "rul:" not in said.replace(lost(left), "")
@@ -255,14 +282,8 @@ def test_a_rank_that_waits_for_one_that_never_joins_ends_at_a_signal(tmp_path):
     assert end_of(forked(join, output, 0), output) == (1, lost(0) + "\n")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", ["torchrun", "rank 0", "rank 1"])
-def test_a_signal_to_any_of_them_ends_all_saved(eight, tmp_path, target):
-    process, run, numbers = running(eight, tmp_path)
-    os.kill({"torchrun": process.pid, "rank 0": numbers[0], "rank 1": numbers[1]}[target],
-            signal.SIGTERM)  # fmt: skip
-    code, _, said = ended(process)
-    assert code != 0
+def check_saved(said, run):
+    """All that was said is that the state is saved, which it is."""
     (line,) = said
     assert line.startswith("rul: stopped by SIGTERM in epoch ")
     assert "the state is saved" in line
@@ -271,15 +292,41 @@ def test_a_signal_to_any_of_them_ends_all_saved(eight, tmp_path, target):
 
 
 @pytest.mark.slow
-def test_an_error_of_all_is_said_once(eight, tmp_path):
+def test_a_signal_to_torchrun_ends_all_saved(eight, tmp_path):
+    process, run, _ = running(eight, tmp_path)
+    process.terminate()
+    code, _, said = ended(process)
+    assert code != 0
+    check_saved(said, run)
+
+
+def errors_of(found):
+    """Exit codes of both ranks, and our lines on stderr."""
+    codes, texts = zip(*(end_of(*one) for one in found), strict=True)
+    lines = [line for text in texts for line in text.splitlines()]
+    return codes, [line for line in lines if line.startswith("rul:") or "Warning:" in line], lines
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_a_signal_to_one_rank_ends_both_saved(both_running, target):
+    found, run = both_running()
+    os.kill(found[target][0], signal.SIGTERM)
+    codes, said, _ = errors_of(found)
+    assert all(codes)
+    check_saved(said, run)
+
+
+def test_an_error_of_all_is_said_once(both, eight, tmp_path):
     path = write_config(tmp_path, eight)
     (tmp_path / "run").mkdir()
-    code, out, said = ended(started(*RUL, "train", "--config", path, "--output", tmp_path / "run"))
-    assert (code, out, len(said)) == (1, "", 1)
+    codes, said, lines = errors_of(both("train", "--config", path, "--output", tmp_path / "run"))
+    assert all(codes)
+    assert len(said) == len(lines) == 1
     assert "exists already and is left alone" in said[0]
     path = write_config(tmp_path, eight, train={"batch_size": 1})
-    code, _, said = ended(started(*RUL, "train", "--config", path, "--output", tmp_path / "new"))
-    assert (code, len(said)) == (1, 1)
+    codes, said, _ = errors_of(both("train", "--config", path, "--output", tmp_path / "new"))
+    assert all(codes)
+    assert len(said) == 1
     assert "train.batch_size: a batch of 1 windows cannot be shared by 2 ranks" in said[0]
 
 
@@ -300,6 +347,21 @@ def test_batch_normalisation_is_refused_on_cpus(eight):
     assert ProcessGroup().with_sync_batch_norm(network) is network
     without = tiny(eight).model.build(4, 3, 125)
     assert rank_of_two().with_sync_batch_norm(without) is without
+
+
+def test_a_signal_during_the_exchange_of_signals_counts_in_the_next():
+    class Exchange:
+        ReduceOp = torch.distributed.ReduceOp
+
+        @staticmethod
+        def all_reduce(*_):
+            signal.raise_signal(signal.SIGTERM)
+
+    one = rank_of_two()
+    one._comm = Exchange
+    with StopSignals() as stop:
+        assert one.share_signal(stop) is None  # as on the other ranks
+        assert one.share_signal(stop) == signal.SIGTERM
 
 
 def test_too_small_a_batch_is_refused():
@@ -325,8 +387,9 @@ def test_alone_nothing_is_joined(monkeypatch):
         assert (one.first, one.size, one.description) == (True, 1, "")
     index, stop = torch.arange(5), StopSignals()
     assert one.local_share(index) is index
-    one.share_signal(stop)
-    assert stop.received is None
+    assert one.share_signal(stop) is None
+    stop.received = signal.SIGINT
+    assert one.share_signal(stop) == signal.SIGINT
     over, under, kpis = torch.tensor([6.0, 1]), torch.tensor([3.0, 4]), torch.tensor([0.5, 1])
     losses, same = one.batch_means(over, under, kpis, 5)
     assert losses.tolist() == [2, 0.25]
