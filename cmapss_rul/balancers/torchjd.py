@@ -167,6 +167,7 @@ class TorchJD(Balancer):
     def balance(self, losses: Tensor, shared: Tensor | None) -> BalancedLoss:  # noqa: ARG002
         """Return the scalarizer's value and its derivatives by the losses."""
         total = self.scalarizer(losses)
+        # the graph is retained for the backward pass of the training step
         (slopes,) = torch.autograd.grad(total, losses, retain_graph=True)
         weights = slopes.clamp_min(LEAST_WEIGHT)
         # value 0, with the gradient missing where a weight was raised to its minimum

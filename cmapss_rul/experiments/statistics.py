@@ -48,6 +48,7 @@ def mean_interval(values: Sequence[float]) -> MeanInterval | None:
     mean = float(array.mean())
     if n == 1:
         return MeanInterval(n=1, mean=mean, sd=None, interval=None, t=None, p=None)
+    # no spread except rounding: a t test would divide by it
     if np.ptp(array) <= _ROUNDING * np.abs(array).max():
         p = None if mean else 1.0
         return MeanInterval(n=n, mean=mean, sd=0.0, interval=(mean, mean), t=None, p=p)
@@ -81,6 +82,7 @@ def resampled_interval(differences: Sequence[float], ratio: float) -> MeanInterv
     plain = mean_interval(differences)
     if plain is None or plain.t is None or plain.sd is None:
         return plain
+    # with a ratio of 0 this would be the ordinary t test
     error = plain.sd * math.sqrt(1 / plain.n + ratio)
     reach, t = float(stats.t.ppf((1 + LEVEL) / 2, plain.n - 1)) * error, plain.mean / error
     interval = (plain.mean - reach, plain.mean + reach)
@@ -129,6 +131,7 @@ def _resample(results: Sequence[RunResult]) -> dict[int, NDArray[np.float64]]:
     """RMSE of each bootstrap draw, [draw] by seed; empty without runs, or for a single engine."""
     if not results:
         return {}
+    # all runs of a cell at once, so that they share the draws of engines
     squares = np.square(np.stack([result.errors for result in results]))
     resampled = resampled_rmse(squares, results[0].engines)
     if resampled is None:
@@ -157,6 +160,7 @@ def compare_pairs(config: str, cells: Mapping[str, Sequence[RunResult]]) -> list
         one, other = ({r.run.seed: r for r in cells[label]} for label in (a, b))
         seeds = sorted(one.keys() & other.keys())
         paired_t, bootstrap, why_not = None, None, None
+        # errors can be paired only on the same engines and labels
         if cells[a] and cells[b] and not _same_test_set(cells[a][0], cells[b][0]):
             why_not = "their test labels differ"
         elif not seeds:
@@ -291,6 +295,7 @@ def mean_ranks(cells: Sequence[CellSummary]) -> MeanRanks | None:
         for config, group in by_config(cells).items()
     }
     first = next(iter(rmse.values()), {})
+    # complete rows only: a missing cell would shift the ranks of the others
     labels = [label for label in first if all(label in of_config for of_config in rmse.values())]
     if len(labels) < 2:
         return None

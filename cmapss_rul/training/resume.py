@@ -85,6 +85,7 @@ def check_same_run(
         CheckpointError: the configuration in the checkpoint is malformed.
     """
     with refuse_malformed(checkpoint.path):
+        # keys added in later versions count as unchanged if they have their defaults
         then, now = flatten(fill_defaults(checkpoint.config)), flatten(config.without_paths())
         # a finished run may be trained further; otherwise more epochs are another run
         may_change = set(MAY_CHANGE)
