@@ -1,4 +1,4 @@
-"""Doctests that name `runs/demo-s0` or `comparisons/` run in a folder with a trained `demo`."""
+"""Run doctests that use `runs/demo-s0` or `comparisons/` in a folder with a trained `demo`."""
 
 import contextlib
 from pathlib import Path
@@ -25,12 +25,12 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _doctest_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    test = getattr(request.node, "dtest", None)  # of doctests only
+    test = getattr(request.node, "dtest", None)  # only doctests have it
     sources = "" if test is None else "".join(example.source for example in test.examples)
     if "runs/demo-s0" in sources or "comparisons/" in sources:
         monkeypatch.chdir(request.getfixturevalue("demo_folder"))
-    if "comparisons/" in sources:  # in this process, as the networks are tiny
+    if "comparisons/" in sources:  # in this process: the networks are tiny
         from cmapss_rul.experiments import executors
-        from tests.experiments.inputs import run_here
+        from tests.experiments.inputs import run_in_process
 
-        monkeypatch.setattr(executors, "run_jobs", run_here)
+        monkeypatch.setattr(executors, "run_jobs", run_in_process)

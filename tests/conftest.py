@@ -1,4 +1,4 @@
-"""What every test may use: the official files, a small simulated fleet, and no network."""
+"""Fixtures of all tests: the official files, small simulated fleets, no network."""
 
 import os
 import time
@@ -30,7 +30,7 @@ UNSET = (
 )  # fmt: skip
 """Variables that would change widths, colours or languages."""
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.register_profile("untimed", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("untimed")
 
 
@@ -48,7 +48,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture
 def rul(capsys):
-    """Run a command in this process; returns exit code, stdout and stderr."""
+    """Run a `rul` command in this process; returns exit code, stdout and stderr."""
     from cmapss_rul.cli import main  # after `pytest_configure`
 
     def run(*words):
@@ -62,7 +62,7 @@ def rul(capsys):
 
 @pytest.fixture(scope="session")
 def official(tmp_path_factory) -> Path:
-    """Folder with the twelve official files; skips where RUL_DATA_SOURCE names none."""
+    """Folder with the twelve official files; skips if RUL_DATA_SOURCE is not set."""
     if not _SOURCE:
         pytest.skip(f"needs the official C-MAPSS files: {sources.VARIABLE} is not set")
     folder = tmp_path_factory.mktemp("official")
@@ -75,58 +75,58 @@ def official(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def fleet_dir(tmp_path_factory) -> Path:
-    """Folder with a small simulated FD001: 20 engines to train on, 20 to test."""
+    """Folder with a small simulated FD001: 20 training and 20 test engines."""
     folder = tmp_path_factory.mktemp("fleet")
     simulate(folder, engines=20)
     return folder
 
 
 @pytest.fixture(scope="session")
-def eight(tmp_path_factory) -> Path:
-    """Folder with a simulated FD001 of eight engines; tests read it only."""
+def eight_engine_dir(tmp_path_factory) -> Path:
+    """Folder with a simulated FD001 of eight engines; read only."""
     folder = tmp_path_factory.mktemp("eight")
     simulate(folder, engines=8)
     return folder
 
 
 @pytest.fixture(scope="session")
-def ensemble_run(eight, tmp_path_factory) -> Path:
-    """The folder of an ensemble of tiny networks over four folds of eight engines; read only."""
+def ensemble_run(eight_engine_dir, tmp_path_factory) -> Path:
+    """Folder of an ensemble of tiny networks over four folds of eight engines; read only."""
     from cmapss_rul.training.train import train
-    from tests.training.inputs import tiny
+    from tests.training.inputs import tiny_config
 
     folder = tmp_path_factory.mktemp("ensemble") / "tiny-4folds-s0"
-    train(tiny(eight, split={"folds": 4}), folder, device="cpu")
+    train(tiny_config(eight_engine_dir, split={"folds": 4}), folder, device="cpu")
     return folder
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
-    """A finished grid of two balancers and two seeds, and the folder where it was made.
+def finished_grid(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
+    """A finished grid of two balancers and two seeds, and its folder.
 
-    It is made in this process; tests/experiments/test_compare.py makes the same by others.
-    Beside the folder stand the configuration, `tiny.yaml`, and a ledger, `ledger.json`.
+    It is run in this process; tests/experiments/test_compare.py runs the same in others.
+    `tiny.yaml`, the configuration, and `ledger.json` are in the parent folder.
     """
     from cmapss_rul.experiments import executors
     from cmapss_rul.experiments.compare import compare
     from cmapss_rul.experiments.executors import Options
     from cmapss_rul.experiments.grid import make_grid
-    from tests.experiments.inputs import run_here, write_config
+    from tests.experiments.inputs import run_in_process, write_config
 
-    place = tmp_path_factory.mktemp("made")
-    path = write_config(place / "tiny.yaml", fleet_dir)
+    root = tmp_path_factory.mktemp("made")
+    path = write_config(root / "tiny.yaml", fleet_dir)
     grid = make_grid([str(path)], balancers=["fixed", "amnl"], seeds=[0, 1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "run_jobs", run_here)
-        compare(grid, place / "grid", Options(ledger=place / "ledger.json"))
-    return grid, place / "grid"
+        patch.setattr(executors, "run_jobs", run_in_process)
+        compare(grid, root / "grid", Options(ledger=root / "ledger.json"))
+    return grid, root / "grid"
 
 
 @pytest.fixture(scope="module")
 def unrendered() -> Iterator[None]:
-    """Plots are laid out and saved, but not rendered, which takes seconds a report.
+    """Lay out and save plots without rendering them, which takes seconds per report.
 
-    For tests of a report's text; tests/reports has the rendered plots.
+    For tests of a report's text; tests/reports tests the rendered plots.
     """
     from matplotlib.figure import Figure
 
@@ -136,10 +136,10 @@ def unrendered() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_from_outside(request, monkeypatch) -> None:
-    """Let no test depend on the environment's data source or on the network."""
+def _isolate_from_environment(request, monkeypatch) -> None:
+    """Keep tests independent of the environment's data source and of the network."""
     if "official" not in request.fixturenames:
         monkeypatch.delenv(sources.VARIABLE, raising=False)
-    # port 9 of this machine discards; nothing listens there
+    # nothing listens on port 9 (discard)
     monkeypatch.setattr(sources, "PUBLIC_SOURCES", ("http://127.0.0.1:9/CMAPSSData.zip",))
     monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.0)

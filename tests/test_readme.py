@@ -13,7 +13,7 @@ import pytest
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.experiments import executors
 from cmapss_rul.training import gradient_boosting
-from tests.experiments.inputs import run_here
+from tests.experiments.inputs import run_in_process
 from tests.training.inputs import quick_regressor
 
 ROOT = Path(__file__).parents[1]
@@ -117,7 +117,7 @@ def test_every_command_of_the_pages_runs_in_order(workplace, rul, monkeypatch, p
     monkeypatch.chdir(workplace)
     monkeypatch.setenv("RUL_DATA_SOURCE", str(workplace / "source"))
     # short, as the networks are: each process would import torch, each candidate is a fit
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     monkeypatch.setattr(gradient_boosting, "CANDIDATES", [(0.2, 7)])
     monkeypatch.setattr(gradient_boosting, "find_regressor", quick_regressor)
     # the fleet of `demo` is 100 engines; a small one with its manifest would be refused, so it

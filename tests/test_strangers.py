@@ -11,10 +11,10 @@ from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.checkpoint_file import seal
-from tests.experiments.inputs import run_here, write_config
+from tests.experiments.inputs import run_in_process, write_config
 from tests.torture.fuzz_checkpoint import saved
 from tests.torture.fuzz_checkpoint import seal as sealed
-from tests.training.inputs import everything, record_run, tiny
+from tests.training.inputs import file_bytes, tiny_config, train_and_record
 
 VERBS = {
     "evaluate": ("evaluate", "run", "--device", "cpu"),
@@ -99,7 +99,7 @@ def trained(tmp_path_factory):
     """A folder with data, and a finished run of it."""
     place = tmp_path_factory.mktemp("strangers")
     simulate(place / "data", engines=8)
-    record_run(tiny(place / "data"), place / "run")
+    train_and_record(tiny_config(place / "data"), place / "run")
     return place
 
 
@@ -121,13 +121,13 @@ def spoil(folder, make):
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_refuses_it_in_one_line(rul, place, verb, kind):
     spoil(place / "run", KINDS[kind])
-    before = everything(place / "run")
+    before = file_bytes(place / "run")
     code, out, err = rul(*VERBS[verb])
     assert code == 1
     assert out == "" or verb == "train"  # which may have said that it goes on
     assert err.startswith(f"rul: error: run/{'last' if verb == 'train' else 'best'}.pt: ")
     assert err.count("\n") == 1
-    assert everything(place / "run") == before
+    assert file_bytes(place / "run") == before
     assert sorted(path.name for path in place.iterdir()) == ["data", "run"]  # nothing ran
 
 
@@ -145,7 +145,7 @@ def test_a_list_of_runs_says_what_is_wrong_and_goes_on(rul, place, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_grid_does_such_a_run_again(rul, place, monkeypatch, kind):
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     config = write_config(place / "mine.yaml", place / "data", train={"epochs": 1})
     words = ("compare", "-c", config, "--seeds", "1", "--output", "grid", "--device", "cpu")
     assert rul(*words)[0] == 0

@@ -21,7 +21,7 @@ from cmapss_rul.display.text import json_text, shell_word
 from cmapss_rul.experiments import table as grid_table
 from cmapss_rul.experiments.summaries import CellSummary
 from cmapss_rul.training import checkpoint_file
-from tests.training.inputs import record_run, tiny
+from tests.training.inputs import tiny_config, train_and_record
 
 EVIL = "a\x1b[31m\x9b2J\u202eb"
 LINE = "a\nrul: all is well"
@@ -105,7 +105,7 @@ def trained(tmp_path_factory):
     base = tmp_path_factory.mktemp("terminal")
     simulate(base / EVIL, engines=20)
     run = base / f"run {EVIL}"
-    record_run(tiny(base / EVIL), run)
+    train_and_record(tiny_config(base / EVIL), run)
     return run
 
 

@@ -20,22 +20,22 @@ from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.processes import command, fork, is_running, wait
-from tests.training.inputs import Stopper, plain, tiny
+from tests.training.inputs import Stopper, tiny_config, tiny_config_dict
 
 NAMES = file_names(["FD001"])
 
 
 @pytest.fixture
-def endless(eight, tmp_path):
+def endless(eight_engine_dir, tmp_path):
     """A process that trains in `run` without an end, and has saved its first epoch."""
-    keys = plain(eight, train={"epochs": 100_000, "window_share": 0.001})
+    keys = tiny_config_dict(eight_engine_dir, train={"epochs": 100_000, "window_share": 0.001})
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(keys))
     output, run = tmp_path / "output", tmp_path / "run"
     process = fork(command("train", "-c", tmp_path / "mine.yaml", "--output", run), output)
     while "\nepoch " not in output.read_text():
         assert is_running(process), output.read_text()
         time.sleep(0.01)
-    yield process, tiny(eight, train=keys["train"]), run
+    yield process, tiny_config(eight_engine_dir, train=keys["train"]), run
     with contextlib.suppress(ProcessLookupError, ChildProcessError):
         os.kill(process, signal.SIGKILL)
         wait(process)
@@ -74,11 +74,11 @@ def test_readers_do_not_lock(endless):
     assert is_running(process)
 
 
-def test_a_killed_start_leaves_a_folder_that_is_started_in(eight, tmp_path):
+def test_a_killed_start_leaves_a_folder_that_is_started_in(eight_engine_dir, tmp_path):
     """Killed with the lock in hand and before config.yaml."""
     (tmp_path / LOCK).write_text("")
     (tmp_path / OWNER).write_text("999999999")
-    config = tiny(eight, train={"epochs": 1, "window_share": 0.001})
+    config = tiny_config(eight_engine_dir, train={"epochs": 1, "window_share": 0.001})
     train(config, tmp_path, device="cpu", resume=True)
     assert not {LOCK, OWNER} & {path.name for path in tmp_path.iterdir()}
 
@@ -95,11 +95,13 @@ def late(call, folder, files, caplog):
         return found.result()
 
 
-def test_of_two_that_fetch_the_second_waits_and_uses_what_is_there(eight, tmp_path, caplog):
+def test_of_two_that_fetch_the_second_waits_and_uses_what_is_there(
+    eight_engine_dir, tmp_path, caplog
+):
     source = tmp_path / "source"
     source.mkdir()
     for name in NAMES:
-        shutil.copy(eight / name, source)
+        shutil.copy(eight_engine_dir / name, source)
     folder = tmp_path / "data"
     found = late(lambda: fetch(NAMES, folder, "/nowhere", progress=False), folder, source, caplog)
     assert caplog.messages == [f"waiting for process {os.getpid()}, which writes into {folder}"]
@@ -107,15 +109,17 @@ def test_of_two_that_fetch_the_second_waits_and_uses_what_is_there(eight, tmp_pa
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
 
 
-def test_of_two_that_simulate_the_second_waits_and_uses_what_is_there(eight, tmp_path, caplog):
+def test_of_two_that_simulate_the_second_waits_and_uses_what_is_there(
+    eight_engine_dir, tmp_path, caplog
+):
     folder = tmp_path / "data"
-    found = late(lambda: simulate(folder, engines=8), folder, eight, caplog)
+    found = late(lambda: simulate(folder, engines=8), folder, eight_engine_dir, caplog)
     assert caplog.messages == [f"waiting for process {os.getpid()}, which writes into {folder}"]
     assert (len(found.unchanged), found.written) == (3, ())
     assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
 
 
-def test_many_that_simulate_at_once_make_one_fleet(eight, tmp_path):
+def test_many_that_simulate_at_once_make_one_fleet(eight_engine_dir, tmp_path):
     words = ("simulate", "--output", tmp_path / "data", "--engines", "8")
     outputs = [tmp_path / str(number) for number in range(3)]
     started = [fork(command(*words), output) for output in outputs]
@@ -123,5 +127,5 @@ def test_many_that_simulate_at_once_make_one_fleet(eight, tmp_path):
     printed = [output.read_text() for output in outputs]
     assert codes == [0] * 3, printed
     assert sum("written" in text for text in printed) == 1
-    for path in eight.glob("*_FD001*"):
+    for path in eight_engine_dir.glob("*_FD001*"):
         assert (tmp_path / "data" / path.name).read_bytes() == path.read_bytes()

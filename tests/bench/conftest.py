@@ -5,7 +5,7 @@ import torch
 
 from cmapss_rul.bench import accuracy, data, inference, startup, steps
 from cmapss_rul.bench.options import BenchOptions, Repetitions
-from tests.training.inputs import tiny
+from tests.training.inputs import tiny_config
 
 FEW = Repetitions(
     seeds=(0, 1),
@@ -31,9 +31,9 @@ def _as_before():
 
 
 @pytest.fixture
-def options(eight, tmp_path):
+def options(eight_engine_dir, tmp_path):
     """Tiny configurations, measured few times."""
-    config = tiny(eight, split={"seed": 0})
+    config = tiny_config(eight_engine_dir, split={"seed": 0})
     return BenchOptions(config, config, config, "cpu", FEW, tmp_path)
 
 

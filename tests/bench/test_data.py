@@ -98,9 +98,9 @@ def test_rates_by_the_length_of_the_window(options):
 
 
 @needs_peer
-def test_the_peer_prepares_the_users_files(eight, tmp_path):
+def test_the_peer_prepares_the_users_files(eight_engine_dir, tmp_path):
     root = tmp_path / "root"
-    fill_peer_root(eight, "FD001", root)
+    fill_peer_root(eight_engine_dir, "FD001", root)
     made = root / "CMAPSS" / "dev_FD001.txt"
     first = measure_once(prepare_peer_data, root, "FD001", 30, fresh=True)
     assert first.value > 0
@@ -111,11 +111,11 @@ def test_the_peer_prepares_the_users_files(eight, tmp_path):
     assert made.stat().st_mtime_ns == stamp  # what it made is used again
     measure_once(prepare_peer_data, root, "FD001", 30, fresh=True)
     assert made.stat().st_mtime_ns > stamp
-    assert sorted(path.name for path in eight.iterdir() if "dev" in path.name) == []
+    assert sorted(path.name for path in eight_engine_dir.iterdir() if "dev" in path.name) == []
 
 
 @needs_peer
-def test_the_peers_loader_goes_through_its_windows(eight, tmp_path):
+def test_the_peers_loader_goes_through_its_windows(eight_engine_dir, tmp_path):
     root = tmp_path / "root"
-    fill_peer_root(eight, "FD001", root)
+    fill_peer_root(eight_engine_dir, "FD001", root)
     assert measure_once(prepare_peer_loader, root, "FD001", 30, 64).value > 0

@@ -16,7 +16,7 @@ from cmapss_rul.bench.limit import (
 )
 from cmapss_rul.config.shipped import shipped_configs
 from cmapss_rul.training.config import load_config
-from tests.training.inputs import tiny
+from tests.training.inputs import tiny_config
 
 SELF = {"name": "self", "heads": 2}
 
@@ -25,7 +25,7 @@ def config_of(**model):
     """Batch 20, windows of 6 cycles, 4 columns: three sensors and the cycle count."""
     parts = {"cnn": {"channels": [3], "kernel": 3}, "bilstm": {"hidden": 2}, **model}
     parts = {"shared": {"hidden": [5]}, "attention": {"name": "none"}, **parts}
-    return tiny("anywhere", data={"window": 6}, model=parts)
+    return tiny_config("anywhere", data={"window": 6}, model=parts)
 
 
 def by_part(config):

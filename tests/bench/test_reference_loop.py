@@ -9,14 +9,14 @@ from cmapss_rul.metrics.regression import rmse
 from cmapss_rul.model.network import predict
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.step import StepPlan, TrainingStep
-from tests.training.inputs import tiny
+from tests.training.inputs import tiny_config
 
 
 @pytest.fixture
-def config(eight):
+def config(eight_engine_dir):
     """Fixed weights, plain squared error, no clipping: what the reference loop computes."""
-    return tiny(
-        eight,
+    return tiny_config(
+        eight_engine_dir,
         split={"seed": 0},
         loss={"rul": {"name": "mse"}},
         balancer={"name": "fixed"},

@@ -48,7 +48,7 @@ def test_every_measurement_gives_its_keys(options, monkeypatch):
     assert "data: simulated" in text
 
 
-def test_nothing_is_left_behind(monkeypatch, eight):
+def test_nothing_is_left_behind(monkeypatch, eight_engine_dir):
     folders = []
 
     def part(options):
@@ -58,19 +58,21 @@ def test_nothing_is_left_behind(monkeypatch, eight):
 
     monkeypatch.setattr(run, "PARTS", {"a part": part})
     monkeypatch.setattr(BenchOptions, "fetch_files", lambda _: None)
-    found = bench("FD001", data_dir=eight, device="cpu", quick=True, report=folders.append)
+    found = bench(
+        "FD001", data_dir=eight_engine_dir, device="cpu", quick=True, report=folders.append
+    )
     assert found["some"] == {"figure": 1.0, "figure_spread": 0.5}
     assert found["quick"] is True
     assert folders[0] == "a part"
     assert not folders[1].exists()
 
 
-def test_the_shipped_configurations_are_measured(tmp_path, eight):
-    options = BenchOptions.for_subset("FD004", eight, "cpu", Repetitions(), tmp_path)
+def test_the_shipped_configurations_are_measured(tmp_path, eight_engine_dir):
+    options = BenchOptions.for_subset("FD004", eight_engine_dir, "cpu", Repetitions(), tmp_path)
     assert options.config.data.subset == "FD004"
     assert (options.fd001.data.subset, options.fd001.split.seed) == ("FD001", 0)
     assert options.published.model.bilstm.hidden == 256
-    assert {each.data.dir for each in (options.config, options.fd001)} == {str(eight)}
+    assert {each.data.dir for each in (options.config, options.fd001)} == {str(eight_engine_dir)}
 
 
 def test_quick_does_less_of_the_same():

@@ -9,7 +9,7 @@ import pytest
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.train import train
-from tests.training.inputs import everything, tiny
+from tests.training.inputs import file_bytes, tiny_config
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def trained(tmp_path_factory):
     """A run of ten engines, of which five validate."""
     folder = tmp_path_factory.mktemp("ten")
     simulate(folder, engines=10)
-    train(tiny(folder, split={"validation": 0.5}), folder / "run", device="cpu")
+    train(tiny_config(folder, split={"validation": 0.5}), folder / "run", device="cpu")
     return folder / "run"
 
 
@@ -64,11 +64,11 @@ def test_the_levels_asked_for_are_those_that_predict_takes(rul, run_folder, trai
     ],
 )
 def test_errors_are_one_line_and_nothing_is_written(rul, run_folder, words, message):
-    before = everything(run_folder)
+    before = file_bytes(run_folder)
     code, out, err = rul("calibrate", run_folder, *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
-    assert everything(run_folder) == before
+    assert file_bytes(run_folder) == before
 
 
 def test_a_damaged_checkpoint_is_named(rul, run_folder):

@@ -9,7 +9,7 @@ from cmapss_rul.experiments import executors
 from cmapss_rul.experiments.compare import PhaseEvent
 from cmapss_rul.experiments.jobs import JobMessage
 from cmapss_rul.system.workers import JobEvent
-from tests.experiments.inputs import run_here, write_config
+from tests.experiments.inputs import run_in_process, write_config
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def place(tmp_path_factory, fleet_dir):
 @pytest.fixture
 def tiny(place, monkeypatch):
     monkeypatch.chdir(place)
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     return "tiny.yaml"
 
 

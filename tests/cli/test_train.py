@@ -15,17 +15,17 @@ import yaml
 
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.step import TrainingStep
-from tests.training.inputs import assert_same_run, plain
+from tests.training.inputs import assert_same_run, tiny_config_dict
 
 ROOT = Path(__file__).parents[2]
 RUL = [sys.executable, "-c", "from cmapss_rul.cli import main; main()"]
 
 
 @pytest.fixture(autouse=True)
-def desk(tmp_path, monkeypatch, eight):
+def workspace(tmp_path, monkeypatch, eight_engine_dir):
     """A working folder with `mine.yaml`, a tiny run of two epochs."""
     monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text(yaml.safe_dump(plain(eight)))
+    Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
     return tmp_path
 
 
@@ -131,9 +131,9 @@ def test_a_changed_key_is_refused_by_key(rul):
     failed(rul(*resume, "--set", "balancer.name=amnl"), 2, "balancer.name was fixed and is amnl")
 
 
-def test_the_same_data_elsewhere_are_accepted_and_others_refused(rul, eight):
+def test_the_same_data_elsewhere_are_accepted_and_others_refused(rul, eight_engine_dir):
     rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
-    shutil.copytree(eight, "moved")
+    shutil.copytree(eight_engine_dir, "moved")
     more = ("train", "--resume", "runs/mine-s0", "--set", "train.epochs=2", "--data", "moved")
     assert rul(*more)[0] == 0
     file = Path("moved/train_FD001.txt")
@@ -181,9 +181,9 @@ def test_a_loss_that_is_not_finite_is_one_line_and_exit_1(rul, monkeypatch):
         (("--config", "mine.yaml", "--data", "nowhere"), 1, "train_FD001.txt"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(rul, desk, words, code, message):
+def test_bad_input_is_one_line_and_leaves_nothing(rul, workspace, words, code, message):
     failed(rul("train", *words), code, message)
-    assert not (desk / "runs").exists()
+    assert not (workspace / "runs").exists()
 
 
 def test_a_text_file_as_last_checkpoint_is_one_line(rul):

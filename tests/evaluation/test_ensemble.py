@@ -17,7 +17,7 @@ from cmapss_rul.reports.interpretation import attention_over_time, permutation_i
 from cmapss_rul.reports.report import report
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import tiny
+from tests.training.inputs import tiny_config
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -71,9 +71,11 @@ def test_trained_in_is_the_time_of_all_networks(ensemble_run):
     assert restore(ensemble_run).seconds == pytest.approx(sum(rows))
 
 
-def test_single_networks_are_not_named_and_not_comparable(evaluated, eight, tmp_path):
+def test_single_networks_are_not_named_and_not_comparable(evaluated, eight_engine_dir, tmp_path):
     setup = evaluated.protocol.setup
-    single = evaluate(train(tiny(eight, train={"epochs": 1}), tmp_path / "run", device="cpu"))
+    single = evaluate(
+        train(tiny_config(eight_engine_dir, train={"epochs": 1}), tmp_path / "run", device="cpu")
+    )
     assert "ensemble" not in single.protocol.as_dict()
     assert "of one run (seed 0)" in single.protocol.summary()
     assert single.protocol.setup.why_not_comparable(setup) == "of an ensemble"
@@ -83,11 +85,11 @@ def test_single_networks_are_not_named_and_not_comparable(evaluated, eight, tmp_
 
 
 @pytest.fixture(scope="module")
-def per_condition(eight, tmp_path_factory):
+def per_condition(eight_engine_dir, tmp_path_factory):
     """An ensemble of two networks with conditions that depend on its engines, and smoothing."""
     settings = ["setting_1", "setting_2", "setting_3"]
     data = {"columns": ["sensor_2", *settings], "smoothing": 0.3}
-    config = tiny(eight, split={"folds": 2}, data=data, train={"epochs": 1})
+    config = tiny_config(eight_engine_dir, split={"folds": 2}, data=data, train={"epochs": 1})
     return train(config, tmp_path_factory.mktemp("per-condition") / "run", device="cpu")
 
 
@@ -104,8 +106,8 @@ def test_one_exported_graph_predicts_the_mean(per_condition, tmp_path, format):
     assert parity.interval < 1e-3
 
 
-def test_every_command_takes_the_checkpoint_alone(succeed, copy, eight):
-    file = eight / "test_FD001.txt"
+def test_every_command_takes_the_checkpoint_alone(succeed, copy, eight_engine_dir):
+    file = eight_engine_dir / "test_FD001.txt"
     assert NAME in " ".join(succeed("evaluate", copy).split())
     assert NAME in " ".join(succeed("evaluate", copy, "--full").split())
     assert json.loads((copy / "evaluation.json").read_text())["protocol"]["ensemble"]["folds"] == 4

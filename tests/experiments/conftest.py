@@ -1,4 +1,4 @@
-"""A copy of the finished grid `made`, and a single finished run."""
+"""A copy of the finished grid, and a single finished run."""
 
 import shutil
 from pathlib import Path
@@ -12,9 +12,9 @@ from tests.experiments.inputs import write_config
 
 
 @pytest.fixture
-def copied(made, tmp_path) -> tuple[Grid, Path]:
-    """The same, in a folder of the test's own."""
-    grid, folder = made
+def grid_copy(finished_grid, tmp_path) -> tuple[Grid, Path]:
+    """A writable copy of the finished grid."""
+    grid, folder = finished_grid
     shutil.copytree(folder, tmp_path / "grid")
     return grid, tmp_path / "grid"
 

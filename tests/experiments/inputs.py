@@ -1,4 +1,4 @@
-"""What the tests of comparisons share: results made by hand, and a grid small enough to train."""
+"""Shared by the tests of comparisons: synthetic results, and a grid small enough to train."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,18 +30,18 @@ TINY = {
 
 
 def write_config(path: Path, data: Path, **parts: Any) -> Path:
-    """Write a configuration that trains within a second, on the files in `data`."""
+    """Write a configuration that trains on the files in `data` within a second."""
     plain = {key: {**value, **parts.get(key, {})} for key, value in TINY.items()}
     plain["data"]["dir"] = str(data)
     path.write_text(yaml.safe_dump({**parts, **plain}))
     return path
 
 
-def run_here(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[str, str]:
-    """Do jobs one after another in this process: what `workers.run_jobs` does, without its time.
+def run_in_process(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[str, str]:
+    """Replacement of `workers.run_jobs` that runs the jobs one after another in this process.
 
-    tests/system/test_workers.py has the processes themselves, and tests/experiments/test_compare.py
-    makes a grid by them.
+    tests/system/test_workers.py tests the worker processes, and
+    tests/experiments/test_compare.py runs a grid in them.
     """
     del processes
     errors = {}
@@ -56,14 +56,17 @@ def run_here(jobs: Sequence[Job], processes: int, report: OnJobEvent) -> dict[st
 
 
 def grid(*configs: str, balancers=("fixed", "amnl"), seeds=(0, 1), **options: Any) -> Grid:
-    """A grid of shipped configurations, which nobody trains."""
+    """A grid of shipped configurations, for tests that train nothing."""
     return make_grid(configs or ["fd001"], balancers=balancers, seeds=seeds, **options)
 
 
 def result(run: GridRun, rmse: float, **changes: Any) -> RunResult:
-    """A result whose last-window errors are all + or − `rmse`; `every` as capped every-window RMSE.
+    """A synthetic result whose last-window errors are all ± `rmse`.
 
-    Validation RMSE falls by 1 an epoch, down to `val` in the last one, which is the best.
+    `every` is the capped every-window RMSE.
+
+    Validation RMSE falls by 1 per epoch to `val` in the last
+    epoch, which is the best one.
     """
     every, val = changes.pop("every", rmse + 1), changes.pop("val", rmse + 2)
     epochs, simulated = changes.pop("epochs", 3), changes.pop("simulated", False)
@@ -118,7 +121,7 @@ def result(run: GridRun, rmse: float, **changes: Any) -> RunResult:
 
 
 def results(made: Grid, rmse: dict[str, list[float]], **changes: Any) -> list[RunResult]:
-    """Results by label, one RMSE a seed, the same in every configuration."""
+    """Synthetic results from an RMSE per seed for each label, equal in all configurations."""
     return [
         result(run, rmse[run.cell.label][made.seeds.index(run.seed)], **changes)
         for run in made.runs
@@ -126,10 +129,10 @@ def results(made: Grid, rmse: dict[str, list[float]], **changes: Any) -> list[Ru
 
 
 def comparison(made: Grid, rmse: dict[str, list[float]], **changes: Any) -> Comparison:
-    """A whole comparison of results made by hand."""
+    """A comparison of synthetic results."""
     return compare_results(made, results(made, rmse, **changes), {})
 
 
 def histories(found: Sequence[RunResult]) -> dict[str, list[Any]]:
-    """Rows of each result's run."""
+    """Metric rows of each run, by the run's name."""
     return {one.run.name: one.history.rows for one in found}

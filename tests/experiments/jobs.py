@@ -1,4 +1,4 @@
-"""Jobs for the tests of engines and workers; other processes import this file, without torch."""
+"""Jobs for the tests of executors and workers, imported by worker processes; free of torch."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from cmapss_rul.system.errors import DataError
 
 
 @dataclass(frozen=True)
-class Say:
-    """Tells some values, and leaves its process's number in a file."""
+class SendingJob:
+    """Sends its values and writes its process ID to a file."""
 
     name: str
     folder: Path
@@ -25,8 +25,8 @@ class Say:
 
 
 @dataclass(frozen=True)
-class Fail:
-    """Fails as a user can cause it, as a defect does, or by the death of the process."""
+class FailingJob:
+    """Fails with a user error, a defect, SIGKILL or a hard exit."""
 
     name: str
     cause: str
@@ -41,8 +41,8 @@ class Fail:
 
 
 @dataclass(frozen=True)
-class Wait:
-    """Says that it began, and waits for ever."""
+class NeverEndingJob:
+    """Sends 'began' and never ends."""
 
     name: str
 
@@ -53,8 +53,8 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Deaf:
-    """Says that it began, waits for ever, and does not heed the wish to stop."""
+class SigtermIgnoringJob:
+    """Sends 'began', ignores SIGTERM and never ends."""
 
     name: str
 
@@ -66,19 +66,19 @@ class Deaf:
 
 
 @dataclass(frozen=True)
-class Joins:
-    """Joins its source to what its folder holds already; it can be done on copies of both."""
+class AppendingJob:
+    """Appends its source to a file in its folder; can run on copies of both."""
 
     name: str
     folder: Path
     source: Path
 
     def __call__(self, send):
-        former = self.folder / "joined.txt"
-        text = (former.read_text() if former.exists() else "") + self.source.read_text()
+        joined = self.folder / "joined.txt"
+        text = (joined.read_text() if joined.exists() else "") + self.source.read_text()
         send({"pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]})
         self.folder.mkdir(parents=True, exist_ok=True)
-        former.write_text(text)
+        joined.write_text(text)
 
     def sources(self):
         return [self.source]
@@ -88,8 +88,8 @@ class Joins:
 
 
 @dataclass(frozen=True)
-class DiesOnce(Joins):
-    """Joins, but the first process that does so is killed when it has; `marks` holds its number."""
+class AppendingJobKilledOnce(AppendingJob):
+    """Appends; the first process to do so is killed afterwards and leaves its ID in `marks`."""
 
     marks: Path = Path("marks")
 
@@ -101,8 +101,8 @@ class DiesOnce(Joins):
 
 
 @dataclass(frozen=True)
-class Elsewhere:
-    """Any of the jobs above, as one without files that can be done anywhere."""
+class RemoteJob:
+    """Wraps any job above as one without source files, which can run on any machine."""
 
     job: Any
     folder: Path

@@ -1,4 +1,4 @@
-"""A training whose process is killed once; other processes import this file."""
+"""A training job whose process is killed once; imported by worker processes."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ from cmapss_rul.experiments.jobs import TrainJob
 
 
 @dataclass(frozen=True)
-class KilledOnce(TrainJob):
-    """Trains, and is killed after its first epoch unless `mark` is there: it leaves that."""
+class TrainJobKilledOnce(TrainJob):
+    """Is killed after its first epoch unless the file `mark` exists, which it creates."""
 
     mark: Path = Path("killed")
 

@@ -19,7 +19,7 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training import gradient_boosting
 from cmapss_rul.training.config import load_config
 from scripts.ledger_table import ledger_table
-from tests.experiments.inputs import comparison, grid, run_here, write_config
+from tests.experiments.inputs import comparison, grid, run_in_process, write_config
 from tests.training.inputs import quick_regressor
 
 pytest.importorskip("sklearn")
@@ -28,7 +28,7 @@ NAME = "gradient boosting"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     monkeypatch.setattr(gradient_boosting, "CANDIDATES", [(0.2, 7)])
     monkeypatch.setattr(gradient_boosting, "find_regressor", quick_regressor)
 

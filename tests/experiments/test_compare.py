@@ -31,7 +31,7 @@ from cmapss_rul.system.workers import JobEvent
 from cmapss_rul.training.reporters import COLUMNS
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
-from tests.experiments.inputs import run_here, write_config
+from tests.experiments.inputs import run_in_process, write_config
 from tests.training.inputs import assert_same_run
 
 WHOLE = {"best.pt", "last.pt", "metrics.csv", "config.yaml", "train.log", "evaluation.json",
@@ -65,19 +65,19 @@ def processes():
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, request):
     """No pictures and no processes, which take longer than these runs; `made` has pictures."""
-    if "made" in request.fixturenames:
-        request.getfixturevalue("made")
+    if "finished_grid" in request.fixturenames:
+        request.getfixturevalue("finished_grid")
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     if "processes" not in request.fixturenames:
-        monkeypatch.setattr(executors, "run_jobs", run_here)
+        monkeypatch.setattr(executors, "run_jobs", run_in_process)
 
 
 def tracked(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_everything_is_there(made):
-    grid, folder = made
+def test_everything_is_there(finished_grid):
+    grid, folder = finished_grid
     pictures = {
         f"{name}.{ending}"
         for name in ("rmse_by_balancer", "learning_curves", "weights")
@@ -97,15 +97,15 @@ def test_everything_is_there(made):
         assert "oracle.csv" not in found
 
 
-def test_a_run_is_the_one_that_rul_train_makes(made, tmp_path):
-    grid, folder = made
+def test_a_run_is_the_one_that_rul_train_makes(finished_grid, tmp_path):
+    grid, folder = finished_grid
     run = grid.runs[-1]
     alone = train(run.config, tmp_path / "alone")
     assert_same_run(run_folder(run, folder), alone.path)
 
 
-def test_a_finished_grid_trains_and_evaluates_nothing(copied):
-    grid, folder = copied
+def test_a_finished_grid_trains_and_evaluates_nothing(grid_copy):
+    grid, folder = grid_copy
     before = tracked(folder)
     recorder = Recorder()
     compare(grid, folder, report=recorder)
@@ -115,9 +115,9 @@ def test_a_finished_grid_trains_and_evaluates_nothing(copied):
 
 
 @pytest.mark.usefixtures("processes")
-def test_two_grids_made_apart_are_equal(made, tmp_path):
+def test_two_grids_made_apart_are_equal(finished_grid, tmp_path):
     """Nothing but times and places differs between two equal grids, here and in processes."""
-    grid, folder = made
+    grid, folder = finished_grid
     compare(grid, tmp_path / "again", Options(processes=2))
     for run in grid.runs:
         assert_same_run(run_folder(run, tmp_path / "again"), run_folder(run, folder))
@@ -132,8 +132,8 @@ def test_two_grids_made_apart_are_equal(made, tmp_path):
     assert one == other
 
 
-def test_a_finished_grid_opens_each_checkpoint_once(copied, monkeypatch):
-    grid, folder = copied
+def test_a_finished_grid_opens_each_checkpoint_once(grid_copy, monkeypatch):
+    grid, folder = grid_copy
     opened = []
     opens = Path.open
 
@@ -150,8 +150,8 @@ def test_a_finished_grid_opens_each_checkpoint_once(copied, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["last.pt", "best.pt"])
-def test_a_damaged_run_alone_is_done_again(copied, name):
-    grid, folder = copied
+def test_a_damaged_run_alone_is_done_again(grid_copy, name):
+    grid, folder = grid_copy
     victim, *others = [run_folder(run, folder) for run in grid.runs]
     before = {other: tracked(other) for other in others}
     comparison = (folder / "comparison.json").read_text()
@@ -170,8 +170,8 @@ def test_a_damaged_run_alone_is_done_again(copied, name):
     assert rmse[0] == rmse[1]
 
 
-def test_what_follows_from_last_pt_is_repaired_without_training(copied):
-    grid, folder = copied
+def test_what_follows_from_last_pt_is_repaired_without_training(grid_copy):
+    grid, folder = grid_copy
     run = RunFolder(run_folder(grid.runs[0], folder))
     metrics, config = run.metrics.read_bytes(), run.config.read_bytes()
     run.metrics.write_text(",".join(COLUMNS) + "\n")
@@ -182,8 +182,8 @@ def test_what_follows_from_last_pt_is_repaired_without_training(copied):
     assert (run.metrics.read_bytes(), run.config.read_bytes()) == (metrics, config)
 
 
-def test_a_lost_evaluation_is_made_again(copied):
-    grid, folder = copied
+def test_a_lost_evaluation_is_made_again(grid_copy):
+    grid, folder = grid_copy
     predictions = run_folder(grid.runs[1], folder) / "predictions.csv"
     before = predictions.read_bytes()
     predictions.write_bytes(before[:50])
@@ -193,28 +193,32 @@ def test_a_lost_evaluation_is_made_again(copied):
     assert predictions.read_bytes() == before
 
 
-def assert_resumes(made, cut, monkeypatch):
+def assert_resumes(finished_grid, cut, monkeypatch):
     """Call again for a grid that was cut short, in this process, and compare its runs."""
-    grid, folder = made
+    grid, folder = finished_grid
     assert not (cut / "comparison.json").exists()
     assert not list(cut.rglob("evaluation.json"))
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     compare(grid, cut)
     for run in grid.runs:
         assert_same_run(run_folder(run, cut), run_folder(run, folder))
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(made, tmp_path, monkeypatch):
+def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(
+    finished_grid, tmp_path, monkeypatch
+):
     stop = Recorder(act=lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(Interrupted) as caught:
-        compare(made[0], tmp_path / "cut", Options(processes=1), stop)
+        compare(finished_grid[0], tmp_path / "cut", Options(processes=1), stop)
     assert caught.value.exit_code == 130
-    assert_resumes(made, tmp_path / "cut", monkeypatch)
+    assert_resumes(finished_grid, tmp_path / "cut", monkeypatch)
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing_else(made, tmp_path, monkeypatch):
+def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing_else(
+    finished_grid, tmp_path, monkeypatch
+):
     """The runs that were being trained are killed, as by a power cut, and go on from there."""
 
     def twice(*_):
@@ -222,9 +226,9 @@ def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing_else(made, tmp_path
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        compare(made[0], tmp_path / "cut", Options(processes=1), Recorder(act=twice))
+        compare(finished_grid[0], tmp_path / "cut", Options(processes=1), Recorder(act=twice))
     assert multiprocessing.active_children() == []
-    assert_resumes(made, tmp_path / "cut", monkeypatch)
+    assert_resumes(finished_grid, tmp_path / "cut", monkeypatch)
 
 
 SCRIPT = """
@@ -241,8 +245,8 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_grid_goes_on(made, tmp_path, monkeypatch):
-    grid, folder = made
+def test_a_killed_grid_goes_on(finished_grid, tmp_path, monkeypatch):
+    grid, folder = finished_grid
     (tmp_path / "script.py").write_text(SCRIPT)
     cut = tmp_path / "cut"
     process = subprocess.Popen(
@@ -256,7 +260,7 @@ def test_a_killed_grid_goes_on(made, tmp_path, monkeypatch):
         with pytest.raises(RulError, match=f"is in use by process {process.pid}"):
             compare(grid, cut)
         process.kill()
-    assert_resumes(made, cut, monkeypatch)
+    assert_resumes(finished_grid, cut, monkeypatch)
 
 
 # ---- test-set evaluation -------------------------------------------------------------------
@@ -342,20 +346,20 @@ def test_the_oracle_and_the_leak(tmp_path, fleet_dir):
     ]
 
 
-def test_no_more_processes_than_jobs_and_as_many_as_asked_for(made, tmp_path, monkeypatch):
+def test_no_more_processes_than_jobs_and_as_many_as_asked_for(finished_grid, tmp_path, monkeypatch):
     asked = []
 
     def run(jobs, processes, report):
         asked.append((len(jobs), processes))
-        return run_here(jobs, processes, report)
+        return run_in_process(jobs, processes, report)
 
     monkeypatch.setattr(executors, "run_jobs", run)
-    compare(made[0], tmp_path / "grid", Options(processes=3))
-    compare(make_grid([str(made[1].parent / "tiny.yaml")], seeds=[0]), tmp_path / "one")
+    compare(finished_grid[0], tmp_path / "grid", Options(processes=3))
+    compare(make_grid([str(finished_grid[1].parent / "tiny.yaml")], seeds=[0]), tmp_path / "one")
     assert asked == [(4, 3), (4, 3), (1, 1), (1, 1)]
 
 
-def test_files_are_asked_for_once_and_not_by_every_run(made, tmp_path, monkeypatch):
+def test_files_are_asked_for_once_and_not_by_every_run(finished_grid, tmp_path, monkeypatch):
     asked = []
 
     def provided(data, kinds):
@@ -363,15 +367,15 @@ def test_files_are_asked_for_once_and_not_by_every_run(made, tmp_path, monkeypat
         return ensure_files(data, kinds)
 
     monkeypatch.setattr(jobs, "ensure_files", provided)
-    compare(made[0], tmp_path / "grid")
+    compare(finished_grid[0], tmp_path / "grid")
     assert asked == [("FD001", ("train",)), ("FD001", ("test", "RUL"))]
 
 
 # ---- the folder ----------------------------------------------------------------------------
 
 
-def test_a_folder_of_another_grid_is_refused_with_the_difference(copied):
-    grid, folder = copied
+def test_a_folder_of_another_grid_is_refused_with_the_difference(grid_copy):
+    grid, folder = grid_copy
     before = tracked(folder)
     other = dataclasses.replace(grid, seeds=[0, 2])
     with pytest.raises(
@@ -381,32 +385,32 @@ def test_a_folder_of_another_grid_is_refused_with_the_difference(copied):
     assert tracked(folder) == before
 
 
-def test_a_folder_of_something_else_is_refused(made, tmp_path):
+def test_a_folder_of_something_else_is_refused(finished_grid, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(
         UsageError, match=r"contains notes\.txt but is not a comparison; name another folder"
     ):
-        compare(made[0], tmp_path)
+        compare(finished_grid[0], tmp_path)
     with pytest.raises(UsageError, match="is not a folder; name another"):
-        compare(made[0], tmp_path / "notes.txt")
+        compare(finished_grid[0], tmp_path / "notes.txt")
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_grid_file_that_cannot_be_read_is_said(copied):
-    grid, folder = copied
+def test_a_grid_file_that_cannot_be_read_is_said(grid_copy):
+    grid, folder = grid_copy
     (folder / "grid.json").write_text("[]")
     with pytest.raises(UsageError, match=r"grid\.json: cannot be read"):
         compare(grid, folder)
 
 
-def test_two_on_one_grid(copied):
-    grid, folder = copied
+def test_two_on_one_grid(grid_copy):
+    grid, folder = grid_copy
     with lock_folder(folder), pytest.raises(RulError, match=f"is in use by process {os.getpid()}"):
         compare(grid, folder)
 
 
-def test_the_default_folder_is_named_by_the_digest(made, tmp_path, monkeypatch):
-    grid, folder = made
+def test_the_default_folder_is_named_by_the_digest(finished_grid, tmp_path, monkeypatch):
+    grid, folder = finished_grid
     monkeypatch.chdir(tmp_path)
     Path("comparisons").mkdir()
     (Path("comparisons") / grid.digest).symlink_to(folder)
@@ -416,8 +420,8 @@ def test_the_default_folder_is_named_by_the_digest(made, tmp_path, monkeypatch):
     assert (default_folder(grid) / "comparison.json").exists()
 
 
-def test_the_ledger_takes_the_cells(made):
-    folder = made[1]
+def test_the_ledger_takes_the_cells(finished_grid):
+    folder = finished_grid[1]
     plain = json.loads((folder / "comparison.json").read_text())
     found = json.loads((folder.parent / "ledger.json").read_text())
     by_label = {cell["label"]: cell for cell in plain["cells"]}
@@ -425,10 +429,10 @@ def test_the_ledger_takes_the_cells(made):
     assert [by_label[cell["label"]] for cell in found["cells"]] == found["cells"]
 
 
-def test_a_wrong_ledger_or_device_is_said_before_anything_is_done(made, tmp_path):
+def test_a_wrong_ledger_or_device_is_said_before_anything_is_done(finished_grid, tmp_path):
     (tmp_path / "ledger.json").write_text("{}")
     with pytest.raises(UsageError, match="is not a ledger"):
-        compare(made[0], tmp_path / "grid", Options(ledger=tmp_path / "ledger.json"))
+        compare(finished_grid[0], tmp_path / "grid", Options(ledger=tmp_path / "ledger.json"))
     with pytest.raises(UsageError, match="--device: found 'tpu', expected one of auto, cpu, cuda"):
-        compare(made[0], tmp_path / "grid", Options(device="tpu"))
+        compare(finished_grid[0], tmp_path / "grid", Options(device="tpu"))
     assert not (tmp_path / "grid").exists()

@@ -15,14 +15,14 @@ from cmapss_rul.experiments.table import describe_protocol
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.trained_model import restore
-from tests.experiments.inputs import run_here, write_config
-from tests.training.inputs import tiny
+from tests.experiments.inputs import run_in_process, write_config
+from tests.training.inputs import tiny_config
 
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch):
     """Jobs run in this process, and nothing is drawn."""
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
 
 
@@ -43,8 +43,8 @@ def test_the_oracle_records_one_network():
         make_grid(["fd001"], sets=["split.folds=5"], oracle=True)
 
 
-def test_cells_are_compared_apart(tmp_path, eight):
-    path = write_config(tmp_path / "small.yaml", eight)
+def test_cells_are_compared_apart(tmp_path, eight_engine_dir):
+    path = write_config(tmp_path / "small.yaml", eight_engine_dir)
     comparison = compare(grid_of(path, None, 2), tmp_path / "out", Options(processes=1))
     single, ensemble = comparison.cells
     assert [single.config, ensemble.config] == ["small", "small (2 folds)"]
@@ -62,8 +62,8 @@ def test_cells_are_compared_apart(tmp_path, eight):
     assert {file: file.stat().st_mtime_ns for file in before} == before
 
 
-def test_validation_pairs_no_ensemble_with_a_single_network(tmp_path, eight):
-    path = write_config(tmp_path / "small.yaml", eight)
+def test_validation_pairs_no_ensemble_with_a_single_network(tmp_path, eight_engine_dir):
+    path = write_config(tmp_path / "small.yaml", eight_engine_dir)
     grid = make_grid(
         [str(path)], balancers=["fixed", "amnl"], seeds=[0], axes={"split.folds": [None, 2]}
     )
@@ -80,8 +80,8 @@ def copy(ensemble_run, tmp_path):
     return shutil.copytree(ensemble_run, tmp_path / ensemble_run.name)
 
 
-def test_a_history_has_the_epochs_of_all_networks(copy, eight):
-    config = tiny(eight, split={"folds": 4})
+def test_a_history_has_the_epochs_of_all_networks(copy, eight_engine_dir):
+    config = tiny_config(eight_engine_dir, split={"folds": 4})
     history = finished_history(config, copy, oracle=False)
     assert [row["epoch"] for row in history.rows] == [1, 2] * 4
     assert [row["epoch"] for row in history.curve] == [1, 2]
@@ -90,24 +90,26 @@ def test_a_history_has_the_epochs_of_all_networks(copy, eight):
     assert history.best["val_rmse"] == restore(copy).val_rmse
 
 
-def test_an_unfinished_network_leaves_the_ensemble_unfinished(copy, eight):
-    config = tiny(eight, split={"folds": 4})
+def test_an_unfinished_network_leaves_the_ensemble_unfinished(copy, eight_engine_dir):
+    config = tiny_config(eight_engine_dir, split={"folds": 4})
     shutil.rmtree(copy / "fold-3")
     assert finished_history(config, copy, oracle=False) is None
     with pytest.raises(DamagedRun, match="another configuration"):
         finished_history(
-            tiny(eight, split={"folds": 4}, seed=0, loss={}, train={"clip": 3}), copy, oracle=False
+            tiny_config(eight_engine_dir, split={"folds": 4}, seed=0, loss={}, train={"clip": 3}),
+            copy,
+            oracle=False,
         )
 
 
-def test_files_travel_with_the_folds_and_name_their_own_place(copy, eight, tmp_path):
+def test_files_travel_with_the_folds_and_name_their_own_place(copy, eight_engine_dir, tmp_path):
     files = _read(copy)
     assert "fold-0/last.pt" in files
     _write(files, tmp_path / "back")
     assert (tmp_path / "back/fold-3/best.pt").read_bytes() == files["fold-3/best.pt"]
-    config = tiny(eight, split={"folds": 4})
+    config = tiny_config(eight_engine_dir, split={"folds": 4})
     job = TrainJob("run", config, tmp_path / "home", "cpu", False, None)
-    job.moved(eight, tmp_path / "back")(lambda _: None)
+    job.moved(eight_engine_dir, tmp_path / "back")(lambda _: None)
     for name in ("best.pt", "fold-1/last.pt"):
         host = checkpoint_file.read(tmp_path / "back" / name)["host"]
         assert host["folder"] == str((tmp_path / "home" / name).parent)

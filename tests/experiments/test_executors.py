@@ -18,8 +18,14 @@ from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.system.workers import JobEvent
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.runs import RunFolder
-from tests.experiments.jobs import DiesOnce, Elsewhere, Fail, Joins, Wait
-from tests.experiments.killed_job import KilledOnce
+from tests.experiments.jobs import (
+    AppendingJob,
+    AppendingJobKilledOnce,
+    FailingJob,
+    NeverEndingJob,
+    RemoteJob,
+)
+from tests.experiments.killed_job import TrainJobKilledOnce
 from tests.system.test_workers import ROOT, Recorder
 from tests.training.inputs import assert_same_run
 
@@ -62,10 +68,15 @@ def test_a_job_whose_worker_is_killed_is_done_again(tmp_path, two_workers):
     source, marks = tmp_path / "source.txt", tmp_path / "marks"
     source.write_text("well")
     marks.mkdir()
-    jobs = [Joins(name, tmp_path / name, source) for name in ("one", "two", "three")]
+    jobs = [AppendingJob(name, tmp_path / name, source) for name in ("one", "two", "three")]
     recorder = Recorder()
     with RayExecutor() as ray:
-        assert ray.run([jobs[0], DiesOnce(**vars(jobs[1]), marks=marks), jobs[2]], recorder) == {}
+        assert (
+            ray.run(
+                [jobs[0], AppendingJobKilledOnce(**vars(jobs[1]), marks=marks), jobs[2]], recorder
+            )
+            == {}
+        )
     assert [(job.folder / "joined.txt").read_text() for job in jobs] == ["well"] * 3
     (died,) = marks.iterdir()
     (pid,) = [line[2]["pid"] for line in lines(recorder) if line[:2] == ("progress", "two")]
@@ -74,11 +85,11 @@ def test_a_job_whose_worker_is_killed_is_done_again(tmp_path, two_workers):
 
 @pytest.mark.slow
 def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
-    made, tmp_path, monkeypatch, two_workers
+    finished_grid, tmp_path, monkeypatch, two_workers
 ):
-    grid, folder = made
+    grid, folder = finished_grid
     mark = tmp_path / "killed"
-    monkeypatch.setattr(baseline, "TrainJob", partial(KilledOnce, mark=mark))
+    monkeypatch.setattr(baseline, "TrainJob", partial(TrainJobKilledOnce, mark=mark))
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     recorder = Recorder()
 
@@ -112,7 +123,9 @@ def test_sources_go_once_and_folders_come_back(tmp_path, monkeypatch, two_worker
     monkeypatch.setattr(two_workers, "put", lambda value: stored.append(value) or put(value))
     source = tmp_path / "source.txt"
     source.write_text("new")
-    jobs = [Joins(str(number), tmp_path / "runs" / str(number), source) for number in range(3)]
+    jobs = [
+        AppendingJob(str(number), tmp_path / "runs" / str(number), source) for number in range(3)
+    ]
     jobs[1].folder.mkdir(parents=True)
     (jobs[1].folder / "joined.txt").write_text("old and ")
     recorder = Recorder()
@@ -137,9 +150,11 @@ def test_failures_are_named_and_stop_no_other(tmp_path, monkeypatch, two_workers
     monkeypatch.setattr(executors, "RETRIES", 0)
     source = tmp_path / "source.txt"
     source.write_text("well")
-    jobs = [Elsewhere(Fail(how, how), tmp_path / how) for how in ("error", "killed", "defect")]
+    jobs = [
+        RemoteJob(FailingJob(how, how), tmp_path / how) for how in ("error", "killed", "defect")
+    ]
     with RayExecutor() as ray:
-        errors = ray.run([*jobs, Joins("well", tmp_path / "well", source)], Recorder())
+        errors = ray.run([*jobs, AppendingJob("well", tmp_path / "well", source)], Recorder())
     assert errors.keys() == {"error", "killed", "defect"}
     assert errors["error"] == "no data"
     assert errors["defect"] == "ZeroDivisionError: oh"
@@ -159,7 +174,7 @@ def test_a_signal_gives_the_running_jobs_up(tmp_path, number, two_workers):
         elif event.kind != "started":
             recorder(event)
 
-    jobs = [Elsewhere(Wait(name), tmp_path / name) for name in ("one", "two")]
+    jobs = [RemoteJob(NeverEndingJob(name), tmp_path / name) for name in ("one", "two")]
     with pytest.raises(Interrupted, match=f"stopped by {number.name}, finished runs") as caught:
         RayExecutor().run(jobs, report)
     assert caught.value.exit_code == 128 + number
@@ -183,7 +198,7 @@ def test_no_cluster_at_the_address_is_one_line(address, reason, tmp_path, monkey
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:10")  # what is named goes before it
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(RulError, match=reason) as caught, RayExecutor(address) as engine:
-        engine.run([Elsewhere(Wait("one"), tmp_path)], Recorder())
+        engine.run([RemoteJob(NeverEndingJob("one"), tmp_path)], Recorder())
     assert str(caught.value).startswith("--address ")
     assert str(caught.value).isprintable()
     assert signal.getsignal(signal.SIGTERM) == handler
@@ -195,7 +210,7 @@ def test_the_environment_names_a_cluster_too(tmp_path, monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(RulError, match=r"--address 127\.0\.0\.1:9: "):
-        RayExecutor().run([Elsewhere(Wait("one"), tmp_path)], Recorder())
+        RayExecutor().run([RemoteJob(NeverEndingJob("one"), tmp_path)], Recorder())
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

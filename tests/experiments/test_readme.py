@@ -7,7 +7,7 @@ from cmapss_rul.experiments import compare as compare_module
 from cmapss_rul.experiments import executors
 from cmapss_rul.experiments.comparison import compare_results
 from cmapss_rul.metrics.bootstrap import DRAWS
-from tests.experiments.inputs import comparison, grid, results, run_here, write_config
+from tests.experiments.inputs import comparison, grid, results, run_in_process, write_config
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_the_python_lines_run(tmp_path, fleet_dir, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     write_config(tmp_path / "fd001", fleet_dir)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     exec(code, {"__name__": "__main__"})
     assert re.match(r"fd001: .*fixed", capsys.readouterr().out)

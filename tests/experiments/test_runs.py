@@ -140,15 +140,15 @@ def test_remove_takes_whatever_stands_there(tmp_path):
 # ---- results -------------------------------------------------------------------------------
 
 
-def read(made, place=0):
-    made_grid, folder = made
+def read(finished_grid, place=0):
+    made_grid, folder = finished_grid
     run = made_grid.runs[place]
     folder = run_folder(run, folder)
     return read_result(run, finished_history(run.config, folder, oracle=False), folder), folder
 
 
-def test_scores_are_those_of_the_evaluation(made):
-    found, folder = read(made)
+def test_scores_are_those_of_the_evaluation(finished_grid):
+    found, folder = read(finished_grid)
     plain = json.loads((folder / "evaluation.json").read_text())
     assert found.score("last_capped", "rmse") == plain["metrics"]["last"]["capped"]["rmse"]
     assert found.rmse == pytest.approx(found.score("last_capped", "rmse"))
@@ -157,8 +157,8 @@ def test_scores_are_those_of_the_evaluation(made):
     assert plain["protocol"]["epoch"] == found.history.best_epoch
 
 
-def test_the_best_epoch_is_the_lowest_validation_rmse(made):
-    found, _ = read(made, 1)
+def test_the_best_epoch_is_the_lowest_validation_rmse(finished_grid):
+    found, _ = read(finished_grid, 1)
     assert found.history.best["val_rmse"] == min(row["val_rmse"] for row in found.history.rows)
 
 
@@ -179,8 +179,8 @@ def test_the_clipped_share_is_the_mean_over_epochs():
     assert one.clipped_share == pytest.approx(0.6)
 
 
-def test_a_run_without_the_oracle_ignores_its_file(copied):
-    made_grid, folder = copied
+def test_a_run_without_the_oracle_ignores_its_file(grid_copy):
+    made_grid, folder = grid_copy
     place = run_folder(made_grid.runs[0], folder)
     (place / "oracle.csv").write_text("epoch,oracle_test_rmse,mark\n1,5.0,x\n")
     history = finished_history(made_grid.runs[0].config, place, oracle=False)
@@ -193,8 +193,8 @@ def test_a_score_too_large_for_a_number_is_none():
     assert one.validation_gap is None
 
 
-def test_an_evaluation_of_an_older_version_is_read(copied):
-    made_grid, folder = copied
+def test_an_evaluation_of_an_older_version_is_read(grid_copy):
+    made_grid, folder = grid_copy
     run = made_grid.runs[0]
     path = run_folder(run, folder) / "evaluation.json"
     plain = json.loads(path.read_text())
@@ -211,8 +211,8 @@ def test_an_evaluation_of_an_older_version_is_read(copied):
 
 @pytest.mark.parametrize("name", ["evaluation.json", "predictions.csv"])
 @pytest.mark.parametrize("content", [b"", b"[", b"{}", None])
-def test_a_damaged_evaluation_is_reported(copied, name, content):
-    made_grid, folder = copied
+def test_a_damaged_evaluation_is_reported(grid_copy, name, content):
+    made_grid, folder = grid_copy
     run = made_grid.runs[0]
     folder = run_folder(run, folder)
     history = finished_history(run.config, folder, oracle=False)
@@ -256,8 +256,8 @@ def test_without_git_there_is_no_commit(monkeypatch):
     assert commit() is None
 
 
-def test_errors_are_predicted_less_true(made):
-    found, folder = read(made)
+def test_errors_are_predicted_less_true(finished_grid):
+    found, folder = read(finished_grid)
     rows = (folder / "predictions.csv").read_text().splitlines()
     columns = rows[0].split(",")
     first = dict(zip(columns, rows[1].split(","), strict=True))

@@ -19,7 +19,7 @@ from cmapss_rul.experiments.runs import History
 from cmapss_rul.experiments.statistics import resampled_interval
 from cmapss_rul.experiments.validation import compare_by_validation, render
 from cmapss_rul.system.errors import UsageError
-from tests.experiments.inputs import run_here, write_config
+from tests.experiments.inputs import run_in_process, write_config
 
 
 def history(rmse, nasa=1.0, best_epoch=1):
@@ -98,18 +98,20 @@ def test_cells_of_several_configurations_of_one_subset_are_paired():
 
 
 @pytest.fixture
-def small(tmp_path, eight, monkeypatch):
+def small(tmp_path, eight_engine_dir, monkeypatch):
     """A configuration on a folder that has no test files."""
     folder = tmp_path / "data"
     folder.mkdir()
-    (folder / "train_FD001.txt").write_bytes((eight / "train_FD001.txt").read_bytes())
+    (folder / "train_FD001.txt").write_bytes((eight_engine_dir / "train_FD001.txt").read_bytes())
     monkeypatch.setenv("RUL_DATA_SOURCE", str(folder))
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     return write_config(tmp_path / "small.yaml", folder)
 
 
-def test_no_test_file_is_needed_and_a_later_call_evaluates_the_same_runs(small, tmp_path, eight):
+def test_no_test_file_is_needed_and_a_later_call_evaluates_the_same_runs(
+    small, tmp_path, eight_engine_dir
+):
     grid = make_grid([str(small)], balancers=["fixed", "amnl"], seeds=[0])
     comparison = compare_validation(grid, tmp_path / "out", Options(processes=1))
     assert json.loads((tmp_path / "out" / "validation.json").read_text())["pairs"]
@@ -118,7 +120,7 @@ def test_no_test_file_is_needed_and_a_later_call_evaluates_the_same_runs(small, 
     assert len(trained) == 2
     assert not list(tmp_path.glob("out/runs/*/evaluation.json"))
     for name in ("test_FD001.txt", "RUL_FD001.txt"):
-        (tmp_path / "data" / name).write_bytes((eight / name).read_bytes())
+        (tmp_path / "data" / name).write_bytes((eight_engine_dir / name).read_bytes())
     assert len(compare(grid, tmp_path / "out", Options(processes=1)).cells) == 2
     assert {path: path.read_bytes() for path in trained} == trained
 

@@ -20,7 +20,7 @@ from cmapss_rul.reports.report import report, run_page
 from cmapss_rul.training.trained_model import restore
 from tests.data._own import LIVES, own_rows, write_own
 from tests.evaluation._models import calibrated, countdown, trained
-from tests.experiments.inputs import run_here
+from tests.experiments.inputs import run_in_process
 from tests.reports.inputs import Seen
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -96,7 +96,7 @@ def test_one_test_engine_with_intervals(one_engine, tmp_path, start):
 
 
 def test_one_test_engine_is_compared(one_engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
     config = tmp_path / "own.yaml"
     config.write_text(to_yaml(restore(one_engine).config, comments=False), encoding="utf-8")
     ledger = tmp_path / "ledger.json"

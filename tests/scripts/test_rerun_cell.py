@@ -8,18 +8,18 @@ import pytest
 from cmapss_rul.cli import main
 from cmapss_rul.experiments import compare, executors
 from scripts.rerun_cell import NAME, app
-from tests.experiments.inputs import run_here
+from tests.experiments.inputs import run_in_process
 from tests.test_terminal import harmless
 
 
 @pytest.fixture
-def call(capsys, made, tmp_path, monkeypatch):
+def call(capsys, finished_grid, tmp_path, monkeypatch):
     """Call the script in a folder with configuration and ledger; no pictures, no processes."""
     for name in ("tiny.yaml", "ledger.json"):
-        shutil.copy(made[1].parent / name, tmp_path)
+        shutil.copy(finished_grid[1].parent / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(compare, "draw", lambda *_: [])
-    monkeypatch.setattr(executors, "run_jobs", run_here)
+    monkeypatch.setattr(executors, "run_jobs", run_in_process)
 
     def called(*words):
         with pytest.raises(SystemExit) as caught:

@@ -13,7 +13,7 @@ import pytest
 
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.system.workers import JobEvent, run_jobs
-from tests.experiments.jobs import Deaf, Fail, Say, Wait
+from tests.experiments.jobs import FailingJob, NeverEndingJob, SendingJob, SigtermIgnoringJob
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ class Recorder:
 
 def test_every_job_is_done_and_reported(tmp_path):
     recorder = Recorder()
-    jobs = [Say(str(number), tmp_path, (number, {"epoch": 1})) for number in range(5)]
+    jobs = [SendingJob(str(number), tmp_path, (number, {"epoch": 1})) for number in range(5)]
     assert run_jobs(jobs, 2, recorder) == {}
     numbers = {(tmp_path / str(number)).read_text() for number in range(5)}
     assert 1 <= len(numbers) <= 2
@@ -50,7 +50,7 @@ def test_every_job_is_done_and_reported(tmp_path):
 def test_failures_are_named_and_stop_no_other(tmp_path, capfd):
     recorder = Recorder()
     hows = ("error", "killed", "defect", "exit")
-    jobs = [*(Fail(how, how) for how in hows), Say("well", tmp_path)]
+    jobs = [*(FailingJob(how, how) for how in hows), SendingJob("well", tmp_path)]
     assert run_jobs(jobs, 1, recorder) == {
         "error": r"no\ndata",
         "killed": "its process was killed by SIGKILL (out of memory?)",
@@ -71,7 +71,7 @@ def test_no_jobs_start_no_process():
 def test_a_signal_ends_all_processes(number):
     recorder = Recorder(on_progress=lambda: signal.raise_signal(number))
     with pytest.raises(Interrupted, match=f"stopped by {number.name}, all is saved") as caught:
-        run_jobs([Wait("one"), Wait("two")], 1, recorder)
+        run_jobs([NeverEndingJob("one"), NeverEndingJob("two")], 1, recorder)
     assert caught.value.exit_code == 128 + number
     assert multiprocessing.active_children() == []
     assert JobEvent("two", "started") not in recorder.events
@@ -85,7 +85,7 @@ def test_a_second_ctrl_c_kills_what_does_not_stop(first):
 
     recorder = Recorder(on_progress=stop)
     with pytest.raises(KeyboardInterrupt):
-        run_jobs([Deaf("one"), Wait("two")], 1, recorder)
+        run_jobs([SigtermIgnoringJob("one"), NeverEndingJob("two")], 1, recorder)
     assert multiprocessing.active_children() == []
     assert recorder.events == [JobEvent("one", "started"), JobEvent("one", "progress", "began")]
 
@@ -93,14 +93,14 @@ def test_a_second_ctrl_c_kills_what_does_not_stop(first):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals that kill")
 def test_processes_die_with_a_killed_parent(tmp_path):
     script = (
-        "from tests.experiments.jobs import Wait\n"
+        "from tests.experiments.jobs import NeverEndingJob\n"
         "from cmapss_rul.system.workers import run_jobs\n"
         "import multiprocessing\n"
         "def report(event):\n"
         "    if event.kind == 'progress':\n"
         "        print(multiprocessing.active_children()[0].pid, flush=True)\n"
         "if __name__ == '__main__':\n"
-        "    run_jobs([Wait('one')], 1, report)\n"
+        "    run_jobs([NeverEndingJob('one')], 1, report)\n"
     )
     (tmp_path / "parent.py").write_text(script)
     parent = subprocess.Popen(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cmapss_rul.system.locks import LOCK, OWNER
-from tests.experiments.inputs import run_here
+from tests.experiments.inputs import run_in_process
 from tests.processes import command, fork, wait
 from tests.torture.runs import broken, configuration, fleets, unlike, unlike_checkpoints
 
@@ -151,7 +151,7 @@ def steady() -> None:
 
     loop.time.perf_counter = lambda: 0.0  # type: ignore[attr-defined]
     compare.commit = lambda: None  # type: ignore[attr-defined]
-    executors.run_jobs = run_here
+    executors.run_jobs = run_in_process
     for name in ("plot_learning_curves", "plot_weights", "plot_ranks", "plot_oracle_optimism"):
         setattr(plots, name, lambda *_: None)
 

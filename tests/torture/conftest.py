@@ -1,5 +1,5 @@
 """The tiny runs of the training tests serve here too."""
 
-from tests.training.conftest import _one_thread, finished_run, own_run
+from tests.training.conftest import _one_thread, finished_run, run_copy
 
-__all__ = ["_one_thread", "finished_run", "own_run"]
+__all__ = ["_one_thread", "finished_run", "run_copy"]

@@ -9,7 +9,7 @@ from random import Random
 
 from tests.torture.counts import Counts
 from tests.torture.runs import balancers, configuration, fleets, unlike
-from tests.training.inputs import rows_of
+from tests.training.inputs import metric_rows
 
 ROOT = Path(__file__).parents[2]
 LOCALES = ("C", "C.UTF-8", "POSIX", "de_DE.UTF-8", "tr_TR.UTF-8")
@@ -61,7 +61,7 @@ def train(config: Path, folder: Path, threads: int, random: Random) -> Path:
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    assert rows_of(place / "run" / "metrics.csv")
+    assert metric_rows(place / "run" / "metrics.csv")
     return place / "run"
 
 

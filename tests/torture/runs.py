@@ -14,7 +14,13 @@ from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.runs import RunFolder
 from tests.balancers.variants import MEMBERS
-from tests.training.inputs import NOISY_MODEL, compared, differences, plain, rows_of
+from tests.training.inputs import (
+    NOISY_MODEL,
+    comparable_content,
+    differences,
+    metric_rows,
+    tiny_config_dict,
+)
 
 TRAIN = {
     "epochs": 4,
@@ -49,7 +55,7 @@ def configuration(place: Path, data: Path, balancer: str) -> Path:
     Every second balancer, starting with the first, trains with Muon and AdamW.
     """
     optimiser = ("muon", "adamw")[balancers().index(balancer) % 2]
-    keys = plain(
+    keys = tiny_config_dict(
         data,
         data={"auxiliary": ["FD003"]},
         split=SPLIT,
@@ -105,13 +111,13 @@ def unlike_checkpoints(expected: Path, folder: Path) -> list[str]:
     found = []
     for name in ("best.pt", "last.pt"):
         found += [f"{name}{place}" for place in _differences(expected / name, folder / name)]
-    if rows_of(expected / "metrics.csv") != rows_of(folder / "metrics.csv"):
+    if metric_rows(expected / "metrics.csv") != metric_rows(folder / "metrics.csv"):
         found.append("metrics.csv differs")
     return found
 
 
 def _differences(one: Path, other: Path) -> list[str]:
-    return differences(compared(one), compared(other))
+    return differences(comparable_content(one), comparable_content(other))
 
 
 _NEEDED = (

@@ -64,19 +64,19 @@ def test_the_shim_disturbs_the_given_call(tmp_path, mode, at):
         assert (tmp_path / "part").read_bytes() == b"1234"
 
 
-def test_broken_run_folders_are_found(own_run, finished_run):
-    assert broken(own_run) == []
-    assert unlike(finished_run, own_run) == []
-    rows = (own_run / "metrics.csv").read_text()
-    (own_run / "metrics.csv").write_text(rows + rows.splitlines()[-1] + "\n")
-    assert broken(own_run) == [
+def test_broken_run_folders_are_found(run_copy, finished_run):
+    assert broken(run_copy) == []
+    assert unlike(finished_run, run_copy) == []
+    rows = (run_copy / "metrics.csv").read_text()
+    (run_copy / "metrics.csv").write_text(rows + rows.splitlines()[-1] + "\n")
+    assert broken(run_copy) == [
         "metrics.csv has the epochs [1, 2, 2]",
         "metrics.csv has 3 epochs, last.pt 2",
     ]
-    (own_run / "metrics.csv").write_text(rows.replace("\n2,", "\n2,9", 1))
-    assert unlike(finished_run, own_run) == ["metrics.csv differs"]
-    (own_run / "best.pt").write_bytes(b"half")
-    assert "best.pt: this is not a checkpoint" in unlike(finished_run, own_run)[0]
+    (run_copy / "metrics.csv").write_text(rows.replace("\n2,", "\n2,9", 1))
+    assert unlike(finished_run, run_copy) == ["metrics.csv differs"]
+    (run_copy / "best.pt").write_bytes(b"half")
+    assert "best.pt: this is not a checkpoint" in unlike(finished_run, run_copy)[0]
 
 
 def test_campaigns_are_named_whole_or_by_their_first_word():

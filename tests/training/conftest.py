@@ -1,4 +1,4 @@
-"""A finished run on the fleet of eight engines."""
+"""A finished tiny run on eight engines, and a copy of it."""
 
 import shutil
 
@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from cmapss_rul.training.train import train
-from tests.training.inputs import tiny
+from tests.training.inputs import tiny_config
 
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    """Two threads that wait for each other make tiny networks slow on a busy machine."""
+    """Use one thread: synchronising two slows down tiny networks on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -19,14 +19,14 @@ def _one_thread():
 
 
 @pytest.fixture(scope="session")
-def finished_run(eight, tmp_path_factory):
-    """Folder of a finished run; tests read it only."""
+def finished_run(eight_engine_dir, tmp_path_factory):
+    """Folder of a finished run; read only."""
     folder = tmp_path_factory.mktemp("runs") / "mine-s0"
-    train(tiny(eight), folder, device="cpu")
+    train(tiny_config(eight_engine_dir), folder, device="cpu")
     return folder
 
 
 @pytest.fixture
-def own_run(finished_run, tmp_path):
-    """A copy of the finished run, of the test's own."""
+def run_copy(finished_run, tmp_path):
+    """A writable copy of the finished run."""
     return shutil.copytree(finished_run, tmp_path / "runs" / "own-s0")

@@ -1,4 +1,4 @@
-"""What the tests of training share: a tiny run, a reporter that stops it, a comparison."""
+"""Shared by the tests of training: tiny configurations, reporters, comparison of runs."""
 
 import csv
 import signal
@@ -34,28 +34,31 @@ NOISY_MODEL = {
 TRAIN = {"epochs": 2, "batch_size": 20, "window_share": 0.05, "threads": 1}
 
 
-def plain(folder: Path, **parts: Any) -> dict[str, Any]:
-    """Keys of a tiny run; `train={...}` changes single keys, any other part is replaced."""
+def tiny_config_dict(folder: Path, **parts: Any) -> dict[str, Any]:
+    """Configuration of a tiny run as a mapping.
+
+    `train` and `data` override single keys; any other part is replaced as a whole.
+    """
     train = {**TRAIN, **parts.pop("train", {})}
     data = {"dir": str(folder), "window": 5, "columns": ["sensor_2", "sensor_4", "sensor_11"]}
     data.update(parts.pop("data", {}))
     return {"data": data, "model": MODEL, "train": train, **parts}
 
 
-def tiny(folder: Path, **parts: Any) -> RunConfig:
+def tiny_config(folder: Path, **parts: Any) -> RunConfig:
     """Configuration of a tiny run."""
-    return RunConfig.model_validate(plain(folder, **parts))
+    return RunConfig.model_validate(tiny_config_dict(folder, **parts))
 
 
 def quick_regressor() -> Any:
-    """scikit-learn's class with few bins: to weigh its bins takes it most of a small fit."""
+    """scikit-learn's regressor with few bins: binning dominates the time of a small fit."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     return partial(HistGradientBoostingRegressor, max_bins=16)
 
 
 class Recorder(Reporter):
-    """A reporter that keeps steps, rows and notes."""
+    """A reporter that counts steps and records rows and notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -68,17 +71,17 @@ class Recorder(Reporter):
         self.steps += 1
 
     def epoch_end(self, row: Any, best: bool) -> None:
-        """Keep a row."""
+        """Record a row."""
         del best
         self.rows.append(dict(row))
 
     def note(self, text: str) -> None:
-        """Keep a note."""
+        """Record a note."""
         self.notes.append(text)
 
 
 class Stopper(Recorder):
-    """A reporter that sends this process a signal, after a step or after an epoch of the run.
+    """A reporter that sends this process a signal after a given step or epoch.
 
     The handler runs at once, so that the loop finds the signal after the running step.
     """
@@ -90,19 +93,19 @@ class Stopper(Recorder):
         self._step, self._epoch, self._number = step, epoch, number
 
     def batch_end(self, windows: int) -> None:
-        """Count a step of this process, and stop after the one asked for."""
+        """Count a step; stop after the requested one."""
         super().batch_end(windows)
         if self.steps == self._step:
             signal.raise_signal(self._number)
 
     def epoch_end(self, row: Any, best: bool) -> None:
-        """Keep a row, and stop after the epoch asked for."""
+        """Record a row; stop after the requested epoch."""
         super().epoch_end(row, best)
         if row["epoch"] == self._epoch:
             signal.raise_signal(self._number)
 
 
-def made_content(
+def checkpoint_content(
     *,
     config: dict[str, Any] | None = None,
     split: dict[str, list[int]] | None = None,
@@ -110,7 +113,7 @@ def made_content(
     host: dict[str, Any] | None = None,
     **loop: Any,
 ) -> dict[str, Any]:
-    """Content of a checkpoint whose plain parts are whole, without weights; `loop` may change."""
+    """Content of a checkpoint without weights, with every other part; `loop` overrides keys."""
     epochs = loop.get("epoch", 0)
     row = dict.fromkeys(COLUMNS[1:-2], 1.0)
     file = {"subset": "FD001", "name": "train_FD001.txt", "sha256": "b" * 64}
@@ -137,22 +140,22 @@ def made_content(
     }  # fmt: skip
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """Rows of metrics.csv, without the two columns of times."""
+def metric_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of metrics.csv without the two time columns."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     return [dict(list(row.items())[:-2]) for row in rows]
 
 
-def compared(path: Path) -> dict[str, Any]:
-    """Content of a checkpoint that equal runs share."""
+def comparable_content(path: Path) -> dict[str, Any]:
+    """Content of a checkpoint without host facts: equal for equal runs."""
     content = checkpoint_file.read(path)
     del content["host"]
     return content
 
 
 def differences(one: Any, other: Any, where: str = "") -> list[str]:
-    """Where two nested contents differ: by type, by shape, or by a single bit."""
+    """Differences of two nested contents in type, shape or any bit."""
     if type(one) is not type(other):
         return [f"{where}: {type(one).__name__} and {type(other).__name__}"]
     if isinstance(one, torch.Tensor):
@@ -172,19 +175,19 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Two run folders hold the same run: every tensor, every entry, every figure."""
+    """Assert that two run folders are equal in every tensor, entry and metric."""
     for name in ("best.pt", "last.pt"):
-        assert differences(compared(one / name), compared(other / name)) == []
-    assert rows_of(one / "metrics.csv") == rows_of(other / "metrics.csv")
+        assert differences(comparable_content(one / name), comparable_content(other / name)) == []
+    assert metric_rows(one / "metrics.csv") == metric_rows(other / "metrics.csv")
 
 
-def everything(folder: Path) -> dict[str, bytes]:
-    """Bytes of all files of a folder."""
+def file_bytes(folder: Path) -> dict[str, bytes]:
+    """Content of all files of a folder, by name."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def record_run(config: RunConfig, folder: Path, **options: Any) -> Recorder:
-    """Train, and return the reporter that recorded it."""
+def train_and_record(config: RunConfig, folder: Path, **options: Any) -> Recorder:
+    """Train; return the reporter that recorded the run."""
     recorder = Recorder()
     train(config, folder, device="cpu", reporters=[recorder], **options)
     return recorder

@@ -18,7 +18,7 @@ from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_run
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import Stopper, assert_same_run, differences, everything, tiny
+from tests.training.inputs import Stopper, assert_same_run, differences, file_bytes, tiny_config
 
 SPLIT = {"validation": 0.5, "calibration": 0.25}
 """Of 16 engines 8 validate and 4 calibrate, which support 0.8."""
@@ -38,7 +38,7 @@ def trained(sixteen, tmp_path_factory):
     runs = {}
     for kind, split in (("validation", {"validation": 0.5}), ("calibration", SPLIT)):
         runs[kind] = tmp_path_factory.mktemp(kind) / "run"
-        train(tiny(sixteen, split=split), runs[kind], device="cpu")
+        train(tiny_config(sixteen, split=split), runs[kind], device="cpu")
     return runs
 
 
@@ -100,7 +100,7 @@ def test_only_best_holds_the_entry(trained):
 
 
 def test_an_interrupted_run_comes_to_the_same_intervals(trained, sixteen, tmp_path):
-    config = tiny(sixteen, split=SPLIT)
+    config = tiny_config(sixteen, split=SPLIT)
     with pytest.raises(Interrupted):
         train(config, tmp_path / "run", device="cpu", reporters=[Stopper(epoch=1)])
     assert restore(tmp_path / "run").calibration is not None
@@ -109,7 +109,7 @@ def test_an_interrupted_run_comes_to_the_same_intervals(trained, sixteen, tmp_pa
 
 
 def test_a_best_that_is_written_again_has_its_intervals(sixteen, tmp_path):
-    config, folder = tiny(sixteen, split=SPLIT), tmp_path / "run"
+    config, folder = tiny_config(sixteen, split=SPLIT), tmp_path / "run"
     with pytest.raises(Interrupted):
         train(config, folder, device="cpu", reporters=[Stopper(epoch=1)])
     expected = checkpoint_file.read(folder / "best.pt")["calibration"]
@@ -128,8 +128,8 @@ def test_where_no_level_is_supported_training_works(finished_run):
     )
 
 
-def test_a_split_by_windows_has_no_engine_to_calibrate(eight, tmp_path):
-    train(tiny(eight, split={"by": "windows"}), tmp_path / "run", device="cpu")
+def test_a_split_by_windows_has_no_engine_to_calibrate(eight_engine_dir, tmp_path):
+    train(tiny_config(eight_engine_dir, split={"by": "windows"}), tmp_path / "run", device="cpu")
     assert restore(tmp_path / "run").calibration is None
     with pytest.raises(UsageError, match=r"a leak: .*; intervals need engines that did not train"):
         calibrate_run(tmp_path / "run")
@@ -141,14 +141,14 @@ def test_a_split_by_windows_has_no_engine_to_calibrate(eight, tmp_path):
 @pytest.mark.parametrize("kind", ["validation", "calibration"])
 def test_it_is_the_same_as_training_gave_and_changes_no_other_entry(trained, tmp_path, kind):
     folder = shutil.copytree(trained[kind], tmp_path / "run")
-    others = {name: data for name, data in everything(folder).items() if name != "best.pt"}
+    others = {name: data for name, data in file_bytes(folder).items() if name != "best.pt"}
     before = without(folder / "best.pt")
     model = calibrate_run(folder)
     content = checkpoint_file.read(folder / "best.pt")
     assert content["calibration"] == checkpoint_file.read(trained[kind] / "best.pt")["calibration"]
     assert model.calibration == Calibration.model_validate(content.pop("calibration"))
     assert differences(before, content) == []
-    assert {name: data for name, data in everything(folder).items() if name != "best.pt"} == others
+    assert {name: data for name, data in file_bytes(folder).items() if name != "best.pt"} == others
 
 
 def test_other_levels_join_those_there_are(own):
@@ -180,21 +180,21 @@ def test_a_run_from_before_there_were_such_engines_is_calibrated(own):
     ],
 )
 def test_levels_that_cannot_be_are_refused_and_nothing_is_written(own, levels, message):
-    before = everything(own)
+    before = file_bytes(own)
     with pytest.raises(UsageError, match=message):
         calibrate_run(own, levels)
-    assert everything(own) == before
+    assert file_bytes(own) == before
 
 
-def test_too_few_engines_for_any_default_level(own_run):
+def test_too_few_engines_for_any_default_level(run_copy):
     with pytest.raises(UsageError, match=r"2 calibration engines .* 0\.8 needs at least 4"):
-        calibrate_run(own_run)
-    assert calibrate_run(own_run, [0.6]).calibration.levels == [0.6]
+        calibrate_run(run_copy)
+    assert calibrate_run(run_copy, [0.6]).calibration.levels == [0.6]
 
 
-def test_another_train_file_is_refused_by_both_digests(own, eight):
+def test_another_train_file_is_refused_by_both_digests(own, eight_engine_dir):
     with pytest.raises(UsageError, match=r"found SHA-256 .*, expected the file that the run"):
-        calibrate_run(own, data_dir=eight)
+        calibrate_run(own, data_dir=eight_engine_dir)
 
 
 def test_a_state_that_validation_did_not_choose_is_refused(own):
@@ -226,10 +226,10 @@ def test_a_prediction_that_is_not_finite_is_refused(own, monkeypatch):
         return rul + np.inf, chances
 
     monkeypatch.setattr("cmapss_rul.training.validation.predict", spoilt)
-    before = everything(own)
+    before = file_bytes(own)
     with pytest.raises(RulError, match="a calibration engine was not finite"):
         calibrate_run(own)
-    assert everything(own) == before
+    assert file_bytes(own) == before
 
 
 def test_the_model_given_back_is_the_one_in_the_file(own):

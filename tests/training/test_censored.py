@@ -21,9 +21,9 @@ from tests.data._own import HEADER, LIVES, own_rows, write_own
 from tests.training.inputs import (
     NOISY_MODEL,
     assert_same_run,
-    compared,
+    comparable_content,
     differences,
-    record_run,
+    train_and_record,
 )
 from tests.training.test_exact_resume import stopped
 from tests.training.test_own_fleet import own_config
@@ -173,7 +173,9 @@ def test_a_column_of_ones_changes_no_bit(tmp_path):
     for name, event in (("plain", None), ("ones", "failed")):
         train(config_of(file, data={"event": event}), tmp_path / name, device="cpu")
     for name in ("best.pt", "last.pt"):
-        found = differences(*(compared(tmp_path / run / name) for run in ("plain", "ones")))
+        found = differences(
+            *(comparable_content(tmp_path / run / name) for run in ("plain", "ones"))
+        )
         assert found == ["/config/data/event: NoneType and str"]
 
 
@@ -200,7 +202,7 @@ def test_batches_without_a_known_class_or_a_violated_bound_train_on(tmp_path):
 
 def test_failed_engines_alone_select_and_calibrate(file, tmp_path):
     config = config_of(file)
-    recorder = record_run(config, tmp_path / "run")
+    recorder = train_and_record(config, tmp_path / "run")
     assert recorder.notes[0] == (
         "5 of 8 records of my.csv end with the failure; the other 3 are trained on with a "
         "one-sided loss, and neither select the epoch nor calibrate the intervals"

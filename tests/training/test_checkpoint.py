@@ -19,7 +19,7 @@ from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.checkpoint_file import read, write
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import differences, tiny
+from tests.training.inputs import differences, tiny_config
 
 PLAIN = (dict, list, str, int, float, bool, type(None), torch.Tensor)
 
@@ -66,11 +66,11 @@ def test_the_top_level_keys_are_those_promised(finished_run):
     assert len(content["split"]["training"]) + len(content["split"]["validation"]) == 8
 
 
-def test_paths_times_and_host_facts_stand_under_host_alone(finished_run, eight):
+def test_paths_times_and_host_facts_stand_under_host_alone(finished_run, eight_engine_dir):
     content = read(finished_run / "last.pt")
     host = content.pop("host")
     assert host["folder"] == str(finished_run)
-    assert host["data_dir"] == str(eight)
+    assert host["data_dir"] == str(eight_engine_dir)
     assert host["device"] == "cpu"
     assert host["threads"] == 1
     assert len(host["clock"]["rows"]) == 2
@@ -79,12 +79,12 @@ def test_paths_times_and_host_facts_stand_under_host_alone(finished_run, eight):
         assert not re.search(r"second|time|dir$|folder|host|device$|path", where), where
 
 
-def test_the_restored_model_is_what_was_trained(finished_run, eight):
+def test_the_restored_model_is_what_was_trained(finished_run, eight_engine_dir):
     model = restore(finished_run)
     content = read(finished_run / "best.pt")
-    data = load_data(tiny(eight))
+    data = load_data(tiny_config(eight_engine_dir))
     assert model.path == finished_run / "best.pt"
-    assert model.config == tiny(eight)
+    assert model.config == tiny_config(eight_engine_dir)
     assert not model.network.training
     assert differences(dict(model.network.state_dict()), content["model"]) == []
     assert model.engines.training == data.engines.training.tolist()
@@ -93,7 +93,7 @@ def test_the_restored_model_is_what_was_trained(finished_run, eight):
     assert model.epoch == content["loop"]["best_epoch"]
     assert model.val_rmse == content["loop"]["best_value"]
     assert set(model.versions.model_dump()) == {"cmapss_rul", "torch", "python"}
-    fleet = read_fleet(eight / "train_FD001.txt")
+    fleet = read_fleet(eight_engine_dir / "train_FD001.txt")
     expected = data.preprocessor.transform(fleet)
     assert (model.preprocessor.transform(fleet) == expected).all()
     assert restore(str(finished_run / "last.pt")).epoch == 2

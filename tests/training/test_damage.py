@@ -17,30 +17,32 @@ from tests.torture.runs import broken
 from tests.training.inputs import (
     Stopper,
     assert_same_run,
-    everything,
-    record_run,
-    rows_of,
-    tiny,
+    file_bytes,
+    metric_rows,
+    tiny_config,
+    train_and_record,
 )
 
 
 @pytest.fixture(scope="module")
-def straight(eight, tmp_path_factory):
+def straight(eight_engine_dir, tmp_path_factory):
     """A run of four epochs; read only."""
     folder = tmp_path_factory.mktemp("straight") / "run"
-    train(config(eight), folder, device="cpu")
+    train(config(eight_engine_dir), folder, device="cpu")
     return folder
 
 
 def config(folder):
-    return tiny(folder, train={"epochs": 4})
+    return tiny_config(folder, train={"epochs": 4})
 
 
 @pytest.fixture
-def stopped(eight, tmp_path):
+def stopped(eight_engine_dir, tmp_path):
     """The same run, stopped after its second epoch."""
     with pytest.raises(Interrupted):
-        train(config(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
+        train(
+            config(eight_engine_dir), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)]
+        )
     return RunFolder(tmp_path / "run")
 
 
@@ -60,10 +62,10 @@ def test_the_previous_checkpoint_is_the_epoch_before(stopped):
 
 @pytest.mark.parametrize("damage", [spoil, lambda path: path.write_bytes(b""), os.unlink])
 def test_a_damaged_last_checkpoint_is_named_and_the_one_before_goes_on(
-    stopped, straight, eight, damage
+    stopped, straight, eight_engine_dir, damage
 ):
     damage(stopped.last)
-    recorder = record_run(config(eight), stopped.path, resume=True)
+    recorder = train_and_record(config(eight_engine_dir), stopped.path, resume=True)
     said = [text for text in recorder.notes if "last.pt" in text]
     assert len(said) == 1
     assert said[0].startswith(str(stopped.last))
@@ -73,7 +75,9 @@ def test_a_damaged_last_checkpoint_is_named_and_the_one_before_goes_on(
     assert said[0] in stopped.log.read_text()
 
 
-def test_metrics_never_show_an_epoch_that_the_checkpoint_does_not_know(stopped, eight, monkeypatch):
+def test_metrics_never_show_an_epoch_that_the_checkpoint_does_not_know(
+    stopped, eight_engine_dir, monkeypatch
+):
     """Killed right after the damage was found: the files fit each other then, too."""
     spoil(stopped.last)
 
@@ -85,35 +89,43 @@ def test_metrics_never_show_an_epoch_that_the_checkpoint_does_not_know(stopped, 
 
     monkeypatch.setattr(Loop, "fit", killed)
     with pytest.raises(KilledError):
-        train(config(eight), stopped.path, device="cpu", resume=True)
+        train(config(eight_engine_dir), stopped.path, device="cpu", resume=True)
     assert checkpoint_file.read(stopped.last)["loop"]["epoch"] == 1
-    assert [row["epoch"] for row in rows_of(stopped.metrics)] == ["1"]
+    assert [row["epoch"] for row in metric_rows(stopped.metrics)] == ["1"]
 
 
-def test_the_whole_one_is_not_replaced_by_the_damaged_one(stopped, straight, eight):
+def test_the_whole_one_is_not_replaced_by_the_damaged_one(stopped, straight, eight_engine_dir):
     spoil(stopped.last)
     with pytest.raises(Interrupted):
-        train(config(eight), stopped.path, device="cpu", resume=True, reporters=[Stopper(step=1)])
+        train(
+            config(eight_engine_dir),
+            stopped.path,
+            device="cpu",
+            resume=True,
+            reporters=[Stopper(step=1)],
+        )
     assert checkpoint_file.read(stopped.previous)["loop"]["epoch"] == 1
     assert checkpoint_file.read(stopped.last)["loop"]["batch"] == 1
-    train(config(eight), stopped.path, device="cpu", resume=True)
+    train(config(eight_engine_dir), stopped.path, device="cpu", resume=True)
     assert_same_run(straight, stopped.path)
 
 
-def test_a_damaged_previous_checkpoint_matters_to_nobody(stopped, straight, eight):
+def test_a_damaged_previous_checkpoint_matters_to_nobody(stopped, straight, eight_engine_dir):
     spoil(stopped.previous)
-    recorder = record_run(config(eight), stopped.path, resume=True)
+    recorder = train_and_record(config(eight_engine_dir), stopped.path, resume=True)
     assert not any("previous" in text for text in recorder.notes)
     assert_same_run(straight, stopped.path)
 
 
-def test_where_both_are_damaged_the_last_one_is_named_and_nothing_is_touched(stopped, eight):
+def test_where_both_are_damaged_the_last_one_is_named_and_nothing_is_touched(
+    stopped, eight_engine_dir
+):
     spoil(stopped.last)
     spoil(stopped.previous)
-    before = everything(stopped.path)
+    before = file_bytes(stopped.path)
     with pytest.raises(CheckpointError, match=r"last\.pt: the file is damaged"):
-        train(config(eight), stopped.path, device="cpu", resume=True)
-    assert everything(stopped.path) == before
+        train(config(eight_engine_dir), stopped.path, device="cpu", resume=True)
+    assert file_bytes(stopped.path) == before
 
 
 def test_a_run_whose_last_checkpoint_is_damaged_is_still_found(stopped):
@@ -125,60 +137,81 @@ def test_a_run_whose_last_checkpoint_is_damaged_is_still_found(stopped):
     assert "damaged" in problem
 
 
-def test_missing_rows_are_written_and_none_twice(stopped, straight, eight):
+def test_missing_rows_are_written_and_none_twice(stopped, straight, eight_engine_dir):
     rows = stopped.metrics.read_text().splitlines(keepends=True)
     for text in ("", rows[0], "".join(rows[:2]), "".join([*rows, rows[-1]]), "nonsense"):
         stopped.metrics.write_text(text)
         with pytest.raises(Interrupted):
             train(
-                config(eight), stopped.path, device="cpu", resume=True, reporters=[Stopper(step=1)]
+                config(eight_engine_dir),
+                stopped.path,
+                device="cpu",
+                resume=True,
+                reporters=[Stopper(step=1)],
             )
         assert stopped.metrics.read_text().startswith("".join(rows))
         assert broken(stopped.path) == []
-    train(config(eight), stopped.path, device="cpu", resume=True)
+    train(config(eight_engine_dir), stopped.path, device="cpu", resume=True)
     assert_same_run(straight, stopped.path)
 
 
 def test_a_damaged_best_checkpoint_is_written_again_where_it_is_at_hand(
-    eight, tmp_path, monkeypatch
+    eight_engine_dir, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 - self.state.epoch))
-    train(config(eight), tmp_path / "straight", device="cpu")
+    train(config(eight_engine_dir), tmp_path / "straight", device="cpu")
     with pytest.raises(Interrupted):
-        train(config(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
+        train(
+            config(eight_engine_dir), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)]
+        )
     run = RunFolder(tmp_path / "run")
     best = checkpoint_file.read(run.best)
     spoil(run.best)
     with pytest.raises(Interrupted):
-        train(config(eight), run.path, device="cpu", resume=True, reporters=[Stopper(step=1)])
+        train(
+            config(eight_engine_dir),
+            run.path,
+            device="cpu",
+            resume=True,
+            reporters=[Stopper(step=1)],
+        )
     again = checkpoint_file.read(run.best)
     assert again["loop"] == best["loop"]
     assert "best.pt: the file is damaged" in run.log.read_text()
     assert "it was restored" in run.log.read_text()
-    train(config(eight), run.path, device="cpu", resume=True)
+    train(config(eight_engine_dir), run.path, device="cpu", resume=True)
     assert_same_run(tmp_path / "straight", run.path)
 
 
 @pytest.mark.parametrize("text", [None, "", "epoch\n"])
-def test_a_finished_run_killed_before_its_last_row_gets_it(straight, eight, tmp_path, text):
+def test_a_finished_run_killed_before_its_last_row_gets_it(
+    straight, eight_engine_dir, tmp_path, text
+):
     """Found by the campaign of kills: such a run has nothing left to train, but files to mend."""
     run = RunFolder(shutil.copytree(straight, tmp_path / "run"))
-    before = everything(run.path)
+    before = file_bytes(run.path)
     run.metrics.unlink()
     if text is not None:
         run.metrics.write_text(text)
     (run.path / ".metrics.csv.999999999.part").write_text("half")
-    assert "nothing to do" in record_run(config(eight), run.path, resume=True).notes[0]
-    assert everything(run.path) == before
+    assert (
+        "nothing to do"
+        in train_and_record(config(eight_engine_dir), run.path, resume=True).notes[0]
+    )
+    assert file_bytes(run.path) == before
 
 
-def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_one_line(eight, tmp_path, monkeypatch):
+def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_one_line(
+    eight_engine_dir, tmp_path, monkeypatch
+):
     monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 + self.state.epoch))
     with pytest.raises(Interrupted):
-        train(config(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
+        train(
+            config(eight_engine_dir), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)]
+        )
     spoil(tmp_path / "run" / "best.pt")
     with pytest.raises(CheckpointError, match="resuming cannot restore epoch 1") as caught:
-        train(config(eight), tmp_path / "run", device="cpu", resume=True)
+        train(config(eight_engine_dir), tmp_path / "run", device="cpu", resume=True)
     assert "\n" not in str(caught.value)
 
 

@@ -21,7 +21,14 @@ from cmapss_rul.training.run_selection import select_run
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import Recorder, Stopper, assert_same_run, differences, plain, tiny
+from tests.training.inputs import (
+    Recorder,
+    Stopper,
+    assert_same_run,
+    differences,
+    tiny_config,
+    tiny_config_dict,
+)
 
 SPLIT = {"folds": 4}
 FOLDS = [f"fold-{fold}" for fold in range(4)]
@@ -77,8 +84,10 @@ def test_the_folder_has_a_run_for_each_fold_and_one_checkpoint(ensemble_run):
     assert yaml.safe_load((ensemble_run / "config.yaml").read_text())["split"]["folds"] == 4
 
 
-def test_a_network_is_the_ordinary_run_of_its_split(ensemble_run, eight, tmp_path):
-    train(tiny(eight, split={**SPLIT, "fold": 2}), tmp_path / "alone", device="cpu")
+def test_a_network_is_the_ordinary_run_of_its_split(ensemble_run, eight_engine_dir, tmp_path):
+    train(
+        tiny_config(eight_engine_dir, split={**SPLIT, "fold": 2}), tmp_path / "alone", device="cpu"
+    )
     assert_same_run(ensemble_run / "fold-2", tmp_path / "alone")
 
 
@@ -98,8 +107,10 @@ def test_the_checkpoint_has_the_networks_and_scalings_of_the_runs(ensemble_run):
     assert len(set(centres)) == 4
 
 
-def test_it_predicts_the_mean_of_its_networks_each_with_its_own_scaling(ensemble_run, eight):
-    model, fleet = restore(ensemble_run), read_fleet(eight / "test_FD001.txt")
+def test_it_predicts_the_mean_of_its_networks_each_with_its_own_scaling(
+    ensemble_run, eight_engine_dir
+):
+    model, fleet = restore(ensemble_run), read_fleet(eight_engine_dir / "test_FD001.txt")
     found = predict_fleet(model, fleet)
     alone = [predict_fleet(restore(ensemble_run / fold), fleet) for fold in FOLDS]
     assert found.rul == pytest.approx(np.mean([part.rul for part in alone], axis=0), abs=1e-4)
@@ -108,8 +119,8 @@ def test_it_predicts_the_mean_of_its_networks_each_with_its_own_scaling(ensemble
     assert not np.allclose(alone[0].rul, alone[1].rul)
 
 
-def test_windows_of_load_data_are_those_that_it_takes(ensemble_run, eight):
-    model, fleet = restore(ensemble_run), read_fleet(eight / "train_FD001.txt")
+def test_windows_of_load_data_are_those_that_it_takes(ensemble_run, eight_engine_dir):
+    model, fleet = restore(ensemble_run), read_fleet(eight_engine_dir / "train_FD001.txt")
     windows = load_data(model.config).validation.windows
     assert len(windows) == fleet.rows
     assert model.predict(windows).rul.tolist() == predict_fleet(model, fleet).rul.tolist()
@@ -142,12 +153,12 @@ def test_intervals_come_from_all_engines(ensemble_run, copy):
     assert 0.5 in calibrate_run(copy, [0.5], device="cpu").calibration.levels
 
 
-def test_it_trains_without_any_test_file(eight, tmp_path):
+def test_it_trains_without_any_test_file(eight_engine_dir, tmp_path):
     (tmp_path / "data").mkdir()
     for name in ("train_FD001.txt", "FD001.json"):
-        if (eight / name).exists():
-            shutil.copy(eight / name, tmp_path / "data")
-    config = tiny(tmp_path / "data", split={"folds": 2}, train={"epochs": 1})
+        if (eight_engine_dir / name).exists():
+            shutil.copy(eight_engine_dir / name, tmp_path / "data")
+    config = tiny_config(tmp_path / "data", split={"folds": 2}, train={"epochs": 1})
     assert restore(train(config, tmp_path / "run", device="cpu")).members
 
 
@@ -163,8 +174,10 @@ def test_it_trains_without_any_test_file(eight, tmp_path):
     ],
     ids=["in the first network", "inside a later one", "between two"],
 )
-def test_a_resumed_ensemble_is_the_uninterrupted_one(ensemble_run, eight, tmp_path, stop, error):
-    config, run = tiny(eight, split=SPLIT), tmp_path / "run"
+def test_a_resumed_ensemble_is_the_uninterrupted_one(
+    ensemble_run, eight_engine_dir, tmp_path, stop, error
+):
+    config, run = tiny_config(eight_engine_dir, split=SPLIT), tmp_path / "run"
     with pytest.raises(error) as caught:
         train(config, run, device="cpu", reporters=[stop])
     if error is Interrupted:
@@ -176,17 +189,23 @@ def test_a_resumed_ensemble_is_the_uninterrupted_one(ensemble_run, eight, tmp_pa
     assert_same_ensemble(ensemble_run, run)
 
 
-def test_a_finished_one_says_so_and_is_left_alone(copy, eight):
+def test_a_finished_one_says_so_and_is_left_alone(copy, eight_engine_dir):
     before = (copy / "best.pt").read_bytes()
     recorder = Recorder()
-    train(tiny(eight, split=SPLIT), copy, device="cpu", resume=True, reporters=[recorder])
+    train(
+        tiny_config(eight_engine_dir, split=SPLIT),
+        copy,
+        device="cpu",
+        resume=True,
+        reporters=[recorder],
+    )
     assert recorder.notes[-1] == f"{copy} has the networks of all 4 folds: nothing to do"
     assert recorder.steps == 0
     assert (copy / "best.pt").read_bytes() == before
 
 
-def test_more_epochs_train_every_network_further(copy, eight):
-    config = tiny(eight, split=SPLIT, train={"epochs": 3})
+def test_more_epochs_train_every_network_further(copy, eight_engine_dir):
+    config = tiny_config(eight_engine_dir, split=SPLIT, train={"epochs": 3})
     train(config, copy, device="cpu", resume=True)
     assert checkpoint_file.read(copy / "best.pt")["config"]["train"]["epochs"] == 3
     for fold, member in zip(FOLDS, restore(copy).members, strict=True):
@@ -194,16 +213,21 @@ def test_more_epochs_train_every_network_further(copy, eight):
         assert member.best_epoch == restore(copy / fold).best_epoch
 
 
-def test_another_configuration_is_refused_before_any_file_changes(copy, eight):
+def test_another_configuration_is_refused_before_any_file_changes(copy, eight_engine_dir):
     before = (copy / "config.yaml").read_bytes()
     with pytest.raises(UsageError, match=r"fold-0/last\.pt belongs to another run: train\.clip"):
-        train(tiny(eight, split=SPLIT, train={"clip": 3}), copy, device="cpu", resume=True)
+        train(
+            tiny_config(eight_engine_dir, split=SPLIT, train={"clip": 3}),
+            copy,
+            device="cpu",
+            resume=True,
+        )
     assert (copy / "config.yaml").read_bytes() == before
 
 
-def test_resume_auto_finds_it(eight, tmp_path, monkeypatch):
+def test_resume_auto_finds_it(eight_engine_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text(yaml.safe_dump(plain(eight)))
+    Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
     sets = ["split.folds=4"]
     new = select_run("mine.yaml", sets=sets)
     assert str(new.run) == "runs/mine-4folds-s0"
@@ -223,38 +247,38 @@ def test_resume_auto_finds_it(eight, tmp_path, monkeypatch):
 # ---- what is refused ------------------------------------------------------------------------
 
 
-def test_the_folder_of_another_run_is_refused(ensemble_run, eight, tmp_path):
-    config = tiny(eight, split=SPLIT)
+def test_the_folder_of_another_run_is_refused(ensemble_run, eight_engine_dir, tmp_path):
+    config = tiny_config(eight_engine_dir, split=SPLIT)
     with pytest.raises(UsageError, match="exists already and is left alone"):
         train(config, ensemble_run, device="cpu")
-    train(tiny(eight, train={"epochs": 1}), tmp_path / "single", device="cpu")
+    train(tiny_config(eight_engine_dir, train={"epochs": 1}), tmp_path / "single", device="cpu")
     with pytest.raises(UsageError, match=r"has best\.pt but no fold of an ensemble"):
         train(config, tmp_path / "single", device="cpu", resume=True)
     with pytest.raises(UsageError, match=r"has no last\.pt to resume from, but has fold-0"):
-        train(tiny(eight), ensemble_run, device="cpu", resume=True)
+        train(tiny_config(eight_engine_dir), ensemble_run, device="cpu", resume=True)
 
 
-def test_fewer_engines_than_folds_are_refused_and_leave_no_folder(eight, tmp_path):
+def test_fewer_engines_than_folds_are_refused_and_leave_no_folder(eight_engine_dir, tmp_path):
     with pytest.raises(DataError, match=r"found 8 engines .*; expected at least 9, one for each"):
-        train(tiny(eight, split={"folds": 9}), tmp_path / "run", device="cpu")
+        train(tiny_config(eight_engine_dir, split={"folds": 9}), tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
 
 
-def test_networks_of_different_files_are_not_joined(copy, eight):
+def test_networks_of_different_files_are_not_joined(copy, eight_engine_dir):
     """Where the file was changed between two networks."""
     content = checkpoint_file.read(copy / "fold-3" / "best.pt")
     content["data"]["canonical_sha256"] = "0" * 64
     checkpoint_file.write(copy / "fold-3" / "best.pt", content)
     with pytest.raises(CheckpointError, match=r"fold-3/best\.pt: was trained on train_FD001\.txt"):
-        train(tiny(eight, split=SPLIT), copy, device="cpu", resume=True)
+        train(tiny_config(eight_engine_dir, split=SPLIT), copy, device="cpu", resume=True)
 
 
-def test_a_damaged_checkpoint_is_refused_and_written_again(copy, ensemble_run, eight):
+def test_a_damaged_checkpoint_is_refused_and_written_again(copy, ensemble_run, eight_engine_dir):
     (copy / "best.pt").write_bytes((copy / "best.pt").read_bytes()[:-9])
     with pytest.raises(CheckpointError, match="its end is missing"):
         restore(copy)
     assert describe_run(RunFolder(copy)).state == "damaged"
-    train(tiny(eight, split=SPLIT), copy, device="cpu", resume=True)
+    train(tiny_config(eight_engine_dir, split=SPLIT), copy, device="cpu", resume=True)
     assert_same_ensemble(ensemble_run, copy)
 
 

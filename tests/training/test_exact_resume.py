@@ -14,8 +14,8 @@ from tests.training.inputs import (
     Stopper,
     assert_same_run,
     differences,
-    rows_of,
-    tiny,
+    metric_rows,
+    tiny_config,
 )
 
 
@@ -28,7 +28,7 @@ def stopped(config, folder, *, resume=False, **when):
 def noisy(folder, balancer=None, **train_keys):
     """Everything that has a state: dropout, noise, batch statistics, average, plateau, patience."""
     keys = {"epochs": 3, "ema": 0.9, "patience": 9, "warmup": 0.5, **train_keys}
-    return tiny(
+    return tiny_config(
         folder,
         model=NOISY_MODEL,
         data={"smoothing": 0.3},
@@ -38,9 +38,9 @@ def noisy(folder, balancer=None, **train_keys):
 
 
 @pytest.mark.parametrize("balancer", VARIANTS, ids=title)
-def test_every_balancer_goes_on_exactly(eight, tmp_path, balancer):
+def test_every_balancer_goes_on_exactly(eight_engine_dir, tmp_path, balancer):
     """Stopped in mid-epoch and again between epochs: the same as straight through."""
-    config = noisy(eight, balancer)
+    config = noisy(eight_engine_dir, balancer)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     train(config, straight, device="cpu")
     stopped(config, parts, step=2)
@@ -62,8 +62,8 @@ def test_every_balancer_goes_on_exactly(eight, tmp_path, balancer):
     ids=str,
 )
 @pytest.mark.parametrize("when", [{"step": 1}, {"epoch": 1}], ids=str)
-def test_every_option_goes_on_exactly(eight, tmp_path, keys, when):
-    config = noisy(eight, **keys)
+def test_every_option_goes_on_exactly(eight_engine_dir, tmp_path, keys, when):
+    config = noisy(eight_engine_dir, **keys)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     train(config, straight, device="cpu")
     stopped(config, parts, **when)
@@ -71,8 +71,8 @@ def test_every_option_goes_on_exactly(eight, tmp_path, keys, when):
     assert_same_run(straight, parts)
 
 
-def test_a_run_stopped_at_every_step_is_the_same_run(eight, tmp_path):
-    config = noisy(eight, epochs=2)
+def test_a_run_stopped_at_every_step_is_the_same_run(eight_engine_dir, tmp_path):
+    config = noisy(eight_engine_dir, epochs=2)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     recorder = Recorder()
     train(config, straight, device="cpu", reporters=[recorder])
@@ -83,31 +83,35 @@ def test_a_run_stopped_at_every_step_is_the_same_run(eight, tmp_path):
     assert_same_run(straight, parts)
 
 
-def test_training_twice_gives_the_same_run_and_another_seed_another(eight, tmp_path):
+def test_training_twice_gives_the_same_run_and_another_seed_another(eight_engine_dir, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(noisy(eight).model_copy(update={"seed": seed}), tmp_path / name, device="cpu")
+        train(
+            noisy(eight_engine_dir).model_copy(update={"seed": seed}), tmp_path / name, device="cpu"
+        )
     assert_same_run(tmp_path / "a", tmp_path / "b")
     first, third = (checkpoint_file.read(tmp_path / name / "best.pt")["model"] for name in "ac")
     assert set(differences(first, third)) >= {f"/{name}" for name in first if "weight" in name}
 
 
-def test_equal_runs_differ_in_nothing_but_host_facts(eight, tmp_path, monkeypatch):
+def test_equal_runs_differ_in_nothing_but_host_facts(eight_engine_dir, tmp_path, monkeypatch):
     """Other folders, and the same data under another, relative path."""
-    train(tiny(eight), tmp_path / "one", device="cpu")
+    train(tiny_config(eight_engine_dir), tmp_path / "one", device="cpu")
     (tmp_path / "elsewhere").mkdir()
     copy = tmp_path / "elsewhere" / "train_FD001.txt"
-    copy.write_bytes((eight / "train_FD001.txt").read_bytes())
+    copy.write_bytes((eight_engine_dir / "train_FD001.txt").read_bytes())
     manifest = "manifest_FD001.json"
-    copy.with_name(manifest).write_bytes((eight / manifest).read_bytes())
+    copy.with_name(manifest).write_bytes((eight_engine_dir / manifest).read_bytes())
     monkeypatch.chdir(tmp_path)
-    train(tiny("elsewhere"), "a folder/with two names", device="cpu")
+    train(tiny_config("elsewhere"), "a folder/with two names", device="cpu")
     assert_same_run(tmp_path / "one", tmp_path / "a folder" / "with two names")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_says_how_to_go_on_and_has_its_own_exit_code(eight, tmp_path, number):
+def test_a_signal_saves_says_how_to_go_on_and_has_its_own_exit_code(
+    eight_engine_dir, tmp_path, number
+):
     folder = tmp_path / "my run"
-    error = stopped(tiny(eight), folder, step=1, number=number)
+    error = stopped(tiny_config(eight_engine_dir), folder, step=1, number=number)
     assert error.exit_code == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
     assert "\n" not in str(error)
     assert signal.Signals(number).name in str(error)
@@ -117,6 +121,8 @@ def test_a_signal_saves_says_how_to_go_on_and_has_its_own_exit_code(eight, tmp_p
     assert not (folder / "best.pt").exists()
 
 
-def test_a_signal_after_the_last_epoch_finds_everything_done(eight, tmp_path):
-    train(tiny(eight), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)])
-    assert [row["epoch"] for row in rows_of(tmp_path / "run" / "metrics.csv")] == ["1", "2"]
+def test_a_signal_after_the_last_epoch_finds_everything_done(eight_engine_dir, tmp_path):
+    train(
+        tiny_config(eight_engine_dir), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)]
+    )
+    assert [row["epoch"] for row in metric_rows(tmp_path / "run" / "metrics.csv")] == ["1", "2"]

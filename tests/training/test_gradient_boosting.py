@@ -12,14 +12,14 @@ from cmapss_rul.training import gradient_boosting
 from cmapss_rul.training.gradient_boosting import find_regressor, fit_gradient_boosting
 from cmapss_rul.training.inputs import load_data
 from cmapss_rul.training.validation import cut_weights
-from tests.training.inputs import quick_regressor, tiny
+from tests.training.inputs import quick_regressor, tiny_config
 
 pytest.importorskip("sklearn")
 
 
 @pytest.fixture(scope="module")
-def config(eight):
-    return tiny(eight)
+def config(eight_engine_dir):
+    return tiny_config(eight_engine_dir)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -73,9 +73,9 @@ def test_predictions_are_clamped_and_classes_follow_from_them(config, fitted):
     np.testing.assert_array_equal(found.probabilities.sum(axis=1), 1)
 
 
-def test_no_test_file_is_needed(config, eight, tmp_path, monkeypatch):
+def test_no_test_file_is_needed(config, eight_engine_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(gradient_boosting, "CANDIDATES", [(0.2, 7)])
-    shutil.copy(eight / "train_FD001.txt", tmp_path)
+    shutil.copy(eight_engine_dir / "train_FD001.txt", tmp_path)
     alone = config.model_copy(update={"data": config.data.moved_to(tmp_path)})
     fit_gradient_boosting(alone, Path("best.pt"))
     assert [path.name for path in tmp_path.glob("*.txt")] == ["train_FD001.txt"]

@@ -11,7 +11,7 @@ from cmapss_rul.data.split import LEAK
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.listing import ListedRun, describe_run, list_runs
 from cmapss_rul.training.runs import RunFolder
-from tests.training.inputs import made_content
+from tests.training.inputs import checkpoint_content
 
 CONFIG = {
     "seed": 3,
@@ -24,7 +24,7 @@ CONFIG = {
 
 def content(*, epoch=4, batch=0, best_epoch=2, best_rmse=11.5, config=CONFIG, data=None):
     loop = {"epoch": epoch, "batch": batch, "best_epoch": best_epoch}
-    made = made_content(config=config, data=data, **loop)
+    made = checkpoint_content(config=config, data=data, **loop)
     for row in made["loop"]["history"]:
         row["val_rmse"] = best_rmse
     return made
@@ -170,7 +170,8 @@ def test_what_must_be_said_beside_the_figures(made, data, by, note):
 def test_engines_kept_from_training_are_said(made):
     run = made()
     checkpoint_file.write(
-        run.last, made_content(config=CONFIG, epoch=4, best_epoch=2, split={"calibration": [3, 5]})
+        run.last,
+        checkpoint_content(config=CONFIG, epoch=4, best_epoch=2, split={"calibration": [3, 5]}),
     )
     assert describe_run(run).note == "2 engines calibrate the intervals, so fewer trained"
 

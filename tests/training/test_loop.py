@@ -23,7 +23,14 @@ from cmapss_rul.training.step import TrainingStep
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.balancers.variants import VARIANTS, title
-from tests.training.inputs import Recorder, compared, differences, made_content, rows_of, tiny
+from tests.training.inputs import (
+    Recorder,
+    checkpoint_content,
+    comparable_content,
+    differences,
+    metric_rows,
+    tiny_config,
+)
 
 
 def loop_of(config, folder, reporter=None):
@@ -34,7 +41,7 @@ def loop_of(config, folder, reporter=None):
     training_step = TrainingStep(config, network, device)
     run = RunFolder(folder)
     recorder = reporter or Reporter()
-    record = Checkpoint.from_content(made_content(), folder)
+    record = Checkpoint.from_content(checkpoint_content(), folder)
     return Loop(
         config=config,
         run=run,
@@ -67,10 +74,10 @@ BY_FORMULA = [variant for variant in VARIANTS if variant.name in ("fixed", "amnl
 
 
 @pytest.mark.parametrize("balancer", BY_FORMULA, ids=title)
-def test_with_the_whole_set_as_one_batch_a_row_is_a_step(eight, tmp_path, balancer):
+def test_with_the_whole_set_as_one_batch_a_row_is_a_step(eight_engine_dir, tmp_path, balancer):
     """The balancer, given the losses of the rows, says the rows' weights exactly."""
     keys = {"epochs": 4, "batch_size": 10**9, "clip": None, "window_share": 0.05, "ema": None}
-    config = tiny(eight, balancer=balancer.model_dump(), train=keys)
+    config = tiny_config(eight_engine_dir, balancer=balancer.model_dump(), train=keys)
     recorder = Recorder()
     train(config, tmp_path / "run", device="cpu", reporters=[recorder])
     assert recorder.steps == 4
@@ -86,10 +93,10 @@ def test_with_the_whole_set_as_one_batch_a_row_is_a_step(eight, tmp_path, balanc
         alone.epoch_end(losses.detach())
 
 
-def test_kpi_weights_of_the_first_row_by_hand(eight, tmp_path):
+def test_kpi_weights_of_the_first_row_by_hand(eight_engine_dir, tmp_path):
     """With one batch: −(1 − κ) log κ of the fresh network's predictions."""
     keys = {"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None}
-    config = tiny(eight, balancer={"name": "dtp"}, train=keys)
+    config = tiny_config(eight_engine_dir, balancer={"name": "dtp"}, train=keys)
     loop = loop_of(config, tmp_path)
     batch = loop.data.training.batch(torch.arange(len(loop.data.training)))
     rul, logits = loop.training_step.network(batch.windows)
@@ -103,9 +110,9 @@ def test_kpi_weights_of_the_first_row_by_hand(eight, tmp_path):
         assert row[f"weight_{task}"] == pytest.approx(-(1 - kappa) * math.log(kappa), rel=1e-4)
 
 
-def test_weights_of_epochs_follow_from_the_two_before(eight, tmp_path):
+def test_weights_of_epochs_follow_from_the_two_before(eight_engine_dir, tmp_path):
     """Several batches an epoch: 1 twice, then 2 softmax of the ratio of the rows' losses."""
-    config = tiny(eight, balancer={"name": "dwa"}, train={"epochs": 4})
+    config = tiny_config(eight_engine_dir, balancer={"name": "dwa"}, train={"epochs": 4})
     recorder = Recorder()
     train(config, tmp_path / "run", device="cpu", reporters=[recorder])
     assert recorder.steps > 4
@@ -121,11 +128,11 @@ def test_weights_of_epochs_follow_from_the_two_before(eight, tmp_path):
         assert row["weight_rul"] != 1
 
 
-def test_learnt_weights_of_the_first_row_by_hand(eight, tmp_path):
+def test_learnt_weights_of_the_first_row_by_hand(eight_engine_dir, tmp_path):
     keys = {"epochs": 1, "batch_size": 10**9}
     for name in ("gradnorm", "uncertainty"):
         recorder = Recorder()
-        config = tiny(eight, balancer={"name": name}, train=keys)
+        config = tiny_config(eight_engine_dir, balancer={"name": name}, train=keys)
         train(config, tmp_path / name, device="cpu", reporters=[recorder])
         (row,) = recorder.rows
         if name == "gradnorm":
@@ -136,9 +143,11 @@ def test_learnt_weights_of_the_first_row_by_hand(eight, tmp_path):
             assert row["weight_health"] == pytest.approx(1 / row["train_health_loss"], rel=1e-5)
 
 
-def test_row_one_holds_the_losses_before_the_first_update(eight, tmp_path):
+def test_row_one_holds_the_losses_before_the_first_update(eight_engine_dir, tmp_path):
     """With the whole set as one batch: those of the fresh network, by hand."""
-    config = tiny(eight, train={"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None})
+    config = tiny_config(
+        eight_engine_dir, train={"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None}
+    )
     loop = loop_of(config, tmp_path)
     output = loop.training_step.network(
         loop.data.training.batch(torch.arange(len(loop.data.training))).windows
@@ -151,13 +160,15 @@ def test_row_one_holds_the_losses_before_the_first_update(eight, tmp_path):
     assert recorder.rows[0]["train_rul_loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_losses_are_means_over_windows_and_weights_over_steps(eight, tmp_path):
+def test_losses_are_means_over_windows_and_weights_over_steps(eight_engine_dir, tmp_path):
     """Batches of unequal size: 41 windows in batches of 14, 14, 13."""
-    config = tiny(eight, train={"epochs": 1, "batch_size": 14}, balancer={"name": "amnl"})
+    config = tiny_config(
+        eight_engine_dir, train={"epochs": 1, "batch_size": 14}, balancer={"name": "amnl"}
+    )
     loop = loop_of(config, tmp_path)
     share = 41 / len(loop.data.training)
-    config = tiny(
-        eight,
+    config = tiny_config(
+        eight_engine_dir,
         train={"epochs": 1, "batch_size": 14, "window_share": share},
         balancer={"name": "amnl"},
     )
@@ -182,18 +193,25 @@ def test_losses_are_means_over_windows_and_weights_over_steps(eight, tmp_path):
         assert row[name] == pytest.approx(columns[:, place].mean())
 
 
-def test_the_learning_rate_is_that_of_the_epochs_last_step(eight, tmp_path):
+def test_the_learning_rate_is_that_of_the_epochs_last_step(eight_engine_dir, tmp_path):
     keys = {"epochs": 3, "warmup": 1, "learning_rate": 0.01, "batch_size": 30}
     recorder = Recorder()
-    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
+    train(
+        tiny_config(eight_engine_dir, train=keys),
+        tmp_path / "run",
+        device="cpu",
+        reporters=[recorder],
+    )
     assert recorder.rows[0]["learning_rate"] == pytest.approx(0.01)  # the end of the warm-up
     loop = checkpoint_file.read(tmp_path / "run" / "last.pt")
     assert loop["optimiser"]["param_groups"][0]["lr"] == recorder.rows[2]["learning_rate"]
     assert 0 < recorder.rows[2]["learning_rate"] < recorder.rows[1]["learning_rate"] < 0.01
 
 
-def test_each_epoch_draws_its_windows_anew_and_uses_each_once(eight, tmp_path):
-    loop = loop_of(tiny(eight, train={"window_share": 0.1, "batch_size": 16}), tmp_path)
+def test_each_epoch_draws_its_windows_anew_and_uses_each_once(eight_engine_dir, tmp_path):
+    loop = loop_of(
+        tiny_config(eight_engine_dir, train={"window_share": 0.1, "batch_size": 16}), tmp_path
+    )
     first = torch.cat(loop.draw_batches())
     assert len(first) == loop.windows_per_epoch == round(0.1 * len(loop.data.training))
     assert len(set(first.tolist())) == len(first)
@@ -204,27 +222,27 @@ def test_each_epoch_draws_its_windows_anew_and_uses_each_once(eight, tmp_path):
     assert max(map(len, loop.draw_batches())) - min(map(len, loop.draw_batches())) <= 1
 
 
-def test_the_whole_share_is_every_window_of_the_training_engines(eight, tmp_path):
-    loop = loop_of(tiny(eight, train={"window_share": 1}), tmp_path)
+def test_the_whole_share_is_every_window_of_the_training_engines(eight_engine_dir, tmp_path):
+    loop = loop_of(tiny_config(eight_engine_dir, train={"window_share": 1}), tmp_path)
     assert sorted(torch.cat(loop.draw_batches()).tolist()) == list(range(len(loop.data.training)))
 
 
-def test_even_the_smallest_share_has_a_window(eight, tmp_path):
-    loop = loop_of(tiny(eight, train={"window_share": 1e-9}), tmp_path)
+def test_even_the_smallest_share_has_a_window(eight_engine_dir, tmp_path):
+    loop = loop_of(tiny_config(eight_engine_dir, train={"window_share": 1e-9}), tmp_path)
     assert [len(batch) for batch in loop.draw_batches()] == [1]
 
 
 @pytest.fixture
-def pair(eight, tmp_path):
+def pair(eight_engine_dir, tmp_path):
     """Folder with the fleet of eight as FD001, and three engines as FD002."""
-    shutil.copytree(eight, tmp_path / "pair")
+    shutil.copytree(eight_engine_dir, tmp_path / "pair")
     simulate(tmp_path / "pair", engines=3, conditions=6)
     return tmp_path / "pair"
 
 
 def test_auxiliary_windows_are_drawn_by_a_share_of_their_own(pair, tmp_path):
     keys = {"window_share": 0.1, "auxiliary_share": 0.5, "batch_size": 16}
-    loop = loop_of(tiny(pair, data={"auxiliary": ["FD002"]}, train=keys), tmp_path)
+    loop = loop_of(tiny_config(pair, data={"auxiliary": ["FD002"]}, train=keys), tmp_path)
     own = len(loop.data.training) - loop.data.auxiliary
     first = torch.cat(loop.draw_batches())
     assert int((first < own).sum()) == round(0.1 * own)
@@ -240,13 +258,15 @@ def test_auxiliary_windows_are_drawn_by_a_share_of_their_own(pair, tmp_path):
 def test_without_that_share_all_windows_are_drawn_alike(pair, tmp_path, subsets):
     """Nor does it matter where there are none."""
     keys = {"window_share": 0.1, "auxiliary_share": None if subsets else 0.5}
-    loop = loop_of(tiny(pair, data={"auxiliary": subsets}, train=keys), tmp_path)
+    loop = loop_of(tiny_config(pair, data={"auxiliary": subsets}, train=keys), tmp_path)
     order = np.random.default_rng([0, 1]).permutation(len(loop.data.training))
     assert torch.cat(loop.draw_batches()).tolist() == order[: round(0.1 * len(order))].tolist()
 
 
-def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels(eight, tmp_path):
-    config = tiny(eight)
+def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels(
+    eight_engine_dir, tmp_path
+):
+    config = tiny_config(eight_engine_dir)
     train(config, tmp_path / "run", device="cpu")
     model, data = restore(tmp_path / "run" / "last.pt"), load_data(config)
     windows = data.validation.windows
@@ -255,7 +275,7 @@ def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels
     rul, probabilities = predict(model.network, windows)
     predicted, true = rul.clamp(0, 125).double().numpy(), data.validation.rul.double().numpy()
     assert true.max() == 125
-    row = numbers(rows_of(tmp_path / "run" / "metrics.csv")[-1])
+    row = numbers(metric_rows(tmp_path / "run" / "metrics.csv")[-1])
     assert row["val_rmse"] == rmse(predicted, true)
     assert row["val_nasa"] == nasa_mean(predicted, true)
     by_engine = [
@@ -272,8 +292,8 @@ def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels
     assert row["val_health_accuracy"] == float(right)
 
 
-def test_predictions_beyond_the_range_are_clamped_before_the_figures(eight, tmp_path):
-    loop = loop_of(tiny(eight, train={"ema": None}), tmp_path)
+def test_predictions_beyond_the_range_are_clamped_before_the_figures(eight_engine_dir, tmp_path):
+    loop = loop_of(tiny_config(eight_engine_dir, train={"ema": None}), tmp_path)
     for bound, value in ((125.0, 1e6), (0.0, -1e6)):
         with torch.no_grad():
             list(loop.training_step.network.rul_head.parameters())[-1].fill_(value)
@@ -282,10 +302,10 @@ def test_predictions_beyond_the_range_are_clamped_before_the_figures(eight, tmp_
         assert found["val_rmse"] == rmse(np.full(len(true), bound), true)
 
 
-def test_the_best_checkpoint_is_of_the_best_epoch(eight, tmp_path):
+def test_the_best_checkpoint_is_of_the_best_epoch(eight_engine_dir, tmp_path):
     keys = {"epochs": 6, "learning_rate": 1.0, "ema": None, "schedule": {"name": "constant"}}
-    train(tiny(eight, train=keys), tmp_path / "run", device="cpu")
-    figures = [float(row["val_rmse"]) for row in rows_of(tmp_path / "run" / "metrics.csv")]
+    train(tiny_config(eight_engine_dir, train=keys), tmp_path / "run", device="cpu")
+    figures = [float(row["val_rmse"]) for row in metric_rows(tmp_path / "run" / "metrics.csv")]
     best = restore(tmp_path / "run")
     assert best.epoch == figures.index(min(figures)) + 1
     assert best.val_rmse == min(figures)
@@ -308,36 +328,46 @@ def scripted(monkeypatch, values, column="val_rmse"):
 @pytest.mark.parametrize(
     ("patience", "epochs", "best"), [(1, 3, 2), (2, 6, 4), (3, 7, 4), (None, 8, 4)]
 )
-def test_early_stopping(eight, tmp_path, monkeypatch, patience, epochs, best):
+def test_early_stopping(eight_engine_dir, tmp_path, monkeypatch, patience, epochs, best):
     scripted(monkeypatch, [9.0, 5.0, 5.0, 4.0, 6.0, 4.0, 7.0, 8.0])
     keys = {"epochs": 8, "patience": patience, "window_share": 0.001}
     recorder = Recorder()
-    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
+    train(
+        tiny_config(eight_engine_dir, train=keys),
+        tmp_path / "run",
+        device="cpu",
+        reporters=[recorder],
+    )
     assert len(recorder.rows) == epochs
     assert checkpoint_file.read(tmp_path / "run" / "best.pt")["loop"]["epoch"] == best
     assert f"best epoch {best}: validation RMSE" in recorder.notes[-1]
 
 
 @pytest.mark.parametrize("column", ["val_cut_rmse", "val_cut_nasa"])
-def test_another_column_selects_the_epoch(eight, tmp_path, monkeypatch, column):
+def test_another_column_selects_the_epoch(eight_engine_dir, tmp_path, monkeypatch, column):
     scripted(monkeypatch, [9.0, 4.0, 6.0], column)
     keys = {"epochs": 5, "select": column, "patience": 1, "window_share": 0.001}
     recorder = Recorder()
-    train(tiny(eight, train=keys), tmp_path / "run", device="cpu", reporters=[recorder])
+    train(
+        tiny_config(eight_engine_dir, train=keys),
+        tmp_path / "run",
+        device="cpu",
+        reporters=[recorder],
+    )
     assert len(recorder.rows) == 3
     loop = checkpoint_file.read(tmp_path / "run" / "best.pt")["loop"]
     assert (loop["epoch"], loop["best_value"]) == (2, 4.0)
     assert recorder.notes[-1] == f"best epoch 2: validation RMSE 50.000 cycles, {column} 4.000"
 
 
-def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight, tmp_path):
-    loop = loop_of(tiny(eight, train={"batch_size": 10**9}), tmp_path)
+def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight_engine_dir, tmp_path):
+    loop = loop_of(tiny_config(eight_engine_dir, train={"batch_size": 10**9}), tmp_path)
     seen = []
     before = torch.get_rng_state()
     loop.evaluate = lambda labelled: seen.append(len(labelled))
     loop.check_evaluation()
     assert seen == [len(loop.data.validation)]
-    loop.config = tiny(eight, train={"batch_size": 3})
+    loop.config = tiny_config(eight_engine_dir, train={"batch_size": 3})
     loop.check_evaluation()
     assert seen[1] == 6
     loop.state.step = 1
@@ -362,49 +392,57 @@ def failing(monkeypatch, at, value=float("nan")):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(
-    eight, tmp_path, monkeypatch, value
+    eight_engine_dir, tmp_path, monkeypatch, value
 ):
     good, bad = tmp_path / "good", tmp_path / "bad"
     recorder = Recorder()
-    train(tiny(eight, train={"epochs": 3}), good, device="cpu", reporters=[recorder])
+    train(
+        tiny_config(eight_engine_dir, train={"epochs": 3}), good, device="cpu", reporters=[recorder]
+    )
     steps = recorder.steps // 3
     failing(monkeypatch, at=steps + 1, value=value)
     with pytest.raises(RulError) as caught:
-        train(tiny(eight, train={"epochs": 3}), bad, device="cpu")
+        train(tiny_config(eight_engine_dir, train={"epochs": 3}), bad, device="cpu")
     assert caught.value.exit_code == 1
     assert f"not finite at step {steps + 2} (epoch 2)" in str(caught.value)
     assert f"{bad / 'last.pt'} is retained" in str(caught.value)
     assert "\n" not in str(caught.value)
-    kept = compared(bad / "last.pt")
+    kept = comparable_content(bad / "last.pt")
     assert kept["loop"]["epoch"] == 1
-    assert rows_of(bad / "metrics.csv") == rows_of(good / "metrics.csv")[:1]
+    assert metric_rows(bad / "metrics.csv") == metric_rows(good / "metrics.csv")[:1]
     assert all(torch.isfinite(value).all() for value in kept["model"].values())
     monkeypatch.undo()  # whatever the reason was, the run can go on
-    train(tiny(eight, train={"epochs": 3}), bad, device="cpu", resume=True)
-    assert differences(compared(good / "last.pt"), compared(bad / "last.pt")) == []
+    train(tiny_config(eight_engine_dir, train={"epochs": 3}), bad, device="cpu", resume=True)
+    assert (
+        differences(comparable_content(good / "last.pt"), comparable_content(bad / "last.pt")) == []
+    )
 
 
-def test_a_bad_loss_in_the_first_epoch_says_that_nothing_was_saved(eight, tmp_path, monkeypatch):
+def test_a_bad_loss_in_the_first_epoch_says_that_nothing_was_saved(
+    eight_engine_dir, tmp_path, monkeypatch
+):
     failing(monkeypatch, at=0)
     with pytest.raises(RulError, match=r"at step 1 \(epoch 1\); nothing was saved yet"):
-        train(tiny(eight), tmp_path / "run", device="cpu")
+        train(tiny_config(eight_engine_dir), tmp_path / "run", device="cpu")
     assert not list((tmp_path / "run").glob("*.pt"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_prediction_that_is_not_finite_is_no_figure(eight, tmp_path, value):
+def test_a_prediction_that_is_not_finite_is_no_figure(eight_engine_dir, tmp_path, value):
     """Infinity too: the clamp would turn it into the cap."""
-    loop = loop_of(tiny(eight, train={"ema": None}), tmp_path)
+    loop = loop_of(tiny_config(eight_engine_dir, train={"ema": None}), tmp_path)
     with torch.no_grad():
         list(loop.training_step.network.rul_head.parameters())[-1].fill_(value)
     with pytest.raises(RulError, match="a validation engine in epoch 1 was not finite"):
         loop.check_evaluation()
 
 
-def test_evaluation_uses_the_averaged_weights(eight, tmp_path):
-    train(tiny(eight, train={"ema": 0.9}), tmp_path / "with", device="cpu")
-    train(tiny(eight, train={"ema": None}), tmp_path / "without", device="cpu")
-    averaged, plain = (compared(tmp_path / name / "last.pt") for name in ("with", "without"))
+def test_evaluation_uses_the_averaged_weights(eight_engine_dir, tmp_path):
+    train(tiny_config(eight_engine_dir, train={"ema": 0.9}), tmp_path / "with", device="cpu")
+    train(tiny_config(eight_engine_dir, train={"ema": None}), tmp_path / "without", device="cpu")
+    averaged, plain = (
+        comparable_content(tmp_path / name / "last.pt") for name in ("with", "without")
+    )
     assert differences(averaged["model_raw"], plain["model"]) == []  # the average leads nowhere
     assert differences(averaged["model"], averaged["model_raw"])
     assert "model_raw" not in plain
@@ -412,7 +450,7 @@ def test_evaluation_uses_the_averaged_weights(eight, tmp_path):
     assert differences(loaded, averaged["model"]) == []
 
 
-def test_the_network_is_trained_in_training_mode(eight, tmp_path, monkeypatch):
+def test_the_network_is_trained_in_training_mode(eight_engine_dir, tmp_path, monkeypatch):
     modes = []
     forward = Network.forward
 
@@ -421,14 +459,22 @@ def test_the_network_is_trained_in_training_mode(eight, tmp_path, monkeypatch):
         return forward(self, windows, padding)
 
     monkeypatch.setattr(Network, "forward", spy)
-    train(tiny(eight, train={"ema": None, "epochs": 2}), tmp_path / "run", device="cpu")
+    train(
+        tiny_config(eight_engine_dir, train={"ema": None, "epochs": 2}),
+        tmp_path / "run",
+        device="cpu",
+    )
     assert set(modes) == {(True, True), (False, False)}
     assert modes[0] == (False, False)  # the check
     assert modes[-1] == (False, False)
 
 
-def test_the_log_says_what_the_balancer_says(eight, tmp_path):
-    train(tiny(eight, balancer={"name": "uncertainty"}), tmp_path / "run", device="cpu")
+def test_the_log_says_what_the_balancer_says(eight_engine_dir, tmp_path):
+    train(
+        tiny_config(eight_engine_dir, balancer={"name": "uncertainty"}),
+        tmp_path / "run",
+        device="cpu",
+    )
     log = (tmp_path / "run" / "train.log").read_text()
     assert "epoch 1: lag_rul" in log
     assert "lag_health" in log

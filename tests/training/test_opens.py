@@ -17,7 +17,7 @@ from cmapss_rul.training.run_selection import select_run
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import Stopper, plain, tiny
+from tests.training.inputs import Stopper, tiny_config, tiny_config_dict
 
 
 @pytest.fixture
@@ -35,11 +35,16 @@ def opens(monkeypatch):
     return counts
 
 
-def test_resume_auto_opens_each_checkpoint_once(eight, tmp_path, monkeypatch, opens):
+def test_resume_auto_opens_each_checkpoint_once(eight_engine_dir, tmp_path, monkeypatch, opens):
     monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text(yaml.safe_dump(plain(eight)))
+    Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
     with pytest.raises(Interrupted):
-        train(tiny(eight), Path("runs/mine-s0"), device="cpu", reporters=[Stopper(epoch=1)])
+        train(
+            tiny_config(eight_engine_dir),
+            Path("runs/mine-s0"),
+            device="cpu",
+            reporters=[Stopper(epoch=1)],
+        )
     opens.clear()
     selection = select_run("mine.yaml", resume="auto")
     with pytest.raises(Interrupted):
@@ -53,14 +58,14 @@ def test_resume_auto_opens_each_checkpoint_once(eight, tmp_path, monkeypatch, op
     assert opens == {"last.pt": 1, "best.pt": 1}  # the latter may have to be repaired
 
 
-def test_a_finished_run_is_opened_once(own_run, eight, opens):
-    train(tiny(eight), RunFolder(own_run), device="cpu", resume=True)
+def test_a_finished_run_is_opened_once(run_copy, eight_engine_dir, opens):
+    train(tiny_config(eight_engine_dir), RunFolder(run_copy), device="cpu", resume=True)
     assert opens == {"last.pt": 1}
 
 
 def test_calibrate_opens_the_checkpoint_once(tmp_path, opens):
     simulate(tmp_path, engines=16)
-    train(tiny(tmp_path, split={"validation": 0.5}), tmp_path / "run", device="cpu")
+    train(tiny_config(tmp_path, split={"validation": 0.5}), tmp_path / "run", device="cpu")
     opens.clear()
     calibrate_run(tmp_path / "run")
     assert opens == {"best.pt": 1}
@@ -84,8 +89,8 @@ def test_restoring_builds_one_network_beside_the_outline_that_is_checked(finishe
 # ---- what a folder remembers ------------------------------------------------------------------
 
 
-def test_a_folder_reads_again_what_has_changed(own_run, opens):
-    run = RunFolder(own_run)
+def test_a_folder_reads_again_what_has_changed(run_copy, opens):
+    run = RunFolder(run_copy)
     assert run.newest()[0].loop.epoch == run.newest()[0].loop.epoch == 2
     assert opens == {"last.pt": 1}
     content = checkpoint_file.read(run.previous)
@@ -100,9 +105,9 @@ def test_a_folder_reads_again_what_has_changed(own_run, opens):
     assert opens == {"last.pt": 2}
 
 
-def test_what_was_read_is_not_changed_by_training_on(own_run, eight):
-    run = RunFolder(own_run)
+def test_what_was_read_is_not_changed_by_training_on(run_copy, eight_engine_dir):
+    run = RunFolder(run_copy)
     first = run.newest()[0]
-    train(tiny(eight, train={"epochs": 3}), run, device="cpu", resume=True)
+    train(tiny_config(eight_engine_dir, train={"epochs": 3}), run, device="cpu", resume=True)
     assert (first.content["loop"]["epoch"], len(first.content["loop"]["history"])) == (2, 2)
     assert run.newest()[0].loop.epoch == 3

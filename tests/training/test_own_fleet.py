@@ -23,9 +23,9 @@ from tests.training.inputs import (
     TRAIN,
     Stopper,
     assert_same_run,
-    compared,
+    comparable_content,
     differences,
-    record_run,
+    train_and_record,
 )
 
 
@@ -62,7 +62,10 @@ def test_what_the_engines_set_aside_hold_changes_no_bit_of_the_training(own_run,
     train(config, tmp_path / "run", device="cpu")
     assert (own_run / "my-s0/metrics.csv").read_text().splitlines()[0].startswith("epoch")
     for name in ("best.pt", "last.pt"):
-        one, other = compared(own_run / "my-s0" / name), compared(tmp_path / "run" / name)
+        one, other = (
+            comparable_content(own_run / "my-s0" / name),
+            comparable_content(tmp_path / "run" / name),
+        )
         assert {*differences(one, other)} == {
             f"/data/{key}: {one['data'][key]} and {other['data'][key]}"
             for key in ("sha256", "canonical_sha256")
@@ -80,7 +83,7 @@ def test_the_file_is_the_only_one_that_is_asked_for(own_run, tmp_path, monkeypat
 
 def test_the_log_says_what_is_assumed(own_run, tmp_path):
     late = write_own(tmp_path / "late.csv", own_rows()[3:])
-    said = record_run(own_config(late), tmp_path / "run").notes
+    said = train_and_record(own_config(late), tmp_path / "run").notes
     assert said[0] == (
         "each record of late.csv is assumed to end with the failure (data.event or "
         "data.censored mark those that do not); 2 of its engines are held out for rul evaluate"
@@ -190,7 +193,7 @@ def test_a_label_among_the_inputs_is_refused_or_marked(tmp_path):
         "data.settings, or set data.allow_labels to true, which marks all metrics"
     )
     assert not (tmp_path / "run").exists()
-    recorder = record_run(own_config(file, {**data, "allow_labels": True}), tmp_path / "run")
+    recorder = train_and_record(own_config(file, {**data, "allow_labels": True}), tmp_path / "run")
     assert "a label among the inputs (life), so all metrics are optimistic" in recorder.notes
     assert checkpoint_file.read(tmp_path / "run/best.pt")["data"]["label_columns"] == ["life"]
     # columns that the network does not see may be labels

@@ -24,7 +24,7 @@ from cmapss_rul.training.ranks import (
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.processes import command, fork, is_running, wait
-from tests.training.inputs import Recorder, compared, differences, plain, rows_of, tiny
+from tests.training.inputs import Recorder, comparable_content, differences, tiny_config_dict, metric_rows, tiny_config
 from tests.training.two_ranks import all_variants
 
 ROOT = Path(__file__).parents[2]
@@ -56,10 +56,10 @@ def ended(process):
 
 
 @pytest.fixture(scope="module")
-def two_ranks(tmp_path_factory, eight):
+def two_ranks(tmp_path_factory, eight_engine_dir):
     """What one process and two ranks make of the same steps, and the end of a run of the ranks."""
     folder = tmp_path_factory.mktemp("ranks")
-    words = ["train", "--config", write_config(folder, eight), "--output", folder / "run"]
+    words = ["train", "--config", write_config(folder, eight_engine_dir), "--output", folder / "run"]
     process = started("-m", "tests.training.two_ranks", folder, *words)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(1)
@@ -121,36 +121,36 @@ def test_an_odd_batch_is_shared_and_the_ranks_are_named(found):
     assert ", process " in first["description"].partition("rank 1 (")[2]
 
 
-def write_config(folder, eight, **parts):
+def write_config(folder, eight_engine_dir, **parts):
     path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump(plain(eight, **parts)))
+    path.write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir, **parts)))
     return path
 
 
-def test_a_run_of_two_ranks_is_a_run_as_any_other(eight, two_ranks, finished_run):
+def test_a_run_of_two_ranks_is_a_run_as_any_other(eight_engine_dir, two_ranks, finished_run):
     _, (code, out, said), run = two_ranks
     assert (code, said) == (0, [])
     assert out.count("epoch 1/2") == out.count("rul evaluate") == 1  # rank 0 alone reports
     assert "2 ranks, joined by gloo: rank 0 (" in out
     assert {p.name for p in run.path.iterdir()} == {p.name for p in finished_run.iterdir()}
     assert checkpoint_file.read(run.last)["host"]["ranks"] == 2
-    one, two = (compared(folder / "best.pt")["model"] for folder in (finished_run, run.path))
+    one, two = (comparable_content(folder / "best.pt")["model"] for folder in (finished_run, run.path))
     assert apart(one, two) < (1e-3, "")
     for here, there in zip(
-        rows_of(run.metrics), rows_of(finished_run / "metrics.csv"), strict=True
+        metric_rows(run.metrics), metric_rows(finished_run / "metrics.csv"), strict=True
     ):
         for name, value in there.items():
             assert float(here[name]) == pytest.approx(float(value), rel=1e-3), name
     # one process goes on with it, and says so
-    more, recorder = tiny(eight, train={"epochs": 3}), Recorder()
+    more, recorder = tiny_config(eight_engine_dir, train={"epochs": 3}), Recorder()
     train(more, run.path, resume=True, device="cpu", reporters=[recorder])
     assert any("the number of ranks was 2 and is 1: the run resumes" in t for t in recorder.notes)
     assert [row["epoch"] for row in recorder.rows] == [3]
 
 
-def running(eight, folder):
+def running(eight_engine_dir, folder):
     """A run of two ranks after its first epoch, and the numbers of their processes."""
-    path = write_config(folder, eight, train={"epochs": 100_000, "ema": None})
+    path = write_config(folder, eight_engine_dir, train={"epochs": 100_000, "ema": None})
     run = RunFolder(folder / "run")
     process = started(*RUL, "train", "--config", path, "--output", run.path)
     while not run.metrics.exists():
@@ -169,11 +169,11 @@ def lost(rank):
     )
 
 
-def check_last(run, eight):
+def check_last(run, eight_engine_dir):
     """The last checkpoint is of a step after the first epoch, and a run goes on from it."""
     content = checkpoint_file.read(run.last)
     assert content["loop"]["epoch"] >= 1
-    more = tiny(eight, train={"epochs": 100_000, "ema": None})
+    more = tiny_config(eight_engine_dir, train={"epochs": 100_000, "ema": None})
     stopper = Recorder()
     stopper.batch_end = lambda _: signal.raise_signal(signal.SIGTERM)
     with pytest.raises(Interrupted):
@@ -181,13 +181,13 @@ def check_last(run, eight):
     assert checkpoint_file.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
 
 
-def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight, tmp_path):
-    process, run, numbers = running(eight, tmp_path)
+def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight_engine_dir, tmp_path):
+    process, run, numbers = running(eight_engine_dir, tmp_path)
     os.kill(numbers[1], signal.SIGKILL)
     code, _, said = ended(process)
     assert code == 1
     assert said == [lost(0)]
-    check_last(run, eight)
+    check_last(run, eight_engine_dir)
 
 
 def forked(task, output, rank, port=0, hung_after=0.5):
@@ -222,11 +222,11 @@ def both(tmp_path):
 
 
 @pytest.fixture
-def both_running(both, eight, tmp_path):
+def both_running(both, eight_engine_dir, tmp_path):
     """Start both ranks of a run without an end; returns them and the run after its first epoch."""
 
     def start(hung_after=15.0):
-        path = write_config(tmp_path, eight, train={"epochs": 100_000, "ema": None})
+        path = write_config(tmp_path, eight_engine_dir, train={"epochs": 100_000, "ema": None})
         run = RunFolder(tmp_path / "run")
         found = both("train", "--config", path, "--output", run.path, hung_after=hung_after)
         while not run.metrics.exists():
@@ -250,7 +250,7 @@ def end_of(process, output):
 @pytest.mark.parametrize(
     ("other", "number"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)]
 )
-def test_a_rank_ends_with_one_line_after_another(eight, both_running, other, number):
+def test_a_rank_ends_with_one_line_after_another(eight_engine_dir, both_running, other, number):
     """A stopped one keeps its connections: the collective of the other never fails."""
     found, run = both_running(hung_after=0.5)
     left, (process, _) = 1 - other, found[other]
@@ -262,7 +262,7 @@ def test_a_rank_ends_with_one_line_after_another(eight, both_running, other, num
     assert code == 1
     assert said.splitlines()[-1] == lost(left)
     assert "rul:" not in said.replace(lost(left), "")
-    check_last(run, eight)
+    check_last(run, eight_engine_dir)
 
 
 def test_a_rank_that_waits_for_one_that_never_joins_ends_at_a_signal(tmp_path):
@@ -288,12 +288,12 @@ def check_saved(said, run):
     assert line.startswith("rul: stopped by SIGTERM in epoch ")
     assert "the state is saved" in line
     loop = checkpoint_file.read(run.last)["loop"]
-    assert loop["batch"] > 0 or loop["epoch"] == len(rows_of(run.metrics))
+    assert loop["batch"] > 0 or loop["epoch"] == len(metric_rows(run.metrics))
 
 
 @pytest.mark.slow
-def test_a_signal_to_torchrun_ends_all_saved(eight, tmp_path):
-    process, run, _ = running(eight, tmp_path)
+def test_a_signal_to_torchrun_ends_all_saved(eight_engine_dir, tmp_path):
+    process, run, _ = running(eight_engine_dir, tmp_path)
     process.terminate()
     code, _, said = ended(process)
     assert code != 0
@@ -316,14 +316,14 @@ def test_a_signal_to_one_rank_ends_both_saved(both_running, target):
     check_saved(said, run)
 
 
-def test_an_error_of_all_is_said_once(both, eight, tmp_path):
-    path = write_config(tmp_path, eight)
+def test_an_error_of_all_is_said_once(both, eight_engine_dir, tmp_path):
+    path = write_config(tmp_path, eight_engine_dir)
     (tmp_path / "run").mkdir()
     codes, said, lines = errors_of(both("train", "--config", path, "--output", tmp_path / "run"))
     assert all(codes)
     assert len(said) == len(lines) == 1
     assert "exists already and is left alone" in said[0]
-    path = write_config(tmp_path, eight, train={"batch_size": 1})
+    path = write_config(tmp_path, eight_engine_dir, train={"batch_size": 1})
     codes, said, _ = errors_of(both("train", "--config", path, "--output", tmp_path / "new"))
     assert all(codes)
     assert len(said) == 1
@@ -339,13 +339,13 @@ def rank_of_two(rank=0):
     return one
 
 
-def test_batch_normalisation_is_refused_on_cpus(eight):
+def test_batch_normalisation_is_refused_on_cpus(eight_engine_dir):
     model = {"cnn": {"channels": [3], "kernel": 3, "batch_norm": True}}
-    network = tiny(eight, model=model).model.build(4, 3, 125)
+    network = tiny_config(eight_engine_dir, model=model).model.build(4, 3, 125)
     with pytest.raises(UsageError, match=r"model\.cnn\.batch_norm: found true with 2 ranks"):
         rank_of_two().with_sync_batch_norm(network)
     assert ProcessGroup().with_sync_batch_norm(network) is network
-    without = tiny(eight).model.build(4, 3, 125)
+    without = tiny_config(eight_engine_dir).model.build(4, 3, 125)
     assert rank_of_two().with_sync_batch_norm(without) is without
 
 

@@ -9,14 +9,14 @@ from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.checkpoint import Checkpoint
 from cmapss_rul.training.config import RunConfig, flatten
 from cmapss_rul.training.resume import check_same_run, host_warnings
-from tests.training.inputs import made_content
+from tests.training.inputs import checkpoint_content
 
 LAST = Path("runs/a-s0/last.pt")
 FILE = Provenance("train_FD001.txt", "a" * 64, "c" * 64, official=True, simulated=False)
 
 
 def content(config, epoch=1):
-    return made_content(config=config.without_paths(), epoch=epoch)
+    return checkpoint_content(config=config.without_paths(), epoch=epoch)
 
 
 def opened(content):
@@ -93,7 +93,7 @@ def test_flatten_by_hand():
 def test_host_facts_that_differ_are_warnings():
     then = opened(content(RunConfig()))
     assert list(host_warnings(then, then)) == []
-    now = made_content(host={"device": "cuda", "threads": 4})
+    now = checkpoint_content(host={"device": "cuda", "threads": 4})
     now["versions"]["torch"] = "2.14.0"
     found = list(host_warnings(then, opened(now)))
     assert len(found) == 3
@@ -103,7 +103,7 @@ def test_host_facts_that_differ_are_warnings():
 
 
 def test_another_number_of_ranks_is_a_warning_and_older_checkpoints_had_one():
-    then, now = content(RunConfig()), opened(made_content(host={"ranks": 2}))
+    then, now = content(RunConfig()), opened(checkpoint_content(host={"ranks": 2}))
     (found,) = host_warnings(opened(then), now)
     assert found.startswith("warning: the number of ranks was 1 and is 2: the run resumes, but ")
     del then["host"]["ranks"]

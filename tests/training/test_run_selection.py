@@ -10,22 +10,22 @@ from cmapss_rul.system.errors import CheckpointError, UsageError
 from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.run_selection import select_run
 from cmapss_rul.training.train import train
-from tests.training.inputs import Stopper, plain, tiny
+from tests.training.inputs import Stopper, tiny_config, tiny_config_dict
 
 
 @pytest.fixture(autouse=True)
-def desk(tmp_path, monkeypatch, eight):
+def workspace(tmp_path, monkeypatch, eight_engine_dir):
     """A working folder with `mine.yaml`, a tiny run of two epochs."""
     monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text(yaml.safe_dump(plain(eight)))
+    Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
     return tmp_path
 
 
 @pytest.fixture
-def finished(desk, finished_run):
+def finished(workspace, finished_run):
     """The working folder with a finished run, runs/mine-s0."""
     shutil.copytree(finished_run, "runs/mine-s0")
-    return desk
+    return workspace
 
 
 def refused(match, *words, **options):
@@ -38,10 +38,10 @@ def refused(match, *words, **options):
 # ---- a new run --------------------------------------------------------------------------------
 
 
-def test_a_new_run_is_named_by_configuration_and_seed(eight):
+def test_a_new_run_is_named_by_configuration_and_seed(eight_engine_dir):
     first = select_run("mine.yaml")
     assert first.run.path == Path("runs/mine-s0")
-    assert first.config == tiny(eight)
+    assert first.config == tiny_config(eight_engine_dir)
     assert first.note == ""
     assert select_run("mine.yaml", seed=3).run.path == Path("runs/mine-s3")
     assert select_run("mine.yaml", sets=["seed=4"]).run.path == Path("runs/mine-s4")
@@ -114,18 +114,23 @@ def test_auto_takes_the_newest_unfinished_run_and_else_the_newest():
     assert select_run("mine.yaml", resume="auto").run.path == Path("runs/mine-s0-2")
 
 
-def unfinished(path, eight, **parts):
+def unfinished(path, eight_engine_dir, **parts):
     """A run that was stopped after its first epoch."""
     with pytest.raises(Interrupted):
-        train(tiny(eight, **parts), Path(path), device="cpu", reporters=[Stopper(epoch=1)])
+        train(
+            tiny_config(eight_engine_dir, **parts),
+            Path(path),
+            device="cpu",
+            reporters=[Stopper(epoch=1)],
+        )
 
 
-def test_auto_finds_the_newest_unfinished_run_whatever_its_folder_is_called(eight):
-    unfinished("runs/first", eight)
-    unfinished("runs/second", eight)
-    unfinished("runs/mine-s0", eight, train={"batch_size": 9})
-    unfinished("runs/third", eight, seed=1)
-    unfinished("elsewhere", eight)
+def test_auto_finds_the_newest_unfinished_run_whatever_its_folder_is_called(eight_engine_dir):
+    unfinished("runs/first", eight_engine_dir)
+    unfinished("runs/second", eight_engine_dir)
+    unfinished("runs/mine-s0", eight_engine_dir, train={"batch_size": 9})
+    unfinished("runs/third", eight_engine_dir, seed=1)
+    unfinished("elsewhere", eight_engine_dir)
     Path("runs/no config").mkdir()
     Path("runs/no yaml").mkdir()
     Path("runs/no yaml/config.yaml").write_text("seed: [")
@@ -140,8 +145,8 @@ def test_auto_finds_the_newest_unfinished_run_whatever_its_folder_is_called(eigh
     assert select_run("mine.yaml", resume="auto", seed=1).run.path == Path("runs/third")
 
 
-def test_auto_trains_a_finished_run_of_another_name_further(eight):
-    train(tiny(eight), Path("runs/own name"), device="cpu")
+def test_auto_trains_a_finished_run_of_another_name_further(eight_engine_dir):
+    train(tiny_config(eight_engine_dir), Path("runs/own name"), device="cpu")
     more = select_run("mine.yaml", resume="auto", sets=["train.epochs=3"])
     assert more.run.path == Path("runs/own name")
     assert select_run("mine.yaml", resume="auto", sets=["train.epochs=1"]).run.path == Path(
@@ -176,10 +181,10 @@ def test_auto_with_a_damaged_checkpoint_says_which():
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize("path", ["runs/mine-s0", "runs/mine-s0/", "runs/mine-s0/last.pt"])
 @pytest.mark.parametrize("name", [None, "mine.yaml"])
-def test_a_run_is_named_by_its_folder_or_last_checkpoint(path, name, eight):
+def test_a_run_is_named_by_its_folder_or_last_checkpoint(path, name, eight_engine_dir):
     found = select_run(name, resume=path)
     assert found.run.path == Path("runs/mine-s0")
-    assert found.config == tiny(eight)
+    assert found.config == tiny_config(eight_engine_dir)
 
 
 @pytest.mark.usefixtures("finished")
@@ -192,10 +197,10 @@ def test_changes_apply_to_the_configuration_of_the_run():
 
 
 @pytest.mark.usefixtures("finished")
-def test_a_run_without_its_first_checkpoint_is_named_by_its_configuration(eight):
+def test_a_run_without_its_first_checkpoint_is_named_by_its_configuration(eight_engine_dir):
     for name in ("last.pt", "previous.pt"):
         Path("runs/mine-s0", name).unlink()
-    assert select_run(None, resume="runs/mine-s0").config == tiny(eight)
+    assert select_run(None, resume="runs/mine-s0").config == tiny_config(eight_engine_dir)
     Path("runs/mine-s0/config.yaml").unlink()
     refused("neither last.pt nor config.yaml", None, resume="runs/mine-s0")
     assert select_run("mine.yaml", resume="runs/mine-s0").run.path == Path("runs/mine-s0")

@@ -8,13 +8,13 @@ from cmapss_rul.training.runs import (
     next_folder,
     numbered_folders,
 )
-from tests.training.inputs import made_content
-from tests.training.inputs import rows_of as rows_in
+from tests.training.inputs import checkpoint_content
+from tests.training.inputs import metric_rows as rows_in
 
 
 def content(epoch=1, epochs=3, *, stale=0, patience=None, batch=0):
     config = {"train": {"epochs": epochs, "patience": patience}}
-    return made_content(config=config, epoch=epoch, stale=stale, batch=batch)
+    return checkpoint_content(config=config, epoch=epoch, stale=stale, batch=batch)
 
 
 def run(root, name, **keys):
@@ -106,20 +106,20 @@ def test_a_run_that_lost_its_last_checkpoint_is_passed_over(tmp_path):
     assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0"
 
 
-def test_rows_are_those_of_metrics_csv(own_run):
-    found = RunFolder(own_run).newest()[0].rows
+def test_rows_are_those_of_metrics_csv(run_copy):
+    found = RunFolder(run_copy).newest()[0].rows
     rows = [{k: str(v) for k, v in row.items()} for row in found]
-    assert [dict(list(row.items())[:-2]) for row in rows] == rows_in(own_run / "metrics.csv")
+    assert [dict(list(row.items())[:-2]) for row in rows] == rows_in(run_copy / "metrics.csv")
 
 
 @pytest.mark.parametrize("former", [None, b"epoch\n1\n"])
-def test_a_finished_run_is_repaired(own_run, former):
-    metrics = own_run / "metrics.csv"
+def test_a_finished_run_is_repaired(run_copy, former):
+    metrics = run_copy / "metrics.csv"
     whole = metrics.read_bytes()
     metrics.unlink()
     if former is not None:
         metrics.write_bytes(former)
-    (own_run / ".last.pt.999999999.part").write_bytes(b"half")
-    RunFolder(own_run).repair(RunFolder(own_run).newest()[0])
+    (run_copy / ".last.pt.999999999.part").write_bytes(b"half")
+    RunFolder(run_copy).repair(RunFolder(run_copy).newest()[0])
     assert metrics.read_bytes() == whole
-    assert not list(own_run.glob(".*.part"))
+    assert not list(run_copy.glob(".*.part"))

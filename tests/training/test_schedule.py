@@ -15,7 +15,7 @@ from cmapss_rul.training.schedule import (
     warmup_factor,
 )
 from cmapss_rul.training.step import StepPlan
-from tests.training.inputs import tiny
+from tests.training.inputs import tiny_config
 
 
 def test_cosine_by_hand():
@@ -76,7 +76,7 @@ def test_warmup_by_hand():
 
 @given(st.integers(1, 50), st.integers(1, 30), st.floats(0, 100))
 def test_warmup_shrinks_with_the_run(epochs, per_epoch, warmup):
-    config = tiny("anywhere", train={"epochs": epochs, "warmup": warmup})
+    config = tiny_config("anywhere", train={"epochs": epochs, "warmup": warmup})
     plan = StepPlan.count(config, per_epoch)
     assert plan.steps == epochs * per_epoch
     assert 0 <= plan.warmup <= plan.steps / 2

@@ -11,7 +11,7 @@ from cmapss_rul.data.windows import Batch
 from cmapss_rul.training.checkpoint import MEASURES
 from cmapss_rul.training.step import NEVER, StepPlan, TrainingStep
 from tests.balancers.variants import VARIANTS, title
-from tests.training.inputs import differences, tiny
+from tests.training.inputs import differences, tiny_config
 
 FEATURES = 4
 PLAN = StepPlan(steps=20, warmup=0)
@@ -26,7 +26,7 @@ def batch(seed=0, size=6, scale=1.0):
 
 
 def training_step(device=CPU, **parts):
-    config = tiny("anywhere", **parts)
+    config = tiny_config("anywhere", **parts)
     torch.manual_seed(1)
     return TrainingStep(config, config.model.build(FEATURES, 3, 125), device)
 
@@ -98,7 +98,7 @@ def test_the_schedule_moves_the_networks_rate_only():
 
 
 def test_a_run_of_one_step_has_the_full_rate():
-    config = tiny("anywhere", train={"epochs": 1, "learning_rate": 0.01, "warmup": 7})
+    config = tiny_config("anywhere", train={"epochs": 1, "learning_rate": 0.01, "warmup": 7})
     plan = StepPlan.count(config, steps_per_epoch=1)
     assert training_step(train={"learning_rate": 0.01}).learning_rate(0, plan) == pytest.approx(
         0.01
@@ -187,7 +187,7 @@ def test_the_average_has_no_gradient_and_no_part_in_the_optimiser():
 
 def test_evaluation_has_the_newest_batch_statistics():
     model = {
-        **tiny("x").model.model_dump(),
+        **tiny_config("x").model.model_dump(),
         "cnn": {"channels": [3], "kernel": 3, "batch_norm": True},
     }
     one = training_step(model=model)

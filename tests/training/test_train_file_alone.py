@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cmapss_rul.training.inputs import load_data
-from tests.training.inputs import assert_same_run, tiny
+from tests.training.inputs import assert_same_run, tiny_config
 
 ROOT = Path(__file__).parents[2]
 WITNESS = """
@@ -36,7 +36,7 @@ def witnessed(data: Path, folder: Path, cwd: Path, **environment) -> list[tuple[
     """Train in a process of its own; what was opened and listed."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", WITNESS, str(folder)],
-        input=tiny(data).model_dump_json(),
+        input=tiny_config(data).model_dump_json(),
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -52,7 +52,7 @@ DELETED = {"PYTHONHASHSEED": "3", "LC_ALL": "C.UTF-8", "LANG": "tr_TR.UTF-8"}
 
 @pytest.mark.parametrize("environment", [SCRAMBLED, DELETED], ids=["scrambled", "deleted"])
 def test_no_other_data_file_is_opened_and_none_decides_anything(
-    eight, finished_run, tmp_path, environment
+    eight_engine_dir, finished_run, tmp_path, environment
 ):
     """The run equals one that was trained with the files intact, in the test's own process.
 
@@ -60,11 +60,11 @@ def test_no_other_data_file_is_opened_and_none_decides_anything(
     """
     data, run, cwd = tmp_path / "data", tmp_path / "a run", tmp_path / "elsewhere"
     cwd.mkdir()
-    shutil.copytree(eight, data)
+    shutil.copytree(eight_engine_dir, data)
     if environment is SCRAMBLED:
         shutil.rmtree(data / "cache", ignore_errors=True)
     else:
-        load_data(tiny(data))
+        load_data(tiny_config(data))
     for name in ("test_FD001.txt", "RUL_FD001.txt"):
         if environment is SCRAMBLED:
             (data / name).write_bytes(b"\x00 scrambled \xff")

@@ -15,57 +15,73 @@ from cmapss_rul.training.train import train
 from tests.training.inputs import (
     Stopper,
     assert_same_run,
-    everything,
-    record_run,
-    rows_of,
-    tiny,
+    file_bytes,
+    metric_rows,
+    tiny_config,
+    train_and_record,
 )
 
 
 @pytest.fixture
-def half_run(eight, tmp_path):
+def half_run(eight_engine_dir, tmp_path):
     """A run of two epochs, stopped after the first."""
     with pytest.raises(Interrupted):
-        train(tiny(eight), tmp_path / "half", device="cpu", reporters=[Stopper(epoch=1)])
+        train(
+            tiny_config(eight_engine_dir),
+            tmp_path / "half",
+            device="cpu",
+            reporters=[Stopper(epoch=1)],
+        )
     return tmp_path / "half"
 
 
-def test_a_finished_run_says_so_and_is_left_alone(own_run, eight):
-    before = everything(own_run)
-    recorder = record_run(tiny(eight), own_run, resume=True)
-    assert recorder.notes == [f"{own_run} is finished after 2 epochs: nothing to do"]
+def test_a_finished_run_says_so_and_is_left_alone(run_copy, eight_engine_dir):
+    before = file_bytes(run_copy)
+    recorder = train_and_record(tiny_config(eight_engine_dir), run_copy, resume=True)
+    assert recorder.notes == [f"{run_copy} is finished after 2 epochs: nothing to do"]
     assert recorder.steps == 0
-    assert everything(own_run) == before
+    assert file_bytes(run_copy) == before
 
 
-def test_a_finished_run_needs_no_data_to_say_so(own_run, tmp_path):
-    assert "nothing to do" in record_run(tiny(tmp_path / "gone"), own_run, resume=True).notes[0]
+def test_a_finished_run_needs_no_data_to_say_so(run_copy, tmp_path):
+    assert (
+        "nothing to do"
+        in train_and_record(tiny_config(tmp_path / "gone"), run_copy, resume=True).notes[0]
+    )
 
 
-def test_more_epochs_go_on_and_the_schedules_part_is_said(own_run, eight):
-    recorder = record_run(tiny(eight, train={"epochs": 3}), own_run, resume=True)
+def test_more_epochs_go_on_and_the_schedules_part_is_said(run_copy, eight_engine_dir):
+    recorder = train_and_record(
+        tiny_config(eight_engine_dir, train={"epochs": 3}), run_copy, resume=True
+    )
     assert "was finished at 2 epochs and is trained to 3" in recorder.notes[0]
     assert "'cosine' depends on the number of epochs" in recorder.notes[1]
     assert "the result is not that of a longer run from the start" in recorder.notes[1]
-    assert [row["epoch"] for row in rows_of(own_run / "metrics.csv")] == ["1", "2", "3"]
-    assert load(RunConfig, own_run / "config.yaml").train.epochs == 3
+    assert [row["epoch"] for row in metric_rows(run_copy / "metrics.csv")] == ["1", "2", "3"]
+    assert load(RunConfig, run_copy / "config.yaml").train.epochs == 3
     assert (
         "nothing to do"
-        in record_run(tiny(eight, train={"epochs": 3}), own_run, resume=True).notes[0]
+        in train_and_record(
+            tiny_config(eight_engine_dir, train={"epochs": 3}), run_copy, resume=True
+        ).notes[0]
     )
 
 
 @pytest.mark.parametrize("name", ["constant", "plateau"])
-def test_where_the_schedule_knows_no_end_more_epochs_are_the_longer_run(eight, tmp_path, name):
+def test_where_the_schedule_knows_no_end_more_epochs_are_the_longer_run(
+    eight_engine_dir, tmp_path, name
+):
     keys = {"schedule": {"name": name}, "warmup": 0.5, "patience": 5}
-    train(tiny(eight, train={"epochs": 2, **keys}), tmp_path / "a", device="cpu")
-    recorder = record_run(tiny(eight, train={"epochs": 3, **keys}), tmp_path / "a", resume=True)
+    train(tiny_config(eight_engine_dir, train={"epochs": 2, **keys}), tmp_path / "a", device="cpu")
+    recorder = train_and_record(
+        tiny_config(eight_engine_dir, train={"epochs": 3, **keys}), tmp_path / "a", resume=True
+    )
     assert not any("depends" in text for text in recorder.notes)
-    train(tiny(eight, train={"epochs": 3, **keys}), tmp_path / "b", device="cpu")
+    train(tiny_config(eight_engine_dir, train={"epochs": 3, **keys}), tmp_path / "b", device="cpu")
     assert_same_run(tmp_path / "a", tmp_path / "b")
 
 
-def test_more_epochs_after_early_stopping_really_go_on(eight, tmp_path, monkeypatch):
+def test_more_epochs_after_early_stopping_really_go_on(eight_engine_dir, tmp_path, monkeypatch):
     """Patience counts anew, or the run would stop where it stands."""
     figures = iter([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
 
@@ -80,9 +96,16 @@ def test_more_epochs_after_early_stopping_really_go_on(eight, tmp_path, monkeypa
 
     monkeypatch.setattr(Loop, "evaluate", evaluate)
     keys = {"patience": 1, "window_share": 0.001}
-    assert len(record_run(tiny(eight, train={"epochs": 4, **keys}), tmp_path / "run").rows) == 2
-    config = tiny(eight, train={"epochs": 6, **keys})
-    recorder = record_run(config, tmp_path / "run", resume=True)
+    assert (
+        len(
+            train_and_record(
+                tiny_config(eight_engine_dir, train={"epochs": 4, **keys}), tmp_path / "run"
+            ).rows
+        )
+        == 2
+    )
+    config = tiny_config(eight_engine_dir, train={"epochs": 6, **keys})
+    recorder = train_and_record(config, tmp_path / "run", resume=True)
     assert [row["epoch"] for row in recorder.rows] == [3]
     assert checkpoint_file.read(tmp_path / "run" / "last.pt")["loop"]["best_epoch"] == 1
 
@@ -98,89 +121,97 @@ def test_more_epochs_after_early_stopping_really_go_on(eight, tmp_path, monkeypa
         ({"data": {"window": 6}}, "data.window was 5 and is 6"),
     ],
 )
-def test_a_changed_key_of_an_unfinished_run_is_refused_by_key(half_run, eight, change, said):
-    before = everything(half_run)
+def test_a_changed_key_of_an_unfinished_run_is_refused_by_key(
+    half_run, eight_engine_dir, change, said
+):
+    before = file_bytes(half_run)
     with pytest.raises(UsageError) as caught:
-        train(tiny(eight, **change), half_run, device="cpu", resume=True)
+        train(tiny_config(eight_engine_dir, **change), half_run, device="cpu", resume=True)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
-    assert everything(half_run) == before
+    assert file_bytes(half_run) == before
 
 
-def test_other_data_are_refused_and_the_same_at_another_path_are_not(half_run, eight, tmp_path):
-    before = everything(half_run)
+def test_other_data_are_refused_and_the_same_at_another_path_are_not(
+    half_run, eight_engine_dir, tmp_path
+):
+    before = file_bytes(half_run)
     other = tmp_path / "other"
-    shutil.copytree(eight, other)
+    shutil.copytree(eight_engine_dir, other)
     text = (other / "train_FD001.txt").read_text()
     (other / "train_FD001.txt").write_text(text.replace(" 100.0 ", " 100.1 ", 1))
     with pytest.raises(UsageError, match=r"data: train_FD001\.txt had SHA-256 .* and has"):
-        train(tiny(other), half_run, device="cpu", resume=True)
-    assert everything(half_run) == before
+        train(tiny_config(other), half_run, device="cpu", resume=True)
+    assert file_bytes(half_run) == before
     (other / "train_FD001.txt").write_text(text.replace("\n", "\r\n"), newline="")
-    train(tiny(other), half_run, device="cpu", resume=True)
+    train(tiny_config(other), half_run, device="cpu", resume=True)
     assert checkpoint_file.read(half_run / "last.pt")["host"]["data_dir"] == str(other)
     assert load(RunConfig, half_run / "config.yaml").data.dir == str(other)
 
 
-def test_another_thread_count_is_a_warning(half_run, eight):
-    recorder = record_run(tiny(eight, train={"threads": 2}), half_run, resume=True)
+def test_another_thread_count_is_a_warning(half_run, eight_engine_dir):
+    recorder = train_and_record(
+        tiny_config(eight_engine_dir, train={"threads": 2}), half_run, resume=True
+    )
     assert any("warning: the number of threads was 1 and is 2" in note for note in recorder.notes)
     assert len(recorder.rows) == 1
 
 
-def test_another_torch_and_device_are_warnings(half_run, eight):
+def test_another_torch_and_device_are_warnings(half_run, eight_engine_dir):
     content = checkpoint_file.read(half_run / "last.pt")
     content["versions"]["torch"] = "2.6.0"
     content["host"]["device"] = "cuda"
     checkpoint_file.write(half_run / "last.pt", content)
-    notes = record_run(tiny(eight), half_run, resume=True).notes
+    notes = train_and_record(tiny_config(eight_engine_dir), half_run, resume=True).notes
     assert any("warning: the torch was 2.6.0 and is" in note for note in notes)
     assert any("warning: the device was cuda and is cpu" in note for note in notes)
 
 
-def test_a_run_without_its_first_checkpoint_starts_anew_in_its_place(finished_run, eight, tmp_path):
+def test_a_run_without_its_first_checkpoint_starts_anew_in_its_place(
+    finished_run, eight_engine_dir, tmp_path
+):
     folder = tmp_path / "run"
     folder.mkdir()
     for name in ("config.yaml", "train.log", "best.pt"):
         shutil.copy(finished_run / name, folder)
     (folder / ".last.pt.999999999.part").write_bytes(b"half of it")
-    train(tiny(eight), folder, device="cpu", resume=True)
+    train(tiny_config(eight_engine_dir), folder, device="cpu", resume=True)
     assert_same_run(finished_run, folder)
     assert not list(folder.glob(".*"))
 
 
-def test_a_folder_that_does_not_exist_is_made(finished_run, eight, tmp_path):
-    train(tiny(eight), tmp_path / "new", device="cpu", resume=True)
+def test_a_folder_that_does_not_exist_is_made(finished_run, eight_engine_dir, tmp_path):
+    train(tiny_config(eight_engine_dir), tmp_path / "new", device="cpu", resume=True)
     assert_same_run(finished_run, tmp_path / "new")
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "metrics.csv", "evaluation.json"])
-def test_nothing_is_started_among_files_that_could_be_lost(eight, tmp_path, name):
+def test_nothing_is_started_among_files_that_could_be_lost(eight_engine_dir, tmp_path, name):
     (tmp_path / name).write_text("mine")
     (tmp_path / "best.pt").write_text("mine")
     with pytest.raises(UsageError, match=f"no last.pt to resume from, but has {name}"):
-        train(tiny(eight), tmp_path, device="cpu", resume=True)
+        train(tiny_config(eight_engine_dir), tmp_path, device="cpu", resume=True)
     assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
 
 
 @pytest.mark.parametrize("part", ["optimiser", "balancer", "rng", "schedule"])
-def test_a_last_checkpoint_without_a_part_is_one_line(half_run, eight, part):
+def test_a_last_checkpoint_without_a_part_is_one_line(half_run, eight_engine_dir, part):
     content = checkpoint_file.read(half_run / "last.pt")
     del content[part]
     checkpoint_file.write(half_run / "last.pt", content)
     with pytest.raises(CheckpointError, match="a part is missing") as caught:
-        train(tiny(eight), half_run, device="cpu", resume=True)
+        train(tiny_config(eight_engine_dir), half_run, device="cpu", resume=True)
     assert "\n" not in str(caught.value)
 
 
-def test_a_damaged_last_checkpoint_is_one_line(half_run, eight):
+def test_a_damaged_last_checkpoint_is_one_line(half_run, eight_engine_dir):
     (half_run / "last.pt").write_bytes((half_run / "last.pt").read_bytes()[:-5])
     with pytest.raises(CheckpointError, match="or its end is missing"):
-        train(tiny(eight), half_run, device="cpu", resume=True)
+        train(tiny_config(eight_engine_dir), half_run, device="cpu", resume=True)
 
 
-def test_a_killed_process_loses_at_most_the_running_epoch(eight, tmp_path, finished_run):
+def test_a_killed_process_loses_at_most_the_running_epoch(eight_engine_dir, tmp_path, finished_run):
     """Killed between best.pt and last.pt: the epoch is done again, with the same end."""
 
     class KilledError(Exception):
@@ -198,6 +229,6 @@ def test_a_killed_process_loses_at_most_the_running_epoch(eight, tmp_path, finis
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Loop, "save", killed)
         with pytest.raises(KilledError):
-            train(tiny(eight), folder, device="cpu")
-    train(tiny(eight), folder, device="cpu", resume=True)
+            train(tiny_config(eight_engine_dir), folder, device="cpu")
+    train(tiny_config(eight_engine_dir), folder, device="cpu", resume=True)
     assert_same_run(finished_run, folder)

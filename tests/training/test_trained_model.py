@@ -14,7 +14,7 @@ from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import MAX_PARAMETERS, load_config
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import Stopper, everything, tiny
+from tests.training.inputs import Stopper, file_bytes, tiny_config
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def content(finished_run):
 
 
 @pytest.fixture(scope="module")
-def stopped_run(eight, tmp_path_factory):
+def stopped_run(eight_engine_dir, tmp_path_factory):
     """A run stopped after its first epoch, with optimisers of all kinds; read only."""
     folder = tmp_path_factory.mktemp("stopped") / "run"
     keys = {"schedule": {"name": "plateau"}, "optimiser": "muon"}
-    config = tiny(eight, balancer={"name": "gradnorm"}, train=keys)
+    config = tiny_config(eight_engine_dir, balancer={"name": "gradnorm"}, train=keys)
     with pytest.raises(Interrupted):
         train(config, folder, device="cpu", reporters=[Stopper(epoch=1)])
     return config, folder
@@ -134,14 +134,14 @@ def test_an_odd_value_prints_no_warning_beside_the_one_line(stopped_run, tmp_pat
     assert warned == []
 
 
-def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight):
+def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight_engine_dir):
     content["later"] = {"a": 1}
     content["calibration"]["later"] = 1
     content["loop"]["later"] = 1
     content["data"]["later"] = "x"
     checkpoint_file.write(tmp_path / "x.pt", content)
     model = restore(tmp_path / "x.pt")
-    assert evaluate(model, data_dir=eight).metrics
+    assert evaluate(model, data_dir=eight_engine_dir).metrics
 
 
 @pytest.mark.parametrize("name", ["centre", "factor", "low", "high"])
@@ -185,8 +185,8 @@ def test_a_network_within_the_bounds_but_not_the_files_takes_no_memory(content, 
         restore(tmp_path / "x.pt")
 
 
-def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight):
-    config = tiny(eight)
+def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight_engine_dir):
+    config = tiny_config(eight_engine_dir)
     before = torch.get_rng_state()
     on_meta = config.meta_network()
     assert torch.equal(torch.get_rng_state(), before)
@@ -236,9 +236,9 @@ def test_a_malformed_state_is_one_line_and_changes_nothing(stopped_run, tmp_path
     put(content, place, value)
     (tmp_path / "run").mkdir()
     checkpoint_file.write(tmp_path / "run" / "last.pt", content)
-    before = everything(tmp_path / "run")
+    before = file_bytes(tmp_path / "run")
     with pytest.raises((CheckpointError, UsageError)) as caught:
         train(config, tmp_path / "run", device="cpu", resume=True)
     assert str(tmp_path / "run" / "last.pt") in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert everything(tmp_path / "run") == before
+    assert file_bytes(tmp_path / "run") == before

@@ -18,7 +18,7 @@ from cmapss_rul.training import ranks
 from cmapss_rul.training.ranks import ProcessGroup, join_process_group
 from cmapss_rul.training.step import TrainingStep
 from tests.balancers.variants import VARIANTS, title
-from tests.training.inputs import tiny
+from tests.training.inputs import tiny_config
 from tests.training.test_step import FEATURES, PLAN, batch
 
 STEPS, WINDOWS = 3, 7
@@ -44,7 +44,7 @@ def stepped(
         censored: some windows, and all of the second rank, of which none has a known class.
         parts: of the configuration.
     """
-    config = tiny(Path("anywhere"), **parts)
+    config = tiny_config(Path("anywhere"), **parts)
     torch.manual_seed(1)
 
     def training_step() -> TrainingStep:

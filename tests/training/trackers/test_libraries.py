@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.inputs import plain
+from tests.training.inputs import tiny_config_dict
 
 ROWS = ["val/rmse", "train/rul_loss", "learning_rate"]
 
@@ -70,8 +70,8 @@ def python(script, place, *words):
 
 
 @pytest.fixture
-def place(eight, tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps(plain(eight)))
+def place(eight_engine_dir, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(tiny_config_dict(eight_engine_dir)))
     return tmp_path
 
 

@@ -14,7 +14,7 @@ from cmapss_rul.training.trackers.base import tag
 from cmapss_rul.training.trackers.tensorboard import EVENTS
 from cmapss_rul.training.trackers.tracker_reporter import Tracking, attach_results, make_tracker
 from cmapss_rul.training.train import train
-from tests.training.inputs import Recorder, Stopper, everything, tiny
+from tests.training.inputs import Recorder, Stopper, file_bytes, tiny_config
 
 NEEDED = "needs tensorboard: pip install 'cmapss_rul[tensorboard]'"
 
@@ -74,8 +74,8 @@ def board():
     return Tracking(("tensorboard",))
 
 
-def run(board, eight, folder, inner, resume=False, **train_keys):
-    config = tiny(eight, train=train_keys)
+def run(board, eight_engine_dir, folder, inner, resume=False, **train_keys):
+    config = tiny_config(eight_engine_dir, train=train_keys)
     train(config, folder, resume=resume, device="cpu", reporters=[inner], tracking=board)
 
 
@@ -87,9 +87,9 @@ def test_tags_are_grouped():
     ]  # fmt: skip
 
 
-def test_the_file_holds_the_table_and_the_listener_hears_all(board, eight, tmp_path):
+def test_the_file_holds_the_table_and_the_listener_hears_all(board, eight_engine_dir, tmp_path):
     recorder = Recorder()
-    run(board, eight, tmp_path / "run", recorder)
+    run(board, eight_engine_dir, tmp_path / "run", recorder)
     assert_like_the_table(tmp_path / "run")
     assert len(recorder.rows) == 2
     assert recorder.steps > 2
@@ -97,37 +97,41 @@ def test_the_file_holds_the_table_and_the_listener_hears_all(board, eight, tmp_p
     assert len(list((tmp_path / "run").glob(EVENTS))) == 1
 
 
-def test_it_is_written_while_the_run_goes_on(board, eight, tmp_path):
+def test_it_is_written_while_the_run_goes_on(board, eight_engine_dir, tmp_path):
     class Looking(Recorder):
         def epoch_end(self, row, best):
             super().epoch_end(row, best)
             assert_like_the_table(tmp_path / "run")
 
     recorder = Looking()
-    run(board, eight, tmp_path / "run", recorder)
+    run(board, eight_engine_dir, tmp_path / "run", recorder)
     assert len(recorder.rows) == 2
 
 
 @pytest.mark.parametrize(("stop", "files"), [({"epoch": 1}, 1), ({"step": 1}, 0)])
-def test_a_resumed_run_has_each_epoch_once(board, eight, tmp_path, stop, files):
+def test_a_resumed_run_has_each_epoch_once(board, eight_engine_dir, tmp_path, stop, files):
     folder = tmp_path / "run"
     with pytest.raises(Interrupted):
-        run(board, eight, folder, Stopper(**stop))
+        run(board, eight_engine_dir, folder, Stopper(**stop))
     assert len(list(folder.glob(EVENTS))) == files
-    run(board, eight, folder, Reporter(), resume=True)
+    run(board, eight_engine_dir, folder, Reporter(), resume=True)
     assert [row["epoch"] for row in metrics(folder)] == ["1", "2"]
     assert_like_the_table(folder)
 
 
-def test_tensorboard_shows_parameters_rows_and_results_of_a_resumed_run(board, eight, tmp_path):
+def test_tensorboard_shows_parameters_rows_and_results_of_a_resumed_run(
+    board, eight_engine_dir, tmp_path
+):
     folder = tmp_path / "mine"
     with pytest.raises(Interrupted):
-        run(board, eight, folder, Stopper(epoch=1))
-    train(tiny(eight), folder, resume=True, device="cpu", reporters=[Reporter()])  # no --logger
+        run(board, eight_engine_dir, folder, Stopper(epoch=1))
+    train(
+        tiny_config(eight_engine_dir), folder, resume=True, device="cpu", reporters=[Reporter()]
+    )  # no --logger
     said = []
     for rmse in (14.0, 12.5):  # evaluated twice: the latter counts
         summary = {"test_rmse": rmse, "test_nasa": 300.0}
-        attach_results(RunFolder(folder), tiny(eight), [], summary, said.append)
+        attach_results(RunFolder(folder), tiny_config(eight_engine_dir), [], summary, said.append)
     scalars, texts = accumulated(folder)
     rows = metrics(folder)
     for name in COLUMNS[1:]:
@@ -141,31 +145,33 @@ def test_tensorboard_shows_parameters_rows_and_results_of_a_resumed_run(board, e
         assert line in text.splitlines()
     assert said == []
     # trained on, the epochs are written anew and the results of the evaluation stay
-    run(board, eight, folder, Reporter(), resume=True, epochs=3)
+    run(board, eight_engine_dir, folder, Reporter(), resume=True, epochs=3)
     scalars, texts = accumulated(folder)
     assert [step for step, _ in scalars["val/rmse"]] == [1, 2, 3]
     assert scalars["test/rmse"] == [(0, 12.5)]
     assert len(texts["parameters/text_summary"]) == 1
 
 
-def test_an_epoch_that_a_killed_process_saved_but_did_not_tell_is_there(board, eight, tmp_path):
+def test_an_epoch_that_a_killed_process_saved_but_did_not_tell_is_there(
+    board, eight_engine_dir, tmp_path
+):
     folder = tmp_path / "run"
-    train(tiny(eight, train={"epochs": 1}), folder, device="cpu")
+    train(tiny_config(eight_engine_dir, train={"epochs": 1}), folder, device="cpu")
     shutil.copytree(folder, tmp_path / "finished")
-    run(board, eight, folder, Reporter(), resume=True, epochs=2)
+    run(board, eight_engine_dir, folder, Reporter(), resume=True, epochs=2)
     assert_like_the_table(folder)
-    run(board, eight, tmp_path / "finished", Reporter(), resume=True, epochs=1)
+    run(board, eight_engine_dir, tmp_path / "finished", Reporter(), resume=True, epochs=1)
     assert len(metrics(tmp_path / "finished")) == 1
     assert_like_the_table(tmp_path / "finished")
 
 
-def test_a_folder_that_is_refused_is_left_alone(board, eight, finished_run, tmp_path):
+def test_a_folder_that_is_refused_is_left_alone(board, eight_engine_dir, finished_run, tmp_path):
     folder = shutil.copytree(finished_run, tmp_path / "run")
     (folder / "events.out.tfevents.1").write_bytes(b"mine")
-    before = everything(folder)
+    before = file_bytes(folder)
     with pytest.raises(UsageError, match="exists already"):
-        run(board, eight, folder, Reporter())
-    assert everything(folder) == before
+        run(board, eight_engine_dir, folder, Reporter())
+    assert file_bytes(folder) == before
 
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch, tmp_path):

@@ -13,7 +13,7 @@ from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.trackers import NAMES, parse_names, tracker_reporter
 from cmapss_rul.training.trackers.tracker_reporter import TrackerStates, Tracking, attach_results
 from cmapss_rul.training.train import train
-from tests.training.inputs import Recorder, Stopper, assert_same_run, everything, tiny
+from tests.training.inputs import Recorder, Stopper, assert_same_run, file_bytes, tiny_config
 
 
 class Fake:
@@ -60,10 +60,10 @@ def server(monkeypatch):
 MLFLOW = Tracking(("mlflow",))
 
 
-def run(eight, folder, inner=None, tracking=MLFLOW, resume=False, **parts):
+def run(eight_engine_dir, folder, inner=None, tracking=MLFLOW, resume=False, **parts):
     reporters = [inner or Reporter()]
-    train(tiny(eight, **parts), folder, resume=resume, device="cpu", reporters=reporters,
-          tracking=tracking)  # fmt: skip
+    config = tiny_config(eight_engine_dir, **parts)
+    train(config, folder, resume=resume, device="cpu", reporters=reporters, tracking=tracking)
 
 
 def test_names_are_comma_separated_or_repeated():
@@ -74,8 +74,12 @@ def test_names_are_comma_separated_or_repeated():
             parse_names([wrong])
 
 
-def test_a_tracker_gets_the_configuration_each_epoch_and_the_checkpoint(eight, server, tmp_path):
-    run(eight, tmp_path / "mine-s3", tracking=Tracking(("mlflow",), group="grid"), seed=3)
+def test_a_tracker_gets_the_configuration_each_epoch_and_the_checkpoint(
+    eight_engine_dir, server, tmp_path
+):
+    run(
+        eight_engine_dir, tmp_path / "mine-s3", tracking=Tracking(("mlflow",), group="grid"), seed=3
+    )
     (found,) = server.values()
     assert (found["name"], found["group"], found["failed"]) == ("mine-s3", "grid", False)
     assert [row["epoch"] for row in found["rows"]] == [1, 2]
@@ -92,37 +96,39 @@ def test_a_tracker_gets_the_configuration_each_epoch_and_the_checkpoint(eight, s
 
 @pytest.mark.parametrize("stop", [{"epoch": 1}, {"step": 1}])
 def test_a_resumed_run_goes_on_in_the_same_tracked_run_without_the_option(
-    eight, server, tmp_path, stop
+    eight_engine_dir, server, tmp_path, stop
 ):
     with pytest.raises(Interrupted):
-        run(eight, tmp_path / "run", Stopper(**stop))
+        run(eight_engine_dir, tmp_path / "run", Stopper(**stop))
     (found,) = server.values()
     assert found["failed"]
-    run(eight, tmp_path / "run", tracking=Tracking(), resume=True)
+    run(eight_engine_dir, tmp_path / "run", tracking=Tracking(), resume=True)
     assert len(server) == 1
     assert [row["epoch"] for row in found["rows"]] == [1, 2]
     assert not found["failed"]
 
 
-def test_a_finished_run_is_not_opened_again(eight, server, tmp_path):
-    run(eight, tmp_path / "run")
+def test_a_finished_run_is_not_opened_again(eight_engine_dir, server, tmp_path):
+    run(eight_engine_dir, tmp_path / "run")
     server.clear()
-    run(eight, tmp_path / "run", resume=True)
+    run(eight_engine_dir, tmp_path / "run", resume=True)
     assert server == {}
 
 
 @pytest.mark.usefixtures("server")
-def test_a_tracked_run_trains_to_the_same_weights(eight, tmp_path):
-    run(eight, tmp_path / "tracked")
-    run(eight, tmp_path / "plain", tracking=Tracking())
+def test_a_tracked_run_trains_to_the_same_weights(eight_engine_dir, tmp_path):
+    run(eight_engine_dir, tmp_path / "tracked")
+    run(eight_engine_dir, tmp_path / "plain", tracking=Tracking())
     assert_same_run(tmp_path / "tracked", tmp_path / "plain")
 
 
 @pytest.mark.parametrize("call", ["open", "log", "attach", "close"])
-def test_a_tracker_that_fails_is_one_line_and_training_goes_on(eight, monkeypatch, tmp_path, call):
+def test_a_tracker_that_fails_is_one_line_and_training_goes_on(
+    eight_engine_dir, monkeypatch, tmp_path, call
+):
     monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: Fake({}, broken=call))
     recorder = Recorder()
-    run(eight, tmp_path / "run", recorder, Tracking(("wandb",)))
+    run(eight_engine_dir, tmp_path / "run", recorder, Tracking(("wandb",)))
     assert len(recorder.rows) == 2
     (line,) = [note for note in recorder.notes if "wandb" in note]
     assert line.startswith(
@@ -131,41 +137,45 @@ def test_a_tracker_that_fails_is_one_line_and_training_goes_on(eight, monkeypatc
     assert line in (tmp_path / "run/train.log").read_text()
 
 
-def test_a_tracker_that_hangs_holds_nothing_up(eight, monkeypatch, tmp_path):
+def test_a_tracker_that_hangs_holds_nothing_up(eight_engine_dir, monkeypatch, tmp_path):
     waiting, release = Fake({}), threading.Event()
     waiting.log = lambda _rows: release.wait()
     monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: waiting)
     monkeypatch.setattr(tracker_reporter, "SECONDS", 0.1)
     recorder = Recorder()
-    run(eight, tmp_path / "run", recorder, Tracking(("wandb",)))
+    run(eight_engine_dir, tmp_path / "run", recorder, Tracking(("wandb",)))
     release.set()
     assert len(recorder.rows) == 2
     (line,) = [note for note in recorder.notes if "wandb" in note]
     assert line.startswith("--logger wandb: no answer within 0.1 s; training continues")
 
 
-def test_one_on_a_server_is_never_called_from_the_training_thread(eight, monkeypatch, tmp_path):
+def test_one_on_a_server_is_never_called_from_the_training_thread(
+    eight_engine_dir, monkeypatch, tmp_path
+):
     fake = Fake({})
     monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: fake)
-    run(eight, tmp_path / "run", tracking=Tracking(("wandb",)))
+    run(eight_engine_dir, tmp_path / "run", tracking=Tracking(("wandb",)))
     assert fake.threads == {"tracker wandb"}
 
 
-def test_a_run_that_is_refused_reaches_no_tracker(eight, server, finished_run):
-    before = everything(finished_run)
+def test_a_run_that_is_refused_reaches_no_tracker(eight_engine_dir, server, finished_run):
+    before = file_bytes(finished_run)
     with pytest.raises(UsageError, match="exists already"):
-        run(eight, finished_run)
+        run(eight_engine_dir, finished_run)
     assert server == {}
-    assert everything(finished_run) == before
+    assert file_bytes(finished_run) == before
 
 
-def test_results_reach_the_run_later(eight, server, tmp_path):
+def test_results_reach_the_run_later(eight_engine_dir, server, tmp_path):
     folder = tmp_path / "run"
-    run(eight, folder)
+    run(eight_engine_dir, folder)
     (folder / "evaluation.json").write_text("{}")
     said = []
     files = [folder / "evaluation.json", folder / "missing.html"]
-    attach_results(RunFolder(folder), tiny(eight), files, {"test_rmse": 12.5}, said.append)
+    attach_results(
+        RunFolder(folder), tiny_config(eight_engine_dir), files, {"test_rmse": 12.5}, said.append
+    )
     (found,) = server.values()
     assert found["files"][3:] == ["evaluation.json"]
     assert found["summary"] == {"test_rmse": 12.5}
@@ -173,22 +183,24 @@ def test_results_reach_the_run_later(eight, server, tmp_path):
 
 
 @pytest.mark.usefixtures("server")
-def test_a_tracker_that_is_not_installed_any_more_is_a_line(eight, monkeypatch, tmp_path):
+def test_a_tracker_that_is_not_installed_any_more_is_a_line(
+    eight_engine_dir, monkeypatch, tmp_path
+):
     with pytest.raises(Interrupted):
-        run(eight, tmp_path / "run", Stopper(epoch=1))
+        run(eight_engine_dir, tmp_path / "run", Stopper(epoch=1))
 
     def missing():
         raise ImportError("No module named 'mlflow'")
 
     monkeypatch.setitem(tracker_reporter.TRACKERS, "mlflow", missing)
     recorder = Recorder()
-    run(eight, tmp_path / "run", recorder, Tracking(), resume=True)
+    run(eight_engine_dir, tmp_path / "run", recorder, Tracking(), resume=True)
     assert recorder.notes[0] == (
         "--logger mlflow: No module named 'mlflow'; pip install 'cmapss_rul[mlflow]'; the run was "
         "tracked there before"
     )
     with pytest.raises(UsageError, match=r"pip install 'cmapss_rul\[mlflow\]'"):
-        run(eight, tmp_path / "other")
+        run(eight_engine_dir, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
@@ -198,10 +210,10 @@ def test_a_damaged_record_starts_anew(tmp_path, content):
     assert TrackerStates(RunFolder(tmp_path)).names == []
 
 
-def test_csv_of_a_resumed_run_as_pandas_reads_it(eight, tmp_path):
+def test_csv_of_a_resumed_run_as_pandas_reads_it(eight_engine_dir, tmp_path):
     folder, tracking = tmp_path / "mine", Tracking(("csv",), group="grid")
     with pytest.raises(Interrupted):
-        run(eight, folder, Stopper(epoch=1), tracking)
+        run(eight_engine_dir, folder, Stopper(epoch=1), tracking)
     first = pd.read_csv(folder / "parameters.csv").set_index("key")["value"]
     assert (first["name"], first["group"], first["balancer"]) == ("mine", "grid", "fixed")
     assert (first["data.window"], first["model.cnn.channels"]) == ("5", "[3]")
@@ -209,10 +221,12 @@ def test_csv_of_a_resumed_run_as_pandas_reads_it(eight, tmp_path):
     assert len(first) > 40
     assert first.index.is_unique
     # without --logger, and then to another number of epochs: the same run goes on, as it is now
-    run(eight, folder, tracking=Tracking(), resume=True)
-    run(eight, folder, tracking=Tracking(), resume=True, train={"epochs": 3})
+    run(eight_engine_dir, folder, tracking=Tracking(), resume=True)
+    run(eight_engine_dir, folder, tracking=Tracking(), resume=True, train={"epochs": 3})
     said = []
-    attach_results(RunFolder(folder), tiny(eight), [], {"test_rmse": 12.5}, said.append)
+    attach_results(
+        RunFolder(folder), tiny_config(eight_engine_dir), [], {"test_rmse": 12.5}, said.append
+    )
     again = pd.read_csv(folder / "parameters.csv").set_index("key")["value"]
     assert (again["name"], again["group"], again["train.epochs"]) == ("mine", "grid", "3")
     rows = pd.read_csv(folder / "metrics.csv")
