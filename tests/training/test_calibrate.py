@@ -1,4 +1,4 @@
-"""Intervals in best.pt: written by training, at any kill, and added to a run that exists."""
+"""Intervals in best.pt: written by training, also after a kill, or added to an existing run."""
 
 import dataclasses
 import shutil
@@ -34,7 +34,7 @@ def sixteen(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(sixteen, tmp_path_factory):
-    """Folders of two finished runs, by their kind; tests read them only."""
+    """Folders of two finished runs, by the kind of their calibration engines; read only."""
     runs = {}
     for kind, split in (("validation", {"validation": 0.5}), ("calibration", SPLIT)):
         runs[kind] = tmp_path_factory.mktemp(kind) / "run"
@@ -43,13 +43,13 @@ def trained(sixteen, tmp_path_factory):
 
 
 @pytest.fixture
-def own(trained, tmp_path):
-    """A copy of the first run, of the test's own."""
+def validation_run(trained, tmp_path):
+    """A writable copy of the run calibrated on validation engines."""
     return shutil.copytree(trained["validation"], tmp_path / "own")
 
 
-def without(path):
-    """Take the entry out of a checkpoint, as an older version left it; returns its content."""
+def remove_calibration(path):
+    """Remove the calibration from a checkpoint, as in older versions; returns its content."""
     content = checkpoint_file.read(path)
     content.pop("calibration", None)
     checkpoint_file.write(path, content)
@@ -60,8 +60,8 @@ def without(path):
 
 
 @pytest.mark.parametrize("kind", ["validation", "calibration"])
-def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
-    """Worked out anew from the training file, the saved weights and the definition."""
+def test_training_calibrates_the_best_network(trained, sixteen, kind):
+    """Recomputed from the training file, the saved weights and the definition."""
     model = restore(trained[kind])
     config = model.config
     data = prepare_training_data(
@@ -76,20 +76,24 @@ def test_training_writes_what_the_network_of_best_gives(trained, sixteen, kind):
             rul.clamp(0, 125).double().numpy(), side.rul.double().numpy(), engine, lengths
         )
 
-    fresh = held_out(data.calibration) if kind == "calibration" else None
+    calibration = held_out(data.calibration) if kind == "calibration" else None
     engines = getattr(data.engines, kind).tolist()
-    expected = fit_calibration(held_out(data.validation), fresh, engines, (0.8, 0.9, 0.95), 125)
+    expected = fit_calibration(
+        held_out(data.validation), calibration, engines, (0.8, 0.9, 0.95), 125
+    )
     assert model.calibration == expected
     assert (model.calibration.kind, model.calibration.levels) == (kind, [0.8])
     assert model.calibration.engines == engines
 
 
 def test_engines_that_calibrate_neither_train_nor_validate(trained):
-    plain, kept = (restore(trained[kind]) for kind in ("validation", "calibration"))
-    assert (len(kept.engines.training), len(kept.engines.calibration)) == (4, 4)
+    plain, separate = (restore(trained[kind]) for kind in ("validation", "calibration"))
+    assert (len(separate.engines.training), len(separate.engines.calibration)) == (4, 4)
     assert plain.engines.calibration == []
-    assert kept.engines.validation == plain.engines.validation
-    assert set(kept.engines.training) | set(kept.engines.calibration) == set(plain.engines.training)
+    assert separate.engines.validation == plain.engines.validation
+    assert set(separate.engines.training) | set(separate.engines.calibration) == set(
+        plain.engines.training
+    )
 
 
 def test_only_best_holds_the_entry(trained):
@@ -99,7 +103,7 @@ def test_only_best_holds_the_entry(trained):
     assert restore(run / "last.pt").calibration is None
 
 
-def test_an_interrupted_run_comes_to_the_same_intervals(trained, sixteen, tmp_path):
+def test_an_interrupted_run_gets_the_same_intervals(trained, sixteen, tmp_path):
     config = tiny_config(sixteen, split=SPLIT)
     with pytest.raises(Interrupted):
         train(config, tmp_path / "run", device="cpu", reporters=[Stopper(epoch=1)])
@@ -108,7 +112,7 @@ def test_an_interrupted_run_comes_to_the_same_intervals(trained, sixteen, tmp_pa
     assert_same_run(trained["calibration"], tmp_path / "run")
 
 
-def test_a_best_that_is_written_again_has_its_intervals(sixteen, tmp_path):
+def test_a_rewritten_best_checkpoint_keeps_its_intervals(sixteen, tmp_path):
     config, folder = tiny_config(sixteen, split=SPLIT), tmp_path / "run"
     with pytest.raises(Interrupted):
         train(config, folder, device="cpu", reporters=[Stopper(epoch=1)])
@@ -119,7 +123,7 @@ def test_a_best_that_is_written_again_has_its_intervals(sixteen, tmp_path):
     assert checkpoint_file.read(folder / "best.pt")["calibration"] == expected
 
 
-def test_where_no_level_is_supported_training_works(finished_run):
+def test_training_works_if_no_level_is_supported(finished_run):
     calibration = restore(finished_run).calibration
     assert (len(calibration.engines), calibration.levels, calibration.default_level) == (
         2,
@@ -135,14 +139,14 @@ def test_a_split_by_windows_has_no_engine_to_calibrate(eight_engine_dir, tmp_pat
         calibrate_run(tmp_path / "run")
 
 
-# ---- a run that exists ------------------------------------------------------------------------
+# ---- an existing run ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["validation", "calibration"])
-def test_it_is_the_same_as_training_gave_and_changes_no_other_entry(trained, tmp_path, kind):
+def test_recalibration_equals_training_and_changes_nothing_else(trained, tmp_path, kind):
     folder = shutil.copytree(trained[kind], tmp_path / "run")
     others = {name: data for name, data in file_bytes(folder).items() if name != "best.pt"}
-    before = without(folder / "best.pt")
+    before = remove_calibration(folder / "best.pt")
     model = calibrate_run(folder)
     content = checkpoint_file.read(folder / "best.pt")
     assert content["calibration"] == checkpoint_file.read(trained[kind] / "best.pt")["calibration"]
@@ -151,23 +155,25 @@ def test_it_is_the_same_as_training_gave_and_changes_no_other_entry(trained, tmp
     assert {name: data for name, data in file_bytes(folder).items() if name != "best.pt"} == others
 
 
-def test_other_levels_join_those_there_are(own):
-    former = restore(own).calibration
-    found = calibrate_run(own / "best.pt", [0.75, 0.5, 0.75]).calibration
-    assert restore(own).calibration == found
-    assert found.levels == [0.5, 0.75, *former.levels]
-    assert found.quantiles[1] <= former.quantiles[0]
-    assert found.quantiles[2:] == former.quantiles
-    assert found.knots == former.knots
-    assert calibrate_run(own).calibration == former  # without any, the usual ones alone
+def test_further_levels_are_added(validation_run):
+    before = restore(validation_run).calibration
+    found = calibrate_run(validation_run / "best.pt", [0.75, 0.5, 0.75]).calibration
+    assert restore(validation_run).calibration == found
+    assert found.levels == [0.5, 0.75, *before.levels]
+    assert found.quantiles[1] <= before.quantiles[0]
+    assert found.quantiles[2:] == before.quantiles
+    assert found.knots == before.knots
+    assert (
+        calibrate_run(validation_run).calibration == before
+    )  # without levels, only the default ones
 
 
-def test_a_run_from_before_there_were_such_engines_is_calibrated(own):
-    content = without(own / "best.pt")
+def test_a_run_of_a_version_without_calibration_engines_is_calibrated(validation_run):
+    content = remove_calibration(validation_run / "best.pt")
     del content["split"]["calibration"]
     del content["config"]["split"]["calibration"]
-    checkpoint_file.write(own / "best.pt", content)
-    assert calibrate_run(own).calibration.kind == "validation"
+    checkpoint_file.write(validation_run / "best.pt", content)
+    assert calibrate_run(validation_run).calibration.kind == "validation"
 
 
 @pytest.mark.parametrize(
@@ -179,11 +185,11 @@ def test_a_run_from_before_there_were_such_engines_is_calibrated(own):
         ([float("nan")], "expected a number between 0 and 1"),
     ],
 )
-def test_levels_that_cannot_be_are_refused_and_nothing_is_written(own, levels, message):
-    before = file_bytes(own)
+def test_invalid_levels_are_refused_and_nothing_is_written(validation_run, levels, message):
+    before = file_bytes(validation_run)
     with pytest.raises(UsageError, match=message):
-        calibrate_run(own, levels)
-    assert file_bytes(own) == before
+        calibrate_run(validation_run, levels)
+    assert file_bytes(validation_run) == before
 
 
 def test_too_few_engines_for_any_default_level(run_copy):
@@ -192,48 +198,48 @@ def test_too_few_engines_for_any_default_level(run_copy):
     assert calibrate_run(run_copy, [0.6]).calibration.levels == [0.6]
 
 
-def test_another_train_file_is_refused_by_both_digests(own, eight_engine_dir):
+def test_another_train_file_is_refused_by_both_digests(validation_run, eight_engine_dir):
     with pytest.raises(UsageError, match=r"found SHA-256 .*, expected the file that the run"):
-        calibrate_run(own, data_dir=eight_engine_dir)
+        calibrate_run(validation_run, data_dir=eight_engine_dir)
 
 
-def test_a_state_that_validation_did_not_choose_is_refused(own):
-    content = checkpoint_file.read(own / "last.pt")
+def test_an_epoch_other_than_the_best_is_refused(validation_run):
+    content = checkpoint_file.read(validation_run / "last.pt")
     content["loop"]["best_epoch"] = content["loop"]["epoch"] - 1
-    checkpoint_file.write(own / "last.pt", content)
+    checkpoint_file.write(validation_run / "last.pt", content)
     with pytest.raises(UsageError, match="found epoch 2, expected the best epoch, 1"):
-        calibrate_run(own / "last.pt")
+        calibrate_run(validation_run / "last.pt")
 
 
-def test_what_is_not_there_is_said_and_no_folder_made(tmp_path):
+def test_a_missing_checkpoint_is_reported_and_no_folder_created(tmp_path):
     with pytest.raises(CheckpointError, match="there is no such checkpoint"):
         calibrate_run(tmp_path / "nowhere" / "best.pt")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_is_being_trained_is_left_alone(own):
-    before = (own / "best.pt").read_bytes()
-    with lock_folder(own), pytest.raises(RulError, match="is in use by process"):
-        calibrate_run(own)
-    assert (own / "best.pt").read_bytes() == before
+def test_a_run_in_training_is_not_touched(validation_run):
+    before = (validation_run / "best.pt").read_bytes()
+    with lock_folder(validation_run), pytest.raises(RulError, match="is in use by process"):
+        calibrate_run(validation_run)
+    assert (validation_run / "best.pt").read_bytes() == before
 
 
-def test_a_prediction_that_is_not_finite_is_refused(own, monkeypatch):
+def test_a_non_finite_prediction_is_refused(validation_run, monkeypatch):
     real = predict
 
-    def spoilt(network, windows):
-        rul, chances = real(network, windows)
-        return rul + np.inf, chances
+    def predict_infinity(network, windows):
+        rul, probabilities = real(network, windows)
+        return rul + np.inf, probabilities
 
-    monkeypatch.setattr("cmapss_rul.training.validation.predict", spoilt)
-    before = file_bytes(own)
+    monkeypatch.setattr("cmapss_rul.training.validation.predict", predict_infinity)
+    before = file_bytes(validation_run)
     with pytest.raises(RulError, match="a calibration engine was not finite"):
-        calibrate_run(own)
-    assert file_bytes(own) == before
+        calibrate_run(validation_run)
+    assert file_bytes(validation_run) == before
 
 
-def test_the_model_given_back_is_the_one_in_the_file(own):
-    model, again = calibrate_run(own), restore(own)
+def test_the_returned_model_equals_the_saved_one(validation_run):
+    model, again = calibrate_run(validation_run), restore(validation_run)
     for field in dataclasses.fields(model):
         if field.name not in ("network", "preprocessor", "data"):
             assert getattr(model, field.name) == getattr(again, field.name)

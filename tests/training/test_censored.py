@@ -1,4 +1,4 @@
-"""Runs on records of which some end before the failure."""
+"""Training on fleets with censored records, which end before the failure."""
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,8 @@ CENSORED = ("p-2", "p-5", "p-9")
 NUMBERS = [number for number, name in enumerate(LIVES, start=1) if name in CENSORED]
 
 
-def with_event(path, words=("1", "0"), censored=CENSORED):
-    rows = [f"{row},{words[row.split(',')[0] in censored]}" for row in own_rows()]
+def with_event(path, labels=("1", "0"), censored=CENSORED):
+    rows = [f"{row},{labels[row.split(',')[0] in censored]}" for row in own_rows()]
     return write_own(path, rows, f"{HEADER},failed")
 
 
@@ -46,15 +46,15 @@ def config_of(file, *, data=(), **parts):
     return own_config(file, {"event": "failed", **dict(data)}, split={"test": 0}, **parts)
 
 
-@pytest.mark.parametrize("words", [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("yes", " NO ")])
-def test_an_event_is_a_number_or_a_word(tmp_path, words):
-    file = with_event(tmp_path / "my.csv", words)
+@pytest.mark.parametrize("labels", [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("yes", " NO ")])
+def test_events_may_be_numbers_or_words(tmp_path, labels):
+    file = with_event(tmp_path / "my.csv", labels)
     fleet = read_train_records(config_of(file).data, file)[0].fleet
     assert fleet.censored.tolist() == NUMBERS
     assert sorted([*fleet.failed, *fleet.censored]) == fleet.engines.tolist()
 
 
-def test_a_parquet_file_has_true_and_false(file, tmp_path):
+def test_events_may_be_booleans_of_parquet(file, tmp_path):
     table = pd.read_csv(file).astype({"failed": bool})
     table.to_parquet(tmp_path / "my.parquet")
     data = config_of(tmp_path / "my.parquet").data
@@ -62,7 +62,7 @@ def test_a_parquet_file_has_true_and_false(file, tmp_path):
     assert fleet.censored.tolist() == NUMBERS
 
 
-def test_ids_do_the_same_as_a_column(file):
+def test_ids_are_equivalent_to_a_column(file):
     by_ids = own_config(file, {"censored": ["p-9", "p-2", "p-5"]}, split={"test": 0})
     one, other = load_data(by_ids), load_data(config_of(file))
     for part in ("training", "validation", "bounds"):
@@ -71,7 +71,7 @@ def test_ids_do_the_same_as_a_column(file):
                                getattr(getattr(other, part), name))  # fmt: skip
 
 
-def test_whole_numbers_are_ids(tmp_path):
+def test_ids_may_be_integers(tmp_path):
     rows = [row.replace("p-", "", 1) for row in own_rows()]
     file = write_own(tmp_path / "my.csv", rows)
     data = own_config(file, {"censored": [2, "9"]}, split={"test": 0}).data
@@ -90,7 +90,7 @@ def test_whole_numbers_are_ids(tmp_path):
         (lambda row: row[:-1] + "maybe", "line 2: found 'maybe' in column 7 (failed), expected"),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused(file, tmp_path, change, message):
+def test_contradictory_events_are_refused(file, tmp_path, change, message):
     header, *rows = file.read_text().splitlines()
     wrong = write_own(tmp_path / "my.csv", [change(row) for row in rows], header)
     with pytest.raises(DataError) as caught:
@@ -98,7 +98,7 @@ def test_what_makes_no_sense_is_refused(file, tmp_path, change, message):
     assert message in str(caught.value)
 
 
-def test_one_cycle_is_enough_of_an_engine_that_has_not_failed(file, tmp_path):
+def test_a_censored_record_may_have_a_single_cycle(file, tmp_path):
     header, *rows = file.read_text().splitlines()
     for failed in "01":
         wrong = write_own(tmp_path / "my.csv", [*rows, f"new,1,50,500,0.1,north,{failed}"], header)
@@ -124,7 +124,7 @@ def test_an_unknown_id_is_named(file):
         ({"censored": [True]}, "string"),
     ],
 )
-def test_keys_that_contradict_are_refused(file, keys, message):
+def test_contradictory_keys_are_refused(file, keys, message):
     with pytest.raises(ValueError, match=message):
         own_config(file, keys)
     for key, value in (("event", "failed"), ("censored", ["p-2"])):
@@ -134,7 +134,7 @@ def test_keys_that_contradict_are_refused(file, keys, message):
 
 def test_labels_of_a_censored_record_are_bounds(file):
     data = load_data(config_of(file))
-    cap = 10  # boundaries 10 and 4: a bound at the cap is class 0, any other leaves two open
+    cap = 10  # boundaries 10 and 4: a bound at the cap is class 0; any other leaves the class open
     bounds = np.concatenate([np.arange(LIVES[name])[::-1] for name in LIVES if name in CENSORED])
     sets = (data.training, data.bounds)
     rul = torch.cat([part.rul[part.censored] for part in sets])
@@ -149,7 +149,7 @@ def test_labels_of_a_censored_record_are_bounds(file):
     assert data.mean_label == pytest.approx(cap_rul(failed, cap).mean())
 
 
-def test_both_kinds_of_records_are_split_in_the_same_shares():
+def test_both_kinds_of_records_are_split_in_equal_shares():
     engines = np.arange(1, 101)
     censored = engines[engines % 5 > 0]
     failed = np.setdiff1d(engines, censored)
@@ -160,7 +160,7 @@ def test_both_kinds_of_records_are_split_in_the_same_shares():
     assert sorted(np.concatenate([*parts, test])) == engines.tolist()
     assert [int(np.isin(part, failed).sum()) for part in parts] == [8, 4, 4]
     assert [int(np.isin(part, censored).sum()) for part in parts] == [48, 16, 0]
-    # which of the failed engines go where does not depend on the censored ones
+    # the split of the failed engines does not depend on the censored ones
     alone = split.split_engines(np.intersect1d(rest, failed), 0)
     for part, other in zip(parts, alone, strict=True):
         assert np.intersect1d(part, failed).tolist() == other.tolist()
@@ -191,7 +191,7 @@ def test_every_balancer_resumes_exactly(file, tmp_path, balancer):
     assert_same_run(straight, parts)
 
 
-def test_batches_without_a_known_class_or_a_violated_bound_train_on(tmp_path):
+def test_batches_without_a_known_class_or_a_violated_bound_are_trained_on(tmp_path):
     """Batches of two windows: many hold censored windows only, whose losses may both be 0."""
     file = with_event(tmp_path / "my.csv", censored=("p-2", "p-5", "p-9", "p-1", "p-4", "p-3"))
     config = config_of(file, train={"batch_size": 2, "epochs": 1, "threads": 1})
@@ -200,7 +200,7 @@ def test_batches_without_a_known_class_or_a_violated_bound_train_on(tmp_path):
     assert np.isfinite(list(row.values())).all()
 
 
-def test_failed_engines_alone_select_and_calibrate(file, tmp_path):
+def test_only_failed_engines_select_and_calibrate(file, tmp_path):
     config = config_of(file)
     recorder = train_and_record(config, tmp_path / "run")
     assert recorder.notes[0] == (
@@ -214,14 +214,14 @@ def test_failed_engines_alone_select_and_calibrate(file, tmp_path):
     assert len(set(model.engines.validation) & set(NUMBERS)) == 1
     assert model.engines.calibrating == sorted({*model.engines.validation} - {*NUMBERS})
     assert model.calibration.engines == model.engines.calibrating
-    # fitted anew from the file, it is the same: only a level beside those that there were
+    # refitted from the file, it is equal except for the added level
     with pytest.raises(UsageError, match="1 calibration engine, which support"):
         calibrate_run(tmp_path / "run", [0.8])
     again = calibrate_run(tmp_path / "run", [0.5]).calibration
     assert again.knots == model.calibration.knots
 
 
-def test_what_is_set_aside_is_counted_in(file):
+def test_held_out_engines_are_counted(file):
     config = own_config(file, {"event": "failed"}, split={"test": 0.4})
     inputs = RunInputs.prepare(config, read_train_files(config, find_train_files(config)))
     assert inputs.censored.tolist() == NUMBERS

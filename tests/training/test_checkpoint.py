@@ -1,4 +1,4 @@
-"""Checkpoints: what they hold, and that nothing but a whole one is taken."""
+"""Content of checkpoints, and refusal of damaged or foreign ones."""
 
 import io
 import os
@@ -25,14 +25,14 @@ PLAIN = (dict, list, str, int, float, bool, type(None), torch.Tensor)
 
 
 def leaves(value, where=""):
-    """Every value with its place."""
+    """All values with their paths."""
     yield where, value
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from leaves(inner, f"{where}/{key}")
     elif isinstance(value, list | tuple):
-        for place, inner in enumerate(value):
-            yield from leaves(inner, f"{where}/{place}")
+        for position, inner in enumerate(value):
+            yield from leaves(inner, f"{where}/{position}")
 
 
 def refused(path, match):
@@ -51,7 +51,7 @@ def test_a_checkpoint_loads_with_weights_only_and_is_plain(finished_run, name):
         assert type(value) in PLAIN or type(value) is tuple, (where, type(value))
 
 
-def test_the_top_level_keys_are_those_promised(finished_run):
+def test_the_top_level_keys_are_as_documented(finished_run):
     content = read(finished_run / "last.pt")
     assert set(content) == {
         "format_version", "versions", "config", "data", "preprocessor", "split", "host", "model",
@@ -66,7 +66,7 @@ def test_the_top_level_keys_are_those_promised(finished_run):
     assert len(content["split"]["training"]) + len(content["split"]["validation"]) == 8
 
 
-def test_paths_times_and_host_facts_stand_under_host_alone(finished_run, eight_engine_dir):
+def test_paths_times_and_host_facts_are_only_under_host(finished_run, eight_engine_dir):
     content = read(finished_run / "last.pt")
     host = content.pop("host")
     assert host["folder"] == str(finished_run)
@@ -79,7 +79,7 @@ def test_paths_times_and_host_facts_stand_under_host_alone(finished_run, eight_e
         assert not re.search(r"second|time|dir$|folder|host|device$|path", where), where
 
 
-def test_the_restored_model_is_what_was_trained(finished_run, eight_engine_dir):
+def test_the_restored_model_equals_the_trained_one(finished_run, eight_engine_dir):
     model = restore(finished_run)
     content = read(finished_run / "best.pt")
     data = load_data(tiny_config(eight_engine_dir))
@@ -99,7 +99,7 @@ def test_the_restored_model_is_what_was_trained(finished_run, eight_engine_dir):
     assert restore(str(finished_run / "last.pt")).epoch == 2
 
 
-def test_what_is_written_is_read_again(tmp_path):
+def test_content_survives_writing_and_reading(tmp_path):
     content = {"format_version": 1, **{part: {"a": [1, 2.5]} for part in checkpoint_file.PARTS}}
     content["model"] = {"w": torch.tensor([1.0, float("nan")])}
     write(tmp_path / "x.pt", content)
@@ -110,15 +110,15 @@ def test_what_is_written_is_read_again(tmp_path):
     assert again == content
 
 
-def test_equal_contents_make_equal_bytes_whatever_the_name(finished_run, tmp_path):
+def test_equal_contents_give_equal_bytes_under_any_name(finished_run, tmp_path):
     content = read(finished_run / "last.pt")
     for name in ("one.pt", "other name.pt"):
         write(tmp_path / name, content)
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "other name.pt").read_bytes()
 
 
-def test_an_absent_file_lists_what_lies_beside(finished_run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # runs of the folder where the tests are started are named, too
+def test_a_missing_file_lists_the_files_in_its_folder(finished_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # runs of the current folder are listed, too
     refused(finished_run / "bset.pt", "no such checkpoint; its folder contains best.pt, last.pt")
     refused(tmp_path / "x.pt", "no such checkpoint; its folder contains no checkpoint$")
     for age, name in enumerate("abcd"):
@@ -135,7 +135,7 @@ def test_an_absent_file_lists_what_lies_beside(finished_run, tmp_path, monkeypat
     [b"", b"PK", b"this is a text\n" * 40, b"<!DOCTYPE html>", bytes(range(256)) * 10],
     ids=["empty", "two bytes", "text", "page", "bytes"],
 )
-def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+def test_files_other_than_checkpoints_are_refused(tmp_path, content):
     path = tmp_path / "x.pt"
     path.write_bytes(content)
     refused(
@@ -166,10 +166,10 @@ def test_code_in_a_checkpoint_is_never_run(tmp_path, monkeypatch):
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_any_flipped_bit_is_noticed(finished_run, tmp_path, place, bit):
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_any_flipped_bit_is_detected(finished_run, tmp_path, position, bit):
     data = bytearray((finished_run / "last.pt").read_bytes())
-    data[int(place * len(data))] ^= 1 << bit
+    data[int(position * len(data))] ^= 1 << bit
     path = tmp_path / "flipped.pt"
     path.write_bytes(data)
     refused(path, "is damaged, its digest|not a checkpoint of cmapss_rul")
@@ -177,7 +177,7 @@ def test_any_flipped_bit_is_noticed(finished_run, tmp_path, place, bit):
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 0.9999))
-def test_any_cut_is_noticed(finished_run, tmp_path, share):
+def test_any_truncation_is_detected(finished_run, tmp_path, share):
     data = (finished_run / "last.pt").read_bytes()
     path = tmp_path / "cut.pt"
     path.write_bytes(data[: int(share * len(data))])
@@ -230,7 +230,7 @@ def test_a_configuration_that_is_no_longer_valid_says_what_to_do(finished_run, t
         lambda content: content["config"].pop("data"),
     ],
 )
-def test_missing_pieces_are_one_line(finished_run, tmp_path, spoil):
+def test_missing_parts_are_reported_in_one_line(finished_run, tmp_path, spoil):
     content = read(finished_run / "best.pt")
     spoil(content)
     write(tmp_path / "x.pt", content)
@@ -239,7 +239,7 @@ def test_missing_pieces_are_one_line(finished_run, tmp_path, spoil):
     assert "\n" not in str(caught.value)
 
 
-def test_weights_of_another_shape_are_refused_and_not_spread_out(finished_run, tmp_path):
+def test_weights_of_another_shape_are_refused_and_not_broadcast(finished_run, tmp_path):
     content = read(finished_run / "best.pt")
     for name, value in content["model"].items():
         if value.ndim == 1:
@@ -249,7 +249,7 @@ def test_weights_of_another_shape_are_refused_and_not_spread_out(finished_run, t
         restore(tmp_path / "x.pt")
 
 
-def test_a_checkpoint_of_the_first_epochs_middle_has_no_figure_yet(finished_run, tmp_path):
+def test_a_checkpoint_within_the_first_epoch_has_no_metric(finished_run, tmp_path):
     content = read(finished_run / "last.pt")
     content["loop"].update(history=[], epoch=0)
     content["host"]["clock"]["rows"] = []
@@ -258,7 +258,7 @@ def test_a_checkpoint_of_the_first_epochs_middle_has_no_figure_yet(finished_run,
     assert (model.epoch, model.val_rmse) == (0, float("inf"))
 
 
-def test_control_characters_of_a_name_are_shown(finished_run, tmp_path):
+def test_control_characters_in_a_name_are_escaped(finished_run, tmp_path):
     path = tmp_path / "a\x1b[31mb.pt"
     shutil.copy(finished_run / "last.pt", path)
     assert read(path)
@@ -268,7 +268,7 @@ def test_control_characters_of_a_name_are_shown(finished_run, tmp_path):
     assert r"a\x1b[31mb.pt" in str(caught.value)
 
 
-def test_the_bytes_are_an_ordinary_file_of_torch(finished_run):
+def test_torch_load_reads_the_file(finished_run):
     data = (finished_run / "last.pt").read_bytes()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None

@@ -1,4 +1,4 @@
-"""A checkpoint whose seal holds is still a stranger's: nothing runs, nothing swells."""
+"""Untrusted checkpoints with a valid digest: no code runs, memory stays bounded."""
 
 import hashlib
 import io
@@ -17,8 +17,8 @@ MARK = b"cmapss_rul sha256 "
 MEMBERS = {"archive/version": b"3\n", "archive/byteorder": b"little"}
 
 
-def resealed(archive: bytes) -> bytes:
-    """Any archive with a comment and a digest that fit: whoever writes a file can do it."""
+def with_digest(archive: bytes) -> bytes:
+    """Append a fitting comment and a valid digest, which anybody can compute."""
     body = archive[:-2] + (len(MARK) + 64).to_bytes(2, "little")
     return body + MARK + hashlib.sha256(body).hexdigest().encode()
 
@@ -32,8 +32,8 @@ def archive_of(pickled: bytes, method=zipfile.ZIP_STORED, **members: bytes) -> b
     return buffer.getvalue()
 
 
-def refused(data: bytes, said: str = "cannot be loaded") -> str:
-    with pytest.raises(CheckpointError, match=said) as caught:
+def refused(data: bytes, message: str = "cannot be loaded") -> str:
+    with pytest.raises(CheckpointError, match=message) as caught:
         unseal(data, "a.pt")
     text = str(caught.value)
     assert text.startswith("a.pt: ")
@@ -42,15 +42,15 @@ def refused(data: bytes, said: str = "cannot be loaded") -> str:
     return text
 
 
-def test_what_is_sealed_is_unsealed():
+def test_a_written_archive_is_read():
     content = {"a": [1, 2.5, None, True, "x"], "t": torch.arange(3), 4: (1, 2)}
     again = unseal(seal(content), "a.pt")
     assert torch.equal(again.pop("t"), content.pop("t"))
     assert again == content
 
 
-def test_an_archive_made_by_hand_is_taken_where_it_is_harmless():
-    assert unseal(resealed(archive_of(pickle.dumps({"a": 1}, 2))), "a.pt") == {"a": 1}
+def test_a_harmless_hand_made_archive_is_accepted():
+    assert unseal(with_digest(archive_of(pickle.dumps({"a": 1}, 2))), "a.pt") == {"a": 1}
 
 
 # ---- archives ---------------------------------------------------------------------------------
@@ -58,32 +58,32 @@ def test_an_archive_made_by_hand_is_taken_where_it_is_harmless():
 
 def test_bytes_before_the_archive_are_refused():
     archive = archive_of(pickle.dumps({}, 2))
-    refused(resealed(b"#!/bin/sh\n" + archive), "bytes before the archive")
+    refused(with_digest(b"#!/bin/sh\n" + archive), "bytes before the archive")
 
 
-def test_bytes_behind_it_are_refused():
-    body = resealed(archive_of(pickle.dumps({}, 2)))[: -len(MARK) - 64] + b"more"
+def test_bytes_after_the_archive_are_refused():
+    body = with_digest(archive_of(pickle.dumps({}, 2)))[: -len(MARK) - 64] + b"more"
     data = body + MARK + hashlib.sha256(body).hexdigest().encode()
     refused(data, "does not end with its end record")
 
 
-def test_an_end_record_inside_the_digests_place_is_no_end():
-    refused(resealed(b""), "does not end|no checkpoint")
-    refused(resealed(b"PK\x05\x06" + bytes(18)), "cannot be loaded")
+def test_an_end_record_within_the_digest_is_ignored():
+    refused(with_digest(b""), "does not end|no checkpoint")
+    refused(with_digest(b"PK\x05\x06" + bytes(18)), "cannot be loaded")
 
 
-def test_a_compressed_archive_is_refused_before_it_is_unpacked():
+def test_a_compressed_archive_is_refused_before_unpacking():
     zeros = {"archive/data/0": bytes(50_000_000)}
     bomb = archive_of(pickle.dumps({}, 2), zipfile.ZIP_DEFLATED, **zeros)
     assert len(bomb) < 100_000
-    refused(resealed(bomb), "compressed or encrypted")
+    refused(with_digest(bomb), "compressed or encrypted")
 
 
-def test_a_lying_size_is_refused():
+def test_a_wrong_size_is_refused():
     archive = bytearray(archive_of(pickle.dumps({}, 2), **{"archive/data/0": bytes(64)}))
-    for place in (archive.rfind(b"PK\x01\x02"),):
-        archive[place + 24 : place + 28] = (2**31).to_bytes(4, "little")
-    refused(resealed(bytes(archive)), "larger than the file")
+    for offset in (archive.rfind(b"PK\x01\x02"),):
+        archive[offset + 24 : offset + 28] = (2**31).to_bytes(4, "little")
+    refused(with_digest(bytes(archive)), "larger than the file")
 
 
 def test_members_that_share_their_bytes_are_refused():
@@ -95,19 +95,19 @@ def test_members_that_share_their_bytes_are_refused():
     copies = b"".join(record.replace(b"data/0", b"data/%d" % n) for n in range(1, 9))
     directory = archive[archive.find(b"PK\x01\x02") : end] + copies
     tail = bytearray(archive[end:])
-    for place in (8, 10):
-        tail[place : place + 2] = (len(MEMBERS) + 2 + 8).to_bytes(2, "little")
+    for offset in (8, 10):
+        tail[offset : offset + 2] = (len(MEMBERS) + 2 + 8).to_bytes(2, "little")
     tail[12:16] = len(directory).to_bytes(4, "little")
     body = archive[: archive.find(b"PK\x01\x02")] + directory + bytes(tail)
     assert head.startswith(b"PK")
-    refused(resealed(body), "larger than the file")
+    refused(with_digest(body), "larger than the file")
 
 
-def test_two_members_of_one_name_are_refused():
+def test_duplicate_member_names_are_refused():
     buffer = io.BytesIO(archive_of(pickle.dumps({}, 2)))
     with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("archive/data.pkl", pickle.dumps({"other": 1}, 2))
-    refused(resealed(buffer.getvalue()), "two members of the archive have the same name")
+    refused(with_digest(buffer.getvalue()), "two members of the archive have the same name")
 
 
 # ---- pickles ----------------------------------------------------------------------------------
@@ -123,14 +123,14 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("pickled", COMMANDS)
-def test_a_pickle_that_would_run_a_command_does_not(tmp_path, monkeypatch, pickled):
+def test_a_malicious_pickle_is_not_executed(tmp_path, monkeypatch, pickled):
     monkeypatch.chdir(tmp_path)
-    refused(resealed(archive_of(pickled)))
+    refused(with_digest(archive_of(pickled)))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ({"a": 10**400}, "a number in it is too large"),
         ({"a": {1, 2}}, "of type set"),
@@ -144,8 +144,8 @@ def test_a_pickle_that_would_run_a_command_does_not(tmp_path, monkeypatch, pickl
     ],
     ids=str,
 )
-def test_values_that_no_checkpoint_holds_are_refused(content, said):
-    refused(seal(content), said)
+def test_values_of_other_types_are_refused(content, message):
+    refused(seal(content), message)
 
 
 def nested(depth):
@@ -169,16 +169,16 @@ def circle():
 
 
 @pytest.mark.parametrize("content", [nested(50), doubling(15), doubling(60), circle()])
-def test_values_nested_too_deep_or_without_end_are_refused(content):
+def test_deeply_or_endlessly_nested_values_are_refused(content):
     refused(seal(content), "nested too deeply, or too many")
 
 
-def test_a_pickle_a_hundred_thousand_deep_is_refused():
+def test_a_pickle_of_depth_100000_is_refused():
     deep = b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b"."
-    refused(resealed(archive_of(deep)), "nested too deep")
+    refused(with_digest(archive_of(deep)), "nested too deep")
 
 
-def test_many_names_for_one_value_are_refused_by_their_number():
+def test_too_many_references_to_one_value_are_refused():
     shared = list(range(2000))
     refused(seal({"a": [shared] * 2000}), "or too many")
 
@@ -186,17 +186,17 @@ def test_many_names_for_one_value_are_refused_by_their_number():
 # ---- files ------------------------------------------------------------------------------------
 
 
-def test_no_regular_file_is_opened(tmp_path):
+def test_only_regular_files_are_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.pt")
     for path in (tmp_path, tmp_path / "pipe.pt"):
         with pytest.raises(CheckpointError, match="found no regular file"):
             open_sealed(path)
 
 
-def test_a_file_larger_than_any_checkpoint_is_not_read(tmp_path, monkeypatch):
+def test_an_oversized_file_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "a.pt"
     with path.open("wb") as file:
-        file.truncate(checkpoint_file.MAX_BYTES + 1)  # holds no blocks of the disk
+        file.truncate(checkpoint_file.MAX_BYTES + 1)  # a sparse file
     monkeypatch.setattr(type(path), "read_bytes", None)
     with pytest.raises(CheckpointError, match=r"a\.pt: has 2147483649 bytes; a checkpoint has at"):
         open_sealed(path)

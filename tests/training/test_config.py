@@ -32,13 +32,13 @@ def test_only_sensors_get_the_random_offset():
 @pytest.mark.parametrize(
     "name", ["seed", *(f"{part}.{key}" for part, keys in NAMES.items() for key in keys)]
 )
-def test_the_names_that_everything_relies_on_exist(name):
+def test_required_names_exist(name):
     value = RunConfig().model_dump()
     for key in name.split("."):
         value = value[key]
 
 
-def test_shipped_defaults_that_are_promised():
+def test_documented_defaults():
     config = RunConfig()
     assert config.data.cap == 125
     assert config.loss.health.boundaries == (125, 50)
@@ -76,7 +76,7 @@ def test_wrong_values_are_refused_by_key(key, value):
     assert caught.value.errors()[0]["loc"] == (key,)
 
 
-def test_texts_with_an_exponent_are_numbers():
+def test_strings_with_an_exponent_are_numbers():
     config = from_mapping(RunConfig, {}, ["train.learning_rate=1e-3", "train.batch_size=1e9"])
     assert config.train.learning_rate == 0.001
     assert config.train.batch_size == 10**9
@@ -88,7 +88,7 @@ def test_boundaries_are_checked_against_the_cap():
     RunConfig.model_validate({"data": {"cap": 100}, "loss": {"health": {"boundaries": [100, 50]}}})
 
 
-def test_a_window_of_no_whole_number_of_steps_is_refused():
+def test_a_window_must_be_a_multiple_of_the_pooling():
     found = "data.window should be a multiple of model.cnn.pool, found 60 and 7"
     with pytest.raises(ValidationError, match=found):
         RunConfig.model_validate({"model": {"cnn": {"pool": 7}}})
@@ -100,13 +100,13 @@ def test_a_run_is_frozen():
         RunConfig().seed = 3  # type: ignore[misc]
 
 
-def test_paths_are_no_part_of_what_decides_the_result():
+def test_paths_do_not_identify_a_run():
     here = RunConfig.model_validate({"data": {"dir": "/somewhere/of/mine"}})
     assert here.without_paths() == RunConfig().without_paths()
     assert "somewhere" not in str(here.without_paths())
 
 
-def test_threads_are_the_cores_there_are_or_the_number_asked_for(monkeypatch):
+def test_threads_default_to_the_available_cores(monkeypatch):
     assert TrainConfig(threads=3).thread_count() == 3
     assert 1 <= TrainConfig().thread_count() <= (os.cpu_count() or 1)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
@@ -121,7 +121,7 @@ def test_weights_of_another_run_become_constants(finished_run, tmp_path, name):
     row = read_metrics(run / "metrics.csv")[-1]
     expected = (row["weight_rul"], row["weight_health"])
     sets = [f"balancer.weights_from={run / name}"]
-    config = load_config("fixed", sets)  # which has weights, too
+    config = load_config("fixed", sets)  # has weights, too
     assert config.balancer.weights == expected
     assert config.balancer.weights_from is None
     assert RunConfig.model_validate({"balancer": {"weights_from": str(run / name)}}).balancer == (
@@ -133,7 +133,7 @@ def test_weights_of_another_run_become_constants(finished_run, tmp_path, name):
     assert load_config(tmp_path / "again.yaml") == config
 
 
-def test_weights_of_no_run_are_refused(tmp_path):
+def test_weights_of_a_missing_run_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "metrics.csv").write_text(metrics_text([]))
     (tmp_path / "other.pt").write_text("x")

@@ -1,4 +1,4 @@
-"""A first configuration from inferred columns is valid, states their ranges, and trains."""
+"""The configuration template from inferred columns: valid, states ranges, can be trained."""
 
 import dataclasses
 from pathlib import Path
@@ -31,7 +31,7 @@ def read(text: str) -> RunConfig:
     return from_mapping(RunConfig, parse_yaml(text, "template"))
 
 
-def test_it_says_what_was_found_and_is_valid():
+def test_a_template_states_the_findings_and_is_valid():
     text = config_template(FOUND, Path("my own.csv"))
     assert text.startswith(
         "# my own.csv: 4 engines.\n# The guesses below are based on the 3 outside the held-out "
@@ -48,7 +48,7 @@ def test_it_says_what_was_found_and_is_valid():
     assert data.condition_decimals == (0,)
 
 
-def test_a_sensor_of_few_levels_may_be_a_setting():
+def test_a_sensor_with_few_levels_is_flagged_as_a_possible_setting():
     sensors = [NumericColumn("load", 20.0, 80.0, levels=3), NumericColumn("temp", 500.0, 600.0)]
     text = config_template(dataclasses.replace(FOUND, sensors=sensors), Path("my.csv"))
     assert "    - load  # 20 … 80; 3 levels: a setting?\n" in text
@@ -56,7 +56,7 @@ def test_a_sensor_of_few_levels_may_be_a_setting():
     assert "    - load %  # 0 … 50.25\n" in text
 
 
-def test_cap_window_and_steps_follow_from_the_lives():
+def test_cap_window_and_steps_follow_from_the_life_lengths():
     config = read(config_template(FOUND, Path("my.csv")))
     assert (config.data.cap, config.data.window) == (120, 90)
     assert config.loss.health.boundaries == (120, 48)
@@ -67,19 +67,21 @@ def test_cap_window_and_steps_follow_from_the_lives():
 
 
 @pytest.mark.parametrize("life", [2, 3, 7, 20, 100_000])
-def test_whatever_the_lives_it_is_valid(life):
+def test_a_template_is_valid_for_any_life_lengths(life):
     found = dataclasses.replace(FOUND, lives=np.array([life] * 4))
     config = read(config_template(found, Path("my.csv")))
     assert config.data.window % 3 == 0
 
 
-def test_without_few_combinations_there_are_no_conditions():
+def test_many_combinations_of_settings_give_no_conditions():
     text = config_template(dataclasses.replace(FOUND, decimals=[], conditions=400), Path("my.csv"))
     assert "the settings form too many conditions" in text
     assert read(text).data.condition_keys == ()
-    bare = config_template(dataclasses.replace(FOUND, settings=[], decimals=[]), Path("my.csv"))
-    assert "there are no settings" in bare
-    assert read(bare).data.settings == ()
+    without_settings = config_template(
+        dataclasses.replace(FOUND, settings=[], decimals=[]), Path("my.csv")
+    )
+    assert "there are no settings" in without_settings
+    assert read(without_settings).data.settings == ()
 
 
 def test_more_columns_than_a_configuration_can_name():
@@ -108,7 +110,7 @@ def test_the_split_fits_the_number_of_engines(engines, folds, validation, commen
 
 
 @pytest.mark.parametrize(
-    ("event", "line", "words"),
+    ("event", "line", "note"),
     [
         (EventColumn("failed", False, ["b"], 3), "# event: failed",
          "column failed marks 3 engines as failed and 1 as not failed"),
@@ -116,19 +118,19 @@ def test_the_split_fits_the_number_of_engines(engines, folds, validation, commen
         (EventColumn("status", False, None, 0), "# censored: [ID, ID]", "column status may mark"),
     ],
 )  # fmt: skip
-def test_it_asks_which_engines_have_failed(event, line, words):
+def test_a_template_asks_which_engines_have_failed(event, line, note):
     found = dataclasses.replace(FOUND, event=event)
     text = config_template(found, Path("my.csv"))
     assert line in text
-    assert words in text
+    assert note in text
     assert (read(text).data.event, read(text).data.censored) == (None, ())
-    if event.censored is not None:  # uncommented, it is valid
+    if event.censored is not None:  # valid once uncommented
         data = read(text.replace("  # event:", "  event:").replace("  # censored:", "  censored:"))
         assert data.data.event == "failed" or data.data.censored == ("7", "b:")
 
 
-def test_only_engines_that_failed_calibrate():
-    # 60 engines would give ten that validate, and intervals at 0.9
+def test_only_failed_engines_calibrate():
+    # 60 failed engines would give ten validation engines and intervals at 0.9
     event = EventColumn("failed", False, [str(i) for i in range(40)], 20)
     found = dataclasses.replace(FOUND, engines=60, event=event)
     text = config_template(found, Path("my.csv"))

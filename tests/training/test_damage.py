@@ -1,4 +1,4 @@
-"""Damaged files of a run: said by name, and made good from what is whole."""
+"""Damaged files of a run: reported by name and restored from intact ones."""
 
 import os
 import shutil
@@ -25,8 +25,8 @@ from tests.training.inputs import (
 
 
 @pytest.fixture(scope="module")
-def straight(eight_engine_dir, tmp_path_factory):
-    """A run of four epochs; read only."""
+def uninterrupted(eight_engine_dir, tmp_path_factory):
+    """An uninterrupted run of four epochs; read only."""
     folder = tmp_path_factory.mktemp("straight") / "run"
     train(config(eight_engine_dir), folder, device="cpu")
     return folder
@@ -47,7 +47,7 @@ def stopped(eight_engine_dir, tmp_path):
 
 
 def spoil(path):
-    """Change a byte, in this name alone."""
+    """Change a byte; hard links to the file stay intact."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.unlink()
@@ -61,24 +61,24 @@ def test_the_previous_checkpoint_is_the_epoch_before(stopped):
 
 
 @pytest.mark.parametrize("damage", [spoil, lambda path: path.write_bytes(b""), os.unlink])
-def test_a_damaged_last_checkpoint_is_named_and_the_one_before_goes_on(
-    stopped, straight, eight_engine_dir, damage
+def test_a_damaged_last_checkpoint_is_named_and_the_previous_one_is_resumed(
+    stopped, uninterrupted, eight_engine_dir, damage
 ):
     damage(stopped.last)
     recorder = train_and_record(config(eight_engine_dir), stopped.path, resume=True)
-    said = [text for text in recorder.notes if "last.pt" in text]
-    assert len(said) == 1
-    assert said[0].startswith(str(stopped.last))
-    assert said[0].endswith("resuming from previous.pt, the checkpoint before it")
+    notes = [text for text in recorder.notes if "last.pt" in text]
+    assert len(notes) == 1
+    assert notes[0].startswith(str(stopped.last))
+    assert notes[0].endswith("resuming from previous.pt, the checkpoint before it")
     assert [row["epoch"] for row in recorder.rows] == [2, 3, 4]
-    assert_same_run(straight, stopped.path)
-    assert said[0] in stopped.log.read_text()
+    assert_same_run(uninterrupted, stopped.path)
+    assert notes[0] in stopped.log.read_text()
 
 
-def test_metrics_never_show_an_epoch_that_the_checkpoint_does_not_know(
+def test_metrics_never_have_an_epoch_that_the_checkpoint_lacks(
     stopped, eight_engine_dir, monkeypatch
 ):
-    """Killed right after the damage was found: the files fit each other then, too."""
+    """Checkpoint and metrics agree even if the process is killed right after the repair."""
     spoil(stopped.last)
 
     class KilledError(Exception):
@@ -94,7 +94,9 @@ def test_metrics_never_show_an_epoch_that_the_checkpoint_does_not_know(
     assert [row["epoch"] for row in metric_rows(stopped.metrics)] == ["1"]
 
 
-def test_the_whole_one_is_not_replaced_by_the_damaged_one(stopped, straight, eight_engine_dir):
+def test_a_damaged_checkpoint_never_replaces_the_intact_one(
+    stopped, uninterrupted, eight_engine_dir
+):
     spoil(stopped.last)
     with pytest.raises(Interrupted):
         train(
@@ -107,17 +109,17 @@ def test_the_whole_one_is_not_replaced_by_the_damaged_one(stopped, straight, eig
     assert checkpoint_file.read(stopped.previous)["loop"]["epoch"] == 1
     assert checkpoint_file.read(stopped.last)["loop"]["batch"] == 1
     train(config(eight_engine_dir), stopped.path, device="cpu", resume=True)
-    assert_same_run(straight, stopped.path)
+    assert_same_run(uninterrupted, stopped.path)
 
 
-def test_a_damaged_previous_checkpoint_matters_to_nobody(stopped, straight, eight_engine_dir):
+def test_a_damaged_previous_checkpoint_is_ignored(stopped, uninterrupted, eight_engine_dir):
     spoil(stopped.previous)
     recorder = train_and_record(config(eight_engine_dir), stopped.path, resume=True)
     assert not any("previous" in text for text in recorder.notes)
-    assert_same_run(straight, stopped.path)
+    assert_same_run(uninterrupted, stopped.path)
 
 
-def test_where_both_are_damaged_the_last_one_is_named_and_nothing_is_touched(
+def test_if_both_are_damaged_the_last_one_is_named_and_nothing_is_changed(
     stopped, eight_engine_dir
 ):
     spoil(stopped.last)
@@ -137,7 +139,7 @@ def test_a_run_whose_last_checkpoint_is_damaged_is_still_found(stopped):
     assert "damaged" in problem
 
 
-def test_missing_rows_are_written_and_none_twice(stopped, straight, eight_engine_dir):
+def test_missing_rows_are_written_once(stopped, uninterrupted, eight_engine_dir):
     rows = stopped.metrics.read_text().splitlines(keepends=True)
     for text in ("", rows[0], "".join(rows[:2]), "".join([*rows, rows[-1]]), "nonsense"):
         stopped.metrics.write_text(text)
@@ -152,10 +154,10 @@ def test_missing_rows_are_written_and_none_twice(stopped, straight, eight_engine
         assert stopped.metrics.read_text().startswith("".join(rows))
         assert broken(stopped.path) == []
     train(config(eight_engine_dir), stopped.path, device="cpu", resume=True)
-    assert_same_run(straight, stopped.path)
+    assert_same_run(uninterrupted, stopped.path)
 
 
-def test_a_damaged_best_checkpoint_is_written_again_where_it_is_at_hand(
+def test_a_damaged_best_checkpoint_is_restored_if_its_epoch_is_available(
     eight_engine_dir, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 - self.state.epoch))
@@ -184,11 +186,11 @@ def test_a_damaged_best_checkpoint_is_written_again_where_it_is_at_hand(
 
 
 @pytest.mark.parametrize("text", [None, "", "epoch\n"])
-def test_a_finished_run_killed_before_its_last_row_gets_it(
-    straight, eight_engine_dir, tmp_path, text
+def test_the_last_row_of_a_killed_finished_run_is_written(
+    uninterrupted, eight_engine_dir, tmp_path, text
 ):
-    """Found by the campaign of kills: such a run has nothing left to train, but files to mend."""
-    run = RunFolder(shutil.copytree(straight, tmp_path / "run"))
+    """Found by the kill campaign: nothing is left to train, but files have to be repaired."""
+    run = RunFolder(shutil.copytree(uninterrupted, tmp_path / "run"))
     before = file_bytes(run.path)
     run.metrics.unlink()
     if text is not None:
@@ -201,7 +203,7 @@ def test_a_finished_run_killed_before_its_last_row_gets_it(
     assert file_bytes(run.path) == before
 
 
-def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_one_line(
+def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_reported(
     eight_engine_dir, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 + self.state.epoch))
@@ -224,8 +226,8 @@ def figures(rmse):
     }
 
 
-def test_a_second_name_falls_back_to_a_copy(tmp_path, monkeypatch):
-    """As on a file system without hard links."""
+def test_without_hard_links_the_file_is_copied(tmp_path, monkeypatch):
+    """As on file systems without hard links."""
 
     def no_links(*_):
         raise PermissionError(1, "Operation not permitted")
@@ -239,7 +241,7 @@ def test_a_second_name_falls_back_to_a_copy(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_a_second_name_that_is_there_already_leaves_no_half_file(tmp_path):
+def test_an_existing_hard_link_leaves_no_partial_file(tmp_path):
     """A rename between two names of one file does nothing, and leaves both."""
     (tmp_path / "a").write_text("new")
     for _ in range(2):

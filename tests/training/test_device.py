@@ -1,4 +1,4 @@
-"""Devices by name."""
+"""Selection of the device by name."""
 
 import pytest
 import torch
@@ -16,19 +16,19 @@ def cuda(monkeypatch):
     return there_is
 
 
-def test_cpu_is_always_there(cuda):
+def test_cpu_is_always_available(cuda):
     cuda(False)
     assert pick_device("cpu") == torch.device("cpu")
     assert pick_device("auto") == torch.device("cpu")
 
 
-def test_cuda_where_there_is_one(cuda):
+def test_cuda_is_used_if_available(cuda):
     cuda(True)
     assert pick_device("cuda") == pick_device("auto") == torch.device("cuda")
     assert pick_device("cpu") == torch.device("cpu")
 
 
-def test_cuda_that_is_not_there_is_said_in_one_line(cuda):
+def test_missing_cuda_is_reported_in_one_line(cuda):
     cuda(False)
     with pytest.raises(UsageError, match="finds no CUDA device; use --device cpu") as caught:
         pick_device("cuda")
@@ -37,7 +37,7 @@ def test_cuda_that_is_not_there_is_said_in_one_line(cuda):
 
 
 @pytest.mark.parametrize(("name", "module"), [("mps", torch.backends.mps), ("xpu", torch.xpu)])
-def test_untested_devices_are_named_where_torch_has_them(name, module, monkeypatch, cuda):
+def test_untested_devices_are_accepted_by_name(name, module, monkeypatch, cuda):
     cuda(False)
     assert available_devices() == ["cpu"]
     with pytest.raises(UsageError, match=f"finds no {name.upper()} device"):
@@ -45,18 +45,18 @@ def test_untested_devices_are_named_where_torch_has_them(name, module, monkeypat
     monkeypatch.setattr(module, "is_available", lambda: True)
     assert available_devices() == ["cpu", name]
     assert pick_device(name) == torch.device(name)
-    # nobody has tried them, so they are never chosen unasked
+    # untested, so never chosen by default
     assert pick_device("auto") == torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "CPU", "cuda:0", "a\x1b[31mb"])
-def test_unknown_devices_are_refused_with_those_there_are(name):
+def test_unknown_devices_are_refused_with_the_available_ones(name):
     with pytest.raises(UsageError, match="expected one of auto, cpu, cuda, mps, xpu") as caught:
         pick_device(name)
     assert "\x1b" not in str(caught.value)
 
 
-def test_a_machine_with_fewer_gpus_than_ranks_is_refused(monkeypatch):
+def test_fewer_gpus_than_ranks_are_refused(monkeypatch):
     monkeypatch.setattr(device, "pick_device", torch.device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_RANK", "1")

@@ -1,4 +1,4 @@
-"""Ensembles over folds: their networks are ordinary runs, and one checkpoint has all of them."""
+"""Ensembles over folds: each network is an ordinary run; one checkpoint holds them all."""
 
 import shutil
 import signal
@@ -36,12 +36,12 @@ FOLDS = [f"fold-{fold}" for fold in range(4)]
 
 @pytest.fixture
 def copy(ensemble_run, tmp_path):
-    """A copy of the ensemble that a test may change."""
+    """A writable copy of the ensemble."""
     return Path(shutil.copytree(ensemble_run, tmp_path / ensemble_run.name))
 
 
-def shared(path):
-    """Content of an ensemble's checkpoint that equal ensembles share."""
+def comparable_ensemble(path):
+    """Content of an ensemble's checkpoint without host facts: equal for equal ensembles."""
     content = checkpoint_file.read(path)
     del content["host"]
     for member in content["members"]:
@@ -52,11 +52,14 @@ def shared(path):
 def assert_same_ensemble(one, other):
     for fold in FOLDS:
         assert_same_run(one / fold, other / fold)
-    assert differences(shared(one / "best.pt"), shared(other / "best.pt")) == []
+    assert (
+        differences(comparable_ensemble(one / "best.pt"), comparable_ensemble(other / "best.pt"))
+        == []
+    )
 
 
-class StopsAt(Stopper):
-    """Stops in one of the networks: after a step, or before its first one."""
+class FoldStopper(Stopper):
+    """Interrupts the training of one network: after a step, or before its first one."""
 
     def __init__(self, fold, **options):
         super().__init__(**options)
@@ -91,7 +94,7 @@ def test_a_network_is_the_ordinary_run_of_its_split(ensemble_run, eight_engine_d
     assert_same_run(ensemble_run / "fold-2", tmp_path / "alone")
 
 
-def test_the_checkpoint_has_the_networks_and_scalings_of_the_runs(ensemble_run):
+def test_the_checkpoint_has_the_networks_and_preprocessors_of_the_runs(ensemble_run):
     model = restore(ensemble_run)
     validating = [number for m in model.members for number in m.engines.validation]
     assert sorted(validating) == list(range(1, 9))
@@ -119,14 +122,14 @@ def test_it_predicts_the_mean_of_its_networks_each_with_its_own_scaling(
     assert not np.allclose(alone[0].rul, alone[1].rul)
 
 
-def test_windows_of_load_data_are_those_that_it_takes(ensemble_run, eight_engine_dir):
+def test_windows_of_load_data_are_accepted(ensemble_run, eight_engine_dir):
     model, fleet = restore(ensemble_run), read_fleet(eight_engine_dir / "train_FD001.txt")
     windows = load_data(model.config).validation.windows
     assert len(windows) == fleet.rows
     assert model.predict(windows).rul.tolist() == predict_fleet(model, fleet).rul.tolist()
 
 
-def test_validation_metrics_are_of_each_engine_by_the_network_that_it_did_not_train(ensemble_run):
+def test_validation_metrics_use_the_network_not_trained_on_the_engine(ensemble_run):
     model = restore(ensemble_run)
     errors, cuts = [], []
     for member in model.members:
@@ -153,7 +156,7 @@ def test_intervals_come_from_all_engines(ensemble_run, copy):
     assert 0.5 in calibrate_run(copy, [0.5], device="cpu").calibration.levels
 
 
-def test_it_trains_without_any_test_file(eight_engine_dir, tmp_path):
+def test_no_test_file_is_needed(eight_engine_dir, tmp_path):
     (tmp_path / "data").mkdir()
     for name in ("train_FD001.txt", "FD001.json"):
         if (eight_engine_dir / name).exists():
@@ -168,13 +171,13 @@ def test_it_trains_without_any_test_file(eight_engine_dir, tmp_path):
 @pytest.mark.parametrize(
     ("stop", "error"),
     [
-        (StopsAt(0, step=1), Interrupted),
-        (StopsAt(2, step=3), Interrupted),
-        (StopsAt(3), KeyboardInterrupt),
+        (FoldStopper(0, step=1), Interrupted),
+        (FoldStopper(2, step=3), Interrupted),
+        (FoldStopper(3), KeyboardInterrupt),
     ],
     ids=["in the first network", "inside a later one", "between two"],
 )
-def test_a_resumed_ensemble_is_the_uninterrupted_one(
+def test_a_resumed_ensemble_equals_the_uninterrupted_one(
     ensemble_run, eight_engine_dir, tmp_path, stop, error
 ):
     config, run = tiny_config(eight_engine_dir, split=SPLIT), tmp_path / "run"
@@ -189,7 +192,7 @@ def test_a_resumed_ensemble_is_the_uninterrupted_one(
     assert_same_ensemble(ensemble_run, run)
 
 
-def test_a_finished_one_says_so_and_is_left_alone(copy, eight_engine_dir):
+def test_a_finished_ensemble_is_left_alone_with_a_note(copy, eight_engine_dir):
     before = (copy / "best.pt").read_bytes()
     recorder = Recorder()
     train(
@@ -204,7 +207,7 @@ def test_a_finished_one_says_so_and_is_left_alone(copy, eight_engine_dir):
     assert (copy / "best.pt").read_bytes() == before
 
 
-def test_more_epochs_train_every_network_further(copy, eight_engine_dir):
+def test_more_epochs_continue_every_network(copy, eight_engine_dir):
     config = tiny_config(eight_engine_dir, split=SPLIT, train={"epochs": 3})
     train(config, copy, device="cpu", resume=True)
     assert checkpoint_file.read(copy / "best.pt")["config"]["train"]["epochs"] == 3
@@ -225,14 +228,14 @@ def test_another_configuration_is_refused_before_any_file_changes(copy, eight_en
     assert (copy / "config.yaml").read_bytes() == before
 
 
-def test_resume_auto_finds_it(eight_engine_dir, tmp_path, monkeypatch):
+def test_resume_auto_finds_an_ensemble(eight_engine_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
     sets = ["split.folds=4"]
     new = select_run("mine.yaml", sets=sets)
     assert str(new.run) == "runs/mine-4folds-s0"
     with pytest.raises(Interrupted):
-        train(new.config, new.run, device="cpu", reporters=[StopsAt(1, step=1)])
+        train(new.config, new.run, device="cpu", reporters=[FoldStopper(1, step=1)])
     found = select_run("mine.yaml", sets=sets, resume="auto")
     assert str(found.run) == "runs/mine-4folds-s0"
     assert "the newest unfinished" in found.note
@@ -244,7 +247,7 @@ def test_resume_auto_finds_it(eight_engine_dir, tmp_path, monkeypatch):
     assert "there is no unfinished" in again.note
 
 
-# ---- what is refused ------------------------------------------------------------------------
+# ---- refusals ---------------------------------------------------------------------------
 
 
 def test_the_folder_of_another_run_is_refused(ensemble_run, eight_engine_dir, tmp_path):
@@ -264,7 +267,7 @@ def test_fewer_engines_than_folds_are_refused_and_leave_no_folder(eight_engine_d
     assert not (tmp_path / "run").exists()
 
 
-def test_networks_of_different_files_are_not_joined(copy, eight_engine_dir):
+def test_networks_of_different_files_are_not_combined(copy, eight_engine_dir):
     """Where the file was changed between two networks."""
     content = checkpoint_file.read(copy / "fold-3" / "best.pt")
     content["data"]["canonical_sha256"] = "0" * 64
@@ -273,7 +276,7 @@ def test_networks_of_different_files_are_not_joined(copy, eight_engine_dir):
         train(tiny_config(eight_engine_dir, split=SPLIT), copy, device="cpu", resume=True)
 
 
-def test_a_damaged_checkpoint_is_refused_and_written_again(copy, ensemble_run, eight_engine_dir):
+def test_a_damaged_checkpoint_is_refused_and_rewritten(copy, ensemble_run, eight_engine_dir):
     (copy / "best.pt").write_bytes((copy / "best.pt").read_bytes()[:-9])
     with pytest.raises(CheckpointError, match="its end is missing"):
         restore(copy)
@@ -282,19 +285,19 @@ def test_a_damaged_checkpoint_is_refused_and_written_again(copy, ensemble_run, e
     assert_same_ensemble(ensemble_run, copy)
 
 
-def _drop_a_member(content):
+def _remove_a_member(content):
     content["members"].pop()
 
 
-def _drop_all_members(content):
+def _remove_all_members(content):
     del content["members"]
 
 
-def _drop_a_scaling(content):
+def _remove_a_preprocessor(content):
     del content["members"][1]["preprocessor"]
 
 
-def _cut_a_weight(content):
+def _shorten_a_weight(content):
     name = next(iter(content["members"][2]["model"]))
     content["members"][2]["model"][name] = torch.zeros(1)
 
@@ -309,9 +312,16 @@ def _no_metrics(content):
 
 @pytest.mark.parametrize(
     "change",
-    [_drop_a_member, _drop_all_members, _drop_a_scaling, _cut_a_weight, _no_member, _no_metrics],
+    [
+        _remove_a_member,
+        _remove_all_members,
+        _remove_a_preprocessor,
+        _shorten_a_weight,
+        _no_member,
+        _no_metrics,
+    ],
 )
-def test_a_mangled_checkpoint_is_refused_in_one_line(copy, change):
+def test_a_malformed_checkpoint_is_refused_in_one_line(copy, change):
     content = checkpoint_file.read(copy / "best.pt")
     change(content)
     checkpoint_file.write(copy / "best.pt", content)
@@ -324,7 +334,7 @@ def test_a_mangled_checkpoint_is_refused_in_one_line(copy, change):
 # ---- the list -------------------------------------------------------------------------------
 
 
-def test_it_is_listed_as_what_it_is(ensemble_run):
+def test_an_ensemble_is_listed_as_one(ensemble_run):
     found = describe_run(RunFolder(ensemble_run))
     assert (found.state, found.subset, found.seed) == ("finished", "FD001", 0)
     assert found.val_rmse == restore(ensemble_run).val_rmse

@@ -1,4 +1,4 @@
-"""A run that was stopped and taken up again is the run that never stopped, bit for bit."""
+"""A resumed run equals the uninterrupted one bit for bit."""
 
 import signal
 
@@ -25,8 +25,8 @@ def stopped(config, folder, *, resume=False, **when):
     return caught.value
 
 
-def noisy(folder, balancer=None, **train_keys):
-    """Everything that has a state: dropout, noise, batch statistics, average, plateau, patience."""
+def stateful_config(folder, balancer=None, **train_keys):
+    """All stateful options: dropout, noise, batch norm, weight average, plateau, patience."""
     keys = {"epochs": 3, "ema": 0.9, "patience": 9, "warmup": 0.5, **train_keys}
     return tiny_config(
         folder,
@@ -38,9 +38,9 @@ def noisy(folder, balancer=None, **train_keys):
 
 
 @pytest.mark.parametrize("balancer", VARIANTS, ids=title)
-def test_every_balancer_goes_on_exactly(eight_engine_dir, tmp_path, balancer):
-    """Stopped in mid-epoch and again between epochs: the same as straight through."""
-    config = noisy(eight_engine_dir, balancer)
+def test_every_balancer_resumes_exactly(eight_engine_dir, tmp_path, balancer):
+    """Stopped within an epoch and again between epochs: equal to the uninterrupted run."""
+    config = stateful_config(eight_engine_dir, balancer)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     train(config, straight, device="cpu")
     stopped(config, parts, step=2)
@@ -62,8 +62,8 @@ def test_every_balancer_goes_on_exactly(eight_engine_dir, tmp_path, balancer):
     ids=str,
 )
 @pytest.mark.parametrize("when", [{"step": 1}, {"epoch": 1}], ids=str)
-def test_every_option_goes_on_exactly(eight_engine_dir, tmp_path, keys, when):
-    config = noisy(eight_engine_dir, **keys)
+def test_every_option_resumes_exactly(eight_engine_dir, tmp_path, keys, when):
+    config = stateful_config(eight_engine_dir, **keys)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     train(config, straight, device="cpu")
     stopped(config, parts, **when)
@@ -71,30 +71,32 @@ def test_every_option_goes_on_exactly(eight_engine_dir, tmp_path, keys, when):
     assert_same_run(straight, parts)
 
 
-def test_a_run_stopped_at_every_step_is_the_same_run(eight_engine_dir, tmp_path):
-    config = noisy(eight_engine_dir, epochs=2)
+def test_a_run_stopped_at_every_step_is_unchanged(eight_engine_dir, tmp_path):
+    config = stateful_config(eight_engine_dir, epochs=2)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     recorder = Recorder()
     train(config, straight, device="cpu", reporters=[recorder])
     assert recorder.steps > 4
-    for _ in range(recorder.steps - 1):  # the signal at the very last step finds it all done
+    for _ in range(recorder.steps - 1):  # at the very last step, the run finishes
         stopped(config, parts, resume=True, step=1)
     train(config, parts, device="cpu", resume=True)
     assert_same_run(straight, parts)
 
 
-def test_training_twice_gives_the_same_run_and_another_seed_another(eight_engine_dir, tmp_path):
+def test_equal_seeds_give_equal_runs_and_others_differ(eight_engine_dir, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         train(
-            noisy(eight_engine_dir).model_copy(update={"seed": seed}), tmp_path / name, device="cpu"
+            stateful_config(eight_engine_dir).model_copy(update={"seed": seed}),
+            tmp_path / name,
+            device="cpu",
         )
     assert_same_run(tmp_path / "a", tmp_path / "b")
     first, third = (checkpoint_file.read(tmp_path / name / "best.pt")["model"] for name in "ac")
     assert set(differences(first, third)) >= {f"/{name}" for name in first if "weight" in name}
 
 
-def test_equal_runs_differ_in_nothing_but_host_facts(eight_engine_dir, tmp_path, monkeypatch):
-    """Other folders, and the same data under another, relative path."""
+def test_equal_runs_differ_only_in_host_facts(eight_engine_dir, tmp_path, monkeypatch):
+    """Other run folders, and the same data under another, relative path."""
     train(tiny_config(eight_engine_dir), tmp_path / "one", device="cpu")
     (tmp_path / "elsewhere").mkdir()
     copy = tmp_path / "elsewhere" / "train_FD001.txt"
@@ -107,9 +109,7 @@ def test_equal_runs_differ_in_nothing_but_host_facts(eight_engine_dir, tmp_path,
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_says_how_to_go_on_and_has_its_own_exit_code(
-    eight_engine_dir, tmp_path, number
-):
+def test_a_signal_saves_the_run_and_has_its_own_exit_code(eight_engine_dir, tmp_path, number):
     folder = tmp_path / "my run"
     error = stopped(tiny_config(eight_engine_dir), folder, step=1, number=number)
     assert error.exit_code == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
@@ -121,7 +121,7 @@ def test_a_signal_saves_says_how_to_go_on_and_has_its_own_exit_code(
     assert not (folder / "best.pt").exists()
 
 
-def test_a_signal_after_the_last_epoch_finds_everything_done(eight_engine_dir, tmp_path):
+def test_a_signal_after_the_last_epoch_finds_a_finished_run(eight_engine_dir, tmp_path):
     train(
         tiny_config(eight_engine_dir), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)]
     )

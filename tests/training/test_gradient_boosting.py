@@ -1,4 +1,4 @@
-"""The baseline of gradient boosting: same rows, split and labels; tuned on validation engines."""
+"""The gradient boosting baseline: same rows, split and labels; tuned on validation engines."""
 
 import builtins
 import shutil
@@ -51,7 +51,7 @@ def test_its_validation_metrics_are_those_of_its_predictions(config, fitted):
     assert fitted.fit.val_cut_rmse == pytest.approx(np.sqrt((weights * squares).sum()))
 
 
-def test_it_learns_more_than_a_constant(config, fitted):
+def test_it_is_better_than_a_constant(config, fitted):
     validation = load_data(config).validation
     assert fitted.fit.val_rmse < validation.rul.numpy().std()
 

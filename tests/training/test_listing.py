@@ -1,4 +1,4 @@
-"""Run folders in every state that a disk can show, none of which stops the list."""
+"""Listing of run folders in every possible state; none stops the list."""
 
 import json
 import os
@@ -24,15 +24,15 @@ CONFIG = {
 
 def content(*, epoch=4, batch=0, best_epoch=2, best_rmse=11.5, config=CONFIG, data=None):
     loop = {"epoch": epoch, "batch": batch, "best_epoch": best_epoch}
-    made = checkpoint_content(config=config, data=data, **loop)
-    for row in made["loop"]["history"]:
+    make_run = checkpoint_content(config=config, data=data, **loop)
+    for row in make_run["loop"]["history"]:
         row["val_rmse"] = best_rmse
-    return made
+    return make_run
 
 
 @pytest.fixture
-def made(tmp_path):
-    """A function that makes a run folder; returns it."""
+def make_run(tmp_path):
+    """A function that creates a run folder and returns it."""
 
     def make(name="mine-s3", *, best=True, **options):
         run = RunFolder(tmp_path / "runs" / name)
@@ -47,15 +47,15 @@ def made(tmp_path):
     return make
 
 
-def evaluated(run, rmse=12.25, epoch=2):
-    figures = {"last": {"capped": {"rmse": rmse}}}
-    text = json.dumps({"protocol": {"epoch": epoch}, "metrics": figures})
+def write_evaluation(run, rmse=12.25, epoch=2):
+    metrics = {"last": {"capped": {"rmse": rmse}}}
+    text = json.dumps({"protocol": {"epoch": epoch}, "metrics": metrics})
     (run.path / "evaluation.json").write_text(text)
 
 
-def test_a_finished_run(made):
-    run = made()
-    evaluated(run)
+def test_a_finished_run(make_run):
+    run = make_run()
+    write_evaluation(run)
     assert describe_run(run) == ListedRun(
         name="mine-s3",
         state="finished",
@@ -75,17 +75,19 @@ def test_a_finished_run(made):
     ("options", "state"),
     [({"epoch": 3}, "unfinished"), ({"epoch": 3, "batch": 7}, "interrupted"), ({}, "finished")],
 )
-def test_states_of_a_whole_run(made, options, state):
-    assert describe_run(made(**options)).state == state
+def test_states_of_an_intact_run(make_run, options, state):
+    assert describe_run(make_run(**options)).state == state
 
 
-def test_interrupted_in_the_first_epoch_there_is_no_figure(made):
-    found = describe_run(made(epoch=0, batch=2, best_epoch=0, best_rmse=float("inf"), best=False))
+def test_a_run_interrupted_in_its_first_epoch_has_no_metric(make_run):
+    found = describe_run(
+        make_run(epoch=0, batch=2, best_epoch=0, best_rmse=float("inf"), best=False)
+    )
     assert (found.state, found.val_rmse, found.note) == ("interrupted", None, "")
 
 
-def test_a_run_before_its_first_checkpoint(made):
-    run = made()
+def test_a_run_before_its_first_checkpoint(make_run):
+    run = make_run()
     for path in (run.best, run.last):
         path.unlink()
     run.config.write_text("seed: 8\ndata: {subset: FD004}\n")
@@ -94,8 +96,8 @@ def test_a_run_before_its_first_checkpoint(made):
     assert describe_run(run) == ListedRun("mine-s3", "no checkpoint")
 
 
-def test_killed_between_its_two_first_checkpoints(made):
-    run = made()
+def test_a_run_killed_between_its_first_two_checkpoints(make_run):
+    run = make_run()
     run.last.unlink()
     run.metrics.unlink()
     found = describe_run(run)
@@ -118,20 +120,22 @@ def test_killed_between_its_two_first_checkpoints(made):
         ),
     ],
 )
-def test_damaged_runs_say_why_and_keep_what_the_configuration_tells(made, name, spoil, note):
-    run = made()
+def test_damaged_runs_have_a_reason_and_the_facts_of_their_configuration(
+    make_run, name, spoil, note
+):
+    run = make_run()
     run.config.write_text("seed: 3\nbalancer: {name: dwa}\n")
     spoil(run.path / name)
     found = describe_run(run)
     assert found.state == "damaged"
     assert note in found.note
     assert name in found.note
-    assert str(run) not in found.note  # the name stands beside it
+    assert str(run) not in found.note  # the list shows the name anyway
     assert found.seed == 3
 
 
-def test_a_damaged_last_checkpoint_beside_a_whole_one_before_it(made):
-    run = made(epoch=3)
+def test_a_damaged_last_checkpoint_with_an_intact_previous_one(make_run):
+    run = make_run(epoch=3)
     checkpoint_file.write(run.previous, content(epoch=2))
     run.last.write_bytes(b"half")
     found = describe_run(run)
@@ -140,8 +144,8 @@ def test_a_damaged_last_checkpoint_beside_a_whole_one_before_it(made):
     assert found.note.endswith("resuming from previous.pt, the checkpoint before it")
 
 
-def test_a_checkpoint_without_what_is_looked_for_is_damaged(made):
-    run = made()
+def test_a_checkpoint_without_the_listed_values_is_damaged(make_run):
+    run = make_run()
     checkpoint_file.write(run.last, {**content(), "loop": {}})
     assert describe_run(run).state == "damaged"
 
@@ -163,12 +167,12 @@ def test_a_checkpoint_without_what_is_looked_for_is_damaged(made):
         ),
     ],
 )
-def test_what_must_be_said_beside_the_figures(made, data, by, note):
-    assert describe_run(made(data=data, config={**CONFIG, "split": {"by": by}})).note == note
+def test_caveats_of_the_metrics(make_run, data, by, note):
+    assert describe_run(make_run(data=data, config={**CONFIG, "split": {"by": by}})).note == note
 
 
-def test_engines_kept_from_training_are_said(made):
-    run = made()
+def test_calibration_engines_are_noted(make_run):
+    run = make_run()
     checkpoint_file.write(
         run.last,
         checkpoint_content(config=CONFIG, epoch=4, best_epoch=2, split={"calibration": [3, 5]}),
@@ -176,41 +180,41 @@ def test_engines_kept_from_training_are_said(made):
     assert describe_run(run).note == "2 engines calibrate the intervals, so fewer trained"
 
 
-def test_an_evaluation_of_another_epoch_is_not_the_runs(made):
-    run = made()
-    evaluated(run, epoch=1)
+def test_an_evaluation_of_another_epoch_is_not_used(make_run):
+    run = make_run()
+    write_evaluation(run, epoch=1)
     found = describe_run(run)
     assert (found.test_rmse, found.note) == (None, "evaluation.json is of epoch 1")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"protocol": {"epoch": 2}}', "\0"])
-def test_an_evaluation_that_cannot_be_read(made, text):
-    run = made()
+def test_an_unreadable_evaluation(make_run, text):
+    run = make_run()
     (run.path / "evaluation.json").write_text(text)
     found = describe_run(run)
     assert (found.state, found.test_rmse) == ("finished", None)
     assert found.note == "evaluation.json cannot be read"
 
 
-def test_settings_of_a_strange_kind_are_left_out(made):
-    strange = {**CONFIG, "seed": True, "data": {"subset": 7}, "balancer": {"name": "\x1b[1m"}}
-    found = describe_run(made(config=strange))
+def test_settings_of_a_wrong_type_are_omitted(make_run):
+    invalid = {**CONFIG, "seed": True, "data": {"subset": 7}, "balancer": {"name": "\x1b[1m"}}
+    found = describe_run(make_run(config=invalid))
     assert (found.seed, found.subset, found.balancer) == (None, None, "\\x1b[1m")
 
 
-def test_runs_are_listed_in_the_order_of_people(made, tmp_path):
+def test_runs_are_listed_in_natural_order(make_run, tmp_path):
     root = tmp_path / "runs"
     assert list_runs(root) == []
     for name in ("b-s2", "b-s10", "a-s1", "7"):
-        made(name)
+        make_run(name)
     (root / "notes").mkdir()
     (root / "best.pt").write_text("a file, no folder")
     assert [run.name for run in list_runs(root)] == ["7", "a-s1", "b-s2", "b-s10"]
 
 
-def test_a_folder_that_may_not_be_entered_stops_nothing(made, tmp_path, monkeypatch):
-    made("a")
-    made("b")
+def test_an_inaccessible_folder_does_not_stop_the_list(make_run, tmp_path, monkeypatch):
+    make_run("a")
+    make_run("b")
 
     def refuse(_):
         raise PermissionError(13, "Permission denied")

@@ -1,4 +1,4 @@
-"""The loop: rows, figures, best epoch, early stopping, non-finite losses."""
+"""The training loop: metric rows, best epoch, early stopping, non-finite losses."""
 
 import math
 import shutil
@@ -57,7 +57,7 @@ def numbers(row):
     return {key: float(value) for key, value in row.items()}
 
 
-def test_metrics_has_the_promised_columns_in_order_and_a_row_an_epoch(finished_run):
+def test_metrics_have_the_documented_columns_and_a_row_per_epoch(finished_run):
     lines = (finished_run / "metrics.csv").read_text().splitlines()
     assert lines[0] == (
         "epoch,train_rul_loss,train_health_loss,weight_rul,weight_health,grad_norm,clipped_share,"
@@ -74,17 +74,17 @@ BY_FORMULA = [variant for variant in VARIANTS if variant.name in ("fixed", "amnl
 
 
 @pytest.mark.parametrize("balancer", BY_FORMULA, ids=title)
-def test_with_the_whole_set_as_one_batch_a_row_is_a_step(eight_engine_dir, tmp_path, balancer):
-    """The balancer, given the losses of the rows, says the rows' weights exactly."""
+def test_one_batch_per_epoch_makes_each_row_a_step(eight_engine_dir, tmp_path, balancer):
+    """Given the losses of the rows, the balancer yields exactly the weights of the rows."""
     keys = {"epochs": 4, "batch_size": 10**9, "clip": None, "window_share": 0.05, "ema": None}
     config = tiny_config(eight_engine_dir, balancer=balancer.model_dump(), train=keys)
     recorder = Recorder()
     train(config, tmp_path / "run", device="cpu", reporters=[recorder])
     assert recorder.steps == 4
     if balancer.name in ("gradnorm", "uncertainty", "torchjd:imtl_l", "torchjd:uw"):
-        return  # theirs are learnt: the first row alone follows from losses, see below
+        return  # learnt: only the first row follows from the losses, see below
     if balancer.name in ("dtp", "random", "torchjd:random"):
-        return  # theirs follow from predictions, see below, or from chance
+        return  # follow from predictions, see below, or are random
     alone = balancer.build()
     for row in recorder.rows:
         losses = torch.tensor([row["train_rul_loss"], row["train_health_loss"]])
@@ -94,7 +94,7 @@ def test_with_the_whole_set_as_one_batch_a_row_is_a_step(eight_engine_dir, tmp_p
 
 
 def test_kpi_weights_of_the_first_row_by_hand(eight_engine_dir, tmp_path):
-    """With one batch: −(1 − κ) log κ of the fresh network's predictions."""
+    """With one batch: −(1 − κ) log κ of the untrained network's predictions."""
     keys = {"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None}
     config = tiny_config(eight_engine_dir, balancer={"name": "dtp"}, train=keys)
     loop = loop_of(config, tmp_path)
@@ -110,8 +110,8 @@ def test_kpi_weights_of_the_first_row_by_hand(eight_engine_dir, tmp_path):
         assert row[f"weight_{task}"] == pytest.approx(-(1 - kappa) * math.log(kappa), rel=1e-4)
 
 
-def test_weights_of_epochs_follow_from_the_two_before(eight_engine_dir, tmp_path):
-    """Several batches an epoch: 1 twice, then 2 softmax of the ratio of the rows' losses."""
+def test_weights_of_an_epoch_follow_from_the_two_before(eight_engine_dir, tmp_path):
+    """Several batches per epoch: 1 twice, then 2 softmax of the ratios of the rows' losses."""
     config = tiny_config(eight_engine_dir, balancer={"name": "dwa"}, train={"epochs": 4})
     recorder = Recorder()
     train(config, tmp_path / "run", device="cpu", reporters=[recorder])
@@ -144,7 +144,7 @@ def test_learnt_weights_of_the_first_row_by_hand(eight_engine_dir, tmp_path):
 
 
 def test_row_one_holds_the_losses_before_the_first_update(eight_engine_dir, tmp_path):
-    """With the whole set as one batch: those of the fresh network, by hand."""
+    """With the whole set as one batch: the losses of the untrained network, by hand."""
     config = tiny_config(
         eight_engine_dir, train={"epochs": 1, "batch_size": 10**9, "window_share": 1, "ema": None}
     )
@@ -189,11 +189,13 @@ def test_losses_are_means_over_windows_and_weights_over_steps(eight_engine_dir, 
     columns = np.array(measures)
     assert row["train_rul_loss"] == pytest.approx((columns[:, 0] * sizes).sum() / 41)
     assert row["train_health_loss"] == pytest.approx((columns[:, 1] * sizes).sum() / 41)
-    for place, name in enumerate(("weight_rul", "weight_health", "grad_norm", "clipped_share"), 2):
-        assert row[name] == pytest.approx(columns[:, place].mean())
+    for position, name in enumerate(
+        ("weight_rul", "weight_health", "grad_norm", "clipped_share"), 2
+    ):
+        assert row[name] == pytest.approx(columns[:, position].mean())
 
 
-def test_the_learning_rate_is_that_of_the_epochs_last_step(eight_engine_dir, tmp_path):
+def test_the_learning_rate_is_of_the_last_step_of_the_epoch(eight_engine_dir, tmp_path):
     keys = {"epochs": 3, "warmup": 1, "learning_rate": 0.01, "batch_size": 30}
     recorder = Recorder()
     train(
@@ -208,7 +210,7 @@ def test_the_learning_rate_is_that_of_the_epochs_last_step(eight_engine_dir, tmp
     assert 0 < recorder.rows[2]["learning_rate"] < recorder.rows[1]["learning_rate"] < 0.01
 
 
-def test_each_epoch_draws_its_windows_anew_and_uses_each_once(eight_engine_dir, tmp_path):
+def test_each_epoch_redraws_its_windows_and_uses_each_once(eight_engine_dir, tmp_path):
     loop = loop_of(
         tiny_config(eight_engine_dir, train={"window_share": 0.1, "batch_size": 16}), tmp_path
     )
@@ -222,7 +224,7 @@ def test_each_epoch_draws_its_windows_anew_and_uses_each_once(eight_engine_dir, 
     assert max(map(len, loop.draw_batches())) - min(map(len, loop.draw_batches())) <= 1
 
 
-def test_the_whole_share_is_every_window_of_the_training_engines(eight_engine_dir, tmp_path):
+def test_a_share_of_one_takes_every_training_window(eight_engine_dir, tmp_path):
     loop = loop_of(tiny_config(eight_engine_dir, train={"window_share": 1}), tmp_path)
     assert sorted(torch.cat(loop.draw_batches()).tolist()) == list(range(len(loop.data.training)))
 
@@ -233,32 +235,32 @@ def test_even_the_smallest_share_has_a_window(eight_engine_dir, tmp_path):
 
 
 @pytest.fixture
-def pair(eight_engine_dir, tmp_path):
-    """Folder with the fleet of eight as FD001, and three engines as FD002."""
+def two_subset_dir(eight_engine_dir, tmp_path):
+    """Folder with eight engines as FD001 and three as FD002."""
     shutil.copytree(eight_engine_dir, tmp_path / "pair")
     simulate(tmp_path / "pair", engines=3, conditions=6)
     return tmp_path / "pair"
 
 
-def test_auxiliary_windows_are_drawn_by_a_share_of_their_own(pair, tmp_path):
+def test_auxiliary_windows_have_their_own_share(two_subset_dir, tmp_path):
     keys = {"window_share": 0.1, "auxiliary_share": 0.5, "batch_size": 16}
-    loop = loop_of(tiny_config(pair, data={"auxiliary": ["FD002"]}, train=keys), tmp_path)
+    loop = loop_of(tiny_config(two_subset_dir, data={"auxiliary": ["FD002"]}, train=keys), tmp_path)
     own = len(loop.data.training) - loop.data.auxiliary
     first = torch.cat(loop.draw_batches())
     assert int((first < own).sum()) == round(0.1 * own)
     assert int((first >= own).sum()) == round(0.5 * loop.data.auxiliary)
     assert len(set(first.tolist())) == len(first) == loop.windows_per_epoch
     assert torch.equal(first, torch.cat(loop.draw_batches()))
-    assert 0 < int((loop.draw_batches()[0] < own).sum()) < 16  # mixed, and not one after the other
+    assert 0 < int((loop.draw_batches()[0] < own).sum()) < 16  # mixed, not one after the other
     loop.state.epoch = 1
     assert set(torch.cat(loop.draw_batches()).tolist()) != set(first.tolist())
 
 
 @pytest.mark.parametrize("subsets", [[], ["FD002"]])
-def test_without_that_share_all_windows_are_drawn_alike(pair, tmp_path, subsets):
-    """Nor does it matter where there are none."""
+def test_without_an_auxiliary_share_all_windows_are_drawn_alike(two_subset_dir, tmp_path, subsets):
+    """Without auxiliary windows, their share has no effect."""
     keys = {"window_share": 0.1, "auxiliary_share": None if subsets else 0.5}
-    loop = loop_of(tiny_config(pair, data={"auxiliary": subsets}, train=keys), tmp_path)
+    loop = loop_of(tiny_config(two_subset_dir, data={"auxiliary": subsets}, train=keys), tmp_path)
     order = np.random.default_rng([0, 1]).permutation(len(loop.data.training))
     assert torch.cat(loop.draw_batches()).tolist() == order[: round(0.1 * len(order))].tolist()
 
@@ -292,7 +294,7 @@ def test_validation_is_over_every_cycle_on_clamped_predictions_and_capped_labels
     assert row["val_health_accuracy"] == float(right)
 
 
-def test_predictions_beyond_the_range_are_clamped_before_the_figures(eight_engine_dir, tmp_path):
+def test_predictions_are_clamped_before_the_metrics(eight_engine_dir, tmp_path):
     loop = loop_of(tiny_config(eight_engine_dir, train={"ema": None}), tmp_path)
     for bound, value in ((125.0, 1e6), (0.0, -1e6)):
         with torch.no_grad():
@@ -302,7 +304,7 @@ def test_predictions_beyond_the_range_are_clamped_before_the_figures(eight_engin
         assert found["val_rmse"] == rmse(np.full(len(true), bound), true)
 
 
-def test_the_best_checkpoint_is_of_the_best_epoch(eight_engine_dir, tmp_path):
+def test_the_best_checkpoint_holds_the_best_epoch(eight_engine_dir, tmp_path):
     keys = {"epochs": 6, "learning_rate": 1.0, "ema": None, "schedule": {"name": "constant"}}
     train(tiny_config(eight_engine_dir, train=keys), tmp_path / "run", device="cpu")
     figures = [float(row["val_rmse"]) for row in metric_rows(tmp_path / "run" / "metrics.csv")]
@@ -313,14 +315,14 @@ def test_the_best_checkpoint_is_of_the_best_epoch(eight_engine_dir, tmp_path):
     assert best.epoch < 6, "the test should have a best epoch that is not the last"
 
 
-def scripted(monkeypatch, values, column="val_rmse"):
-    """Let validation return these values in a column, and 50 in the others."""
-    scripted = iter([0.0, *values])  # first comes the check before the first step
+def script_validation(monkeypatch, values, column="val_rmse"):
+    """Make validation return these values in a column, and 50 in the others."""
+    script_validation = iter([0.0, *values])  # the first call is the check before the first step
     names = ("val_rmse", "val_nasa", "val_cut_rmse", "val_cut_nasa", "val_health_accuracy")
 
     def evaluate(self, labelled):
         del self, labelled
-        return {**dict.fromkeys(names, 50.0), column: next(scripted)}
+        return {**dict.fromkeys(names, 50.0), column: next(script_validation)}
 
     monkeypatch.setattr(Loop, "evaluate", evaluate)
 
@@ -329,7 +331,7 @@ def scripted(monkeypatch, values, column="val_rmse"):
     ("patience", "epochs", "best"), [(1, 3, 2), (2, 6, 4), (3, 7, 4), (None, 8, 4)]
 )
 def test_early_stopping(eight_engine_dir, tmp_path, monkeypatch, patience, epochs, best):
-    scripted(monkeypatch, [9.0, 5.0, 5.0, 4.0, 6.0, 4.0, 7.0, 8.0])
+    script_validation(monkeypatch, [9.0, 5.0, 5.0, 4.0, 6.0, 4.0, 7.0, 8.0])
     keys = {"epochs": 8, "patience": patience, "window_share": 0.001}
     recorder = Recorder()
     train(
@@ -345,7 +347,7 @@ def test_early_stopping(eight_engine_dir, tmp_path, monkeypatch, patience, epoch
 
 @pytest.mark.parametrize("column", ["val_cut_rmse", "val_cut_nasa"])
 def test_another_column_selects_the_epoch(eight_engine_dir, tmp_path, monkeypatch, column):
-    scripted(monkeypatch, [9.0, 4.0, 6.0], column)
+    script_validation(monkeypatch, [9.0, 4.0, 6.0], column)
     keys = {"epochs": 5, "select": column, "patience": 1, "window_share": 0.001}
     recorder = Recorder()
     train(
@@ -360,7 +362,7 @@ def test_another_column_selects_the_epoch(eight_engine_dir, tmp_path, monkeypatc
     assert recorder.notes[-1] == f"best epoch 2: validation RMSE 50.000 cycles, {column} 4.000"
 
 
-def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight_engine_dir, tmp_path):
+def test_the_initial_check_writes_no_row_and_no_checkpoint(eight_engine_dir, tmp_path):
     loop = loop_of(tiny_config(eight_engine_dir, train={"batch_size": 10**9}), tmp_path)
     seen = []
     before = torch.get_rng_state()
@@ -378,8 +380,8 @@ def test_the_check_before_the_first_step_makes_no_row_and_no_checkpoint(eight_en
     assert list(tmp_path.iterdir()) == []
 
 
-def failing(monkeypatch, at, value=float("nan")):
-    """Make the inputs of a training step bad."""
+def corrupt_inputs(monkeypatch, at, value=float("nan")):
+    """Replace inputs of one training step by a non-finite value."""
     step = TrainingStep.take
 
     def bad(self, batch, number, plan):
@@ -391,7 +393,7 @@ def failing(monkeypatch, at, value=float("nan")):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(
+def test_a_non_finite_loss_names_the_step_and_keeps_the_checkpoint(
     eight_engine_dir, tmp_path, monkeypatch, value
 ):
     good, bad = tmp_path / "good", tmp_path / "bad"
@@ -400,7 +402,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(
         tiny_config(eight_engine_dir, train={"epochs": 3}), good, device="cpu", reporters=[recorder]
     )
     steps = recorder.steps // 3
-    failing(monkeypatch, at=steps + 1, value=value)
+    corrupt_inputs(monkeypatch, at=steps + 1, value=value)
     with pytest.raises(RulError) as caught:
         train(tiny_config(eight_engine_dir, train={"epochs": 3}), bad, device="cpu")
     assert caught.value.exit_code == 1
@@ -411,24 +413,24 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_the_checkpoint(
     assert kept["loop"]["epoch"] == 1
     assert metric_rows(bad / "metrics.csv") == metric_rows(good / "metrics.csv")[:1]
     assert all(torch.isfinite(value).all() for value in kept["model"].values())
-    monkeypatch.undo()  # whatever the reason was, the run can go on
+    monkeypatch.undo()  # the run can be resumed afterwards
     train(tiny_config(eight_engine_dir, train={"epochs": 3}), bad, device="cpu", resume=True)
     assert (
         differences(comparable_content(good / "last.pt"), comparable_content(bad / "last.pt")) == []
     )
 
 
-def test_a_bad_loss_in_the_first_epoch_says_that_nothing_was_saved(
+def test_a_non_finite_loss_in_the_first_epoch_states_that_nothing_was_saved(
     eight_engine_dir, tmp_path, monkeypatch
 ):
-    failing(monkeypatch, at=0)
+    corrupt_inputs(monkeypatch, at=0)
     with pytest.raises(RulError, match=r"at step 1 \(epoch 1\); nothing was saved yet"):
         train(tiny_config(eight_engine_dir), tmp_path / "run", device="cpu")
     assert not list((tmp_path / "run").glob("*.pt"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_prediction_that_is_not_finite_is_no_figure(eight_engine_dir, tmp_path, value):
+def test_a_non_finite_prediction_gives_no_metric(eight_engine_dir, tmp_path, value):
     """Infinity too: the clamp would turn it into the cap."""
     loop = loop_of(tiny_config(eight_engine_dir, train={"ema": None}), tmp_path)
     with torch.no_grad():
@@ -443,7 +445,9 @@ def test_evaluation_uses_the_averaged_weights(eight_engine_dir, tmp_path):
     averaged, plain = (
         comparable_content(tmp_path / name / "last.pt") for name in ("with", "without")
     )
-    assert differences(averaged["model_raw"], plain["model"]) == []  # the average leads nowhere
+    assert (
+        differences(averaged["model_raw"], plain["model"]) == []
+    )  # averaging does not affect training
     assert differences(averaged["model"], averaged["model_raw"])
     assert "model_raw" not in plain
     loaded = dict(restore(tmp_path / "with" / "last.pt").network.state_dict())
@@ -469,7 +473,7 @@ def test_the_network_is_trained_in_training_mode(eight_engine_dir, tmp_path, mon
     assert modes[-1] == (False, False)
 
 
-def test_the_log_says_what_the_balancer_says(eight_engine_dir, tmp_path):
+def test_the_log_has_the_diagnostics_of_the_balancer(eight_engine_dir, tmp_path):
     train(
         tiny_config(eight_engine_dir, balancer={"name": "uncertainty"}),
         tmp_path / "run",

@@ -1,4 +1,4 @@
-"""Muon: singular values, a step by hand, PyTorch's own beside it, its place in a step."""
+"""Muon: singular values, a step by hand, comparison with PyTorch, use in a training step."""
 
 import copy
 
@@ -34,7 +34,7 @@ def polynomial(value):
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 5])
-def test_rounds_change_singular_values_by_the_polynomial_and_nothing_else(rounds):
+def test_rounds_apply_the_polynomial_to_the_singular_values_only(rounds):
     parts = drawn((8, 3), (3, 8), (5, 5), (1, 4), (6, 1))
     for part, found in zip(parts, orthogonalise(parts, rounds), strict=True):
         left, values, right = torch.linalg.svd(part / part.norm(), full_matrices=False)
@@ -50,7 +50,7 @@ def test_one_round_by_hand():
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-def test_what_five_rounds_leave_is_nearly_orthogonal_and_two_leave_the_smallest():
+def test_five_rounds_nearly_orthogonalise_and_two_leave_the_smallest():
     values = torch.tensor([1.0, 0.3, 0.1, 0.03, 0.01], dtype=torch.float64)
     matrix = torch.diag(values)
     five, two = (orthogonalise([matrix], rounds)[0].diagonal() for rounds in (5, 2))
@@ -59,7 +59,7 @@ def test_what_five_rounds_leave_is_nearly_orthogonal_and_two_leave_the_smallest(
     assert two[4] < 0.2
 
 
-def test_a_matrix_of_zeros_stays_one():
+def test_a_zero_matrix_stays_zero():
     still, other = orthogonalise([torch.zeros(3, 2), torch.eye(2)])
     assert not still.any()
     assert other.isfinite().all()
@@ -80,7 +80,7 @@ def test_a_step_by_hand():
     assert weight.item() < 1.92
 
 
-def test_steps_are_those_of_pytorch_up_to_its_bfloat16():
+def test_steps_equal_those_of_pytorch_up_to_bfloat16():
     start = [part.float() for part in drawn((16, 5), (16, 8), (4, 9))]
     own, other = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
     settings = {"lr": 0.01, "weight_decay": 0.1}
@@ -93,7 +93,7 @@ def test_steps_are_those_of_pytorch_up_to_its_bfloat16():
         assert float((one - two).detach().norm() / (two - first).detach().norm()) < 0.02
 
 
-def test_other_weights_take_the_steps_of_pytorchs_adamw():
+def test_other_weights_are_updated_by_adamw():
     start = [part.float() for part in drawn((4, 3), (7,), (2, 3, 5))]
     own, other = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
     settings = {"lr": 0.01, "weight_decay": 0.1}
@@ -102,7 +102,7 @@ def test_other_weights_take_the_steps_of_pytorchs_adamw():
     assert differences(own, other) == []
 
 
-def test_muon_has_the_matrices_of_the_bilstm_and_adamw_all_else():
+def test_muon_updates_the_bilstm_matrices_and_adamw_the_rest():
     one = training_step(model=NOISY_MODEL, **MUON)
     names = {id(weight): name for name, weight in one.network.named_parameters()}
     matrices, others = ([names[id(w)] for w in g["params"]] for g in one.optimiser.param_groups)
@@ -119,11 +119,11 @@ def test_a_step_moves_every_weight_at_the_rate_of_the_schedule():
     before = weights(one.network)
     one.take(batch(), 10, PLAN)
     (rate,) = {group["lr"] for group in one.optimiser.param_groups}
-    assert rate == pytest.approx(0.005)  # half of the cosine
+    assert rate == pytest.approx(0.005)  # half-way through the cosine
     assert not any(torch.equal(a, b) for a, b in zip(before, weights(one.network), strict=True))
 
 
-def test_a_bad_gradient_blocks_every_later_update():
+def test_a_non_finite_gradient_blocks_every_later_update():
     one = training_step(**MUON)
     one.take(batch(0), 0, PLAN)
     before = weights(one.network)
@@ -133,7 +133,7 @@ def test_a_bad_gradient_blocks_every_later_update():
     assert differences(before, weights(one.network)) == []
 
 
-def test_the_state_goes_on_exactly():
+def test_the_state_resumes_exactly():
     one, other = training_step(**MUON), training_step(**MUON)
     one.take(batch(), 0, PLAN)
     other.load_state_dict(copy.deepcopy(one.state_dict()))

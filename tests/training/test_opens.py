@@ -1,4 +1,4 @@
-"""How often the checkpoints of a run are opened, and how often its network is built."""
+"""Checkpoints are opened, and networks built, no more often than necessary."""
 
 import os
 from collections import Counter
@@ -21,8 +21,8 @@ from tests.training.inputs import Stopper, tiny_config, tiny_config_dict
 
 
 @pytest.fixture
-def opens(monkeypatch):
-    """Counts by name how often a checkpoint is read."""
+def read_counts(monkeypatch):
+    """Number of reads of each checkpoint, by file name."""
     counts = Counter()
     read_bytes = Path.read_bytes
 
@@ -35,7 +35,9 @@ def opens(monkeypatch):
     return counts
 
 
-def test_resume_auto_opens_each_checkpoint_once(eight_engine_dir, tmp_path, monkeypatch, opens):
+def test_resume_auto_opens_each_checkpoint_once(
+    eight_engine_dir, tmp_path, monkeypatch, read_counts
+):
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
     with pytest.raises(Interrupted):
@@ -45,7 +47,7 @@ def test_resume_auto_opens_each_checkpoint_once(eight_engine_dir, tmp_path, monk
             device="cpu",
             reporters=[Stopper(epoch=1)],
         )
-    opens.clear()
+    read_counts.clear()
     selection = select_run("mine.yaml", resume="auto")
     with pytest.raises(Interrupted):
         train(
@@ -55,23 +57,23 @@ def test_resume_auto_opens_each_checkpoint_once(eight_engine_dir, tmp_path, monk
             resume=True,
             reporters=[Stopper(step=1)],
         )
-    assert opens == {"last.pt": 1, "best.pt": 1}  # the latter may have to be repaired
+    assert read_counts == {"last.pt": 1, "best.pt": 1}  # best.pt may have to be repaired
 
 
-def test_a_finished_run_is_opened_once(run_copy, eight_engine_dir, opens):
+def test_a_finished_run_is_opened_once(run_copy, eight_engine_dir, read_counts):
     train(tiny_config(eight_engine_dir), RunFolder(run_copy), device="cpu", resume=True)
-    assert opens == {"last.pt": 1}
+    assert read_counts == {"last.pt": 1}
 
 
-def test_calibrate_opens_the_checkpoint_once(tmp_path, opens):
+def test_calibrate_opens_the_checkpoint_once(tmp_path, read_counts):
     simulate(tmp_path, engines=16)
     train(tiny_config(tmp_path, split={"validation": 0.5}), tmp_path / "run", device="cpu")
-    opens.clear()
+    read_counts.clear()
     calibrate_run(tmp_path / "run")
-    assert opens == {"best.pt": 1}
+    assert read_counts == {"best.pt": 1}
 
 
-def test_restoring_builds_one_network_beside_the_outline_that_is_checked(finished_run, monkeypatch):
+def test_restoring_builds_one_network_beside_the_meta_network(finished_run, monkeypatch):
     built = []
     build = Network.__init__
 
@@ -81,31 +83,34 @@ def test_restoring_builds_one_network_beside_the_outline_that_is_checked(finishe
 
     monkeypatch.setattr(Network, "__init__", counted)
     model = restore(finished_run)
-    assert built == ["meta", "meta"]  # for the limit on parameters, and the network itself
+    assert built == [
+        "meta",
+        "meta",
+    ]  # one on the meta device to check the size, and the network itself
     assert {weight.device.type for weight in model.network.parameters()} == {"cpu"}
     assert all(weight.requires_grad for weight in model.network.parameters())
 
 
-# ---- what a folder remembers ------------------------------------------------------------------
+# ---- caching in RunFolder ---------------------------------------------------------------------
 
 
-def test_a_folder_reads_again_what_has_changed(run_copy, opens):
+def test_a_changed_checkpoint_is_read_again(run_copy, read_counts):
     run = RunFolder(run_copy)
     assert run.newest()[0].loop.epoch == run.newest()[0].loop.epoch == 2
-    assert opens == {"last.pt": 1}
+    assert read_counts == {"last.pt": 1}
     content = checkpoint_file.read(run.previous)
     before = run.last.stat()
     checkpoint_file.write(run.last, content)
-    os.utime(run.last, ns=(before.st_atime_ns, before.st_mtime_ns))  # of one moment, say
-    opens.clear()
+    os.utime(run.last, ns=(before.st_atime_ns, before.st_mtime_ns))  # with an equal time stamp
+    read_counts.clear()
     assert run.newest()[0].loop.epoch == 1
-    assert opens == {"last.pt": 1}
+    assert read_counts == {"last.pt": 1}
     run.release()
     run.newest()
-    assert opens == {"last.pt": 2}
+    assert read_counts == {"last.pt": 2}
 
 
-def test_what_was_read_is_not_changed_by_training_on(run_copy, eight_engine_dir):
+def test_content_read_before_is_not_changed_by_training(run_copy, eight_engine_dir):
     run = RunFolder(run_copy)
     first = run.newest()[0]
     train(tiny_config(eight_engine_dir, train={"epochs": 3}), run, device="cpu", resume=True)

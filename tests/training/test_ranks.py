@@ -1,4 +1,4 @@
-"""Several processes as one: the same steps, one line for every end, and a run to go on with."""
+"""Data-parallel training: the steps of one process, one-line errors, resumable runs."""
 
 import os
 import signal
@@ -24,13 +24,20 @@ from cmapss_rul.training.ranks import (
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from tests.processes import command, fork, is_running, wait
-from tests.training.inputs import Recorder, comparable_content, differences, tiny_config_dict, metric_rows, tiny_config
+from tests.training.inputs import (
+    Recorder,
+    comparable_content,
+    differences,
+    metric_rows,
+    tiny_config,
+    tiny_config_dict,
+)
 from tests.training.two_ranks import all_variants
 
 ROOT = Path(__file__).parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 RUL = ["--no-python", sys.executable, "-m", "cmapss_rul"]
-HANGS = 60
+EXIT_TIMEOUT = 60
 """Seconds after which a rank that should have ended is killed, so that its test fails."""
 
 pytestmark = pytest.mark.skipif(
@@ -39,16 +46,19 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def started(*words, **options):
+def start_ranks(*arguments, **options):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*TORCHRUN, *map(str, words)], env=environment, text=True, stdout=subprocess.PIPE,
+        [*TORCHRUN, *map(str, arguments)], env=environment, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, **options,
     )  # fmt: skip
 
 
-def ended(process):
-    """Exit code, stdout, and of stderr our lines and warnings; all of it if a failure has none."""
+def wait_for_ranks(process):
+    """Exit code, stdout, and lines of stderr.
+
+    Only our own lines and warnings; all lines if a failure has none of these.
+    """
     out, err = process.communicate()
     lines = err.splitlines()
     own = [line for line in lines if line.startswith("rul:") or "Warning:" in line]
@@ -57,16 +67,22 @@ def ended(process):
 
 @pytest.fixture(scope="module")
 def two_ranks(tmp_path_factory, eight_engine_dir):
-    """What one process and two ranks make of the same steps, and the end of a run of the ranks."""
+    """The same steps in one process and in two ranks, and the output and folder of a run of two."""
     folder = tmp_path_factory.mktemp("ranks")
-    words = ["train", "--config", write_config(folder, eight_engine_dir), "--output", folder / "run"]
-    process = started("-m", "tests.training.two_ranks", folder, *words)
+    arguments = [
+        "train",
+        "--config",
+        write_config(folder, eight_engine_dir),
+        "--output",
+        folder / "run",
+    ]
+    process = start_ranks("-m", "tests.training.two_ranks", folder, *arguments)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(1)
     alone = all_variants(ProcessGroup())
     torch.set_num_threads(threads)
     torch.set_rng_state(state)
-    end = ended(process)
+    end = wait_for_ranks(process)
     assert end[0] == 0, end[2]
     steps = alone, *(torch.load(folder / f"rank{rank}.pt") for rank in (0, 1))
     return steps, end, RunFolder(folder / "run")
@@ -74,17 +90,19 @@ def two_ranks(tmp_path_factory, eight_engine_dir):
 
 @pytest.fixture(scope="module")
 def found(two_ranks):
-    """The steps of one process, and of each of two ranks."""
+    """Recorded steps of a single process and of each of two ranks."""
     return two_ranks[0]
 
 
-def apart(one, other):
-    """Greatest relative distance in the norm of a tensor, and which tensor that is."""
+def largest_difference(one, other):
+    """Largest relative difference of a tensor (in norm), and the tensor's name."""
     if isinstance(one, torch.Tensor):
         size = max(float(one.double().norm()), 1e-6)
         return float((one.double() - other.double()).norm()) / size, ""
     assert one.keys() == other.keys()
-    return max(((apart(one[key], other[key])[0], key) for key in one), default=(0.0, ""))
+    return max(
+        ((largest_difference(one[key], other[key])[0], key) for key in one), default=(0.0, "")
+    )
 
 
 def test_two_ranks_take_the_steps_of_one_process_with_every_balancer(found):
@@ -94,21 +112,21 @@ def test_two_ranks_take_the_steps_of_one_process_with_every_balancer(found):
         if name in ("dropout", "resumed"):
             continue
         for part in ("weights", "averaged", "balancer", "measures", "gradients"):
-            assert apart(whole[part], first[name][part]) < (1e-3, ""), (name, part)
+            assert largest_difference(whole[part], first[name][part]) < (1e-3, ""), (name, part)
         assert torch.equal(whole["generator"], first[name]["generator"]), name
-        assert differences(first[name], second[name]) == [], name  # to the last bit
+        assert differences(first[name], second[name]) == [], name  # bit for bit
 
 
-def test_ranks_draw_dropout_apart_and_all_else_together(found):
+def test_ranks_draw_different_dropout_and_share_all_other_draws(found):
     alone, first, second = found
     assert differences(first["dropout"], second["dropout"]) == []
     assert not torch.equal(alone["dropout"]["generator"], first["dropout"]["generator"])
     weights = [found["dropout"]["measures"][:, 2:4] for found in (alone, first)]
-    assert not torch.equal(*weights)  # of `random`: alone, dropout draws in between
-    assert apart(alone["dropout"]["measures"], first["dropout"]["measures"])[0] > 1e-3
+    assert not torch.equal(*weights)  # of `random`: in a single process, dropout draws in between
+    assert largest_difference(alone["dropout"]["measures"], first["dropout"]["measures"])[0] > 1e-3
 
 
-def test_ranks_go_on_exactly_with_dropout_and_draws(found):
+def test_ranks_resume_exactly_with_dropout_and_random_weights(found):
     for one in found:
         assert differences(one["dropout"], one["resumed"]) == []
 
@@ -127,15 +145,17 @@ def write_config(folder, eight_engine_dir, **parts):
     return path
 
 
-def test_a_run_of_two_ranks_is_a_run_as_any_other(eight_engine_dir, two_ranks, finished_run):
-    _, (code, out, said), run = two_ranks
-    assert (code, said) == (0, [])
+def test_a_run_of_two_ranks_is_an_ordinary_run(eight_engine_dir, two_ranks, finished_run):
+    _, (code, out, reports), run = two_ranks
+    assert (code, reports) == (0, [])
     assert out.count("epoch 1/2") == out.count("rul evaluate") == 1  # rank 0 alone reports
     assert "2 ranks, joined by gloo: rank 0 (" in out
     assert {p.name for p in run.path.iterdir()} == {p.name for p in finished_run.iterdir()}
     assert checkpoint_file.read(run.last)["host"]["ranks"] == 2
-    one, two = (comparable_content(folder / "best.pt")["model"] for folder in (finished_run, run.path))
-    assert apart(one, two) < (1e-3, "")
+    one, two = (
+        comparable_content(folder / "best.pt")["model"] for folder in (finished_run, run.path)
+    )
+    assert largest_difference(one, two) < (1e-3, "")
     for here, there in zip(
         metric_rows(run.metrics), metric_rows(finished_run / "metrics.csv"), strict=True
     ):
@@ -148,29 +168,29 @@ def test_a_run_of_two_ranks_is_a_run_as_any_other(eight_engine_dir, two_ranks, f
     assert [row["epoch"] for row in recorder.rows] == [3]
 
 
-def running(eight_engine_dir, folder):
-    """A run of two ranks after its first epoch, and the numbers of their processes."""
+def start_endless_run(eight_engine_dir, folder):
+    """Start a run of two ranks; after its first epoch, return it and the process IDs."""
     path = write_config(folder, eight_engine_dir, train={"epochs": 100_000, "ema": None})
     run = RunFolder(folder / "run")
-    process = started(*RUL, "train", "--config", path, "--output", run.path)
+    process = start_ranks(*RUL, "train", "--config", path, "--output", run.path)
     while not run.metrics.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     named = run.log.read_text().partition("2 ranks")[2].splitlines()[0]
-    numbers = [int(part.split(",")[0]) for part in named.split("process ")[1:]]
-    return process, run, numbers
+    pids = [int(part.split(",")[0]) for part in named.split("process ")[1:]]
+    return process, run, pids
 
 
-def lost(rank):
-    """How a rank ends that waits for another in vain."""
+def lost_rank_error(rank):
+    """Error of a rank that has lost the other one."""
     return (
         f"rul: error: another rank has died or hangs, so rank {rank} of 2 stops, too; the last "
         "checkpoint is retained: resume with the same command and --resume auto"
     )
 
 
-def check_last(run, eight_engine_dir):
-    """The last checkpoint is of a step after the first epoch, and a run goes on from it."""
+def assert_resumable(run, eight_engine_dir):
+    """Assert that the last checkpoint is past the first epoch and can be resumed."""
     content = checkpoint_file.read(run.last)
     assert content["loop"]["epoch"] >= 1
     more = tiny_config(eight_engine_dir, train={"epochs": 100_000, "ema": None})
@@ -181,40 +201,40 @@ def check_last(run, eight_engine_dir):
     assert checkpoint_file.read(run.last)["loop"]["step"] == content["loop"]["step"] + 1
 
 
-def test_a_rank_that_dies_ends_all_with_one_line_and_a_run_to_go_on_with(eight_engine_dir, tmp_path):
-    process, run, numbers = running(eight_engine_dir, tmp_path)
-    os.kill(numbers[1], signal.SIGKILL)
-    code, _, said = ended(process)
+def test_a_dead_rank_ends_the_others_with_one_line_and_a_resumable_run(eight_engine_dir, tmp_path):
+    process, run, pids = start_endless_run(eight_engine_dir, tmp_path)
+    os.kill(pids[1], signal.SIGKILL)
+    code, _, reports = wait_for_ranks(process)
     assert code == 1
-    assert said == [lost(0)]
-    check_last(run, eight_engine_dir)
+    assert reports == [lost_rank_error(0)]
+    assert_resumable(run, eight_engine_dir)
 
 
-def forked(task, output, rank, port=0, hung_after=0.5):
-    """One of two ranks, started without torchrun, which takes seconds."""
+def fork_rank(task, output, rank, port=0, timeout=0.5):
+    """Fork one of two ranks, without the slow start of torchrun."""
 
     def run():
-        place = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        os.environ.update({key: str(value) for key, value in place.items()})
+        settings = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ.update({key: str(value) for key, value in settings.items()})
         os.environ["TORCHELASTIC_USE_AGENT_STORE"] = str(port > 0)
-        ranks.HUNG_AFTER = hung_after
+        ranks.HUNG_AFTER = timeout
         return task()
 
     return fork(run, output)
 
 
 @pytest.fixture
-def both(tmp_path):
-    """Start both ranks of a command; returns the process and the output of each."""
+def fork_ranks(tmp_path):
+    """A function that forks both ranks of a command; returns process ID and output file of each."""
     stores = []  # serve until the test ends
 
-    def start(*words, hung_after=15.0):
+    def start(*arguments, timeout=15.0):
         store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         stores.append(store)
         outputs = [tmp_path / f"output{rank}" for rank in (0, 1)]
-        task = command(*words)
+        task = command(*arguments)
         return [
-            (forked(task, output, rank, store.port, hung_after), output)
+            (fork_rank(task, output, rank, store.port, timeout), output)
             for rank, output in enumerate(outputs)
         ]
 
@@ -222,13 +242,13 @@ def both(tmp_path):
 
 
 @pytest.fixture
-def both_running(both, eight_engine_dir, tmp_path):
-    """Start both ranks of a run without an end; returns them and the run after its first epoch."""
+def start_endless_ranks(fork_ranks, eight_engine_dir, tmp_path):
+    """A function that starts an endless run of two ranks and waits for its first epoch."""
 
-    def start(hung_after=15.0):
+    def start(timeout=15.0):
         path = write_config(tmp_path, eight_engine_dir, train={"epochs": 100_000, "ema": None})
         run = RunFolder(tmp_path / "run")
-        found = both("train", "--config", path, "--output", run.path, hung_after=hung_after)
+        found = fork_ranks("train", "--config", path, "--output", run.path, timeout=timeout)
         while not run.metrics.exists():
             assert is_running(found[0][0]), found[0][1].read_text()
             time.sleep(0.01)
@@ -237,11 +257,11 @@ def both_running(both, eight_engine_dir, tmp_path):
     return start
 
 
-def end_of(process, output):
-    """Exit code and output of a process that has got a signal."""
-    patience = time.monotonic() + HANGS
+def wait_for(process, output):
+    """Wait for a process that was sent a signal; return its exit code and output."""
+    deadline = time.monotonic() + EXIT_TIMEOUT
     while (end := os.waitpid(process, os.WNOHANG)) == (0, 0):
-        if time.monotonic() > patience:
+        if time.monotonic() > deadline:
             os.kill(process, signal.SIGKILL)
         time.sleep(0.01)
     return os.waitstatus_to_exitcode(end[1]), output.read_text()
@@ -250,41 +270,43 @@ def end_of(process, output):
 @pytest.mark.parametrize(
     ("other", "number"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)]
 )
-def test_a_rank_ends_with_one_line_after_another(eight_engine_dir, both_running, other, number):
-    """A stopped one keeps its connections: the collective of the other never fails."""
-    found, run = both_running(hung_after=0.5)
+def test_a_rank_ends_with_one_line_after_the_other_is_lost(
+    eight_engine_dir, start_endless_ranks, other, number
+):
+    """A stopped rank keeps its connections, so the other's collective does not fail by itself."""
+    found, run = start_endless_ranks(timeout=0.5)
     left, (process, _) = 1 - other, found[other]
     os.kill(process, number)
     os.kill(found[left][0], signal.SIGTERM)  # as torchrun does
-    code, said = end_of(*found[left])
+    code, reports = wait_for(*found[left])
     os.kill(process, signal.SIGKILL)
     wait(process)
     assert code == 1
-    assert said.splitlines()[-1] == lost(left)
-    assert "rul:" not in said.replace(lost(left), "")
-    check_last(run, eight_engine_dir)
+    assert reports.splitlines()[-1] == lost_rank_error(left)
+    assert "rul:" not in reports.replace(lost_rank_error(left), "")
+    assert_resumable(run, eight_engine_dir)
 
 
 def test_a_rank_that_waits_for_one_that_never_joins_ends_at_a_signal(tmp_path):
     def join():
-        home = sys.modules["torch.distributed.rendezvous"]
-        rendezvous = home.rendezvous
+        module = sys.modules["torch.distributed.rendezvous"]
+        rendezvous = module.rendezvous
 
         def signalled(url):
             os.kill(os.getpid(), signal.SIGTERM)
             return rendezvous(url)
 
-        home.rendezvous = signalled
+        module.rendezvous = signalled
         with StopSignals(), join_process_group("cpu"):
             return 0
 
     output = tmp_path / "output"
-    assert end_of(forked(join, output, 0), output) == (1, lost(0) + "\n")
+    assert wait_for(fork_rank(join, output, 0), output) == (1, lost_rank_error(0) + "\n")
 
 
-def check_saved(said, run):
-    """All that was said is that the state is saved, which it is."""
-    (line,) = said
+def assert_state_saved(reports, run):
+    """Assert that the only line reports the saved state, and that the state is saved."""
+    (line,) = reports
     assert line.startswith("rul: stopped by SIGTERM in epoch ")
     assert "the state is saved" in line
     loop = checkpoint_file.read(run.last)["loop"]
@@ -292,42 +314,46 @@ def check_saved(said, run):
 
 
 @pytest.mark.slow
-def test_a_signal_to_torchrun_ends_all_saved(eight_engine_dir, tmp_path):
-    process, run, _ = running(eight_engine_dir, tmp_path)
+def test_a_signal_to_torchrun_saves_and_ends_all(eight_engine_dir, tmp_path):
+    process, run, _ = start_endless_run(eight_engine_dir, tmp_path)
     process.terminate()
-    code, _, said = ended(process)
+    code, _, reports = wait_for_ranks(process)
     assert code != 0
-    check_saved(said, run)
+    assert_state_saved(reports, run)
 
 
-def errors_of(found):
-    """Exit codes of both ranks, and our lines on stderr."""
-    codes, texts = zip(*(end_of(*one) for one in found), strict=True)
+def collect_errors(found):
+    """Exit codes of both ranks, our own lines and warnings, and all lines of their output."""
+    codes, texts = zip(*(wait_for(*one) for one in found), strict=True)
     lines = [line for text in texts for line in text.splitlines()]
     return codes, [line for line in lines if line.startswith("rul:") or "Warning:" in line], lines
 
 
 @pytest.mark.parametrize("target", [0, 1])
-def test_a_signal_to_one_rank_ends_both_saved(both_running, target):
-    found, run = both_running()
+def test_a_signal_to_one_rank_saves_and_ends_both(start_endless_ranks, target):
+    found, run = start_endless_ranks()
     os.kill(found[target][0], signal.SIGTERM)
-    codes, said, _ = errors_of(found)
+    codes, reports, _ = collect_errors(found)
     assert all(codes)
-    check_saved(said, run)
+    assert_state_saved(reports, run)
 
 
-def test_an_error_of_all_is_said_once(both, eight_engine_dir, tmp_path):
+def test_an_error_of_all_ranks_is_printed_once(fork_ranks, eight_engine_dir, tmp_path):
     path = write_config(tmp_path, eight_engine_dir)
     (tmp_path / "run").mkdir()
-    codes, said, lines = errors_of(both("train", "--config", path, "--output", tmp_path / "run"))
+    codes, reports, lines = collect_errors(
+        fork_ranks("train", "--config", path, "--output", tmp_path / "run")
+    )
     assert all(codes)
-    assert len(said) == len(lines) == 1
-    assert "exists already and is left alone" in said[0]
+    assert len(reports) == len(lines) == 1
+    assert "exists already and is left alone" in reports[0]
     path = write_config(tmp_path, eight_engine_dir, train={"batch_size": 1})
-    codes, said, _ = errors_of(both("train", "--config", path, "--output", tmp_path / "new"))
+    codes, reports, _ = collect_errors(
+        fork_ranks("train", "--config", path, "--output", tmp_path / "new")
+    )
     assert all(codes)
-    assert len(said) == 1
-    assert "train.batch_size: a batch of 1 windows cannot be shared by 2 ranks" in said[0]
+    assert len(reports) == 1
+    assert "train.batch_size: a batch of 1 windows cannot be shared by 2 ranks" in reports[0]
 
 
 # ---- without other processes ---------------------------------------------------------------
@@ -349,7 +375,7 @@ def test_batch_normalisation_is_refused_on_cpus(eight_engine_dir):
     assert rank_of_two().with_sync_batch_norm(without) is without
 
 
-def test_a_signal_during_the_exchange_of_signals_counts_in_the_next():
+def test_a_signal_during_the_exchange_of_signals_is_shared_next_time():
     class Exchange:
         ReduceOp = torch.distributed.ReduceOp
 
@@ -370,7 +396,7 @@ def test_too_small_a_batch_is_refused():
     assert rank_of_two(1).local_share(torch.arange(2)).tolist() == [1]
 
 
-def test_own_draws_depend_on_rank_and_step_and_leave_the_generator():
+def test_rank_draws_depend_on_rank_and_step_and_leave_the_generator():
     def drawn(rank, step):
         with rank_of_two(rank).rank_generator(5, step):
             return torch.rand(1).item()
@@ -381,7 +407,7 @@ def test_own_draws_depend_on_rank_and_step_and_leave_the_generator():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_alone_nothing_is_joined(monkeypatch):
+def test_a_single_process_joins_nothing(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with join_process_group("no device, and nobody asks") as one:
         assert (one.first, one.size, one.description) == (True, 1, "")
@@ -397,7 +423,7 @@ def test_alone_nothing_is_joined(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "rank", "said"),
+    ("error", "rank", "message"),
     [
         (
             RuntimeError("[pair.cc:5] gloo: Connection closed by peer"),
@@ -411,19 +437,19 @@ def test_alone_nothing_is_joined(monkeypatch):
         (Interrupted("stopped", 143), 1, "stopped"),
     ],
 )
-def test_how_an_end_is_said(error, rank, said):
-    told = ranks._reported_error(error, rank, 2)
-    assert said in str(told)
-    line, code = error_line(told)
+def test_error_messages_of_ranks(error, rank, message):
+    reported = ranks._reported_error(error, rank, 2)
+    assert message in str(reported)
+    line, code = error_line(reported)
     assert line.startswith("rul: ")
     assert code == (143 if isinstance(error, Interrupted) else getattr(error, "exit_code", 1))
 
 
-def test_what_was_said_elsewhere_is_not_said_again():
+def test_an_error_reported_by_another_rank_is_not_repeated():
     assert error_line(AlreadyReported()) == ("", 1)
 
 
-def test_ranks_that_do_not_find_each_other_are_one_line(monkeypatch):
+def test_a_failed_rendezvous_is_reported_in_one_line(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)

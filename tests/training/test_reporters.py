@@ -1,4 +1,4 @@
-"""metrics.csv, train.log, and what reporters hear."""
+"""metrics.csv, train.log and the events of reporters."""
 
 import re
 
@@ -15,7 +15,7 @@ from cmapss_rul.training.reporters import (
 )
 from tests.training.inputs import Recorder
 
-ROW = {name: place + 0.5 for place, name in enumerate(COLUMNS)}
+ROW = {name: position + 0.5 for position, name in enumerate(COLUMNS)}
 
 
 def test_metrics_are_written_exactly_and_whole(tmp_path):
@@ -28,7 +28,7 @@ def test_metrics_are_written_exactly_and_whole(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["metrics.csv"]
 
 
-def test_metrics_are_read_as_they_were_written(tmp_path):
+def test_metrics_survive_writing_and_reading(tmp_path):
     path = tmp_path / "metrics.csv"
     write_metrics(path, [{**ROW, "val_rmse": 0.1 + 0.2}, ROW])
     assert read_metrics(path) == [{**ROW, "val_rmse": 0.1 + 0.2}, ROW]
@@ -37,21 +37,21 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"epoch\n1\n", b"\xff\xfe", b"a,b\n1,2\n"])
-def test_what_is_no_metrics_file_is_one_line(tmp_path, content):
+def test_an_invalid_metrics_file_is_reported_in_one_line(tmp_path, content):
     path = tmp_path / "metrics.csv"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(RulError, match=r"metrics\.csv: cannot be read: ") as told:
+    with pytest.raises(RulError, match=r"metrics\.csv: cannot be read: ") as caught:
         read_metrics(path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_row_with_other_columns_is_a_defect(tmp_path):
+def test_a_row_with_other_columns_raises(tmp_path):
     with pytest.raises(ValueError, match="extra"):
         write_metrics(tmp_path / "metrics.csv", [{**ROW, "extra": 1}])
 
 
-def test_the_log_has_a_time_in_front_of_each_line_and_all_reporters_get_each_event(tmp_path):
+def test_log_lines_start_with_the_time_and_reporters_get_each_event(tmp_path):
     recorder = Recorder()
     both = Reporters([LogFile(tmp_path / "train.log"), recorder])
     both.epoch_start(1, 2, 30, 0)
@@ -73,7 +73,7 @@ def test_the_log_has_a_time_in_front_of_each_line_and_all_reporters_get_each_eve
     assert recorder.rows == [ROW, ROW]
 
 
-def test_the_log_is_added_to(tmp_path):
+def test_the_log_is_appended_to(tmp_path):
     for text in ("first", "second"):
         LogFile(tmp_path / "train.log").note(text)
     assert len((tmp_path / "train.log").read_text().splitlines()) == 2

@@ -1,4 +1,4 @@
-"""When a run may be resumed, on contents made by hand."""
+"""Conditions for resuming a run, on synthetic checkpoint contents."""
 
 from pathlib import Path
 
@@ -29,14 +29,14 @@ def changed(config=None, sources=(FILE,), then=None):
     return str(caught.value)
 
 
-def test_the_same_run_goes_on_whatever_the_line_endings_and_paths():
+def test_line_endings_and_paths_do_not_prevent_resuming():
     check_same_run(RunConfig(), [FILE], opened(content(RunConfig())))
     here = RunConfig.model_validate({"data": {"dir": "/elsewhere"}})
     check_same_run(here, [FILE], opened(content(RunConfig())))
     check_same_run(here, [], opened(content(RunConfig())))
 
 
-def test_a_key_that_came_after_the_checkpoint_stands_at_its_default():
+def test_a_key_newer_than_the_checkpoint_has_its_default():
     then = content(RunConfig())
     del then["config"]["model"]["cnn"]["pool"], then["config"]["data"]["auxiliary"]
     check_same_run(RunConfig(), [FILE], opened(then))
@@ -49,7 +49,7 @@ def test_threads_may_change():
     check_same_run(config, [FILE], opened(content(RunConfig())))
 
 
-def test_all_changed_keys_are_named_with_both_values_and_a_way_out():
+def test_all_changed_keys_are_named_with_both_values_and_a_remedy():
     config = RunConfig.model_validate(
         {"train": {"batch_size": 5, "clip": None}, "balancer": {"name": "gradnorm"}}
     )
@@ -66,7 +66,7 @@ def test_all_changed_keys_are_named_with_both_values_and_a_way_out():
     assert "\n" not in text
 
 
-def test_more_epochs_are_free_for_a_finished_run_only():
+def test_more_epochs_are_allowed_for_a_finished_run_only():
     more = RunConfig.model_validate({"train": {"epochs": 20}})
     check_same_run(more, [FILE], opened(content(RunConfig(), epoch=12)))
     assert "train.epochs was 12 and is 20" in changed(more)
@@ -74,7 +74,7 @@ def test_more_epochs_are_free_for_a_finished_run_only():
     assert "train.epochs" in changed(fewer, then=content(RunConfig(), epoch=12))
 
 
-def test_other_data_are_named_by_their_digests():
+def test_other_data_are_reported_by_their_digests():
     other = Provenance("train_FD001.txt", "d" * 64, "e" * 64, official=False, simulated=False)
     assert "data: train_FD001.txt had SHA-256 bbbbbbbbbbbb… and has dddddddddddd…" in changed(
         sources=[other]
@@ -90,7 +90,7 @@ def test_flatten_by_hand():
     }
 
 
-def test_host_facts_that_differ_are_warnings():
+def test_different_host_facts_are_warnings():
     then = opened(content(RunConfig()))
     assert list(host_warnings(then, then)) == []
     now = checkpoint_content(host={"device": "cuda", "threads": 4})
@@ -102,7 +102,7 @@ def test_host_facts_that_differ_are_warnings():
     assert "number of threads was 2 and is 4" in found[2]
 
 
-def test_another_number_of_ranks_is_a_warning_and_older_checkpoints_had_one():
+def test_another_number_of_ranks_is_a_warning():
     then, now = content(RunConfig()), opened(checkpoint_content(host={"ranks": 2}))
     (found,) = host_warnings(opened(then), now)
     assert found.startswith("warning: the number of ranks was 1 and is 2: the run resumes, but ")

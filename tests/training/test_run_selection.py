@@ -1,4 +1,4 @@
-"""Configuration and folder that the options of `rul train` stand for."""
+"""Configuration and run folder selected by the options of `rul train`."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.training.inputs import Stopper, tiny_config, tiny_config_dict
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path, monkeypatch, eight_engine_dir):
-    """A working folder with `mine.yaml`, a tiny run of two epochs."""
+    """A working directory with `mine.yaml`, the configuration of a tiny run."""
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
     return tmp_path
@@ -23,14 +23,14 @@ def workspace(tmp_path, monkeypatch, eight_engine_dir):
 
 @pytest.fixture
 def finished(workspace, finished_run):
-    """The working folder with a finished run, runs/mine-s0."""
+    """The working directory with a finished run, runs/mine-s0."""
     shutil.copytree(finished_run, "runs/mine-s0")
     return workspace
 
 
-def refused(match, *words, **options):
+def refused(match, *arguments, **options):
     with pytest.raises(UsageError, match=match) as caught:
-        select_run(*words, **options)
+        select_run(*arguments, **options)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
 
@@ -53,7 +53,7 @@ def test_a_shipped_configuration_is_found_by_name_with_or_without_ending():
 
 
 @pytest.mark.usefixtures("finished")
-def test_existing_runs_are_stepped_over():
+def test_existing_run_names_are_skipped():
     assert select_run("mine.yaml").run.path == Path("runs/mine-s0-2")
     Path("runs/mine-s0-2").mkdir()
     assert select_run("mine.yaml").run.path == Path("runs/mine-s0-3")
@@ -72,7 +72,7 @@ def test_seed_set_and_data_change_the_configuration():
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 10**30])
-def test_a_seed_out_of_range_is_refused_as_any_other_value(seed):
+def test_a_seed_out_of_range_is_refused(seed):
     refused("seed", "mine.yaml", seed=seed)
 
 
@@ -88,7 +88,7 @@ def test_an_unknown_configuration_lists_the_shipped_ones():
 # ---- --resume auto ----------------------------------------------------------------------------
 
 
-def test_auto_without_a_run_starts_one_and_says_so():
+def test_auto_without_a_run_starts_one_with_a_note():
     found = select_run("mine.yaml", resume="auto", seed=2)
     assert found.run.path == Path("runs/mine-s2")
     assert found.note == (
@@ -107,7 +107,7 @@ def test_auto_takes_the_runs_of_that_name_and_seed():
 
 
 @pytest.mark.usefixtures("finished")
-def test_auto_takes_the_newest_unfinished_run_and_else_the_newest():
+def test_auto_prefers_the_newest_unfinished_run():
     shutil.copytree("runs/mine-s0", "runs/mine-s0-3")
     assert select_run("mine.yaml", resume="auto").run.path == Path("runs/mine-s0-3")
     Path("runs/mine-s0-2").mkdir()
@@ -115,7 +115,7 @@ def test_auto_takes_the_newest_unfinished_run_and_else_the_newest():
 
 
 def unfinished(path, eight_engine_dir, **parts):
-    """A run that was stopped after its first epoch."""
+    """Create a run that was stopped after its first epoch."""
     with pytest.raises(Interrupted):
         train(
             tiny_config(eight_engine_dir, **parts),
@@ -125,7 +125,7 @@ def unfinished(path, eight_engine_dir, **parts):
         )
 
 
-def test_auto_finds_the_newest_unfinished_run_whatever_its_folder_is_called(eight_engine_dir):
+def test_auto_finds_the_newest_unfinished_run_in_any_folder(eight_engine_dir):
     unfinished("runs/first", eight_engine_dir)
     unfinished("runs/second", eight_engine_dir)
     unfinished("runs/mine-s0", eight_engine_dir, train={"batch_size": 9})
@@ -145,7 +145,7 @@ def test_auto_finds_the_newest_unfinished_run_whatever_its_folder_is_called(eigh
     assert select_run("mine.yaml", resume="auto", seed=1).run.path == Path("runs/third")
 
 
-def test_auto_trains_a_finished_run_of_another_name_further(eight_engine_dir):
+def test_auto_continues_a_finished_run_of_another_name(eight_engine_dir):
     train(tiny_config(eight_engine_dir), Path("runs/own name"), device="cpu")
     more = select_run("mine.yaml", resume="auto", sets=["train.epochs=3"])
     assert more.run.path == Path("runs/own name")
@@ -165,11 +165,11 @@ def test_auto_with_output_takes_that_folder():
 
 
 @pytest.mark.usefixtures("finished")
-def test_auto_with_a_damaged_checkpoint_says_which():
+def test_auto_names_a_damaged_checkpoint():
     Path("runs/mine-s0/last.pt").write_bytes(b"cut")
     assert select_run("mine.yaml", resume="auto").run.path == Path(
         "runs/mine-s0"
-    )  # previous.pt is whole
+    )  # previous.pt is intact
     Path("runs/mine-s0/previous.pt").write_bytes(b"cut")
     with pytest.raises(CheckpointError, match=r"runs/mine-s0/last\.pt"):
         select_run("mine.yaml", resume="auto")
@@ -181,7 +181,7 @@ def test_auto_with_a_damaged_checkpoint_says_which():
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize("path", ["runs/mine-s0", "runs/mine-s0/", "runs/mine-s0/last.pt"])
 @pytest.mark.parametrize("name", [None, "mine.yaml"])
-def test_a_run_is_named_by_its_folder_or_last_checkpoint(path, name, eight_engine_dir):
+def test_a_run_is_given_by_its_folder_or_last_checkpoint(path, name, eight_engine_dir):
     found = select_run(name, resume=path)
     assert found.run.path == Path("runs/mine-s0")
     assert found.config == tiny_config(eight_engine_dir)
@@ -197,7 +197,7 @@ def test_changes_apply_to_the_configuration_of_the_run():
 
 
 @pytest.mark.usefixtures("finished")
-def test_a_run_without_its_first_checkpoint_is_named_by_its_configuration(eight_engine_dir):
+def test_a_run_without_a_checkpoint_is_identified_by_its_configuration(eight_engine_dir):
     for name in ("last.pt", "previous.pt"):
         Path("runs/mine-s0", name).unlink()
     assert select_run(None, resume="runs/mine-s0").config == tiny_config(eight_engine_dir)
@@ -213,7 +213,7 @@ def test_other_paths_are_refused(path):
 
 
 @pytest.mark.usefixtures("finished")
-def test_resume_and_output_may_not_name_two_runs():
+def test_resume_and_output_must_agree():
     refused(
         "--resume names the run runs/mine-s0, --output names other; leave one out",
         None,
@@ -224,7 +224,7 @@ def test_resume_and_output_may_not_name_two_runs():
     assert same.run.path == Path("runs/mine-s0")
 
 
-def test_what_was_selected_can_be_trained():
+def test_the_selected_run_can_be_trained():
     first = select_run("mine.yaml", sets=["train.epochs=1"])
     train(first.config, first.run, device="cpu")
     more = select_run(None, resume=str(first.run.path), sets=["train.epochs=2"])

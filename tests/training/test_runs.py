@@ -47,14 +47,14 @@ def test_folders_are_numbered_from_2_on(tmp_path):
     ]  # fmt: skip
 
 
-def test_numbers_are_compared_as_numbers_and_gaps_are_not_filled(tmp_path):
+def test_numbers_are_ordered_numerically_and_gaps_are_not_filled(tmp_path):
     for name in ("a-s1-9", "a-s1-10", "a-s1"):
         run(tmp_path, name)
     assert [found.path.name for found in numbered_folders("a", 1, tmp_path)][-1] == "a-s1-10"
     assert next_folder("a", 1, tmp_path).path.name == "a-s1-11"
 
 
-def test_other_names_seeds_and_files_are_no_runs_of_it(tmp_path):
+def test_other_names_seeds_and_files_are_ignored(tmp_path):
     for name in ("a-s10", "ba-s1", "a-s1-x", "a-s1-2-3", "a.b-s1", "a+b-s1"):
         run(tmp_path, name)
     (tmp_path / "a-s1").write_text("a file")
@@ -74,7 +74,7 @@ def test_other_names_seeds_and_files_are_no_runs_of_it(tmp_path):
         ({"epoch": 2, "stale": 5, "patience": None}, False),
     ],
 )
-def test_finished_is_the_last_epoch_or_early_stopping(tmp_path, keys, expected):
+def test_a_run_is_finished_at_the_last_epoch_or_by_early_stopping(tmp_path, keys, expected):
     found = Checkpoint.from_content(content(**keys), tmp_path / "last.pt")
     assert found.is_finished() is expected
 
@@ -88,7 +88,7 @@ def test_the_newest_unfinished_run_is_taken(tmp_path):
     assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0-2"
 
 
-def test_where_all_are_finished_the_newest_is_taken(tmp_path):
+def test_if_all_are_finished_the_newest_is_taken(tmp_path):
     for name in ("a-s0", "a-s0-2"):
         run(tmp_path, name, epoch=3)
     assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0-2"
@@ -100,25 +100,25 @@ def test_a_run_without_its_first_checkpoint_is_unfinished(tmp_path):
     assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0-2"
 
 
-def test_a_run_that_lost_its_last_checkpoint_is_passed_over(tmp_path):
+def test_a_run_that_lost_its_last_checkpoint_is_skipped(tmp_path):
     run(tmp_path, "a-s0", epoch=1)
     (run(tmp_path, "a-s0-2") / "metrics.csv").write_text("epoch\n")
     assert folder_to_resume("a", 0, tmp_path).path.name == "a-s0"
 
 
-def test_rows_are_those_of_metrics_csv(run_copy):
+def test_rows_equal_metrics_csv(run_copy):
     found = RunFolder(run_copy).newest()[0].rows
     rows = [{k: str(v) for k, v in row.items()} for row in found]
     assert [dict(list(row.items())[:-2]) for row in rows] == rows_in(run_copy / "metrics.csv")
 
 
-@pytest.mark.parametrize("former", [None, b"epoch\n1\n"])
-def test_a_finished_run_is_repaired(run_copy, former):
+@pytest.mark.parametrize("before", [None, b"epoch\n1\n"])
+def test_a_finished_run_is_repaired(run_copy, before):
     metrics = run_copy / "metrics.csv"
     whole = metrics.read_bytes()
     metrics.unlink()
-    if former is not None:
-        metrics.write_bytes(former)
+    if before is not None:
+        metrics.write_bytes(before)
     (run_copy / ".last.pt.999999999.part").write_bytes(b"half")
     RunFolder(run_copy).repair(RunFolder(run_copy).newest()[0])
     assert metrics.read_bytes() == whole

@@ -1,4 +1,4 @@
-"""Schedules against PyTorch's, and that they fit any number of epochs."""
+"""Learning rate schedules, compared with PyTorch's, for any number of epochs."""
 
 import math
 
@@ -37,7 +37,7 @@ def test_constant():
     st.lists(st.sampled_from([1.0, 2.0, 3.0]) | st.floats(0.1, 5), max_size=40),
     st.integers(0, 4),
 )
-def test_plateau_is_that_of_pytorch(figures, patience):
+def test_plateau_equals_pytorchs(figures, patience):
     mine = PlateauConfig(decay=0.5, patience=patience, floor=0.05).build()
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -50,7 +50,7 @@ def test_plateau_is_that_of_pytorch(figures, patience):
 
 
 @given(st.lists(st.floats(0.1, 5), max_size=20), st.lists(st.floats(0.1, 5), max_size=20))
-def test_plateau_goes_on_from_its_state(before, after):
+def test_plateau_resumes_from_its_state(before, after):
     first, second = (PlateauConfig(patience=1).build() for _ in range(2))
     for figure in before:
         first.epoch_end(figure)
@@ -61,7 +61,7 @@ def test_plateau_goes_on_from_its_state(before, after):
     assert first.state_dict() == second.state_dict()
 
 
-def test_plateau_never_falls_under_its_floor():
+def test_plateau_never_falls_below_its_floor():
     plateau = PlateauConfig(decay=0.1, patience=0, floor=0.02).build()
     for _ in range(5):
         plateau.epoch_end(1.0)

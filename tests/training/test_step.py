@@ -1,4 +1,4 @@
-"""One step: what it touches, what it measures, and what a bad loss may not do."""
+"""One training step: updates, measurements, and the handling of non-finite losses."""
 
 import copy
 from unittest.mock import Mock
@@ -56,7 +56,7 @@ def test_a_step_measures_losses_weights_and_the_norm_before_clipping():
     assert found["clipped"] == 1
 
 
-def test_no_clipping_where_the_norm_is_small_or_the_limit_null():
+def test_no_clipping_with_a_small_norm_or_a_null_limit():
     for clip in (1e6, None):
         one = training_step(train={"clip": clip})
         assert measured(one.take(batch(), 0, PLAN))["clipped"] == 0
@@ -64,8 +64,8 @@ def test_no_clipping_where_the_norm_is_small_or_the_limit_null():
     assert max(norms) > 1
 
 
-def test_clipping_touches_the_networks_gradient_and_never_the_balancers():
-    """At s = 0 the gradient of s is near half the RUL loss: thousands, and to be kept."""
+def test_only_the_networks_gradient_is_clipped():
+    """At s = 0 the gradient of s is near half the RUL loss: thousands, and must not be clipped."""
     one = training_step(balancer={"name": "uncertainty", "start": "zero"}, train={"clip": 1.0})
     loss = measured(one.take(batch(), 0, PLAN))["rul_loss"]
     network = torch.stack([parameter.grad.norm() for parameter in one.parameters]).norm()
@@ -73,7 +73,7 @@ def test_clipping_touches_the_networks_gradient_and_never_the_balancers():
     assert float(one.balancer.log_variance.grad[0]) == pytest.approx(0.5 - loss / 2, rel=1e-4)
 
 
-def test_the_balancers_parameters_are_not_the_networks():
+def test_parameters_of_balancer_and_network_are_disjoint():
     one = training_step(balancer={"name": "gradnorm"})
     own = {id(parameter) for parameter in one.balancer.parameters()}
     assert own
@@ -82,7 +82,7 @@ def test_the_balancers_parameters_are_not_the_networks():
     assert {id(parameter) for parameter in group["params"]} == own
 
 
-def test_the_schedule_moves_the_networks_rate_only():
+def test_the_schedule_changes_the_networks_rate_only():
     one = training_step(balancer={"name": "uncertainty"}, train={"learning_rate": 0.01})
     before = one.balancer_optimiser.param_groups[0]["lr"]
     plan = StepPlan(steps=10, warmup=2)
@@ -91,7 +91,7 @@ def test_the_schedule_moves_the_networks_rate_only():
         one.take(batch(), step, plan)
         rates.append(one.optimiser.param_groups[0]["lr"])
     assert rates[:3] == pytest.approx([0.005, 0.01, 0.01])
-    assert rates[6] == pytest.approx(0.005)  # half of the cosine
+    assert rates[6] == pytest.approx(0.005)  # half-way through the cosine
     assert rates[3:] == sorted(rates[3:], reverse=True)
     assert min(rates) > 0
     assert one.balancer_optimiser.param_groups[0]["lr"] == before
@@ -110,7 +110,7 @@ def test_a_run_of_one_step_has_the_full_rate():
     [*((variant, float("nan")) for variant in VARIANTS), (VARIANTS[0], float("inf"))],
     ids=lambda found: title(found) if isinstance(found, Config) else str(found),
 )
-def test_a_bad_loss_blocks_every_later_update(balancer, value):
+def test_a_non_finite_loss_blocks_every_later_update(balancer, value):
     one = training_step(balancer=balancer.model_dump())
     one.take(batch(0), 0, PLAN)
     one.take(batch(1), 1, PLAN)
@@ -125,8 +125,8 @@ def test_a_bad_loss_blocks_every_later_update(balancer, value):
     assert len(averaged) == len(before)
 
 
-def test_a_gradient_that_is_not_finite_blocks_too():
-    """The losses are finite; a hook stands for an overflow on the way back."""
+def test_a_non_finite_gradient_blocks_too():
+    """The losses are finite; a hook simulates an overflow in the backward pass."""
     one = training_step()
     one.network.shared_weight.register_hook(lambda gradient: gradient * float("inf"))
     before = weights(one.network)
@@ -136,7 +136,7 @@ def test_a_gradient_that_is_not_finite_blocks_too():
     assert differences(before, weights(one.network)) == []
 
 
-def test_the_first_bad_step_is_kept():
+def test_the_first_non_finite_step_is_recorded():
     one = training_step()
     for step, scale in enumerate((1.0, float("nan"), 1.0, float("nan"))):
         one.take(batch(scale=scale), step, PLAN)
@@ -145,10 +145,10 @@ def test_the_first_bad_step_is_kept():
 
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 @pytest.mark.parametrize("balancer", VARIANTS, ids=title)
-def test_no_value_is_read_back_in_a_step(balancer, optimiser, monkeypatch):
-    """What would wait for a GPU fails here; so the step holds on any device."""
+def test_a_step_never_synchronises_with_the_device(balancer, optimiser, monkeypatch):
+    """Any operation that would wait for a GPU raises here."""
     one = training_step(balancer=balancer.model_dump(), train={"optimiser": optimiser})
-    one.take(batch(), 0, PLAN)  # optimisers make their state in the first step
+    one.take(batch(), 0, PLAN)  # optimisers create their state in the first step
 
     refuse = Mock(side_effect=AssertionError("a value was read back from the device"))
 
@@ -168,7 +168,7 @@ def test_the_average_by_hand():
         torch.testing.assert_close(found, 0.1 * a + 0.9 * w)
 
 
-def test_a_constant_average_once_the_rise_is_over():
+def test_the_decay_is_constant_after_its_warm_up():
     one = training_step(train={"ema": 0.5})
     one.take(batch(), 100, PLAN)
     start = weights(one.averaged)
@@ -177,7 +177,7 @@ def test_a_constant_average_once_the_rise_is_over():
         torch.testing.assert_close(found, 0.5 * a + 0.5 * w)
 
 
-def test_the_average_has_no_gradient_and_no_part_in_the_optimiser():
+def test_the_average_has_no_gradient_and_is_not_optimised():
     one = training_step()
     one.take(batch(), 0, PLAN)
     assert not any(parameter.requires_grad for parameter in one.averaged.parameters())
@@ -185,7 +185,7 @@ def test_the_average_has_no_gradient_and_no_part_in_the_optimiser():
     assert training_step(train={"ema": None}).evaluation_network().training
 
 
-def test_evaluation_has_the_newest_batch_statistics():
+def test_evaluation_uses_the_newest_batch_statistics():
     model = {
         **tiny_config("x").model.model_dump(),
         "cnn": {"channels": [3], "kernel": 3, "batch_norm": True},
@@ -201,7 +201,7 @@ def test_evaluation_has_the_newest_batch_statistics():
     assert int(dict(one.network.named_buffers()).popitem()[1]) == 1
 
 
-def test_the_state_holds_raw_weights_only_where_they_differ():
+def test_the_state_has_raw_weights_only_if_they_differ():
     averaged, plain = training_step(), training_step(train={"ema": None})
     averaged.take(batch(), 0, PLAN)
     state = averaged.state_dict()
@@ -211,7 +211,7 @@ def test_the_state_holds_raw_weights_only_where_they_differ():
 
 
 @pytest.mark.parametrize("shape", [(6, 1), (1,), (5,)])
-def test_labels_of_another_shape_are_refused_and_not_spread_out(shape):
+def test_labels_of_another_shape_are_refused_and_not_broadcast(shape):
     wrong = batch()._replace(rul=torch.zeros(shape))
     with pytest.raises(ValueError, match="should have one shape"):
         training_step().take(wrong, 0, PLAN)
@@ -223,7 +223,7 @@ def test_mixed_precision_changes_nothing_on_a_cpu():
     assert differences(weights(plain.network), weights(mixed.network)) == []
 
 
-def test_the_state_goes_on_exactly():
+def test_the_state_resumes_exactly():
     one = training_step(balancer={"name": "gradnorm"}, train={"schedule": {"name": "plateau"}})
     one.take(batch(), 0, PLAN)
     one.schedule.epoch_end(1.0)
@@ -241,12 +241,12 @@ def test_the_state_goes_on_exactly():
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 @pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("balancer", VARIANTS, ids=title)
-def test_a_step_on_a_gpu_never_waits_for_it(balancer, mixed, optimiser):
+def test_a_step_never_waits_for_the_gpu(balancer, mixed, optimiser):
     cuda = torch.device("cuda")
     keys = {"mixed_precision": mixed, "optimiser": optimiser}
     one = training_step(cuda, balancer=balancer.model_dump(), train=keys)
     data = [Batch(*(part.to(cuda) for part in batch(seed)[:4])) for seed in range(3)]
-    one.take(data[0], 0, PLAN)  # the first step makes states and plans
+    one.take(data[0], 0, PLAN)  # the first step creates optimiser states and cuDNN plans
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in (1, 2):

@@ -1,4 +1,4 @@
-"""`train`: the run folder, what goes on and what does not, and good manners as a library."""
+"""`train`: the run folder, refusals, and behaviour as a library."""
 
 import random
 import shutil
@@ -30,12 +30,12 @@ from tests.training.inputs import (
 # ---- the run folder ---------------------------------------------------------------------------
 
 
-def test_the_folder_holds_what_is_promised_and_nothing_else(finished_run):
+def test_the_folder_has_exactly_the_documented_files(finished_run):
     names = ["best.pt", "config.yaml", "last.pt", "metrics.csv", "previous.pt", "train.log"]
     assert sorted(path.name for path in finished_run.iterdir()) == names
 
 
-def test_the_configuration_in_the_folder_trains_again_to_the_same_run(finished_run, tmp_path):
+def test_the_saved_configuration_reproduces_the_run(finished_run, tmp_path):
     config = load(RunConfig, finished_run / "config.yaml")
     train(config, tmp_path / "again", device="cpu")
     assert_same_run(finished_run, tmp_path / "again")
@@ -51,7 +51,7 @@ def test_an_existing_folder_is_refused_and_left_alone(run_copy, eight_engine_dir
     assert file_bytes(run_copy) == before
 
 
-def test_an_empty_folder_and_a_file_are_refused_too(tmp_path, eight_engine_dir):
+def test_an_empty_folder_and_a_file_are_refused(tmp_path, eight_engine_dir):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("mine")
     for name in ("empty", "file"):
@@ -60,8 +60,8 @@ def test_an_empty_folder_and_a_file_are_refused_too(tmp_path, eight_engine_dir):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_folder_that_appears_meanwhile_is_not_shared(tmp_path, eight_engine_dir, monkeypatch):
-    """Two runs started at one moment choose one name: the second must not write there."""
+def test_a_folder_created_meanwhile_is_not_used(tmp_path, eight_engine_dir, monkeypatch):
+    """Two runs started at the same moment choose the same name: the second must not write there."""
     folder = tmp_path / "run"
     build = RunConfig.build_network
 
@@ -76,7 +76,7 @@ def test_a_folder_that_appears_meanwhile_is_not_shared(tmp_path, eight_engine_di
     assert list(folder.iterdir()) == []
 
 
-def test_nothing_is_left_when_the_data_are_not_to_be_had(tmp_path):
+def test_nothing_is_left_behind_if_the_data_are_unavailable(tmp_path):
     config = tiny_config(tmp_path / "nowhere")
     with pytest.raises(DataError) as caught:
         train(config, tmp_path / "run", device="cpu")
@@ -84,7 +84,7 @@ def test_nothing_is_left_when_the_data_are_not_to_be_had(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_an_ordinary_error(tmp_path, eight_engine_dir):
+def test_a_folder_that_cannot_be_created_is_a_user_error(tmp_path, eight_engine_dir):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="Not a directory"):
         train(tiny_config(eight_engine_dir), tmp_path / "file" / "run", device="cpu")
@@ -108,12 +108,12 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, eight_engine_dir, monke
     assert not list(folder.glob(".*"))
 
 
-def test_simulated_and_foreign_data_are_said_to_be_so(tmp_path, eight_engine_dir):
+def test_simulated_and_unofficial_data_are_noted(tmp_path, eight_engine_dir):
     assert any(
         "simulated" in text
         for text in train_and_record(tiny_config(eight_engine_dir), tmp_path / "a").notes
     )
-    shutil.copy(eight_engine_dir / "train_FD001.txt", tmp_path)  # without its manifest
+    shutil.copy(eight_engine_dir / "train_FD001.txt", tmp_path)  # without the manifest
     recorder = train_and_record(tiny_config(tmp_path), tmp_path / "b")
     assert "train_FD001.txt is not the official file" in recorder.notes
 
@@ -121,7 +121,7 @@ def test_simulated_and_foreign_data_are_said_to_be_so(tmp_path, eight_engine_dir
 # ---- as a library -----------------------------------------------------------------------------
 
 
-def test_a_split_by_windows_is_said_to_be_a_leak(tmp_path, eight_engine_dir):
+def test_a_split_by_windows_is_noted_as_a_leak(tmp_path, eight_engine_dir):
     recorder = train_and_record(
         tiny_config(eight_engine_dir, split={"by": "windows"}), tmp_path / "leak"
     )
@@ -145,7 +145,7 @@ def test_a_reporter_sees_every_network_before_it_is_saved(tmp_path, finished_run
     assert_same_run(finished_run, tmp_path / "seen")
 
 
-def test_the_callers_generators_and_threads_stay_as_they_were(eight_engine_dir, tmp_path):
+def test_the_callers_generators_and_threads_are_restored(eight_engine_dir, tmp_path):
     torch.set_num_threads(2)
     torch.manual_seed(5)
     random.seed(5)
@@ -158,7 +158,7 @@ def test_the_callers_generators_and_threads_stay_as_they_were(eight_engine_dir, 
     assert torch.get_num_threads() == 2
 
 
-def test_they_stay_after_a_failure_too(eight_engine_dir, tmp_path, monkeypatch):
+def test_they_are_restored_after_a_failure_too(eight_engine_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(Loop, "train_epoch", Mock(side_effect=RulError("mine")))
     torch.set_num_threads(2)
     before = torch.get_rng_state()
@@ -168,14 +168,14 @@ def test_they_stay_after_a_failure_too(eight_engine_dir, tmp_path, monkeypatch):
     assert torch.get_num_threads() == 2
 
 
-def test_the_callers_state_does_not_reach_the_run(eight_engine_dir, tmp_path, finished_run):
+def test_the_callers_state_does_not_affect_the_run(eight_engine_dir, tmp_path, finished_run):
     torch.manual_seed(1234)
     np.random.seed(1234)  # noqa: NPY002
     train(tiny_config(eight_engine_dir), tmp_path / "run", device="cpu")
     assert_same_run(finished_run, tmp_path / "run")
 
 
-def test_it_runs_in_a_thread_other_than_the_main_one(eight_engine_dir, tmp_path, finished_run):
+def test_training_works_outside_the_main_thread(eight_engine_dir, tmp_path, finished_run):
     thread = threading.Thread(target=train, args=(tiny_config(eight_engine_dir), tmp_path / "run"))
     thread.start()
     thread.join()
@@ -193,7 +193,7 @@ def test_an_unknown_device_is_refused_before_anything_else(tmp_path):
         train(tiny_config(tmp_path), tmp_path / "run", device="tpu")
 
 
-def test_the_data_can_be_had_alone(eight_engine_dir):
+def test_the_data_can_be_loaded_alone(eight_engine_dir):
     data = load_data(tiny_config(eight_engine_dir))
     assert len(data.engines.training) + len(data.engines.validation) == 8
     assert len(data.training.windows.series) == len(data.training) + len(data.validation)
@@ -221,7 +221,7 @@ def test_auxiliary_subsets_train_too_and_are_in_the_checkpoint(eight_engine_dir,
         train(more, tmp_path / "run", resume=True, device="cpu")
 
 
-def test_a_missing_simulated_train_file_is_made_alone(tmp_path):
+def test_only_a_missing_simulated_train_file_is_created(tmp_path):
     keys = tiny_config_dict(tmp_path / "made", data={"source": "simulated", "subset": "FD003"})
     keys["train"]["window_share"] = 0.001
     train(RunConfig.model_validate(keys), tmp_path / "run", device="cpu")

@@ -1,7 +1,7 @@
-"""Training opens the training file and no other data file: a witness in a process of its own.
+"""Training opens the training file and no other data file, by an audit hook.
 
-Audit hooks cannot be removed again, so each run has its own process; that gives another
-locale, hash seed and working folder too, none of which may change a bit.
+Audit hooks cannot be removed, so each run has its own process, with another locale, hash seed
+and working directory, none of which may change a bit.
 """
 
 import json
@@ -17,7 +17,7 @@ from cmapss_rul.training.inputs import load_data
 from tests.training.inputs import assert_same_run, tiny_config
 
 ROOT = Path(__file__).parents[2]
-WITNESS = """
+AUDITED_TRAINING = """
 import json, sys
 opened = []
 def hook(event, arguments):
@@ -32,18 +32,18 @@ print(json.dumps(opened))
 """
 
 
-def witnessed(data: Path, folder: Path, cwd: Path, **environment) -> list[tuple[str, str]]:
-    """Train in a process of its own; what was opened and listed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", WITNESS, str(folder)],
+def audited_training(data: Path, folder: Path, cwd: Path, **environment) -> list[tuple[str, str]]:
+    """Train in a new process; return the files opened and folders listed."""
+    completed = subprocess.run(
+        [sys.executable, "-W", "error", "-c", AUDITED_TRAINING, str(folder)],
         input=tiny_config(data).model_dump_json(),
         capture_output=True,
         text=True,
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
-    assert done.returncode == 0, done.stderr
-    return [tuple(event) for event in json.loads(done.stdout)]
+    assert completed.returncode == 0, completed.stderr
+    return [tuple(event) for event in json.loads(completed.stdout)]
 
 
 SCRAMBLED = {"PYTHONHASHSEED": "2", "LC_ALL": "C", "TZ": "Asia/Tokyo"}
@@ -51,12 +51,12 @@ DELETED = {"PYTHONHASHSEED": "3", "LC_ALL": "C.UTF-8", "LANG": "tr_TR.UTF-8"}
 
 
 @pytest.mark.parametrize("environment", [SCRAMBLED, DELETED], ids=["scrambled", "deleted"])
-def test_no_other_data_file_is_opened_and_none_decides_anything(
+def test_no_other_data_file_is_opened_or_has_any_influence(
     eight_engine_dir, finished_run, tmp_path, environment
 ):
-    """The run equals one that was trained with the files intact, in the test's own process.
+    """The run equals one that was trained in this process with all files intact.
 
-    Once it parses the training file and makes its entry in the cache, once it uses what is there.
+    The first run parses the training file and writes the cache, the second uses the cache.
     """
     data, run, cwd = tmp_path / "data", tmp_path / "a run", tmp_path / "elsewhere"
     cwd.mkdir()
@@ -70,11 +70,11 @@ def test_no_other_data_file_is_opened_and_none_decides_anything(
             (data / name).write_bytes(b"\x00 scrambled \xff")
         else:
             (data / name).unlink()
-    events = witnessed(data, run, cwd, **environment)
+    events = audited_training(data, run, cwd, **environment)
     touched = [Path(path) for _, path in events if str(data) in path]
     cached = {path.name for path in touched if "cache" in path.parts}
     files = {path.name for path in touched if "cache" not in path.parts}
-    assert files == {"train_FD001.txt", "manifest_FD001.json"}  # nor was the folder listed
+    assert files == {"train_FD001.txt", "manifest_FD001.json"}  # the folder was not listed either
     (entry,) = (path.name for path in (data / "cache").iterdir())
     # a new entry is written under a temporary name; "cache": the names of the entries are listed
     assert any(entry in name for name in cached)

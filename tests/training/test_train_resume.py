@@ -1,4 +1,4 @@
-"""Going on: what may change between two sittings of a run, and what is refused."""
+"""Resuming: what may change between two sessions of a run, and what is refused."""
 
 import shutil
 
@@ -35,7 +35,7 @@ def half_run(eight_engine_dir, tmp_path):
     return tmp_path / "half"
 
 
-def test_a_finished_run_says_so_and_is_left_alone(run_copy, eight_engine_dir):
+def test_a_finished_run_is_left_alone_with_a_note(run_copy, eight_engine_dir):
     before = file_bytes(run_copy)
     recorder = train_and_record(tiny_config(eight_engine_dir), run_copy, resume=True)
     assert recorder.notes == [f"{run_copy} is finished after 2 epochs: nothing to do"]
@@ -43,14 +43,14 @@ def test_a_finished_run_says_so_and_is_left_alone(run_copy, eight_engine_dir):
     assert file_bytes(run_copy) == before
 
 
-def test_a_finished_run_needs_no_data_to_say_so(run_copy, tmp_path):
+def test_resuming_a_finished_run_needs_no_data(run_copy, tmp_path):
     assert (
         "nothing to do"
         in train_and_record(tiny_config(tmp_path / "gone"), run_copy, resume=True).notes[0]
     )
 
 
-def test_more_epochs_go_on_and_the_schedules_part_is_said(run_copy, eight_engine_dir):
+def test_more_epochs_continue_with_a_note_on_the_schedule(run_copy, eight_engine_dir):
     recorder = train_and_record(
         tiny_config(eight_engine_dir, train={"epochs": 3}), run_copy, resume=True
     )
@@ -68,9 +68,7 @@ def test_more_epochs_go_on_and_the_schedules_part_is_said(run_copy, eight_engine
 
 
 @pytest.mark.parametrize("name", ["constant", "plateau"])
-def test_where_the_schedule_knows_no_end_more_epochs_are_the_longer_run(
-    eight_engine_dir, tmp_path, name
-):
+def test_with_a_schedule_of_no_end_more_epochs_equal_a_longer_run(eight_engine_dir, tmp_path, name):
     keys = {"schedule": {"name": name}, "warmup": 0.5, "patience": 5}
     train(tiny_config(eight_engine_dir, train={"epochs": 2, **keys}), tmp_path / "a", device="cpu")
     recorder = train_and_record(
@@ -81,8 +79,8 @@ def test_where_the_schedule_knows_no_end_more_epochs_are_the_longer_run(
     assert_same_run(tmp_path / "a", tmp_path / "b")
 
 
-def test_more_epochs_after_early_stopping_really_go_on(eight_engine_dir, tmp_path, monkeypatch):
-    """Patience counts anew, or the run would stop where it stands."""
+def test_more_epochs_after_early_stopping_continue(eight_engine_dir, tmp_path, monkeypatch):
+    """Patience is reset, or the run would stop at once."""
     figures = iter([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
 
     def evaluate(self, labelled):
@@ -111,7 +109,7 @@ def test_more_epochs_after_early_stopping_really_go_on(eight_engine_dir, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"train": {"epochs": 3}}, "train.epochs was 2 and is 3"),
         ({"train": {"epochs": 1}}, "train.epochs was 2 and is 1"),
@@ -122,20 +120,18 @@ def test_more_epochs_after_early_stopping_really_go_on(eight_engine_dir, tmp_pat
     ],
 )
 def test_a_changed_key_of_an_unfinished_run_is_refused_by_key(
-    half_run, eight_engine_dir, change, said
+    half_run, eight_engine_dir, change, message
 ):
     before = file_bytes(half_run)
     with pytest.raises(UsageError) as caught:
         train(tiny_config(eight_engine_dir, **change), half_run, device="cpu", resume=True)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
     assert file_bytes(half_run) == before
 
 
-def test_other_data_are_refused_and_the_same_at_another_path_are_not(
-    half_run, eight_engine_dir, tmp_path
-):
+def test_other_data_are_refused_and_moved_data_accepted(half_run, eight_engine_dir, tmp_path):
     before = file_bytes(half_run)
     other = tmp_path / "other"
     shutil.copytree(eight_engine_dir, other)
@@ -168,7 +164,7 @@ def test_another_torch_and_device_are_warnings(half_run, eight_engine_dir):
     assert any("warning: the device was cuda and is cpu" in note for note in notes)
 
 
-def test_a_run_without_its_first_checkpoint_starts_anew_in_its_place(
+def test_a_run_without_a_checkpoint_starts_again_in_its_folder(
     finished_run, eight_engine_dir, tmp_path
 ):
     folder = tmp_path / "run"
@@ -181,13 +177,13 @@ def test_a_run_without_its_first_checkpoint_starts_anew_in_its_place(
     assert not list(folder.glob(".*"))
 
 
-def test_a_folder_that_does_not_exist_is_made(finished_run, eight_engine_dir, tmp_path):
+def test_a_missing_folder_is_created(finished_run, eight_engine_dir, tmp_path):
     train(tiny_config(eight_engine_dir), tmp_path / "new", device="cpu", resume=True)
     assert_same_run(finished_run, tmp_path / "new")
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "metrics.csv", "evaluation.json"])
-def test_nothing_is_started_among_files_that_could_be_lost(eight_engine_dir, tmp_path, name):
+def test_a_folder_with_other_files_is_refused(eight_engine_dir, tmp_path, name):
     (tmp_path / name).write_text("mine")
     (tmp_path / "best.pt").write_text("mine")
     with pytest.raises(UsageError, match=f"no last.pt to resume from, but has {name}"):
@@ -212,7 +208,7 @@ def test_a_damaged_last_checkpoint_is_one_line(half_run, eight_engine_dir):
 
 
 def test_a_killed_process_loses_at_most_the_running_epoch(eight_engine_dir, tmp_path, finished_run):
-    """Killed between best.pt and last.pt: the epoch is done again, with the same end."""
+    """Killed between best.pt and last.pt: the epoch is repeated with the same result."""
 
     class KilledError(Exception):
         pass

@@ -1,4 +1,4 @@
-"""What each part of a checkpoint must hold, and that whoever opens one insists on it."""
+"""Validation of every part of a checkpoint when it is opened."""
 
 import copy
 import shutil
@@ -33,20 +33,20 @@ def stopped_run(eight_engine_dir, tmp_path_factory):
     return config, folder
 
 
-def at(content, place):
-    *way, last = place.split("/")
+def at(content, path):
+    *way, last = path.split("/")
     for key in way:
         content = content[int(key) if key.isdigit() else key]
     return content, int(last) if last.isdigit() else last
 
 
-def put(content, place, value):
-    inner, key = at(content, place)
+def put(content, path, value):
+    inner, key = at(content, path)
     inner[key] = value
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("path", "value"),
     [
         ("loop/epoch", "2"),
         ("loop/epoch", -1),
@@ -97,10 +97,10 @@ def put(content, place, value):
         ("config/seed", 10**15),
     ],
 )
-def test_a_malformed_part_is_one_line_that_names_the_file(content, tmp_path, place, value):
-    if place == "config/seed":
+def test_a_malformed_part_is_one_line_that_names_the_file(content, tmp_path, path, value):
+    if path == "config/seed":
         value = -1
-    put(content, place, value)
+    put(content, path, value)
     checkpoint_file.write(tmp_path / "x.pt", content)
     with pytest.raises(CheckpointError) as caught:
         restore(tmp_path / "x.pt")
@@ -110,23 +110,23 @@ def test_a_malformed_part_is_one_line_that_names_the_file(content, tmp_path, pla
     assert "train again" in text
 
 
-def test_a_format_that_is_no_number_is_one_line(content, tmp_path):
-    """Found by fuzz_parts, seed 1: a tensor of several values answered with a traceback."""
+def test_a_non_numeric_format_version_is_reported_in_one_line(content, tmp_path):
+    """Found by fuzz_parts, seed 1: a tensor of several values gave a traceback."""
     for value in (torch.ones(2, 3), torch.ones(1), 1.0, True, [1]):
         checkpoint_file.write(tmp_path / "x.pt", {**content, "format_version": value})
         with pytest.raises(CheckpointError, match=r"x\.pt: found checkpoint format .*expected 1"):
             restore(tmp_path / "x.pt")
 
 
-def test_an_odd_value_prints_no_warning_beside_the_one_line(stopped_run, tmp_path):
-    """Found by fuzz_parts, seed 1: torch warns of numbers with an imaginary part."""
+def test_an_invalid_value_gives_no_warning_beside_the_error(stopped_run, tmp_path):
+    """Found by fuzz_parts, seed 1: torch warns of complex numbers."""
     config, folder = stopped_run
     run = tmp_path / "run"
     shutil.copytree(folder, run)
     content = checkpoint_file.read(run / "last.pt")
     first = content["optimiser"]["state"][0]
     first["momentum"] = first["momentum"].to(torch.complex64)
-    content["rng"]["cpu"] = torch.ones(3)  # refused, after the optimiser was looked at
+    content["rng"]["cpu"] = torch.ones(3)  # refused after the optimiser was validated
     checkpoint_file.write(run / "last.pt", content)
     (run / "previous.pt").unlink(missing_ok=True)
     with pytest.raises(CheckpointError), warnings.catch_warnings(record=True) as warned:
@@ -134,7 +134,7 @@ def test_an_odd_value_prints_no_warning_beside_the_one_line(stopped_run, tmp_pat
     assert warned == []
 
 
-def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight_engine_dir):
+def test_an_unknown_part_is_ignored(content, tmp_path, eight_engine_dir):
     content["later"] = {"a": 1}
     content["calibration"]["later"] = 1
     content["loop"]["later"] = 1
@@ -145,7 +145,7 @@ def test_a_part_of_a_later_version_is_let_be(content, tmp_path, eight_engine_dir
 
 
 @pytest.mark.parametrize("name", ["centre", "factor", "low", "high"])
-def test_every_tensor_of_the_scaling_must_be_there(content, tmp_path, name):
+def test_every_tensor_of_the_preprocessor_is_required(content, tmp_path, name):
     del content["preprocessor"][name]
     checkpoint_file.write(tmp_path / "x.pt", content)
     with pytest.raises(CheckpointError, match=f"x.pt: a part is missing .*'{name}'; train again"):
@@ -177,7 +177,7 @@ def test_a_network_of_an_absurd_size_is_refused_by_its_key_or_number(content, tm
     assert "\n" not in str(caught.value)
 
 
-def test_a_network_within_the_bounds_but_not_the_files_takes_no_memory(content, tmp_path):
+def test_a_network_that_does_not_match_the_weights_takes_no_memory(content, tmp_path):
     """The shapes are compared before the network is built."""
     content["config"]["model"]["shared"]["hidden"] = [5_000]
     checkpoint_file.write(tmp_path / "x.pt", content)
@@ -185,7 +185,7 @@ def test_a_network_within_the_bounds_but_not_the_files_takes_no_memory(content, 
         restore(tmp_path / "x.pt")
 
 
-def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight_engine_dir):
+def test_the_meta_network_has_shapes_but_no_memory_and_draws_nothing(eight_engine_dir):
     config = tiny_config(eight_engine_dir)
     before = torch.get_rng_state()
     on_meta = config.meta_network()
@@ -197,11 +197,11 @@ def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight_engine
     assert sum(p.numel() for p in on_meta.parameters()) < MAX_PARAMETERS
 
 
-# ---- going on ---------------------------------------------------------------------------------
+# ---- resuming ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("path", "value"),
     [
         ("model_raw/rul_head.last.bias", torch.tensor([float("nan")])),
         ("model_raw", {}),
@@ -230,10 +230,10 @@ def test_the_outline_has_the_shapes_and_no_memory_and_draws_nothing(eight_engine
         ("config/train", 1),
     ],
 )
-def test_a_malformed_state_is_one_line_and_changes_nothing(stopped_run, tmp_path, place, value):
+def test_a_malformed_state_is_one_line_and_changes_nothing(stopped_run, tmp_path, path, value):
     config, folder = stopped_run
     content = copy.deepcopy(checkpoint_file.read(folder / "last.pt"))
-    put(content, place, value)
+    put(content, path, value)
     (tmp_path / "run").mkdir()
     checkpoint_file.write(tmp_path / "run" / "last.pt", content)
     before = file_bytes(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Statistics over windows: hand-worked ones, and NumPy's for each window alone."""
+"""Statistics over windows, by hand and compared with NumPy's for each window."""
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ def test_a_hand_worked_record():
     np.testing.assert_allclose(found[1], [6, 0.3, 4, 4, 2, 3, 2.5, (14 / 3) ** 0.5], rtol=1e-6)
 
 
-def test_each_window_as_numpy_describes_it_alone():
+def test_statistics_equal_numpys_for_each_window():
     windows = windows_of([7, 1, 40, 3])
     found, names = window_statistics(windows, NAMES, lengths=[4, 15])
     series = windows.series.double().numpy()
@@ -42,11 +42,11 @@ def test_each_window_as_numpy_describes_it_alone():
             slope = np.polyfit(np.arange(len(values)), values, 1)[0] if len(values) > 1 else 0.0
             expected = {"mean": values.mean(), "slope": slope, "spread": values.std()}
             for statistic, value in expected.items():
-                place = names.index(f"sensor_2 {statistic} over {length}")
-                np.testing.assert_allclose(found[row, place], value, atol=2e-5)
+                column = names.index(f"sensor_2 {statistic} over {length}")
+                np.testing.assert_allclose(found[row, column], value, atol=2e-5)
 
 
-def test_no_row_of_another_engine_nor_of_the_future_counts():
+def test_rows_of_other_engines_and_of_the_future_are_ignored():
     windows = windows_of([12, 12])
     row = 15  # of the second engine, in its fourth cycle
     changed = windows.series.clone()

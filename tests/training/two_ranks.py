@@ -1,8 +1,8 @@
-"""What each of several ranks does in the tests of `ranks`; torchrun starts it.
+"""The program of each rank in tests/training/test_ranks.py, started by torchrun.
 
-torchrun --standalone --nproc-per-node 2 -m tests.training.two_ranks FOLDER [WORD …]
+torchrun --standalone --nproc-per-node 2 -m tests.training.two_ranks FOLDER [ARGUMENT …]
 
-The words are those of a command `rul`, which the same ranks run at the end.
+At the end, the ranks run the command `rul` with the arguments.
 """
 
 import copy
@@ -33,10 +33,10 @@ DROPOUT = {
 }
 
 
-def stepped(
+def record_steps(
     group: ProcessGroup, *, stopped: bool = False, censored: bool = False, **parts: Any
 ) -> dict[str, Any]:
-    """Take three steps on batches of an odd size; everything that they leave, as tensors.
+    """Take three steps on batches of an odd size; return the resulting state as tensors.
 
     Args:
         group: that takes them.
@@ -79,27 +79,30 @@ def stepped(
 
 
 def all_variants(group: ProcessGroup) -> dict[str, Any]:
-    """The same with every balancer, with Muon, and with dropout and noise."""
-    found = {title(v): stepped(group, balancer=v.model_dump()) for v in VARIANTS}
-    found["muon"] = stepped(group, train={"optimiser": "muon"})
+    """Record the steps with every balancer, with Muon, and with dropout and noise."""
+    found = {title(v): record_steps(group, balancer=v.model_dump()) for v in VARIANTS}
+    found["muon"] = record_steps(group, train={"optimiser": "muon"})
     for name in ("fixed", "dtp", "gradnorm"):
-        found[f"censored {name}"] = stepped(group, censored=True, balancer={"name": name})
+        found[f"censored {name}"] = record_steps(group, censored=True, balancer={"name": name})
     parts = {"model": DROPOUT, "balancer": {"name": "random"}}
-    dropout = {"dropout": stepped(group, **parts), "resumed": stepped(group, stopped=True, **parts)}
+    dropout = {
+        "dropout": record_steps(group, **parts),
+        "resumed": record_steps(group, stopped=True, **parts),
+    }
     return {**found, **dropout}
 
 
-def main(folder: Path, *words: str) -> None:
-    """Save what this rank found, and run the command, which leaves with its exit code."""
+def main(folder: Path, *arguments: str) -> None:
+    """Save the steps of this rank and run the command, which exits with its own code."""
     torch.set_num_threads(1)
     with join_process_group("cpu") as group:
         found = {**all_variants(group), "description": group.description}
         mine = torch.arange(WINDOWS)[group.local_share(torch.arange(WINDOWS))]
         torch.save({**found, "share": mine}, folder / f"rank{group.rank}.pt")
-        # the command in this group: to start two more processes takes longer than all of this
+        # run in this group, because starting two more processes would take longer than the test
         ranks.join_process_group = lambda _: nullcontext(group)
         try:
-            rul(words)
+            rul(arguments)
         except SystemExit as end:
             code = end.code
     sys.exit(code)

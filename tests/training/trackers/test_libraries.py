@@ -1,7 +1,7 @@
-"""The real libraries, offline: what was written is read back by their own readers.
+"""The real tracking libraries, offline: results are read back by their own readers.
 
-Each test runs in a process of its own: the libraries keep threads and settings of a process, and
-warn about their own dependencies.
+Each test runs in a new process: the libraries keep threads and process-wide settings, and warn
+about their own dependencies.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests.training.inputs import tiny_config_dict
 
 ROWS = ["val/rmse", "train/rul_loss", "learning_rate"]
 
-# train an epoch, be interrupted, resume, attach a result: the names are those of `inputs`
+# trains an epoch, is interrupted, resumes, attaches a result
 SCRIPT = """
 import json, sys
 from pathlib import Path
@@ -30,70 +30,71 @@ from tests.training.inputs import Recorder, Stopper
 
 name, part = sys.argv[1:]
 config = RunConfig.model_validate(json.loads(Path("config.json").read_text()))
-folder, said = Path("runs/mine-s0"), Recorder()
+folder, recorder = Path("runs/mine-s0"), Recorder()
 if part == "first":
     tracking = Tracking((name,), group="grid")
     try:
-        train(config, folder, device="cpu", reporters=[Stopper(epoch=1), said], tracking=tracking)
+        train(config, folder, device="cpu", reporters=[Stopper(epoch=1), recorder],
+              tracking=tracking)
     except Interrupted:
         pass
 else:
-    train(config, folder, resume=True, device="cpu", reporters=[said])
+    train(config, folder, resume=True, device="cpu", reporters=[recorder])
     Path("evaluation.json").write_text("{}")
     summary = {"test_rmse": 12.5, "test_nasa": 300.0}
-    attach_results(RunFolder(folder), config, [Path("evaluation.json")], summary, said.note)
-print(json.dumps([note for note in said.notes if "--logger" in note]))
+    attach_results(RunFolder(folder), config, [Path("evaluation.json")], summary, recorder.note)
+print(json.dumps([note for note in recorder.notes if "--logger" in note]))
 """
 
 
-def python(script, place, *words):
+def python(script, workspace, *arguments):
     root = Path(__file__).parents[3]
     settings = {
         "PYTHONPATH": str(root),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{workspace / 'mlflow.db'}",
         "WANDB_MODE": "offline",
-        "WANDB_DIR": str(place),
-        "TRACKIO_DIR": str(place / "trackio"),
+        "WANDB_DIR": str(workspace),
+        "TRACKIO_DIR": str(workspace / "trackio"),
         "HF_HUB_OFFLINE": "1",
-        "HOME": str(place),
+        "HOME": str(workspace),
     }
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, *words],
-        cwd=place,
+    completed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, *arguments],
+        cwd=workspace,
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
 @pytest.fixture
-def place(eight_engine_dir, tmp_path):
+def workspace(eight_engine_dir, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(tiny_config_dict(eight_engine_dir)))
     return tmp_path
 
 
-def tracked(name, place):
-    """Train with a tracker; returns what it was to read back."""
+def tracked(name, workspace):
+    """Train with a tracker; returns the expected values and the run's identity."""
     if find_spec(name) is None:
         pytest.skip(f"needs {name}: pip install 'cmapss_rul[{name}]'")
     for part in ("first", "second"):
-        printed = python(SCRIPT, place, name, part)
+        printed = python(SCRIPT, workspace, name, part)
         assert json.loads(printed.splitlines()[-1]) == [], "the tracker failed"
         assert len(printed.splitlines()) == 1, "a library printed to stdout"
-    lines = (place / "runs/mine-s0/metrics.csv").read_text().splitlines()
+    lines = (workspace / "runs/mine-s0/metrics.csv").read_text().splitlines()
     header = lines[0].split(",")
     rows = [dict(zip(header, map(float, line.split(",")), strict=True)) for line in lines[1:]]
     expected = {key: [[row["epoch"], row[key.replace("/", "_")]] for row in rows] for key in ROWS}
     assert len(rows) == 2
-    record = json.loads((place / "runs/mine-s0/trackers.json").read_text())[name]
+    record = json.loads((workspace / "runs/mine-s0/trackers.json").read_text())[name]
     return expected, record["id"]
 
 
-def test_mlflow_with_a_sqlite_file(place):
-    expected, identity = tracked("mlflow", place)
+def test_mlflow_with_a_sqlite_file(workspace):
+    expected, identity = tracked("mlflow", workspace)
     read = """
 import json, mlflow
 client = mlflow.MlflowClient()
@@ -107,7 +108,7 @@ best = client.download_artifacts(run.info.run_id, "best.pt", ".")
 print(json.dumps([run.info.run_id, run.info.run_name, run.info.status, run.data.tags,
                   run.data.params, found, files, run.data.metrics]))
 """
-    ours = json.loads(python(read, place).splitlines()[-1])
+    ours = json.loads(python(read, workspace).splitlines()[-1])
     name, run_name, status, tags, parameters, found, files, metrics = ours
     assert (name, run_name, status) == (identity, "mine-s0", "FINISHED")
     assert tags["group"] == "grid"
@@ -116,11 +117,11 @@ print(json.dumps([run.info.run_id, run.info.run_name, run.info.status, run.data.
     assert found == expected
     assert files == ["best.pt", "config.yaml", "evaluation.json", "metrics.csv"]
     assert (metrics["test/rmse"], metrics["test/nasa"]) == (12.5, 300.0)
-    assert (place / "best.pt").read_bytes() == (place / "runs/mine-s0/best.pt").read_bytes()
+    assert (workspace / "best.pt").read_bytes() == (workspace / "runs/mine-s0/best.pt").read_bytes()
 
 
-def test_wandb_offline(place):
-    expected, identity = tracked("wandb", place)
+def test_wandb_offline(workspace):
+    expected, identity = tracked("wandb", workspace)
     # each process writes a file of records, in the log format of LevelDB after 7 bytes of header
     read = """
 import glob, json
@@ -163,7 +164,7 @@ for path in sorted(glob.glob("wandb/offline-run-*/*.wandb")):
             summary |= values(record.summary.update)
 print(json.dumps([sorted(runs), config, found, sorted(files), summary]))
 """
-    runs, config, found, files, summary = json.loads(python(read, place).splitlines()[-1])
+    runs, config, found, files, summary = json.loads(python(read, workspace).splitlines()[-1])
     assert len(runs) == 1
     name, display, group, project, tags = runs[0]
     assert (name, display, group, project) == (identity, "mine-s0", "grid", "cmapss_rul")
@@ -177,8 +178,8 @@ print(json.dumps([sorted(runs), config, found, sorted(files), summary]))
     assert summary["test/rmse"] == 12.5
 
 
-def test_trackio_in_a_folder(place):
-    expected, identity = tracked("trackio", place)
+def test_trackio_in_a_folder(workspace):
+    expected, identity = tracked("trackio", workspace)
     read = """
 import json, trackio
 (run,) = trackio.Api().runs("cmapss_rul")
@@ -188,7 +189,7 @@ names = ["val/rmse", "train/rul_loss", "learning_rate", "test/rmse"]
 found = {n: [[log["step"], log[n]] for log in logs if n in log] for n in names}
 print(json.dumps([run.id, run.name, run.config, found]))
 """
-    name, run_name, config, found = json.loads(python(read, place).splitlines()[-1])
+    name, run_name, config, found = json.loads(python(read, workspace).splitlines()[-1])
     assert (name, run_name) == (identity, "mine-s0")
     assert config["data.window"] == 5
     assert config["_Group"] == "grid"

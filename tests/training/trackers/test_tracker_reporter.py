@@ -1,4 +1,4 @@
-"""Trackers that fail, hang or were followed before: training goes on, and so does their run."""
+"""Trackers that fail, hang or are resumed: training continues, and so does the tracked run."""
 
 import json
 import threading
@@ -16,8 +16,8 @@ from cmapss_rul.training.train import train
 from tests.training.inputs import Recorder, Stopper, assert_same_run, file_bytes, tiny_config
 
 
-class Fake:
-    """A tracker on a 'server' that lives as long as the test; `broken` names a call that fails."""
+class FakeTracker:
+    """A tracker with a fake server; `broken` names a call that fails."""
 
     local = False
 
@@ -53,7 +53,7 @@ class Fake:
 @pytest.fixture
 def server(monkeypatch):
     found = {}
-    monkeypatch.setitem(tracker_reporter.TRACKERS, "mlflow", lambda: Fake(found))
+    monkeypatch.setitem(tracker_reporter.TRACKERS, "mlflow", lambda: FakeTracker(found))
     return found
 
 
@@ -95,7 +95,7 @@ def test_a_tracker_gets_the_configuration_each_epoch_and_the_checkpoint(
 
 
 @pytest.mark.parametrize("stop", [{"epoch": 1}, {"step": 1}])
-def test_a_resumed_run_goes_on_in_the_same_tracked_run_without_the_option(
+def test_a_resumed_run_continues_its_tracked_run_without_the_option(
     eight_engine_dir, server, tmp_path, stop
 ):
     with pytest.raises(Interrupted):
@@ -116,17 +116,17 @@ def test_a_finished_run_is_not_opened_again(eight_engine_dir, server, tmp_path):
 
 
 @pytest.mark.usefixtures("server")
-def test_a_tracked_run_trains_to_the_same_weights(eight_engine_dir, tmp_path):
+def test_tracking_does_not_change_the_weights(eight_engine_dir, tmp_path):
     run(eight_engine_dir, tmp_path / "tracked")
     run(eight_engine_dir, tmp_path / "plain", tracking=Tracking())
     assert_same_run(tmp_path / "tracked", tmp_path / "plain")
 
 
 @pytest.mark.parametrize("call", ["open", "log", "attach", "close"])
-def test_a_tracker_that_fails_is_one_line_and_training_goes_on(
+def test_a_failing_tracker_is_one_line_and_training_continues(
     eight_engine_dir, monkeypatch, tmp_path, call
 ):
-    monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: Fake({}, broken=call))
+    monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: FakeTracker({}, broken=call))
     recorder = Recorder()
     run(eight_engine_dir, tmp_path / "run", recorder, Tracking(("wandb",)))
     assert len(recorder.rows) == 2
@@ -137,8 +137,8 @@ def test_a_tracker_that_fails_is_one_line_and_training_goes_on(
     assert line in (tmp_path / "run/train.log").read_text()
 
 
-def test_a_tracker_that_hangs_holds_nothing_up(eight_engine_dir, monkeypatch, tmp_path):
-    waiting, release = Fake({}), threading.Event()
+def test_a_hanging_tracker_does_not_block_training(eight_engine_dir, monkeypatch, tmp_path):
+    waiting, release = FakeTracker({}), threading.Event()
     waiting.log = lambda _rows: release.wait()
     monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: waiting)
     monkeypatch.setattr(tracker_reporter, "SECONDS", 0.1)
@@ -150,16 +150,16 @@ def test_a_tracker_that_hangs_holds_nothing_up(eight_engine_dir, monkeypatch, tm
     assert line.startswith("--logger wandb: no answer within 0.1 s; training continues")
 
 
-def test_one_on_a_server_is_never_called_from_the_training_thread(
+def test_a_remote_tracker_is_never_called_from_the_training_thread(
     eight_engine_dir, monkeypatch, tmp_path
 ):
-    fake = Fake({})
+    fake = FakeTracker({})
     monkeypatch.setitem(tracker_reporter.TRACKERS, "wandb", lambda: fake)
     run(eight_engine_dir, tmp_path / "run", tracking=Tracking(("wandb",)))
     assert fake.threads == {"tracker wandb"}
 
 
-def test_a_run_that_is_refused_reaches_no_tracker(eight_engine_dir, server, finished_run):
+def test_a_refused_run_reaches_no_tracker(eight_engine_dir, server, finished_run):
     before = file_bytes(finished_run)
     with pytest.raises(UsageError, match="exists already"):
         run(eight_engine_dir, finished_run)
@@ -167,23 +167,23 @@ def test_a_run_that_is_refused_reaches_no_tracker(eight_engine_dir, server, fini
     assert file_bytes(finished_run) == before
 
 
-def test_results_reach_the_run_later(eight_engine_dir, server, tmp_path):
+def test_results_are_attached_later(eight_engine_dir, server, tmp_path):
     folder = tmp_path / "run"
     run(eight_engine_dir, folder)
     (folder / "evaluation.json").write_text("{}")
-    said = []
+    notes = []
     files = [folder / "evaluation.json", folder / "missing.html"]
     attach_results(
-        RunFolder(folder), tiny_config(eight_engine_dir), files, {"test_rmse": 12.5}, said.append
+        RunFolder(folder), tiny_config(eight_engine_dir), files, {"test_rmse": 12.5}, notes.append
     )
     (found,) = server.values()
     assert found["files"][3:] == ["evaluation.json"]
     assert found["summary"] == {"test_rmse": 12.5}
-    assert said == []
+    assert notes == []
 
 
 @pytest.mark.usefixtures("server")
-def test_a_tracker_that_is_not_installed_any_more_is_a_line(
+def test_a_tracker_no_longer_installed_is_reported_in_one_line(
     eight_engine_dir, monkeypatch, tmp_path
 ):
     with pytest.raises(Interrupted):
@@ -205,7 +205,7 @@ def test_a_tracker_that_is_not_installed_any_more_is_a_line(
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"mlflow": 3}', '{"mlflow": {"id": "a"}}'])
-def test_a_damaged_record_starts_anew(tmp_path, content):
+def test_a_damaged_tracker_state_is_replaced(tmp_path, content):
     (tmp_path / "trackers.json").write_text(content)
     assert TrackerStates(RunFolder(tmp_path)).names == []
 
@@ -220,16 +220,16 @@ def test_csv_of_a_resumed_run_as_pandas_reads_it(eight_engine_dir, tmp_path):
     assert first["train.epochs"] == "2"
     assert len(first) > 40
     assert first.index.is_unique
-    # without --logger, and then to another number of epochs: the same run goes on, as it is now
+    # without --logger, and then for more epochs: the same tracked run is continued
     run(eight_engine_dir, folder, tracking=Tracking(), resume=True)
     run(eight_engine_dir, folder, tracking=Tracking(), resume=True, train={"epochs": 3})
-    said = []
+    notes = []
     attach_results(
-        RunFolder(folder), tiny_config(eight_engine_dir), [], {"test_rmse": 12.5}, said.append
+        RunFolder(folder), tiny_config(eight_engine_dir), [], {"test_rmse": 12.5}, notes.append
     )
     again = pd.read_csv(folder / "parameters.csv").set_index("key")["value"]
     assert (again["name"], again["group"], again["train.epochs"]) == ("mine", "grid", "3")
     rows = pd.read_csv(folder / "metrics.csv")
     assert rows["epoch"].tolist() == [1, 2, 3]
     assert rows["val_rmse"].notna().all()
-    assert said == []
+    assert notes == []
