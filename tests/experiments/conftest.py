@@ -27,7 +27,7 @@ def config(tmp_path_factory, fleet_dir):
 
 @pytest.fixture(scope="package")
 def trained(config, tmp_path_factory):
-    """A run that TrainJob trained, evaluated by EvaluateJob."""
+    """A run trained by TrainJob and evaluated by EvaluateJob."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     messages = []
     TrainJob("run", config, folder, "cpu", False, "c0ffee")(messages.append)

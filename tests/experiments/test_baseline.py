@@ -1,4 +1,4 @@
-"""`rul compare --baseline`: cells of gradient boosting beside the networks of a grid."""
+"""`rul compare --baseline`: gradient boosting cells beside the networks of a grid."""
 
 import json
 
@@ -54,19 +54,19 @@ def test_without_the_option_the_grid_is_as_before():
     assert grid(baseline=True).digest != grid().digest
 
 
-def test_an_ensemble_has_none():
+def test_an_ensemble_has_no_baseline():
     with pytest.raises(UsageError, match="--baseline is tuned on the validation engines"):
         grid(sets=["split.folds=5"], baseline=True)
 
 
-def test_the_oracle_leaves_it_out():
+def test_the_oracle_excludes_the_baseline():
     made = grid(oracle=True, baseline=True)
     assert {run.cell.label: run.oracle for run in made.runs} == {
         "fixed": True, "amnl": True, NAME: False,
     }  # fmt: skip
 
 
-def test_ranks_are_of_balancers_alone():
+def test_ranks_exclude_the_baseline():
     made = grid("fd001", "fd003", baseline=True)
     found = comparison(made, {"fixed": [12.0, 13], "amnl": [11.0, 12], NAME: [9.0, 9.5]})
     assert mean_ranks(found.cells).labels == ["fixed", "amnl"]
@@ -86,7 +86,7 @@ def test_a_whole_grid(files, tmp_path, monkeypatch):
     assert trees.label == trees.balancer == NAME
     assert trees.n_seeds == 2
     assert trees.rmse.mean is not None
-    assert trees.rmse.mean < network.rmse.mean  # which trained for two short epochs
+    assert trees.rmse.mean < network.rmse.mean  # the networks trained for two short epochs
     assert trees.seconds.mean > 0
     assert trees.clipped_share.mean is None
     assert "scikit-learn" in trees.versions
@@ -108,7 +108,7 @@ def test_a_whole_grid(files, tmp_path, monkeypatch):
     assert {p: p.read_bytes() for p in folder.rglob("*.json")} == before
 
 
-def test_by_validation_no_test_file_is_needed(fleet_dir, tmp_path):
+def test_validation_only_needs_no_test_file(fleet_dir, tmp_path):
     (tmp_path / "data").mkdir()
     train = "train_FD001.txt"
     (tmp_path / "data" / train).write_bytes((fleet_dir / train).read_bytes())
@@ -120,7 +120,7 @@ def test_by_validation_no_test_file_is_needed(fleet_dir, tmp_path):
     assert {pair.metric for pair in found.pairs} == {"val_cut_rmse", "val_cut_nasa"}
 
 
-def test_a_fit_of_another_seed_or_damaged_is_repeated(files, tmp_path):
+def test_a_damaged_fit_or_one_of_another_seed_is_repeated(files, tmp_path):
     made = make_grid([str(files)], balancers=["fixed"], seeds=[0], baseline=True)
     run = made.runs[1]
     folder = run_folder(run, tmp_path)
@@ -133,7 +133,7 @@ def test_a_fit_of_another_seed_or_damaged_is_repeated(files, tmp_path):
     with pytest.raises(DamagedRun, match="another configuration or seed"):
         finished_fit(other, folder)
     content = json.loads((folder / "fit.json").read_text())
-    del content["of"]["data"]["stride"]  # a key that an earlier version lacked
+    del content["of"]["data"]["stride"]  # a key that earlier versions lacked
     (folder / "fit.json").write_text(json.dumps(content))
     # the balancer is no input of the fit
     assert finished_fit(load_config(files, ["balancer.name=amnl"]), folder).best_epoch == 1

@@ -1,4 +1,4 @@
-"""A whole comparison: made, resumed, refused, and the test set evaluated once at the end."""
+"""Whole comparisons: run, resume, refusals, and one test-set evaluation at the end."""
 
 import dataclasses
 import json
@@ -39,7 +39,7 @@ WHOLE = {"best.pt", "last.pt", "metrics.csv", "config.yaml", "train.log", "evalu
 
 
 class Recorder:
-    """Collects the events of a comparison, and may act on the progress of a run."""
+    """Records the events of a comparison; calls `act` on the progress of a run."""
 
     def __init__(self, act=None) -> None:
         self.notes, self.phases, self.started = [], [], []
@@ -59,12 +59,12 @@ class Recorder:
 
 @pytest.fixture
 def processes():
-    """Let the test have processes of its own; the others work in this one, which is quicker."""
+    """Run the jobs of the test in worker processes; other tests use this process, for speed."""
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, request):
-    """No pictures and no processes, which take longer than these runs; `made` has pictures."""
+    """Skip plots and worker processes, slower than the runs; `finished_grid` has plots."""
     if "finished_grid" in request.fixturenames:
         request.getfixturevalue("finished_grid")
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
@@ -76,7 +76,7 @@ def tracked(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_everything_is_there(finished_grid):
+def test_all_files_are_saved(finished_grid):
     grid, folder = finished_grid
     pictures = {
         f"{name}.{ending}"
@@ -97,7 +97,7 @@ def test_everything_is_there(finished_grid):
         assert "oracle.csv" not in found
 
 
-def test_a_run_is_the_one_that_rul_train_makes(finished_grid, tmp_path):
+def test_a_run_equals_that_of_rul_train(finished_grid, tmp_path):
     grid, folder = finished_grid
     run = grid.runs[-1]
     alone = train(run.config, tmp_path / "alone")
@@ -115,8 +115,8 @@ def test_a_finished_grid_trains_and_evaluates_nothing(grid_copy):
 
 
 @pytest.mark.usefixtures("processes")
-def test_two_grids_made_apart_are_equal(finished_grid, tmp_path):
-    """Nothing but times and places differs between two equal grids, here and in processes."""
+def test_two_separate_grids_are_equal(finished_grid, tmp_path):
+    """Equal grids differ only in times and paths, in this process and in workers."""
     grid, folder = finished_grid
     compare(grid, tmp_path / "again", Options(processes=2))
     for run in grid.runs:
@@ -142,7 +142,7 @@ def test_a_finished_grid_opens_each_checkpoint_once(grid_copy, monkeypatch):
             opened.append(path)
         return opens(path, *args, **options)
 
-    monkeypatch.setattr(Path, "open", counted)  # of which read_bytes makes use
+    monkeypatch.setattr(Path, "open", counted)  # also used by read_bytes
     compare(grid, folder)
     assert sorted(opened) == sorted(
         run_folder(run, folder) / name for run in grid.runs for name in ("best.pt", "last.pt")
@@ -150,7 +150,7 @@ def test_a_finished_grid_opens_each_checkpoint_once(grid_copy, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["last.pt", "best.pt"])
-def test_a_damaged_run_alone_is_done_again(grid_copy, name):
+def test_only_a_damaged_run_is_repeated(grid_copy, name):
     grid, folder = grid_copy
     victim, *others = [run_folder(run, folder) for run in grid.runs]
     before = {other: tracked(other) for other in others}
@@ -170,7 +170,7 @@ def test_a_damaged_run_alone_is_done_again(grid_copy, name):
     assert rmse[0] == rmse[1]
 
 
-def test_what_follows_from_last_pt_is_repaired_without_training(grid_copy):
+def test_files_derived_from_last_pt_are_repaired_without_training(grid_copy):
     grid, folder = grid_copy
     run = RunFolder(run_folder(grid.runs[0], folder))
     metrics, config = run.metrics.read_bytes(), run.config.read_bytes()
@@ -182,7 +182,7 @@ def test_what_follows_from_last_pt_is_repaired_without_training(grid_copy):
     assert (run.metrics.read_bytes(), run.config.read_bytes()) == (metrics, config)
 
 
-def test_a_lost_evaluation_is_made_again(grid_copy):
+def test_a_lost_evaluation_is_repeated(grid_copy):
     grid, folder = grid_copy
     predictions = run_folder(grid.runs[1], folder) / "predictions.csv"
     before = predictions.read_bytes()
@@ -194,7 +194,7 @@ def test_a_lost_evaluation_is_made_again(grid_copy):
 
 
 def assert_resumes(finished_grid, cut, monkeypatch):
-    """Call again for a grid that was cut short, in this process, and compare its runs."""
+    """Resume an interrupted grid in this process and compare its runs."""
     grid, folder = finished_grid
     assert not (cut / "comparison.json").exists()
     assert not list(cut.rglob("evaluation.json"))
@@ -205,9 +205,7 @@ def assert_resumes(finished_grid, cut, monkeypatch):
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(
-    finished_grid, tmp_path, monkeypatch
-):
+def test_a_resumed_grid_equals_an_uninterrupted_one(finished_grid, tmp_path, monkeypatch):
     stop = Recorder(act=lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(Interrupted) as caught:
         compare(finished_grid[0], tmp_path / "cut", Options(processes=1), stop)
@@ -216,10 +214,10 @@ def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing_else(
+def test_a_second_ctrl_c_stops_at_once_and_loses_only_running_epochs(
     finished_grid, tmp_path, monkeypatch
 ):
-    """The runs that were being trained are killed, as by a power cut, and go on from there."""
+    """The running trainings are killed, as by a power failure, and resumed."""
 
     def twice(*_):
         signal.raise_signal(signal.SIGINT)
@@ -245,7 +243,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_grid_goes_on(finished_grid, tmp_path, monkeypatch):
+def test_a_killed_grid_resumes(finished_grid, tmp_path, monkeypatch):
     grid, folder = finished_grid
     (tmp_path / "script.py").write_text(SCRIPT)
     cut = tmp_path / "cut"
@@ -267,7 +265,7 @@ def test_a_killed_grid_goes_on(finished_grid, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def half(tmp_path, fleet_dir, monkeypatch):
+def half_failing_grid(tmp_path, fleet_dir, monkeypatch):
     """A grid whose second configuration has no data."""
     monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
     good = write_config(tmp_path / "good.yaml", fleet_dir)
@@ -275,31 +273,31 @@ def half(tmp_path, fleet_dir, monkeypatch):
     return make_grid([str(good), str(bad)], seeds=[0])
 
 
-def test_a_failed_run_stops_no_other_and_prevents_the_evaluation(half, tmp_path):
+def test_a_failed_run_stops_no_other_and_prevents_the_evaluation(half_failing_grid, tmp_path):
     with pytest.raises(RunsFailed, match=r"1 of 2 runs failed.*: bad-fixed-s0: .*nowhere") as found:
-        compare(half, tmp_path / "grid", Options(processes=1))
+        compare(half_failing_grid, tmp_path / "grid", Options(processes=1))
     assert found.value.exit_code == 1
     assert (tmp_path / "grid/runs/good-fixed-s0/best.pt").exists()
     assert not list(tmp_path.rglob("evaluation.json"))
     assert not (tmp_path / "grid/comparison.json").exists()
 
 
-def test_allow_failed_evaluates_without_them_and_the_next_call_tries_again(
-    half, tmp_path, fleet_dir, monkeypatch
+def test_allow_failed_evaluates_the_others_and_the_next_call_retries(
+    half_failing_grid, tmp_path, fleet_dir, monkeypatch
 ):
     folder = tmp_path / "grid"
-    found = compare(half, folder, Options(processes=1, allow_failed=True))
+    found = compare(half_failing_grid, folder, Options(processes=1, allow_failed=True))
     assert list(found.errors) == ["bad-fixed-s0"]
     plain = json.loads((folder / "comparison.json").read_text())
     assert plain["missing"][0]["run"] == "bad-fixed-s0"
     assert [cell["n_seeds"] for cell in plain["cells"]] == [1, 0]
     monkeypatch.setenv("RUL_DATA_SOURCE", str(fleet_dir))
     recorder = Recorder()
-    assert compare(half, folder, Options(processes=1), recorder).missing == []
+    assert compare(half_failing_grid, folder, Options(processes=1), recorder).missing == []
     assert recorder.phases == [("training", 1, 1), ("evaluating", 1, 1)]
 
 
-def test_all_failed_is_never_evaluated(tmp_path, monkeypatch):
+def test_a_grid_without_any_finished_run_is_not_evaluated(tmp_path, monkeypatch):
     monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
     bad = write_config(tmp_path / "bad.yaml", tmp_path / "empty")
     with pytest.raises(RunsFailed, match="1 of 1 runs failed"):
@@ -307,7 +305,7 @@ def test_all_failed_is_never_evaluated(tmp_path, monkeypatch):
 
 
 def test_without_test_files_the_runs_are_saved(tmp_path, fleet_dir, monkeypatch):
-    """Training needs the training file alone; an evaluation that fails is an error and repeated."""
+    """Training needs only the training file; a failed evaluation is an error and is repeated."""
     monkeypatch.setenv("RUL_DATA_SOURCE", str(tmp_path / "nowhere"))
     (tmp_path / "data").mkdir()
     name = "train_FD001.txt"
@@ -346,7 +344,9 @@ def test_the_oracle_and_the_leak(tmp_path, fleet_dir):
     ]
 
 
-def test_no_more_processes_than_jobs_and_as_many_as_asked_for(finished_grid, tmp_path, monkeypatch):
+def test_the_number_of_processes_is_limited_by_jobs_and_request(
+    finished_grid, tmp_path, monkeypatch
+):
     asked = []
 
     def run(jobs, processes, report):
@@ -359,14 +359,14 @@ def test_no_more_processes_than_jobs_and_as_many_as_asked_for(finished_grid, tmp
     assert asked == [(4, 3), (4, 3), (1, 1), (1, 1)]
 
 
-def test_files_are_asked_for_once_and_not_by_every_run(finished_grid, tmp_path, monkeypatch):
+def test_files_are_requested_once_for_all_runs(finished_grid, tmp_path, monkeypatch):
     asked = []
 
-    def provided(data, kinds):
+    def count_requests(data, kinds):
         asked.append((data.subset, kinds))
         return ensure_files(data, kinds)
 
-    monkeypatch.setattr(jobs, "ensure_files", provided)
+    monkeypatch.setattr(jobs, "ensure_files", count_requests)
     compare(finished_grid[0], tmp_path / "grid")
     assert asked == [("FD001", ("train",)), ("FD001", ("test", "RUL"))]
 
@@ -396,14 +396,14 @@ def test_a_folder_of_something_else_is_refused(finished_grid, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_grid_file_that_cannot_be_read_is_said(grid_copy):
+def test_an_unreadable_grid_file_is_reported(grid_copy):
     grid, folder = grid_copy
     (folder / "grid.json").write_text("[]")
     with pytest.raises(UsageError, match=r"grid\.json: cannot be read"):
         compare(grid, folder)
 
 
-def test_two_on_one_grid(grid_copy):
+def test_a_grid_in_use_is_refused(grid_copy):
     grid, folder = grid_copy
     with lock_folder(folder), pytest.raises(RulError, match=f"is in use by process {os.getpid()}"):
         compare(grid, folder)
@@ -420,7 +420,7 @@ def test_the_default_folder_is_named_by_the_digest(finished_grid, tmp_path, monk
     assert (default_folder(grid) / "comparison.json").exists()
 
 
-def test_the_ledger_takes_the_cells(finished_grid):
+def test_cells_are_added_to_the_ledger(finished_grid):
     folder = finished_grid[1]
     plain = json.loads((folder / "comparison.json").read_text())
     found = json.loads((folder.parent / "ledger.json").read_text())
@@ -429,7 +429,7 @@ def test_the_ledger_takes_the_cells(finished_grid):
     assert [by_label[cell["label"]] for cell in found["cells"]] == found["cells"]
 
 
-def test_a_wrong_ledger_or_device_is_said_before_anything_is_done(finished_grid, tmp_path):
+def test_a_wrong_ledger_or_device_is_refused_before_any_run(finished_grid, tmp_path):
     (tmp_path / "ledger.json").write_text("{}")
     with pytest.raises(UsageError, match="is not a ledger"):
         compare(finished_grid[0], tmp_path / "grid", Options(ledger=tmp_path / "ledger.json"))

@@ -17,14 +17,14 @@ from tests.experiments.inputs import comparison, grid, results
 RMSE = {"fixed": [12.0, 14.0], "amnl": [11.0, 11.5]}
 
 
-def as_plain(made):
-    """What comparison.json holds."""
+def parsed_json(made):
+    """The content of comparison.json."""
     return json.loads(made.as_json())
 
 
 def test_the_keys_of_a_cell():
     made = comparison(grid(), RMSE)
-    cell = as_plain(made)["cells"][0]
+    cell = parsed_json(made)["cells"][0]
     assert (cell["config"], cell["subset"], cell["balancer"]) == ("fd001", "FD001", "fixed")
     assert (cell["settings"], cell["label"], cell["n_seeds"]) == ({}, "fixed", 2)
     assert cell["rmse"] == {"mean": 13.0, "sd": pytest.approx(2**0.5)}
@@ -41,10 +41,10 @@ def test_the_keys_of_a_cell():
     assert cell["leak"] is None
 
 
-def test_metrics_of_training_are_those_of_the_epoch_that_validation_chose():
+def test_training_metrics_are_of_the_epoch_chosen_by_validation():
     made = grid(balancers=["fixed"])
     found = results(made, {"fixed": [12.0, 12.5]}, best_epoch=2, epochs=4)
-    cell = as_plain(compare_results(made, found, {}))["cells"][0]
+    cell = parsed_json(compare_results(made, found, {}))["cells"][0]
     assert (cell["best_epoch"], cell["epochs"]) == (
         {"mean": 2.0, "sd": 0.0},
         {"mean": 4.0, "sd": 0.0},
@@ -54,9 +54,9 @@ def test_metrics_of_training_are_those_of_the_epoch_that_validation_chose():
     assert [run["best_epoch"] for run in cell["runs"]] == [2, 2]
 
 
-def test_the_interval_over_engines_is_that_of_the_mean_over_seeds():
-    """All errors are ± the RMSE, so that no draw of engines changes it: 13 and 11.25."""
-    cells = as_plain(comparison(grid(), RMSE))["cells"]
+def test_the_interval_over_engines_is_of_the_mean_over_seeds():
+    """All errors are ± the RMSE, so resampling engines does not change it: 13 and 11.25."""
+    cells = parsed_json(comparison(grid(), RMSE))["cells"]
     for cell, mean in zip(cells, (13.0, 11.25), strict=True):
         assert cell["rmse_interval_over_engines"] == pytest.approx((mean, mean))
 
@@ -65,12 +65,12 @@ def test_times_are_rounded_to_milliseconds():
     made = grid(balancers=["fixed"], seeds=(0,))
     (one,) = results(made, {"fixed": [12.0]})
     one.history.rows[0]["seconds"] = 10.12345
-    cell = as_plain(compare_results(made, [one], {}))["cells"][0]
+    cell = parsed_json(compare_results(made, [one], {}))["cells"][0]
     assert cell["runs"][0]["seconds"] == 30.123
 
 
-def test_a_cell_says_what_a_ledger_needs():
-    cell = as_plain(comparison(grid(), RMSE))["cells"][0]
+def test_a_cell_has_the_facts_that_a_ledger_needs():
+    cell = parsed_json(comparison(grid(), RMSE))["cells"][0]
     assert digest_of(cell["configuration"]) == cell["config_digest"]
     assert "seed" not in cell["configuration"]
     assert json.loads(json.dumps(cell["configuration"])) == cell["configuration"]
@@ -83,7 +83,7 @@ def test_a_cell_says_what_a_ledger_needs():
 
 
 def test_pairs_ranks_and_notes():
-    plain = as_plain(comparison(grid("fd001", "fd003"), RMSE))
+    plain = parsed_json(comparison(grid("fd001", "fd003"), RMSE))
     assert [(p["config"], p["a"], p["b"]) for p in plain["pairs"]] == [
         ("fd001", "fixed", "amnl"), ("fd003", "fixed", "amnl"),
     ]  # fmt: skip
@@ -101,7 +101,7 @@ def test_pairs_ranks_and_notes():
 
 def test_one_seed_and_one_balancer_give_nulls_and_notes():
     made = comparison(grid(balancers=["fixed"], seeds=(3,)), {"fixed": [12.0]})
-    plain = as_plain(made)
+    plain = parsed_json(made)
     assert plain["cells"][0]["rmse"] == {"mean": 12.0, "sd": None}
     assert (plain["pairs"], plain["ranks"]) == ([], None)
     notes = " ".join(plain["notes"])
@@ -113,54 +113,54 @@ def test_one_seed_and_one_balancer_give_nulls_and_notes():
 def test_failed_runs_are_named_as_missing():
     made = grid()
     found = results(made, RMSE)
-    plain = as_plain(compare_results(made, found[1:], {made.runs[0].name: "it broke"}))
+    plain = parsed_json(compare_results(made, found[1:], {made.runs[0].name: "it broke"}))
     assert plain["missing"] == [{"run": "fd001-fixed-s0", "error": "it broke"}]
     assert "missing: fd001-fixed-s0 failed: it broke" in plain["notes"]
     assert plain["cells"][0]["n_seeds"] == 1
 
 
-def test_a_cell_without_any_run_is_there_with_nulls():
+def test_a_cell_without_any_run_has_nulls():
     made = grid(seeds=(0,))
     one = [r for r in results(made, {"fixed": [1.0], "amnl": [2.0]}) if r.run.cell.label == "amnl"]
-    cell = as_plain(compare_results(made, one, {"fd001-fixed-s0": "broke"}))["cells"][0]
+    cell = parsed_json(compare_results(made, one, {"fd001-fixed-s0": "broke"}))["cells"][0]
     assert (cell["n_seeds"], cell["rmse"], cell["commit"]) == (0, {"mean": None, "sd": None}, None)
 
 
 def test_simulated_data_are_marked():
     made = comparison(grid(), RMSE, simulated=True)
-    assert as_plain(made)["cells"][0]["files"] == "simulated, not the official files"
-    assert as_plain(made)["notes"] == [
+    assert parsed_json(made)["cells"][0]["files"] == "simulated, not the official files"
+    assert parsed_json(made)["notes"] == [
         "data: simulated, not the official files; these are not metrics on C-MAPSS"
     ]
 
 
-def test_a_leak_is_marked_in_cell_row_and_note():
+def test_a_leak_is_flagged_in_cell_row_and_note():
     made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]})
     labels = [cell.label for cell in made.cells]
     found = comparison(made, {labels[0]: [12.0, 12.5], labels[1]: [11.0, 11.5]})
-    assert [cell["leak"] for cell in as_plain(found)["cells"]] == [None, LEAK]
-    assert as_plain(found)["leak"][0]["mark"] == LEAK
-    assert LEAK in as_plain(found)["notes"][0]
-    assert as_plain(found)["ranks"]["leaks"] == [labels[1]]
+    assert [cell["leak"] for cell in parsed_json(found)["cells"]] == [None, LEAK]
+    assert parsed_json(found)["leak"][0]["mark"] == LEAK
+    assert LEAK in parsed_json(found)["notes"][0]
+    assert parsed_json(found)["ranks"]["leaks"] == [labels[1]]
     rows = list(csv.DictReader(io.StringIO(as_csv(made, found))))
     assert {row["leak"] for row in rows if row["cell"] == labels[1]} == {LEAK}
 
 
-def test_the_oracle_is_marked_and_nothing_else_moves():
-    plain = as_plain(comparison(grid(), RMSE))
+def test_the_oracle_is_flagged_and_nothing_else_changes():
+    plain = parsed_json(comparison(grid(), RMSE))
     made = comparison(grid(oracle=True), RMSE, oracle={1: 10.0, 2: 9.0, 3: 12.0})
-    assert as_plain(made)["oracle"][0]["optimism"]["mean"] == pytest.approx(
+    assert parsed_json(made)["oracle"][0]["optimism"]["mean"] == pytest.approx(
         3.125
     )  # 4, 2 and 5, 2.5
     for key in ("rmse", "nasa", "every_raw", "validation", "rmse_interval_over_engines"):
-        assert as_plain(made)["cells"][0][key] == plain["cells"][0][key]
-    run = as_plain(made)["cells"][0]["runs"][0]
+        assert parsed_json(made)["cells"][0][key] == plain["cells"][0][key]
+    run = parsed_json(made)["cells"][0]["runs"][0]
     assert (run["oracle_test_rmse"], run["oracle_test_epoch"]) == (9.0, 2)
     assert run["oracle_mark"] == "oracle: chosen on the test set"
-    assert any("oracle: chosen on the test set" in note for note in as_plain(made)["notes"])
+    assert any("oracle: chosen on the test set" in note for note in parsed_json(made)["notes"])
 
 
-def test_the_csv_has_a_row_a_run_failed_ones_too():
+def test_the_csv_has_a_row_per_run_including_failed_ones():
     made = grid()
     found = compare_results(made, results(made, RMSE)[1:], {"fd001-fixed-s0": "it, broke"})
     rows = list(csv.DictReader(io.StringIO(as_csv(made, found))))
@@ -170,20 +170,20 @@ def test_the_csv_has_a_row_a_run_failed_ones_too():
     assert float(rows[1]["val_rmse"]) == 13.0
 
 
-def test_a_score_too_large_for_a_number_is_null():
+def test_an_infinite_score_is_null():
     made = grid(seeds=(0,), balancers=["fixed"])
     (one,) = results(made, {"fixed": [12.0]})
     one.evaluation.metrics["every"]["raw"] = RunScores(rmse=32.0, nasa=None)
-    cell = as_plain(compare_results(made, [one], {}))["cells"][0]
+    cell = parsed_json(compare_results(made, [one], {}))["cells"][0]
     assert cell["every_raw"]["nasa"] == {"mean": None, "sd": None}
 
 
-def test_a_file_that_only_some_runs_had_is_compared_among_those():
+def test_a_file_of_some_runs_is_compared_among_those():
     made = grid()
     found = results(made, RMSE)
     before = compare_results(made, found, {})
     digests = [one.evaluation.protocol.digest for one in found]
-    for digest in digests[1:3]:  # auxiliary training files, say
+    for digest in digests[1:3]:  # for example auxiliary training files
         digest["train_FD003.txt"] = digest["train_FD001.txt"]
     after = compare_results(made, found, {})
     runs = {run.run: run.rmse for cell in after.cells for run in cell.runs}
@@ -204,9 +204,9 @@ def test_runs_from_different_data_are_refused():
         compare_results(made, found, {})
 
 
-def test_commits_that_differ_are_all_named():
+def test_different_commits_are_all_listed():
     made = grid(balancers=["fixed"])
     one, other = results(made, {"fixed": [1.0, 2.0]})
     other = dataclasses.replace(other, commit=None)
-    cell = as_plain(compare_results(made, [one, other], {}))["cells"][0]
+    cell = parsed_json(compare_results(made, [one, other], {}))["cells"][0]
     assert cell["commit"] == "c0ffee, unknown"

@@ -1,4 +1,4 @@
-"""Cross-validation over test folds: one result of all engines."""
+"""Cross-validation over test folds: one result over all engines."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from tests.experiments.inputs import TINY, result
 
 
 @pytest.fixture
-def made(tmp_path):
+def grid(tmp_path):
     path = tmp_path / "mine.yaml"
     data = {**KEYS, "train": "my.csv"}
     plain = {**TINY, "data": data, "split": {"test_folds": 3},
@@ -29,8 +29,8 @@ def errors_of(run):
     return [{"a": 1.0}, {"b": 4.0, "c": 4.0}, {"d": 9.0 * (1 + run.seed)}][fold]
 
 
-def results_of(made):
-    found = [result(run, 1.0) for run in made.runs]
+def results_of(grid):
+    found = [result(run, 1.0) for run in grid.runs]
     cuts = [RunCuts(by_engine=errors_of(one.run)) for one in found]
     return [
         replace(one, evaluation=one.evaluation.model_copy(update={"cuts": its}))
@@ -38,8 +38,8 @@ def results_of(made):
     ]
 
 
-def test_each_engine_counts_once(made):
-    (text,) = cross_validations(results_of(made))
+def test_each_engine_counts_once(grid):
+    (text,) = cross_validations(results_of(grid))
     rmse = (np.sqrt((1 + 4 + 4 + 9) / 4) + np.sqrt((1 + 4 + 4 + 18) / 4)) / 2
     assert text.startswith(
         f"mine: cross-validation over 3 folds: RMSE {rmse:.2f} cycles (95 % interval over engines "
@@ -51,8 +51,8 @@ def test_each_engine_counts_once(made):
     assert 1 <= low < rmse < high <= (3 + np.sqrt(18)) / 2
 
 
-def test_a_seed_with_a_missing_fold_is_left_out(made):
-    found = results_of(made)
+def test_a_seed_with_a_missing_fold_is_omitted(grid):
+    found = results_of(grid)
     (text,) = cross_validations([one for one in found if one.run.seed == 0])
     assert "mean of" not in text
     (same,) = cross_validations(found[:-1])
@@ -60,7 +60,7 @@ def test_a_seed_with_a_missing_fold_is_left_out(made):
     assert list(cross_validations([found[0]])) == []
 
 
-def test_parts_of_one_cross_validation_are_no_rivals(made):
-    comparison = compare_results(made, results_of(made), {})
+def test_folds_of_one_cross_validation_are_not_compared(grid):
+    comparison = compare_results(grid, results_of(grid), {})
     assert comparison.pairs == []
     assert not any("no pair to compare" in note for note in comparison.notes)

@@ -1,4 +1,4 @@
-"""Ensembles in comparisons: a configuration of their own, with the time of all their networks."""
+"""Ensembles in comparisons: separate configurations, with the time of all their networks."""
 
 import shutil
 
@@ -20,8 +20,8 @@ from tests.training.inputs import tiny_config
 
 
 @pytest.fixture(autouse=True)
-def _here(monkeypatch):
-    """Jobs run in this process, and nothing is drawn."""
+def _in_process(monkeypatch):
+    """Run jobs in this process, and draw no plots."""
     monkeypatch.setattr(executors, "run_jobs", run_in_process)
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
 
@@ -30,7 +30,7 @@ def grid_of(path, *values):
     return make_grid([str(path)], seeds=[0, 1], axes={"split.folds": list(values)})
 
 
-def test_an_ensemble_is_a_configuration_of_its_own():
+def test_an_ensemble_is_a_separate_configuration():
     grid = make_grid(["fd001"], seeds=[0], axes={"split.folds": [None, 5]})
     assert [cell.config for cell in grid.cells] == ["fd001", "fd001 (5 folds)"]
     assert len({run.name for run in grid.runs}) == 2
@@ -43,7 +43,7 @@ def test_the_oracle_records_one_network():
         make_grid(["fd001"], sets=["split.folds=5"], oracle=True)
 
 
-def test_cells_are_compared_apart(tmp_path, eight_engine_dir):
+def test_ensembles_are_compared_separately(tmp_path, eight_engine_dir):
     path = write_config(tmp_path / "small.yaml", eight_engine_dir)
     comparison = compare(grid_of(path, None, 2), tmp_path / "out", Options(processes=1))
     single, ensemble = comparison.cells
@@ -102,7 +102,7 @@ def test_an_unfinished_network_leaves_the_ensemble_unfinished(copy, eight_engine
         )
 
 
-def test_files_travel_with_the_folds_and_name_their_own_place(copy, eight_engine_dir, tmp_path):
+def test_a_moved_job_takes_the_files_of_the_folds_along(copy, eight_engine_dir, tmp_path):
     files = _read(copy)
     assert "fold-0/last.pt" in files
     _write(files, tmp_path / "back")

@@ -39,7 +39,7 @@ def test_hand_worked():
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("margin", [0.5, 0.1])
-def test_as_two_one_sided_tests_of_scipy(seed, margin):
+def test_agrees_with_two_one_sided_tests_of_scipy(seed, margin):
     differences = np.random.default_rng(seed).normal(0.2, 0.4, size=10)
     found = Equivalence.of(mean_interval(differences), margin)
     above = stats.ttest_1samp(differences, -margin, alternative="greater").pvalue
@@ -62,7 +62,7 @@ def test_too_few_seeds_or_no_spread():
     assert (outside.p, outside.smallest_margin) == (1.0, 0.75)
 
 
-def test_pairs_are_corrected_as_a_family_of_their_own():
+def test_equivalence_tests_are_corrected_as_a_separate_family():
     near, far = [0.0, 0.1, -0.1, 0.05], [2.0, 2.2, 1.9, 2.1]
     found = correct_pairs([pair("a", "b", near), pair("a", "c", far), pair("a", "d", [1.0])])
     tests = [entry.equivalence for entry in found]
@@ -90,7 +90,7 @@ def test_the_findings_of_each_configuration():
     )
 
 
-def test_of_many_equivalent_pairs_the_number_is_given():
+def test_many_equivalent_pairs_are_counted():
     same = [pair("a", f"b{number}", [0.0, 0.1, -0.1, 0.05]) for number in range(9)]
     (found,) = equivalence_findings(correct_pairs([*same, pair("a", "c", [2.0, 2.2, 1.9, 2.1])]))
     assert found.startswith("fd001: the same within ±0.5 cycles in 9 pairs; not shown in 1 of 10 (")

@@ -1,4 +1,4 @@
-"""Jobs as tasks of Ray: the same files as done here, whoever is killed."""
+"""Jobs as Ray tasks: the same files as in this process, even if workers are killed."""
 
 import importlib.util
 import os
@@ -45,11 +45,11 @@ def lines(recorder):
 
 @pytest.fixture(scope="module")
 def two_workers():
-    """A Ray of this machine with two CPUs, which the engine finds in use."""
+    """A local Ray with two CPUs that is already initialised."""
     import ray
 
-    former = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(ROOT)  # the workers import the jobs of these tests
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(ROOT)  # the workers import tests.experiments.jobs
     handler = signal.getsignal(signal.SIGTERM)
     ray.init(
         address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
@@ -59,11 +59,11 @@ def two_workers():
     ray.shutdown()
     signal.signal(signal.SIGTERM, handler)
     del os.environ["PYTHONPATH"]
-    if former is not None:
-        os.environ["PYTHONPATH"] = former
+    if before is not None:
+        os.environ["PYTHONPATH"] = before
 
 
-def test_a_job_whose_worker_is_killed_is_done_again(tmp_path, two_workers):
+def test_a_job_whose_worker_is_killed_is_repeated(tmp_path, two_workers):
     del two_workers
     source, marks = tmp_path / "source.txt", tmp_path / "marks"
     source.write_text("well")
@@ -84,7 +84,7 @@ def test_a_job_whose_worker_is_killed_is_done_again(tmp_path, two_workers):
 
 
 @pytest.mark.slow
-def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
+def test_a_grid_with_a_killed_worker_equals_one_of_this_process(
     finished_grid, tmp_path, monkeypatch, two_workers
 ):
     grid, folder = finished_grid
@@ -113,12 +113,14 @@ def test_a_grid_is_the_same_as_made_here_although_a_worker_is_killed(
     before = {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*.pt")}
     recorder.events.clear()
     compare(grid, tmp_path / "grid", Options(executor="ray"), report)
-    assert lines(recorder) == []  # a finished grid does nothing
+    assert lines(recorder) == []  # a finished grid has nothing to do
     assert before == {path: path.read_bytes() for path in (tmp_path / "grid").rglob("*.pt")}
-    assert two_workers.is_initialized()  # the engine ends no Ray that it did not start
+    assert (
+        two_workers.is_initialized()
+    )  # the executor does not shut down a Ray that it did not start
 
 
-def test_sources_go_once_and_folders_come_back(tmp_path, monkeypatch, two_workers):
+def test_sources_are_sent_once_and_folders_returned(tmp_path, monkeypatch, two_workers):
     put, stored = two_workers.put, []
     monkeypatch.setattr(two_workers, "put", lambda value: stored.append(value) or put(value))
     source = tmp_path / "source.txt"
@@ -145,7 +147,7 @@ def test_sources_go_once_and_folders_come_back(tmp_path, monkeypatch, two_worker
     }
 
 
-def test_failures_are_named_and_stop_no_other(tmp_path, monkeypatch, two_workers):
+def test_a_failed_job_is_named_and_stops_no_other(tmp_path, monkeypatch, two_workers):
     del two_workers
     monkeypatch.setattr(executors, "RETRIES", 0)
     source = tmp_path / "source.txt"
@@ -164,7 +166,7 @@ def test_failures_are_named_and_stop_no_other(tmp_path, monkeypatch, two_workers
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_gives_the_running_jobs_up(tmp_path, number, two_workers):
+def test_a_signal_cancels_the_running_jobs(tmp_path, number, two_workers):
     del two_workers
     recorder = Recorder()
 
@@ -181,7 +183,7 @@ def test_a_signal_gives_the_running_jobs_up(tmp_path, number, two_workers):
     assert lines(recorder) == []
 
 
-def test_no_jobs_start_no_ray(monkeypatch):
+def test_ray_is_not_started_without_jobs(monkeypatch):
     monkeypatch.setattr(RayExecutor, "_join", lambda _: pytest.fail("Ray was started"))
     with RayExecutor() as ray:
         assert ray.run([], Recorder()) == {}
@@ -191,11 +193,11 @@ def test_no_jobs_start_no_ray(monkeypatch):
     ("address", "reason"),
     [("127.0.0.1:9", "refused"), ("nonsense", "Invalid address"), ("a\x1bb", "Invalid address")],
 )
-def test_no_cluster_at_the_address_is_one_line(address, reason, tmp_path, monkeypatch):
+def test_a_missing_cluster_is_reported_in_one_line(address, reason, tmp_path, monkeypatch):
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:10")  # what is named goes before it
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:10")  # an address that is given has precedence
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(RulError, match=reason) as caught, RayExecutor(address) as engine:
         engine.run([RemoteJob(NeverEndingJob("one"), tmp_path)], Recorder())
@@ -204,7 +206,7 @@ def test_no_cluster_at_the_address_is_one_line(address, reason, tmp_path, monkey
     assert signal.getsignal(signal.SIGTERM) == handler
 
 
-def test_the_environment_names_a_cluster_too(tmp_path, monkeypatch):
+def test_the_environment_may_name_a_cluster(tmp_path, monkeypatch):
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
@@ -229,5 +231,5 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         (Options(), "auto", 0),
     ],
 )
-def test_what_a_run_is_given(options, device, gpus):
+def test_resources_of_a_run(options, device, gpus):
     assert (options.device_per_run, options.gpus_per_run) == (device, gpus)

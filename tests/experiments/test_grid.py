@@ -1,4 +1,4 @@
-"""Configurations × balancers × axes × seeds, and what is refused."""
+"""Grids of configurations × balancers × axes × seeds, and their refusals."""
 
 import itertools
 import sys
@@ -47,22 +47,22 @@ def test_each_cell_is_its_configuration_changed():
         ["fd002"], balancers=["gradnorm"], seeds=[4], axes={"balancer.alpha": [0.5]},
         sets=["train.epochs=2"],
     )  # fmt: skip
-    wanted = load_config(
+    expected = load_config(
         "fd002",
         ["balancer.name=gradnorm", "balancer.alpha=0.5", "train.epochs=2", "seed=4",
          "train.threads=1"],
     )  # fmt: skip
-    assert [run.config for run in grid.runs] == [wanted]
+    assert [run.config for run in grid.runs] == [expected]
 
 
-def test_without_balancers_each_configuration_has_its_own():
+def test_each_configuration_has_its_balancer_by_default():
     cells = make_grid(["fd001", "gradnorm"]).cells
     assert [cell.balancer for cell in cells] == [
         load_config(name).balancer.name for name in ("fd001", "gradnorm")
     ]
 
 
-def test_a_named_balancer_keeps_the_settings_that_the_file_gives_it(tmp_path):
+def test_a_named_balancer_keeps_its_settings_in_the_file(tmp_path):
     path = write_config(
         tmp_path / "mine.yaml", tmp_path, balancer={"name": "gradnorm", "alpha": 0.7}
     )
@@ -71,13 +71,13 @@ def test_a_named_balancer_keeps_the_settings_that_the_file_gives_it(tmp_path):
     assert grid.cells[0].resolved.balancer.alpha == 0.7
 
 
-def test_threads_are_one_whatever_the_configuration_says(tmp_path):
+def test_runs_of_a_grid_use_one_thread(tmp_path):
     path = write_config(tmp_path / "mine.yaml", tmp_path)
     grid = make_grid([str(path)], sets=["train.threads=2"])
     assert {run.config.train.threads for run in grid.runs} == {1}
 
 
-def test_a_key_that_only_some_balancers_have_varies_in_those_alone():
+def test_a_key_of_some_balancers_varies_only_in_those():
     assert labels(balancers=["fixed", "gradnorm"], axes={"balancer.alpha": [0.5, 1.5]}) == [
         "fixed",
         "gradnorm balancer.alpha=0.5",
@@ -85,7 +85,7 @@ def test_a_key_that_only_some_balancers_have_varies_in_those_alone():
     ]
 
 
-def test_a_key_of_one_loss_varies_with_that_loss_alone():
+def test_a_key_of_one_loss_varies_only_with_that_loss():
     axes = {"loss.rul.delta": [10, 20], "loss.rul.name": ["huber", "mse"]}
     assert labels(balancers=["fixed"], axes=axes) == [
         "fixed loss.rul.delta=10 loss.rul.name=huber",
@@ -108,7 +108,7 @@ def test_values_may_depend_on_one_another():
     assert make_grid(["fd001"], axes=axes).cells[0].resolved.data.cap == 100
 
 
-def test_set_of_a_balancers_key_changes_those_that_have_it():
+def test_set_of_a_balancer_key_changes_the_balancers_that_have_it():
     cells = make_grid(["fd001"], balancers=["fixed", "gradnorm"], sets=["balancer.alpha=2"]).cells
     assert cells[1].resolved.balancer.alpha == 2
 
@@ -139,7 +139,7 @@ def test_set_of_a_balancers_key_changes_those_that_have_it():
         ({"sets": ["train.epochs"]}, "expected KEY=VALUE"),
     ],
 )  # fmt: skip
-def test_what_is_refused(options, message):
+def test_invalid_grids_are_refused(options, message):
     assert message in refused(**options)
 
 
@@ -148,12 +148,12 @@ def test_a_missing_extra_is_reported_before_anything_is_trained(monkeypatch):
     assert "pip install 'cmapss_rul[torchjd]'" in refused(balancers=["fixed", "torchjd:mean"])
 
 
-def test_a_folder_name_says_what_the_cell_is():
+def test_a_folder_name_describes_the_cell():
     cells = make_grid(["fd001"], balancers=["gradnorm"], axes={"balancer.alpha": [0.5]}, seeds=[7])
     assert [run.name for run in cells.runs] == ["fd001-gradnorm-balancer.alpha=0.5-s7"]
 
 
-def test_strange_and_long_values_give_safe_and_different_names():
+def test_unusual_and_long_values_give_safe_and_distinct_names():
     axes = {"model.cnn.channels": [[n] * 16 for n in (31, 32)], "train.learning_rate": [1e-3 / 3]}
     names = [cell.folder_name for cell in make_grid(["fd001"], axes=axes).cells]
     assert len(set(names)) == 2
@@ -162,7 +162,7 @@ def test_strange_and_long_values_give_safe_and_different_names():
         assert not set(name) & set(" /[],:\\")
 
 
-def test_the_digest_is_that_of_what_is_compared():
+def test_the_digest_covers_what_is_compared():
     first = make_grid(["fd001", "fd003"], balancers=["fixed", "amnl"], seeds=[0, 1])
     again = make_grid(["fd003", "fd001.yaml"], balancers=["amnl", "fixed"], seeds=[1, 0])
     assert first.digest == again.digest
@@ -178,12 +178,12 @@ def test_the_digest_is_that_of_what_is_compared():
     assert len({first.digest, *(grid.digest for grid in others)}) == 5
 
 
-def test_where_the_data_lie_is_no_part_of_a_grid():
+def test_the_data_folder_does_not_identify_a_grid():
     here, there = (make_grid(["fd001"], sets=[f"data.dir={folder}"]) for folder in "ab")
     assert here.digest == there.digest
 
 
-def test_a_run_is_validated_like_any_other():
+def test_the_configuration_of_a_run_is_valid():
     """`GridRun.config` copies without validation, so the copy must equal what validation gives."""
     for run in make_grid(["fd004"], balancers=["amnl_ema"], seeds=[2]).runs:
         assert from_mapping(RunConfig, run.config.model_dump(mode="json")) == run.config

@@ -19,14 +19,14 @@ def identity(**options):
     return make_grid(["fd001"], balancers=["fixed"], **options).identity()
 
 
-def test_the_digest_leaves_out_seed_threads_and_paths():
+def test_the_digest_ignores_seed_threads_and_paths():
     config = load_config("fd001")
     same = load_config("fd001", ["seed=5", "train.threads=3", "data.dir=elsewhere"])
     assert config_digest(config) == config_digest(same)
     assert len(config_digest(config)) == 64
 
 
-def test_the_digest_sees_everything_else():
+def test_the_digest_depends_on_everything_else():
     digests = {
         config_digest(load_config("fd001", [text]))
         for text in (
@@ -64,12 +64,12 @@ def test_every_difference_is_named():
     assert any("loss.rul.delta was absent and is" in text for text in changed)
 
 
-def test_a_key_that_came_later_is_no_difference():
-    former = identity()
-    del former["cells"]["fd001 fixed"]["model"]["cnn"]["pool"]
+def test_a_newer_key_at_its_default_is_no_difference():
+    older = identity()
+    del older["cells"]["fd001 fixed"]["model"]["cnn"]["pool"]
     now = identity(sets=["model.cnn.pool=1"])
-    assert differences(former, now) == []
-    assert differences(former, identity(sets=["model.cnn.pool=2"])) == [
+    assert differences(older, now) == []
+    assert differences(older, identity(sets=["model.cnn.pool=2"])) == [
         "fd001 fixed: model.cnn.pool was 1 and is 2"
     ]
 
@@ -106,7 +106,7 @@ def test_an_added_run_is_in_the_index(tmp_path, folder):
     assert not EvaluationIndex(tmp_path).has("other", folder, best_of(folder))
 
 
-def test_adding_a_run_keeps_the_former_ones(tmp_path, folder):
+def test_adding_a_run_keeps_the_others(tmp_path, folder):
     index = EvaluationIndex(tmp_path)
     index.add({"one": (folder, best_of(folder))})
     index.add({"two": (folder, best_of(folder))})
@@ -115,7 +115,7 @@ def test_adding_a_run_keeps_the_former_ones(tmp_path, folder):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_run_with_a_changed_file_is_not(tmp_path, folder, name):
+def test_a_run_with_a_changed_file_is_not_in_the_index(tmp_path, folder, name):
     index = EvaluationIndex(tmp_path)
     index.add({"run": (folder, best_of(folder))})
     (folder / name).write_text("changed")

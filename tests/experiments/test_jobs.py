@@ -1,4 +1,4 @@
-"""The jobs of a comparison, here and on copies of their files."""
+"""The jobs of a comparison, on their own files and on copies."""
 
 import shutil
 import signal
@@ -14,8 +14,8 @@ from cmapss_rul.training.reporters import read_metrics
 from tests.training.inputs import assert_same_run
 
 
-def test_a_job_done_on_copies_leaves_what_it_leaves_at_home(config, run, tmp_path):
-    """Even where it goes on from what another machine had begun."""
+def test_a_job_on_copies_gives_the_same_files(config, run, tmp_path):
+    """Even if it resumes a run started on another machine."""
     job = TrainJob("run", config, tmp_path / "home", "cpu", True, "c0ffee")
     assert {path.name for path in job.sources()} == {
         "train_FD001.txt", "test_FD001.txt", "RUL_FD001.txt", "manifest_FD001.json",
@@ -45,7 +45,7 @@ def test_a_job_done_on_copies_leaves_what_it_leaves_at_home(config, run, tmp_pat
     assert not (tmp_path / "home").exists()
 
 
-def test_an_evaluation_on_copies_is_the_one_at_home(config, run, tmp_path):
+def test_an_evaluation_on_copies_is_the_same(config, run, tmp_path):
     job = EvaluateJob("run", config, tmp_path / "home", "cpu")
     assert {path.name for path in job.sources()} == {
         "test_FD001.txt", "RUL_FD001.txt", "manifest_FD001.json",

@@ -38,8 +38,8 @@ def test_a_new_ledger_has_the_keys_of_a_comparison(tmp_path):
 
 def test_the_digest_is_that_of_the_shipped_configuration_with_the_balancer(tmp_path):
     found = merged(tmp_path / "ledger.json", "dtp")
-    wanted = config_digest(load_config("fd001", ["balancer.name=dtp", "seed=3"]))
-    assert found["cells"][0]["config_digest"] == wanted
+    expected = config_digest(load_config("fd001", ["balancer.name=dtp", "seed=3"]))
+    assert found["cells"][0]["config_digest"] == expected
 
 
 def test_several_grids_fill_one_ledger(tmp_path):
@@ -63,7 +63,7 @@ def test_a_cell_is_replaced_with_its_pairs(tmp_path):
     assert [cell["epochs"]["mean"] for cell in found["cells"]] == [3, 3, 9]
     (pair,) = found["pairs"]
     assert (pair["a"], pair["b"]) == ("amnl", "dtp")
-    assert pair["p_holm"] == pair["paired_t"]["p"]  # a family of one again
+    assert pair["p_holm"] == pair["paired_t"]["p"]  # again a family of one test
 
 
 def test_the_same_grid_twice_changes_nothing(tmp_path):
@@ -72,13 +72,13 @@ def test_the_same_grid_twice_changes_nothing(tmp_path):
     assert merged(path, "fixed", "amnl") == first
 
 
-# ---- what a grid that shows the leak leaves behind -----------------------------------------
+# ---- grids that demonstrate the leak -------------------------------------------------------
 
 SPLITS = {"split.by": ["engines", "windows"]}
 
 
 def leaky(path, *names, engines=RMSE, windows=RMSE):
-    """Merge a grid of both splits; by engines its results are those of the plain balancers."""
+    """Merge a grid of both splits, whose split by engines repeats the plain balancers."""
     made = grid(balancers=names, axes=SPLITS, seeds=SEEDS)
     rmse = {f"{name} split.by=engines": engines[name] for name in names}
     rmse |= {f"{name} split.by=windows": windows[name] for name in names}
@@ -87,7 +87,7 @@ def leaky(path, *names, engines=RMSE, windows=RMSE):
 
 
 @pytest.mark.parametrize("first", ["plain", "leaky"])
-def test_a_cell_that_another_one_repeats_is_left_out_whichever_comes_first(tmp_path, first):
+def test_a_repeated_cell_is_omitted_in_either_order(tmp_path, first):
     path = tmp_path / "ledger.json"
     calls = [lambda: merged(path, "fixed", "amnl"), lambda: leaky(path, "fixed", "amnl")]
     for call in calls if first == "plain" else calls[::-1]:
@@ -100,7 +100,7 @@ def test_a_cell_that_another_one_repeats_is_left_out_whichever_comes_first(tmp_p
     assert all({pair["a"], pair["b"]} <= set(labels) for pair in found["pairs"])
 
 
-def test_a_cell_with_other_results_is_no_repetition(tmp_path):
+def test_a_cell_with_other_results_is_not_a_repetition(tmp_path):
     path = tmp_path / "ledger.json"
     merged(path, "fixed")
     other = {"fixed": [12.0, 13.0, 12.6]}
@@ -108,8 +108,8 @@ def test_a_cell_with_other_results_is_no_repetition(tmp_path):
     assert "fixed split.by=engines" in [cell["label"] for cell in found["cells"]]
 
 
-def test_pairs_with_a_leak_are_corrected_apart(tmp_path):
-    """Otherwise a grid that shows the leak would make every other pair harder to show."""
+def test_pairs_with_a_leak_are_corrected_separately(tmp_path):
+    """Otherwise a grid that demonstrates the leak would weaken the tests of all other pairs."""
     path = tmp_path / "ledger.json"
     alone = merged(path, "fixed", "amnl", "dtp")["pairs"]
     found = leaky(path, "fixed", "amnl", "dtp")["pairs"]
@@ -131,7 +131,7 @@ def test_a_leak_is_not_ranked(tmp_path):
     assert (ranks["labels"], ranks["leaks"]) == (["amnl", "fixed"], [])
 
 
-def test_the_leaks_and_the_oracles_optimism_stay(tmp_path):
+def test_the_optimism_of_leak_and_oracle_is_retained(tmp_path):
     path = tmp_path / "ledger.json"
     made = grid("fd003", balancers=["fixed"], seeds=SEEDS, oracle=True)
     merge_comparison(path, comparison(made, {"fixed": RMSE["fixed"]}, oracle={1: 11.0}))
@@ -141,7 +141,7 @@ def test_the_leaks_and_the_oracles_optimism_stay(tmp_path):
     assert [(entry["config"], entry["cell"]) for entry in found["leak"]] == [("fd001", "fixed")]
 
 
-def test_a_cell_without_any_run_leaves_the_former_one(tmp_path):
+def test_a_cell_without_any_run_does_not_replace_an_older_one(tmp_path):
     path = tmp_path / "ledger.json"
     before = merged(path, "fixed", "amnl")
     made = grid(balancers=["fixed", "amnl"], seeds=SEEDS)
@@ -150,12 +150,10 @@ def test_a_cell_without_any_run_leaves_the_former_one(tmp_path):
     merge_comparison(path, compare_results(made, alone, failed))
     found = json.loads(path.read_text())
     assert found["cells"] == before["cells"]
-    assert found["pairs"] == []  # one side is no longer what it was
+    assert found["pairs"] == []  # one side has changed
 
 
-def test_of_two_grids_that_end_at_once_the_second_waits_and_neither_loses_its_cells(
-    tmp_path, caplog
-):
+def test_concurrent_merges_lose_no_cells(tmp_path, caplog):
     merged(tmp_path / "first.json", "fixed")
     path = tmp_path / "ledger.json"
     with ThreadPoolExecutor() as pool:
@@ -170,13 +168,13 @@ def test_of_two_grids_that_end_at_once_the_second_waits_and_neither_loses_its_ce
     assert not {LOCK, OWNER} & {name.name for name in tmp_path.iterdir()}
 
 
-def test_a_ledger_that_cannot_be_written_is_one_line(tmp_path):
+def test_an_unwritable_ledger_is_reported_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RulError, match="cannot be written"):
         merged(tmp_path / "file" / "ledger.json", "fixed")
 
 
-# ---- files that are none -------------------------------------------------------------------
+# ---- invalid files -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -184,7 +182,7 @@ def test_a_ledger_that_cannot_be_written_is_one_line(tmp_path):
     ["", "[]", "{}", '{"cells": {}}', '{"cells": [], "pairs": [], "oracle": [], "leak": [1]}',
      '{"cells": [{"config": 1}], "pairs": [], "oracle": [], "leak": []}', "[" * 100_000],
 )  # fmt: skip
-def test_what_is_no_ledger_is_left_alone(tmp_path, content):
+def test_files_other_than_ledgers_are_left_alone(tmp_path, content):
     path = tmp_path / "ledger.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=r"--ledger .*ledger\.json: .* name another file"):
@@ -192,12 +190,12 @@ def test_what_is_no_ledger_is_left_alone(tmp_path, content):
     assert path.read_text() == content
 
 
-def test_a_folder_is_no_ledger(tmp_path):
+def test_a_folder_is_refused_as_a_ledger(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         read_ledger(tmp_path)
 
 
-def test_a_missing_one_is_empty_only_for_who_fills_it(tmp_path):
+def test_a_missing_ledger_is_empty_only_when_merging(tmp_path):
     path = tmp_path / "ledger.json"
     empty = read_ledger(path, to_write=True)
     assert empty == Ledger(cells=[], pairs=[], oracle=[], leak=[])

@@ -1,4 +1,4 @@
-"""The oracle's and the leak's optimism, worked by hand."""
+"""Optimism of the oracle and of the leak, by hand."""
 
 import pytest
 from scipy import stats
@@ -24,10 +24,10 @@ def test_each_seed_counts_once_by_the_mean_over_its_cells():
     found = with_oracle({"fixed": [0.0, 1.0, 2.0], "amnl": [1.0, 1.0, 1.0]}, seeds=(0, 1, 2))
     (entry,) = oracle_optimism(found)
     means = [0.5, 1.0, 1.5]
-    wanted = stats.ttest_1samp(means, 0).confidence_interval()
+    expected = stats.ttest_1samp(means, 0).confidence_interval()
     assert (entry.subset, entry.n_seeds, entry.n_cells) == ("FD001", 3, 2)
     assert entry.optimism.mean == pytest.approx(1.0)
-    assert entry.optimism.interval == pytest.approx(tuple(wanted))
+    assert entry.optimism.interval == pytest.approx(tuple(expected))
     assert entry.mark == "oracle: chosen on the test set"
     assert entry.sentence == (
         "FD001: optimism of the best test epoch: 1.00 cycles, 95 % interval -0.24 to 2.24 over 3 "
@@ -35,37 +35,37 @@ def test_each_seed_counts_once_by_the_mean_over_its_cells():
     )
 
 
-def test_subsets_stand_apart():
+def test_subsets_are_separate():
     made = grid("fd001", "fd003", balancers=["fixed"], oracle=True)
     found = [result(run, 12.0, oracle={1: 11.0 + run.seed}) for run in made.runs]
     assert [entry.subset for entry in oracle_optimism(found)] == ["FD001", "FD003"]
 
 
-def test_cells_that_a_seed_lacks_do_not_count():
+def test_cells_missing_for_a_seed_are_ignored():
     found = with_oracle({"fixed": [1.0, 2.0], "amnl": [5.0, 5.0]})
     (entry,) = oracle_optimism(found[:-1])
     assert (entry.n_cells, entry.optimism.mean) == (1, pytest.approx(1.5))
 
 
-def test_one_seed_has_no_interval_and_says_so():
+def test_one_seed_has_no_interval_with_a_note():
     (entry,) = oracle_optimism(with_oracle({"fixed": [1.0]}, balancers=["fixed"], seeds=(0,)))
     assert entry.optimism.interval is None
     assert "1.00 cycles; one seed, no interval" in entry.sentence
 
 
-def test_seeds_without_a_common_cell_say_nothing():
+def test_seeds_without_a_common_cell_give_no_result():
     found = with_oracle({"fixed": [1.0, 2.0], "amnl": [5.0, 5.0]})
     (entry,) = oracle_optimism([found[0], found[3]])
     assert entry.optimism is None
     assert "unknown" in entry.sentence
 
 
-def test_without_the_oracle_nothing_is_said():
+def test_without_the_oracle_there_is_no_optimism():
     made = grid()
     assert oracle_optimism(results(made, {"fixed": [1, 1], "amnl": [1, 1]})) == []
 
 
-def test_a_leak_is_no_part_of_the_oracles_optimism():
+def test_a_leak_does_not_enter_the_oracles_optimism():
     made = grid(
         balancers=["fixed"], axes={"split.by": ["engines", "windows"]}, oracle=True, seeds=(0,)
     )
@@ -101,14 +101,14 @@ def test_the_leaks_optimism_by_hand():
     )
 
 
-def test_nothing_is_minus_nothing():
-    """A mean of −0.001 cycles reads 0.00, with no sign before it."""
+def test_a_rounded_zero_has_no_sign():
+    """A mean of −0.001 cycles is printed as 0.00, without a sign."""
     found = with_oracle({"fixed": [-0.001, 0.0]}, balancers=["fixed"])
     (entry,) = oracle_optimism(found)
     assert "epoch: 0.00 cycles, 95 % interval -0.01 to 0.01 over 2 seeds" in entry.sentence
 
 
-def test_only_cells_that_differ_in_the_split_alone_are_paired():
+def test_only_cells_that_differ_just_in_the_split_are_paired():
     axes = {"split.by": ["engines", "windows"], "train.epochs": [2, 3]}
     made = grid(balancers=["fixed", "amnl"], axes=axes, seeds=(0,))
     found = [result(run, 12.0) for run in made.runs]

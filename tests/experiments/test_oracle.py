@@ -1,4 +1,4 @@
-"""The oracle's records: correct, resumed after an interruption, and no influence on the run."""
+"""The oracle's record: correct, resumed after an interruption, without influence on the run."""
 
 import csv
 
@@ -20,7 +20,7 @@ def config(tmp_path, fleet_dir):
     return make_grid([str(path)], seeds=[0], sets=["train.epochs=3"]).runs[0].config
 
 
-def watched(config, folder, reporters=(), **options):
+def train_with_oracle(config, folder, reporters=(), **options):
     return train(
         config,
         folder,
@@ -29,8 +29,8 @@ def watched(config, folder, reporters=(), **options):
     )
 
 
-def test_each_epoch_is_noted_and_the_run_is_the_same(tmp_path, config):
-    run = watched(config, tmp_path / "watched")
+def test_each_epoch_is_recorded_and_the_run_is_unchanged(tmp_path, config):
+    run = train_with_oracle(config, tmp_path / "watched")
     assert_same_run(train(config, tmp_path / "alone").path, run.path)
     notes = read_oracle(oracle_file(run.path))
     assert list(notes) == [1, 2, 3]
@@ -39,8 +39,8 @@ def test_each_epoch_is_noted_and_the_run_is_the_same(tmp_path, config):
     assert notes[model.epoch] == pytest.approx(tested, abs=1e-9)
 
 
-def test_the_file_is_marked_and_metrics_csv_knows_nothing(tmp_path, config):
-    run = watched(config, tmp_path / "run")
+def test_the_file_is_marked_and_metrics_csv_has_no_test_metrics(tmp_path, config):
+    run = train_with_oracle(config, tmp_path / "run")
     with oracle_file(run.path).open() as file:
         rows = list(csv.DictReader(file))
     assert {row["mark"] for row in rows} == {"oracle: chosen on the test set"}
@@ -48,18 +48,18 @@ def test_the_file_is_marked_and_metrics_csv_knows_nothing(tmp_path, config):
     assert "test" not in run.metrics.read_text()
 
 
-def test_an_interrupted_run_has_the_same_notes(tmp_path, config):
-    whole = watched(config, tmp_path / "whole")
+def test_an_interrupted_run_has_the_same_record(tmp_path, config):
+    whole = train_with_oracle(config, tmp_path / "whole")
     with pytest.raises(Interrupted):
-        watched(config, tmp_path / "cut", reporters=[Stopper(epoch=2)])
-    cut = watched(config, tmp_path / "cut", resume=True)
+        train_with_oracle(config, tmp_path / "cut", reporters=[Stopper(epoch=2)])
+    cut = train_with_oracle(config, tmp_path / "cut", resume=True)
     assert oracle_file(cut.path).read_text() == oracle_file(whole.path).read_text()
 
 
-def test_notes_of_later_epochs_are_taken_anew(tmp_path, config):
+def test_later_epochs_are_recorded_again(tmp_path, config):
     folder = tmp_path / "run"
     folder.mkdir()
-    run = watched(config, folder / "first")
+    run = train_with_oracle(config, folder / "first")
     oracle_file(folder / "first").write_text("epoch,oracle_test_rmse,mark\n1,99,x\n7,1,x\n")
     oracle = Oracle(config.data, config.split, oracle_file(run.path))
     model = restore(run.best)
@@ -70,7 +70,7 @@ def test_notes_of_later_epochs_are_taken_anew(tmp_path, config):
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "epoch,oracle_test_rmse\nx,1\n", "\0"])
-def test_what_cannot_be_read_is_no_note(tmp_path, text):
+def test_an_unreadable_record_is_ignored(tmp_path, text):
     (tmp_path / "oracle.csv").write_text(text)
     assert read_oracle(tmp_path / "oracle.csv") == {}
     assert read_oracle(tmp_path / "nothing.csv") == {}

@@ -1,4 +1,4 @@
-"""The plots: what is in them, and that equal data give equal bytes."""
+"""The plots of a comparison: their content, and equal bytes from equal data."""
 
 import itertools
 import re
@@ -21,13 +21,13 @@ RMSE = {"fixed": [12.0, 14.0], "amnl": [11.0, 12.98]}  # differ significantly: b
 NAMES = ("rmse_by_balancer", "learning_curves", "weights", "ranks")
 
 
-def drawable(made, found):
-    """What the plots are drawn from."""
+def plot_data(made, found):
+    """The comparison and the histories that the plots are drawn from."""
     return compare_results(made, found, {}), histories(found)
 
 
 def comparison(made, rmse, **changes):
-    return drawable(made, results(made, rmse, **changes))
+    return plot_data(made, results(made, rmse, **changes))
 
 
 def draw(data, folder):
@@ -55,7 +55,7 @@ def oracle_optimism(data):
 
 
 @pytest.fixture(scope="module")
-def two():
+def two_by_two():
     """Two configurations, two balancers, two seeds."""
     return comparison(grid("fd001", "fd003"), RMSE)
 
@@ -66,8 +66,8 @@ def texts(figure) -> str:
     return "\n".join(text for text in found if text)
 
 
-def test_all_pictures_are_written_as_png_and_svg(two, tmp_path):
-    written = draw(two, tmp_path)
+def test_all_plots_are_written_as_png_and_svg(two_by_two, tmp_path):
+    written = draw(two_by_two, tmp_path)
     assert {path.name for path in written} == {
         f"{name}.{ending}" for name in NAMES for ending in ("png", "svg")
     }
@@ -76,13 +76,13 @@ def test_all_pictures_are_written_as_png_and_svg(two, tmp_path):
         assert start.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
 
 
-def test_equal_data_give_equal_bytes(two, tmp_path):
-    first = {path: path.read_bytes() for path in draw(two, tmp_path)}
-    assert {path: path.read_bytes() for path in draw(two, tmp_path)} == first
+def test_equal_data_give_equal_bytes(two_by_two, tmp_path):
+    first = {path: path.read_bytes() for path in draw(two_by_two, tmp_path)}
+    assert {path: path.read_bytes() for path in draw(two_by_two, tmp_path)} == first
 
 
-def test_every_seed_is_a_point(two):
-    panel = rmse_by_balancer(two).axes[0]
+def test_every_seed_is_a_point(two_by_two):
+    panel = rmse_by_balancer(two_by_two).axes[0]
     points = [x for line in panel.lines if line.get_linestyle() == "None" for x in line.get_xdata()]
     assert points == [12.0, 14.0, 11.0, 12.98]
     bars = [line.get_xdata()[0] for line in panel.lines if line.get_linestyle() != "None"]
@@ -90,23 +90,23 @@ def test_every_seed_is_a_point(two):
     assert panel.get_xlabel() == "RMSE, cycles"
 
 
-def test_axes_have_names_and_units(two):
-    for axes in learning_curves(two).axes:
+def test_axes_have_names_and_units(two_by_two):
+    for axes in learning_curves(two_by_two).axes:
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "validation RMSE, cycles")
-    for axes in weights_over_time(two).axes:
+    for axes in weights_over_time(two_by_two).axes:
         assert axes.get_xlabel() == "epoch"
         assert re.fullmatch(r"weight of the (RUL|health) loss", axes.get_ylabel())
         assert axes.get_yscale() == "log"
 
 
-def test_curves_are_seeds_and_their_mean(two):
-    lines = learning_curves(two).axes[0].lines
+def test_curves_are_seeds_and_their_mean(two_by_two):
+    lines = learning_curves(two_by_two).axes[0].lines
     assert len(lines) == 2 * (2 + 1)
     assert list(lines[2].get_ydata()) == [17.0, 16.0, 15.0]  # of 16, 15, 14 and 18, 17, 16
 
 
-def test_ranks_show_the_critical_difference(two):
-    assert "critical difference" in texts(mean_ranks(two))
+def test_ranks_show_the_critical_difference(two_by_two):
+    assert "critical difference" in texts(mean_ranks(two_by_two))
 
 
 def test_no_ranks_of_one_configuration_or_of_cells_that_do_not_differ():
@@ -137,21 +137,21 @@ def test_more_cells_than_colours_are_still_distinct():
     assert len({(line.get_color(), str(line._dash_pattern)) for line in curves}) == 14
 
 
-def test_the_mean_curve_is_of_the_seeds_that_are_still_there():
+def test_the_mean_curve_is_over_the_remaining_seeds():
     """Early stopping ends seed 1 after two epochs: 16, 15, 14 and 19, 18."""
     made = grid(balancers=["fixed"])
     one, other = (result(run, 12.0 + 4 * run.seed, epochs=3 - run.seed) for run in made.runs)
-    found = drawable(made, [one, other])
+    found = plot_data(made, [one, other])
     (mean,) = [line for line in learning_curves(found).axes[0].lines if line.get_linewidth() == 2]
     assert list(mean.get_ydata()) == [17.5, 16.5, 14.0]
 
 
-def test_the_first_cell_stands_on_top(two):
-    low, high = rmse_by_balancer(two).axes[0].get_ylim()
+def test_the_first_cell_is_at_the_top(two_by_two):
+    low, high = rmse_by_balancer(two_by_two).axes[0].get_ylim()
     assert low > high
 
 
-def test_without_ranks_there_is_no_picture_and_an_old_one_goes(tmp_path):
+def test_without_ranks_an_old_plot_is_removed(tmp_path):
     (tmp_path / "ranks.png").write_bytes(b"old")
     one = comparison(grid(balancers=["fixed"]), {"fixed": [12.0, 13.0]})
     draw(one, tmp_path)
@@ -159,15 +159,15 @@ def test_without_ranks_there_is_no_picture_and_an_old_one_goes(tmp_path):
     assert mean_ranks(one) is None
 
 
-def test_the_oracles_picture_is_marked(tmp_path):
+def test_the_oracle_plot_is_marked(tmp_path):
     made = comparison(grid(oracle=True), RMSE, oracle={1: 10.0})
     assert "(oracle: chosen on the test set)" in texts(oracle_optimism(made)).replace("\n", " ")
     assert {path.name for path in draw(made, tmp_path)} >= {"oracle.png", "oracle.svg"}
     assert oracle_optimism(comparison(grid(), RMSE)) is None
 
 
-def test_small_values_are_written_out_and_no_label_leaves_its_panel():
-    """A rounding's worth of optimism had '1e-7' in the corner, over a label cut at the edge."""
+def test_small_values_have_plain_ticks_and_labels_stay_inside():
+    """Rounding errors as optimism once gave an offset of '1e-7' and a truncated label."""
     made = comparison(grid("fd001", "fd003", oracle=True), RMSE, oracle={1: 12.0 - 1e-6})
     figure = oracle_optimism(made)
     assert "e-" not in texts(figure).replace("\N{MINUS SIGN}", "-").replace("one-", "")
@@ -177,7 +177,7 @@ def test_small_values_are_written_out_and_no_label_leaves_its_panel():
         assert 0 <= box.x0 < box.x1 <= width
 
 
-def test_leaks_and_simulated_data_are_marked_in_every_picture():
+def test_leaks_and_simulated_data_are_marked_in_every_plot():
     axes = {"split.by": ["engines", "windows"]}
     made = grid("fd001", "fd003", balancers=["amnl"], axes=axes)
     labels = list(dict.fromkeys(cell.label for cell in made.cells))
@@ -189,7 +189,7 @@ def test_leaks_and_simulated_data_are_marked_in_every_picture():
         assert "simulated, not the official files" in shown
 
 
-def test_no_label_lies_on_another():
+def test_labels_do_not_overlap():
     names = ["fixed", "amnl", "amnl_ema", "uncertainty", "gradnorm", "dtp", "dwa", "random"]
     made = comparison(
         grid("fd001", "fd002", "fd003", "fd004", balancers=names),
@@ -205,7 +205,7 @@ def test_no_label_lies_on_another():
                 assert not any(one.overlaps(other) for one, other in pairs)
 
 
-def test_one_epoch_one_seed_one_cell(tmp_path):
+def test_one_epoch_one_seed_one_cell_can_be_plotted(tmp_path):
     made = comparison(grid(balancers=["fixed"], seeds=(0,)), {"fixed": [12.0]}, epochs=1)
     draw(made, tmp_path)
     figure = learning_curves(made)
@@ -216,7 +216,7 @@ def test_one_epoch_one_seed_one_cell(tmp_path):
     assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
 
 
-def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path):
+def test_a_dollar_sign_in_a_name_is_not_math(tmp_path):
     made = comparison(grid(balancers=["fixed"], seeds=(0,)), {"fixed": [12.0]})
     cell = made[0].cells[0].model_copy(update={"config": "a$b$\\frac"})
     made = made[0].model_copy(update={"cells": [cell]}), made[1]

@@ -1,4 +1,4 @@
-"""docs/comparison.md: its statistics are keys of the result, and its lines run."""
+"""docs/comparison.md: its statistics are keys of the result, and its Python code runs."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_every_statistic_of_the_table_is_a_key():
     assert f"drawn {DRAWS:,} times" in TEXT
 
 
-def test_the_critical_difference_of_five_cells_is_that_of_the_page():
+def test_the_critical_difference_on_the_page_is_right():
     made = grid("fd001", "fd002", "fd003", "fd004",
                 balancers=["fixed", "amnl", "amnl_ema", "dtp", "dwa"])  # fmt: skip
     rmse = {cell.label: [12.0, 13.0] for cell in made.cells}
@@ -52,6 +52,6 @@ def test_the_python_lines_run(tmp_path, fleet_dir, monkeypatch, capsys):
     assert (tmp_path / "comparisons/mine/comparison.json").exists()
 
 
-def test_what_it_names_exists():
+def test_names_on_the_page_exist():
     for name in re.findall(r"`(scripts/[\w-]+)", TEXT):
         assert (ROOT / name).is_file()

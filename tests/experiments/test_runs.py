@@ -38,8 +38,8 @@ def test_a_finished_run(config, run):
     assert not (run.path / "oracle.csv").exists()
 
 
-def test_a_run_killed_at_its_very_end_has_its_commit(config, tmp_path):
-    """The file is written before last.pt marks the run as finished."""
+def test_a_run_killed_at_the_end_has_its_commit(config, tmp_path):
+    """The commit is written before last.pt marks the run as finished."""
     folder = tmp_path / "run"
 
     def end(message):
@@ -52,7 +52,7 @@ def test_a_run_killed_at_its_very_end_has_its_commit(config, tmp_path):
     assert (folder / COMMIT).read_text() == "c0ffee\n"
 
 
-def test_who_finishes_a_run_gives_it_its_commit(config, tmp_path):
+def test_the_process_that_finishes_a_run_sets_its_commit(config, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(Interrupted):
         TrainJob("run", config, folder, "cpu", False, "former")(
@@ -63,18 +63,18 @@ def test_who_finishes_a_run_gives_it_its_commit(config, tmp_path):
     assert (folder / COMMIT).read_text() == "\n"
 
 
-def test_a_folder_that_does_not_exist_is_to_be_trained(config, tmp_path):
+def test_a_missing_folder_has_to_be_trained(config, tmp_path):
     assert not finished_history(config, tmp_path / "none", oracle=False)
 
 
-def test_a_run_stopped_later_goes_on(config, tmp_path):
+def test_a_run_stopped_later_is_resumed(config, tmp_path):
     with pytest.raises(Interrupted):
         train(config, tmp_path / "run", reporters=[Stopper(epoch=1)])
     assert not finished_history(config, tmp_path / "run", oracle=False)
     assert RunFolder(tmp_path / "run").last.exists()
 
 
-def test_a_run_stopped_in_its_first_epoch_begins_anew(config, run):
+def test_a_run_stopped_in_its_first_epoch_starts_again(config, run):
     for path in (run.last, run.previous, run.metrics):
         path.unlink(missing_ok=True)
     assert not finished(config, run)
@@ -88,15 +88,15 @@ def test_more_epochs_are_another_configuration(config, run):
         finished(more, run)
 
 
-def cut(path):
+def truncate(path):
     path.write_bytes(path.read_bytes()[:-1])
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda run: [cut(run.last), cut(run.previous)], r"last\.pt"),
-        (lambda run: cut(run.best), r"best\.pt"),
+        (lambda run: [truncate(run.last), truncate(run.previous)], r"last\.pt"),
+        (lambda run: truncate(run.best), r"best\.pt"),
         (lambda run: run.best.unlink(), r"best\.pt is missing"),
         (lambda run: run.best.write_bytes(b""), r"best\.pt"),
         (lambda run: [run.last.unlink(), run.previous.unlink(missing_ok=True)],
@@ -114,7 +114,7 @@ def test_another_seed_is_damage(config, run):
         finished(config.model_copy(update={"seed": 1}), run)
 
 
-def test_an_oracle_without_its_notes_is_damage(config, run):
+def test_a_missing_oracle_record_is_damage(config, run):
     with pytest.raises(DamagedRun, match=r"oracle\.csv is missing or incomplete"):
         finished(config, run, oracle=True)
     (run.path / "oracle.csv").write_text("epoch,oracle_test_rmse,mark\n1,5,x\n2,6,x\n")
@@ -127,7 +127,7 @@ def test_other_threads_and_another_data_folder_are_the_same_run(config, run):
     assert finished(config.model_copy(update={"train": train_config, "data": data}), run)
 
 
-def test_remove_takes_whatever_stands_there(tmp_path):
+def test_remove_deletes_files_and_folders(tmp_path):
     (tmp_path / "folder" / "deep").mkdir(parents=True)
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "target")
@@ -187,7 +187,7 @@ def test_a_run_without_the_oracle_ignores_its_file(grid_copy):
     assert read_result(made_grid.runs[0], history, place).oracle == {}
 
 
-def test_a_score_too_large_for_a_number_is_none():
+def test_an_infinite_score_is_none():
     one = result(grid(seeds=(0,)).runs[0], 12.0)
     one.evaluation.metrics["every"]["capped"] = RunScores(rmse=None, nasa=1.0)
     assert one.validation_gap is None
@@ -205,7 +205,7 @@ def test_an_evaluation_of_an_older_version_is_read(grid_copy):
     history = finished_history(run.config, path.parent, oracle=False)
     found = read_result(run, history, path.parent)
     assert found.evaluation.protocol.leaks == []
-    # nothing is added to what a comparison passes on, and nothing is lost
+    # exactly the expected keys
     assert found.evaluation.model_dump(exclude_unset=True) == plain
 
 
@@ -225,7 +225,7 @@ def test_a_damaged_evaluation_is_reported(grid_copy, name, content):
         read_result(run, history, folder)
 
 
-def test_the_commit_of_a_checkout_is_marked_when_files_differ(tmp_path, monkeypatch):
+def test_the_commit_of_a_modified_checkout_is_marked(tmp_path, monkeypatch):
     package = tmp_path / "cmapss_rul"
     package.mkdir()
     (tmp_path / "configs").mkdir()
@@ -236,13 +236,13 @@ def test_the_commit_of_a_checkout_is_marked_when_files_differ(tmp_path, monkeypa
     assert commit() is None
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
     subprocess.run([*git, "init", "-q"], cwd=tmp_path, check=True)
-    assert commit() is None  # a checkout, but not of this package
+    assert commit() is None  # a repository, but not of this package
     subprocess.run([*git, "add", "."], cwd=tmp_path, check=True)
     subprocess.run([*git, "commit", "-qm", "x"], cwd=tmp_path, check=True)
     clean = commit()
     assert len(clean) == 40
     (tmp_path / "configs" / "ledger.json").write_text("{2}")
-    assert commit() == clean  # runs are written to it, or a second grid would never be clean
+    assert commit() == clean  # ignored, as runs are written to it
     (tmp_path / "configs" / "a.yaml").write_text("seed: 2\n")
     assert commit() == f"{clean} with changes"
     (tmp_path / "configs" / "a.yaml").write_text("seed: 1\n")
@@ -261,8 +261,8 @@ def test_errors_are_predicted_less_true(finished_grid):
     rows = (folder / "predictions.csv").read_text().splitlines()
     columns = rows[0].split(",")
     first = dict(zip(columns, rows[1].split(","), strict=True))
-    wanted = float(first["predicted_rul"]) - float(first["true_rul_capped"])
-    assert np.isclose(found.errors[0], wanted)
+    expected = float(first["predicted_rul"]) - float(first["true_rul_capped"])
+    assert np.isclose(found.errors[0], expected)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Statistics against values worked by hand and scipy's own tests; pairs and their sentences."""
+"""Statistics against hand-worked values and scipy; pairs and their findings."""
 
 import dataclasses
 import math
@@ -37,14 +37,14 @@ def test_the_t_interval_by_hand():
 
 @given(st.lists(st.floats(-50, 50).map(lambda x: round(x, 3)), min_size=3, max_size=8),
        st.integers(0, 100))  # fmt: skip
-def test_paired_test_is_scipys_paired_test(values, seed):
+def test_the_paired_test_equals_scipys(values, seed):
     noise = np.random.default_rng(seed).normal(size=len(values))
     other = [value + change for value, change in zip(values, noise, strict=True)]
     found = paired_test(dict(enumerate(values)), dict(enumerate(other)))
-    wanted = stats.ttest_rel(values, other)
-    assert found.p == pytest.approx(wanted.pvalue)
-    assert found.t == pytest.approx(wanted.statistic)
-    assert found.interval == pytest.approx(tuple(wanted.confidence_interval(0.95)))
+    expected = stats.ttest_rel(values, other)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.t == pytest.approx(expected.statistic)
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
 
 def test_only_seeds_that_both_have_are_compared():
@@ -52,7 +52,7 @@ def test_only_seeds_that_both_have_are_compared():
     assert (found.n, found.mean) == (2, 1.5)
 
 
-def test_too_few_values_give_none():
+def test_too_few_values_give_no_test():
     assert mean_interval([]) is None
     assert paired_test({0: 1.0}, {1: 1.0}) is None
     one = mean_interval([2.0])
@@ -66,8 +66,8 @@ def test_without_spread_there_is_no_test_and_no_warning():
     assert (shifted.interval, shifted.p) == ((0.5, 0.5), None)
 
 
-def test_spread_that_is_rounding_is_no_spread():
-    """Differences of a constant shift, as floats have it; scipy would warn, and warnings fail."""
+def test_rounding_errors_are_no_spread():
+    """Differences of a constant shift in floating point; scipy would warn, which is an error."""
     found = mean_interval([0.1 + 0.2, 0.3, 0.3 + 1e-16])
     assert (found.sd, found.t, found.p) == (0, None, None)
     assert found.interval == pytest.approx((0.3, 0.3))
@@ -83,12 +83,12 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
-def test_holm_counts_tests_only():
+def test_holm_ignores_missing_tests():
     assert holm([None, 0.01, None, 0.03]) == pytest.approx([None, 0.02, None, 0.03])
 
 
 @given(p_values)
-def test_holm_never_helps_and_keeps_the_order(values):
+def test_holm_never_lowers_p_values_and_keeps_their_order(values):
     adjusted = holm(values)
     pairs = [(p, q) for p, q in zip(values, adjusted, strict=True) if p is not None]
     assert [q is None for q in adjusted] == [p is None for p in values]
@@ -99,7 +99,7 @@ def test_holm_never_helps_and_keeps_the_order(values):
         assert min(q for _, q in pairs) == pytest.approx(min(1, len(pairs) * min(pairs)[0]))
 
 
-def test_the_interval_of_a_single_run_is_that_of_its_evaluation():
+def test_the_interval_of_a_single_run_equals_that_of_its_evaluation():
     """One bootstrap with one set of draws: a run's interval and its cell's agree."""
     run = grid(balancers=["fixed"], seeds=(0,)).runs[0]
     errors = np.random.default_rng(3).normal(0, 10, size=60)
@@ -109,7 +109,7 @@ def test_the_interval_of_a_single_run_is_that_of_its_evaluation():
 
 
 def test_the_interval_of_a_cell_is_of_the_mean_over_its_seeds():
-    """Seeds share the draws of engines, so that twice the errors give one and a half intervals."""
+    """Seeds share the draws of engines: a second seed with twice the errors scales by 1.5."""
     runs = grid(balancers=["fixed"], seeds=(0, 1)).runs
     errors = np.random.default_rng(3).normal(0, 10, size=60)
     one, other = (
@@ -154,8 +154,8 @@ def test_ranks_with_ties_by_hand():
 def test_the_critical_difference_is_demsars():
     """Demšar's table 5: q = 2.728 at 0.05 for five classifiers."""
     rmse = {f"d{i}": dict(zip("abcde", range(5), strict=True)) for i in range(4)}
-    wanted = 2.728 * math.sqrt(5 * 6 / (6 * 4))
-    assert mean_ranks(cells(rmse)).critical_difference == pytest.approx(wanted, abs=2e-3)
+    expected = 2.728 * math.sqrt(5 * 6 / (6 * 4))
+    assert mean_ranks(cells(rmse)).critical_difference == pytest.approx(expected, abs=2e-3)
 
 
 def test_one_configuration_has_ranks_and_no_test():
@@ -164,11 +164,11 @@ def test_one_configuration_has_ranks_and_no_test():
     assert (found.friedman_p, found.critical_difference) == (None, None)
 
 
-def test_all_tied_is_no_test():
+def test_ties_everywhere_give_no_test():
     assert mean_ranks(cells({c: {"a": 1.0, "b": 1.0, "c": 1.0} for c in "xy"})).friedman_p is None
 
 
-def test_only_cells_that_every_configuration_has_are_ranked():
+def test_only_cells_of_every_configuration_are_ranked():
     rmse = {"x": {"a": 1.0, "b": 2.0, "c": 0.0}, "y": {"b": 1.0, "a": 2.0}}
     assert mean_ranks(cells(rmse)).labels == ["a", "b"]
     assert mean_ranks(cells({"x": {"a": 1.0}, "y": {"b": 1.0}})) is None
@@ -193,19 +193,19 @@ A = [12.0, 12.5, 11.5, 12.2, 12.3]
 B = [13.0, 13.6, 12.4, 13.3, 13.1]
 
 
-def compared(rmse, made=None, **changes):
+def compare_cells(rmse, made=None, **changes):
     made = made or grid(balancers=list(rmse), seeds=SEEDS[: len(next(iter(rmse.values())))])
     found = results(made, rmse, **changes)
     by_label = {c.label: [r for r in found if r.run.cell == c] for c in made.cells}
     return correct_pairs(compare_pairs("fd001", by_label))
 
 
-def test_a_difference_over_seeds_and_engines_is_shown():
-    (pair,) = compared({"fixed": A, "amnl": B})
-    wanted = stats.ttest_rel(A, B)
+def test_a_difference_over_seeds_and_engines_is_significant():
+    (pair,) = compare_cells({"fixed": A, "amnl": B})
+    expected = stats.ttest_rel(A, B)
     assert (pair.config, pair.a, pair.b) == ("fd001", "fixed", "amnl")
-    assert pair.paired_t.p == pytest.approx(wanted.pvalue)
-    assert pair.paired_t.interval == pytest.approx(tuple(wanted.confidence_interval()))
+    assert pair.paired_t.p == pytest.approx(expected.pvalue)
+    assert pair.paired_t.interval == pytest.approx(tuple(expected.confidence_interval()))
     assert pair.p_holm == pair.paired_t.p
     assert pair.bootstrap.mean == pytest.approx(np.mean(A) - np.mean(B))
     assert pair.shown
@@ -217,20 +217,20 @@ def test_a_difference_over_seeds_and_engines_is_shown():
 
 
 def test_the_lower_one_is_named_first_whichever_it_is():
-    (pair,) = compared({"fixed": B, "amnl": A})
+    (pair,) = compare_cells({"fixed": B, "amnl": A})
     assert "amnl has a lower RMSE than fixed (fixed − amnl: +0.98" in pair.sentence
 
 
 def test_noise_shows_no_difference():
-    (pair,) = compared({"fixed": A, "amnl": A[::-1]})
+    (pair,) = compare_cells({"fixed": A, "amnl": A[::-1]})
     assert not pair.shown
     assert pair.sentence.startswith("fd001: no difference shown between fixed and amnl (")
 
 
-def test_a_difference_that_other_engines_could_turn_is_not_shown():
+def test_a_difference_that_depends_on_the_engines_is_not_significant():
     made = grid(seeds=SEEDS)
     found = results(made, {"fixed": A, "amnl": B})
-    for place, one in enumerate(found):  # one engine alone makes the difference
+    for place, one in enumerate(found):  # the difference is due to a single engine
         if one.run.cell.label == "amnl":
             errors = np.full(6, 11.0)
             errors[2] = np.sqrt(6 * one.rmse**2 - 5 * 11.0**2)
@@ -249,7 +249,7 @@ def test_a_difference_that_other_engines_could_turn_is_not_shown():
 def test_the_level_is_five_per_cent():
     """Differences 0.1, 0.5, 0.4, 0.9, 0: t = 2.384, p = 0.0756; other engines change nothing."""
     other = [a + gap for a, gap in zip(A, [0.1, 0.5, 0.4, 0.9, 0.0], strict=True)]
-    (pair,) = compared({"fixed": A, "amnl": other})
+    (pair,) = compare_cells({"fixed": A, "amnl": other})
     assert pair.p_holm == pytest.approx(0.0756, abs=1e-4)
     assert pair.bootstrap.interval == pytest.approx((-0.38, -0.38))
     assert pair.bootstrap.share_below_0 == 1.0
@@ -258,15 +258,15 @@ def test_the_level_is_five_per_cent():
     assert "p = 0.076 after Holm" in pair.sentence
 
 
-def test_a_bootstrap_interval_that_ends_at_0_shows_nothing():
-    (pair,) = compared({"fixed": A, "amnl": B})
+def test_a_bootstrap_interval_that_ends_at_0_is_not_significant():
+    (pair,) = compare_cells({"fixed": A, "amnl": B})
     bootstrap = pair.bootstrap.model_copy(update={"interval": (-1.0, 0.0)})
     (again,) = correct_pairs([pair.model_copy(update={"bootstrap": bootstrap})])
     assert not again.shown
     assert "no difference shown between fixed and amnl that holds over" in again.sentence
 
 
-def test_other_engines_cannot_be_compared_either():
+def test_runs_on_different_engines_are_refused():
     made = grid(seeds=(0, 1))
     one, other = (
         [result(run, 12.0 + run.seed) for run in made.runs if run.cell == cell]
@@ -278,7 +278,7 @@ def test_other_engines_cannot_be_compared_either():
 
 
 def test_the_family_is_all_pairs_of_one_configuration():
-    pairs = compared({"fixed": A, "amnl": B, "uncertainty": [12.1, 12.4, 11.7, 12.0, 12.3]})
+    pairs = compare_cells({"fixed": A, "amnl": B, "uncertainty": [12.1, 12.4, 11.7, 12.0, 12.3]})
     assert [(p.a, p.b) for p in pairs] == [
         ("fixed", "amnl"), ("fixed", "uncertainty"), ("amnl", "uncertainty"),
     ]  # fmt: skip
@@ -290,8 +290,8 @@ def test_the_family_is_all_pairs_of_one_configuration():
     assert again[3].p_holm == again[3].paired_t.p
 
 
-def test_one_seed_gives_no_test_over_seeds_and_the_reason():
-    (pair,) = compared({"fixed": A[:1], "amnl": B[:1]})
+def test_one_seed_gives_a_reason_instead_of_a_test():
+    (pair,) = compare_cells({"fixed": A[:1], "amnl": B[:1]})
     assert pair.paired_t is None
     assert pair.p_holm is None
     assert pair.bootstrap.interval == pytest.approx((-1, -1))
@@ -302,15 +302,15 @@ def test_one_seed_gives_no_test_over_seeds_and_the_reason():
 
 
 def test_one_cell_has_no_pairs():
-    assert compared({"fixed": A}) == []
+    assert compare_cells({"fixed": A}) == []
 
 
 def test_equal_runs_are_no_difference():
-    (pair,) = compared({"fixed": A, "amnl": A})
+    (pair,) = compare_cells({"fixed": A, "amnl": A})
     assert (pair.p_holm, pair.shown) == (1, False)
 
 
-def test_only_seeds_that_succeeded_in_both_count():
+def test_only_seeds_finished_in_both_cells_are_compared():
     made = grid(seeds=(0, 1, 2))
     found = results(made, {"fixed": A[:3], "amnl": B[:3]})
     by_label = {c.label: [r for r in found if r.run.cell == c] for c in made.cells}
@@ -323,7 +323,7 @@ def test_only_seeds_that_succeeded_in_both_count():
     assert "no seed succeeded in both" in pair.sentence
 
 
-def test_other_labels_cannot_be_compared():
+def test_different_labels_are_refused():
     made = grid(seeds=(0, 1))
     one, other = (
         [result(run, 12.0 + run.seed) for run in made.runs if run.cell == cell]
@@ -338,7 +338,7 @@ def test_other_labels_cannot_be_compared():
 def test_a_leak_is_marked():
     made = grid(balancers=["amnl"], axes={"split.by": ["engines", "windows"]}, seeds=SEEDS)
     labels = [cell.label for cell in made.cells]
-    (pair,) = compared({labels[0]: A, labels[1]: B}, made)
+    (pair,) = compare_cells({labels[0]: A, labels[1]: B}, made)
     assert pair.leak.startswith("a leak")
     assert pair.sentence.endswith("A split by windows is " + pair.leak + ".")
 

@@ -1,4 +1,4 @@
-"""The printed comparison."""
+"""The table of a comparison, as printed on the terminal."""
 
 import io
 
@@ -17,7 +17,7 @@ def printed(found, width=80) -> str:
     return text.getvalue()
 
 
-def words(found) -> str:
+def squeezed(found) -> str:
     return " ".join(printed(found).split())
 
 
@@ -30,7 +30,7 @@ def test_means_with_their_spread():
 
 
 def test_the_protocol_is_printed_once():
-    text = words(comparison(grid("fd001", "fd003"), RMSE))
+    text = squeezed(comparison(grid("fd001", "fd003"), RMSE))
     assert text.count("protocol: FD001, official files; 6 test engines (0 padded)") == 1
     assert text.count("protocol: FD003") == 1
     assert ("cap 125; split by engines, 5 train, 1 validate; selection: validation engines") in text
@@ -44,7 +44,7 @@ def test_windows_of_seconds_name_their_stride():
     assert "windows of 60 rows 10 s apart; cap" in describe_protocol(changed)
 
 
-def test_eighty_columns_are_enough():
+def test_the_table_fits_80_columns():
     for line in printed(comparison(grid("fd001", "fd003"), RMSE)).splitlines():
         assert len(line) <= 80
 
@@ -62,7 +62,7 @@ def test_leaks_oracle_and_missing_are_marked():
     found = comparison(
         made, {labels[0]: [12.0, 13.0], labels[1]: [9.0, 9.5]}, oracle={1: 9.0, 2: 8.0}
     )
-    text = words(found)
+    text = squeezed(found)
     assert "amnl split.by=windows (leak)" in text
     assert "optimism of a split by windows" in text
     assert "(oracle: chosen on the test set)" in text
@@ -70,26 +70,26 @@ def test_leaks_oracle_and_missing_are_marked():
 
 def test_ranks_are_ordered():
     rmse = {"fixed": [13.0, 13.5], "amnl": [12.0, 12.49], "dtp": [11.0, 11.48]}
-    text = words(comparison(grid("fd001", "fd003", balancers=list(rmse)), rmse))
+    text = squeezed(comparison(grid("fd001", "fd003", balancers=list(rmse)), rmse))
     assert "mean rank" in text
     assert text.index("dtp 1.00") < text.index("amnl 2.00") < text.index("fixed 3.00")
 
 
 def test_no_ranks_where_nothing_differs_significantly():
-    text = words(comparison(grid("fd001", "fd003"), RMSE))
+    text = squeezed(comparison(grid("fd001", "fd003"), RMSE))
     assert "no difference shown between fixed and amnl" in text
     assert "mean rank" not in text
 
 
 def test_notes_come_last():
-    text = words(comparison(grid(), RMSE, simulated=True))
+    text = squeezed(comparison(grid(), RMSE, simulated=True))
     assert text.endswith("note: data: simulated, not the official files; these are not metrics on "
                          "C-MAPSS")  # fmt: skip
 
 
-def test_of_many_pairs_only_those_that_show_a_difference_are_printed():
+def test_only_significant_pairs_of_many_are_printed():
     same = [12.0, 12.1, 12.2, 12.4]
     rmse = dict.fromkeys(MANY, same) | {"dwa": [13.0, 13.2, 13.1, 13.5]}
-    text = words(comparison(grid(balancers=MANY, seeds=(0, 1, 2, 3)), rmse))
+    text = squeezed(comparison(grid(balancers=MANY, seeds=(0, 1, 2, 3)), rmse))
     assert text.count("has a lower RMSE than dwa") == 5
     assert "no difference shown in 10 of 15 pairs; comparison.json has a sentence for each" in text

@@ -66,7 +66,7 @@ def test_runs_are_paired_by_split_and_seed_with_splits_as_observations():
     assert "no difference shown" in pair.sentence
 
 
-def test_the_corrected_test_is_never_the_more_certain():
+def test_the_corrected_test_is_never_more_significant():
     differences = [0.3, 0.5, 0.1, 0.4]
     plain = stats.ttest_1samp(differences, 0)
     assert resampled_interval(differences, 0.0).p == pytest.approx(plain.pvalue)
@@ -139,7 +139,7 @@ def test_the_command_prints_the_table_and_the_protocol(small, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--oracle", "--ledger"])
-def test_what_needs_the_test_files_is_refused(small, tmp_path, option):
+def test_options_that_need_the_test_files_are_refused(small, tmp_path, option):
     grid = make_grid([str(small)], seeds=[0], oracle=option == "--oracle")
     ledger = tmp_path / "ledger.json" if option == "--ledger" else None
     with pytest.raises(UsageError, match=f"{option} needs the test files"):
@@ -147,7 +147,7 @@ def test_what_needs_the_test_files_is_refused(small, tmp_path, option):
     assert not (tmp_path / "out").exists()
 
 
-def test_what_trained_on_other_subsets_and_what_leaks_is_marked():
+def test_auxiliary_subsets_and_leaks_are_marked():
     axes = {"split.by": ["engines", "windows"]}
     grid = make_grid(["fd001-auxiliary"], seeds=[0], axes=axes)
     comparison = compare_by_validation(grid, {run.name: history(9) for run in grid.runs}, {})
