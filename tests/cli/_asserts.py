@@ -1,8 +1,8 @@
-"""What tests of several commands look at."""
+"""Assertions shared by the tests of commands."""
 
 
-def fails(result, code=1):
-    """One line on stderr, nothing on stdout; returns the line."""
+def assert_fails(result, code=1):
+    """Assert one line on stderr and nothing on stdout; returns the line."""
     found, out, err = result
     assert found == code
     assert out == ""

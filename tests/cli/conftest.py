@@ -1,4 +1,4 @@
-"""A checkpoint to call the command line with."""
+"""A checkpoint for the tests of commands."""
 
 import shutil
 
@@ -9,13 +9,13 @@ from tests.evaluation._models import config_for, write_checkpoint
 
 @pytest.fixture(scope="session")
 def trained(fleet_dir, tmp_path_factory):
-    """A checkpoint of a tiny network; tests read it only."""
+    """A checkpoint of a tiny network; read only."""
     return write_checkpoint(tmp_path_factory.mktemp("trained") / "best.pt", config_for(fleet_dir))
 
 
 @pytest.fixture
 def run_folder(trained, tmp_path):
-    """A run folder of the test's own."""
+    """A writable run folder."""
     folder = tmp_path / "runs" / "mine-s0"
     folder.mkdir(parents=True)
     shutil.copy(trained, folder / "best.pt")

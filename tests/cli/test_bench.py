@@ -1,4 +1,4 @@
-"""`rul bench`: what it prints and saves, and what it refuses before it measures."""
+"""`rul bench`: output, files, and refusals before any measurement."""
 
 import json
 
@@ -10,8 +10,8 @@ from tests.bench.results import result
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """What the benchmark was asked for; its result is made by hand."""
+def requested(monkeypatch):
+    """The options that the benchmark was called with; it returns a synthetic result."""
     calls = []
 
     def pretend(subset, **options):
@@ -23,7 +23,7 @@ def asked(monkeypatch):
     return calls
 
 
-def test_table_and_json(rul, asked, tmp_path):
+def test_table_and_json(rul, requested, tmp_path):
     path = tmp_path / "bench.json"
     code, out, err = rul("bench", "--subset", "fd004", "--quick", "--output", path)
     assert code == 0
@@ -31,15 +31,15 @@ def test_table_and_json(rul, asked, tmp_path):
     assert "step.ratio_to_usual_loop" in out
     assert json.loads(path.read_text()) == result(subset="FD004")
     options = {"splits": None, "seeds": 3, "data_dir": None, "device": "auto", "quick": True}
-    assert asked == [("FD004", options)]
+    assert requested == [("FD004", options)]
 
 
-def test_json_alone_on_stdout(rul, asked, tmp_path):
+def test_json_alone_on_stdout(rul, requested, tmp_path):
     path = tmp_path / "bench.json"
     code, out, _ = rul("bench", "--json", "--output", path)
     assert (code, out) == (0, path.read_text())
     assert json.loads(out)["subset"] == "FD001"
-    assert len(asked) == 1
+    assert len(requested) == 1
 
 
 @pytest.mark.parametrize(
@@ -52,29 +52,31 @@ def test_json_alone_on_stdout(rul, asked, tmp_path):
         (["--output", "file/b.json"], "cannot be written", 1),
     ],
 )
-def test_refused_before_anything_is_measured(rul, asked, tmp_path, monkeypatch, words, text, code):
+def test_refused_before_anything_is_measured(
+    rul, requested, tmp_path, monkeypatch, words, text, code
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     found, out, err = rul("bench", *words)
-    assert (found, out, asked) == (code, "", [])
+    assert (found, out, requested) == (code, "", [])
     assert text in err
     assert err.count("\n") == 1
 
 
-def test_scale_writes_its_picture_too(rul, tmp_path, monkeypatch):
+def test_scale_saves_its_plot(rul, tmp_path, monkeypatch):
     point = Point(100, 30, False, 20_000, 0.5, 1e-6, base_mb=200.0, peak_mb=210.0)
-    asked = []
+    requested = []
 
     def pretend(folder, engines, report):
         report("one")
-        asked.append((folder, engines))
+        requested.append((folder, engines))
         return [point]
 
     monkeypatch.setattr(run, "measure_scale", pretend)
     path = tmp_path / "scale.json"
     code, out, err = rul("bench", "--scale", "--quick", "--output", path)
     assert (code, err) == (0, "measuring: one\n")
-    ((folder, engines),) = asked
+    ((folder, engines),) = requested
     assert engines == (100, 300, 1000)
     assert not folder.exists()
     (found,) = json.loads(path.read_text())["points"]
@@ -84,7 +86,7 @@ def test_scale_writes_its_picture_too(rul, tmp_path, monkeypatch):
     assert "scale.png" in out.replace("\n", "")
 
 
-def test_splits_are_a_measurement_of_their_own(rul, monkeypatch, tmp_path):
+def test_splits_are_a_separate_measurement(rul, monkeypatch, tmp_path):
     called = {}
 
     def fake(subset, **options):

@@ -14,7 +14,7 @@ from tests.training.inputs import file_bytes, tiny_config
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of ten engines, of which five validate."""
+    """A run of ten engines, five of them validation engines."""
     folder = tmp_path_factory.mktemp("ten")
     simulate(folder, engines=10)
     train(tiny_config(folder, split={"validation": 0.5}), folder / "run", device="cpu")
@@ -26,7 +26,7 @@ def run_folder(trained, tmp_path):
     return shutil.copytree(trained, tmp_path / "run")
 
 
-def test_it_prints_what_was_saved_and_the_caveats(rul, run_folder):
+def test_it_prints_the_saved_levels_and_the_caveats(rul, run_folder):
     assert rul("calibrate", run_folder) == (
         0,
         f"saved {run_folder / 'best.pt'}: intervals at 0.8 from 5 validation engines "
@@ -35,7 +35,7 @@ def test_it_prints_what_was_saved_and_the_caveats(rul, run_folder):
     )
 
 
-def test_the_levels_asked_for_are_those_that_predict_takes(rul, run_folder, trained):
+def test_requested_levels_can_be_used_by_predict(rul, run_folder, trained):
     code, out, err = rul("calibrate", run_folder / "best.pt", "--level", "0.5,0.75", "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)

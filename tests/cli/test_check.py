@@ -15,7 +15,7 @@ def run(*arguments):
     return caught.value.code
 
 
-def test_a_file_passes_and_a_moved_one_exits_with_3(fleet_dir, tmp_path, capsys):
+def test_a_file_passes_and_a_shifted_one_exits_with_3(fleet_dir, tmp_path, capsys):
     checkpoint = write_checkpoint(tmp_path / "best.pt", config_for(fleet_dir))
     file = fleet_dir / "test_FD001.txt"
     assert run(checkpoint, file) == 0

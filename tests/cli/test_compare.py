@@ -1,4 +1,4 @@
-"""`rul compare` from the terminal's side."""
+"""`rul compare` on the command line."""
 
 import json
 
@@ -13,22 +13,31 @@ from tests.experiments.inputs import run_in_process, write_config
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, fleet_dir):
+def config_dir(tmp_path_factory, fleet_dir):
     """A folder with a configuration that trains within a second."""
-    place = tmp_path_factory.mktemp("compare")
-    write_config(place / "tiny.yaml", fleet_dir)
-    return place
+    config_dir = tmp_path_factory.mktemp("compare")
+    write_config(config_dir / "tiny.yaml", fleet_dir)
+    return config_dir
 
 
 @pytest.fixture
-def tiny(place, monkeypatch):
-    monkeypatch.chdir(place)
+def tiny_config_file(config_dir, monkeypatch):
+    monkeypatch.chdir(config_dir)
     monkeypatch.setattr(executors, "run_jobs", run_in_process)
     return "tiny.yaml"
 
 
-def test_a_grid_prints_its_table_and_says_where_it_lies(rul, tiny):
-    words = ["--config", tiny, "--balancer", "fixed,amnl", "--seeds", "7,", "--jobs", "1"]
+def test_a_grid_prints_its_table_and_folder(rul, tiny_config_file):
+    words = [
+        "--config",
+        tiny_config_file,
+        "--balancer",
+        "fixed,amnl",
+        "--seeds",
+        "7,",
+        "--jobs",
+        "1",
+    ]
     code, out, err = rul("compare", *words, "--output", "grid", "--ledger", "ledger.json")
     assert (code, err) == (0, "")
     assert "training: 2 runs\n" in out
@@ -46,10 +55,18 @@ def test_a_grid_prints_its_table_and_says_where_it_lies(rul, tiny):
     assert "--output grid: contains another grid: seeds was [7] and is [0, 1]" in err
 
 
-def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
+def test_a_failed_run_is_named_with_its_error(rul, tiny_config_file, monkeypatch):
     monkeypatch.setenv("RUL_DATA_SOURCE", "nowhere.zip")
     code, out, err = rul(
-        "compare", "--config", tiny, "--seeds", "1", "--set", "data.dir=empty", "--output", "broken"
+        "compare",
+        "--config",
+        tiny_config_file,
+        "--seeds",
+        "1",
+        "--set",
+        "data.dir=empty",
+        "--output",
+        "broken",
     )
     assert code == 1
     assert "tiny-fixed-s0  failed: " in out
@@ -77,7 +94,7 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
          "--device: found 'tpu', expected one of auto, cpu, cuda"),
         (["--config", "tiny.yaml", "--executor", "dask"],
          "--executor: found 'dask', expected one of local, ray"),
-        (["--config", "tiny.yaml", "--engine", "dask"],  # its former spelling
+        (["--config", "tiny.yaml", "--engine", "dask"],  # the old name of --executor
          "--executor: found 'dask', expected one of local, ray"),
         (["--config", "tiny.yaml", "--address", "auto"], "--address is for --executor ray"),
         (["--config", "tiny.yaml", "--gpus", "1"], "--gpus is for --executor ray"),
@@ -89,26 +106,28 @@ def test_a_failed_run_is_named_with_its_error(rul, tiny, monkeypatch):
         (["--config", "tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is not a folder"),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_before_anything_is_trained(rul, tiny, arguments, message):
-    del tiny
+def test_bad_input_is_refused_before_anything_is_trained(rul, tiny_config_file, arguments, message):
+    del tiny_config_file
     code, out, err = rul("compare", *arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
 
 
-def test_an_interrupt_is_reported_with_130(rul, tiny, monkeypatch):
+def test_an_interrupt_is_reported_with_130(rul, tiny_config_file, monkeypatch):
     from cmapss_rul.system.signals import Interrupted
 
     def stopped(*_):
         raise Interrupted("stopped by SIGINT, all is saved", 130)
 
     monkeypatch.setattr(executors, "run_jobs", stopped)
-    code, _, err = rul("compare", "--config", tiny, "--seeds", "1", "--output", "stopped")
+    code, _, err = rul(
+        "compare", "--config", tiny_config_file, "--seeds", "1", "--output", "stopped"
+    )
     assert (code, err) == (130, "rul: stopped by SIGINT, all is saved\n")
 
 
-def test_progress_shows_strange_names_harmlessly(capsys):
+def test_progress_escapes_names(capsys):
     progress = GridProgress(quiet_stdout=False)
     progress(PhaseEvent("training", 1, 0))
     progress(JobEvent("a\x1b[31m", "started"))

@@ -1,4 +1,4 @@
-"""Lists, seeds and axes in the options of `rul compare`."""
+"""Parsing of lists, seeds and axes in the options of `rul compare`."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ def test_seeds(text, seeds):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "0",
@@ -50,8 +50,8 @@ def test_seeds(text, seeds):
         ("\x1b[31m", r"'\x1b[31m' is not a seed"),
     ],
 )
-def test_no_seeds(text, said):
-    assert said in refused(parse_seeds, text)
+def test_invalid_seeds(text, message):
+    assert message in refused(parse_seeds, text)
 
 
 @given(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=20, unique=True))
@@ -64,7 +64,7 @@ def test_names_are_split_at_commas():
     assert parse_names("--config", " a , b ,") == ["a", "b"]
 
 
-def test_no_name_and_a_name_twice_are_refused():
+def test_empty_and_duplicate_names_are_refused():
     assert "--balancer: expected comma-separated names" in refused(parse_names, "--balancer", " , ")
     assert refused(parse_names, "--balancer", "a,b,a") == (
         "--balancer: a is listed twice; list it once"
@@ -80,7 +80,7 @@ def test_values_of_an_axis_are_yaml():
 
 
 @pytest.mark.parametrize(
-    ("texts", "said"),
+    ("texts", "message"),
     [
         (["train.epochs"], "--grid train.epochs: expected KEY=VALUE,VALUE"),
         (["=1"], "--grid =1: expected KEY=VALUE,VALUE"),
@@ -96,5 +96,5 @@ def test_values_of_an_axis_are_yaml():
         (["data.dir=a,b"], "set it with --set data.dir=DIR"),
     ],
 )
-def test_no_axis(texts, said):
-    assert said in refused(parse_axes, texts)
+def test_invalid_axes(texts, message):
+    assert message in refused(parse_axes, texts)

@@ -1,4 +1,4 @@
-"""What a shell is told to complete, through the variables that its script sets."""
+"""Shell completion, by the environment variables that the shell's script sets."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from cmapss_rul.training.config import RunConfig
 
 
 def completed(words, folder, python=()):
-    """The answers to the last of the words."""
+    """The completions of the last word."""
     settings = {
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
@@ -38,7 +38,7 @@ def completed(words, folder, python=()):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A workplace with two runs, one of them with a name that a terminal would obey."""
+    """A folder with two runs, one of them with escape sequences in its name."""
     for name in ("fd001-s0", "demo-s0", "\x1b[31m"):
         (tmp_path / "runs" / name).mkdir(parents=True)
     (tmp_path / "runs" / "notes.txt").touch()
@@ -66,7 +66,7 @@ def folder(tmp_path):
         ("rul export --format o", ["onnx"]),
     ],
 )
-def test_answers(folder, words, expected):
+def test_completions(folder, words, expected):
     answers, errors = completed(words, folder)
     assert errors == ""
     assert sorted(answers) == sorted(expected)
@@ -95,7 +95,7 @@ def test_the_names_are_those_of_the_configuration(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_can_be_shown(shell):
+def test_the_script_can_be_printed(shell):
     done = subprocess.run(
         [sys.executable, "-m", "cmapss_rul"],
         env={**os.environ, "_RUL_COMPLETE": f"source_{shell}"},

@@ -18,7 +18,7 @@ def small(tmp_path):
     return path
 
 
-def test_show_prints_what_is_accepted_back(rul, small, tmp_path):
+def test_the_output_of_show_is_a_valid_configuration(rul, small, tmp_path):
     code, out, err = rul("config", "show", small, "--set", "train.epochs=2")
     assert (code, err) == (0, "")
     again = tmp_path / "again.yaml"
@@ -48,7 +48,7 @@ def test_sets_apply_in_order(rul, small):
     assert "weights" not in shown["balancer"]
 
 
-def test_validate_is_content_with_a_valid_one(rul, small):
+def test_validate_accepts_a_valid_configuration(rul, small):
     assert rul("config", "validate", small) == (0, "valid\n", "")
 
 
@@ -113,7 +113,7 @@ def test_a_wrong_value_is_named_in_one_line(rul, small, override, message):
         (b"seed: 1\nseed: 2\n", "line 2: duplicate key 'seed'"),
     ],
 )
-def test_a_file_that_is_no_configuration_is_refused(rul, tmp_path, content, message):
+def test_files_other_than_configurations_are_refused(rul, tmp_path, content, message):
     path = tmp_path / "bad.yaml"
     path.write_bytes(content)
     code, out, err = rul("config", "show", path)
@@ -123,7 +123,7 @@ def test_a_file_that_is_no_configuration_is_refused(rul, tmp_path, content, mess
     assert err.count("\n") == 1
 
 
-def test_an_absent_configuration_lists_the_shipped_ones(rul):
+def test_a_missing_configuration_lists_the_shipped_ones(rul):
     code, out, err = rul("config", "show", "fd01")
     assert (code, out) == (2, "")
     assert "configuration 'fd01' is neither a YAML file nor a shipped name; shipped: fd0" in err
@@ -134,7 +134,7 @@ def test_every_shipped_configuration_is_valid(rul, name):
     assert rul("config", "validate", name) == (0, "valid\n", "")
 
 
-def test_list_names_what_can_be_chosen(rul):
+def test_list_names_the_choices(rul):
     code, out, err = rul("config", "list")
     assert (code, err) == (0, "")
     for title in ("configurations (", "models (", "losses (", "balancers ("):
@@ -144,7 +144,7 @@ def test_list_names_what_can_be_chosen(rul):
     assert "\x1b" not in out
 
 
-def test_the_list_as_json_holds_the_same(rul):
+def test_the_list_as_json_has_the_same_content(rul):
     code, out, err = rul("config", "list", "--json")
     assert (code, err) == (0, "")
     listed = json.loads(out)
@@ -178,15 +178,15 @@ def test_new_prints_a_configuration_for_a_file(rul, tmp_path):
     assert (code, err) == (0, "left out: site, which has values other than numbers\n")
     assert out.startswith(f"# {file}: 8 engines.\n# The guesses below are based on the 6 outside")
     path = tmp_path / "my.yaml"
-    code, said, err = rul("config", "new", "--from", file, *names, "--output", path)
+    code, notice, err = rul("config", "new", "--from", file, *names, "--output", path)
     assert (code, err) == (0, "left out: site, which has values other than numbers\n")
-    assert said == f"saved {path}; review it, then run: rul train --config {path}\n"
+    assert notice == f"saved {path}; review it, then run: rul train --config {path}\n"
     assert path.read_text() == out
     data = load(RunConfig, path).data
     assert (data.settings, data.columns) == (("load %",), ("temp", "vib"))
 
 
-def test_new_never_writes_over_a_file(rul, tmp_path):
+def test_new_never_overwrites_a_file(rul, tmp_path):
     file = write_own(tmp_path / "my.csv")
     path = tmp_path / "mine.yaml"
     path.write_text("seed: 1\n")
@@ -197,7 +197,7 @@ def test_new_never_writes_over_a_file(rul, tmp_path):
     assert path.read_text() == "seed: 1\n"
 
 
-def test_new_says_what_is_missing(rul, tmp_path):
+def test_new_names_missing_columns(rul, tmp_path):
     file = write_own(tmp_path / "my.csv")
     code, _, err = rul("config", "new", "--from", file)
     assert code == 2

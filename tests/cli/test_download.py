@@ -26,12 +26,12 @@ def run(*words, error=None):
 
 
 @pytest.fixture(autouse=True)
-def _work_here(tmp_path, monkeypatch):
+def _in_tmp_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.zip").write_bytes(zipped(small_set("FD001") | small_set("FD003")))
 
 
-def test_files_of_ones_own_are_named_with_both_digests(tmp_path):
+def test_own_files_are_listed_with_both_digests(tmp_path):
     result = run("--source", "own.zip", "--subset", "fd001")
     lines = result.stdout.splitlines()
     assert lines[0].startswith("data/raw/train_FD001.txt  written  not the official file: sha256 ")
@@ -48,7 +48,7 @@ def test_second_call(tmp_path):
     assert len(list((tmp_path / "there").iterdir())) == 6
 
 
-def test_a_refused_file_is_noted_on_stderr(tmp_path):
+def test_a_refused_file_is_reported_on_stderr(tmp_path):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "RUL_FD001.txt").write_text("x\n")
     result = run("--source", "own.zip", "--subset", "FD001", "--data", "raw")
@@ -58,7 +58,7 @@ def test_a_refused_file_is_noted_on_stderr(tmp_path):
     )
 
 
-def test_simulated_files_are_called_so(tmp_path):
+def test_simulated_files_are_labelled(tmp_path):
     simulate(tmp_path / "raw", engines=2)
     result = run("--subset", "FD001", "--data", "raw")
     assert "raw/RUL_FD001.txt  exists  simulated, not the official file" in result.stdout
@@ -97,7 +97,7 @@ def test_json():
     assert again["source"] is None
 
 
-def test_a_set_of_n_cmapss(tmp_path):
+def test_a_data_set_of_n_cmapss(tmp_path):
     pytest.importorskip("h5py")
     from scripts.synthetic_ncmapss import write_ncmapss
 
@@ -105,7 +105,7 @@ def test_a_set_of_n_cmapss(tmp_path):
         tmp_path / "N-CMAPSS_DS02-006.h5", {"dev": {1: 2}, "test": {2: 1}}, seconds=60
     )
     result = run("--subset", "ds02", "--source", file, "--data", "raw")
-    # the size before, the digest after
+    # the size before the download, the digest after it
     first, second = result.stderr.splitlines()
     assert first.startswith("N-CMAPSS_DS02-006.h5: 2.5 GB; ")
     assert second.startswith("raw/N-CMAPSS_DS02-006.h5  written  SHA-256 ")

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from cmapss_rul.training import checkpoint_file
-from tests.cli._asserts import fails, names_in
+from tests.cli._asserts import assert_fails, names_in
 from tests.evaluation._models import INTERVALS, SHIFTS
 
 
-def test_it_prints_the_answer_and_saves_both_files(rul, run_folder):
+def test_it_prints_the_headline_and_saves_both_files(rul, run_folder):
     code, out, err = rul("evaluate", run_folder / "best.pt")
     assert (code, err) == (0, "")
     assert out.startswith("RMSE ")
@@ -43,7 +43,7 @@ def test_a_run_folder_means_its_best(rul, run_folder):
     assert names_in(run_folder) == ["best.pt", "evaluation.json", "predictions.csv"]
 
 
-def test_json_is_what_is_saved_and_nothing_else(rul, run_folder):
+def test_json_output_equals_the_saved_file(rul, run_folder):
     code, out, err = rul("evaluate", run_folder, "--json")
     assert (code, err) == (0, "")
     assert out == (run_folder / "evaluation.json").read_text()
@@ -56,15 +56,15 @@ def test_json_is_what_is_saved_and_nothing_else(rul, run_folder):
     assert found["metrics"]["last"]["capped"]["bias"] == pytest.approx(sum(error) / len(error))
 
 
-def test_another_checkpoint_overwrites_nothing(rul, run_folder):
+def test_evaluating_another_checkpoint_overwrites_nothing(rul, run_folder):
     assert rul("evaluate", run_folder)[0] == 0
-    former = (run_folder / "evaluation.json").read_text()
+    before = (run_folder / "evaluation.json").read_text()
     shutil.copy(run_folder / "best.pt", run_folder / "last.pt")
     code, out, _ = rul("evaluate", run_folder / "last.pt")
     assert code == 0
     assert out.splitlines()[-1] == f"next: rul predict {run_folder / 'last.pt'} FILE"
     assert {"evaluation-last.json", "predictions-last.csv"} <= set(names_in(run_folder))
-    assert (run_folder / "evaluation.json").read_text() == former
+    assert (run_folder / "evaluation.json").read_text() == before
 
 
 def test_output_names_another_folder(rul, run_folder, tmp_path):
@@ -73,18 +73,18 @@ def test_output_names_another_folder(rul, run_folder, tmp_path):
     assert names_in(run_folder) == ["best.pt"]
 
 
-def test_a_second_call_gives_the_same_bytes(rul, run_folder):
+def test_a_second_evaluation_gives_the_same_bytes(rul, run_folder):
     rul("evaluate", run_folder)
-    former = {name: (run_folder / name).read_bytes() for name in names_in(run_folder)}
+    before = {name: (run_folder / name).read_bytes() for name in names_in(run_folder)}
     rul("evaluate", run_folder)
-    assert {name: (run_folder / name).read_bytes() for name in names_in(run_folder)} == former
+    assert {name: (run_folder / name).read_bytes() for name in names_in(run_folder)} == before
 
 
 def test_data_names_the_folder_of_the_files(rul, run_folder, fleet_dir, tmp_path):
-    elsewhere = shutil.copytree(fleet_dir, tmp_path / "elsewhere")
-    (elsewhere / "train_FD001.txt").unlink()
-    (elsewhere / "RUL_FD001.txt").write_text("50\n" * 20)
-    code, out, _ = rul("evaluate", run_folder, "--json", "--data", elsewhere)
+    other = shutil.copytree(fleet_dir, tmp_path / "elsewhere")
+    (other / "train_FD001.txt").unlink()
+    (other / "RUL_FD001.txt").write_text("50\n" * 20)
+    code, out, _ = rul("evaluate", run_folder, "--json", "--data", other)
     assert code == 0
     digest = json.loads(out)["protocol"]["digest"]
     assert digest["test_FD001.txt"]["simulated"] is True
@@ -94,35 +94,37 @@ def test_data_names_the_folder_of_the_files(rul, run_folder, fleet_dir, tmp_path
 
 def test_the_device_is_a_choice(rul, run_folder):
     assert rul("evaluate", run_folder, "--device", "cpu")[0] == 0
-    assert "expected one of auto, cpu, cuda" in fails(
+    assert "expected one of auto, cpu, cuda" in assert_fails(
         rul("evaluate", run_folder, "--device", "tpu"), code=2
     )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_a_device_that_is_not_there(rul, run_folder):
-    assert "finds no CUDA device" in fails(rul("evaluate", run_folder, "--device", "cuda"), code=2)
+def test_an_unavailable_device(rul, run_folder):
+    assert "finds no CUDA device" in assert_fails(
+        rul("evaluate", run_folder, "--device", "cuda"), code=2
+    )
 
 
-def test_a_folder_without_best_says_what_is_there(rul, run_folder):
+def test_a_folder_without_best_lists_its_files(rul, run_folder):
     (run_folder / "best.pt").rename(run_folder / "last.pt")
-    assert "last.pt" in fails(rul("evaluate", run_folder))
+    assert "last.pt" in assert_fails(rul("evaluate", run_folder))
     assert names_in(run_folder) == ["last.pt"]
 
 
 @pytest.mark.parametrize(
     ("content", "message"), [(None, "no such checkpoint"), (b"hello\n", "not a checkpoint of")]
 )
-def test_what_is_no_checkpoint(rul, tmp_path, content, message):
+def test_files_other_than_checkpoints(rul, tmp_path, content, message):
     path = tmp_path / "best.pt"
     if content is not None:
         path.write_bytes(content)
-    line = fails(rul("evaluate", path))
+    line = assert_fails(rul("evaluate", path))
     assert message in line
     assert str(path) in line
 
 
-def test_an_output_that_cannot_be_written_is_found_before_the_work(
+def test_an_unwritable_output_is_detected_before_the_evaluation(
     rul, run_folder, tmp_path, monkeypatch
 ):
     def work(*_):
@@ -130,13 +132,13 @@ def test_an_output_that_cannot_be_written_is_found_before_the_work(
 
     monkeypatch.setattr("cmapss_rul.training.trained_model.predict", work)
     (tmp_path / "file").write_text("")
-    line = fails(rul("evaluate", run_folder, "--output", tmp_path / "file"))
+    line = assert_fails(rul("evaluate", run_folder, "--output", tmp_path / "file"))
     assert "cannot be written" in line
     assert names_in(run_folder) == ["best.pt"]
 
 
-def test_data_that_cannot_be_had(rul, run_folder, tmp_path):
-    line = fails(rul("evaluate", run_folder, "--data", tmp_path / "nothing"))
+def test_unavailable_data(rul, run_folder, tmp_path):
+    line = assert_fails(rul("evaluate", run_folder, "--data", tmp_path / "nothing"))
     assert "test_FD001.txt" in line
     assert names_in(run_folder) == ["best.pt"]
 
@@ -145,7 +147,7 @@ def test_data_that_cannot_be_had(rul, run_folder, tmp_path):
 def test_a_wrong_rul_file_is_named(rul, run_folder, fleet_dir, tmp_path, text):
     own = shutil.copytree(fleet_dir, tmp_path / "own")
     (own / "RUL_FD001.txt").write_text(text)
-    line = fails(rul("evaluate", run_folder, "--data", own))
+    line = assert_fails(rul("evaluate", run_folder, "--data", own))
     assert str(own / "RUL_FD001.txt") in line
     assert names_in(run_folder) == ["best.pt"]
 
@@ -153,12 +155,12 @@ def test_a_wrong_rul_file_is_named(rul, run_folder, fleet_dir, tmp_path, text):
 def test_a_test_file_of_another_shape_is_named(rul, run_folder, fleet_dir, tmp_path):
     own = shutil.copytree(fleet_dir, tmp_path / "own")
     (own / "test_FD001.txt").write_text("1 1 0.5\n")
-    assert "test_FD001.txt" in fails(rul("evaluate", run_folder, "--data", own))
+    assert "test_FD001.txt" in assert_fails(rul("evaluate", run_folder, "--data", own))
 
 
 @pytest.mark.parametrize("words", [["evaluate"], ["evaluate", "best.pt", "--jsno"]])
 def test_usage_errors_exit_with_2(rul, words):
-    fails(rul(*words), code=2)
+    assert_fails(rul(*words), code=2)
 
 
 def test_help_shows_an_example_and_needs_no_torch():
@@ -172,7 +174,7 @@ def test_help_shows_an_example_and_needs_no_torch():
     assert done.stderr == ""
 
 
-def test_a_pipe_gets_no_codes(trained, tmp_path):
+def test_a_pipe_gets_no_escape_codes(trained, tmp_path):
     code = "from cmapss_rul.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "evaluate", str(trained), "--output", str(tmp_path)],
@@ -185,14 +187,14 @@ def test_a_pipe_gets_no_codes(trained, tmp_path):
     assert done.stdout.startswith("RMSE ")
 
 
-def test_an_estimate_that_the_run_lacks_names_the_command(rul, run_folder):
+def test_a_missing_estimate_names_the_command(rul, run_folder):
     code, out, err = rul("evaluate", run_folder, "--estimate", "nasa")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "no estimate for the NASA score" in err
     assert not (run_folder / "evaluation.json").exists()
 
 
-def test_both_estimates_stand_one_below_the_other(rul, run_folder):
+def test_both_estimates_are_printed_below_each_other(rul, run_folder):
     content = checkpoint_file.read(run_folder / "best.pt")
     known = INTERVALS.model_copy(update=SHIFTS)
     checkpoint_file.write(run_folder / "best.pt", {**content, "calibration": known.model_dump()})

@@ -1,4 +1,4 @@
-"""`rul export`, from the words typed to the file."""
+"""`rul export`, from the command line to the file."""
 
 import json
 
@@ -15,7 +15,7 @@ def test_onnx_is_the_default(rul, run_folder):
     assert (run_folder / "model.onnx").is_file()
 
 
-def test_torch_export_to_a_place_of_ones_own_and_json(rul, run_folder, tmp_path):
+def test_torch_export_with_output_and_json(rul, run_folder, tmp_path):
     target = tmp_path / "new" / "engine.pt2"
     code, out, err = rul(
         "export", run_folder / "best.pt", "--format", "torch-export", "--output", target, "--json"

@@ -37,7 +37,7 @@ def in_a_process(*arguments, **options):
     return subprocess.run([*RUL, *arguments], capture_output=True, text=True, **options)
 
 
-def test_alone_it_says_what_to_do_first(rul):
+def test_without_arguments_it_prints_the_first_steps(rul):
     code, out, err = rul()
     assert (code, err) == (0, "")
     for command in (
@@ -51,7 +51,7 @@ def test_alone_it_says_what_to_do_first(rul):
     assert len(out.splitlines()) < 15
 
 
-def test_help_names_every_command_with_a_line_of_its_own(rul):
+def test_help_describes_every_command_in_a_line(rul):
     code, out, err = rul("--help")
     assert (code, err) == (0, "")
     for command in COMMANDS:
@@ -71,13 +71,13 @@ def test_the_help_of_each_command_shows_an_example(rul, command):
 
 
 def every_command(group, words=()):
-    """Words of each command and group, from the program itself."""
+    """Arguments of each command and group, taken from the program itself."""
     yield words
     for name, command in getattr(group, "commands", {}).items():
         yield from every_command(command, (*words, name))
 
 
-def test_every_help_shows_an_example_those_of_groups_too(rul):
+def test_every_help_shows_an_example(rul):
     found = list(every_command(typer.main.get_command(cli.app)))
     assert ("config",) in found
     assert ("config", "new") in found
@@ -95,7 +95,7 @@ def test_every_help_shows_an_example_those_of_groups_too(rul):
         "runs", "config list",
     ],
 )  # fmt: skip
-def test_what_is_printed_for_people_is_there_as_json(rul, command):
+def test_every_printed_result_is_available_as_json(rul, command):
     assert re.search(r"^  --json  ", rul(*command.split(), "--help")[1], re.MULTILINE)
 
 
@@ -176,7 +176,7 @@ def test_wrong_usage_is_one_line_and_exit_2(rul, arguments, line):
 
 @pytest.fixture
 def command(monkeypatch):
-    """A function that replaces what the command line runs."""
+    """A function that replaces the command that `main` runs."""
 
     def replace(action):
         app = typer.Typer(cls=cli.Commands, rich_markup_mode=None)
@@ -187,7 +187,7 @@ def command(monkeypatch):
     return replace
 
 
-def test_an_error_of_the_package_is_one_line(rul, command):
+def test_a_user_error_is_one_line(rul, command):
     def fail():
         raise DataError("FD001: row 3 [bold]is[/bold] cut")
 
@@ -225,7 +225,7 @@ def test_a_signal_from_the_keyboard_ends_with_130():
     script = (
         "import signal, time\n"
         "from cmapss_rul.cli import app, main\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job
         "@app.command()\n"
         "def wait():\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "main(['wait'])\n"
@@ -246,7 +246,7 @@ def test_a_full_disk_behind_stdout_is_one_line():
     assert (done.returncode, done.stderr) == (1, "rul: error: No space left on device\n")
 
 
-def test_a_reader_that_has_had_enough_is_no_error():
+def test_a_closed_pipe_is_not_an_error():
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([*RUL, "--help"], stdout=writer, stderr=subprocess.PIPE, text=True)
@@ -254,7 +254,7 @@ def test_a_reader_that_has_had_enough_is_no_error():
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_narrow_code_page_stops_no_command():
+def test_a_limited_encoding_stops_no_command():
     script = (
         "from cmapss_rul.cli import app, main\n"
         "@app.command()\n"
@@ -270,6 +270,6 @@ def test_a_narrow_code_page_stops_no_command():
     assert (done.returncode, done.stdout, done.stderr) == (0, "a \\u2192 b\n", "")
 
 
-def test_the_process_leaves_with_the_code():
+def test_the_process_exits_with_the_code():
     assert in_a_process().returncode == 0
     assert in_a_process("zzz").returncode == 2

@@ -1,4 +1,4 @@
-"""Lines for errors, and tables: styled on a terminal that supports it, plain elsewhere."""
+"""Errors and tables: styled on a terminal that supports it, plain otherwise."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ PLAIN = {
 
 
 def on_a_terminal(**settings):
-    """What the script writes to a terminal."""
+    """Output of the script on a pseudo-terminal."""
     ours, theirs = pty.openpty()
     environment = {**PLAIN, "TERM": "xterm", **settings}
     subprocess.run([sys.executable, "-c", SCRIPT], stdout=theirs, env=environment, check=True)
@@ -42,11 +42,11 @@ def test_a_terminal_gets_bold():
 
 
 @pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_that_wants_none_gets_none(settings):
+def test_a_terminal_may_refuse_styles(settings):
     assert on_a_terminal(**settings) == "figures\r\n"
 
 
-def test_a_pipe_gets_none():
+def test_a_pipe_gets_no_styles():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], env=PLAIN, capture_output=True, text=True, check=True
     )
@@ -96,7 +96,7 @@ def test_a_pipe_gets_none():
         ),
     ],
 )  # fmt: skip
-def test_what_a_user_can_cause_is_one_line(error, line, code):
+def test_a_user_error_is_one_line(error, line, code):
     assert error_line(error) == (line, code)
 
 
@@ -107,8 +107,8 @@ def test_a_defect_keeps_its_traceback(error):
     assert error_line(error) is None
 
 
-def test_names_are_printed_as_they_are_and_not_obeyed(capsys):
-    """Neither control characters nor the markup of rich, such as the extra in a hint."""
+def test_names_are_printed_verbatim_and_not_interpreted(capsys):
+    """Neither control characters nor rich markup, such as the extra in a hint."""
     name = "a\x1b[31m\nb [bench] [red]x[/]"
     print_line(name)
     print_line(name, err=True)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cmapss_rul.data.columns import COLUMNS, resolve_alias
-from tests.cli._asserts import fails
+from tests.cli._asserts import assert_fails
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def test_file(fleet_dir):
     return fleet_dir / "test_FD001.txt"
 
 
-def test_the_csv_goes_to_stdout_and_nothing_else_does(rul, trained, test_file):
+def test_only_the_csv_goes_to_stdout(rul, trained, test_file):
     code, out, err = rul("predict", trained, test_file)
     assert code == 0
     assert err.startswith("2 of 20 predictions with values outside the training range: ")
@@ -27,14 +27,14 @@ def test_the_csv_goes_to_stdout_and_nothing_else_does(rul, trained, test_file):
     assert rul("predict", trained.parent, test_file)[1] == out  # the folder means its best.pt
 
 
-def test_the_same_rul_as_rul_evaluate(rul, trained, test_file, tmp_path):
+def test_rul_equals_that_of_rul_evaluate(rul, trained, test_file, tmp_path):
     assert rul("evaluate", trained, "--output", tmp_path)[0] == 0
     expected = pd.read_csv(tmp_path / "predictions.csv")
     table = pd.read_csv(io.StringIO(rul("predict", trained, test_file)[1]))
     assert (table["rul"] - expected["predicted_rul"]).abs().max() < 6e-4  # three decimals
 
 
-def test_full_precision_gives_all_digits(rul, trained, test_file):
+def test_full_precision_prints_all_digits(rul, trained, test_file):
     short = pd.read_csv(io.StringIO(rul("predict", trained, test_file)[1]))
     full = pd.read_csv(io.StringIO(rul("predict", trained, test_file, "--full-precision")[1]))
     assert (short["rul"] == full["rul"].round(3)).all()
@@ -50,7 +50,7 @@ def test_a_terminal_gets_a_table(rul, trained, test_file, monkeypatch):
     assert rul("predict", trained, test_file, "--full-precision")[1].startswith("engine,cycle,")
 
 
-def test_output_takes_the_csv(rul, trained, test_file, tmp_path):
+def test_output_receives_the_csv(rul, trained, test_file, tmp_path):
     target = tmp_path / "new" / "out.csv"
     code, out, _ = rul("predict", trained, test_file, "-o", target)
     assert (code, out) == (0, f"saved {target}: 20 predictions\n")
@@ -58,9 +58,7 @@ def test_output_takes_the_csv(rul, trained, test_file, tmp_path):
 
 
 @pytest.mark.parametrize("options", [(), ("--json",), ("-o", "rul.csv")])
-def test_a_file_in_another_unit_is_noticed_without_reading_its_last_columns(
-    rul, trained, test_file, tmp_path, monkeypatch, options
-):
+def test_another_unit_is_detected(rul, trained, test_file, tmp_path, monkeypatch, options):
     monkeypatch.chdir(tmp_path)
     frame = pd.read_csv(test_file, sep=r"\s+", header=None, names=["unit", "cycle", *COLUMNS])
     frame.assign(sensor_2=(frame["sensor_2"] - 491.67) * 5 / 9).to_csv("in celsius.csv")
@@ -84,10 +82,10 @@ def test_standard_input(rul, trained, test_file, monkeypatch):
     monkeypatch.setattr(sys, "stdin", stream)
     assert rul("predict", trained, "-")[1] == expected
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
-    assert "standard input: the file is empty" in fails(rul("predict", trained, "-"))
+    assert "standard input: the file is empty" in assert_fails(rul("predict", trained, "-"))
 
 
-def test_csv_and_parquet_give_the_same(rul, trained, test_file, tmp_path):
+def test_csv_and_parquet_give_equal_results(rul, trained, test_file, tmp_path):
     pytest.importorskip("pyarrow")
     names = ["engine", "time_cycles", *(name.replace("sensor_", "s") for name in COLUMNS)]
     frame = pd.read_csv(test_file, sep=r"\s+", header=None, names=names)
@@ -113,7 +111,7 @@ def test_wrong_input_is_one_line_and_nothing_is_written(
 ):
     path, target = tmp_path / "in.txt", tmp_path / "out.csv"
     path.write_text(change(test_file.read_text()))
-    line = fails(rul("predict", trained, path, "-o", target))
+    line = assert_fails(rul("predict", trained, path, "-o", target))
     assert message in line
     assert str(path) in line
     assert not target.exists()
@@ -128,31 +126,31 @@ def test_gaps_may_be_allowed(rul, trained, test_file, tmp_path):
 
 
 def test_a_level_without_intervals_is_refused(rul, trained, test_file):
-    line = fails(rul("predict", trained, test_file, "--level", "0.9"), code=2)
+    line = assert_fails(rul("predict", trained, test_file, "--level", "0.9"), code=2)
     assert "has no intervals" in line
 
 
 def test_the_input_is_never_overwritten(rul, trained, test_file, tmp_path):
     path = tmp_path / "in.txt"
     path.write_bytes(test_file.read_bytes())
-    assert "is the input file" in fails(rul("predict", trained, path, "-o", path), code=2)
+    assert "is the input file" in assert_fails(rul("predict", trained, path, "-o", path), code=2)
     assert path.read_bytes() == test_file.read_bytes()
 
 
-def test_an_output_that_cannot_be_written(rul, trained, test_file, tmp_path):
-    line = fails(rul("predict", trained, test_file, "-o", tmp_path))
+def test_an_unwritable_output(rul, trained, test_file, tmp_path):
+    line = assert_fails(rul("predict", trained, test_file, "-o", tmp_path))
     assert f"{tmp_path}: cannot be written" in line
 
 
-def test_files_that_are_not_there(rul, trained, test_file, tmp_path):
-    assert "no such checkpoint" in fails(rul("predict", tmp_path / "x.pt", test_file))
-    assert "cannot be read" in fails(rul("predict", trained, tmp_path / "x.csv"))
-    assert "expected one of auto, cpu" in fails(
+def test_missing_files(rul, trained, test_file, tmp_path):
+    assert "no such checkpoint" in assert_fails(rul("predict", tmp_path / "x.pt", test_file))
+    assert "cannot be read" in assert_fails(rul("predict", trained, tmp_path / "x.csv"))
+    assert "expected one of auto, cpu" in assert_fails(
         rul("predict", trained, test_file, "--device", "tpu"), code=2
     )
 
 
-def test_every_alias_in_the_help_is_understood(rul):
+def test_every_alias_in_the_help_is_accepted(rul):
     text = rul("predict", "--help")[1]
     table = text[text.index("    unit  ") : text.index("  Examples:")]
     symbols = table[table.index("symbols") :]

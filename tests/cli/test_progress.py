@@ -1,4 +1,4 @@
-"""The live line on a terminal, plain lines in a pipe."""
+"""Progress: a live line on a terminal, plain lines in a pipe."""
 
 import io
 import re
@@ -26,14 +26,14 @@ ROW = {
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True
 
 
-def shown(progress):
-    """One run of two epochs as the loop tells it."""
+def report_run(progress):
+    """Report a run of two epochs like the training loop."""
     progress.epoch_start(1, 2, 100, 0)
     for _ in range(4):
         progress.batch_end(25)
@@ -46,7 +46,7 @@ def shown(progress):
     progress.close()
 
 
-def test_an_epoch_in_one_line():
+def test_an_epoch_is_one_line():
     line = epoch_line(ROW, 12, best=True)
     assert line == (
         "epoch  3/12  losses   412.35  0.568  weights 1.23e-03 8.80e-01  clipped  50%  "
@@ -56,17 +56,17 @@ def test_an_epoch_in_one_line():
 
 
 @pytest.mark.parametrize(("epochs", "start"), [(9, "epoch 3/9 "), (10, "epoch  3/10 ")])
-def test_numbers_of_epochs_stand_below_each_other(epochs, start):
+def test_epoch_numbers_are_aligned(epochs, start):
     assert epoch_line(ROW, epochs, best=False).startswith(start)
 
 
-def test_lines_have_one_length():
+def test_lines_have_equal_lengths():
     small = {**ROW, "train_rul_loss": 4.2, "clipped_share": 0.0, "windows_per_second": 7.0}
     assert len(epoch_line(small, 12, best=False)) == len(epoch_line(ROW, 12, best=False))
 
 
 def test_plain_lines_when_piped(capsys):
-    shown(Progress(2))
+    report_run(Progress(2))
     out, err = capsys.readouterr()
     assert err == ""
     lines = out.splitlines()
@@ -93,10 +93,10 @@ def test_a_live_line_on_a_terminal(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("epoch 1/2")
 
 
-def test_columns_below_their_labels_on_a_terminal(monkeypatch):
+def test_columns_are_below_their_labels_on_a_terminal(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    shown(Progress(2))
+    report_run(Progress(2))
     lines = terminal.getvalue().splitlines()
     assert lines == [
         "            RUL  health          weights of    share  validation",
@@ -115,7 +115,7 @@ def test_a_resumed_run_starts_where_it_stopped(monkeypatch):
     progress.close()
 
 
-def test_closing_without_a_start_is_nothing():
+def test_closing_without_a_start_does_nothing():
     progress = Progress(1)
     progress.batch_end(3)
     progress.close()

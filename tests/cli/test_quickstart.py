@@ -1,4 +1,4 @@
-"""`rul quickstart` in an empty folder: with data, without, twice, and interrupted."""
+"""`rul quickstart` in an empty folder: with and without data, repeated, interrupted."""
 
 import json
 import sys
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """An empty folder, shipped configurations whose networks are tiny."""
+def workspace(tmp_path, monkeypatch):
+    """An empty working directory and shipped configurations with tiny networks."""
     monkeypatch.chdir(tmp_path)
     sets = [f"model.{key}.{name}={json.dumps(value)}" for key, part in MODEL.items()
             for name, value in part.items()]  # fmt: skip
@@ -35,8 +35,8 @@ def files(folder):
     }
 
 
-def made(out, config, data):
-    """The end of the output of a quick start."""
+def assert_ends_with_next_steps(out, config, data):
+    """Assert that the output ends with the report and the next commands."""
     run = f"runs/quickstart-{config}"
     assert out.splitlines()[-5:] == [
         f"report: {run}/report.html",
@@ -47,55 +47,57 @@ def made(out, config, data):
     ]
 
 
-def test_without_data_it_simulates_and_a_second_call_changes_nothing(rul, place):
+def test_without_data_it_simulates_and_a_second_call_changes_nothing(rul, workspace):
     code, out, err = rul("quickstart")
     assert code == 0, err
     assert out.startswith(
         "quickstart: no public source of C-MAPSS can be reached; using a simulated fleet, "
         "all results are marked 'simulated'\n"
     )
-    made(out, "demo", "data/simulated")
-    before = files(place)
+    assert_ends_with_next_steps(out, "demo", "data/simulated")
+    before = files(workspace)
     assert {"runs/quickstart-demo/report.html", "runs/quickstart-demo/evaluation.json"} <= set(
         before
     )
-    protocol = json.loads((place / "runs/quickstart-demo/evaluation.json").read_text())["protocol"]
+    protocol = json.loads((workspace / "runs/quickstart-demo/evaluation.json").read_text())[
+        "protocol"
+    ]
     assert protocol["files"] == "simulated, not the official files"
     code, again, err = rul("quickstart")
     assert (code, err) == (0, "")
     assert "quickstart: runs/quickstart-demo is already trained, evaluated and reported" in again
-    made(again, "demo", "data/simulated")
-    assert files(place) == before
+    assert_ends_with_next_steps(again, "demo", "data/simulated")
+    assert files(workspace) == before
 
 
-def test_with_a_source_it_trains_on_its_files(rul, place, monkeypatch):
-    simulate(place / "source", engines=8)
+def test_with_a_source_it_trains_on_its_files(rul, workspace, monkeypatch):
+    simulate(workspace / "source", engines=8)
     monkeypatch.setenv(sources.VARIABLE, "source")
     code, out, err = rul("quickstart")
     assert code == 0, err
-    made(out, "fd001", "data/raw")
-    assert (place / "data/raw/train_FD001.txt").exists()
-    before = files(place)
-    # finished: neither the source nor the network is asked
+    assert_ends_with_next_steps(out, "fd001", "data/raw")
+    assert (workspace / "data/raw/train_FD001.txt").exists()
+    before = files(workspace)
+    # finished: neither the source nor the network is contacted
     monkeypatch.setenv(sources.VARIABLE, "missing.zip")
     code, again, err = rul("quickstart")
     assert (code, err) == (0, "")
     assert "already trained, evaluated and reported; nothing to do" in again
-    assert files(place) == before
+    assert files(workspace) == before
 
 
-def test_a_source_that_is_named_and_wrong_is_an_error_not_a_simulation(rul, place, monkeypatch):
+def test_a_source_that_is_named_and_wrong_is_an_error_not_a_simulation(rul, workspace, monkeypatch):
     monkeypatch.setenv(sources.VARIABLE, "missing.zip")
     code, out, err = rul("quickstart")
     assert (code, out) == (1, "")
     assert err.count("\n") == 1
     assert "missing.zip" in err
-    assert not (place / "runs").exists()
+    assert not (workspace / "runs").exists()
 
 
-def test_one_that_was_stopped_before_its_report_goes_on(rul, place):
+def test_an_interrupted_quickstart_resumes(rul, workspace):
     rul("quickstart")
-    run = place / "runs/quickstart-demo"
+    run = workspace / "runs/quickstart-demo"
     trained = (run / "last.pt").read_bytes()
     for name in ("evaluation.json", "report.html", "MODEL_CARD.md"):
         (run / name).unlink()
@@ -103,14 +105,14 @@ def test_one_that_was_stopped_before_its_report_goes_on(rul, place):
     assert code == 0, err
     assert (run / "report.html").exists()
     assert (run / "last.pt").read_bytes() == trained
-    made(out, "demo", "data/simulated")
+    assert_ends_with_next_steps(out, "demo", "data/simulated")
 
 
-def test_a_wrong_device_is_refused_before_anything_is_written(rul, place):
+def test_a_wrong_device_is_refused_before_anything_is_written(rul, workspace):
     code, out, err = rul("quickstart", "--device", "tpu")
     assert (code, out) == (2, "")
     assert err.startswith("rul: error: --device: found 'tpu'")
-    assert not any(place.iterdir())
+    assert not any(workspace.iterdir())
 
 
 def test_the_commands_to_try_next_name_shipped_configurations():
@@ -127,7 +129,7 @@ def test_the_commands_to_try_next_name_shipped_configurations():
         ("/x/cmapss_rul", "/usr", False, "cmapss_rul"),
     ],
 )
-def test_the_commands_begin_as_this_one_was_called(monkeypatch, program, prefix, uv, command):
+def test_the_commands_start_like_the_call(monkeypatch, program, prefix, uv, command):
     monkeypatch.setattr(sys, "argv", [program])
     monkeypatch.setattr(sys, "prefix", prefix)
     monkeypatch.delenv("UV", raising=False)

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from tests.cli._asserts import fails, names_in
+from tests.cli._asserts import assert_fails, names_in
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
 
-def test_a_run_gets_its_page_its_pictures_and_its_card(rul, run_folder):
+def test_a_run_gets_page_plots_and_card(rul, run_folder):
     code, out, err = rul("report", run_folder)
     assert (code, err) == (0, "")
     assert out.splitlines() == [
@@ -25,7 +25,7 @@ def test_a_run_gets_its_page_its_pictures_and_its_card(rul, run_folder):
     assert "Left out: learning curves" in page
 
 
-def test_the_page_goes_where_it_is_wanted(rul, run_folder, tmp_path):
+def test_the_page_is_written_to_output(rul, run_folder, tmp_path):
     code, out, _ = rul("report", run_folder, "--output", tmp_path / "new" / "mine.html")
     assert code == 0
     assert names_in(tmp_path / "new") == ["mine-figures", "mine.html"]
@@ -34,43 +34,43 @@ def test_the_page_goes_where_it_is_wanted(rul, run_folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["best.pt", "report", "report.pdf", ""])
-def test_only_a_page_is_written(rul, run_folder, name):
+def test_only_html_outputs_are_accepted(rul, run_folder, name):
     before = (run_folder / "best.pt").read_bytes()
-    line = fails(rul("report", run_folder, "--output", run_folder / name), code=2)
+    line = assert_fails(rul("report", run_folder, "--output", run_folder / name), code=2)
     assert "expected a file name ending in .html" in line
     assert (run_folder / "best.pt").read_bytes() == before
     assert names_in(run_folder) == ["best.pt"]
 
 
-def test_what_is_in_the_way_is_found_before_the_work(rul, run_folder, monkeypatch):
+def test_obstructions_are_detected_before_the_evaluation(rul, run_folder, monkeypatch):
     def work(*_):
         raise AssertionError("the work was begun")
 
     monkeypatch.setattr("cmapss_rul.training.trained_model.predict", work)
     (run_folder / "report.html").mkdir()
-    assert "a folder of that name is in the way" in fails(rul("report", run_folder))
+    assert "a folder of that name is in the way" in assert_fails(rul("report", run_folder))
     (run_folder / "report.html").rmdir()
     (run_folder / "report-figures").write_text("")
-    assert "cannot be written" in fails(rul("report", run_folder))
+    assert "cannot be written" in assert_fails(rul("report", run_folder))
 
 
-def test_folders_that_are_neither_say_what_was_expected(rul, tmp_path):
-    assert "there is no such folder" in fails(rul("report", tmp_path / "nothing"), code=2)
-    assert "found neither best.pt" in fails(rul("report", tmp_path), code=2)
+def test_other_folders_are_refused(rul, tmp_path):
+    assert "there is no such folder" in assert_fails(rul("report", tmp_path / "nothing"), code=2)
+    assert "found neither best.pt" in assert_fails(rul("report", tmp_path), code=2)
     (tmp_path / "grid.json").write_text("{}")
-    assert "run rul compare again" in fails(rul("report", tmp_path), code=2)
-    assert "is not a folder" in fails(rul("report", tmp_path / "grid.json"), code=2)
+    assert "run rul compare again" in assert_fails(rul("report", tmp_path), code=2)
+    assert "is not a folder" in assert_fails(rul("report", tmp_path / "grid.json"), code=2)
     assert names_in(tmp_path) == ["grid.json"]
 
 
 def test_a_damaged_checkpoint_is_one_line(rul, tmp_path):
     (tmp_path / "best.pt").write_bytes(b"no")
-    assert "best.pt" in fails(rul("report", tmp_path))
+    assert "best.pt" in assert_fails(rul("report", tmp_path))
     assert names_in(tmp_path) == ["best.pt"]
 
 
-def test_data_that_cannot_be_had(rul, run_folder, tmp_path):
-    line = fails(rul("report", run_folder, "--data", tmp_path / "nothing"))
+def test_unavailable_data(rul, run_folder, tmp_path):
+    line = assert_fails(rul("report", run_folder, "--data", tmp_path / "nothing"))
     assert "test_FD001.txt" in line
     assert names_in(run_folder) == ["best.pt"]
 

@@ -1,4 +1,4 @@
-"""`rul runs`, from the words typed to the list."""
+"""`rul runs`, from the command line to the list."""
 
 import json
 import shutil

@@ -16,7 +16,7 @@ def run(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_writes_and_tells(tmp_path):
+def test_files_are_written_and_listed(tmp_path):
     options = ("--output", tmp_path / "s", "--engines", 2, "--conditions", 6, "--faults", 2)
     result = run(*options, "--seed", 3)
     assert result.exit_code == 0
@@ -41,7 +41,7 @@ def test_wrong_values(tmp_path, option):
 
 
 @pytest.mark.parametrize("words", [["--out", "s"], ["--out=s"]])
-def test_the_former_spelling_of_output_still_works(tmp_path, monkeypatch, words):
+def test_the_old_name_of_output_still_works(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(rul, ["simulate", *words, "--engines", "2"])
     assert done.exit_code == 0
@@ -51,7 +51,7 @@ def test_the_former_spelling_of_output_still_works(tmp_path, monkeypatch, words)
     assert "--out " not in CliRunner().invoke(rul, ["simulate", "--help"]).stdout
 
 
-def test_output_is_needed_and_help_shows_an_example():
+def test_output_is_required_and_help_shows_an_example():
     assert run().exit_code == 2
     assert "rul simulate --output data/simulated" in run("--help").stdout
 

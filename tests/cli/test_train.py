@@ -23,14 +23,14 @@ RUL = [sys.executable, "-c", "from cmapss_rul.cli import main; main()"]
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path, monkeypatch, eight_engine_dir):
-    """A working folder with `mine.yaml`, a tiny run of two epochs."""
+    """A working directory with `mine.yaml`, the configuration of a tiny run."""
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
     return tmp_path
 
 
-def failed(found, code, *parts):
-    """One line on stderr, nothing on stdout."""
+def assert_failed(found, code, *parts):
+    """Assert one line on stderr with these parts, and nothing on stdout."""
     assert found[0] == code, found
     assert found[1] == ""
     assert found[2].startswith("rul: error: ")
@@ -39,7 +39,7 @@ def failed(found, code, *parts):
         assert part in found[2]
 
 
-def test_a_run_prints_a_line_an_epoch_and_the_next_command_last(rul):
+def test_a_run_prints_a_line_per_epoch_and_the_next_command(rul):
     code, out, err = rul("train", "--config", "mine.yaml")
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -75,7 +75,7 @@ def test_runs_are_numbered_and_named_by_the_seed(rul):
     ]
 
 
-def test_the_configuration_of_a_run_trains_again(rul):
+def test_the_saved_configuration_can_be_trained(rul):
     rul("train", "--config", "mine.yaml", "--set", "train.epochs=1", "--seed", 2)
     code, _, _ = rul("train", "--config", "runs/mine-s2/config.yaml", "--output", "again")
     assert code == 0
@@ -86,11 +86,11 @@ def test_an_existing_output_is_refused_and_left_alone(rul):
     Path("taken").mkdir()
     Path("taken/mine.txt").write_text("mine")
     found = rul("train", "--config", "mine.yaml", "--output", "taken")
-    failed(found, 2, "taken exists already", "--resume taken,", "--output")
+    assert_failed(found, 2, "taken exists already", "--resume taken,", "--output")
     assert [path.name for path in Path("taken").iterdir()] == ["mine.txt"]
 
 
-def test_resume_auto_starts_goes_on_and_ends(rul):
+def test_resume_auto_starts_resumes_and_ends(rul):
     auto = ("train", "--config", "mine.yaml", "--resume", "auto")
     out = rul(*auto)[1]
     assert out.startswith(
@@ -127,11 +127,15 @@ def test_resume_by_path_needs_no_configuration(rul):
 def test_a_changed_key_is_refused_by_key(rul):
     rul("train", "--config", "mine.yaml")
     resume = ("train", "--config", "mine.yaml", "--resume", "auto")
-    failed(rul(*resume, "--set", "train.batch_size=9"), 2, "train.batch_size was 20 and is 9")
-    failed(rul(*resume, "--set", "balancer.name=amnl"), 2, "balancer.name was fixed and is amnl")
+    assert_failed(
+        rul(*resume, "--set", "train.batch_size=9"), 2, "train.batch_size was 20 and is 9"
+    )
+    assert_failed(
+        rul(*resume, "--set", "balancer.name=amnl"), 2, "balancer.name was fixed and is amnl"
+    )
 
 
-def test_the_same_data_elsewhere_are_accepted_and_others_refused(rul, eight_engine_dir):
+def test_moved_data_are_accepted_and_others_refused(rul, eight_engine_dir):
     rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
     shutil.copytree(eight_engine_dir, "moved")
     more = ("train", "--resume", "runs/mine-s0", "--set", "train.epochs=2", "--data", "moved")
@@ -145,7 +149,7 @@ def test_the_same_data_elsewhere_are_accepted_and_others_refused(rul, eight_engi
     assert "Traceback" not in out + err
 
 
-def test_a_loss_that_is_not_finite_is_one_line_and_exit_1(rul, monkeypatch):
+def test_a_non_finite_loss_is_one_line_and_exit_1(rul, monkeypatch):
     step = TrainingStep.take
 
     def bad(self, batch, number, plan):
@@ -182,21 +186,23 @@ def test_a_loss_that_is_not_finite_is_one_line_and_exit_1(rul, monkeypatch):
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(rul, workspace, words, code, message):
-    failed(rul("train", *words), code, message)
+    assert_failed(rul("train", *words), code, message)
     assert not (workspace / "runs").exists()
 
 
 def test_a_text_file_as_last_checkpoint_is_one_line(rul):
     Path("run").mkdir()
     Path("run/last.pt").write_text("not a checkpoint\n" * 20)
-    failed(rul("train", "--resume", "run"), 1, "run/last.pt", "not a checkpoint of cmapss_rul")
+    assert_failed(
+        rul("train", "--resume", "run"), 1, "run/last.pt", "not a checkpoint of cmapss_rul"
+    )
     assert len(list(Path("run").iterdir())) == 1
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_from_outside_saves_and_says_how_to_go_on(tmp_path, number, code):
-    """In a process of its own, as a user or a cluster stops it."""
-    # started from a shell's background, a process would ignore SIGINT
+def test_a_signal_saves_the_run_and_names_the_command_to_resume(tmp_path, number, code):
+    """In a new process, as a user or a cluster stops it."""
+    # a shell's background processes ignore SIGINT
     process = subprocess.Popen(
         [*RUL, "train", "--config", "mine.yaml", "--set", "train.epochs=100000"],
         stdout=subprocess.PIPE,
@@ -224,7 +230,7 @@ def test_a_signal_from_outside_saves_and_says_how_to_go_on(tmp_path, number, cod
     assert list(Path("runs/mine-s0").glob(".*")) == []
 
 
-def test_the_command_leaves_the_callers_threads_alone(rul):
+def test_the_command_restores_the_callers_threads(rul):
     before = torch.get_num_threads()
     rul("train", "--config", "mine.yaml", "--set", "train.epochs=1")
     assert torch.get_num_threads() == before

@@ -1,4 +1,4 @@
-"""Command lines of a newcomer: options that are configuration keys, and options given twice."""
+"""Common mistakes on the command line: configuration keys as options, duplicate options."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def refused(found):
         ("config show fd001 --epochs 3", "--set train.epochs=3"),
     ],
 )
-def test_an_option_that_is_a_key_gets_the_set_to_type(rul, words, typed):
+def test_a_key_as_an_option_suggests_set(rul, words, typed):
     option = next(word for word in words.split() if word.startswith("--") and word != "--config")
     message = refused(rul(*words.split()))
     assert message.startswith(f"{option.partition('=')[0]} is not an option of rul ")
@@ -49,13 +49,13 @@ def test_a_value_is_quoted_for_the_shell(rul):
 
 
 @pytest.mark.parametrize("words", [["train"], ["train", "--seed", "3"], ["compare"]])
-def test_a_stray_configuration_gets_its_option(rul, words):
+def test_a_positional_configuration_suggests_its_option(rul, words):
     assert refused(rul(*words, "fd001")) == (
         "found fd001, expected options alone; the configuration is named by --config fd001"
     )
 
 
-def test_an_option_given_twice_is_refused_and_not_the_last_one_taken(rul):
+def test_duplicate_options_are_refused(rul):
     assert refused(rul("train", "--config", "a", "-c", "b")) == (
         "--config is given 2 times; give it once"
     )
@@ -63,12 +63,12 @@ def test_an_option_given_twice_is_refused_and_not_the_last_one_taken(rul):
     assert "--level" in refused(rul("calibrate", "run", "--level", "0.5", "--level", "0.9"))
 
 
-def test_a_former_spelling_of_an_option_still_works(rul):
+def test_old_option_names_still_work(rul):
     words = ("download-data", "--source", "none.zip", "--subset", "FD001")
-    former, present = rul(*words, "--dir", "raw"), rul(*words, "--data", "raw")
-    assert former == present
-    assert former[0] == 1
-    assert "could not be fetched into raw: " in former[2]
+    old, present = rul(*words, "--dir", "raw"), rul(*words, "--data", "raw")
+    assert old == present
+    assert old[0] == 1
+    assert "could not be fetched into raw: " in old[2]
     assert "--dir" not in rul("download-data", "--help")[1]
 
 
@@ -77,11 +77,11 @@ def test_options_for_several_values_are_repeated(rul):
     assert rul("config", "validate", "demo", *several)[:2] == (0, "valid\n")
 
 
-def test_shipped_names_in_capitals(rul):
+def test_shipped_names_are_case_insensitive(rul):
     assert rul("config", "show", "FD001") == rul("config", "show", "fd001")
 
 
-def test_lists_of_choices_are_sorted_after_what_was_meant(rul):
+def test_choices_are_sorted_by_similarity(rul):
     listed = refused(rul("train", "--config", "fd01")).partition("shipped: ")[2].split(", ")
     assert listed[0] == "fd001"
     assert listed[1:] == sorted(listed[1:])

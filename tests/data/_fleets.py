@@ -21,7 +21,7 @@ lives = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
 
 def fleet_of(*lengths: int, seed: int = 0, conditions=((0, 0.0, 100),)) -> Fleet:
-    """Engines with the given numbers of cycles; sensors drawn, conditions in turn."""
+    """Engines with the given numbers of cycles, random sensors and alternating conditions."""
     engine = np.repeat(np.arange(1, len(lengths) + 1), lengths)
     cycle = np.concatenate([np.arange(1, length + 1) for length in lengths])
     values = np.random.default_rng(seed).normal(100, 5, (len(engine), len(COLUMNS)))

@@ -1,4 +1,4 @@
-"""A user's own fleet for the tests: a CSV with its own column names, and its configuration."""
+"""A small own fleet: a CSV with its own column names, and its configuration."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A local web server that misbehaves as planned."""
+"""A local web server with scripted, also faulty, responses."""
 
 import contextlib
 import threading
@@ -9,7 +9,7 @@ Answer = Callable[["Handler"], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers each path with the next of its planned answers; the last one stays."""
+    """Sends the next scripted response of each path; the last one is repeated."""
 
     plan: dict[str, list[Answer]]
     asked: list[str]
@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def body(content: bytes, length: int | None = -1, **headers: str) -> Answer:
-    """200 with that content; a `length` of None sends no Content-Length, -1 the true one."""
+    """Response 200 with the content; `length` None omits Content-Length, -1 is the true one."""
 
     def answer(handler: Handler) -> None:
         handler.send_response(200)
@@ -39,7 +39,7 @@ def body(content: bytes, length: int | None = -1, **headers: str) -> Answer:
 
 
 def status(code: int, **headers: str) -> Answer:
-    """A status without content."""
+    """Response with a status and no content."""
 
     def answer(handler: Handler) -> None:
         handler.send_response(code)
@@ -52,13 +52,13 @@ def status(code: int, **headers: str) -> Answer:
 
 
 def reset(handler: Handler) -> None:
-    """Close the connection without an answer."""
+    """Close the connection without a response."""
     handler.close_connection = True
 
 
 @contextlib.contextmanager
 def serve(**plan: list[Answer]) -> Iterator[tuple[str, list[str]]]:
-    """Serve `/name` as planned; gives the address and the list of paths asked for."""
+    """Serve the scripted responses; yields the address and the list of requested paths."""
     asked: list[str] = []
     paths = {f"/{name}": answers for name, answers in plan.items()}
     kind = type("Planned", (Handler,), {"plan": paths, "asked": asked})

@@ -1,13 +1,13 @@
-"""A reader of C-MAPSS texts written a second time: slow, obvious, and of plain Python alone.
+"""An independent, slow and simple reader of C-MAPSS text in plain Python.
 
-It shares no line with the package: the tests compare every table that the package accepts, and
-every text that it refuses, with this reader.
+It shares no code with the package: tests compare every table that the package accepts, and every
+text that it refuses, with this reader.
 """
 
 from fractions import Fraction
 
 _WHITE = b" \t\v\f"
-_HUGE = 100_000  # decimal places beyond which the outcome is plain
+_HUGE = 100_000  # exponents beyond which the result is 0 or infinite
 
 
 def slow_fleet(content: bytes) -> list[list[float]] | None:
@@ -50,7 +50,7 @@ def _rows(content: bytes, width: int) -> list[list[float]] | None:
 
 
 def _lines(content: bytes) -> list[bytes]:
-    """Lines that end with LF, CR or both; what follows the last end is a line if it is any."""
+    """Lines that end with LF, CR or both; text after the last line end is a line, too."""
     lines = [b""]
     for place, byte in enumerate(content):
         if byte == 10 and place and content[place - 1] == 13:

@@ -1,6 +1,6 @@
-"""A reader of CSV and of C-MAPSS text written a second time: slow, obvious, of plain Python.
+"""An independent, slow and simple reader of CSV and C-MAPSS text in plain Python.
 
-It shares no line with the package; quoting is read character by character, and each number is
+It shares no code with the package; quoting is read character by character, and each number is
 rounded once from its exact fraction.
 """
 
@@ -18,7 +18,7 @@ _LARGEST = 1e30
 
 
 class Row(NamedTuple):
-    """A row of a table: its last line, the engine's name, and the numbers asked for."""
+    """A row of a table: its last line, the engine's name and the requested numbers."""
 
     line: int
     engine: str
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 def slow_table(
     content: bytes, engine: str, columns: Sequence[str], unnamed: Sequence[str]
 ) -> list[Row] | None:
-    """Rows of a table; None where it is none, or lacks a column.
+    """Rows of a table; None if it is invalid or lacks a column.
 
     Args:
         content: bytes of the file.
@@ -39,17 +39,17 @@ def slow_table(
     content = content[3:] if content.startswith(b"\xef\xbb\xbf") else content
     if content[:1024].lstrip().startswith(_FOREIGN) or content.startswith(b"PAR1"):
         return None
-    if _two_bytes_a_character(content[:64]):
+    if _is_utf16(content[:64]):
         return None
     text = content.decode("utf-8", "backslashreplace")
-    told = None
+    declared = None
     first = next((line for line in _split(text) if line.strip()), None)
-    if first is not None and (told := _told(first.strip(" "))) is not None:
+    if first is not None and (declared := _declared_separator(first.strip(" "))) is not None:
         text = text.replace(first, "", 1)
         first = next((line for line in _split(text) if line.strip()), None)
     if first is None:
         return None
-    separator = told or _separator(first)
+    separator = declared or _separator(first)
     if separator is None:
         table = [(i, line.split()) for i, line in enumerate(_split(text), 1) if line.strip()]
         headless = _mostly_numbers(first.split())
@@ -86,7 +86,7 @@ def slow_table(
     return rows
 
 
-def _two_bytes_a_character(start: bytes) -> bool:
+def _is_utf16(start: bytes) -> bool:
     pairs = list(zip(start[::2], start[1::2], strict=False))
     odd = start[len(pairs) * 2 :]
     return len(pairs) > 2 and (
@@ -95,8 +95,8 @@ def _two_bytes_a_character(start: bytes) -> bool:
     )
 
 
-def _told(line: str) -> str | None:
-    """The separator that Excel's own line names."""
+def _declared_separator(line: str) -> str | None:
+    """The separator declared by Excel's `sep=` line."""
     for quote_1 in ("", '"', "'"):
         for quote_2 in ("", '"', "'"):
             for separator in ",;\t":
@@ -106,7 +106,7 @@ def _told(line: str) -> str | None:
 
 
 def _commas_to_points(table: list[list[str]], columns: list[int]) -> bool:
-    """Read decimal commas; false where they may be something else."""
+    """Read decimal commas; False if they are ambiguous."""
     signs = set()
     for column in columns:
         cells = [row[column].strip() for row in table]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def row(unit: object, cycle: object, value: str = "1.5") -> str:
-    """One row with all 24 measured columns equal, ended as NASA ends them."""
+    """One row with all 24 measured columns equal, with NASA's trailing spaces."""
     return f"{unit} {cycle} " + " ".join([value] * 24) + "  \n"
 
 
@@ -29,7 +29,7 @@ def small_set(subset: str = "FD001", value: str = "1.5") -> dict[str, bytes]:
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """A zip archive of the files."""
+    """Bytes of a zip archive of the files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -35,7 +35,7 @@ def with_member(info: zipfile.ZipInfo, content: bytes = b"x") -> bytes:
 
 def info_of(name: str, mode: int = 0, flags: int = 0) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
-    info.filename = name  # past zipfile's own cleaning
+    info.filename = name  # bypasses the sanitising of names by zipfile
     info.external_attr = mode << 16
     info.flag_bits = flags
     return info
@@ -63,11 +63,11 @@ def test_missing_members_are_left_out():
         "x.ZIP",
     ],
 )
-def test_archive_in_the_archive(inner):
+def test_nested_archive(inner):
     assert contents(zipped({"readme.txt": b"", inner: zipped(FILES)})) == FILES
 
 
-def test_the_archive_of_nasas_name_is_taken_among_several():
+def test_nasas_archive_is_chosen_among_several():
     data = zipped({"a.zip": b"", "b/CMAPSSData.zip": zipped(FILES), "c.zip": b""})
     assert contents(data) == FILES
     assert contents(zipped({"a.zip": zipped(FILES), "b.zip": zipped(FILES)})) == {}
@@ -133,8 +133,8 @@ def test_absurd_sizes(monkeypatch):
         contents(WHOLE, ["RUL_FD001.txt"])
 
 
-def test_a_million_members_are_refused_unread(monkeypatch):
-    """The end record alone tells; zipfile would make an object of each member."""
+def test_a_million_members_are_refused_without_reading_them(monkeypatch):
+    """The end record has the number; zipfile would create an object per member."""
     many = b"PK\x01\x02" + bytes(60)
     end = b"PK\x05\x06" + bytes(4) + b"\xff\xff" * 2
     data = many * 20_000
@@ -155,14 +155,14 @@ def test_zip64_is_refused():
         contents(data)
 
 
-def test_a_comment_behind_the_end():
+def test_a_comment_after_the_end_record():
     buffer = io.BytesIO(WHOLE)
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.comment = b"from afar"
     assert contents(buffer.getvalue()) == FILES
 
 
-def test_a_damaged_member_is_found_when_it_is_read():
+def test_a_damaged_member_is_detected_when_read():
     place = WHOLE.index(b"train_FD001.txt") + 30
     data = WHOLE[:place] + bytes([WHOLE[place] ^ 255]) + WHOLE[place + 1 :]
     with pytest.raises(DataError, match=r"member 'train_FD001.txt': cannot be read: .*damaged"):

@@ -1,4 +1,4 @@
-"""Cache entries of training files: used while intact, created otherwise, never required."""
+"""The cache of training files: entries used while intact, rewritten otherwise, never required."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def text(tmp_path_factory):
 
 @pytest.fixture
 def path(tmp_path, text):
-    """The training file in a folder of its own, without an entry."""
+    """The training file in its own folder, without a cache entry."""
     path = tmp_path / "data" / "train_FD001.txt"
     path.parent.mkdir()
     path.write_bytes(text)
@@ -40,8 +40,8 @@ def path(tmp_path, text):
 
 
 @pytest.fixture
-def unread(monkeypatch):
-    """From the call on, no text is parsed."""
+def forbid_parsing(monkeypatch):
+    """A function after whose call parsing any text fails."""
 
     def refuse(*_):
         raise AssertionError("a text was parsed")
@@ -50,7 +50,7 @@ def unread(monkeypatch):
 
 
 def read(path):
-    """The records; their digest must be that of the file as it is now."""
+    """Read the records; assert that their digest is that of the present file."""
     fleet, source = read_cached_train(path)
     assert source == provenance(path)
     return fleet
@@ -72,19 +72,19 @@ def names(folder):
     return sorted(entry.name for entry in folder.iterdir())
 
 
-def test_the_second_reading_parses_nothing_and_gives_the_same_bits(path, unread):
+def test_the_second_read_parses_nothing_and_gives_the_same_bits(path, forbid_parsing):
     plain = read_fleet(path)
     assert_same(read(path), plain)
     assert names(path.parent) == ["cache", path.name]
     assert names(path.parent / "cache") == [entry_of(path).name]
-    unread()
+    forbid_parsing()
     fleet = read(path)
     assert_same(fleet, plain)
-    fleet.values[:] = 0  # its own memory: whoever alters it alters no other reading
+    fleet.values[:] = 0  # its own memory: changes do not affect other readers
     assert_same(read(path), plain)
 
 
-def test_an_entry_is_named_by_all_that_shapes_it(path, monkeypatch):
+def test_an_entry_is_named_by_everything_it_depends_on(path, monkeypatch):
     one = cache_entry(path, "a" * 64)
     assert one.name.startswith("train_FD001-")
     others = [cache_entry(path, "b" * 64), cache_entry(path.with_stem("train_FD002"), "a" * 64)]
@@ -107,7 +107,7 @@ def test_an_entry_is_named_by_all_that_shapes_it(path, monkeypatch):
         (".", "cache"),
     ],
 )
-def test_the_folder_is_near_the_file_and_never_outside_a_users_own(folder, expected):
+def test_the_cache_folder_is_near_the_file(folder, expected):
     assert cache_folder(Path(folder) / "train_FD001.txt") == Path(expected)
 
 
@@ -121,7 +121,7 @@ def test_two_files_of_one_name_have_two_entries(tmp_path, text):
     assert len(names(tmp_path / "data" / "cache")) == 2
 
 
-def test_another_text_under_the_name_has_an_entry_of_its_own(path):
+def test_a_changed_file_has_its_own_entry(path):
     read(path)
     path.write_text(fleet_text(2, 1))
     assert read(path).rows == 3
@@ -143,7 +143,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_entry_is_made_again_with_one_line(path, caplog, unread, damage):
+def test_a_damaged_entry_is_rewritten_with_one_line(path, caplog, forbid_parsing, damage):
     plain = read(path)
     entry = entry_of(path)
     whole = entry.read_bytes()
@@ -151,12 +151,12 @@ def test_a_damaged_entry_is_made_again_with_one_line(path, caplog, unread, damag
     assert_same(read(path), plain)
     assert caplog.messages == [f"{entry} is damaged or incomplete, and is created again"]
     assert entry.read_bytes() == whole
-    unread()
+    forbid_parsing()
     assert_same(read(path), plain)
     assert len(caplog.messages) == 1
 
 
-def test_an_entry_under_the_name_of_another_is_not_used(path, caplog):
+def test_a_misnamed_entry_is_not_used(path, caplog):
     read(path)
     first = entry_of(path).read_bytes()
     path.write_text(fleet_text(2, 1))
@@ -165,14 +165,14 @@ def test_an_entry_under_the_name_of_another_is_not_used(path, caplog):
     assert len(caplog.messages) == 1
 
 
-def test_a_folder_in_place_of_the_entry_does_no_harm(path):
+def test_a_folder_in_place_of_the_entry_is_ignored(path):
     entry_of(path).mkdir(parents=True)
     for _ in range(2):
         assert_same(read(path), read_fleet(path))
     assert entry_of(path).is_dir()
 
 
-def test_without_a_folder_to_write_into_there_is_no_entry_and_no_failure(path, caplog):
+def test_an_unwritable_folder_gives_no_entry_and_no_failure(path, caplog):
     (path.parent / "cache").write_text("in the way")
     for _ in range(2):
         assert_same(read(path), read_fleet(path))
@@ -180,7 +180,7 @@ def test_without_a_folder_to_write_into_there_is_no_entry_and_no_failure(path, c
     assert caplog.messages == []
 
 
-def test_on_a_full_disk_there_is_no_entry_and_no_failure(path, monkeypatch):
+def test_a_full_disk_gives_no_entry_and_no_failure(path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
@@ -207,7 +207,7 @@ def test_an_invalid_text_is_refused_each_time_and_leaves_nothing(path):
 
 @pytest.mark.parametrize("size", ["other", "same"])
 def test_an_entry_has_the_digest_of_the_bytes_that_were_parsed(path, monkeypatch, size):
-    """The file changes after it was opened, and times and size may hide that."""
+    """The file changes after it was opened, possibly with unchanged time and size."""
     status = path.stat()
 
     def parse_after_a_change(stream, name):
@@ -263,7 +263,7 @@ def test_on_a_miss_an_official_file_is_read_and_hashed_once(path, monkeypatch):
     assert again == source
 
 
-def test_the_second_of_two_waits_and_uses_what_the_first_made(path, caplog, unread):
+def test_a_second_reader_waits_and_uses_the_entry_of_the_first(path, caplog, forbid_parsing):
     plain = read(path)
     entry = entry_of(path)
     made = entry.read_bytes()
@@ -282,12 +282,12 @@ def test_the_second_of_two_waits_and_uses_what_the_first_made(path, caplog, unre
         first.communicate("go\n")
 
     threading.Timer(1.0, finish).start()
-    unread()
+    forbid_parsing()
     assert_same(read(path), plain)
     assert caplog.messages == [f"waiting for process {first.pid}, which writes into {entry.parent}"]
 
 
-def test_an_entry_holds_the_numbers_as_they_are(path):
+def test_an_entry_has_the_exact_numbers(path):
     fleet = read(path)
     content = np.frombuffer(entry_of(path).read_bytes()[32:], "<i8")
     assert content[: fleet.rows].tolist() == fleet.engine.tolist()

@@ -1,4 +1,4 @@
-"""Inference of the columns of a file, and which are left out and why."""
+"""Inference of the columns of a file, and the reasons for omitting some."""
 
 import io
 
@@ -14,21 +14,21 @@ from tests.data._fleets import SIX
 from tests.data._own import HEADER, LIVES, own_rows, write_own
 
 
-def aside_by_default():
-    """Names of the engines that split.test sets aside by its default."""
+def held_out_by_default():
+    """Names of the engines that split.test holds out by default."""
     names = list(LIVES)
     return {names[i - 1] for i in SplitConfig().hold_out_test(np.arange(1, len(names) + 1))[1]}
 
 
-def looked(tmp_path, **options):
+def infer(tmp_path, **options):
     path = write_own(tmp_path / "my.csv")
     return infer_columns(path.read_bytes(), "my.csv", **options)
 
 
-def test_the_columns_of_a_file_of_ones_own(tmp_path):
-    found = looked(tmp_path, engine="asset", cycle="hour")
+def test_the_columns_of_an_own_file(tmp_path):
+    found = infer(tmp_path, engine="asset", cycle="hour")
     assert (found.engine, found.cycle) == ("asset", "hour")
-    aside = aside_by_default()
+    aside = held_out_by_default()
     assert (found.engines, len(aside)) == (8, 2)
     assert found.lives.tolist() == [life for name, life in LIVES.items() if name not in aside]
     # the temperature jumps with the load
@@ -41,35 +41,35 @@ def test_the_columns_of_a_file_of_ones_own(tmp_path):
     assert (found.decimals, found.conditions) == ([0], 2)
 
 
-def test_engines_to_be_held_out_change_nothing(tmp_path):
+def test_held_out_engines_have_no_influence(tmp_path):
     def with_odd(names):
         rows = own_rows(lambda name, _: 1e6 * (name in names))
         content = write_own(tmp_path / "odd.csv", rows).read_bytes()
         return infer_columns(content, "odd.csv", engine="asset", cycle="hour").sensors
 
-    aside = aside_by_default()
+    aside = held_out_by_default()
     assert with_odd(aside) == with_odd([])
     assert with_odd(LIVES.keys() - aside) != with_odd([])
 
 
-def test_engine_and_cycle_have_usual_names_or_are_named(tmp_path):
+def test_engine_and_cycle_are_found_by_usual_names_or_given(tmp_path):
     with pytest.raises(UsageError) as caught:
-        looked(tmp_path)
+        infer(tmp_path)
     assert str(caught.value) == (
         "my.csv: the column unit is missing (as is cycle); found 'asset', 'hour', 'load %', "
         "'temp', 'vib', 'site'; name the columns of engine and cycle with --engine and --cycle"
     )
     with pytest.raises(UsageError, match="the column asse is missing; the nearest present is 'ass"):
-        looked(tmp_path, engine="asse", cycle="hour")
+        infer(tmp_path, engine="asse", cycle="hour")
 
 
-def test_a_cell_that_no_table_has():
+def test_an_invalid_cell_is_refused():
     huge = ("a,b\n1,2\n" + '"' + "9" * 200_000).encode()
     with pytest.raises(DataError, match=r"f, line \d+: found an invalid row \(field larger"):
         infer_columns(huge, "f", engine="a", cycle="b")
 
 
-def test_columns_of_one_name_are_left_out():
+def test_duplicate_column_names_are_omitted():
     found = infer_columns(
         b"a,b,t,t ,u\n1,1,2,3,4\n1,2,3,4,5\n2,1,4,5,6\n", "f", engine="a", cycle="b"
     )
@@ -93,7 +93,7 @@ def found_in(frame, **options):
     return infer_columns(frame.to_csv(index=False).encode(), "f", **options)
 
 
-def test_labels_and_constants_are_left_out():
+def test_labels_and_constants_are_omitted():
     left = np.tile(np.arange(29, -1, -1), 2)
     falls = left + np.repeat([0, 5], 30)  # to another end for each engine
     frame = rows_of(RUL=left * 2, until_then=np.minimum(left, 9), one=1.5, falls=falls)
@@ -104,7 +104,7 @@ def test_labels_and_constants_are_left_out():
     }
 
 
-def test_settings_are_known_by_their_names_and_their_grid_by_the_values():
+def test_settings_are_recognised_by_name_and_their_grid_by_values():
     names = ["altitude ft", "Mach", "op_setting_3"]
     six = np.array(SIX)[np.arange(60) % 6] + np.random.default_rng(0).normal(0, 1e-3, (60, 3))
     found = found_in(rows_of(**dict(zip(names, six.T, strict=True))))
@@ -160,12 +160,12 @@ def test_text_and_parquet():
         (rows_of().drop(index=4), "found cycle 6 of engine 1 after cycle 4, expected no gap"),
     ],
 )
-def test_what_cannot_be_used_is_refused(frame, message):
+def test_unusable_files_are_refused(frame, message):
     with pytest.raises(DataError, match=message):
         found_in(frame)
 
 
-def test_a_row_number_is_no_engine_where_a_column_of_numbers_may_be():
+def test_a_row_number_is_not_taken_for_the_engine():
     frame = rows_of(machine=np.repeat([3, 1, 2], 20), level=7.0)
     frame = frame.assign(unit=np.arange(1, 61), cycle=np.tile(np.arange(1, 21), 3))
     for content in (frame.to_csv(index=False).encode(), frame.to_parquet(index=False)):
@@ -178,7 +178,7 @@ def test_a_row_number_is_no_engine_where_a_column_of_numbers_may_be():
         assert infer_columns(content, "f", engine="machine").engines == 3
 
 
-def test_two_columns_that_name_the_engine():
+def test_two_candidate_engine_columns_are_refused():
     with pytest.raises(UsageError) as caught:
         found_in(rows_of(machine_id=1).rename(columns={"unit": "id"}))
     assert str(caught.value) == (
@@ -201,14 +201,14 @@ def test_a_bad_cell_in_a_column_of_numbers_is_named():
 
 
 @pytest.mark.parametrize("line", [1, 2])
-def test_a_cell_without_an_end_is_refused(line):
+def test_an_unterminated_cell_is_refused(line):
     rows = [HEADER, *own_rows()]
     rows[line - 1] += "," + "9" * 200_000
     with pytest.raises(DataError, match=r"f, line \d+: found an invalid row \(field larger"):
         infer_columns("\n".join(rows).encode(), "f", engine="asset", cycle="hour")
 
 
-def test_names_that_cannot_be_used():
+def test_unusable_names_are_refused():
     header = HEADER.replace("temp", "unit").replace("vib", "")
     content = "\n".join([header, *own_rows()]).encode()
     found = infer_columns(content, "f", engine="asset", cycle="hour")

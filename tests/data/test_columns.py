@@ -18,7 +18,7 @@ SYMBOLS = (
 
 
 @pytest.mark.parametrize("name", FILE_COLUMNS)
-def test_our_own_names_mean_themselves(name):
+def test_canonical_names_map_to_themselves(name):
     assert resolve_alias(name) == name
 
 
@@ -39,7 +39,7 @@ def test_our_own_names_mean_themselves(name):
         ("s_1", "sensor_1"),
     ],
 )
-def test_the_usual_spellings(spelling, name):
+def test_usual_aliases(spelling, name):
     assert resolve_alias(spelling) == name
 
 
@@ -51,12 +51,12 @@ def test_the_symbols_are_the_sensors_in_the_order_of_the_files():
 @pytest.mark.parametrize(
     "name", ["RUL", "sensor_22", "sensor_0", "setting_4", "s", "", "sensor", "sensor_1a", "date"]
 )
-def test_other_names_mean_nothing(name):
+def test_unknown_names_map_to_nothing(name):
     assert resolve_alias(name) is None
 
 
 @given(st.text(max_size=12))
-def test_any_text_means_one_of_ours_or_nothing(text):
+def test_any_text_maps_to_a_canonical_name_or_nothing(text):
     assert resolve_alias(text) in (None, *FILE_COLUMNS)
 
 
@@ -67,7 +67,7 @@ def test_columns_are_found_in_any_order(header):
     } == {name: name for name in FILE_COLUMNS}
 
 
-def test_only_what_is_needed_must_be_there():
+def test_only_required_columns_must_exist():
     assert find_columns(["engine", "RUL", "time", "s2"], ColumnRequest(["sensor_2"]), "f") == {
         "unit": 0,
         "cycle": 2,
@@ -75,7 +75,7 @@ def test_only_what_is_needed_must_be_there():
     }
 
 
-def test_our_own_name_goes_first_and_two_others_are_refused():
+def test_a_canonical_name_has_precedence_and_two_aliases_are_refused():
     assert find_columns(["id", "unit", "cycle"], ColumnRequest([]), "f")["unit"] == 1
     with pytest.raises(DataError) as caught:
         find_columns(["id", "engine", "cycle"], ColumnRequest([]), "f.csv")
@@ -99,7 +99,7 @@ def test_our_own_name_goes_first_and_two_others_are_refused():
         (["unit", "cycle", "\x1b[1m"], "the column sensor_2 is missing; found 'unit', 'cycle', "),
     ],
 )
-def test_a_missing_column_is_named_with_what_is_there(header, message):
+def test_a_missing_column_is_named_with_those_found(header, message):
     with pytest.raises(DataError) as caught:
         find_columns(header, ColumnRequest(["sensor_2"]), "f.csv")
     assert str(caught.value).startswith(f"f.csv: {message}")
@@ -116,7 +116,7 @@ def test_many_missing_columns_are_not_all_named():
 GIVEN = {"unit": "asset", "cycle": "hour"}
 
 
-def test_names_of_ones_own_are_taken_as_they_stand():
+def test_configured_names_are_used_verbatim():
     header = ["time", " hour", "asset", "id", "s2", "Temp"]
     found = find_columns(header, ColumnRequest(["time", "Temp"], key_columns=GIVEN), "f")
     assert found == {"unit": 2, "cycle": 1, "time": 0, "Temp": 5}
@@ -126,14 +126,14 @@ def test_names_of_ones_own_are_taken_as_they_stand():
         find_columns(["assets", "hour"], ColumnRequest([], key_columns=GIVEN), "f")
 
 
-def test_a_name_of_ones_own_takes_no_column_from_another():
+def test_a_configured_name_takes_no_column_of_another():
     header = ["engine", "time", "time_cycles"]  # 'time' is a sensor here, and no cycle
     assert find_columns(header, ColumnRequest(["time"]), "f") == {"unit": 0, "time": 1, "cycle": 2}
     with pytest.raises(DataError, match="the columns 'a' and 'a ' both mean a; rename"):
         find_columns(["unit", "cycle", "a", "a "], ColumnRequest(["a"]), "f")
 
 
-def test_optional_columns_are_found_and_others_may_be_there_twice():
+def test_optional_columns_are_found_and_unused_ones_may_be_duplicates():
     header = ["unit", "cycle", "s1", "sensor1", "T24"]
     assert find_columns(header, ColumnRequest([], optional=["sensor_2"]), "f") == {
         "unit": 0,

@@ -35,14 +35,14 @@ def test_an_unknown_condition_takes_the_nearest_and_is_flagged():
     assert conditions.is_unknown(strange).tolist() == [True, True, False, True]
 
 
-def test_nearness_weighs_each_setting_by_its_range():
-    # by bare numbers Mach would never count: 5 kft is 5 away, the whole Mach range 0.84
+def test_distances_are_scaled_by_the_range_of_each_setting():
+    # without scaling, Mach would be negligible: 5 kft is 5 away, the whole Mach range 0.84
     conditions = Conditions.fit(rows((0, 0.0, 100), (40, 0.84, 100)))
     assert conditions.assign(rows((18, 0.84, 100))).tolist() == [1]
     assert conditions.assign(rows((18, 0.0, 100))).tolist() == [0]
 
 
-def test_a_single_condition_takes_everything():
+def test_a_single_condition_takes_all_rows():
     conditions = Conditions.fit(rows((0, 0.0, 100)))
     assert conditions.assign(rows((42, 0.84, 60))).tolist() == [0]
     assert conditions.is_unknown(rows((42, 0.84, 60))).tolist() == [True]
@@ -55,7 +55,7 @@ def test_a_continuum_is_refused():
         Conditions.fit(many)
 
 
-def test_the_values_of_a_column_are_conditions_as_they_are():
+def test_the_values_of_a_column_are_the_conditions():
     conditions = Conditions.fit(rows((2.25,), (-1,), (2.25,)), None)
     assert conditions.table.tolist() == [[-1.0], [2.25]]
     assert conditions.assign(rows((2.2,), (-7,))).tolist() == [1, 0]

@@ -1,4 +1,4 @@
-"""Rules of the `data` part that concern several keys."""
+"""Validation of `data` across several keys."""
 
 import pytest
 from pydantic import ValidationError
@@ -7,7 +7,7 @@ from cmapss_rul.data.config import DataConfig
 
 
 @pytest.mark.parametrize("auxiliary", [("FD001",), ("FD002", "FD002"), ("FD003", "FD001")])
-def test_auxiliary_subsets_are_other_ones_each_once(auxiliary):
+def test_auxiliary_subsets_are_distinct_and_different_from_the_subset(auxiliary):
     with pytest.raises(ValidationError) as caught:
         DataConfig(subset="FD001", auxiliary=auxiliary)
     expected = f"found [{', '.join(auxiliary)}] beside subset FD001"
@@ -15,7 +15,7 @@ def test_auxiliary_subsets_are_other_ones_each_once(auxiliary):
     assert DataConfig(subset="FD004", auxiliary=("FD001",)).auxiliary == ("FD001",)
 
 
-def test_columns_are_named_once():
+def test_duplicate_columns_are_refused():
     with pytest.raises(ValidationError, match="columns should name each column once"):
         DataConfig(columns=("sensor_2", "sensor_2"))
 
@@ -23,7 +23,7 @@ def test_columns_are_named_once():
 OWN = {"train": "my.csv", "sensors": ("temp", "vib")}
 
 
-def test_a_fleet_of_ones_own_has_columns_of_its_own():
+def test_an_own_fleet_names_its_columns():
     data = DataConfig(**OWN, settings=("load",), conditions={"decimals": [0]})
     assert data.own
     assert data.fleet_name == "my"
@@ -36,7 +36,7 @@ def test_a_fleet_of_ones_own_has_columns_of_its_own():
     assert by_column.raw_columns == ("regime", "temp", "vib")
 
 
-def test_a_file_of_ones_own_may_have_the_names_of_c_mapss():
+def test_an_own_file_may_use_the_column_names_of_c_mapss():
     data = DataConfig(train="a/my.txt", settings=None)
     assert data.columns == DataConfig().columns
     assert data.raw_columns == DataConfig().raw_columns
@@ -90,7 +90,7 @@ def test_own_files_move_by_their_names():
         ),
     ],
 )
-def test_keys_that_contradict_each_other(keys, message):
+def test_contradictory_keys_are_refused(keys, message):
     with pytest.raises(ValidationError, match=message):
         DataConfig.model_validate({**OWN, **keys})
 

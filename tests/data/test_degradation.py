@@ -7,7 +7,7 @@ from cmapss_rul.data.degradation import truncated_records as cut_records
 
 
 def one_engine(life: int, fault: int = 0) -> Engines:
-    """An engine without spread whose decay sets in half-way."""
+    """An engine without random variation whose degradation starts half-way."""
     return Engines(
         life=np.array([life]),
         onset=np.array([life / 2]),
@@ -45,7 +45,7 @@ def test_engines_keep_their_bounds():
     assert set(draw_engines(np.random.default_rng(1), 50, faults=1).fault) == {0}
 
 
-def test_batches_number_the_engines_through():
+def test_engines_are_numbered_across_batches():
     rows = list(failure_records(0, 260, 1, 1))
     assert [len(np.unique(part[:, 0])) for part in rows] == [250, 10]
     assert np.unique(np.concatenate(rows)[:, 0]).tolist() == list(range(1, 261))

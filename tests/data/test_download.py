@@ -38,7 +38,7 @@ def test_redirects_are_followed():
 @pytest.mark.parametrize(
     "first", [reset, status(503), status(429), body(CONTENT, len(CONTENT) + 9)]
 )
-def test_a_passing_failure_is_tried_again(first):
+def test_a_temporary_failure_is_retried(first):
     with serve(a=[first, body(CONTENT)]) as (address, asked):
         assert get(f"{address}/a") == CONTENT
         assert len(asked) == 2
@@ -58,7 +58,7 @@ def test_a_passing_failure_is_tried_again(first):
         (body(CONTENT, 1 << 40), 1, "is larger than 1073741824 bytes"),
     ],
 )
-def test_failures_in_one_line(answer, times, message):
+def test_failures_are_one_line(answer, times, message):
     with serve(a=[answer]) as (address, asked):
         with pytest.raises(DataError, match=message) as caught:
             get(f"{address}/a")
@@ -76,23 +76,23 @@ def test_a_body_without_end_is_bounded(monkeypatch):
 def drip(handler):
     """One byte of a long promised body, then silence until the client hangs up."""
     body(b"x", 10**6)(handler)
-    hung_up(handler)
+    until_closed(handler)
 
 
 def drip_of_headers(handler):
-    """A status line, and a header that never ends."""
+    """A status line and a header that never ends."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
-    hung_up(handler)
+    until_closed(handler)
 
 
 def drip_of_chunks(handler):
     """A chunk whose extension never ends: the client sees no byte of the body."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;")
-    hung_up(handler)
+    until_closed(handler)
 
 
-def hung_up(handler):
-    """Drip on until the client has hung up, which is what the test is about."""
+def until_closed(handler):
+    """Keep sending bytes until the client closes the connection, as the test expects."""
     with contextlib.suppress(OSError):
         handler.connection.settimeout(0.01)
         while True:
@@ -104,8 +104,8 @@ def hung_up(handler):
 
 
 @pytest.mark.parametrize("answer", [drip, drip_of_headers, drip_of_chunks])
-def test_a_trickle_is_cut_off_wherever_it_is(monkeypatch, answer):
-    """Bytes come all the time, so no read ever waits: only the sum of the time can end it."""
+def test_a_trickle_is_cut_off_in_any_part_of_the_response(monkeypatch, answer):
+    """Bytes arrive all the time, so no read times out: only the total time limits it."""
     monkeypatch.setattr(downloads, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(downloads, "MIN_RATE", 1e9)
     times = iter([0.0])  # at the start; a slow machine would take longer than half a second
@@ -114,29 +114,29 @@ def test_a_trickle_is_cut_off_wherever_it_is(monkeypatch, answer):
     with serve(a=[answer]) as (address, asked):
         with pytest.raises(DataError, match=r"is too slow: [0-9]+ bytes in 0 s"):
             get(f"{address}/a")
-        assert asked == ["/a"]  # it is not tried again
+        assert asked == ["/a"]  # it is not retried
 
 
-def test_a_steady_stream_ends_too(monkeypatch):
+def test_an_endless_stream_is_cut_off(monkeypatch):
     monkeypatch.setattr(downloads, "MAX_SECONDS", 0.2)
     with serve(a=[drip]) as (address, _), pytest.raises(DataError, match=r"took longer than 0 s"):
         get(f"{address}/a")
 
 
-def test_a_slow_body_that_just_ends_is_not_taken_for_whole(monkeypatch):
-    """Without a length the end of the connection is the end of the body."""
+def test_a_slow_body_that_ends_early_is_not_accepted(monkeypatch):
+    """Without a length, the end of the connection is the end of the body."""
     monkeypatch.setattr(downloads, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(downloads, "MIN_RATE", 1e9)
 
     def answer(handler):
         body(b"x", None)(handler)
-        hung_up(handler)
+        until_closed(handler)
 
     with serve(a=[answer]) as (address, _), pytest.raises(DataError, match="is too slow"):
         get(f"{address}/a")
 
 
-def test_a_packed_answer_is_refused_before_it_unpacks():
+def test_a_compressed_response_is_refused_before_decompression():
     bomb = gzip.compress(bytes(10**7))
     with (
         serve(a=[body(bomb, Content_Encoding="gzip")]) as (address, _),
@@ -176,7 +176,7 @@ def test_more_bytes_than_promised_are_not_read():
 
 
 @pytest.mark.parametrize("length", ["-1", "12, 13", "x", "9" * 400])
-def test_a_length_that_is_none(length):
+def test_an_invalid_length_is_ignored(length):
     def answer(handler):
         handler.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nabc".encode())
         handler.close_connection = True
@@ -186,7 +186,7 @@ def test_a_length_that_is_none(length):
     assert str(caught.value).isprintable()
 
 
-def test_control_characters_of_a_server_are_shown_not_obeyed():
+def test_control_characters_of_a_server_are_escaped():
     def answer(handler):
         handler.wfile.write(b"HTTP/1.1 404 \x1b[31mGone\x9b\r\nContent-Length: 0\r\n\r\n")
 
@@ -195,7 +195,7 @@ def test_control_characters_of_a_server_are_shown_not_obeyed():
     assert str(caught.value).isprintable()
 
 
-def test_no_server_answers():
+def test_an_unreachable_server_is_reported():
     with pytest.raises(DataError, match=r"refused.*\(after 3 attempts\)"):
         get("http://127.0.0.1:9/a")
     with pytest.raises(DataError):
@@ -208,7 +208,7 @@ def test_progress_is_for_terminals(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_no_answer_at_all_is_not_tried_again(monkeypatch):
+def test_an_unreachable_server_is_not_retried(monkeypatch):
     tries = []
 
     def stream(*_args, **_options):
@@ -222,7 +222,7 @@ def test_no_answer_at_all_is_not_tried_again(monkeypatch):
 
 
 def part(content, start):
-    """206 with the rest of a content, if that is what was asked for."""
+    """Response 206 with the rest of the content, if that is what was requested."""
 
     def answer(handler):
         assert handler.headers["Range"] == f"bytes={start}-"
@@ -234,7 +234,7 @@ def part(content, start):
     return answer
 
 
-def test_a_stream_that_is_cut_off_goes_on_where_it_was(monkeypatch):
+def test_an_interrupted_stream_is_resumed(monkeypatch):
     monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.0)
     half = len(CONTENT) // 2
     with serve(a=[body(CONTENT[:half], len(CONTENT)), part(CONTENT, half)]) as (address, asked):
@@ -242,7 +242,7 @@ def test_a_stream_that_is_cut_off_goes_on_where_it_was(monkeypatch):
     assert asked == ["/a", "/a"]
 
 
-def test_a_stream_that_begins_again_is_refused(monkeypatch):
+def test_a_stream_that_restarts_is_refused(monkeypatch):
     monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.0)
     half = body(CONTENT[: len(CONTENT) // 2], len(CONTENT))
     with (
@@ -252,6 +252,6 @@ def test_a_stream_that_begins_again_is_refused(monkeypatch):
         b"".join(downloads.stream(f"{address}/a", progress=False))
 
 
-def test_a_stream_of_nothing():
+def test_an_empty_stream():
     with serve() as (address, _), pytest.raises(DataError, match="answered 404"):
         b"".join(downloads.stream(f"{address}/a", progress=False))

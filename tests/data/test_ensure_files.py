@@ -31,7 +31,7 @@ def names(folder):
 
 
 @pytest.mark.usefixtures("source")
-def test_what_is_missing_is_fetched_and_nothing_else(tmp_path):
+def test_only_missing_files_are_fetched(tmp_path):
     folder = tmp_path / "raw"
     assert ensure_files(config(folder), ["train"]) == {"train": folder / "train_FD001.txt"}
     assert names(folder) == ["train_FD001.txt"]
@@ -42,7 +42,7 @@ def test_what_is_missing_is_fetched_and_nothing_else(tmp_path):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
 
 
-def test_what_is_there_needs_no_source(tmp_path):
+def test_existing_files_need_no_source(tmp_path):
     (tmp_path / "train_FD001.txt").write_text("checked by whoever reads it")
     assert ensure_files(config(tmp_path), ["train"]) == {"train": tmp_path / "train_FD001.txt"}
 
@@ -60,8 +60,8 @@ def test_one_line_names_the_expected_path(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("subset", ["FD001", "FD004"])
 def test_simulated_with_the_defaults_of_the_command(tmp_path, subset):
-    wanted = config(tmp_path / "a", subset=subset, source="simulated")
-    paths = ensure_files(wanted, ["train", "test", "RUL"])
+    data = config(tmp_path / "a", subset=subset, source="simulated")
+    paths = ensure_files(data, ["train", "test", "RUL"])
     kinds = {"FD001": (1, 1), "FD004": (6, 2)}[subset]
     simulate(tmp_path / "b", conditions=kinds[0], faults=kinds[1])
     for path in paths.values():
@@ -70,31 +70,31 @@ def test_simulated_with_the_defaults_of_the_command(tmp_path, subset):
     assert names(tmp_path / "a") == names(tmp_path / "b")
 
 
-def test_simulated_later_by_another_verb(tmp_path):
-    wanted = config(tmp_path, source="simulated")
-    ensure_files(wanted, ["train"])
+def test_files_simulated_later_by_another_command(tmp_path):
+    data = config(tmp_path, source="simulated")
+    ensure_files(data, ["train"])
     assert names(tmp_path) == ["manifest_FD001.json", "train_FD001.txt"]
-    ensure_files(wanted, ["test", "RUL"])
+    ensure_files(data, ["test", "RUL"])
     assert len(names(tmp_path)) == 4
 
 
-def test_a_simulated_fleet_of_other_parameters_serves_while_it_is_whole(tmp_path):
+def test_a_complete_simulated_fleet_of_other_parameters_is_used(tmp_path):
     simulate(tmp_path, engines=3)
-    wanted = config(tmp_path, source="simulated")
-    ensure_files(wanted, ["train", "test", "RUL"])
+    data = config(tmp_path, source="simulated")
+    ensure_files(data, ["train", "test", "RUL"])
     (tmp_path / "test_FD001.txt").unlink()
-    ensure_files(wanted, ["train"])
+    ensure_files(data, ["train"])
     with pytest.raises(DataError, match="simulated FD001 made with engines 3, not 100"):
-        ensure_files(wanted, ["test"])
+        ensure_files(data, ["test"])
 
 
-def test_foreign_files_do_not_pass_for_simulated(tmp_path):
-    wanted = config(tmp_path, source="simulated")
+def test_other_files_are_not_taken_for_simulated_ones(tmp_path):
+    data = config(tmp_path, source="simulated")
     (tmp_path / "train_FD001.txt").write_bytes(FILES["train_FD001.txt"])
     with pytest.raises(DataError, match="'simulated', but `rul simulate` did not make this file"):
-        ensure_files(wanted, ["train"])
+        ensure_files(data, ["train"])
     with pytest.raises(DataError, match=r"train_FD001.txt: was not made by `rul simulate`"):
-        ensure_files(wanted, ["test"])
+        ensure_files(data, ["test"])
     assert names(tmp_path) == ["train_FD001.txt"]
 
 

@@ -1,4 +1,4 @@
-"""Columns that may mark which engines have failed, and settings by the sensors that switch."""
+"""Inference of event columns, and of settings from sensors that switch with them."""
 
 import io
 
@@ -30,7 +30,7 @@ FLAGS = [1, 0, 1, 1, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("name", ["failed", "Event", "is_censored", "censored"])
-def test_a_flag_of_engines_is_no_sensor(name):
+def test_a_flag_per_engine_is_not_a_sensor(name):
     frame = table(**{name: FLAGS})
     event = found(frame).event
     zeros, ones = ["p-2", "p-1"], ["p-7", "p-11", "p-5", "p-9", "p-4", "p-3"]
@@ -47,7 +47,7 @@ def test_a_flag_of_engines_is_no_sensor(name):
     assert infer_columns(as_parquet.getvalue(), "my.parquet").event == event
 
 
-def test_words_that_it_cannot_know_are_asked_about():
+def test_unknown_event_values_are_asked_about():
     event = found(table(status=["failed", "running"] * 4)).event
     assert event.censored is None
     assert event.question == "column status may mark which engines have failed and which have not"
@@ -62,7 +62,7 @@ def test_a_status_that_changes_is_a_measurement():
 
 
 def test_a_column_with_which_others_switch_is_a_setting():
-    # load goes to and fro between two levels, and the temperature with it
+    # load alternates between two levels, and the temperature follows it
     assert [column.name for column in found(table()).settings] == ["load"]
     assert found(table()).conditions == 2
     frame = table()
@@ -75,7 +75,7 @@ def test_a_column_with_which_others_switch_is_a_setting():
         found(frame, setting=["lod"])
 
 
-def test_an_alarm_that_switches_once_is_no_setting():
+def test_an_alarm_that_switches_once_is_not_a_setting():
     frame = table()
     left = frame.groupby("unit")["cycle"].transform("count") - frame["cycle"].astype(int)
     late = (left < 4).astype(int)

@@ -1,4 +1,4 @@
-"""The same rows are found in another file, cut or renamed; nothing else is."""
+"""Duplicate rows are found in other files, truncated or renamed, without false positives."""
 
 import numpy as np
 import pytest
@@ -35,11 +35,11 @@ def found(*records):
     return engines_with(fleet_with(*records), COLUMNS, KNOWN).tolist()
 
 
-def test_a_run_of_twenty_rows_is_found_wherever_it_stands():
+def test_twenty_consecutive_rows_are_found_anywhere():
     assert found(OTHER, rows(2, 25, 45), rows(3, 0, 80)) == [2, 3]
     assert found(np.concatenate([OTHER[:7], rows(1, 30, 50), OTHER[7:]])) == [1]
     assert found(rows(1, 0, 19), OTHER) == []
-    assert found(np.concatenate([rows(1, 0, 19), rows(1, 20, 39)])) == []  # a row left out
+    assert found(np.concatenate([rows(1, 0, 19), rows(1, 20, 39)])) == []  # one row omitted
     assert found(rows(1, 0, 30)[::-1]) == []
 
 
@@ -48,7 +48,7 @@ def test_whole_records_are_found_however_short():
     assert engines_with(fleet_with(OTHER[1:7], OTHER[:7]), COLUMNS, known).tolist() == [2]
 
 
-def test_any_digit_counts_and_columns_that_are_not_named_do_not():
+def test_any_digit_matters_and_unnamed_columns_do_not():
     changed = rows(1, 0, 60)
     changed[::10, COLUMNS.index("sensor_9")] += 0.01
     assert found(changed) == []
@@ -57,7 +57,7 @@ def test_any_digit_counts_and_columns_that_are_not_named_do_not():
     assert engines_with(fleet_with(changed), without, known).tolist() == [1]
 
 
-def test_single_precision_and_the_sign_of_zero_do_not_count():
+def test_single_precision_and_the_sign_of_zero_do_not_matter():
     assert found(rows(1, 0, 60).astype(np.float32).astype(float)) == [1]
     zeros = rows(1, 0, 60)
     zeros[zeros == 0] = -0.0
@@ -65,7 +65,7 @@ def test_single_precision_and_the_sign_of_zero_do_not_count():
     assert found(zeros) == [1]
 
 
-def test_an_engine_that_stands_still_is_not_one_that_is_known():
+def test_constant_records_are_not_duplicates():
     idle = np.tile(OTHER[:3], (20, 1))
     known = training_fingerprints(fleet_with(idle, OTHER), COLUMNS)
     assert engines_with(fleet_with(idle[:50]), COLUMNS, known).tolist() == []
@@ -74,10 +74,10 @@ def test_an_engine_that_stands_still_is_not_one_that_is_known():
     assert engines_with(fleet_with(still), COLUMNS, known).tolist() == []
 
 
-def test_twins_of_one_file():
+def test_duplicates_within_a_file():
     assert find_duplicates(TRAINING, COLUMNS) == []
-    twins = fleet_with(OTHER, rows(1, 0, 60), rows(2, 0, 45), rows(1, 20, 45), rows(2, 0, 45))
-    assert find_duplicates(twins, COLUMNS) == [(2, 4), (3, 5)]
+    duplicates = fleet_with(OTHER, rows(1, 0, 60), rows(2, 0, 45), rows(1, 20, 45), rows(2, 0, 45))
+    assert find_duplicates(duplicates, COLUMNS) == [(2, 4), (3, 5)]
 
 
 def test_a_sample_finds_records_of_a_large_fleet(monkeypatch):
@@ -99,7 +99,7 @@ def test_a_checkpoint_keeps_less_than_200_kb():
 
 
 @pytest.mark.parametrize("conditions", [1, 6])
-def test_simulated_fleets_share_nothing(tmp_path, conditions):
+def test_simulated_fleets_share_no_rows(tmp_path, conditions):
     simulate(tmp_path, engines=30, conditions=conditions)
     train, test = (read_fleet(next(tmp_path.glob(f"{kind}_*.txt"))) for kind in ("train", "test"))
     columns = DataConfig().input_columns
@@ -109,7 +109,7 @@ def test_simulated_fleets_share_nothing(tmp_path, conditions):
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize("subset", SUBSETS)
-def test_c_mapss_shares_nothing(official, subset):
+def test_c_mapss_subsets_share_no_rows(official, subset):
     train, test = (read_fleet(official / f"{kind}_{subset}.txt") for kind in ("train", "test"))
     for columns in (DataConfig().input_columns, ("sensor_2", "sensor_4")):
         assert find_duplicates(train, columns) == []

@@ -1,4 +1,4 @@
-"""Taking one file out of NASA's nested archive as it streams by."""
+"""Extraction of one file from NASA's nested archive while streaming it."""
 
 import hashlib
 import zipfile
@@ -18,7 +18,7 @@ NAME = FILES["DS02"].file
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """The file, and an archive like NASA's: a zip in a zip, the file behind another one."""
+    """The file, and an archive like NASA's: a zip in a zip, in which the file comes second."""
     folder = tmp_path_factory.mktemp("source")
     file = write_ncmapss(folder / NAME, {"dev": {1: 2, 2: 2}, "test": {3: 2}}, seconds=60)
     inner, outer = folder / "data_set.zip", folder / "archive.zip"
@@ -31,14 +31,14 @@ def source(tmp_path_factory):
     return file, outer
 
 
-def test_the_file_out_of_the_nested_archive(source, tmp_path):
+def test_a_file_is_extracted_from_the_nested_archive(source, tmp_path):
     file, archive = source
     found = fetch_flight_file("DS02", tmp_path, str(archive))
     assert found.path.read_bytes() == file.read_bytes()
     assert found.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     # as sha256sum writes it, so that `sha256sum -c` checks it
     assert digest_path(found.path).read_text() == f"{found.sha256}  {NAME}\n"
-    assert fetch_flight_file("DS02", tmp_path, "nowhere").source is None  # it is there
+    assert fetch_flight_file("DS02", tmp_path, "nowhere").source is None  # it exists
 
 
 def test_from_the_file_and_from_a_folder(source, tmp_path):
@@ -48,7 +48,7 @@ def test_from_the_file_and_from_a_folder(source, tmp_path):
         assert found.path.read_bytes() == file.read_bytes()
 
 
-def test_another_digest_than_the_first_one_is_refused(source, tmp_path):
+def test_a_changed_digest_is_refused(source, tmp_path):
     _, archive = source
     digest_path(tmp_path / NAME).write_text(f"{'0' * 64}  {NAME}\n")
     with pytest.raises(DataError, match=r"the first one seen here was 0000000000000000…"):
@@ -56,7 +56,7 @@ def test_another_digest_than_the_first_one_is_refused(source, tmp_path):
     assert not (tmp_path / NAME).exists()
 
 
-def test_a_set_that_is_not_there(source, tmp_path):
+def test_a_missing_data_set_is_reported(source, tmp_path):
     with pytest.raises(DataError, match=r"the archive has no N-CMAPSS_DS04\.h5"):
         fetch_flight_file("DS04", tmp_path, str(source[1]))
     assert not (tmp_path / "N-CMAPSS_DS04.h5").exists()
@@ -70,14 +70,14 @@ def test_a_damaged_archive(source, tmp_path):
     assert not (tmp_path / "raw" / NAME).exists()
 
 
-def test_a_file_of_another_kind_is_not_put_in_place(tmp_path):
+def test_a_file_of_another_kind_is_not_installed(tmp_path):
     (tmp_path / NAME).write_bytes(b"<html>")
     with pytest.raises(DataError, match=f"{NAME}: found no HDF5 file"):
         fetch_flight_file("DS02", tmp_path / "raw", str(tmp_path))
     assert not (tmp_path / "raw" / NAME).exists()
 
 
-def test_a_damaged_file_that_is_there_says_force(source, tmp_path):
+def test_a_damaged_existing_file_suggests_force(source, tmp_path):
     (tmp_path / NAME).write_bytes(b"<html>")
     with pytest.raises(DataError, match="--force replaces it"):
         fetch_flight_file("DS02", tmp_path, str(source[1]))

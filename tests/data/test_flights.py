@@ -1,4 +1,4 @@
-"""N-CMAPSS: what is read of its files, what a flight becomes, and what is refused."""
+"""N-CMAPSS: the columns read, conversion of flights to rows, and refusals."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def values_of(path, **options):
     return read_flights(path, "dev", virtual=False, **options).records.fleet.values
 
 
-def test_a_row_is_a_flight_with_the_units_and_the_rul_of_the_file(file):
+def test_each_row_is_a_flight_with_unit_and_rul_of_the_file(file):
     found = read_flights(file, "dev", virtual=False)
     fleet = found.records.fleet
     assert found.records.names == [2, 5]
@@ -57,7 +57,7 @@ def test_statistics_of_a_flight_by_hand():
         [np.arange(0.0, 1000, 10), np.full(100, 1000.0), np.arange(1000.0, 0, -10)]
     )
     phase = phases(altitude)
-    # the slope over a minute passes 5 ft/s where half of it is level
+    # the slope over a minute exceeds 5 ft/s where half of it is level
     assert np.flatnonzero(np.diff(phase)).tolist() == [99, 200]
     assert (phase[0], phase[150], phase[-1]) == (0, 1, 2)
     channels = np.zeros((300, 18))
@@ -70,7 +70,7 @@ def test_statistics_of_a_flight_by_hand():
     assert row["alt_cruise_mean"] == 1000
 
 
-def test_a_phase_that_does_not_occur_has_the_statistics_of_the_flight():
+def test_a_missing_phase_has_the_statistics_of_the_flight():
     channels = np.zeros((50, 18))
     channels[:, 0], channels[:, 4] = 9000, np.arange(50)
     row = dict(zip(raw_columns(virtual=False), flight_row(channels), strict=True))
@@ -78,7 +78,7 @@ def test_a_phase_that_does_not_occur_has_the_statistics_of_the_flight():
     assert row["T24_climb_mean"] == row["T24_cruise_mean"] == 24.5
 
 
-def test_a_row_is_one_second_of_so_many(file):
+def test_each_row_is_one_second_out_of_a_stride(file):
     found = read_flights(file, "dev", virtual=False, stride=40)
     fleet = found.records.fleet
     with h5py.File(file) as h5:
@@ -118,7 +118,7 @@ def test_windows_and_smoothing_stay_within_a_flight():
     ]  # fmt: skip
     assert windows.padding(torch.arange(7)).tolist() == [2, 1, 0, 2, 1, 2, 1]
     assert windows.padded.tolist() == [True, True, False, True, True, True, True]
-    # but it is engines that weigh the same, and that a calibration counts
+    # engines weigh the same, and calibration counts engines
     assert windows.engine_starts.tolist() == [0, 0, 0, 0, 0, 5, 5]
     assert windows.record_lengths.tolist() == [1, 2, 3, 4, 5, 1, 2]
     part = Windows.concatenate([windows.select(torch.tensor([4, 6])), windows])
@@ -134,8 +134,8 @@ def test_windows_and_smoothing_stay_within_a_flight():
 
 
 @pytest.mark.parametrize("stride", [None, 30])
-def test_the_hidden_health_is_never_read(file, monkeypatch, stride):
-    """Neither T nor hs; X_v only where it is asked for; Y only for labels; no test unit."""
+def test_hidden_health_parameters_are_never_read(file, monkeypatch, stride):
+    """Neither T nor hs; X_v only on request; Y only for labels; no test unit."""
     read = set()
     plain = h5py.Dataset.__getitem__
 
@@ -164,11 +164,11 @@ def test_poisoned_health_changes_nothing(file, tmp_path, stride):
             h5[f"T_{part}"][:] = np.nan
             h5[f"X_v_{part}"][:] = np.nan
             h5[f"A_{part}"][:, 2:] = np.nan
-            h5["A_test"][:] = np.nan  # nor do the test units matter
+            h5["A_test"][:] = np.nan  # test units do not matter either
     np.testing.assert_array_equal(values_of(other, stride=stride), before)
 
 
-def test_labels_are_in_no_value(file, tmp_path):
+def test_labels_are_not_among_the_values(file, tmp_path):
     before = values_of(file)
     # the same records, of units that fly on: other labels
     shifted = write_ncmapss(tmp_path / "b.h5", UNITS, seconds=90)
@@ -187,7 +187,7 @@ def test_the_second_call_reads_the_cache(file, monkeypatch, stride):
 
 
 @pytest.mark.parametrize("stride", [None, 30])
-def test_an_interrupted_conversion_goes_on_at_the_next_unit(file, tmp_path, monkeypatch, stride):
+def test_an_interrupted_conversion_resumes_at_the_next_unit(file, tmp_path, monkeypatch, stride):
     whole = shutil.copy(file, tmp_path / "whole.h5")
     expected = values_of(whole, stride=stride)
     converted, plain = [], module._unit_rows
@@ -206,14 +206,14 @@ def test_an_interrupted_conversion_goes_on_at_the_next_unit(file, tmp_path, monk
     assert converted == [2, 5, 5]
 
 
-def test_a_damaged_entry_is_made_again(file):
+def test_a_damaged_entry_is_rewritten(file):
     before = values_of(file)
     entry = next((file.parent / "cache").glob("*-dev-5-*.rows"))
     entry.write_bytes(entry.read_bytes()[:-8])
     np.testing.assert_array_equal(values_of(file), before)
 
 
-def test_without_a_place_for_the_cache(file):
+def test_an_unwritable_cache_is_not_used(file):
     (file.parent / "cache").write_text("in the way")
     assert values_of(file).shape[0] == 7
 
@@ -230,14 +230,14 @@ def test_columns_are_found_by_their_names(file, tmp_path):
     np.testing.assert_array_equal(values_of(other), before)
 
 
-def test_provenance_is_taken_once_and_says_synthetic(file, monkeypatch):
+def test_provenance_is_recorded_once_and_marks_synthetic_files(file, monkeypatch):
     found = flight_provenance(file)
     assert (found.simulated, found.official, len(found.sha256)) == (True, False, 64)
     monkeypatch.setattr(module, "open_flight_file", lambda *_, **__: pytest.fail("opened"))
     assert flight_provenance(file) == found
 
 
-def test_a_file_with_the_published_numbers_counts_as_official(file, monkeypatch):
+def test_a_file_with_the_published_digest_is_official(file, monkeypatch):
     with h5py.File(file, "r+") as h5:
         del h5.attrs["simulated"]
         records = h5["A_dev"].shape[0], h5["A_test"].shape[0]
@@ -259,7 +259,7 @@ def test_the_units_in_the_documents_are_those_of_the_writer():
     assert [cell.strip() for cell in row.split("|")[4:6]] == units
 
 
-# ---- what is refused -------------------------------------------------------------------------
+# ---- refusals ----------------------------------------------------------------------------
 
 
 def change(**datasets):
@@ -323,7 +323,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("damage", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_files_get_one_line(file, damage, message):
+def test_invalid_files_are_one_line(file, damage, message):
     damage(file)
     with pytest.raises(DataError, match=message) as caught:
         values_of(file)
@@ -336,7 +336,7 @@ def test_no_file(tmp_path):
         values_of(tmp_path / "a.h5")
 
 
-def test_the_end_that_ds08d_lacks_is_said(tmp_path):
+def test_the_truncation_of_ds08d_is_reported(tmp_path):
     path = write_ncmapss(tmp_path / FILES["DS08d"].file, UNITS, seconds=90)
     cut(path)
     with pytest.raises(DataError, match="so does the one that NASA serves"):

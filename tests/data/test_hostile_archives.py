@@ -1,4 +1,4 @@
-"""Malicious archives, through all of `fetch`: refused by name, nothing written."""
+"""Malicious archives passed to `fetch`: refused by name, nothing written."""
 
 import contextlib
 import io
@@ -35,10 +35,10 @@ _FIELDS = {  # offsets in the local header and in the directory entry
 
 
 def entry(name: str, mode: int = 0, content: bytes = b"x") -> bytes:
-    """The good files and one more member, named as nobody should."""
+    """The valid files and one member with a malicious name."""
     buffer = io.BytesIO(zipped(FILES))
     info = zipfile.ZipInfo(name)
-    info.filename = name  # past zipfile's own cleaning
+    info.filename = name  # bypasses the sanitising of names by zipfile
     info.external_attr = mode << 16
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(info, content)
@@ -48,14 +48,14 @@ def entry(name: str, mode: int = 0, content: bytes = b"x") -> bytes:
 def twice(name: str) -> bytes:
     buffer = io.BytesIO(zipped(FILES))
     with zipfile.ZipFile(buffer, "a") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name twice is what is wanted
+        warnings.simplefilter("ignore")  # the duplicate is intended
         archive.writestr(name, b"1\n")
         archive.writestr(name, b"2\n")
     return buffer.getvalue()
 
 
-def lying(local: dict[str, int], directory: dict[str, int], content: bytes = b"112\n") -> bytes:
-    """The good files, with fields of the RUL file's headers overwritten."""
+def forged(local: dict[str, int], directory: dict[str, int], content: bytes = b"112\n") -> bytes:
+    """The valid files, with header fields of the RUL file overwritten."""
     data = bytearray(zipped({**FILES, RUL: content}))
     for mark, at, values in ((b"PK\x03\x04", 0, local), (b"PK\x01\x02", 1, directory)):
         start = data.rindex(mark)
@@ -66,14 +66,14 @@ def lying(local: dict[str, int], directory: dict[str, int], content: bytes = b"1
 
 
 def shorter() -> bytes:
-    """All headers agree on five bytes and their checksum; there are more behind them."""
+    """All headers agree on five bytes and their checksum, but there are more."""
     lie = {"size": 5, "crc": zlib.crc32(FILES[RUL][:5])}
-    return lying(lie, lie, FILES[RUL])
+    return forged(lie, lie, FILES[RUL])
 
 
 def longer() -> bytes:
     lie = {"size": 50}
-    return lying(lie, lie, FILES[RUL])
+    return forged(lie, lie, FILES[RUL])
 
 
 def nested(depth: int) -> bytes:
@@ -84,13 +84,13 @@ def nested(depth: int) -> bytes:
 
 
 def wide_bomb() -> bytes:
-    """Small archives of zeros in a row, each member of which is below no limit."""
+    """Many small archives of zeros, each member of which is within the limits."""
     inner = zipped({"train_FD001.txt": bytes(10**7)})
     return zipped({f"{i}.zip": inner for i in range(20)} | {"CMAPSSData.zip": inner})
 
 
 def million(*, wide: bool) -> bytes:
-    """A directory of 10**6 entries; its end says so in ZIP64, else its number wraps around."""
+    """A directory of 10**6 entries, stated in ZIP64 or wrapped around in the end record."""
     count = 10**6
     directory = (b"PK\x01\x02" + bytes(42)) * count
     size = len(directory)
@@ -114,17 +114,17 @@ HOSTILE = {
     "block device": (lambda: entry("x", stat.S_IFBLK | 0o666), "'x' is a special file"),
     "socket": (lambda: entry("x", stat.S_IFSOCK | 0o666), "'x' is a special file"),
     "a needed link": (
-        lambda: lying({}, {"mode": (stat.S_IFLNK | 0o777) << 16}),
+        lambda: forged({}, {"mode": (stat.S_IFLNK | 0o777) << 16}),
         f"member '{RUL}' is a link",
     ),
     "no name": (lambda: entry(""), "member '' is without a name"),
     "control characters": (lambda: entry("\x1b[2J\n/../x"), r"'\x1b[2J\n/../x' is a path that"),
     "twice, needed": (lambda: twice(RUL), f"member '{RUL}' is a duplicate"),
     "twice, not needed": (lambda: twice("readme.txt"), "member 'readme.txt' is a duplicate"),
-    "encrypted": (lambda: lying({"flags": 1}, {"flags": 1}), f"'{RUL}' is encrypted"),
-    "encrypted strongly": (lambda: lying({}, {"flags": 64}), f"'{RUL}' is encrypted"),
+    "encrypted": (lambda: forged({"flags": 1}, {"flags": 1}), f"'{RUL}' is encrypted"),
+    "encrypted strongly": (lambda: forged({}, {"flags": 64}), f"'{RUL}' is encrypted"),
     "encrypted inside": (
-        lambda: zipped({"a.zip": lying({}, {"flags": 1})}),
+        lambda: zipped({"a.zip": forged({}, {"flags": 1})}),
         f"member 'a.zip', member '{RUL}' is encrypted",
     ),
     "ratio": (lambda: zipped({**FILES, RUL: b"1\n" * 10**7}), "more than texts of numbers do"),
@@ -134,15 +134,15 @@ HOSTILE = {
     "nested often": (lambda: nested(40), "is an archive nested deeper than NASA's"),
     "says it is shorter": (shorter, f"'{RUL}': cannot be read: Bad CRC-32"),
     "says it is longer": (longer, f"'{RUL}': cannot be read: it is not as long as the archive"),
-    "says it is huge": (lambda: lying({}, {"size": 2**32 - 2}), "expected at most"),
-    "wrong checksum": (lambda: lying({"crc": 7}, {"crc": 7}), "Bad CRC-32"),
-    "another name inside": (lambda: lying({"name length": 3}, {}), "cannot be read: File name"),
-    "another's place": (lambda: lying({}, {"place": 0}), "cannot be read: File name in directory"),
+    "says it is huge": (lambda: forged({}, {"size": 2**32 - 2}), "expected at most"),
+    "wrong checksum": (lambda: forged({"crc": 7}, {"crc": 7}), "Bad CRC-32"),
+    "another name inside": (lambda: forged({"name length": 3}, {}), "cannot be read: File name"),
+    "another's place": (lambda: forged({}, {"place": 0}), "cannot be read: File name in directory"),
     "a name beyond the list": (
-        lambda: lying({}, {"listed name length": len(RUL) + 2}),
+        lambda: forged({}, {"listed name length": len(RUL) + 2}),
         "its list of members does not end where it should",
     ),
-    "a place beyond the end": (lambda: lying({}, {"place": 10**9}), "cannot be read"),
+    "a place beyond the end": (lambda: forged({}, {"place": 10**9}), "cannot be read"),
     "10**6 entries": (lambda: million(wide=False), "lists too many members"),
     "10**6 entries, ZIP64": (lambda: million(wide=True), "is a ZIP64 archive"),
 }
@@ -186,15 +186,15 @@ class Counting(io.BytesIO):
 
 
 @pytest.mark.parametrize("wide", [True, False])
-def test_a_million_entries_cost_the_end_of_the_file_alone(wide):
+def test_of_a_million_entries_only_the_end_of_the_file_is_read(wide):
     file = Counting(million(wide=wide))
     with pytest.raises(DataError):
         open_archive(file, "a.zip", NAMES, None)
     assert file.count < 70_000
 
 
-def test_the_most_entries_that_are_read_take_little_memory():
-    """As many as the limit on the directory lets through."""
+def test_the_largest_accepted_directory_takes_little_memory():
+    """As many as the limit on the directory allows."""
     count = MAX_DIRECTORY_BYTES // 50
     directory = b"".join(
         b"PK\x01\x02" + bytes(24) + b"\4\0" + bytes(16) + b"%04d" % (i % 10_000)
@@ -211,7 +211,7 @@ def test_the_most_entries_that_are_read_take_little_memory():
         tracemalloc.stop()
 
 
-def test_a_bomb_is_refused_before_it_unpacks():
+def test_a_bomb_is_refused_before_unpacking():
     data = zipped({"a.zip": zipped({"CMAPSSData.zip": b""}), RUL: bytes(5 * 10**7)})
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Servers that misbehave, through the whole of `fetch`: one line, and nothing half-written."""
+"""Malicious servers and `fetch`: a one-line error, and no partial files."""
 
 import contextlib
 import tempfile
@@ -20,7 +20,7 @@ PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 
 
 def flood(handler):
-    """A body without an end."""
+    """An endless body."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
     with contextlib.suppress(OSError):
         while True:
@@ -28,7 +28,7 @@ def flood(handler):
 
 
 def many_headers(handler):
-    """Headers without an end, as fast as can be."""
+    """Endless headers, as fast as possible."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
     with contextlib.suppress(OSError):
         while True:

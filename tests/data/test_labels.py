@@ -1,4 +1,4 @@
-"""RUL and health classes, by hand and as properties."""
+"""RUL and health classes: hand-worked values and properties."""
 
 import re
 
@@ -27,7 +27,7 @@ def test_rul_counts_down_to_0_at_the_failure_cycle():
     assert run_to_failure_rul(fleet_of(3, 1, 2)).tolist() == [2, 1, 0, 0, 1, 0]
 
 
-def test_rul_of_a_cut_record_counts_down_to_the_engines_own():
+def test_rul_of_a_truncated_record_ends_at_the_given_rul():
     rows = truncated_rul(fleet_of(3, 1, 2), np.array([10, 0, 7]))
     assert rows.tolist() == [12, 11, 10, 0, 8, 7]
     assert rows.dtype == np.int64
@@ -43,7 +43,7 @@ def test_rul_falls_by_one_a_cycle_and_is_0_only_at_the_end(lengths):
 
 
 @given(lives, st.data())
-def test_a_cut_record_has_the_labels_of_the_whole_one(lengths, data):
+def test_a_truncated_record_has_the_labels_of_the_whole_one(lengths, data):
     whole = fleet_of(*lengths)
     kept = [data.draw(st.integers(1, length)) for length in lengths]
     cut = fleet_of(*kept)
@@ -55,7 +55,7 @@ def test_a_cut_record_has_the_labels_of_the_whole_one(lengths, data):
 
 
 @given(st.lists(st.integers(0, 600), min_size=1), st.integers(1, 300))
-def test_the_cap_changes_only_what_lies_above_it(rul, cap):
+def test_the_cap_changes_only_values_above_it(rul, cap):
     labels = cap_rul(np.array(rul), cap)
     assert labels.tolist() == [cap if value > cap else value for value in rul]
 
@@ -120,7 +120,7 @@ def test_the_official_labels(official, subset):
 @pytest.mark.parametrize(
     ("bounds", "cap"), [((125, 50), 125), ((80, 30), 125), ((125, 100, 50, 25), 125)]
 )
-def test_names_of_classes_hold_their_rul(bounds, cap):
+def test_names_of_classes_state_their_rul(bounds, cap):
     names = health_class_names(bounds, cap)
     for rul in range(cap + 1):
         (health,) = health_classes(np.array([rul]), bounds, cap)

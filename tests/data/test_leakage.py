@@ -1,4 +1,4 @@
-"""Labels and index columns are found among a user's columns, and nothing that was measured is."""
+"""Detection of label and index columns, without false alarms on measurements."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_labels_are_found_in_any_direction_and_not_in_few_engines(values):
     assert not label(values, engines=9)
 
 
-def test_a_label_says_what_it_is():
+def test_a_label_is_described():
     assert label(RUL) == "a function of the RUL"
     assert label(CYCLE / LIFE) == "a function of cycle ÷ life"
     assert label(LIFE) == "constant in each engine, it ranks them by their life"
@@ -81,7 +81,7 @@ def test_a_label_says_what_it_is():
 
 
 @pytest.mark.parametrize("values", MEASURED.values(), ids=MEASURED)
-def test_what_was_measured_is_no_label(values):
+def test_measurements_are_not_labels(values):
     assert not label(values)
 
 
@@ -103,7 +103,7 @@ def test_index_columns_are_found(values, engines):
     assert describe_index(values[engines >= ENGINE], fleet(values, engines))
 
 
-def test_row_numbers_of_a_file_in_the_order_of_time_are_found():
+def test_row_numbers_of_a_file_sorted_by_time_are_found():
     numbers = np.argsort(np.argsort(CYCLE + ENGINE / 100)).astype(float)
     assert describe_index(numbers, fleet(numbers)) == "numbers the rows"
     assert describe_index(numbers[ENGINE <= 11], fleet(numbers, 11)) == "numbers the rows"
@@ -116,14 +116,14 @@ def test_dates_are_found():
 
 
 @pytest.mark.parametrize("name", sorted(set(MEASURED) - {"cycle", "hours"}))
-def test_what_was_measured_is_no_index(name):
+def test_measurements_are_not_indexes(name):
     values = np.asarray(MEASURED[name], dtype=float)
     assert not describe_index(values, fleet(values))
     counts = np.concatenate([np.cumsum(NOISE[:life] > 0) for life in LIVES]).astype(float)
     assert not describe_index(counts, fleet(counts))
 
 
-def test_single_rows_make_no_index():
+def test_single_rows_give_no_index():
     one = Fleet.from_rows(np.arange(12), np.ones(12, int), np.arange(12.0)[:, None], ("x",))
     assert not describe_index(one.values[:, 0], one)
 

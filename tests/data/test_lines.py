@@ -17,7 +17,7 @@ from cmapss_rul.system.errors import DataError
 
 
 @given(st.text("0123456789+-.eE_xn", max_size=8))
-def test_a_number_is_what_python_reads_in_plain_digits(text):
+def test_numbers_are_pythons_with_plain_digits(text):
     try:
         float(text)
         plain = "_" not in text and "n" not in text
@@ -31,7 +31,7 @@ def test_blocks_end_where_lines_end(text, size):
     found = list(line_blocks(io.BytesIO(text.encode()), "x", size))
     assert b"".join(found) == text.encode()
     assert all(block.endswith((b"\n", b"\r")) for block in found[:-1])
-    # no CRLF is torn apart
+    # no CRLF is split
     lines = [line for block in found for line in block.splitlines()]
     assert lines == text.encode().splitlines()
 
@@ -77,11 +77,11 @@ def test_tail_keeps_little():
         (b"", None),
     ],
 )
-def test_foreign_formats(start, kind):
+def test_other_formats(start, kind):
     assert foreign_format(start) == kind
 
 
-def test_bytes_and_tokens_are_shown_harmlessly():
+def test_bytes_and_tokens_are_escaped():
     assert non_text_byte(b"1 2\t3\r\n") is None
     assert non_text_byte(b"1 \x7f") == "the byte 0x7f"
     assert quote_token(b"abc") == "'abc'"

@@ -1,4 +1,4 @@
-"""Empty cells, gaps and times of another unit in records of one's own."""
+"""Empty cells, gaps and other time units in own fleets."""
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def test_empty_cells_are_held_in_the_order_of_the_cycles(frame):
     ]  # fmt: skip
 
 
-def test_an_empty_cell_is_refused_by_default_and_the_way_on_is_said():
+def test_an_empty_cell_is_refused_by_default_with_a_remedy():
     assert refusal() == (
         "my.csv, line 3: found nothing in column 3 (temp), expected a finite number (of at most "
         "1e+30); training with data.missing=hold repeats the engine's last value"
@@ -86,7 +86,7 @@ def test_beyond_the_limit_and_without_a_first_value():
 
 
 @pytest.mark.parametrize("cell", ["inf", "1e999", "hot", "1,5"])
-def test_what_is_no_empty_cell_is_refused_under_hold_too(cell):
+def test_other_invalid_cells_are_refused_under_hold_too(cell):
     assert "line 3: found" in refusal(TEXT.replace("a,2,,2", f"a,2,{cell},2"), missing="hold")
 
 
@@ -95,7 +95,7 @@ def test_engine_and_cycle_are_never_empty(row):
     assert "my.csv, line 9: found no" in refusal(TEXT + row + "\n", missing="hold")
 
 
-def test_a_gap_is_kept_and_the_rul_follows_the_cycles():
+def test_the_rul_follows_the_cycles_across_a_gap():
     text = "asset,t,temp,vib\n" + "".join(f"a,{t},{t},1\n" for t in (3, 4, 7, 9))
     assert "expected no gap; fill the gap, leave the engine out, or set data.gaps" in refusal(text)
     records = read(text, gaps="keep")
@@ -121,7 +121,7 @@ def test_hours_have_an_rul_in_hours():
     np.testing.assert_allclose(counts, records.fleet.cycle / 24.625, rtol=1e-6)
 
 
-def test_a_time_twice_or_below_zero_is_refused():
+def test_duplicate_and_negative_times_are_refused():
     assert "found hour 8.5 of engine a twice, expected each hour once" in refusal(
         HOURS.replace("a,24.5", "a,8.5"), unit="hours"
     )

@@ -1,4 +1,4 @@
-"""Scaling, smoothing and the other features, and what the statistics may see."""
+"""Scaling, smoothing and other features, and the data their statistics may use."""
 
 import io
 
@@ -17,7 +17,7 @@ from tests.data._fleets import SIX, fleet_of
 PAIR = ("sensor_2", "setting_1")
 
 
-def test_features_are_the_columns_and_then_the_cycle_count():
+def test_features_are_the_columns_followed_by_the_cycle_count():
     fleet = fleet_of(30, 20)
     with_count = Preprocessor.fit(fleet, DataConfig(columns=PAIR))
     without = Preprocessor.fit(fleet, DataConfig(columns=PAIR, cycle_count=False))
@@ -46,14 +46,14 @@ def test_smoothing_is_the_recursive_exponential_mean_of_pandas(weight):
     assert (smooth[:, -1] == plain[:, -1]).all()  # a count needs no smoothing
 
 
-def test_smoothing_looks_back_only():
+def test_smoothing_uses_past_rows_only():
     long, short = fleet_of(30), fleet_of(12)
     short.values[:] = long.values[:12]
     preprocessor = Preprocessor.fit(long, DataConfig(smoothing=0.2))
     assert (preprocessor.transform(long)[:12] == preprocessor.transform(short)).all()
 
 
-def test_an_engine_is_transformed_alike_alone_and_among_others():
+def test_the_transform_of_an_engine_does_not_depend_on_others():
     fleet = fleet_of(30, 20, 10, conditions=SIX)
     preprocessor = Preprocessor.fit(fleet, DataConfig(smoothing=0.3))
     alone = preprocessor.transform(fleet.select_engines(np.array([2])))
@@ -67,7 +67,7 @@ def test_rows_of_an_unknown_condition_are_flagged():
     assert np.isfinite(preprocessor.transform(other)).all()
 
 
-def test_columns_are_taken_by_name_in_the_order_asked_for():
+def test_columns_are_taken_by_name_in_the_requested_order():
     fleet = fleet_of(20)
     both = Preprocessor.fit(fleet, DataConfig(columns=("sensor_21", "sensor_2")))
     alone = Preprocessor.fit(fleet, DataConfig(columns=("sensor_2",)))
@@ -86,7 +86,7 @@ def test_values_outside_the_training_range_are_flagged_per_column():
     assert (again.out_of_range(fleet) == beyond).all()
 
 
-def test_the_state_makes_the_same_preprocessor_again():
+def test_a_preprocessor_is_restored_from_its_state():
     fleet = fleet_of(60, 30, conditions=SIX)
     config = DataConfig(columns=LITERATURE_SENSORS[:3], smoothing=0.3)
     preprocessor = Preprocessor.fit(fleet, config)
@@ -174,7 +174,7 @@ def test_settings_have_the_range_of_all_conditions():
     assert not scaler.out_of_range(fleet.values, condition).any()
 
 
-def test_the_raw_rows_are_left_alone():
+def test_the_raw_rows_are_not_modified():
     fleet = fleet_of(20)
     before = fleet.values.copy()
     scaler, condition = fitted(fleet.values)

@@ -1,4 +1,4 @@
-"""The probe of `rul quickstart`: one connection in time is enough, and no network is noticed."""
+"""The connectivity check of `rul quickstart`."""
 
 import socket
 import time
@@ -27,7 +27,7 @@ def test_no_server_is_reachable():
     assert not downloads.any_reachable(["http://127.0.0.1:9/a.zip", "http://127.0.0.1:99999/a.zip"])
 
 
-def test_a_name_that_is_looked_up_for_ever_does_not_hold_up(monkeypatch):
+def test_an_endless_name_lookup_does_not_block(monkeypatch):
     monkeypatch.setattr(downloads, "_connects", lambda _url: time.sleep(2) or True)
     start = time.monotonic()
     assert not downloads.any_reachable(["https://example.org"], seconds=0.1)
@@ -35,7 +35,7 @@ def test_a_name_that_is_looked_up_for_ever_does_not_hold_up(monkeypatch):
 
 
 @pytest.mark.parametrize("proxy", ["{}", "http://{}"])
-def test_a_proxy_is_asked_instead_of_the_server(server, proxy, monkeypatch):
+def test_a_proxy_is_contacted_instead_of_the_server(server, proxy, monkeypatch):
     address = server.removeprefix("http://").removesuffix("/a.zip")
     monkeypatch.setattr(downloads, "getproxies", lambda: {"https": proxy.format(address)})
     assert downloads.any_reachable(["https://nowhere.invalid/a.zip"])

@@ -59,7 +59,7 @@ def test_reads_engines_cycles_and_values(tmp_path):
     ],
     ids=["CRLF", "CR", "tabs", "VT", "leading", "stripped", "spaces", "blank", "exp", "floats"],
 )
-def test_any_white_space_and_number_format(change):
+def test_white_space_and_number_formats(change):
     expected, found = parse(GOOD), parse(change(GOOD))
     assert np.array_equal(found.values, expected.values)
     assert np.array_equal(found.engine, expected.engine)
@@ -74,7 +74,7 @@ NO_NUMBERS = [
 
 @pytest.mark.parametrize("token", NO_NUMBERS)
 @pytest.mark.parametrize("separator", [" ", "\v"], ids=["fast", "slow"])
-def test_no_number(token, separator):
+def test_invalid_numbers(token, separator):
     text = with_line(5, row(2, 2).replace("1.5", token, 1)).replace(" ", separator)
     message = f"train_FD001.txt, line 5: found '{token}' in column 3, expected a finite number"
     with pytest.raises(DataError, match=re.escape(message)):
@@ -125,8 +125,8 @@ WHOLE_ROWS = {"".join(LINES[:count]).rstrip() for count in range(1, len(LINES) +
 
 
 @pytest.mark.parametrize("end", range(1, len(GOOD)))
-def test_a_cut_row_is_refused(end):
-    """Only a cut right behind a row leaves a table that can be read."""
+def test_a_truncated_row_is_refused(end):
+    """Only truncation right after a row leaves a readable table."""
     text = GOOD[:end]
     if text[-1].isspace() and text.rstrip() in WHOLE_ROWS:
         assert parse(text).rows == len(text.splitlines())
@@ -154,7 +154,7 @@ def test_a_line_without_end_is_refused_before_memory_fills(monkeypatch):
 
 @pytest.mark.parametrize("size", [1, 7, 50, 64, 1000])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_blocks_do_not_matter(size, line_end):
+def test_block_boundaries_do_not_matter(size, line_end):
     text = GOOD.replace("\n", line_end).encode()
     found = list(lines.line_blocks(io.BytesIO(text), "x", size))
     assert b"".join(found) == text
@@ -180,7 +180,7 @@ number = st.one_of(
 
 
 @given(st.lists(st.lists(number, min_size=24, max_size=24), min_size=1, max_size=5))
-def test_values_are_exactly_pythons(rows):
+def test_values_equal_those_of_python_exactly(rows):
     text = "".join(f"1 {i} {' '.join(values)}\n" for i, values in enumerate(rows, 1))
     expected = [[float(value) for value in values] for values in rows]
     assert parse(text).values.tolist() == expected
@@ -188,7 +188,7 @@ def test_values_are_exactly_pythons(rows):
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused_in_one_line(content):
-    with pytest.raises(DataError) as caught:  # 26 columns by chance do not happen
+    with pytest.raises(DataError) as caught:  # 26 columns do not occur by chance
         parse(content)
     assert str(caught.value).isprintable()
 
@@ -242,7 +242,7 @@ def test_rul_refused(text, message):
         rul(text)
 
 
-def test_paths_that_are_no_files(tmp_path):
+def test_paths_other_than_files(tmp_path):
     with pytest.raises(DataError, match="found a folder, expected a text file"):
         read_fleet(tmp_path)
     with pytest.raises(DataError, match="cannot be opened: No such file"):

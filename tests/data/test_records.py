@@ -1,4 +1,4 @@
-"""Records of a user's file in any row order, and what is reported about them."""
+"""Records of a user's file in any row order, and the reports about them."""
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,7 @@ def test_shuffled_rows_make_the_same_records(order):
         (("9" * 19, "1"), ["9" * 19, "1"]),
     ],
 )
-def test_an_engine_is_the_text_that_stands_in_the_file(written, names):
+def test_engine_names_are_the_text_in_the_file(written, names):
     records = read(*(f"{name},1,{i}" for i, name in enumerate(written)))
     assert records.names == names
     assert [type(name) for name in records.names] == [type(name) for name in names]
@@ -108,14 +108,14 @@ def test_a_gap_is_refused_or_counted():
 
 
 @pytest.mark.parametrize("options", [{}, {"gaps": None}])
-def test_a_cycle_given_twice_is_refused(options):
+def test_a_duplicate_cycle_is_refused(options):
     assert refused("a,1,5", "b,1,5", "a,2,5", "a,1,6", **options) == (
         "f.csv, lines 2 and 5: found cycle 1 of engine a twice, expected each cycle once"
     )
 
 
 @pytest.mark.parametrize("cycle", ["0", "-1", "1.5", "2e9"])
-def test_a_cycle_is_a_whole_number_from_1_on(cycle):
+def test_cycles_are_integers_from_1(cycle):
     assert f"line 2: found cycle {float(cycle):.15g}, expected a whole number from 1 on" in refused(
         f"1,{cycle},5"
     )
@@ -125,7 +125,7 @@ def test_an_engine_has_a_name():
     assert refused("1,1,5", " ,1,5").startswith("f.csv, line 3: found no name of the engine")
 
 
-def test_settings_are_needed_where_they_tell_conditions_apart():
+def test_settings_are_required_to_distinguish_conditions():
     assert refused("1,1,5", preprocessor=SEVERAL).startswith("f.csv: the column setting_1 is")
     header = "unit,cycle,sensor_2,setting_1,setting_2,setting_3"
     records = read("1,1,5,20,0.7,100", header=header, preprocessor=SEVERAL)
@@ -133,7 +133,7 @@ def test_settings_are_needed_where_they_tell_conditions_apart():
     assert records.fleet.values[0, :3].tolist() == [20, 0.7, 100]
 
 
-def test_a_model_of_one_condition_does_without_settings():
+def test_a_model_of_one_condition_needs_no_settings():
     records = read("1,1,5")
     assert not records.has_condition_columns
     assert not ONE.unknown_condition(records.fleet).any()
@@ -142,13 +142,13 @@ def test_a_model_of_one_condition_does_without_settings():
     assert ONE.unknown_condition(some.fleet).all()
 
 
-def test_c_mapss_text_is_read_too():
+def test_c_mapss_text_is_accepted():
     records = read_records(fleet_text(3, 2, value="0").encode(), "f", CONFIG, ONE.conditions)
     assert records.names == [1, 2]
     assert records.has_condition_columns
 
 
-def test_a_file_that_cannot_be_read(tmp_path):
+def test_an_unreadable_file(tmp_path):
     with pytest.raises(DataError, match="nothing: cannot be read: No such file"):
         read_file(tmp_path / "nothing")
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
@@ -158,14 +158,14 @@ def test_a_file_that_cannot_be_read(tmp_path):
 
 
 def numbered(count=30, **columns):
-    """Three machines in rows that are numbered from 1."""
+    """Three machines with rows numbered from 1."""
     cycle = np.tile(np.arange(1, count // 3 + 1), 3)
     frame = pd.DataFrame({"id": np.arange(1, count + 1), "cycle": cycle, "sensor_2": 5.0})
     return frame.assign(**{"pump": np.repeat(["a", "b", "c"], count // 3), **columns})
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_a_row_number_is_no_engine_where_another_column_may_be(shuffled):
+def test_a_row_number_is_not_taken_for_the_engine(shuffled):
     frame = numbered(site="north", level=7)
     frame = frame.sample(frac=1, random_state=0) if shuffled else frame
     for content in (frame, frame.to_csv(index=False).encode()):
@@ -179,7 +179,7 @@ def test_a_row_number_is_no_engine_where_another_column_may_be(shuffled):
         assert sorted(read_records(content, "f", chosen, ONE.conditions).names) == ["a", "b", "c"]
 
 
-def test_single_rows_of_engines_are_fine_where_no_other_column_counts():
+def test_single_rows_per_engine_are_accepted_without_a_better_candidate():
     rows = numbered(cycle=np.random.default_rng(0).permutation(30) + 1)
     assert len(read_records(rows, "f", CONFIG, ONE.conditions).names) == 30
     without = numbered().drop(columns="pump")

@@ -1,4 +1,4 @@
-"""The distribution of the training data, and how far other rows are from it."""
+"""The reference distribution of the training data, and distances of other rows from it."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ def reference_of(values, condition=None, cycle=CYCLES):
     return Reference.fit(values, condition, cycle, lambda rows, _: rows.astype(np.float32), engine)
 
 
-def test_the_distance_of_moved_rows_is_the_shift():
+def test_the_distance_of_shifted_rows_is_the_shift():
     values = np.random.default_rng(0).normal(size=(400, 2))
     reference = reference_of(values)
     condition = np.zeros(400, dtype=np.int64)
@@ -51,14 +51,14 @@ def test_a_condition_has_its_own_distribution_and_may_be_absent():
     assert found[1, 0] == pytest.approx(10)
 
 
-def test_a_condition_that_is_not_of_all_ages():
+def test_a_condition_missing_at_some_ages():
     condition = (CYCLES > 390).astype(int)
     reference = reference_of(condition[:, None] * 3.0, condition)
     assert (reference.quantiles[1] == 3).all()
     assert reference.quantiles.shape == (2, BANDS, 16, 1)
 
 
-def test_a_large_fleet_is_sampled_and_each_condition_kept(monkeypatch):
+def test_a_large_fleet_is_sampled_in_each_condition(monkeypatch):
     monkeypatch.setattr("cmapss_rul.data.reference._MAX_ROWS", 10)
     condition = np.zeros(400, dtype=np.int64)
     condition[13] = 1
@@ -67,7 +67,7 @@ def test_a_large_fleet_is_sampled_and_each_condition_kept(monkeypatch):
     assert reference.quantiles[0].max() <= 399
 
 
-def test_a_checkpoint_keeps_it_and_older_ones_have_none():
+def test_a_checkpoint_has_the_reference_and_older_ones_have_none():
     fleet, config = fleet_of(30, 40, conditions=SIX), DataConfig(subset="FD002")
     preprocessor = Preprocessor.fit(fleet, config)
     state = preprocessor.state_dict()
@@ -80,7 +80,7 @@ def test_a_checkpoint_keeps_it_and_older_ones_have_none():
 
 
 @pytest.mark.parametrize("change", ["shape", "nan"])
-def test_a_misshapen_reference_is_refused(change):
+def test_a_malformed_reference_is_refused(change):
     fleet, config = fleet_of(30, 40), DataConfig()
     state = Preprocessor.fit(fleet, config).state_dict()
     quantiles = state["reference"]["quantiles"]
@@ -91,7 +91,7 @@ def test_a_misshapen_reference_is_refused(change):
         Preprocessor.from_state(state, config)
 
 
-def test_a_run_of_equal_values_is_one_engines():
+def test_runs_of_equal_values_do_not_cross_engines():
     values = np.arange(400.0)
     values[97:103] = 7.0  # three rows of either engine
     values[200:205] = 8.0

@@ -1,4 +1,4 @@
-"""RUL files of a user's own: by position only where that is certain, else by the engines' names."""
+"""A user's RUL files: joined by position if unambiguous, otherwise by engine name."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def read(tmp_path, text, names=(1, 2, 10), engine=None):
     "names", [(1, 2, 10), ("P1", "P2", "P10"), ("007", "08", "x"), ("a", "b", "c"), (-3, 0, 2)]
 )
 @pytest.mark.parametrize("header", ["", "RUL\n", "true rul\r\n"])
-def test_one_column_follows_engines_that_ascend(tmp_path, names, header):
+def test_one_column_follows_ascending_engines(tmp_path, names, header):
     found = read(tmp_path, f"{header}5\n60\n7\n", names)
     assert (found.tolist(), found.dtype) == ([5, 60, 7], np.int64)
 
@@ -26,7 +26,7 @@ def test_one_column_follows_engines_that_ascend(tmp_path, names, header):
     ("names", "first", "second"),
     [((1, 10, 2), 2, 10), (("P1", "P10", "P2"), "P2", "P10"), (("b", "a", "c"), "a", "b")],
 )
-def test_one_column_is_refused_where_they_do_not(tmp_path, names, first, second):
+def test_one_column_is_refused_for_other_orders(tmp_path, names, first, second):
     with pytest.raises(DataError) as caught:
         read(tmp_path, "5\n60\n7\n", names)
     assert str(caught.value) == (
@@ -84,7 +84,7 @@ def test_the_users_own_name_of_the_engine_column(tmp_path):
         ("PK\x03\x04", ": found a zip archive"),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path, text, message):
+def test_mismatches_are_refused(tmp_path, text, message):
     with pytest.raises(DataError) as caught:
         read(tmp_path, text)
     assert str(caught.value).startswith(f"{tmp_path}/rul.txt{message}")

@@ -1,4 +1,4 @@
-"""Simulated fleets: their statistics, manifest and refusals; and numbers as text."""
+"""Simulated fleets: statistics, manifest, refusals, and formatting of numbers."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def fleets(tmp_path_factory):
 
 
 @pytest.mark.parametrize("subset", SUBSETS)
-def test_the_strict_reader_takes_it(fleets, subset):
+def test_the_strict_reader_accepts_simulated_files(fleets, subset):
     train = read_fleet(fleets / f"train_{subset}.txt")
     test = read_fleet(fleets / f"test_{subset}.txt")
     rul = read_rul(fleets / f"RUL_{subset}.txt", 150)
@@ -66,8 +66,8 @@ def test_constant_sensors_and_levels_far_apart(fleets):
     assert (within / several.values[:, 3:].var(axis=0)).mean() < 0.05
 
 
-def test_decay_shows_and_noise_remains(fleets):
-    """Sensors drift by several standard deviations, yet no cycle tells its RUL exactly."""
+def test_degradation_is_visible_despite_noise(fleets):
+    """Sensors drift by several standard deviations, yet no cycle determines its RUL exactly."""
     fleet = read_fleet(fleets / "train_FD001.txt")
     left = np.repeat(fleet.lengths, fleet.lengths) - fleet.cycle
     sensor_4 = fleet.values[:, 3 + 3]
@@ -119,7 +119,7 @@ def test_manifest(tmp_path):
     assert read_manifest(tmp_path, "FD002") is None
 
 
-def test_a_second_call_leaves_everything(tmp_path):
+def test_a_second_call_changes_nothing(tmp_path):
     simulate(tmp_path, engines=2)
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     done = simulate(tmp_path, engines=2)
@@ -128,13 +128,13 @@ def test_a_second_call_leaves_everything(tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
-def test_another_subset_is_added_beside(tmp_path):
+def test_another_subset_is_added(tmp_path):
     simulate(tmp_path, engines=2)
     simulate(tmp_path, engines=3, faults=2)
     assert len(contents(tmp_path)) == 8
 
 
-def test_a_missing_file_is_made_again(tmp_path):
+def test_a_missing_file_is_created_again(tmp_path):
     simulate(tmp_path, engines=2)
     before = contents(tmp_path)
     (tmp_path / "test_FD001.txt").unlink()
@@ -142,7 +142,7 @@ def test_a_missing_file_is_made_again(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_only_the_wanted_kinds_are_touched(tmp_path):
+def test_only_the_requested_kinds_are_written(tmp_path):
     done = simulate(tmp_path, engines=2, kinds=("train",))
     assert done.written == ("train_FD001.txt",)
     assert sorted(contents(tmp_path)) == ["manifest_FD001.json", "train_FD001.txt"]
@@ -161,7 +161,7 @@ def test_other_parameters_are_refused_by_name(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_foreign_and_altered_files_are_refused(tmp_path):
+def test_unknown_and_modified_files_are_refused(tmp_path):
     (tmp_path / "RUL_FD001.txt").write_text("112\n")
     with pytest.raises(DataError, match=r"RUL_FD001.txt: was not made by `rul simulate`"):
         simulate(tmp_path)
@@ -174,14 +174,14 @@ def test_foreign_and_altered_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"simulated": 1}'])
-def test_a_foreign_manifest_is_refused(tmp_path, text):
+def test_an_unknown_manifest_is_refused(tmp_path, text):
     (tmp_path / "manifest_FD001.json").write_text(text)
     with pytest.raises(DataError, match=r"manifest_FD001.json: found no manifest of `rul sim"):
         simulate(tmp_path, engines=2)
 
 
 @pytest.mark.parametrize("parameters", [3, {}, {"engines": "\x1b"}])
-def test_a_manifest_with_strange_parameters(tmp_path, parameters):
+def test_a_manifest_with_invalid_parameters(tmp_path, parameters):
     simulate(tmp_path, engines=2)
     path = tmp_path / "manifest_FD001.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "parameters": parameters}))
@@ -189,7 +189,7 @@ def test_a_manifest_with_strange_parameters(tmp_path, parameters):
         simulate(tmp_path, engines=2)
 
 
-def test_what_cannot_be_made_again_is_refused(tmp_path, monkeypatch):
+def test_files_that_cannot_be_reproduced_are_refused(tmp_path, monkeypatch):
     simulate(tmp_path, engines=2)
     (tmp_path / "RUL_FD001.txt").unlink()
     monkeypatch.setattr(module, "_ROW_END", b"\n")
@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         simulate(tmp_path / "file", engines=1)
 
 
-def test_nothing_is_left_when_the_disk_is_full(tmp_path, monkeypatch):
+def test_nothing_is_left_behind_on_a_full_disk(tmp_path, monkeypatch):
     def full(_descriptor):
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""Fleets with censored records: whose truth is apart, and which agree with the whole records."""
+"""Simulated censored fleets: truncated whole records, with the truth in a separate file."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The slow reader against hand-worked cases, then the strict reader against it."""
+"""The slow reader against hand-worked cases, and the strict reader against the slow one."""
 
 import io
 
@@ -59,7 +59,7 @@ number = st.one_of(
 
 @st.composite
 def tables(draw) -> bytes:
-    """Texts that are mostly tables: a few engines, with any number here and there."""
+    """Mostly valid tables of a few engines, with arbitrary numbers here and there."""
     text, space = "", draw(white)
     for unit, life in enumerate(draw(st.lists(st.integers(1, 3), min_size=1, max_size=3)), 1):
         for cycle in range(1, life + 1):

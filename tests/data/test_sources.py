@@ -26,13 +26,13 @@ OFFLINE = "; without a network, get CMAPSSData.zip on another machine and run: r
 
 @pytest.fixture
 def official_digests(monkeypatch):
-    """Take the small files for the official ones."""
+    """Make the small files count as official."""
     for name, content in FILES.items():
         canonical = b"\n".join(line.rstrip() for line in content.splitlines()) + b"\n"
         monkeypatch.setitem(CANONICAL_DIGESTS, name, hashlib.sha256(canonical).hexdigest())
 
 
-def laid(folder: Path) -> dict[str, bytes]:
+def fetched_names(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 
 
@@ -66,7 +66,7 @@ def test_from_an_archive_an_outer_archive_and_a_folder(tmp_path):
     (tmp_path / "outer.zip").write_bytes(zipped({"6. Set/CMAPSSData.zip": zipped(FILES)}))
     for i, source in enumerate([*given, str(tmp_path / "outer.zip")]):
         done = fetch(NAMES, tmp_path / str(i), source, progress=False)
-        assert laid(tmp_path / str(i)) == FILES
+        assert fetched_names(tmp_path / str(i)) == FILES
         assert [origin.name for origin in done.written] == list(NAMES)
         assert done.source == f"--source {source}"
 
@@ -77,7 +77,7 @@ def test_from_a_sub_folder(tmp_path, below):
     folder.mkdir(parents=True)
     save(folder, FILES)
     get(tmp_path, str(tmp_path / "source"))
-    assert laid(tmp_path / "raw") == FILES
+    assert fetched_names(tmp_path / "raw") == FILES
     (tmp_path / "source/other").mkdir()
     save(tmp_path / "source/other", FILES)
     with pytest.raises(DataError, match=r"found the files in .* and in .*, expected one folder"):
@@ -89,7 +89,7 @@ def test_from_one_text_file(tmp_path):
     save(tmp_path / "one", FILES)
     path = tmp_path / "one" / NAMES[0]
     get(tmp_path, str(path), names=NAMES[:1])
-    assert laid(tmp_path / "raw") == {NAMES[0]: FILES[NAMES[0]]}
+    assert fetched_names(tmp_path / "raw") == {NAMES[0]: FILES[NAMES[0]]}
     renamed = path.rename(path.with_name("mine.txt"))
     with pytest.raises(
         DataError, match=r"mine\.txt: found one text file, expected an archive or a"
@@ -97,20 +97,20 @@ def test_from_one_text_file(tmp_path):
         fetch(NAMES, tmp_path / "again", str(renamed), progress=False)
 
 
-def test_from_a_url_of_ones_own(tmp_path):
+def test_from_an_own_url(tmp_path):
     with serve(a=[body(zipped(OTHER))]) as (address, _):
         get(tmp_path, f"{address}/a")
-    assert laid(tmp_path / "raw") == OTHER
+    assert fetched_names(tmp_path / "raw") == OTHER
 
 
-def test_the_variable_is_used_and_goes_behind_source(tmp_path, monkeypatch):
+def test_the_variable_is_used_after_source(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(save(tmp_path / "folder", FILES)))
     assert get(tmp_path).source == f"{VARIABLE}={tmp_path / 'folder'}"
     get(tmp_path, archive(tmp_path, OTHER), force=True)
-    assert laid(tmp_path / "raw") == OTHER
+    assert fetched_names(tmp_path / "raw") == OTHER
 
 
-def test_public_sources_are_not_tried_behind_the_variable(tmp_path, monkeypatch):
+def test_public_sources_are_not_tried_after_the_variable(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nothing"))
     with serve(a=[body(zipped(FILES))]) as (address, asked):
         public(monkeypatch, address, "a")
@@ -144,7 +144,7 @@ def test_the_next_public_source_is_tried(tmp_path, monkeypatch, bad, answer):
     with serve(bad=[bad], good=[body(zipped(FILES))]) as (address, _):
         public(monkeypatch, address, "bad", "good")
         done = get(tmp_path)
-    assert laid(tmp_path / "raw") == FILES
+    assert fetched_names(tmp_path / "raw") == FILES
     assert all(origin.official for origin in done.written)
     assert done.source == f"{address}/good"
     assert done.answers[0].startswith(f"{address}/bad")
@@ -172,7 +172,7 @@ def test_all_answers_are_reported_and_nothing_is_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_reason_for_all_public_sources_is_told_once(tmp_path, monkeypatch):
+def test_one_reason_for_all_public_sources_is_reported_once(tmp_path, monkeypatch):
     with serve(a=[status(404)], b=[status(404)]) as (address, _):
         public(monkeypatch, address, "a", "b")
         with pytest.raises(DataError) as caught:
@@ -180,7 +180,7 @@ def test_one_reason_for_all_public_sources_is_told_once(tmp_path, monkeypatch):
     assert f"/raw: 127.0.0.1, 127.0.0.1: answered 404 Not Found{OFFLINE}" in str(caught.value)
 
 
-def test_files_of_ones_own_pass_and_are_marked(tmp_path):
+def test_own_files_are_accepted_and_marked(tmp_path):
     done = get(tmp_path, archive(tmp_path, OTHER))
     assert [origin.mark for origin in done.written] == ["not the official files"] * 3
     assert done.written[0].sha256 == hashlib.sha256(OTHER["train_FD001.txt"]).hexdigest()
@@ -219,13 +219,13 @@ def test_one_bad_file_and_none_is_written(tmp_path, files, message):
 
 
 @pytest.mark.parametrize("source", ["", " ", "ftp://a/b.zip", "file:///a.zip", "FILE://a"])
-def test_addresses_that_are_no_source(tmp_path, source):
+def test_invalid_addresses(tmp_path, source):
     with pytest.raises(UsageError, match="expected a zip archive, a folder, or an http or https"):
         get(tmp_path, source)
 
 
 @pytest.mark.parametrize("name", ["nothing.zip", "x" * 5000, "a\0b", "~nobody-of-that-name/x"])
-def test_paths_that_are_not_there(tmp_path, name):
+def test_missing_paths(tmp_path, name):
     with pytest.raises(DataError, match=r"there is no such|cannot be opened") as caught:
         get(tmp_path, name)
     assert str(caught.value).isprintable()
@@ -265,36 +265,36 @@ def test_only_what_is_missing_is_written(tmp_path):
     save(tmp_path / "raw", {"train_FD001.txt": FILES["train_FD001.txt"]})
     done = get(tmp_path, archive(tmp_path, OTHER))
     assert [origin.name for origin in done.written] == ["test_FD001.txt", "RUL_FD001.txt"]
-    assert laid(tmp_path / "raw")["train_FD001.txt"] == FILES["train_FD001.txt"]
+    assert fetched_names(tmp_path / "raw")["train_FD001.txt"] == FILES["train_FD001.txt"]
 
 
 def test_one_member_alone(tmp_path):
-    """No other member is even read: here the others are broken."""
+    """Other members are not even read: here they are broken."""
     source = archive(tmp_path, {**FILES, "test_FD001.txt": b"broken", "RUL_FD001.txt": b"x"})
     done = get(tmp_path, source, names=["train_FD001.txt"])
     assert [origin.name for origin in done.written] == ["train_FD001.txt"]
-    assert list(laid(tmp_path / "raw")) == ["train_FD001.txt"]
+    assert list(fetched_names(tmp_path / "raw")) == ["train_FD001.txt"]
 
 
-def test_a_lone_rul_file_must_fit_the_test_file_in_place(tmp_path):
+def test_a_single_rul_file_must_match_the_existing_test_file(tmp_path):
     save(tmp_path / "raw", {"test_FD001.txt": fleet_text(1, 1).encode()})
     with pytest.raises(DataError, match=r"found 3 row.s. in the file, expected 2"):
         get(tmp_path, archive(tmp_path, FILES), names=["RUL_FD001.txt"])
     (tmp_path / "raw" / "test_FD001.txt").unlink()
     get(tmp_path, archive(tmp_path, FILES), names=["RUL_FD001.txt"])
-    assert list(laid(tmp_path / "raw")) == ["RUL_FD001.txt"]
+    assert list(fetched_names(tmp_path / "raw")) == ["RUL_FD001.txt"]
 
 
-def test_force_replaces_or_leaves_everything(tmp_path):
+def test_force_replaces_everything_or_nothing(tmp_path):
     get(tmp_path, archive(tmp_path, FILES))
     with pytest.raises(DataError):
         get(tmp_path, archive(tmp_path, without("RUL_FD001.txt")), force=True)
-    assert laid(tmp_path / "raw") == FILES
+    assert fetched_names(tmp_path / "raw") == FILES
     get(tmp_path, archive(tmp_path, OTHER), force=True)
-    assert laid(tmp_path / "raw") == OTHER
+    assert fetched_names(tmp_path / "raw") == OTHER
 
 
-def test_a_bad_file_in_place_is_named_and_replaced_from_a_good_source_only(tmp_path):
+def test_an_invalid_existing_file_is_replaced_only_from_a_valid_source(tmp_path):
     bad = FILES["train_FD001.txt"][:-60]
     save(tmp_path / "raw", {**FILES, "train_FD001.txt": bad})
     with pytest.raises(DataError) as caught:
@@ -304,14 +304,14 @@ def test_a_bad_file_in_place_is_named_and_replaced_from_a_good_source_only(tmp_p
     assert "it was truncated (it is left as it is); train_FD001.txt could not be fetched" in str(
         caught.value
     )
-    assert laid(tmp_path / "raw")["train_FD001.txt"] == bad
+    assert fetched_names(tmp_path / "raw")["train_FD001.txt"] == bad
     done = get(tmp_path, archive(tmp_path, FILES))
     assert done.refused[0].startswith(text)
     assert [origin.name for origin in done.written] == ["train_FD001.txt"]
-    assert laid(tmp_path / "raw") == FILES
+    assert fetched_names(tmp_path / "raw") == FILES
 
 
-def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+def test_a_folder_in_place_of_a_file_is_named(tmp_path):
     (tmp_path / "raw" / "train_FD001.txt").mkdir(parents=True)
     with pytest.raises(DataError, match="found no regular file, expected a text file"):
         get(tmp_path, "nothing")
@@ -319,12 +319,12 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
 
 def test_a_simulated_folder_is_not_mixed_with_others(tmp_path):
     simulate(tmp_path / "raw", engines=2)
-    before = laid(tmp_path / "raw")
+    before = fetched_names(tmp_path / "raw")
     done = get(tmp_path)
     assert all(origin.simulated for origin in done.unchanged)
     with pytest.raises(DataError, match=r"contains a simulated FD001, and train_FD001.txt is not"):
         get(tmp_path, archive(tmp_path, FILES), force=True)
-    assert laid(tmp_path / "raw") == before
+    assert fetched_names(tmp_path / "raw") == before
 
 
 def test_the_data_folder_is_a_file_or_cannot_be_written(tmp_path, monkeypatch):
@@ -339,7 +339,7 @@ def test_the_data_folder_is_a_file_or_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(DataError, match="raw: cannot be written: No space left on device"):
         get(tmp_path, archive(tmp_path, FILES))
-    assert laid(tmp_path / "raw") == {}
+    assert fetched_names(tmp_path / "raw") == {}
 
 
 def test_a_source_that_changes_while_it_is_read(tmp_path, monkeypatch):
@@ -349,7 +349,7 @@ def test_a_source_that_changes_while_it_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(verification, "digest_stream", other_digest)
     with pytest.raises(DataError, match="changed while it was read"):
         get(tmp_path, archive(tmp_path, FILES))
-    assert laid(tmp_path / "raw") == {}
+    assert fetched_names(tmp_path / "raw") == {}
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ def test_unknown_subsets(text, message):
 
 
 def test_the_public_sources_are_three_and_secure():
-    # imported before any test began: the list as shipped
+    # as imported before any fixture: the shipped list
     assert [url.split("/")[2] for url in PUBLIC_SOURCES] == [
         "data.nasa.gov",
         "phm-datasets.s3.amazonaws.com",
@@ -392,7 +392,7 @@ def test_the_official_files_byte_for_byte(official):
 
 @pytest.mark.needs_data
 def test_an_altered_official_file(official, tmp_path):
-    """Valid text from a source of one's own passes and is marked."""
+    """Valid text from a user's own source is accepted and marked."""
     files = {name: (official / name).read_bytes() for name in NAMES}
     text = files["train_FD001.txt"]
     files["train_FD001.txt"] = text.replace(b"518.67", b"518.68", 1)

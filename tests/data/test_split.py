@@ -22,7 +22,7 @@ def validation(config=None, engines=ENGINES, seed=0):
     st.floats(0.001, 0.999),
     seeds,
 )
-def test_every_engine_is_on_one_side_and_both_have_some(numbers, share, seed):
+def test_every_engine_is_on_one_side_and_neither_is_empty(numbers, share, seed):
     split = SplitConfig(validation=share).split_engines(np.array(sorted(numbers)), seed)
     training, validating = split.training.tolist(), split.validation.tolist()
     assert sorted(training + validating) == sorted(numbers)
@@ -54,7 +54,7 @@ def test_each_engine_validates_in_one_fold_and_trains_in_the_others(numbers, fol
         assert not len(part.calibration)
 
 
-def test_folds_are_parts_of_one_permutation_of_the_splits_seed():
+def test_folds_partition_one_permutation_by_the_split_seed():
     drawn = np.random.default_rng(3).permutation(ENGINES)
     split = SplitConfig(folds=5, fold=1, seed=3).split_engines(ENGINES, 0)
     assert split.validation.tolist() == sorted(drawn[20:40])
@@ -71,7 +71,7 @@ def test_all_folds_together_train_and_validate_on_every_engine():
     assert SplitConfig(folds=5, fold=0).members == SplitConfig().members == []
 
 
-def test_censored_engines_have_folds_of_their_own():
+def test_censored_engines_are_distributed_over_folds_separately():
     censored = np.arange(101, 111)
     for member in SplitConfig(folds=5).members:
         alone, both = member.split_engines(ENGINES, 0), member.split_engines(ENGINES, 0, censored)
@@ -80,7 +80,7 @@ def test_censored_engines_have_folds_of_their_own():
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"fold": 0}, "should be below folds, found 0 and null"),
         ({"folds": 3, "fold": 3}, "should be below folds, found 3 and 3"),
@@ -91,8 +91,8 @@ def test_censored_engines_have_folds_of_their_own():
         ({"folds": 1}, "greater than or equal to 2"),
     ],
 )
-def test_folds_contradict_other_splits(keys, said):
-    with pytest.raises(ValidationError, match=said):
+def test_folds_contradict_other_splits(keys, message):
+    with pytest.raises(ValidationError, match=message):
         SplitConfig(**keys)
 
 
@@ -106,13 +106,13 @@ def test_null_takes_the_runs_seed():
     assert validation(seed=3) != validation(seed=4)
 
 
-def test_a_number_holds_the_split_while_the_seed_varies():
+def test_a_fixed_split_seed_fixes_the_split():
     held = SplitConfig(seed=7)
     assert validation(held, seed=3) == validation(held, seed=4) == validation(seed=7)
 
 
-def test_a_run_keeps_its_split_between_versions():
-    """A figure belongs to its split, so the draw is pinned."""
+def test_splits_do_not_change_between_versions():
+    """A metric belongs to its split, so the draw is pinned."""
     assert validation(engines=np.arange(1, 11), seed=0) == [5, 7]
     assert validation(seed=0)[:8] == [6, 9, 10, 11, 12, 14, 17, 21]
 
@@ -157,7 +157,7 @@ def test_wrong_values_are_refused(wrong):
         SplitConfig(**wrong)
 
 
-# ---- engines that calibrate ----------------------------------------------------------------
+# ---- calibration engines -------------------------------------------------------------------
 
 
 @given(
@@ -166,7 +166,7 @@ def test_wrong_values_are_refused(wrong):
     st.floats(0.01, 0.45),
     seeds,
 )
-def test_calibration_takes_engines_from_training_alone(numbers, validates, calibrates, seed):
+def test_calibration_takes_engines_from_training_only(numbers, validates, calibrates, seed):
     numbers = np.array(sorted(numbers))
     plain = SplitConfig(validation=validates).split_engines(numbers, seed)
     config = SplitConfig(validation=validates, calibration=calibrates)
@@ -179,7 +179,7 @@ def test_calibration_takes_engines_from_training_alone(numbers, validates, calib
     assert abs(len(sides[2]) - calibrates * len(numbers)) <= 1
 
 
-def test_no_engine_calibrates_unless_asked_for():
+def test_no_engine_calibrates_by_default():
     assert SplitConfig().split_engines(ENGINES, 0).calibration.tolist() == []
     assert len(SplitConfig(calibration=0.2).split_engines(ENGINES, 0).calibration) == 20
 
@@ -190,7 +190,7 @@ def test_too_few_engines_to_calibrate_are_refused():
         config.split_engines(np.array([1, 2]), 0)
 
 
-def test_the_refusals_say_what_was_expected():
+def test_refusals_state_the_expected_values():
     with pytest.raises(ValidationError, match=r"together take 1 of the engines; .* less than 1"):
         SplitConfig(validation=0.5, calibration=0.5)
     with pytest.raises(ValidationError, match=r"split\.by windows trains on each; expected 0"):
@@ -229,7 +229,7 @@ def test_the_rows_of_engines_that_calibrate_are_on_no_other_side():
     assert sorted(np.concatenate(sides)) == list(range(fleet.rows))
 
 
-def test_by_windows_engines_are_on_both_sides_which_is_the_leak():
+def test_a_split_by_windows_has_engines_on_both_sides():
     fleet, split, sides = rows(SplitConfig(by="windows"))
     assert split.training.tolist() == split.validation.tolist() == fleet.engines.tolist()
     assert len(sides.validation) == round(0.2 * fleet.rows)
@@ -243,7 +243,7 @@ def test_windows_are_drawn_by_the_seed():
     assert held == drawn[0]
 
 
-def test_test_engines_are_held_out_before_any_other_split_with_a_seed_of_their_own():
+def test_test_engines_are_held_out_first_with_a_separate_seed():
     rest, test = SplitConfig(test=0.3).hold_out_test(ENGINES)
     assert len(test) == 30
     assert sorted([*rest, *test]) == ENGINES.tolist()
@@ -260,7 +260,7 @@ def test_some_engines_are_held_out_and_two_remain(count, share, seed):
     assert sorted([*rest, *test]) == list(range(1, count + 1))
 
 
-def test_too_few_engines_to_set_one_aside():
+def test_too_few_engines_to_hold_one_out():
     with pytest.raises(DataError, match=r"found 2 engines .* expected at least 3: one"):
         SplitConfig().hold_out_test(np.array([1, 2]))
     exact = SplitConfig(calibration=0.1)
@@ -272,21 +272,21 @@ def test_too_few_engines_to_set_one_aside():
 
 
 @given(st.lists(st.integers(2, 400), min_size=1, max_size=20), st.integers(1, 200), seeds)
-def test_each_is_cut_between_a_window_and_the_last_cycle_before_the_failure(lives, window, seed):
+def test_records_are_cut_between_one_window_and_the_failure(lives, window, seed):
     lives = np.array(lives)
     kept = SplitConfig(test_seed=seed).draw_cutoffs(lives, window)
     assert (kept >= np.minimum(window, lives - 1)).all()
     assert (kept <= lives - 1).all()
 
 
-def test_every_cycle_between_is_as_likely():
+def test_cuts_are_uniform():
     kept = SplitConfig().draw_cutoffs(np.full(40_000, 14), 10)  # 10, 11, 12 or 13
     counts = np.bincount(kept, minlength=14)[10:]
     assert counts.sum() == 40_000
     assert (np.abs(counts - 10_000) < 400).all()
 
 
-def test_where_an_engine_is_cut_follows_the_seed_of_the_test():
+def test_cuts_depend_on_the_test_seed():
     lives = np.arange(100, 200)
     kept = SplitConfig().draw_cutoffs(lives, 30).tolist()
     assert SplitConfig(seed=9, test=0.5).draw_cutoffs(lives, 30).tolist() == kept

@@ -1,4 +1,4 @@
-"""Wrappers, encodings and decimal signs of tables as people have them."""
+"""Compression, encodings and decimal separators of users' tables."""
 
 import gzip
 import io
@@ -35,7 +35,7 @@ def refused(content, **request):
     return str(caught.value)
 
 
-def same(content):
+def assert_same_table(content):
     table = parse(content)
     assert table.engine.tolist() == FRAME["unit"].tolist()
     assert table.numbers.tolist() == FRAME[["cycle", "s2"]].to_numpy(float).tolist()
@@ -54,15 +54,15 @@ def zipped(**members):
 
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_decimal_commas(separator):
-    same(FRAME.to_csv(index=False, sep=separator, decimal=",").encode())
+    assert_same_table(FRAME.to_csv(index=False, sep=separator, decimal=",").encode())
 
 
 @pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"'])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_excels_line_with_the_separator(line, end):
+def test_the_sep_line_of_excel(line, end):
     text = FRAME.to_csv(index=False, sep=";", decimal=",", lineterminator=end)
-    same(f"{line}{end}{text}".encode())
-    same(f"\ufeff{line}{end}{text}".encode())
+    assert_same_table(f"{line}{end}{text}".encode())
+    assert_same_table(f"\ufeff{line}{end}{text}".encode())
     assert parse(f"{line}{end}{text}").row_numbers[0] == 3
     assert parse("sep=,\nunit,cycle,s2\na;b,1,2\n").engine.tolist() == ["a;b"]
 
@@ -82,15 +82,15 @@ def test_excels_line_with_the_separator(line, end):
         ([",", "2"], "f, line 2: found ',' in column 3 (s2)"),
     ],
 )  # fmt: skip
-def test_commas_that_may_mean_something_else_are_refused(cells, message):
+def test_ambiguous_commas_are_refused(cells, message):
     rows = "".join(f"1;{i};{cell}\n" for i, cell in enumerate(cells, 1))
     assert refused("unit;cycle;s2\n" + rows).startswith(message)
 
 
-def test_commas_of_a_column_are_read_as_one_sign():
+def test_commas_of_a_column_are_read_alike():
     text = "unit;cycle;s2\n1,5;1;0,125\n1,5;2;-1\n1,5;3;,5\n1,5;4;1,5e-3\n1,5;5;1,234\n"
     table = parse(text)
-    assert table.engine.tolist() == ["1,5"] * 5  # a name stays as it stands
+    assert table.engine.tolist() == ["1,5"] * 5  # a name is not changed
     assert table.numbers[:, 1].tolist() == [0.125, -1, 0.5, 0.0015, 1.234]
     many = "".join(f"1;{i};{i}\n" for i in range(1, 10_001)) + "1;10001;1,234\n"
     assert "'1,234' in line 10002 beside numbers" in refused("unit;cycle;s2\n" + many)
@@ -106,8 +106,10 @@ def test_a_comma_between_quotes_is_refused_by_name():
 
 
 def test_gzip_and_zip():
-    same(gzip.compress(CSV))
-    same(zipped(**{"export_my.csv": CSV, "__MACOSX_._my.csv": b"x", "export_.DS": b"x"}))
+    assert_same_table(gzip.compress(CSV))
+    assert_same_table(
+        zipped(**{"export_my.csv": CSV, "__MACOSX_._my.csv": b"x", "export_.DS": b"x"})
+    )
     assert refused(zipped(a=CSV, b=CSV)).startswith("f: found a zip archive of 2 files, expected")
     assert refused(zipped()).startswith("f: found a zip archive")
     for broken in (gzip.compress(CSV)[:-20], b"\x1f\x8bxxxx", zipped(a=CSV)[:-30]):
@@ -115,7 +117,7 @@ def test_gzip_and_zip():
     assert "found a gzip archive, expected" in refused(zipped(a=gzip.compress(CSV)))
 
 
-def test_what_unpacks_to_too_much_is_refused(monkeypatch):
+def test_excessive_decompression_is_refused(monkeypatch):
     monkeypatch.setattr(table_text, "_MAX_BYTES", 1000)
     large = CSV + b"b,9,1\n" * 1000
     for content in (gzip.compress(large), zipped(a=large)):
@@ -132,8 +134,8 @@ def workbook(**sheets):
 
 def test_excel_workbooks():
     pytest.importorskip("openpyxl")
-    same(workbook(data=FRAME))
-    same(workbook(empty=FRAME.head(0), data=FRAME))
+    assert_same_table(workbook(data=FRAME))
+    assert_same_table(workbook(empty=FRAME.head(0), data=FRAME))
     assert "found a workbook of 2 sheets with rows" in refused(workbook(a=FRAME, b=FRAME))
     zeros = workbook(data=FRAME.assign(unit=["007"] * 12 + ["7"] * 8))
     assert set(parse(zeros).engine.tolist()) == {"007", "7"}
@@ -178,7 +180,7 @@ def test_half_precision_is_refused():
         infer_columns(half.to_parquet(), "f")
 
 
-def test_a_time_is_no_cycle_and_its_order_may_be():
+def test_a_time_is_not_a_cycle_but_may_order_rows():
     hours = pd.Timestamp("2024-01-30 23:00") + pd.to_timedelta(FRAME["cycle"] * 6, unit="h")
     text = FRAME.assign(cycle=hours.dt.strftime("%Y-%m-%d %H:%M")).to_csv(index=False)
     assert refused(text) == (

@@ -78,7 +78,7 @@ def test_optional_columns_are_read_where_they_are():
     )
 
 
-def test_quotes_and_bytes_that_are_no_utf_8():
+def test_quotes_and_bytes_other_than_utf_8():
     text = b'unit,cycle,"a, b",sensor_2\n"1","1","\xff\n","5"\n2,1,x,6\n'
     table = parse(text)
     assert table.numbers.tolist() == [[1, 5], [1, 6]]
@@ -131,7 +131,7 @@ def test_more_rows_than_a_chunk_holds():
         ("\n,,,\n", "f, line 2: found only separators, expected a header with the names of"),
     ],
 )
-def test_what_is_wrong_is_one_line_with_its_place(content, message):
+def test_errors_are_one_line_with_the_location(content, message):
     if content == b"PAR1 and no more":
         pytest.importorskip("pyarrow")
     assert refused(content).startswith(message)
@@ -164,7 +164,7 @@ def test_the_index_of_a_parquet_file_counts_as_columns():
         ({"s_2": [1.5, float("inf")]}, "f, row 2: found 'inf' in column 3 (s_2)"),
     ],
 )
-def test_what_is_wrong_in_parquet(change, message):
+def test_errors_in_parquet(change, message):
     assert refused(parquet(FRAME.assign(**change))).startswith(message)
 
 

@@ -1,4 +1,4 @@
-"""The test set: a file of its own, or engines held out from the training file and truncated."""
+"""The test set: a separate file, or engines held out from the training file and truncated."""
 
 import numpy as np
 import pytest
@@ -61,14 +61,14 @@ def test_the_rul_of_a_column_is_that_of_the_last_row(tmp_path, stated):
 
 
 @pytest.mark.parametrize(("first", "last"), [(8, 6), (5, 6), (7, -1), (7, 6.5), (7, 1e12)])
-def test_a_rul_that_does_not_fit_the_others_is_refused(tmp_path, first, last):
+def test_an_inconsistent_rul_is_refused(tmp_path, first, last):
     rows = [f"b,1,0,500,0.1,x,{first}", f"b,2,0,500,0.1,x,{last}"]
     path = write_own(tmp_path / "test.csv", rows, f"{HEADER},left")
     with pytest.raises(DataError, match=r"test\.csv: found .* in column left at cycle \d of en"):
         read_test_set(config(tmp_path, test=str(path), rul_column="left"), SplitConfig())
 
 
-def test_the_rul_of_a_file_stands_in_the_order_of_the_engines(tmp_path):
+def test_the_rul_of_a_file_is_in_the_order_of_the_engines(tmp_path):
     rows = [row.rpartition(",")[0] for row in TEST_ROWS]
     path = write_own(tmp_path / "test.csv", rows)
     (tmp_path / "rul.txt").write_text("6\n9\n")
@@ -87,6 +87,6 @@ def test_the_rul_of_a_file_stands_in_the_order_of_the_engines(tmp_path):
     with pytest.raises(DataError, match=r"found 1 row\(s\) in the file, expected 2"):
         read_test_set(data, SplitConfig())
     (tmp_path / "rul.txt").unlink()
-    assert read_test_set(data, SplitConfig(), labels=False).rul is None  # nor is it opened
+    assert read_test_set(data, SplitConfig(), labels=False).rul is None  # it is not opened either
     with pytest.raises(DataError, match=r"no such file, but data\.rul_file names it"):
         read_test_set(data, SplitConfig())

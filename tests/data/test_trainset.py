@@ -1,4 +1,4 @@
-"""The training set: parts, labels, and which engines the scaling may use."""
+"""The training set: sides of the split, labels, and the engines used for scaling."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_each_window_belongs_to_the_side_of_its_engine():
     assert len(data.training) + len(data.validation) == fleet.rows
 
 
-def test_engines_that_calibrate_are_a_side_of_their_own():
+def test_calibration_engines_are_a_separate_side():
     fleet = fleet_of(*LIVES)
     data, plain = prepared(fleet, calibration=0.3), prepared(fleet)
     assert set(fleet.engine[data.calibration.windows.ends.numpy()]) == set(data.engines.calibration)
@@ -45,7 +45,7 @@ def test_engines_that_calibrate_are_a_side_of_their_own():
     assert data.mean_label == plain.mean_label
 
 
-def test_the_scaling_sees_no_engine_that_calibrates():
+def test_calibration_engines_do_not_affect_the_scaling():
     fleet = fleet_of(*LIVES)
     before = prepared(fleet, calibration=0.3)
     kept = np.isin(fleet.engine, before.engines.calibration)
@@ -68,7 +68,7 @@ def test_labels_belong_to_the_last_cycle_of_the_window():
     assert data.training.health.dtype == torch.int64
 
 
-def test_a_batch_is_what_was_asked_for():
+def test_a_batch_has_the_requested_windows():
     data = prepared(fleet_of(*LIVES)).training
     index = torch.tensor([7, 0, 7])
     batch = data.batch(index)
@@ -79,8 +79,8 @@ def test_a_batch_is_what_was_asked_for():
     assert torch.equal(data.select(index).batch(torch.tensor([1])).rul, data.rul[:1])
 
 
-def test_the_scaling_sees_training_engines_only():
-    """Whatever stands in the validation engines' rows, the training windows stay the same."""
+def test_only_training_engines_affect_the_scaling():
+    """The content of validation engines does not affect the training windows."""
     fleet, other = fleet_of(*LIVES, conditions=SIX), fleet_of(*LIVES, conditions=SIX)
     first = prepared(fleet)
     held_out = np.isin(other.engine, first.engines.validation)
@@ -96,7 +96,7 @@ def test_the_scaling_sees_training_engines_only():
 
 
 def test_auxiliary_fleets_add_windows_that_train_only():
-    """Each scaled on its own, so that units ten times as large make no difference."""
+    """Each fleet has its own scaling, so units ten times as large make no difference."""
     fleet, other, tenfold = fleet_of(*LIVES), fleet_of(12, 9), fleet_of(12, 9)
     tenfold.values[:, 3:] *= 10
     alone = prepared(fleet)
@@ -130,7 +130,7 @@ def test_the_mean_label_is_over_every_row_whatever_the_split():
     assert means == pytest.approx([3 / 5] * 4)  # labels 1 1 0 and 1 0
 
 
-def test_the_seed_of_the_split_goes_before_that_of_the_run():
+def test_the_split_seed_has_precedence_over_the_run_seed():
     fleet = fleet_of(*LIVES)
     drawn = {tuple(prepared(fleet, seed=seed).engines.validation) for seed in (None, 5)}
     assert len(drawn) == 1

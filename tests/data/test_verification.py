@@ -1,4 +1,4 @@
-"""Digests, provenance, and what passes the strict reader in a folder or a source."""
+"""Digests, provenance, and verification of the files of a folder or source."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def test_tables_name_the_twelve_files():
     assert all(len(text) == 64 for text in everything)
 
 
-def test_canonical_form_is_lf_stripped_on_the_right(tmp_path):
+def test_the_canonical_form_has_lf_and_no_trailing_spaces(tmp_path):
     path = tmp_path / "train_FD001.txt"
     path.write_bytes(b" 1 2  \r\n3\t4\t\n\n5 6")
     found = provenance(path)
@@ -57,8 +57,8 @@ def test_line_ends_and_trailing_spaces_do_not_change_it(rows, line_end, spaces, 
 
     plain = "\n".join(row.rstrip() for row in rows).rstrip("\n")
     expected = sha256((plain + "\n").encode() if plain else b"\n")
-    dressed = line_end.join(row + spaces for row in rows) + line_end * blank_lines
-    assert digest_stream(io.BytesIO(dressed.encode()), "x").canonical_sha256 == expected
+    reformatted = line_end.join(row + spaces for row in rows) + line_end * blank_lines
+    assert digest_stream(io.BytesIO(reformatted.encode()), "x").canonical_sha256 == expected
 
 
 def test_a_file_is_hashed_again_after_it_has_changed(tmp_path):
@@ -100,7 +100,7 @@ def test_a_broken_manifest_lists_nothing(tmp_path, text):
     assert manifest_digests(tmp_path, "train_FD001.txt") == {}
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file(tmp_path):
     with pytest.raises(DataError, match=r"train_FD001.txt: cannot be read: No such file"):
         provenance(tmp_path / "train_FD001.txt")
     assert not path_exists(tmp_path / "train_FD001.txt")
@@ -128,7 +128,7 @@ def test_a_copy_with_other_line_ends_is_official(official, tmp_path):
     assert not provenance(path).official
 
 
-def test_parquet_has_no_other_form(tmp_path):
+def test_parquet_has_no_canonical_form(tmp_path):
     path = tmp_path / "my.parquet"
     path.write_bytes(b"PAR1" + b"x" * (2 << 20) + b" \n\r\n")  # no line of text is so long
     found = provenance(path)
@@ -151,13 +151,13 @@ def members(folder):
     return {name: Member.from_path(folder / name, name) for name in NAMES}
 
 
-def test_a_good_folder(folder):
+def test_a_valid_folder(folder):
     check = verify_folder(NAMES, folder)
     assert (list(check.valid), check.rejected) == (NAMES, [])
     assert not any(origin.official for origin in check.valid.values())
 
 
-def test_a_missing_file_is_neither_good_nor_refused(folder):
+def test_a_missing_file_is_neither_valid_nor_refused(folder):
     (folder / "train_FD001.txt").unlink()
     check = verify_folder(NAMES, folder)
     assert (list(check.valid), check.rejected) == (NAMES[1:], [])
@@ -172,7 +172,7 @@ def test_an_invalid_file_is_reported_and_the_others_are_valid(folder):
 
 
 @pytest.mark.parametrize("names", [NAMES, ["RUL_FD001.txt"]], ids=len)
-def test_a_rul_file_must_fit_the_test_file_asked_for_or_in_place(folder, names):
+def test_a_rul_file_must_match_the_requested_or_existing_test_file(folder, names):
     (folder / "RUL_FD001.txt").write_bytes(b"112 \n98 \n")
     check = verify_folder(names, folder)
     assert "RUL_FD001.txt" not in check.valid
@@ -181,17 +181,17 @@ def test_a_rul_file_must_fit_the_test_file_asked_for_or_in_place(folder, names):
 
 def test_files_of_a_source_are_returned_in_the_requested_order(folder, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
-    wanted = ["RUL_FD001.txt", "train_FD001.txt", "test_FD001.txt"]
-    found = verify_source(members(folder), wanted, empty, "own.zip", official=False)
-    assert [origin.name for origin in found] == wanted
+    names = ["RUL_FD001.txt", "train_FD001.txt", "test_FD001.txt"]
+    found = verify_source(members(folder), names, empty, "own.zip", official=False)
+    assert [origin.name for origin in found] == names
 
 
-def test_only_official_files_where_they_are_asked_for(folder):
+def test_only_official_files_on_request(folder):
     with pytest.raises(DataError, match=r"^train_FD001.txt: is not the official file \(sha256 "):
         verify_source(members(folder), NAMES[:1], folder, "a source", official=True)
 
 
-def test_what_a_source_lacks_is_named(folder):
+def test_files_missing_from_a_source_are_named(folder):
     with pytest.raises(DataError, match=r"^own.zip: has no test_FD001.txt, RUL_FD001.txt$"):
         verify_source(
             {NAMES[0]: members(folder)[NAMES[0]]}, NAMES, folder, "own.zip", official=False

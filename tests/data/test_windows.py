@@ -1,4 +1,4 @@
-"""Windows against a slow reference, their counts, and what they cost."""
+"""Windows: comparison with a slow reference, counts and memory."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,13 @@ SHORT_TEST_ENGINES = {30: (0, 6, 0, 11), 60: (12, 38, 6, 26)}
 
 
 def series_of(fleet):
-    """Two features that name the row they stand in."""
+    """Two features that identify their row."""
     rows = torch.arange(fleet.rows, dtype=torch.float32)
     return torch.stack([rows, -rows], dim=1)
 
 
 def slowly(series, fleet, length):
-    """Every window as lists, one cycle after another."""
+    """Every window as lists, cycle by cycle."""
     windows = []
     for start, life in zip(fleet.starts, fleet.lengths, strict=True):
         record = series[start : start + life].tolist()
@@ -49,7 +49,7 @@ def test_windows_equal_the_slow_reference(lengths, length):
 
 
 @given(lives, lives, st.integers(1, 15))
-def test_joined_sets_have_the_windows_of_each(one, other, length):
+def test_concatenated_sets_have_the_windows_of_each(one, other, length):
     parts = [
         Windows.every_cycle(series_of(fleet) + 1000 * number, fleet, length)
         for number, fleet in enumerate((fleet_of(*one), fleet_of(*other)))
@@ -83,7 +83,7 @@ def test_the_last_windows_are_those_of_the_last_cycles(lengths, length):
     assert last.padded.tolist() == [life < length for life in lengths]
 
 
-def test_padding_repeats_the_first_cycle_of_the_own_engine():
+def test_padding_repeats_the_first_cycle_of_the_engine():
     fleet = fleet_of(3, 2)
     windows = Windows.every_cycle(series_of(fleet), fleet, 4)
     rows = windows.gather(torch.arange(5))[:, :, 0].tolist()
@@ -100,13 +100,13 @@ def test_padding_repeats_the_first_cycle_of_the_own_engine():
     ]  # fmt: skip
 
 
-def test_no_index_gathers_no_windows():
+def test_an_empty_index_gathers_no_windows():
     fleet = fleet_of(4, 2)
     windows = Windows.every_cycle(series_of(fleet), fleet, 3)
     assert windows.gather(torch.empty(0, dtype=torch.int64)).shape == (0, 3, 2)
 
 
-def test_windows_share_the_series_and_cost_two_numbers_each():
+def test_windows_share_the_series_and_take_two_numbers_each():
     fleet = fleet_of(500, 300)
     series = series_of(fleet)
     windows = Windows.every_cycle(series, fleet, 100)
@@ -115,7 +115,7 @@ def test_windows_share_the_series_and_cost_two_numbers_each():
         assert some.starts.numel() == some.ends.numel() == len(some)
 
 
-def test_the_windows_of_a_longer_length_cost_no_more():
+def test_longer_windows_take_no_more_memory():
     fleet = fleet_of(50)
     short, long = (Windows.every_cycle(series_of(fleet), fleet, length) for length in (1, 10_000))
     assert vars(short).keys() == vars(long).keys()
@@ -144,7 +144,7 @@ def test_the_official_test_engines_that_are_padded(official, length):
         assert int(last.padded.sum()) == short
 
 
-def test_rows_are_whole_numbers_that_index_without_a_copy_of_the_series():
+def test_rows_index_the_series_without_copying_it():
     fleet = fleet_of(4)
     windows = Windows.ending_at(series_of(fleet), fleet, np.array([1, 3]), 2)
     assert windows.ends.dtype == windows.starts.dtype == torch.int64

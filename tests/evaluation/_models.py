@@ -1,4 +1,4 @@
-"""Trained models made by hand: a tiny network, or one whose answers are known."""
+"""Synthetic trained models: a tiny network, or one with known predictions."""
 
 import dataclasses
 from pathlib import Path
@@ -34,7 +34,7 @@ FIGURES = {name: 12.5 for name in COLUMNS if name not in TIMES}
 class Countdown(nn.Module):
     """Predicts `start` − cycle, and a health class by the boundaries 100 and 50 of that.
 
-    The cycle is read off the last row's last feature, the cycle count ÷ 200.
+    The cycle comes from the last feature of the last row, the cycle count ÷ 200.
     """
 
     def __init__(self, start: float = 200.0) -> None:
@@ -60,7 +60,7 @@ def config_for(folder: Path, boundaries=(125, 50), **data) -> RunConfig:
 
 
 def content_for(config: RunConfig) -> dict:
-    """What a checkpoint of an untrained network holds."""
+    """Content of the checkpoint of an untrained network."""
     file = Path(config.data.dir) / f"train_{config.data.subset}.txt"
     boundaries = config.loss.health.boundaries
     data = prepare_training_data(
@@ -121,17 +121,17 @@ SHIFTS = {"nasa_knots": [20.0, 120.0], "nasa_shifts": [-1.0, -11.0]}
 
 
 def calibrated(model: TrainedModel, **changes) -> TrainedModel:
-    """The same model with intervals that are known."""
+    """The same model with known intervals."""
     return dataclasses.replace(model, calibration=INTERVALS.model_copy(update=changes))
 
 
 def countdown(model: TrainedModel, start: float = 200.0) -> TrainedModel:
-    """The same model with answers that are known."""
+    """The same model with known predictions: `start` − cycle."""
     return dataclasses.replace(model, network=Countdown(start))
 
 
 def trained(file: Path, run: Path, split: dict | None = None, **data) -> TrainedModel:
-    """Train for an epoch on a fleet of one's own, the CSV that `write_own` writes."""
+    """Train for an epoch on the CSV of an own fleet that `write_own` writes."""
     config = RunConfig.model_validate(
         {
             "data": {**KEYS, "train": str(file), **data},

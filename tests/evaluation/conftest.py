@@ -9,7 +9,7 @@ from tests.evaluation._models import calibrated, config_for, countdown, write_ch
 
 @pytest.fixture(scope="session")
 def model(fleet_dir, tmp_path_factory):
-    """A tiny network that was never trained."""
+    """A tiny untrained network."""
     path = tmp_path_factory.mktemp("run") / "best.pt"
     return restore(write_checkpoint(path, config_for(fleet_dir)))
 
@@ -21,11 +21,11 @@ def evaluation(model):
 
 @pytest.fixture(scope="session")
 def known(model):
-    """The evaluation of a network whose answer is 200 − cycle."""
+    """The evaluation of a network that predicts 200 − cycle."""
     return evaluate(countdown(model))
 
 
 @pytest.fixture(scope="session")
 def known_intervals(model):
-    """The same with intervals that are known."""
+    """The same with known intervals."""
     return evaluate(calibrated(countdown(model)))

@@ -1,4 +1,4 @@
-"""The baseline of gradient boosting beside a run: fitted, stored, shown, and dropped when stale."""
+"""The gradient boosting baseline of a run: fitted, stored, shown, ignored when stale."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ def _quick():
 
 @pytest.fixture(scope="module")
 def model(fleet_dir, tmp_path_factory):
-    """A tiny network that was never trained."""
+    """A tiny untrained network."""
     path = tmp_path_factory.mktemp("baseline") / "best.pt"
     return restore(write_checkpoint(path, config_for(fleet_dir, columns=COLUMNS)))
 
@@ -51,8 +51,8 @@ def found(model):
 
 
 @pytest.fixture
-def own(model, tmp_path):
-    """The model in a folder of the test's own."""
+def saved_model(model, tmp_path):
+    """The model in a writable folder."""
     shutil.copy(model.path, tmp_path / "best.pt")
     return dataclasses.replace(model, path=tmp_path / "best.pt")
 
@@ -69,18 +69,18 @@ def test_its_metrics_are_those_of_its_predictions(found):
     evaluation, last = found[0], found[0].last
     errors = evaluation.predictions.rul[last] - evaluation.truth.capped[last]
     assert evaluation.metrics.last.capped.rmse == pytest.approx(np.sqrt(np.mean(errors**2)))
-    # an untrained network is no match for it
+    # the untrained network is worse
     assert (
         evaluation.metrics.last.capped.rmse
         < evaluation.baselines.train_mean.metrics.last.capped.rmse
     )
 
 
-def test_it_is_stored_and_shown_in_tables_and_json(own, evaluation, found):
-    assert with_stored_baseline(own, evaluation) is evaluation
-    path = store_baseline(own, *found)
+def test_it_is_stored_and_shown_in_tables_and_json(saved_model, evaluation, found):
+    assert with_stored_baseline(saved_model, evaluation) is evaluation
+    path = store_baseline(saved_model, *found)
     assert path.name == "baseline.json"
-    shown = with_stored_baseline(own, evaluation)
+    shown = with_stored_baseline(saved_model, evaluation)
     rmse = found[0].metrics.last.capped.rmse
     plain = shown.as_dict()["baselines"]["gradient_boosting"]
     assert plain["last"]["capped"]["rmse"] == rmse
@@ -96,8 +96,8 @@ def test_it_is_stored_and_shown_in_tables_and_json(own, evaluation, found):
 
 
 @pytest.mark.parametrize("change", ["seed", "damage", "digest"])
-def test_a_stored_baseline_of_something_else_is_not_shown(own, evaluation, found, change):
-    path = store_baseline(own, *found)
+def test_a_stale_baseline_is_not_shown(saved_model, evaluation, found, change):
+    path = store_baseline(saved_model, *found)
     stored = json.loads(path.read_text())
     if change == "damage":
         path.write_text("{")
@@ -107,7 +107,7 @@ def test_a_stored_baseline_of_something_else_is_not_shown(own, evaluation, found
     else:
         stored["protocol"]["digests"]["train_FD001.txt"] = "0" * 64
         path.write_text(json.dumps(stored))
-    assert with_stored_baseline(own, evaluation) is evaluation
+    assert with_stored_baseline(saved_model, evaluation) is evaluation
 
 
 def test_another_training_file_is_refused_before_the_fit(model, monkeypatch):
@@ -117,13 +117,13 @@ def test_another_training_file_is_refused_before_the_fit(model, monkeypatch):
         evaluate_baseline(dataclasses.replace(model, data=data), progress=False)
 
 
-def test_the_command_fits_once_and_shows_it_from_then_on(fleet_dir, tmp_path, monkeypatch):
+def test_the_command_fits_once_and_shows_the_baseline_afterwards(fleet_dir, tmp_path, monkeypatch):
     path = write_checkpoint(tmp_path / "best.pt", config_for(fleet_dir, columns=COLUMNS))
     run = CliRunner()
     first = run.invoke(app, ["evaluate", str(path), "--baseline"])
     assert first.exit_code == 0, first.output
     assert "gradient boosting" in first.output
-    monkeypatch.setattr(stored, "fit_gradient_boosting", None)  # no second fit
+    monkeypatch.setattr(stored, "fit_gradient_boosting", None)  # it is not fitted again
     for options in ([], ["--full"]):
         again = run.invoke(app, ["evaluate", str(path), *options])
         assert again.exit_code == 0, again.output

@@ -1,4 +1,4 @@
-"""Held-out engines at random cuts, and those that have not failed."""
+"""Evaluation at random cuts of held-out engines, some of them censored."""
 
 import dataclasses
 import json
@@ -44,7 +44,7 @@ def names_of(numbers):
     return [list(LIVES)[number - 1] for number in numbers]
 
 
-def test_only_engines_that_failed_have_an_rmse(model, known):
+def test_only_failed_engines_have_an_rmse(model, known):
     aside = {*names_of(model.engines.test)}
     assert len(aside & {*CENSORED}) == 1
     assert set(last_window_predictions(known)["engine"]) == aside - {*CENSORED}
@@ -73,7 +73,7 @@ def test_bounds_and_concordance_by_hand(model, known):
     assert low.bounds.violated == np.mean(short > 0)
     assert 0 < low.bounds.shortfall == pytest.approx(np.maximum(short, 0).mean())
     assert low.bounds.engines == 1
-    # a longer record is nearer to its failure: not at random cuts of lives that are alike
+    # lives are alike, so a longer record is nearer to failure; at random cuts it is not
     assert 0.5 < known.censored.concordance <= 1
     plain = json.loads(to_json(known))
     assert plain["censored"]["bounds"]["engines"] == 1
@@ -89,7 +89,7 @@ def test_the_protocol_counts_them(known):
     )
 
 
-def test_the_headline_stands_on_random_cuts_and_warns_of_few_engines(known):
+def test_the_headline_uses_random_cuts_and_warns_of_few_engines(known):
     assert "at random cuts of 2 test engines of my, capped labels" in verdict(known)
     warning = few_engines(known.cuts)
     assert warning.startswith("only 2 test engines: the result may be very different")
@@ -102,7 +102,7 @@ def test_the_headline_stands_on_random_cuts_and_warns_of_few_engines(known):
     assert sum(title.startswith("Censored engines") for title in titles) == 1
 
 
-def test_intervals_say_that_they_are_biased(model):
+def test_intervals_are_noted_as_biased(model):
     known = calibrated(model)
     assert interval_caveat(known).endswith(f"; {FAILED_ONLY}")
     assert FAILED_ONLY in evaluate(known).intervals.facts.mark
@@ -124,7 +124,7 @@ def test_a_report_and_a_card_are_written(model):
     assert "RMSE, random cuts, capped labels" in page
 
 
-def test_a_fleet_that_failed_has_no_such_table(tmp_path):
+def test_a_fleet_without_censored_records_has_no_such_table(tmp_path):
     found = evaluate(trained(write_own(tmp_path / "my.csv"), tmp_path / "run"))
     assert found.censored is None
     assert found.cuts.engines == 2
@@ -132,7 +132,7 @@ def test_a_fleet_that_failed_has_no_such_table(tmp_path):
     assert "censored_engines" not in json.loads(to_json(found))["protocol"]["split"]
 
 
-def test_the_records_read_again_are_those_that_were_held_out(model):
+def test_the_held_out_records_are_read_again(model):
     data = model.config.data
     records, _ = read_train_records(data, Path(data.train))
     assert records.fleet.censored.tolist() == NUMBERS
@@ -140,7 +140,7 @@ def test_the_records_read_again_are_those_that_were_held_out(model):
 
 def test_it_is_exported_like_any_other_model(model, tmp_path):
     parity = export(calibrated(model), "torch-export", tmp_path / "model")
-    # the engines that failed, of those held out: the others have no cut
+    # only failed engines have cuts
     assert parity.engines == 2
     assert parity.worst < 1e-3
     assert parity.interval < 1e-3

@@ -1,4 +1,4 @@
-"""`rul check`: a file like the training data passes, a moved sensor does not."""
+"""`rul check`: a file like the training data passes, a shifted sensor does not."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ def test_the_test_file_of_the_fleet_passes(model, fleet_dir):
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_a_sensor_that_is_moved_by_one_deviation_is_too_far(model, frame, sign):
+def test_a_sensor_shifted_by_one_deviation_is_too_far(model, frame, sign):
     place = model.preprocessor.columns.index("sensor_4")
     moved = frame.assign(
         sensor_4=frame["sensor_4"] + sign / model.preprocessor.scaler.factor[0, place]
@@ -82,7 +82,7 @@ def test_a_stuck_sensor_is_named(model, frame):
     assert found[1:] == ["100.0%", "at most 0.0%", "too many"]
 
 
-def test_a_checkpoint_without_runs_does_not_know_stuck_sensors(model, frame):
+def test_a_checkpoint_without_run_lengths_detects_no_stuck_sensors(model, frame):
     reference = dataclasses.replace(model.preprocessor.reference, longest_runs=None)
     old = dataclasses.replace(model.preprocessor, reference=reference)
     found = check(dataclasses.replace(model, preprocessor=old), frame).shares[-1]
@@ -105,13 +105,13 @@ def test_coverage_by_hand(model, frame, tmp_path):
     assert (without.found, without.ok) == (None, True)
 
 
-def test_an_older_checkpoint_says_so(model, frame):
+def test_an_older_checkpoint_is_reported(model, frame):
     old = dataclasses.replace(model.preprocessor, reference=None)
     with pytest.raises(CheckpointError, match="older version of cmapss_rul wrote it; train again"):
         check(dataclasses.replace(model, preprocessor=old), frame)
 
 
-def test_limits_are_those_of_the_help():
+def test_limits_equal_those_in_the_help():
     assert (module.DISTANCE, module.FEW_ENGINES, module.UNKNOWN, module.SHORT) == (
         0.5, 2.0, 0.01, 0.5,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""An ensemble goes through every command like a single network, and is named in each result."""
+"""Ensembles work with every command like a single network, and each result names them."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def evaluated(ensemble_run):
 
 @pytest.fixture
 def copy(ensemble_run, tmp_path):
-    """Its checkpoint alone."""
+    """The ensemble's checkpoint in a folder by itself."""
     folder = tmp_path / "mine-4folds-s0"
     folder.mkdir()
     shutil.copy(ensemble_run / "best.pt", folder)
@@ -42,15 +42,15 @@ def copy(ensemble_run, tmp_path):
 def succeed(rul):
     """Run a command that succeeds; returns stdout."""
 
-    def run(*words):
-        code, out, err = rul(*words)
+    def run(*arguments):
+        code, out, err = rul(*arguments)
         assert (code, err) == (0, "")
         return out
 
     return run
 
 
-def test_the_result_is_named(evaluated, ensemble_run):
+def test_the_result_names_the_ensemble(evaluated, ensemble_run):
     protocol, model = evaluated.protocol, restore(ensemble_run)
     assert f"of an {NAME} at the last windows of 8 test engines" in verdict(evaluated)
     epochs = [member.epoch for member in model.members]
@@ -62,7 +62,7 @@ def test_the_result_is_named(evaluated, ensemble_run):
     assert (plain["split"]["folds"], plain["epoch"]) == (4, max(epochs))
 
 
-def test_trained_in_is_the_time_of_all_networks(ensemble_run):
+def test_the_training_time_is_of_all_networks(ensemble_run):
     rows = []
     for fold in range(4):
         text = (ensemble_run / f"fold-{fold}" / "metrics.csv").read_text().splitlines()
@@ -71,7 +71,7 @@ def test_trained_in_is_the_time_of_all_networks(ensemble_run):
     assert restore(ensemble_run).seconds == pytest.approx(sum(rows))
 
 
-def test_single_networks_are_not_named_and_not_comparable(evaluated, eight_engine_dir, tmp_path):
+def test_single_networks_are_not_named_as_ensembles(evaluated, eight_engine_dir, tmp_path):
     setup = evaluated.protocol.setup
     single = evaluate(
         train(tiny_config(eight_engine_dir, train={"epochs": 1}), tmp_path / "run", device="cpu")
@@ -106,7 +106,7 @@ def test_one_exported_graph_predicts_the_mean(per_condition, tmp_path, format):
     assert parity.interval < 1e-3
 
 
-def test_every_command_takes_the_checkpoint_alone(succeed, copy, eight_engine_dir):
+def test_every_command_needs_only_the_checkpoint(succeed, copy, eight_engine_dir):
     file = eight_engine_dir / "test_FD001.txt"
     assert NAME in " ".join(succeed("evaluate", copy).split())
     assert NAME in " ".join(succeed("evaluate", copy, "--full").split())
@@ -133,7 +133,7 @@ def test_the_report_and_its_card(copy, ensemble_run):
     assert any(path.name == "attention.png" for path in others)
 
 
-def test_a_report_without_the_folders_of_the_folds_says_what_it_lacks(copy):
+def test_a_report_without_the_fold_folders_names_what_is_missing(copy):
     page, *_ = report(copy)
     assert "learning curves:" in page.read_text()
 
@@ -145,5 +145,5 @@ def test_attention_is_the_mean_and_an_input_is_shuffled_in_every_network(evaluat
     assert found.weights == pytest.approx(np.mean(alone, axis=0), abs=1e-6)
     importance = permutation_importance(model, evaluated)
     assert importance.inputs == model.preprocessor.features
-    # each of the inputs matters to some network of so few inputs
+    # with so few inputs, each matters to some network
     assert (np.abs(importance.increase).max(axis=1) > 0).all()

@@ -1,4 +1,4 @@
-"""An evaluation as a whole: every figure follows from predictions, truth and protocol."""
+"""Whole evaluations: every metric follows from predictions, truth and protocol."""
 
 import dataclasses
 import shutil
@@ -29,8 +29,8 @@ NAMES = ["rmse", "rmse_interval", "mae", "bias", "nasa", "nasa_mean"]
 
 
 @pytest.fixture
-def own(fleet_dir, tmp_path):
-    """A copy of the fleet that a test may spoil."""
+def fleet_copy(fleet_dir, tmp_path):
+    """A writable copy of the fleet."""
     return shutil.copytree(fleet_dir, tmp_path / "own")
 
 
@@ -53,7 +53,7 @@ def test_keys(known):
     assert found["baselines"]["train_mean"]["oracle"] is False
 
 
-def test_last_window_figures_worked_out_from_the_files(known, fleet_dir):
+def test_last_window_metrics_recomputed_from_the_files(known, fleet_dir):
     test = read_fleet(fleet_dir / "test_FD001.txt")
     raw = np.loadtxt(fleet_dir / "RUL_FD001.txt", dtype=int)
     predicted = np.clip(200.0 - test.lengths, 0, 125)  # 200 − the last cycle
@@ -88,8 +88,8 @@ def test_every_window_is_every_row_and_its_interval_draws_whole_engines(known):
     assert high - low > 2 * (by_window[1] - by_window[0])
 
 
-def test_figures_use_the_clamped_prediction(model):
-    """A network that claims far more than the cap is scored at the cap."""
+def test_metrics_use_the_clamped_prediction(model):
+    """A prediction far above the cap is scored at the cap."""
     found = evaluate(countdown(model, 10_000.0))
     assert found.predictions.unclamped.min() > 5_000
     assert found.metrics.last.capped.rmse == rmse(
@@ -100,7 +100,7 @@ def test_figures_use_the_clamped_prediction(model):
     )
 
 
-def test_a_perfect_network_meets_zero_and_the_floor(known):
+def test_a_perfect_network_has_an_rmse_of_zero_or_the_floor(known):
     """Predicting the raw truth gives 0 on capped labels and the floor on raw ones."""
     perfect = np.clip(known.truth.raw, 0, 125).astype(float)
     predictions = dataclasses.replace(known.predictions, rul=perfect)
@@ -145,22 +145,22 @@ def test_the_training_constant_does_not_depend_on_the_split(fleet_dir):
     assert one["mean_label"] == other["mean_label"]
 
 
-def test_evaluation_repeats_itself(model, evaluation):
+def test_evaluation_is_deterministic(model, evaluation):
     assert evaluate(model).as_dict() == evaluation.as_dict()
 
 
-def test_the_train_file_is_not_needed(model, evaluation, own):
-    (own / "train_FD001.txt").unlink()
-    assert evaluate(model, data_dir=str(own)).as_dict() == evaluation.as_dict()
-    assert not (own / "train_FD001.txt").exists()
+def test_the_train_file_is_not_needed(model, evaluation, fleet_copy):
+    (fleet_copy / "train_FD001.txt").unlink()
+    assert evaluate(model, data_dir=str(fleet_copy)).as_dict() == evaluation.as_dict()
+    assert not (fleet_copy / "train_FD001.txt").exists()
 
 
-def test_an_engine_of_one_row_is_scored(model, own):
-    """One engine, one row: figures without an interval."""
-    text = (own / "test_FD001.txt").read_text().splitlines(keepends=True)[0]
-    (own / "test_FD001.txt").write_text(text)
-    (own / "RUL_FD001.txt").write_text("44\n")
-    found = evaluate(model, data_dir=str(own))
+def test_an_engine_of_one_row_is_scored(model, fleet_copy):
+    """One engine, one row: metrics without an interval."""
+    text = (fleet_copy / "test_FD001.txt").read_text().splitlines(keepends=True)[0]
+    (fleet_copy / "test_FD001.txt").write_text(text)
+    (fleet_copy / "RUL_FD001.txt").write_text("44\n")
+    found = evaluate(model, data_dir=str(fleet_copy))
     assert found.metrics.last == found.metrics.every
     assert found.metrics.last.capped.rmse_interval is None
     assert found.protocol.engines == found.protocol.windows == found.protocol.padded == 1
@@ -175,20 +175,20 @@ def test_an_engine_of_one_row_is_scored(model, own):
         (lambda lines: ["-3\n", *lines[1:]], "RUL_FD001.txt"),
     ],
 )
-def test_a_wrong_rul_file_is_named(model, own, spoil, message):
-    path = own / "RUL_FD001.txt"
+def test_a_wrong_rul_file_is_named(model, fleet_copy, spoil, message):
+    path = fleet_copy / "RUL_FD001.txt"
     path.write_text("".join(spoil(path.read_text().splitlines(keepends=True))))
     with pytest.raises(DataError, match=message) as caught:
-        evaluate(model, data_dir=str(own))
+        evaluate(model, data_dir=str(fleet_copy))
     assert "\n" not in str(caught.value)
 
 
-def test_a_test_file_with_another_number_of_columns_is_named(model, own):
-    path = own / "test_FD001.txt"
+def test_a_test_file_with_another_number_of_columns_is_named(model, fleet_copy):
+    path = fleet_copy / "test_FD001.txt"
     lines = path.read_text().splitlines()
     path.write_text("".join(line.rstrip() + " 1.0\n" for line in lines))
     with pytest.raises(DataError, match=r"test_FD001\.txt"):
-        evaluate(model, data_dir=str(own))
+        evaluate(model, data_dir=str(fleet_copy))
 
 
 def test_another_cap_and_five_classes(fleet_dir, tmp_path):
@@ -205,7 +205,7 @@ def test_another_cap_and_five_classes(fleet_dir, tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_gives_the_same_figures(model, evaluation):
+def test_a_gpu_gives_the_same_metrics(model, evaluation):
     found = evaluate(restore(model.path, "cuda"))
     np.testing.assert_allclose(
         found.predictions.unclamped, evaluation.predictions.unclamped, atol=1e-2
@@ -213,7 +213,7 @@ def test_a_gpu_gives_the_same_figures(model, evaluation):
 
 
 def test_both_estimates_have_their_own_metrics(model, known_intervals):
-    """No row takes the RMSE of one estimate and the NASA score of the other."""
+    """No row mixes the RMSE of one estimate with the NASA score of the other."""
     found = evaluate(calibrated(countdown(model), **SHIFTS))
     assert found.metrics == known_intervals.metrics
     network = found.predictions.rul

@@ -1,4 +1,4 @@
-"""Exported files run without this package and say what the Python model says."""
+"""Exported files run without this package and predict like the Python model."""
 
 import hashlib
 import json
@@ -40,14 +40,14 @@ def window_60(fleet_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def window_8(fleet_dir, tmp_path_factory):
-    """The same with a short window: PyTorch traces an LSTM step by step, several times."""
+    """The same with a short window, as PyTorch traces an LSTM step by step, several times."""
     path = tmp_path_factory.mktemp("run") / "best.pt"
     return restore(write_checkpoint(path, config_for(fleet_dir, window=8)))
 
 
 @pytest.fixture(scope="module")
 def exported(request, window_60, tmp_path_factory):
-    """The ONNX file of that model, and how near it came."""
+    """The ONNX file of that model and its differences from it."""
     request.getfixturevalue("onnxruntime")  # or skip
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
     return path, export(window_60, "onnx", path)
@@ -55,7 +55,7 @@ def exported(request, window_60, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def torch_exported(window_8, tmp_path_factory):
-    """Bytes of that model's file for `torch.export`, the differences, and what was compared."""
+    """Bytes of that model's `torch.export` file, the differences, and the records compared."""
     path = tmp_path_factory.mktemp("exported") / "model.pt2"
     compared = []
     runner = module._torch_export_runner
@@ -70,8 +70,8 @@ def torch_exported(window_8, tmp_path_factory):
 
 
 @pytest.fixture
-def converted(monkeypatch, torch_exported):
-    """Leaves out the trace, which takes seconds, for tests of what follows it."""
+def skip_tracing(monkeypatch, torch_exported):
+    """Skips tracing, which takes seconds, for tests of the later steps."""
     monkeypatch.setattr(module, "_trace", lambda *_: None)
     monkeypatch.setattr(module, "_to_torch_export", lambda *_: torch_exported[0].read_bytes())
 
@@ -88,7 +88,7 @@ def test_parity_over_the_test_engines(exported):
     assert path.is_file()
 
 
-def test_the_inputs_are_exactly_three(exported, onnxruntime):
+def test_there_are_exactly_three_inputs(exported, onnxruntime):
     session = onnxruntime.InferenceSession(exported[0])
     assert facts(session.get_inputs()) == [
         ("window", "tensor(float)", [60, 24]),
@@ -113,7 +113,7 @@ def test_any_batch_size(exported, onnxruntime, window_60, fleet_dir, batch):
     np.testing.assert_allclose(health, expected.probabilities, atol=1e-5)
 
 
-def test_the_metadata_say_what_it_is(exported, onnxruntime, window_60):
+def test_the_metadata_describe_the_model(exported, onnxruntime, window_60):
     session = onnxruntime.InferenceSession(exported[0])
     found = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
     assert found["columns"] == list(COLUMNS)
@@ -147,14 +147,14 @@ def test_the_estimate_for_the_nasa_score_is_in_the_graph(
         assert "lowest expected NASA score" in json.loads(found["outputs"])["rul"]
 
 
-def test_an_estimate_that_the_model_lacks_is_refused_first(window_60, tmp_path):
+def test_a_missing_estimate_is_refused_first(window_60, tmp_path):
     with pytest.raises(UsageError, match="no estimate for the NASA score"):
         export(window_60, "onnx", tmp_path / "model.onnx", estimate="nasa")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("steps", [[20.0, 120.0], [50.0, 50.0]])
-def test_the_interval_of_the_graph_is_that_of_the_calibration(window_60, steps):
+def test_the_interval_of_the_graph_equals_that_of_the_calibration(window_60, steps):
     model = calibrated(window_60, knots=steps)
     rul = torch.tensor([0.0, 19.0, 20.0, 49.5, 50.0, 77.7, 120.0, 125.0])
     found = IntervalGraph.of(model)(rul)
@@ -252,7 +252,7 @@ def test_no_file_names_a_source_file_of_this_machine(exported, torch_exported):
             assert str(ROOT).encode() not in archive.read(name)
 
 
-def test_torch_export_runs_by_torch_alone(torch_exported, window_8, fleet_dir):
+def test_a_torch_export_needs_only_torch(torch_exported, window_8, fleet_dir):
     path, parity, _ = torch_exported
     assert parity.rul < 1e-3
     extra = {"cap": "", "columns": ""}
@@ -272,15 +272,15 @@ def test_parity_is_the_largest_difference(window_60, fleet_dir):
     expected = predict_fleet(window_60, fleet, fleet.last_rows)
     done = []
 
-    def off(inputs):
+    def shifted(inputs):
         part = slice(sum(done), sum(done) + len(inputs.cycle))
         done.append(len(inputs.cycle))
         return [expected.rul[part] + 0.25, expected.probabilities[part] - 0.125]
 
-    assert measure_parity(window_60, fleet, off) == Parity(20, 0.25, 0.125)
+    assert measure_parity(window_60, fleet, shifted) == Parity(20, 0.25, 0.125)
 
 
-@pytest.mark.usefixtures("converted")
+@pytest.mark.usefixtures("skip_tracing")
 @pytest.mark.parametrize("difference", [0.0501, float("nan")])
 def test_a_difference_above_the_tolerance_saves_nothing(
     window_8, tmp_path, monkeypatch, difference
@@ -293,15 +293,15 @@ def test_a_difference_above_the_tolerance_saves_nothing(
 
 @pytest.mark.usefixtures("onnxruntime")
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
-def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_path, format):
-    """And no broken cell passes the runtime: ONNX Runtime's ReLU and Clip make numbers of NaN."""
+def test_a_smoothing_model_has_the_history_as_a_further_input(fleet_dir, tmp_path, format):
+    """Invalid cells give NaN, although ONNX Runtime's ReLU and Clip turn NaN into numbers."""
     plain = config_for(fleet_dir, window=8, smoothing=0.3).model_dump()
     config = RunConfig.model_validate({**plain, "model": PUBLISHED})
     model = calibrated(restore(write_checkpoint(tmp_path / "best.pt", config)))
     assert export(model, format, tmp_path / "model").rul < 1e-3
     run = runner(format)((tmp_path / "model").read_bytes())
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    for row in (0, 45, fleet.last_rows[1]):  # a history of 1 row, of some and of many
+    for row in (0, 45, fleet.last_rows[1]):  # histories of one, some and many rows
         inputs = graph_inputs(model, fleet, np.array([row]))
         assert list(inputs.named()) == ["window", "cycle", "valid_length", "history"]
         expected = predict_fleet(model, fleet, np.array([row])).rul
@@ -319,13 +319,13 @@ def test_a_model_that_smooths_has_the_history_as_one_more_input(fleet_dir, tmp_p
         assert len(found) == 4
         for part, whole in zip(found, expected, strict=True):
             assert np.isnan(part[0]).all()
-            np.testing.assert_array_equal(part[1], whole[1])  # all padding there is NaN
+            np.testing.assert_array_equal(part[1], whole[1])  # all padding is NaN
     found = run(inputs.with_value(oldest, COLUMNS.index("setting_1"), np.nan))
     np.testing.assert_array_equal(found[0], expected[0])  # one condition: not used
 
 
 @pytest.mark.parametrize("answer", [3.0, np.nan])
-def test_an_export_that_answers_a_broken_record_is_refused(window_60, fleet_dir, answer):
+def test_an_export_that_predicts_for_an_invalid_record_is_refused(window_60, fleet_dir, answer):
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
 
     def run(_):
@@ -336,7 +336,7 @@ def test_an_export_that_answers_a_broken_record_is_refused(window_60, fleet_dir,
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
-def test_a_missing_package_says_what_to_install(window_60, tmp_path, monkeypatch, package):
+def test_a_missing_package_is_named(window_60, tmp_path, monkeypatch, package):
     pytest.importorskip("onnxscript")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(RulError, match=r"pip install 'cmapss_rul\[export\]'"):
@@ -344,18 +344,18 @@ def test_a_missing_package_says_what_to_install(window_60, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("converted")
-def test_a_place_that_cannot_be_written(window_8, tmp_path):
+@pytest.mark.usefixtures("skip_tracing")
+def test_an_unwritable_output_is_refused(window_8, tmp_path):
     with pytest.raises(RulError, match="cannot be written"):
         export(window_8, "torch-export", tmp_path)
 
 
-def test_names_beside_the_checkpoint():
+def test_default_names_are_beside_the_checkpoint():
     run = Path("runs/fd001-s0")
     assert default_path(run / "best.pt", "onnx") == run / "model.onnx"
     assert default_path(run / "last.pt", "torch-export") == run / "model-last.pt2"
 
 
-def test_the_bytes_that_are_compared_are_those_that_are_saved(torch_exported):
+def test_the_compared_bytes_are_the_saved_ones(torch_exported):
     path, _, compared = torch_exported
     assert [path.read_bytes()] == compared

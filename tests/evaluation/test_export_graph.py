@@ -1,4 +1,4 @@
-"""The graph of an export does with raw rows what the Python model does with a record."""
+"""The exported graph processes raw rows like the Python model processes a record."""
 
 import dataclasses
 
@@ -54,7 +54,7 @@ def differences(model, fleet, rows):
         {"window": 400},
     ],
 )
-def test_it_says_what_the_python_model_says(fleet_dir, tmp_path, data):
+def test_predictions_equal_those_of_the_python_model(fleet_dir, tmp_path, data):
     model = restored(fleet_dir, tmp_path, **data)
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     for rows in (fleet.last_rows, fleet.starts, np.array([0, 5, 300])):
@@ -86,7 +86,7 @@ def test_inputs_by_hand(model):
     assert inputs.window[1, :37].isnan().all()
 
 
-def test_a_model_that_smooths_asks_for_the_history(fleet_dir, tmp_path):
+def test_a_smoothing_model_needs_the_history(fleet_dir, tmp_path):
     model = restored(fleet_dir, tmp_path, smoothing=0.3)
     fleet = fleet_of(45, 3)
     inputs = graph_inputs(model, fleet, np.array([44, 47]))
@@ -98,7 +98,7 @@ def test_a_model_that_smooths_asks_for_the_history(fleet_dir, tmp_path):
     assert short.history.shape == (1, 1, 24)  # one row that is ignored
 
 
-def test_what_stands_before_the_valid_rows_changes_nothing(model):
+def test_content_before_the_valid_rows_is_ignored(model):
     fleet = fleet_of(12)
     inputs = graph_inputs(model, fleet, fleet.last_rows)
     other = inputs._replace(window=torch.nan_to_num(inputs.window, nan=1e9))
@@ -111,7 +111,7 @@ BROKEN = [np.nan, np.inf, -np.inf, 2e30]
 
 @pytest.mark.parametrize("smoothing", [None, 0.3])
 @pytest.mark.parametrize("value", BROKEN)
-def test_a_broken_cell_of_a_used_column_gives_nan(six_dir, tmp_path, smoothing, value):
+def test_an_invalid_cell_of_a_used_column_gives_nan(six_dir, tmp_path, smoothing, value):
     columns = ["sensor_2", "sensor_11"]
     model = calibrated(
         restored(six_dir, tmp_path, subset="FD002", smoothing=smoothing, columns=columns)
@@ -153,18 +153,18 @@ def test_under_hold_the_graph_fills_forward_as_the_reader_does(fleet_dir, tmp_pa
         np.testing.assert_allclose(found.detach(), expected, atol=1e-4)
         assert graph_inputs(model, raw, last).history.shape == (1, 5, 24)
     assert graph(**graph_inputs(model, whole, np.array([19])).named())[0].isfinite()
-    for gap in (range(9, 15), range(14, 20)):  # six rows in a row are one too many
+    for gap in (range(9, 15), range(14, 20)):  # six consecutive rows are one too many
         raw = dataclasses.replace(whole, values=whole.values.copy())
         raw.values[list(gap), column] = np.nan
         assert graph(**graph_inputs(model, raw, np.array([19])).named())[0].isnan()
     inputs = graph_inputs(model, whole, np.array([19]))
     for broken in (np.inf, 1e38):
         assert graph(**inputs.with_value(11, column, broken).named())[0].isnan()
-    # what stands before the window reaches no further than its values are held
+    # rows before the window matter only as far as their values are held
     assert graph(**inputs.with_value(slice(0, 5), column, np.inf).named())[0].isfinite()
 
 
-def test_hours_and_gaps_give_each_row_its_own_time(fleet_dir, tmp_path):
+def test_hours_and_gaps_are_passed_as_times(fleet_dir, tmp_path):
     model = restored(fleet_dir, tmp_path, gaps="keep", window=7)
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     fleet = dataclasses.replace(fleet, cycle=3 * fleet.cycle**2 / 100)
@@ -184,14 +184,14 @@ def test_a_record_without_a_valid_row_has_no_prediction(model):
         assert all(part.isnan().all() for part in ExportGraph(model)(**none.named()))
 
 
-def test_an_output_that_is_not_finite_is_nan_before_the_clamp(model):
+def test_a_non_finite_output_is_nan_before_clamping(model):
     fleet = fleet_of(40)
     inputs = graph_inputs(model, fleet, fleet.last_rows)
     graph = ExportGraph(countdown(model, float("inf")))
     assert all(part.isnan().all() for part in graph(**inputs.named()))
 
 
-def test_a_valid_length_beyond_the_window_counts_as_all_of_it(model):
+def test_a_valid_length_beyond_the_window_means_the_whole_window(model):
     fleet = fleet_of(40)
     inputs = graph_inputs(model, fleet, fleet.last_rows)
     longer = inputs._replace(valid_length=torch.tensor([400]))
@@ -199,12 +199,12 @@ def test_a_valid_length_beyond_the_window_counts_as_all_of_it(model):
 
 
 @given(st.integers(-999_999, 999_999), st.integers(0, 6))
-def test_short_decimals_come_back_exactly(digits, places):
+def test_short_decimals_are_exact(digits, places):
     number = digits / 10**places
     assert shortest_decimal(torch.tensor([number], dtype=torch.float32)).item() == number
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
-def test_no_value_leaves_its_float32(value):
+def test_values_stay_float32(value):
     raw = torch.tensor([value], dtype=torch.float32)
     assert shortest_decimal(raw).float() == raw

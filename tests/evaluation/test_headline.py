@@ -52,7 +52,7 @@ def test_four_rows_and_their_protocol_fit_a_screen(known):
         assert words in flat
 
 
-def test_a_score_of_noise_is_left_out_of_its_row_only(known):
+def test_a_meaningless_score_is_omitted_only_in_its_row(known):
     rows = [line.split() for line in printed(known).splitlines() if " window, " in line]
     assert [cells[-1] == "–" for cells in rows] == [False, False, False, True]
     assert f"{known.metrics.every.capped.nasa:,.0f}" == rows[2][-1]

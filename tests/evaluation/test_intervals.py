@@ -1,4 +1,4 @@
-"""How often the intervals held on the test engines, and which level is shown."""
+"""Coverage of the intervals on the test engines, and the level shown."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_coverage_follows_from_predictions_and_labels(known_intervals):
         assert found.every.capped.windows == len(predictions.rul)
 
 
-def test_raw_labels_above_the_cap_are_held_by_no_interval(known_intervals):
+def test_raw_labels_above_the_cap_are_outside_every_interval(known_intervals):
     truth, last = known_intervals.truth, known_intervals.last
     for found in known_intervals.intervals.coverage:
         raw = found.last.raw
@@ -45,7 +45,7 @@ def test_raw_labels_above_the_cap_are_held_by_no_interval(known_intervals):
         assert raw.coverage <= found.last.capped.coverage
 
 
-def test_the_bands_part_the_windows_by_true_rul(known_intervals):
+def test_bands_partition_the_windows_by_true_rul(known_intervals):
     truth = known_intervals.truth
     for found in known_intervals.intervals.coverage:
         for windows, rows in (("every", slice(None)), ("last", known_intervals.last)):
@@ -58,7 +58,7 @@ def test_the_bands_part_the_windows_by_true_rul(known_intervals):
             assert counts == np.histogram(truth.raw[rows], edges)[0].tolist()
 
 
-def test_what_is_said_of_them_stands_in_the_json(known, known_intervals):
+def test_the_json_has_the_notes_on_intervals(known, known_intervals):
     found = json.loads(to_json(known_intervals))["intervals"]
     assert found["levels"] == [0.5, 0.8, 0.9]
     assert (found["level"], found["kind"], found["engines"]) == (0.9, "validation", 10)
@@ -69,7 +69,7 @@ def test_what_is_said_of_them_stands_in_the_json(known, known_intervals):
     assert known.bounds is None
 
 
-def test_the_guarantee_names_what_was_calibrated(model):
+def test_the_guarantee_names_the_calibration_engines(model):
     banded = {"edges": [50.0], "band_quantiles": [[1.0, 1.0], [2.0, 2.0], [3.0, 4.0]]}
     before, cuts, bands = (
         interval_facts(calibrated(model, **changes)).promise
@@ -81,7 +81,7 @@ def test_the_guarantee_names_what_was_calibrated(model):
 
 
 def test_the_health_probabilities_are_scored(known):
-    """The network is sure by softmax(2, 0, 0) whatever it says."""
+    """The probabilities are always softmax(2, 0, 0)."""
     sure = np.exp(2) / (np.exp(2) + 2)
     for windows in ("last", "every"):
         found = getattr(known.health, windows)
@@ -92,7 +92,7 @@ def test_the_health_probabilities_are_scored(known):
         assert found.brier == pytest.approx(by_hand, abs=1e-6)
 
 
-def test_the_level_to_show_and_the_one_asked_for(model):
+def test_the_default_and_the_requested_level(model):
     assert interval_level(calibrated(model)) == 0.9
     assert interval_level(calibrated(model), 0.5) == 0.5
     assert interval_level(model) is None
@@ -103,7 +103,7 @@ def test_the_level_to_show_and_the_one_asked_for(model):
     assert (lower.tolist(), upper.tolist()) == ([21.0, 61.0], [33.0, 83.0])
 
 
-def test_a_split_by_windows_says_why_there_are_none(fleet_dir, tmp_path):
+def test_a_split_by_windows_has_a_reason_instead_of_intervals(fleet_dir, tmp_path):
     config = config_for(fleet_dir)
     leaky = config.model_copy(update={"split": config.split.model_copy(update={"by": "windows"})})
     model = restore(write_checkpoint(tmp_path / "best.pt", leaky))

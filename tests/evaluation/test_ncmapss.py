@@ -1,4 +1,4 @@
-"""N-CMAPSS from flights to figures: every flight of the test units is scored."""
+"""N-CMAPSS from flights to metrics: every flight of the test units is scored."""
 
 import json
 
@@ -42,7 +42,7 @@ def evaluation(run):
     return evaluate(run[0].best)
 
 
-def test_units_train_or_validate_whole(run):
+def test_units_are_split_as_a_whole(run):
     model = restore(run[0].best)
     assert len(model.engines.validation) == 1
     assert {*model.engines.training, *model.engines.validation} == {1, 2, 3}
@@ -66,7 +66,7 @@ def test_every_flight_of_the_test_units_is_scored(evaluation):
     assert len(to_csv(evaluation).splitlines()) == 1 + 10
 
 
-def test_what_is_said(evaluation):
+def test_printed_tables(evaluation):
     text = verdict(evaluation)
     assert "flights (95 % interval" in text
     assert "at every flight of 2 test engines of DS02, uncapped labels" in text
@@ -84,7 +84,7 @@ def test_what_is_said(evaluation):
     assert float(units[0][2]) == pytest.approx(np.sqrt(np.mean(first**2)), abs=0.006)
 
 
-def test_virtual_sensors_mark_every_figure(evaluation, run, tmp_path):
+def test_virtual_sensors_are_noted_with_every_metric(evaluation, run, tmp_path):
     config = restore(run[0].best).config
     data = config.data.model_dump(mode="json") | {"virtual_sensors": True, "columns": None}
     data |= {"dir": str(run[1].parent), "window": 6}
@@ -97,7 +97,7 @@ def test_virtual_sensors_mark_every_figure(evaluation, run, tmp_path):
     assert not set(evaluation.protocol.inputs) & {"T40_climb_mean", "hs", "unit"}
 
 
-def test_predictions_of_the_file_are_those_of_the_evaluation(evaluation, run):
+def test_predictions_for_the_file_equal_those_of_the_evaluation(evaluation, run):
     table = predict(run[0].best, run[1], every_cycle=True)
     assert table["engine"].tolist() == evaluation.predictions.engine.tolist()
     np.testing.assert_array_equal(table["rul"], evaluation.predictions.rul)

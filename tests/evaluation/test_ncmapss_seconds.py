@@ -60,7 +60,7 @@ def lengths(run):
     return -(-counts // 10)
 
 
-def test_units_train_or_validate_whole_and_weigh_the_same(run):
+def test_units_are_split_as_a_whole_and_weigh_the_same(run):
     model, data = restore(run[0].best), load_data(run[1])
     assert len(model.engines.validation) == 1
     assert {*model.engines.training, *model.engines.validation} == {1, 2, 3}
@@ -86,7 +86,7 @@ def test_every_flight_is_scored_at_its_end_and_every_window_too(evaluation, leng
     assert last.rmse == pytest.approx(float(np.sqrt(np.mean(ends**2))))
     assert last.mae == pytest.approx(float(np.mean(np.abs(ends))))
     assert every.rmse != last.rmse
-    # of the prognostics too a unit has one prediction a flight
+    # prognostics also use one prediction per flight
     assert [unit.scored for unit in evaluation.prognostics.engines] == [6, 4]
     lines = to_csv(evaluation).splitlines()
     assert [line.split(",")[:3] for line in lines[1:]] == [
@@ -109,7 +109,7 @@ def test_no_prediction_depends_on_another_flight(run):
         np.testing.assert_allclose(predict_fleet(model, alone).rul, whole.rul[rows], atol=1e-4)
 
 
-def test_what_is_said(evaluation, lengths):
+def test_printed_tables(evaluation, lengths):
     assert "at every flight of 2 test engines of DS02, uncapped labels" in verdict(evaluation)
     summary = evaluation.protocol.summary()
     assert "windows of 5 rows 10 s apart, of one flight" in summary

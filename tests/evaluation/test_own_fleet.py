@@ -1,4 +1,4 @@
-"""A user's own fleet from a checkpoint to figures, predictions and an export."""
+"""An own fleet from a checkpoint to metrics, predictions and an export."""
 
 import dataclasses
 import json
@@ -43,7 +43,7 @@ def test_the_protocol_says_where_the_engines_come_from(model, found):
     assert "except those of the held-out engines" in found.baselines.train_mean.description
 
 
-def test_engines_keep_their_names_and_the_rul_is_that_of_their_lives(model, found):
+def test_engines_keep_their_names_and_the_rul_follows_from_their_lives(model, found):
     table = last_window_predictions(found)
     assert set(table["engine"]) == {list(LIVES)[number - 1] for number in model.engines.test}
     lives = table["engine"].map(LIVES)
@@ -62,7 +62,7 @@ def test_no_cycle_after_the_cut_is_scored(model, found):
     assert (known.predictions.rul == 10).all()  # clamped to the cap of the fleet
 
 
-def test_a_training_file_that_has_changed_says_nothing_about_who_was_set_aside(model, tmp_path):
+def test_a_changed_training_file_cannot_provide_the_held_out_engines(model, tmp_path):
     write_own(tmp_path / "my.csv", own_rows()[:-1])
     with pytest.raises(
         DataError, match=r"my\.csv: has changed since the training .* restore the form"
@@ -76,7 +76,7 @@ def test_a_training_file_that_has_changed_says_nothing_about_who_was_set_aside(m
         evaluate(other)
 
 
-def test_a_test_file_of_ones_own_goes_before(tmp_path):
+def test_an_own_test_file_has_precedence(tmp_path):
     rows = [f"{row},{99}" for row in own_rows()[:5]]
     test = write_own(tmp_path / "test.csv", rows, f"{HEADER},left")
     file = write_own(tmp_path / "my.csv")
@@ -92,7 +92,7 @@ def test_a_test_file_of_ones_own_goes_before(tmp_path):
         evaluate(model)
 
 
-def test_the_training_file_is_no_test_file(tmp_path):
+def test_the_training_file_is_refused_as_a_test_file(tmp_path):
     rows = [f"{row},3" for row in own_rows()]
     file = write_own(tmp_path / "my.csv", rows, f"{HEADER},left")
     (tmp_path / "b").mkdir()
@@ -142,7 +142,7 @@ def test_it_is_exported_with_its_own_columns(tmp_path, conditions, extra, format
     assert json.loads(entries["protocol"])["tested_on"] == "held-out engines of the same file"
 
 
-def test_records_that_were_trained_on_mark_every_figure(model, found, tmp_path):
+def test_test_records_seen_in_training_are_noted_with_every_metric(model, found, tmp_path):
     assert found.protocol.leaks == []
     # 20 of the rows of p-5 and p-3 under other names, and an engine of its own
     rows = [row.split(",") for row in own_rows()]
@@ -165,12 +165,12 @@ def test_records_that_were_trained_on_mark_every_figure(model, found, tmp_path):
     assert verdict(evaluation).endswith(f" Optimistic: {mark}.")
     assert mark in list(warnings_of(evaluation))
     assert metrics_table(evaluation).title.endswith(f". Optimistic: {mark}")
-    # checkpoints of before hold no fingerprints
+    # older checkpoints have no fingerprints
     before = model.data.model_copy(update={"fingerprints": None})
     assert evaluate(dataclasses.replace(other, data=before)).protocol.leaks == []
 
 
-def test_a_label_among_the_inputs_marks_every_figure(model):
+def test_a_label_among_the_inputs_is_noted_with_every_metric(model):
     labelled = model.data.model_copy(update={"label_columns": ["temp", "vib"]})
     evaluation = evaluate(dataclasses.replace(model, data=labelled))
     assert evaluation.protocol.marks == ["a label among the inputs: temp, vib"]

@@ -1,4 +1,4 @@
-"""Predictions for a user's file: the same RUL as an evaluation, and every flag."""
+"""Predictions for a user's file: equal to the evaluation's, with all flags."""
 
 import io
 import json
@@ -50,7 +50,7 @@ def predicted(model, content, *, allow_gaps=False, **options):
     return predict_records(model, records_of(model, content, allow_gaps=allow_gaps), **options)
 
 
-def test_the_test_file_gives_what_the_evaluation_gives(model, evaluation, fleet_dir):
+def test_predictions_equal_those_of_the_evaluation(model, evaluation, fleet_dir):
     table = predicted(model, (fleet_dir / "test_FD001.txt").read_bytes())
     expected = last_window_predictions(evaluation)
     assert list(table) == [*HEAD, "p_0", "p_1", "p_2", *TAIL]
@@ -63,14 +63,14 @@ def test_the_test_file_gives_what_the_evaluation_gives(model, evaluation, fleet_
     assert (table["cycles_seen"] == expected["cycle"]).all()
 
 
-def test_every_cycle_gives_what_the_evaluation_gives_at_every_cycle(model, evaluation, frame):
+def test_predictions_at_every_cycle_equal_those_of_the_evaluation(model, evaluation, frame):
     table = predicted(model, frame, every_cycle=True)
     np.testing.assert_allclose(table["rul"], evaluation.predictions.rul, atol=1e-4)
     assert (table["cycle"] == frame["cycle"]).all()
     assert (table["padded"] == evaluation.predictions.padded).all()
 
 
-def test_order_of_rows_columns_and_engines_changes_nothing(model, frame):
+def test_the_order_of_rows_columns_and_engines_is_irrelevant(model, frame):
     plain = predicted(model, frame).set_index("engine")
     shuffled = frame.sample(frac=1, random_state=0)[frame.columns[::-1]]
     table = predicted(model, shuffled).set_index("engine").loc[plain.index]
@@ -108,12 +108,12 @@ def test_a_gap_is_flagged_from_there_on(model, frame):
     assert notes[1] == NO_INTERVALS
 
 
-def test_what_leaves_the_training_range_is_named_as_long_as_it_is_in_the_window(model, frame):
-    spoilt = frame.copy()
+def test_values_outside_the_training_range_are_named_while_in_the_window(model, frame):
+    modified = frame.copy()
     names = [name for name in model.preprocessor.columns if name in SENSORS]
-    spoilt.loc[spoilt["unit"] == 2, names[2]] += 1e4
-    spoilt.loc[(spoilt["unit"] == 1) & (spoilt["cycle"] == 3), names[0]] = -5
-    table = predicted(model, spoilt, every_cycle=True)
+    modified.loc[modified["unit"] == 2, names[2]] += 1e4
+    modified.loc[(modified["unit"] == 1) & (modified["cycle"] == 3), names[0]] = -5
+    table = predicted(model, modified, every_cycle=True)
     words = table["sensors_out_of_range"].str.split()
     assert all(names[2] in found for found in words[table["engine"] == 2])
     first = (table["engine"] == 1) & table["cycle"].between(3, 42)  # the window is 40
@@ -145,7 +145,7 @@ def test_unusual_inputs_are_counted_by_their_kind():
     assert not list(unusual_inputs(table.assign(condition_known=None, sensors_out_of_range="")))
 
 
-def test_there_are_no_intervals_and_it_is_said(model, frame):
+def test_missing_intervals_are_noted(model, frame):
     table = predicted(model, frame)
     assert table["rul_lower"].isna().all()
     assert table["rul_upper"].isna().all()
@@ -154,7 +154,7 @@ def test_there_are_no_intervals_and_it_is_said(model, frame):
         predicted(model, frame, level=0.9)
 
 
-def test_the_intervals_are_those_of_the_level_nearest_to_nine_tenths(model, frame):
+def test_intervals_are_of_the_level_nearest_to_0_9(model, frame):
     table = predicted(calibrated(countdown(model)), frame, every_cycle=True)
     lower, upper = INTERVALS.bounds(table["rul"].to_numpy(), 0.9, 125)
     assert table["rul_lower"].tolist() == lower.tolist()
@@ -165,7 +165,7 @@ def test_the_intervals_are_those_of_the_level_nearest_to_nine_tenths(model, fram
     ]
 
 
-def test_another_level_is_taken_where_it_was_calibrated(model, frame):
+def test_another_calibrated_level_can_be_chosen(model, frame):
     model = calibrated(countdown(model), kind="calibration")
     table = predicted(model, frame, level=0.5)
     lower, _ = INTERVALS.bounds(table["rul"].to_numpy(), 0.5, 125)
@@ -177,7 +177,7 @@ def test_another_level_is_taken_where_it_was_calibrated(model, frame):
         predicted(model, frame, level=90)
 
 
-def test_the_estimate_for_the_nasa_score_changes_the_rul_alone(model, frame):
+def test_the_estimate_for_the_nasa_score_changes_only_the_rul(model, frame):
     model = calibrated(countdown(model), **SHIFTS)
     table = predicted(model, frame, every_cycle=True)
     earlier = predicted(model, frame, every_cycle=True, estimate="nasa")
@@ -198,12 +198,12 @@ def test_the_estimate_for_the_nasa_score_changes_the_rul_alone(model, frame):
         ({"engines": [1, 2, 3]}, "found 3 calibration engines, expected at "),
     ],
 )
-def test_a_model_without_that_estimate_says_why(model, frame, changes, reason):
+def test_a_model_without_that_estimate_gives_a_reason(model, frame, changes, reason):
     with pytest.raises(UsageError, match=f"no estimate for the NASA score: .*{reason}"):
         predicted(calibrated(model, **changes), frame, estimate="nasa")
 
 
-def test_a_stuck_sensor_is_said_in_the_note(model, frame):
+def test_a_stuck_sensor_is_noted(model, frame):
     of_unit = frame["unit"] == 3
     rows = frame[of_unit].index[-30:]
     value = frame["sensor_11"].where(~frame.index.isin(rows), frame["sensor_11"][rows[0]])
@@ -212,7 +212,7 @@ def test_a_stuck_sensor_is_said_in_the_note(model, frame):
     assert list(notes.drop(2)) == list(predicted(model, frame)["note"].drop(2))
 
 
-def test_too_few_engines_for_any_level_are_said_in_the_note(model, frame):
+def test_too_few_engines_for_any_level_are_noted(model, frame):
     table = predicted(calibrated(model, engines=[1, 2], levels=[], quantiles=[]), frame)
     assert table["rul_upper"].isna().all()
     assert table["note"].unique().tolist() == [
@@ -221,7 +221,7 @@ def test_too_few_engines_for_any_level_are_said_in_the_note(model, frame):
     ]
 
 
-def test_what_is_no_number_is_refused_by_the_engine_s_own_name(model, frame):
+def test_a_non_finite_prediction_is_refused_by_engine_name(model, frame):
     named = frame.assign(unit=frame["unit"].map(lambda unit: f"pump {unit}"))
     with pytest.raises(RulError, match=r"for engine pump 1, cycle \d+ is not a finite number"):
         predicted(countdown(model, float("nan")), named)
@@ -244,7 +244,7 @@ def text_of(table):
     ],
     ids=["named", "index", "index-too", "aliases", "category", "without-header", "shuffled"],
 )
-def test_a_data_frame_gives_what_its_file_gives(model, frame, fleet_dir, change):
+def test_a_data_frame_gives_the_same_as_its_file(model, frame, fleet_dir, change):
     before = change(frame)
     given = before.copy()
     found = predict(model, given)
@@ -259,7 +259,7 @@ def test_a_path_a_model_and_bytes_give_the_same(model, fleet_dir):
     assert text_of(predict(str(model.path.parent), path.read_bytes())) == expected
 
 
-def test_what_is_wrong_with_a_data_frame_is_named_by_its_row(model, frame):
+def test_errors_in_a_data_frame_name_the_row(model, frame):
     hole = frame.astype({"sensor_2": object})
     hole.loc[4, "sensor_2"] = "much"
     with pytest.raises(DataError, match=r"the data frame, row 5: found 'much' in column 7 \(sens"):
@@ -286,7 +286,7 @@ def test_marks_any_in_windows_by_hand():
     ]
 
 
-def test_the_csv_has_three_decimals_or_every_digit_and_nothing_for_the_unknown(model, frame):
+def test_the_csv_has_three_decimals_or_all_digits(model, frame):
     table = predicted(model, frame)
     text = to_csv(table, full_precision=True)
     again = pd.read_csv(io.StringIO(text))
@@ -310,7 +310,7 @@ def test_bounds_have_three_decimals_too(model, frame):
     ]
 
 
-def test_the_terminal_gets_one_decimal_and_the_common_note_once(model, frame):
+def test_the_terminal_table_has_one_decimal_and_a_common_note_once(model, frame):
     model = calibrated(countdown(model))
     late = frame[(frame["unit"] != 1) | (frame["cycle"] > 2)]
     table, common = predicted(model, late), common_note(model, records_of(model, late))
@@ -326,7 +326,7 @@ def test_the_terminal_gets_one_decimal_and_the_common_note_once(model, frame):
     assert padded == table["padded"].tolist()
 
 
-def test_the_json_is_strict_and_says_what_predicted(model, frame):
+def test_the_json_is_strict_and_describes_the_model(model, frame):
     table = predicted(model, frame.drop(columns="setting_1"))
     found = json.loads(to_json(table, model), parse_constant=pytest.fail)
     assert list(found) == ["model", "predictions"]
@@ -342,11 +342,11 @@ def test_the_json_is_strict_and_says_what_predicted(model, frame):
     assert isinstance(first["padded"], bool)
 
 
-def test_the_json_says_at_which_level_and_from_what(model, frame):
+def test_the_json_describes_level_and_calibration(model, frame):
     model = calibrated(model)
-    for level, said in ((None, 0.9), (0.5, 0.5)):
+    for level, expected in ((None, 0.9), (0.5, 0.5)):
         table = predicted(model, frame, level=level)
         found = json.loads(to_json(table, model, level), parse_constant=pytest.fail)
-        assert found["model"]["intervals"]["level"] == said
+        assert found["model"]["intervals"]["level"] == expected
         assert found["model"]["intervals"]["mark"] == "these engines also selected the epoch"
         assert found["predictions"][0]["rul_upper"] == table["rul_upper"][0]

@@ -51,12 +51,12 @@ def test_predictions_are_clamped_and_the_raw_output_is_kept(model):
     assert found.health[210] == 2
 
 
-def test_padding_is_told_by_the_record_up_to_the_window(model):
+def test_padding_follows_from_the_length_of_the_record(model):
     found = predict_fleet(model, fleet_of(45, 30))  # the window is 40
     assert found.padded.tolist() == [True] * 39 + [False] * 6 + [True] * 30
 
 
-def test_the_last_row_says_what_the_last_window_alone_says(model):
+def test_the_last_row_equals_the_last_window(model):
     fleet = fleet_of(50, 45, 12)
     series = torch.from_numpy(model.preprocessor.transform(fleet))
     alone, chances = predict(model.network, Windows.last_cycle(series, fleet, 40))
@@ -67,7 +67,7 @@ def test_the_last_row_says_what_the_last_window_alone_says(model):
     assert found.cycle.tolist() == [50, 45, 12]
 
 
-def test_an_engine_by_itself_gets_the_prediction_that_it_gets_in_a_fleet(model):
+def test_predictions_do_not_depend_on_other_engines(model):
     fleet = fleet_of(50, 45, 12)
     together = predict_fleet(model, fleet)
     for number in (1, 2, 3):
@@ -85,7 +85,7 @@ def test_probabilities_are_those_of_the_predicted_class(model):
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_what_is_no_number_is_refused_with_its_place(model, wrong):
+def test_a_non_finite_prediction_is_refused_with_its_location(model, wrong):
     with pytest.raises(RulError, match="engine 1, cycle 1 is not a finite number") as caught:
         predict_fleet(countdown(model, wrong), fleet_of(2, 2))
     assert "4 of 4" in str(caught.value)

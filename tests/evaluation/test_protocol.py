@@ -1,4 +1,4 @@
-"""What a figure says about how it was made."""
+"""The protocol that accompanies every metric."""
 
 import dataclasses
 import json
@@ -18,11 +18,11 @@ from tests.evaluation._models import config_for, countdown, write_checkpoint
 
 
 @pytest.fixture
-def own(fleet_dir, tmp_path):
+def fleet_copy(fleet_dir, tmp_path):
     return shutil.copytree(fleet_dir, tmp_path / "own")
 
 
-def test_it_says_all_that_was_asked_for(evaluation, fleet_dir):
+def test_the_protocol_is_complete(evaluation, fleet_dir):
     protocol = evaluation.protocol.as_dict()
     test = read_fleet(fleet_dir / "test_FD001.txt")
     assert protocol["subset"] == "FD001"
@@ -45,7 +45,7 @@ def test_it_says_all_that_was_asked_for(evaluation, fleet_dir):
     assert protocol["inputs"][-1] == "cycle_count"
 
 
-def test_the_split_is_said_with_its_resolved_seed(evaluation, fleet_dir, tmp_path):
+def test_the_split_has_its_resolved_seed(evaluation, fleet_dir, tmp_path):
     split = evaluation.protocol.split
     engines = len(read_fleet(fleet_dir / "train_FD001.txt").starts)
     assert split.by == "engines"
@@ -60,7 +60,7 @@ def test_the_split_is_said_with_its_resolved_seed(evaluation, fleet_dir, tmp_pat
     assert (protocol.seed, protocol.split.seed) == (3, 11)
 
 
-def test_engines_that_calibrate_are_counted(evaluation, fleet_dir, tmp_path):
+def test_calibration_engines_are_counted(evaluation, fleet_dir, tmp_path):
     assert evaluation.protocol.split.calibration_engines == 0
     assert "calibrate" not in dict(evaluation.protocol.lines())["split"]
     config = config_for(fleet_dir)
@@ -70,7 +70,7 @@ def test_engines_that_calibrate_are_counted(evaluation, fleet_dir, tmp_path):
     assert "12 train, 4 validate, 4 calibrate the intervals" in dict(protocol.lines())["split"]
 
 
-def test_a_split_by_windows_is_marked_as_a_leak(evaluation, fleet_dir, tmp_path):
+def test_a_split_by_windows_is_flagged_as_a_leak(evaluation, fleet_dir, tmp_path):
     assert evaluation.protocol.split.leak is None
     config = config_for(fleet_dir)
     leaky = config.model_copy(update={"split": config.split.model_copy(update={"by": "windows"})})
@@ -78,13 +78,13 @@ def test_a_split_by_windows_is_marked_as_a_leak(evaluation, fleet_dir, tmp_path)
     assert protocol.split.training_engines == protocol.split.validation_engines
     mark = "a leak: the windows that validate come from the engines that train"
     assert protocol.split.leak == mark
-    said = dict(protocol.lines())
-    assert mark in said["split"]
-    assert mark in said["selection"]
-    assert "validation engines only" not in said["selection"]
+    lines = dict(protocol.lines())
+    assert mark in lines["split"]
+    assert mark in lines["selection"]
+    assert "validation engines only" not in lines["selection"]
 
 
-def test_simulated_files_are_said_to_be_simulated(evaluation):
+def test_simulated_files_are_flagged(evaluation):
     protocol = evaluation.protocol
     assert protocol.simulated is True
     assert protocol.official is False
@@ -95,16 +95,16 @@ def test_simulated_files_are_said_to_be_simulated(evaluation):
         assert digest["simulated"] is True
 
 
-def test_other_files_are_said_to_be_other_files(model, own):
-    path = own / "test_FD001.txt"
+def test_unofficial_files_are_flagged(model, fleet_copy):
+    path = fleet_copy / "test_FD001.txt"
     rows = path.read_text().splitlines(keepends=True)
     words = rows[0].split()
     words[2] = f"{float(words[2]) + 1e-4:.4f}"
     path.write_text("".join([" ".join(words) + "\n", *rows[1:]]))
-    protocol = evaluate(model, data_dir=str(own)).protocol
+    protocol = evaluate(model, data_dir=str(fleet_copy)).protocol
     assert protocol.digest["test_FD001.txt"].simulated is False
     assert protocol.digest["test_FD001.txt"].official is False
-    assert protocol.simulated  # the training file still is
+    assert protocol.simulated  # the training file is still official
     assert not protocol.official
 
 
@@ -117,7 +117,7 @@ def test_other_files_are_said_to_be_other_files(model, own):
         ((True, False), (False, True), "simulated, not the official files"),
     ],
 )
-def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
+def test_one_unofficial_file_is_enough(model, fleet_dir, official, simulated, words):
     """Training file first, then test and RUL file alike."""
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
     data = model.data.model_copy(update={"official": official[0], "simulated": simulated[0]})
@@ -133,11 +133,17 @@ def test_one_file_decides_for_all(model, fleet_dir, official, simulated, words):
     assert dict(protocol.lines())["data"] == f"FD001, {words}"
 
 
-def test_subsets_that_trained_too_are_named_and_count(model, fleet_dir):
+def test_auxiliary_subsets_are_named_and_count(model, fleet_dir):
     fleet = read_fleet(fleet_dir / "test_FD001.txt")
-    own = {**model.data.model_dump(), "official": True, "simulated": False}
-    also = {**own, "subset": "FD003", "name": "train_FD003.txt", "engines": 100, "official": False}
-    data = type(model.data).model_validate({**own, "auxiliary": [also]})
+    fleet_copy = {**model.data.model_dump(), "official": True, "simulated": False}
+    also = {
+        **fleet_copy,
+        "subset": "FD003",
+        "name": "train_FD003.txt",
+        "engines": 100,
+        "official": False,
+    }
+    data = type(model.data).model_validate({**fleet_copy, "auxiliary": [also]})
     trained = dataclasses.replace(model, data=data)
     protocol = Protocol.of(trained, EvaluationSet(fleet, None, [], [], fleet.engines[:0]))
     assert protocol.auxiliary == {"FD003": 100}
@@ -146,22 +152,22 @@ def test_subsets_that_trained_too_are_named_and_count(model, fleet_dir):
     assert dict(protocol.lines())["also trained on"] == "all 100 engines of FD003"
 
 
-def test_conditions_that_training_did_not_see_are_counted(model, own):
-    path = own / "test_FD001.txt"
+def test_unknown_conditions_are_counted(model, fleet_copy):
+    path = fleet_copy / "test_FD001.txt"
     rows = np.loadtxt(path)
     rows[:3, 2:5] = (42, 0.84, 100)
     np.savetxt(path, rows, fmt=["%d", "%d"] + ["%.4f"] * 24)
-    protocol = evaluate(model, data_dir=str(own)).protocol
+    protocol = evaluate(model, data_dir=str(fleet_copy)).protocol
     assert protocol.unknown_conditions == 3
     assert "3 in an operating condition not seen in training" in dict(protocol.lines())["tested on"]
 
 
-def test_a_checkpoint_that_validation_did_not_choose_says_so(model):
+def test_a_checkpoint_not_chosen_by_validation_is_flagged(model):
     last = dataclasses.replace(model, epoch=model.best_epoch + 1)
     assert evaluate(last).protocol.selection.startswith("none")
 
 
-def test_lines_hold_every_choice(evaluation):
+def test_lines_have_every_option(evaluation):
     text = " ".join(f"{name}: {line}" for name, line in evaluation.protocol.lines())
     for word in [
         "FD001",
@@ -180,7 +186,7 @@ def test_lines_hold_every_choice(evaluation):
         assert word in text
 
 
-def test_it_is_plain(evaluation):
+def test_the_protocol_is_plain_data(evaluation):
     plain = evaluation.protocol.as_dict()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
 
@@ -195,7 +201,7 @@ def test_it_is_plain(evaluation):
         ("FD004", (248, 11, 41_214)),
     ],
 )
-def test_the_official_files_are_counted_and_said_to_be_official(official, tmp_path, subset, counts):
+def test_official_files_are_counted_and_recognised(official, tmp_path, subset, counts):
     config = config_for(official, subset=subset, window=30)
     model = restore(write_checkpoint(tmp_path / "best.pt", config))
     protocol = evaluate(countdown(model)).protocol

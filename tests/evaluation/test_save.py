@@ -65,7 +65,7 @@ def test_predictions_have_one_row_an_engine(known):
     assert sum(row["padded"] == "True" for row in rows) == known.protocol.padded
 
 
-def test_the_ends_of_the_intervals_stand_beside_the_prediction(known, known_intervals):
+def test_interval_bounds_are_beside_the_prediction(known, known_intervals):
     assert np.isnan(read(known)["rul_lower"]).all()
     table = read(known_intervals)
     last = known_intervals.intervals.coverage[2].last
@@ -76,7 +76,7 @@ def test_the_ends_of_the_intervals_stand_beside_the_prediction(known, known_inte
     assert (table["rul_upper"] - table["rul_lower"]).mean() == pytest.approx(last.capped.width)
 
 
-def test_every_last_window_figure_follows_from_the_predictions(evaluation):
+def test_last_window_metrics_follow_from_the_predictions(evaluation):
     table = read(evaluation)
     for labels in ("capped", "raw"):
         again = regression_metrics(table["predicted_rul"], table[f"true_rul_{labels}"])
@@ -106,7 +106,7 @@ def test_columns_agree_with_each_other(known):
     np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=1e-6)
 
 
-def test_json_is_strict_and_holds_the_same_figures(evaluation):
+def test_json_is_strict_and_has_the_same_metrics(evaluation):
     found = json.loads(to_json(evaluation), parse_constant=refuse)
     assert list(found) == [
         "protocol", "metrics", "health", "floors", "baselines", "prognostics", "intervals",
@@ -117,7 +117,7 @@ def test_json_is_strict_and_holds_the_same_figures(evaluation):
     assert len(found["metrics"]["every"]["raw"]["rmse_interval"]) == 2
 
 
-def test_what_is_not_finite_becomes_null(evaluation):
+def test_non_finite_values_become_null(evaluation):
     last = evaluation.metrics.last
     raw = dataclasses.replace(last.raw, nasa=math.inf, mae=math.nan)
     capped = dataclasses.replace(last.capped, rmse_interval=None)
@@ -140,11 +140,11 @@ def test_what_is_not_finite_becomes_null(evaluation):
 def test_names(name, metrics_name, predictions_name):
     beside = EvaluationFiles.of(Path("run") / name)
     assert beside == EvaluationFiles(Path("run") / metrics_name, Path("run") / predictions_name)
-    elsewhere = EvaluationFiles.of(Path("run") / name, Path("out"))
-    assert elsewhere.metrics == Path("out") / metrics_name
+    other = EvaluationFiles.of(Path("run") / name, Path("out"))
+    assert other.metrics == Path("out") / metrics_name
 
 
-def test_saving_makes_the_folder_and_replaces_both_files(evaluation, known, tmp_path):
+def test_saving_creates_the_folder_and_replaces_both_files(evaluation, known, tmp_path):
     targets = EvaluationFiles.of(Path("best.pt"), tmp_path / "a" / "b")
     targets.check()
     assert not (tmp_path / "a").exists()
@@ -158,12 +158,12 @@ def test_saving_makes_the_folder_and_replaces_both_files(evaluation, known, tmp_
     ]
 
 
-def test_a_check_leaves_nothing_behind(tmp_path):
+def test_checking_the_folder_leaves_nothing_behind(tmp_path):
     EvaluationFiles.of(Path("best.pt"), tmp_path).check()
     assert list(tmp_path.iterdir()) == []
 
 
-def in_the_way(tmp_path):
+def obstructed_folder(tmp_path):
     (tmp_path / "file").write_text("")
     return tmp_path / "file"
 
@@ -171,36 +171,36 @@ def in_the_way(tmp_path):
 @pytest.mark.parametrize(
     "place",
     [
-        in_the_way,
-        lambda tmp_path: in_the_way(tmp_path) / "below",
+        obstructed_folder,
+        lambda tmp_path: obstructed_folder(tmp_path) / "below",
         lambda _: Path("/proc/no/such"),
         lambda tmp_path: tmp_path / ("x" * 300),
     ],
 )
-def test_a_folder_that_cannot_be_written_is_found_out_beforehand(tmp_path, place):
+def test_an_unwritable_folder_is_detected_beforehand(tmp_path, place):
     with pytest.raises(RulError, match=r"cannot be written .*--output") as caught:
         EvaluationFiles.of(Path("best.pt"), place(tmp_path)).check()
     assert str(place(tmp_path)) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_broken_link_in_the_way_is_found_out(tmp_path):
+def test_a_broken_link_is_detected(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(RulError, match="link: cannot be written"):
         EvaluationFiles.of(Path("best.pt"), tmp_path / "link").check()
 
 
 @pytest.mark.parametrize("name", ["evaluation.json", "predictions.csv"])
-def test_a_folder_of_the_files_name_is_found_out(tmp_path, name):
+def test_a_folder_in_place_of_a_file_is_detected(tmp_path, name):
     (tmp_path / name).mkdir()
     with pytest.raises(RulError, match=f"{name}: cannot be written .a folder of that name"):
         EvaluationFiles.of(Path("best.pt"), tmp_path).check()
 
 
-def test_a_full_disk_is_one_line_and_keeps_the_former_files(known, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_line_and_keeps_the_old_files(known, tmp_path, monkeypatch):
     targets = EvaluationFiles.of(Path("best.pt"), tmp_path)
     save(known, targets)
-    former = targets.metrics.read_bytes()
+    before = targets.metrics.read_bytes()
 
     def full(path, _):
         raise OSError(28, "No space left on device", str(path))
@@ -208,10 +208,10 @@ def test_a_full_disk_is_one_line_and_keeps_the_former_files(known, tmp_path, mon
     monkeypatch.setattr(files, "write_atomic", full)
     with pytest.raises(RulError, match=r"predictions\.csv: cannot be written \(No space left"):
         save(known, targets)
-    assert targets.metrics.read_bytes() == former
+    assert targets.metrics.read_bytes() == before
 
 
-def test_prognostics_stand_in_the_json(known):
+def test_prognostics_are_in_the_json(known):
     found = json.loads(to_json(known))["prognostics"]
     assert list(found) == ["definition", "mean", "engines"]
     assert found["definition"]["labels"] == "raw"

@@ -1,4 +1,4 @@
-"""The tables of an evaluation, as they are printed on the terminal."""
+"""The tables of an evaluation, as printed on the terminal."""
 
 import dataclasses
 import io
@@ -20,11 +20,11 @@ def row(text, name):
     return next(line for line in text.splitlines() if line.strip().startswith(name)).split()
 
 
-def test_it_fits_80_columns_and_says_the_protocol(known):
+def test_tables_fit_80_columns_and_have_the_protocol(known):
     text = printed(known)
     assert max(map(len, text.splitlines())) <= 80
     flat = " ".join(text.split())
-    for said in [
+    for expected in [
         "simulated, not the official files",
         "one seed (0)",
         "one run is one seed",
@@ -39,10 +39,10 @@ def test_it_fits_80_columns_and_says_the_protocol(known):
         "clamped to [0, 125]",
         "95 % confidence interval (bootstrap over engines)",
     ]:
-        assert said in flat
+        assert expected in flat
 
 
-def test_the_figures_are_rounded_and_nothing_else(known):
+def test_metrics_are_only_rounded(known):
     found = known.metrics.last.capped
     low, high = found.rmse_interval
     assert row(printed(known), "last window, capped")[3:6] == [
@@ -58,7 +58,7 @@ def test_a_constant_has_no_interval(known):
     assert cells[:3] == [f"{constant.rmse:.2f}", "–", f"{constant.mae:.2f}"]
 
 
-def test_absurd_figures_stay_in_their_columns(known):
+def test_huge_metrics_stay_in_their_columns(known):
     last = known.metrics.last
     absurd = dataclasses.replace(last.capped, nasa=math.inf, nasa_mean=3.2e250, rmse_interval=None)
     metrics = dataclasses.replace(known.metrics, last=dataclasses.replace(last, capped=absurd))
@@ -67,28 +67,28 @@ def test_absurd_figures_stay_in_their_columns(known):
     assert row(text, "last window, capped")[-2:] == ["∞", "3.2e+250"]
 
 
-def test_no_codes_in_a_pipe(known):
+def test_no_escape_codes_in_a_pipe(known):
     assert "\x1b" not in printed(known)
     assert "\x1b" in printed(known, terminal=True)
 
 
 @pytest.mark.parametrize("width", [40, 200])
-def test_other_widths_do_no_harm(known, width):
+def test_other_widths_are_possible(known, width):
     assert max(map(len, printed(known, width).splitlines())) <= width
 
 
-def test_strange_texts_are_no_markup(known):
+def test_brackets_are_not_markup(known):
     odd = dataclasses.replace(known.protocol, runs="[red]brackets[/red] stay")
     assert "[red]brackets[/red] stay" in printed(dataclasses.replace(known, protocol=odd))
 
 
-def test_without_intervals_it_says_why(known):
+def test_without_intervals_there_is_a_reason(known):
     flat = " ".join(printed(known).split())
     assert "intervals none: the run was not calibrated; run rul calibrate" in flat
     assert "Coverage by true RUL" not in flat
 
 
-def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
+def test_intervals_have_their_caveats(known_intervals):
     text = printed(known_intervals)
     assert max(map(len, text.splitlines())) <= 80
     found = known_intervals.intervals.coverage[1]
@@ -98,7 +98,7 @@ def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
                  f"{part.raw.coverage:.3f}", f"{part.raw.above_cap:.1%}"]  # fmt: skip
         assert row(text, f"0.8, {windows} window")[3:] == cells
     flat = " ".join(text.split())
-    for said in [
+    for expected in [
         "calibrated on 10 validation engines (these engines also selected the epoch)",
         "divided by the typical error near the predicted RUL",
         "at least the level on average over engines of the same population, at a cycle",
@@ -109,7 +109,7 @@ def test_the_intervals_stand_with_all_that_must_be_said(known_intervals):
         "ECE",
         "Brier score",
     ]:
-        assert said in flat
+        assert expected in flat
 
 
 def test_bands_of_the_true_rul_count_their_windows(known_intervals):
@@ -122,7 +122,7 @@ def test_bands_of_the_true_rul_count_their_windows(known_intervals):
         assert row(text, f"{name} ")[-1] == f"{windows:,}"
 
 
-def test_engines_of_their_own_are_said_to_have_cost_training(known_intervals):
+def test_separate_calibration_engines_are_noted_as_not_trained_on(known_intervals):
     found = known_intervals.intervals
     facts = dataclasses.replace(found.facts, kind="calibration", mark=None)
     intervals = dataclasses.replace(found, facts=facts)

@@ -1,4 +1,4 @@
-"""Pages in a real Chromium, where one is installed: its measurements and console."""
+"""Rendering of pages in a real Chromium, if installed: measurements and console."""
 
 import json
 import shutil
@@ -64,7 +64,7 @@ class Rendered:
 
 
 def chromium() -> str:
-    """Path of a browser; skips the test where there is none."""
+    """Path of Chromium; skips the test if it is missing."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip(f"needs a real Chromium: none of {', '.join(NAMES)} is installed")
@@ -72,7 +72,7 @@ def chromium() -> str:
 
 
 def render(page: Path, width: int, folder: Path, *, dark: bool = False) -> Rendered:
-    """Open a copy of a page that measures itself.
+    """Open an instrumented copy of a page.
 
     Args:
         page: the HTML file.

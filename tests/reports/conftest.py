@@ -1,4 +1,4 @@
-"""A run and what is reported of it, made once: an untrained network with intervals."""
+"""A run of an untrained network with intervals, and its report, created once."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ STRANGE = "<b>a&b \u202e$x$"
 
 @pytest.fixture(scope="session")
 def run_folder(fleet_dir, tmp_path_factory) -> Path:
-    """A run folder with best.pt and metrics.csv, whose name is hostile; never evaluated."""
+    """A run folder with best.pt and metrics.csv and a malicious name; never evaluated."""
     folder = tmp_path_factory.mktemp("runs") / STRANGE
     folder.mkdir()
     content = {**content_for(config_for(fleet_dir)), "calibration": INTERVALS.model_dump()}
@@ -40,7 +40,7 @@ def evaluation(model) -> Evaluation:
 
 @pytest.fixture(scope="session")
 def known(model) -> Evaluation:
-    """Of a network whose answer is 200 − cycle, with intervals."""
+    """The evaluation of a network that predicts 200 − cycle, with intervals."""
     return evaluate(countdown(model))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of reports share."""
+"""Helpers shared by the tests of reports."""
 
 import re
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ from tests.evaluation._models import FIGURES
 
 
 def write_rows(folder: Path, epochs: int) -> None:
-    """Write a metrics.csv whose values move from epoch to epoch."""
+    """Write a metrics.csv whose values change from epoch to epoch."""
     rows = [
         {**FIGURES, "epoch": epoch, "val_rmse": 20.0 - epoch, "clipped_share": 1 / epoch,
          "weight_rul": 0.01 * epoch, "seconds": 1.0, "windows_per_second": 10.0}
@@ -23,13 +23,13 @@ def write_rows(folder: Path, epochs: int) -> None:
 
 
 def texts(figure: Figure) -> list[str]:
-    """Every text in a picture."""
+    """All texts of a figure."""
     figure.draw_without_rendering()
     return [text.get_text() for text in figure.findobj(mpl.text.Text) if text.get_text()]
 
 
 class Seen(HTMLParser):
-    """What a reader of a page sees: text, tags, pictures, and whether tags are closed in order."""
+    """Parser of a page: text, tags, images, and whether tags are closed in order."""
 
     VOID = frozenset({"meta", "link", "img", "br"})
     CELLS = frozenset({"th", "td", "dt", "dd"})

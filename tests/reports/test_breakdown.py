@@ -1,4 +1,4 @@
-"""Error by band, condition and class: every window once, metrics computed independently."""
+"""Errors by band, condition and class: every window once, metrics recomputed."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ def test_conditions_hold_every_window_once_and_are_named_by_their_settings(model
     assert list(groups) == [", ".join(f"{key:g}" for key in table[0])]
 
 
-def test_the_table_has_the_figures_of_each_group(known):
+def test_the_table_has_the_metrics_of_each_group(known):
     rows = {"low": np.array([0, 1]), "high": np.array([5])}
     table = breakdown.group_table(known, {"a": rows, "b": {"low": np.array([2])}}, "band")
     assert table.head == ["band", "a: n", "RMSE", "bias", "b: n", "RMSE", "bias"]
@@ -36,14 +36,14 @@ def test_the_table_has_the_figures_of_each_group(known):
     assert table.rows[1][4:] == ["0", "–", "–"]
 
 
-def test_groups_are_in_order_where_one_panel_lacks_some(known):
+def test_groups_are_in_order_if_a_panel_lacks_some(known):
     row = np.array([0])
     panels = {"last": {"a": row, "c": row}, "every": {"a": row, "b": row, "c": row}}
     table = breakdown.group_table(known, panels, "group")
     assert [cells[0] for cells in table.rows] == ["a", "b", "c"]
 
 
-def test_boxes_say_how_many_windows_are_in_them(known):
+def test_boxes_state_their_numbers_of_windows(known):
     groups = {"low": np.array([0, 1]), "high": np.arange(1000)}
     figure = breakdown.plot_error_boxes(
         known, {"last": groups, "every": groups}, "true RUL, cycles"
@@ -65,7 +65,7 @@ def test_confusion_shows_counts_and_shares_of_the_true_class(known):
 
 
 @pytest.mark.parametrize("empty", [0, 2])
-def test_a_class_that_never_occurs_is_no_division(known, empty):
+def test_a_class_that_never_occurs_is_not_divided_by_zero(known, empty):
     matrix = np.ones((3, 3), dtype=int)
     matrix[empty] = 0
     last = dataclasses.replace(known.health.last, confusion_matrix=matrix.tolist())

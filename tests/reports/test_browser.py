@@ -1,4 +1,4 @@
-"""The report in a real Chromium: on a phone, on a screen, dark; and that the check can fail."""
+"""The report in a real Chromium: narrow, wide and dark; and a self-test of the checks."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Attention and importance: the numbers, and the plots of them."""
+"""Attention and importance: values and plots."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ from tests.reports.inputs import texts
 
 
 def test_only_the_input_that_is_used_matters(model, known):
-    """The countdown reads the cycle count alone."""
+    """The countdown model uses only the cycle count."""
     found = permutation_importance(countdown(model), known)
     assert found.inputs[-1] == "cycle_count"
     assert found.increase.shape == (len(found.inputs), REPEATS)
@@ -29,7 +29,7 @@ def test_only_the_input_that_is_used_matters(model, known):
     assert len(set(found.increase[-1])) == REPEATS
 
 
-def test_importance_starts_from_the_error_as_it_is_and_repeats(model, known):
+def test_importance_is_relative_to_the_error_and_reproducible(model, known):
     found = permutation_importance(countdown(model), known)
     rows = np.linspace(0, known.fleet.rows - 1, found.windows).round().astype(int)
     expected = rmse(known.predictions.rul[rows], known.truth.capped[rows])
@@ -37,7 +37,7 @@ def test_importance_starts_from_the_error_as_it_is_and_repeats(model, known):
     assert (permutation_importance(countdown(model), known).increase == found.increase).all()
 
 
-def test_importance_leaves_the_data_as_they_were(model, evaluation):
+def test_importance_does_not_modify_the_data(model, evaluation):
     before = evaluation.fleet.values.copy()
     permutation_importance(model, evaluation)
     assert (evaluation.fleet.values == before).all()
@@ -76,7 +76,7 @@ def test_without_attention_or_whole_windows_there_is_a_reason(model, evaluation,
     assert "shorter than the window" in attention_over_time(model, short)
 
 
-def test_the_plot_of_attention_has_a_line_a_class():
+def test_the_plot_of_attention_has_a_line_per_class():
     weights = np.array([[0.1, 0.9], [0.3, 0.7], [0.5, 0.5]])
     found = Attention(weights, np.array([4.0, 1.0]), 3, np.array([0, 0, 2]))
     figure = interpretation.plot_attention(

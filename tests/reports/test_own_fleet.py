@@ -1,4 +1,4 @@
-"""The report of a fleet of one's own: names instead of numbers, no C-MAPSS, few engines."""
+"""The report of an own fleet: engine names, no mention of C-MAPSS, few engines."""
 
 import dataclasses
 import json
@@ -44,7 +44,7 @@ def test_the_page_names_the_data_and_the_engines(run_folder):
     assert "largest increases: " in " ".join(image["alt"] for image in seen.images)
 
 
-def test_the_card_is_not_one_of_c_mapss(run_folder):
+def test_the_card_does_not_mention_c_mapss(run_folder):
     card = (run_folder / CARD).read_text(encoding="utf-8")
     assert "Prediction for engines of the fleet it was trained on." in card
     assert "The results below are based on 2 engines" in card
@@ -62,7 +62,7 @@ def test_a_long_name_fits_above_its_panel(tmp_path):
 
 @pytest.fixture(scope="module")
 def one_engine(tmp_path_factory):
-    """A run of five engines of which one is tested on: no interval over engines, no deviation."""
+    """A run of five engines with one test engine: no interval over engines, no deviation."""
     folder = tmp_path_factory.mktemp("one")
     rows = [row for row in own_rows() if row.split(",")[0] in list(LIVES)[:5]]
     trained(write_own(folder / "my.csv", rows), folder / "run")

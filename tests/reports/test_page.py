@@ -1,4 +1,4 @@
-"""The page itself: whole, escaped, self-contained, written in one step."""
+"""The HTML page: complete, escaped, self-contained, written atomically."""
 
 import base64
 from functools import partial
@@ -57,7 +57,7 @@ def seen(tmp_path, *parts, **changes) -> Seen:
         Plot("p", EVIL, EVIL, drawn),
     ],
 )
-def test_no_text_is_markup_or_obeyed(tmp_path, part):
+def test_all_text_is_escaped(tmp_path, part):
     found = seen(
         tmp_path,
         part,
@@ -74,7 +74,7 @@ def test_no_text_is_markup_or_obeyed(tmp_path, part):
     assert "".join(whole.split("\n")).isprintable()
 
 
-def test_lines_stay_lines(tmp_path):
+def test_line_breaks_are_retained(tmp_path):
     found = seen(tmp_path, Lines("configuration", ["a:", "  b: 1"], code=True))
     assert "a:\n  b: 1\n" in found.text
     assert "details" in found.tags
@@ -99,7 +99,7 @@ def test_cells_of_a_table_have_their_headings(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("x" * 20, "numbers"), ("x" * 21, "numbers long")])
-def test_long_names_of_rows_keep_room(tmp_path, name, kind):
+def test_long_row_names_have_room(tmp_path, name, kind):
     found = seen(
         tmp_path, PageTable(Table("RMSE", ["cell", "value"], [["short", "1"], [name, "2"]]))
     )
@@ -107,7 +107,7 @@ def test_long_names_of_rows_keep_room(tmp_path, name, kind):
 
 
 @pytest.mark.parametrize(("place", "kind"), [({}, None), ({"wide": True}, "wide full")])
-def test_a_picture_takes_the_place_that_it_needs(tmp_path, place, kind):
+def test_a_plot_takes_the_width_that_it_needs(tmp_path, place, kind):
     found = seen(tmp_path, Plot("p", "t", "x", drawn, **place))
     classes = [value for name, value in found.attributes if name == "class"]
     assert (kind in classes) is (kind is not None)
@@ -118,7 +118,7 @@ def test_a_missing_part_is_reported(tmp_path):
     assert "Left out: intervals: none" in seen(tmp_path, Missing("intervals: none")).words
 
 
-def test_a_picture_is_inside_the_page_and_beside_it(tmp_path):
+def test_a_plot_is_embedded_and_saved(tmp_path):
     found = seen(tmp_path, Plot("curve", "A curve", "It falls.", drawn))
     folder = plots_folder(tmp_path / "report.html")
     assert {path.name for path in folder.iterdir()} == {"curve.png", "curve.svg"}
@@ -130,7 +130,7 @@ def test_a_picture_is_inside_the_page_and_beside_it(tmp_path):
     assert "A curve" in found.words
 
 
-def test_tables_of_a_column_are_beside_others(tmp_path):
+def test_narrow_tables_are_side_by_side(tmp_path):
     tables = [Table("first", ["a"], [["x"]]), Table("second", ["a"], [["y"]])]
     found = seen(tmp_path, Column(tables), PageTable(Table("third", ["a"], [["z"]])))
     classes = [value for name, value in found.attributes if name == "class"]
@@ -138,14 +138,14 @@ def test_tables_of_a_column_are_beside_others(tmp_path):
     assert "first a x second a y" in found.words
 
 
-def test_the_answer_comes_before_the_sections(tmp_path):
+def test_the_headline_comes_before_the_sections(tmp_path):
     lead = Plot("lead", "A lead plot", "It leads.", drawn)
     found = seen(tmp_path, Text("a text"), key_metrics=[("RMSE", "1")], verdict=["Low."], lead=lead)
     order = [found.words.index(text) for text in ("RMSE 1", "Low.", "A lead plot", "a text")]
     assert order == sorted(order)
 
 
-def test_pictures_drawn_before_are_copied(tmp_path):
+def test_existing_plots_are_copied(tmp_path):
     write_page(page(Plot("curve", "t", "x", drawn)), tmp_path / "a.html")
     source = plots_folder(tmp_path / "a.html")
     files = write_page(page(Plot("curve", "t", "x", source)), tmp_path / "new" / "b.html")
@@ -169,7 +169,7 @@ def test_equal_pages_have_equal_bytes(tmp_path):
     assert (tmp_path / "report.html").read_bytes() == first
 
 
-def test_what_cannot_be_written_is_one_line_and_keeps_the_former_page(tmp_path):
+def test_a_failed_write_is_one_line_and_keeps_the_old_page(tmp_path):
     output = tmp_path / "report.html"
     output.write_text("former")
     plots_folder(output).write_text("in the way")
@@ -179,7 +179,7 @@ def test_what_cannot_be_written_is_one_line_and_keeps_the_former_page(tmp_path):
     assert output.read_text() == "former"
 
 
-def test_a_picture_is_drawn_when_the_page_is_written(tmp_path):
+def test_a_plot_is_drawn_when_the_page_is_written(tmp_path):
     asked = []
     write_page(
         page(Plot("p", "t", "x", partial(lambda: asked.append(1) or drawn()))),

@@ -1,4 +1,4 @@
-"""The report of a run: every part of it, what is left out, and the files."""
+"""The report of a run: all of its parts, omissions, and files."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ def seen(reported) -> Seen:
 
 
 def official(evaluation, rmse=12.0):
-    """The same evaluation as if it were of the official files."""
+    """The same evaluation, marked as one of the official files."""
     protocol = dataclasses.replace(
         evaluation.protocol, official=True, simulated=False, files="official files"
     )
@@ -54,14 +54,14 @@ def test_a_run_that_was_not_evaluated_is_evaluated(run_folder, reported, evaluat
     assert (reported / "predictions.csv").exists()
 
 
-def test_every_picture_is_there_as_png_and_svg(reported, seen):
+def test_every_plot_is_saved_as_png_and_svg(reported, seen):
     files = {path.name for path in (reported / "report-figures").iterdir()}
     assert files == {f"{name}.{ending}" for name in PLOTS for ending in ("png", "svg")}
     assert len(seen.images) == len(PLOTS)
     assert all(len(image["alt"]) > 20 for image in seen.images)
 
 
-def test_the_answer_comes_first_and_its_plot_is_there_once(seen, evaluation):
+def test_the_headline_comes_first_and_its_plot_appears_once(seen, evaluation):
     order = [
         seen.words.index(text)
         for text in (
@@ -112,7 +112,7 @@ def test_simulated_data_are_marked_and_not_compared_with_published_figures(seen)
     assert "DCNN" not in seen.words
 
 
-def test_published_figures_come_with_their_trust(evaluation):
+def test_published_results_have_their_trust_level(evaluation):
     parts = list(sections.published_results(official(evaluation)))
     table = parts[0].table  # over the whole width
     assert table.rows[0][:2] == ["this model", "12.00"]
@@ -142,7 +142,7 @@ def test_what_agrees_in_data_inputs_labels_and_selection_is_comparable(evaluatio
     assert names[4] == "not comparable, because …"
 
 
-def test_a_figure_too_good_to_be_true_is_an_alarm(evaluation):
+def test_an_implausibly_good_metric_is_an_alarm(evaluation):
     assert list(warnings_of(official(evaluation))) == []
     (alarm,) = warnings_of(official(evaluation, rmse=9.9))
     assert "suggests a leak" in alarm
@@ -169,16 +169,16 @@ def test_every_engine_has_a_row(seen, evaluation):
 
 
 def test_without_intervals_the_reason_is_reported(model):
-    bare = evaluate(dataclasses.replace(model, calibration=None))
-    (missing,) = of_kind(Missing, sections.predictions(bare, LastWindows.of(bare)))
+    uncalibrated = evaluate(dataclasses.replace(model, calibration=None))
+    (missing,) = of_kind(Missing, sections.predictions(uncalibrated, LastWindows.of(uncalibrated)))
     assert "was not calibrated" in missing.text
-    (only,) = sections.intervals(bare)
+    (only,) = sections.intervals(uncalibrated)
     assert isinstance(only, Missing)
-    (part,) = of_kind(PageTable, sections.predictions(bare, LastWindows.of(bare)))
+    (part,) = of_kind(PageTable, sections.predictions(uncalibrated, LastWindows.of(uncalibrated)))
     assert "lower" not in part.table.head
 
 
-def test_the_intervals_have_their_coverage_and_what_they_promise(seen, evaluation):
+def test_intervals_have_their_coverage_and_guarantee(seen, evaluation):
     found = evaluation.intervals.coverage[0].last.capped
     assert f"0.5, last window {found.coverage:.3f}" in seen.words
     assert evaluation.intervals.facts.promise in seen.words
@@ -206,7 +206,7 @@ def test_prognostics_and_health_are_there(seen, evaluation):
 
 
 @pytest.mark.parametrize("content", [None, "epoch\n1\n"])
-def test_without_metrics_the_curves_are_left_out(model, tmp_path, content):
+def test_without_metrics_the_curves_are_omitted(model, tmp_path, content):
     if content:
         RunFolder(tmp_path).metrics.write_text(content)
     (only,) = training_parts(tmp_path, model)
@@ -214,7 +214,7 @@ def test_without_metrics_the_curves_are_left_out(model, tmp_path, content):
     assert "metrics.csv: cannot be read" in only.text
 
 
-def test_without_an_epoch_the_curves_are_left_out(model, run_folder, tmp_path):
+def test_without_an_epoch_the_curves_are_omitted(model, run_folder, tmp_path):
     head = RunFolder(run_folder).metrics.read_text().splitlines()[0]
     RunFolder(tmp_path).metrics.write_text(f"{head}\n")
     (only,) = training_parts(tmp_path, model)
@@ -237,7 +237,7 @@ def test_configuration_versions_and_digests_are_there(model, evaluation, seen):
     assert f"torch {model.versions.torch}"[6:] in seen.words
 
 
-def test_a_strange_name_is_shown_as_it_is(seen):
+def test_a_malicious_name_is_shown_escaped(seen):
     assert "b" not in seen.tags
     assert "<b>a&b \\u202e$x$: remaining useful life on FD001" in seen.words
 

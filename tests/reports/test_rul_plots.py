@@ -1,4 +1,4 @@
-"""Plots of predicted against true RUL: what is drawn is what was predicted."""
+"""Plots of predicted against true RUL show the predictions."""
 
 import dataclasses
 
@@ -77,7 +77,7 @@ def test_many_engines_have_several_rows():
 @pytest.mark.parametrize(
     "picture", [rul_plots.plot_against_true, rul_plots.plot_sorted, rul_plots.plot_engines]
 )
-def test_intervals_are_drawn_where_there_are_any(last, picture):
+def test_intervals_are_drawn_if_available(last, picture):
     assert "interval" in texts(picture(last))
     assert "interval" not in texts(picture(without(last)))
 
@@ -93,7 +93,7 @@ def test_engines_are_ranked_by_their_whole_record(known):
 
 
 @pytest.mark.parametrize("count", range(1, 12))
-def test_the_chosen_are_of_the_engines_each_kind_as_many(count):
+def test_chosen_engines_are_balanced_over_the_ranks(count):
     kinds = rul_plots.select_ranks([True] * count)
     assert len({len(ranks) for ranks in kinds.values()}) == 1
     assert all(0 <= rank < count for ranks in kinds.values() for rank in ranks)
@@ -105,7 +105,7 @@ def test_the_chosen_are_of_the_engines_each_kind_as_many(count):
         assert not set(kinds["best"]) & set(kinds["worst"])
 
 
-def test_the_best_get_low_where_enough_of_these_rank_before_the_median():
+def test_the_best_engines_reach_a_low_rul():
     low = [False, True, False, True, True, False] + [False] * 6
     assert rul_plots.select_ranks(low)["best"] == [
         0,

@@ -1,4 +1,4 @@
-"""Plots of the training: every column as it stands in metrics.csv."""
+"""Training curves: every column as in metrics.csv."""
 
 import pytest
 

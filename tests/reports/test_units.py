@@ -1,4 +1,4 @@
-"""The unit of the time, and cells that hold earlier values, in all that is said of a run."""
+"""The time unit, and cells filled with earlier values, in all output about a run."""
 
 import json
 import re
@@ -44,8 +44,8 @@ def found(hours):
     return evaluate(hours)
 
 
-def without_rows(text):
-    """A text without the words of which 'cycle' is a part but not the unit."""
+def without_other_cycles(text):
+    """The text without phrases in which 'cycle' is not the unit."""
     return re.sub(r"one-sided|every cycle|cycle_count|cycle count", "", text)
 
 
@@ -62,7 +62,7 @@ def test_every_table_has_the_unit(found, capsys):
     assert "4 rows; padded at the front, by repeating the first row" in text
     assert "RUL at the window's last row; 0 at the failure row" in text
     assert " hours (95 % interval " in verdict(found)
-    assert "cycles" not in without_rows(text)
+    assert "cycles" not in without_other_cycles(text)
 
 
 def test_the_json_names_a_unit_that_is_not_cycles_alone(found, evaluation):
@@ -85,7 +85,7 @@ def test_held_cells_of_test_records_are_counted(found, hours):
     assert json.loads(to_json(found))["protocol"]["held_cells"] == {"temp": count}
 
 
-def test_the_training_says_it_in_hours(hours):
+def test_training_output_is_in_hours(hours):
     log = (hours.path.parent / "train.log").read_text()
     assert re.search(r"best epoch 1: validation RMSE \d+\.\d+ hours", log)
     assert re.search(r"; mean shortfall over all windows \d+\.\d+ hours", log)
@@ -102,10 +102,10 @@ def test_a_report_and_its_card_are_in_hours(hours, found):
     assert "within 10 hours of the capped label" in text
     assert "empty cells of test records hold earlier values" in text
     assert "cycles" not in text
-    said = card.read_text()
-    assert "(RUL) in hours, from 0 to 10" in said
-    assert "means '10 hours or more'" in said
-    assert "cycles" not in said
+    card_text = card.read_text()
+    assert "(RUL) in hours, from 0 to 10" in card_text
+    assert "means '10 hours or more'" in card_text
+    assert "cycles" not in card_text
     assert plots
 
 
