@@ -1,4 +1,4 @@
-"""Licences of everything that this package or one of its extras pulls in, as installed.
+"""Licences of all installed dependencies of this package and its extras.
 
 python -m tests.licences              prints the table of THIRD_PARTY.md
 python -m tests.licences --versions   prints the lines of constraints.txt

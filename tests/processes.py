@@ -1,4 +1,4 @@
-"""Commands of `rul` in forked processes, which start at once: torch is imported already."""
+"""`rul` commands in forked processes, which start fast as torch is already imported."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def fork(task: Callable[[], int], output: Path, errors: Path | None = None) -> int:
-    """Run a task in a forked child, which has all imports already.
+    """Run a task in a forked child, with all modules imported already.
 
     Args:
         task: returns the exit code.
@@ -21,7 +21,7 @@ def fork(task: Callable[[], int], output: Path, errors: Path | None = None) -> i
         errors: file for its stderr; by default the same.
 
     Returns:
-        The child's process number.
+        The child's process ID.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
     streams = [os.open(path, flags) for path in (output, errors or output)]
@@ -55,7 +55,7 @@ def wait(child: int) -> int:
 
 
 def is_running(child: int) -> bool:
-    """Whether a child has not ended; `wait` cannot be called after it has."""
+    """Whether a child is still running; once False, `wait` cannot be called."""
     return os.waitpid(child, os.WNOHANG) == (0, 0)
 
 

@@ -1,4 +1,4 @@
-"""The names of `cmapss_rul`: light to import, and what the commands call."""
+"""The public names of `cmapss_rul`: cheap to import, and equivalent to the commands."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""CITATION.cff says what the package says of itself, in the words of the format."""
+"""CITATION.cff agrees with the package's metadata and with the CFF format."""
 
 import re
 import tomllib
@@ -13,7 +13,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CITED = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 
 
-def test_it_has_what_the_format_asks_for():
+def test_it_has_the_required_keys():
     assert CITED["cff-version"] == "1.2.0"
     assert CITED.keys() >= {"message", "title", "authors"}
     assert CITED["type"] == "software"

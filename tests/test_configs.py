@@ -1,4 +1,4 @@
-"""Every shipped configuration runs, and says what it is."""
+"""Every shipped configuration runs and describes itself."""
 
 import re
 

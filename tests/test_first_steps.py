@@ -1,4 +1,4 @@
-"""The steps that `rul` alone prints, as printed, in an empty folder with a source of data."""
+"""The first steps printed by `rul` without arguments, run in an empty folder."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def run(command: str, place: Path) -> str:
     return done.stdout
 
 
-def test_the_steps_are_those_printed():
+def test_the_steps_equal_the_printed_ones():
     assert STEPS == [
         "rul quickstart",
         "rul download-data", "rul train --config fd001", "rul evaluate runs/fd001-s0",

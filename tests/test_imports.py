@@ -1,4 +1,4 @@
-"""Modules import downwards only: no cycles, and no room that imports a later one.
+"""Import order: no cycles, and no package that imports a later one.
 
 Every import statement counts, those inside functions and under TYPE_CHECKING included.
 """

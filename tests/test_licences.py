@@ -21,13 +21,13 @@ NAMES = [f"{part or 'package'}: {requirement.name}" for part, requirement in DIR
 
 
 @pytest.mark.parametrize("name", licences.installed())
-def test_what_is_installed_may_be_used(name):
+def test_installed_licences_are_allowed(name):
     if licences.SEPARATE.match(name):
         pytest.skip("a CUDA library under NVIDIA's own terms, as THIRD_PARTY.md says")
     assert licences.refused(licences.licence(licences.installed()[name])) == []
 
 
-def test_what_is_listed_may_be_used():
+def test_listed_licences_are_allowed():
     assert [text for text in LISTED.values() if licences.refused(text)] == []
 
 
@@ -47,8 +47,8 @@ def test_the_lists_hold_the_same_names():
     assert list(PINNED) == sorted(PINNED)
 
 
-def test_all_that_is_installed_stands_in_the_lists():
-    """What a dependency of a dependency pulls in, too."""
+def test_everything_installed_is_listed():
+    """Including indirect dependencies."""
     names = {name for name in licences.installed() if not licences.SEPARATE.match(name)}
     assert names - PINNED.keys() == set()
 

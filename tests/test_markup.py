@@ -1,4 +1,4 @@
-r"""Brackets, escape sequences and line breaks in names from outside are shown, in every command.
+r"""Brackets, escape sequences and line breaks in external names are escaped by every command.
 
 The terminal has 80 columns: a long name may continue on the next line, but no part of it is lost,
 and rich takes no bracket for markup.
@@ -39,7 +39,7 @@ def squeezed(text: str) -> str:
 
 
 def shows(text: str, name: str) -> bool:
-    """Whether a name is shown as it is, control characters escaped, and nothing is obeyed."""
+    """Whether a name is shown verbatim, with control characters escaped."""
     assert "\x1b" not in text
     return squeezed(printable(name)) in squeezed(text)
 
@@ -181,7 +181,7 @@ def test_errors(rul, words):
     assert "[bench]" in rul(*words, code=code).lower()  # a subset is shown in capitals
 
 
-def test_rich_would_obey_them():
+def test_rich_would_interpret_them():
     stream = io.StringIO()
     Console(file=stream, width=80).print(ENGINE)
     assert "[red]" not in stream.getvalue()

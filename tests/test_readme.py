@@ -46,8 +46,8 @@ def rul_lines(page: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory) -> Path:
-    """A folder in which the data can be got without a network."""
+def workspace(tmp_path_factory) -> Path:
+    """A folder with a local source of the data."""
     place = tmp_path_factory.mktemp("readme")
     for conditions in (1, 6):
         for faults in (1, 2):
@@ -113,9 +113,9 @@ def test_every_page_with_commands_of_rul_is_run():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_the_pages_runs_in_order(workplace, rul, monkeypatch, page):
-    monkeypatch.chdir(workplace)
-    monkeypatch.setenv("RUL_DATA_SOURCE", str(workplace / "source"))
+def test_every_command_of_the_pages_runs_in_order(workspace, rul, monkeypatch, page):
+    monkeypatch.chdir(workspace)
+    monkeypatch.setenv("RUL_DATA_SOURCE", str(workspace / "source"))
     # short, as the networks are: each process would import torch, each candidate is a fit
     monkeypatch.setattr(executors, "run_jobs", run_in_process)
     monkeypatch.setattr(gradient_boosting, "CANDIDATES", [(0.2, 7)])
@@ -130,7 +130,7 @@ def test_every_command_of_the_pages_runs_in_order(workplace, rul, monkeypatch, p
             pytest.importorskip("onnxruntime")
         command = line if "--output data/simulated" in line else shortened(line)
         if ">" in command or "--logger" in command:  # for the shell; with warnings of its library
-            done = run(command, workplace)
+            done = run(command, workspace)
             code, out, err = done.returncode, done.stdout, done.stderr
         else:  # in this process, because each new one takes seconds to import torch
             code, out, err = rul(*shlex.split(command)[1:])
@@ -138,36 +138,36 @@ def test_every_command_of_the_pages_runs_in_order(workplace, rul, monkeypatch, p
         assert "Traceback" not in err
 
 
-def test_a_csv_becomes_results_of_a_fleet_of_ones_own(workplace):
+def test_a_csv_becomes_results_of_a_fleet_of_ones_own(workspace):
     """After the test above, which has run the commands."""
-    found = json.loads((workplace / "runs/my-s0/evaluation.json").read_text())["protocol"]
+    found = json.loads((workspace / "runs/my-s0/evaluation.json").read_text())["protocol"]
     assert found["tested_on"] == "held-out engines of the same file"
     # of twelve pumps the draft holds out a fold of five
     assert (found["subset"], found["files"], found["engines"]) == ("my", "own files", 3)
-    predicted = (workplace / "my-rul.csv").read_text().splitlines()
+    predicted = (workspace / "my-rul.csv").read_text().splitlines()
     assert [line.partition(",")[0] for line in predicted[1:]] == [f"pump-{i}" for i in range(12)]
 
 
-def test_gradnorm_weights_reach_the_fixed_run(workplace):
+def test_gradnorm_weights_reach_the_fixed_run(workspace):
     """One command of docs/training.md hands the last row's weights over (after the test above)."""
     import pandas as pd
     import yaml
 
-    last = pd.read_csv(workplace / "runs/gradnorm-s0/metrics.csv").iloc[-1]
-    config = yaml.safe_load((workplace / "runs/fixed-s0/config.yaml").read_text())
+    last = pd.read_csv(workspace / "runs/gradnorm-s0/metrics.csv").iloc[-1]
+    config = yaml.safe_load((workspace / "runs/fixed-s0/config.yaml").read_text())
     assert config["balancer"]["weights"] == [last["weight_rul"], last["weight_health"]]
 
 
-def test_the_python_blocks_run_one_after_another(workplace):
-    (workplace / "data/raw").mkdir(parents=True, exist_ok=True)
-    for file in (workplace / "source").glob("*FD001*.txt"):
-        target = workplace / "data/raw" / file.name
+def test_the_python_blocks_run_one_after_another(workspace):
+    (workspace / "data/raw").mkdir(parents=True, exist_ok=True)
+    for file in (workspace / "source").glob("*FD001*.txt"):
+        target = workspace / "data/raw" / file.name
         target.write_bytes(file.read_bytes())
     script = "\n".join(blocks("python"))
     assert script
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
-        cwd=workplace,
+        cwd=workspace,
         capture_output=True,
         text=True,
         check=False,
@@ -193,36 +193,36 @@ def python_block(place: Path, page: str, word: str, before: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def predicted(workplace):
+def predicted(workspace):
     """What `rul predict` of docs/prediction.md saves, for a network with the window of fd001."""
     import pandas as pd
 
-    if not (workplace / "runs/fd001-s0").exists():
+    if not (workspace / "runs/fd001-s0").exists():
         for line in rul_lines("docs/prediction.md"):
             if line.startswith("rul predict"):
                 train = shortened("rul train --config fd001")
-                done = run(f"rul download-data && {train} && {line}", workplace)
+                done = run(f"rul download-data && {train} && {line}", workspace)
                 assert done.returncode == 0, done.stderr
-    assert "window: 90" in (workplace / "runs/fd001-s0/config.yaml").read_text()
-    return pd.read_csv(workplace / "rul.csv")
+    assert "window: 90" in (workspace / "runs/fd001-s0/config.yaml").read_text()
+    return pd.read_csv(workspace / "rul.csv")
 
 
-def test_the_data_frame_example_predicts_like_the_command(workplace, predicted):
-    printed = python_block(workplace, "docs/prediction.md", "cmapss_rul.predict")
+def test_the_data_frame_example_predicts_like_the_command(workspace, predicted):
+    printed = python_block(workspace, "docs/prediction.md", "cmapss_rul.predict")
     engine, cycle, rul, *_ = printed.splitlines()[-1].split()[1:]
     last = predicted.iloc[-1]
     assert (int(engine), int(cycle)) == (last["engine"], last["cycle"])
     assert float(rul) == pytest.approx(last["rul"], abs=1e-3)
 
 
-def test_the_onnx_example_needs_nothing_of_this_package(workplace, predicted):
+def test_the_onnx_example_needs_nothing_of_this_package(workspace, predicted):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    if not (workplace / "runs/fd001-s0/model.onnx").exists():
-        done = run("rul export runs/fd001-s0 --format onnx", workplace)
+    if not (workspace / "runs/fd001-s0/model.onnx").exists():
+        done = run("rul export runs/fd001-s0 --format onnx", workspace)
         assert done.returncode == 0, done.stderr
     alone = "import sys; sys.modules['cmapss_rul'] = sys.modules['torch'] = None\n"
-    printed = python_block(workplace, "docs/prediction.md", "onnxruntime", alone)
+    printed = python_block(workspace, "docs/prediction.md", "onnxruntime", alone)
     found = float(re.search(r"[\d.]+", printed)[0])
     assert found == pytest.approx(predicted["rul"][0], abs=1e-2)
 

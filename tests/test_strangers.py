@@ -1,4 +1,4 @@
-"""A stranger's checkpoint, in every verb that opens one: refused in one line, and nothing runs."""
+"""Malicious checkpoints and every command that opens one: a one-line error, no code runs."""
 
 import os
 import shutil
@@ -34,12 +34,12 @@ class Command:
 
 
 def changed(**parts):
-    """A whole checkpoint with some parts replaced; its digest fits."""
+    """A checkpoint with some parts replaced and a valid digest."""
     return lambda path: seal({**checkpoint_file.read(path), **parts})
 
 
 def changed_in(part, **keys):
-    """A whole checkpoint in which a part has other keys."""
+    """A checkpoint with changed keys in one part and a valid digest."""
     return lambda path: changed(**{part: {**checkpoint_file.read(path)[part], **keys}})(path)
 
 
@@ -97,70 +97,70 @@ KINDS = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with data, and a finished run of it."""
-    place = tmp_path_factory.mktemp("strangers")
-    simulate(place / "data", engines=8)
-    train_and_record(tiny_config(place / "data"), place / "run")
-    return place
+    workspace = tmp_path_factory.mktemp("strangers")
+    simulate(workspace / "data", engines=8)
+    train_and_record(tiny_config(workspace / "data"), workspace / "run")
+    return workspace
 
 
 @pytest.fixture
-def place(trained, tmp_path, monkeypatch):
-    """A copy of it, in which the command runs."""
+def workspace(trained, tmp_path, monkeypatch):
+    """A copy of that folder as the working directory."""
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def spoil(folder, make):
-    """Replace every checkpoint of a run by a stranger's."""
+    """Replace every checkpoint of a run by a malicious one."""
     for path in folder.glob("*.pt"):
         path.write_bytes(make(path))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_refuses_it_in_one_line(rul, place, verb, kind):
-    spoil(place / "run", KINDS[kind])
-    before = file_bytes(place / "run")
+def test_every_verb_refuses_it_in_one_line(rul, workspace, verb, kind):
+    spoil(workspace / "run", KINDS[kind])
+    before = file_bytes(workspace / "run")
     code, out, err = rul(*VERBS[verb])
     assert code == 1
-    assert out == "" or verb == "train"  # which may have said that it goes on
+    assert out == "" or verb == "train"  # it may have printed that it resumes
     assert err.startswith(f"rul: error: run/{'last' if verb == 'train' else 'best'}.pt: ")
     assert err.count("\n") == 1
-    assert file_bytes(place / "run") == before
-    assert sorted(path.name for path in place.iterdir()) == ["data", "run"]  # nothing ran
+    assert file_bytes(workspace / "run") == before
+    assert sorted(path.name for path in workspace.iterdir()) == ["data", "run"]  # nothing ran
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_list_of_runs_says_what_is_wrong_and_goes_on(rul, place, kind):
-    shutil.copytree(place / "run", place / "runs" / "good")
-    shutil.copytree(place / "run", place / "runs" / "odd")
-    spoil(place / "runs" / "odd", KINDS[kind])
+def test_a_list_of_runs_reports_the_problem_and_continues(rul, workspace, kind):
+    shutil.copytree(workspace / "run", workspace / "runs" / "good")
+    shutil.copytree(workspace / "run", workspace / "runs" / "odd")
+    spoil(workspace / "runs" / "odd", KINDS[kind])
     code, out, err = rul("runs", "--json")
     assert (code, err) == (0, "")
     assert '"name": "good",\n    "state": "finished"' in out
-    assert not (place / "caught").exists()
+    assert not (workspace / "caught").exists()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_grid_does_such_a_run_again(rul, place, monkeypatch, kind):
+def test_a_grid_repeats_such_a_run(rul, workspace, monkeypatch, kind):
     monkeypatch.setattr(compare_module, "draw", lambda *_: [])
     monkeypatch.setattr(executors, "run_jobs", run_in_process)
-    config = write_config(place / "mine.yaml", place / "data", train={"epochs": 1})
+    config = write_config(workspace / "mine.yaml", workspace / "data", train={"epochs": 1})
     words = ("compare", "-c", config, "--seeds", "1", "--output", "grid", "--device", "cpu")
     assert rul(*words)[0] == 0
-    (run,) = (place / "grid" / "runs").iterdir()
-    former = checkpoint_file.read(run / "best.pt")["loop"]
+    (run,) = (workspace / "grid" / "runs").iterdir()
+    before = checkpoint_file.read(run / "best.pt")["loop"]
     spoil(run, KINDS[kind])
     code, _, err = rul(*words)
     assert code == 0, err
-    assert checkpoint_file.read(run / "best.pt")["loop"] == former
-    assert not (place / "caught").exists()
+    assert checkpoint_file.read(run / "best.pt")["loop"] == before
+    assert not (workspace / "caught").exists()
 
 
-def test_nothing_else_than_a_file_is_waited_for(rul, place):
-    """A pipe without a writer would be waited for without an end."""
-    for path in (place / "run").glob("*.pt"):
+def test_a_pipe_is_not_waited_for(rul, workspace):
+    """Opening a pipe without a writer would block forever."""
+    for path in (workspace / "run").glob("*.pt"):
         path.unlink()
         os.mkfifo(path)
     for words in VERBS.values():

@@ -1,4 +1,4 @@
-r"""Names from files never reach a terminal unescaped, in any verb.
+r"""Names from files never reach a terminal unescaped, in any command.
 
 Columns, engines, paths, subsets and run names hold ESC, a C1 control, a line break and a mark
 that turns the writing direction. What comes out holds none of them.
@@ -28,7 +28,7 @@ LINE = "a\nrul: all is well"
 
 
 def harmless(text: str) -> bool:
-    """Every line is printable: nothing is left that a terminal would obey."""
+    """Assert that every line is printable, without control sequences."""
     return all(line.isprintable() for line in text.split("\n"))
 
 
@@ -101,7 +101,7 @@ def test_words_of_the_command_line(rul, tmp_path, words, name):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A tiny run, in a folder with a name that nobody should give."""
+    """A tiny run in a folder with a malicious name."""
     base = tmp_path_factory.mktemp("terminal")
     simulate(base / EVIL, engines=20)
     run = base / f"run {EVIL}"
@@ -150,7 +150,7 @@ def test_calibrate_and_export_such_a_run(rul, trained):
     assert json.loads(out)["file"] == str(trained / "model.pt2")
 
 
-def test_a_stranger_s_checkpoint_with_such_texts(rul, trained, tmp_path):
+def test_a_malicious_checkpoint_with_such_texts(rul, trained, tmp_path):
     content = checkpoint_file.read(trained / "best.pt")
     content["versions"] = dict.fromkeys(content["versions"], EVIL)
     content["data"] |= {"sha256": EVIL, "name": EVIL, "canonical_sha256": LINE}

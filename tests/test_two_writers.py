@@ -1,4 +1,4 @@
-"""Two processes that want the same: a run folder, or the same files of data."""
+"""Two processes that use the same run folder or the same data files."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ NAMES = file_names(["FD001"])
 
 @pytest.fixture
 def endless(eight_engine_dir, tmp_path):
-    """A process that trains in `run` without an end, and has saved its first epoch."""
+    """A process that trains in `run` endlessly and has saved its first epoch."""
     keys = tiny_config_dict(eight_engine_dir, train={"epochs": 100_000, "window_share": 0.001})
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(keys))
     output, run = tmp_path / "output", tmp_path / "run"
@@ -41,7 +41,7 @@ def endless(eight_engine_dir, tmp_path):
         wait(process)
 
 
-def test_a_second_writer_is_refused_and_the_first_goes_on(endless):
+def test_a_second_writer_is_refused_and_the_first_continues(endless):
     process, config, folder = endless
     with pytest.raises(RulError) as caught:
         train(config, folder, device="cpu", resume=True)
@@ -58,7 +58,7 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(endless):
     assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
 
 
-def test_the_lock_of_a_killed_run_holds_nobody_back(endless):
+def test_the_lock_of_a_killed_run_blocks_nobody(endless):
     process, config, folder = endless
     os.kill(process, signal.SIGKILL)
     wait(process)
@@ -75,7 +75,7 @@ def test_readers_do_not_lock(endless):
 
 
 def test_a_killed_start_leaves_a_folder_that_is_started_in(eight_engine_dir, tmp_path):
-    """Killed with the lock in hand and before config.yaml."""
+    """Killed while holding the lock, before config.yaml is written."""
     (tmp_path / LOCK).write_text("")
     (tmp_path / OWNER).write_text("999999999")
     config = tiny_config(eight_engine_dir, train={"epochs": 1, "window_share": 0.001})
@@ -95,9 +95,7 @@ def late(call, folder, files, caplog):
         return found.result()
 
 
-def test_of_two_that_fetch_the_second_waits_and_uses_what_is_there(
-    eight_engine_dir, tmp_path, caplog
-):
+def test_of_two_downloads_the_second_waits_and_uses_the_files(eight_engine_dir, tmp_path, caplog):
     source = tmp_path / "source"
     source.mkdir()
     for name in NAMES:
@@ -109,9 +107,7 @@ def test_of_two_that_fetch_the_second_waits_and_uses_what_is_there(
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
 
 
-def test_of_two_that_simulate_the_second_waits_and_uses_what_is_there(
-    eight_engine_dir, tmp_path, caplog
-):
+def test_of_two_simulations_the_second_waits_and_uses_the_files(eight_engine_dir, tmp_path, caplog):
     folder = tmp_path / "data"
     found = late(lambda: simulate(folder, engines=8), folder, eight_engine_dir, caplog)
     assert caplog.messages == [f"waiting for process {os.getpid()}, which writes into {folder}"]
@@ -119,7 +115,7 @@ def test_of_two_that_simulate_the_second_waits_and_uses_what_is_there(
     assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
 
 
-def test_many_that_simulate_at_once_make_one_fleet(eight_engine_dir, tmp_path):
+def test_concurrent_simulations_create_one_fleet(eight_engine_dir, tmp_path):
     words = ("simulate", "--output", tmp_path / "data", "--engines", "8")
     outputs = [tmp_path / str(number) for number in range(3)]
     started = [fork(command(*words), output) for output in outputs]

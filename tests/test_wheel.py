@@ -1,4 +1,4 @@
-"""What a wheel holds, and that it works where nothing else of the project is."""
+"""Content of the wheel, and its use without the repository."""
 
 import email
 import json
@@ -71,13 +71,13 @@ def test_its_information_names_licence_version_and_command(wheel, names):
     folder = licence.partition("/")[0]
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
-        told = email.message_from_bytes(archive.read(f"{folder}/METADATA"))
+        metadata = email.message_from_bytes(archive.read(f"{folder}/METADATA"))
         command = archive.read(f"{folder}/entry_points.txt").decode()
-    assert (told["Name"], told["Version"]) == ("cmapss_rul", cmapss_rul.__version__)
-    assert told["License-Expression"] == "MIT"
+    assert (metadata["Name"], metadata["Version"]) == ("cmapss_rul", cmapss_rul.__version__)
+    assert metadata["License-Expression"] == "MIT"
     for name in ("rul", "cmapss_rul", "cmapss-rul"):  # the latter for `uvx` and `pipx run`
         assert f"{name} = cmapss_rul.__main__:main" in command.splitlines()
-    extras = set(told.get_all("Provides-Extra"))
+    extras = set(metadata.get_all("Provides-Extra"))
     assert {"torchjd", "parquet", "export", "tensorboard", "docs"} <= extras
 
 

@@ -78,7 +78,7 @@ def check_ratio_of_a_million(config: Config) -> None:
 
 
 def _balance_factors(config: Config, factors: Tensor) -> None:
-    """Take steps on losses times factors [step, 2]; all that comes out is finite."""
+    """Take steps on losses times factors [step, 2]; all outputs are finite."""
     toy, balancer = Toy(), build(config)
     own = balancer.optimiser()
     for factor in factors:

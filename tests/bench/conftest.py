@@ -1,4 +1,4 @@
-"""Measurements small enough for tests, in this process unless a test is about processes."""
+"""Small measurements, in this process unless a test is about worker processes."""
 
 import pytest
 import torch
@@ -22,8 +22,8 @@ FEW = Repetitions(
 
 
 @pytest.fixture(autouse=True)
-def _as_before():
-    """Restore threads and generator, which a contender sets for its process."""
+def _restore_threads_and_generator():
+    """Restore threads and random generator, which contenders change."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng([]):
         yield
@@ -32,13 +32,13 @@ def _as_before():
 
 @pytest.fixture
 def options(eight_engine_dir, tmp_path):
-    """Tiny configurations, measured few times."""
+    """Options for tiny configurations with few repetitions."""
     config = tiny_config(eight_engine_dir, split={"seed": 0})
     return BenchOptions(config, config, config, "cpu", FEW, tmp_path)
 
 
-class Here:
-    """Stands in for `Contender`: does the same work in this process."""
+class InProcessContender:
+    """Replacement of `Contender` that works in this process."""
 
     def __init__(self, prepare, *arguments, **named):
         self.turn = prepare(*arguments, **named)
@@ -57,7 +57,7 @@ class Here:
 
 
 @pytest.fixture
-def here(monkeypatch):
+def in_process(monkeypatch):
     """Measure in this process; test_workers.py has the processes themselves."""
     for module in (accuracy, data, inference, startup, steps):
         monkeypatch.setattr(
@@ -66,5 +66,5 @@ def here(monkeypatch):
             lambda prepare, *arguments, **named: prepare(*arguments, **named)(),
             raising=False,
         )
-        monkeypatch.setattr(module, "Contender", Here, raising=False)
+        monkeypatch.setattr(module, "Contender", InProcessContender, raising=False)
         monkeypatch.setattr(module, "peer_version", lambda: None, raising=False)

@@ -7,7 +7,7 @@ from cmapss_rul.system.errors import RulError
 
 
 def counter(first, *, by=1):
-    """Count from turn to turn, in one process."""
+    """Count turns within one process."""
     state = [first - by]
 
     def work():
@@ -18,7 +18,7 @@ def counter(first, *, by=1):
 
 
 def failing(error):
-    """Fail in every turn."""
+    """Raise in every turn."""
 
     def work():
         if error == "user":
@@ -31,7 +31,7 @@ def failing(error):
 
 
 def memory(megabytes):
-    """Allocate and free so much memory; a turn returns the growth of the peak."""
+    """Allocate and free memory; a turn returns the growth of the peak."""
 
     def work():
         before = peak_memory_mb()

@@ -1,10 +1,10 @@
-"""A result made by hand, in which every requirement is just met."""
+"""A synthetic result in which every requirement is just met."""
 
 from typing import Any
 
 
 def result(**changes: Any) -> dict[str, Any]:
-    """A result of FD001; a part given by name replaces the one here."""
+    """A result of FD001; keyword arguments replace parts of it."""
     ratios = {"ratio_to_fixed": 1.02, "ratio_to_fixed_spread": 0.01}
     run = {"seconds": 20.0, "epochs": 5, "reached": True, "best": 12.0}
     plain: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Time to the target: when a run reaches it, by hand; and both loops on a few engines."""
+"""Time to the target accuracy, by hand; and both loops on a few engines."""
 
 import dataclasses
 import itertools
@@ -44,13 +44,13 @@ def test_a_run_that_misses_the_target_counts_with_its_total_time():
     assert ours == (2.5, 2, False, 12.0)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_both_loops_run_on_the_same_split(options):
     found = measure_accuracy(options)
     first, second = found["accuracy.seeds"]
     assert (first["seed"], second["seed"]) == (0, 1)
     for run in (first, second):
-        assert run["usual_loop"]["reached"] is True  # its own best is within 2 % of itself
+        assert run["usual_loop"]["reached"] is True  # it is within 2 % of its own best
         assert run["usual_loop"]["epochs"] <= 2
     ratios = [run["usual_loop"]["seconds"] / run["ours"]["seconds"] for run in (first, second)]
     figure = found["accuracy.ratio_to_usual_loop"]
@@ -60,7 +60,7 @@ def test_both_loops_run_on_the_same_split(options):
     assert splits[0] == splits[1]
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_every_seed_runs_as_often_as_asked_for(options, monkeypatch):
     """The steps of the clock grow, so that the second run of a seed takes longer than the first."""
     ticks = itertools.count()
@@ -83,13 +83,13 @@ def test_our_epochs_are_those_of_the_run(options):
 
 
 def test_the_usual_loop_takes_no_auxiliary_fleet(options):
-    """FD002 is not even there."""
+    """FD002 does not even exist."""
     data = options.fd001.data.model_copy(update={"auxiliary": ("FD002",)})
     config = options.fd001.model_copy(update={"data": data})
     assert len(prepare_reference(config, 1, "cpu")()) == 1
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_several_splits_and_seeds(options):
     """Each split trains on other engines, both loops on the same ones."""
     lines = []

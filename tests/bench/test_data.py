@@ -1,4 +1,4 @@
-"""Preparing data and gathering batches: ours, and the peer where it is installed."""
+"""Data preparation and batches: ours, and the peer's if installed."""
 
 import pytest
 
@@ -21,15 +21,15 @@ from cmapss_rul.training.inputs import load_data
 needs_peer = pytest.mark.skipif(peer_version() is None, reason="needs the extra bench")
 
 
-def test_what_is_read_is_what_the_peer_reads(options):
+def test_the_same_data_are_read_as_by_the_peer(options):
     config = options.peer_config.data
     assert (config.columns, config.window, config.cap) == (LITERATURE_SENSORS, 30, 125)
     assert (config.auxiliary, config.cycle_count, config.smoothing) == ((), False, None)
     assert config.dir == options.config.data.dir
 
 
-@pytest.mark.usefixtures("here")
-def test_without_the_peer_ours_is_measured_all_the_same(options):
+@pytest.mark.usefixtures("in_process")
+def test_without_the_peer_ours_is_measured(options):
     found = measure_data(options)
     for key in ("cold_ratio_to_peer", "cached_ratio_to_peer", "peer_peak_memory_mb"):
         assert found[f"data.{key}"] is None
@@ -37,15 +37,15 @@ def test_without_the_peer_ours_is_measured_all_the_same(options):
     assert found["data.peak_memory_mb"].median > 50  # PyTorch alone has more
 
 
-@pytest.mark.usefixtures("here")
-def test_the_users_folder_is_left_alone(options):
+@pytest.mark.usefixtures("in_process")
+def test_the_users_folder_is_not_changed(options):
     before = sorted(path.name for path in options.folder.parent.iterdir())
     measure_data(options)
     assert (options.folder / "ours" / "train_FD001.txt").exists()
     assert sorted(path.name for path in options.folder.parent.iterdir()) == before
 
 
-def test_a_fresh_start_takes_the_cache_away(options):
+def test_a_cold_start_removes_the_cache(options):
     config = measured._copy_train_file(options)
     cache = options.folder / "ours" / "cache"
     cache.mkdir()
@@ -88,7 +88,7 @@ def test_every_window_is_gathered_once_in_a_turn(options, monkeypatch):
     assert gathered != sorted(gathered)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_rates_by_the_length_of_the_window(options):
     found = measure_loader(options)
     names = [str(window) for window in WINDOWS]

@@ -1,4 +1,4 @@
-"""Predicting: as many rates and latencies as were asked for, and their quantiles."""
+"""Inference: the requested number of rates and latencies, and their quantiles."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from cmapss_rul.bench import inference as measured
 from cmapss_rul.bench.inference import InferenceTimes, measure_inference, prepare_inference
 
 
-def test_as_many_as_were_asked_for(options):
+def test_the_requested_number_of_measurements(options):
     times = prepare_inference(options.config, "cpu", threads=1, passes=4, single=5)()
     assert len(times.rates) == 4
     assert len(times.latencies) == 5

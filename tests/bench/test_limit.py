@@ -66,13 +66,13 @@ def test_a_second_layer_reads_the_states_of_both_directions():
     assert found["bilstm input forward"] == Product("bilstm input forward", 120, 4, 8, calls=2)
 
 
-def test_the_first_layer_alone_owes_no_gradient_of_its_input():
+def test_only_the_first_layer_needs_no_input_gradient():
     second = "cnn gradient of input"
     assert second not in by_part(config_of())
     two = by_part(config_of(cnn={"channels": [3, 5], "kernel": 3}))
     assert two[second] == Product(second, 120, 5, 9)
-    bare = by_part(config_of(cnn={"channels": []}))
-    assert "bilstm input gradient of input" not in bare
+    without_cnn = by_part(config_of(cnn={"channels": []}))
+    assert "bilstm input gradient of input" not in without_cnn
     deep = by_part(config_of(cnn={"channels": []}, bilstm={"hidden": 2, "layers": 2}))
     assert deep["bilstm input gradient of input"].inner == 8
 
@@ -101,7 +101,7 @@ def test_pytorch_counts_the_same(attention, layers, cnn):
     attention = {"name": "last_state", **attention}
     config = config_of(cnn=cnn, bilstm={"hidden": 2, "layers": layers}, attention=attention)
     step = random_batch_step(config)
-    plain = torch.backends.mkldnn.flags(enabled=False)  # a whole LSTM in one call goes uncounted
+    plain = torch.backends.mkldnn.flags(enabled=False)  # a fused LSTM call is not counted
     with sdpa_kernel(SDPBackend.MATH), plain, FlopCounterMode(display=False) as counter:
         step()
     of_zeros = Product("", 20, 2, 8, calls=2 * 2 * layers).flops  # forward, and of weights

@@ -1,4 +1,4 @@
-"""The reference loop: the same loss and gradients as ours on the same batch, and an honest RMSE."""
+"""The reference loop: our loss and gradients on the same batch, and a correct RMSE."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_its_step_moves_the_weights_as_plain_adam_does(data, loop):
     assert moved == pytest.approx(-1e-3 * float(np.sign(bias.grad.item())), rel=1e-3)
 
 
-def test_every_window_is_there_once_and_shuffled(data, loop):
+def test_every_window_is_used_once_in_random_order(data, loop):
     windows = torch.cat([batch[0] for batch in loop.loader])
     everything = materialise(data.training).tensors[0]
     assert windows.shape == everything.shape == (len(data.training), 5, 4)

@@ -1,4 +1,4 @@
-"""All measurements together: one result, all keys, the machine, nothing left behind."""
+"""All measurements together: one result with all keys, machine facts, no leftovers."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ KEYS = (
 )
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_every_measurement_gives_its_keys(options, monkeypatch):
     monkeypatch.setattr(run, "peer_version", lambda: None)
     reported = []

@@ -1,4 +1,4 @@
-"""The measurement of scale: what it measures, not how fast it is."""
+"""The scale measurement: its content, not its speed."""
 
 import dataclasses
 
@@ -46,7 +46,7 @@ def test_every_number_of_engines_and_every_window_is_measured_once(tmp_path, mon
     assert len(reported) == 3
 
 
-def test_the_picture_is_a_png(tmp_path):
+def test_the_plot_is_a_png(tmp_path):
     points = [
         dataclasses.replace(POINT, engines=engines, cached=cached)
         for engines in (100, 1000)

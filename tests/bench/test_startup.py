@@ -1,4 +1,4 @@
-"""Starting: whole commands, and the way to the first step."""
+"""Startup time of whole commands and until the first training step."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_training_ends_at_its_first_step(options):
     assert "epoch" not in (folder / "train.log").read_text().split("windows")[-1]
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_what_is_started(options, monkeypatch):
     commands = []
     monkeypatch.setattr(measured, "time_command", lambda *words: commands.append(words) or 2.0)

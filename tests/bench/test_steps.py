@@ -1,4 +1,4 @@
-"""Steps: full batches, the right number of them, and every balancer there is."""
+"""Training steps: full batches, their number, and every balancer."""
 
 import typing
 
@@ -31,7 +31,7 @@ def test_a_turn_takes_its_steps_and_gives_the_mean(monkeypatch):
 
 def test_batches_are_full_and_go_on_after_an_epoch(options):
     training = load_data(options.config).training
-    size = len(training) // 2 - 1  # two in an epoch, and a rest of two that is left out
+    size = len(training) // 2 - 1  # two per epoch; the remaining two windows are dropped
     indices = full_batches(training, size)
     first, second, third = next(indices), next(indices), next(indices)
     assert {len(first), len(second), len(third)} == {size}
@@ -49,7 +49,7 @@ def test_a_contender_gives_the_seconds_of_a_step(options, make):
     assert make(options.config, TURN)() > 0
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_the_keys_of_a_step(options):
     found = steps.measure_steps(options)
     assert found.keys() == {
@@ -58,7 +58,7 @@ def test_the_keys_of_a_step(options):
     assert all(metric.median > 0 for metric in found.values())
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_the_shares_of_both_networks(options):
     found = steps.measure_matmul_shares(options)
     assert found.keys() == {
@@ -70,7 +70,7 @@ def test_the_shares_of_both_networks(options):
         assert 0 < found[f"{network}.share_of_matmul_limit"].median < 1
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("in_process")
 def test_every_balancer_of_the_package_is_compared_with_fixed(options):
     found = steps.measure_balancers(options)
     union = typing.get_args(typing.get_args(BalancerConfig)[0])

@@ -1,4 +1,4 @@
-"""Medians, spreads and the result's keys, by hand."""
+"""Medians, spreads and keys of the result, by hand."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_the_spread_is_the_distance_between_the_quartiles():
 
 
 def test_a_ratio_is_taken_turn_by_turn():
-    """Both turns of the second pair were slowed down tenfold: nothing is seen of it."""
+    """Both turns of the second pair were slowed down tenfold, without effect on the ratio."""
     assert summarise_ratios([2, 20, 2], [1, 10, 1]) == Summary(2.0, 0.0)
 
 

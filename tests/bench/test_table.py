@@ -87,7 +87,7 @@ def test_what_was_not_measured_is_neither_met_nor_missed():
     assert found["step.ratio_to_usual_loop"].value == "not measured"
 
 
-def test_a_time_to_the_target_is_said_to_be_of_one_split():
+def test_a_time_to_the_target_is_noted_as_of_one_split():
     plain = result()
     assert sum("on split 0" in note for note in result_table(plain).notes) == 1
     del plain["accuracy"]

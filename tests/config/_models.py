@@ -1,4 +1,4 @@
-"""A small configuration with all that a real one has."""
+"""A small configuration with every feature of a real one."""
 
 from typing import Annotated, Literal
 

@@ -189,7 +189,7 @@ def test_the_top_itself_can_be_wrong():
     assert explained([1]) == "expected a mapping with keys such as seed, found [1]"
 
 
-def test_foreign_texts_are_shown_not_obeyed():
+def test_control_characters_in_values_are_escaped():
     line = explained({"\x1b[31m": 1, "seed": "\x1b[0m", "balancer": {"name": "\x07"}})
     assert "\\x1b[31m: unknown key" in line
     assert "found '\\x1b[0m'" in line

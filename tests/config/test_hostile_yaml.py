@@ -1,4 +1,4 @@
-"""Every case of YAML that is a trap, in a file and by `--set`, at each kind of key."""
+"""YAML pitfalls in files and in `--set`, for each kind of key."""
 
 import tracemalloc
 
@@ -69,7 +69,7 @@ TRAPS = {
 
 
 def refusal(folder, content: str | bytes, sets=()) -> str:
-    """The one line that refuses a file."""
+    """The one-line error for a file."""
     path = folder / "a.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UsageError) as caught:
@@ -82,7 +82,7 @@ def refusal(folder, content: str | bytes, sets=()) -> str:
 
 
 def nested(key: str, value: str) -> str:
-    """The key on lines of its own, as a file has it."""
+    """The key as nested lines of a file."""
     parts = key.split(".")
     lines = ["  " * depth + f"{part}:" for depth, part in enumerate(parts)]
     return "\n".join(lines) + f" {value}\n"
@@ -90,7 +90,7 @@ def nested(key: str, value: str) -> str:
 
 @pytest.mark.parametrize("kind", NO_NUMBERS)
 @pytest.mark.parametrize("key", NUMBERS)
-def test_no_number_is_refused_by_key_or_line(tmp_path, key, kind):
+def test_invalid_numbers_are_refused_by_key_or_line(tmp_path, key, kind):
     value = NO_NUMBERS[kind]
     in_file = refusal(tmp_path, nested(key, value))
     by_option = refusal(tmp_path, "seed: 0", [f"{key}={value}"])
@@ -155,7 +155,7 @@ def test_bombs_take_little_memory(tmp_path, kind):
 
 
 def test_a_name_is_never_a_class(tmp_path):
-    """What pickles, tags and constructors are called is text, wherever it stands."""
+    """Names of pickles, tags and constructors are plain text anywhere."""
     for value in ("!!python/object/new:type [a, [], {}]", "!!python/tuple [1]", "!!omap [a: 1]"):
         message = refusal(tmp_path, f"data: {value}")
         assert "line 1: the tag '" in message

@@ -108,7 +108,7 @@ def test_a_later_override_wins():
     assert apply_overrides({}, ["a=1", "a=2"]) == {"a": 2}
 
 
-def test_another_name_drops_the_keys_of_the_former_member():
+def test_another_name_drops_the_keys_of_the_previous_member():
     mapping = {"balancer": {"name": "fixed", "weights": [1, 2]}, "seed": 1}
     assert apply_overrides(mapping, ["balancer.name=gradnorm"]) == {
         "balancer": {"name": "gradnorm"},
@@ -127,7 +127,7 @@ def test_the_same_name_keeps_the_keys():
     assert apply_overrides(mapping, ["balancer.name=fixed"]) == mapping
 
 
-def test_a_name_where_none_was_keeps_the_keys():
+def test_a_name_where_there_was_none_keeps_the_keys():
     assert apply_overrides({"balancer": {"weights": [1, 2]}}, ["balancer.name=fixed"]) == {
         "balancer": {"weights": [1, 2], "name": "fixed"}
     }

@@ -66,7 +66,7 @@ def test_a_byte_order_mark_and_other_line_endings_are_accepted(tmp_path):
         ("{a: [1, {b: 2}]}", {"a": [1, {"b": 2}]}),
     ],
 )
-def test_values_are_read_as_people_mean_them(text, value):
+def test_values_are_read_as_intended(text, value):
     found = parse_yaml(text, "here")
     assert found == value
     assert type(found) is type(value)
@@ -187,7 +187,7 @@ def test_a_folder_and_an_absent_file_are_refused(tmp_path):
             read_yaml(path)
 
 
-def test_strange_names_are_shown_not_obeyed(tmp_path):
+def test_control_characters_in_names_are_escaped(tmp_path):
     path = tmp_path / "a\x1b[31m.yaml"
     path.write_text("[]")
     with pytest.raises(UsageError) as caught:
@@ -215,7 +215,7 @@ values = st.recursive(
 
 
 @given(values)
-def test_what_yaml_writes_is_read_back(value):
+def test_yaml_output_is_read_back(value):
     assert parse_yaml(yaml.dump(value, Dumper=NoAliases), "x") == value
 
 
@@ -317,8 +317,8 @@ def test_texts_that_look_like_something_else_come_back(text):
 
 
 @pytest.mark.parametrize("text", ["a\u202eb", "\u2028", "é\x85", "\u200f"])
-def test_what_a_terminal_would_obey_is_escaped(text):
-    """Found by fuzz_config, seed 603: a bidi mark stood there as it was."""
+def test_control_characters_are_escaped(text):
+    """Found by fuzz_config, seed 603: a bidi mark was not escaped."""
     config = Run(data=Data(dir=text, columns=(text, "b")))
     assert to_yaml(config).replace("\n", "").isprintable()
     assert back(config) == config
@@ -330,7 +330,7 @@ def test_reals_come_back_exactly(number):
     assert back(config).train.rate == number
 
 
-def test_what_is_shown_is_loaded_from_a_file(tmp_path):
+def test_the_shown_configuration_can_be_loaded(tmp_path):
     config = Run(seed=3, balancer=GradNorm(), train=Train(stop="auto", threads=4))
     path = tmp_path / "shown.yaml"
     path.write_text(to_yaml(config), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What all pictures share."""
+"""Helpers shared by all plots."""
 
 import matplotlib as mpl
 import pytest
@@ -24,13 +24,13 @@ def test_both_files_are_written_and_equal_pictures_have_equal_bytes(tmp_path):
     assert [path.read_bytes() for path in plotting.save(figure, tmp_path, "p")] == first
 
 
-def test_without_a_picture_former_files_go(tmp_path):
+def test_without_a_plot_old_files_are_removed(tmp_path):
     plotting.save(figure, tmp_path, "p")
     assert plotting.save(lambda: None, tmp_path, "p") == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_style_ends_with_the_picture(tmp_path):
+def test_the_style_is_reset_after_the_plot(tmp_path):
     before = mpl.rcParams["text.parse_math"]
     plotting.save(figure, tmp_path, "p")
     assert mpl.rcParams["text.parse_math"] is before

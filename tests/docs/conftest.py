@@ -1,4 +1,4 @@
-"""The programs beside the pages, which are in no package."""
+"""Scripts of the documentation, which are not part of a package."""
 
 import importlib.util
 from pathlib import Path

@@ -49,7 +49,7 @@ def at_a_free_port(commands: str) -> str:
 
 
 def shortened(commands: str) -> str:
-    """The same with tiny networks, and without what takes long."""
+    """The same commands with tiny networks, and without slow steps."""
     lines = [line for line in commands.splitlines() if not line.startswith(LONG)]
     lines = [line + SHORT if line.startswith("rul train") else line for line in lines]
     return at_a_free_port("\n".join(lines))
@@ -81,14 +81,14 @@ def in_forks(tutorial):
     return run
 
 
-def followed(steps):
-    """What each block of commands printed; none may fail."""
-    said = []
+def run_steps(steps):
+    """Output of each block of commands; none may fail."""
+    outputs = []
     for commands, done in steps:
         assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
-        said.append(done.stdout)
-    return said
+        outputs.append(done.stdout)
+    return outputs
 
 
 def assert_the_server_predicts_like_the_command(printed: str, predictions: Path):
@@ -127,7 +127,7 @@ def test_the_page_has_all_its_parts(tutorial, saved):
     }  # fmt: skip
 
 
-def test_pictures_are_small_and_said_in_words(tutorial):
+def test_images_are_small_and_have_alternative_texts(tutorial):
     shown = dict(re.findall(r"!\[([^\]]+)\]\(pictures/([^)]+)\)", PAGE))
     assert set(shown.values()) == set(tutorial.PICTURES)
     assert all(len(words) > 20 for words in shown)
@@ -166,9 +166,9 @@ def balancer_of(saved, folder):
 
 def test_in_short(tutorial, place):
     pytest.importorskip("onnxruntime", reason="needs the extra [export]")
-    said = followed(tutorial.follow(place, shortened, in_forks(tutorial)))
-    assert any("Sum of the losses' roots." in text or "name: root" in text for text in said)
-    assert_the_server_predicts_like_the_command(said[-1], place / "rul.csv")
+    outputs = run_steps(tutorial.follow(place, shortened, in_forks(tutorial)))
+    assert any("Sum of the losses' roots." in text or "name: root" in text for text in outputs)
+    assert_the_server_predicts_like_the_command(outputs[-1], place / "rul.csv")
     figures = json.loads((place / "runs/pumps-s0/evaluation.json").read_text())
     assert figures["protocol"]["tested_on"] == "held-out engines of the same file"
 
@@ -176,8 +176,8 @@ def test_in_short(tutorial, place):
 @pytest.mark.slow
 def test_as_printed(tutorial, place):
     pytest.importorskip("onnxruntime", reason="needs the extra [export]")
-    said = followed(tutorial.follow(place, at_a_free_port))
-    assert_the_server_predicts_like_the_command(said[-1], place / "rul.csv")
+    outputs = run_steps(tutorial.follow(place, at_a_free_port))
+    assert_the_server_predicts_like_the_command(outputs[-1], place / "rul.csv")
     for name in ("runs/demo-s0", "runs/pumps-s0", "comparisons/root"):
         assert (place / name / "report.html").stat().st_size > 100_000
     for name, made in tutorial.PICTURES.items():
@@ -185,5 +185,5 @@ def test_as_printed(tutorial, place):
 
 
 def size(path: Path) -> tuple[int, int]:
-    """Width and height that a PNG says in its header."""
+    """Width and height from the header of a PNG."""
     return struct.unpack(">II", path.read_bytes()[16:24])

@@ -1,4 +1,4 @@
-"""What a model carries for its intervals: made, chosen, promised, checked."""
+"""Calibration of a model's intervals: fit, choice of the form, guarantee, validation."""
 
 import math
 
@@ -82,11 +82,11 @@ def test_a_calibration_of_before_is_one_of_whole_lives_without_bands():
 def test_only_cycles_at_which_a_record_may_be_cut_count():
     predictions = fleet(np.random.default_rng(4), 8)
     early = predictions.lengths < 20
-    spoilt = CalibrationPredictions(
+    altered = CalibrationPredictions(
         np.where(early, 0.0, predictions.predicted), *list(vars(predictions).values())[1:]
     )
     found, again = (
-        fit_calibration(part, None, list(range(8)), (0.8,), 125) for part in (predictions, spoilt)
+        fit_calibration(part, None, list(range(8)), (0.8,), 125) for part in (predictions, altered)
     )
     assert found == again
     assert found.shortest_cut == 20

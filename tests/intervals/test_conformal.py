@@ -1,4 +1,4 @@
-"""The quantile by engine: values by hand, an oracle, and how often it really holds."""
+"""The quantile over engines: values by hand, a reference, and simulated coverage."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The estimate for the NASA score: shifts by hand, their properties, and what they are for."""
+"""The estimate for the NASA score: shifts by hand, their properties, lower scores."""
 
 import math
 
@@ -31,8 +31,8 @@ def test_weights_count():
     predicted, true = np.array([70.0, 50.0]), np.full(2, 60.0)
     expected = (math.log(10 / 13 / 3) + 10 / 13 - 1) / (1 / 10 + 1 / 13)
     assert nasa_shift(predicted, true, np.array([3.0, 1.0])) == pytest.approx(expected, abs=1e-3)
-    thrice = nasa_shift(np.array([70.0] * 3 + [50.0]), np.full(4, 60.0), np.ones(4))
-    assert thrice == pytest.approx(expected, abs=1e-3)
+    tripled = nasa_shift(np.array([70.0] * 3 + [50.0]), np.full(4, 60.0), np.ones(4))
+    assert tripled == pytest.approx(expected, abs=1e-3)
 
 
 def test_without_errors_there_is_no_shift():

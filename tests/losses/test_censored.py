@@ -1,4 +1,4 @@
-"""Losses of windows of which only a lower bound of the RUL is known."""
+"""Losses of windows with only a lower bound of the RUL."""
 
 import math
 
@@ -29,7 +29,7 @@ def test_by_hand(config, expected):
     predicted, target = torch.tensor([60.0, 30, 90]), torch.tensor([50.0, 0, 100])
     censored = torch.tensor([False, True, True])
     assert float(loss(predicted, target, censored)) == pytest.approx(expected)
-    # no record is censored: the loss of always, to the last bit
+    # without censored records, the ordinary loss bit for bit
     assert torch.equal(loss(predicted, target), loss(predicted, target, torch.zeros(3).bool()))
 
 

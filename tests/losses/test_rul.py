@@ -53,7 +53,7 @@ def test_column_against_row_is_refused(config):
 @pytest.mark.parametrize("config", MEMBERS, ids=lambda config: config.name)
 @given(values=st.lists(st.integers(0, 125), min_size=2, max_size=12), cut=st.integers(1, 11))
 def test_terms_of_parts_add_up_to_the_whole(config, values, cut):
-    """What ranks, or uneven last batches, have to sum before they divide."""
+    """The sums that ranks, or uneven last batches, combine before dividing."""
     loss = config.build(cap=125)
     target = torch.tensor(values, dtype=torch.float64)
     predicted = 125 - target.flip(0)

@@ -115,9 +115,9 @@ def test_percentile_intervals_are_at_95_per_cent():
 
 def test_the_interval_is_near_scipys():
     errors = np.random.default_rng(3).normal(0, 10, size=60)
-    wanted = stats.bootstrap(
+    expected = stats.bootstrap(
         (errors,), lambda x, axis: np.sqrt(np.mean(x**2, axis=axis)), method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
     found = rmse_interval(errors, np.zeros(60), np.arange(60))
-    assert found == pytest.approx((wanted.low, wanted.high), abs=0.2)
+    assert found == pytest.approx((expected.low, expected.high), abs=0.2)

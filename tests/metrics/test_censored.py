@@ -29,7 +29,7 @@ engines = st.lists(
 
 
 def concordance_of_pairs(engines):
-    """Harrell's index by its definition, one pair after another."""
+    """Harrell's index by its definition, pair by pair."""
     right = pairs = 0
     for one, other in combinations(engines, 2):
         # of two equal times that of a failure comes first
@@ -44,7 +44,7 @@ def concordance_of_pairs(engines):
 
 @given(engines)
 def test_it_is_that_of_the_pairs_one_by_one(engines):
-    """The index was the same as that of lifelines 0.30.0, too, which newer pandas excludes."""
+    """Also equal to lifelines 0.30.0, which is incompatible with newer pandas."""
     time, predicted, failed = map(np.array, zip(*engines, strict=True))
     found, expected = concordance_index(time, predicted, failed), concordance_of_pairs(engines)
     assert found == (None if expected is None else pytest.approx(expected))

@@ -60,8 +60,8 @@ def test_results_as_printed(method, subset, figure):
     assert by_method(method).results[subset] == figure
 
 
-def test_the_best_that_others_got_again():
-    """12.31, 12.55, 12.43 and 14.08: what a new figure is to be measured by."""
+def test_the_best_reproduced_results():
+    """12.31, 12.55, 12.43 and 14.08: the reference for new results."""
     best = [
         min(entry.results[name].rmse for entry in PUBLISHED if entry.trust in REPRODUCED)
         for name in SUBSETS
@@ -104,7 +104,7 @@ def test_training_data_inputs_labels_and_selection_have_to_agree(change, reason)
     assert OURS.why_not_comparable(dataclasses.replace(OURS, **change)) == reason
 
 
-def test_only_what_others_obtained_again_states_a_comparable_setup():
+def test_only_reproduced_results_state_a_comparable_setup():
     comparable = {e.method for e in PUBLISHED if not OURS.why_not_comparable(e.setup)}
     assert comparable == {e.method for e in PUBLISHED if e.trust in REPRODUCED}
     with_count = dataclasses.replace(OURS, cycle_count=True)

@@ -52,7 +52,7 @@ def test_last_state_by_hand():
 
 
 def test_weights_by_hand():
-    """The shares of the test above, and none where nothing looks back."""
+    """The weights of the test above; None without attention."""
     attention = LastStateConfig(hidden=1).build(features=1)
     for layer in (attention.query, attention.key):
         nn.init.ones_(layer.weight)
@@ -62,8 +62,8 @@ def test_weights_by_hand():
     assert NoAttentionConfig().build(features=1).weights(states) is None
 
 
-def test_weights_are_those_of_the_answer():
-    """What `forward` reads is the mean of the states with these weights."""
+def test_weights_reproduce_the_output():
+    """The output of `forward` is the mean of the states with these weights."""
     attention = LastStateConfig(hidden=6).build(features=8).eval()
     states = torch.randn(3, 5, 8)
     context = (attention.weights(states)[:, :, None] * states).sum(dim=1)

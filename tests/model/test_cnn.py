@@ -33,7 +33,7 @@ def test_by_hand():
     assert cnn(window).flatten().tolist() == [0, 2, 5, 3]
 
 
-def test_window_stands_behind_the_channels():
+def test_window_is_appended_to_the_channels():
     window = torch.randn(2, 6, 3)
     joined = CNNConfig(channels=[5]).build(features=3)(window)
     assert joined[:, :, 5:].equal(window)
@@ -41,7 +41,7 @@ def test_window_stands_behind_the_channels():
 
 
 def test_mean_of_every_three_cycles_by_hand():
-    """The channel doubles each cycle; the window stands behind it; the newest three are last."""
+    """The channel doubles each cycle; the window is appended; the newest three are last."""
     cnn = CNNConfig(channels=[1], kernel=1, pool=3).build(features=1)
     nn.init.constant_(cnn.blocks[0][0].weight, 2)
     nn.init.zeros_(cnn.blocks[0][0].bias)

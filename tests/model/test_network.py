@@ -76,7 +76,7 @@ def _constant(rul, health):
 
 
 @pytest.mark.parametrize("value", [torch.inf, -torch.inf, torch.nan])
-def test_a_network_that_fails_is_not_hidden_by_the_others(value):
+def test_a_non_finite_network_is_not_hidden_by_the_others(value):
     networks = [small(), small()]
     networks[1].forward = _constant(value, [0.0, 0.0, 0.0])
     found = Ensemble(networks, cap=125)(torch.zeros(2, 6, 6))
@@ -110,7 +110,7 @@ def test_an_ensemble_attends_as_its_networks_do_on_average():
     assert ensemble.parameter_counts() == {name: 2 * count for name, count in counts.items()}
 
 
-def test_published_network_answers():
+def test_published_network_predicts():
     network = NetworkConfig.model_validate(PUBLISHED).build(features=17, classes=3, cap=125)
     rul, health = network.eval()(torch.randn(2, 30, 17))
     assert rul.shape == (2,)
@@ -216,7 +216,7 @@ def test_offset_is_constant_over_a_window_and_differs_between_windows_and_sensor
 
 
 def test_without_an_offset_nothing_is_drawn():
-    """A draw would advance the generator and change every seed of before."""
+    """A draw would advance the generator and change the results of every seed."""
     state = torch.get_rng_state()
     assert SensorOffset(0.0, [True])(windows := torch.zeros(2, 3, 1)) is windows
     assert torch.get_rng_state().equal(state)
@@ -270,7 +270,7 @@ def test_other_noise_is_refused(noise):
         NetworkConfig.model_validate({"input_noise": noise})
 
 
-def test_configuration_goes_out_and_in():
+def test_configuration_survives_serialisation():
     config = NetworkConfig.model_validate(PUBLISHED)
     assert NetworkConfig.model_validate(config.model_dump(mode="json")) == config
 
@@ -283,7 +283,7 @@ def windows():
 
 
 class Marker(nn.Module):
-    """Answers with the window's last value; remembers the batches it saw."""
+    """Returns the window's last value and records its batches."""
 
     def __init__(self):
         super().__init__()
@@ -327,7 +327,7 @@ MASKED = [{"name": "last_state", "hidden": 4}, {"name": "self", "heads": 2}, {"n
 
 @pytest.mark.parametrize("attention", MASKED, ids=lambda config: config["name"])
 def test_masked_padding_has_no_influence(attention):
-    """Whatever stands in the padding, outputs are the same and no gradient reaches it."""
+    """The content of the padding affects no output and gets no gradient."""
     torch.manual_seed(5)  # with some weights the last ReLU of a head is 0 and has no gradient
     network = small(attention=attention, mask_padding=True, cnn={"channels": [4], "pool": 3}).eval()
     windows, padding = torch.randn(4, 9, 3), torch.tensor([0, 1, 5, 8])

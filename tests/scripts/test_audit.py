@@ -1,4 +1,4 @@
-"""scripts/audit: its verdict on reports of pip-audit, which it does not trust blindly."""
+"""scripts/audit: its verdict on reports of pip-audit, including invalid ones."""
 
 import importlib.machinery
 import importlib.util
@@ -57,8 +57,8 @@ def test_verdicts(audit, canary, found, lines, code):
     assert all(line.startswith(start) for line, start in zip(messages, lines, strict=True))
 
 
-def pretend(monkeypatch, answer):
-    """Let pip-audit write an answer, or fail with a text."""
+def fake_pip_audit(monkeypatch, answer):
+    """Make pip-audit print a report, or fail with a message."""
 
     def run(command, **_options):
         target = next((word for word in command if word.startswith("--output=")), None)
@@ -70,13 +70,13 @@ def pretend(monkeypatch, answer):
 
 
 def test_the_whole_command(audit, monkeypatch, capsys):
-    pretend(monkeypatch, [KNOWN])
+    fake_pip_audit(monkeypatch, [KNOWN])
     assert audit.main() == 1
     assert capsys.readouterr().out == "jinja2 2.10: CVE-1, fixed in 2.11\n"
 
 
 def test_no_answer_is_not_audited(audit, monkeypatch, capsys):
-    pretend(monkeypatch, "Traceback\nConnectionError: no route")
+    fake_pip_audit(monkeypatch, "Traceback\nConnectionError: no route")
     assert audit.main() == 3
     assert capsys.readouterr().out == "not audited: ConnectionError: no route\n"
 

@@ -1,4 +1,4 @@
-"""The table of committed benchmarks, from results made by hand."""
+"""The table of committed benchmarks, from synthetic results."""
 
 import json
 
@@ -6,7 +6,7 @@ from scripts.bench_table import BENCHMARKS, bench_table, read_benchmarks
 from tests.bench.results import result
 
 
-def test_those_that_are_there_are_read(tmp_path):
+def test_existing_results_are_read(tmp_path):
     assert read_benchmarks(tmp_path) == []
     (tmp_path / "configs").mkdir()
     (tmp_path / BENCHMARKS[3]).write_text(json.dumps(result(subset="FD004")))

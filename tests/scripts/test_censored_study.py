@@ -1,4 +1,4 @@
-"""The study of what censored records are worth, without its runs."""
+"""The study of the value of censored records, without its runs."""
 
 import numpy as np
 import pytest

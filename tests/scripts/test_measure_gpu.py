@@ -54,7 +54,7 @@ def test_a_part_that_fails_or_takes_too_long_leaves_the_others(tmp_path, monkeyp
     assert (good["ok"], good["result"]) == (True, {"a": 1})
 
 
-def test_when_the_time_is_up_the_rest_is_said_to_be_missing(tmp_path):
+def test_when_the_time_is_up_the_rest_is_reported_as_missing(tmp_path):
     path = tmp_path / "gpu.jsonl"
     assert main(["--device", "cpu", "--minutes", "0", "--output", str(path)]) == 1
     assert [line["error"] for line in lines(path)[1:]] == ["no time left"] * len(PARTS)

@@ -1,4 +1,4 @@
-"""Pages with tables: brought up to date, and nothing else in them touched."""
+"""Pages with generated tables: updated without changing anything else."""
 
 import json
 

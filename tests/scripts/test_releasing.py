@@ -1,4 +1,4 @@
-"""`scripts/release` on a small repository: what it changes, and all that it refuses."""
+"""`scripts/release` on a small repository: its changes and its refusals."""
 
 import datetime
 import subprocess
@@ -103,7 +103,7 @@ def test_an_empty_changelog_is_refused(repository):
         release(repository, "1.0.1", steps=FINE, today=DAY)
 
 
-def test_after_a_failure_all_is_as_before(repository):
+def test_after_a_failure_nothing_has_changed(repository):
     before = texts(repository)
     with pytest.raises(RulError, match="failed; no file was changed"):
         release(repository, "1.0.0", steps=[*FINE, [sys.executable, "-c", "raise SystemExit(1)"]])

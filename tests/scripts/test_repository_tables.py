@@ -18,8 +18,10 @@ CELLS = {*BALANCERS, GRADIENT_BOOSTING, f"fixed {WEIGHTED}", f"gaba {WEIGHTED}"}
 
 
 def test_every_page_agrees_with_its_data():
-    for path, wanted in expected_pages(ROOT).items():
-        assert path.read_text(encoding="utf-8") == wanted, f"{path.name}: run scripts/write-tables"
+    for path, expected in expected_pages(ROOT).items():
+        assert path.read_text(encoding="utf-8") == expected, (
+            f"{path.name}: run scripts/write-tables"
+        )
 
 
 def test_a_page_has_the_ledger():
@@ -41,12 +43,14 @@ def test_each_shipped_configuration_is_still_that_of_the_ledger(cells):
 
 def test_the_ledger_has_every_cell_that_was_promised(cells):
     seeds = {cell.key: {run.seed for run in cell.runs} for cell in cells}
-    wanted = {(f"fd00{n}", name): 10 for n in (1, 2, 3, 4) for name in CELLS}
+    expected = {(f"fd00{n}", name): 10 for n in (1, 2, 3, 4) for name in CELLS}
     for n in (1, 2, 3, 4):
-        wanted |= {(f"fd00{n}-auxiliary", "amnl"): 5, (f"fd00{n} (5 folds)", "amnl"): 5}
+        expected |= {(f"fd00{n}-auxiliary", "amnl"): 5, (f"fd00{n} (5 folds)", "amnl"): 5}
         for kind in ("", "-auxiliary"):
-            wanted[f"fd00{n}{kind}", "amnl data.cycle_count=false"] = 5
-    assert {key: seeds.get(key) for key in wanted} == {k: set(range(n)) for k, n in wanted.items()}
+            expected[f"fd00{n}{kind}", "amnl data.cycle_count=false"] = 5
+    assert {key: seeds.get(key) for key in expected} == {
+        k: set(range(n)) for k, n in expected.items()
+    }
 
 
 def test_the_ledger_was_made_from_the_official_files_and_committed_code(cells):

@@ -1,4 +1,4 @@
-"""A repeated cell: found, refused or judged."""
+"""Repeated cells of a ledger: lookup, refusals and verdicts."""
 
 import dataclasses
 import io
@@ -48,7 +48,7 @@ def judge(cell, made):
     return rerun.judge(record(cell), made)
 
 
-def again(cell, *values, seeds=(0,), **changes):
+def repeated(cell, *values, seeds=(0,), **changes):
     """The comparison of a grid of that cell whose runs gave these values."""
     cell = record(cell)
     made = rerun.grid_of_cell(cell, seeds=seeds)
@@ -85,8 +85,8 @@ def test_an_empty_ledger_is_reported():
 def test_the_grid_is_the_cells_configuration(fixed, tmp_path):
     made = rerun.grid_of_cell(record(fixed), seeds=[3, 7], data=tmp_path / "a: b")
     assert [run.seed for run in made.runs] == [3, 7]
-    wanted = load_config("fd001", ["balancer.name=fixed"])
-    assert config_digest(made.cells[0].resolved) == config_digest(wanted)
+    expected = load_config("fd001", ["balancer.name=fixed"])
+    assert config_digest(made.cells[0].resolved) == config_digest(expected)
     assert made.cells[0].resolved.data.dir == str(tmp_path / "a: b")
 
 
@@ -111,7 +111,7 @@ def test_a_configuration_that_has_changed_is_refused_with_the_difference(fixed):
         rerun.grid_of_cell(record(fixed))
 
 
-def test_a_key_that_came_later_is_no_change_where_it_does_nothing(fixed):
+def test_a_newer_key_at_its_default_is_no_change(fixed):
     assert fixed["configuration"]["split"].pop("seed") is None
     rerun.grid_of_cell(record(fixed))
 
@@ -138,7 +138,7 @@ def test_the_interval_ends_at_0_and_needs_a_spread():
 
 
 def test_every_figure_is_held_against_its_own(fixed):
-    verdicts = judge(fixed, again(fixed, 11.5, seeds=(7,)))
+    verdicts = judge(fixed, repeated(fixed, 11.5, seeds=(7,)))
     assert {v.figure: (v.value, v.ledger) for v in verdicts} == {
         "RMSE": (11.5, 12.0),
         "NASA": (115.0, 120.0),
@@ -156,20 +156,20 @@ def test_every_figure_is_held_against_its_own(fixed):
 @pytest.mark.parametrize("side", [-1, 1])
 def test_just_inside_and_just_outside(fixed, side):
     for gap, inside in ((HALF - 1e-3, True), (HALF + 1e-3, False)):
-        verdicts = judge(fixed, again(fixed, 12.0 + side * gap, seeds=(7,)))
+        verdicts = judge(fixed, repeated(fixed, 12.0 + side * gap, seeds=(7,)))
         assert {v.inside for v in verdicts if v.figure == "RMSE"} == {inside}
 
 
 def test_a_run_of_the_ledger_is_the_same_whatever_its_seconds(fixed):
     for run in fixed["runs"]:
         run["seconds"] += 5
-    verdicts = judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    verdicts = judge(fixed, repeated(fixed, 11.0, seeds=(1,)))
     assert all(v.same and v.inside for v in verdicts)
 
 
 def test_one_other_figure_and_the_run_is_not_the_same(fixed):
     fixed["runs"][1]["clipped_share"] += 1e-6
-    verdicts = judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    verdicts = judge(fixed, repeated(fixed, 11.0, seeds=(1,)))
     assert not any(v.same for v in verdicts)
     assert all(v.inside for v in verdicts)
 
@@ -178,25 +178,25 @@ def test_the_ledgers_own_runs_are_always_inside_even_when_not_the_same(fixed):
     """The farthest of n values lies (n − 1)/√n sd from their mean: 1.8 of 3.0 for five."""
     fixed["runs"] = []
     for figure in FIGURES:
-        assert all(v.inside for v in judge(fixed, again(fixed, figure, seeds=(9,))))
+        assert all(v.inside for v in judge(fixed, repeated(fixed, figure, seeds=(9,))))
 
 
 def test_each_seed_is_judged_alone(fixed):
-    verdicts = judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
+    verdicts = judge(fixed, repeated(fixed, 11.0, 30.0, seeds=(1, 8)))
     assert {v.seed for v in verdicts if not v.inside} == {8}
     assert len(verdicts) == 18
 
 
 def test_one_seed_has_no_spread_so_that_only_the_same_counts(ledger):
     cell = rerun.find_cell(ledger, "fd003", "gradnorm balancer.alpha=0.5")
-    assert all(v.inside for v in judge(cell, again(cell, 12.0, seeds=(3,))))
-    other = judge(cell, again(cell, 12.0, seeds=(4,)))
+    assert all(v.inside for v in judge(cell, repeated(cell, 12.0, seeds=(3,))))
+    other = judge(cell, repeated(cell, 12.0, seeds=(4,)))
     assert not any(v.inside for v in other)
     assert {v.interval for v in other} == {None}
 
 
 def test_a_figure_too_large_for_a_number_is_outside(fixed):
-    made = again(fixed, 11.5, seeds=(7,))
+    made = repeated(fixed, 11.5, seeds=(7,))
     plain = json.loads(made.as_json())
     plain["cells"][0]["runs"][0]["nasa_every_raw"] = None
     made = Comparison.model_validate(plain)
@@ -207,11 +207,11 @@ def test_a_figure_too_large_for_a_number_is_outside(fixed):
 def test_other_files_cannot_be_judged(fixed):
     fixed["data"]["test_FD001.txt"]["canonical_sha256"] = "z"
     with pytest.raises(RulError, match=r"test_FD001\.txt is not the file that the ledger's"):
-        judge(fixed, again(fixed, 11.0))
+        judge(fixed, repeated(fixed, 11.0))
 
 
 def test_the_error_counts_what_is_outside(fixed):
-    verdicts = judge(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
+    verdicts = judge(fixed, repeated(fixed, 11.0, 30.0, seeds=(1, 8)))
     error = rerun.OutsideSpread(verdicts)
     assert error.exit_code == 1
     assert str(error).startswith("9 of 18 metrics are outside the ledger's spread; with")
@@ -229,7 +229,7 @@ def printed(fixed, made) -> str:
 
 
 def test_the_table_has_a_row_for_each_metric(fixed):
-    text = printed(fixed, again(fixed, 11.0, 30.0, seeds=(1, 8)))
+    text = printed(fixed, repeated(fixed, 11.0, 30.0, seeds=(1, 8)))
     assert text.startswith("fd001, fixed: official files; ledger: 5 seeds\n")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "seed 1" in lines
@@ -242,7 +242,7 @@ def test_the_table_has_a_row_for_each_metric(fixed):
 def test_versions_that_differ_are_listed(fixed):
     fixed["versions"] |= {"torch": "2.0.0"}
     del fixed["versions"]["scipy"]
-    made = again(fixed, 11.0, seeds=(1,))
+    made = repeated(fixed, 11.0, seeds=(1,))
     plain = json.loads(made.as_json())
     plain["cells"][0]["commit"] = None
     made = Comparison.model_validate(plain)
@@ -254,7 +254,7 @@ def test_versions_that_differ_are_listed(fixed):
 
 
 def test_json_is_strict(fixed):
-    verdicts = judge(fixed, again(fixed, 11.0, seeds=(1,)))
+    verdicts = judge(fixed, repeated(fixed, 11.0, seeds=(1,)))
     verdicts[0] = dataclasses.replace(verdicts[0], value=float("inf"))
     plain = json.loads(rerun.as_json(verdicts))
     assert plain[0]["value"] is None

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Atomic writes: files appear complete or not at all."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def test_a_file_takes_its_name_when_it_is_complete(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
-def test_after_an_error_the_former_file_stands_and_nothing_else(tmp_path, error):
+def test_after_an_error_only_the_old_file_remains(tmp_path, error):
     path = tmp_path / "x"
     path.write_text("former")
     with pytest.raises(error), atomic_file(path) as file:  # noqa: PT012
@@ -42,14 +42,14 @@ def test_after_an_error_the_former_file_stands_and_nothing_else(tmp_path, error)
     assert names(tmp_path) == ["x"]
 
 
-def test_a_former_file_is_replaced(tmp_path):
+def test_an_existing_file_is_replaced(tmp_path):
     for text in ("first", "second"):
         write_atomic(tmp_path / "x", text)
         assert (tmp_path / "x").read_text() == text
     assert names(tmp_path) == ["x"]
 
 
-def test_text_is_utf_8_and_bytes_are_left_alone(tmp_path):
+def test_text_is_utf_8_and_bytes_are_unchanged(tmp_path):
     write_atomic(tmp_path / "text", "½\r\n")
     assert (tmp_path / "text").read_bytes() == "½\r\n".encode()
     write_atomic(tmp_path / "bytes", b"\xff\x00")
@@ -105,7 +105,7 @@ def test_in_a_users_folder_only_partial_files_of_the_file_itself_are_removed(tmp
     assert names(tmp_path) == sorted([*kept, "x.csv"])
 
 
-def test_what_cannot_be_saved_is_one_line_and_the_former_file_stands(tmp_path):
+def test_a_failed_write_is_one_line_and_keeps_the_old_file(tmp_path):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "former").write_text("")
     with pytest.raises(RulError) as caught:
@@ -120,7 +120,7 @@ def test_a_number_too_large_for_a_process_is_left_alone(tmp_path):
     assert len(names(tmp_path)) == 1
 
 
-def test_a_process_of_somebody_else_is_alive(tmp_path, monkeypatch):
+def test_a_process_of_another_user_is_alive(tmp_path, monkeypatch):
     def denied(pid, number):
         del pid, number
         raise PermissionError

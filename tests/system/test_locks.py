@@ -1,4 +1,4 @@
-"""Who writes into a folder, and who has to wait or to go."""
+"""Folder locks: owners, waiting and refusal."""
 
 import os
 import signal
@@ -24,8 +24,8 @@ with lock_folder(Path(sys.argv[1])):
 
 
 @pytest.fixture
-def holder():
-    """Starts processes that hold a folder until a line comes."""
+def start_lock_holder():
+    """A function that starts a process that locks a folder until it reads a line."""
     started = []
 
     def hold(folder):
@@ -55,7 +55,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_names_in_a_folder_are_those_that_others_put_there(tmp_path):
+def test_names_in_a_folder_exclude_the_lock(tmp_path):
     assert entries_in(tmp_path / "none") == set()
     (tmp_path / "mine").write_text("")
     (tmp_path / ".mine.999999999.part").write_text("")
@@ -71,8 +71,8 @@ def test_a_folder_that_is_held_names_its_owner_and_is_clean_afterwards(tmp_path)
     assert names(tmp_path) == ["mine"]
 
 
-def test_the_second_is_refused_with_the_owners_number(tmp_path, holder):
-    first = holder(tmp_path)
+def test_a_second_process_is_refused_with_the_owners_pid(tmp_path, start_lock_holder):
+    first = start_lock_holder(tmp_path)
     with pytest.raises(RulError) as caught, lock_folder(tmp_path):
         pass
     text = str(caught.value)
@@ -87,13 +87,13 @@ def test_the_second_is_refused_with_the_owners_number(tmp_path, holder):
     assert names(tmp_path) == []
 
 
-def test_two_threads_of_one_process_are_two(tmp_path):
+def test_two_threads_of_one_process_exclude_each_other(tmp_path):
     with lock_folder(tmp_path):
         refused(lock_folder(tmp_path), RulError, f"by process {os.getpid()};")
 
 
-def test_the_lock_of_a_killed_process_blocks_no_other(tmp_path, holder):
-    first = holder(tmp_path)
+def test_the_lock_of_a_killed_process_blocks_no_other(tmp_path, start_lock_holder):
+    first = start_lock_holder(tmp_path)
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert names(tmp_path) == [LOCK, OWNER]
@@ -111,16 +111,18 @@ def test_the_partial_note_of_a_killed_owner_is_removed_and_files_of_others_stay(
 
 
 @pytest.mark.parametrize("note", [None, b"", b"\xff\xfe", b"1\x1b[31m"])
-def test_an_owner_that_cannot_be_read_is_unknown(tmp_path, holder, note):
-    holder(tmp_path)
+def test_an_owner_that_cannot_be_read_is_unknown(tmp_path, start_lock_holder, note):
+    start_lock_holder(tmp_path)
     (tmp_path / OWNER).unlink()
     if note is not None:
         (tmp_path / OWNER).write_bytes(note)
     refused(lock_folder(tmp_path), RulError, r"by process (of unknown number|1\\x1b\[31m);")
 
 
-def test_a_waiting_process_reports_the_owner_and_then_gets_the_lock(tmp_path, holder, caplog):
-    first = holder(tmp_path)
+def test_a_waiting_process_reports_the_owner_and_then_gets_the_lock(
+    tmp_path, start_lock_holder, caplog
+):
+    first = start_lock_holder(tmp_path)
     threading.Timer(1.0, lambda: first.stdin.write("go\n") and first.stdin.flush()).start()
     with wait_for_folder(tmp_path):
         assert (tmp_path / OWNER).read_text() == str(os.getpid())
@@ -128,8 +130,8 @@ def test_a_waiting_process_reports_the_owner_and_then_gets_the_lock(tmp_path, ho
     assert names(tmp_path) == []
 
 
-def test_without_a_handler_the_wait_is_reported_on_stderr(tmp_path, holder):
-    first = holder(tmp_path)
+def test_without_a_handler_the_wait_is_reported_on_stderr(tmp_path, start_lock_holder):
+    first = start_lock_holder(tmp_path)
     script = HOLDER.replace("lock_folder", "wait_for_folder")
     waiting = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)],
@@ -147,7 +149,7 @@ def test_without_a_handler_the_wait_is_reported_on_stderr(tmp_path, holder):
 
 
 @pytest.mark.parametrize("lock", [lock_folder, wait_for_folder])
-def test_folders_made_for_nothing_are_removed_and_others_stay(tmp_path, lock):
+def test_unused_new_folders_are_removed(tmp_path, lock):
     with pytest.raises(ValueError, match="mine"), lock(tmp_path / "a" / "b"):
         raise ValueError("mine")
     assert names(tmp_path) == []

@@ -1,4 +1,4 @@
-"""What a command does with memory that is given back."""
+"""Allocator settings: freed memory is retained by the process."""
 
 import platform
 import subprocess

@@ -34,14 +34,14 @@ main()
 """
 
 
-def test_sigterm_is_an_exception_inside_and_what_it_was_outside():
+def test_sigterm_is_an_exception_inside_the_context_only():
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Terminated), terminable():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_handler_that_is_there_stays():
+def test_an_existing_handler_is_kept():
     received = []
     before = signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     try:
@@ -52,7 +52,7 @@ def test_a_handler_that_is_there_stays():
     assert received == [signal.SIGTERM]
 
 
-def test_in_another_thread_nothing_is_done():
+def test_in_another_thread_nothing_changes():
     entered = []
 
     def enter():
@@ -65,7 +65,7 @@ def test_in_another_thread_nothing_is_done():
     assert entered == [signal.getsignal(signal.SIGTERM)]
 
 
-# a second acquire waits as a collective does: handlers run, and it goes on waiting
+# a second acquire blocks like a collective: handlers run, and it continues to wait
 HUNG = """
 import os, signal, threading
 from cmapss_rul.system.signals import StopSignals, end_hung_process
@@ -79,7 +79,7 @@ print("went on after", stop.received)
 """
 
 
-def hung(**words):
+def hanging_process(**words):
     return subprocess.run(
         [sys.executable, "-c", HUNG.format(**words)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -91,12 +91,12 @@ def hung(**words):
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
 def test_a_process_that_hangs_after_a_signal_is_ended(number):
-    end = hung(number=number, seconds=0.2, waits=30)
+    end = hanging_process(number=number, seconds=0.2, waits=30)
     assert (end.returncode, end.stdout, end.stderr) == (1, "", "rul: error: hung\n")
 
 
-def test_one_that_goes_on_is_not_ended():
-    end = hung(number="SIGTERM", seconds=30, waits=0.2)
+def test_a_process_that_continues_is_not_ended():
+    end = hanging_process(number="SIGTERM", seconds=30, waits=0.2)
     assert (end.returncode, end.stdout, end.stderr) == (0, "went on after 15\n", "")
     # SIGUSR1 with a handler of another program's
     script = """
@@ -176,7 +176,7 @@ def server():
     httpd.server_close()
 
 
-def ended(*words):
+def run_to_end(*words):
     """Run a Python command to its end, with this package."""
     return subprocess.run(
         [sys.executable, *words],
@@ -199,18 +199,18 @@ def test_while_the_command_line_itself_is_imported(number, code):
         "from cmapss_rul.__main__ import main\n"
         "main()\n"
     )
-    done = ended("-c", script)
+    done = run_to_end("-c", script)
     assert done.returncode == code
     assert re.fullmatch(rf"rul: (interrupted|terminated); {STOPPED}\n", done.stderr)
 
 
 def test_the_package_is_a_command():
-    done = ended("-m", "cmapss_rul", "--version")
+    done = run_to_end("-m", "cmapss_rul", "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("cmapss_rul ")
 
 
-def test_the_collector_has_nothing_to_walk_over_at_the_end():
+def test_garbage_collection_at_exit_is_skipped():
     script = (
         "import atexit, gc, sys\n"
         "atexit.register(lambda: print(len(gc.get_objects()) < gc.get_freeze_count()))\n"
@@ -218,7 +218,7 @@ def test_the_collector_has_nothing_to_walk_over_at_the_end():
         "from cmapss_rul.__main__ import main\n"
         "main()\n"
     )
-    done = ended("-c", script)
+    done = run_to_end("-c", script)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "True"
 
@@ -261,10 +261,10 @@ def test_the_handlers_are_put_back_after_an_error():
 
 
 def test_a_handler_that_python_did_not_set_is_left_alone():
-    former = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM)
     with StopSignals() as stop:
         stop._previous[signal.SIGTERM] = None  # what signal.signal answers in that case
-    signal.signal(signal.SIGTERM, former)
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_nothing_is_caught_outside_the_main_thread():

@@ -47,10 +47,10 @@ def test_every_job_is_done_and_reported(tmp_path):
     assert multiprocessing.active_children() == []
 
 
-def test_failures_are_named_and_stop_no_other(tmp_path, capfd):
+def test_a_failed_job_is_named_and_stops_no_other(tmp_path, capfd):
     recorder = Recorder()
-    hows = ("error", "killed", "defect", "exit")
-    jobs = [*(FailingJob(how, how) for how in hows), SendingJob("well", tmp_path)]
+    causes = ("error", "killed", "defect", "exit")
+    jobs = [*(FailingJob(cause, cause) for cause in causes), SendingJob("well", tmp_path)]
     assert run_jobs(jobs, 1, recorder) == {
         "error": r"no\ndata",
         "killed": "its process was killed by SIGKILL (out of memory?)",
@@ -60,7 +60,7 @@ def test_failures_are_named_and_stop_no_other(tmp_path, capfd):
     assert (tmp_path / "well").exists()
     assert JobEvent("error", "ended", error=r"no\ndata") in recorder.events
     assert JobEvent("well", "ended") in recorder.events
-    assert "ZeroDivisionError" in capfd.readouterr().err  # a defect leaves its trace
+    assert "ZeroDivisionError" in capfd.readouterr().err  # a defect prints its traceback
 
 
 def test_no_jobs_start_no_process():
@@ -78,7 +78,7 @@ def test_a_signal_ends_all_processes(number):
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_ctrl_c_kills_what_does_not_stop(first):
+def test_a_second_ctrl_c_kills_jobs_that_do_not_stop(first):
     def stop():
         signal.raise_signal(first)
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -118,6 +118,6 @@ def test_processes_die_with_a_killed_parent(tmp_path):
         except ProcessLookupError:
             return
         if Path(f"/proc/{child}/stat").read_text().split(") ")[1].startswith("Z"):
-            return  # dead, and nobody there to bury it
+            return  # a zombie
         time.sleep(0.05)
     pytest.fail("the process outlived its parent")

@@ -1,4 +1,4 @@
-"""The tiny runs of the training tests serve here too."""
+"""Fixtures of the training tests, used here too."""
 
 from tests.training.conftest import _one_thread, finished_run, run_copy
 

@@ -1,7 +1,7 @@
 """Campaign: at each call that writes, a full-disk error or SIGKILL.
 
 Each command runs once undisturbed, which counts its calls. Then it runs once for every call and
-every kind of disturbance. Afterwards each file under its final name must be the former or the new
+every kind of disturbance. Afterwards each file under its final name must be the old or the new
 one; an error must be one line with exit code 1; and the same command, undisturbed, must give the
 same result as the first run, with no partial file left.
 """

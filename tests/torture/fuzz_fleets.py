@@ -1,7 +1,7 @@
-"""What `fuzz_tables` knows of whole fleets: ids, events, labels and twins, each found out slowly.
+"""Checks of `fuzz_tables` for whole fleets: ids, events, labels and duplicates.
 
-Every check reads the rows of the slow reader and shares no line with the package; only what is
-certain is checked, so that a mutation makes no false alarm.
+Every check uses the rows of the slow reader and shares no code with the package. Only certain
+facts are checked, so that mutations cause no false alarms.
 """
 
 import itertools
@@ -30,7 +30,7 @@ _FLAGS = {1.0: True, 0.0: False}
 
 
 def check_records(data: bytes, slow: Sequence[Row], unnamed: Sequence[str]) -> None:
-    """Compare names, events and twins with the rows of the slow reader."""
+    """Compare names, events and duplicates with the rows of the slow reader."""
     try:
         records = read_records(data, "x", _CONFIG)
     except DataError:
@@ -38,12 +38,12 @@ def check_records(data: bytes, slow: Sequence[Row], unnamed: Sequence[str]) -> N
     names = list(dict.fromkeys(row.engine for row in slow))
     if list(map(str, records.names)) != names:
         raise Defect(f"engines {records.names}, whereas the file has {names}")
-    _check_twins(records, slow, names)
+    _check_duplicates(records, slow, names)
     _check_event(data, names, unnamed)
 
 
-def _check_twins(records: Records, slow: Sequence[Row], names: Sequence[str]) -> None:
-    """Engines of one record must be linked by pairs of twins."""
+def _check_duplicates(records: Records, slow: Sequence[Row], names: Sequence[str]) -> None:
+    """Engines with equal records must be linked by pairs of duplicates."""
     same: dict[tuple[tuple[float, ...], ...], list[str]] = {}
     for name in names:
         rows = sorted(row.numbers for row in slow if row.engine == name)
@@ -54,9 +54,9 @@ def _check_twins(records: Records, slow: Sequence[Row], names: Sequence[str]) ->
     for pair in find_duplicates(records.fleet, INPUTS):
         one, other = (group[names[number - 1]] for number in pair)
         group = {name: one if of == other else of for name, of in group.items()}
-    for twins in same.values():
-        if len({group[name] for name in twins}) > 1:
-            raise Defect(f"twins that were not found: {twins}")
+    for duplicates in same.values():
+        if len({group[name] for name in duplicates}) > 1:
+            raise Defect(f"twins that were not found: {duplicates}")
 
 
 def _check_event(data: bytes, names: Sequence[str], unnamed: Sequence[str]) -> None:

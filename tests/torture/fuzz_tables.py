@@ -29,7 +29,7 @@ from tests.torture.fuzzing import Defect, Target, require_one_line
 _OWN = ColumnRequest(["load %", "temp"], key_columns={ENGINE: "asset", CYCLE: "hour"})
 _PLAIN = ColumnRequest(["setting_1", "sensor_21"])
 _FLEETS = 0.2
-_DRAFT_EVERY = 8  # a draft takes longer than everything else
+_DRAFT_EVERY = 8  # a template takes longer than everything else
 
 
 def check(data: bytes) -> bool:

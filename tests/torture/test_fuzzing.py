@@ -1,4 +1,4 @@
-"""The campaigns in short, and the frame that runs them."""
+"""Short runs of the fuzzing campaigns, and their framework."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ def test_a_short_campaign_finds_nothing(name):
 
 
 def parse(data: bytes) -> bool:
-    """Accept numbers; refuse all else, save for the defects that are planted."""
+    """Accept numbers and refuse the rest, except for planted defects."""
     if b"boom" in data:
         raise ValueError("planted")
     if b"spin" in data:
@@ -65,7 +65,7 @@ def test_the_same_seed_is_the_same_campaign():
     assert first.cases == 200
 
 
-def test_a_traceback_is_told_once_with_its_input():
+def test_a_traceback_is_reported_once_with_its_input():
     counts = fuzzing.run(target(b"boom"), 300, 1, "loop")
     assert len(counts.defects) == 1
     assert counts.defects[0].startswith("ValueError: planted (")
@@ -135,8 +135,8 @@ def test_the_command(capsys):
     assert capsys.readouterr().out == "accepted\n"
 
 
-def test_the_traps_are_no_duds():
-    """Unpickled without care, the trap does fire: so the campaign would notice."""
+def test_the_traps_work():
+    """Unpickled carelessly, the trap fires, so the campaign would detect it."""
     import io
 
     import torch

@@ -1,4 +1,4 @@
-"""The campaigns find defects: each is given one that was made on purpose."""
+"""The campaigns find defects: each is given an intentional one."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A short run of each campaign, so that they keep working; the long ones are `slow`."""
+"""A short run of each campaign; the long ones are marked `slow`."""
 
 import pytest
 
