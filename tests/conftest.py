@@ -124,7 +124,7 @@ def finished_grid(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
 
 @pytest.fixture(scope="module")
 def unrendered() -> Iterator[None]:
-    """Lay out and save plots without rendering them, which takes seconds per report.
+    """Draw plots without layout and rendering, which take seconds per report.
 
     For tests of a report's text; tests/reports tests the rendered plots.
     """

@@ -69,7 +69,8 @@ def command(*arguments: object) -> Callable[[], int]:
         try:
             main()
         except SystemExit as ended:
-            return ended.code if isinstance(ended.code, int) else 0
+            # as the interpreter: 0 without a code, 1 with a text
+            return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
 
     return run
 

@@ -233,13 +233,15 @@ class Preprocessor:
         """Return [row, column], whether a sensor is stuck: unchanged for long up to these rows.
 
         That is more than `STUCK` times the longest run of equal values in training. None for an
-        older checkpoint, which has no such runs.
+        older checkpoint, which has no such runs. Columns that were constant in training, which do
+        not influence predictions, are never stuck.
         """
         if self.reference is None or self.reference.longest_runs is None:
             return None
         columns = fleet.column_values(self.columns).T
         runs = [run_lengths(column, fleet.engine)[rows] for column in columns]
-        return np.asarray(np.column_stack(runs) > STUCK * self.reference.longest_runs)
+        varied = (self.scaler.factor > 0).any(axis=0)
+        return np.asarray(varied & (np.column_stack(runs) > STUCK * self.reference.longest_runs))
 
     def state_dict(self) -> dict[str, Any]:
         """Return all parameters as plain values and tensors, for a checkpoint."""

@@ -105,6 +105,21 @@ def test_runs_of_equal_values_do_not_cross_engines():
     assert Reference.from_state(state, 1, 2).longest_runs is None
 
 
+def test_a_constant_column_of_training_is_not_stuck_in_a_longer_record():
+    train, other = fleet_of(10, 12), fleet_of(30, 40)
+    names = ("sensor_1", "sensor_2", "sensor_3")
+    for fleet in (train, other):
+        values = fleet.column_values(names)
+        values[:, 0] = 5.0
+        fleet.values[:, [fleet.columns.index(name) for name in names]] = values
+    other.values[-3:, other.columns.index("sensor_2")] = 7.0
+    other.values[-2:, other.columns.index("sensor_3")] = 7.0
+    preprocessor = Preprocessor.fit(train, DataConfig(columns=names))
+    assert preprocessor.reference.longest_runs.tolist() == [12, 1, 1]
+    stuck = preprocessor.stuck(other, other.last_rows)
+    assert stuck.tolist() == [[False] * 3, [False, True, False]]
+
+
 @pytest.mark.needs_data
 @pytest.mark.parametrize("subset", SUBSETS)
 def test_sensors_of_official_test_files_are_not_stuck_until_they_are(official, subset):
