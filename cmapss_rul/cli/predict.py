@@ -60,8 +60,8 @@ def predict(
     window are outside the training range. note: late start or missing cycles, sensors stuck at
     one value, and the level of the interval [rul_lower, rul_upper], or why there is none. RUL and
     interval are clamped to [0, cap]; a value at the cap means 'the cap or more'. The numbers of
-    rows with an unknown operating condition and with values outside the training range are printed
-    to stderr.
+    rows with an unknown operating condition, with values outside the training range and with a
+    stuck sensor are printed to stderr.
 
     An N-CMAPSS model reads the test units of the HDF5 file or, unless it uses the data per
     second, a table with its per-flight columns. A model of your own fleet expects the column

@@ -24,6 +24,9 @@ from cmapss_rul.intervals.estimate import Estimate
 from cmapss_rul.system.errors import UsageError
 from cmapss_rul.training.trained_model import TrainedModel, as_model
 
+STUCK_NOTE = "stuck at one value: "
+"""In the note of a prediction, before the names of the sensors."""
+
 
 def predict(
     run_or_model: TrainedModel | PathLike[str] | str,
@@ -216,7 +219,7 @@ def _record_notes(first_cycle: int, missing: int, held: str, stuck: str) -> list
     if held:
         notes.append(f"empty cells hold earlier values: {held}")
     if stuck:
-        notes.append(f"stuck at one value: {stuck}")
+        notes.append(STUCK_NOTE + stuck)
     return notes
 
 

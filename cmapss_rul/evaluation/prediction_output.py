@@ -10,6 +10,7 @@ from cmapss_rul.data.labels import health_class_names
 from cmapss_rul.display.table import Table
 from cmapss_rul.display.text import counted, json_text
 from cmapss_rul.evaluation.intervals import interval_facts, interval_level
+from cmapss_rul.evaluation.predict import STUCK_NOTE
 from cmapss_rul.intervals.estimate import Estimate
 from cmapss_rul.training.trained_model import TrainedModel
 
@@ -17,8 +18,8 @@ from cmapss_rul.training.trained_model import TrainedModel
 def unusual_inputs(table: pd.DataFrame) -> Iterator[str]:
     """Yield a warning for each kind of input outside the training data.
 
-    Values in another unit or swapped columns give plausible predictions, and readers of a CSV file
-    may overlook its last columns.
+    Values in another unit, swapped columns or a stuck sensor give plausible predictions, and readers
+    of a CSV file may overlook its last columns.
     """
     of = f"of {counted(len(table), 'prediction')}"
     if unknown := sum(known is False for known in table["condition_known"]):
@@ -27,6 +28,8 @@ def unusual_inputs(table: pd.DataFrame) -> Iterator[str]:
     if outside:
         names = ", ".join(dict.fromkeys(name for found in outside for name in found))
         yield f"{len(outside)} {of} with values outside the training range: {names}"
+    if stuck := sum(STUCK_NOTE in note for note in table["note"]):
+        yield f"{stuck} {of} with a sensor stuck at one value"
 
 
 def to_csv(table: pd.DataFrame, *, full_precision: bool = False) -> str:

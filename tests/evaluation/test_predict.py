@@ -135,14 +135,17 @@ def test_unusual_inputs_are_counted_by_their_kind():
         {
             "condition_known": [True, False, None, False],
             "sensors_out_of_range": ["", "sensor_3 sensor_2", "sensor_2", ""],
+            "note": ["", "starts at cycle 3; stuck at one value: sensor_4", "no intervals", ""],
         }
     )
     assert list(unusual_inputs(table)) == [
         "2 of 4 predictions with an operating condition that did not occur in training",
         "2 of 4 predictions with values outside the training range: sensor_3, sensor_2",
+        "1 of 4 predictions with a sensor stuck at one value",
     ]
     assert not list(unusual_inputs(table.iloc[:0]))
-    assert not list(unusual_inputs(table.assign(condition_known=None, sensors_out_of_range="")))
+    usual = table.assign(condition_known=None, sensors_out_of_range="", note="")
+    assert not list(unusual_inputs(usual))
 
 
 def test_missing_intervals_are_noted(model, frame):
