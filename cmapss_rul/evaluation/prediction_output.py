@@ -18,8 +18,8 @@ from cmapss_rul.training.trained_model import TrainedModel
 def unusual_inputs(table: pd.DataFrame) -> Iterator[str]:
     """Yield a warning for each kind of input outside the training data.
 
-    Values in another unit, swapped columns or a stuck sensor give plausible predictions, and readers
-    of a CSV file may overlook its last columns.
+    Values in another unit, swapped columns or a stuck sensor give plausible predictions, and
+    readers of a CSV file may overlook its last columns.
     """
     of = f"of {counted(len(table), 'prediction')}"
     if unknown := sum(known is False for known in table["condition_known"]):
