@@ -162,15 +162,13 @@ class Preprocessor:
         # conditions of the training engines only: others are unknown, as they are in production
         conditions = Conditions.fit(keys, config.condition_decimals)
         values, condition = fleet.column_values(config.columns, rows), conditions.assign(keys)
-        scaler = Scaler.fit(
-            values,
-            condition,
-            len(conditions.table),
-            is_setting=np.array([name in config.setting_names for name in config.columns]),
-        )
+        is_setting = np.array([name in config.setting_names for name in config.columns])
+        scaler = Scaler.fit(values, condition, len(conditions.table), is_setting=is_setting)
         other = config.columns, config.cycle_count, config.smoothing, config.condition_keys
         cycle, engine = fleet.cycle[rows], fleet.engine[rows]
         reference = Reference.fit(values, condition, cycle, scaler.transform, engine)
+        assert reference.longest_runs is not None  # as in older checkpoints only
+        reference.longest_runs[is_setting] = len(values)  # operators may hold a setting for long
         if config.counts_cycles:
             return cls(*other, conditions, scaler, reference=reference)
         # mean life of training engines only, as for all other statistics

@@ -216,7 +216,7 @@ class AlreadyReported(RulError):
     """Raised on the other ranks once one has reported the failure; prints nothing."""
 
 
-HUNG_AFTER = 15.0
+HUNG_AFTER = 25.0
 """Seconds after SIGINT or SIGTERM after which a rank that still runs is considered hung.
 
 *Guess*: longer than a step and an evaluation, and less than the 30 s after which torchrun kills.
@@ -230,8 +230,7 @@ def join_process_group(device: str) -> Iterator[ProcessGroup]:
     """Join the process group of torchrun; without torchrun, yield a single-process group.
 
     If a rank fails, the others fail in their next all-reduce. Only one rank prints an error: the
-    first to report. A rank that still waits for another
-    `HUNG_AFTER` seconds after a signal is ended.
+    first to report. A rank that still runs `HUNG_AFTER` seconds after a signal is ended.
 
     Raises:
         UsageError: there is no such device, or fewer GPUs here than ranks.

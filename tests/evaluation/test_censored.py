@@ -138,8 +138,11 @@ def test_the_held_out_records_are_read_again(model):
     assert records.fleet.censored.tolist() == NUMBERS
 
 
-def test_it_is_exported_like_any_other_model(model, tmp_path):
-    parity = export(calibrated(model), "torch-export", tmp_path / "model")
+@pytest.mark.parametrize("format", ["onnx", "torch-export"])
+def test_it_is_exported_like_any_other_model(model, tmp_path, format):
+    for package in ("onnxscript", "onnxruntime") if format == "onnx" else ():
+        pytest.importorskip(package)
+    parity = export(calibrated(model), format, tmp_path / "model")
     # only failed engines have cuts
     assert parity.engines == 2
     assert parity.worst < 1e-3
