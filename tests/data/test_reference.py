@@ -123,8 +123,10 @@ def test_a_constant_column_of_training_is_not_stuck_in_a_longer_record():
 def test_a_setting_that_is_an_input_is_never_stuck():
     train, other = fleet_of(10, 12), fleet_of(30, 40)
     names = ("setting_1", "sensor_2")
+    for fleet in (train, other):
+        fleet.values[:, fleet.columns.index("setting_1")] = np.arange(fleet.rows) % 2
     for name in names:
-        other.values[-25:, other.columns.index(name)] = 7.0
+        other.values[-25:, other.columns.index(name)] = 1.0
     preprocessor = Preprocessor.fit(train, DataConfig(columns=names))
     assert preprocessor.stuck(other, other.last_rows).tolist() == [[False] * 2, [False, True]]
 
