@@ -236,8 +236,8 @@ class Preprocessor:
         """
         if self.reference is None or self.reference.longest_runs is None:
             return None
-        columns = fleet.column_values(self.columns).T
-        runs = [run_lengths(column, fleet.engine)[rows] for column in columns]
+        columns = [fleet.columns.index(name) for name in self.columns]
+        runs = [run_lengths(fleet.values[:, column], fleet.engine)[rows] for column in columns]
         varied = (self.scaler.factor > 0).any(axis=0)
         return np.asarray(varied & (np.column_stack(runs) > STUCK * self.reference.longest_runs))
 

@@ -66,6 +66,7 @@ class Share:
         found: the share; None if the file does not determine it.
         limit: maximum; with `at_least`, minimum.
         of: number of rows, records or intervals.
+        sensors: those that `found` is about; empty if all are.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Share:
     limit: float
     of: int
     at_least: bool = False
+    sensors: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -190,15 +192,13 @@ def _shares(model: TrainedModel, records: Records) -> list[Share]:
 
 
 def _stuck(model: TrainedModel, fleet: Fleet) -> Share:
-    """Share of records that end with a sensor whose value no longer changes; names the sensors."""
+    """Return the share of records that end with a sensor whose value no longer changes."""
     name, records = "records that end with a stuck sensor", len(fleet.starts)
     marks = model.preprocessor.stuck(fleet, fleet.last_rows)
     if marks is None:
         return Share(name, None, 0.0, records)
-    if marks.any():
-        sensors = np.array(model.preprocessor.columns)[marks.any(axis=0)]
-        name += f" ({', '.join(sensors)})"
-    return Share(name, float(marks.any(axis=1).mean()), 0.0, records)
+    sensors = np.array(model.preprocessor.columns)[marks.any(axis=0)].tolist()
+    return Share(name, float(marks.any(axis=1).mean()), 0.0, records, sensors=tuple(sensors))
 
 
 def _coverage(model: TrainedModel, records: Records, rul: Path) -> Share:
@@ -235,7 +235,7 @@ def to_table(found: FileCheck) -> Table:
     ]
     rows += [
         [
-            part.name,
+            part.name + (f" ({', '.join(part.sensors)})" if part.sensors else ""),
             "not known" if part.found is None else f"{part.found:.1%}",
             f"at {'least' if part.at_least else 'most'} {part.limit:.1%}",
             "" if part.ok else ("too few" if part.at_least else "too many"),

@@ -76,10 +76,14 @@ def test_a_stuck_sensor_is_named(model, frame):
 
     assert (check(model, frame).shares[-1].found, stuck(2 * longest - 1).ok) == (0.0, True)
     found = stuck(30)
-    assert found.name == "records that end with a stuck sensor (sensor_11)"
+    assert (found.name, found.sensors) == (
+        "records that end with a stuck sensor", ("sensor_11",)
+    )  # fmt: skip
     assert (found.found, found.limit, found.of, found.ok) == (1 / 20, 0.0, 20, False)
     found = to_table(check(model, frame.assign(sensor_11=530.0))).rows[-1]
-    assert found[1:] == ["100.0%", "at most 0.0%", "too many"]
+    assert found == [
+        "records that end with a stuck sensor (sensor_11)", "100.0%", "at most 0.0%", "too many",
+    ]  # fmt: skip
 
 
 def test_a_checkpoint_without_run_lengths_detects_no_stuck_sensors(model, frame):
