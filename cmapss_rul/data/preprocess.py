@@ -166,9 +166,7 @@ class Preprocessor:
         scaler = Scaler.fit(values, condition, len(conditions.table), is_setting=is_setting)
         other = config.columns, config.cycle_count, config.smoothing, config.condition_keys
         cycle, engine = fleet.cycle[rows], fleet.engine[rows]
-        reference = Reference.fit(values, condition, cycle, scaler.transform, engine)
-        assert reference.longest_runs is not None  # as in older checkpoints only
-        reference.longest_runs[is_setting] = len(values)  # operators may hold a setting for long
+        reference = Reference.fit(values, condition, cycle, engine, is_setting, scaler.transform)
         if config.counts_cycles:
             return cls(*other, conditions, scaler, reference=reference)
         # mean life of training engines only, as for all other statistics

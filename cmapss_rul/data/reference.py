@@ -35,8 +35,8 @@ class Reference:
     Attributes:
         edges: [band − 1], cycles at which the age bands begin.
         quantiles: [condition, band, point, column], at the midpoints of equal shares of the rows.
-        longest_runs: [column], length of the longest run of equal raw values of an engine; None in
-            older checkpoints.
+        longest_runs: [column], length of the longest run of equal raw values of an engine; for
+            settings the number of training rows. None in older checkpoints.
     """
 
     edges: NDArray[np.float64]
@@ -49,19 +49,22 @@ class Reference:
         values: NDArray[np.float64],
         condition: NDArray[np.int64],
         cycle: Times,
-        scale: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]],
         engine: NDArray[np.int64],
+        is_setting: NDArray[np.bool_],
+        scale: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]],
     ) -> "Reference":
-        """Compute the quantiles of the training rows.
+        """Compute the quantiles and the longest runs of equal values of the training rows.
 
         Args:
             values: [row, column], raw.
             condition: [row], index of the operating condition; each of 0, 1, … occurs.
             cycle: [row].
-            scale: scales raw values, given their conditions.
             engine: [row].
+            is_setting: [column], whether the column is a setting.
+            scale: scales raw values, given their conditions.
         """
         runs = np.array([run_lengths(column, engine).max() for column in values.T], dtype=np.int64)
+        runs[is_setting] = len(values)  # operators may hold a setting for long
         names, first = np.unique(condition, return_index=True)
         step = -(-len(values) // _MAX_ROWS)
         rows = np.unique(np.concatenate([first, np.arange(0, len(values), step)]))

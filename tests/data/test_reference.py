@@ -18,7 +18,10 @@ CYCLES = np.arange(1, 401)
 def reference_of(values, condition=None, cycle=CYCLES):
     condition = np.zeros(len(values), dtype=np.int64) if condition is None else condition
     engine = np.repeat([1, 2], [100, len(values) - 100])
-    return Reference.fit(values, condition, cycle, lambda rows, _: rows.astype(np.float32), engine)
+    is_setting = np.zeros(values.shape[1], dtype=np.bool_)
+    return Reference.fit(
+        values, condition, cycle, engine, is_setting, lambda rows, _: rows.astype(np.float32)
+    )
 
 
 def test_the_distance_of_shifted_rows_is_the_shift():
