@@ -15,12 +15,11 @@ from cmapss_rul.data.simulate import simulate
 from cmapss_rul.data.sources import fetch
 from cmapss_rul.system.errors import RulError, UsageError
 from cmapss_rul.system.locks import LOCK, OWNER, wait_for_folder
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
 from tests.processes import command, fork, is_running, wait
-from tests.training.inputs import Stopper, tiny_config, tiny_config_dict
+from tests.training.inputs import tiny_config, tiny_config_dict, train_interrupted
 
 NAMES = file_names(["FD001"])
 
@@ -63,8 +62,7 @@ def test_the_lock_of_a_killed_run_blocks_nobody(endless):
     os.kill(process, signal.SIGKILL)
     wait(process)
     assert (folder / OWNER).read_text() == str(process)
-    with pytest.raises(Interrupted):
-        train(config, folder, device="cpu", resume=True, reporters=[Stopper(step=1)])
+    train_interrupted(config, folder, resume=True, step=1)
     assert not {LOCK, OWNER} & {path.name for path in folder.iterdir()}
 
 

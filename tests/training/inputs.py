@@ -6,11 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.reporters import COLUMNS, TIMES, Reporter
+from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 
 MODEL = {
@@ -103,6 +106,15 @@ class Stopper(Recorder):
         super().epoch_end(row, best)
         if row["epoch"] == self._epoch:
             signal.raise_signal(self._number)
+
+
+def train_interrupted(
+    config: RunConfig, folder: Path | RunFolder, *, resume: bool = False, **when: int
+) -> Interrupted:
+    """Train until a `Stopper` with these arguments interrupts the run; return the error."""
+    with pytest.raises(Interrupted) as caught:
+        train(config, folder, device="cpu", resume=resume, reporters=[Stopper(**when)])
+    return caught.value
 
 
 def checkpoint_content(

@@ -13,12 +13,17 @@ from cmapss_rul.intervals.calibration import Calibration, CalibrationPredictions
 from cmapss_rul.model.network import predict
 from cmapss_rul.system.errors import CheckpointError, RulError, UsageError
 from cmapss_rul.system.locks import lock_folder
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_run
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import Stopper, assert_same_run, differences, file_bytes, tiny_config
+from tests.training.inputs import (
+    assert_same_run,
+    differences,
+    file_bytes,
+    tiny_config,
+    train_interrupted,
+)
 
 SPLIT = {"validation": 0.5, "calibration": 0.25}
 """Of 16 engines 8 validate and 4 calibrate, which support 0.8."""
@@ -105,8 +110,7 @@ def test_only_best_holds_the_entry(trained):
 
 def test_an_interrupted_run_gets_the_same_intervals(trained, sixteen, tmp_path):
     config = tiny_config(sixteen, split=SPLIT)
-    with pytest.raises(Interrupted):
-        train(config, tmp_path / "run", device="cpu", reporters=[Stopper(epoch=1)])
+    train_interrupted(config, tmp_path / "run", epoch=1)
     assert restore(tmp_path / "run").calibration is not None
     train(config, tmp_path / "run", device="cpu", resume=True)
     assert_same_run(trained["calibration"], tmp_path / "run")
@@ -114,12 +118,10 @@ def test_an_interrupted_run_gets_the_same_intervals(trained, sixteen, tmp_path):
 
 def test_a_rewritten_best_checkpoint_keeps_its_intervals(sixteen, tmp_path):
     config, folder = tiny_config(sixteen, split=SPLIT), tmp_path / "run"
-    with pytest.raises(Interrupted):
-        train(config, folder, device="cpu", reporters=[Stopper(epoch=1)])
+    train_interrupted(config, folder, epoch=1)
     expected = checkpoint_file.read(folder / "best.pt")["calibration"]
     (folder / "best.pt").write_bytes(b"half")
-    with pytest.raises(Interrupted):
-        train(config, folder, device="cpu", resume=True, reporters=[Stopper(step=1)])
+    train_interrupted(config, folder, resume=True, step=1)
     assert checkpoint_file.read(folder / "best.pt")["calibration"] == expected
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from cmapss_rul.system.errors import CheckpointError
 from cmapss_rul.system.files import link_or_copy
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.reporters import ADDED_COLUMNS
@@ -15,12 +14,12 @@ from cmapss_rul.training.runs import RunFolder, folder_to_resume
 from cmapss_rul.training.train import train
 from tests.torture.runs import broken
 from tests.training.inputs import (
-    Stopper,
     assert_same_run,
     file_bytes,
     metric_rows,
     tiny_config,
     train_and_record,
+    train_interrupted,
 )
 
 
@@ -39,10 +38,7 @@ def config(folder):
 @pytest.fixture
 def stopped(eight_engine_dir, tmp_path):
     """The same run, stopped after its second epoch."""
-    with pytest.raises(Interrupted):
-        train(
-            config(eight_engine_dir), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)]
-        )
+    train_interrupted(config(eight_engine_dir), tmp_path / "run", epoch=2)
     return RunFolder(tmp_path / "run")
 
 
@@ -98,14 +94,7 @@ def test_a_damaged_checkpoint_never_replaces_the_intact_one(
     stopped, uninterrupted, eight_engine_dir
 ):
     spoil(stopped.last)
-    with pytest.raises(Interrupted):
-        train(
-            config(eight_engine_dir),
-            stopped.path,
-            device="cpu",
-            resume=True,
-            reporters=[Stopper(step=1)],
-        )
+    train_interrupted(config(eight_engine_dir), stopped.path, resume=True, step=1)
     assert checkpoint_file.read(stopped.previous)["loop"]["epoch"] == 1
     assert checkpoint_file.read(stopped.last)["loop"]["batch"] == 1
     train(config(eight_engine_dir), stopped.path, device="cpu", resume=True)
@@ -143,14 +132,7 @@ def test_missing_rows_are_written_once(stopped, uninterrupted, eight_engine_dir)
     rows = stopped.metrics.read_text().splitlines(keepends=True)
     for text in ("", rows[0], "".join(rows[:2]), "".join([*rows, rows[-1]]), "nonsense"):
         stopped.metrics.write_text(text)
-        with pytest.raises(Interrupted):
-            train(
-                config(eight_engine_dir),
-                stopped.path,
-                device="cpu",
-                resume=True,
-                reporters=[Stopper(step=1)],
-            )
+        train_interrupted(config(eight_engine_dir), stopped.path, resume=True, step=1)
         assert stopped.metrics.read_text().startswith("".join(rows))
         assert broken(stopped.path) == []
     train(config(eight_engine_dir), stopped.path, device="cpu", resume=True)
@@ -162,21 +144,11 @@ def test_a_damaged_best_checkpoint_is_restored_if_its_epoch_is_available(
 ):
     monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 - self.state.epoch))
     train(config(eight_engine_dir), tmp_path / "straight", device="cpu")
-    with pytest.raises(Interrupted):
-        train(
-            config(eight_engine_dir), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)]
-        )
+    train_interrupted(config(eight_engine_dir), tmp_path / "run", epoch=2)
     run = RunFolder(tmp_path / "run")
     best = checkpoint_file.read(run.best)
     spoil(run.best)
-    with pytest.raises(Interrupted):
-        train(
-            config(eight_engine_dir),
-            run.path,
-            device="cpu",
-            resume=True,
-            reporters=[Stopper(step=1)],
-        )
+    train_interrupted(config(eight_engine_dir), run.path, resume=True, step=1)
     again = checkpoint_file.read(run.best)
     assert again["loop"] == best["loop"]
     assert "best.pt: the file is damaged" in run.log.read_text()
@@ -207,10 +179,7 @@ def test_a_damaged_best_checkpoint_of_an_earlier_epoch_is_reported(
     eight_engine_dir, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(Loop, "evaluate", lambda self, _: figures(10 + self.state.epoch))
-    with pytest.raises(Interrupted):
-        train(
-            config(eight_engine_dir), tmp_path / "run", device="cpu", reporters=[Stopper(epoch=2)]
-        )
+    train_interrupted(config(eight_engine_dir), tmp_path / "run", epoch=2)
     spoil(tmp_path / "run" / "best.pt")
     with pytest.raises(CheckpointError, match="resuming cannot restore epoch 1") as caught:
         train(config(eight_engine_dir), tmp_path / "run", device="cpu", resume=True)

@@ -4,7 +4,6 @@ import signal
 
 import pytest
 
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.train import train
 from tests.balancers.variants import VARIANTS, title
@@ -16,13 +15,8 @@ from tests.training.inputs import (
     differences,
     metric_rows,
     tiny_config,
+    train_interrupted,
 )
-
-
-def stopped(config, folder, *, resume=False, **when):
-    with pytest.raises(Interrupted) as caught:
-        train(config, folder, device="cpu", resume=resume, reporters=[Stopper(**when)])
-    return caught.value
 
 
 def stateful_config(folder, balancer=None, **train_keys):
@@ -43,8 +37,8 @@ def test_every_balancer_resumes_exactly(eight_engine_dir, tmp_path, balancer):
     config = stateful_config(eight_engine_dir, balancer)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     train(config, straight, device="cpu")
-    stopped(config, parts, step=2)
-    stopped(config, parts, resume=True, epoch=2)
+    train_interrupted(config, parts, step=2)
+    train_interrupted(config, parts, resume=True, epoch=2)
     train(config, parts, device="cpu", resume=True)
     assert_same_run(straight, parts)
 
@@ -66,7 +60,7 @@ def test_every_option_resumes_exactly(eight_engine_dir, tmp_path, keys, when):
     config = stateful_config(eight_engine_dir, **keys)
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     train(config, straight, device="cpu")
-    stopped(config, parts, **when)
+    train_interrupted(config, parts, **when)
     train(config, parts, device="cpu", resume=True)
     assert_same_run(straight, parts)
 
@@ -78,7 +72,7 @@ def test_a_run_stopped_at_every_step_is_unchanged(eight_engine_dir, tmp_path):
     train(config, straight, device="cpu", reporters=[recorder])
     assert recorder.steps > 4
     for _ in range(recorder.steps - 1):  # at the very last step, the run finishes
-        stopped(config, parts, resume=True, step=1)
+        train_interrupted(config, parts, resume=True, step=1)
     train(config, parts, device="cpu", resume=True)
     assert_same_run(straight, parts)
 
@@ -111,7 +105,7 @@ def test_equal_runs_differ_only_in_host_facts(eight_engine_dir, tmp_path, monkey
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_run_and_has_its_own_exit_code(eight_engine_dir, tmp_path, number):
     folder = tmp_path / "my run"
-    error = stopped(tiny_config(eight_engine_dir), folder, step=1, number=number)
+    error = train_interrupted(tiny_config(eight_engine_dir), folder, step=1, number=number)
     assert error.exit_code == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
     assert "\n" not in str(error)
     assert signal.Signals(number).name in str(error)

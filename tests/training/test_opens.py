@@ -10,14 +10,13 @@ import yaml
 
 from cmapss_rul.data.simulate import simulate
 from cmapss_rul.model.network import Network
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.calibrate import calibrate_run
 from cmapss_rul.training.run_selection import select_run
 from cmapss_rul.training.runs import RunFolder
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import Stopper, tiny_config, tiny_config_dict
+from tests.training.inputs import tiny_config, tiny_config_dict, train_interrupted
 
 
 @pytest.fixture
@@ -40,23 +39,10 @@ def test_resume_auto_opens_each_checkpoint_once(
 ):
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(yaml.safe_dump(tiny_config_dict(eight_engine_dir)))
-    with pytest.raises(Interrupted):
-        train(
-            tiny_config(eight_engine_dir),
-            Path("runs/mine-s0"),
-            device="cpu",
-            reporters=[Stopper(epoch=1)],
-        )
+    train_interrupted(tiny_config(eight_engine_dir), Path("runs/mine-s0"), epoch=1)
     read_counts.clear()
     selection = select_run("mine.yaml", resume="auto")
-    with pytest.raises(Interrupted):
-        train(
-            selection.config,
-            selection.run,
-            device="cpu",
-            resume=True,
-            reporters=[Stopper(step=1)],
-        )
+    train_interrupted(selection.config, selection.run, resume=True, step=1)
     assert read_counts == {"last.pt": 1, "best.pt": 1}  # best.pt may have to be repaired
 
 

@@ -10,7 +10,6 @@ from cmapss_rul.data.config import OWN_FILES
 from cmapss_rul.data.fingerprints import engines_with
 from cmapss_rul.data.trainset import read_train_records
 from cmapss_rul.system.errors import DataError, UsageError
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig, fill_defaults
 from cmapss_rul.training.inputs import load_data
@@ -21,11 +20,11 @@ from tests.data._own import KEYS, LIVES, own_rows, write_own
 from tests.training.inputs import (
     MODEL,
     TRAIN,
-    Stopper,
     assert_same_run,
     comparable_content,
     differences,
     train_and_record,
+    train_interrupted,
 )
 
 
@@ -97,8 +96,7 @@ def test_the_log_states_the_assumptions(own_fleet_dir, tmp_path):
 @pytest.mark.parametrize("step", [1, 3])
 def test_an_interrupted_run_resumes_to_the_same_result(own_fleet_dir, tmp_path, step):
     config = own_config(own_fleet_dir / "my.csv", split={"test": 0.3})
-    with pytest.raises(Interrupted):
-        train(config, tmp_path / "run", device="cpu", reporters=[Stopper(step=step)])
+    train_interrupted(config, tmp_path / "run", step=step)
     train(config, tmp_path / "run", device="cpu", resume=True)
     assert_same_run(own_fleet_dir / "my-s0", tmp_path / "run")
 
@@ -207,8 +205,7 @@ def test_an_older_run_with_labels_among_its_inputs_resumes(tmp_path, monkeypatch
     config = own_config(with_life_column(tmp_path / "my.csv"), {"sensors": ["temp", "vib", "life"]})
     with monkeypatch.context() as patched:
         patched.setattr("cmapss_rul.training.inputs.find_labels", lambda *_: {})
-        with pytest.raises(Interrupted):
-            train(config, tmp_path / "run", device="cpu", reporters=[Stopper(step=2)])
+        train_interrupted(config, tmp_path / "run", step=2)
         train(config, tmp_path / "whole", device="cpu")
     train(config, tmp_path / "run", device="cpu", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "run")

@@ -7,10 +7,9 @@ import pytest
 import yaml
 
 from cmapss_rul.system.errors import CheckpointError, UsageError
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training.run_selection import select_run
 from cmapss_rul.training.train import train
-from tests.training.inputs import Stopper, tiny_config, tiny_config_dict
+from tests.training.inputs import tiny_config, tiny_config_dict, train_interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -116,13 +115,7 @@ def test_auto_prefers_the_newest_unfinished_run():
 
 def unfinished(path, eight_engine_dir, **parts):
     """Create a run that was stopped after its first epoch."""
-    with pytest.raises(Interrupted):
-        train(
-            tiny_config(eight_engine_dir, **parts),
-            Path(path),
-            device="cpu",
-            reporters=[Stopper(epoch=1)],
-        )
+    train_interrupted(tiny_config(eight_engine_dir, **parts), Path(path), epoch=1)
 
 
 def test_auto_finds_the_newest_unfinished_run_in_any_folder(eight_engine_dir):

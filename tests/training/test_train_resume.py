@@ -6,32 +6,25 @@ import pytest
 
 from cmapss_rul.config.load import load
 from cmapss_rul.system.errors import CheckpointError, UsageError
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import RunConfig
 from cmapss_rul.training.loop import Loop
 from cmapss_rul.training.reporters import ADDED_COLUMNS
 from cmapss_rul.training.train import train
 from tests.training.inputs import (
-    Stopper,
     assert_same_run,
     file_bytes,
     metric_rows,
     tiny_config,
     train_and_record,
+    train_interrupted,
 )
 
 
 @pytest.fixture
 def half_run(eight_engine_dir, tmp_path):
     """A run of two epochs, stopped after the first."""
-    with pytest.raises(Interrupted):
-        train(
-            tiny_config(eight_engine_dir),
-            tmp_path / "half",
-            device="cpu",
-            reporters=[Stopper(epoch=1)],
-        )
+    train_interrupted(tiny_config(eight_engine_dir), tmp_path / "half", epoch=1)
     return tmp_path / "half"
 
 

@@ -9,12 +9,11 @@ import torch
 
 from cmapss_rul.evaluation.evaluate import evaluate
 from cmapss_rul.system.errors import CheckpointError, UsageError
-from cmapss_rul.system.signals import Interrupted
 from cmapss_rul.training import checkpoint_file
 from cmapss_rul.training.config import MAX_PARAMETERS, load_config
 from cmapss_rul.training.train import train
 from cmapss_rul.training.trained_model import restore
-from tests.training.inputs import Stopper, file_bytes, tiny_config
+from tests.training.inputs import file_bytes, tiny_config, train_interrupted
 
 
 @pytest.fixture
@@ -28,8 +27,7 @@ def stopped_run(eight_engine_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stopped") / "run"
     keys = {"schedule": {"name": "plateau"}, "optimiser": "muon"}
     config = tiny_config(eight_engine_dir, balancer={"name": "gradnorm"}, train=keys)
-    with pytest.raises(Interrupted):
-        train(config, folder, device="cpu", reporters=[Stopper(epoch=1)])
+    train_interrupted(config, folder, epoch=1)
     return config, folder
 
 
