@@ -124,14 +124,16 @@ def finished_grid(tmp_path_factory, fleet_dir) -> "tuple[Grid, Path]":
 
 @pytest.fixture(scope="module")
 def unrendered() -> Iterator[None]:
-    """Draw plots without layout and rendering, which take seconds per report.
+    """Draw plots without layout and rendering.
 
     For tests of a report's text; tests/reports tests the rendered plots.
     """
     from matplotlib.figure import Figure
 
+    from tests.reports.inputs import save_placeholder
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda _, stream, **__: stream.write(b"a plot"))
+        patch.setattr(Figure, "savefig", save_placeholder)
         yield
 
 
