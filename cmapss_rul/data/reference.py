@@ -20,8 +20,8 @@ standard deviations away from the training data as a whole, and up to 0.43 at th
 STUCK = 2
 """A sensor is stuck after this multiple of its longest run of equal values in training.
 
-*Measured*: no sensor of an official test file is, whether all engines train or any 8; each of the
-14 is, in every record, after 30 cycles at one value.
+*Measured*: no sensor of an official test file is, whether all engines train or 8 drawn from them;
+each of the 14 is, in every record, after 30 cycles at one value.
 """
 
 _POINTS = 16

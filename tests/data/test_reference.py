@@ -140,6 +140,11 @@ def test_sensors_of_official_test_files_are_not_stuck_until_they_are(official, s
     train, test = (read_fleet(official / f"{kind}_{subset}.txt") for kind in ("train", "test"))
     preprocessor = Preprocessor.fit(train, DataConfig())
     assert not preprocessor.stuck(test, np.arange(test.rows)).any()
+    random = np.random.default_rng(0)
+    for _ in range(5):
+        few = random.choice(train.engines, 8, replace=False)
+        fitted = Preprocessor.fit(train, DataConfig(), few)
+        assert not fitted.stuck(test, np.arange(test.rows)).any()
     values, last = test.values.copy(), test.last_rows[test.lengths > 30]
     for row in last:
         values[row - 29 : row + 1] = values[row - 29]

@@ -1,12 +1,15 @@
 """The repository's own tables: pages, ledger and shipped configurations agree."""
 
 import subprocess
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cmapss_rul.experiments.identity import digest_of
 from cmapss_rul.experiments.ledger import read_ledger
+from cmapss_rul.experiments.statistics import holm
 from cmapss_rul.training.gradient_boosting import GRADIENT_BOOSTING
 from scripts.pages import LEDGER, expected_pages, marked_content, page_of
 from scripts.rerun import grid_of_cell
@@ -30,9 +33,13 @@ def test_a_page_has_the_ledger():
 
 
 @pytest.fixture(scope="module")
-def cells():
-    """The cells of configs/ledger.json."""
-    return read_ledger(ROOT / LEDGER).cells
+def ledger():
+    return read_ledger(ROOT / LEDGER)
+
+
+@pytest.fixture(scope="module")
+def cells(ledger):
+    return ledger.cells
 
 
 def test_each_shipped_configuration_is_still_that_of_the_ledger(cells):
@@ -58,6 +65,25 @@ def test_the_ledger_was_made_from_the_official_files_and_committed_code(cells):
         assert cell.files == "official files"
         assert "with changes" not in cell.commit
         assert "unknown" not in cell.commit
+
+
+def test_the_findings_on_balancers_follow_from_the_ledger(ledger):
+    configs = [f"fd00{number}" for number in (1, 2, 3, 4)]
+    pairs = [p for p in ledger.pairs if p.config in configs and {p.a, p.b} <= {*BALANCERS}]
+    p_all = min(holm([pair.paired_t.p for pair in pairs]))
+    half_widths = [np.ptp(pair.paired_t.interval) / 2 for pair in pairs]
+    equivalent = Counter(pair.config for pair in pairs if pair.equivalence.shown)
+    one, two, three, four = (equivalent[config] for config in configs)
+    page = " ".join((ROOT / "docs/results.md").read_text(encoding="utf-8").split())
+    for text in (
+        f"Two of {len(pairs)} pairs differ significantly",
+        f"corrected over all {len(pairs)} none does (p = {p_all:.3f})",
+        f"± {np.median(half_widths):.2f} cycles (median) and ± {max(half_widths):.2f} at most",
+        f"all {two} pairs on FD002 and on FD004, {three} on FD003 and {one} on FD001",
+    ):
+        assert text in page
+    assert sum(pair.shown for pair in pairs) == 2
+    assert two == four == len(pairs) / 4
 
 
 def test_the_scripts_parse():
