@@ -113,9 +113,9 @@ class RunInputs:
         if not config.data.own:
             return
         # in the whole file: a duplicate of a held-out engine would train
-        if twins := find_duplicates(records.fleet, columns):
-            one, other = (records.names[number - 1] for number in twins[0])
-            more = f", and {len(twins) - 1} more such pairs" if twins[1:] else ""
+        if duplicates := find_duplicates(records.fleet, columns):
+            one, other = (records.names[number - 1] for number in duplicates[0])
+            more = f", and {len(duplicates) - 1} more such pairs" if duplicates[1:] else ""
             raise DataError(
                 f"{config.data.train}: found the same rows in the records of engines {one} and "
                 f"{other}{more}; leave one of each pair out, since no record may both train and "
