@@ -24,8 +24,8 @@ from tests.training.inputs import (
     comparable_content,
     differences,
     train_and_record,
+    train_interrupted,
 )
-from tests.training.test_exact_resume import stopped
 from tests.training.test_own_fleet import own_config
 
 CENSORED = ("p-2", "p-5", "p-9")
@@ -186,7 +186,7 @@ def test_every_balancer_resumes_exactly(file, tmp_path, balancer):
                        train={"threads": 1, **keys})  # fmt: skip
     straight, parts = tmp_path / "straight", tmp_path / "parts"
     train(config, straight, device="cpu")
-    stopped(config, parts, step=2)
+    train_interrupted(config, parts, step=2)
     train(config, parts, device="cpu", resume=True)
     assert_same_run(straight, parts)
 
